@@ -1,0 +1,152 @@
+"""What an evaluator is, and what it returns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from ..search_space.architecture import Architecture
+from ..search_space.errors import unknown_name
+
+Direction = Literal["minimize", "maximize"]
+Tier = Literal["exact", "measured", "trained"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One quantity by which candidates are compared."""
+
+    name: str
+    """The name used on the command line, in tables and in the record."""
+    unit: str
+    """Unit of the value; ``"1"`` for a fraction."""
+    direction: Direction
+    """Whether less or more is better."""
+    tier: Tier
+    """How it is had: computed exactly, measured on hardware, or by training."""
+    summary: str
+    """What it means, one line."""
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="accuracy",
+            unit="1",
+            direction="maximize",
+            tier="trained",
+            summary="top-1 accuracy on the validation split after the short schedule",
+        ),
+        Metric(
+            name="macs",
+            unit="MAC",
+            direction="minimize",
+            tier="exact",
+            summary="multiply-adds of one forward pass for one image",
+        ),
+        Metric(
+            name="params",
+            unit="1",
+            direction="minimize",
+            tier="exact",
+            summary="trainable parameters",
+        ),
+        Metric(
+            name="activations",
+            unit="1",
+            direction="minimize",
+            tier="exact",
+            summary="elements of the outputs of convolutions and matrix products, one image",
+        ),
+        Metric(
+            name="latency",
+            unit="ms",
+            direction="minimize",
+            tier="measured",
+            summary="median time of one forward pass of one batch on the device",
+        ),
+    )
+}
+
+
+def metric(name: str) -> Metric:
+    """Return the metric of that name.
+
+    Raises:
+        InputError: If there is none; the message lists the known ones.
+    """
+    if name not in METRICS:
+        raise unknown_name("metric", name, METRICS)
+    return METRICS[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A metric's value with its interval and where it comes from."""
+
+    metric: str
+    """Name of the metric, a key of ``METRICS``."""
+    value: float
+    """The value in the metric's unit; an ``int`` where the metric is a count."""
+    low: float | None = None
+    """Lower end of the 95 % interval; none for an exact value."""
+    high: float | None = None
+    """Upper end of the 95 % interval; none for an exact value."""
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """How it was had (device, data, recipe, seed, versions): JSON values only."""
+
+    @property
+    def unit(self) -> str:
+        """The metric's unit."""
+        return metric(self.metric).unit
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only; ``from_json`` reads them back."""
+        return {
+            "metric": self.metric,
+            "value": self.value,
+            "unit": self.unit,
+            "low": self.low,
+            "high": self.high,
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Measurement":
+        """Read what ``to_json`` wrote."""
+        return cls(
+            metric=data["metric"],
+            value=data["value"],
+            low=data["low"],
+            high=data["high"],
+            provenance=data["provenance"],
+        )
+
+
+class CandidateError(Exception):
+    """This candidate, and only it, cannot be measured; the search goes on."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        """``out_of_memory``, ``non_finite``, ``time_limit``, ``worker_died`` or ``error``."""
+
+
+class Evaluator(ABC):
+    """Measures one architecture.
+
+    Evaluators run in the order of their tiers: exact, measured, trained. A candidate that breaks
+    a hard constraint never reaches the next one.
+    """
+
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of the metrics it provides."""
+
+    @abstractmethod
+    def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
+        """Return one measurement for each of ``metrics``.
+
+        Raises:
+            CandidateError: If this architecture cannot be measured.
+        """

@@ -1,0 +1,44 @@
+"""A candidate: an architecture with its measurements and status in a study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..evaluators.base import Measurement
+from ..search_space.architecture import Architecture
+
+Status = Literal["running", "complete", "infeasible", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An architecture with its measurements and status in a study."""
+
+    number: int
+    """Its place in the study, from 0, in the order of proposal."""
+    architecture: Architecture
+    """The network, in canonical form."""
+    decisions: Mapping[str, Any]
+    """What was chosen on the walk: path to value."""
+    status: Status
+    """``infeasible``: breaks a hard constraint; ``failed``: see ``reason``."""
+    measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+    """Metric name to measurement; those had before a failure are kept."""
+    reason: str | None = None
+    """Why it failed or is infeasible, one line."""
+    traceback: str | None = None
+    """The traceback of a failure."""
+    note: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What its searcher wants to find again when the study is resumed; JSON values."""
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Wall time by activity: ``training``, ``latency``, ``total`` ..."""
+
+    @property
+    def digest(self) -> str:
+        """The architecture's digest."""
+        return self.architecture.digest
+
+    def value(self, metric: str) -> float | None:
+        """Return the metric's value, or none if it was not measured."""
+        measurement = self.measurements.get(metric)
+        return None if measurement is None else measurement.value

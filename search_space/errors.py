@@ -1,0 +1,26 @@
+"""Errors for what a user gave: the rule, then the value given."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used.
+
+    The message is one line: the rule, then what was given. The command line prints it and exits
+    with code 2.
+    """
+
+
+def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
+    """Return the error for a name that is not in a table: it lists the known and the nearest.
+
+    Args:
+        kind: What is named, as in ``"token mixer"``.
+        given: The name given.
+        known: The names in the table.
+    """
+    names = sorted(known)
+    near = get_close_matches(str(given), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return InputError(f"{kind} must be one of {', '.join(names)}, but got {given!r}{hint}")

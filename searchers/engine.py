@@ -1,0 +1,87 @@
+"""What an engine is: it runs jobs on workers; where and how many is its own business."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+from ..evaluators.base import Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One candidate to be measured, as plain values that travel between processes."""
+
+    number: int
+    """The candidate's number."""
+    architecture: Mapping[str, Any]
+    """``Architecture.to_json()``."""
+    seed: int
+    """Seed of its training, derived from the study's seed and the digest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a job."""
+
+    number: int
+    """The candidate's number."""
+    status: Literal["complete", "infeasible", "failed"]
+    """``infeasible``: a measured metric breaks a hard constraint."""
+    measurements: tuple[Measurement, ...] = ()
+    """All that were had, before a failure too."""
+    reason: str | None = None
+    """Why it failed or is infeasible, one line."""
+    traceback: str | None = None
+    """The traceback of a failure."""
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Wall time by activity (``training``, ``latency``, ``total``)."""
+
+
+class JobSource(Protocol):
+    """The search loop, as an engine sees it. Called from one thread only."""
+
+    def next_job(self) -> Job | None:
+        """The next job, or none now: more may come after an outcome was taken."""
+        ...
+
+    def take(self, outcome: Outcome) -> None:
+        """Take the outcome of one job; it is stored before this returns."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether no further job will ever come."""
+        ...
+
+
+class Worker(Protocol):
+    """Measures candidates, one after the other, in one process; keeps its data in between."""
+
+    def run(self, job: Job) -> Outcome:
+        """Measure one candidate. Never raises for the candidate's fault: it returns ``failed``."""
+        ...
+
+
+class WorkerFactory(Protocol):
+    """Makes a worker inside the process where it will work; travels pickled."""
+
+    def __call__(self) -> Worker:
+        """Make the worker (read data, choose the device)."""
+        ...
+
+
+class Engine(ABC):
+    """Runs the jobs of a source on ``workers`` workers until the source is done."""
+
+    name: ClassVar[str]
+    """The name on the command line."""
+
+    @abstractmethod
+    def run(self, source: JobSource, factory: WorkerFactory) -> None:
+        """Run until ``source.done`` and every job given out has come back.
+
+        A worker that dies or exceeds its time limit costs its own candidate only: its outcome is
+        ``failed`` with kind ``worker_died`` or ``time_limit``, and a fresh worker takes its place.
+        A worker that cannot even be made stops the run with the factory's own error.
+        """
