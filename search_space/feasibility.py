@@ -47,8 +47,7 @@ class Constraint:
                 raise InputError(f"a range must run from low to high, but got {text!r}")
             return cls(metric=match[1], low=low, high=high)
         raise InputError(
-            "a constraint must read like 'params<=2e6' or 'macs in 200e6..300e6', "
-            f"but got {text!r}"
+            f"a constraint must read like 'params<=2e6' or 'macs in 200e6..300e6', but got {text!r}"
         )
 
     def holds(self, value: float) -> bool:

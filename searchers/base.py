@@ -40,9 +40,7 @@ class Searcher(ABC):
     process too. So a resumed search is one whose history has been told again.
     """
 
-    def __init__(
-        self, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int
-    ) -> None:
+    def __init__(self, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int) -> None:
         self.space = space
         self.objectives = objectives
         self.seed = seed

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from ..evaluators.base import Measurement
+from ..search_space.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,11 @@ class Worker(Protocol):
 
 
 class WorkerFactory(Protocol):
-    """Makes a worker inside the process where it will work; travels pickled."""
+    """Makes a worker inside the process where it will work.
+
+    It travels pickled, by name: its class lives in a module that a fresh interpreter can import.
+    Paths in it are absolute, since an engine may run it in another folder.
+    """
 
     def __call__(self) -> Worker:
         """Make the worker (read data, choose the device)."""
@@ -77,11 +82,32 @@ class Engine(ABC):
     name: ClassVar[str]
     """The name on the command line."""
 
+    def __init__(self, *, workers: int = 1, time_limit: float | None = None) -> None:
+        """Say how many workers there are.
+
+        Args:
+            workers: Candidates measured at the same time, each in a process of its own; from 1.
+            time_limit: Seconds a candidate may take, more than 0; none for no limit.
+
+        Raises:
+            InputError: If a value is out of its range.
+        """
+        if workers < 1:
+            raise InputError(f"workers must be at least 1, but got {workers}")
+        if time_limit is not None and not time_limit > 0:
+            raise InputError(f"a time limit must be more than 0 s, but got {time_limit:g}")
+        self.workers = workers
+        self.time_limit = time_limit
+
     @abstractmethod
     def run(self, source: JobSource, factory: WorkerFactory) -> None:
         """Run until ``source.done`` and every job given out has come back.
 
         A worker that dies or exceeds its time limit costs its own candidate only: its outcome is
         ``failed`` with kind ``worker_died`` or ``time_limit``, and a fresh worker takes its place.
-        A worker that cannot even be made stops the run with the factory's own error.
+        However the run ends, no worker is left behind.
+
+        Raises:
+            Exception: The factory's own error, if a worker cannot even be made.
+            RuntimeError: If the source has no job, none is under way, and it is not done.
         """

@@ -1,0 +1,1 @@
+"""What a backbone is and what may vary in it."""

@@ -1,0 +1,269 @@
+"""A component: one frozen typed class that says what it is, what it needs, and builds itself."""
+
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from torch import nn
+
+from .domains import Domain, Value
+from .errors import InputError
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from .parts import PartList
+
+
+@cache
+def field_domains(cls: type["Component"]) -> Mapping[str, Domain]:
+    """Return the domain of every knob of a component class, in the order of its fields."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found: dict[str, Domain] = {}
+    for field in fields(cls):
+        for extra in getattr(hints[field.name], "__metadata__", ()):
+            if isinstance(extra, Domain):
+                found[field.name] = extra
+    return types.MappingProxyType(found)
+
+
+@cache
+def field_kinds(cls: type["Component"]) -> Mapping[str, type["Component"]]:
+    """Return the fields of a component class that are components themselves, with their kind."""
+    hints = typing.get_type_hints(cls)
+    found = {
+        field.name: hints[field.name]
+        for field in fields(cls)
+        if isinstance(hints[field.name], type) and issubclass(hints[field.name], Component)
+    }
+    return types.MappingProxyType(found)
+
+
+@cache
+def float_fields(cls: type["Component"]) -> frozenset[str]:
+    """Return the names of the knobs that are floating-point numbers."""
+    hints = typing.get_type_hints(cls)
+    return frozenset(name for name in field_domains(cls) if hints[name] is float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component(ABC):
+    """One choice that can be made in a network, with its knobs as fields.
+
+    A knob is declared ``Annotated[type, domain]``; a value outside its domain is refused when the
+    component is made. A field that is a component itself (the mixer of a block) needs no domain.
+    """
+
+    name: ClassVar[str]
+    """The name in files, tables and on the command line."""
+    kind: ClassVar[str]
+    """What it is a choice for, in words: "token mixer"."""
+    absent: ClassVar[bool] = False
+    """Whether it stands for nothing at all, so that no part is made of it."""
+
+    def __post_init__(self) -> None:
+        for field, domain in field_domains(type(self)).items():
+            value = getattr(self, field)
+            domain.check(field, value)
+            if field in float_fields(type(self)):  # 2 and 2.0 must not be two networks
+                object.__setattr__(self, field, float(value))
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
+        return None
+
+    def canonical(self, shape: Shape) -> Self:
+        """Return the component that stands for all those that build the same module on ``shape``.
+
+        Of two components that build the same module (same parameters, same function), both must
+        return the same one.
+        """
+        return self
+
+    def out_shape(self, shape: Shape, width: int | None) -> Shape:
+        """Return the shape of the output for an input of ``shape``; see ``Part.width``."""
+        return shape
+
+    @abstractmethod
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape`` (and ``width`` output channels, if given)."""
+
+    def knobs(self) -> dict[str, Value]:
+        """Return the knobs and their values."""
+        return {name: getattr(self, name) for name in field_domains(type(self))}
+
+    def label(self) -> str:
+        """Return the name with its knobs, one short line."""
+        knobs = ", ".join(f"{name}={value}" for name, value in self.knobs().items())
+        return f"{self.name}({knobs})" if knobs else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What a token mixer is, whatever its knobs."""
+
+    catalogue: tuple[str, ...] = ()
+    """Rows of the catalogue of papers that it honours."""
+    paper: str
+    """First author, title, year, and identifier of the source."""
+    reach: Literal["none", "local", "regional", "global"]
+    """From where one output place draws: itself, a small window, a large one, the whole map."""
+    weights: Literal["none", "static", "input-dependent"]
+    """Whether its mixing weights are learned once or computed from the input."""
+    cost: str
+    """Asymptotic cost in the number of tokens N and the kernel side k, such as ``N k^2``."""
+    resolution_bound: bool = False
+    """Whether its parameters depend on the size of the map."""
+    exportable: bool = True
+    """Whether it can be written as ONNX."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(Component):
+    """A component that keeps the shape of the map."""
+
+    @abstractmethod
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module: maps ``(B, *shape)`` to ``(B, *shape)``."""
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape``."""
+        return self.build(shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenMixer(Layer):
+    """Mixes the places of a feature map."""
+
+    kind = "token mixer"
+    traits: ClassVar[Traits]
+    """What this mixer is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMixer(Layer):
+    """Mixes the channels of a feature map, place by place."""
+
+    kind = "channel mixer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Norm(Layer):
+    """Normalises a feature map."""
+
+    kind = "norm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual(Component):
+    """How a branch joins the stream it left."""
+
+    kind = "residual"
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Refused: a residual is wired from other parts."""
+        raise TypeError("a residual is wired, not built")
+
+    @abstractmethod
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the parts that join ``branch`` to ``stream``; return the name of the result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block(Component):
+    """A repeated unit of a stage, wired from other components."""
+
+    kind = "block"
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Refused: a block is wired from other parts."""
+        raise TypeError("a block is wired, not built")
+
+    @abstractmethod
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the block's parts after part ``stream``; return the name of the last."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Return why one of its components cannot work on ``shape``, or none."""
+        for field in field_kinds(type(self)):
+            component: Component = getattr(self, field)
+            if reason := component.refuses(shape):
+                return f"{field} {component.name}: {reason}"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampler(Component):
+    """A component that changes the shape of the map: stem or downsampling."""
+
+    @abstractmethod
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module: maps ``(B, *shape)`` to ``(B, *self.out_shape(shape, width))``."""
+
+    @abstractmethod
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output; below 1 where the input is too small."""
+
+    def out_shape(self, shape: Shape, width: int | None) -> Shape:
+        """Return the shape of the output with ``width`` channels."""
+        assert width is not None
+        return Shape(width, *self.out_size(shape.height, shape.width))
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape`` and ``width`` output channels."""
+        assert width is not None
+        return self.build(shape, width)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Return why ``shape`` is too small, or none."""
+        if min(self.out_size(shape.height, shape.width)) < 1:
+            return f"the map must not shrink below 1x1, but is {shape.height}x{shape.width} before"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stem(Resampler):
+    """From image to the first feature map."""
+
+    kind = "stem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downsampling(Resampler):
+    """From one stage's map to the next one's."""
+
+    kind = "downsampling"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head(Component):
+    """From the last feature map to class scores."""
+
+    kind = "head"
+
+    @abstractmethod
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module: maps ``(B, *shape)`` to ``(B, classes)``."""
+
+    def out_shape(self, shape: Shape, width: int | None) -> Shape:
+        """Return ``classes x 1 x 1``."""
+        assert width is not None
+        return Shape(width, 1, 1)
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape`` and ``width`` classes."""
+        assert width is not None
+        return self.build(shape, width)
+
+
+def table_of(*classes: type[Component]) -> Mapping[str, type[Component]]:
+    """Return the table name -> class, refusing a name used twice."""
+    table: dict[str, type[Component]] = {}
+    for cls in classes:
+        if cls.name in table:
+            raise InputError(f"component names must differ, but got {cls.name!r} twice")
+        table[cls.name] = cls
+    return types.MappingProxyType(table)

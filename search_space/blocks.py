@@ -1,0 +1,74 @@
+"""Blocks: the repeated unit of a stage, wired from mixers, norms and residuals."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .base import Block, ChannelMixer, Norm, Residual, TokenMixer, table_of
+from .channel_mixers.mlp import Mlp
+from .mixers.convolution import SeparableConv
+from .norms import LayerNorm
+from .residuals import PlainResidual
+
+if TYPE_CHECKING:
+    from .parts import PartList
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaFormerBlock(Block):
+    """Token mixer and channel mixer, each normalised before and with a residual of its own.
+
+    Yu et al., MetaFormer Is Actually What You Need for Vision, 2022, equations 2 and 3; with
+    attention it is the pre-norm transformer block.
+    """
+
+    name = "metaformer"
+
+    mixer: TokenMixer = field(default_factory=SeparableConv)
+    """Mixes places."""
+    channel_mixer: ChannelMixer = field(default_factory=Mlp)
+    """Mixes channels."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before each mixer."""
+    residual: Residual = field(default_factory=PlainResidual)
+    """Around each mixer."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the two halves; the second is left out where the channel mixer is ``none``."""
+        branch = parts.add("norm1", self.norm, stream)
+        branch = parts.add("mixer", self.mixer, branch)
+        stream = self.residual.wire(parts, "residual1", stream, branch)
+        if self.channel_mixer.absent:
+            return stream
+        branch = parts.add("norm2", self.norm, stream)
+        branch = parts.add("channel_mixer", self.channel_mixer, branch)
+        return self.residual.wire(parts, "residual2", stream, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvNeXtBlock(Block):
+    """Token mixer, norm and channel mixer in a row, with one residual around all three.
+
+    Liu et al., A ConvNet for the 2020s, 2022, figure 4; also the block of InceptionNeXt (Yu et
+    al., 2023).
+    """
+
+    name = "convnext"
+
+    mixer: TokenMixer = field(default_factory=SeparableConv)
+    """Mixes places."""
+    channel_mixer: ChannelMixer = field(default_factory=Mlp)
+    """Mixes channels."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Between the two mixers."""
+    residual: Residual = field(default_factory=PlainResidual)
+    """Around both mixers."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add mixer, norm and channel mixer, and one residual."""
+        branch = parts.add("mixer", self.mixer, stream)
+        branch = parts.add("norm", self.norm, branch)
+        branch = parts.add("channel_mixer", self.channel_mixer, branch)
+        return self.residual.wire(parts, "residual", stream, branch)
+
+
+BLOCKS = table_of(MetaFormerBlock, ConvNeXtBlock)

@@ -1,0 +1,7 @@
+"""Channel mixers: one table, one class and one line each."""
+
+from ..base import table_of
+from .glu import ConvGlu, Glu
+from .mlp import Mlp, NoChannelMixer
+
+CHANNEL_MIXERS = table_of(Mlp, Glu, ConvGlu, NoChannelMixer)

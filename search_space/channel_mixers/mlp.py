@@ -1,0 +1,60 @@
+"""The two-layer perceptron at each place, and its absence.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import nn
+
+from ..activations import ACTIVATION, activation
+from ..base import ChannelMixer
+from ..domains import YES_NO, Positive
+from ..shapes import Shape, scaled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp(ChannelMixer):
+    """Two linear maps over channels with an activation between (Vaswani et al., 2017)."""
+
+    name = "mlp"
+
+    ratio: Annotated[float, Positive()] = 4.0
+    """Hidden channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """Between the two maps."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether both maps have a bias."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        return nn.Sequential(
+            OrderedDict(
+                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+                act=activation(self.activation),
+                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoChannelMixer(ChannelMixer):
+    """No channel mixer: the block is its token mixer alone (Activator, Abdullah et al., 2024)."""
+
+    name = "none"
+    absent = True
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build a module that does nothing."""
+        return nn.Identity()

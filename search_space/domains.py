@@ -1,0 +1,152 @@
+"""Typed domains: the legal values of one decision."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InputError
+
+Value = bool | int | float | str
+
+
+def same(left: Value, right: Value) -> bool:
+    """Whether two values are equal and of one kind: ``True`` is not 1."""
+    return left == right and isinstance(left, bool) == isinstance(right, bool)
+
+
+class Domain(ABC):
+    """The legal values of one decision."""
+
+    @property
+    @abstractmethod
+    def values(self) -> tuple[Value, ...]:
+        """All legal values; from small to large where ``ordered``."""
+
+    @property
+    @abstractmethod
+    def ordered(self) -> bool:
+        """Whether neighbours in ``values`` are alike, and a larger value holds the smaller."""
+
+    @property
+    @abstractmethod
+    def rule(self) -> str:
+        """What a value must be, to follow the word "must"."""
+
+    def check(self, name: str, value: object) -> None:
+        """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
+        if not any(same(value, known) for known in self.values):  # type: ignore[arg-type]
+            raise InputError(f"{name} must {self.rule}, but got {value!r}")
+
+
+@dataclass(frozen=True)
+class Choice(Domain):
+    """One of some named or numbered values, in no order unless they are numbers."""
+
+    options: tuple[Value, ...]
+    """The legal values, at least one, all different."""
+
+    def __init__(self, options: Sequence[Value]) -> None:
+        if not options:
+            raise InputError("a choice must have at least one value, but got none")
+        if len({(type(option) is bool, option) for option in options}) < len(options):
+            raise InputError(f"a choice must not repeat a value, but got {list(options)}")
+        if all(isinstance(o, int | float) and not isinstance(o, bool) for o in options):
+            options = sorted(options)  # type: ignore[type-var]
+        object.__setattr__(self, "options", tuple(options))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All legal values."""
+        return self.options
+
+    @property
+    def ordered(self) -> bool:
+        """Numbers are ordered; names and booleans are not."""
+        return all(isinstance(o, int | float) and not isinstance(o, bool) for o in self.options)
+
+    @property
+    def rule(self) -> str:
+        """What a value must be."""
+        return f"be one of {', '.join(str(option) for option in self.options)}"
+
+
+@dataclass(frozen=True)
+class IntRange(Domain):
+    """The integers ``low, low + step, ...`` up to ``high``."""
+
+    low: int
+    """The smallest legal value."""
+    high: int
+    """The largest value that may be legal."""
+    step: int = 1
+    """Distance between neighbours, at least 1."""
+
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise InputError(f"step must be at least 1, but got {self.step}")
+        if self.low > self.high:
+            raise InputError(f"min must not exceed max, but got {self.low} and {self.high}")
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """All legal values, rising."""
+        return tuple(range(self.low, self.high + 1, self.step))
+
+    @property
+    def ordered(self) -> bool:
+        """Integers are ordered."""
+        return True
+
+    @property
+    def rule(self) -> str:
+        """What a value must be."""
+        if self.step == 2 and self.low % 2:
+            return f"be odd and from {self.low} to {self.high}"
+        grid = "" if self.step == 1 else f" in steps of {self.step}"
+        return f"be an integer from {self.low} to {self.high}{grid}"
+
+    def check(self, name: str, value: object) -> None:
+        """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
+        legal = (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+            and (value - self.low) % self.step == 0
+        )
+        if not legal:
+            if isinstance(value, int) and self.step == 2 and self.low % 2 and value % 2 == 0:
+                raise InputError(f"{name} must be odd, but got {value!r}")
+            raise InputError(f"{name} must {self.rule}, but got {value!r}")
+
+
+@dataclass(frozen=True)
+class Positive(Domain):
+    """Any positive number: legal in a component, too many to be drawn from."""
+
+    whole: bool = False
+    """Whether it must be an integer."""
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Refused: an unbounded domain must be narrowed in the search space first."""
+        raise InputError("an unbounded field must be given its values in the space, but got 'any'")
+
+    @property
+    def ordered(self) -> bool:
+        """Numbers are ordered."""
+        return True
+
+    @property
+    def rule(self) -> str:
+        """What a value must be."""
+        return f"be a positive {'integer' if self.whole else 'number'}"
+
+    def check(self, name: str, value: object) -> None:
+        """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
+        kind: Any = int if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < float("inf"):
+            raise InputError(f"{name} must {self.rule}, but got {value!r}")
+
+
+YES_NO = Choice((False, True))

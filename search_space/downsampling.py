@@ -1,0 +1,89 @@
+"""Downsampling: from one stage's map to the next one's."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from torch import nn
+
+from .base import Downsampling, Norm, table_of
+from .domains import Choice
+from .norms import LayerNorm
+from .shapes import Shape, conv_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvDownsampling(Downsampling):
+    """A norm and a strided convolution: 2x2 in ConvNeXt (2022), 3x3 in MetaFormer (2022)."""
+
+    name = "conv"
+
+    kernel_size: Annotated[int, Choice((2, 3, 5, 7))] = 3
+    """Side of the kernel in pixels; padding is (kernel - stride + 1) // 2."""
+    stride: Annotated[int, Choice((1, 2))] = 2
+    """Step in pixels; 1 changes the channels alone."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before the convolution."""
+
+    @property
+    def padding(self) -> int:
+        """Zeros at each end."""
+        return (self.kernel_size - self.stride + 1) // 2
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        geometry = (self.kernel_size, self.stride, self.padding)
+        return conv_size(height, *geometry), conv_size(width, *geometry)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        conv = nn.Conv2d(shape.channels, width, self.kernel_size, self.stride, self.padding)
+        return nn.Sequential(OrderedDict(norm=self.norm.build(shape), conv=conv))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolDownsampling(Downsampling):
+    """Mean or maximum over 2x2, then a norm and a 1x1 convolution (ResNet-D, He et al., 2019)."""
+
+    name = "pool"
+
+    pooling: Annotated[str, Choice(("mean", "max"))] = "mean"
+    """What is taken of each 2x2 window."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before the convolution."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // 2, width // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        pool = nn.AvgPool2d(2) if self.pooling == "mean" else nn.MaxPool2d(2)
+        pooled = Shape(shape.channels, *self.out_size(shape.height, shape.width))
+        conv = nn.Conv2d(shape.channels, width, 1)
+        return nn.Sequential(OrderedDict(pool=pool, norm=self.norm.build(pooled), conv=conv))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoDownsampling(Downsampling):
+    """The stage goes on with the map as it is: needs the same width as before."""
+
+    name = "none"
+    absent = True
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The width must not change."""
+        if width is None or width == shape.channels:
+            return None
+        return f"width must stay {shape.channels} without downsampling, but got {width}"
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width as they are."""
+        return height, width
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build a module that does nothing."""
+        return nn.Identity()
+
+
+DOWNSAMPLINGS = table_of(ConvDownsampling, PoolDownsampling, NoDownsampling)

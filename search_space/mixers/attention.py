@@ -1,0 +1,77 @@
+"""Attention mixers.
+
+Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, d head channels.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..base import TokenMixer, Traits
+from ..domains import YES_NO, Positive
+from ..shapes import Shape
+
+
+class SelfAttention(nn.Module):
+    """Scaled dot-product attention between all places."""
+
+    def __init__(self, *, channels: int, head_dim: int, qkv_bias: bool, proj_bias: bool) -> None:
+        super().__init__()
+        self.heads = channels // head_dim
+        self.head_dim = head_dim
+        self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
+        self.proj = nn.Linear(channels, channels, bias=proj_bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        B, C, H, W = x_BCHW.shape
+        tokens_BNC = x_BCHW.flatten(2).transpose(1, 2)
+        qkv_BNThd = self.qkv(tokens_BNC).view(B, H * W, 3, self.heads, self.head_dim)
+        q_BhNd, k_BhNd, v_BhNd = qkv_BNThd.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
+        mixed_BNC = mixed_BhNd.transpose(1, 2).reshape(B, H * W, C)
+        return self.proj(mixed_BNC).transpose(1, 2).view(B, C, H, W)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention(TokenMixer):
+    """Multi-head self-attention between all places, without position (Vaswani et al., 2017).
+
+    The attention of CAFormer (Yu et al., MetaFormer Baselines, 2022), which uses no biases and
+    heads of 32 channels.
+    """
+
+    name = "attention"
+    traits = Traits(
+        paper="Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762",
+        reach="global",
+        weights="input-dependent",
+        cost="N^2",
+    )
+
+    head_dim: Annotated[int, Positive(whole=True)] = 32
+    """Channels of one head; must divide the channels."""
+    qkv_bias: Annotated[bool, YES_NO] = False
+    """Whether queries, keys and values have a bias."""
+    proj_bias: Annotated[bool, YES_NO] = False
+    """Whether the output projection has a bias."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The heads must share the channels evenly."""
+        if shape.channels % self.head_dim:
+            return (
+                f"head_dim must divide the channels, but got head_dim {self.head_dim} "
+                f"and {shape.channels} channels"
+            )
+        return None
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return SelfAttention(
+            channels=shape.channels,
+            head_dim=self.head_dim,
+            qkv_bias=self.qkv_bias,
+            proj_bias=self.proj_bias,
+        )

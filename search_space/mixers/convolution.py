@@ -1,0 +1,169 @@
+"""Convolutional mixers with static kernels.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..activations import ACTIVATION, activation
+from ..base import TokenMixer, Traits
+from ..domains import YES_NO, Positive
+from ..shapes import Shape, scaled
+from .kernels import KERNEL, reaching_kernel
+
+
+def depthwise(channels: int, kernel: tuple[int, int], *, bias: bool = True) -> nn.Conv2d:
+    """Return a depthwise convolution that keeps the size of the map (odd sides)."""
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparableConv(TokenMixer):
+    """Inverted separable convolution: 1x1, activation, depthwise, 1x1 (ConvFormer).
+
+    Sandler et al., MobileNetV2, 2018, as used by Yu et al., MetaFormer Baselines, 2022: without
+    norms inside and without an activation after the depthwise convolution.
+    """
+
+    name = "separable_conv"
+    traits = Traits(
+        paper="Yu et al., MetaFormer Baselines for Vision, 2022, arXiv:2210.13452",
+        reach="local",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 7
+    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
+    expansion: Annotated[float, Positive()] = 2.0
+    """Inner channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "star_relu"
+    """After the first 1x1 convolution."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the three convolutions have a bias."""
+
+    def inner(self, shape: Shape) -> int:
+        """Return the inner channels, at least 1."""
+        return scaled(shape.channels, self.expansion)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to what the map can fill, and the expansion to whole channels."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            expansion=self.inner(shape) / shape.channels,
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, inner = shape.channels, self.inner(shape)
+        return nn.Sequential(
+            OrderedDict(
+                pwconv1=nn.Conv2d(channels, inner, 1, bias=self.bias),
+                act=activation(self.activation),
+                dwconv=depthwise(inner, (self.kernel_size, self.kernel_size), bias=self.bias),
+                pwconv2=nn.Conv2d(inner, channels, 1, bias=self.bias),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeKernelConv(TokenMixer):
+    """One depthwise convolution, from the 7x7 of ConvNeXt to the 31x31 of RepLKNet."""
+
+    name = "large_kernel_conv"
+    traits = Traits(
+        paper="Liu et al., A ConvNet for the 2020s, 2022, arXiv:2201.03545; "
+        "Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717",
+        reach="regional",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 7
+    """Side of the kernel in pixels, odd, 1 to 31."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to what the map can fill."""
+        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return depthwise(shape.channels, (self.kernel_size, self.kernel_size), bias=self.bias)
+
+
+class InceptionDepthwise(nn.Module):
+    """Three depthwise branches of ``branch`` channels each; the other channels pass."""
+
+    def __init__(self, *, channels: int, branch: int, square: int, band: int) -> None:
+        super().__init__()
+        self.sizes = [channels - 3 * branch, branch, branch, branch]
+        self.square = depthwise(branch, (square, square))
+        self.band_w = depthwise(branch, (1, band))
+        self.band_h = depthwise(branch, (band, 1))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        passed, square, wide, high = x_BCHW.split(self.sizes, dim=1)
+        branches = (passed, self.square(square), self.band_w(wide), self.band_h(high))
+        return torch.cat(branches, dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InceptionConv(TokenMixer):
+    """Square, row and column depthwise kernels on a share of the channels each (InceptionNeXt)."""
+
+    name = "inception_conv"
+    traits = Traits(
+        catalogue=("M30",),
+        paper="Yu et al., InceptionNeXt: When Inception Meets ConvNeXt, 2023, arXiv:2303.16900",
+        reach="regional",
+        weights="static",
+        cost="N (k^2 + 2 b)",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the square kernel in pixels, odd, 1 to 31."""
+    band_size: Annotated[int, KERNEL] = 11
+    """Length of the row and column kernels in pixels, odd, 1 to 31."""
+    branch_ratio: Annotated[float, Positive()] = 0.125
+    """Share of the channels in each of the three branches, at most a third."""
+
+    def branch(self, shape: Shape) -> int:
+        """Return the channels of one branch."""
+        return scaled(shape.channels, self.branch_ratio)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The three branches together must not need more channels than there are."""
+        if 3 * self.branch(shape) <= shape.channels:
+            return None
+        return (
+            f"branch_ratio must leave room for three branches of at least one channel, but got "
+            f"branch_ratio {self.branch_ratio} and {shape.channels} channels"
+        )
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernels to what the map can fill, and the ratio to whole channels."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            band_size=reaching_kernel(self.band_size, shape),
+            branch_ratio=self.branch(shape) / shape.channels,
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return InceptionDepthwise(
+            channels=shape.channels,
+            branch=self.branch(shape),
+            square=self.kernel_size,
+            band=self.band_size,
+        )

@@ -1,0 +1,62 @@
+"""Perceptrons over places.
+
+Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import Tensor, nn
+
+from ..activations import ACTIVATION, activation
+from ..base import TokenMixer, Traits
+from ..domains import Positive
+from ..shapes import Shape, scaled
+
+
+class TokenPerceptron(nn.Module):
+    """Two linear maps over places, shared by all channels."""
+
+    def __init__(self, *, tokens: int, hidden: int, act: str) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(tokens, hidden)
+        self.act = activation(act)
+        self.fc2 = nn.Linear(hidden, tokens)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        y_BCN = self.fc2(self.act(self.fc1(x_BCHW.flatten(2))))
+        return y_BCN.view(x_BCHW.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenMlp(TokenMixer):
+    """The token-mixing perceptron of MLP-Mixer (Tolstikhin et al., 2021, equation 1)."""
+
+    name = "token_mlp"
+    traits = Traits(
+        paper="Tolstikhin et al., MLP-Mixer: An all-MLP Architecture for Vision, 2021, "
+        "arXiv:2105.01601",
+        reach="global",
+        weights="static",
+        cost="N^2",
+        resolution_bound=True,
+    )
+
+    ratio: Annotated[float, Positive()] = 0.5
+    """Hidden units over channels (the paper's D_S over C: a half in all its networks)."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """Between the two maps."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden units, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole units."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        hidden = self.hidden(shape)
+        return TokenPerceptron(tokens=shape.tokens, hidden=hidden, act=self.activation)

@@ -1,0 +1,125 @@
+"""From an architecture to a module, with the interface that is expected of a backbone.
+
+Shape suffixes: B batch, C channels, H rows, W columns, K classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from .architecture import Architecture
+from .parts import IMAGE, Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureInfo:
+    """One map that a backbone can hand to a detection or segmentation head."""
+
+    channels: int
+    """Number of channels."""
+    reduction: int
+    """Image side over map side, rounded."""
+    module: str
+    """Name of the part whose output it is."""
+
+
+class Group(nn.Module):
+    """A named place for modules; it has no forward of its own."""
+
+
+def _put(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Register ``module`` under a dotted path, making the groups in between."""
+    *groups, leaf = path.split(".")
+    for name in groups:
+        if name not in root._modules:
+            root.add_module(name, Group())
+        root = root.get_submodule(name)
+    root.add_module(leaf, module)
+
+
+class Network(nn.Module):
+    """The module of an architecture.
+
+    It runs the parts in their order. Each part initialises its own weights, from torch's global
+    generator.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture.canonical
+        parts = architecture.parts()
+        for part in parts:
+            _put(self, part.name, part.build())
+        self._body, self._head = parts[:-1], parts[-1]
+        self._frees = _last_uses(self._body)
+        self._stage_ends = _stage_ends(self._body)
+        self.num_classes = architecture.classes
+        self.num_features = self._head.in_shapes[0].channels
+
+    @property
+    def feature_info(self) -> tuple[FeatureInfo, ...]:
+        """The last map of every stage, from the largest."""
+        side = self.architecture.input.height
+        return tuple(
+            FeatureInfo(
+                channels=part.out_shape.channels,
+                reduction=round(side / part.out_shape.height),
+                module=part.name,
+            )
+            for part in (self._part(name) for name in self._stage_ends)
+        )
+
+    def _part(self, name: str) -> Part:
+        return next(part for part in self._body if part.name == name)
+
+    def _run(self, x_BCHW: Tensor, wanted: Sequence[str]) -> list[Tensor]:
+        """Run the body and return the outputs of the parts named in ``wanted``."""
+        live = {IMAGE: x_BCHW}
+        kept: dict[str, Tensor] = {}
+        for part, frees in zip(self._body, self._frees, strict=True):
+            output = self.get_submodule(part.name)(*[live[name] for name in part.inputs])
+            for name in frees:
+                del live[name]
+            live[part.name] = output
+            if part.name in wanted:
+                kept[part.name] = output
+        return [kept[name] for name in wanted]
+
+    def forward_features(self, x_BCHW: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to the last feature map."""
+        return self._run(x_BCHW, self._stage_ends[-1:])[0]
+
+    def forward_intermediates(self, x_BCHW: Tensor) -> list[Tensor]:
+        """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""
+        return self._run(x_BCHW, self._stage_ends)
+
+    def forward_head(self, x_BCHW: Tensor) -> Tensor:
+        """Map the last feature map to scores (B, K)."""
+        return self.get_submodule(self._head.name)(x_BCHW)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to scores (B, K)."""
+        return self.forward_head(self.forward_features(x_BCHW))
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Replace the head by a new one for ``num_classes`` classes."""
+        self.architecture = replace(self.architecture, classes=num_classes)
+        self._head = self.architecture.parts()[-1]
+        self.num_classes = num_classes
+        _put(self, self._head.name, self._head.build())
+
+
+def _last_uses(parts: Sequence[Part]) -> list[list[str]]:
+    """Return for each part the names whose tensors nobody needs after it."""
+    last = {name: index for index, part in enumerate(parts) for name in part.inputs}
+    return [[name for name, at in last.items() if at == index] for index in range(len(parts))]
+
+
+def _stage_ends(parts: Sequence[Part]) -> list[str]:
+    """Return the last part of every stage."""
+    ends: dict[str, str] = {}
+    for part in parts:
+        if part.name.startswith("stages."):
+            ends[part.name.split(".")[1]] = part.name
+    return list(ends.values())

@@ -1,0 +1,102 @@
+"""Normalisation over the channels of a feature map.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .base import Norm, table_of
+from .domains import YES_NO, Positive
+from .shapes import Shape
+
+
+class ChannelLayerNorm(nn.Module):
+    """Layer normalisation of the channel vector at each place."""
+
+    def __init__(self, channels: int, eps: float, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
+        self.eps = eps
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        x_BHWC = x_BCHW.permute(0, 2, 3, 1)
+        y_BHWC = F.layer_norm(x_BHWC, self.weight.shape, self.weight, self.bias, self.eps)
+        return y_BHWC.permute(0, 3, 1, 2)
+
+
+class ChannelRMSNorm(nn.Module):
+    """Root-mean-square normalisation of the channel vector at each place."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.eps = eps
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        x_BHWC = x_BCHW.permute(0, 2, 3, 1)
+        y_BHWC = F.rms_norm(x_BHWC, self.weight.shape, self.weight, self.eps)
+        return y_BHWC.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNorm(Norm):
+    """Layer normalisation over channels (Ba et al., 2016), as in ConvNeXt (Liu et al., 2022)."""
+
+    name = "layer_norm"
+
+    bias: Annotated[bool, YES_NO] = True
+    """Whether a bias is learned beside the scale."""
+    eps: Annotated[float, Positive()] = 1e-6
+    """Added to the variance."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return ChannelLayerNorm(shape.channels, self.eps, self.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm(Norm):
+    """Batch normalisation (Ioffe and Szegedy, 2015)."""
+
+    name = "batch_norm"
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return nn.BatchNorm2d(shape.channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSNorm(Norm):
+    """Root-mean-square normalisation over channels (Zhang and Sennrich, 2019)."""
+
+    name = "rms_norm"
+
+    eps: Annotated[float, Positive()] = 1e-6
+    """Added to the mean square."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return ChannelRMSNorm(shape.channels, self.eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoNorm(Norm):
+    """No normalisation."""
+
+    name = "none"
+    absent = True
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build a module that does nothing."""
+        return nn.Identity()
+
+
+NORMS = table_of(LayerNorm, BatchNorm, RMSNorm, NoNorm)

@@ -1,0 +1,122 @@
+"""How a branch joins the stream it left.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from torch import Tensor, nn
+
+from .base import Component, Layer, Residual, table_of
+from .domains import Positive
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from .parts import PartList
+
+
+class ChannelScale(nn.Module):
+    """One learned factor a channel."""
+
+    def __init__(self, channels: int, init: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), init))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW * self.weight[:, None, None]
+
+
+class Sum(nn.Module):
+    """The sum of two maps."""
+
+    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
+        """Map two (B, C, H, W) to one."""
+        return left_BCHW + right_BCHW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(Layer):
+    """One learned factor a channel."""
+
+    name = "scale"
+    kind = "joint"
+
+    init: Annotated[float, Positive()] = 1.0
+    """The factor at the start of training."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return ChannelScale(shape.channels, self.init)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Component):
+    """The sum of two maps of one shape."""
+
+    name = "add"
+    kind = "joint"
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module."""
+        return Sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainResidual(Residual):
+    """The branch is added to the stream (He et al., 2016)."""
+
+    name = "plain"
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the sum."""
+        return parts.add(f"{name}.add", Add(), stream, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerScaleResidual(Residual):
+    """The branch is scaled by a small learned factor a channel (Touvron et al., CaiT, 2021)."""
+
+    name = "layer_scale"
+
+    init: Annotated[float, Positive()] = 1e-5
+    """The factor at the start of training."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the factor on the branch and the sum."""
+        scaled = parts.add(f"{name}.scale", Scale(init=self.init), branch)
+        return parts.add(f"{name}.add", Add(), stream, scaled)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResScaleResidual(Residual):
+    """The stream is scaled, not the branch (Shleifer et al., NormFormer, 2021).
+
+    Used in the last two stages of the MetaFormer baselines (Yu et al., 2022).
+    """
+
+    name = "res_scale"
+
+    init: Annotated[float, Positive()] = 1.0
+    """The factor at the start of training."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the factor on the stream and the sum."""
+        scaled = parts.add(f"{name}.scale", Scale(init=self.init), stream)
+        return parts.add(f"{name}.add", Add(), scaled, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoResidual(Residual):
+    """The branch replaces the stream."""
+
+    name = "none"
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add nothing."""
+        return branch
+
+
+RESIDUALS = table_of(PlainResidual, LayerScaleResidual, ResScaleResidual, NoResidual)

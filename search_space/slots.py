@@ -1,0 +1,168 @@
+"""Slots: where a space offers components, with a domain for each of their knobs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from .architecture import canonical_component
+from .base import Component
+from .choosers import Chooser
+from .domains import Choice, Domain, Value, same
+from .shapes import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One decision and its value."""
+
+    path: str
+    """Name of the decision, relative to its slot."""
+    domain: Domain
+    """All values it can have."""
+    value: Value
+    """The one chosen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One concrete component that a slot offers on one shape, and the decisions that give it."""
+
+    component: Component
+    """In canonical form."""
+    answers: tuple[Answer, ...]
+    """The decisions, in the order in which they are asked."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Option:
+    """One component that a slot offers."""
+
+    cls: type[Component]
+    """The component."""
+    knobs: Mapping[str, Domain]
+    """Field to domain, for the fields that the space names."""
+    slots: "Mapping[str, Slot]"
+    """Field to slot, for the fields that are components."""
+
+    def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
+        """Yield every concrete component that works on ``shape``, in canonical form.
+
+        ``prefix`` stands before the paths of its decisions.
+        """
+        nested = {name: slot.rows(shape, width) for name, slot in self.slots.items()}
+        for component, answers in self.products(nested, prefix):
+            if component.refuses(shape, width) is None:
+                yield Row(component=canonical_component(component, shape), answers=answers)
+
+    def products(
+        self, nested: Mapping[str, Sequence[Row]], prefix: str
+    ) -> Iterator[tuple[Component, tuple[Answer, ...]]]:
+        """Yield every choice of knobs and nested components; one value alone is not asked."""
+        knobs = [
+            [
+                (name, value, (Answer(path=prefix + name, domain=domain, value=value),))
+                if len(domain.values) > 1
+                else (name, value, ())
+                for value in domain.values
+            ]
+            for name, domain in self.knobs.items()
+        ]
+        components = [
+            [
+                (
+                    name,
+                    row.component,
+                    tuple(_under(f"{prefix}{name}", each) for each in row.answers),
+                )
+                for row in rows
+            ]
+            for name, rows in nested.items()
+        ]
+        for chosen in product(*knobs, *components):
+            component = self.cls(**{name: value for name, value, _ in chosen})
+            yield component, tuple(answer for _, _, each in chosen for answer in each)
+
+    def own_rows(self) -> tuple[Row, ...]:
+        """Return the component with each choice of its own knobs, its components at default."""
+        bare = Option(cls=self.cls, knobs=self.knobs, slots={})
+        return tuple(
+            Row(component=component, answers=answers)
+            for component, answers in bare.products({}, "")
+        )
+
+
+def _under(prefix: str, answer: Answer) -> Answer:
+    path = f"{prefix}.{answer.path}" if answer.path else prefix
+    return Answer(path=path, domain=answer.domain, value=answer.value)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slot:
+    """A place for one component, and the options for it."""
+
+    kind: type[Component]
+    """What belongs there."""
+    options: tuple[Option, ...]
+    """What the space offers, at least one."""
+
+    @cached_property
+    def names(self) -> Choice:
+        """The decision between the options."""
+        return Choice(tuple(option.cls.name for option in self.options))
+
+    def rows(self, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
+        """Return every component that can stand here, once each, in canonical form.
+
+        Of several descriptions of one component the first is kept.
+        """
+        found: dict[Component, Row] = {}
+        several = len(self.options) > 1
+        for option in self.options:
+            name = option.cls.name
+            choice = (Answer(path="", domain=self.names, value=name),) if several else ()
+            for row in option.rows(shape, width, f"{name}." if several else ""):
+                whole = Row(component=row.component, answers=choice + row.answers)
+                found.setdefault(row.component, whole)
+        return tuple(found.values())
+
+
+def choose_row(
+    rows: Sequence[Row], path: str, chooser: Chooser, decisions: dict[str, Value]
+) -> Row:
+    """Ask for one of ``rows``, decision by decision, and note the answers in ``decisions``.
+
+    Args:
+        rows: What can be had; at least one.
+        path: The slot's path.
+        chooser: Who answers; asked only where more than one value is left.
+        decisions: Takes every answer, those without a choice too.
+    """
+    depth = 0
+    while len(rows) > 1 or depth < len(rows[0].answers):
+        answer = rows[0].answers[depth]
+        full = f"{path}.{answer.path}" if answer.path else path
+        value = choose_value(
+            full, answer.domain, [row.answers[depth].value for row in rows], chooser, decisions
+        )
+        rows = [row for row in rows if same(row.answers[depth].value, value)]
+        depth += 1
+    return rows[0]
+
+
+def choose_value(
+    path: str,
+    domain: Domain,
+    allowed: Sequence[Value],
+    chooser: Chooser,
+    decisions: dict[str, Value],
+) -> Value:
+    """Ask for one value, unless only one is left, and note it in ``decisions``."""
+    if len(domain.values) == 1:
+        return domain.values[0]
+    left = [value for value in domain.values if any(same(value, each) for each in allowed)]
+    assert left, f"nothing is allowed at {path}"
+    value = left[0] if len(left) == 1 else chooser.choose(path, domain, left)
+    assert any(same(value, each) for each in left), f"{value!r} is not allowed at {path}"
+    decisions[path] = value
+    return value

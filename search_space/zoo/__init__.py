@@ -1,0 +1,1 @@
+"""Published architectures as values, with the figures that their papers print."""
