@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from .errors import InputError
 
@@ -144,8 +144,8 @@ class Positive(Domain):
 
     def check(self, name: str, value: object) -> None:
         """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
-        kind: Any = int if self.whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < float("inf"):
+        number = isinstance(value, int if self.whole else int | float)
+        if isinstance(value, bool) or not number or not 0 < cast(float, value) < float("inf"):
             raise InputError(f"{name} must {self.rule}, but got {value!r}")
 
 

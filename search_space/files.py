@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 
 from .base import Block, Component, Downsampling, Head, Stem, field_domains, field_kinds
-from .domains import Choice, Domain, IntRange, Positive
+from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, unknown_name
 from .shapes import Shape
 from .slots import Option, Slot
@@ -149,8 +149,8 @@ def read_domain(data: object, declared: Domain, path: str) -> Domain:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
     else:
-        listed = cast(list[Any], data) if isinstance(data, list) else [data]
-        for value in listed:
+        listed = cast(list[Value], data if isinstance(data, list) else [data])
+        for value in cast(list[object], listed):
             if not isinstance(value, bool | int | float | str):
                 raise InputError(f"{path} must {declared.rule}, but got {value!r}")
         try:

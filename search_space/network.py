@@ -32,7 +32,7 @@ def _put(root: nn.Module, path: str, module: nn.Module) -> None:
     """Register ``module`` under a dotted path, making the groups in between."""
     *groups, leaf = path.split(".")
     for name in groups:
-        if name not in root._modules:
+        if name not in dict(root.named_children()):
             root.add_module(name, Group())
         root = root.get_submodule(name)
     root.add_module(leaf, module)

@@ -1,6 +1,6 @@
 """A network as a list of parts with known shapes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -59,7 +59,7 @@ class PartList:
         return self._shapes[name]
 
     @contextmanager
-    def within(self, name: str) -> Iterator[None]:
+    def within(self, name: str) -> Generator[None]:
         """Put ``name`` before the names of the parts added inside."""
         outer, self._prefix = self._prefix, f"{self._prefix}{name}."
         try:
