@@ -2,7 +2,8 @@
 
 A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (a range) or ``any``
 (all that the component allows). A place for a component is given as a name (with its defaults), a
-list of names, or a mapping from name to fields.
+list of names, or a mapping from name to fields. ``input.resolution: data`` takes the size of the
+images searched on (between ``min`` and ``max``).
 """
 
 from collections.abc import Mapping
@@ -74,6 +75,9 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
         known=("channels", "resolution", "classes", "min", "max"),
         required=("channels", "resolution", "classes"),
     )
+    follows_data = size["resolution"] == "data"
+    if follows_data:
+        size = {"min": 8, **size, "resolution": size.get("min", 8)}
     for key, value in size.items():
         Positive(whole=True).check(f"input.{key}", value)
     listed = top["stages"]
@@ -90,6 +94,7 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
         summary=str(top.get("summary", "")),
         input=Shape(size["channels"], resolution, resolution),
         resolutions=IntRange(size.get("min", 1), size.get("max", 4096)),
+        follows_data=follows_data,
         classes=size["classes"],
         stem=read_slot(Stem, top["stem"], "stem"),
         stages=stages,

@@ -5,6 +5,8 @@ of the block, the pattern in which two mixers alternate; then the head. At every
 those values are offered from which a whole network can still be reached.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -77,6 +79,8 @@ class SearchSpace:
     """One image."""
     resolutions: IntRange
     """Image sides that the space can be bound to, in pixels."""
+    follows_data: bool = False
+    """Whether the data's own size is to be taken, rather than ``input``'s."""
     classes: int
     """Number of classes."""
     stem: Slot
@@ -112,6 +116,14 @@ class SearchSpace:
                 f"on {bound.input}"
             )
         return bound
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what may vary, on which images: 64 hexadecimal digits."""
+        told = ("name", "summary")
+        meant = {key: value for key, value in self.source.items() if key not in told}
+        text = json.dumps([meant, self.input, self.classes], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     # Concrete choices -----------------------------------------------------------------------
 
