@@ -210,6 +210,14 @@ class Architecture:
             texts.append(f"{stage.width}x{stage.depth} {named}")
         return " | ".join(texts)
 
+    def outline(self) -> str:
+        """Return one short line: width x depth and the names of the mixers of each stage."""
+        texts: list[str] = []
+        for stage in self.canonical.stages:
+            names = [getattr(block, "mixer", block).name for block in stage.blocks]
+            texts.append(f"{stage.width}x{stage.depth} {'+'.join(dict.fromkeys(names))}")
+        return " | ".join(texts)
+
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only; ``from_json`` reads them back to an equal value."""
         return {

@@ -39,27 +39,31 @@ def load_space(name_or_file: str) -> SearchSpace:
             rule and the value.
     """
     if name_or_file.endswith((".yaml", ".yml")):
-        return space_from_data(_read(Path(name_or_file)), default_name=Path(name_or_file).stem)
+        data = read_yaml(Path(name_or_file), "a space file")
+        return space_from_data(data, default_name=Path(name_or_file).stem)
     if name_or_file not in presets():
         raise unknown_name("space (or a .yaml file)", name_or_file, presets())
     text = (resources.files(f"{__package__}.presets") / f"{name_or_file}.yaml").read_text("utf-8")
     return space_from_data(yaml.safe_load(text), default_name=name_or_file)
 
 
-def _read(path: Path) -> object:
+def read_yaml(path: Path, what: str) -> object:
+    """Read a YAML file; ``what`` it is goes into messages.
+
+    Raises:
+        InputError: If it cannot be read or is not YAML.
+    """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"a space file must be readable, but got {path}: {error.strerror}"
-        ) from None
+        raise InputError(f"{what} must be readable, but got {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"a space file must be UTF-8 text, but got {path}") from None
+        raise InputError(f"{what} must be UTF-8 text, but got {path}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
-        raise InputError(f"a space file must be YAML, but got {path}{place}: {problem}") from None
+        raise InputError(f"{what} must be YAML, but got {path}{place}: {problem}") from None
 
 
 def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
