@@ -95,6 +95,10 @@ class Component(ABC):
         """Return the knobs and their values."""
         return {name: getattr(self, name) for name in field_domains(type(self))}
 
+    def inner(self) -> "dict[str, Component]":
+        """Return the components inside it."""
+        return {name: getattr(self, name) for name in field_kinds(type(self))}
+
     def label(self) -> str:
         """Return the name with its knobs, one short line."""
         knobs = ", ".join(f"{name}={value}" for name, value in self.knobs().items())

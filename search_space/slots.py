@@ -126,6 +126,19 @@ class Slot:
                 found.setdefault(row.component, whole)
         return tuple(found.values())
 
+    def decisions(self, path: str) -> Iterator[tuple[str, Domain]]:
+        """Yield every decision that can be open here: its path and its domain."""
+        several = len(self.options) > 1
+        if several:
+            yield path, self.names
+        for option in self.options:
+            prefix = f"{path}.{option.cls.name}" if several else path
+            for name, domain in option.knobs.items():
+                if len(domain.values) > 1:
+                    yield f"{prefix}.{name}", domain
+            for name, slot in option.slots.items():
+                yield from slot.decisions(f"{prefix}.{name}")
+
 
 def choose_row(
     rows: Sequence[Row], path: str, chooser: Chooser, decisions: dict[str, Value]

@@ -168,6 +168,32 @@ class SearchSpace:
             return tuple(name for name in names if name != "last")
         return names
 
+    def decisions(self) -> dict[str, Domain]:
+        """Return every decision that a walk may ask: path to domain, in the walk's order."""
+        found: dict[str, Domain] = {}
+        for index, stage in enumerate(self.stages):
+            path = f"stages.{index}"
+            own = {f"{path}.depth": stage.depth, f"{path}.width": stage.width}
+            found.update({name: each for name, each in own.items() if len(each.values) > 1})
+            if index == 0:
+                found.update(self.stem.decisions("stem"))
+            if stage.downsampling is not None:
+                found.update(stage.downsampling.decisions(f"{path}.downsampling"))
+            found.update(stage.block.decisions(f"{path}.block"))
+            if len(stage.pattern.values) > 1:
+                found[f"{path}.pattern"] = stage.pattern
+            if stage.pattern.values != ("uniform",):
+                found.update(self._second(stage, f"{path}.block"))
+        found.update(self.head.decisions("head"))
+        return found
+
+    def _second(self, stage: StageSpace, path: str) -> Iterator[tuple[str, Domain]]:
+        """Yield the decisions of the second mixer of a stage."""
+        for option in stage.block.options:
+            prefix = path if len(stage.block.options) == 1 else f"{path}.{option.cls.name}"
+            if VARIED in option.slots:
+                yield from option.slots[VARIED].decisions(f"{prefix}.second_{VARIED}")
+
     # Counting -------------------------------------------------------------------------------
 
     def block_count(self, index: int, option: Option, shape: Shape, depth: int) -> int:
