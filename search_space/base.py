@@ -95,7 +95,7 @@ class Component(ABC):
         """Return the knobs and their values."""
         return {name: getattr(self, name) for name in field_domains(type(self))}
 
-    def inner(self) -> "dict[str, Component]":
+    def components(self) -> "dict[str, Component]":
         """Return the components inside it."""
         return {name: getattr(self, name) for name in field_kinds(type(self))}
 

@@ -177,7 +177,7 @@ class SearchSpace:
             found.update({name: each for name, each in own.items() if len(each.values) > 1})
             if index == 0:
                 found.update(self.stem.decisions("stem"))
-            if stage.downsampling is not None:
+            if index and stage.downsampling is not None:
                 found.update(stage.downsampling.decisions(f"{path}.downsampling"))
             found.update(stage.block.decisions(f"{path}.block"))
             if len(stage.pattern.values) > 1:
