@@ -42,3 +42,37 @@ class Candidate:
         """Return the metric's value, or none if it was not measured."""
         measurement = self.measurements.get(metric)
         return None if measurement is None else measurement.value
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only; ``from_json`` reads them back to an equal value."""
+        return {
+            "number": self.number,
+            "digest": self.digest,
+            "status": self.status,
+            "architecture": self.architecture.to_json(),
+            "decisions": dict(self.decisions),
+            "measurements": [each.to_json() for each in self.measurements.values()],
+            "reason": self.reason,
+            "traceback": self.traceback,
+            "note": dict(self.note),
+            "seconds": dict(self.seconds),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Candidate":
+        """Read what ``to_json`` wrote."""
+        architecture = Architecture.from_json(data["architecture"])
+        # The identity given when it was stored stays; it is slow to work out anew for thousands.
+        vars(architecture)["digest"] = data["digest"]
+        measurements = [Measurement.from_json(each) for each in data["measurements"]]
+        return cls(
+            number=data["number"],
+            architecture=architecture,
+            decisions=data["decisions"],
+            status=data["status"],
+            measurements={each.metric: each for each in measurements},
+            reason=data["reason"],
+            traceback=data["traceback"],
+            note=data["note"],
+            seconds=data["seconds"],
+        )

@@ -1,0 +1,1 @@
+"""Keep, compare and show what was measured."""

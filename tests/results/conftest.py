@@ -1,0 +1,113 @@
+"""Candidates and studies that nobody had to train."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nas_explorer.evaluators.base import Measurement
+from nas_explorer.results.candidate import Candidate
+from nas_explorer.results.settings import StudySettings
+from nas_explorer.results.study import Study
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.space import Draw
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+SPACE = load_space("micro")
+
+
+@cache
+def draw(seed: int) -> Draw:
+    return SPACE.walk(RandomChooser(seed))
+
+
+@cache
+def domains() -> dict[str, BaseDistribution]:
+    """Path to the domain of that decision, for the candidates made here."""
+    known: dict[str, set[Any]] = {}
+    for seed in range(100):
+        for path, value in draw(seed).decisions.items():
+            known.setdefault(path, set()).add(value)
+    return {path: CategoricalDistribution(sorted(v, key=str)) for path, v in known.items()}
+
+
+@pytest.fixture
+def distributions() -> dict[str, BaseDistribution]:
+    return domains()
+
+
+def candidate(number: int, *, status: str = "complete", **values: Any) -> Candidate:
+    """Metric name to value, or to (value, low, high)."""
+    drawn = draw(number)
+    measurements = {
+        name: Measurement(metric=name, value=value)
+        if isinstance(value, int | float)
+        else Measurement(metric=name, value=value[0], low=value[1], high=value[2])
+        for name, value in values.items()
+    }
+    return Candidate(
+        number=number,
+        architecture=drawn.architecture.canonical,
+        decisions=drawn.decisions,
+        status=status,  # type: ignore[arg-type]
+        measurements=measurements,
+    )
+
+
+@pytest.fixture
+def make_candidate() -> Callable[..., Candidate]:
+    return candidate
+
+
+def settings(**changes: Any) -> StudySettings:
+    return StudySettings(
+        **{
+            "space_name": "micro",
+            "space_digest": "ab12" * 16,
+            "space": {"summary": "small"},
+            "data": {"name": "digits", "validation": 0.2},
+            "data_fingerprint": "feed",
+            "objectives": ("accuracy", "macs"),
+            "searcher": "random",
+            "seed": 0,
+            "recipe": {"epochs": 3, "lr": 0.001},
+            "evaluation": {"device": "cpu"},
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+def make_settings() -> Callable[..., StudySettings]:
+    return settings
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/runs/nas.db"
+
+
+def run(study: Study, *candidates: Candidate) -> None:
+    """Start and finish each candidate; one that is still running is only started."""
+    with study.exclusive():
+        for each in candidates:
+            study.start(
+                each.number,
+                architecture=each.architecture,
+                decisions=each.decisions,
+                distributions=domains(),
+            )
+            if each.status != "running":
+                study.finish(each)
+
+
+@pytest.fixture
+def fill() -> Callable[..., None]:
+    return run
+
+
+@pytest.fixture
+def study(url: str) -> Study:
+    return Study.create_or_open("first", url, settings())
