@@ -1,0 +1,1 @@
+"""The command ``nas``: arguments in, text out."""

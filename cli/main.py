@@ -1,0 +1,61 @@
+"""The command ``nas``, its commands and its exit codes."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from . import export, search, show, space
+from .shared import WorkError
+
+app = typer.Typer(
+    name="nas",
+    help="Search for the vision backbone that fits your images, your device and your budget.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+search.register(app)
+show.register(app)
+space.register(app)
+export.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit: 0 done, 1 the work failed, 2 the request was wrong."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code, with one line on standard error where not 0."""
+    from ..search_space.errors import InputError
+
+    try:
+        result = typer.main.get_command(app).main(
+            args=None if arguments is None else list(arguments),
+            prog_name="nas",
+            standalone_mode=False,
+        )
+    except InputError as error:
+        return _fail(error, 2)
+    except WorkError as error:
+        return _fail(error, 1)
+    except (typer.Abort, KeyboardInterrupt):
+        return _fail("interrupted; what finished is kept, and the same command goes on", 1)
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        # Typer's own errors of usage; it has kept their class in several places over time.
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            raise
+        return _fail(usage(), 2)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: object, code: int) -> int:
+    line = " ".join(str(message).split())
+    print(f"nas: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,118 @@
+"""The live view of a search: a bar on a terminal, a line a candidate where piped."""
+
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .shared import shown
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from ..searchers.loop import Progress
+    from ..searchers.search import Prepared
+
+
+@contextmanager
+def show_progress() -> Generator["ProgressView"]:
+    """Show how far a search is; clears up after itself."""
+    view = ProgressView()
+    try:
+        yield view
+    finally:
+        view.close()
+
+
+class ProgressView:
+    """Shows every finished candidate, the best so far and the time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+        self._status: Status | None = None
+        self._best: float | None = None
+        self._objectives: tuple[str, ...] = ()
+        self._maximize = True
+        if self._console.is_terminal:
+            self._status = self._console.status("Reading the data and the space ...")
+            self._status.start()
+
+    def begin(self, prepared: "Prepared") -> None:
+        """Say what is searched."""
+        from ..evaluators.base import metric
+
+        data, space, study = prepared.data, prepared.space, prepared.study
+        self._objectives = prepared.options.objectives
+        self._maximize = metric(self._objectives[0]).direction == "maximize"
+        done = [each for each in study.candidates() if each.status == "complete"]
+        for candidate in done:
+            self._note(candidate.value(self._objectives[0]))
+        self._say(
+            f"Study {study.name}: space {space.name} ({space.size():.3g} architectures) on "
+            f"{data.spec.name} ({len(data.train_labels)} training and "
+            f"{len(data.validation_labels)} validation images of "
+            f"{data.channels}x{data.resolution}x{data.resolution}, {len(data.classes)} classes), "
+            f"{prepared.workers} workers on {prepared.plan.device}"
+        )
+        for path, reason in data.unreadable[:5]:
+            self._say(f"Left out, unreadable: {path} ({reason})")
+        if len(data.unreadable) > 5:
+            self._say(f"Left out, unreadable: {len(data.unreadable) - 5} further files")
+        if done:
+            self._say(f"Continuing after {len(done)} complete candidates")
+        self._update(f"0 of {prepared.options.budget}: starting the workers ...")
+
+    def __call__(self, progress: "Progress") -> None:
+        """Show a finished candidate."""
+        candidate = progress.candidate
+        if candidate.status == "complete":
+            self._note(candidate.value(self._objectives[0]))
+        left = progress.seconds / progress.fresh * (progress.budget - progress.finished)
+        values = "  ".join(
+            f"{name} {shown(name, candidate.value(name))}"
+            for name in dict.fromkeys((*self._objectives, "params", "latency"))
+            if candidate.value(name) is not None
+        )
+        what = (
+            values if candidate.status == "complete" else f"{candidate.status}: {candidate.reason}"
+        )
+        counter = f"{progress.finished}/{progress.budget}"
+        best = f"best {shown(self._objectives[0], self._best)}"
+        clock = f"{_clock(progress.seconds)} gone, {_clock(left)} left"
+        if self._status is None:
+            self._say(f"[{counter}] #{candidate.number} {what}  ({best}, {clock})")
+            return
+        self._say(f"#{candidate.number:<4} {what}  {candidate.architecture.outline()}")
+        bar = round(30 * progress.finished / progress.budget)
+        self._update(f"{'━' * bar}{'╌' * (30 - bar)} {counter}  {best}  {clock}")
+
+    def close(self) -> None:
+        """Stop the live view."""
+        if self._status is not None:
+            self._status.stop()
+
+    def _note(self, value: float | None) -> None:
+        if value is None:
+            return
+        better = self._best is None or (value > self._best) == self._maximize
+        if better:
+            self._best = value
+
+    def _say(self, line: str) -> None:
+        if self._status is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._console.print(line, markup=False, overflow="ellipsis", no_wrap=True)
+
+    def _update(self, line: str) -> None:
+        if self._status is not None:
+            from rich.text import Text
+
+            self._status.update(Text(line))
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%M:%S" if seconds < 3600 else "%H:%M:%S", time.gmtime(max(0, seconds)))

@@ -1,0 +1,206 @@
+"""``nas search``."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from .shared import Storage, shown
+
+if TYPE_CHECKING:
+    from ..searchers.search import Prepared, SearchOptions, Summary
+
+_LISTS = ("objectives", "constraints")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("search")(search)
+
+
+def search(  # the command's options are its contract
+    *,
+    budget: Annotated[
+        int | None, typer.Option(metavar="N", help="Candidates in the study in all.  [100]")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE.yaml", help="Search space.  [micro]")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="digits, cifar10, cifar100, fashion-mnist or folder:PATH.  [digits]",
+        ),
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(metavar="N", help="Side of the images in pixels.")
+    ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Metrics to optimise.  [accuracy,macs]"),
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'params<=2e6'", help="Hard constraint, or 'macs in 1e6..5e6'; repeatable."
+        ),
+    ] = None,
+    searcher: Annotated[
+        str | None, typer.Option(metavar="NAME", help="random, tpe or nsga2.  [tpe]")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="local or ray.  [local]")
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Candidates measured at once.  [one a core]")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda.  [auto]")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Length of the short schedule.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Give a candidate up after so long.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of everything drawn at random.  [0]")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the study.  [made from the settings]"),
+    ] = None,
+    storage: Storage = None,
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="YAML file with any of these options as keys."),
+    ] = None,
+) -> int:
+    """Search: sample, cost and train candidates until the study holds the budget.
+
+    Run it again to continue: the same command finishes the same study.
+    """
+    given: dict[str, Any] = {
+        "budget": budget,
+        "space": space,
+        "data": data,
+        "resolution": resolution,
+        "objectives": objectives,
+        "constraints": constraint or None,
+        "searcher": searcher,
+        "engine": engine,
+        "ray_address": ray_address,
+        "workers": workers,
+        "device": device,
+        "epochs": epochs,
+        "time_limit": time_limit,
+        "seed": seed,
+        "study": study,
+        "storage": storage,
+    }
+    written = {} if config is None else read_config(Path(config))
+    return _run({**written, **{key: value for key, value in given.items() if value is not None}})
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read search options from a YAML file; keys as on the command line, without the dashes.
+
+    Raises:
+        InputError: If it cannot be read or has an unknown key.
+    """
+    from ..search_space.errors import InputError, unknown_name
+    from ..search_space.files import read_yaml
+    from ..searchers.search import SearchOptions
+
+    data = read_yaml(path, "a config file")
+    if not isinstance(data, Mapping):
+        raise InputError(f"a config file must hold keys and values, but got {path}")
+    known = {each.name: each.name for each in fields(SearchOptions)}
+    known["constraint"] = "constraints"
+    options: dict[str, Any] = {}
+    for key, value in cast(Mapping[object, Any], data).items():
+        name = str(key).replace("-", "_")
+        if name not in known:
+            raise unknown_name("key of the config file", key, known)
+        options[known[name]] = value
+    return options
+
+
+def make_options(values: Mapping[str, Any]) -> "SearchOptions":
+    """Return the options, every value of the right type.
+
+    Raises:
+        InputError: If a value has the wrong type or is out of range.
+    """
+    from ..search_space.errors import InputError
+    from ..searchers.search import SearchOptions
+
+    options: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in _LISTS:
+            listed: list[Any] = cast(list[Any], value) if isinstance(value, list) else [value]
+            if name == "objectives" and not isinstance(value, list):
+                listed = str(value).split(",")
+            options[name] = tuple(str(each).strip() for each in listed)
+            continue
+        wanted = next(each.type for each in fields(SearchOptions) if each.name == name)
+        kinds = {int: int, float: (int, float), str: str}
+        allowed = next(kind for kind in (int, float, str) if kind.__name__ in str(wanted))
+        if isinstance(value, bool) or not isinstance(value, kinds[allowed]):
+            raise InputError(f"{name} must be of type {allowed.__name__}, but got {value!r}")
+        options[name] = value
+    return SearchOptions(**options)
+
+
+def _run(values: Mapping[str, Any]) -> int:
+    from .progress import show_progress
+
+    options = make_options(values)
+    with show_progress() as progress:
+        from ..searchers.search import prepare, run
+
+        prepared = prepare(options)
+        progress.begin(prepared)
+        summary = run(prepared, progress)
+    _print_end(prepared, summary)
+    return 0
+
+
+def _print_end(prepared: "Prepared", summary: "Summary") -> None:
+    """Print the front, where the time went, and where to look next."""
+    from .show import print_front
+
+    study = prepared.study
+    front = print_front(study)
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in summary.seconds.items())
+    worked = ", ".join(
+        f"{name} {seconds:.1f} s"
+        for name, seconds in summary.worker_seconds.items()
+        if name != "total"
+    )
+    print(f"Study {study.name}: {summary.fresh} candidates in {summary.wall:.1f} s")
+    if worked:
+        print(f"Workers ({prepared.workers}): {worked}")
+    if spent:
+        print(f"Besides ({100 * summary.overhead:.1f} % of the time): {spent}")
+    if summary.duplicates:
+        print(f"Duplicates served from the record: {summary.duplicates}")
+    if summary.exhausted:
+        print("The space has no further architecture that keeps the constraints.")
+    if front:
+        best = front[0]
+        reached = shown("accuracy", best.value("accuracy"))
+        print(
+            f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
+            f"best of the front: {reached}"
+        )
+        print(
+            "Next: nas report -o report.html | "
+            f"nas show {best.number} | nas export {best.number} -o model.safetensors"
+        )

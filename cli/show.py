@@ -1,0 +1,319 @@
+"""``nas front``, ``nas show``, ``nas measure``, ``nas zoo`` and ``nas report``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .shared import (
+    Json,
+    Storage,
+    StudyName,
+    print_json,
+    print_rows,
+    quantity,
+    shown,
+    storage_url,
+    with_interval,
+)
+
+if TYPE_CHECKING:
+    from ..results.candidate import Candidate
+    from ..results.study import Study
+    from ..search_space.architecture import Architecture
+
+CandidateName = Annotated[
+    str, typer.Argument(metavar="CANDIDATE", help="Its number or a unique prefix of its digest.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("front")(front)
+    app.command("show")(show)
+    app.command("measure")(measure)
+    app.command("zoo")(zoo)
+    app.command("report")(report)
+
+
+def open_study(study: str | None, storage: str | None) -> "Study":
+    """Open the study named by the options."""
+    from ..results.study import Study
+
+    return Study.open(study, storage_url(storage))
+
+
+def sorted_front(study: "Study") -> "list[Candidate]":
+    """Return the front, the best of the first objective on top."""
+    from ..results.front import pareto_front
+
+    objectives = study.settings.objectives
+    members = pareto_front(study.candidates(), objectives)
+    rising = study.settings.directions[0] == "minimize"
+    return sorted(members, key=lambda each: each.value(objectives[0]) or 0, reverse=not rising)
+
+
+def print_front(study: "Study") -> "list[Candidate]":
+    """Print the front as a table and return it."""
+    members = sorted_front(study)
+    if not members:
+        print("No candidate is complete and feasible yet, so there is no front.")
+        return members
+    names = list(dict.fromkeys((*study.settings.objectives, "params", "macs", "latency")))
+    names = [name for name in names if any(each.value(name) is not None for each in members)]
+    rows = [
+        [
+            str(each.number),
+            each.digest[:8],
+            *(shown(name, each.value(name)) for name in names),
+            each.architecture.outline(),
+        ]
+        for each in members
+    ]
+    print_rows(["#", "digest", *names, "architecture"], rows)
+    return members
+
+
+def front(
+    *,
+    study: StudyName = None,
+    storage: Storage = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the front as CSV.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the Pareto front."""
+    record = open_study(study, storage)
+    if csv is not None:
+        from ..search_space.errors import InputError
+
+        try:
+            record.front().to_csv(csv, index=False)
+        except OSError as error:
+            raise InputError(f"--csv must be a writable file, but got {csv}: {error}") from None
+    if as_json:
+        print_json([_candidate_json(each) for each in sorted_front(record)])
+    else:
+        print_front(record)
+
+
+def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
+    return {
+        "number": candidate.number,
+        "digest": candidate.digest,
+        "status": candidate.status,
+        "measurements": {name: each.to_json() for name, each in candidate.measurements.items()},
+        "decisions": dict(candidate.decisions),
+        "architecture": candidate.architecture.to_json(),
+        "reason": candidate.reason,
+        "traceback": candidate.traceback,
+        "seconds": dict(candidate.seconds),
+    }
+
+
+def show(
+    candidate: CandidateName,
+    *,
+    study: StudyName = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Show one candidate: architecture, measurements, where they come from, failures."""
+    record = open_study(study, storage)
+    found = record.find(candidate)
+    if as_json:
+        print_json(_candidate_json(found))
+        return
+    print(f"Candidate {found.number} of study {record.name}: {found.status}")
+    print(f"digest     {found.digest}")
+    if found.reason:
+        print(f"reason     {found.reason}")
+    for each in found.measurements.values():
+        print(f"{each.metric:<10} {with_interval(each)}")
+    print()
+    print_parts(found.architecture)
+    print("\nDecisions")
+    for path, value in found.decisions.items():
+        print(f"  {path}: {value}")
+    print("\nProvenance")
+    for each in found.measurements.values():
+        kept = {k: v for k, v in each.provenance.items() if k != "learning_curve"}
+        if kept:
+            print(f"  {each.metric}: {json.dumps(kept)}")
+        for epoch, point in enumerate(each.provenance.get("learning_curve") or (), 1):
+            print(
+                f"    epoch {epoch}: training loss {point['train_loss']:.4g}, validation loss "
+                f"{point['validation_loss']:.4g}, accuracy {point['validation_accuracy']:.4f}"
+            )
+    if found.traceback:
+        print(f"\n{found.traceback.rstrip()}")
+
+
+def print_parts(architecture: "Architecture") -> None:
+    """Print the stages of an architecture, and what each costs."""
+    from ..evaluators.cost.cost import part_cost
+
+    print(f"input      {architecture.input}, {architecture.classes} classes")
+    sums: dict[str, list[float]] = {}
+    for part in architecture.parts():
+        names = part.name.split(".")
+        place = ".".join(names[:2]) if names[0] == "stages" else names[0]
+        cost = part_cost(part)
+        total = sums.setdefault(place, [0, 0])
+        total[0] += cost.params
+        total[1] += cost.macs
+    canonical = architecture.canonical
+    print(f"stem       {canonical.stem.label()}{_cost(sums['stem'])}")
+    for index, stage in enumerate(canonical.stages):
+        shape = canonical.stage_shapes[index]
+        print(f"stages.{index}   {shape}, depth {stage.depth}{_cost(sums[f'stages.{index}'])}")
+        for block in stage.blocks:
+            print(f"  {block.name}")
+            for name, inner in block.components().items():
+                print(f"    {name:<14} {inner.label()}")
+    print(f"head       {canonical.head.label()}{_cost(sums['head'])}")
+
+
+def _cost(total: list[float]) -> str:
+    return f"   [{quantity(total[0])} params, {quantity(total[1])} MACs]"
+
+
+def find_architecture(name: str, study: str | None, storage: str | None) -> "Architecture":
+    """Return what a zoo name, a JSON file or a candidate stands for.
+
+    Raises:
+        InputError: If it is none of them.
+    """
+    from ..search_space.architecture import Architecture
+    from ..search_space.errors import InputError, unknown_name
+    from ..search_space.zoo import ZOO, zoo_entry
+
+    if name in ZOO:
+        return zoo_entry(name).architecture
+    if name.endswith(".json"):
+        try:
+            return Architecture.from_json(json.loads(Path(name).read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(
+                f"an architecture file must be readable, but got {name}: {error.strerror}"
+            ) from None
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"an architecture file must be JSON, but got {name}: {error}"
+            ) from None
+    candidate_like = name.isdecimal() or all(c in "0123456789abcdef" for c in name.lower())
+    if candidate_like and name:
+        return open_study(study, storage).find(name).architecture
+    raise unknown_name("an architecture (a .json file, a candidate, or a zoo name)", name, ZOO)
+
+
+def measure(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="Zoo name, JSON file or candidate.")
+    ],
+    *,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
+    batch: Annotated[int, typer.Option(metavar="N", help="Images a forward pass.")] = 1,
+    study: StudyName = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Measure any architecture: exact costs, and latency if asked."""
+    from ..evaluators.base import CandidateError
+    from ..evaluators.cost.evaluator import CostEvaluator
+
+    found = find_architecture(architecture, study, storage)
+    measurements = list(CostEvaluator().evaluate(found))
+    if latency:
+        import torch
+
+        from ..evaluators.latency.evaluator import LatencyEvaluator
+        from ..evaluators.latency.settings import LatencySettings
+        from ..searchers.search import choose_device
+        from .shared import WorkError
+
+        where = torch.device(choose_device(device))
+        try:
+            evaluator = LatencyEvaluator(device=where, settings=LatencySettings(batch=batch))
+            measurements.extend(evaluator.evaluate(found))
+        except CandidateError as error:
+            raise WorkError(f"latency could not be measured: {error}") from None
+    if as_json:
+        print_json(
+            {
+                "digest": found.digest,
+                "architecture": found.to_json(),
+                "measurements": {each.metric: each.to_json() for each in measurements},
+            }
+        )
+        return
+    print_parts(found)
+    print()
+    for each in measurements:
+        exact = f"  ({each.value:,})" if each.low is None else ""
+        print(f"{each.metric:<12} {with_interval(each)}{exact}")
+
+
+def zoo(*, as_json: Json = False) -> None:
+    """List the published architectures: printed and counted parameters and MACs."""
+    from ..evaluators.cost.cost import architecture_cost
+    from ..search_space.zoo import ZOO, zoo_entry
+
+    entries: list[dict[str, Any]] = []
+    for name in ZOO:
+        entry = zoo_entry(name)
+        cost = architecture_cost(entry.architecture)
+        entries.append(
+            {
+                "name": entry.name,
+                "family": entry.family,
+                "resolution": entry.resolution,
+                "params": cost.params,
+                "macs": cost.macs,
+                "printed_params": entry.printed_params,
+                "printed_macs": entry.printed_macs,
+                "source": entry.source,
+            }
+        )
+    if as_json:
+        print_json(entries)
+        return
+    numbers = ("params", "printed_params", "macs", "printed_macs")
+    rows = [
+        [
+            each["name"],
+            str(each["resolution"]),
+            *(_figure(each[n]) for n in numbers),
+            each["source"],
+        ]
+        for each in entries
+    ]
+    print_rows(
+        ["name", "resolution", "params", "printed", "MACs", "printed", "source of the printed"],
+        rows,
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else quantity(value)
+
+
+def report(
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")
+    ] = Path("report.html"),
+    study: StudyName = None,
+    storage: Storage = None,
+) -> None:
+    """Write the study as one HTML file that opens without a network."""
+    from ..results.report import write_report
+
+    record = open_study(study, storage)
+    write_report(record, output)
+    print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
