@@ -1,0 +1,1 @@
+"""Deciding what to measure next, and running the search."""

@@ -1,0 +1,29 @@
+"""Decisions as Optuna's distributions, as they are stored and shown."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import cast
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+from ..search_space.domains import Domain
+
+
+def distributions(domains: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
+    """Return the distribution of each decision, whose parameter is the decision's value itself.
+
+    Args:
+        domains: Path to domain, such as ``SearchSpace.decisions`` gives.
+    """
+    return {path: distribution(domain) for path, domain in domains.items()}
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Return integers at even distances as a range with a step, all else as categories."""
+    values = domain.values
+    if domain.ordered and all(isinstance(value, int) for value in values):
+        integers = cast(tuple[int, ...], values)
+        steps = {high - low for low, high in pairwise(integers)}
+        if len(steps) == 1:
+            return IntDistribution(integers[0], integers[-1], step=steps.pop())
+    return CategoricalDistribution(values)

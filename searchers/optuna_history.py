@@ -1,0 +1,64 @@
+"""The history of a search in Optuna's terms, for the samplers that Optuna has."""
+
+import math
+from collections.abc import Sequence
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import create_trial
+
+from ..results.candidate import Candidate
+from .base import Objective
+
+_STUDY = "history"
+_INFEASIBLE, _FAILED = 1.0, 2.0
+
+
+def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[float] | None:
+    """Return the values of the objectives, or none unless all are there and finite."""
+    values = [candidate.value(each.metric) for each in objectives]
+    found = [float(value) for value in values if value is not None and math.isfinite(value)]
+    return found if candidate.status == "complete" and len(found) == len(values) else None
+
+
+class OptunaHistory:
+    """Finished candidates as the trials of an Optuna study in memory.
+
+    A candidate that is infeasible is a trial that breaks a constraint, one that failed a trial
+    that breaks it by more: Optuna's samplers rank both behind all others.
+    """
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self._objectives = objectives
+        self._storage = InMemoryStorage()
+        before = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print the new study
+        self._storage.create_new_study(
+            [StudyDirection[each.direction.upper()] for each in objectives], _STUDY
+        )
+        optuna.logging.set_verbosity(before)
+
+    def study(self) -> optuna.Study:
+        """Return the study as it is now; to be read before the next ``add``."""
+        # A study object remembers the trials it has read, so each reader gets a new one.
+        return optuna.load_study(study_name=_STUDY, storage=self._storage)
+
+    def add(
+        self,
+        candidate: Candidate,
+        params: dict[str, int] | None = None,
+        distributions: dict[str, BaseDistribution] | None = None,
+    ) -> None:
+        """Add a finished candidate, with what the sampler needs to know of its decisions."""
+        values = values_of(candidate, self._objectives)
+        violation = _INFEASIBLE if candidate.status == "infeasible" else _FAILED
+        self.study().add_trial(
+            create_trial(
+                values=values or [0.0] * len(self._objectives),
+                params=params,
+                distributions=distributions,
+                constraints={"feasible": violation if values is None else 0.0},
+            )
+        )
