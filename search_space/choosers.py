@@ -65,6 +65,28 @@ class ReplayChooser:
         )
 
 
+class FirstChooser:
+    """Takes the first value that is allowed."""
+
+    def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
+        """Choose the first."""
+        return allowed[0]
+
+
+class RecordingChooser:
+    """Passes every decision on to another chooser and keeps what was allowed."""
+
+    def __init__(self, inner: Chooser) -> None:
+        self._inner = inner
+        self.offered: dict[str, tuple[Value, ...]] = {}
+        """Path to the values that were allowed there."""
+
+    def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
+        """Choose what the other chooser does."""
+        self.offered[path] = tuple(allowed)
+        return self._inner.choose(path, domain, allowed)
+
+
 class MutationChooser:
     """Repeats stored decisions but changes each with a probability.
 

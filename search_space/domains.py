@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from .errors import InputError
+from .errors import InputError, shown
 
 Value = bool | int | float | str
+
+LARGEST = 10**6
+"""No number in an architecture may be larger: nothing so large could be built."""
 
 
 def same(left: Value, right: Value) -> bool:
@@ -35,8 +38,11 @@ class Domain(ABC):
 
     def check(self, name: str, value: object) -> None:
         """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
-        if not any(same(value, known) for known in self.values):  # type: ignore[arg-type]
-            raise InputError(f"{name} must {self.rule}, but got {value!r}")
+        for known in self.values:
+            whole_given_broken = isinstance(known, int) and isinstance(value, float)
+            if same(cast(Value, value), known) and not whole_given_broken:
+                return
+        raise InputError(f"{name} must {self.rule}, but got {shown(value)}")
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,13 @@ class IntRange(Domain):
         )
         if not legal:
             if isinstance(value, int) and self.step == 2 and self.low % 2 and value % 2 == 0:
-                raise InputError(f"{name} must be odd, but got {value!r}")
-            raise InputError(f"{name} must {self.rule}, but got {value!r}")
+                raise InputError(f"{name} must be odd, but got {shown(value)}")
+            raise InputError(f"{name} must {self.rule}, but got {shown(value)}")
 
 
 @dataclass(frozen=True)
 class Positive(Domain):
-    """Any positive number: legal in a component, too many to be drawn from."""
+    """Any positive number up to ``LARGEST``: too many to be drawn from."""
 
     whole: bool = False
     """Whether it must be an integer."""
@@ -140,13 +146,13 @@ class Positive(Domain):
     @property
     def rule(self) -> str:
         """What a value must be."""
-        return f"be a positive {'integer' if self.whole else 'number'}"
+        return f"be a positive {'integer' if self.whole else 'number'} up to {LARGEST}"
 
     def check(self, name: str, value: object) -> None:
         """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
         number = isinstance(value, int if self.whole else int | float)
-        if isinstance(value, bool) or not number or not 0 < cast(float, value) < float("inf"):
-            raise InputError(f"{name} must {self.rule}, but got {value!r}")
+        if isinstance(value, bool) or not number or not 0 < cast(float, value) <= LARGEST:
+            raise InputError(f"{name} must {self.rule}, but got {shown(value)}")
 
 
 YES_NO = Choice((False, True))

@@ -1,7 +1,11 @@
 """Errors for what a user gave: the rule, then the value given."""
 
+import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 class InputError(ValueError):
@@ -10,6 +14,11 @@ class InputError(ValueError):
     The message is one line: the rule, then what was given. The command line prints it and exits
     with code 2.
     """
+
+
+def shown(value: object) -> str:
+    """Return ``repr(value)`` for a message: one line, cut where it is long."""
+    return _SHORT.repr(value)
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
@@ -23,4 +32,4 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
     names = sorted(known)
     near = get_close_matches(str(given), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return InputError(f"{kind} must be one of {', '.join(names)}, but got {given!r}{hint}")
+    return InputError(f"{kind} must be one of {', '.join(names)}, but got {shown(given)}{hint}")

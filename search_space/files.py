@@ -18,7 +18,8 @@ from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, unknown_name
 from .shapes import Shape
 from .slots import Option, Slot
-from .space import PATTERNS, SearchSpace, StageSpace
+from .space import SearchSpace
+from .steps import PATTERNS, StageSpace
 from .tables import component_class
 
 _STAGE = ("width", "depth", "block", "downsampling", "pattern")

@@ -1,6 +1,6 @@
 """Slots: where a space offers components, with a domain for each of their knobs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -8,7 +8,7 @@ from itertools import product
 from .architecture import canonical_component
 from .base import Component
 from .choosers import Chooser
-from .domains import Choice, Domain, Value, same
+from .domains import Choice, Domain, Value
 from .shapes import Shape
 
 
@@ -23,14 +23,21 @@ class Answer:
     value: Value
     """The one chosen."""
 
+    def under(self, prefix: str) -> "Answer":
+        """Return the same decision with ``prefix`` before its path."""
+        path = f"{prefix}.{self.path}" if self.path else prefix
+        return Answer(path=path, domain=self.domain, value=self.value)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One concrete component that a slot offers on one shape, and the decisions that give it."""
+    """One choice: what it is, and the decisions that give it."""
 
-    component: Component
-    """In canonical form."""
-    answers: tuple[Answer, ...]
+    component: Component | None = None
+    """The component, in canonical form; none where a bare value is chosen."""
+    value: Value | None = None
+    """The bare value; none where a component is chosen."""
+    answers: tuple[Answer, ...] = ()
     """The decisions, in the order in which they are asked."""
 
 
@@ -73,7 +80,7 @@ class Option:
                 (
                     name,
                     row.component,
-                    tuple(_under(f"{prefix}{name}", each) for each in row.answers),
+                    tuple(each.under(f"{prefix}{name}") for each in row.answers),
                 )
                 for row in rows
             ]
@@ -90,11 +97,6 @@ class Option:
             Row(component=component, answers=answers)
             for component, answers in bare.products({}, "")
         )
-
-
-def _under(prefix: str, answer: Answer) -> Answer:
-    path = f"{prefix}.{answer.path}" if answer.path else prefix
-    return Answer(path=path, domain=answer.domain, value=answer.value)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,7 +118,7 @@ class Slot:
 
         Of several descriptions of one component the first is kept.
         """
-        found: dict[Component, Row] = {}
+        found: dict[Component | None, Row] = {}
         several = len(self.options) > 1
         for option in self.options:
             name = option.cls.name
@@ -140,42 +142,48 @@ class Slot:
                 yield from slot.decisions(f"{prefix}.{name}")
 
 
+def value_row(domain: Domain, value: Value) -> Row:
+    """Return the choice of a bare value; a decision only where the domain has more than one."""
+    alone = len(domain.values) == 1
+    answers = () if alone else (Answer(path="", domain=domain, value=value),)
+    return Row(value=value, answers=answers)
+
+
 def choose_row(
-    rows: Sequence[Row], path: str, chooser: Chooser, decisions: dict[str, Value]
-) -> Row:
+    rows: Sequence[Row],
+    possible: Sequence[int],
+    path: str,
+    chooser: Chooser,
+    decisions: dict[str, Value],
+) -> int:
     """Ask for one of ``rows``, decision by decision, and note the answers in ``decisions``.
 
     Args:
-        rows: What can be had; at least one.
-        path: The slot's path.
+        rows: The choices.
+        possible: The indices of those that can be had; at least one.
+        path: Where the paths of the decisions begin.
         chooser: Who answers; asked only where more than one value is left.
-        decisions: Takes every answer, those without a choice too.
+        decisions: Takes every answer, those without an alternative too.
+
+    Returns:
+        The index of the row chosen.
     """
     depth = 0
-    while len(rows) > 1 or depth < len(rows[0].answers):
-        answer = rows[0].answers[depth]
+    while len(possible) > 1 or depth < len(rows[possible[0]].answers):
+        answer = rows[possible[0]].answers[depth]
         full = f"{path}.{answer.path}" if answer.path else path
-        value = choose_value(
-            full, answer.domain, [row.answers[depth].value for row in rows], chooser, decisions
-        )
-        rows = [row for row in rows if same(row.answers[depth].value, value)]
+        offered = {rows[index].answers[depth].value for index in possible}
+        value = choose_value(full, answer.domain, offered, chooser)
+        decisions[full] = value
+        possible = [index for index in possible if rows[index].answers[depth].value == value]
         depth += 1
-    return rows[0]
+    return possible[0]
 
 
-def choose_value(
-    path: str,
-    domain: Domain,
-    allowed: Sequence[Value],
-    chooser: Chooser,
-    decisions: dict[str, Value],
-) -> Value:
-    """Ask for one value, unless only one is left, and note it in ``decisions``."""
-    if len(domain.values) == 1:
-        return domain.values[0]
-    left = [value for value in domain.values if any(same(value, each) for each in allowed)]
+def choose_value(path: str, domain: Domain, offered: Collection[Value], chooser: Chooser) -> Value:
+    """Ask for one of ``offered``, in the order of the domain, unless only one is left."""
+    left = [value for value in domain.values if value in offered]
     assert left, f"nothing is allowed at {path}"
     value = left[0] if len(left) == 1 else chooser.choose(path, domain, left)
-    assert any(same(value, each) for each in left), f"{value!r} is not allowed at {path}"
-    decisions[path] = value
+    assert value in left, f"{value!r} is not allowed at {path}"
     return value

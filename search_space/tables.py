@@ -20,7 +20,7 @@ from .base import (
 from .blocks import BLOCKS
 from .channel_mixers import CHANNEL_MIXERS
 from .downsampling import DOWNSAMPLINGS
-from .errors import InputError, unknown_name
+from .errors import InputError, shown, unknown_name
 from .heads import HEADS
 from .mixers import MIXERS
 from .norms import NORMS
@@ -74,7 +74,7 @@ def component_from_data(kind: type[Component], data: object, path: str) -> Compo
     if isinstance(data, str):
         data = {"name": data}
     if not isinstance(data, Mapping) or "name" not in data:
-        raise InputError(f"{path} must be a {kind.kind} with a name, but got {data!r}")
+        raise InputError(f"{path} must be a {kind.kind} with a name, but got {shown(data)}")
     try:
         cls = component_class(kind, data["name"])
         known = [field.name for field in fields(cls)]

@@ -1,0 +1,332 @@
+"""The decisions of a search space as a graph of steps: every walk is one way through it.
+
+A node says where a walk stands: the kind of decision, the stage, the map that the stage sees, and
+what else of the choices before matters to those after. Two walks that reach one node have the same
+choices from there on, so counting, bounds and sampling are sums over this graph.
+
+=========  ==========================================  =================================
+kind       the rest of the node                        what is chosen
+=========  ==========================================  =================================
+depth      stage, map before (none: the image)         number of blocks; 0: no stage
+width      stage, map before, depth                    channels
+before     stage, map before, depth, width             stem or downsampling
+block      stage, map, depth                           kind of block
+fields     stage, map, depth, block                    all but the varied mixer
+pattern    stage, map, depth, block                    how the mixer varies
+mixer      stage, map, depth, block, pattern           the mixer, or the first of two
+second     stage, map, depth, block, pattern, first    the second mixer
+head       map                                         head
+end                                                    nothing
+=========  ==========================================  =================================
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, cast
+
+from .base import Block, Component, Resampler
+from .domains import Choice, Domain
+from .parts import IMAGE, Part, PartList
+from .shapes import Shape
+from .slots import Option, Row, Slot, value_row
+
+PATTERNS = ("uniform", "alternate", "last")
+"""How the mixer varies inside a stage: not at all; first and second in turn; the second in the
+last block only."""
+
+VARIED = "mixer"
+"""The field of a block that a pattern varies."""
+
+Node = tuple[Any, ...]
+"""Where a walk stands."""
+
+END: Node = ("end",)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StageSpace:
+    """What may vary in one stage."""
+
+    width: Domain
+    """Channels."""
+    depth: Domain
+    """Blocks; 0 leaves the stage out."""
+    block: Slot
+    """The blocks."""
+    downsampling: Slot | None
+    """Before the stage; none where it can only be the first."""
+    pattern: Choice
+    """How the mixer varies inside the stage: some of ``PATTERNS``."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """What can be chosen at one node, and where each choice leads."""
+
+    path: str
+    """Where the paths of its decisions begin."""
+    rows: tuple[Row, ...]
+    """The choices."""
+    nexts: tuple[Node, ...]
+    """The node that each choice leads to."""
+
+
+def second_mixer_at(pattern: str, depth: int) -> list[int]:
+    """Return the places of the blocks, from 0, that have the second mixer."""
+    match pattern:
+        case "uniform":
+            return []
+        case "alternate":
+            return list(range(1, depth, 2))
+        case _:
+            return [depth - 1]
+
+
+def patterns(stage: StageSpace, depth: int, mixers: int) -> tuple[str, ...]:
+    """Return the patterns that differ from each other at this depth with so many mixers."""
+    names = cast(tuple[str, ...], stage.pattern.values)
+    if depth < 2 or mixers < 2:
+        return ("uniform",)
+    if depth == 2 and "alternate" in names:
+        return tuple(name for name in names if name != "last")
+    return names
+
+
+class StepGraph:
+    """The steps of a space on images of one size; each is made once, when first asked for."""
+
+    def __init__(
+        self,
+        *,
+        image: Shape,
+        classes: int,
+        stem: Slot,
+        stages: tuple[StageSpace, ...],
+        head: Slot,
+    ) -> None:
+        self.image = image
+        self.classes = classes
+        self._stem = stem
+        self._stages = stages
+        self._head = head
+        self._steps: dict[Node, Step] = {}
+        self._counts: dict[Node, int] = {END: 1}
+        self._rows: dict[Any, tuple[Row, ...]] = {}
+        self.start: Node = ("depth", 0, None)
+
+    def step(self, node: Node) -> Step:
+        """Return what can be chosen at ``node``; only choices that lead to an end."""
+        if node not in self._steps:
+            path, ways = self._ways(node)
+            open_ways = [(row, after) for row, after in ways if self.count(after)]
+            self._steps[node] = Step(
+                path=path,
+                rows=tuple(row for row, _ in open_ways),
+                nexts=tuple(after for _, after in open_ways),
+            )
+        return self._steps[node]
+
+    def count(self, node: Node) -> int:
+        """Return the number of ways from ``node`` to the end, exactly."""
+        if node not in self._counts:
+            if node[0] == "second":  # all choices but the first mixer lead on alike
+                _, index, shape, _, name, _, _ = node
+                others = len(self.mixers(index, shape, name)) - 1
+                self._counts[node] = others * self.count(self._after(index, shape))
+            else:
+                self._counts[node] = sum(map(self.count, self.step(node).nexts))
+        return self._counts[node]
+
+    # What a slot offers ---------------------------------------------------------------------
+
+    def rows(self, slot: Slot, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
+        """Return what ``slot`` offers on ``shape``; computed once."""
+        key = (id(slot), shape, width)
+        if key not in self._rows:
+            self._rows[key] = slot.rows(shape, width)
+        return self._rows[key]
+
+    def option(self, index: int, name: str) -> Option:
+        """Return one kind of block of a stage."""
+        options = self._stages[index].block.options
+        return next(option for option in options if option.cls.name == name)
+
+    def mixers(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
+        """Return the rows of the varied mixer of one kind of block."""
+        return self.rows(self.option(index, name).slots[VARIED], shape)
+
+    def field_rows(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
+        """Return the blocks of one kind: all choices of all fields but the varied mixer.
+
+        The varied mixer is the first that its slot offers.
+        """
+        option = self.option(index, name)
+        key = (id(option), shape)
+        if key not in self._rows:
+            tables = {
+                field: self.rows(slot, shape)[: 1 if field == VARIED else None]
+                for field, slot in option.slots.items()
+            }
+            rows: list[Row] = []
+            for own, *chosen in product(option.own_rows(), *tables.values()):
+                parts = dict(zip(tables, chosen, strict=True))
+                inner: Any = {field: row.component for field, row in parts.items()}
+                answers = [
+                    answer.under(field)
+                    for field, row in parts.items()
+                    if field != VARIED
+                    for answer in row.answers
+                ]
+                block = replace(cast(Block, own.component), **inner)
+                rows.append(Row(component=block, answers=(*own.answers, *answers)))
+            self._rows[key] = tuple(rows)
+        return self._rows[key]
+
+    # What can be chosen, node by node -------------------------------------------------------
+
+    def _ways(self, node: Node) -> "Ways":
+        kind, *rest = node
+        match kind:
+            case "depth":
+                return self._depth(*rest)
+            case "width":
+                return self._width(*rest)
+            case "before":
+                return self._before(*rest)
+            case "block":
+                return self._block(*rest)
+            case "fields":
+                return self._fields(*rest)
+            case "pattern":
+                return self._pattern(*rest)
+            case "mixer":
+                return self._mixer(*rest)
+            case "second":
+                return self._second(*rest)
+            case _:
+                return self._classify(*rest)
+
+    def _after(self, index: int, shape: Shape | None) -> Node:
+        if index + 1 < len(self._stages):
+            return ("depth", index + 1, shape)
+        return ("head", shape)
+
+    def _depth(self, index: int, shape: Shape | None) -> "Ways":
+        domain = self._stages[index].depth
+        ways = [
+            (
+                value_row(domain, depth),
+                ("width", index, shape, depth) if depth else self._after(index, shape),
+            )
+            for depth in domain.values
+        ]
+        return f"stages.{index}.depth", ways
+
+    def _width(self, index: int, shape: Shape | None, depth: int) -> "Ways":
+        domain = self._stages[index].width
+        ways = [
+            (value_row(domain, width), ("before", index, shape, depth, width))
+            for width in domain.values
+        ]
+        return f"stages.{index}.width", ways
+
+    def _before(self, index: int, shape: Shape | None, depth: int, width: int) -> "Ways":
+        slot = self._stem if shape is None else self._stages[index].downsampling
+        rows = () if slot is None else self.rows(slot, shape or self.image, width)
+        ways: list[tuple[Row, Node]] = []
+        for row in rows:
+            resampler = cast(Resampler, row.component)
+            out = resampler.out_shape(shape or self.image, width)
+            ways.append((row, ("block", index, out, depth)))
+        return "stem" if shape is None else f"stages.{index}.downsampling", ways
+
+    def _block(self, index: int, shape: Shape, depth: int) -> "Ways":
+        slot = self._stages[index].block
+        ways = [
+            (value_row(slot.names, name), ("fields", index, shape, depth, name))
+            for name in slot.names.values
+        ]
+        return f"stages.{index}.block", ways
+
+    def _fields(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
+        varied = VARIED in self.option(index, name).slots
+        after = ("pattern", index, shape, depth, name) if varied else self._after(index, shape)
+        rows = self.field_rows(index, shape, name)
+        return self._prefix(index, name), [(row, after) for row in rows]
+
+    def _pattern(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
+        domain = self._stages[index].pattern
+        possible = patterns(self._stages[index], depth, len(self.mixers(index, shape, name)))
+        ways = [
+            (
+                value_row(domain, pattern) if pattern in domain.values else Row(value=pattern),
+                ("mixer", index, shape, depth, name, pattern),
+            )
+            for pattern in possible
+        ]
+        return f"stages.{index}.pattern", ways
+
+    def _mixer(self, index: int, shape: Shape, depth: int, name: str, pattern: str) -> "Ways":
+        ways = [
+            (
+                row,
+                self._after(index, shape)
+                if pattern == "uniform"
+                else ("second", index, shape, depth, name, pattern, first),
+            )
+            for first, row in enumerate(self.mixers(index, shape, name))
+        ]
+        return f"{self._prefix(index, name)}.{VARIED}", ways
+
+    def _second(
+        self, index: int, shape: Shape, depth: int, name: str, pattern: str, first: int
+    ) -> "Ways":
+        rows = self.mixers(index, shape, name)
+        others = [row for number, row in enumerate(rows) if number != first]
+        after = self._after(index, shape)
+        return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in others]
+
+    def _classify(self, shape: Shape | None) -> "Ways":
+        rows = () if shape is None else self.rows(self._head, shape, self.classes)
+        return "head", [(row, END) for row in rows]
+
+    def _prefix(self, index: int, name: str) -> str:
+        several = len(self._stages[index].block.options) > 1
+        return f"stages.{index}.block.{name}" if several else f"stages.{index}.block"
+
+    # What a choice adds to the network ------------------------------------------------------
+
+    def parts(self, node: Node, row: Row) -> tuple[tuple[Part, ...], int]:
+        """Return the parts that a choice adds to the network, and how many times.
+
+        The parts of ``fields`` are those of the block without its varied mixer.
+        """
+        component = row.component
+        match node:
+            case ("before", _, shape, _, width):
+                return _single(component, shape or self.image, width), 1
+            case ("head", shape):
+                return _single(component, shape, self.classes), 1
+            case ("fields", _, shape, depth, _):
+                parts = PartList.start(shape)
+                cast(Block, component).wire(parts, IMAGE)
+                return tuple(p for p in parts.parts if p.name != VARIED), depth
+            case ("mixer", _, shape, depth, _, pattern):
+                return _single(component, shape, None), depth - len(second_mixer_at(pattern, depth))
+            case ("second", _, shape, depth, _, pattern, _):
+                return _single(component, shape, None), len(second_mixer_at(pattern, depth))
+            case _:
+                return (), 0
+
+
+Ways = tuple[str, Sequence[tuple[Row, Node]]]
+"""Where the paths of the decisions begin; the choices and where they lead."""
+
+
+def _single(component: Component | None, shape: Shape, width: int | None) -> tuple[Part, ...]:
+    """Return the part of one component, or nothing where it is absent."""
+    assert component is not None
+    parts = PartList.start(shape)
+    parts.add("part", component, IMAGE, width=width)
+    return tuple(parts.parts)
