@@ -19,7 +19,7 @@ class ConvDownsampling(Downsampling):
     name = "conv"
 
     kernel_size: Annotated[int, Choice((2, 3, 5, 7))] = 3
-    """Side of the kernel in pixels; padding is (kernel - stride + 1) // 2."""
+    """Side of the kernel in pixels, odd for stride 1; padding is (kernel - stride + 1) // 2."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes the channels alone."""
     norm: Norm = field(default_factory=LayerNorm)
@@ -29,6 +29,12 @@ class ConvDownsampling(Downsampling):
     def padding(self) -> int:
         """Zeros at each end."""
         return (self.kernel_size - self.stride + 1) // 2
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """An even kernel at every pixel would make the map larger."""
+        if self.stride == 1 and self.kernel_size % 2 == 0:
+            return f"kernel_size must be odd for stride 1, but got {self.kernel_size}"
+        return super().refuses(shape, width)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""

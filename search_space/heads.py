@@ -11,23 +11,26 @@ from torch import Tensor, nn
 
 from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
-from .domains import Positive
+from .domains import YES_NO, Positive
 from .norms import LayerNorm
 from .shapes import Shape, scaled
 
 
 class PooledClassifier(nn.Module):
-    """Mean over places, norm, classifier."""
+    """Norm before or after the mean over places, then the classifier."""
 
-    def __init__(self, norm: nn.Module, classifier: nn.Module) -> None:
+    def __init__(self, norm: nn.Module, classifier: nn.Module, norm_first: bool = False) -> None:
         super().__init__()
         self.norm = norm
         self.classifier = classifier
+        self.norm_first = norm_first
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, K)."""
-        pooled_BC11 = x_BCHW.mean((2, 3), keepdim=True)
-        return self.classifier(self.norm(pooled_BC11).flatten(1))
+        if self.norm_first:
+            return self.classifier(self.norm(x_BCHW).mean((2, 3)))
+        mean_BC11 = x_BCHW.mean((2, 3), keepdim=True)
+        return self.classifier(self.norm(mean_BC11).flatten(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +40,28 @@ class PooledHead(Head):
     name = "pooled"
 
     norm: Norm = field(default_factory=LayerNorm)
-    """Between mean and map."""
+    """Between mean and map, or before the mean."""
+    norm_first: Annotated[bool, YES_NO] = False
+    """Whether the norm comes before the mean, as in MLP-Mixer and PoolFormer, not after."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Of no norm, or one place, the order does not matter."""
+        matters = shape.tokens > 1 and not self.norm.absent
+        return self if matters else replace(self, norm_first=False)
 
     def build(self, shape: Shape, classes: int) -> nn.Module:
         """Build the module."""
-        norm = self.norm.build(Shape(shape.channels, 1, 1))
-        return PooledClassifier(norm, nn.Linear(shape.channels, classes))
+        norm = self.norm.build(shape if self.norm_first else Shape(shape.channels, 1, 1))
+        classifier = nn.Linear(shape.channels, classes)
+        return PooledClassifier(norm, classifier, self.norm_first)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MlpHead(Head):
-    """Mean over places, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022)."""
+    """Mean over places, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022).
+
+    Also the head of InceptionNeXt (Yu et al., 2023), which has no norm after the mean.
+    """
 
     name = "mlp"
 
@@ -57,6 +71,8 @@ class MlpHead(Head):
     """Inside the perceptron."""
     norm: Norm = field(default_factory=LayerNorm)
     """Between mean and perceptron."""
+    inner_eps: Annotated[float, Positive()] = 1e-5
+    """Added to the variance in the layer norm inside, which follows the activation."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
@@ -73,7 +89,7 @@ class MlpHead(Head):
             OrderedDict(
                 fc1=nn.Linear(shape.channels, hidden),
                 act=activation(self.activation),
-                norm=nn.LayerNorm(hidden),
+                norm=nn.LayerNorm(hidden, eps=self.inner_eps),
                 fc2=nn.Linear(hidden, classes),
             )
         )

@@ -89,32 +89,21 @@ class RMSNorm(Norm):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupNorm(Norm):
-    """Normalisation over all places and the channels of a group (Wu and He, 2018).
+    """Group normalisation (Wu and He, 2018) with one group: over all places and channels.
 
-    With one group it is the "modified layer norm" of PoolFormer (Yu et al., 2022).
+    The "modified layer norm" of PoolFormer (Yu et al., MetaFormer, 2022).
     """
 
     name = "group_norm"
 
-    groups: Annotated[int, Positive(whole=True)] = 1
-    """Number of groups; must divide the channels."""
     bias: Annotated[bool, YES_NO] = True
     """Whether a bias is learned beside the scale."""
     eps: Annotated[float, Positive()] = 1e-6
     """Added to the variance."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
-        """The groups must share the channels evenly."""
-        if shape.channels % self.groups:
-            return (
-                f"groups must divide the channels, but got {self.groups} groups "
-                f"and {shape.channels} channels"
-            )
-        return None
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        norm = nn.GroupNorm(self.groups, shape.channels, eps=self.eps)
+        norm = nn.GroupNorm(1, shape.channels, eps=self.eps)
         if not self.bias:
             norm.register_parameter("bias", None)
         return norm

@@ -75,7 +75,7 @@ class SeparableConv(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class LargeKernelConv(TokenMixer):
-    """One depthwise convolution, from the 7x7 of ConvNeXt to the 31x31 of RepLKNet."""
+    """One depthwise convolution: 7x7 in ConvNeXt, up to 31x31 in RepLKNet (both 2022)."""
 
     name = "large_kernel_conv"
     traits = Traits(
@@ -119,7 +119,10 @@ class InceptionDepthwise(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionConv(TokenMixer):
-    """Square, row and column depthwise kernels on a share of the channels each (InceptionNeXt)."""
+    """Square, row and column depthwise kernels on a share of the channels each.
+
+    Yu et al., InceptionNeXt, 2023, equation 5.
+    """
 
     name = "inception_conv"
     traits = Traits(
