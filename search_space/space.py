@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -19,10 +20,15 @@ from .choosers import (
 )
 from .domains import Domain, IntRange, Value, same
 from .errors import InputError
+from .feasibility import Constraint
+from .guide import Guide, PartCosts
 from .membership import ways_to
 from .shapes import Shape
 from .slots import Row, Slot, choose_row
-from .steps import END, VARIED, Node, StageSpace, StepGraph, second_mixer_at
+from .steps import END, VARIED, Node, StageSpace, Step, StepGraph, second_mixer_at
+
+Counts = Sequence[float]
+"""How many ways each choice leads to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class SearchSpace:
     """From the last map to class scores."""
     source: Mapping[str, Any]
     """The plain data that it was read from."""
+    guide: Guide | None = None
+    """What keeps every walk within hard constraints; see ``constrained``."""
 
     def bind(self, *, channels: int, resolution: int, classes: int) -> "SearchSpace":
         """Return the space for images of this size and that many classes.
@@ -97,6 +105,24 @@ class SearchSpace:
             stages=self.stages,
             head=self.head,
         )
+
+    def constrained(self, constraints: Sequence[Constraint], costs: PartCosts) -> "SearchSpace":
+        """Return the space in which every walk keeps ``constraints``.
+
+        Args:
+            constraints: On metrics that are sums over the parts of a network.
+            costs: Those metrics of a part.
+
+        Raises:
+            InputError: If no architecture keeps them.
+        """
+        guide = Guide(graph=self.graph, constraints=constraints, costs=costs)
+        if not guide.feasible:
+            told = " and ".join(str(each) for each in constraints)
+            raise InputError(f"some architecture of {self.name!r} must keep {told}, but none does")
+        space = replace(self, guide=guide)
+        space.__dict__["graph"] = self.graph  # the guide's own: its steps are made once
+        return space
 
     def size(self) -> int:
         """Return the number of walks, exactly.
@@ -138,16 +164,50 @@ class SearchSpace:
         At each, only those values are offered from which a whole network can be reached. A
         decision that does not apply is never asked, nor one with a single value left.
         """
-        graph = self.graph
-        node = graph.start
         decisions: dict[str, Value] = {}
+
+        def choose(step: Step, counts: Counts) -> int:
+            possible = [index for index, count in enumerate(counts) if count]
+            return choose_row(step.rows, possible, step.path, chooser, decisions)
+
+        return Draw(architecture=self._assemble(self._way(choose)), decisions=decisions)
+
+    def draw_uniform(self, seed: int) -> Draw:
+        """Draw one of all walks, each as likely as any other.
+
+        Under constraints, of all feasible ones; see ``Guide`` for when that is exact.
+        """
+        generator = random.Random(seed)
+
+        def choose(step: Step, counts: Counts) -> int:
+            return generator.choices(range(len(counts)), counts)[0]
+
+        way = self._way(choose)
+        return Draw(architecture=self._assemble(way), decisions=self._decisions(way))
+
+    def _way(self, choose: "Callable[[Step, Counts], int]") -> list[tuple[Node, Row]]:
+        """Go through the graph; ``choose`` gets the number of ways that each choice leads to."""
+        graph, guide = self.graph, self.guide
+        node, spent = graph.start, None if guide is None else guide.nothing
         chosen: list[tuple[Node, Row]] = []
         while node != END:
             step = graph.step(node)
-            index = choose_row(step.rows, range(len(step.rows)), step.path, chooser, decisions)
+            if guide is None or spent is None:
+                index = choose(step, [graph.count(after) for after in step.nexts])
+            else:
+                index = choose(step, guide.counts(node, spent).tolist())
+                spent = spent + guide.costs(node)[index]
             chosen.append((node, step.rows[index]))
             node = step.nexts[index]
-        return Draw(architecture=self._assemble(chosen), decisions=decisions)
+        return chosen
+
+    def _decisions(self, way: Sequence[tuple[Node, Row]]) -> dict[str, Value]:
+        """Return the decisions of a way through the graph."""
+        return {
+            answer.under(self.graph.step(node).path).path: answer.value
+            for node, row in way
+            for answer in row.answers
+        }
 
     def _assemble(self, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
         """Return the architecture of one way through the graph."""
@@ -204,12 +264,7 @@ class SearchSpace:
         for way in ways_to(self.graph, architecture.canonical):
             found = self._assemble(way)
             if found.digest == architecture.digest:
-                decisions = {
-                    answer.under(self.graph.step(node).path).path: answer.value
-                    for node, row in way
-                    for answer in row.answers
-                }
-                return Draw(architecture=found, decisions=decisions)
+                return Draw(architecture=found, decisions=self._decisions(way))
         return None
 
     def contains(self, architecture: Architecture) -> bool:

@@ -297,27 +297,39 @@ class StepGraph:
 
     # What a choice adds to the network ------------------------------------------------------
 
-    def parts(self, node: Node, row: Row) -> tuple[tuple[Part, ...], int]:
-        """Return the parts that a choice adds to the network, and how many times.
+    def once(self, node: Node) -> tuple[Node, int]:
+        """Return a node whose choices add the same parts but once, and how many times this does."""
+        match node:
+            case ("fields", index, shape, depth, name):
+                return ("fields", index, shape, 1, name), depth
+            case ("mixer", index, shape, depth, name, pattern):
+                times = depth - len(second_mixer_at(pattern, depth))
+                return ("mixer", index, shape, 1, name, "uniform"), times
+            case ("second", index, shape, depth, name, pattern, first):
+                times = len(second_mixer_at(pattern, depth))
+                return ("second", index, shape, 2, name, "alternate", first), times
+            case _:
+                return node, 1
+
+    def parts(self, node: Node, row: Row) -> tuple[Part, ...]:
+        """Return the parts that a choice adds to the network, once; see ``once``.
 
         The parts of ``fields`` are those of the block without its varied mixer.
         """
         component = row.component
         match node:
             case ("before", _, shape, _, width):
-                return _single(component, shape or self.image, width), 1
+                return _single(component, shape or self.image, width)
             case ("head", shape):
-                return _single(component, shape, self.classes), 1
-            case ("fields", _, shape, depth, _):
+                return _single(component, shape, self.classes)
+            case ("fields", _, shape, *_):
                 parts = PartList.start(shape)
                 cast(Block, component).wire(parts, IMAGE)
-                return tuple(p for p in parts.parts if p.name != VARIED), depth
-            case ("mixer", _, shape, depth, _, pattern):
-                return _single(component, shape, None), depth - len(second_mixer_at(pattern, depth))
-            case ("second", _, shape, depth, _, pattern, _):
-                return _single(component, shape, None), len(second_mixer_at(pattern, depth))
+                return tuple(part for part in parts.parts if part.name != VARIED)
+            case ("mixer" | "second", _, shape, *_):
+                return _single(component, shape, None)
             case _:
-                return (), 0
+                return ()
 
 
 Ways = tuple[str, Sequence[tuple[Row, Node]]]

@@ -1,0 +1,200 @@
+"""Hard constraints steer the walk: only what can still keep them is offered.
+
+The costs of an architecture are sums over its parts, so those of a walk are sums over its choices,
+and the sums that can still be reached from a node of the step graph follow from those of the nodes
+after it (dynamic programming, from the end). Each node keeps a set of sums that are really reached
+by some way on. A choice is offered if, with what is spent and what it costs, one of the sums of the
+node it leads to keeps the bounds.
+
+What this guarantees:
+
+- Everything drawn keeps the constraints, and a walk never comes to a dead end: the sums kept at a
+  node are among those of its choices, so what was within bounds before a choice still is after it.
+- Where no node has more than ``cap`` different sums, all feasible architectures can be drawn, the
+  counts are exact, and the ``uniform`` draw is uniform. Otherwise the sums are thinned on a grid;
+  then a choice whose only feasible ways were thinned out is not offered, counts are estimates, and
+  the uniform draw is nearly so. The least sum of a single metric is always kept: one upper bound
+  is exact at any size.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from .feasibility import Constraint
+from .parts import Part
+from .reach import Floats, Reach, Window, merged
+from .steps import END, Node, StepGraph
+
+PartCosts = Callable[[Part], Mapping[str, float]]
+"""The additive costs of a part, by name of the metric."""
+
+_EXACT_UP_TO = 200_000
+
+
+class Guide:
+    """The constraints of a space, as bounds on what each choice may lead to."""
+
+    def __init__(
+        self,
+        *,
+        graph: StepGraph,
+        constraints: Sequence[Constraint],
+        costs: PartCosts,
+        cap: int | None = None,
+    ) -> None:
+        """Prepare the bounds.
+
+        Args:
+            graph: The steps of the space.
+            constraints: On additive metrics that ``costs`` gives.
+            costs: The additive costs of a part.
+            cap: Sums kept at a node; none: all in spaces that can be enumerated, else few.
+        """
+        self._graph = graph
+        self._part_costs = costs
+        self.metrics = tuple(dict.fromkeys(each.metric for each in constraints))
+        self.window = _window(self.metrics, constraints)
+        self._small = graph.count(graph.start) <= _EXACT_UP_TO
+        self._cap = cap or (_EXACT_UP_TO if self._small else 64)
+        self._row_costs: dict[Node, Floats] = {}
+        self._reaches: dict[Node, Reach] = {END: Reach.end(len(self.metrics))}
+        self._before: dict[Node, tuple[Floats, Floats]] = {}
+        self._order = self._forward()
+        for node in reversed(self._order):
+            self._reaches[node] = self._reach(node)
+        self._stacks: dict[Node, tuple[Floats, Floats]] = {}
+
+    @property
+    def nothing(self) -> Floats:
+        """What is spent at the start of a walk: zeros."""
+        return np.zeros(len(self.metrics))
+
+    @property
+    def feasible(self) -> float:
+        """Number of feasible walks; an estimate unless ``exact``."""
+        return float(self.counts(self._graph.start, self.nothing).sum())
+
+    @property
+    def exact(self) -> bool:
+        """Whether every feasible walk can be drawn and the counts are exact."""
+        return all(reach.whole for reach in self._reaches.values())
+
+    def costs(self, node: Node) -> Floats:
+        """Return what each choice at ``node`` costs, (rows, metrics)."""
+        rows = self._graph.step(node).rows
+        if node[0] not in ("before", "head", "fields", "mixer", "second"):
+            return np.zeros((len(rows), len(self.metrics)))
+        # Blocks cost the same each time: what one costs does not depend on the depth.
+        one, times = self._graph.once(node)
+        if one not in self._row_costs:
+            costs = [self._cost_of(self._graph.parts(node, row)) for row in rows]
+            self._row_costs[one] = np.array(costs, dtype=np.float64).reshape(-1, len(self.metrics))
+        return times * self._row_costs[one]
+
+    def _cost_of(self, parts: Sequence[Part]) -> list[float]:
+        found = [self._part_costs(part) for part in parts]
+        return [sum(each[name] for each in found) for name in self.metrics]
+
+    def counts(self, node: Node, spent_K: Floats) -> Floats:
+        """Return how many feasible ways each choice at ``node`` leads to; 0: it must not be taken.
+
+        Args:
+            node: Where the walk stands.
+            spent_K: What the choices so far have cost.
+        """
+        if node not in self._stacks:
+            self._stacks[node] = self._stack(node)
+        points_RNK, counts_RN = self._stacks[node]
+        left = Window(low_K=self.window.low_K - spent_K, high_K=self.window.high_K - spent_K)
+        return left.counts(points_RNK, counts_RN)
+
+    # Preparing ------------------------------------------------------------------------------
+
+    def _forward(self) -> list[Node]:
+        """Return the nodes in the order of a walk, and note the least and most spent before."""
+        order: list[Node] = []
+        done: set[Node] = {END}
+        stack: list[tuple[Node, bool]] = [(self._graph.start, False)]
+        while stack:
+            node, left = stack.pop()
+            if left:
+                order.append(node)
+            elif node not in done:
+                done.add(node)
+                stack.append((node, True))
+                stack.extend((after, False) for after in set(self._afters(node)))
+        order.reverse()
+        self._before[self._graph.start] = (self.nothing, self.nothing)
+        for node in order:
+            least, most = self._before[node]
+            nexts = self._afters(node)
+            costs = self.costs(node)
+            for after in set(nexts):
+                mine = costs[[index for index, each in enumerate(nexts) if each == after]]
+                low, high = least + mine.min(axis=0), most + mine.max(axis=0)
+                if after in self._before:
+                    low = np.minimum(low, self._before[after][0])
+                    high = np.maximum(high, self._before[after][1])
+                self._before[after] = (low, high)
+        return order
+
+    def _afters(self, node: Node) -> list[Node]:
+        """Return the nodes that the choices at ``node`` lead to.
+
+        In large spaces the nodes of a second mixer, one for each first mixer, are one node that
+        offers all; its points know their mixer, so that the first one can be taken out.
+        """
+        nexts = self._graph.step(node).nexts
+        return [_any_first(each) for each in nexts] if not self._small else list(nexts)
+
+    def _after_reaches(self, node: Node) -> list[Reach]:
+        reaches = [self._reaches[after] for after in self._afters(node)]
+        if self._small or node[0] != "mixer" or node[-1] == "uniform":
+            return reaches
+        return [reach.without(first) for first, reach in enumerate(reaches)]
+
+    def _reach(self, node: Node) -> Reach:
+        costs, afters = self.costs(node), self._after_reaches(node)
+        sizes = [len(after.counts_N) for after in afters]
+        numbers = np.arange(len(afters)) if node[0] == "second" else np.zeros(len(afters), np.int64)
+        least, most = self._before[node]
+        return merged(
+            Reach(
+                points_NK=np.concatenate(
+                    [cost + after.points_NK for cost, after in zip(costs, afters, strict=True)]
+                ),
+                counts_N=np.concatenate([after.counts_N for after in afters]),
+                rows_N=np.repeat(numbers, sizes),
+                whole=all(after.whole for after in afters),
+            ),
+            self._cap,
+            Window(low_K=self.window.low_K - most, high_K=self.window.high_K - least),
+        )
+
+    def _stack(self, node: Node) -> tuple[Floats, Floats]:
+        """Return the sums that each choice can lead to, (rows, points, metrics), and their ways."""
+        costs, afters = self.costs(node), self._after_reaches(node)
+        most = max(len(each.points_NK) for each in afters)
+        points_RNK = np.full((len(afters), most, len(self.metrics)), np.nan)
+        counts_RN = np.zeros((len(afters), most))
+        for row, (cost, after) in enumerate(zip(costs, afters, strict=True)):
+            points_RNK[row, : len(after.points_NK)] = cost + after.points_NK
+            counts_RN[row, : len(after.counts_N)] = after.counts_N
+        return points_RNK, counts_RN
+
+
+def _any_first(node: Node) -> Node:
+    return (*node[:-1], -1) if node[0] == "second" else node
+
+
+def _window(metrics: Sequence[str], constraints: Sequence[Constraint]) -> Window:
+    """Return the bounds of all constraints together; a strict bound moves by the least step."""
+    low = dict.fromkeys(metrics, -np.inf)
+    high = dict.fromkeys(metrics, np.inf)
+    for each in constraints:
+        least = np.nextafter(each.low, np.inf) if each.strict else each.low
+        most = np.nextafter(each.high, -np.inf) if each.strict else each.high
+        low[each.metric] = max(low[each.metric], least)
+        high[each.metric] = min(high[each.metric], most)
+    return Window(low_K=np.array(list(low.values())), high_K=np.array(list(high.values())))
