@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .base import Block, Component, Downsampling, Head, Stem, field_kinds
-from .errors import InputError, unknown_name
+from .domains import IntRange, Positive
+from .errors import InputError, shown, unknown_name
 from .parts import IMAGE, Part, PartList
 from .shapes import Shape
 from .tables import component_from_data, component_to_data
@@ -21,6 +22,13 @@ C = TypeVar("C", bound=Component)
 
 FORMAT = 1
 """Version of the JSON form."""
+
+
+WIDTH = Positive(whole=True)
+"""Legal channels of a stage."""
+
+DEPTH = IntRange(0, 1000)
+"""Legal numbers of blocks of a stage."""
 
 
 def shortest_pattern(blocks: Sequence[Block], depth: int) -> tuple[Block, ...]:
@@ -37,22 +45,17 @@ class Stage:
     """Blocks that work on one map size."""
 
     width: int
-    """Channels, at least 1."""
+    """Channels, from 1 to a million."""
     depth: int
-    """Number of blocks; a stage of depth 0 is absent, its downsampling too."""
+    """Number of blocks, from 0 to 1000; a stage of depth 0 is absent, its downsampling too."""
     blocks: tuple[Block, ...]
     """The pattern: block i of the stage is ``blocks[i % len(blocks)]``."""
     downsampling: Downsampling | None = None
     """From the stage before; none in the first stage, which follows the stem."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth"):
-            value = getattr(self, name)
-            least = 1 if name == "width" else 0
-            if type(value) is not int or value < least:
-                raise InputError(
-                    f"{name} must be an integer of at least {least}, but got {value!r}"
-                )
+        WIDTH.check("width", self.width)
+        DEPTH.check("depth", self.depth)
         if self.depth and not self.blocks:
             raise InputError(f"a stage of depth {self.depth} must name its blocks, but got none")
 
@@ -96,13 +99,12 @@ class Architecture:
     """From the last map to class scores."""
 
     def __post_init__(self) -> None:
-        if type(self.classes) is not int or self.classes < 1:
-            raise InputError(f"classes must be an integer of at least 1, but got {self.classes!r}")
-        if any(type(side) is not int or side < 1 for side in self.input):
-            raise InputError(f"input must be three positive integers, but got {self.input}")
+        Positive(whole=True).check("classes", self.classes)
+        for name, size in zip(Shape._fields, self.input, strict=True):
+            Positive(whole=True).check(f"input {name}", size)
         if not any(stage.depth for stage in self.stages):
             raise InputError("an architecture must have a stage with blocks, but got none")
-        for index, (resampler, shape, stage) in enumerate(self._stages_in_place()):
+        for index, resampler, shape, stage in self._stages_in_place():
             path = f"stages.{index}"
             if reason := resampler.refuses(shape, stage.width):
                 raise InputError(f"{path} after {shape}: {resampler.name}: {reason}")
@@ -111,24 +113,26 @@ class Architecture:
                 if reason := block.refuses(out):
                     raise InputError(f"{path} on {out}: {reason}")
 
-    def _stages_in_place(self) -> Iterator[tuple[Stem | Downsampling, Shape, Stage]]:
-        """Yield each present stage with what comes before it and the shape that sees."""
-        shape, resampler = self.input, cast(Stem | Downsampling | None, self.stem)
-        for index, stage in enumerate(stage for stage in self.stages if stage.depth):
-            resampler = self.stem if index == 0 else stage.downsampling
+    def _stages_in_place(self) -> Iterator[tuple[int, Stem | Downsampling, Shape, Stage]]:
+        """Yield each present stage: its index, what comes before it, the shape that that sees."""
+        shape, first = self.input, True
+        for index, stage in enumerate(self.stages):
+            if not stage.depth:
+                continue
+            resampler = self.stem if first else stage.downsampling
             if resampler is None:
                 raise InputError(
                     f"stages.{index} must have a downsampling (or 'none'), but got nothing"
                 )
-            yield resampler, shape, stage
-            shape = resampler.out_shape(shape, stage.width)
+            yield index, resampler, shape, stage
+            shape, first = resampler.out_shape(shape, stage.width), False
 
     @cached_property
     def canonical(self) -> "Architecture":
         """The architecture that stands for all descriptions of the same network."""
         stages: list[Stage] = []
         stem = self.stem
-        for index, (resampler, shape, stage) in enumerate(self._stages_in_place()):
+        for _, resampler, shape, stage in self._stages_in_place():
             out = resampler.out_shape(shape, stage.width)
             blocks = tuple(canonical_component(block, out) for block in stage.blocks)
             before = canonical_component(resampler, shape)
@@ -139,10 +143,9 @@ class Architecture:
                     width=stage.width,
                     depth=stage.depth,
                     blocks=shortest_pattern(blocks, stage.depth),
-                    downsampling=before if index and isinstance(before, Downsampling) else None,
+                    downsampling=before if isinstance(before, Downsampling) else None,
                 )
             )
-            shape = out
         last = self.stage_shapes[-1]
         return replace(
             self, stem=stem, stages=tuple(stages), head=canonical_component(self.head, last)
@@ -153,7 +156,7 @@ class Architecture:
         """Shapes of the maps that the present stages work on."""
         return tuple(
             resampler.out_shape(shape, stage.width)
-            for resampler, shape, stage in self._stages_in_place()
+            for _, resampler, shape, stage in self._stages_in_place()
         )
 
     @cached_property
@@ -244,14 +247,15 @@ class Architecture:
         Raises:
             InputError: If something is missing, misspelt or cannot be built.
         """
-        top = _fields(data, "architecture", required=("input", "classes", "stem", "stages", "head"))
+        required = ("input", "classes", "stem", "stages", "head")
+        top = _fields(data, "architecture", required=required, optional="format")
         if top.get("format", FORMAT) != FORMAT:
-            raise InputError(f"format must be {FORMAT}, but got {top['format']!r}")
+            raise InputError(f"format must be {FORMAT}, but got {shown(top['format'])}")
         size = top["input"]
-        if not isinstance(size, Sequence) or len(cast(Sequence[Any], size)) != 3:
-            raise InputError(f"input must be [channels, height, width], but got {size!r}")
+        if not isinstance(size, list | tuple) or len(cast(Sequence[Any], size)) != 3:
+            raise InputError(f"input must be [channels, height, width], but got {shown(size)}")
         if not isinstance(top["stages"], list):
-            raise InputError(f"stages must be a list, but got {top['stages']!r}")
+            raise InputError(f"stages must be a list, but got {shown(top['stages'])}")
         stages = cast(list[object], top["stages"])
         return cls(
             input=Shape(*cast(Sequence[int], size)),
@@ -262,12 +266,14 @@ class Architecture:
         )
 
 
-def _fields(data: object, path: str, *, required: tuple[str, ...]) -> Mapping[str, Any]:
+def _fields(
+    data: object, path: str, *, required: tuple[str, ...], optional: str
+) -> Mapping[str, Any]:
     """Return ``data`` as a mapping that has the required keys and no unknown one."""
     if not isinstance(data, Mapping):
-        raise InputError(f"{path} must be a mapping, but got {data!r}")
+        raise InputError(f"{path} must be a mapping, but got {shown(data)}")
     mapping = cast(Mapping[str, Any], data)
-    known = (*required, "format", "downsampling")
+    known = (*required, optional)
     for key in mapping:
         if key not in known:
             raise unknown_name(f"key of {path}", key, known)
@@ -278,9 +284,10 @@ def _fields(data: object, path: str, *, required: tuple[str, ...]) -> Mapping[st
 
 
 def _stage_from_json(data: object, path: str) -> Stage:
-    stage = _fields(data, path, required=("width", "depth", "blocks"))
+    required = ("width", "depth", "blocks")
+    stage = _fields(data, path, required=required, optional="downsampling")
     if not isinstance(stage["blocks"], list):
-        raise InputError(f"{path}.blocks must be a list, but got {stage['blocks']!r}")
+        raise InputError(f"{path}.blocks must be a list, but got {shown(stage['blocks'])}")
     blocks = [
         component_from_data(Block, block, f"{path}.blocks.{index}")
         for index, block in enumerate(cast(list[object], stage["blocks"]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from torch import nn
 
 from .domains import Domain, Value
-from .errors import InputError
+from .errors import InputError, shown
 from .shapes import Shape
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ class Component(ABC):
             domain.check(field, value)
             if field in float_fields(type(self)):  # 2 and 2.0 must not be two networks
                 object.__setattr__(self, field, float(value))
+
+        for field, kind in field_kinds(type(self)).items():
+            if not isinstance(getattr(self, field), kind):
+                raise InputError(
+                    f"{field} must be a {kind.kind}, but got {shown(getattr(self, field))}"
+                )
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why it cannot work on ``shape`` (the rule, then the values), or none."""

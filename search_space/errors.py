@@ -18,7 +18,8 @@ class InputError(ValueError):
 
 def shown(value: object) -> str:
     """Return ``repr(value)`` for a message: one line, cut where it is long."""
-    return _SHORT.repr(value)
+    text = _SHORT.repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:

@@ -6,23 +6,29 @@ list of names, or a mapping from name to fields. ``input.resolution: data`` take
 images searched on (between ``min`` and ``max``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
+from .architecture import DEPTH, WIDTH
 from .base import Block, Component, Downsampling, Head, Stem, field_domains, field_kinds
 from .domains import Choice, Domain, IntRange, Positive, Value
-from .errors import InputError, unknown_name
+from .errors import InputError, shown, unknown_name
 from .shapes import Shape
 from .slots import Option, Slot
 from .space import SearchSpace
 from .steps import PATTERNS, StageSpace
 from .tables import component_class
 
-_STAGE = ("width", "depth", "block", "downsampling", "pattern")
+MOST_VALUES = 1024
+"""No decision of a file may have more values."""
+
+MOST_STAGES = 32
+"""No file may have more stages."""
+
 _SPACE = ("name", "summary", "input", "stem", "every_stage", "stages", "head")
 
 
@@ -48,22 +54,41 @@ def load_space(name_or_file: str) -> SearchSpace:
     return space_from_data(yaml.safe_load(text), default_name=name_or_file)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key given twice, which YAML forbids and PyYAML overlooks."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Read a mapping."""
+        node = super().compose_mapping_node(anchor)
+        keys: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in keys:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"{key.value!r} is given twice", problem_mark=key.start_mark
+                    )
+                keys.add((key.tag, key.value))
+        return node
+
+
 def read_yaml(path: Path, what: str) -> object:
     """Read a YAML file; ``what`` it is goes into messages.
 
     Raises:
-        InputError: If it cannot be read or is not YAML.
+        InputError: If it cannot be read, is not YAML, or gives a key twice.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{what} must be readable, but got {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
+    except ValueError:
         raise InputError(f"{what} must be UTF-8 text, but got {path}") from None
-    except yaml.YAMLError as error:
+    try:
+        return yaml.load(text, _Loader)
+    except Exception as error:  # PyYAML lets through what its constructors raise: 2020-99-99
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
+        problem = getattr(error, "problem", None) or type(error).__name__
         raise InputError(f"{what} must be YAML, but got {path}{place}: {problem}") from None
 
 
@@ -86,23 +111,24 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
     for key, value in size.items():
         Positive(whole=True).check(f"input.{key}", value)
     listed = top["stages"]
-    if not isinstance(listed, list) or not listed:
-        raise InputError(f"stages must be a list of at least one stage, but got {listed!r}")
-    every = _mapping(top.get("every_stage") or {}, "every_stage", known=_STAGE)
-    stages = tuple(
-        _stage(every, each, f"stages.{index}")
-        for index, each in enumerate(cast(list[object], listed))
-    )
+    if not isinstance(listed, list) or not 1 <= len(cast(list[object], listed)) <= MOST_STAGES:
+        raise InputError(f"stages must be a list of 1 to {MOST_STAGES}, but got {shown(listed)}")
+    every = _stage_fields(top.get("every_stage", {}), "every_stage")
+    stages: list[StageSpace] = []
+    for index, each in enumerate(cast(list[object], listed)):
+        path = f"stages.{index}"
+        follows = any(min(cast(tuple[int, ...], stage.depth.values)) for stage in stages)
+        stages.append(_stage({**every, **_stage_fields(each, path)}, path, follows=follows))
     resolution = size["resolution"]
     space = SearchSpace(
         name=str(top.get("name", default_name)),
         summary=str(top.get("summary", "")),
         input=Shape(size["channels"], resolution, resolution),
-        resolutions=IntRange(size.get("min", 1), size.get("max", 4096)),
+        resolutions=read_range({"min": 1, "max": 4096, **size}, "input"),
         follows_data=follows_data,
         classes=size["classes"],
         stem=read_slot(Stem, top["stem"], "stem"),
-        stages=stages,
+        stages=tuple(stages),
         head=read_slot(Head, top["head"], "head"),
         source=cast(Mapping[str, Any], data),
     )
@@ -114,7 +140,7 @@ def _mapping(
 ) -> Mapping[str, Any]:
     """Return ``data`` as a mapping with known keys only."""
     if not isinstance(data, Mapping):
-        raise InputError(f"{path} must be a mapping, but got {data!r}")
+        raise InputError(f"{path} must be a mapping, but got {shown(data)}")
     mapping = cast(Mapping[str, Any], data)
     for key in mapping:
         if key not in known:
@@ -125,44 +151,69 @@ def _mapping(
     return mapping
 
 
-def _stage(every: Mapping[str, Any], data: object, path: str) -> StageSpace:
-    own = _mapping(data, path, known=_STAGE)
-    stage = _mapping({**every, **own}, path, known=_STAGE, required=("width", "depth", "block"))
-    pattern = read_domain(stage.get("pattern", "uniform"), Choice(PATTERNS), f"{path}.pattern")
-    depth = read_domain(stage["depth"], IntRange(0, 1000), f"{path}.depth")
-    before = stage.get("downsampling")
+_STAGE: Mapping[str, Callable[[object, str], object]] = {
+    "width": lambda data, path: read_domain(data, WIDTH, path),
+    "depth": lambda data, path: read_domain(data, DEPTH, path),
+    "block": lambda data, path: read_slot(Block, data, path),
+    "downsampling": lambda data, path: read_slot(Downsampling, data, path),
+    "pattern": lambda data, path: read_domain(data, Choice(PATTERNS), path),
+}
+"""How each key of a stage is read."""
+
+
+def _stage_fields(data: object, path: str) -> dict[str, Any]:
+    """Read the keys of a stage that are given."""
+    given = _mapping(data, path, known=tuple(_STAGE))
+    return {key: _STAGE[key](value, f"{path}.{key}") for key, value in given.items()}
+
+
+def _stage(read: Mapping[str, Any], path: str, *, follows: bool) -> StageSpace:
+    """Return a stage; one that ``follows`` another needs a downsampling."""
+    required = ("width", "depth", "block", "downsampling")[: 4 if follows else 3]
+    fields = _mapping(read, path, known=tuple(_STAGE), required=required)
+    pattern = fields.get("pattern", Choice(PATTERNS[:1]))
     return StageSpace(
-        width=read_domain(stage["width"], Positive(whole=True), f"{path}.width"),
-        depth=depth,
-        block=read_slot(Block, stage["block"], f"{path}.block"),
-        downsampling=None
-        if before is None
-        else read_slot(Downsampling, before, f"{path}.downsampling"),
+        width=fields["width"],
+        depth=fields["depth"],
+        block=fields["block"],
+        downsampling=fields.get("downsampling"),
         pattern=Choice(tuple(name for name in PATTERNS if name in pattern.values)),
     )
+
+
+def read_range(bounds: Mapping[str, object], path: str) -> IntRange:
+    """Read the integers from ``min`` to ``max``, by steps of ``step``."""
+    numbers = {key: bounds.get(key, 1) for key in ("min", "max", "step")}
+    for key, value in numbers.items():
+        if type(value) is not int:
+            raise InputError(f"{path}.{key} must be an integer, but got {shown(value)}")
+    try:
+        return IntRange(*cast(tuple[int, ...], tuple(numbers.values())))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def read_domain(data: object, declared: Domain, path: str) -> Domain:
     """Read the values of one field, all of which must lie in the ``declared`` domain."""
     if data == "any":
-        declared.values  # noqa: B018  (refuses an unbounded domain)
+        if isinstance(declared, Positive):
+            raise InputError(f"{path} must be given its values, but got 'any'")
         return declared
     if isinstance(data, Mapping):
-        bounds = _mapping(
-            cast(object, data), path, known=("min", "max", "step"), required=("min", "max")
-        )
-        for key, value in bounds.items():
-            if type(value) is not int:
-                raise InputError(f"{path}.{key} must be an integer, but got {value!r}")
-        try:
-            domain: Domain = IntRange(bounds["min"], bounds["max"], bounds.get("step", 1))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+        known, required = ("min", "max", "step"), ("min", "max")
+        bounds = _mapping(cast(object, data), path, known=known, required=required)
+        whole = read_range(bounds, path)
+        if (whole.high - whole.low) // whole.step >= MOST_VALUES:
+            raise InputError(
+                f"{path} must have at most {MOST_VALUES} values, "
+                f"but got {whole.low} to {whole.high} in steps of {whole.step}"
+            )
+        domain: Domain = whole
     else:
         listed = cast(list[Value], data if isinstance(data, list) else [data])
         for value in cast(list[object], listed):
             if not isinstance(value, bool | int | float | str):
-                raise InputError(f"{path} must {declared.rule}, but got {value!r}")
+                raise InputError(f"{path} must {declared.rule}, but got {shown(value)}")
         try:
             domain = Choice(listed)
         except InputError as error:
@@ -179,11 +230,13 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
         named.update(cast(Mapping[object, object], data))
     else:
         for each in cast(list[object], data) if isinstance(data, list) else [data]:
-            one = cast(Mapping[object, object], each) if isinstance(each, Mapping) else {each: None}
+            if not isinstance(each, str | Mapping):
+                raise InputError(f"{path} must name a {kind.kind}, but got {shown(each)}")
+            one = {each: None} if isinstance(each, str) else cast(Mapping[object, object], each)
             for name, fields in one.items():
                 if name in named:
                     raise InputError(
-                        f"{path} must name each {kind.kind} once, but got {name!r} twice"
+                        f"{path} must name each {kind.kind} once, but got {name} twice"
                     )
                 named[name] = fields
     if not named:
@@ -202,7 +255,7 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
 
 def _option(cls: type[Component], data: object, path: str) -> Option:
     domains, kinds = field_domains(cls), field_kinds(cls)
-    fields = _mapping(data or {}, path, known=(*domains, *kinds))
+    fields = _mapping({} if data is None else data, path, known=(*domains, *kinds))
     default = cls()
     slots = {
         name: read_slot(kind, fields[name], f"{path}.{name}")

@@ -88,7 +88,7 @@ class Network(nn.Module):
 
     def forward_features(self, x_BCHW: Tensor) -> Tensor:
         """Map images (B, C, H, W) to the last feature map."""
-        return self._run(x_BCHW, self._stage_ends[-1:])[0]
+        return self._run(x_BCHW, self._head.inputs)[0]
 
     def forward_intermediates(self, x_BCHW: Tensor) -> list[Tensor]:
         """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""

@@ -16,7 +16,8 @@ from .shapes import Shape, conv_size
 class ConvStem(Stem):
     """One overlapping convolution and a norm, as in PoolFormer (Yu et al., MetaFormer, 2022).
 
-    There it is 7x7 of stride 4. Padding is (kernel - stride + 1) // 2, which keeps size / stride for even multiples.
+    There it is 7x7 of stride 4. Padding is (kernel - stride + 1) // 2, which keeps size / stride
+    for even multiples.
     """
 
     name = "conv"
