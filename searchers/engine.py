@@ -1,12 +1,16 @@
 """What an engine is: it runs jobs on workers; where and how many is its own business."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from ..evaluators.base import Measurement
 from ..search_space.errors import InputError
+
+if TYPE_CHECKING:  # an engine only carries measurements, and need not load torch for them
+    from ..evaluators.base import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,29 @@
+"""The engines by name; each is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ...search_space.errors import unknown_name
+
+if TYPE_CHECKING:  # processes that only host workers load this package, and stay small
+    from ..engine import Engine
+
+# Name on the command line: module in this folder, class.
+ENGINES = {
+    "local": ("local", "LocalEngine"),
+    "ray": ("ray", "RayEngine"),
+}
+
+
+def load_engine(name: str) -> type[Engine]:
+    """Return the engine class of that name.
+
+    Raises:
+        InputError: If there is none, or what it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise unknown_name("engine", name, ENGINES)
+    module, attribute = ENGINES[name]
+    return getattr(import_module(f".{module}", __name__), attribute)

@@ -1,0 +1,263 @@
+"""A child process that answers one request at a time; it may die without taking anyone along.
+
+This module knows bytes only and imports neither torch nor anything of ours, so that a process that
+only hosts children stays small.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import Any, Literal
+
+_SPAWN = multiprocessing.get_context("spawn")
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """The answer to a request."""
+
+    data: bytes
+    """The pickled answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """There is no answer."""
+
+    kind: Literal["error", "worker_died", "time_limit"]
+    """``error``: the worker raised, and goes on; else its process is gone."""
+    detail: str
+    """One line."""
+    traceback: str | None = None
+    """Where the worker raised."""
+    seconds: float
+    """Time since the request was given, s."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """The worker could not be made; there is no point in trying again."""
+
+    error: bytes
+    """The pickled exception."""
+
+
+Event = Reply | Failure | Broken
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Generator[None]:
+    """Set environment variables, and put back what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_held() -> Generator[None]:
+    """Hold SIGINT back: a child inherits the mask, so Ctrl-C never hits it while it starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It clears the mask again when it starts its own process, so let it do so first.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class WorkerProcess:
+    """One child process with a worker in it.
+
+    It starts at once, in the background. When ``idle``, ``give`` it a request; wait for it with
+    ``wait_for``; then ``collect`` what came of it. Once it is no longer ``alive``, a new one has
+    to be made.
+    """
+
+    def __init__(self, *, factory: bytes, time_limit: float | None) -> None:
+        """Start the process.
+
+        Args:
+            factory: Pickled; called without arguments, returns an object with ``run(request)``.
+            time_limit: Seconds a request may take; the start of the process is not counted.
+        """
+        self.alive = True
+        self._time_limit = time_limit
+        self._given_at: float | None = None
+        self._ready = False
+        self._connection, theirs = _SPAWN.Pipe()
+        # A daemon is ended by multiprocessing itself where a crash skips our own clean-up.
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, factory), daemon=True)
+        with environment(_ONE_THREAD), _interrupts_held():
+            self._process.start()
+        theirs.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is ready for a request."""
+        return self.alive and self._ready and self._given_at is None
+
+    @property
+    def handles(self) -> tuple[Any, ...]:
+        """What becomes ready when there is something to collect."""
+        return (self._connection, self._process.sentinel) if self.alive else ()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the present request is over its time; none if it never will be."""
+        if self._time_limit is None or self._given_at is None:
+            return None
+        return max(0.0, self._time_limit - self._elapsed())
+
+    def give(self, request: bytes) -> None:
+        """Hand over one pickled request."""
+        assert self.idle, "a worker takes one request at a time"
+        self._given_at = time.monotonic()
+        # That the process has died meanwhile is for ``collect`` to notice.
+        with suppress(OSError):
+            self._connection.send_bytes(request)
+
+    def collect(self) -> Event | None:
+        """Return what happened since the last call, without waiting; none if nothing did."""
+        # Asked first: whatever an ended process had sent is then in the pipe.
+        ended = not self._process.is_alive()
+        kind, data, traceback = self._receive()
+        if kind == "ready":
+            self._ready = True
+            return None
+        if kind == "broken":
+            self.kill()
+            return Broken(error=data)
+        if kind == "reply":
+            self._given_at = None
+            return Reply(data=data)
+        if kind == "error":
+            return self._failure("error", data.decode(), traceback)
+        if kind == "end" or ended:
+            return self._died()
+        if self.seconds_left == 0.0:
+            self.kill()
+            return self._failure("time_limit", f"it took longer than {self._time_limit:g} s")
+        return None
+
+    def kill(self) -> None:
+        """End the process at once and wait until it is gone."""
+        self.alive = False
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _receive(self) -> tuple[str, bytes, str | None]:
+        try:
+            return self._connection.recv() if self._connection.poll() else ("none", b"", None)
+        except (EOFError, OSError):  # the process is ending, maybe in mid-message
+            self._process.join(timeout=1.0)
+            return "end", b"", None
+
+    def _died(self) -> Event:
+        self.kill()
+        code = self._process.exitcode or 0
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
+        if self._ready:
+            return self._failure("worker_died", f"its process {how}")
+        text = f"a worker must come up before it is given work, but its process {how}"
+        return Broken(error=pickle.dumps(RuntimeError(text)))
+
+    def _failure(
+        self,
+        kind: Literal["error", "worker_died", "time_limit"],
+        detail: str,
+        traceback: str | None = None,
+    ) -> Failure:
+        seconds = self._elapsed()
+        self._given_at = None
+        return Failure(kind=kind, detail=detail, traceback=traceback, seconds=seconds)
+
+    def _elapsed(self) -> float:
+        return 0.0 if self._given_at is None else time.monotonic() - self._given_at
+
+
+def wait_for(processes: Sequence[WorkerProcess]) -> None:
+    """Wait until one of the processes has something to collect."""
+    limits = [left for process in processes if (left := process.seconds_left) is not None]
+    handles = [handle for process in processes for handle in process.handles]
+    wait(handles, timeout=min(limits) if limits else None)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _serve(connection: Connection, factory: bytes) -> None:
+    """Run in the child: make the worker, then answer requests until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        worker = pickle.loads(factory)()
+    except Exception as error:
+        connection.send(("broken", _pickled_error(error), None))
+        return
+    # The environment says one thread already; what the factory imported may think otherwise.
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
+    connection.send(("ready", b"", None))
+    while True:
+        try:
+            request = connection.recv_bytes()
+        except EOFError:
+            return
+        connection.send(_answer(worker, request))
+
+
+def _answer(worker: Any, request: bytes) -> tuple[str, bytes, str | None]:
+    try:
+        return "reply", pickle.dumps(worker.run(pickle.loads(request))), None
+    except Exception as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        return "error", line.encode(), traceback.format_exc()
+
+
+def _end_with_parent() -> None:
+    """End this process when the parent is gone, even by SIGKILL."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only a child watches its parent"
+    parent.join()
+    os._exit(1)
+
+
+def _pickled_error(error: Exception) -> bytes:
+    """Pickle an exception; one that does not survive it is replaced by its text."""
+    try:
+        data = pickle.dumps(error)
+        pickle.loads(data)
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+    return data

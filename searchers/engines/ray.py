@@ -1,0 +1,228 @@
+"""The engine on Ray Tune: workers on this machine or on the nodes of a Ray cluster."""
+
+import logging
+import pickle
+import re
+import socket
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ...search_space.errors import InputError
+from ..engine import Engine, Job, JobSource, Outcome, WorkerFactory
+from .outcomes import check_waiting, outcome_of
+from .process import environment
+
+try:
+    import ray
+    from ray import tune
+    from ray.exceptions import RayActorError
+    from ray.tune.experiment import Trial
+    from ray.tune.search import Searcher
+
+    from .ray_host import Host
+except ImportError as error:
+    raise InputError(f"the engine 'ray' needs the package ray[tune], but {error}") from error
+
+# Nothing is written per trial, nothing printed, nothing sent; workers stay in their folder, so
+# that a trial has none; and Ctrl-C is ours, because Tune's own way waits for running trials.
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+_ADDRESS = re.compile(r"auto|[^:/]+:\d{1,5}")
+_CONNECT_SECONDS = 5.0
+_OBJECT_STORE_BYTES = 100_000_000  # jobs and outcomes are a few kilobytes
+
+
+class RayEngine(Engine):
+    """Runs the jobs as trials of Ray Tune, in actors that are reused from trial to trial.
+
+    Ray is started for the run, on this machine or by joining the cluster at ``address``, and
+    stopped after it. A Ray that the caller has already initialised is used as it is, and left so.
+    """
+
+    name: ClassVar[str] = "ray"
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        time_limit: float | None = None,
+        address: str | None = None,
+        gpus_per_worker: float = 0.0,
+    ) -> None:
+        """Say how many workers there are, and where.
+
+        Args:
+            workers: Candidates measured at the same time, one CPU each; from 1.
+            time_limit: Seconds a candidate may take, more than 0; none for no limit.
+            address: ``HOST:PORT`` of a running cluster, or ``auto``; none for this machine alone.
+            gpus_per_worker: Share of a GPU that each worker has, from 0; with 0 it sees none.
+
+        Raises:
+            InputError: If a value is out of its range.
+        """
+        super().__init__(workers=workers, time_limit=time_limit)
+        if not gpus_per_worker >= 0:
+            raise InputError(f"GPUs per worker must be at least 0, but got {gpus_per_worker:g}")
+        if address is not None and not _ADDRESS.fullmatch(address):
+            raise InputError(f"a Ray address must be 'auto' or HOST:PORT, but got {address!r}")
+        self.address = address
+        self.gpus_per_worker = gpus_per_worker
+
+    def run(self, source: JobSource, factory: WorkerFactory) -> None:  # noqa: D102
+        if source.done:
+            return
+        feed = _Feed(source)
+        constants = {"factory": pickle.dumps(factory), "time_limit": self.time_limit}
+        with (
+            environment(_QUIET),
+            self._session(),
+            tempfile.TemporaryDirectory(prefix="nas-ray-") as folder,
+        ):
+            tuner = tune.Tuner(
+                tune.with_resources(Host, {"cpu": 1, "gpu": self.gpus_per_worker}),
+                param_space=constants,
+                tune_config=tune.TuneConfig(
+                    search_alg=feed,
+                    num_samples=-1,
+                    max_concurrent_trials=self.workers,
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    storage_path=folder,
+                    verbose=0,
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    callbacks=[_Errors(feed)],
+                ),
+            )
+            tuner.fit()
+        feed.check()
+
+    @contextmanager
+    def _session(self) -> Generator[None]:
+        if ray.is_initialized():
+            yield
+            return
+        alone = self.address is None
+        try:
+            _check_reachable(self.address)
+            ray.init(
+                address=self.address or "local",
+                num_cpus=self.workers if alone else None,
+                object_store_memory=_OBJECT_STORE_BYTES if alone else None,
+                include_dashboard=False if alone else None,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+            )
+        except (OSError, OverflowError, RuntimeError) as error:
+            where = "start on this machine" if alone else f"be running at {self.address!r}"
+            raise InputError(f"Ray must {where}, but {_line(error)}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raise OSError if nobody listens at ``HOST:PORT``: Ray itself takes minutes to say so."""
+    if address is not None and address != "auto":
+        host, port = address.rsplit(":", 1)
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _Feed(Searcher):
+    """Hands the source's jobs to Tune, and their outcomes back, in the driver's main thread.
+
+    Tune takes an exception raised in a notification for the trial's own, so it is kept, and
+    raised when Tune asks next.
+    """
+
+    def __init__(self, source: JobSource) -> None:
+        super().__init__()
+        self._source = source
+        self._jobs: dict[str, Job] = {}
+        self._error: Exception | None = None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        self.check()
+        if self._source.done:
+            finished: Any = Searcher.FINISHED  # a str, against the base's own annotation
+            return finished
+        job = self._source.next_job()
+        if job is None:
+            check_waiting(under_way=bool(self._jobs))
+            return None
+        self._jobs[trial_id] = job
+        return {"job": pickle.dumps(job)}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        if result is not None:
+            self._take(trial_id, lambda number: outcome_of(number, result["event"]))
+
+    def on_trial_error(self, trial_id: str, error: Exception) -> None:
+        """Take the error of a trial whose actor failed."""
+        self._take(trial_id, lambda number: _outcome_of_error(number, error))
+
+    def check(self) -> None:
+        """Raise what went wrong when an outcome was taken."""
+        if self._error is not None:
+            raise self._error
+
+    def _take(self, trial_id: str, outcome: Callable[[int], Outcome]) -> None:
+        job = self._jobs.pop(trial_id)
+        try:
+            self._source.take(outcome(job.number))
+        except Exception as error:
+            self._error = self._error or error
+
+    # Tune saves its searcher with the experiment; ours has nothing to save.
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        pass
+
+
+class _Errors(tune.Callback):
+    """Passes on the error of a trial, which Tune does not tell its searcher."""
+
+    def __init__(self, feed: _Feed) -> None:
+        self._feed = feed
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        assert trial.pickled_error_file is not None, "a trial that failed has kept its error"
+        error = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+        self._feed.on_trial_error(trial.trial_id, error)
+
+
+def _outcome_of_error(number: int, error: Exception) -> Outcome:
+    """Return the outcome of a job whose actor or node died; another error is raised."""
+    if not isinstance(error, RayActorError) or error.actor_init_failed:
+        raise error
+    return Outcome(
+        number=number,
+        status="failed",
+        reason="worker_died: its Ray actor or node is gone",
+        traceback=str(error),
+    )

@@ -1,0 +1,59 @@
+"""What runs inside a Ray actor: the host of one worker process.
+
+The worker is a child of the actor, as it is a child of the main process with the local engine: so
+a crash and the time limit mean the same with both, and cost no new actor. This module is loaded in
+the actor and imports nothing heavy but Ray.
+"""
+
+from typing import Any
+
+from ray import tune
+
+from .process import Event, WorkerProcess, wait_for
+
+
+class Host(tune.Trainable):
+    """One trial is one job; between trials the actor and its worker process stay."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start the worker process.
+
+        Args:
+            config: ``factory`` and ``job`` (pickled), ``time_limit`` (s, or none).
+        """
+        self._config = config
+        self._start()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next job."""
+        self._config = new_config
+        if not self._process.alive:
+            self._start()
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Do the job; what became of it is the trial's only result."""
+        while not self._process.idle:
+            if (event := self._next_event()) is not None:
+                return _result(event)
+        self._process.give(self._config["job"])
+        while (event := self._next_event()) is None:
+            pass
+        return _result(event)
+
+    def cleanup(self) -> None:
+        """End the worker process."""
+        self._process.kill()
+
+    def _start(self) -> None:
+        self._process = WorkerProcess(
+            factory=self._config["factory"], time_limit=self._config["time_limit"]
+        )
+
+    def _next_event(self) -> Event | None:
+        wait_for([self._process])
+        return self._process.collect()
+
+
+def _result(event: Event) -> dict[str, Any]:
+    return {"event": event, "done": True}

@@ -1,0 +1,111 @@
+"""Workers, a factory and a source for the tests of the engines; child processes import them."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas_explorer.searchers.engine import Job, Outcome
+
+
+class EchoWorker:
+    """Answers any request, and follows it where it says how to fail."""
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        misbehave(request)
+        return {**request, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def misbehave(request: Any) -> None:
+    match request.get("do"):
+        case "raise":
+            raise ValueError("two\nlines")
+        case "exit":
+            os._exit(3)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "sleep":
+            time.sleep(60)
+        case _:
+            pass
+
+
+class FussyError(Exception):
+    """An exception that does not survive pickling."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first + second)
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Makes an echo worker, or fails to."""
+
+    trouble: str = ""
+
+    def __call__(self) -> EchoWorker:
+        match self.trouble:
+            case "raise":
+                raise ValueError("a folder must exist")
+            case "fussy":
+                raise FussyError("a", "b")
+            case "exit":
+                os._exit(4)
+            case _:
+                return EchoWorker()
+
+
+class JobWorker:
+    """Does what the job's architecture says; its figures depend on the seed, but for the pid."""
+
+    def run(self, job: Job) -> Outcome:
+        misbehave(job.architecture)
+        value = random.Random(job.seed).random()
+        threads = float(os.environ["OMP_NUM_THREADS"])
+        seconds = {"value": value, "pid": os.getpid(), "threads": threads}
+        return Outcome(number=job.number, status="complete", seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Make:
+    """Makes a job worker, or fails to."""
+
+    trouble: str = ""
+
+    def __call__(self) -> JobWorker:
+        if self.trouble:
+            raise ValueError(self.trouble)
+        return JobWorker()
+
+
+class ListSource:
+    """Gives jobs from a list; ``ready(index, outcomes so far)`` says whether one may go yet."""
+
+    def __init__(
+        self,
+        architectures: Sequence[dict[str, Any]],
+        ready: Callable[[int, int], bool] = lambda index, taken: True,
+    ) -> None:
+        self.architectures = architectures
+        self.ready = ready
+        self.given = 0
+        self.refusals = 0
+        self.outcomes: list[Outcome] = []
+
+    def next_job(self) -> Job | None:
+        number = self.given
+        if number == len(self.architectures) or not self.ready(number, len(self.outcomes)):
+            self.refusals += 1
+            return None
+        self.given += 1
+        return Job(number=number, architecture=self.architectures[number], seed=100 + number)
+
+    def take(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    @property
+    def done(self) -> bool:
+        return self.given == len(self.architectures)

@@ -1,0 +1,191 @@
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nas_explorer.searchers.engines.process import (
+    Broken,
+    Event,
+    Failure,
+    Reply,
+    WorkerProcess,
+    environment,
+    wait_for,
+)
+
+sys.path.insert(0, str(Path(__file__).parent))
+from engine_workers import Echo
+
+Start = Callable[..., WorkerProcess]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    processes: list[WorkerProcess] = []
+
+    def make(factory: Any = None, *, time_limit: float | None = None) -> WorkerProcess:
+        data = pickle.dumps(factory or Echo())
+        processes.append(WorkerProcess(factory=data, time_limit=time_limit))
+        return processes[-1]
+
+    yield make
+    for process in processes:
+        process.kill()
+
+
+def until_idle(process: WorkerProcess) -> None:
+    while not process.idle:
+        wait_for([process])
+        assert process.collect() is None
+
+
+def event_of(process: WorkerProcess) -> Event:
+    while (event := process.collect()) is None:
+        wait_for([process])
+    return event
+
+
+def ask(process: WorkerProcess, **request: Any) -> Event:
+    until_idle(process)
+    process.give(pickle.dumps(request))
+    return event_of(process)
+
+
+def answer(event: Event) -> dict[str, Any]:
+    assert isinstance(event, Reply)
+    return pickle.loads(event.data)
+
+
+def test_one_process_answers_request_after_request_with_one_thread(start: Start) -> None:
+    process = start()
+    first, second = answer(ask(process, x=1)), answer(ask(process, x=2))
+    assert (first["x"], second["x"]) == (1, 2)
+    assert first["pid"] == second["pid"] != os.getpid()
+    assert first["threads"] == "1"
+
+
+def test_a_worker_that_raises_says_where_and_goes_on(start: Start) -> None:
+    process = start()
+    event = ask(process, do="raise")
+    assert isinstance(event, Failure)
+    assert (event.kind, event.detail) == ("error", "ValueError: two lines")
+    assert event.traceback is not None
+    assert "misbehave" in event.traceback
+    assert answer(ask(process, x=3))["x"] == 3
+
+
+@pytest.mark.parametrize(
+    ("do", "detail"),
+    [("exit", "its process exited with code 3"), ("kill", "its process was ended by SIGKILL")],
+)
+def test_a_process_that_dies_over_a_request_says_how(start: Start, do: str, detail: str) -> None:
+    process = start()
+    event = ask(process, do=do)
+    assert isinstance(event, Failure)
+    assert (event.kind, event.detail) == ("worker_died", detail)
+    assert not process.alive
+
+
+def test_a_process_that_died_while_idle_fails_the_next_request(start: Start) -> None:
+    process = start()
+    pid = answer(ask(process))["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for([process])
+    process.give(pickle.dumps({}))
+    event = event_of(process)
+    assert isinstance(event, Failure)
+    assert event.kind == "worker_died"
+
+
+def test_a_request_over_its_time_is_ended(start: Start) -> None:
+    process = start(time_limit=0.05)
+    event = ask(process, do="sleep")
+    assert isinstance(event, Failure)
+    assert (event.kind, event.detail) == ("time_limit", "it took longer than 0.05 s")
+    assert event.seconds >= 0.05
+    assert not process.alive
+
+
+def test_the_start_of_the_process_is_not_counted_as_time_of_a_request(start: Start) -> None:
+    process = start(time_limit=1e-9)
+    assert process.seconds_left is None
+    until_idle(process)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "text"),
+    [
+        ("raise", ValueError, "a folder must exist"),
+        ("fussy", RuntimeError, "FussyError: ab"),
+        ("exit", RuntimeError, "its process exited with code 4"),
+    ],
+)
+def test_a_worker_that_cannot_be_made_brings_the_error(
+    start: Start, trouble: str, kind: type[Exception], text: str
+) -> None:
+    event = event_of(start(Echo(trouble)))
+    assert isinstance(event, Broken)
+    error = pickle.loads(event.error)
+    assert type(error) is kind
+    assert text in str(error)
+
+
+def gone(pid: int, *, within: float = 5.0) -> bool:
+    """Whether the process ends in time; one that waits to be reaped has ended."""
+    limit = time.monotonic() + within
+    while time.monotonic() < limit:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+PARENT = """
+import pickle, sys, time
+sys.path.insert(0, {folder!r})
+from engine_workers import Echo  # noqa: E402
+from nas_explorer.searchers.engines.process import WorkerProcess, wait_for
+if __name__ == "__main__":
+    process = WorkerProcess(factory=pickle.dumps(Echo()), time_limit=None)
+    while not process.idle:
+        wait_for([process])
+        process.collect()
+    process.give(pickle.dumps({{}}))
+    wait_for([process])
+    pid = pickle.loads(process.collect().data)["pid"]
+    process.give(pickle.dumps({{"do": "sleep"}}))
+    print(pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads the state of processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_children_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(folder=str(Path(__file__).parent)))
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.send_signal(number)
+        assert gone(child)
+
+
+def test_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_SET", "before")
+    monkeypatch.delenv("NAS_UNSET", raising=False)
+    with environment({"NAS_SET": "inside", "NAS_UNSET": "inside"}):
+        assert os.environ["NAS_SET"] == os.environ["NAS_UNSET"] == "inside"
+    assert os.environ["NAS_SET"] == "before"
+    assert "NAS_UNSET" not in os.environ
