@@ -1,0 +1,294 @@
+"""What every component must keep, fed from the tables: a new one needs no line here."""
+
+import ast
+import dataclasses
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from nas_explorer.search_space.architecture import canonical_component
+from nas_explorer.search_space.base import (
+    Block,
+    Component,
+    Head,
+    Layer,
+    Norm,
+    Resampler,
+    Residual,
+    TokenMixer,
+    field_domains,
+    field_kinds,
+)
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.domains import Positive
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.parts import IMAGE, PartList
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.tables import TABLES, component_from_data, component_to_data
+from torch import Tensor, nn
+
+CLASSES = [cls for table in TABLES.values() for cls in table.values()]
+SHAPES = [Shape(32, 8, 8), Shape(32, 7, 5), Shape(32, 3, 3), Shape(32, 1, 1), Shape(24, 1, 6)]
+OUT = 12
+"""Output channels of a resampler, classes of a head; a multiple of nothing much."""
+
+every_class = pytest.mark.parametrize(
+    "cls", CLASSES, ids=[f"{cls.kind}-{cls.name}".replace(" ", "_") for cls in CLASSES]
+)
+
+
+def variants(cls: type[Component]) -> Iterator[Component]:
+    """The default, and the default with each knob at other values, one after the other."""
+    default = cls()
+    yield default
+    for name, domain in field_domains(cls).items():
+        value: Any = getattr(default, name)
+        if isinstance(domain, Positive):
+            others = [2 * value, max(1, value // 2) if domain.whole else value / 3]
+        else:
+            others = [domain.values[0], domain.values[-1]]
+        for other in others:
+            if other != value:
+                yield dataclasses.replace(default, **{name: other})
+
+
+def wired(component: Component, shape: Shape) -> PartList:
+    """The parts that a component makes on a map of ``shape``."""
+    parts = PartList.start(shape)
+    if isinstance(component, Residual):
+        component = MetaFormerBlock(residual=component)
+    if isinstance(component, Block):
+        component.wire(parts, IMAGE)
+    else:
+        width = None if isinstance(component, Layer) else OUT
+        parts.add("part", component, IMAGE, width=width)
+    return parts
+
+
+def refusal(component: Component, shape: Shape) -> str | None:
+    return component.refuses(shape, None if isinstance(component, Layer) else OUT)
+
+
+def cases(cls: type[Component]) -> Iterator[tuple[Component, Shape]]:
+    """The default on every shape, the variants on two: those that it can work on."""
+    for number, component in enumerate(variants(cls)):
+        for shape in SHAPES[1:3] if number else SHAPES:
+            if refusal(component, shape) is None:
+                yield component, shape
+
+
+class Wired(nn.Module):
+    """The module of some wired parts."""
+
+    def __init__(self, parts: PartList) -> None:
+        super().__init__()
+        self.parts = parts.parts
+        self.built = nn.ModuleList(part.build() for part in parts.parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        live = {IMAGE: x}
+        for part, module in zip(self.parts, self.built, strict=True):
+            x = live[part.name] = module(*[live[name] for name in part.inputs])
+        return x
+
+
+def built(component: Component, shape: Shape) -> Wired:
+    torch.manual_seed(1)
+    return Wired(wired(component, shape))
+
+
+def image(shape: Shape, batch: int = 2) -> Tensor:
+    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(3))
+
+
+def assert_finite_training(module: nn.Module, x: Tensor, *, autocast: bool) -> None:
+    x = x.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        y = module(x)
+    assert y.isfinite().all()
+    y.float().square().sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, f"{name} takes no part"
+            assert parameter.grad.isfinite().all(), name
+
+
+@every_class
+def test_docstring_names_the_source(cls: type[Component]) -> None:
+    traits = cls.traits.paper if issubclass(cls, TokenMixer) else ""
+    if cls.name != "none":
+        assert re.search(r"(19|20)\d\d", f"{cls.__doc__} {traits}"), "a year is missing"
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", cls.name)
+
+
+@every_class
+def test_every_field_has_a_docstring_and_a_domain(cls: type[Component]) -> None:
+    documented: set[str] = set()
+    for base in cls.__mro__:
+        if base is Component or not issubclass(base, Component):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in zip(tree.body, tree.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                assert isinstance(field.target, ast.Name)
+                assert isinstance(text.value, ast.Constant) and text.value.value.strip()
+                documented.add(field.target.id)
+    for field in dataclasses.fields(cls):
+        assert field.name in documented
+        assert field.name in field_domains(cls) or field.name in field_kinds(cls)
+
+
+@every_class
+def test_is_a_frozen_value_and_survives_json(cls: type[Component]) -> None:
+    for component in variants(cls):
+        data = json.loads(json.dumps(component_to_data(component)))
+        kind = next(kind for kind in TABLES if issubclass(cls, kind))
+        again = component_from_data(kind, data, "here")
+        assert again == component and hash(again) == hash(component)
+        assert component.label().startswith(component.name)
+        for field in dataclasses.fields(cls):
+            with pytest.raises(dataclasses.FrozenInstanceError):
+                setattr(component, field.name, getattr(component, field.name))
+
+
+@every_class
+def test_refuses_what_is_outside_a_domain(cls: type[Component]) -> None:
+    for name in (*field_domains(cls), *field_kinds(cls)):
+        for value in ("nonsense", None, -1, float("nan"), float("inf"), 10**30, [], object()):
+            with pytest.raises(InputError) as caught:
+                cls(**{name: value})
+            rule, _, given = str(caught.value).partition(", but got ")
+            assert rule.startswith(f"{name} must ") and given and "\n" not in given
+    default = component_to_data(cls())
+    kind = next(kind for kind in TABLES if issubclass(cls, kind))
+    with pytest.raises(InputError, match=r"must be one of.*but got 'sprocket'"):
+        component_from_data(kind, {**default, "sprocket": 1}, "here")
+
+
+@every_class
+def test_refusals_give_the_rule_and_the_value(cls: type[Component]) -> None:
+    possible = 0
+    for component in variants(cls):
+        for shape in SHAPES:
+            reason = refusal(component, shape)
+            possible += reason is None
+            if reason is not None:
+                assert "must" in reason and re.search(r"\d", reason) and "\n" not in reason
+    if cls.name != "none":
+        assert possible >= 3, "hardly anything can be built"
+
+
+@every_class
+def test_output_has_the_shape_that_was_promised(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        parts = wired(component, shape)
+        promised = parts.parts[-1].out_shape if parts.parts else shape
+        y = built(component, shape).eval()(image(shape))
+        assert tuple(y.flatten(1).shape) == (2, promised.channels * promised.tokens)
+        if not isinstance(component, Head):
+            assert y.shape == (2, *promised)
+        if isinstance(component, Resampler):
+            assert promised == component.out_shape(shape, OUT)
+
+
+@every_class
+def test_trains_finitely_in_float32_and_bfloat16(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        module = built(component, shape)
+        batch = 2 if shape.tokens > 1 else 3
+        assert_finite_training(module, image(shape, batch), autocast=False)
+        assert_finite_training(module, 30 * image(shape, batch), autocast=True)
+    constant = torch.ones(2, *SHAPES[0])
+    if refusal(cls(), SHAPES[0]) is None:
+        assert_finite_training(built(cls(), SHAPES[0]), constant, autocast=False)
+
+
+@every_class
+def test_memory_layout_does_not_matter(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        module = built(component, shape).eval()
+        x = image(shape)
+        expected = module(x)
+        last = module.to(memory_format=torch.channels_last)(
+            x.contiguous(memory_format=torch.channels_last)
+        )
+        torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-5)
+
+
+@every_class
+def test_images_of_a_batch_do_not_mix_when_the_network_is_used(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        module = built(component, shape).eval()
+        x = image(shape)
+        alone = torch.cat([module(x[:1]), module(x[1:])])
+        torch.testing.assert_close(module(x), alone, rtol=1e-4, atol=1e-5)
+
+
+@every_class
+def test_a_seed_decides_the_weights(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        first, second = built(component, shape), built(component, shape)
+        assert first.state_dict().keys() == second.state_dict().keys()
+        for name, value in first.state_dict().items():
+            assert torch.equal(value, second.state_dict()[name]), name
+
+
+def centre(value: Tensor, like: Tensor) -> Tensor:
+    """The central part of ``value`` that has the shape of ``like``."""
+    for axis, (have, want) in enumerate(zip(value.shape, like.shape, strict=True)):
+        assert (have - want) % 2 == 0
+        value = value.narrow(axis, (have - want) // 2, want)
+    return value
+
+
+@every_class
+def test_canonical_form_is_the_same_function(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        canonical = canonical_component(component, shape)
+        assert type(canonical) is cls
+        assert canonical_component(canonical, shape) == canonical
+        assert refusal(canonical, shape) is None
+        module, other = built(component, shape).eval(), built(canonical, shape).eval()
+        weights = other.state_dict()
+        given = module.state_dict()
+        assert weights.keys() == given.keys()
+        other.load_state_dict({name: centre(given[name], weights[name]) for name in weights})
+        x = image(shape)
+        torch.testing.assert_close(other(x), module(x), rtol=1e-4, atol=1e-5)
+
+
+@every_class
+def test_equal_modules_have_one_canonical_form(cls: type[Component]) -> None:
+    """Ratios that give the same number of channels are the same network."""
+    for component in variants(cls):
+        shape = SHAPES[0]
+        for name, domain in field_domains(cls).items():
+            value: Any = getattr(component, name)
+            if isinstance(domain, Positive) and ("ratio" in name or name == "expansion"):
+                near = dataclasses.replace(component, **{name: value * 1.00001})
+                assert canonical_component(near, shape) == canonical_component(component, shape)
+
+
+@every_class
+def test_absent_components_do_nothing(cls: type[Component]) -> None:
+    if cls.absent:
+        shape = SHAPES[0]
+        x = image(shape)
+        module = cls().module(shape, shape.channels)
+        assert torch.equal(module(x), x) and not list(module.parameters())
+        assert not wired(cls(), shape).parts
+
+
+@every_class
+def test_exact_zero_images_stay_finite(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        if isinstance(component, Norm) or shape == SHAPES[0]:
+            module = built(component, shape)
+            assert module(torch.zeros(2, *shape)).isfinite().all()
