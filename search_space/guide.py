@@ -20,6 +20,7 @@ What this guarantees:
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .feasibility import Constraint
 from .parts import Part
@@ -103,11 +104,25 @@ class Guide:
             node: Where the walk stands.
             spent_K: What the choices so far have cost.
         """
+        inside = self._inside(node, spent_K)
+        return np.where(inside, self._stacks[node][1], 0.0).sum(axis=1)
+
+    def possible(self, node: Node, spent_K: Floats) -> int:
+        """Return the choices at ``node`` that lead to a feasible way, as a set of bits."""
+        inside = self._inside(node, spent_K).any(axis=1)
+        return int.from_bytes(np.packbits(inside, bitorder="little").tobytes(), "little")
+
+    def _inside(self, node: Node, spent_K: Floats) -> NDArray[np.bool_]:
+        """Return which of the sums of ``_stack`` keep the bounds, (rows, points)."""
         if node not in self._stacks:
             self._stacks[node] = self._stack(node)
-        points_RNK, counts_RN = self._stacks[node]
-        left = Window(low_K=self.window.low_K - spent_K, high_K=self.window.high_K - spent_K)
-        return left.counts(points_RNK, counts_RN)
+        points_KRN, _ = self._stacks[node]
+        low_K, high_K = self.window.low_K - spent_K, self.window.high_K - spent_K
+        inside = (points_KRN[0] >= low_K[0]) & (points_KRN[0] <= high_K[0])
+        for points_RN, low, high in zip(points_KRN[1:], low_K[1:], high_K[1:], strict=True):
+            inside &= points_RN >= low
+            inside &= points_RN <= high
+        return inside
 
     # Preparing ------------------------------------------------------------------------------
 
@@ -173,7 +188,7 @@ class Guide:
         )
 
     def _stack(self, node: Node) -> tuple[Floats, Floats]:
-        """Return the sums that each choice can lead to, (rows, points, metrics), and their ways."""
+        """Return the sums that each choice can lead to, (metrics, rows, points), and their ways."""
         costs, afters = self.costs(node), self._after_reaches(node)
         most = max(len(each.points_NK) for each in afters)
         points_RNK = np.full((len(afters), most, len(self.metrics)), np.nan)
@@ -181,7 +196,7 @@ class Guide:
         for row, (cost, after) in enumerate(zip(costs, afters, strict=True)):
             points_RNK[row, : len(after.points_NK)] = cost + after.points_NK
             counts_RN[row, : len(after.counts_N)] = after.counts_N
-        return points_RNK, counts_RN
+        return np.ascontiguousarray(points_RNK.transpose(2, 0, 1)), counts_RN
 
 
 def _any_first(node: Node) -> Node:

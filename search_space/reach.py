@@ -20,11 +20,6 @@ class Window:
     high_K: Floats
     """Greatest sums."""
 
-    def counts(self, points_RNK: Floats, counts_RN: Floats) -> Floats:
-        """Return for each row how many ways lie inside: the sum of its points' counts."""
-        inside_RN = ((points_RNK >= self.low_K) & (points_RNK <= self.high_K)).all(axis=2)
-        return np.where(inside_RN, counts_RN, 0.0).sum(axis=1)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reach:

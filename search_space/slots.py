@@ -1,6 +1,6 @@
 """Slots: where a space offers components, with a domain for each of their knobs."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -149,41 +149,75 @@ def value_row(domain: Domain, value: Value) -> Row:
     return Row(value=value, answers=answers)
 
 
-def choose_row(
-    rows: Sequence[Row],
-    possible: Sequence[int],
-    path: str,
-    chooser: Chooser,
-    decisions: dict[str, Value],
-) -> int:
-    """Ask for one of ``rows``, decision by decision, and note the answers in ``decisions``.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Branch:
+    """One decision between choices, and where each of its values leads."""
+
+    path: str
+    """Full name of the decision."""
+    domain: Domain
+    """All values it can ever have."""
+    ways: "tuple[tuple[Value, int, Branch | int], ...]"
+    """In the order of the domain: a value, the set of choices it leaves (bit i for choice i), and
+    the decision that follows or the choice itself."""
+
+
+def decision_tree(rows: Sequence[Row], path: str) -> Branch | int:
+    """Return the decisions that lead to each of ``rows``.
 
     Args:
-        rows: The choices.
-        possible: The indices of those that can be had; at least one.
+        rows: At least one; no two with the same answers.
         path: Where the paths of the decisions begin.
+    """
+    return _branch(rows, range(len(rows)), 0, path)
+
+
+def _branch(rows: Sequence[Row], indices: Sequence[int], depth: int, path: str) -> Branch | int:
+    first = rows[indices[0]].answers
+    if depth == len(first):
+        assert len(indices) == 1, f"two choices have the same decisions at {path}"
+        return indices[0]
+    groups: dict[Value, list[int]] = {}
+    for index in indices:
+        groups.setdefault(rows[index].answers[depth].value, []).append(index)
+    domain = first[depth].domain
+    return Branch(
+        path=first[depth].under(path).path,
+        domain=domain,
+        ways=tuple(
+            (
+                value,
+                sum(1 << index for index in groups[value]),
+                _branch(rows, groups[value], depth + 1, path),
+            )
+            for value in domain.values
+            if value in groups
+        ),
+    )
+
+
+def choose_row(
+    tree: Branch | int, possible: int, chooser: Chooser, decisions: dict[str, Value]
+) -> int:
+    """Ask for one choice, decision by decision, and note the answers in ``decisions``.
+
+    Args:
+        tree: The decisions.
+        possible: The set of choices that can be had (bit i for choice i); not empty.
         chooser: Who answers; asked only where more than one value is left.
         decisions: Takes every answer, those without an alternative too.
 
     Returns:
-        The index of the row chosen.
+        The number of the choice.
     """
-    depth = 0
-    while len(possible) > 1 or depth < len(rows[possible[0]].answers):
-        answer = rows[possible[0]].answers[depth]
-        full = f"{path}.{answer.path}" if answer.path else path
-        offered = {rows[index].answers[depth].value for index in possible}
-        value = choose_value(full, answer.domain, offered, chooser)
-        decisions[full] = value
-        possible = [index for index in possible if rows[index].answers[depth].value == value]
-        depth += 1
-    return possible[0]
-
-
-def choose_value(path: str, domain: Domain, offered: Collection[Value], chooser: Chooser) -> Value:
-    """Ask for one of ``offered``, in the order of the domain, unless only one is left."""
-    left = [value for value in domain.values if value in offered]
-    assert left, f"nothing is allowed at {path}"
-    value = left[0] if len(left) == 1 else chooser.choose(path, domain, left)
-    assert value in left, f"{value!r} is not allowed at {path}"
-    return value
+    while isinstance(tree, Branch):
+        left = [way for way in tree.ways if way[1] & possible]
+        assert left, f"nothing is allowed at {tree.path}"
+        value, _, after = left[0]
+        if len(left) > 1:
+            value = chooser.choose(tree.path, tree.domain, [way[0] for way in left])
+            after = next((way[2] for way in left if way[0] == value), None)
+            assert after is not None, f"{value!r} is not allowed at {tree.path}"
+        decisions[tree.path] = value
+        tree = after
+    return tree

@@ -23,12 +23,10 @@ from .errors import InputError
 from .feasibility import Constraint
 from .guide import Guide, PartCosts
 from .membership import ways_to
+from .reach import Floats
 from .shapes import Shape
 from .slots import Row, Slot, choose_row
-from .steps import END, VARIED, Node, StageSpace, Step, StepGraph, second_mixer_at
-
-Counts = Sequence[float]
-"""How many ways each choice leads to."""
+from .steps import END, VARIED, Node, StageSpace, StepGraph, second_mixer_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +164,12 @@ class SearchSpace:
         """
         decisions: dict[str, Value] = {}
 
-        def choose(step: Step, counts: Counts) -> int:
-            possible = [index for index, count in enumerate(counts) if count]
-            return choose_row(step.rows, possible, step.path, chooser, decisions)
+        def choose(node: Node, spent: Floats | None) -> int:
+            step = self.graph.step(node)
+            possible = (1 << len(step.rows)) - 1
+            if self.guide is not None and spent is not None:
+                possible = self.guide.possible(node, spent)
+            return choose_row(step.tree, possible, chooser, decisions)
 
         return Draw(architecture=self._assemble(self._way(choose)), decisions=decisions)
 
@@ -179,23 +180,26 @@ class SearchSpace:
         """
         generator = random.Random(seed)
 
-        def choose(step: Step, counts: Counts) -> int:
+        def choose(node: Node, spent: Floats | None) -> int:
+            counts: Sequence[float] = [
+                self.graph.count(each) for each in self.graph.step(node).nexts
+            ]
+            if self.guide is not None and spent is not None:
+                counts = self.guide.counts(node, spent).tolist()
             return generator.choices(range(len(counts)), counts)[0]
 
         way = self._way(choose)
         return Draw(architecture=self._assemble(way), decisions=self._decisions(way))
 
-    def _way(self, choose: "Callable[[Step, Counts], int]") -> list[tuple[Node, Row]]:
-        """Go through the graph; ``choose`` gets the number of ways that each choice leads to."""
+    def _way(self, choose: "Callable[[Node, Floats | None], int]") -> list[tuple[Node, Row]]:
+        """Go through the graph; ``choose`` gets a node and what is spent, under constraints."""
         graph, guide = self.graph, self.guide
         node, spent = graph.start, None if guide is None else guide.nothing
         chosen: list[tuple[Node, Row]] = []
         while node != END:
             step = graph.step(node)
-            if guide is None or spent is None:
-                index = choose(step, [graph.count(after) for after in step.nexts])
-            else:
-                index = choose(step, guide.counts(node, spent).tolist())
+            index = choose(node, spent)
+            if guide is not None and spent is not None:
                 spent = spent + guide.costs(node)[index]
             chosen.append((node, step.rows[index]))
             node = step.nexts[index]

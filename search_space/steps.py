@@ -22,6 +22,7 @@ end                                                    nothing
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import Any, cast
 
@@ -29,7 +30,7 @@ from .base import Block, Component, Resampler
 from .domains import Choice, Domain
 from .parts import IMAGE, Part, PartList
 from .shapes import Shape
-from .slots import Option, Row, Slot, value_row
+from .slots import Branch, Option, Row, Slot, decision_tree, value_row
 
 PATTERNS = ("uniform", "alternate", "last")
 """How the mixer varies inside a stage: not at all; first and second in turn; the second in the
@@ -70,6 +71,11 @@ class Step:
     """The choices."""
     nexts: tuple[Node, ...]
     """The node that each choice leads to."""
+
+    @cached_property
+    def tree(self) -> Branch | int:
+        """The decisions that lead to each choice."""
+        return decision_tree(self.rows, self.path)
 
 
 def second_mixer_at(pattern: str, depth: int) -> list[int]:
