@@ -1,0 +1,208 @@
+"""What the searchers are made of."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from nas_explorer.evaluators.base import METRICS, Measurement
+from nas_explorer.results.candidate import Candidate
+from nas_explorer.search_space.choosers import Chooser, RandomChooser, ReplayChooser
+from nas_explorer.search_space.domains import Choice, Domain, IntRange, Value
+from nas_explorer.search_space.files import load_space, space_from_data
+from nas_explorer.searchers.base import Objective
+from nas_explorer.searchers.distributions import distribution, distributions
+from nas_explorer.searchers.nsga2 import Nsga2Searcher, survivors
+from nas_explorer.searchers.tpe import TpeSearcher, nearest
+from nas_explorer.searchers.untold import Untold
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.trial import create_trial
+
+SPACE = load_space("micro")
+ACCURACY = (Objective(metric="accuracy", direction="maximize"),)
+TWO = (*ACCURACY, Objective(metric="macs", direction="minimize"))
+MIXER = "stages.0.block.mixer"
+
+
+class Restricted:
+    """Offers another chooser only some of what is allowed, as hard constraints do."""
+
+    def __init__(self, chooser: Chooser, seed: int) -> None:
+        self._chooser = chooser
+        self._random = random.Random(seed)
+
+    def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
+        left = [value for value in allowed if self._random.random() < 0.5] or allowed[:1]
+        value = self._chooser.choose(path, domain, left)
+        assert any(value is each for each in left)
+        return value
+
+
+def candidate(number: int, fixed: Mapping[str, Value], **values: float | str) -> Candidate:
+    """Draw a candidate at random around some fixed decisions; give it a status and values."""
+    draw = SPACE.walk(ReplayChooser(fixed, RandomChooser(number)))
+    status: Any = values.pop("status", "complete")
+    return Candidate(
+        number=number,
+        architecture=draw.architecture,
+        decisions=draw.decisions,
+        status=status,
+        measurements={m: Measurement(metric=m, value=float(v)) for m, v in values.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("domain", "expected"),
+    [
+        (IntRange(1, 8, 3), IntDistribution(1, 7, step=3)),
+        (Choice([16, 32, 24]), IntDistribution(16, 32, step=8)),
+        (Choice([3, 5, 11]), CategoricalDistribution([3, 5, 11])),
+        (Choice([1, 0.5]), CategoricalDistribution([0.5, 1])),
+        (Choice(["gelu", "relu"]), CategoricalDistribution(["gelu", "relu"])),
+        (Choice([False, True]), CategoricalDistribution([False, True])),
+        (Choice([3]), CategoricalDistribution([3])),
+    ],
+)
+def test_distribution(domain: Domain, expected: object) -> None:
+    assert distribution(domain) == expected
+
+
+def test_every_decision_fits_its_distribution() -> None:
+    """Optuna refuses a trial whose parameters do not."""
+    known = distributions(SPACE.decisions())
+    for seed in range(50):
+        params = dict(SPACE.walk(RandomChooser(seed)).decisions)
+        trial = create_trial(params=params, distributions={p: known[p] for p in params}, value=0.0)
+        assert trial.params == params
+
+
+@pytest.mark.parametrize(
+    ("domain", "place", "allowed", "expected"),
+    [
+        (Choice([3, 5, 7, 31]), 3, (3, 5, 31), 31),
+        (Choice([3, 5, 7, 31]), 3, (3, 7), 7),
+        (Choice([3, 5, 7, 31]), 0, (7, 31), 7),
+        (Choice([3, 5, 7, 31]), 1, (3, 7), 3),
+        (IntRange(4, 10, 2), 1, (10,), 10),
+        (Choice([False, True]), 0, (False, True), False),
+        (Choice(["a", "b", "c"]), 1, ("a", "b"), "b"),
+        (Choice(["a", "b", "c"]), 1, ("c",), "c"),
+    ],
+)
+def test_nearest(domain: Domain, place: int, allowed: tuple[Value, ...], expected: Value) -> None:
+    assert nearest(domain, place, allowed, random.Random(0)) is expected
+
+
+def test_nearest_takes_any_name_where_the_drawn_one_is_not_allowed() -> None:
+    domain = Choice(["a", "b", "c", "d"])
+    taken = {nearest(domain, 1, ("a", "c", "d"), random.Random(seed)) for seed in range(30)}
+    assert taken == {"a", "c", "d"}
+
+
+@pytest.mark.parametrize("searcher_class", [TpeSearcher, Nsga2Searcher])
+def test_any_part_of_a_domain_may_be_allowed(
+    searcher_class: type[TpeSearcher | Nsga2Searcher],
+) -> None:
+    searcher = searcher_class(space=SPACE, objectives=ACCURACY, seed=0)
+    for number in range(25):
+        searcher.tell(candidate(number, {}, accuracy=number / 25))
+    drawn = [SPACE.walk(Restricted(searcher.chooser(seed), seed)) for seed in range(5)]
+    assert len({each.architecture.digest for each in drawn}) == 5
+
+
+def test_tpe_learns_a_knob_of_a_component() -> None:
+    """A decision that most candidates do not have is learned from those that have it."""
+    knob = f"{MIXER}.attention.head_dim"
+    searcher = TpeSearcher(space=SPACE, objectives=ACCURACY, seed=0)
+    for number in range(60):
+        fixed: dict[str, Value] = {MIXER: "attention"} if number % 3 else {MIXER: "identity"}
+        drawn = candidate(number, fixed, accuracy=0.0)
+        good = drawn.decisions.get(knob) == 16
+        searcher.tell(candidate(number, fixed, accuracy=0.9 if good else 0.1))
+    walks = [SPACE.walk(searcher.chooser(seed)).decisions for seed in range(10)]
+    assert sum(each.get(knob) == 16 for each in walks) >= 7
+
+
+@pytest.mark.parametrize("status", ["infeasible", "failed"])
+def test_tpe_avoids_what_cannot_be_used(status: str) -> None:
+    searcher = TpeSearcher(space=SPACE, objectives=ACCURACY, seed=0)
+    for number in range(60):
+        stem = "patch" if number % 2 else "conv"
+        how = {"status": status} if stem == "patch" else {"accuracy": 0.5}
+        searcher.tell(candidate(number, {"stem": stem}, **how))
+    stems = [SPACE.walk(searcher.chooser(seed)).decisions["stem"] for seed in range(10)]
+    assert stems.count("patch") <= 2
+
+
+def test_survivors_by_rank_crowding_and_feasibility() -> None:
+    """Accuracy up, MACs down. Front: 0, 1, 2, 3; the most crowded of them is 2; 4 is behind."""
+    points = [(0.9, 100.0), (0.5, 50.0), (0.48, 49.0), (0.1, 10.0), (0.45, 60.0)]
+    pool = [candidate(n, {}, accuracy=a, macs=m) for n, (a, m) in enumerate(points)]
+    broken = candidate(5, {}, status="failed", macs=1.0)
+    heavy = candidate(6, {}, status="infeasible", macs=1.0)
+    everything = [broken, heavy, *pool]
+
+    def kept(count: int) -> list[int]:
+        return sorted(each.number for each in survivors(everything, TWO, count))
+
+    assert kept(3) == [0, 1, 3]
+    assert kept(5) == [0, 1, 2, 3, 4]
+    assert kept(6) == [0, 1, 2, 3, 4, 6]
+    assert kept(7) == list(range(7))
+
+
+def test_children_inherit_from_their_parents() -> None:
+    """The knobs of components too: every decision is one parent's, but for a few mutations."""
+    searcher = Nsga2Searcher(space=SPACE, objectives=ACCURACY, seed=0)
+    parents = [candidate(number, {}, accuracy=0.5) for number in range(20)]
+    for each in parents:
+        searcher.tell(each)
+    inherited = new = 0
+    for seed in range(40):
+        child = SPACE.walk(searcher.chooser(seed)).decisions
+        shared = [len(child.items() & each.decisions.items()) for each in parents]
+        first, second = sorted(range(20), key=lambda index: -shared[index])[:2]
+        both = child.items() & {
+            *parents[first].decisions.items(),
+            *parents[second].decisions.items(),
+        }
+        inherited += len(both)
+        new += len(child) - len(both)
+    assert inherited > 10 * new > 0
+
+
+def test_untold_goes_through_all_once() -> None:
+    """With a stage that may be left out, two walks can give one architecture."""
+    stage = {
+        "depth": {"min": 0, "max": 1},
+        "width": 8,
+        "block": "metaformer",
+        "downsampling": "none",
+    }
+    space = space_from_data(
+        {
+            "input": {"channels": 1, "resolution": 8, "classes": 3},
+            "stem": {"conv": {"kernel_size": [3, 5]}},
+            "stages": [stage, stage],
+            "head": "pooled",
+        }
+    )
+    whole = list(dict.fromkeys(draw.architecture.digest for draw in space.enumerate()))
+    assert len(whole) < space.size()
+    untold = Untold(space)
+    untold.remove(whole[1])
+    left = [whole[0], *whole[2:]]
+    drawn = [untold.draw(index) for index in range(len(left))]
+    assert [each.architecture.digest for each in drawn if each] == left
+    assert untold.draw(len(left)) is None
+    untold.remove(whole[0])
+    first = untold.draw(0)
+    assert first and first.architecture.digest == whole[2]
+
+
+def test_directions_are_those_of_the_objectives() -> None:
+    """Not those of the metric: who asks for the most MACs gets them."""
+    most = (Objective(metric="macs", direction="maximize"),)
+    assert METRICS["macs"].direction == "minimize"
+    pool = [candidate(number, {}, macs=float(number)) for number in range(4)]
+    assert [each.number for each in survivors(pool, most, 2)] == [3, 2]
