@@ -136,7 +136,7 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
 def learning_curve(candidate: Candidate) -> Sequence[Mapping[str, float]]:
     """Return the epochs of the candidate's training, or nothing where none is stored."""
     accuracy = candidate.measurements.get("accuracy")
-    return () if accuracy is None else accuracy.provenance.get("curve", ())
+    return () if accuracy is None else accuracy.provenance.get("learning_curve", ())
 
 
 def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.Figure:

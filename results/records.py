@@ -49,19 +49,20 @@ def insert(
         user_attrs=shown,
         system_attrs={_CANDIDATE: candidate.to_json()},
     )
-    trial_id = storage.create_new_trial(study_id, trial)
     rows = [
         {
-            "trial_id": trial_id,
             "param_name": path,
             "param_value": distributions[path].to_internal_repr(value),
             "distribution_json": distribution_to_json(distributions[path]),
         }
         for path, value in candidate.decisions.items()
     ]
+    trial_id = storage.create_new_trial(study_id, trial)
     if rows:
         with storage.engine.begin() as connection:
-            connection.execute(sqlalchemy.insert(_PARAMETERS), rows)
+            connection.execute(
+                sqlalchemy.insert(_PARAMETERS), [{"trial_id": trial_id, **row} for row in rows]
+            )
     return storage.get_trial_number_from_id(trial_id)
 
 

@@ -69,8 +69,13 @@ def _explain(url: str, error: Exception) -> StorageError:
         if re.search(pattern, said, re.IGNORECASE):
             passing = rule == "must not be held by another program"
             return StorageError(f"storage {rule}, but got {shown!r}: {said}", passing=passing)
-    # Two programs that make the tables of a new database at once: the second finds them made.
-    passing = "already exists" in said or isinstance(cause, exc.IntegrityError)
+    # Two programs that make the tables of a new database at once: the second finds them made. And
+    # a connection that was lost is made anew.
+    passing = (
+        "already exists" in said
+        or isinstance(cause, exc.IntegrityError)
+        or (isinstance(cause, exc.DBAPIError) and cause.connection_invalidated)
+    )
     return StorageError(f"storage must be usable, but got {shown!r}: {said}", passing=passing)
 
 

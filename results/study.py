@@ -94,12 +94,12 @@ class Study:
             self._id = storage.get_study_id_from_name(name)
             attributes = storage.get_study_system_attrs(self._id)
         self.settings = StudySettings.from_json(attributes[_SETTINGS])
-        if self._rescue.pending():
+        if kept := self._rescue.pending():
             try:
                 with self.exclusive():
                     pass
             except InputError as error:
-                _log.warning("not taken in: %s (%s)", self._rescue.pending(), error)
+                _log.warning("not taken in: %s (%s)", ", ".join(map(str, kept)), error)
 
     # Opening --------------------------------------------------------------------------------
 

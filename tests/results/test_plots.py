@@ -74,7 +74,7 @@ def test_figures_of_nothing_are_empty():
 
 def test_learning_curves_of_those_that_have_one(make_candidate):
     curve = [{"validation_accuracy": 0.2}, {"validation_accuracy": 0.6}]
-    accuracy = Measurement(metric="accuracy", value=0.6, provenance={"curve": curve})
+    accuracy = Measurement(metric="accuracy", value=0.6, provenance={"learning_curve": curve})
     trained = replace(make_candidate(3), measurements={"accuracy": accuracy})
     figure = learning_curves([make_candidate(0, accuracy=0.5), trained])
     assert [each.name for each in figure.data] == ["3"]

@@ -44,6 +44,13 @@ class Page(HTMLParser):
         return any(name == tag and attributes.items() <= found.items() for name, found in self.tags)
 
 
+@pytest.fixture(autouse=True)
+def plotly(request, monkeypatch):
+    """Stand in for five megabytes of script, but in the browser."""
+    if "slow" not in request.keywords:
+        monkeypatch.setattr("nas_explorer.results.report.get_plotlyjs", lambda: "/*</script*/")
+
+
 @pytest.fixture
 def candidates(make_candidate) -> list[Candidate]:
     curve = [{"validation_accuracy": a} for a in (0.2, 0.6)]
@@ -52,7 +59,7 @@ def candidates(make_candidate) -> list[Candidate]:
         value=0.6,
         low=0.5,
         high=0.7,
-        provenance={"curve": curve, "device": HOSTILE, "seed": 3},
+        provenance={"learning_curve": curve, "device": HOSTILE, "seed": 3},
     )
     first = make_candidate(0, macs=30_000)
     return [
