@@ -1,0 +1,51 @@
+"""What a model file says of itself: which network it holds, and where its weights come from."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...search_space.architecture import Architecture
+from ...search_space.errors import InputError
+
+VERSION = "1"
+"""Version of the header."""
+
+MARK = "nas_explorer"
+"""The key that makes a header ours; its value is the version."""
+
+
+def make_header(architecture: Architecture, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the header of a file that holds ``architecture``.
+
+    Args:
+        architecture: What the file holds.
+        metadata: Where the weights come from, and the like: JSON values only.
+    """
+    return {
+        MARK: VERSION,
+        "digest": architecture.digest,
+        "architecture": json.dumps(architecture.canonical.to_json()),
+        "metadata": json.dumps(dict(metadata)),
+    }
+
+
+def read_header(header: Mapping[str, str]) -> Architecture:
+    """Return the architecture that a header describes.
+
+    Raises:
+        InputError: If the header is not one of ours, or does not describe what it says.
+    """
+    if MARK not in header:
+        raise InputError("a model file must be written by nas-explorer, but names no architecture")
+    if header[MARK] != VERSION:
+        raise InputError(f"the version of a model file must be {VERSION}, but is {header[MARK]!r}")
+    try:
+        architecture = Architecture.from_json(json.loads(header["architecture"]))
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise InputError(f"a model file must describe its architecture, but: {error}") from error
+    if header.get("digest") != architecture.digest:
+        raise InputError(
+            f"the digest of a model file must be that of its architecture, "
+            f"{architecture.digest[:12]}, but is {str(header.get('digest'))[:12]!r}"
+        )
+    return architecture

@@ -1,0 +1,137 @@
+"""ONNX: a graph that runs without torch."""
+
+import io
+import logging
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...search_space.architecture import Architecture
+from ...search_space.base import TokenMixer
+from ...search_space.network import Network
+from .base import ExportError, ModelFormat, Opened, first_line
+from .onnx_macs import count_macs
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20
+"""Version of ONNX's operators: the first with GELU; later ones are read by fewer runtimes."""
+
+INPUT, OUTPUT, BATCH = "image", "scores", "batch"
+"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free side."""
+
+_CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+class OnnxFile(ModelFormat):
+    """One file, with the weights, for any batch size; checked in ONNX Runtime on the CPU."""
+
+    name = "onnx"
+    tolerance = 1e-4
+
+    def refuses(self, architecture: Architecture) -> str | None:
+        """Every token mixer must be exportable."""
+        for part in architecture.parts():
+            mixer = part.component
+            if isinstance(mixer, TokenMixer) and not mixer.traits.exportable:
+                return f"token mixers must be exportable to ONNX, but {mixer.name} is not"
+        return None
+
+    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+        """Trace the network and return the file's contents."""
+        from onnx.helper import set_model_props
+
+        model = _trace(network)
+        _tidy(model)
+        set_model_props(model, dict(header))
+        return model.SerializeToString()
+
+    def open(self, path: Path) -> Opened:
+        """Check the file and make a session of ONNX Runtime."""
+        import onnx
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors alone: the runtime writes to standard error
+        options.intra_op_num_threads = torch.get_num_threads()
+        try:
+            onnx.checker.check_model(str(path), full_check=True)
+            model = onnx.load(path)
+            session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # each of the three has errors of its own without a common base
+            raise ExportError(f"the ONNX file must be valid, but: {first_line(error)}") from error
+
+        def run(images: Tensor) -> Tensor:
+            try:
+                return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
+            except Exception as error:
+                raise ExportError(
+                    f"the ONNX file must run on {len(images)} images, but: {first_line(error)}"
+                ) from error
+
+        # The exporter folds norms into convolutions and merges equal tensors, so that the file
+        # holds neither the network's weights nor their number.
+        return Opened(run=run, weights={}, parameters=None, macs=count_macs(model))
+
+
+def _trace(network: Network) -> "ModelProto":
+    """Return the graph that torch's exporter makes of the network."""
+    # Two images: a batch of one would be taken for a constant.
+    images = torch.zeros(2, *network.architecture.input)
+    any_batch = ({0: torch.export.Dim.DYNAMIC},)
+    try:
+        with _quiet():
+            traced = torch.export.export(network, (images,), dynamic_shapes=any_batch, strict=False)
+            program = torch.onnx.export(
+                traced,
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                verbose=False,
+            )
+    except Exception as error:  # whatever a component does that the exporter cannot follow
+        raise ExportError(
+            f"the network must be traceable by torch's exporters, but: {first_line(error)}"
+        ) from error
+    assert program is not None
+    return program.model_proto
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep what the exporters print, warn and log to ourselves; what fails is raised anyway."""
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    unread = io.StringIO()
+    try:
+        with warnings.catch_warnings(), redirect_stdout(unread), redirect_stderr(unread):
+            warnings.simplefilter("ignore")
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _tidy(model: "ModelProto") -> None:
+    """Name the batch, and drop the exporter's notes: they fill more than half of a small file,
+    with the paths of this machine."""
+    graph = model.graph
+    symbol = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for side in value.type.tensor_type.shape.dim:
+            if symbol in side.dim_param:  # also inside an expression
+                side.dim_param = side.dim_param.replace(symbol, BATCH)
+    noted = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
+    for item in (model, graph, *(item for items in noted for item in items)):
+        del item.metadata_props[:]

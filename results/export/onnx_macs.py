@@ -1,0 +1,91 @@
+"""Multiply-adds of an ONNX graph."""
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+Shape = tuple[int, ...]
+
+
+def conv_macs(out: Shape, weight: Shape) -> int:
+    """Return those of a convolution: (B, O, ...) from a kernel of (O, C / groups, ...)."""
+    return prod(out) * prod(weight[1:])
+
+
+def product_macs(out: Shape, inner: int) -> int:
+    """Return those of a matrix product with an output of shape ``out``, summed over ``inner``."""
+    return prod(out) * inner
+
+
+def count_macs(model: "ModelProto") -> int | None:
+    """Return the multiply-adds of convolutions and matrix products for one image.
+
+    None where the graph holds an operation with products that is not counted here, or a shape
+    that is not known.
+    """
+    shapes = _shapes(model)
+    total = 0
+    for node in model.graph.node:
+        if node.op_type in _UNCOUNTED:
+            return None
+        if node.op_type in _COUNTED:
+            if not all(name in shapes for name in (*node.input, *node.output) if name):
+                return None
+            total += _COUNTED[node.op_type](node, shapes)
+    return total
+
+
+def _conv(node: "NodeProto", shapes: Mapping[str, Shape]) -> int:
+    return conv_macs(shapes[node.output[0]], shapes[node.input[1]])
+
+
+def _matmul(node: "NodeProto", shapes: Mapping[str, Shape]) -> int:
+    return product_macs(shapes[node.output[0]], shapes[node.input[0]][-1])
+
+
+def _gemm(node: "NodeProto", shapes: Mapping[str, Shape]) -> int:
+    transposed = any(each.name == "transA" and each.i for each in node.attribute)
+    return product_macs(shapes[node.output[0]], shapes[node.input[0]][0 if transposed else 1])
+
+
+_COUNTED: Mapping[str, Callable[["NodeProto", Mapping[str, Shape]], int]] = {
+    "Conv": _conv,
+    "MatMul": _matmul,
+    "Gemm": _gemm,
+}
+
+_UNCOUNTED = {
+    "Attention",
+    "ConvTranspose",
+    "DFT",
+    "DeformConv",
+    "Einsum",
+    "GRU",
+    "If",
+    "LSTM",
+    "Loop",
+    "RNN",
+    "Scan",
+}
+
+
+def _shapes(model: "ModelProto") -> dict[str, Shape]:
+    """Return the shapes of the tensors for one image, so far as they can be inferred."""
+    from onnx import ModelProto
+    from onnx.shape_inference import infer_shapes
+
+    single = ModelProto()
+    single.CopyFrom(model)
+    for value in (*single.graph.input, *single.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    del single.graph.value_info[:]  # what the exporter states is for any batch
+    graph = infer_shapes(single, data_prop=True).graph
+    shapes: dict[str, Shape] = {each.name: tuple(each.dims) for each in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        sides = value.type.tensor_type.shape.dim
+        if all(side.HasField("dim_value") for side in sides):
+            shapes[value.name] = tuple(side.dim_value for side in sides)
+    return shapes

@@ -1,0 +1,36 @@
+"""safetensors: the weights, with the architecture that gives them meaning."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...search_space.errors import InputError
+from ...search_space.network import Network
+from .base import ExportError, ModelFormat, Opened
+from .load import load_model
+from .proof import count_parameters
+from .weights import encode_weights
+
+
+class SafetensorsFile(ModelFormat):
+    """Weights, architecture and metadata in one file; ``load_model`` reads it."""
+
+    name = "safetensors"
+    tolerance = 0.0
+    card = True
+
+    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+        """Return the file's contents."""
+        return encode_weights(network.state_dict(), header)
+
+    def open(self, path: Path) -> Opened:
+        """Load the network."""
+        try:
+            network = load_model(path)
+        except InputError as error:
+            raise ExportError(str(error)) from error
+        return Opened(
+            run=network,
+            weights=network.state_dict(),
+            parameters=count_parameters(network),
+            macs=None,
+        )

@@ -1,0 +1,115 @@
+"""Weights in safetensors files: nothing in them is ever executed, and damage is noticed."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ...search_space.architecture import Architecture
+from ...search_space.errors import InputError
+from .base import first_line
+from .files import replacing
+from .header import make_header
+
+_log = logging.getLogger(__name__)
+
+CHECKSUM = "weights_sha256"
+"""Key of the header under which the weights' checksum is found."""
+
+
+def checksum(weights: Mapping[str, Tensor]) -> str:
+    """Return SHA-256 over names, types, shapes and values, 64 hexadecimal digits."""
+    state = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        state.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
+        state.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()
+
+
+def encode_weights(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> bytes:
+    """Return the contents of a safetensors file: tensors, header and checksum."""
+    # Copies: the format refuses tensors that share memory or are laid out channels last.
+    own = {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in weights.items()
+    }
+    return save(own, {"format": "pt", **header, CHECKSUM: checksum(own)})
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Write weights to ``path``, whole or not at all.
+
+    Args:
+        path: A file in a folder that exists; replaced if it is there.
+        weights: Name to tensor, on any device.
+        header: Texts that ``read_weights`` returns; see ``make_header``.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    with replacing(path, encode_weights(weights, header)):
+        pass
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the weights, on the CPU, and the header that ``save_weights`` wrote.
+
+    Raises:
+        InputError: If there is no such file, or it is cut off, damaged or something else.
+    """
+    rule = f"a file of weights must be a whole safetensors file, but got {str(path)!r}"
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = dict(file.metadata() or {})
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"{rule}: {reason}") from error
+    if CHECKSUM in header and header[CHECKSUM] != checksum(weights):
+        raise InputError(f"{rule}: its weights do not have its checksum")
+    return weights, header
+
+
+class WeightsFolder:
+    """The trained weights of a study's candidates, a file each, named by digest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, architecture: Architecture) -> Path:
+        """Return where the weights of ``architecture`` are kept; ``load_model`` reads it too."""
+        return self._folder / f"{architecture.digest}.safetensors"
+
+    def keep(
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, Tensor],
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """Write the weights; what cannot be written is logged and left.
+
+        Args:
+            architecture: Whose weights they are.
+            weights: The network's state.
+            metadata: Which training they come from: JSON values only.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_weights(self.path(architecture), weights, make_header(architecture, metadata))
+        except (InputError, OSError) as error:  # the measurement counts without them
+            _log.warning("the weights of %s are not kept: %s", architecture.digest[:12], error)
+
+    def read(self, architecture: Architecture) -> dict[str, Tensor] | None:
+        """Return the weights, or none if there are none.
+
+        Raises:
+            InputError: If the file cannot be read.
+        """
+        path = self.path(architecture)
+        return read_weights(path)[0] if path.exists() else None

@@ -1,0 +1,297 @@
+"""Export to safetensors, loading back, and what is refused."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nas_explorer.results
+import pytest
+import torch
+from nas_explorer.results.export import ExportError, Proof, export_model, load_model
+from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.proof import prove
+from nas_explorer.results.export.safetensors_file import SafetensorsFile
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.trivial import RandomMixing
+from nas_explorer.search_space.norms import BatchNorm
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import PatchStem
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+# The random mixer is a buffer, batch norm has one that is an integer.
+TINY = Architecture(
+    input=Shape(3, 8, 8),
+    classes=5,
+    stem=PatchStem(),
+    stages=(
+        Stage(width=8, depth=1, blocks=(MetaFormerBlock(mixer=RandomMixing(), norm=BatchNorm()),)),
+    ),
+    head=PooledHead(),
+)
+IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def trained(architecture: Architecture = TINY) -> dict[str, Tensor]:
+    """Weights as a training would leave them: none equal, batch norm's statistics too."""
+    generator = torch.Generator().manual_seed(7)
+    return {
+        name: tensor + 0.5 * torch.rand(tensor.shape, generator=generator)
+        if tensor.is_floating_point()
+        else tensor + 3
+        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
+    }
+
+
+def export(path: Path, **changes: Any) -> Proof:
+    return export_model(TINY, path, **{"weights": None, "metadata": {}, "seed": 0, **changes})
+
+
+def header(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def scores(network: torch.nn.Module) -> Tensor:
+    with torch.no_grad():
+        return network(IMAGES)
+
+
+def test_loading_back_gives_the_same_scores(tmp_path: Path) -> None:
+    weights = trained()
+    proof = export(tmp_path / "net.safetensors", weights=weights)
+    loaded = load_model(tmp_path / "net.safetensors")
+    source = TINY.build().eval()
+    source.load_state_dict(weights)
+    assert torch.equal(scores(loaded), scores(source))
+    assert not loaded.training
+    assert loaded.architecture.digest == TINY.digest
+    assert (proof.format, proof.inputs, proof.absolute, proof.relative) == ("safetensors", 10, 0, 0)
+    assert proof.agreement == 1
+    assert proof.parameters == sum(p.numel() for p in source.parameters())
+    assert proof.macs is None
+    assert proof.size == (tmp_path / "net.safetensors").stat().st_size
+
+
+def test_the_package_offers_load_model() -> None:
+    assert nas_explorer.results.load_model is load_model
+    with pytest.raises(AttributeError, match="lode_model"):
+        nas_explorer.results.lode_model  # noqa: B018
+
+
+def test_fresh_weights_follow_the_seed_and_leave_the_generator(tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        export(tmp_path / f"{name}.safetensors", seed=seed)
+    a, b, c = (scores(load_model(tmp_path / f"{name}.safetensors")) for name in "abc")
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_file_says_where_its_weights_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    export(path, metadata={"study": "first", "training": "ignored"}, seed=3)
+    assert json.loads(header(path)["metadata"]) == {
+        "study": "first",
+        "training": "untrained",
+        "seed": 3,
+    }
+    export(path, weights=trained(), metadata={"training": "5 epochs"})
+    assert json.loads(header(path)["metadata"]) == {"training": "5 epochs"}
+    export(path, weights=trained())
+    assert json.loads(header(path)["metadata"]) == {"training": "not stated"}
+
+
+def test_a_card_lies_beside_it(tmp_path: Path) -> None:
+    proof = export(tmp_path / "net.safetensors", metadata={"study": "first"})
+    card = json.loads((tmp_path / "net.json").read_text())
+    assert Architecture.from_json(card["architecture"]) == TINY.canonical
+    assert card["digest"] == TINY.digest
+    assert card["metadata"]["study"] == "first"
+    assert Proof(**card["proof"]) == proof
+    assert names(tmp_path) == ["net.json", "net.safetensors"]
+
+
+def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "something else"}')
+    with pytest.raises(InputError, match=r"must be one of ours to be replaced, but .*package"):
+        export(tmp_path / "package.safetensors")
+    assert names(tmp_path) == ["package.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("net.pt", r"ending of a model file must be one of \.onnx, \.safetensors, but got '\.pt'"),
+        ("net", r"ending .* but got ''"),
+        ("missing/net.safetensors", r"folder of a model file must exist, but got '.*missing/net"),
+        ("folder.safetensors", r"must not be a folder, but got '.*folder"),
+    ],
+)
+def test_bad_places_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(InputError, match=message):
+        export(tmp_path / name)
+
+
+def no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.safetensors"
+    export(path, seed=1)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(InputError, match=r"must be writable, but got '.*': No space left") as error:
+        export(path, seed=2)
+    assert "\n" not in str(error.value)
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["net.json", "net.safetensors"]
+
+
+def without(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: tensor for key, tensor in weights.items() if key != name}
+
+
+BIAS = "head.classifier.bias"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: without(BIAS, w), f"lack '{BIAS}'"),
+        (lambda w: {**w, "tail.bias": torch.zeros(5)}, "hold 'tail.bias', which it does not have"),
+        (lambda w: {**w, BIAS: torch.zeros(6)}, f"'{BIAS}' is 6 of float32 and must be 5 of"),
+        (lambda w: {**w, BIAS: w[BIAS].double()}, f"'{BIAS}' is 5 of float64 and must be"),
+        (lambda w: {}, r"lack '.*', '.*', '.*' and \d+ more"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], message: str
+) -> None:
+    weights = change(trained())
+    with pytest.raises(InputError, match=f"must fit the architecture, but .*{message}"):
+        export(tmp_path / "net.safetensors", weights=weights)
+    assert names(tmp_path) == []
+
+    export(tmp_path / "net.safetensors")
+    kept = without("weights_sha256", header(tmp_path / "net.safetensors"))  # type: ignore[arg-type]
+    save_file(weights, tmp_path / "changed.safetensors", metadata=kept)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"'.*changed.*': .*must fit .*{message}"):
+        load_model(tmp_path / "changed.safetensors")
+
+
+def rewrite(path: Path, **changes: str) -> None:
+    """Write the file anew with another header."""
+    with safe_open(path, framework="pt") as file:
+        weights = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    save_file(weights, path, metadata={**header(path), **changes})
+
+
+def test_a_header_that_does_not_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    export(path)
+    wider = TINY.to_json() | {"classes": 6}
+    cases = {
+        "digest .* must be that of its architecture, .*, but is 'beef'": {"digest": "beef"},
+        "digest .* must be": {"architecture": json.dumps(wider)},
+        "must describe its architecture, but: .*must be a mapping": {"architecture": "7"},
+        "must describe its architecture, but: ": {"architecture": "{"},
+        "version of a model file must be 1, but is '2'": {"nas_explorer": "2"},
+        "checksum": {"weights_sha256": "0" * 64},
+    }
+    for message, changes in cases.items():
+        export(path)
+        rewrite(path, **changes)
+        with pytest.raises(InputError, match=message) as error:
+            load_model(path)
+        assert "\n" not in str(error.value)
+        assert "net.safetensors" in str(error.value)
+
+
+def test_files_of_others_are_refused(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="written by nas-explorer, but names no architecture"):
+        load_model(tmp_path / "other.safetensors")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "pickle.safetensors")
+    (tmp_path / "empty.safetensors").touch()
+    (tmp_path / "folder.safetensors").mkdir()
+    for name in ("pickle", "empty", "folder", "missing"):
+        with pytest.raises(InputError, match=rf"whole safetensors file, but got .*{name}") as error:
+            load_model(tmp_path / f"{name}.safetensors")
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match=r"must end in \.safetensors, but got 'net\.onnx'"):
+        load_model("net.onnx")
+
+
+def test_damage_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    export(path)
+    whole = path.read_bytes()
+    for end in range(0, len(whole), 97):
+        path.write_bytes(whole[:end])
+        with pytest.raises(InputError):
+            load_model(path)
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for place in range(start, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="checksum"):
+            load_model(path)
+
+
+def perturb_a_bias(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {**weights, BIAS: weights[BIAS] + 1e-3}
+
+
+def swap_two_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    one, other = "stages.0.blocks.0.norm1.weight", "stages.0.blocks.0.norm2.weight"
+    return {**weights, one: weights[other], other: weights[one]}
+
+
+@pytest.mark.parametrize("tamper", [perturb_a_bias, swap_two_weights])
+def test_a_file_that_differs_is_refused_and_removed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tamper: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
+) -> None:
+    from nas_explorer.results.export import safetensors_file
+
+    encode = safetensors_file.encode_weights
+    monkeypatch.setattr(
+        safetensors_file, "encode_weights", lambda w, header: encode(tamper(w), header)
+    )
+    with pytest.raises(ExportError, match=r"differs by up to [\d.e-]+ \(relative .* of 10 images"):
+        export(tmp_path / "net.safetensors", weights=trained())
+    assert names(tmp_path) == []
+
+
+def test_weights_without_effect_on_the_scores_are_compared_too(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    weights = trained()
+    counter = "stages.0.blocks.0.norm1.num_batches_tracked"
+    export(path, weights={**weights, counter: weights[counter] + 1})
+    network = fresh_network(TINY, seed=0)
+    network.load_state_dict(weights)
+    with pytest.raises(ExportError, match=f"weights, but '{counter}' differs by up to 1"):
+        prove(network, path, SafetensorsFile())
+
+
+def test_scores_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    weights = {**trained(), BIAS: torch.full((5,), float("nan"))}
+    with pytest.raises(ExportError, match="scores of the network must be finite, but 5 of 5"):
+        export(tmp_path / "net.safetensors", weights=weights)
+    assert names(tmp_path) == []

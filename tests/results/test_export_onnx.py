@@ -1,0 +1,286 @@
+"""Export to ONNX: every component, any batch size, and what is refused."""
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+from nas_explorer.results.export import ExportError, Proof, export_model, onnx_macs
+from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.onnx_file import OnnxFile
+from nas_explorer.results.export.proof import count_macs, prove
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.base import (
+    Block,
+    Component,
+    Downsampling,
+    Head,
+    Stem,
+    TokenMixer,
+    field_kinds,
+)
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.channel_mixers.glu import Glu
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.attention import Attention
+from nas_explorer.search_space.mixers.trivial import Pooling
+from nas_explorer.search_space.network import Network
+from nas_explorer.search_space.norms import BatchNorm
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import ConvStem
+from nas_explorer.search_space.tables import TABLES
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+SMALL = Architecture(
+    input=Shape(3, 8, 8),
+    classes=5,
+    stem=ConvStem(norm=BatchNorm()),
+    stages=(
+        Stage(
+            width=16,
+            depth=1,
+            blocks=(MetaFormerBlock(mixer=Attention(head_dim=8), channel_mixer=Glu()),),
+        ),
+    ),
+    head=PooledHead(),
+)
+
+
+def trained(architecture: Architecture) -> dict[str, Tensor]:
+    """Weights as a training would leave them: none equal, batch norm's statistics too."""
+    generator = torch.Generator().manual_seed(7)
+    return {
+        name: tensor + 0.1 * torch.rand(tensor.shape, generator=generator)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
+    }
+
+
+@dataclass
+class Exported:
+    path: Path
+    proof: Proof
+    network: Network
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    weights = trained(SMALL)
+    metadata = {"training": "5 epochs"}
+    proof = export_model(SMALL, path, weights=weights, metadata=metadata, seed=0)
+    network = fresh_network(SMALL, seed=0)
+    network.load_state_dict(weights)
+    return Exported(path=path, proof=proof, network=network)
+
+
+@pytest.mark.slow
+def test_any_batch_size_gives_the_scores(exported: Exported) -> None:
+    session = onnxruntime.InferenceSession(exported.path)
+    for size in (1, 2, 7):
+        images = torch.randn(size, 3, 8, 8)
+        scores = torch.from_numpy(session.run(["scores"], {"image": images.numpy()})[0])
+        with torch.no_grad():
+            torch.testing.assert_close(scores, exported.network(images), rtol=1e-4, atol=1e-5)
+    assert exported.proof.relative <= 1e-4
+    assert exported.proof.agreement == 1
+    assert exported.proof.macs == count_macs(exported.network)
+    assert exported.proof.parameters is None
+    assert exported.proof.size == exported.path.stat().st_size
+
+
+@pytest.mark.slow
+def test_the_file_says_what_it_is_and_nothing_of_this_machine(exported: Exported) -> None:
+    model = onnx.load(exported.path)
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", 20)]
+    sides = model.graph.input[0].type.tensor_type.shape.dim
+    assert [side.dim_param or side.dim_value for side in sides] == ["batch", 3, 8, 8]
+    header = {each.key: each.value for each in model.metadata_props}
+    assert Architecture.from_json(json.loads(header["architecture"])) == SMALL.canonical
+    assert header["digest"] == SMALL.digest
+    assert json.loads(header["metadata"]) == {"training": "5 epochs"}
+    assert ".py" not in str(model)
+    assert [each.name for each in exported.path.parent.iterdir()] == ["small.onnx"]
+
+
+def perturb_a_bias(model: ModelProto) -> None:
+    tensor = next(each for each in model.graph.initializer if each.name == "head.classifier.bias")
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + 1e-2, tensor.name))
+
+
+def swap_two_weights(model: ModelProto) -> None:
+    tensors = {each.name: each for each in model.graph.initializer}
+    one, other = (tensors[f"stages.0.blocks.0.norm{number}.weight"] for number in (1, 2))
+    one.name, other.name = other.name, one.name
+
+
+def drop_an_operator(model: ModelProto) -> None:
+    node = next(each for each in model.graph.node if each.op_type == "Sigmoid")
+    node.CopyFrom(helper.make_node("Identity", node.input, node.output))
+
+
+def fix_the_batch(model: ModelProto) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    del model.graph.value_info[:]
+
+
+def lose_a_node(model: ModelProto) -> None:
+    del model.graph.node[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tamper", "message"),
+    [
+        (perturb_a_bias, r"differs by up to 0\.01 \(relative [\d.]+\)"),
+        (swap_two_weights, r"differs by up to [\d.]+ \(relative [\d.]+\)"),
+        (drop_an_operator, r"differs by up to [\d.]+ \(relative [\d.]+\)"),
+        (fix_the_batch, "must run on 4 images, but: "),
+        (lose_a_node, "must be valid, but: "),
+    ],
+)
+def test_a_file_that_differs_is_refused(
+    exported: Exported, tmp_path: Path, tamper: Callable[[ModelProto], None], message: str
+) -> None:
+    path = tmp_path / "tampered.onnx"
+    model = onnx.load(exported.path)
+    tamper(model)
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match=message) as error:
+        prove(exported.network, path, OnnxFile())
+    assert "\n" not in str(error.value)
+
+
+def test_macs_of_a_graph_worked_by_hand() -> None:
+    # Conv 1x3x6x6 -> 1x8x6x6, kernel 3, 1 group: 8*36 * 27 = 7776; then (8, 36) @ (36, 5): 1440.
+    assert onnx_macs.conv_macs((1, 8, 6, 6), (8, 3, 3, 3)) == 7776
+    assert onnx_macs.product_macs((1, 8, 5), 36) == 1440
+    zeros = {"kernel": (8, 3, 3, 3), "matrix": (36, 5)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "kernel"], ["y"], pads=[1, 1, 1, 1]),
+            helper.make_node("Reshape", ["y", "shape"], ["z"]),
+            helper.make_node("MatMul", ["z", "matrix"], ["out"]),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 6, 6])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["batch", 8, 5])],
+        [
+            *(numpy_helper.from_array(torch.zeros(s).numpy(), name) for name, s in zeros.items()),
+            numpy_helper.from_array(torch.tensor([-1, 8, 36]).numpy(), "shape"),
+        ],
+    )
+    model = helper.make_model(graph)
+    assert onnx_macs.count_macs(model) == 7776 + 1440
+    model.graph.node[2].CopyFrom(helper.make_node("Einsum", ["z", "matrix"], ["out"]))
+    assert onnx_macs.count_macs(model) is None
+
+
+def test_a_mixer_that_is_not_exportable_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))
+    block = MetaFormerBlock(mixer=Pooling())
+    architecture = replace(SMALL, stages=(Stage(width=16, depth=1, blocks=(block,)),))
+    with pytest.raises(InputError, match="must be exportable to ONNX, but pooling is not"):
+        export_model(architecture, tmp_path / "net.onnx", weights=None, metadata={}, seed=0)
+
+
+class Untraceable(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return -x if x.sum() > 0 else x
+
+
+@pytest.mark.slow
+def test_what_cannot_be_traced_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Attention, "build", lambda self, shape: Untraceable())
+    with pytest.raises(ExportError, match=r"traceable by torch's exporters, but: \w") as error:
+        export_model(SMALL, tmp_path / "net.onnx", weights=None, metadata={}, seed=0)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def exportable(kind: type[Component]) -> bool:
+    return not issubclass(kind, TokenMixer) or kind.traits.exportable
+
+
+def everything() -> list[Architecture]:
+    """Few networks that together hold every component that can be exported."""
+    tables = {kind: [*filter(exportable, table.values())] for kind, table in TABLES.items()}
+    turns = {kind: cycle(table) for kind, table in tables.items()}
+    count = max(len(tables[Stem]), len(tables[Head]))
+    depth = -(-max(map(len, tables.values())) // count)
+    stages = 1 + -(-len(tables[Downsampling]) // count)
+
+    def block() -> Any:
+        kind = next(turns[Block])
+        return kind(**{name: next(turns[inner])() for name, inner in field_kinds(kind).items()})
+
+    def stage(index: int) -> Stage:
+        before: Any = next(turns[Downsampling])() if index else None
+        blocks = tuple(block() for _ in range(1 if index else depth))
+        return Stage(width=32, depth=len(blocks), blocks=blocks, downsampling=before)
+
+    def network() -> Architecture:
+        stem: Any = next(turns[Stem])()
+        head: Any = next(turns[Head])()
+        stages_in_turn = tuple(stage(index) for index in range(stages))
+        shape = Shape(3, 16, 16)
+        return Architecture(input=shape, classes=5, stem=stem, stages=stages_in_turn, head=head)
+
+    return [network() for _ in range(count)]
+
+
+def kinds_in(component: Component) -> Iterator[type[Component]]:
+    yield type(component)
+    for inner in component.components().values():
+        yield from kinds_in(inner)
+
+
+def test_the_sweep_misses_no_component() -> None:
+    held: set[type[Component]] = set()
+    for architecture in everything():
+        values = [architecture.stem, architecture.head]
+        for stage in architecture.stages:
+            values += [*stage.blocks, *([stage.downsampling] if stage.downsampling else [])]
+        held.update(kind for value in values for kind in kinds_in(value))
+    for table in TABLES.values():
+        for kind in table.values():
+            assert (kind in held) == exportable(kind), kind.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", everything(), ids=Architecture.outline)
+def test_every_component_can_be_exported_in_silence(
+    architecture: Architecture,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.INFO):
+        warnings.simplefilter("always")
+        proof = export_model(
+            architecture,
+            tmp_path / "net.onnx",
+            weights=trained(architecture),
+            metadata={},
+            seed=0,
+        )
+    assert proof.relative <= 1e-4
+    assert proof.macs == count_macs(fresh_network(architecture, seed=0))
+    assert (capfd.readouterr(), [*map(str, warned)], caplog.text) == (("", ""), [], "")
