@@ -21,11 +21,12 @@ from .choosers import (
 from .domains import Domain, IntRange, Value, same
 from .errors import InputError
 from .feasibility import Constraint
-from .guide import Guide, PartCosts
+from .guide import Guide
 from .membership import ways_to
 from .reach import Floats
 from .shapes import Shape
 from .slots import Row, Slot, choose_row
+from .step_costs import PartCosts
 from .steps import END, VARIED, Node, StageSpace, StepGraph, second_mixer_at
 
 
@@ -131,7 +132,7 @@ class SearchSpace:
         return self.graph.count(self.graph.start)
 
     def decisions(self) -> dict[str, Domain]:
-        """Return every decision that a walk may ask: path to domain, in the walk's order."""
+        """Return every decision that a walk may ask: path to domain, stage by stage."""
         found: dict[str, Domain] = {}
         for index, stage in enumerate(self.stages):
             path = f"stages.{index}"

@@ -1,0 +1,200 @@
+"""The walk: every architecture of a space once, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.choosers import RandomChooser, ReplayChooser
+from nas_explorer.search_space.domains import Domain, Value
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.space import SearchSpace
+
+from .spaces import MEETING, SMALL, every_architecture, small_space
+
+
+@pytest.mark.parametrize("text", SMALL.values(), ids=list(SMALL))
+def test_enumeration_gives_every_architecture_once(text: str) -> None:
+    space = small_space(text)
+    digests = [draw.architecture.digest for draw in space.enumerate()]
+    assert set(digests) == set(every_architecture(text))
+    assert len(digests) == len(set(digests)) == space.size()
+
+
+def test_one_fixed_pattern_is_left_out_only_where_all_blocks_are_one() -> None:
+    """A stage of one block, or with one mixer to choose from, has no pattern."""
+    space = small_space(SMALL["one fixed pattern"])
+    # depth 1: three mixers; depths 2 and 3: three times two
+    assert space.size() == 3 + 6 + 6
+
+
+@pytest.mark.parametrize("text", MEETING.values(), ids=list(MEETING))
+def test_where_walks_meet_there_are_more_walks_than_architectures(text: str) -> None:
+    space = small_space(text)
+    draws = list(space.enumerate())
+    digests = {draw.architecture.digest for draw in draws}
+    assert digests == set(every_architecture(text))
+    assert len(draws) == space.size() > len(digests)
+    assert len({tuple(draw.decisions.items()) for draw in draws}) == len(draws)
+
+
+def test_sizes_by_hand() -> None:
+    # stride 1 gives a map of 8 (kernels up to 15), stride 2 of 4 (up to 7). The second map is half
+    # that: 4 with kernels 3, 5, 7, and 2 with kernel 3 only; two depths, two ways to halve.
+    size = small_space(SMALL["clipped kernels"]).size()
+    assert size == 2 * (4 * (2 * 2 * 3) + 2 * (2 * 2 * 1))
+
+
+class Listening:
+    """Answers at random and keeps what it was asked."""
+
+    def __init__(self, seed: int) -> None:
+        self.inner = RandomChooser(seed)
+        self.asked: dict[str, Domain] = {}
+
+    def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
+        assert path not in self.asked, "asked twice"
+        assert len(allowed) > 1, "asked without an alternative"
+        assert list(allowed) == [value for value in domain.values if value in allowed]
+        self.asked[path] = domain
+        return self.inner.choose(path, domain, allowed)
+
+
+def spaces() -> dict[str, SearchSpace]:
+    loaded = {name: load_space(name) for name in presets()}
+    return {**loaded, **{name: small_space(text) for name, text in (SMALL | MEETING).items()}}
+
+
+SPACES = spaces()
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+def test_only_listed_decisions_are_asked(space: SearchSpace) -> None:
+    listed = space.decisions()
+    for seed in range(30):
+        chooser = Listening(seed)
+        draw = space.walk(chooser)
+        assert set(chooser.asked) <= set(draw.decisions)
+        for path, domain in chooser.asked.items():
+            assert domain.values == listed[path].values
+        for path, value in draw.decisions.items():
+            listed[path].check(path, value)
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+def test_stored_decisions_give_the_architecture_again(space: SearchSpace) -> None:
+    for seed in range(30):
+        draw = space.walk(RandomChooser(seed))
+        stored = json.loads(json.dumps(dict(draw.decisions)))
+        again = space.walk(ReplayChooser(stored))
+        assert again == draw
+        read = Architecture.from_json(json.loads(json.dumps(draw.architecture.to_json())))
+        assert read == draw.architecture and read.digest == draw.architecture.digest
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+def test_what_is_drawn_is_found(space: SearchSpace) -> None:
+    for seed in range(5):
+        draw = space.walk(RandomChooser(seed))
+        found = space.find(draw.architecture)
+        assert found is not None and found.architecture.digest == draw.architecture.digest
+        assert space.walk(ReplayChooser(found.decisions)).architecture == found.architecture
+
+
+def test_what_a_space_does_not_hold_is_not_found() -> None:
+    texts = SMALL["patterns"], SMALL["kinds of blocks"], SMALL["ratios that meet"]
+    for text in texts:
+        mine = every_architecture(text)
+        others = {
+            digest: architecture
+            for other in texts
+            if other != text
+            for digest, architecture in every_architecture(other).items()
+        }
+        space = small_space(text)
+        for digest, architecture in list(others.items())[::7]:
+            assert space.contains(architecture) == (digest in mine)
+
+
+def test_an_equivalent_description_is_found() -> None:
+    """A kernel beyond the map, a ratio that gives the same channels."""
+    data = next(iter(every_architecture(SMALL["clipped kernels"]).values())).to_json()
+    data["stages"][0]["blocks"][0]["mixer"]["kernel_size"] = 29
+    assert small_space(SMALL["clipped kernels"]).contains(Architecture.from_json(data))
+    data["stages"][0]["blocks"][0]["mixer"]["kernel_size"] = 5
+    assert not small_space(SMALL["clipped kernels"]).contains(Architecture.from_json(data))
+
+
+def test_neighbours_differ_in_one_decision() -> None:
+    space = small_space(SMALL["patterns"])
+    for seed in range(5):
+        draw = space.walk(RandomChooser(seed))
+        seen: set[str] = set()
+        for near in space.neighbours(draw):
+            changed = {
+                path
+                for path, value in near.decisions.items()
+                if path in draw.decisions and draw.decisions[path] != value
+            }
+            assert changed
+            assert near.architecture.digest != draw.architecture.digest
+            seen.add(near.architecture.digest)
+        assert len(seen) > 3
+
+
+@pytest.mark.slow
+def test_another_process_draws_the_same() -> None:
+    code = (
+        "from nas_explorer.search_space.choosers import RandomChooser\n"
+        "from nas_explorer.search_space.files import load_space\n"
+        "space = load_space('micro')\n"
+        "print(*[space.walk(RandomChooser(i)).architecture.digest for i in range(20)])\n"
+    )
+    here = [SPACES["micro"].walk(RandomChooser(i)).architecture.digest for i in range(20)]
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+    )
+    assert there.stdout.split() == here
+
+
+def test_random_draws_reach_every_option() -> None:
+    """Each choice of the first stage's mixer comes up about as often as any other."""
+    space = SPACES["micro"]
+    draws = [space.walk(RandomChooser(seed)) for seed in range(400)]
+    for path, domain in space.decisions().items():
+        if path.startswith("stages.0.") and path.count(".") == 3:
+            counts = [sum(draw.decisions.get(path) == v for draw in draws) for v in domain.values]
+            assert min(counts) > 0.5 * sum(counts) / len(counts), path
+
+
+@pytest.mark.parametrize("resolution", [8, 9, 13, 28, 32, 64])
+def test_a_space_takes_images_of_the_data_s_size(resolution: int) -> None:
+    space = SPACES["micro"].bind(channels=3, resolution=resolution, classes=7)
+    for seed in range(10):
+        architecture = space.walk(RandomChooser(seed)).architecture
+        assert architecture.input == (3, resolution, resolution) and architecture.classes == 7
+
+
+def test_a_space_refuses_images_that_it_cannot_take() -> None:
+    with pytest.raises(InputError, match="must be an integer from 8 to 64, but got 65"):
+        SPACES["micro"].bind(channels=3, resolution=65, classes=7)
+    space = small_space(SMALL["clipped kernels"].replace("kernel_size: [2, 3]", "kernel_size: 2"))
+    with pytest.raises(InputError, match=r"must hold a network .* can be built on 1x1x1"):
+        space.bind(channels=1, resolution=1, classes=2)
+
+
+def test_the_digest_of_a_space_tells_what_may_vary() -> None:
+    text = SMALL["patterns"]
+    digest = small_space(text).digest
+    assert small_space(f"summary: other\n{text}".replace("\n        ", "\n")).digest == digest
+    assert small_space(text.replace("max: 4", "max: 3")).digest != digest
+    assert small_space(text).bind(channels=1, resolution=8, classes=2).digest != digest
