@@ -1,10 +1,11 @@
 """``nas space list``, ``nas space show`` and ``nas space check``."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, print_json, print_rows
+from .shared import Json, print_json, print_rows, quantity
 
 SpaceName = Annotated[
     str, typer.Argument(metavar="NAME|FILE.yaml", help="A shipped space or a YAML file.")
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Look at search spaces.", no_args_is_help=True)
     group.command("list")(list_spaces)
     group.command("show")(show)
+    group.command("check")(check)
     app.add_typer(group, name="space")
 
 
@@ -60,3 +62,71 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
     )
     rows = [[path, ", ".join(map(str, values))] for path, values in decisions.items()]
     print_rows(["decision", "values"], rows)
+
+
+def check(
+    space: SpaceName,
+    *,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'params<=2e6'", help="Hard constraint, or 'macs in 1e6..5e6'; repeatable."
+        ),
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(metavar="N", help="Side of the images in pixels.")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(metavar="N", help="Channels of the images.")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(metavar="N", help="Number of classes.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Tell what a space holds, and what of it keeps the constraints, before a search."""
+    from ..evaluators.base import METRICS
+    from ..evaluators.cost import ADDITIVE, part_costs
+    from ..search_space.check import check as check_space
+    from ..search_space.errors import InputError, unknown_name
+    from ..search_space.feasibility import Constraint
+    from ..search_space.files import load_space
+
+    constraints = [Constraint.parse(text) for text in constraint or ()]
+    for each in constraints:
+        if each.metric not in METRICS:
+            raise unknown_name("metric", each.metric, METRICS)
+        if each.metric not in ADDITIVE:
+            raise InputError(
+                f"what is checked before a search must be one of {', '.join(ADDITIVE)}, "
+                f"but got {each.metric!r}"
+            )
+    found = load_space(space)
+    found = found.bind(
+        channels=channels or found.input.channels,
+        resolution=resolution or found.input.height,
+        classes=classes or found.classes,
+    )
+    told = check_space(found, constraints, metrics=ADDITIVE, costs=part_costs)
+    if as_json:
+        print_json({"space": found.name, "input": list(found.input), **asdict(told)})
+        return 0 if told.share else 2
+    print(f"{found.name} on images of {found.input}, {found.classes} classes")
+    print(
+        f"architectures    {told.walks:.6g}" + (f"  ({told.walks:,})" if told.walks < 1e12 else "")
+    )
+    rows = [
+        [name, quantity(each.low), quantity(each.median), quantity(each.high)]
+        for name, each in told.spreads.items()
+    ]
+    print_rows(["metric", "minimum", "median", "maximum"], rows)
+    if not constraints:
+        return 0
+    print(f"feasible share   {100 * told.share:.3g} %{'' if told.exact else '  (estimate)'}")
+    for name, median in told.feasible_medians.items():
+        print(f"median {name} of what is feasible: {quantity(median)}")
+    if told.share:
+        return 0
+    told_all = " and ".join(str(each) for each in constraints)
+    raise InputError(
+        f"some architecture must keep {told_all}, but none does; "
+        + ("; ".join(told.moves) or "no single bound can be moved to help")
+    )

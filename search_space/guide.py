@@ -17,18 +17,15 @@ What this guarantees:
   is exact at any size.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .feasibility import Constraint
-from .parts import Part
 from .reach import Floats, Reach, Window, merged
+from .step_costs import PartCosts, StepCosts
 from .steps import END, Node, StepGraph
-
-PartCosts = Callable[[Part], Mapping[str, float]]
-"""The additive costs of a part, by name of the metric."""
 
 _EXACT_UP_TO = 200_000
 
@@ -52,19 +49,29 @@ class Guide:
             costs: The additive costs of a part.
             cap: Sums kept at a node; none: all in spaces that can be enumerated, else few.
         """
-        self._graph = graph
-        self._part_costs = costs
+        self.graph = graph
         self.metrics = tuple(dict.fromkeys(each.metric for each in constraints))
         self.window = _window(self.metrics, constraints)
-        self._small = graph.count(graph.start) <= _EXACT_UP_TO
-        self._cap = cap or (_EXACT_UP_TO if self._small else 64)
-        self._row_costs: dict[Node, Floats] = {}
+        small = graph.count(graph.start) <= _EXACT_UP_TO
+        self._cap = cap or (_EXACT_UP_TO if small else 64)
+        self._table = StepCosts(
+            graph=graph, metrics=self.metrics, costs=costs, merged_seconds=not small
+        )
+        self.costs = self._table.costs
         self._reaches: dict[Node, Reach] = {END: Reach.end(len(self.metrics))}
         self._before: dict[Node, tuple[Floats, Floats]] = {}
-        self._order = self._forward()
-        for node in reversed(self._order):
+        order = self._table.order()
+        self._note_spent(order)
+        for node in reversed(order):
             self._reaches[node] = self._reach(node)
         self._stacks: dict[Node, tuple[Floats, Floats]] = {}
+
+    def values(self, metric: str) -> Floats:
+        """Return values of one metric, rising, that feasible walks have; not all of them."""
+        start = self.graph.start
+        inside = self._inside(start, self.nothing)
+        points_KRN, _ = self._stacks[start]
+        return np.unique(points_KRN[self.metrics.index(metric)][inside])
 
     @property
     def nothing(self) -> Floats:
@@ -74,28 +81,12 @@ class Guide:
     @property
     def feasible(self) -> float:
         """Number of feasible walks; an estimate unless ``exact``."""
-        return float(self.counts(self._graph.start, self.nothing).sum())
+        return float(self.counts(self.graph.start, self.nothing).sum())
 
     @property
     def exact(self) -> bool:
         """Whether every feasible walk can be drawn and the counts are exact."""
         return all(reach.whole for reach in self._reaches.values())
-
-    def costs(self, node: Node) -> Floats:
-        """Return what each choice at ``node`` costs, (rows, metrics)."""
-        rows = self._graph.step(node).rows
-        if node[0] not in ("before", "head", "fields", "mixer", "second"):
-            return np.zeros((len(rows), len(self.metrics)))
-        # Blocks cost the same each time: what one costs does not depend on the depth.
-        one, times = self._graph.once(node)
-        if one not in self._row_costs:
-            costs = [self._cost_of(self._graph.parts(node, row)) for row in rows]
-            self._row_costs[one] = np.array(costs, dtype=np.float64).reshape(-1, len(self.metrics))
-        return times * self._row_costs[one]
-
-    def _cost_of(self, parts: Sequence[Part]) -> list[float]:
-        found = [self._part_costs(part) for part in parts]
-        return [sum(each[name] for each in found) for name in self.metrics]
 
     def counts(self, node: Node, spent_K: Floats) -> Floats:
         """Return how many feasible ways each choice at ``node`` leads to; 0: it must not be taken.
@@ -126,25 +117,12 @@ class Guide:
 
     # Preparing ------------------------------------------------------------------------------
 
-    def _forward(self) -> list[Node]:
-        """Return the nodes in the order of a walk, and note the least and most spent before."""
-        order: list[Node] = []
-        done: set[Node] = {END}
-        stack: list[tuple[Node, bool]] = [(self._graph.start, False)]
-        while stack:
-            node, left = stack.pop()
-            if left:
-                order.append(node)
-            elif node not in done:
-                done.add(node)
-                stack.append((node, True))
-                stack.extend((after, False) for after in set(self._afters(node)))
-        order.reverse()
-        self._before[self._graph.start] = (self.nothing, self.nothing)
+    def _note_spent(self, order: Sequence[Node]) -> None:
+        """Note the least and the most that walks have spent when they come to each node."""
+        self._before[self.graph.start] = (self.nothing, self.nothing)
         for node in order:
             least, most = self._before[node]
-            nexts = self._afters(node)
-            costs = self.costs(node)
+            costs, nexts = self.costs(node), self._table.nexts(node)
             for after in set(nexts):
                 mine = costs[[index for index, each in enumerate(nexts) if each == after]]
                 low, high = least + mine.min(axis=0), most + mine.max(axis=0)
@@ -152,20 +130,11 @@ class Guide:
                     low = np.minimum(low, self._before[after][0])
                     high = np.maximum(high, self._before[after][1])
                 self._before[after] = (low, high)
-        return order
-
-    def _afters(self, node: Node) -> list[Node]:
-        """Return the nodes that the choices at ``node`` lead to.
-
-        In large spaces the nodes of a second mixer, one for each first mixer, are one node that
-        offers all; its points know their mixer, so that the first one can be taken out.
-        """
-        nexts = self._graph.step(node).nexts
-        return [_any_first(each) for each in nexts] if not self._small else list(nexts)
 
     def _after_reaches(self, node: Node) -> list[Reach]:
-        reaches = [self._reaches[after] for after in self._afters(node)]
-        if self._small or node[0] != "mixer" or node[-1] == "uniform":
+        """Return what each choice can lead to. A first mixer rules itself out as the second."""
+        reaches = [self._reaches[after] for after in self._table.nexts(node)]
+        if not self._table.merged_seconds or node[0] != "mixer" or node[-1] == "uniform":
             return reaches
         return [reach.without(first) for first, reach in enumerate(reaches)]
 
@@ -197,10 +166,6 @@ class Guide:
             points_RNK[row, : len(after.points_NK)] = cost + after.points_NK
             counts_RN[row, : len(after.counts_N)] = after.counts_N
         return np.ascontiguousarray(points_RNK.transpose(2, 0, 1)), counts_RN
-
-
-def _any_first(node: Node) -> Node:
-    return (*node[:-1], -1) if node[0] == "second" else node
 
 
 def _window(metrics: Sequence[str], constraints: Sequence[Constraint]) -> Window:

@@ -1,0 +1,196 @@
+"""The search loop: asks the searcher, checks the exact costs, hands out jobs, keeps the record."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Protocol
+
+from ..evaluators.base import CandidateError, Evaluator, Measurement
+from ..results.candidate import Candidate
+from ..results.study import Study
+from ..search_space.seeds import derive_seed
+from .base import Proposal, Searcher
+from .distributions import distributions
+from .engine import Job, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a search is."""
+
+    candidate: Candidate
+    """The candidate that has just finished."""
+    finished: int
+    """Finished candidates in the study, earlier runs included."""
+    budget: int
+    """Candidates the study is to have."""
+    fresh: int
+    """Candidates finished by this run."""
+    seconds: float
+    """Wall time of this run."""
+
+
+class Listener(Protocol):
+    """Is told of every finished candidate, after it is stored."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Take notice."""
+        ...
+
+
+class SearchLoop:
+    """The jobs of one run of a study, as an engine sees them.
+
+    Candidate k is proposed from the history of the candidates up to k - ``lag``, in order of their
+    numbers, whatever else has finished by then. So a search proposes the same candidates however
+    its workers' times fall, and a resumed one those of the uninterrupted one.
+    """
+
+    def __init__(
+        self,
+        *,
+        study: Study,
+        searcher: Searcher,
+        costs: Evaluator,
+        budget: int,
+        lag: int,
+        listener: Listener,
+    ) -> None:
+        self._study = study
+        self._searcher = searcher
+        self._costs = costs
+        self._budget = budget
+        self._lag = lag
+        self._listener = listener
+        self._distributions = distributions(searcher.space.decisions())
+        self._start = time.perf_counter()
+        known = study.candidates()
+        self._finished = {each.number: each for each in known if each.status != "running"}
+        self._again = [each for each in known if each.status == "running"]
+        self._started: dict[int, Candidate] = {}
+        self._digests = {each.digest for each in known}
+        self._next = max((each.number for each in known), default=-1) + 1
+        self._told = 0
+        self.fresh = 0
+        """Candidates finished by this run."""
+        self.exhausted = False
+        """Whether the space has no further architecture."""
+        self.duplicates = 0
+        """Proposals served from the record."""
+        self.seconds: dict[str, float] = {}
+        """Wall time of this process by activity."""
+        self.worker_seconds: dict[str, float] = {}
+        """Wall time of the workers by activity."""
+
+    @contextmanager
+    def _clock(self, activity: str) -> Generator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[activity] = self.seconds.get(activity, 0.0) + spent
+
+    @property
+    def done(self) -> bool:
+        """Whether no further job will come."""
+        return self.exhausted or (not self._again and self._next >= self._budget)
+
+    def next_job(self) -> Job | None:
+        """Return the next job, or none as long as the history it needs is not complete."""
+        while self._again:
+            candidate = self._again.pop(0)
+            if job := self._begin(candidate):
+                return job
+        while not self.done and self._history_complete():
+            with self._clock("sampling"):
+                self._tell()
+                proposal = self._propose()
+            if proposal is None:
+                self.exhausted = True
+                return None
+            candidate = self._admit(proposal)
+            if job := self._begin(candidate):
+                return job
+        return None
+
+    def _history_complete(self) -> bool:
+        needed = self._next - self._lag
+        return all(number in self._finished for number in range(self._told, needed + 1))
+
+    def _tell(self) -> None:
+        while self._told <= self._next - self._lag:
+            self._searcher.tell(self._finished[self._told])
+            self._told += 1
+
+    def _propose(self) -> Proposal | None:
+        """Return a proposal that is not yet in the record, or none where the space has no more."""
+        for attempt in count():
+            proposal = self._searcher.ask(self._next, attempt)
+            if proposal is None or proposal.architecture.digest not in self._digests:
+                return proposal
+            self.duplicates += 1
+        raise AssertionError("count() has no end")
+
+    def _admit(self, proposal: Proposal) -> Candidate:
+        """Enter the proposal into the study."""
+        with self._clock("storing"):
+            candidate = self._study.start(
+                self._next,
+                architecture=proposal.architecture,
+                decisions=proposal.decisions,
+                distributions=self._distributions,
+            )
+        self._digests.add(candidate.digest)
+        self._next += 1
+        return candidate
+
+    def _begin(self, candidate: Candidate) -> Job | None:
+        """Count the exact costs; return the job, or none where the candidate ends here."""
+        exact: Mapping[str, Measurement] = {}
+        outcome = None
+        try:
+            with self._clock("costing"):
+                exact = {each.metric: each for each in self._costs.evaluate(candidate.architecture)}
+        except CandidateError as error:
+            outcome = Outcome(number=candidate.number, status="failed", reason=str(error))
+        self._started[candidate.number] = replace(candidate, measurements=exact)
+        if outcome is not None:
+            self.take(outcome)
+            return None
+        return Job(
+            number=candidate.number,
+            architecture=candidate.architecture.to_json(),
+            seed=derive_seed(self._searcher.seed, candidate.digest),
+        )
+
+    def take(self, outcome: Outcome) -> None:
+        """Store the outcome of one job, then tell the listener."""
+        started = self._started.pop(outcome.number)
+        measured = {each.metric: each for each in outcome.measurements}
+        candidate = replace(
+            started,
+            status=outcome.status,
+            measurements={**started.measurements, **measured},
+            reason=outcome.reason,
+            traceback=outcome.traceback,
+            seconds=outcome.seconds,
+        )
+        with self._clock("storing"):
+            self._study.finish(candidate)
+        self._finished[candidate.number] = candidate
+        self.fresh += 1
+        for activity, spent in outcome.seconds.items():
+            self.worker_seconds[activity] = self.worker_seconds.get(activity, 0.0) + spent
+        with self._clock("drawing"):
+            self._listener(
+                Progress(
+                    candidate=candidate,
+                    finished=len(self._finished),
+                    budget=self._budget,
+                    fresh=self.fresh,
+                    seconds=time.perf_counter() - self._start,
+                )
+            )

@@ -1,0 +1,287 @@
+"""A whole search from its options: data, space, study, searcher, engine."""
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..evaluators.accuracy.data import DataSpec, SearchData, load_search_data
+from ..evaluators.base import METRICS, metric
+from ..evaluators.cost import ADDITIVE, CostEvaluator, part_costs
+from ..evaluators.latency.settings import LatencySettings
+from ..results.settings import StudySettings
+from ..results.storage import DEFAULT_STORAGE
+from ..results.study import Study
+from ..search_space.check import check
+from ..search_space.errors import InputError, unknown_name
+from ..search_space.feasibility import Constraint
+from ..search_space.files import load_space
+from ..search_space.space import SearchSpace
+from .base import Objective
+from .engines import load_engine
+from .loop import Listener, SearchLoop
+from .table import SEARCHERS, make_searcher
+from .worker import Plan
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """What a search is asked to do: the options of ``nas search``."""
+
+    budget: int = 100
+    """Candidates in the study in all, at least 1."""
+    space: str = "micro"
+    """A shipped space or a YAML file."""
+    data: str = "digits"
+    """Data set, or ``folder:PATH``."""
+    resolution: int | None = None
+    """Side of the images in pixels; none: what the space and the data suggest."""
+    objectives: tuple[str, ...] = ("accuracy", "macs")
+    """Names of the metrics to optimise."""
+    constraints: tuple[str, ...] = ()
+    """Hard constraints, such as ``params<=2e6``."""
+    searcher: str = "tpe"
+    """Who proposes."""
+    engine: str = "local"
+    """Where candidates are measured."""
+    ray_address: str | None = None
+    """An existing Ray cluster; none: one on this machine."""
+    workers: int | None = None
+    """Candidates measured at once; none: one a core, or one where there is a GPU."""
+    device: str = "auto"
+    """``auto``, ``cpu`` or ``cuda``."""
+    epochs: int | None = None
+    """Length of the short schedule; none: what suits the data."""
+    time_limit: float | None = None
+    """Seconds after which a candidate is given up; none: never."""
+    seed: int = 0
+    """Seed of everything drawn at random."""
+    study: str | None = None
+    """Name of the study; none: made from the space, the data and the other settings."""
+    storage: str = DEFAULT_STORAGE
+    """Where the study is kept."""
+
+    def __post_init__(self) -> None:
+        for name in ("budget", "workers", "epochs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, but got {value}")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise InputError(f"time_limit must be above 0, but got {self.time_limit}")
+        if self.seed < 0:
+            raise InputError(f"seed must be at least 0, but got {self.seed}")
+        if self.searcher not in SEARCHERS:
+            raise unknown_name("searcher", self.searcher, SEARCHERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A search that is ready to run: everything that the user gave has been checked."""
+
+    options: SearchOptions
+    """What was asked."""
+    space: SearchSpace
+    """The space, bound to the data."""
+    data: SearchData
+    """What is trained on."""
+    study: Study
+    """The record."""
+    plan: Plan
+    """What the workers do."""
+    workers: int
+    """Candidates measured at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run came to."""
+
+    fresh: int
+    """Candidates finished by this run."""
+    exhausted: bool
+    """Whether the space had no further architecture."""
+    duplicates: int
+    """Proposals served from the record, at no cost to the budget."""
+    seconds: dict[str, float]
+    """Wall time of the searching process by activity: sampling, costing, storing, drawing."""
+    worker_seconds: dict[str, float]
+    """Wall time of the workers by activity, summed."""
+    wall: float
+    """Wall time of the run in seconds."""
+
+    @property
+    def overhead(self) -> float:
+        """Share of the wall time that the searching process itself was busy."""
+        return sum(self.seconds.values()) / self.wall if self.wall else 0.0
+
+
+def prepare(options: SearchOptions) -> Prepared:
+    """Read space and data, open the study; spend nothing yet.
+
+    Raises:
+        InputError: For whatever the user gave that cannot be used.
+    """
+    load_engine(options.engine)
+    constraints = parse_constraints(options.constraints)
+    for name in options.objectives:
+        metric(name)
+    space = load_space(options.space)
+    data = load_search_data(_data_spec(options, space), cache=_cache())
+    space = space.bind(
+        channels=data.channels, resolution=data.resolution, classes=len(data.classes)
+    )
+    device = choose_device(options.device)
+    recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
+    exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
+    rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")
+    wanted = {"accuracy", "latency", *options.objectives, *(each.metric for each in rest)}
+    latency = LatencySettings()
+    settings = StudySettings(
+        space_name=space.name,
+        space_digest=space.digest,
+        space=space.source,
+        data=data.spec.to_json(),
+        data_fingerprint=data.fingerprint,
+        objectives=options.objectives,
+        constraints=tuple(str(each) for each in constraints),
+        searcher=options.searcher,
+        seed=options.seed,
+        recipe=recipe.to_json(),
+        evaluation={"device": device, "latency": latency.to_json()},
+    )
+    space = _steered(space, exact)
+    name = options.study or default_name(settings)
+    study = Study.create_or_open(name, options.storage, settings)
+    plan = Plan(
+        metrics=tuple(name for name in METRICS if name in wanted),
+        data=data.spec,
+        cache=str(_cache()),
+        recipe=recipe,
+        latency=latency,
+        device=device,
+        seed=options.seed,
+        constraints=rest,
+        weights=str(weights_folder(name)),
+    )
+    workers = options.workers or (1 if device != "cpu" else cores())
+    return Prepared(
+        options=options,
+        space=space,
+        data=data,
+        study=study,
+        plan=plan,
+        workers=workers,
+    )
+
+
+def run(prepared: Prepared, listener: Listener) -> Summary:
+    """Run the search until its budget is spent or the space is exhausted."""
+    import time
+
+    options = prepared.options
+    objectives = tuple(
+        Objective(metric=name, direction=metric(name).direction) for name in options.objectives
+    )
+    searcher = make_searcher(
+        options.searcher, space=prepared.space, objectives=objectives, seed=options.seed
+    )
+    engine_class = load_engine(options.engine)
+    extra: dict[str, Any] = {"address": options.ray_address} if options.engine == "ray" else {}
+    engine = engine_class(workers=prepared.workers, time_limit=options.time_limit, **extra)
+    began = time.perf_counter()
+    with prepared.study.exclusive():
+        loop = SearchLoop(
+            study=prepared.study,
+            searcher=searcher,
+            costs=CostEvaluator(),
+            budget=options.budget,
+            lag=1 if prepared.workers == 1 else 2 * prepared.workers,
+            listener=listener,
+        )
+        engine.run(loop, prepared.plan)
+    return Summary(
+        fresh=loop.fresh,
+        exhausted=loop.exhausted,
+        duplicates=loop.duplicates,
+        seconds=loop.seconds,
+        worker_seconds=loop.worker_seconds,
+        wall=time.perf_counter() - began,
+    )
+
+
+def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchSpace:
+    """Return the space in which every walk keeps the constraints on exact metrics.
+
+    Raises:
+        InputError: If no architecture keeps them; it says which bound to move and to what value.
+    """
+    if not constraints:
+        return space
+    try:
+        return space.constrained(constraints, part_costs)
+    except InputError as error:
+        found = check(space, constraints, metrics=ADDITIVE, costs=part_costs)
+        raise InputError(f"{error}; {'; '.join(found.moves)}") from None
+
+
+def parse_constraints(texts: tuple[str, ...]) -> tuple[Constraint, ...]:
+    """Read constraints and check that their metrics exist.
+
+    Raises:
+        InputError: If one cannot be read, or names an unknown metric.
+    """
+    constraints = tuple(Constraint.parse(text) for text in texts)
+    for constraint in constraints:
+        metric(constraint.metric)
+    return constraints
+
+
+def choose_device(name: str) -> str:
+    """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
+
+    Raises:
+        InputError: If it is unknown or not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = name.partition(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise unknown_name("device", name, ("auto", "cpu", "cuda"))
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device must be there to be used, but got {name!r}: no CUDA device found")
+    return name
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_name(settings: StudySettings) -> str:
+    """Return a name that is the same whenever the settings are: so the same command continues."""
+    text = json.dumps(settings.to_json(), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:4]
+    source = Path(settings.data["name"].partition(":")[2] or settings.data["name"]).name
+    return f"{settings.space_name}-{source}-{digest}"
+
+
+def weights_folder(study: str) -> Path:
+    """Return the folder in which the trained weights of a study's candidates are kept."""
+    return Path("runs") / "weights" / study
+
+
+def _cache() -> Path:
+    return Path("runs") / "cache"
+
+
+def _data_spec(options: SearchOptions, space: SearchSpace) -> DataSpec:
+    """Return the data at the asked resolution; else at the space's, or their own if it says so."""
+    own = None if space.follows_data else space.input.height
+    return DataSpec(name=options.data, resolution=options.resolution or own, seed=options.seed)

@@ -1,0 +1,116 @@
+"""The worker: measures one candidate after the other in one process."""
+
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..evaluators.accuracy.data import DataSpec
+from ..evaluators.accuracy.recipe import Recipe
+from ..evaluators.base import CandidateError, Evaluator, Measurement
+from ..evaluators.latency.settings import LatencySettings
+from ..search_space.architecture import Architecture
+from ..search_space.feasibility import Constraint
+from .engine import Job, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured of each candidate and how; makes the worker where it will work."""
+
+    metrics: tuple[str, ...]
+    """Names of the measured and trained metrics wanted."""
+    data: DataSpec
+    """The images to train on."""
+    cache: str
+    """Folder for decoded images, shared by the workers."""
+    recipe: Recipe
+    """How to train."""
+    latency: LatencySettings
+    """How to measure latency."""
+    device: str
+    """``cpu``, ``cuda`` or ``cuda:N``."""
+    seed: int
+    """The study's seed."""
+    constraints: tuple[Constraint, ...] = ()
+    """Hard constraints on the measured and trained metrics."""
+    weights: str | None = None
+    """Folder for the trained weights; none: they are dropped."""
+
+    def __call__(self) -> "MeasuringWorker":
+        """Read the data, choose the device, make the evaluators: cheapest first."""
+        import torch
+
+        device = torch.device(self.device)
+        evaluators: list[Evaluator] = []
+        if "latency" in self.metrics:
+            from ..evaluators.latency.evaluator import LatencyEvaluator
+
+            evaluators.append(LatencyEvaluator(device=device, settings=self.latency))
+        if "accuracy" in self.metrics:
+            from ..evaluators.accuracy.data import load_search_data
+            from ..evaluators.accuracy.evaluator import AccuracyEvaluator
+            from ..results.export.weights import WeightsFolder
+
+            evaluators.append(
+                AccuracyEvaluator(
+                    data=load_search_data(self.data, cache=Path(self.cache)),
+                    recipe=self.recipe,
+                    device=device,
+                    seed=self.seed,
+                    keep=WeightsFolder(Path(self.weights)).keep if self.weights else None,
+                )
+            )
+        return MeasuringWorker(evaluators=tuple(evaluators), constraints=self.constraints)
+
+
+class MeasuringWorker:
+    """Runs its evaluators in order and stops at the first broken constraint or failure."""
+
+    def __init__(
+        self, *, evaluators: tuple[Evaluator, ...], constraints: tuple[Constraint, ...]
+    ) -> None:
+        self._evaluators = evaluators
+        self._constraints = constraints
+
+    def run(self, job: Job) -> Outcome:
+        """Measure one candidate; what it does wrong is in the outcome."""
+        start = time.perf_counter()
+        had: list[Measurement] = []
+        seconds: dict[str, float] = {}
+        reason = trace = None
+        status = "complete"
+        try:
+            architecture = Architecture.from_json(job.architecture)
+            for evaluator in self._evaluators:
+                began = time.perf_counter()
+                had.extend(evaluator.evaluate(architecture))
+                seconds["+".join(evaluator.metrics)] = time.perf_counter() - began
+                reason = broken(self._constraints, had)
+                if reason:
+                    status = "infeasible"
+                    break
+        except CandidateError as error:
+            status, reason, trace = "failed", str(error), traceback.format_exc()
+        except Exception as error:  # the search goes on whatever one candidate does
+            status, reason = "failed", f"error: {type(error).__name__}: {error}".splitlines()[0]
+            trace = traceback.format_exc()
+        seconds["total"] = time.perf_counter() - start
+        return Outcome(
+            number=job.number,
+            status=status,
+            measurements=tuple(had),
+            reason=reason,
+            traceback=trace,
+            seconds=seconds,
+        )
+
+
+def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:
+    """Return the first constraint that a measurement breaks and its value, or none."""
+    values = {measurement.metric: measurement.value for measurement in had}
+    for constraint in constraints:
+        value = values.get(constraint.metric)
+        if value is not None and not constraint.holds(value):
+            return f"must keep {constraint}, but {constraint.metric} is {value:.6g}"
+    return None

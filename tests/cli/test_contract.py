@@ -1,0 +1,115 @@
+"""The command line is a contract: what is here may be added to, not taken away."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import typer
+from nas_explorer.cli.main import app, run
+
+STUDY = {"--study", "--storage"}
+COMMANDS = {
+    "search": STUDY
+    | {
+        "--budget",
+        "--space",
+        "--data",
+        "--resolution",
+        "--objectives",
+        "--constraint",
+        "--searcher",
+        "--engine",
+        "--ray-address",
+        "--workers",
+        "--device",
+        "--epochs",
+        "--time-limit",
+        "--seed",
+        "--config",
+    },
+    "front": STUDY | {"--csv", "--json"},
+    "show": STUDY | {"--json", "--graph"},
+    "measure": STUDY | {"--latency", "--device", "--batch", "--json"},
+    "zoo": {"--json"},
+    "report": STUDY | {"--output", "-o"},
+    "export": STUDY | {"--output", "-o"},
+    "space list": {"--json"},
+    "space show": {"--json"},
+    "space check": {"--constraint", "--json"},
+}
+
+
+def find(name):
+    command = typer.main.get_command(app)
+    for part in name.split():
+        command = command.commands[part]
+    return command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_keeps_its_options(name):
+    options = {text for parameter in find(name).params for text in parameter.opts}
+    assert COMMANDS[name] <= options
+
+
+def test_no_command_is_missing_here():
+    command = typer.main.get_command(app)
+    known = {name.split()[0] for name in COMMANDS}
+    assert set(command.commands) == known
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["search", "--space", "mcro"], "did you mean 'micro'"),
+        (["search", "--budget", "0"], "budget must be at least 1, but got 0"),
+        (["search", "--budget", "many"], "many"),
+        (["search", "--bugdet", "3"], "--bugdet"),
+        (["search", "--objectives", "acuracy"], "did you mean 'accuracy'"),
+        (["search", "--objectives", "macs,macs"], "macs"),
+        (["search", "--constraint", "params less than 3"], "params<=2e6"),
+        (["search", "--constraint", "parms<=3"], "did you mean 'params'"),
+        (["search", "--constraint", "params<=3"], "params"),
+        (["search", "--searcher", "magic"], "nsga2, random, tpe"),
+        (["search", "--engine", "cloud"], "local, ray"),
+        (["search", "--device", "tpu"], "auto, cpu, cuda"),
+        (["search", "--data", "digit"], "did you mean 'digits'"),
+        (["search", "--data", "folder:/nowhere"], "/nowhere"),
+        (["search", "--resolution", "128"], "128"),
+        (["search", "--config", "/nowhere.yaml"], "/nowhere.yaml"),
+        (["search", "--storage", "nonsense"], "nonsense"),
+        (["search", "--workers", "-1"], "workers must be at least 1, but got -1"),
+        (["search", "--seed", "-1"], "seed must be at least 0, but got -1"),
+        (["front"], "runs/nas.db"),
+        (["measure", "resnet1000000"], "resnet1000000"),
+        (["measure", "/nowhere.json"], "/nowhere.json"),
+        (["space", "show", "nowhere.yaml"], "nowhere.yaml"),
+        (["unknown"], "unknown"),
+        (["show"], "CANDIDATE"),
+    ],
+)
+def test_bad_requests_get_one_line_and_code_2(arguments, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert says in err
+
+
+def test_help_does_not_load_torch():
+    code = (
+        "import sys\nfrom nas_explorer.cli.main import run\nassert run(['--help']) == 0\n"
+        "heavy = {'torch', 'optuna', 'pandas', 'plotly', 'ray', 'sklearn', 'onnx', 'fvcore'}\n"
+        "sys.exit(1 if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "search" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["space", "list"], ["space", "show", "micro"], ["zoo"]])
+def test_json_is_all_there_is(arguments, capsys):
+    assert run([*arguments, "--json"]) == 0
+    json.loads(capsys.readouterr().out)

@@ -1,0 +1,121 @@
+"""A small search from the first command to the exported file."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from nas_explorer.cli.main import run
+
+SMALL = {
+    "summary": "a few tiny networks",
+    "input": {"channels": 1, "resolution": "data", "classes": 10, "min": 8, "max": 16},
+    "stem": {"conv": {"stride": 2}},
+    "stages": [
+        {
+            "width": [8, 12, 16],
+            "depth": [1, 2],
+            "block": {"metaformer": {"mixer": ["identity", "pooling", "separable_conv"]}},
+        }
+    ],
+    "head": "pooled",
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    return tmp_path
+
+
+def search(budget, *more):
+    return ["search", "--space", "small.yaml", "--epochs", "1", "--budget", str(budget), *more]
+
+
+@pytest.mark.slow
+def test_from_search_to_file(folder, capsys):
+    assert run(search(3, "--workers", "1")) == 0
+    shown = capsys.readouterr()
+    assert "[3/3]" in shown.err
+    assert "% of the time" in shown.out
+    assert "nas report" in shown.out
+
+    assert run(["front", "--json", "--csv", "front.csv"]) == 0
+    front = json.loads(capsys.readouterr().out)
+    rows = list(csv.DictReader((folder / "front.csv").open()))
+    assert [each["number"] for each in front] == [int(row["number"]) for row in rows]
+
+    number = str(front[0]["number"])
+    assert run(["show", number]) == 0
+    assert front[0]["digest"] in capsys.readouterr().out
+    assert run(["measure", front[0]["digest"][:10], "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)["measurements"]
+    assert measured["params"]["value"] == front[0]["measurements"]["params"]["value"]
+
+    assert run(["report", "-o", "report.html"]) == 0
+    assert front[0]["digest"][:8] in (folder / "report.html").read_text()
+
+    capsys.readouterr()
+    assert run(["export", number, "-o", "model.safetensors"]) == 0
+    assert "short schedule" in capsys.readouterr().out
+    from nas_explorer.results import load_model
+
+    assert load_model(folder / "model.safetensors").architecture.digest == front[0]["digest"]
+
+    # The same command has nothing left to do; a larger budget goes on.
+    assert run(search(3, "--workers", "1")) == 0
+    assert ": 0 candidates" in capsys.readouterr().out
+    assert run(search(4, "--workers", "1")) == 0
+    assert ": 1 candidates" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_constraints_are_kept(folder, capsys):
+    assert run(search(2, "--workers", "1", "--constraint", "params<=1500")) == 0
+    capsys.readouterr()
+    assert run(["front", "--json"]) == 0
+    for each in json.loads(capsys.readouterr().out):
+        assert each["measurements"]["params"]["value"] <= 1500
+
+
+@pytest.mark.slow
+def test_a_config_file_holds_any_option(folder, capsys):
+    options = {"space": "small.yaml", "budget": 1, "epochs": 1, "workers": 1, "study": "mine"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(options))
+    assert run(["search", "--config", "config.yaml"]) == 0
+    assert "Study mine: 1 candidates" in capsys.readouterr().out
+    (folder / "config.yaml").write_text(yaml.safe_dump({"bugdet": 1}))
+    assert run(["search", "--config", "config.yaml"]) == 2
+    assert "did you mean 'budget'" in capsys.readouterr().err
+    (folder / "config.yaml").write_text(yaml.safe_dump({"budget": "many"}))
+    assert run(["search", "--config", "config.yaml"]) == 2
+    assert "budget must be of type int, but got 'many'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_with_the_same_candidates(folder, capsys):
+    def digests(study):
+        assert run(["front", "--json", "--study", study]) == 0
+        capsys.readouterr()
+        from nas_explorer.results.study import Study
+
+        found = Study.open(study, "sqlite:///runs/nas.db").candidates()
+        return [(each.number, each.digest, each.value("accuracy")) for each in found]
+
+    command = [sys.executable, "-m", "nas_explorer.cli", *search(6, "--study", "killed")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[2/6]"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1)
+    assert run(search(6, "--study", "killed")) == 0
+    assert run(search(6, "--study", "whole")) == 0
+    assert digests("killed") == digests("whole")
