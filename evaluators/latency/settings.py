@@ -1,0 +1,76 @@
+"""The settings of the latency contract."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ...search_space.errors import InputError, unknown_name
+
+DTYPES = ("float32", "bfloat16")
+RUNTIMES = ("eager", "compiled")
+ROUNDS = 5
+"""Rounds in which the network and the sentinel take turns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySettings:
+    """What one latency is: two figures compare only where these are the same."""
+
+    batch: int = 1
+    """Images in one forward pass; at least 1."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of weights and images; there is no autocast."""
+    channels_last: bool = False
+    """Whether weights and images lie in memory with the channels last."""
+    runtime: Literal["eager", "compiled"] = "eager"
+    """``compiled`` is ``torch.compile`` with its default mode and static shapes."""
+    threads: int = 1
+    """Threads of one operation on the CPU; at least 1."""
+    warmup_seconds: float = 0.05
+    """Untimed passes before the first timed one go on for so long at least, s; 0 or more."""
+    warmup_iterations: int = 3
+    """Untimed passes at least, and the length of the windows by which the warm-up is judged
+    stable; at least 1."""
+    repeats: int = 20
+    """Timed passes at least; at least 10, so that each round has two."""
+    min_seconds: float = 0.1
+    """The timed passes go on for so long at least, s; 0 or more."""
+    max_seconds: float = 0.5
+    """After so long, s, each round ends with its second pass; at least ``min_seconds``."""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise unknown_name("dtype", self.dtype, DTYPES)
+        if self.runtime not in RUNTIMES:
+            raise unknown_name("runtime", self.runtime, RUNTIMES)
+        lowest = {"batch": 1, "threads": 1, "warmup_iterations": 1, "repeats": 2 * ROUNDS}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < low:
+                raise InputError(f"{name} must be a whole number from {low}, but got {value!r}")
+        for name, least in {
+            "warmup_seconds": 0.0,
+            "min_seconds": 0.0,
+            "max_seconds": self.min_seconds,
+        }.items():
+            if not getattr(self, name) >= least:
+                raise InputError(
+                    f"{name} must be at least {least:g} s, but got {getattr(self, name)!r}"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only; ``from_json`` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "LatencySettings":
+        """Read what ``to_json`` wrote; what is left out takes its default.
+
+        Raises:
+            InputError: If a key is unknown or a value out of its range.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise unknown_name("latency setting", key, known)
+        return cls(**data)

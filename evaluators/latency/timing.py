@@ -1,0 +1,153 @@
+"""Warm up, repeat, take the median: how passes become one figure."""
+
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import torch
+
+from .clocks import Clock, Pass, Run, make_clock
+from .median import MIN_SAMPLE, median_interval
+from .settings import ROUNDS, LatencySettings
+
+STABLE = 0.05
+"""A warm-up is stable when the medians of its last two windows differ by no more than this."""
+_PATIENCE = 10.0
+"""A warm-up that does not become stable ends after so many times its least duration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """The time of one pass, of several timed."""
+
+    median: float
+    """Median, ms."""
+    low: float
+    """Lower end of the 95 % interval of the median, ms; it holds for independent passes, and
+    knows nothing of drift from one run to the next."""
+    high: float
+    """Upper end of the interval, ms."""
+    passes: int
+    """Passes that were timed."""
+    disturbed: int
+    """Of these, those during which another process had the core."""
+    clock: str
+    """``wall``: time of the undisturbed passes; ``thread``: these were too few, so it is the time
+    that the thread itself had a core, of all passes."""
+    warmup_passes: int
+    """Untimed passes before the first timed one."""
+    stable: bool
+    """Whether the passes took about the same time when the warm-up ended."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only."""
+        return asdict(self)
+
+
+def measure(run: Run, device: torch.device, settings: LatencySettings) -> Timing:
+    """Time ``run`` on ``device``; a pass is done when all the work it started is.
+
+    Args:
+        run: One pass; called often, result dropped.
+        device: Of type ``cpu`` or ``cuda``.
+        settings: How long and how often.
+    """
+    return measure_in_turns([run], device, settings)[0]
+
+
+def measure_in_turns(
+    runs: Sequence[Run], device: torch.device, settings: LatencySettings
+) -> tuple[Timing, ...]:
+    """Time several passes in the same stretch of time, so that a slow moment hits them all.
+
+    They take turns in ``ROUNDS`` rounds of several passes each.
+    """
+    clock = make_clock(device, threads=settings.threads)
+    with _threads(settings.threads):
+        series = [_Series(run, clock, settings) for run in runs]
+        for each in series:
+            each.warm_up()
+        for _ in range(ROUNDS):
+            for each in series:
+                each.round()
+    return tuple(each.timing() for each in series)
+
+
+def is_stable(window: Sequence[float], previous: Sequence[float]) -> bool:
+    """Whether the medians of two windows of times differ by ``STABLE`` of the smaller at most."""
+    if not previous:
+        return False
+    low, high = sorted((median(window), median(previous)))
+    return high - low <= STABLE * low
+
+
+class _Series:
+    """The passes of one network."""
+
+    def __init__(self, run: Run, clock: Clock, settings: LatencySettings) -> None:
+        self._run = run
+        self._clock = clock
+        self._settings = settings
+        self._passes: list[Pass] = []
+        self._warmup_passes = 0
+        self._stable = False
+
+    def warm_up(self) -> None:
+        start = time.perf_counter()
+        previous: list[float] = []
+        while True:
+            count = self._settings.warmup_iterations
+            window = [self._clock.time(self._run).own for _ in range(count)]
+            self._warmup_passes += count
+            self._stable = is_stable(window, previous)
+            previous = window
+            spent = time.perf_counter() - start
+            least = self._settings.warmup_seconds
+            if spent >= least and (self._stable or spent >= _PATIENCE * least):
+                return
+
+    def round(self) -> None:
+        """Time one round's share of the passes, after one that brings back the caches."""
+        self._clock.time(self._run)
+        start = time.perf_counter()
+        done = undisturbed = 0
+        while True:
+            self._passes.append(one := self._clock.time(self._run))
+            done += 1
+            undisturbed += one.undisturbed
+            spent = ROUNDS * (time.perf_counter() - start)
+            enough = ROUNDS * undisturbed >= self._settings.repeats
+            if enough and spent >= self._settings.min_seconds:
+                return
+            if done >= 2 and spent >= self._settings.max_seconds:
+                return
+
+    def timing(self) -> Timing:
+        undisturbed = [each.wall for each in self._passes if each.undisturbed]
+        alone = len(undisturbed) >= MIN_SAMPLE
+        low, middle, high = median_interval(
+            undisturbed if alone else [each.own for each in self._passes]
+        )
+        return Timing(
+            median=middle,
+            low=low,
+            high=high,
+            passes=len(self._passes),
+            disturbed=len(self._passes) - len(undisturbed),
+            clock="wall" if alone else "thread",
+            warmup_passes=self._warmup_passes,
+            stable=self._stable,
+        )
+
+
+@contextmanager
+def _threads(count: int) -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,149 @@
+import json
+
+import pytest
+import torch
+from nas_explorer.evaluators.base import CandidateError
+from nas_explorer.evaluators.latency import evaluator as module
+from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
+from nas_explorer.evaluators.latency.sentinel import RESOLUTION, Sentinel
+from nas_explorer.evaluators.latency.settings import LatencySettings
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import load_space
+from torch import Tensor, nn
+
+CPU = torch.device("cpu")
+BRIEF = LatencySettings(warmup_seconds=0.0, min_seconds=0.0, max_seconds=0.05)
+
+
+@pytest.fixture(scope="module")
+def architecture() -> Architecture:
+    space = load_space("micro").bind(channels=1, resolution=8, classes=10)
+    return space.walk(RandomChooser(0)).architecture
+
+
+def test_a_latency_has_unit_interval_and_provenance(architecture: Architecture) -> None:
+    (latency,) = LatencyEvaluator(device=CPU, settings=BRIEF).evaluate(architecture)
+    assert (latency.metric, latency.unit) == ("latency", "ms")
+    assert latency.low is not None
+    assert latency.high is not None
+    assert 0 < latency.low <= latency.value <= latency.high
+    record = json.loads(json.dumps(latency.to_json()))["provenance"]
+    assert record["device"] == "cpu"
+    assert record["torch"] == torch.__version__
+    assert record["image"] == [1, 8, 8]
+    assert {**record, **BRIEF.to_json()} == record
+    ratio = latency.value / record["sentinel"]["median"]
+    assert record["ratio_to_sentinel"] == pytest.approx(ratio)
+    assert record["timing"]["passes"] >= 10
+
+
+class Recorder(nn.Module):
+    """Stands for a network and keeps what it was run with."""
+
+    seen: list[tuple[tuple[int, ...], torch.dtype, bool, bool, bool]]
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        type(self).seen = []
+        self.conv = nn.Conv2d(1, 4, 3)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        last = x_BCHW.is_contiguous(memory_format=torch.channels_last)
+        self.seen.append(
+            (
+                tuple(x_BCHW.shape),
+                x_BCHW.dtype,
+                last,
+                self.training,
+                torch.is_inference_mode_enabled(),
+            )
+        )
+        assert self.conv.weight.dtype == x_BCHW.dtype
+        return self.conv(x_BCHW)
+
+
+def test_the_network_runs_as_the_settings_say(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "Network", Recorder)
+    settings = LatencySettings(
+        batch=2,
+        dtype="bfloat16",
+        channels_last=True,
+        warmup_seconds=0,
+        min_seconds=0,
+        max_seconds=0,
+    )
+    LatencyEvaluator(device=CPU, settings=settings).evaluate(architecture)
+    assert set(Recorder.seen) == {((2, 1, 8, 8), torch.bfloat16, True, False, True)}
+
+
+def test_running_out_of_memory_is_the_candidates_fault(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Greedy(Recorder):
+        def forward(self, x_BCHW: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB")
+
+    monkeypatch.setattr(module, "Network", Greedy)
+    with pytest.raises(CandidateError) as caught:
+        LatencyEvaluator(device=CPU, settings=BRIEF).evaluate(architecture)
+    assert caught.value.kind == "out_of_memory"
+
+
+def test_measuring_leaves_the_random_state_alone(architecture: Architecture) -> None:
+    evaluator = LatencyEvaluator(device=CPU, settings=BRIEF)
+    torch.manual_seed(3)
+    evaluator.evaluate(architecture)
+    after = torch.rand(3)
+    torch.manual_seed(3)
+    assert torch.equal(after, torch.rand(3))
+
+
+def test_another_kind_of_device_is_refused() -> None:
+    with pytest.raises(InputError, match="must be cpu or cuda, but got 'meta'"):
+        LatencyEvaluator(device=torch.device("meta"))
+
+
+def test_the_sentinel_is_the_same_network_for_ever() -> None:
+    torch.manual_seed(7)  # what the caller seeds does not matter
+    sentinel = Sentinel().eval()
+    x_BCHW = torch.linspace(-1, 1, 3 * RESOLUTION**2).reshape(1, 3, RESOLUTION, RESOLUTION)
+    with torch.inference_mode():
+        logits_K = sentinel(x_BCHW)[0]
+    assert sum(parameter.numel() for parameter in sentinel.parameters()) == 29_450
+    first_half = [0.07085, 0.23173, -0.04447, -0.02523, -0.08459]
+    second_half = [0.11868, 0.00673, -0.02896, -0.15332, -0.02972]
+    assert logits_K.tolist() == pytest.approx([*first_half, *second_half], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_every_network_is_compiled_however_many_came_before(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        compiled.append(graph)
+        return graph.forward
+
+    class Plain(nn.Module):
+        def __init__(self, architecture: Architecture) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, len(compiled) + 1, 3)
+
+        def forward(self, x_BCHW: Tensor) -> Tensor:
+            return self.conv(x_BCHW)
+
+    original = nn.Module.compile
+    monkeypatch.setattr(module, "Network", Plain)
+    monkeypatch.setattr(
+        nn.Module, "compile", lambda self, **options: original(self, backend=backend, **options)
+    )
+    settings = LatencySettings(runtime="compiled", warmup_seconds=0, min_seconds=0, max_seconds=0)
+    evaluator = LatencyEvaluator(device=CPU, settings=settings)
+    for _ in range(10):  # torch compiles one piece of code only so often, unless told to forget
+        evaluator.evaluate(architecture)
+    assert len(compiled) == 10

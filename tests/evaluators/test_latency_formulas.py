@@ -1,0 +1,58 @@
+from math import comb
+
+import pytest
+from nas_explorer.evaluators.latency.median import MIN_SAMPLE, interval_ranks, median_interval
+from nas_explorer.evaluators.latency.provenance import read_smi
+from nas_explorer.evaluators.latency.timing import is_stable
+
+
+@pytest.mark.parametrize(
+    ("count", "ranks"),
+    [
+        (6, (1, 6)),  # 1 - 2/64 = 0.969
+        (8, (1, 8)),  # with ranks 2 and 7: 1 - 2 (1 + 8)/256 = 0.930
+        (9, (2, 8)),  # 1 - 2 (1 + 9)/512 = 0.961
+        (10, (2, 9)),  # 1 - 2 (1 + 10)/1024 = 0.979; ranks 3 and 8: 1 - 2 (56)/1024 = 0.891
+        (20, (6, 15)),  # the table value for 20
+    ],
+)
+def test_ranks_by_hand(count: int, ranks: tuple[int, int]) -> None:
+    assert interval_ranks(count) == ranks
+
+
+@pytest.mark.parametrize("count", [*range(MIN_SAMPLE, 60), 999])
+def test_ranks_are_the_innermost_that_leave_95_percent(count: int) -> None:
+    low, high = interval_ranks(count)
+
+    def coverage(rank: int) -> float:
+        return 1 - 2 * sum(comb(count, k) for k in range(rank)) / 2**count
+
+    assert high == count + 1 - low
+    assert coverage(low) >= 0.95 > coverage(low + 1)
+
+
+def test_median_interval_by_hand() -> None:
+    assert median_interval([9.0, 1.0, 2.0, 8.0, 3.0, 7.0, 4.0, 6.0, 5.0, 100.0]) == (2.0, 5.5, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("window", "previous", "stable"),
+    [
+        ([1.04, 9.0, 1.04], [1.0], True),  # the medians decide, and 4 % is stable
+        ([1.06], [1.0], False),
+        ([1.0], [1.06], False),
+        ([1.0], [], False),
+    ],
+)
+def test_stable_windows(window: list[float], previous: list[float], stable: bool) -> None:
+    assert is_stable(window, previous) is stable
+
+
+def test_smi_line_is_read_and_missing_fields_are_left_out() -> None:
+    assert read_smi("575.57.08, 1980, 2619, 34, [N/A]\n") == {
+        "driver": "575.57.08",
+        "sm_mhz": 1980.0,
+        "memory_mhz": 2619.0,
+        "temperature_c": 34.0,
+    }
+    assert read_smi("No devices were found\n") == {}
