@@ -182,9 +182,7 @@ class SearchSpace:
         generator = random.Random(seed)
 
         def choose(node: Node, spent: Floats | None) -> int:
-            counts: Sequence[float] = [
-                self.graph.count(each) for each in self.graph.step(node).nexts
-            ]
+            counts: Sequence[float] = self.graph.step(node).counts
             if self.guide is not None and spent is not None:
                 counts = self.guide.counts(node, spent).tolist()
             return generator.choices(range(len(counts)), counts)[0]

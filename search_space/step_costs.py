@@ -34,18 +34,27 @@ class StepCosts:
         self.merged_seconds = merged_seconds
         self._part_costs = costs
         self._tables: dict[Node, Floats] = {}
+        self._costs: dict[Node, Floats] = {}
 
     def costs(self, node: Node) -> Floats:
         """Return what each choice at ``node`` costs, (rows, metrics)."""
-        rows = self.graph.step(node).rows
+        if node not in self._costs:
+            self._costs[node] = self._costs_at(node)
+        return self._costs[node]
+
+    def _costs_at(self, node: Node) -> Floats:
         if node[0] not in _COSTLY:
-            return np.zeros((len(rows), len(self.metrics)))
+            return np.zeros((len(self.graph.step(node).rows), len(self.metrics)))
         # Blocks cost the same each time: what one costs does not depend on the depth.
         one, times = self.graph.once(node)
         if one not in self._tables:
-            costs = [self._cost_of(self.graph.parts(node, row)) for row in rows]
+            rows = self.graph.step(one).rows
+            costs = [self._cost_of(self.graph.parts(one, row)) for row in rows]
             self._tables[one] = np.array(costs, dtype=np.float64).reshape(-1, len(self.metrics))
-        return times * self._tables[one]
+        table = self._tables[one]
+        if node[0] == "second" and node[-1] >= 0:
+            table = np.delete(table, node[-1], axis=0)
+        return times * table
 
     def _cost_of(self, parts: Sequence[Part]) -> list[float]:
         found = [self._part_costs(part) for part in parts]

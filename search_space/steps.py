@@ -72,6 +72,9 @@ class Step:
     nexts: tuple[Node, ...]
     """The node that each choice leads to."""
 
+    counts: tuple[int, ...]
+    """In how many ways the walk can go on after each choice."""
+
     @cached_property
     def tree(self) -> Branch | int:
         """The decisions that lead to each choice."""
@@ -125,11 +128,13 @@ class StepGraph:
         """Return what can be chosen at ``node``; only choices that lead to an end."""
         if node not in self._steps:
             path, ways = self._ways(node)
-            open_ways = [(row, after) for row, after in ways if self.count(after)]
+            counted = [(row, after, self.count(after)) for row, after in ways]
+            open_ways = [each for each in counted if each[2]]
             self._steps[node] = Step(
                 path=path,
-                rows=tuple(row for row, _ in open_ways),
-                nexts=tuple(after for _, after in open_ways),
+                rows=tuple(row for row, _, _ in open_ways),
+                nexts=tuple(after for _, after, _ in open_ways),
+                counts=tuple(count for _, _, count in open_ways),
             )
         return self._steps[node]
 
@@ -141,7 +146,7 @@ class StepGraph:
                 others = len(self.mixers(index, shape, name)) - 1
                 self._counts[node] = others * self.count(self._after(index, shape))
             else:
-                self._counts[node] = sum(map(self.count, self.step(node).nexts))
+                self._counts[node] = sum(self.step(node).counts)
         return self._counts[node]
 
     # What a slot offers ---------------------------------------------------------------------
@@ -311,9 +316,9 @@ class StepGraph:
             case ("mixer", index, shape, depth, name, pattern):
                 times = depth - len(second_mixer_at(pattern, depth))
                 return ("mixer", index, shape, 1, name, "uniform"), times
-            case ("second", index, shape, depth, name, pattern, first):
+            case ("second", index, shape, depth, name, pattern, _):  # less the first mixer
                 times = len(second_mixer_at(pattern, depth))
-                return ("second", index, shape, 2, name, "alternate", first), times
+                return ("mixer", index, shape, 1, name, "uniform"), times
             case _:
                 return node, 1
 
