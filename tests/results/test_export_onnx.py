@@ -60,7 +60,7 @@ def trained(architecture: Architecture) -> dict[str, Tensor]:
     """Weights as a training would leave them: none equal, batch norm's statistics too."""
     generator = torch.Generator().manual_seed(7)
     return {
-        name: tensor + 0.1 * torch.rand(tensor.shape, generator=generator)
+        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
         if tensor.is_floating_point()
         else tensor
         for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
