@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -147,3 +150,12 @@ def test_every_network_is_compiled_however_many_came_before(
     for _ in range(10):  # torch compiles one piece of code only so often, unless told to forget
         evaluator.evaluate(architecture)
     assert len(compiled) == 10
+
+
+@pytest.mark.slow
+def test_the_benchmark_ends_with_one_line_of_json() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "latency.py"
+    command = [sys.executable, str(script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert {"benchmark", "device", "torch"} <= set(figures)

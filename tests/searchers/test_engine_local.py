@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -83,3 +84,12 @@ def test_an_interrupt_ends_the_run_at_once(tmp_path: Path) -> None:
         main.send_signal(signal.SIGINT)
         out, err = main.communicate(timeout=30)
     assert (out, err, main.returncode) == ("interrupted\n", "", 0)
+
+
+@pytest.mark.slow
+def test_the_benchmark_ends_with_one_line_of_json() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "engines.py"
+    command = [sys.executable, str(script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert {"benchmark", "device", "torch"} <= set(figures)
