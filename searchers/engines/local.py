@@ -70,6 +70,6 @@ class _Pool:
         for process in self._processes:
             event = process.collect()
             if event is not None:
-                # A worker that could not be made has no job, and its event raises.
+                # Only a worker that could not be made has no job, and its event raises.
                 job = self._jobs.pop(process, None)
                 self._source.take(outcome_of(-1 if job is None else job.number, event))

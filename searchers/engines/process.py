@@ -96,7 +96,7 @@ class WorkerProcess:
 
     It starts at once, in the background. When ``idle``, ``give`` it a request; wait for it with
     ``wait_for``; then ``collect`` what came of it. Once it is no longer ``alive``, a new one has
-    to be made.
+    to be made; one that died between requests has cost nothing, and is no event.
     """
 
     def __init__(self, *, factory: bytes, time_limit: float | None) -> None:
@@ -179,8 +179,11 @@ class WorkerProcess:
             self._process.join(timeout=1.0)
             return "end", b"", None
 
-    def _died(self) -> Event:
+    def _died(self) -> Event | None:
+        idle = self.idle
         self.kill()
+        if idle:
+            return None
         code = self._process.exitcode or 0
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
         if self._ready:

@@ -27,19 +27,20 @@ class Host(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next job."""
         self._config = new_config
-        if not self._process.alive:
-            self._start()
         return True
 
     def step(self) -> dict[str, Any]:
         """Do the job; what became of it is the trial's only result."""
-        while not self._process.idle:
-            if (event := self._next_event()) is not None:
-                return _result(event)
-        self._process.give(self._config["job"])
-        while (event := self._next_event()) is None:
-            pass
-        return _result(event)
+        event = self._process.collect() if self._process.alive else None
+        while event is None and not self._process.idle:
+            if not self._process.alive:
+                self._start()
+            event = self._next_event()
+        if event is None:
+            self._process.give(self._config["job"])
+        while event is None:
+            event = self._next_event()
+        return {"event": event, "done": True}
 
     def cleanup(self) -> None:
         """End the worker process."""
@@ -53,7 +54,3 @@ class Host(tune.Trainable):
     def _next_event(self) -> Event | None:
         wait_for([self._process])
         return self._process.collect()
-
-
-def _result(event: Event) -> dict[str, Any]:
-    return {"event": event, "done": True}

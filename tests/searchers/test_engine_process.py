@@ -103,6 +103,15 @@ def test_a_process_that_died_while_idle_fails_the_next_request(start: Start) -> 
     assert event.kind == "worker_died"
 
 
+def test_a_process_that_dies_between_requests_is_no_event(start: Start) -> None:
+    process = start()
+    os.kill(answer(ask(process))["pid"], signal.SIGKILL)
+    while process.alive:
+        wait_for([process])
+        assert process.collect() is None
+    assert not process.idle
+
+
 def test_a_request_over_its_time_is_ended(start: Start) -> None:
     process = start(time_limit=0.05)
     event = ask(process, do="sleep")
