@@ -326,7 +326,7 @@ def changed(*path: str | int, to: object) -> dict[str, Any]:
         ),
         (
             changed("head", to="poled"),
-            "head must be one of mlp, pooled, but got 'poled'; did you mean 'pooled'?",
+            "but got 'poled'; did you mean 'pooled'?",
         ),
     ],
     ids=lambda value: value[:50] if isinstance(value, str) else "",

@@ -88,11 +88,12 @@ def widened(block: Any, reach: int, draw: random.Random) -> Any:
     return replace(block, mixer=replace(block.mixer, **changes), channel_mixer=channel_mixer)
 
 
-def check(seeds: range) -> None:
+@pytest.mark.slow
+def test_equal_digest_means_equal_network() -> None:
     graphs: dict[str, str] = {}
     digests: dict[str, str] = {}
     changed = 0
-    for seed in seeds:
+    for seed in range(60):
         drawn = MICRO.walk(RandomChooser(seed))
         near = MICRO.walk(MutationChooser(drawn.decisions, seed, 0.03)).architecture
         other = told_otherwise(drawn.architecture, random.Random(seed))
@@ -102,13 +103,4 @@ def check(seeds: range) -> None:
             graph = computed(each)
             assert graphs.setdefault(each.digest, graph) == graph
             assert digests.setdefault(graph, each.digest) == each.digest
-    assert changed > len(seeds) / 2 and len(graphs) > len(seeds)
-
-
-def test_equal_digest_means_equal_network() -> None:
-    check(range(6))
-
-
-@pytest.mark.slow
-def test_equal_digest_means_equal_network_many_times() -> None:
-    check(range(1000, 1100))
+    assert changed > 30 and len(graphs) > 60
