@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import Storage, StudyName
+from .shared import Storage, StudyName, WorkError
 from .show import CandidateName, open_study
 
 
@@ -27,24 +27,30 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Write a candidate as a model file, checked against the network that was measured."""
-    from ..results.export import export_model
+    from ..results.export import ExportError, export_model
     from ..results.export.weights import WeightsFolder
     from ..searchers.search import weights_folder
 
     record = open_study(study, storage)
     found = record.find(candidate)
     weights = WeightsFolder(weights_folder(record.name)).read(found.architecture)
-    proof = export_model(
-        found.architecture,
-        output,
-        weights=weights,
-        metadata={
-            "study": record.name,
-            "candidate": str(found.number),
-            "training": "short schedule of the search" if weights else "untrained",
-        },
-        seed=record.settings.seed,
-    )
+    accuracy = found.measurements.get("accuracy")
+    metadata = {
+        "study": record.name,
+        "candidate": found.number,
+        "training": dict(accuracy.provenance) if weights and accuracy else "untrained",
+        "measurements": {name: each.value for name, each in found.measurements.items()},
+    }
+    try:
+        proof = export_model(
+            found.architecture,
+            output,
+            weights=weights,
+            metadata=metadata,
+            seed=record.settings.seed,
+        )
+    except ExportError as error:
+        raise WorkError(str(error)) from None
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB), candidate {found.number} of {record.name}")
     print("Weights: " + ("from the search's short schedule" if weights else "untrained"))
     print(

@@ -84,7 +84,7 @@ def check(
 ) -> int:
     """Tell what a space holds, and what of it keeps the constraints, before a search."""
     from ..evaluators.base import METRICS
-    from ..evaluators.cost import ADDITIVE, part_costs
+    from ..evaluators.cost.cost import ADDITIVE_METRICS, additive_costs
     from ..search_space.check import check as check_space
     from ..search_space.errors import InputError, unknown_name
     from ..search_space.feasibility import Constraint
@@ -94,9 +94,9 @@ def check(
     for each in constraints:
         if each.metric not in METRICS:
             raise unknown_name("metric", each.metric, METRICS)
-        if each.metric not in ADDITIVE:
+        if each.metric not in ADDITIVE_METRICS:
             raise InputError(
-                f"what is checked before a search must be one of {', '.join(ADDITIVE)}, "
+                f"what is checked before a search must be one of {', '.join(ADDITIVE_METRICS)}, "
                 f"but got {each.metric!r}"
             )
     found = load_space(space)
@@ -105,7 +105,7 @@ def check(
         resolution=resolution or found.input.height,
         classes=classes or found.classes,
     )
-    told = check_space(found, constraints, metrics=ADDITIVE, costs=part_costs)
+    told = check_space(found, constraints, metrics=ADDITIVE_METRICS, costs=additive_costs)
     if as_json:
         print_json({"space": found.name, "input": list(found.input), **asdict(told)})
         return 0 if told.share else 2

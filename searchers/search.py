@@ -10,7 +10,8 @@ from typing import Any
 
 from ..evaluators.accuracy.data import DataSpec, SearchData, load_search_data
 from ..evaluators.base import METRICS, metric
-from ..evaluators.cost import ADDITIVE, CostEvaluator, part_costs
+from ..evaluators.cost.cost import ADDITIVE_METRICS, additive_costs
+from ..evaluators.cost.evaluator import CostEvaluator
 from ..evaluators.latency.settings import LatencySettings
 from ..results.settings import StudySettings
 from ..results.storage import DEFAULT_STORAGE
@@ -223,9 +224,9 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
     if not constraints:
         return space
     try:
-        return space.constrained(constraints, part_costs)
+        return space.constrained(constraints, additive_costs)
     except InputError as error:
-        found = check(space, constraints, metrics=ADDITIVE, costs=part_costs)
+        found = check(space, constraints, metrics=ADDITIVE_METRICS, costs=additive_costs)
         raise InputError(f"{error}; {'; '.join(found.moves)}") from None
 
 
