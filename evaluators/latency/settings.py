@@ -26,14 +26,14 @@ class LatencySettings:
     """``compiled`` is ``torch.compile`` with its default mode and static shapes."""
     threads: int = 1
     """Threads of one operation on the CPU; at least 1."""
-    warmup_seconds: float = 0.05
+    warmup_seconds: float = 0.04
     """Untimed passes before the first timed one go on for so long at least, s; 0 or more."""
     warmup_iterations: int = 3
     """Untimed passes at least, and the length of the windows by which the warm-up is judged
     stable; at least 1."""
     repeats: int = 20
     """Timed passes at least; at least 10, so that each round has two."""
-    min_seconds: float = 0.1
+    min_seconds: float = 0.08
     """The timed passes go on for so long at least, s; 0 or more."""
     max_seconds: float = 0.5
     """After so long, s, each round ends with its second pass; at least ``min_seconds``."""
