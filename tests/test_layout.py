@@ -1,0 +1,138 @@
+"""The house keeps its order: imports, packages, sizes, no printing."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ORDER = ("search_space", "evaluators", "results", "searchers", "cli")
+"""Each may import those before it."""
+
+# Loaded only where they are used.
+HEAVY = {
+    "fvcore",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "optuna",
+    "pandas",
+    "plotly",
+    "ray",
+    "sklearn",
+    "timm",
+    "torchvision",
+}
+FOLDERS = pytest.mark.parametrize("folder", ORDER)
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The absolute names of what a module of ours imports, anywhere in it."""
+    package = ("nas_explorer", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (".".join((*base, name)) for name in names)
+
+
+@FOLDERS
+def test_imports_point_one_way(folder: str) -> None:
+    allowed = ORDER[: ORDER.index(folder) + 1]
+    for path in modules(folder):
+        for name in imported(path):
+            top, *rest = name.split(".")
+            if top == "nas_explorer":
+                assert rest and rest[0] in allowed, f"{path} imports {name}"
+            assert top not in ORDER, f"{path} imports {name} absolutely"
+
+
+def test_network_code_needs_torch_alone() -> None:
+    """So that an exported source file runs wherever torch does."""
+    known = {"torch", "nas_explorer", *sys.stdlib_module_names}
+    counting = {"numpy"}  # feasibility, not modules
+    for path in modules("search_space"):
+        inside = path.parent.name != "search_space"
+        for name in imported(path):
+            top = name.split(".")[0]
+            if path.name == "files.py":
+                assert top in known | {"yaml"}, f"{path} imports {name}"
+            else:
+                assert top in (known if inside else known | counting), f"{path} imports {name}"
+
+
+def test_packages_are_those_on_disk() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    setup = project["tool"]["setuptools"]
+    on_disk = {
+        "nas_explorer." + ".".join(path.parent.relative_to(ROOT).parts)
+        for folder in ORDER
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert set(setup["packages"]) == on_disk
+    assert setup["package-dir"] == {f"nas_explorer.{folder}": folder for folder in ORDER}
+
+
+@FOLDERS
+def test_every_folder_of_modules_is_a_typed_package(folder: str) -> None:
+    for path in {module.parent for module in modules(folder)}:
+        assert (path / "__init__.py").is_file() and (path / "py.typed").is_file(), path
+
+
+@FOLDERS
+def test_files_are_short_and_say_what_they_are(folder: str) -> None:
+    for path in modules(folder):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 400, f"{path} is too long"
+        assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+
+
+@pytest.mark.parametrize("folder", ORDER[:-1])
+def test_only_the_command_line_prints(folder: str) -> None:
+    for path in modules(folder):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("print", "breakpoint", "input"), f"{path}:{node.lineno}"
+
+
+def heavy_after(code: str) -> set[str]:
+    """The heavy packages that are loaded after ``code``, in a fresh process."""
+    tell = f"import sys; print(*({HEAVY!r} | {{'torch'}}) & set(sys.modules))"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{tell}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return set(run.stdout.split())
+
+
+@pytest.mark.slow
+def test_the_search_space_loads_nothing_heavy_but_torch() -> None:
+    names = [
+        ".".join(("nas_explorer", *path.relative_to(ROOT).with_suffix("").parts))
+        for path in modules("search_space")
+    ]
+    code = "\n".join(f"import {name.removesuffix('.__init__')}" for name in names)
+    assert heavy_after(code) <= {"torch"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['nas', '--help']\n"
+        "import contextlib, io\n"
+        "from nas_explorer.cli.main import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"
+    )
+    assert not heavy_after(code)
