@@ -192,7 +192,10 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         options.searcher, space=prepared.space, objectives=objectives, seed=options.seed
     )
     engine_class = load_engine(options.engine)
-    extra: dict[str, Any] = {"address": options.ray_address} if options.engine == "ray" else {}
+    extra: dict[str, Any] = {}
+    if options.engine == "ray":
+        gpus = 0.0 if prepared.plan.device == "cpu" else 1 / prepared.workers
+        extra = {"address": options.ray_address, "gpus_per_worker": gpus}
     engine = engine_class(workers=prepared.workers, time_limit=options.time_limit, **extra)
     began = time.perf_counter()
     with prepared.study.exclusive():
