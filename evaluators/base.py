@@ -60,6 +60,20 @@ METRICS: Mapping[str, Metric] = {
             summary="elements of the outputs of convolutions and matrix products, one image",
         ),
         Metric(
+            name="param_bytes",
+            unit="B",
+            direction="minimize",
+            tier="exact",
+            summary="bytes of the parameters and saved buffers in float32",
+        ),
+        Metric(
+            name="peak_memory",
+            unit="B",
+            direction="minimize",
+            tier="exact",
+            summary="most bytes of feature maps alive at one time, one image, float32",
+        ),
+        Metric(
             name="latency",
             unit="ms",
             direction="minimize",

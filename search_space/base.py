@@ -194,7 +194,11 @@ class Block(Component):
 
     @abstractmethod
     def wire(self, parts: "PartList", stream: str) -> str:
-        """Add the block's parts after part ``stream``; return the name of the last."""
+        """Add the block's parts after part ``stream``; return the name of the last.
+
+        Which parts it adds, how often and where, may depend on its own knobs and on the classes
+        of its layers, not on the layers' knobs: costs are summed by that rule.
+        """
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why one of its components cannot work on ``shape``, or none."""

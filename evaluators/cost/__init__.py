@@ -1,0 +1,1 @@
+"""Exact costs: parameters, multiply-adds, activations, memory."""

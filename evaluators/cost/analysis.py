@@ -1,0 +1,84 @@
+"""The cost of one module: what fvcore counts with our handles, from one trace."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ...search_space.base import Component
+from ...search_space.shapes import Shape
+from .handles import UncountableOperation
+from .memory import working_memory
+from .trace import Graph, Tracer, counts, operations, saved_tensors, trace
+from .value import COUNTED, FLOAT_BYTES, Cost, Row
+
+_TRACER = Tracer()
+
+
+def _row(module: nn.Module, graph: Graph) -> Row:
+    found = operations(graph)
+    counted = counts(found)
+    amounts = (counted[name] for name in COUNTED)
+    return (*weights(module), *amounts, working_memory(found, graph))
+
+
+def weights(module: nn.Module) -> tuple[int, int]:
+    """Return the trainable parameters, and the bytes of all that is saved of a module."""
+    trainable = sum(each.numel() for each in module.parameters() if each.requires_grad)
+    return trainable, sum(_bytes(each) for each in saved_tensors(module))
+
+
+def _bytes(tensor: Tensor) -> int:
+    if tensor.is_complex():
+        return 2 * FLOAT_BYTES * tensor.numel()
+    return (FLOAT_BYTES if tensor.is_floating_point() else tensor.element_size()) * tensor.numel()
+
+
+def map_bytes(shape: Sequence[int]) -> int:
+    """Return the bytes of a map of one image."""
+    return FLOAT_BYTES * math.prod(shape)
+
+
+def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> Row:
+    """Return the costs of a component where it takes maps of ``in_shapes``; see ``Part.width``.
+
+    Raises:
+        UncountableOperation: If an operation has no formula; it names the component.
+    """
+
+    def build() -> tuple[nn.Module, list[Tensor]]:
+        inputs = [torch.empty(1, *shape) for shape in in_shapes]
+        return component.module(in_shapes[0], width), inputs
+
+    try:
+        return _row(*_TRACER.trace(build))
+    except UncountableOperation as error:
+        place = f"{component.kind} {component.label()} on {in_shapes[0]}"
+        raise UncountableOperation(error.operation, place) from None
+
+
+def count_module(module: nn.Module, *in_shapes: Sequence[int]) -> Cost:
+    """Return the cost of any module for one image (a batch of 1) in eval mode.
+
+    The module runs once, where its weights are; its mode is left as it was.
+
+    Args:
+        module: Anything that takes tensors and can be traced.
+        in_shapes: The sizes of its inputs without the batch, such as ``(3, 224, 224)``.
+
+    Raises:
+        UncountableOperation: If an operation has no formula.
+    """
+    device = next((each.device for each in module.parameters()), None)
+    inputs = [torch.zeros(1, *shape, device=device) for shape in in_shapes]
+    training = [each for each in module.modules() if each.training]
+    try:
+        row = _row(module, trace(module.eval(), inputs))
+    except UncountableOperation as error:
+        raise UncountableOperation(error.operation, type(module).__name__) from None
+    finally:
+        for each in training:
+            each.training = True
+    peak = row[-1] + sum(map(map_bytes, in_shapes))
+    return Cost.from_row(row[:-1], peak_memory=peak)

@@ -1,0 +1,144 @@
+"""Costs of parts on disk, so that another run need not analyse them again.
+
+One file of JSON lines for each version of the code, only ever appended to. A line that was cut off
+by a crash is skipped; several processes may write at once, since each line is one write at the end
+of the file. Failing to use it is logged and never fatal.
+"""
+
+import hashlib
+import inspect
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from ...search_space.architecture import component_text
+from ...search_space.base import Component
+from ...search_space.shapes import Shape
+from .value import COLUMNS, Row
+
+_LOG = logging.getLogger(__name__)
+_LOADED = time.time()
+_KEPT_DAYS = 30
+
+
+def cache_folder() -> Path:
+    """Return where caches are kept: ``$NAS_CACHE``, or the user's cache folder."""
+    if chosen := os.environ.get("NAS_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "nas-explorer"
+
+
+def _sources() -> list[Path]:
+    """Return the files that costs depend on: the components' and these."""
+    folders = (Path(inspect.getfile(Component)).parent, Path(__file__).parent)
+    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+
+
+def code_version() -> str | None:
+    """Return a digest of all code that costs depend on; none where it changed since it was loaded.
+
+    So a changed component is never served what was counted before.
+    """
+    digest = hashlib.sha256(f"{torch.__version__} {COLUMNS}".encode())
+    for path in _sources():
+        if path.stat().st_mtime > _LOADED:
+            return None
+        digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def cache_key(component: Component, in_shapes: Sequence[Shape], width: int | None) -> str | None:
+    """Return the text under which a part is remembered; none for components from elsewhere.
+
+    What they are built of is not part of the version.
+    """
+    package = Component.__module__.rpartition(".")[0]
+    todo = [component]
+    for each in todo:
+        if not type(each).__module__.startswith(f"{package}."):
+            return None
+        todo.extend(each.components().values())
+    return f"{component.kind} {component_text(component)} {[list(s) for s in in_shapes]} {width}"
+
+
+class DiskCache:
+    """What is remembered under one folder for the code as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there."""
+        self._file: Path | None = None
+        self._rows: dict[str, Row] = {}
+        try:
+            version = code_version()
+            if version is not None:
+                self._file = folder / f"costs-{version}.jsonl"
+                self._rows = _read(self._file)
+        except OSError as error:
+            self._give_up(error)
+
+    def get(self, key: str) -> Row | None:
+        """Return what is remembered under ``key``, or none."""
+        return self._rows.get(key)
+
+    def add(self, key: str, row: Row) -> None:
+        """Remember ``row``, in the file too."""
+        self._rows[key] = row
+        if self._file is None:
+            return
+        line = json.dumps([key, *row], separators=(",", ":"))
+        try:
+            if not self._file.exists():
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                _remove_old(self._file.parent)
+            # In front too: what a crash cut off before must not spoil this line.
+            with self._file.open("ab", buffering=0) as file:
+                file.write(f"\n{line}\n".encode())
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        _LOG.warning("costs are not kept on disk: %s", error)
+        self._file = None
+
+
+def _read(path: Path) -> dict[str, Row]:
+    if not path.exists():
+        return {}
+    rows: dict[str, Row] = {}
+    for line in path.read_bytes().splitlines():
+        if found := _parsed(line):
+            rows[found[0]] = found[1]
+    return rows
+
+
+def _parsed(line: bytes) -> tuple[str, Row] | None:
+    """Return key and row of one line, or none where it is not whole."""
+    try:
+        data: Any = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(data, list) or len(cast(list[Any], data)) != len(COLUMNS) + 2:
+        return None
+    key, *row = cast(list[Any], data)
+    whole = isinstance(key, str) and all(type(each) is int for each in row)
+    return (key, tuple(row)) if whole else None
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove the files of other versions that nobody has added to for long."""
+    for path in folder.glob("costs-*.jsonl"):
+        if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""Exact costs of parts and of whole architectures.
+
+The cost of a network is the sum over its parts (the peak memory: the maximum over the running
+parts). Each distinct part is analysed once, and remembered in memory and on disk.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+
+from ...search_space.architecture import Architecture
+from ...search_space.parts import Part
+from .analysis import map_bytes
+from .fold import Fold
+from .handles import UncountableOperation
+from .table import CostTable, Entry, Integers
+from .value import COLUMNS, MAC_KINDS, Cost
+
+ADDITIVE_METRICS = ("params", "macs", "activations", "param_bytes")
+"""Names of the exact metrics that are sums over the parts."""
+
+EXACT_METRICS = (*ADDITIVE_METRICS, "peak_memory")
+"""Names of all exact metrics."""
+
+_MAC_COLUMNS = [COLUMNS.index(kind) for kind in MAC_KINDS]
+_CHUNK = 1024  # architectures summed at once, so that the rows stay in the processor's cache
+
+_table = CostTable()
+_fold = Fold(_table)
+
+
+def clear_memory() -> None:
+    """Forget what was analysed in this process, except what is on disk."""
+    global _table, _fold
+    _table = CostTable()
+    _fold = Fold(_table)
+
+
+def part_cost(part: Part) -> Cost:
+    """Return the cost of one part of a network.
+
+    Raises:
+        UncountableOperation: If an operation in it has no formula.
+    """
+    row = _part_row(part)
+    inputs = sum(map(map_bytes, part.in_shapes))
+    return Cost.from_row(row[:-1], peak_memory=inputs + row[-1])
+
+
+def additive_costs(part: Part) -> Mapping[str, int]:
+    """Return the metrics of one part that add up over a network, by name.
+
+    Raises:
+        UncountableOperation: If an operation in it has no formula.
+    """
+    row = _part_row(part)
+    params, param_bytes, activations = row[:3]
+    macs = sum(row[column] for column in _MAC_COLUMNS)
+    return dict(zip(ADDITIVE_METRICS, (params, macs, activations, param_bytes), strict=True))
+
+
+def _part_row(part: Part) -> list[int]:
+    try:
+        number = _table.number(*part.key)  # first: it may make the table anew
+        return _table.rows[number].tolist()
+    except UncountableOperation as error:
+        raise UncountableOperation(error.operation, f"{error.where}, part {part.name}") from None
+
+
+def architecture_cost(architecture: Architecture) -> Cost:
+    """Return the cost of a whole network.
+
+    Raises:
+        UncountableOperation: If an operation in it has no formula; it names the part.
+    """
+    numbers, times, alive = np.array(_entries(architecture), dtype=np.int64).T
+    rows = _table.rows[numbers]
+    sums = times @ rows[:, :-1]
+    return Cost.from_row(sums.tolist(), peak_memory=int((rows[:, -1] + alive).max()))
+
+
+def costs_of(architectures: Sequence[Architecture]) -> Mapping[str, Integers]:
+    """Return the exact metrics of many architectures at once, by name, in their order.
+
+    Raises:
+        UncountableOperation: If an operation in one has no formula; it names the part.
+    """
+    chunks = [
+        _chunk_costs(architectures[start : start + _CHUNK])
+        for start in range(0, len(architectures), _CHUNK)
+    ]
+    table = np.concatenate(chunks) if chunks else np.zeros((0, len(EXACT_METRICS)), dtype=np.int64)
+    return dict(zip(EXACT_METRICS, table.T, strict=True))
+
+
+def _chunk_costs(architectures: Sequence[Architecture]) -> Integers:
+    """Return (architectures, metrics)."""
+    found = [_entries(each) for each in architectures]
+    starts = np.cumsum([0, *map(len, found[:-1])])
+    flat = chain.from_iterable(chain.from_iterable(found))
+    numbers, times, alive = np.fromiter(flat, dtype=np.int64).reshape(-1, 3).T
+    rows = _table.rows[numbers]
+    params, param_bytes, activations = rows[:, :3].T
+    macs = rows[:, _MAC_COLUMNS].sum(axis=1)
+    additive = np.stack([params, macs, activations, param_bytes], axis=1) * times[:, None]
+    peaks = np.maximum.reduceat(rows[:, -1] + alive, starts)
+    return np.concatenate([np.add.reduceat(additive, starts), peaks[:, None]], axis=1)
+
+
+def _entries(architecture: Architecture) -> list[Entry]:
+    try:
+        return _fold.entries(architecture)
+    except UncountableOperation:
+        for part in architecture.parts():
+            part_cost(part)  # raises again, naming the part
+        raise

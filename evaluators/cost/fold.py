@@ -1,0 +1,182 @@
+"""From architectures to the parts they use, without making their parts one by one."""
+
+from dataclasses import replace
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from ...search_space.architecture import Architecture, Stage, canonical_component
+from ...search_space.base import Block, Component, Layer, field_domains, field_kinds
+from ...search_space.shapes import Shape
+from .analysis import map_bytes
+from .table import CostTable, Entry
+from .wiring import wiring_of
+
+_MOST_KNOWN = 100_000  # components met, before all are forgotten
+
+
+class _Known:
+    """A component on maps of one shape."""
+
+    __slots__ = ("canonical", "given", "numbers", "token")
+
+    def __init__(self, given: Component, canonical: Component, token: object) -> None:
+        self.given = given
+        """As it was met; held, so that its ``id`` stays its own."""
+        self.canonical = canonical
+        """In canonical form."""
+        self.token = token
+        """What a wiring may depend on: see ``Block.wire``."""
+        self.numbers: dict[int, int] = {}
+        """Place (inputs' shapes and width, numbered) to row number."""
+
+
+class _Wiring:
+    """What blocks of one kind use on maps of one shape."""
+
+    def __init__(self) -> None:
+        self.made: int | None = None
+        """Row number of the sum of the parts that are the same in all of them."""
+        self.own: list[tuple[int, int, int, int]] = []
+        """Parts that are components of the block: which one, place, times, bytes alive."""
+
+
+@cache
+def _fields(cls: type[Block]) -> tuple[tuple[str, ...], Any, Any]:
+    """Return the names of the components in a block, and what reads these and its own knobs."""
+
+    def reader(names: tuple[str, ...]) -> Any:
+        if len(names) > 1:
+            return attrgetter(*names)
+        return lambda block: tuple([getattr(block, name) for name in names])  # pyright: ignore
+
+    components, knobs = tuple(field_kinds(cls)), tuple(field_domains(cls))
+    return components, reader(components), reader(knobs)
+
+
+class _OnMap:
+    """What is known of blocks on maps of one shape."""
+
+    def __init__(self, shape: Shape, table: CostTable) -> None:
+        self._shape = shape
+        self._table = table
+        self._known: dict[int, _Known] = {}  # by id: a look-up by value takes ten times as long
+        self._tokens: dict[Component, int] = {}
+        self._wirings: dict[tuple[Any, ...], _Wiring] = {}
+        self._places: list[tuple[tuple[Shape, ...], int | None]] = []
+
+    def add(self, block: Block, times: int, found: list[Entry]) -> None:
+        """Add the parts of a block that runs so often to ``found``."""
+        cls = type(block)
+        if cls.canonical is not Component.canonical:
+            block = canonical_component(block, self._shape)
+        _, components_of, knobs_of = _fields(cls)
+        components = components_of(block)
+        inner: Any = list(map(self._known.get, map(id, components)))
+        if None in inner:
+            inner = [self._meet(component) for component in components]
+        key = (cls, *[each.token for each in inner], knobs_of(block))
+        wiring = self._wirings.get(key)
+        if wiring is None:
+            wiring = self._wirings[key] = self._wire(block, inner)
+        if wiring.made is not None:
+            found.append((wiring.made, times, 0))
+        for which, place, each, alive in wiring.own:
+            number = inner[which].numbers.get(place)
+            if number is None:
+                number = self._number(inner[which], place)
+            found.append((number, each * times, alive))
+
+    def _meet(self, component: Component) -> _Known:
+        canonical = canonical_component(component, self._shape)
+        if isinstance(canonical, Layer):
+            token: object = type(canonical)
+        else:
+            token = self._tokens.setdefault(canonical, len(self._tokens))
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        return self._known.setdefault(id(component), _Known(component, canonical, token))
+
+    def _number(self, known: _Known, place: int) -> int:
+        number = self._table.number(known.canonical, *self._places[place])
+        known.numbers[place] = number
+        return number
+
+    def _wire(self, block: Block, inner: list[_Known]) -> _Wiring:
+        names, *_ = _fields(type(block))
+        canonical: Any = {name: each.canonical for name, each in zip(names, inner, strict=True)}
+        wiring, made = _Wiring(), list[Entry]()
+        for use in wiring_of(replace(block, **canonical), self._shape):
+            where = (use.in_shapes, use.width)
+            if use.field is None:
+                number = self._table.number(use.component, *where)
+                made.append((number, use.times, use.alive))
+                continue
+            if where not in self._places:
+                self._places.append(where)
+            place = self._places.index(where)
+            wiring.own.append((names.index(use.field), place, use.times, use.alive))
+        if made:
+            wiring.made = self._table.add_sum(made)
+        return wiring
+
+
+class Fold:
+    """Finds the parts of architectures; what was found once is remembered."""
+
+    def __init__(self, table: CostTable) -> None:
+        self._table = table
+        self._maps: dict[Shape, _OnMap] = {}
+        self._singles: dict[Any, tuple[Component, Shape, list[Entry]]] = {}
+
+    def entries(self, architecture: Architecture) -> list[Entry]:
+        """Return the parts of an architecture: together they are those of ``parts()``.
+
+        Raises:
+            UncountableOperation: If one cannot be analysed.
+        """
+        shape: Shape = architecture.input
+        first, found = True, list[Entry]()
+        for stage in architecture.stages:
+            if not stage.depth:
+                continue
+            before = architecture.stem if first else stage.downsampling
+            first = False
+            assert before is not None
+            shape = self._single(before, shape, stage.width, found)
+            on_map = self._maps.get(shape)
+            if on_map is None:
+                on_map = self._maps[shape] = _OnMap(shape, self._table)
+            for block, times in _block_times(stage):
+                on_map.add(block, times, found)
+        self._single(architecture.head, shape, architecture.classes, found)
+        return found
+
+    def _single(self, component: Component, shape: Shape, width: int, found: list[Entry]) -> Shape:
+        """Add a stem, a downsampling or a head to ``found``; return the output's shape."""
+        key = (id(component), shape, width)
+        known = self._singles.get(key)
+        if known is None:
+            canonical = canonical_component(component, shape)
+            entries: list[Entry] = []
+            if not canonical.absent:
+                number = self._table.number(canonical, (shape,), width)
+                entries.append((number, 1, map_bytes(shape)))
+            if len(self._singles) >= _MOST_KNOWN:
+                self._singles.clear()
+            known = (component, component.out_shape(shape, width), entries)
+            self._singles[key] = known
+        found.extend(known[2])
+        return known[1]
+
+
+def _block_times(stage: Stage) -> list[tuple[Block, int]]:
+    """Return the blocks of a stage and how often each stands in it."""
+    blocks, depth = stage.blocks, stage.depth
+    if len(blocks) == 1:
+        return [(blocks[0], depth)]
+    times: dict[int, list[Any]] = {}
+    for place, block in enumerate(blocks[:depth]):
+        repeats = (depth - place - 1) // len(blocks) + 1
+        times.setdefault(id(block), [block, 0])[1] += repeats
+    return [(block, count) for block, count in times.values()]
