@@ -49,7 +49,7 @@ class Candidate:
             "number": self.number,
             "digest": self.digest,
             "status": self.status,
-            "architecture": self.architecture.to_json(),
+            "architecture": self.architecture.canonical.to_json(),
             "decisions": dict(self.decisions),
             "measurements": [each.to_json() for each in self.measurements.values()],
             "reason": self.reason,
@@ -62,8 +62,8 @@ class Candidate:
     def from_json(cls, data: Mapping[str, Any]) -> "Candidate":
         """Read what ``to_json`` wrote."""
         architecture = Architecture.from_json(data["architecture"])
-        # The identity given when it was stored stays; it is slow to work out anew for thousands.
-        vars(architecture)["digest"] = data["digest"]
+        # What was worked out before it was stored stays: for thousands that would take seconds.
+        vars(architecture).update(digest=data["digest"], canonical=architecture)
         measurements = [Measurement.from_json(each) for each in data["measurements"]]
         return cls(
             number=data["number"],

@@ -34,8 +34,10 @@ def _axis(name: str, values: Sequence[float | None]) -> dict[str, Any]:
         axis["tickformat"] = ".0%"
     if is_count(name):
         axis["tickformat"] = "~s"
-        if values and all(value and value > 0 for value in values):
-            axis["type"] = "log"
+        known = [value for value in values if value and value > 0]
+        if known and len(known) == len(values):
+            # Labels at 1, 2, 5 and so on, where that leaves enough of them.
+            axis |= {"type": "log", "dtick": "D2" if max(known) > 5 * min(known) else None}
     return axis
 
 
@@ -199,8 +201,7 @@ def best_so_far(candidates: Sequence[Candidate], name: str, *, title: str = "") 
         mode="markers",
         name="candidate",
         marker={"color": BLUE, "symbol": "circle-open", "opacity": 0.7},
-        hovertext=[hover_text(each) for each in shown],
-        hoverinfo="text",
+        hovertemplate="%{y} candidate %{x}<extra></extra>",
     )
     better = np.minimum if metric(name).direction == "minimize" else np.maximum
     figure.add_scatter(

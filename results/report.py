@@ -228,9 +228,9 @@ def _plots(figures: Mapping[str, tuple[go.Figure, str]], names: Sequence[str]) -
 
 _PAIRS = """
 <div class="controls">
-<label>right <select id="x"></select></label>
+<label>x axis <select id="x"></select></label>
 <label><input type="checkbox" id="x-log"> logarithmic</label>
-<label>up <select id="y"></select></label>
+<label>y axis <select id="y"></select></label>
 <label><input type="checkbox" id="y-log"> logarithmic</label>
 </div>
 <figure><div id="plot-pairs" class="plot tall" role="img"

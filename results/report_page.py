@@ -140,18 +140,22 @@ function drawPairs() {
     error_x: bars(x, group, style.bar), error_y: bars(y, group, style.bar),
     hovertext: group.map(hover), hoverinfo: "text", mode: "markers", ...style, bar: undefined,
     type: group.length > 3000 ? "scattergl" : "scatter" });
-  const blue = colour("--blue"), bar = colour("--bar");
+  const blue = colour("--blue"), bar = colour("--bar"), many = points.length > 500;
   const rest = points.filter(i => !chosen.has(i));
   const traces = [
     trace("dominated", rest.filter(i => !all.front[i]),
-      { bar, marker: { color: blue, symbol: "circle-open", size: 8, opacity: 0.8 } }),
+      { bar: many ? "transparent" : bar,
+        marker: { color: blue, symbol: "circle-open", size: many ? 5 : 8, opacity: 0.8 } }),
     trace("on the front of all objectives", rest.filter(i => all.front[i]),
       { bar, marker: { color: blue, symbol: "circle", size: 9 } }),
     trace("front of these two", best,
       { mode: "lines+markers", marker: { color: VERMILLION, symbol: "diamond", size: 11 },
         line: { color: VERMILLION, width: 1.5, shape: metrics[x].less ? "hv" : "vh" } }),
   ].filter(each => each.x.length);
+  const end = (name, pick) => points.map(i => all.value[name][i]).reduce((a, b) => pick(a, b), NaN);
+  const span = name => end(name, (a, b) => a > b ? a : b) / end(name, (a, b) => a < b ? a : b);
   const axis = (name, log) => ({ title: { text: metrics[name].title }, type: log ? "log" : "linear",
+    dtick: log && span(name) > 5 ? "D2" : undefined,  // labels at 1, 2, 5 and so on
     tickformat: metrics[name].share ? ".0%" : metrics[name].count ? "~s" : undefined });
   const layout = themed({ xaxis: axis(x, byId("x-log").checked),
     yaxis: axis(y, byId("y-log").checked), margin: { l: 56, r: 16, t: 16, b: 48 },

@@ -149,12 +149,12 @@ def test_the_front_is_there_without_scripts(page):
     assert "50.0 %" not in front
 
 
-def test_candidates_that_failed_alike_stand_together(study, fill, make_candidate):
+def test_candidates_that_failed_alike_stand_together(study, monkeypatch, make_candidate):
     lost = [
         replace(make_candidate(i, status="failed"), reason=f"reason {i // 30}", traceback="why")
         for i in range(31)
     ]
-    fill(study, *lost)
+    monkeypatch.setattr(study, "candidates", lambda: lost)
     text = "\n".join(Page(report_html(study)).text)
     assert "31\n" in text and "reason 0" in text and "reason 1" in text
     assert text.count("traceback\n") == 2
