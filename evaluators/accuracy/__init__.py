@@ -1,0 +1,1 @@
+"""Accuracy after a short training: data, splits, recipe, training loop."""

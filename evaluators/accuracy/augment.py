@@ -1,0 +1,67 @@
+"""Augmentation of whole batches on the device."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Legend: B batch, C channels, H height, W width.
+
+Augmentation = Literal["none", "shift", "shift+flip"]
+"""``shift``: random crop after padding with black by 1/8 of the side on every side (at least one
+pixel; He et al., Deep residual learning, 2016, section 4.2: 4 of 32 pixels); ``flip``: left and
+right exchanged for half of the images."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Draws:
+    """What is drawn for each of N images: one draw an epoch, not one a batch."""
+
+    top: Tensor
+    """``(N,)``, int64: first row of the crop."""
+    left: Tensor
+    """``(N,)``, int64: first column of the crop."""
+    flip: Tensor
+    """``(N,)``, bool: whether left and right are exchanged."""
+
+
+def padding(resolution: int) -> int:
+    """Return the number of pixels by which an image is padded on every side."""
+    return max(1, resolution // 8)
+
+
+def draw(count: int, resolution: int, generator: torch.Generator) -> Draws:
+    """Draw shifts and flips for ``count`` images, on the generator's device."""
+    device = generator.device
+    shifts = torch.randint(
+        2 * padding(resolution) + 1, (2, count), generator=generator, device=device
+    )
+    flip = torch.rand(count, generator=generator, device=device) < 0.5
+    return Draws(top=shifts[0], left=shifts[1], flip=flip)
+
+
+def augment(
+    images_BCHW: Tensor, draws: Draws, indices_B: Tensor, augmentation: Augmentation
+) -> Tensor:
+    """Return the images, shifted and flipped as drawn.
+
+    Args:
+        images_BCHW: Square images of any dtype.
+        draws: What was drawn for the whole epoch.
+        indices_B: The place in ``draws`` of each image of the batch.
+        augmentation: What to apply.
+    """
+    if augmentation == "none":
+        return images_BCHW
+    size = images_BCHW.shape[-1]
+    padded = F.pad(images_BCHW, (padding(size),) * 4)
+    # A view of every crop, of which one for each image is copied out.
+    crops = padded.unfold(2, size, 1).unfold(3, size, 1)
+    batch = torch.arange(len(images_BCHW), device=images_BCHW.device)
+    shifted = crops[batch, :, draws.top[indices_B], draws.left[indices_B]]
+    if augmentation == "shift":
+        return shifted
+    flip = draws.flip[indices_B].view(-1, 1, 1, 1)
+    return torch.where(flip, shifted.flip(-1), shifted)

@@ -1,0 +1,79 @@
+"""Decoded images kept on disk, so that the next process maps them instead of decoding again."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import PIL
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .images import LabelledImages
+from .layout import ImageFile
+
+_LOG = logging.getLogger(__name__)
+_VERSION = "1"  # counted up when the same files are decoded to other pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodedCache:
+    """A folder of decoded image sets. Failing to use it is logged and never fatal."""
+
+    folder: Path
+    """Made when first needed."""
+
+    def path(self, files: Sequence[ImageFile], *options: object) -> Path:
+        """Return the file for ``files`` decoded with ``options``.
+
+        Its name changes when a file's path, label, size or time of change does.
+        """
+        state = hashlib.blake2b(digest_size=16)
+        state.update(repr((_VERSION, PIL.__version__, options)).encode())
+        for file in files:
+            path = os.fsencode(file.path.absolute())
+            state.update(repr((path, file.label, file.size, file.changed)).encode())
+        return self.folder / f"images-{state.hexdigest()}.safetensors"
+
+    def read(self, path: Path) -> LabelledImages | None:
+        """Return what was written to ``path``, mapped into memory, or none."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = json.loads(file.metadata()["labelled_images"])
+                return LabelledImages(
+                    images=file.get_tensor("images"),
+                    labels=file.get_tensor("labels"),
+                    classes=tuple(metadata["classes"]),
+                    unreadable=tuple((name, why) for name, why in metadata["unreadable"]),
+                )
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            _LOG.warning("ignoring the decoded images in %s: %s", path, error)
+            return None
+
+    def write(self, path: Path, data: LabelledImages) -> None:
+        """Write ``data``; another process sees all of it or nothing."""
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        metadata = {"classes": data.classes, "unreadable": data.unreadable}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(
+                {"images": data.images, "labels": data.labels},
+                partial,
+                {"labelled_images": json.dumps(metadata)},
+            )
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            _LOG.warning("decoded images are not kept in %s: %s", self.folder, error)
+            _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        _LOG.debug("could not remove %s", path)

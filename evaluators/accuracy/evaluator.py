@@ -1,0 +1,112 @@
+"""Accuracy after a short training, as an evaluator."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...search_space.architecture import Architecture
+from ...search_space.errors import InputError
+from ...search_space.network import Network
+from ...search_space.seeds import derive_seed
+from ..base import Evaluator, Measurement
+from .data import SearchData
+from .recipe import Recipe
+from .training import TrainingResult, candidate_faults, seeded, train
+
+Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
+"""Takes the trained weights: architecture, state of the network, provenance of the training."""
+
+
+class AccuracyEvaluator(Evaluator):
+    """Trains each architecture by one recipe and scores it on the validation split."""
+
+    metrics = ("accuracy",)
+
+    def __init__(
+        self,
+        *,
+        data: SearchData,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        time_limit: float | None = None,
+        keep: Keeper | None = None,
+    ) -> None:
+        """Put the data on the device once, for all trainings.
+
+        Args:
+            data: Training and validation split.
+            recipe: How to train.
+            seed: The study's seed; each training's is derived from it and the digest.
+            device: Where to train.
+            time_limit: Seconds that one training may take, at most.
+            keep: Told of the trained weights of each architecture.
+        """
+        self.data = data.to(device)
+        self.recipe = recipe
+        self.seed = seed
+        self.device = device
+        self.time_limit = time_limit
+        self.keep = keep
+
+    def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
+        """Return the validation accuracy with its 95 % Wilson interval.
+
+        Raises:
+            CandidateError: ``non_finite``, ``out_of_memory`` or ``time_limit``.
+            InputError: If the architecture is one for other images or classes.
+        """
+        self._check(architecture)
+        seed = derive_seed(self.seed, architecture.digest)
+        with candidate_faults(), seeded(seed, self.device):
+            model = Network(architecture)
+        result = train(
+            model,
+            self.data,
+            self.recipe,
+            seed=seed,
+            device=self.device,
+            time_limit=self.time_limit,
+        )
+        measurement = self._measurement(result, seed)
+        if self.keep is not None:
+            self.keep(architecture, model.state_dict(), measurement.provenance)
+        return (measurement,)
+
+    def _check(self, architecture: Architecture) -> None:
+        data = self.data
+        wanted = (data.channels, data.resolution, data.resolution, len(data.classes))
+        given = (*architecture.input, architecture.classes)
+        if given != wanted:
+            raise InputError(
+                "the architecture's channels, height, width and classes must be the data's, "
+                f"{wanted}, but got {given}"
+            )
+
+    def _measurement(self, result: TrainingResult, seed: int) -> Measurement:
+        return Measurement(
+            metric="accuracy",
+            value=result.accuracy,
+            low=result.low,
+            high=result.high,
+            provenance={
+                "data": self.data.spec.to_json(),
+                "fingerprint": self.data.fingerprint,
+                "resolution": self.data.resolution,
+                "baseline": self.data.baseline,
+                "recipe": self.recipe.to_json(),
+                "augmentation": self.data.augmentation
+                if self.recipe.augmentation == "auto"
+                else self.recipe.augmentation,
+                "seed": seed,
+                "device": str(self.device),
+                "dtype": "bfloat16" if self.device.type == "cuda" else "float32",
+                "epochs": len(result.curve),
+                "stopped_early": result.stopped_early,
+                "learning_curve": result.curve_json(),
+                "seconds": result.seconds,
+                "torch": torch.__version__,
+            },
+        )

@@ -1,0 +1,73 @@
+"""AdamW without torch's compiler."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the trained parameters: matrices and kernels, and vectors.
+
+    Vectors are norms, biases and scales, also where they are stored as ``(C, 1, 1)``.
+    """
+    matrices: list[Tensor] = []
+    vectors: list[Tensor] = []
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            vector = parameter.numel() == max(parameter.shape, default=1)
+            (vectors if vector else matrices).append(parameter)
+    return matrices, vectors
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), of matrices alone.
+
+    The arithmetic is torch's own function. Its optimiser class loads torch's compiler when it is
+    first made: 900 modules, which take every process more time than several epochs.
+    """
+
+    def __init__(self, model: nn.Module, weight_decay: float) -> None:
+        matrices, vectors = split_parameters(model)
+        self.parameters: Sequence[Tensor] = [*matrices, *vectors]
+        self._groups = ((matrices, weight_decay), (vectors, 0.0))
+        self._averages: Mapping[Tensor, tuple[Tensor, Tensor, Tensor]] = {
+            parameter: (
+                torch.zeros_like(parameter),
+                torch.zeros_like(parameter),
+                torch.zeros((), dtype=torch.float32, device=parameter.device),
+            )
+            for parameter in self.parameters
+        }
+
+    def zero_grad(self) -> None:
+        """Drop the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        """Change the parameters that have a gradient."""
+        for parameters, weight_decay in self._groups:
+            live = [each for each in parameters if each.grad is not None]
+            averages = [self._averages[each] for each in live]
+            adamw(
+                live,
+                [each.grad for each in live if each.grad is not None],
+                [first for first, _, _ in averages],
+                [second for _, second, _ in averages],
+                [],
+                [steps for _, _, steps in averages],
+                fused=True,
+                amsgrad=False,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                lr=lr,
+                weight_decay=weight_decay,
+                eps=EPSILON,
+                maximize=False,
+            )

@@ -1,0 +1,104 @@
+"""How a candidate is trained."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ...search_space.errors import InputError, unknown_name
+
+AUGMENTATIONS = ("auto", "none", "shift", "shift+flip")
+
+
+def _at_least(low: int) -> tuple[str, Callable[[Any], bool]]:
+    return f"a whole number of at least {low}", lambda value: type(value) is int and value >= low
+
+
+def _number(text: str, within: Callable[[float], bool]) -> tuple[str, Callable[[Any], bool]]:
+    return (
+        f"a number {text}",
+        lambda value: type(value) in (int, float) and math.isfinite(value) and within(value),
+    )
+
+
+_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "epochs": _at_least(1),
+    "batch_size": _at_least(2),
+    "lr": _number("above 0", lambda value: value > 0),
+    "weight_decay": _number("of at least 0", lambda value: value >= 0),
+    "warmup": _number("from 0 to 1", lambda value: 0 <= value <= 1),
+    "label_smoothing": _number("from 0 to 1", lambda value: 0 <= value <= 1),
+    "clip": _number("above 0", lambda value: value > 0),
+    "divergence_factor": _number("of at least 1", lambda value: value >= 1),
+    "divergence_epochs": _at_least(1),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """AdamW with a linear warm-up and a cosine to zero, step by step."""
+
+    epochs: int = 12
+    """Passes over the training split; at least 1."""
+    batch_size: int = 128
+    """Images a step, at least 2; what an epoch leaves over is spread over its steps."""
+    lr: float = 4e-3
+    """Highest learning rate; above 0."""
+    weight_decay: float = 0.05
+    """Decoupled weight decay of matrices and kernels (not of norms, biases and scales); 0 or
+    more."""
+    warmup: float = 0.1
+    """Share of all steps during which the learning rate rises; 0 to 1."""
+    label_smoothing: float = 0.1
+    """Share of the target spread over all classes, in training alone; 0 to 1."""
+    augmentation: Literal["auto", "none", "shift", "shift+flip"] = "auto"
+    """``auto`` takes what fits the data; ``shift`` is a random crop after padding."""
+    clip: float = 1.0
+    """Largest norm of the gradient of all parameters together; above 0."""
+    divergence_factor: float = 1.5
+    """A run diverges when its training loss stays above this many times ``log(classes)``, the
+    loss of a network that knows nothing; at least 1."""
+    divergence_epochs: int = 2
+    """Epochs in a row, each begun after the warm-up, until a diverging run is stopped; at
+    least 1."""
+
+    def __post_init__(self) -> None:
+        if self.augmentation not in AUGMENTATIONS:
+            raise unknown_name("augmentation", self.augmentation, AUGMENTATIONS)
+        for name, (text, holds) in _RULES.items():
+            if not holds(getattr(self, name)):
+                raise InputError(f"{name} must be {text}, but got {getattr(self, name)!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only; ``from_json`` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
+        """Read what ``to_json`` wrote; what is left out takes its default.
+
+        Raises:
+            InputError: If a key is unknown or a value out of its range.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise unknown_name("recipe key", key, known)
+        return cls(**data)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Return the learning rate of a step (from 0) of ``steps`` in all.
+
+    It rises linearly to ``lr`` over the first ``warmup * steps`` steps, then follows half a cosine
+    towards 0 (Loshchilov and Hutter, SGDR, 2017, equation 5 without restarts).
+    """
+    warm = warmup_steps(recipe, steps)
+    if step < warm:
+        return recipe.lr * (step + 1) / warm
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+def warmup_steps(recipe: Recipe, steps: int) -> int:
+    """Return the number of steps, of ``steps`` in all, during which the learning rate rises."""
+    return round(recipe.warmup * steps)

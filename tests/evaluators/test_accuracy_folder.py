@@ -1,0 +1,417 @@
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nas_explorer.evaluators.accuracy import cache as cache_module
+from nas_explorer.evaluators.accuracy import folder as folder_module
+from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data, load_test_split
+from nas_explorer.evaluators.accuracy.decode import decode
+from nas_explorer.search_space.errors import InputError
+from PIL import Image
+
+
+def picture(mode="RGB", size=(12, 10), seed=0):
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).convert(
+        mode
+    )
+
+
+def fill(root: Path, classes=("cat", "dog"), count=5, mode="RGB", size=(12, 10), ending="png"):
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            path = root / name / f"{number}.{ending}"
+            picture(mode, size, seed=100 * label + number).save(path)
+    return root
+
+
+def load(root: Path, **options):
+    return load_search_data(DataSpec(name=f"folder:{root}", **options))
+
+
+def refusal(root: Path, **options) -> str:
+    with pytest.raises(InputError) as caught:
+        load(root, **options)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_classes_are_the_folders_and_the_splits_do_not_overlap(tmp_path):
+    data = load(fill(tmp_path, count=10), resolution=8)
+    assert data.classes == ("cat", "dog")
+    # Of 10 a class 2 are the test split, of the remaining 8 a fifth (2, rounded) validates.
+    assert data.train_images.shape == (12, 3, 8, 8)
+    assert torch.bincount(data.validation_labels).tolist() == [2, 2]
+    test = load_test_split(data.spec)
+    assert torch.bincount(test.labels).tolist() == [2, 2]
+    seen = [
+        image.numpy().tobytes()
+        for image in torch.cat([data.train_images, data.validation_images, test.images])
+    ]
+    assert len(set(seen)) == 20
+
+
+def test_another_seed_gives_another_split(tmp_path):
+    root = fill(tmp_path, count=10)
+    assert load(root, seed=1).fingerprint == load(root, seed=1).fingerprint
+    assert load(root, seed=1).fingerprint != load(root, seed=2).fingerprint
+
+
+def test_parts_in_folders_are_taken_as_they_are(tmp_path):
+    fill(tmp_path / "Train", count=4)
+    fill(tmp_path / "valid", count=3)
+    fill(tmp_path / "test", count=2)
+    data = load(tmp_path)
+    assert len(data.train_labels) == 8
+    assert len(data.validation_labels) == 6
+    assert len(load_test_split(data.spec)) == 4
+
+
+def test_a_search_never_opens_the_test_folder(tmp_path, monkeypatch):
+    fill(tmp_path / "train", count=4)
+    fill(tmp_path / "test", count=2)
+    opened = []
+    original = Image.open
+    monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or original(path))
+    spec = load(tmp_path).spec
+    assert opened
+    assert not [path for path in opened if "test" in path.relative_to(tmp_path).parts]
+    load_test_split(spec)
+    assert [path for path in opened if "test" in path.relative_to(tmp_path).parts]
+
+
+def test_a_test_folder_without_classes_does_not_count(tmp_path):
+    fill(tmp_path / "train", count=5)
+    (tmp_path / "test").mkdir()
+    picture().save(tmp_path / "test" / "1.png")
+    data = load(tmp_path)
+    assert len(data.train_labels) + len(data.validation_labels) == 8
+    assert len(load_test_split(data.spec)) == 2
+
+
+def test_resolution_is_the_median_of_the_shorter_sides(tmp_path):
+    fill(tmp_path, count=3, size=(40, 27))
+    picture(size=(90, 80)).save(tmp_path / "cat" / "large.png")
+    # 27, down to a multiple of 4.
+    assert load(tmp_path).resolution == 24
+
+
+@pytest.mark.parametrize(("side", "expected"), [(3, 8), (300, 64)])
+def test_resolution_is_cut_to_a_range(tmp_path, side, expected):
+    assert load(fill(tmp_path, count=2, size=(side, side))).resolution == expected
+
+
+MODES = {
+    "grey.png": lambda path: picture("L").save(path),
+    "grey_alpha.png": lambda path: picture("LA").save(path),
+    "bits.png": lambda path: picture("1").save(path),
+    "palette.png": lambda path: picture("P").save(path),
+    "palette.GIF": lambda path: picture("P").save(path),
+    "alpha.png": lambda path: picture("RGBA").save(path),
+    "print.jpg": lambda path: picture("CMYK").save(path),
+    "video.jpeg": lambda path: picture("YCbCr").save(path),
+    "sixteen.png": lambda path: Image.fromarray(
+        np.arange(120, dtype=np.uint16).reshape(10, 12) * 500
+    ).save(path),
+    "integers.tiff": lambda path: picture("I").save(path),
+    "floats.tif": lambda path: picture("F").save(path),
+    "moving.gif": lambda path: picture("P").save(
+        path, save_all=True, append_images=[picture("P", seed=1)]
+    ),
+    "moving.webp": lambda path: picture().save(
+        path, save_all=True, append_images=[picture(seed=1)]
+    ),
+    "long.png": lambda path: picture(size=(2000, 2)).save(path),
+    "dot.bmp": lambda path: picture(size=(1, 1)).save(path),
+}
+
+
+def test_images_of_any_mode_and_size_are_read(tmp_path):
+    fill(tmp_path, count=2)
+    for name, save in MODES.items():
+        save(tmp_path / "cat" / name)
+    data = load(tmp_path, resolution=8)
+    assert data.unreadable == ()
+    assert data.channels == 3
+    total = len(data.train_labels) + len(data.validation_labels)
+    assert total + len(load_test_split(data.spec)) == 4 + len(MODES)
+
+
+def test_one_channel_is_kept_if_all_images_are_grey(tmp_path):
+    fill(tmp_path, mode="L")
+    assert load(tmp_path).channels == 1
+    picture("RGB").save(tmp_path / "cat" / "colour.png")
+    assert load(tmp_path).channels == 3
+
+
+def pixels(path: Path, channels=3, resolution=2):
+    decoded = decode([path], resolution=resolution, channels=channels)
+    assert decoded.reasons == (None,)
+    return decoded.images[0].astype(int)
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    values = np.array([[0, 257], [257 * 128, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert pixels(tmp_path / "a.png", channels=1)[0].tolist() == [[0, 1], [128, 255]]
+
+
+def test_values_without_a_white_are_stretched(tmp_path):
+    Image.fromarray(np.array([[-1.0, 0.0], [0.0, 1.0]], dtype=np.float32)).save(tmp_path / "a.tif")
+    assert pixels(tmp_path / "a.tif", channels=1)[0].tolist() == [[0, 128], [128, 255]]
+
+
+def test_transparent_places_become_grey(tmp_path):
+    image = Image.new("RGBA", (2, 2), (200, 0, 0, 255))
+    image.putpixel((0, 0), (200, 0, 0, 0))
+    image.save(tmp_path / "a.png")
+    found = pixels(tmp_path / "a.png")
+    assert found[:, 0, 0].tolist() == [128, 128, 128]
+    assert found[:, 1, 1].tolist() == [200, 0, 0]
+
+
+def test_orientation_is_applied(tmp_path):
+    image = Image.new("L", (16, 16), 0)
+    image.paste(255, (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the top of the picture is to the left of the file
+    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    found = pixels(tmp_path / "a.jpg", channels=1)[0]
+    assert (found[:, 1] > 200).all()
+    assert (found[:, 0] < 50).all()
+
+
+def test_the_first_frame_counts(tmp_path):
+    frames = [Image.new("L", (4, 4), value) for value in (40, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert (pixels(tmp_path / "a.gif", channels=1) == 40).all()
+
+
+def test_the_centre_of_a_wide_image_is_kept(tmp_path):
+    image = Image.new("L", (12, 4), 0)
+    image.paste(255, (4, 0, 8, 4))
+    image.save(tmp_path / "a.png")
+    assert (pixels(tmp_path / "a.png", channels=1, resolution=4) == 255).all()
+
+
+def test_small_stripes_are_blended_not_skipped(tmp_path):
+    stripes = np.tile(np.array([0, 255], dtype=np.uint8), (64, 32))
+    Image.fromarray(stripes).save(tmp_path / "a.png")
+    assert (abs(pixels(tmp_path / "a.png", channels=1, resolution=8) - 127) < 12).all()
+
+
+def broken_files(folder: Path) -> set[str]:
+    """Write files that look like images and are none."""
+    whole = io.BytesIO()
+    picture(size=(64, 64)).save(whole, "JPEG")
+    (folder / "truncated.jpg").write_bytes(whole.getvalue()[:700])
+    png = io.BytesIO()
+    picture(size=(64, 64)).save(png, "PNG")
+    (folder / "truncated.png").write_bytes(png.getvalue()[:-400])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.jpg").write_text("no image")
+    (folder / "dangling.png").symlink_to(folder / "nowhere.png")
+    return {"truncated.jpg", "truncated.png", "empty.png", "text.jpg", "dangling.png"}
+
+
+def test_unreadable_files_are_named_and_left_out(tmp_path):
+    fill(tmp_path, count=5)
+    names = broken_files(tmp_path / "dog")
+    data = load(tmp_path)
+    assert {path for path, _ in data.unreadable} == {f"dog/{name}" for name in names}
+    assert all(reason and "\n" not in reason for _, reason in data.unreadable)
+    whole = len(data.train_labels) + len(data.validation_labels)
+    assert whole + len(load_test_split(data.spec)) == 10
+
+
+def test_decompression_bombs_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    fill(tmp_path, count=3)
+    picture(size=(40, 30)).save(tmp_path / "cat" / "warned.png")  # above the limit
+    picture(size=(90, 90)).save(tmp_path / "cat" / "refused.png")  # above twice the limit
+    data = load(tmp_path)
+    assert {path for path, _ in data.unreadable} == {"cat/warned.png", "cat/refused.png"}
+
+
+def test_other_files_are_ignored(tmp_path):
+    fill(tmp_path, count=5)
+    fill(tmp_path, classes=("__MACOSX", ".hidden"), count=2)
+    (tmp_path / "readme.txt").write_text("hello")
+    (tmp_path / "cat" / "Thumbs.db").write_bytes(b"x")
+    (tmp_path / "cat" / "._0.png").write_bytes(b"x")
+    os.mkfifo(tmp_path / "cat" / "pipe.png")  # reading it would wait for ever
+    data = load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert data.unreadable == ()
+
+
+def test_images_in_subfolders_of_a_class_count(tmp_path):
+    fill(tmp_path, count=2)
+    fill(tmp_path / "cat", classes=("2023", "2024"), count=1)
+    data = load(tmp_path)
+    total = len(data.train_labels) + len(data.validation_labels)
+    assert total + len(load_test_split(data.spec)) == 6
+
+
+def test_names_of_any_bytes_can_be_stored(tmp_path):
+    fill(tmp_path, count=3)
+    strange = os.fsdecode(b"caf\xe9")
+    (tmp_path / strange).mkdir()
+    for number in range(3):
+        picture(seed=number).save(tmp_path / strange / f"{number}.png")
+    (tmp_path / strange / "x.png").write_bytes(b"")
+    data = load_search_data(DataSpec(name=f"folder:{tmp_path}"), cache=tmp_path / ".cache")
+    assert data.classes == ("caf\\xe9", "cat", "dog")
+    assert data.unreadable == (("caf\\xe9/x.png", "not an image"),)
+
+
+def test_a_home_folder_may_be_abbreviated(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill(tmp_path / "images")
+    assert load(Path("~/images")).classes == ("cat", "dog")
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    assert "must name an existing folder" in refusal(tmp_path / "nowhere")
+
+
+def test_a_file_is_refused(tmp_path):
+    (tmp_path / "images.zip").write_bytes(b"PK")
+    assert "but got the file" in refusal(tmp_path / "images.zip")
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    assert "holds no folders (0 images)" in refusal(tmp_path)
+
+
+def test_images_without_classes_are_refused(tmp_path):
+    picture().save(tmp_path / "a.png")
+    assert "holds no folders (1 image)" in refusal(tmp_path)
+
+
+def test_one_class_is_refused(tmp_path):
+    fill(tmp_path, classes=("cat",))
+    assert "holds only 'cat'" in refusal(tmp_path)
+
+
+def test_a_folder_around_the_data_set_is_explained(tmp_path):
+    fill(tmp_path / "pets" / "train")
+    assert f"did you mean 'folder:{tmp_path}/pets'?" in refusal(tmp_path)
+
+
+def test_empty_classes_are_refused(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "bird").mkdir()
+    assert "too few have 'bird (0)'" in refusal(tmp_path)
+
+
+def test_a_class_left_with_one_image_is_refused(tmp_path):
+    fill(tmp_path, classes=("cat",), count=3)
+    fill(tmp_path, classes=("dog",), count=1)
+    (tmp_path / "dog" / "1.png").write_text("broken")
+    text = refusal(tmp_path)
+    assert "at least 2 readable images" in text
+    assert "too few have 'dog (1)'; 1 could not be read, the first 'dog/1.png'" in text
+
+
+def test_a_folder_of_broken_images_is_refused(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        broken_files(tmp_path / name)
+    assert "10 could not be read" in refusal(tmp_path)
+
+
+def test_other_classes_in_the_test_folder_are_refused(tmp_path):
+    fill(tmp_path / "train", classes=("cat", "dog"))
+    fill(tmp_path / "test", classes=("cat", "wolf"))
+    text = refusal(tmp_path)
+    assert "'wolf' only in" in text
+    assert "'dog' only in the train folder" in text
+
+
+def test_an_unreadable_test_folder_is_refused_when_it_is_read(tmp_path):
+    fill(tmp_path / "train")
+    for name in ("cat", "dog"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        (tmp_path / "test" / name / "a.png").write_bytes(b"")
+    spec = load(tmp_path).spec
+    with pytest.raises(InputError, match="must hold a readable image"):
+        load_test_split(spec)
+
+
+def test_a_locked_folder_is_refused(tmp_path, monkeypatch):
+    fill(tmp_path)
+    original = os.scandir
+
+    def locked(path):
+        if Path(path) == tmp_path / "dog":
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    assert f"'{tmp_path}/dog': Permission denied" in refusal(tmp_path)
+
+
+def test_more_than_fits_in_memory_is_refused(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.setattr(os, "sysconf", lambda name: 50)
+    assert "give a lower resolution" in refusal(tmp_path)
+
+
+class TestCache:
+    @pytest.fixture
+    def root(self, tmp_path):
+        fill(tmp_path / "images", count=4)
+        (tmp_path / "images" / "cat" / "broken.png").write_bytes(b"")
+        return tmp_path / "images"
+
+    def test_what_is_kept_is_not_decoded_again(self, root, tmp_path, monkeypatch):
+        spec = DataSpec(name=f"folder:{root}")
+        before = load_search_data(spec, cache=tmp_path / "cache")
+        monkeypatch.setattr(folder_module, "decode", None)
+        after = load_search_data(spec, cache=tmp_path / "cache")
+        assert after.fingerprint == before.fingerprint
+        assert after.unreadable == before.unreadable == (("cat/broken.png", "not an image"),)
+        assert torch.equal(after.train_images, before.train_images)
+        assert {path.name for path in root.iterdir()} == {"cat", "dog"}
+
+    def test_a_changed_file_is_decoded_again(self, root, tmp_path):
+        spec = DataSpec(name=f"folder:{root}")
+        before = load_search_data(spec, cache=tmp_path / "cache")
+        picture(seed=77).save(root / "cat" / "0.png")
+        assert load_search_data(spec, cache=tmp_path / "cache").fingerprint != before.fingerprint
+
+    def test_another_resolution_is_decoded_again(self, root, tmp_path):
+        for side in (8, 16):
+            spec = DataSpec(name=f"folder:{root}", resolution=side)
+            assert load_search_data(spec, cache=tmp_path / "cache").resolution == side
+
+    @pytest.mark.parametrize("content", [b"", b"x" * 1000, None])
+    def test_a_damaged_file_is_replaced(self, root, tmp_path, content):
+        spec = DataSpec(name=f"folder:{root}")
+        before = load_search_data(spec, cache=tmp_path / "cache")
+        (kept,) = (tmp_path / "cache").iterdir()
+        whole = kept.read_bytes()
+        kept.write_bytes(whole[:-10] if content is None else content)
+        assert load_search_data(spec, cache=tmp_path / "cache").fingerprint == before.fingerprint
+        assert kept.read_bytes() == whole
+
+    def test_a_folder_that_cannot_be_made_is_not_fatal(self, root, tmp_path, caplog):
+        (tmp_path / "cache").write_text("in the way")
+        load_search_data(DataSpec(name=f"folder:{root}"), cache=tmp_path / "cache")
+        assert "not kept" in caplog.text
+
+    def test_a_full_disk_is_not_fatal_and_leaves_nothing(self, root, tmp_path, monkeypatch, caplog):
+        def full(tensors, path, metadata):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(cache_module, "save_file", full)
+        load_search_data(DataSpec(name=f"folder:{root}"), cache=tmp_path / "cache")
+        assert "No space left" in caplog.text
+        assert list((tmp_path / "cache").iterdir()) == []
