@@ -270,7 +270,9 @@ def cores() -> int:
 
 def default_name(settings: StudySettings) -> str:
     """Return a name that is the same whenever the settings are: so the same command continues."""
-    text = json.dumps(settings.to_json(), sort_keys=True)
+    described = ("space", "data")  # their digests say what they are, wherever they lie
+    meant = {key: value for key, value in settings.to_json().items() if key not in described}
+    text = json.dumps(meant, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:4]
     source = Path(settings.data["name"].partition(":")[2] or settings.data["name"]).name
     return f"{settings.space_name}-{source}-{digest}"
