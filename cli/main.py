@@ -1,5 +1,6 @@
 """The command ``nas``, its commands and its exit codes."""
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -51,8 +52,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
-        return _fail(usage(), 2)
+        return _fail(_with_value(usage(), sys.argv[1:] if arguments is None else arguments), 2)
     return result if isinstance(result, int) else 0
+
+
+def _with_value(message: str, arguments: Sequence[str]) -> str:
+    """Add the value given to a message that names the option alone."""
+    named = re.search(r"Invalid value for '(--[\w-]+)'", message)
+    if named is None or named[1] not in arguments[:-1]:
+        return message
+    given = arguments[arguments.index(named[1]) + 1]
+    return message if given in message else f"{message}, but got {given!r}"
 
 
 def _fail(message: object, code: int) -> int:
