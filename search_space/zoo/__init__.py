@@ -1,1 +1,30 @@
 """Published architectures as values, with the figures that their papers print."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ..errors import unknown_name
+from . import convnext, metaformer, mlp_mixer
+from .entry import ZooEntry
+
+__all__ = ["ZOO", "ZooEntry", "zoo_entry"]
+
+ZOO: Mapping[str, ZooEntry] = MappingProxyType(
+    {
+        entry.name: entry
+        for family in (metaformer, convnext, mlp_mixer)
+        for entry in family.entries()
+    }
+)
+"""All published networks, by name."""
+
+
+def zoo_entry(name: str) -> ZooEntry:
+    """Return the published network of that name.
+
+    Raises:
+        InputError: If there is none; the message lists the known ones.
+    """
+    if name not in ZOO:
+        raise unknown_name("published network", name, ZOO)
+    return ZOO[name]

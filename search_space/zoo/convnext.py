@@ -1,0 +1,179 @@
+"""ConvNeXt (Liu et al., 2022) and InceptionNeXt (Yu et al., 2023).
+
+A ConvNet for the 2020s, arXiv:2201.03545, and InceptionNeXt: When Inception Meets ConvNeXt,
+arXiv:2303.16900.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..base import Head, Norm, TokenMixer
+from ..blocks import ConvNeXtBlock
+from ..channel_mixers.mlp import Mlp
+from ..downsampling import ConvDownsampling
+from ..heads import MlpHead, PooledHead
+from ..mixers.convolution import InceptionConv, LargeKernelConv
+from ..norms import BatchNorm, LayerNorm, NoNorm
+from ..residuals import LayerScaleResidual
+from ..shapes import Shape
+from ..stems import PatchStem
+from .entry import ZooEntry
+
+_SHALLOW, _TINY, _DEEP = (2, 2, 6, 2), (3, 3, 9, 3), (3, 3, 27, 3)
+
+_FACEBOOK = "facebookresearch/ConvNeXt, README.md"
+_SAIL = "sail-sg/inceptionnext, README.md"
+_TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
+
+_T, _B, _L = (96, 192, 384, 768), (128, 256, 512, 1024), (192, 384, 768, 1536)
+_ATTO = (40, 80, 160, 320)
+
+# Name: widths, depths, kernel, resolution, what is printed, where.
+_CONVNEXT = {
+    "ConvNeXt-T": (_T, _TINY, 7, 224, "28M 4.5G", _FACEBOOK),
+    "ConvNeXt-S": (_T, _DEEP, 7, 224, "50M 8.7G", _FACEBOOK),
+    "ConvNeXt-B": (_B, _DEEP, 7, 224, "89M 15.4G", _FACEBOOK),
+    "ConvNeXt-B-384": (_B, _DEEP, 7, 384, "89M 45.0G", _FACEBOOK),
+    "ConvNeXt-L": (_L, _DEEP, 7, 224, "198M 34.4G", _FACEBOOK),
+    "ConvNeXt-L-384": (_L, _DEEP, 7, 384, "198M 101.0G", _FACEBOOK),
+    "convnext_tiny_k5": (_T, _TINY, 5, 224, "29M 4.4G", _SAIL),
+    "convnext_tiny_k3": (_T, _TINY, 3, 224, "28M 4.4G", _SAIL),
+    "convnext_atto": (_ATTO, _SHALLOW, 7, 224, "3.70M 0.55G", _TIMM),
+    "convnext_femto": ((48, 96, 192, 384), _SHALLOW, 7, 224, "5.22M 0.79G", _TIMM),
+    "convnext_pico": ((64, 128, 256, 512), _SHALLOW, 7, 224, "9.05M 1.37G", _TIMM),
+    "convnext_nano": ((80, 160, 320, 640), (2, 2, 8, 2), 7, 224, "15.59M 2.46G", _TIMM),
+}
+
+# Name: width, depth, what is printed.
+_ISOTROPIC = {
+    "ConvNeXt-S iso": (384, 18, "22M 4.3G"),
+    "ConvNeXt-B iso": (768, 18, "87M 16.9G"),
+    "ConvNeXt-L iso": (1024, 36, "306M 59.7G"),
+}
+
+# Name: widths, depths, mixer, resolution, what is printed.
+_INCEPTION, _BAND_OF_9 = InceptionConv(), InceptionConv(band_size=9, branch_ratio=0.25)
+_INCEPTIONNEXT = {
+    "inceptionnext_atto": (_ATTO, _SHALLOW, _BAND_OF_9, 224, "4.2M 0.51G"),
+    "inceptionnext_tiny": (_T, _TINY, _INCEPTION, 224, "28M 4.2G"),
+    "inceptionnext_small": (_T, _DEEP, _INCEPTION, 224, "49M 8.4G"),
+    "inceptionnext_base": (_B, _DEEP, _INCEPTION, 224, "87M 14.9G"),
+    "inceptionnext_base_384": (_B, _DEEP, _INCEPTION, 384, "87M 43.6G"),
+}
+
+_NORMS = "the printed MACs hold the norms"
+_NOTES = {
+    "ConvNeXt-T": "28.6M; another table of the same file prints 29M",
+    "ConvNeXt-B-384": "45.1G; another table of the same file prints 47.0G",
+    "convnext_tiny_k5": "28.4M",
+    "convnext_femto": _NORMS,
+    "convnext_nano": _NORMS,
+    "inceptionnext_atto": _NORMS,
+    "inceptionnext_base": _NORMS,
+}
+
+
+def hierarchical(
+    widths: Sequence[int],
+    depths: Sequence[int],
+    mixer: TokenMixer,
+    *,
+    norm: Norm,
+    head: Head,
+    ratios: Sequence[float] = (4, 4, 4, 4),
+    resolution: int = 224,
+) -> Architecture:
+    """Return a network of four stages of ConvNeXt blocks behind a stem of 4 x 4 patches."""
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=PatchStem(patch_size=4, norm=norm),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=depth,
+                blocks=(
+                    ConvNeXtBlock(
+                        mixer=mixer,
+                        channel_mixer=Mlp(ratio=ratio),
+                        norm=norm,
+                        residual=LayerScaleResidual(init=1e-6),
+                    ),
+                ),
+                downsampling=ConvDownsampling(kernel_size=2, norm=norm) if index else None,
+            )
+            for index, (width, depth, ratio) in enumerate(zip(widths, depths, ratios, strict=True))
+        ),
+        head=head,
+    )
+
+
+def convnext(
+    widths: Sequence[int], depths: Sequence[int], kernel_size: int, resolution: int
+) -> Architecture:
+    """Return a ConvNeXt; the published ones have kernels of 7."""
+    mixer = LargeKernelConv(kernel_size=kernel_size)
+    return hierarchical(
+        widths, depths, mixer, norm=LayerNorm(), head=PooledHead(), resolution=resolution
+    )
+
+
+def isotropic(width: int, depth: int) -> Architecture:
+    """Return a ConvNeXt of one stage behind patches of 16 x 16 (section 3.3)."""
+    block = ConvNeXtBlock(mixer=LargeKernelConv(kernel_size=7))
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=16, norm=NoNorm()),
+        stages=(Stage(width=width, depth=depth, blocks=(block,)),),
+        head=PooledHead(),
+    )
+
+
+def inceptionnext(
+    widths: Sequence[int], depths: Sequence[int], mixer: TokenMixer, resolution: int
+) -> Architecture:
+    """Return an InceptionNeXt: batch norms, a narrower last stage, a head with a perceptron."""
+    return hierarchical(
+        widths,
+        depths,
+        mixer,
+        norm=BatchNorm(),
+        head=MlpHead(ratio=3, activation="gelu", norm=NoNorm(), inner_eps=1e-6),
+        ratios=(4, 4, 4, 3),
+        resolution=resolution,
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of these families."""
+    for name, (widths, depths, kernel, resolution, printed, source) in _CONVNEXT.items():
+        yield ZooEntry(
+            name=name,
+            family="ConvNeXt",
+            resolution=resolution,
+            printed=printed,
+            source=source,
+            make=partial(convnext, widths, depths, kernel, resolution),
+            note=_NOTES.get(name, ""),
+        )
+    for name, (width, depth, printed) in _ISOTROPIC.items():
+        yield ZooEntry(
+            name=name,
+            family="ConvNeXt (isotropic)",
+            resolution=224,
+            printed=printed,
+            source=_FACEBOOK,
+            make=partial(isotropic, width, depth),
+        )
+    for name, (widths, depths, mixer, resolution, printed) in _INCEPTIONNEXT.items():
+        yield ZooEntry(
+            name=name,
+            family="InceptionNeXt",
+            resolution=resolution,
+            printed=printed,
+            source=_SAIL,
+            make=partial(inceptionnext, widths, depths, mixer, resolution),
+            note=_NOTES.get(name, ""),
+        )

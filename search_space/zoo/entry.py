@@ -1,0 +1,46 @@
+"""What the zoo says of a published network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..architecture import Architecture
+
+
+def _number(text: str) -> int:
+    return round(float(text[:-1]) * {"M": 10**6, "G": 10**9}[text[-1]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooEntry:
+    """A published network and the figures that its source prints."""
+
+    name: str
+    """Name in its repository."""
+    family: str
+    """The family of networks it belongs to."""
+    resolution: int
+    """Side of its images in pixels."""
+    printed: str
+    """Trainable parameters and multiply-adds of one image, as printed: ``26M 4.1G``."""
+    source: str
+    """Where the figures are printed: repository and file."""
+    note: str = ""
+    """Why our count is not the printed one to its last digit, where it is not."""
+    make: Callable[[], Architecture]
+    """Makes the architecture."""
+
+    @property
+    def printed_params(self) -> int:
+        """Trainable parameters, as printed."""
+        return _number(self.printed.split()[0])
+
+    @property
+    def printed_macs(self) -> int:
+        """Multiply-adds of one image, as printed."""
+        return _number(self.printed.split()[1])
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The network as a value; made when first asked for."""
+        return self.make()

@@ -1,0 +1,59 @@
+"""MLP-Mixer: An all-MLP Architecture for Vision (Tolstikhin et al., 2021, arXiv:2105.01601).
+
+The paper prints no multiply-adds, and parameters without the classifier; timm prints both whole.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.mlp import Mlp
+from ..heads import PooledHead
+from ..mixers.mlp import TokenMlp
+from ..norms import NoNorm
+from ..shapes import Shape
+from ..stems import PatchStem
+from .entry import ZooEntry
+
+_SOURCE = (
+    "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
+)
+
+# Name: patch, width, depth, what is printed.
+_SIZES = {
+    "mixer_s32_224": (32, 512, 8, "19.1M 1.0G"),
+    "mixer_s16_224": (16, 512, 8, "18.53M 3.79G"),
+    "mixer_b32_224": (32, 768, 12, "60.29M 3.24G"),
+    "mixer_b16_224": (16, 768, 12, "59.88M 12.62G"),
+    "mixer_l32_224": (32, 1024, 24, "206.94M 11.27G"),
+    "mixer_l16_224": (16, 1024, 24, "208.2M 44.6G"),
+}
+
+_NOTE = "the printed MACs hold the norms"
+
+
+def mixer(patch: int, width: int, depth: int) -> Architecture:
+    """Return an MLP-Mixer: one stage, layer norm before the mean of the head."""
+    block = MetaFormerBlock(mixer=TokenMlp(ratio=0.5), channel_mixer=Mlp(ratio=4))
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=patch, norm=NoNorm()),
+        stages=(Stage(width=width, depth=depth, blocks=(block,)),),
+        head=PooledHead(norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (patch, width, depth, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="MLP-Mixer",
+            resolution=224,
+            printed=printed,
+            source=_SOURCE,
+            make=partial(mixer, patch, width, depth),
+            note="" if name in ("mixer_s32_224", "mixer_b32_224") else _NOTE,
+        )

@@ -1,0 +1,101 @@
+"""Networks of the zoo compute what timm's networks of the same weights compute."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import timm
+import torch
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.heads import MlpHead, PooledHead
+from nas_explorer.search_space.network import Network
+from nas_explorer.search_space.norms import LayerNorm
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.zoo import zoo_entry
+from torch import Tensor, nn
+
+SIDE = 64
+
+# Our name to timm's. One of each family, and those that differ in more than widths and depths.
+PAIRS = {
+    "poolformer_s12": "poolformer_s12",
+    "poolformer_m36": "poolformer_m36",
+    "poolformerv2_s12": "poolformerv2_s12",
+    "poolformerv2_s24": "poolformerv2_s24",
+    "convformer_s18": "convformer_s18",
+    "convformer_s36": "convformer_s36",
+    "caformer_s18": "caformer_s18",
+    "caformer_s36": "caformer_s36",
+    "caformer_m36": "caformer_m36",
+    "ConvNeXt-T": "convnext_tiny",
+    "ConvNeXt-S": "convnext_small",
+    "convnext_atto": "convnext_atto",
+    "convnext_nano": "convnext_nano",
+    "inceptionnext_atto": "inception_next_atto",
+    "inceptionnext_tiny": "inception_next_tiny",
+    "mixer_s32_224": "mixer_s32_224",
+    "mixer_s16_224": "mixer_s16_224",
+}
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """Move scales, biases and running statistics away from where they start, so that all count."""
+    draw = torch.Generator().manual_seed(1)
+    for name, value in module.state_dict().items():
+        if name.endswith("running_var"):
+            value.uniform_(0.5, 1.5, generator=draw)
+        elif value.dim() <= 1 and value.is_floating_point():
+            around = 0.0 if name.endswith(("bias", "running_mean")) else 0.7
+            value.normal_(around, 0.2, generator=draw)
+    return module.eval()
+
+
+def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
+    """timm's weights; it lists the scale of a ConvNeXt block before the block's layers."""
+    names = list(weights)
+    for name in [name for name in names if name.endswith(".gamma")]:
+        names.remove(name)
+        block = name.removesuffix("gamma")
+        last = max(index for index, other in enumerate(names) if other.startswith(block))
+        names.insert(last + 1, name)
+    return [weights[name] for name in names if not re.search("num_batches_tracked", name)]
+
+
+def loaded(architecture: Architecture, weights: list[Tensor]) -> Network:
+    """Our network with the weights given, in order; of kernels beyond the map, the centre."""
+    network = Network(architecture).eval()
+    ours = [v for name, v in network.state_dict().items() if "num_batches_tracked" not in name]
+    for value, given in zip(ours, weights, strict=True):
+        if given.dim() == 4 and given.shape[0] == value.shape[0]:
+            cut = [(have - want) // 2 for have, want in zip(given.shape, value.shape, strict=True)]
+            given = given[:, :, cut[2] : cut[2] + value.shape[2], cut[3] : cut[3] + value.shape[3]]
+        value.copy_(given.reshape(value.shape))
+    return network
+
+
+def small(name: str) -> Architecture:
+    """The network on small images, with timm's head where that is not the published one.
+
+    timm's poolformers norm after the mean, and the norm in its heads has another epsilon.
+    """
+    architecture = replace(zoo_entry(name).architecture, input=Shape(3, SIDE, SIDE))
+    head = architecture.head
+    if name.startswith("poolformer_"):
+        head = PooledHead(norm=LayerNorm())
+    if isinstance(head, MlpHead):
+        head = replace(head, inner_eps=1e-6)
+    return replace(architecture, head=head)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "theirs"), PAIRS.items(), ids=list(PAIRS))
+def test_the_same_function_as_timm(name: str, theirs: str) -> None:
+    size = {"img_size": SIDE} if theirs.startswith("mixer") else {}
+    with torch.no_grad():
+        reference = randomised(timm.create_model(theirs, pretrained=False, **size))
+        network = loaded(small(name), in_our_order(reference.state_dict()))
+        x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+        expected = reference(x)
+        got = network(x)
+    assert expected.std() > 0.01
+    assert (got - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max()))
