@@ -23,7 +23,7 @@ from .space import SearchSpace
 from .steps import PATTERNS, StageSpace
 from .tables import component_class
 
-MOST_VALUES = 1024
+MOST_VALUES = 128
 """No decision of a file may have more values."""
 
 MOST_STAGES = 32

@@ -152,11 +152,14 @@ class StepGraph:
     # What a slot offers ---------------------------------------------------------------------
 
     def rows(self, slot: Slot, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
-        """Return what ``slot`` offers on ``shape``; computed once."""
-        key = (id(slot), shape, width)
+        """Return what ``slot`` offers on ``shape`` (for ``width`` channels); computed once."""
+        key = (id(slot), shape)
         if key not in self._rows:
-            self._rows[key] = slot.rows(shape, width)
-        return self._rows[key]
+            self._rows[key] = slot.rows(shape)
+        rows = self._rows[key]
+        if width is None:
+            return rows
+        return tuple(row for row in rows if _made(row).refuses(shape, width) is None)
 
     def option(self, index: int, name: str) -> Option:
         """Return one kind of block of a stage."""
@@ -345,6 +348,11 @@ class StepGraph:
 
 Ways = tuple[str, Sequence[tuple[Row, Node]]]
 """Where the paths of the decisions begin; the choices and where they lead."""
+
+
+def _made(row: Row) -> Component:
+    assert row.component is not None
+    return row.component
 
 
 def _single(component: Component | None, shape: Shape, width: int | None) -> tuple[Part, ...]:

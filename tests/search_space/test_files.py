@@ -132,7 +132,7 @@ MIXER = ("every_stage", "block", "metaformer", "mixer")
         (changed("stages", 0, "width", to=10**9), "but got 1000000000"),
         (
             changed("stages", 0, "width", to={"min": 1, "max": 10**9}),
-            "stages.0.width must have at most 1024 values, but got 1 to 1000000000 in steps of 1",
+            "stages.0.width must have at most 128 values, but got 1 to 1000000000 in steps of 1",
         ),
         (changed("stages", 0, "pattern", to="every"), "pattern must be one of uniform, alternate"),
         (
