@@ -1,0 +1,185 @@
+"""Hard constraints: what is drawn keeps them, and all that keeps them is drawn."""
+
+import zlib
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from nas_explorer.search_space.architecture import Architecture, component_text
+from nas_explorer.search_space.check import check
+from nas_explorer.search_space.choosers import CrossoverChooser, MutationChooser, RandomChooser
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.guide import Guide
+from nas_explorer.search_space.parts import Part
+
+from .spaces import MEETING, SMALL, every_architecture, small_space
+
+SPACES = SMALL | MEETING
+every_space = pytest.mark.parametrize("text", SPACES.values(), ids=list(SPACES))
+
+
+def costs(part: Part) -> Mapping[str, float]:
+    """Two costs that depend on everything and on nothing that means anything."""
+    text = f"{component_text(part.component)} {part.in_shapes} {part.width}"
+    mixed = zlib.crc32(text.encode())
+    return {"red": mixed % 101, "blue": mixed // 101 % 53}
+
+
+def totals(architecture: Architecture) -> tuple[float, float]:
+    each = [costs(part) for part in architecture.parts()]
+    return sum(cost["red"] for cost in each), sum(cost["blue"] for cost in each)
+
+
+def limits(text: str, share: float) -> tuple[list[Constraint], set[str]]:
+    """Constraints that about ``share`` of a space keeps, and the digests of those that do."""
+    sums = {digest: totals(each) for digest, each in every_architecture(text).items()}
+    reds = sorted(red for red, _ in sums.values())
+    blues = sorted(blue for _, blue in sums.values())
+    high = reds[int(share * (len(reds) - 1))]
+    low = blues[len(blues) // 4]
+    kept = {digest for digest, (red, blue) in sums.items() if red <= high and blue >= low}
+    return [Constraint.parse(f"red<={high}"), Constraint.parse(f"blue>={low}")], kept
+
+
+@every_space
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_exactly_what_keeps_the_constraints_is_enumerated(text: str, share: float) -> None:
+    constraints, kept = limits(text, share)
+    space = small_space(text)
+    if not kept:
+        with pytest.raises(InputError, match="must keep red<="):
+            space.constrained(constraints, costs)
+        return
+    constrained = space.constrained(constraints, costs)
+    drawn = [draw.architecture.digest for draw in constrained.enumerate()]
+    assert set(drawn) == kept
+    assert constrained.guide is not None and constrained.guide.exact
+    assert constrained.guide.feasible == len(drawn)
+
+
+@pytest.mark.parametrize("name", ["patterns", "ratios that meet", "kinds of blocks"])
+def test_uniform_draws_are_uniform(name: str) -> None:
+    """Pearson's chi-square over the feasible architectures, at three standard deviations."""
+    constraints, kept = limits(SMALL[name], 0.5)
+    space = small_space(SMALL[name])
+    for each, among in (
+        (space.constrained(constraints, costs), kept),
+        (space, set(every_architecture(SMALL[name]))),
+    ):
+        draws = 12 * len(among)
+        counts = Counter(each.draw_uniform(seed).architecture.digest for seed in range(draws))
+        assert set(counts) <= among
+        square = sum((counts[digest] - 12) ** 2 / 12 for digest in among)
+        freedom = len(among) - 1
+        assert abs(square - freedom) < 3 * (2 * freedom) ** 0.5
+
+
+@pytest.mark.parametrize("cap", [2, 8, 64])
+def test_thinned_sums_never_lead_astray(cap: int) -> None:
+    for text in SPACES.values():
+        constraints, kept = limits(text, 0.3)
+        space = small_space(text)
+        guide = Guide(graph=space.graph, constraints=constraints, costs=costs, cap=cap)
+        if guide.feasible:
+            steered = space.constrained(constraints, costs)
+            object.__setattr__(steered, "guide", guide)
+            digests = {steered.walk(RandomChooser(i)).architecture.digest for i in range(40)}
+            digests |= {steered.draw_uniform(i).architecture.digest for i in range(40)}
+            assert digests <= kept
+
+
+def test_a_single_upper_bound_is_exact_however_few_sums_are_kept() -> None:
+    for text in SPACES.values():
+        sums = {totals(each)[0] for each in every_architecture(text).values()}
+        space = small_space(text)
+        for bound, feasible in ((min(sums), True), (min(sums) - 1, False)):
+            constraint = Constraint(metric="red", high=bound)
+            guide = Guide(graph=space.graph, constraints=[constraint], costs=costs, cap=2)
+            assert bool(guide.feasible) == feasible
+
+
+def test_every_chooser_is_steered() -> None:
+    space = load_space("micro").bind(channels=1, resolution=8, classes=10)
+    reds = sorted(totals(space.walk(RandomChooser(i)).architecture)[0] for i in range(60))
+    constraints = [
+        Constraint(metric="red", low=reds[2], high=reds[5]),
+        Constraint.parse("blue<600"),
+    ]
+    steered = space.constrained(constraints, costs)
+    first, second = (steered.walk(RandomChooser(i)) for i in (1, 2))
+    for seed in range(25):
+        for draw in (
+            steered.walk(RandomChooser(seed)),
+            steered.walk(MutationChooser(first.decisions, seed, 0.2)),
+            steered.walk(CrossoverChooser(first.decisions, second.decisions, seed)),
+            steered.draw_uniform(seed),
+        ):
+            red, blue = totals(draw.architecture)
+            assert reds[2] <= red <= reds[5] and blue < 600
+
+
+def test_strict_and_doubled_bounds() -> None:
+    text = SMALL["patterns"]
+    reds = sorted({totals(each)[0] for each in every_architecture(text).values()})
+    low, high = reds[1], reds[-2]
+    space = small_space(text).constrained(
+        [
+            Constraint.parse(f"red>{low}"),
+            Constraint.parse(f"red<{high}"),
+            Constraint.parse("red>=0"),
+        ],
+        costs,
+    )
+    found = {totals(draw.architecture)[0] for draw in space.enumerate()}
+    assert found == set(reds[2:-2])
+
+
+@every_space
+def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
+    space = small_space(text)
+    reds = [totals(each)[0] for each in every_architecture(text).values()]
+    told = check(space, [], metrics=["red", "blue"], costs=costs)
+    assert told.walks == space.size() and told.share == 1
+    assert (told.spreads["red"].low, told.spreads["red"].high) == (min(reds), max(reds))
+    assert min(reds) <= told.spreads["red"].median <= max(reds)
+    none = check(space, [Constraint.parse("red<=1")], metrics=["red"], costs=costs)
+    assert none.share == 0
+    assert none.moves == (f"red<=1 must become red<={min(reds)} or more",)
+    constraints, kept = limits(text, 0.5)
+    some = check(space, constraints, metrics=["red", "blue"], costs=costs)
+    assert some.exact and (some.share > 0) == bool(kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high", "strict"),
+    [
+        ("params<=2e6", float("-inf"), 2e6, False),
+        ("params <= 2M", float("-inf"), 2e6, False),
+        ("macs>1.5G", 1.5e9, float("inf"), True),
+        ("latency<5", float("-inf"), 5, True),
+        ("macs in 200e6..300e6", 200e6, 300e6, False),
+        ("macs in 200M..0.3G", 200e6, 300e6, False),
+        ("params==12k", 12e3, 12e3, False),
+    ],
+)
+def test_constraints_as_text(text: str, low: float, high: float, strict: bool) -> None:
+    constraint = Constraint.parse(text)
+    assert (constraint.low, constraint.high, constraint.strict) == (low, high, strict)
+    assert Constraint.parse(str(constraint)) == constraint
+
+
+@pytest.mark.parametrize(
+    "text", ["", "params", "params<=", "params=<3", "params<=two", "macs in 3..2", "<=3", "a<=1<=2"]
+)
+def test_constraints_that_are_not_right(text: str) -> None:
+    with pytest.raises(InputError, match="must") as caught:
+        Constraint.parse(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_bounds_and_their_own_values() -> None:
+    assert Constraint.parse("a<=3").holds(3) and not Constraint.parse("a<3").holds(3)
+    assert Constraint.parse("a in 1..3").holds(1) and not Constraint.parse("a in 1..3").holds(0)
+    assert not Constraint.parse("a>=3").holds(2.999)
