@@ -1,4 +1,4 @@
-"""One torch thread a process; no skipped test where the caller refuses that."""
+"""One torch thread a process, caches of its own; no skipped test where the caller refuses that."""
 
 import os
 from collections.abc import Generator
@@ -6,6 +6,11 @@ from collections.abc import Generator
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["NAS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session", autouse=True)

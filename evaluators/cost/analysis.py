@@ -64,14 +64,14 @@ def count_module(module: nn.Module, *in_shapes: Sequence[int]) -> Cost:
     The module runs once, where its weights are; its mode is left as it was.
 
     Args:
-        module: Anything that takes tensors and can be traced.
+        module: Anything that takes tensors of its weights' type and can be traced.
         in_shapes: The sizes of its inputs without the batch, such as ``(3, 224, 224)``.
 
     Raises:
         UncountableOperation: If an operation has no formula.
     """
-    device = next((each.device for each in module.parameters()), None)
-    inputs = [torch.zeros(1, *shape, device=device) for shape in in_shapes]
+    like = next((each for each in module.parameters() if each.is_floating_point()), torch.empty(0))
+    inputs = [like.new_zeros((1, *shape)) for shape in in_shapes]
     training = [each for each in module.modules() if each.training]
     try:
         row = _row(module, trace(module.eval(), inputs))

@@ -5,7 +5,6 @@ parts). Each distinct part is analysed once, and remembered in memory and on dis
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from ...search_space.parts import Part
 from .analysis import map_bytes
 from .fold import Fold
 from .handles import UncountableOperation
-from .table import CostTable, Entry, Integers
+from .table import CostTable, Integers
 from .value import COLUMNS, MAC_KINDS, Cost
 
 ADDITIVE_METRICS = ("params", "macs", "activations", "param_bytes")
@@ -74,7 +73,9 @@ def architecture_cost(architecture: Architecture) -> Cost:
     Raises:
         UncountableOperation: If an operation in it has no formula; it names the part.
     """
-    numbers, times, alive = np.array(_entries(architecture), dtype=np.int64).T
+    found: list[int] = []
+    _add(architecture, found)
+    numbers, times, alive = np.array(found, dtype=np.int64).reshape(-1, 3).T
     rows = _table.rows[numbers]
     sums = times @ rows[:, :-1]
     return Cost.from_row(sums.tolist(), peak_memory=int((rows[:, -1] + alive).max()))
@@ -96,10 +97,12 @@ def costs_of(architectures: Sequence[Architecture]) -> Mapping[str, Integers]:
 
 def _chunk_costs(architectures: Sequence[Architecture]) -> Integers:
     """Return (architectures, metrics)."""
-    found = [_entries(each) for each in architectures]
-    starts = np.cumsum([0, *map(len, found[:-1])])
-    flat = chain.from_iterable(chain.from_iterable(found))
-    numbers, times, alive = np.fromiter(flat, dtype=np.int64).reshape(-1, 3).T
+    found: list[int] = []
+    starts: list[int] = []
+    for each in architectures:
+        starts.append(len(found) // 3)
+        _add(each, found)
+    numbers, times, alive = np.array(found, dtype=np.int64).reshape(-1, 3).T
     rows = _table.rows[numbers]
     params, param_bytes, activations = rows[:, :3].T
     macs = rows[:, _MAC_COLUMNS].sum(axis=1)
@@ -108,9 +111,9 @@ def _chunk_costs(architectures: Sequence[Architecture]) -> Integers:
     return np.concatenate([np.add.reduceat(additive, starts), peaks[:, None]], axis=1)
 
 
-def _entries(architecture: Architecture) -> list[Entry]:
+def _add(architecture: Architecture, found: list[int]) -> None:
     try:
-        return _fold.entries(architecture)
+        _fold.add(architecture, found)
     except UncountableOperation:
         for part in architecture.parts():
             part_cost(part)  # raises again, naming the part

@@ -65,7 +65,7 @@ class _OnMap:
         self._wirings: dict[tuple[Any, ...], _Wiring] = {}
         self._places: list[tuple[tuple[Shape, ...], int | None]] = []
 
-    def add(self, block: Block, times: int, found: list[Entry]) -> None:
+    def add(self, block: Block, times: int, found: list[int]) -> None:
         """Add the parts of a block that runs so often to ``found``."""
         cls = type(block)
         if cls.canonical is not Component.canonical:
@@ -80,12 +80,12 @@ class _OnMap:
         if wiring is None:
             wiring = self._wirings[key] = self._wire(block, inner)
         if wiring.made is not None:
-            found.append((wiring.made, times, 0))
+            found += (wiring.made, times, 0)
         for which, place, each, alive in wiring.own:
             number = inner[which].numbers.get(place)
             if number is None:
                 number = self._number(inner[which], place)
-            found.append((number, each * times, alive))
+            found += (number, each * times, alive)
 
     def _meet(self, component: Component) -> _Known:
         canonical = canonical_component(component, self._shape)
@@ -127,16 +127,19 @@ class Fold:
     def __init__(self, table: CostTable) -> None:
         self._table = table
         self._maps: dict[Shape, _OnMap] = {}
-        self._singles: dict[Any, tuple[Component, Shape, list[Entry]]] = {}
+        self._singles: dict[Any, tuple[Component, Shape, tuple[int, ...]]] = {}
 
-    def entries(self, architecture: Architecture) -> list[Entry]:
-        """Return the parts of an architecture: together they are those of ``parts()``.
+    def add(self, architecture: Architecture, found: list[int]) -> None:
+        """Add the parts of an architecture to ``found``: together they are those of ``parts()``.
+
+        What is added are entries (``table.Entry``) one after the other, three numbers each: so
+        many tuples alive would keep Python's garbage collector busy.
 
         Raises:
             UncountableOperation: If one cannot be analysed.
         """
         shape: Shape = architecture.input
-        first, found = True, list[Entry]()
+        first = True
         for stage in architecture.stages:
             if not stage.depth:
                 continue
@@ -150,23 +153,21 @@ class Fold:
             for block, times in _block_times(stage):
                 on_map.add(block, times, found)
         self._single(architecture.head, shape, architecture.classes, found)
-        return found
 
-    def _single(self, component: Component, shape: Shape, width: int, found: list[Entry]) -> Shape:
+    def _single(self, component: Component, shape: Shape, width: int, found: list[int]) -> Shape:
         """Add a stem, a downsampling or a head to ``found``; return the output's shape."""
         key = (id(component), shape, width)
         known = self._singles.get(key)
         if known is None:
             canonical = canonical_component(component, shape)
-            entries: list[Entry] = []
+            entry: tuple[int, ...] = ()
             if not canonical.absent:
-                number = self._table.number(canonical, (shape,), width)
-                entries.append((number, 1, map_bytes(shape)))
+                entry = (self._table.number(canonical, (shape,), width), 1, map_bytes(shape))
             if len(self._singles) >= _MOST_KNOWN:
                 self._singles.clear()
-            known = (component, component.out_shape(shape, width), entries)
+            known = (component, component.out_shape(shape, width), entry)
             self._singles[key] = known
-        found.extend(known[2])
+        found += known[2]
         return known[1]
 
 

@@ -77,7 +77,7 @@ class Tracer:
     numbers.
     """
 
-    def __init__(self, patience: float = 1.0) -> None:
+    def __init__(self, patience: float = 2.0) -> None:
         """Prepare; ``patience`` is the processor time in seconds to be spent on real numbers."""
         self._patience = patience
 

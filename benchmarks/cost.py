@@ -1,0 +1,113 @@
+"""How much faster are sums over parts than a trace of the whole network?
+
+Random architectures of the ``imagenet`` preset at 224 pixels. On one side fvcore, with our handles
+and all amounts in one trace; on the other our sums, from cold (nothing remembered, in memory or on
+disk), once warm, and many at a time. Both start from the architecture; fvcore's side builds the
+network first, and half of it runs before ours, half after, so that a change in the machine's load
+meets both. The last line is JSON.
+
+    python benchmarks/cost.py [--quick] [--candidates N] [--whole N] [--device cpu]
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+import torch
+from nas_explorer.evaluators.cost.cost import architecture_cost, clear_memory, costs_of
+from nas_explorer.evaluators.cost.reference import fvcore_counts
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.files import load_space
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that ``work`` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def whole_network(architecture: Architecture, device: str) -> dict[str, int]:
+    """Return what fvcore counts on the built network, and its parameters."""
+    with torch.device(device):
+        module = architecture.build().eval()
+        counted = fvcore_counts(module, torch.zeros(1, *architecture.input))
+    return {"params": sum(each.numel() for each in module.parameters()), **counted}
+
+
+def summed(architecture: Architecture) -> dict[str, int]:
+    """Return our sums in the same form."""
+    cost = architecture_cost(architecture)
+    found = {"params": cost.params, "activations": cost.activations}
+    return {**found, **cost.macs_by_kind, **cost.other_by_kind}
+
+
+def agree(drawn: Sequence[Architecture], wholes: Sequence[dict[str, int]]) -> bool:
+    """Whether all totals are the same: ours and fvcore's, one by one and many at a time."""
+    columns = costs_of(drawn)
+    for index, architecture in enumerate(drawn):
+        cost = architecture_cost(architecture)
+        if any(getattr(cost, name) != column[index] for name, column in columns.items()):
+            return False
+    return all(summed(each) == whole for each, whole in zip(drawn, wholes, strict=False))
+
+
+def main() -> None:
+    """Measure both sides and print the table and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--candidates", type=int, default=1000, help="architectures for our side")
+    parser.add_argument("--whole", type=int, default=40, help="of these, networks for fvcore")
+    parser.add_argument("--device", default="cpu", help="where fvcore runs the networks")
+    options = parser.parse_args()
+    candidates, whole = (8, 2) if options.quick else (options.candidates, options.whole)
+    torch.set_num_threads(1)
+    os.environ["NAS_CACHE"] = tempfile.mkdtemp(prefix="nas-cost-")
+    clear_memory()
+    space = load_space("imagenet")
+    drawn = [space.walk(RandomChooser(seed)).architecture for seed in range(candidates)]
+
+    wholes: list[dict[str, int]] = []
+    seconds = 0.0
+    for index, architecture in enumerate(drawn[:whole]):
+        if index == whole // 2:
+            cold = timed(lambda: [architecture_cost(each) for each in drawn])
+            warm = min(timed(lambda: [architecture_cost(each) for each in drawn]) for _ in range(3))
+            batch = min(timed(lambda: costs_of(drawn)) for _ in range(3))
+        seconds += timed(lambda: wholes.append(whole_network(architecture, options.device)))  # noqa: B023
+
+    rates = {
+        "fvcore, whole network": whole / seconds,
+        "ours, from cold": candidates / cold,
+        "ours, warm, one by one": candidates / warm,
+        "ours, warm, many at a time": candidates / batch,
+    }
+    for name, rate in rates.items():
+        print(f"{name:<28} {rate:>12,.1f} candidates/s {rate / (whole / seconds):>10,.0f} x")
+    figures = {
+        "warm_ratio": seconds / whole * candidates / warm,
+        "cold_ratio": seconds / whole * candidates / cold,
+        "equal": agree(drawn, wholes),
+        "per_second_one": candidates / warm,
+        "per_second_batch": candidates / batch,
+        "per_second_fvcore": whole / seconds,
+        "candidates": candidates,
+        "whole_networks": whole,
+        "quick": options.quick,
+        "device": options.device,
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "fvcore": version("fvcore"),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""What fvcore counts on a whole module with our handles: the yardstick of our sums."""
+
+import torch
+from torch import Tensor, nn
+
+from .handles import FREE, HANDLES
+from .value import COUNTED
+
+
+def fvcore_counts(module: nn.Module, *inputs: Tensor) -> dict[str, int]:
+    """Return the amounts of ``value.COUNTED`` that fvcore finds in one trace of a whole module.
+
+    Args:
+        module: In eval mode.
+        inputs: A batch of one image.
+    """
+    from fvcore.nn.jit_analysis import JitModelAnalysis
+
+    analysis = JitModelAnalysis(module, inputs)
+    analysis.set_op_handle(**HANDLES, **dict.fromkeys(FREE)).uncalled_modules_warnings(False)
+    with torch.no_grad():
+        found = analysis.by_operator()
+    missed = analysis.unsupported_ops()
+    assert not missed, f"fvcore met operations without a handle: {missed}"
+    return {name: int(found[name]) for name in COUNTED}

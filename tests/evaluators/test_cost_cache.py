@@ -1,0 +1,221 @@
+"""Costs remembered on disk: survive runs and crashes, and are never stale."""
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nas_explorer.evaluators.cost import cache, table
+from nas_explorer.evaluators.cost.cache import DiskCache, cache_folder, cache_key
+from nas_explorer.evaluators.cost.cost import architecture_cost, clear_memory
+from nas_explorer.evaluators.cost.table import CostTable
+from nas_explorer.evaluators.cost.value import COLUMNS
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.trivial import Pooling
+from nas_explorer.search_space.norms import LayerNorm
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import ConvStem
+
+ARCHITECTURE = Architecture(
+    input=Shape(3, 16, 16),
+    classes=3,
+    stem=ConvStem(),
+    stages=(Stage(width=8, depth=2, blocks=(MetaFormerBlock(),)),),
+    head=PooledHead(),
+)
+ROW = tuple(range(len(COLUMNS) + 1))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "_LOADED", time.time() + 60)  # sources edited while tests run
+    clear_memory()
+    yield tmp_path / "cache"
+    clear_memory()
+
+
+def the_file(folder: Path) -> Path:
+    (path,) = folder.glob("costs-*.jsonl")
+    return path
+
+
+def refuse_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("analysed again")
+
+    monkeypatch.setattr(table, "component_row", fail)
+
+
+def test_another_run_analyses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = architecture_cost(ARCHITECTURE)
+    clear_memory()
+    refuse_analysis(monkeypatch)
+    assert architecture_cost(ARCHITECTURE) == first
+
+
+def test_a_line_cut_off_is_analysed_again_and_spoils_no_other(folder: Path) -> None:
+    first = architecture_cost(ARCHITECTURE)
+    whole = the_file(folder).read_bytes()
+    lines = [line for line in whole.split(b"\n") if line]
+    for cut in (1, len(lines[-1]) // 2, len(lines[-1]) - 1):
+        the_file(folder).write_bytes(whole.rstrip(b"\n")[:-cut])
+        clear_memory()
+        assert architecture_cost(ARCHITECTURE) == first
+        clear_memory()
+        assert architecture_cost(ARCHITECTURE) == first
+        parsed = [cache._parsed(line) for line in the_file(folder).read_bytes().splitlines()]
+        assert len({found[0] for found in parsed if found}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"null",
+        b"3",
+        b"[]",
+        b'{"key": 1}',
+        b'["key", 1, 2]',
+        json.dumps([1, *ROW]).encode(),
+        json.dumps(["key", *map(str, ROW)]).encode(),
+        json.dumps(["key", *ROW, 1]).encode(),
+        json.dumps(["key", *ROW]).encode()[:-1],
+    ],
+)
+def test_what_is_no_row_is_skipped(line: bytes) -> None:
+    assert cache._parsed(line) is None
+
+
+def test_a_row_is_read_back(folder: Path) -> None:
+    DiskCache(folder).add("key", ROW)
+    assert DiskCache(folder).get("key") == ROW
+    assert DiskCache(folder).get("other") is None
+
+
+def test_several_writers_lose_nothing(folder: Path) -> None:
+    def write(writer: int) -> None:
+        mine = DiskCache(folder)
+        for number in range(200):
+            mine.add(f"{writer} {number}", (*ROW[:-1], number))
+
+    writers = [threading.Thread(target=write, args=(index,)) for index in range(4)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    read = DiskCache(folder)
+    for writer in range(4):
+        for number in range(200):
+            assert read.get(f"{writer} {number}") == (*ROW[:-1], number)
+
+
+def test_a_folder_that_cannot_be_used_is_not_fatal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    monkeypatch.setenv("NAS_CACHE", str(blocked))
+    assert architecture_cost(ARCHITECTURE).params > 0
+    assert caplog.text.count("costs are not kept on disk") == 1
+
+
+def test_a_file_that_cannot_be_read_is_not_fatal(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = architecture_cost(ARCHITECTURE)
+    path = the_file(folder)
+    path.unlink()
+    path.mkdir()
+    clear_memory()
+    assert architecture_cost(ARCHITECTURE) == first
+    assert "costs are not kept on disk" in caplog.text
+
+
+def test_changed_code_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "component.py"
+    monkeypatch.setattr(cache, "_sources", lambda: [source])
+    source.write_text("kernel = 3\n")
+    before = cache.code_version()
+    assert before is not None
+    assert cache.code_version() == before
+    source.write_text("kernel = 5\n")
+    assert cache.code_version() not in (before, None)
+
+
+def test_code_changed_after_it_was_loaded_is_not_cached(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "component.py"
+    source.write_text("kernel = 3\n")
+    monkeypatch.setattr(cache, "_sources", lambda: [source])
+    monkeypatch.setattr(cache, "_LOADED", source.stat().st_mtime - 1)
+    assert cache.code_version() is None
+    DiskCache(folder).add("key", ROW)
+    assert not folder.exists()
+
+
+def test_the_sources_are_those_of_components_and_costs() -> None:
+    names = {f"{path.parent.name}/{path.name}" for path in cache._sources()}
+    assert {"mixers/attention.py", "search_space/norms.py", "cost/formulas.py"} <= names
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnPooling(Pooling):
+    """A component from outside the package: its code is not part of the version."""
+
+    name = "own_pooling"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnNorm(LayerNorm):
+    """The same, inside a component of the package."""
+
+    name = "own_norm"
+
+
+def test_components_from_elsewhere_are_not_kept_on_disk(folder: Path) -> None:
+    shape = Shape(8, 4, 4)
+    assert cache_key(OwnPooling(), (shape,), None) is None
+    assert cache_key(ConvStem(norm=OwnNorm()), (shape,), 8) is None
+    CostTable().number(OwnPooling(), (shape,), None)
+    assert not folder.exists()
+
+
+def test_keys_tell_parts_apart() -> None:
+    small, large = Shape(8, 4, 4), Shape(8, 8, 8)
+    keys = [
+        cache_key(Pooling(), (small,), None),
+        cache_key(Pooling(), (large,), None),
+        cache_key(Pooling(kernel_size=5), (small,), None),
+        cache_key(ConvStem(), (small,), 8),
+        cache_key(ConvStem(), (small,), 16),
+        cache_key(LayerNorm(), (small,), None),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_old_versions_are_removed(folder: Path) -> None:
+    folder.mkdir()
+    old, recent = folder / "costs-old.jsonl", folder / "costs-recent.jsonl"
+    for path in (old, recent):
+        path.write_text("")
+    month_ago = time.time() - 31 * 86400
+    os.utime(old, (month_ago, month_ago))
+    DiskCache(folder).add("key", ROW)
+    assert not old.exists()
+    assert recent.exists()
+
+
+def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NAS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    monkeypatch.setattr(cache.sys, "platform", "linux")
+    assert cache_folder() == Path("/somewhere/nas-explorer")

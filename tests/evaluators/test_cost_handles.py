@@ -1,0 +1,235 @@
+"""Modules of one operation each against numbers worked by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.evaluators.cost.handles import UncountableOperation
+from nas_explorer.evaluators.cost.value import Cost
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Apply(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.function(*inputs)
+
+
+def count(function: Callable[..., Any], *shapes: tuple[int, ...]) -> Cost:
+    return count_module(Apply(function), *shapes)
+
+
+def amounts(cost: Cost) -> dict[str, int]:
+    found = {**cost.macs_by_kind, **cost.other_by_kind, "activations": cost.activations}
+    return {name: amount for name, amount in found.items() if amount}
+
+
+WEIGHT = torch.ones(4, 3)
+
+MACS: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
+    (lambda x: F.conv2d(x, torch.ones(6, 4, 3, 3)), (4, 5, 5), {"conv": 1944, "activations": 54}),
+    (
+        lambda x: F.conv2d(x, torch.ones(6, 4, 3, 3), padding="same"),
+        (4, 5, 5),
+        {"conv": 5400, "activations": 150},
+    ),
+    (
+        lambda x: F.conv_transpose2d(x, torch.ones(4, 6, 2, 2), stride=2),
+        (4, 3, 3),
+        {"conv": 864, "activations": 216},
+    ),
+    (
+        lambda x: F.conv1d(x, torch.ones(6, 2, 3), groups=2),
+        (4, 5),
+        {"conv": 108, "activations": 18},
+    ),
+    (lambda x: F.linear(x, WEIGHT), (5, 3), {"linear": 60, "activations": 20}),
+    (lambda x: x @ x.mT, (5, 3), {"matmul": 75, "activations": 25}),
+    (lambda x: torch.bmm(x, x.mT), (5, 3), {"matmul": 75, "activations": 25}),
+    (
+        lambda x: torch.baddbmm(torch.ones(1, 5, 5), x, x.mT),
+        (5, 3),
+        {"matmul": 75, "activations": 25},
+    ),
+    (lambda x: torch.mm(x[0], x[0].mT), (5, 3), {"matmul": 75, "activations": 25}),
+    (
+        lambda x: torch.addmm(torch.ones(5), x[0], x[0].mT),
+        (5, 3),
+        {"linear": 75, "activations": 25},
+    ),
+    (lambda x: torch.mv(x[0], WEIGHT[0]), (5, 3), {"matmul": 15, "activations": 5}),
+    (
+        lambda x: torch.einsum("bij,bkj->bik", x, x),
+        (5, 3),
+        {"matmul": 75, "activations": 25},
+    ),
+    # 2 heads x 5 x 5 scores of 3 channels; 60 activations of the output of 30 and 50 scores.
+    (
+        lambda x: F.scaled_dot_product_attention(x, x, x),
+        (2, 5, 3),
+        {"attention": 300, "activations": 80, "softmax": 250, "elementwise": 30},
+    ),
+    # Complex numbers multiply in four.
+    (lambda x: x.cfloat() @ x.cfloat().mT, (5, 3), {"matmul": 300, "activations": 25}),
+    (lambda x: torch.fft.fft(x), (5, 8), {"fft": 300}),
+    (lambda x: torch.fft.rfft2(x), (5, 4, 8), {"fft": 1000}),
+    (lambda x: torch.fft.rfft(x, n=2 * x.shape[-1]), (5, 8), {"fft": 400}),
+    (lambda x: torch.fft.irfft(torch.fft.rfft(x)), (5, 8), {"fft": 300}),
+    (lambda x: torch.fft.fftn(x, dim=(1, 2)), (2, 4, 8), {"fft": 480}),
+]
+
+
+@pytest.mark.parametrize(("function", "shape", "expected"), MACS)
+def test_multiply_adds(
+    function: Callable[..., Any], shape: tuple[int, ...], expected: dict[str, int]
+) -> None:
+    assert amounts(count(function, shape)) == expected
+
+
+OTHER: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
+    (lambda x: x + 1, (5, 3), {"elementwise": 15}),
+    (lambda x: x + x[:, :1], (5, 3), {"elementwise": 15}),
+    (F.gelu, (5, 3), {"elementwise": 15}),
+    (lambda x: F.silu(x, inplace=True), (5, 3), {"elementwise": 15}),
+    (lambda x: F.relu(x).square(), (5, 3), {"elementwise": 30}),
+    (lambda x: torch.rsqrt(x), (5, 3), {"elementwise": 15}),
+    (lambda x: x.cfloat() * x.cfloat(), (5, 3), {"elementwise": 90}),
+    (lambda x: x.cfloat() + x.cfloat(), (5, 3), {"elementwise": 30}),
+    (lambda x: F.glu(x, dim=1), (4, 3), {"elementwise": 12}),
+    (lambda x: x.clamp(0, 1), (5, 3), {"elementwise": 15}),
+    (lambda x: torch.maximum(x, x), (5, 3), {"elementwise": 15}),
+    (lambda x: x.max(dim=1).values, (5, 3), {"reduction": 15}),
+    (lambda x: x.mean((1, 2)), (5, 3), {"reduction": 15}),
+    (lambda x: x.cumsum(1), (5, 3), {"reduction": 15}),
+    (lambda x: x.var(1), (5, 3), {"reduction": 45}),
+    (lambda x: x.softmax(-1), (5, 3), {"softmax": 75}),
+    (lambda x: F.layer_norm(x, (3,)), (5, 3), {"norm": 60}),
+    (lambda x: F.layer_norm(x, (3,), WEIGHT[0]), (5, 3), {"norm": 75}),
+    (lambda x: F.group_norm(x, 2), (4, 3), {"norm": 48}),
+    (lambda x: F.rms_norm(x, (3,), WEIGHT[0]), (5, 3), {"norm": 60}),
+    (lambda x: F.batch_norm(x, torch.zeros(5), torch.ones(5)), (5, 3), {"norm": 15}),
+    (lambda x: F.avg_pool2d(x, 3, 1, 1), (2, 4, 4), {"pooling": 288}),
+    (lambda x: F.max_pool2d(x, 2), (2, 4, 4), {"pooling": 32}),
+    (lambda x: F.avg_pool1d(x, 2), (2, 4), {"pooling": 8}),
+    (lambda x: F.adaptive_avg_pool2d(x, 3), (2, 4, 4), {"pooling": 32}),
+    (lambda x: F.interpolate(x, scale_factor=2), (2, 4, 4), {}),
+    (
+        lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
+        (2, 4, 4),
+        {"interpolation": 512},
+    ),
+    (lambda x: F.interpolate(x, size=(3, 3), mode="bicubic"), (2, 4, 4), {"interpolation": 288}),
+    (
+        lambda x: F.grid_sample(x, torch.zeros(1, 3, 3, 2), align_corners=False),
+        (2, 4, 4),
+        {"interpolation": 72},
+    ),
+    (lambda x: x.sort(dim=-1).values, (2, 8), {"sorting": 48}),
+    (lambda x: x.argsort(dim=-1, stable=True), (2, 8), {"sorting": 48}),
+    (lambda x: x.topk(3, dim=-1).values, (2, 8), {"sorting": 32}),
+    (lambda x: x.scatter_add(1, torch.zeros(1, 5, 3).long(), x), (5, 3), {"elementwise": 15}),
+]
+
+
+@pytest.mark.parametrize(("function", "shape", "expected"), OTHER)
+def test_other_operations_are_no_macs(
+    function: Callable[..., Any], shape: tuple[int, ...], expected: dict[str, int]
+) -> None:
+    cost = count(function, shape)
+    assert amounts(cost) == expected
+    assert cost.macs == 0
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.cat(x.chunk(2, dim=1)),
+        lambda x: x.view(1, 2, 2, 9).permute(0, 3, 1, 2).contiguous().flatten(1),
+        lambda x: F.pad(x, (1, 1)).roll(1, 2),
+        lambda x: F.unfold(x[None, 0], 3),
+        lambda x: x[:, torch.tensor([0, 2])],
+        lambda x: torch.where(x.isnan(), x, x).new_zeros(3),
+        lambda x: x.expand(2, -1, -1, -1).unbind(0)[0],
+        lambda x: x.view(x.shape[0] * x.shape[1], -1),
+        lambda x: F.pixel_unshuffle(x, 3),
+        lambda x: x.repeat(1, 2, 1, 1).gather(1, torch.zeros(1, 1, 1, 1).long()),
+    ],
+)
+def test_moving_data_is_free(function: Callable[..., Any]) -> None:
+    expected = {"elementwise": 36} if "isnan" in function.__code__.co_names else {}
+    assert amounts(count(function, (4, 3, 3))) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "macs", "other"),
+    [
+        (nn.LSTM(3, 4, batch_first=True), 5 * (16 * 3 + 16 * 4), 9 * 5 * 4),
+        (nn.GRU(3, 4, batch_first=True), 5 * (12 * 3 + 12 * 4), 9 * 5 * 4),
+        (nn.RNN(3, 4, batch_first=True), 5 * (4 * 3 + 4 * 4), 5 * 4),
+        (
+            nn.LSTM(3, 4, batch_first=True, bidirectional=True),
+            2 * 5 * (16 * 3 + 16 * 4),
+            2 * 9 * 5 * 4,
+        ),
+        (nn.LSTM(3, 4, batch_first=True, proj_size=2), 5 * (16 * 3 + 16 * 2 + 2 * 4), 9 * 5 * 4),
+    ],
+)
+def test_recurrent_networks(module: nn.Module, macs: int, other: int) -> None:
+    cost = count_module(module, (5, 3))
+    assert cost.macs_by_kind["recurrent"] == cost.macs == macs
+    assert cost.other == other
+
+
+def test_an_operation_without_a_formula_is_an_error_that_names_it() -> None:
+    with pytest.raises(UncountableOperation, match=r"got aten::cdist in Apply") as caught:
+        count(lambda x: torch.cdist(x, x), (5, 3))
+    assert caught.value.operation == "aten::cdist"
+
+
+def test_a_function_of_ones_own_is_an_error_that_names_it() -> None:
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
+            return 2 * x
+
+    with pytest.raises(UncountableOperation, match=r"PythonOp.*Twice"):
+        count(Twice.apply, (5, 3))
+
+
+def test_a_setting_that_is_not_known_is_an_error() -> None:
+    with pytest.raises(UncountableOperation, match=r"fft_rfft .a setting computed at run time"):
+        count(lambda x: torch.fft.rfft(x, n=x.shape[-1] ** 2), (2, 4))
+
+
+def test_counting_a_module_leaves_it_as_it_was() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Dropout()).train()
+    module[2].eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    cost = count_module(module, (3, 5, 5))
+    assert [each.training for each in module.modules()] == [True, True, True, False]
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    assert cost.params == 3 * 4 + 4 + 4 + 4
+    # Weights, running mean and variance at 4 bytes; the count of batches is an integer of 8.
+    assert cost.param_bytes == 4 * (24 + 8) + 8
+
+
+def test_shared_and_frozen_parameters() -> None:
+    first = nn.Linear(3, 3)
+    module = nn.Sequential(first, first, nn.Linear(3, 2))
+    module[2].requires_grad_(False)
+    cost = count_module(module, (3,))
+    assert cost.params == 3 * 3 + 3
+    assert cost.param_bytes == 4 * (12 + 8)
+    assert cost.macs == 9 + 9 + 6
+
+
+def test_half_precision_counts_as_float32() -> None:
+    assert count_module(nn.Linear(3, 2).bfloat16(), (3,)) == count_module(nn.Linear(3, 2), (3,))

@@ -1,0 +1,256 @@
+"""Costs of whole networks: sums over parts, equal to what fvcore counts on the whole module."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from nas_explorer.evaluators.base import CandidateError
+from nas_explorer.evaluators.cost.analysis import component_row, count_module
+from nas_explorer.evaluators.cost.cost import (
+    ADDITIVE_METRICS,
+    EXACT_METRICS,
+    additive_costs,
+    architecture_cost,
+    clear_memory,
+    costs_of,
+    part_cost,
+)
+from nas_explorer.evaluators.cost.evaluator import CostEvaluator
+from nas_explorer.evaluators.cost.handles import UncountableOperation
+from nas_explorer.evaluators.cost.reference import fvcore_counts
+from nas_explorer.evaluators.cost.value import COLUMNS, Cost
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.base import (
+    Block,
+    Component,
+    Layer,
+    Norm,
+    Residual,
+    field_domains,
+    field_kinds,
+)
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.downsampling import NoDownsampling
+from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.convolution import LargeKernelConv
+from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
+from nas_explorer.search_space.norms import NoNorm
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.stems import PatchStem
+from nas_explorer.search_space.tables import TABLES
+from torch import nn
+
+BUILT = [
+    cls for kind, table in TABLES.items() for cls in table.values() if kind not in (Block, Residual)
+]
+WIRED = [cls for kind in (Block, Residual) for cls in TABLES[kind].values()]
+
+
+def variants(cls: type[Component]) -> Iterator[Any]:
+    """The default, and the default with each bounded knob at its ends."""
+    yield cls()
+    for name, domain in field_domains(cls).items():
+        try:
+            ends = {domain.values[0], domain.values[-1]}
+        except ValueError:  # unbounded
+            continue
+        yield from (dataclasses.replace(cls(), **{name: value}) for value in ends)
+
+
+def network(*blocks: Block, depth: int = 2, norm: Norm | None = None) -> Architecture:
+    return Architecture(
+        input=Shape(3, 16, 16),
+        classes=5,
+        stem=PatchStem(patch_size=2, norm=norm or NoNorm()),
+        stages=(
+            Stage(width=32, depth=depth, blocks=blocks),
+            Stage(width=32, depth=1, blocks=blocks[:1], downsampling=NoDownsampling()),
+        ),
+        head=PooledHead(norm=norm or NoNorm()),
+    )
+
+
+def sum_of_parts(architecture: Architecture) -> dict[str, int]:
+    """All additive amounts, part by part; the definition that the quick way must meet."""
+    total: dict[str, int] = {}
+    for part in architecture.parts():
+        for name, amount in flat(part_cost(part)).items():
+            total[name] = total.get(name, 0) + amount
+    return total
+
+
+def flat(cost: Cost) -> dict[str, int]:
+    named = {name: getattr(cost, name) for name in ("params", "param_bytes", "activations")}
+    return {**named, **cost.macs_by_kind, **cost.other_by_kind}
+
+
+def check_against_fvcore(architecture: Architecture) -> None:
+    cost = architecture_cost(architecture)
+    module = architecture.build().eval()
+    counted = fvcore_counts(module, torch.zeros(1, *architecture.input))
+    assert {name: flat(cost)[name] for name in counted} == counted
+    assert cost.params == sum(each.numel() for each in module.parameters())
+    saved = module.state_dict().values()
+    assert cost.param_bytes == sum(each.numel() * each.element_size() for each in saved)
+    assert flat(cost) == sum_of_parts(architecture)
+    assert flat(cost) == flat(count_module(module, architecture.input))
+
+
+@pytest.fixture(scope="module")
+def micro() -> SearchSpace:
+    return load_space("micro").bind(channels=1, resolution=16, classes=10)
+
+
+def test_random_small_networks_cost_what_fvcore_counts(micro: SearchSpace) -> None:
+    for seed in range(4):
+        check_against_fvcore(micro.walk(RandomChooser(seed)).architecture)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", presets())
+def test_random_networks_cost_what_fvcore_counts(preset: str) -> None:
+    space = load_space(preset)  # at its own resolution: 224 in imagenet
+    for seed in range(3):
+        check_against_fvcore(space.walk(RandomChooser(100 + seed)).architecture)
+
+
+@pytest.mark.parametrize("cls", BUILT, ids=lambda cls: f"{cls.kind}-{cls.name}".replace(" ", "_"))
+def test_every_component_costs_what_fvcore_counts(cls: type[Component]) -> None:
+    tried = 0
+    for component in variants(cls):
+        width = None if isinstance(component, Layer) else 32
+        for shape in (Shape(32, 8, 8), Shape(32, 7, 5), Shape(96, 9, 9)):
+            if component.refuses(shape, width):
+                continue
+            row = dict(zip(COLUMNS, component_row(component, (shape,), width), strict=False))
+            module = component.module(shape, width).eval()
+            counted = fvcore_counts(module, torch.zeros(1, *shape))
+            assert {name: row[name] for name in counted} == counted, component
+            assert row["params"] == sum(each.numel() for each in module.parameters())
+            tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("cls", WIRED, ids=lambda cls: f"{cls.kind}-{cls.name}")
+def test_every_wired_component_costs_what_fvcore_counts(cls: type[Component]) -> None:
+    for component in variants(cls):
+        block = component if isinstance(component, Block) else MetaFormerBlock(residual=component)
+        check_against_fvcore(network(block))
+
+
+@pytest.mark.parametrize("cls", TABLES[Block].values(), ids=lambda cls: cls.name)
+def test_a_block_costs_the_sum_over_its_parts_whatever_is_in_it(cls: type[Block]) -> None:
+    # Each component of each field, beside defaults and beside what is absent.
+    clear_memory()
+    for absent in (False, True):
+        base = cls()
+        if absent:
+            nothing = {"norm": NoNorm(), "mixer": IdentityMixer()}
+            base = dataclasses.replace(
+                base, **{name: nothing[name] for name in field_kinds(cls) if name in nothing}
+            )
+        for name, kind in field_kinds(cls).items():
+            for choice in TABLES[kind].values():
+                for component in variants(choice):
+                    block = dataclasses.replace(base, **{name: component})
+                    architecture = network(block)
+                    assert flat(architecture_cost(architecture)) == sum_of_parts(architecture)
+
+
+def test_patterns_and_stages_of_depth_zero() -> None:
+    first = MetaFormerBlock(mixer=Pooling(kernel_size=3))
+    second = MetaFormerBlock(mixer=LargeKernelConv(kernel_size=5))
+    for blocks, depth in (((first, second), 5), ((first, first, second), 2), ((first,) * 3, 3)):
+        architecture = network(*blocks, depth=depth)
+        assert flat(architecture_cost(architecture)) == sum_of_parts(architecture)
+    bare = network(first)
+    empty = dataclasses.replace(bare, stages=(Stage(width=8, depth=0, blocks=()), *bare.stages))
+    assert architecture_cost(empty) == architecture_cost(bare)
+
+
+def test_many_at_once_cost_what_each_costs(micro: SearchSpace) -> None:
+    drawn = [micro.walk(RandomChooser(seed)).architecture for seed in range(5)]
+    columns = costs_of(drawn)
+    assert tuple(columns) == EXACT_METRICS
+    for name, column in columns.items():
+        assert column.tolist() == [getattr(architecture_cost(each), name) for each in drawn]
+    assert [len(column) for column in costs_of([]).values()] == [0] * len(EXACT_METRICS)
+
+
+def test_additive_costs_add_up(micro: SearchSpace) -> None:
+    architecture = micro.walk(RandomChooser(5)).architecture
+    found = [additive_costs(part) for part in architecture.parts()]
+    whole = architecture_cost(architecture)
+    for name in ADDITIVE_METRICS:
+        assert sum(each[name] for each in found) == getattr(whole, name)
+
+
+def test_costs_worked_by_hand() -> None:
+    architecture = network(MetaFormerBlock(mixer=LargeKernelConv(kernel_size=3)), depth=1)
+    cost = architecture_cost(architecture)
+    # Stem 3x2x2 -> 32 on 8x8; two blocks, each: two norms of 64, a 3x3 depthwise convolution,
+    # 32 -> 128 -> 32; head 32 -> 5.
+    assert cost.params == (12 + 1) * 32 + 2 * (2 * 64 + 10 * 32 + 33 * 128 + 129 * 32) + 33 * 5
+    assert cost.macs_by_kind["conv"] == 64 * (12 * 32 + 2 * (9 * 32 + 2 * 32 * 128))
+    assert cost.macs_by_kind["linear"] == 32 * 5
+    assert cost.macs == cost.macs_by_kind["conv"] + 32 * 5
+    assert cost.activations == 64 * (32 + 2 * (32 + 128 + 32)) + 5
+    maps = 64 * 32
+    assert cost.other_by_kind["norm"] == 2 * 2 * 5 * maps
+    assert cost.other_by_kind["elementwise"] == 2 * (4 * maps + 2 * maps)
+    assert cost.other_by_kind["reduction"] == maps
+    assert cost.param_bytes == 4 * cost.params
+
+
+def test_counting_draws_no_random_numbers() -> None:
+    clear_memory()
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    architecture_cost(network(MetaFormerBlock()))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_evaluator_gives_whole_numbers() -> None:
+    architecture = network(MetaFormerBlock())
+    found = CostEvaluator().evaluate(architecture)
+    assert tuple(each.metric for each in found) == CostEvaluator.metrics == EXACT_METRICS
+    cost = architecture_cost(architecture)
+    for each in found:
+        assert type(each.value) is int
+        assert each.value == getattr(cost, each.metric)
+        assert each.low is None
+
+
+class Distances(nn.Module):
+    """Something that has no formula."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = x.flatten(2)
+        return (torch.cdist(tokens, tokens) @ tokens).view(x.shape)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DistanceMixer(LargeKernelConv):
+    """A mixer whose cost nobody knows."""
+
+    name = "distance"
+
+    def build(self, shape: Shape) -> nn.Module:
+        return Distances()
+
+
+def test_an_uncountable_operation_names_component_and_part() -> None:
+    architecture = network(MetaFormerBlock(), MetaFormerBlock(mixer=DistanceMixer(kernel_size=3)))
+    message = (
+        r"got aten::cdist in token mixer distance\(kernel_size=3, bias=True\) on 32x8x8, "
+        r"part stages\.0\.blocks\.1\.mixer"
+    )
+    with pytest.raises(UncountableOperation, match=message):
+        architecture_cost(architecture)
+    with pytest.raises(CandidateError, match=message):
+        CostEvaluator().evaluate(architecture)
