@@ -73,6 +73,7 @@ class SearchSpace:
         Raises:
             InputError: If the space cannot take such images.
         """
+        assert self.guide is None, "bind first, then constrain: costs depend on the images"
         self.resolutions.check(f"resolution of space {self.name!r}", resolution)
         bound = replace(
             self,
@@ -115,6 +116,7 @@ class SearchSpace:
         Raises:
             InputError: If no architecture keeps them.
         """
+        assert self.guide is None, "give all constraints at once"
         guide = Guide(graph=self.graph, constraints=constraints, costs=costs)
         if not guide.feasible:
             told = " and ".join(str(each) for each in constraints)
