@@ -1,6 +1,7 @@
 """Small spaces, and an enumeration of them that shares nothing with the walk."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
 from typing import Any, cast
 
@@ -122,6 +123,7 @@ def small_space(text: str) -> SearchSpace:
     return space_from_data(yaml.safe_load(text))
 
 
+@cache
 def every_architecture(text: str) -> dict[str, Architecture]:
     """Digest to architecture for all that a small space's text allows: tried one by one."""
     data = yaml.safe_load(text)

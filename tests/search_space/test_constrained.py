@@ -59,7 +59,7 @@ def test_exactly_what_keeps_the_constraints_is_enumerated(text: str, share: floa
     assert constrained.guide.feasible == len(drawn)
 
 
-@pytest.mark.parametrize("name", ["patterns", "ratios that meet", "kinds of blocks"])
+@pytest.mark.parametrize("name", ["patterns", "kinds of blocks"])
 def test_uniform_draws_are_uniform(name: str) -> None:
     """Pearson's chi-square over the feasible architectures, at three standard deviations."""
     constraints, kept = limits(SMALL[name], 0.5)
@@ -68,15 +68,15 @@ def test_uniform_draws_are_uniform(name: str) -> None:
         (space.constrained(constraints, costs), kept),
         (space, set(every_architecture(SMALL[name]))),
     ):
-        draws = 12 * len(among)
+        draws = 8 * len(among)
         counts = Counter(each.draw_uniform(seed).architecture.digest for seed in range(draws))
         assert set(counts) <= among
-        square = sum((counts[digest] - 12) ** 2 / 12 for digest in among)
+        square = sum((counts[digest] - 8) ** 2 / 8 for digest in among)
         freedom = len(among) - 1
         assert abs(square - freedom) < 3 * (2 * freedom) ** 0.5
 
 
-@pytest.mark.parametrize("cap", [2, 8, 64])
+@pytest.mark.parametrize("cap", [2, 16])
 def test_thinned_sums_never_lead_astray(cap: int) -> None:
     for text in SPACES.values():
         constraints, kept = limits(text, 0.3)
@@ -85,8 +85,8 @@ def test_thinned_sums_never_lead_astray(cap: int) -> None:
         if guide.feasible:
             steered = space.constrained(constraints, costs)
             object.__setattr__(steered, "guide", guide)
-            digests = {steered.walk(RandomChooser(i)).architecture.digest for i in range(40)}
-            digests |= {steered.draw_uniform(i).architecture.digest for i in range(40)}
+            digests = {steered.walk(RandomChooser(i)).architecture.digest for i in range(20)}
+            digests |= {steered.draw_uniform(i).architecture.digest for i in range(20)}
             assert digests <= kept
 
 
@@ -109,7 +109,7 @@ def test_every_chooser_is_steered() -> None:
     ]
     steered = space.constrained(constraints, costs)
     first, second = (steered.walk(RandomChooser(i)) for i in (1, 2))
-    for seed in range(25):
+    for seed in range(10):
         for draw in (
             steered.walk(RandomChooser(seed)),
             steered.walk(MutationChooser(first.decisions, seed, 0.2)),
