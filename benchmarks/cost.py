@@ -58,6 +58,34 @@ def agree(drawn: Sequence[Architecture], wholes: Sequence[dict[str, int]]) -> bo
     return all(summed(each) == whole for each, whole in zip(drawn, wholes, strict=False))
 
 
+def measured(drawn: Sequence[Architecture], whole: int, device: str) -> dict[str, float | bool]:
+    """Return the rates of both sides, in candidates a second, and whether they agree."""
+    wholes: list[dict[str, int]] = []
+    halves = drawn[: whole // 2], drawn[whole // 2 : whole]
+
+    def count_whole(half: Sequence[Architecture]) -> None:
+        wholes.extend(whole_network(each, device) for each in half)
+
+    def count_one_by_one() -> None:
+        for each in drawn:
+            architecture_cost(each)
+
+    seconds = timed(lambda: count_whole(halves[0]))
+    cold = timed(count_one_by_one)
+    warm = min(timed(count_one_by_one) for _ in range(3))
+    batch = min(timed(lambda: costs_of(drawn)) for _ in range(3))
+    seconds += timed(lambda: count_whole(halves[1]))
+    return {
+        "warm_ratio": seconds / whole * len(drawn) / warm,
+        "cold_ratio": seconds / whole * len(drawn) / cold,
+        "equal": agree(drawn, wholes),
+        "per_second_one": len(drawn) / warm,
+        "per_second_batch": len(drawn) / batch,
+        "per_second_cold": len(drawn) / cold,
+        "per_second_fvcore": whole / seconds,
+    }
+
+
 def main() -> None:
     """Measure both sides and print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -68,35 +96,23 @@ def main() -> None:
     options = parser.parse_args()
     candidates, whole = (8, 2) if options.quick else (options.candidates, options.whole)
     torch.set_num_threads(1)
-    os.environ["NAS_CACHE"] = tempfile.mkdtemp(prefix="nas-cost-")
-    clear_memory()
     space = load_space("imagenet")
     drawn = [space.walk(RandomChooser(seed)).architecture for seed in range(candidates)]
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["NAS_CACHE"] = empty
+        clear_memory()
+        figures = measured(drawn, whole, options.device)
 
-    wholes: list[dict[str, int]] = []
-    seconds = 0.0
-    for index, architecture in enumerate(drawn[:whole]):
-        if index == whole // 2:
-            cold = timed(lambda: [architecture_cost(each) for each in drawn])
-            warm = min(timed(lambda: [architecture_cost(each) for each in drawn]) for _ in range(3))
-            batch = min(timed(lambda: costs_of(drawn)) for _ in range(3))
-        seconds += timed(lambda: wholes.append(whole_network(architecture, options.device)))  # noqa: B023
-
-    rates = {
-        "fvcore, whole network": whole / seconds,
-        "ours, from cold": candidates / cold,
-        "ours, warm, one by one": candidates / warm,
-        "ours, warm, many at a time": candidates / batch,
+    rows = {
+        "fvcore, whole network": "per_second_fvcore",
+        "ours, from cold": "per_second_cold",
+        "ours, warm, one by one": "per_second_one",
+        "ours, warm, many at a time": "per_second_batch",
     }
-    for name, rate in rates.items():
-        print(f"{name:<28} {rate:>12,.1f} candidates/s {rate / (whole / seconds):>10,.0f} x")
-    figures = {
-        "warm_ratio": seconds / whole * candidates / warm,
-        "cold_ratio": seconds / whole * candidates / cold,
-        "equal": agree(drawn, wholes),
-        "per_second_one": candidates / warm,
-        "per_second_batch": candidates / batch,
-        "per_second_fvcore": whole / seconds,
+    for name, key in rows.items():
+        ratio = figures[key] / figures["per_second_fvcore"]
+        print(f"{name:<28} {figures[key]:>12,.1f} candidates/s {ratio:>10,.0f} x")
+    about = {
         "candidates": candidates,
         "whole_networks": whole,
         "quick": options.quick,
@@ -106,7 +122,7 @@ def main() -> None:
         "torch": torch.__version__,
         "fvcore": version("fvcore"),
     }
-    print(json.dumps(figures))
+    print(json.dumps({**figures, **about}))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,34 @@
-"""The benchmark of costs runs and finds both sides equal."""
+"""The benchmarks of costs run, and both sides are equal."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "cost.py"
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str) -> dict[str, Any]:
+    command = [sys.executable, str(FOLDER / script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.slow
-def test_the_benchmark_runs() -> None:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--quick"], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.splitlines()[-1])
+def test_sums_over_parts() -> None:
+    figures = run("cost.py")
     assert figures["equal"] is True
     for name in ("warm_ratio", "cold_ratio", "per_second_one", "per_second_batch"):
         assert figures[name] > 0
     assert figures["quick"] is True
+
+
+@pytest.mark.slow
+def test_other_counters() -> None:
+    (found,) = run("counters.py")["millions"].values()
+    assert found["ours"] == found["torch"] == pytest.approx(300.774272)
+    assert found["activations"] == found["fvcore activations"]
