@@ -7,6 +7,9 @@ from difflib import get_close_matches
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
+_MANY = 24
+"""Of more names than these only the first are listed."""
+
 
 class InputError(ValueError):
     """What the user gave cannot be used.
@@ -23,7 +26,7 @@ def shown(value: object) -> str:
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
-    """Return the error for a name that is not in a table: it lists the known and the nearest.
+    """Return the error for a name that is not in a table: the known (some of many), the nearest.
 
     Args:
         kind: What is named, as in ``"token mixer"``.
@@ -33,4 +36,6 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
     names = sorted(known)
     near = get_close_matches(str(given), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
+    if len(names) > _MANY:
+        names = [*names[:3], f"... ({len(names)} in all)"]
     return InputError(f"{kind} must be one of {', '.join(names)}, but got {shown(given)}{hint}")
