@@ -48,12 +48,16 @@ def _sources() -> list[Path]:
 
 
 def code_version() -> str | None:
-    """Return a digest of all code that costs depend on; none where it changed since it was loaded.
+    """Return a digest of all code that costs depend on; none where that cannot be known.
 
-    So a changed component is never served what was counted before.
+    It cannot where the sources are not there, or changed since they were loaded. So a changed
+    component is never served what was counted before.
     """
+    sources = _sources()
+    if not sources:
+        return None
     digest = hashlib.sha256(f"{torch.__version__} {COLUMNS}".encode())
-    for path in _sources():
+    for path in sources:
         if path.stat().st_mtime > _LOADED:
             return None
         digest.update(f"\n{path.name}\n".encode() + path.read_bytes())

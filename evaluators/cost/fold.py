@@ -74,7 +74,7 @@ class _OnMap:
         components = components_of(block)
         inner: Any = list(map(self._known.get, map(id, components)))
         if None in inner:
-            inner = [self._meet(component) for component in components]
+            inner = [self._known.get(id(each)) or self._meet(each) for each in components]
         key = (cls, *[each.token for each in inner], knobs_of(block))
         wiring = self._wirings.get(key)
         if wiring is None:
@@ -95,7 +95,8 @@ class _OnMap:
             token = self._tokens.setdefault(canonical, len(self._tokens))
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        return self._known.setdefault(id(component), _Known(component, canonical, token))
+        known = self._known[id(component)] = _Known(component, canonical, token)
+        return known
 
     def _number(self, known: _Known, place: int) -> int:
         number = self._table.number(known.canonical, *self._places[place])

@@ -64,16 +64,28 @@ def is_tensor(value: Value) -> bool:
 
 
 def sizes(value: Value) -> Sizes:
-    """Return the sizes of a tensor."""
-    return value.type().sizes()
+    """Return the sizes of a tensor.
+
+    Raises:
+        ValueError: If they are not known.
+    """
+    known = value.type().sizes()
+    if known is None:
+        raise ValueError("a tensor of unknown sizes")
+    return known
 
 
 def number_kind(value: Value) -> str:
     """Return ``"real"``, ``"complex"``, or ``"none"`` for integers, booleans and what is no tensor.
 
-    A tensor without sizes that torch made of a Python number is none too.
+    Raises:
+        ValueError: If that is not known.
     """
-    name = value.type().scalarType() if is_tensor(value) else ""
+    if value.type().kind() != "TensorType":
+        return "none"
+    name = value.type().scalarType()
+    if name is None:
+        raise ValueError("a tensor of unknown type")
     if name.startswith("Complex"):
         return "complex"
     return "real" if name in ("Float", "Double", "Half", "BFloat16") else "none"
@@ -184,15 +196,15 @@ def _recurrent(inputs: list[Value], outputs: list[Value], *, cell: int, several:
 
 def _fourier(inputs: list[Value], outputs: list[Value], *, real: bool) -> Count:
     """Count ``fft_*``: the input, the lengths (none: as they are), the axes (none: the last)."""
-    x, lengths, axes = inputs[0], setting(inputs[1]), setting(inputs[2])
-    to_complex = number_kind(outputs[0]) == "complex"
-    shape = list(sizes(x if real and to_complex else outputs[0]))
+    lengths, axes = setting(inputs[1]), setting(inputs[2])
+    from_real = real and number_kind(outputs[0]) == "complex"
+    shape = list(sizes(inputs[0] if from_real else outputs[0]))
     if isinstance(axes, int):
         axes, lengths = [axes], lengths and [lengths]
     if axes is None:
         axes = range(-len(lengths or shape), 0)
-    for axis, length in zip(axes, lengths or (), strict=bool(lengths)):
-        if real and to_complex:
+    if from_real and lengths:
+        for axis, length in zip(axes, lengths, strict=True):
             shape[axis] = length
     return Counter({"fft": formulas.fourier(shape, axes, real=real)})
 

@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import torch
@@ -119,13 +119,24 @@ def trace(module: nn.Module, inputs: Sequence[Tensor]) -> Graph:
         outputs = [each for each in found if isinstance(each, Tensor)]
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), _operation_by_operation(), warnings.catch_warnings():
         warnings.simplefilter("ignore", TracerWarning)
         # What torch.jit.trace does, without making a module of the trace (private, as fvcore's).
         graph, _ = torch._C._create_graph_by_tracing(  # pyright: ignore
             run, [*inputs, *saved_tensors(module)], lambda value: "", True, False
         )
     return graph
+
+
+@contextlib.contextmanager
+def _operation_by_operation() -> Generator[None]:
+    """Keep torch's transformer layers from being one operation each."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def operations(graph: Graph) -> list[Operation]:

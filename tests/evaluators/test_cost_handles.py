@@ -84,6 +84,8 @@ MACS: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
     (lambda x: torch.fft.rfft(x, n=2 * x.shape[-1]), (5, 8), {"fft": 400}),
     (lambda x: torch.fft.irfft(torch.fft.rfft(x)), (5, 8), {"fft": 300}),
     (lambda x: torch.fft.fftn(x, dim=(1, 2)), (2, 4, 8), {"fft": 480}),
+    (lambda x: torch.fft.rfft2(x, s=(8, 8)), (5, 4, 8), {"fft": 2400}),
+    (lambda x: torch.fft.fftn(x), (4, 8), {"fft": 400}),
 ]
 
 
@@ -186,6 +188,14 @@ def test_recurrent_networks(module: nn.Module, macs: int, other: int) -> None:
     cost = count_module(module, (5, 3))
     assert cost.macs_by_kind["recurrent"] == cost.macs == macs
     assert cost.other == other
+
+
+def test_torchs_transformer_layer_is_not_one_operation() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    cost = count_module(layer, (5, 8))
+    # Queries, keys, values and output; 2 heads of 5 x 5 scores of 4 channels; the perceptron.
+    assert cost.macs == 5 * 4 * 8 * 8 + 2 * 5 * 5 * (4 + 4) + 5 * 2 * 8 * 16
+    assert torch.backends.mha.get_fastpath_enabled()
 
 
 def test_an_operation_without_a_formula_is_an_error_that_names_it() -> None:
