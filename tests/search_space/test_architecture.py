@@ -275,7 +275,7 @@ def test_summaries_are_one_line() -> None:
             "mixer must be a token mixer, but got Mlp(",
         ),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_built_is_refused(make: Any, message: str) -> None:
     with pytest.raises(InputError) as caught:
