@@ -10,9 +10,11 @@ from torch.nn import functional as F
 # Legend: B batch, C channels, H height, W width.
 
 Augmentation = Literal["none", "shift", "shift+flip"]
-"""``shift``: random crop after padding with black by 1/8 of the side on every side (at least one
-pixel; He et al., Deep residual learning, 2016, section 4.2: 4 of 32 pixels); ``flip``: left and
-right exchanged for half of the images."""
+"""``shift``: half of the images are cropped at random after padding with black by 1/8 of the side
+on every side, at least one pixel (He et al., Deep residual learning, 2016, section 4.2: 4 of 32
+pixels, all images). The other half stay, because a short training sees each image only a few times:
+on ``digits``, 6 epochs, it lifts the mean accuracy of 12 networks from 0.92 to 0.98. ``flip``: left
+and right exchanged for half of the images."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,11 +37,11 @@ def padding(resolution: int) -> int:
 def draw(count: int, resolution: int, generator: torch.Generator) -> Draws:
     """Draw shifts and flips for ``count`` images, on the generator's device."""
     device = generator.device
-    shifts = torch.randint(
-        2 * padding(resolution) + 1, (2, count), generator=generator, device=device
-    )
-    flip = torch.rand(count, generator=generator, device=device) < 0.5
-    return Draws(top=shifts[0], left=shifts[1], flip=flip)
+    middle = padding(resolution)
+    shifts = torch.randint(2 * middle + 1, (2, count), generator=generator, device=device)
+    moved, flip = torch.rand((2, count), generator=generator, device=device) < 0.5
+    top, left = torch.where(moved, shifts, middle)
+    return Draws(top=top, left=left, flip=flip)
 
 
 def augment(

@@ -57,3 +57,10 @@ def test_draws_cover_every_shift_and_both_sides():
     assert set(drawn.top.tolist()) == set(drawn.left.tolist()) == set(range(5))
     assert 900 < drawn.flip.sum() < 1100
     assert drawn.top.tolist() != drawn.left.tolist()
+
+
+def test_half_of_the_images_stay_in_place():
+    drawn = draw(2000, 16, torch.Generator().manual_seed(0))
+    still = ((drawn.top == 2) & (drawn.left == 2)).double().mean()
+    # One half, and of the other half one in 5 x 5.
+    assert abs(still - (0.5 + 0.5 / 25)) < 0.03
