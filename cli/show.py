@@ -116,6 +116,10 @@ def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
 def show(
     candidate: CandidateName,
     *,
+    graph: Annotated[
+        Path | None,
+        typer.Option("--graph", metavar="FILE.html", help="Write a picture of the network."),
+    ] = None,
     study: StudyName = None,
     storage: Storage = None,
     as_json: Json = False,
@@ -123,6 +127,8 @@ def show(
     """Show one candidate: architecture, measurements, where they come from, failures."""
     record = open_study(study, storage)
     found = record.find(candidate)
+    if graph is not None:
+        _write_graph(found, record.name, graph)
     if as_json:
         print_json(_candidate_json(found))
         return
@@ -149,6 +155,17 @@ def show(
             )
     if found.traceback:
         print(f"\n{found.traceback.rstrip()}")
+    if graph is not None:
+        print(f"\nWrote {graph}")
+
+
+def _write_graph(candidate: "Candidate", study: str, file: Path) -> None:
+    from ..evaluators.cost.cost import additive_costs
+    from ..results.graph_plot import graph_page
+    from ..results.table import write_atomically
+
+    graph = candidate.architecture.graph(additive_costs)
+    write_atomically(file, graph_page(graph, f"Candidate {candidate.number} of study {study}"))
 
 
 def print_parts(architecture: "Architecture") -> None:

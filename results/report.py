@@ -27,6 +27,7 @@ from .plots import (
     learning_curves,
     parallel_coordinates,
 )
+from .report_networks import network_graphs, networks_section, spread
 from .report_page import SCRIPT, STYLE
 from .study import Study
 from .table import format_measurement, format_value, metrics_of, write_atomically
@@ -64,6 +65,7 @@ def report_html(study: Study) -> str:
         ("pairs", "Any two metrics", _PAIRS if len(metrics_of(candidates)) > 1 else ""),
         ("progress", "Progress", _plots(figures, ("hypervolume", "best"))),
         ("curves", "Learning curves of the front", _plots(figures, ("curves",))),
+        ("networks", "Networks of the front", networks_section(front)),
         ("decisions", "Decisions and metrics", _plots(figures, ("parallel",))),
         ("candidates", "All candidates", _ALL if candidates else ""),
         ("failures", "Not complete", _failures(candidates)),
@@ -75,6 +77,7 @@ def report_html(study: Study) -> str:
         "metrics": [_metric_data(name) for name in metrics_of(candidates)],
         "candidates": _columns(candidates, front),
         "figures": {name: figure.to_plotly_json() for name, (figure, _) in figures.items()},
+        "graphs": network_graphs(front),
     }
     return _page(f"Study {study.name}", sections, data)
 
@@ -200,10 +203,10 @@ def _figures(
     trained = [each for each in front if learning_curve(each)]
     if trained:
         note = "Validation accuracy over epochs, by candidate"
-        if len(trained) > _CURVES:
-            note += f"; {_CURVES} of {len(trained)} on the front"
-        step = max(1, math.ceil(len(trained) / _CURVES))
-        figures["curves"] = (learning_curves(trained[::step]), note)
+        shown_curves = spread(trained, _CURVES)
+        if len(shown_curves) < len(trained):
+            note += f"; {len(shown_curves)} of {len(trained)} on the front"
+        figures["curves"] = (learning_curves(shown_curves), note)
     if len(shown) > 1:
         figures["parallel"] = (
             parallel_coordinates(shown, metrics),

@@ -45,6 +45,7 @@ th[aria-sort=descending] button::after { content:" \\25bc"; }
 select, button { font:inherit; color:inherit; background:var(--card); max-width:100%;
   border:1px solid var(--line); border-radius:.3rem; padding:.3rem .6rem; }
 .controls { display:flex; flex-wrap:wrap; gap:.5rem 1rem; align-items:center; }
+.controls label { max-width:100%; }
 figure { margin:0 0 1rem; min-width:0; }
 .plot { height:20rem; }
 .plot.tall { height:32rem; }
@@ -52,6 +53,7 @@ figure { margin:0 0 1rem; min-width:0; }
   gap:0 1.5rem; }
 #progress h2 { grid-column:1 / -1; }
 #plot-parallel { min-width:60rem; height:28rem; }
+#plot-graph { min-width:54rem; height:auto; }
 @media print { nav, .controls, #more { display:none; } }
 """
 
@@ -102,14 +104,17 @@ function themed(layout) {
 }
 const config = { responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
   modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"] };
+function drawFigure(name, figure) {
+  const layout = themed(figure.layout);
+  if (name === "parallel") { delete layout.xaxis; delete layout.yaxis; }
+  const traces = JSON.stringify(figure.data)  // dark blue cannot be seen on a dark page
+    .replace(/#0072B2|#56B4E9/g, c => colour(c === "#0072B2" ? "--blue" : "--sky"));
+  Plotly.react("plot-" + name, JSON.parse(traces), layout, config);
+}
+function drawGraph() { drawFigure("graph", data.graphs[byId("graph").value]); }
 function drawFigures() {
-  for (const [name, figure] of Object.entries(data.figures)) {
-    const layout = themed(figure.layout);
-    if (name === "parallel") { delete layout.xaxis; delete layout.yaxis; }
-    const traces = JSON.stringify(figure.data)  // dark blue cannot be seen on a dark page
-      .replace(/#0072B2|#56B4E9/g, c => colour(c === "#0072B2" ? "--blue" : "--sky"));
-    Plotly.react("plot-" + name, JSON.parse(traces), layout, config);
-  }
+  for (const [name, figure] of Object.entries(data.figures)) drawFigure(name, figure);
+  if (byId("graph")) drawGraph();
 }
 
 // The Pareto plot of two metrics.
@@ -232,6 +237,7 @@ function sortBy(place) {
 if (byId("x")) startPairs();
 const draw = () => { drawFigures(); if (byId("x")) drawPairs(); };
 draw();
+if (byId("graph")) byId("graph").addEventListener("change", drawGraph);
 dark.addEventListener("change", draw);
 if (byId("all")) {
   byId("more").addEventListener("click", () => { shown += STEP; fillTable(); });

@@ -16,7 +16,10 @@ from .shapes import Shape
 from .tables import component_from_data, component_to_data
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from .network import Network
+    from .step_costs import PartCosts
 
 C = TypeVar("C", bound=Component)
 
@@ -202,6 +205,20 @@ class Architecture:
         from .network import Network  # the value stays importable where nothing is built
 
         return Network(self)
+
+    def graph(self, costs: "PartCosts | None" = None) -> "nx.DiGraph[str]":
+        """Return the network as a directed graph: ``image`` and the parts, by their names.
+
+        The attributes of a node are those of ``graph.Node``. An edge goes from a part to one that
+        takes its output. The nodes are in an order in which the parts can be run.
+
+        Args:
+            costs: Gives at least ``params`` and ``macs`` of a part; without, those of
+                ``nas_explorer.evaluators.cost``.
+        """
+        from .graph import architecture_graph
+
+        return architecture_graph(self, costs)
 
     def summary(self) -> str:
         """Return one line: width x depth and mixers of each stage."""

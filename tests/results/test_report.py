@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from nas_explorer.evaluators.base import Measurement
@@ -119,6 +120,7 @@ def test_the_data_is_all_there(page, candidates):
     assert data["objectives"] == ["accuracy", "macs"]
     assert [each["name"] for each in data["metrics"]] == ["accuracy", "macs"]
     assert set(data["figures"]) == {"hypervolume", "best", "curves", "parallel"}
+    assert list(data["graphs"]) == ["0", "2"], "the networks of the front"
 
 
 def test_every_section_has_a_heading_and_every_plot_a_description(page):
@@ -129,6 +131,7 @@ def test_every_section_has_a_heading_and_every_plot_a_description(page):
         "pairs",
         "progress",
         "curves",
+        "networks",
         "decisions",
         "candidates",
         "failures",
@@ -138,7 +141,7 @@ def test_every_section_has_a_heading_and_every_plot_a_description(page):
     for name in sections:
         assert page.has("h2", id=f"{name}-h") and page.has("a", href=f"#{name}")
     plots = [found for _, found in page.tags if (found.get("class") or "").startswith("plot")]
-    assert len(plots) == 5 and all(found["aria-label"] for found in plots)
+    assert len(plots) == 6 and all(found["aria-label"] for found in plots)
     assert page.has("html", lang="en") and page.has("meta", name="viewport")
 
 
@@ -147,6 +150,14 @@ def test_the_front_is_there_without_scripts(page):
     front = text[text.index("Intervals are 95 %.") : text.rindex("Any two metrics")]
     assert "60.0 %" in front and "[50.0, 70.0]" in front and "40.0 %" in front
     assert "50.0 %" not in front
+
+
+def test_of_a_long_front_networks_from_all_along_it_are_drawn(study, monkeypatch, make_candidate):
+    many = [make_candidate(i, accuracy=0.1 + 0.01 * i, macs=1000 + i) for i in range(25)]
+    monkeypatch.setattr(study, "candidates", lambda: many)
+    drawn = [int(number) for number in Page(report_html(study)).data()["graphs"]]
+    assert len(drawn) <= 12 and drawn[0] == 24 and drawn[-1] == 0
+    assert max(a - b for a, b in pairwise(drawn)) <= 3
 
 
 def test_candidates_that_failed_alike_stand_together(study, monkeypatch, make_candidate):
@@ -193,6 +204,13 @@ document.getElementById("f").addEventListener("load", () => setTimeout(() => {
   out.down = sort();
   out.order = d.querySelector("#all th[aria-sort]").getAttribute("aria-sort");
   out.fits = d.documentElement.scrollWidth === d.documentElement.clientWidth;
+  const graph = d.getElementById("graph"), nodes = () => d.getElementById("plot-graph").data
+    .filter(trace => trace.name).map(trace => trace.x.length).reduce((a, b) => a + b);
+  out.nodes = [...graph.options].map(option => {
+    graph.value = option.value;
+    graph.dispatchEvent(new w.Event("change"));
+    return nodes();
+  });
   out.requests = w.performance.getEntriesByType("resource").length;
   document.getElementById("out").textContent = JSON.stringify(out);
 }, 1000));
@@ -201,7 +219,7 @@ document.getElementById("f").addEventListener("load", () => setTimeout(() => {
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
-def test_the_report_works_in_a_browser(hostile, tmp_path):
+def test_the_report_works_in_a_browser(hostile, candidates, tmp_path):
     write_report(hostile, tmp_path / "report.html")
     (tmp_path / "driver.html").write_text(DRIVER)
     flags = (
@@ -214,7 +232,9 @@ def test_the_report_works_in_a_browser(hostile, tmp_path):
     match = re.search(r'<pre id="out">({.*})</pre>', done.stdout)
     assert match, done.stdout[-2000:]
     out = json.loads(match[1])
-    assert out["drawn"] == 5
+    assert out["drawn"] == 6
+    parts = [len(each.architecture.parts()) for each in candidates]
+    assert out["nodes"] == [1 + parts[0], 1 + parts[2]] and parts[0] != parts[2]
     assert out["front"] == [20_000, 30_000] and out["same"] == [0.6]
     # Missing values are last both ways.
     assert out["up"] == [5, 2, 0, 1, 4, 3, 6] and out["down"] == [4, 1, 0, 2, 5, 3, 6]
