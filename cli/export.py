@@ -1,12 +1,19 @@
 """``nas export``."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Storage, StudyName, WorkError
+from .shared import Storage, StudyName, WorkError, storage_url
 from .show import CandidateName, open_study
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..results.candidate import Candidate
+    from ..results.export.weights import WeightsFolder
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +30,9 @@ def export(
             "--output", "-o", metavar="FILE", help="Its ending decides: .safetensors or .onnx."
         ),
     ],
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Export fresh weights, not the search's.")
+    ] = False,
     study: StudyName = None,
     storage: Storage = None,
 ) -> None:
@@ -33,12 +43,14 @@ def export(
 
     record = open_study(study, storage)
     found = record.find(candidate)
-    weights = WeightsFolder(weights_folder(record.name)).read(found.architecture)
-    accuracy = found.measurements.get("accuracy")
+    folder = WeightsFolder(weights_folder(record.name, storage_url(storage)))
+    weights, training = None, "untrained"
+    if not untrained:
+        weights, training = trained_weights(folder, found)
     metadata = {
         "study": record.name,
         "candidate": found.number,
-        "training": dict(accuracy.provenance) if weights and accuracy else "untrained",
+        "training": training,
         "measurements": {name: each.value for name, each in found.measurements.items()},
     }
     try:
@@ -57,3 +69,30 @@ def export(
         f"Checked on {proof.inputs} inputs: largest difference {proof.absolute:.3g} "
         f"(relative {proof.relative:.3g}), top-1 agreement {100 * proof.agreement:.1f} %"
     )
+
+
+def trained_weights(
+    folder: "WeightsFolder", candidate: "Candidate"
+) -> "tuple[dict[str, Tensor], Any]":
+    """Return the weights that the search kept of a candidate, and the training they come from.
+
+    Raises:
+        WorkError: If there are none, or they come from another training than the candidate's.
+    """
+    from ..results.export.weights import read_weights
+
+    path = folder.path(candidate.architecture)
+    if not path.exists():
+        raise WorkError(
+            f"the trained weights of candidate {candidate.number} must lie in {path}, but there "
+            "are none; --untrained exports fresh ones"
+        )
+    weights, header = read_weights(path)
+    training = json.loads(header["metadata"])
+    accuracy = candidate.measurements.get("accuracy")
+    if accuracy is None or training != json.loads(json.dumps(dict(accuracy.provenance))):
+        raise WorkError(
+            f"the weights in {path} must come from the training of candidate {candidate.number}, "
+            "but come from another; --untrained exports fresh ones"
+        )
+    return weights, training

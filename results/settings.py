@@ -87,6 +87,8 @@ class StudySettings:
             return "space", self._space_label, other._space_label
         for name in ("space", "space_name"):
             del mine[name], theirs[name]
+        for each in (mine, theirs):  # the fingerprint says what the images are, wherever they lie
+            each["data"] = {k: v for k, v in each["data"].items() if k not in ("name", "root")}
         left, right = dict(_flatten(mine)), dict(_flatten(theirs))
         for key in {**left, **right}:
             if left.get(key) != right.get(key):

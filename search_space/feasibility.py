@@ -58,8 +58,8 @@ class Constraint:
 
     def __str__(self) -> str:
         if self.low == self.high:
-            return f"{self.metric}=={self.low:g}"
+            return f"{self.metric}=={self.low:.15g}"
         if math.isfinite(self.low) and math.isfinite(self.high):
-            return f"{self.metric} in {self.low:.12g}..{self.high:.12g}"
+            return f"{self.metric} in {self.low:.15g}..{self.high:.15g}"
         sign, value = ("<", self.high) if math.isfinite(self.high) else (">", self.low)
-        return f"{self.metric}{sign}{'' if self.strict else '='}{value:.12g}"
+        return f"{self.metric}{sign}{'' if self.strict else '='}{value:.15g}"

@@ -103,11 +103,15 @@ class Network(nn.Module):
         return self.forward_head(self.forward_features(x_BCHW))
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Replace the head by a new one for ``num_classes`` classes."""
+        """Replace the head by a new one for ``num_classes`` classes, at least 1.
+
+        It takes the place, the device and the precision of the old one.
+        """
+        old = next(self.get_submodule(self._head.name).parameters())
         self.architecture = replace(self.architecture, classes=num_classes)
         self._head = self.architecture.parts()[-1]
         self.num_classes = num_classes
-        _put(self, self._head.name, self._head.build())
+        _put(self, self._head.name, self._head.build().to(old).train(self.training))
 
 
 def _last_uses(parts: Sequence[Part]) -> list[list[str]]:

@@ -14,7 +14,6 @@ from .base import (
     Residual,
     Stem,
     TokenMixer,
-    field_domains,
     field_kinds,
 )
 from .blocks import BLOCKS
@@ -91,8 +90,3 @@ def component_from_data(kind: type[Component], data: object, path: str) -> Compo
         if str(error).startswith(path):
             raise
         raise InputError(f"{path}: {error}") from None
-
-
-def knob_domains(kind: type[Component], name: str) -> Mapping[str, Any]:
-    """Return the knobs of a component and their domains."""
-    return field_domains(component_class(kind, name))

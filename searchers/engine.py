@@ -98,8 +98,8 @@ class Engine(ABC):
         """
         if workers < 1:
             raise InputError(f"workers must be at least 1, but got {workers}")
-        if time_limit is not None and not time_limit > 0:
-            raise InputError(f"a time limit must be more than 0 s, but got {time_limit:g}")
+        if time_limit is not None and not 0 < time_limit <= 1e6:
+            raise InputError(f"a time limit must be from 0 to 1e6 s, but got {time_limit:g}")
         self.workers = workers
         self.time_limit = time_limit
 

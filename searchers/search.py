@@ -14,7 +14,7 @@ from ..evaluators.cost.cost import ADDITIVE_METRICS, additive_costs
 from ..evaluators.cost.evaluator import CostEvaluator
 from ..evaluators.latency.settings import LatencySettings
 from ..results.settings import StudySettings
-from ..results.storage import DEFAULT_STORAGE
+from ..results.storage import DEFAULT_STORAGE, file_beside
 from ..results.study import Study
 from ..search_space.check import check
 from ..search_space.errors import InputError, unknown_name
@@ -68,12 +68,14 @@ class SearchOptions:
     """Where the study is kept."""
 
     def __post_init__(self) -> None:
-        for name in ("budget", "workers", "epochs"):
+        for name in ("budget", "workers", "epochs", "resolution"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, but got {value}")
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise InputError(f"time_limit must be above 0, but got {self.time_limit}")
+        if self.time_limit is not None and not 0 < self.time_limit <= 1e6:
+            raise InputError(f"time_limit must be from 0 to 1e6 s, but got {self.time_limit}")
+        if self.ray_address is not None and self.engine != "ray":
+            raise InputError(f"ray_address must come with engine ray, but got {self.engine!r}")
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         if self.searcher not in SEARCHERS:
@@ -139,6 +141,12 @@ def prepare(options: SearchOptions) -> Prepared:
     device = choose_device(options.device)
     recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
     exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
+    for each in exact:
+        if each.metric not in ADDITIVE_METRICS:
+            steering = ", ".join(ADDITIVE_METRICS)
+            raise InputError(
+                f"a hard constraint on an exact metric must be on one of {steering}, but got {each}"
+            )
     rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")
     wanted = {"accuracy", "latency", *options.objectives, *(each.metric for each in rest)}
     latency = LatencySettings()
@@ -160,14 +168,14 @@ def prepare(options: SearchOptions) -> Prepared:
     study = Study.create_or_open(name, options.storage, settings)
     plan = Plan(
         metrics=tuple(name for name in METRICS if name in wanted),
-        data=data.spec,
-        cache=str(_cache()),
+        data=_absolute(data.spec),
+        cache=str(_cache().resolve()),
         recipe=recipe,
         latency=latency,
         device=device,
         seed=options.seed,
         constraints=rest,
-        weights=str(weights_folder(name)),
+        weights=str(weights_folder(name, options.storage)),
     )
     workers = options.workers or (1 if device != "cpu" else cores())
     return Prepared(
@@ -255,11 +263,12 @@ def choose_device(name: str) -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = name.partition(":")[0]
-    if kind not in ("cpu", "cuda"):
+    kind, _, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (number and not number.isdecimal())):
         raise unknown_name("device", name, ("auto", "cpu", "cuda"))
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device must be there to be used, but got {name!r}: no CUDA device found")
+    found = torch.cuda.device_count() if kind == "cuda" else 0
+    if kind == "cuda" and int(number or 0) >= found:
+        raise InputError(f"device must be there to be used, but got {name!r} of {found} GPUs")
     return name
 
 
@@ -278,9 +287,15 @@ def default_name(settings: StudySettings) -> str:
     return f"{settings.space_name}-{source}-{digest}"
 
 
-def weights_folder(study: str) -> Path:
-    """Return the folder in which the trained weights of a study's candidates are kept."""
-    return Path("runs") / "weights" / study
+def weights_folder(study: str, storage_url: str) -> Path:
+    """Return the folder beside the storage in which a study's trained weights are kept."""
+    return file_beside(storage_url, study, ".weights").resolve()
+
+
+def _absolute(spec: DataSpec) -> DataSpec:
+    """Return the data as workers in any folder find them."""
+    name = f"folder:{Path(spec.folder).expanduser().resolve()}" if spec.folder else spec.name
+    return replace(spec, name=name, root=str(Path(spec.root).resolve()))
 
 
 def _cache() -> Path:

@@ -67,9 +67,17 @@ class _Pool:
                 self._jobs[process] = job
 
     def _take(self) -> None:
+        """Hand on every result that has come; what goes wrong with one waits for the others."""
+        errors: list[Exception] = []
         for process in self._processes:
             event = process.collect()
-            if event is not None:
-                # Only a worker that could not be made has no job, and its event raises.
-                job = self._jobs.pop(process, None)
+            if event is None:
+                continue
+            # Only a worker that could not be made has no job, and its event raises.
+            job = self._jobs.pop(process, None)
+            try:
                 self._source.take(outcome_of(-1 if job is None else job.number, event))
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
