@@ -1,5 +1,6 @@
 """Data sets by name, and what a search gets to see of them: never the test split."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -155,7 +156,9 @@ DATA_SETS: Mapping[str, DataSet] = {
     "folder": DataSet(
         summary="your own: PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with test and val beside it",
         open=lambda spec, cache: ImageFolder(
-            root=Path(spec.folder).expanduser(), resolution=spec.resolution, cache=cache
+            root=Path(os.path.expanduser(spec.folder)),  # noqa: PTH111 (fails on unknown users)
+            resolution=spec.resolution,
+            cache=cache,
         ),
         mirrored=None,
         recipe=_short,

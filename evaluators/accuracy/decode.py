@@ -106,7 +106,8 @@ def _reason(error: Exception) -> str:
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    named = isinstance(error, OSError | Image.DecompressionBombError | Warning) and str(error)
+    return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
 
 
 @contextmanager
@@ -171,6 +172,8 @@ def _stretched(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _check_memory(shape: tuple[int, int, int, int]) -> None:
+    if not hasattr(os, "sysconf"):  # Windows
+        return
     needed = float(np.prod(shape, dtype=np.float64))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory / 2:

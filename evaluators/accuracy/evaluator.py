@@ -13,7 +13,7 @@ from ...search_space.seeds import derive_seed
 from ..base import Evaluator, Measurement
 from .data import SearchData
 from .recipe import Recipe
-from .training import TrainingResult, candidate_faults, seeded, train
+from .training import TrainingResult, candidate_faults, chosen_augmentation, seeded, train
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Takes the trained weights: architecture, state of the network, provenance of the training."""
@@ -97,9 +97,7 @@ class AccuracyEvaluator(Evaluator):
                 "resolution": self.data.resolution,
                 "baseline": self.data.baseline,
                 "recipe": self.recipe.to_json(),
-                "augmentation": self.data.augmentation
-                if self.recipe.augmentation == "auto"
-                else self.recipe.augmentation,
+                "augmentation": chosen_augmentation(self.recipe, self.data),
                 "seed": seed,
                 "device": str(self.device),
                 "dtype": "bfloat16" if self.device.type == "cuda" else "float32",

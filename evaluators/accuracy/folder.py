@@ -138,11 +138,11 @@ def _check_counts(
     counts = [0] * len(classes)
     for label in labels:
         counts[label] += 1
-    lacking = [f"{name} ({n})" for name, n in zip(classes, counts, strict=True) if n < _LEAST]
+    lacking = [name for name, count in zip(classes, counts, strict=True) if count < _LEAST]
     if lacking:
         raise InputError(
-            f"every class must have at least {_LEAST} readable images, but in '{shown(folder)}' "
-            f"too few have {few(lacking)}{_unreadable(unreadable)}"
+            f"every class must have at least {_LEAST} readable images, but '{shown(folder)}' has "
+            f"fewer of {few(lacking)}{_unreadable(unreadable)}"
         )
 
 

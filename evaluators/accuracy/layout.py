@@ -72,11 +72,16 @@ def find_layout(root: Path) -> Layout:
     A part counts if it holds folders: a ``test`` folder of images without classes is ignored.
 
     Raises:
-        InputError: If ``root`` is no folder, cannot be read, or holds no folders.
+        InputError: If ``root`` is no folder, cannot be read, or its train folder holds no folders.
     """
-    if not root.exists():
-        raise InputError(f"folder: must name an existing folder, but got '{shown(root)}'")
-    if not root.is_dir():
+    try:
+        mode = root.stat().st_mode
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"folder: must name an existing folder, but got '{shown(root)}': {why}"
+        ) from None
+    if not stat.S_ISDIR(mode):
         raise InputError(f"folder: must name a folder, but got the file '{shown(root)}'")
     found = folders_in(root)
     parts: dict[str, Path] = {}
@@ -85,6 +90,13 @@ def find_layout(root: Path) -> Layout:
             if folder.name.lower() in names and folders_in(folder):
                 parts.setdefault(part, folder)
     if "train" not in parts:
+        # Else the parts themselves would be taken for the classes.
+        if found and all(folder.name.lower() in sum(PARTS.values(), ()) for folder in found):
+            names = few([folder.name for folder in found])
+            raise InputError(
+                f"a train folder must hold one folder of images for each class, but "
+                f"'{shown(root)}' holds only {names}, with no class in a train folder"
+            )
         return Layout(train=root, validation=None, test=None)
     return Layout(train=parts["train"], validation=parts.get("validation"), test=parts.get("test"))
 
@@ -169,8 +181,9 @@ def few(names: Sequence[str], most: int = 5) -> str:
 
 
 def shown(path: str | Path) -> str:
-    """Return a path that can be printed and stored, whatever bytes its name is made of."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return a path that can be printed on one line and stored, whatever bytes it is made of."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _ignored(name: str) -> bool:

@@ -107,6 +107,11 @@ def candidate_faults() -> Generator[None]:
         raise
 
 
+def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
+    """Return the recipe's augmentation, or what fits the data where it says ``auto``."""
+    return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
+
+
 class _Run:
     """One training under way."""
 
@@ -137,9 +142,7 @@ class _Run:
         shape = (1, data.channels, 1, 1)
         self.mean = torch.tensor(data.mean, device=device).view(shape)
         self.scale = torch.tensor([1 / value for value in data.std], device=device).view(shape)
-        self.augmentation: Augmentation = (
-            data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
-        )
+        self.augmentation = chosen_augmentation(recipe, data)
 
     def result(self, on_epoch: Callable[[Epoch], None] | None) -> TrainingResult:
         """Run all epochs, or until the run has diverged."""
@@ -220,7 +223,7 @@ class _Run:
         self.step += 1
         return loss.detach()
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference_mode: what a module remembers must stay fit for training
     def validate(self) -> tuple[float, int]:
         """Return mean loss and number of right answers on the validation split."""
         self.model.eval()

@@ -276,8 +276,10 @@ def test_a_home_folder_may_be_abbreviated(tmp_path, monkeypatch):
     assert load(Path("~/images")).classes == ("cat", "dog")
 
 
-def test_a_missing_folder_is_refused(tmp_path):
-    assert "must name an existing folder" in refusal(tmp_path / "nowhere")
+@pytest.mark.parametrize("name", ["nowhere", "x" * 5000, "zero\0byte", "~nobody-of-that-name"])
+def test_a_missing_folder_is_refused(tmp_path, name):
+    assert "must name an existing folder" in refusal(tmp_path / name)
+    assert "must name an existing folder" in refusal(Path(name))
 
 
 def test_a_file_is_refused(tmp_path):
@@ -304,10 +306,24 @@ def test_a_folder_around_the_data_set_is_explained(tmp_path):
     assert f"did you mean 'folder:{tmp_path}/pets'?" in refusal(tmp_path)
 
 
+def test_parts_are_not_taken_for_classes(tmp_path):
+    # As competitions hand them out: images without folders, labels in a table.
+    fill(tmp_path, classes=("train", "test"))
+    assert "holds only 'test', 'train'" in refusal(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    assert load(fill(tmp_path, classes=("train", "plane"))).classes == ("plane", "train")
+
+
+def test_a_message_is_one_line_whatever_the_name(tmp_path):
+    assert "nowhere\\n" in refusal(tmp_path / "nowhere\n")
+
+
 def test_empty_classes_are_refused(tmp_path):
     fill(tmp_path)
     (tmp_path / "bird").mkdir()
-    assert "too few have 'bird (0)'" in refusal(tmp_path)
+    assert "has fewer of 'bird'" in refusal(tmp_path)
 
 
 def test_a_class_left_with_one_image_is_refused(tmp_path):
@@ -316,7 +332,7 @@ def test_a_class_left_with_one_image_is_refused(tmp_path):
     (tmp_path / "dog" / "1.png").write_text("broken")
     text = refusal(tmp_path)
     assert "at least 2 readable images" in text
-    assert "too few have 'dog (1)'; 1 could not be read, the first 'dog/1.png'" in text
+    assert "has fewer of 'dog'; 1 could not be read, the first 'dog/1.png'" in text
 
 
 def test_a_folder_of_broken_images_is_refused(tmp_path):
