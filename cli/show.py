@@ -295,6 +295,7 @@ def zoo(*, as_json: Json = False) -> None:
                 "printed_params": entry.printed_params,
                 "printed_macs": entry.printed_macs,
                 "source": entry.source,
+                "note": entry.note,
             }
         )
     if as_json:

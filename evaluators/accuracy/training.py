@@ -142,7 +142,7 @@ class _Run:
         shape = (1, data.channels, 1, 1)
         self.mean = torch.tensor(data.mean, device=device).view(shape)
         self.scale = torch.tensor([1 / value for value in data.std], device=device).view(shape)
-        self.augmentation = chosen_augmentation(recipe, data)
+        self.augmentation: Augmentation = chosen_augmentation(recipe, data)
 
     def result(self, on_epoch: Callable[[Epoch], None] | None) -> TrainingResult:
         """Run all epochs, or until the run has diverged."""

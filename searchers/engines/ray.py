@@ -1,6 +1,7 @@
 """The engine on Ray Tune: workers on this machine or on the nodes of a Ray cluster."""
 
 import logging
+import os
 import pickle
 import re
 import socket
@@ -86,7 +87,7 @@ class RayEngine(Engine):
         with (
             environment(_QUIET),
             self._session(),
-            tempfile.TemporaryDirectory(prefix="nas-ray-") as folder,
+            tempfile.TemporaryDirectory(prefix=f"nas-ray-{os.getpid()}-") as folder,
         ):
             tuner = tune.Tuner(
                 tune.with_resources(Host, {"cpu": 1, "gpu": self.gpus_per_worker}),

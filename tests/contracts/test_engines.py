@@ -59,7 +59,7 @@ class Run:
 
 
 def folders() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("nas-ray-*")}
+    return {path.name for path in Path(tempfile.gettempdir()).glob(f"nas-ray-{os.getpid()}-*")}
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_a_source_that_is_done_starts_nothing(engine: type[Engine]) -> None:
 
 @pytest.mark.parametrize(
     ("workers", "time_limit", "message"),
-    [(0, None, "workers must be at least 1, but got 0"), (1, 0.0, "a time limit must be more")],
+    [(0, None, "workers must be at least 1, but got 0"), (1, 0.0, "a time limit must be from")],
 )
 def test_values_out_of_range_are_refused(
     engine: type[Engine], workers: int, time_limit: float | None, message: str

@@ -107,7 +107,6 @@ def test_a_number_that_is_not_next_is_refused(study, fill, make_candidate):
         ({"objectives": ("accuracy",)}, "objectives"),
         ({"constraints": ("params<=5",)}, r"constraints \[\], but got \['params<=5'\]"),
         ({"seed": 1}, "seed 0, but got 1"),
-        ({"data": {"name": "cifar10", "validation": 0.2}}, "data.name digits, but got cifar10"),
         ({"data_fingerprint": "beef"}, "data_fingerprint feed, but got beef"),
     ],
 )
