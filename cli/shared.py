@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -50,7 +50,7 @@ def print_json(data: Any) -> None:
 def quantity(value: float) -> str:
     """Return a count with three digits and k, M or G: 1234567 is ``1.23M``."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+        if abs(value) >= 0.9995 * size:  # 999,900 is 1M, not 1e+03k
             return f"{value / size:.3g}{suffix}"
     return f"{value:.3g}"
 
@@ -92,8 +92,3 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)
-
-
-def clean(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mapping without its empty entries."""
-    return {key: value for key, value in data.items() if value is not None}

@@ -87,12 +87,9 @@ def front(
     """Print the Pareto front."""
     record = open_study(study, storage)
     if csv is not None:
-        from ..search_space.errors import InputError
+        from ..results.table import write_csv
 
-        try:
-            record.front().to_csv(csv, index=False)
-        except OSError as error:
-            raise InputError(f"--csv must be a writable file, but got {csv}: {error}") from None
+        write_csv(record.front(), csv)
     if as_json:
         print_json([_candidate_json(each) for each in sorted_front(record)])
     else:
@@ -216,7 +213,7 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
             raise InputError(
                 f"an architecture file must be readable, but got {name}: {error.strerror}"
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(

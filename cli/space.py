@@ -101,9 +101,9 @@ def check(
             )
     found = load_space(space)
     found = found.bind(
-        channels=channels or found.input.channels,
-        resolution=resolution or found.input.height,
-        classes=classes or found.classes,
+        channels=found.input.channels if channels is None else channels,
+        resolution=found.input.height if resolution is None else resolution,
+        classes=found.classes if classes is None else classes,
     )
     told = check_space(found, constraints, metrics=ADDITIVE_METRICS, costs=additive_costs)
     if as_json:

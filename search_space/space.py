@@ -18,7 +18,7 @@ from .choosers import (
     RecordingChooser,
     ReplayChooser,
 )
-from .domains import Domain, IntRange, Value, same
+from .domains import Domain, IntRange, Positive, Value, same
 from .errors import InputError
 from .feasibility import Constraint
 from .guide import Guide
@@ -75,6 +75,8 @@ class SearchSpace:
         """
         assert self.guide is None, "bind first, then constrain: costs depend on the images"
         self.resolutions.check(f"resolution of space {self.name!r}", resolution)
+        Positive(whole=True).check("channels", channels)
+        Positive(whole=True).check("classes", classes)
         bound = replace(
             self,
             input=Shape(channels, resolution, resolution),
