@@ -8,13 +8,16 @@ from torch import nn
 
 from .base import Downsampling, Norm, table_of
 from .domains import Choice
-from .norms import LayerNorm
+from .norms import LayerNorm, NoNorm
 from .shapes import Shape, conv_size
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvDownsampling(Downsampling):
-    """A norm and a strided convolution: 2x2 in ConvNeXt (2022), 3x3 in MetaFormer (2022)."""
+    """A norm and a strided convolution: 2x2 in ConvNeXt (2022), 3x3 in MetaFormer (2022).
+
+    In FocalNet (Yang et al., 2022) the norm comes after, in VAN (Guo et al., 2022) on both sides.
+    """
 
     name = "conv"
 
@@ -24,6 +27,8 @@ class ConvDownsampling(Downsampling):
     """Step in pixels; 1 changes the channels alone."""
     norm: Norm = field(default_factory=LayerNorm)
     """Before the convolution."""
+    norm_after: Norm = field(default_factory=NoNorm)
+    """After the convolution."""
 
     @property
     def padding(self) -> int:
@@ -44,7 +49,10 @@ class ConvDownsampling(Downsampling):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         conv = nn.Conv2d(shape.channels, width, self.kernel_size, self.stride, self.padding)
-        return nn.Sequential(OrderedDict(norm=self.norm.build(shape), conv=conv))
+        layers = OrderedDict(norm=self.norm.build(shape), conv=conv)
+        if not self.norm_after.absent:
+            layers["norm_after"] = self.norm_after.build(self.out_shape(shape, width))
+        return nn.Sequential(layers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Stems: from image to the first feature map."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Self
 
 from torch import nn
 
@@ -16,8 +16,7 @@ from .shapes import Shape, conv_size
 class ConvStem(Stem):
     """One overlapping convolution and a norm, as in PoolFormer (Yu et al., MetaFormer, 2022).
 
-    There it is 7x7 of stride 4. Padding is (kernel - stride + 1) // 2, which keeps size / stride
-    for even multiples.
+    There it is 7x7 of stride 4, padded by 2; in VAN (Guo et al., 2022) padded by 3.
     """
 
     name = "conv"
@@ -26,22 +25,31 @@ class ConvStem(Stem):
     """Side of the kernel in pixels, odd, 3 to 9."""
     stride: Annotated[int, Choice((1, 2, 4))] = 2
     """Step in pixels: 1, 2 or 4."""
+    padding: Annotated[str, Choice(("fit", "half"))] = "fit"
+    """Zeros at each end: ``fit`` is (kernel - stride + 1) // 2, ``half`` is kernel // 2."""
     norm: Norm = field(default_factory=LayerNorm)
     """After the convolution."""
 
     @property
-    def padding(self) -> int:
-        """Zeros at each end."""
-        return max(0, self.kernel_size - self.stride + 1) // 2
+    def geometry(self) -> tuple[int, int, int]:
+        """Side of the kernel, step, and zeros at each end."""
+        fit = max(0, self.kernel_size - self.stride + 1) // 2
+        padding = self.kernel_size // 2 if self.padding == "half" else fit
+        return self.kernel_size, self.stride, padding
+
+    def canonical(self, shape: Shape) -> Self:
+        """Name the padding ``fit`` where both rules agree."""
+        same = replace(self, padding="fit")
+        return same if same.geometry == self.geometry else self
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
-        geometry = (self.kernel_size, self.stride, self.padding)
+        geometry = self.geometry
         return conv_size(height, *geometry), conv_size(width, *geometry)
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        conv = nn.Conv2d(shape.channels, width, self.kernel_size, self.stride, self.padding)
+        conv = nn.Conv2d(shape.channels, width, *self.geometry)
         return nn.Sequential(
             OrderedDict(conv=conv, norm=self.norm.build(self.out_shape(shape, width)))
         )

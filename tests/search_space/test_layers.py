@@ -46,6 +46,7 @@ MAP = Shape(48, 8, 6)
         (PatchStem(patch_size=4, norm=RMSNorm()), 48 * 16 * 20 + 20 + 20),
         (ConvDownsampling(kernel_size=3), 48 * 9 * 20 + 20 + 96),
         (ConvDownsampling(kernel_size=2, norm=NoNorm()), 48 * 4 * 20 + 20),
+        (ConvDownsampling(norm=NoNorm(), norm_after=LayerNorm()), 48 * 9 * 20 + 20 + 40),
         (PoolDownsampling(), 48 * 20 + 20 + 96),
         (PooledHead(), 48 * 20 + 20 + 96),
         (PooledHead(norm=NoNorm()), 48 * 20 + 20),
@@ -120,6 +121,13 @@ def test_stem_sizes(kernel: int, stride: int, size: int, out: int) -> None:
     stem = ConvStem(kernel_size=kernel, stride=stride)
     assert stem.out_size(size, size) == (out, out)
     assert (stem.refuses(Shape(3, size, size), 16) is None) == (out > 0)
+
+
+def test_stem_padding_has_one_name_where_the_rules_agree() -> None:
+    half = ConvStem(kernel_size=7, stride=4, padding="half")
+    assert half.geometry == (7, 4, 3) and ConvStem(kernel_size=7, stride=4).geometry == (7, 4, 2)
+    assert half.canonical(MAP) == half
+    assert ConvStem(padding="half").canonical(MAP) == ConvStem()
 
 
 def test_a_map_that_would_vanish_is_refused() -> None:
