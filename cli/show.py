@@ -19,6 +19,7 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
+    from ..evaluators.base import Measurement
     from ..results.candidate import Candidate
     from ..results.study import Study
     from ..search_space.architecture import Architecture
@@ -269,8 +270,14 @@ def measure(
     print_parts(found)
     print()
     for each in measurements:
-        exact = f"  ({each.value:,})" if each.low is None else ""
+        exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
         print(f"{each.metric:<12} {with_interval(each)}{exact}")
+
+
+def _training(measurement: "Measurement") -> str:
+    """Return what it is in the form that is trained, where that is another."""
+    value = measurement.provenance.get("training_form")
+    return "" if value is None else f"; {value:,} while it is trained"
 
 
 def zoo(*, as_json: Json = False) -> None:

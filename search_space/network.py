@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from .architecture import Architecture
+from .folding import fold
 from .parts import IMAGE, Part
 
 
@@ -101,6 +102,12 @@ class Network(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map images (B, C, H, W) to scores (B, K)."""
         return self.forward_head(self.forward_features(x_BCHW))
+
+    def folded(self) -> "Network":
+        """Return a copy in the form that is run: same scores, in eval mode; not to be trained."""
+        network = fold(self)
+        assert isinstance(network, Network)
+        return network
 
     def reset_classifier(self, num_classes: int) -> None:
         """Replace the head by a new one for ``num_classes`` classes, at least 1.

@@ -7,20 +7,28 @@ import torch
 from torch import Tensor, nn
 
 from ...search_space.base import Component
+from ...search_space.folding import fold, foldable
 from ...search_space.shapes import Shape
-from .handles import UncountableOperation
+from .handles import Count, UncountableOperation
 from .memory import working_memory
 from .trace import Graph, Tracer, counts, operations, saved_tensors, trace
-from .value import COUNTED, FLOAT_BYTES, Cost, Row
+from .value import COUNTED, FLOAT_BYTES, MAC_KINDS, Cost, Row
 
 _TRACER = Tracer()
 
 
-def _row(module: nn.Module, graph: Graph) -> Row:
+def _row(module: nn.Module, graph: Graph, training: tuple[int, int] | None = None) -> Row:
+    """Return the row; ``training`` are parameters and MACs of the trained form if it folds."""
     found = operations(graph)
     counted = counts(found)
-    amounts = (counted[name] for name in COUNTED)
-    return (*weights(module), *amounts, working_memory(found, graph))
+    amounts = [counted[name] for name in COUNTED]
+    params, saved = weights(module)
+    training = training or (params, _macs(counted))
+    return (params, saved, *amounts, *training, working_memory(found, graph))
+
+
+def _macs(counted: Count) -> int:
+    return sum(counted[kind] for kind in MAC_KINDS)
 
 
 def weights(module: nn.Module) -> tuple[int, int]:
@@ -43,6 +51,8 @@ def map_bytes(shape: Sequence[int]) -> int:
 def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> Row:
     """Return the costs of a component where it takes maps of ``in_shapes``; see ``Part.width``.
 
+    They are those of its folded form.
+
     Raises:
         UncountableOperation: If an operation has no formula; it names the component.
     """
@@ -51,15 +61,23 @@ def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int
         inputs = [torch.empty(1, *shape) for shape in in_shapes]
         return component.module(in_shapes[0], width), inputs
 
+    def build_folded() -> tuple[nn.Module, list[Tensor]]:
+        module, inputs = build()
+        return fold(module), inputs
+
     try:
-        return _row(*_TRACER.trace(build))
+        module, graph = _TRACER.trace(build)
+        if not foldable(module):
+            return _row(module, graph)
+        training = weights(module)[0], _macs(counts(operations(graph)))
+        return _row(*_TRACER.trace(build_folded), training)
     except UncountableOperation as error:
         place = f"{component.kind} {component.label()} on {in_shapes[0]}"
         raise UncountableOperation(error.operation, place) from None
 
 
 def count_module(module: nn.Module, *in_shapes: Sequence[int]) -> Cost:
-    """Return the cost of any module for one image (a batch of 1) in eval mode.
+    """Return the cost of any module as it is for one image (a batch of 1) in eval mode.
 
     The module runs once, where its weights are; its mode is left as it was.
 

@@ -21,4 +21,15 @@ class CostEvaluator(Evaluator):
             cost = architecture_cost(architecture)
         except UncountableOperation as error:
             raise CandidateError("error", str(error)) from error
-        return tuple(Measurement(metric=name, value=getattr(cost, name)) for name in self.metrics)
+        training = {"params": cost.training_params, "macs": cost.training_macs}
+        return tuple(
+            _measurement(name, getattr(cost, name), training.get(name)) for name in self.metrics
+        )
+
+
+def _measurement(name: str, value: int, training: int | None) -> Measurement:
+    """Return the value, with that of the form that is trained where it is another."""
+    apart = training is not None and training != value
+    return Measurement(
+        metric=name, value=value, provenance={"training_form": training} if apart else {}
+    )

@@ -20,7 +20,7 @@ OTHER_KINDS = (
 COUNTED = ("activations", *MAC_KINDS, *OTHER_KINDS)
 """What the operations of a trace are counted in."""
 
-COLUMNS = ("params", "param_bytes", *COUNTED)
+COLUMNS = ("params", "param_bytes", *COUNTED, "training_params", "training_macs")
 """What adds up over the parts of a network."""
 
 Row = tuple[int, ...]
@@ -32,7 +32,10 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one forward pass for one image costs, in eval mode; ``docs/costs.md`` has the rules."""
+    """What one forward pass for one image costs, in eval mode; ``docs/costs.md`` has the rules.
+
+    What folds once it is trained is counted in its folded form.
+    """
 
     params: int
     """Trainable parameters; shared ones once."""
@@ -47,6 +50,10 @@ class Cost:
     """Other operations by kind, a key for each of ``OTHER_KINDS``."""
     peak_memory: int
     """The most bytes of maps that are alive at one time, numbers as float32; without weights."""
+    training_params: int
+    """Trainable parameters of the form that is trained; ``params`` where nothing folds."""
+    training_macs: int
+    """Multiply-adds of the form that is trained; ``macs`` where nothing folds."""
 
     @property
     def macs(self) -> int:
@@ -69,4 +76,6 @@ class Cost:
             macs_by_kind={kind: values[kind] for kind in MAC_KINDS},
             other_by_kind={kind: values[kind] for kind in OTHER_KINDS},
             peak_memory=peak_memory,
+            training_params=values["training_params"],
+            training_macs=values["training_macs"],
         )

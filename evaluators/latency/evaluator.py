@@ -7,6 +7,7 @@ from torch import nn
 
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
+from ...search_space.folding import fold
 from ...search_space.network import Network
 from ..accuracy.training import candidate_faults, seeded
 from ..base import Evaluator, Measurement
@@ -21,6 +22,8 @@ _SEED = 0  # weights and images only have to be the same every time
 
 class LatencyEvaluator(Evaluator):
     """Times one forward pass of one batch, without gradients, beside the sentinel's.
+
+    The network is in its folded form.
 
     The value is the median in ms with its 95 % interval; the provenance holds what it depends on
     and ``ratio_to_sentinel``, which compares where the device's speed has drifted.
@@ -65,7 +68,7 @@ class LatencyEvaluator(Evaluator):
 
     def _pass_of(self, architecture: Architecture) -> Run:
         with seeded(_SEED, self.device):
-            network: nn.Module = self._place(Network(architecture))
+            network: nn.Module = self._place(fold(Network(architecture)))
         if self.settings.runtime == "compiled":
             # All networks share their code: what is remembered of the last one would make this
             # one run uncompiled after a few.

@@ -30,7 +30,10 @@ _CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 class OnnxFile(ModelFormat):
-    """One file, with the weights, for any batch size; checked in ONNX Runtime on the CPU."""
+    """One file, with the weights, for any batch size; checked in ONNX Runtime on the CPU.
+
+    It holds the folded form of the network.
+    """
 
     name = "onnx"
     tolerance = 1e-4
@@ -47,7 +50,7 @@ class OnnxFile(ModelFormat):
         """Trace the network and return the file's contents."""
         from onnx.helper import set_model_props
 
-        model = _trace(network)
+        model = _trace(network.folded())
         _tidy(model)
         set_model_props(model, dict(header))
         return model.SerializeToString()

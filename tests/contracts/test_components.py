@@ -27,6 +27,7 @@ from nas_explorer.search_space.base import (
 from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.domains import Positive
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.folding import fold, foldable
 from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.tables import TABLES, component_from_data, component_to_data
@@ -240,6 +241,32 @@ def test_a_seed_decides_the_weights(cls: type[Component]) -> None:
         assert first.state_dict().keys() == second.state_dict().keys()
         for name, value in first.state_dict().items():
             assert torch.equal(value, second.state_dict()[name]), name
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """Move scales, biases and running statistics away from where they start."""
+    draw = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for name, value in module.state_dict().items():
+            if name.endswith("running_var"):
+                value.uniform_(0.5, 1.5, generator=draw)
+            elif value.dim() <= 1 and value.is_floating_point():
+                value.normal_(0.5, 0.3, generator=draw)
+    return module.eval()
+
+
+@every_class
+def test_the_folded_form_is_the_same_function(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        module = built(component, shape)
+        if foldable(module):
+            x = image(shape)
+            expected = randomised(module)(x)
+            state = torch.get_rng_state()
+            folded = fold(module)
+            assert torch.equal(torch.get_rng_state(), state), "folding draws random numbers"
+            assert not foldable(folded) and foldable(module)
+            assert torch.allclose(folded(x), expected, rtol=1e-4, atol=1e-5)
 
 
 def centre(value: Tensor, like: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.downsampling import NoDownsampling
 from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.folding import Foldable, fold, with_kernel
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv
 from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
@@ -44,6 +45,7 @@ from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.stems import PatchStem
 from nas_explorer.search_space.tables import TABLES
 from torch import nn
+from torch.nn import functional as F
 
 BUILT = [
     cls for kind, table in TABLES.items() for cls in table.values() if kind not in (Block, Residual)
@@ -91,7 +93,7 @@ def flat(cost: Cost) -> dict[str, int]:
 
 def check_against_fvcore(architecture: Architecture) -> None:
     cost = architecture_cost(architecture)
-    module = architecture.build().eval()
+    module = architecture.build().folded()
     counted = fvcore_counts(module, torch.zeros(1, *architecture.input))
     assert {name: flat(cost)[name] for name in counted} == counted
     assert cost.params == sum(each.numel() for each in module.parameters())
@@ -128,7 +130,7 @@ def test_every_component_costs_what_fvcore_counts(cls: type[Component]) -> None:
             if component.refuses(shape, width):
                 continue
             row = dict(zip(COLUMNS, component_row(component, (shape,), width), strict=False))
-            module = component.module(shape, width).eval()
+            module = fold(component.module(shape, width))
             counted = fvcore_counts(module, torch.zeros(1, *shape))
             assert {name: row[name] for name in counted} == counted, component
             assert row["params"] == sum(each.numel() for each in module.parameters())
@@ -224,6 +226,50 @@ def test_the_evaluator_gives_whole_numbers() -> None:
         assert type(each.value) is int
         assert each.value == getattr(cost, each.metric)
         assert each.low is None
+
+
+class TwoKernels(Foldable):
+    """A 3x3 and a 1x1 convolution of 8 channels, added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide = nn.Conv2d(32, 32, 3, padding=1, bias=False)
+        self.narrow = nn.Conv2d(32, 32, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.wide(x) + self.narrow(x)
+
+    def folded(self) -> nn.Module:
+        kernel = self.wide.weight + F.pad(self.narrow.weight, (1, 1, 1, 1))
+        return with_kernel(self.wide, kernel, self.narrow.bias)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FoldingMixer(LargeKernelConv):
+    """A mixer that folds."""
+
+    name = "folding"
+
+    def build(self, shape: Shape) -> nn.Module:
+        return TwoKernels()
+
+
+def test_costs_are_those_of_the_folded_form() -> None:
+    folding = network(MetaFormerBlock(mixer=FoldingMixer()), depth=1)
+    plain = architecture_cost(network(MetaFormerBlock(mixer=IdentityMixer()), depth=1))
+    check_against_fvcore(folding)
+    cost = architecture_cost(folding)
+    # two blocks on 64 places: 3x3 with a bias when run, a 1x1 kernel more while it is trained
+    assert cost.params - plain.params == 2 * (9 * 32 * 32 + 32)
+    assert cost.training_params - plain.params == 2 * (9 * 32 * 32 + 32 * 32 + 32)
+    assert cost.macs - plain.macs == 2 * 64 * 9 * 32 * 32
+    assert cost.training_macs - plain.macs == 2 * 64 * 10 * 32 * 32
+    assert (plain.training_params, plain.training_macs) == (plain.params, plain.macs)
+    found = {each.metric: each for each in CostEvaluator().evaluate(folding)}
+    assert found["params"].value == cost.params
+    assert found["params"].provenance == {"training_form": cost.training_params}
+    assert found["macs"].provenance == {"training_form": cost.training_macs}
+    assert not found["activations"].provenance
 
 
 class Distances(nn.Module):
