@@ -68,7 +68,7 @@ def with_kernel(conv: nn.Conv2d, kernel: Tensor, bias: Tensor | None) -> nn.Conv
         conv.in_channels,
         conv.out_channels,
         sides,
-        conv.stride,
+        (conv.stride[0], conv.stride[1]),
         (conv.padding[0] + more[0], conv.padding[1] + more[1]),
         groups=conv.groups,
         bias=bias is not None,
