@@ -3,6 +3,7 @@
 from ..base import table_of
 from .attention import Attention
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
+from .learnable_spacing import LearnableSpacingConv
 from .mlp import TokenMlp
 from .trivial import IdentityMixer, Pooling, RandomMixing
 
@@ -13,6 +14,7 @@ MIXERS = table_of(
     SeparableConv,
     LargeKernelConv,
     InceptionConv,
+    LearnableSpacingConv,
     Attention,
     TokenMlp,
 )

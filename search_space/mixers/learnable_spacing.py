@@ -1,0 +1,115 @@
+"""Depthwise convolution whose few weights learn where in a wide kernel they stand.
+
+Shape suffixes: B batch, C channels, H rows, W columns, K weights of a kernel, S side of the kernel.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..base import TokenMixer, Traits
+from ..domains import YES_NO, Choice, IntRange
+from ..shapes import Shape
+
+_LEAST_SPREAD = {"triangle": 1.0, "gaussian": 0.27}
+_START = {"triangle": 0.01, "gaussian": 0.23}
+"""Learned spread at the start; at zero its gradient would vanish."""
+
+
+class LearnableSpacing(nn.Module):
+    """Builds a depthwise kernel from weights and positions, and convolves with it."""
+
+    def __init__(
+        self, *, channels: int, count: int, side: int, interpolation: str, bias: bool
+    ) -> None:
+        super().__init__()
+        self.radius = side // 2
+        self.interpolation = interpolation
+        self.weight_CK = nn.Parameter(torch.empty(channels, count))
+        self.position_2CK = nn.Parameter(torch.randn(2, channels, count) / 2)
+        self.spread_2CK = None
+        if interpolation in _START:
+            start = torch.full((2, channels, count), _START[interpolation])
+            self.spread_2CK = nn.Parameter(start)
+        bound = 1 / math.sqrt(count)
+        nn.init.uniform_(self.weight_CK, -bound, bound)
+        self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound)) if bias else None
+
+    def shares(self, position_CK1: Tensor, axis: int) -> Tensor:
+        """Return (C, K, S): how much of each weight falls on each row (axis 0) or column."""
+        radius = self.radius
+        places_S = torch.arange(-radius, radius + 1, device=position_CK1.device)
+        if self.spread_2CK is None:
+            below_CK1 = position_CK1.detach().floor().clamp(max=radius - 1)
+            part_CK1 = position_CK1 - below_CK1
+            first_CKS = torch.where(places_S == below_CK1, 1 - part_CK1, 0)
+            return torch.where(places_S == below_CK1 + 1, part_CK1, first_CKS)
+        spread_CK1 = self.spread_2CK[axis].abs()[..., None] + _LEAST_SPREAD[self.interpolation]
+        distance_CKS = (places_S - position_CK1).abs()
+        if self.interpolation == "triangle":
+            share_CKS = F.relu(spread_CK1 - distance_CKS)
+        else:
+            share_CKS = (-0.5 * (distance_CKS / spread_CK1).square()).exp()
+        return share_CKS / (share_CKS.sum(-1, keepdim=True) + 1e-7)
+
+    def kernel(self) -> Tensor:
+        """Return the dense kernel (C, 1, S, S)."""
+        # Positions stay in the kernel, but keep the gradient that may lead them back from its edge.
+        inside_2CK = self.position_2CK.clamp(-self.radius, self.radius)
+        position_2CK = self.position_2CK + (inside_2CK - self.position_2CK).detach()
+        rows_CKS, columns_CKS = (
+            self.shares(position_2CK[axis][..., None], axis) for axis in range(2)
+        )
+        weighted_CKS = self.weight_CK[..., None] * rows_CKS
+        return (weighted_CKS[..., None] * columns_CKS[:, :, None]).sum(1)[:, None]
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        channels = x_BCHW.shape[1]
+        return F.conv2d(x_BCHW, self.kernel(), self.bias, padding=self.radius, groups=channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnableSpacingConv(TokenMixer):
+    """Dilated convolution with learnable spacings, depthwise.
+
+    Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, equations 3 to 7
+    (bilinear); Dilated Convolution with Learnable Spacings: beyond bilinear interpolation, 2023,
+    arXiv:2306.00817 (triangle, Gaussian). The reference code clips positions after each step, here
+    the kernel clips them; it starts triangles at a spread that gets no gradient. Its ConvNeXt has
+    one set of positions a stage, here each mixer has its own.
+    """
+
+    name = "learnable_spacing_conv"
+    traits = Traits(
+        catalogue=("M18",),
+        paper="Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, "
+        "arXiv:2112.03740",
+        reach="regional",
+        weights="static",
+        cost="N s^2",
+    )
+
+    kernel_count: Annotated[int, IntRange(1, 128)] = 16
+    """Weights of a kernel, 1 to 128."""
+    dilated_size: Annotated[int, IntRange(3, 31, 2)] = 17
+    """Side of the dense kernel in which they lie, in pixels, odd, 3 to 31."""
+    interpolation: Annotated[str, Choice(("bilinear", "triangle", "gaussian"))] = "bilinear"
+    """How a weight between pixels falls on those around: the four nearest, or as many as a learned
+    spread along each axis reaches."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return LearnableSpacing(
+            channels=shape.channels,
+            count=self.kernel_count,
+            side=self.dilated_size,
+            interpolation=self.interpolation,
+            bias=self.bias,
+        )
