@@ -3,6 +3,7 @@
 from ..base import table_of
 from .attention import Attention
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
+from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .learnable_spacing import LearnableSpacingConv
 from .mlp import TokenMlp
 from .trivial import IdentityMixer, Pooling, RandomMixing
@@ -17,4 +18,7 @@ MIXERS = table_of(
     LearnableSpacingConv,
     Attention,
     TokenMlp,
+    RecursiveGatedConv,
+    LargeKernelAttention,
+    GatedLinearMixer,
 )

@@ -1,0 +1,269 @@
+"""Mixers that multiply a map by what a convolution of it gives.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Annotated, Self
+
+from torch import Tensor, nn
+
+from ..activations import ACTIVATION, activation
+from ..base import TokenMixer, Traits
+from ..domains import YES_NO, IntRange, Positive
+from ..norms import ChannelLayerNorm
+from ..shapes import Shape, scaled
+from .convolution import depthwise
+from .kernels import KERNEL, reaching_kernel
+
+LARGEST_DECOMPOSED = 63
+"""The largest kernel that can be decomposed, in pixels."""
+
+
+class RecursiveGate(nn.Module):
+    """Products of rising width: each a linear map of the last, gated by convolved channels."""
+
+    def __init__(self, *, widths: Sequence[int], spatial: nn.Module, scale: float) -> None:
+        super().__init__()
+        channels = widths[-1]
+        self.widths = list(widths)
+        self.scale = scale
+        self.proj_in = nn.Conv2d(channels, widths[0] + sum(widths), 1)
+        self.spatial = spatial
+        self.proj_out = nn.Conv2d(channels, channels, 1)
+        self.steps = nn.ModuleList(nn.Conv2d(narrow, wide, 1) for narrow, wide in pairwise(widths))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        narrow, gates = self.proj_in(x_BCHW).split([self.widths[0], sum(self.widths)], dim=1)
+        first, *later = (self.spatial(gates) * self.scale).split(self.widths, dim=1)
+        product = narrow * first
+        for step, gate in zip(self.steps, later, strict=True):
+            product = step(product) * gate
+        return self.proj_out(product)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecursiveGatedConv(TokenMixer):
+    """g^n convolution: spatial interactions of order n by repeated gating (Rao et al., 2022).
+
+    Section 3.1: the channels of the n products double from C / 2^(n-1) to C, and one
+    depthwise convolution serves all gates. HorNet has n = 2, 3, 4, 5 in its four stages, and
+    divides the convolved channels by 3.
+    """
+
+    name = "recursive_gated_conv"
+    traits = Traits(
+        catalogue=("M28",),
+        paper="Rao et al., HorNet: Efficient High-Order Spatial Interactions with Recursive Gated "
+        "Convolutions, 2022, arXiv:2207.14284",
+        reach="regional",
+        weights="input-dependent",
+        cost="N k^2",
+    )
+
+    order: Annotated[int, IntRange(1, 6)] = 3
+    """Products in a row, n; 2^(n-1) must divide the channels."""
+    kernel_size: Annotated[int, KERNEL] = 7
+    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
+    scale: Annotated[float, Positive()] = 1 / 3
+    """Fixed factor on the convolved channels (1 over the paper's alpha)."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The channels must halve order - 1 times."""
+        if shape.channels % 2 ** (self.order - 1) == 0:
+            return None
+        return (
+            f"2^(order - 1) must divide the channels, but got order {self.order} and "
+            f"{shape.channels} channels"
+        )
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to what the map can fill."""
+        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        widths = [shape.channels >> halvings for halvings in reversed(range(self.order))]
+        spatial = depthwise(sum(widths), (self.kernel_size, self.kernel_size))
+        return RecursiveGate(widths=widths, spatial=spatial, scale=self.scale)
+
+
+class Gate(nn.Module):
+    """A map times what a module makes of it."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW * self.attention(x_BCHW)
+
+
+class Shortcut(nn.Module):
+    """A map plus what a module makes of it."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW + self.branch(x_BCHW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeKernelAttention(TokenMixer):
+    """A map gated by a large kernel in three parts: local, dilated, 1x1 (Guo et al., 2022).
+
+    Section 3.1: a K x K kernel becomes a (2d-1) x (2d-1) depthwise one, a
+    ceil(K/d) x ceil(K/d) one of dilation d, and a 1x1 convolution. In VAN it stands between two
+    1x1 convolutions, the first with GELU, and the authors' code adds the input to the result.
+    """
+
+    name = "large_kernel_attention"
+    traits = Traits(
+        catalogue=("M61",),
+        paper="Guo et al., Visual Attention Network, 2022, arXiv:2202.09741",
+        reach="regional",
+        weights="input-dependent",
+        cost="N ((2d-1)^2 + (k/d)^2)",
+    )
+
+    kernel_size: Annotated[int, IntRange(1, LARGEST_DECOMPOSED)] = 21
+    """Side of the kernel that is decomposed, K, in pixels, 1 to 63."""
+    dilation: Annotated[int, IntRange(1, 8)] = 3
+    """Dilation d of the second kernel in pixels; an odd one needs an odd ceil(K/d)."""
+    projected: Annotated[bool, YES_NO] = True
+    """Whether it stands between two 1x1 convolutions, the first with an activation."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """After the first 1x1 convolution."""
+    shortcut: Annotated[bool, YES_NO] = True
+    """Whether the input is added to the result."""
+
+    @property
+    def taps(self) -> int:
+        """Side of the dilated kernel in weights."""
+        return -(-self.kernel_size // self.dilation)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The dilated kernel must have a middle."""
+        if self.dilation * (self.taps - 1) % 2 == 0:
+            return None
+        return (
+            f"kernel_size over dilation, rounded up, must be odd where dilation is, but got "
+            f"{self.kernel_size} / {self.dilation}"
+        )
+
+    def canonical(self, shape: Shape) -> Self:
+        """Drop weights that meet nothing but padding, and what has no effect."""
+        side = max(shape.height, shape.width)
+        taps, dilation = self.taps, self.dilation
+        while taps > 2 and dilation * (taps - 1) > 2 * (side - 1):
+            taps -= 2
+        if taps == 1:  # the dilation is only the local kernel's: 2d - 1 of 2n - 1 can be met
+            dilation = min(dilation, side)
+        return replace(
+            self,
+            kernel_size=min(LARGEST_DECOMPOSED, dilation * taps),
+            dilation=dilation,
+            activation=self.activation if self.projected else "gelu",
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, reach = shape.channels, self.dilation * (self.taps - 1) // 2
+        local = 2 * self.dilation - 1
+        gate = Gate(
+            nn.Sequential(
+                OrderedDict(
+                    local=depthwise(channels, (local, local)),
+                    dilated=nn.Conv2d(
+                        channels,
+                        channels,
+                        self.taps,
+                        padding=reach,
+                        dilation=self.dilation,
+                        groups=channels,
+                    ),
+                    pointwise=nn.Conv2d(channels, channels, 1),
+                )
+            )
+        )
+        module: nn.Module = gate
+        if self.projected:
+            module = nn.Sequential(
+                OrderedDict(
+                    proj_1=nn.Conv2d(channels, channels, 1),
+                    act=activation(self.activation),
+                    gate=gate,
+                    proj_2=nn.Conv2d(channels, channels, 1),
+                )
+            )
+        return Shortcut(module) if self.shortcut else module
+
+
+class GatedLinear(nn.Module):
+    """``fc2(norm(act(gate)) * norm(value))``, gate and value from one linear map, one norm."""
+
+    def __init__(self, *, channels: int, hidden: int, act: str, bias: bool, norm: bool) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, 2 * hidden, 1, bias=bias)
+        self.act = activation(act)
+        self.norm = ChannelLayerNorm(hidden, eps=1e-5, bias=True) if norm else nn.Identity()
+        self.fc2 = nn.Conv2d(hidden, channels, 1, bias=bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        gate, value = self.fc1(x_BCHW).chunk(2, dim=1)
+        return self.fc2(self.norm(self.act(gate)) * self.norm(value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedLinearMixer(TokenMixer):
+    """A gated linear unit in the place of attention, which mixes no places (Activator, 2024).
+
+    Abdullah and Aydin: after it the other perceptron may be left out (channel mixer ``none``).
+    Their code normalises gate and value, both with the same weights.
+    """
+
+    name = "gated_linear"
+    traits = Traits(
+        catalogue=("M03",),
+        paper="Abdullah and Aydin, Activator: GLU Activation Function as the Core Component of a "
+        "Vision Transformer, 2024, arXiv:2405.15953",
+        reach="none",
+        weights="input-dependent",
+        cost="N",
+    )
+
+    ratio: Annotated[float, Positive()] = 2.0
+    """Hidden channels, of gate and of value, over channels."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """On the gate."""
+    norm: Annotated[bool, YES_NO] = True
+    """Whether gate and value are layer-normalised before their product."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the linear maps have a bias."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return GatedLinear(
+            channels=shape.channels,
+            hidden=self.hidden(shape),
+            act=self.activation,
+            bias=self.bias,
+            norm=self.norm,
+        )

@@ -1,0 +1,201 @@
+"""Gated mixers: weights and multiply-adds counted by hand, and what their papers turn on."""
+
+import pytest
+import torch
+from nas_explorer.evaluators.cost.cost import part_cost
+from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.mixers.gated import (
+    GatedLinearMixer,
+    LargeKernelAttention,
+    RecursiveGatedConv,
+)
+from nas_explorer.search_space.parts import IMAGE, PartList
+from nas_explorer.search_space.shapes import Shape
+from torch import Tensor
+from torch.nn import functional as F
+
+MAP = Shape(32, 8, 8)
+
+
+def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
+    """Trained parameters and multiply-adds."""
+    parts = PartList.start(shape)
+    parts.add("mixer", mixer, IMAGE)
+    cost = part_cost(parts.parts[0])
+    return cost.params, cost.macs
+
+
+# On 32 channels and 64 places: weights, and biases.
+@pytest.mark.parametrize(
+    ("mixer", "weights", "biases"),
+    [
+        # 32 to 64; products of 8, 16 and 32 channels, 56 kernels of 49; 8 to 16, 16 to 32; 32 to 32
+        (
+            RecursiveGatedConv(),
+            32 * 64 + 56 * 49 + 8 * 16 + 16 * 32 + 32 * 32,
+            64 + 56 + 16 + 32 + 32,
+        ),
+        (RecursiveGatedConv(order=1, kernel_size=3), 32 * 64 + 32 * 9 + 32 * 32, 64 + 32 + 32),
+        # kernels of 5 x 5 and of 7 x 7 for each channel, three 1x1 convolutions
+        (LargeKernelAttention(), 32 * 25 + 32 * 49 + 3 * 32 * 32, 5 * 32),
+        # 7 x 7 and ceil(28 / 4) = 7 x 7
+        (
+            LargeKernelAttention(kernel_size=15, dilation=4, projected=False),
+            32 * 49 + 32 * 16 + 32 * 32,
+            3 * 32,
+        ),
+        # gate and value of 64 channels each
+        (GatedLinearMixer(norm=False), 32 * 128 + 64 * 32, 128 + 32),
+        (GatedLinearMixer(ratio=1, norm=False, bias=False), 32 * 64 + 32 * 32, 0),
+    ],
+    ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
+)
+def test_costs_by_hand(mixer: TokenMixer, weights: int, biases: int) -> None:
+    assert counted(mixer, MAP) == (weights + biases, 64 * weights)
+
+
+def test_one_norm_serves_gate_and_value() -> None:
+    without, _ = counted(GatedLinearMixer(norm=False), MAP)
+    assert counted(GatedLinearMixer(), MAP)[0] == without + 2 * 64
+
+
+@pytest.mark.parametrize("kernel", [3, 7, 15])
+def test_any_order_costs_less_than_the_bound_of_the_paper(kernel: int) -> None:
+    """Rao et al., 2022, section 3.1; its last term is for the products, which are no MACs."""
+    channels = 64
+    bound = 64 * channels * (2 * kernel**2 + 11 / 3 * channels + 2)
+    macs = [
+        counted(RecursiveGatedConv(order=order, kernel_size=kernel), Shape(channels, 8, 8))[1]
+        for order in range(1, 7)
+    ]
+    assert macs == sorted(macs) and len(set(macs)) == 6 and macs[-1] < bound
+
+
+def recursive_gate(x: Tensor, weights: dict[str, Tensor], order: int, scale: float) -> Tensor:
+    """Section 3.1 of Rao et al., 2022, one kernel and one product at a time."""
+
+    def linear(name: str, value: Tensor) -> Tensor:
+        matrix, bias = weights[f"{name}.weight"].flatten(1), weights[f"{name}.bias"]
+        return torch.einsum("oc,bchw->bohw", matrix, value) + bias[:, None, None]
+
+    channels = x.shape[1]
+    widths = [channels // 2 ** (order - 1 - step) for step in range(order)]
+    both = linear("proj_in", x)
+    product, rest = both[:, : widths[0]], both[:, widths[0] :]
+    kernels, biases = weights["spatial.weight"], weights["spatial.bias"]
+    half = kernels.shape[-1] // 2
+    gates = torch.cat(
+        [
+            F.conv2d(rest[:, [index]], kernels[[index]], biases[[index]], padding=half)
+            for index in range(rest.shape[1])
+        ],
+        dim=1,
+    )
+    for step, width in enumerate(widths):
+        if step:
+            product = linear(f"steps.{step - 1}", product)
+        product = product * scale * gates[:, :width]
+        gates = gates[:, width:]
+    return linear("proj_out", product)
+
+
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_recursive_gates_are_the_equations(order: int) -> None:
+    torch.manual_seed(0)
+    shape = Shape(16, 5, 4)
+    module = RecursiveGatedConv(order=order, kernel_size=3, scale=0.5).build(shape)
+    x = torch.randn(2, *shape)
+    expected = recursive_gate(x, dict(module.named_parameters()), order, 0.5)
+    assert torch.allclose(module(x), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_order_is_the_degree_of_the_interactions() -> None:
+    """Without biases, n products of maps make a polynomial of degree n + 1 in the input."""
+    for order in (1, 3):
+        torch.manual_seed(0)
+        module = RecursiveGatedConv(order=order, kernel_size=3).build(MAP).double()
+        for name, value in module.named_parameters():
+            if name.endswith("bias"):
+                value.data.zero_()
+        x = torch.randn(1, *MAP, dtype=torch.float64)
+        assert torch.allclose(module(3 * x), 3 ** (order + 1) * module(x))
+
+
+def test_channels_must_halve() -> None:
+    assert RecursiveGatedConv(order=4).refuses(Shape(24, 4, 4)) is None
+    assert RecursiveGatedConv(order=5).refuses(Shape(24, 4, 4)) == (
+        "2^(order - 1) must divide the channels, but got order 5 and 24 channels"
+    )
+
+
+def kernel_seen(mixer: LargeKernelAttention, side: int = 81) -> Tensor:
+    """Which input places the gate at the centre depends on."""
+    torch.manual_seed(0)
+    shape = Shape(4, side, side)
+    module = mixer.build(shape).get_submodule("attention").double()
+    x = torch.randn(1, *shape, dtype=torch.float64, requires_grad=True)
+    module(x)[0, :, side // 2, side // 2].sum().backward()
+    assert x.grad is not None
+    return (x.grad[0].abs().amax(0) > 0).nonzero() - side // 2
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(7, 2), (14, 3), (21, 3), (28, 4), (35, 5)])
+def test_the_decomposition_fills_at_least_the_kernel_it_stands_for(
+    kernel: int, dilation: int
+) -> None:
+    """The kernels of the ablation in Guo et al., 2022; without holes."""
+    mixer = LargeKernelAttention(
+        kernel_size=kernel, dilation=dilation, projected=False, shortcut=False
+    )
+    seen = kernel_seen(mixer)
+    reach = dilation * (-(-kernel // dilation) - 1) // 2 + dilation - 1
+    assert 2 * reach + 1 >= kernel
+    assert seen.amin(0).tolist() == [-reach, -reach] and seen.amax(0).tolist() == [reach, reach]
+    assert len(seen) == (2 * reach + 1) ** 2
+
+
+def test_decomposing_saves_what_the_paper_says() -> None:
+    """Guo et al., 2022, section 3.1: a 21 x 21 kernel costs 25 + 49 weights a channel."""
+    bare = LargeKernelAttention(projected=False, shortcut=False)
+    params, _ = counted(bare, Shape(32, 32, 32))
+    assert params == 32 * (25 + 49) + 32 * 32 + 3 * 32
+
+
+def test_attention_multiplies_and_shortcut_adds() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, *MAP)
+    gated = LargeKernelAttention(projected=False, shortcut=False).build(MAP)
+    inner = gated.get_submodule("attention")
+    assert torch.equal(gated(x), x * inner(x))
+    whole = LargeKernelAttention().build(MAP)
+    assert torch.equal(whole(x), x + whole.get_submodule("branch")(x))
+
+
+def test_a_dilated_kernel_needs_a_middle() -> None:
+    assert LargeKernelAttention(kernel_size=7, dilation=2).refuses(MAP) is None
+    assert LargeKernelAttention(kernel_size=10, dilation=3).refuses(MAP) == (
+        "kernel_size over dilation, rounded up, must be odd where dilation is, but got 10 / 3"
+    )
+
+
+def test_decompositions_that_are_the_same_have_one_form() -> None:
+    shape = Shape(8, 32, 32)
+    assert LargeKernelAttention(kernel_size=19).canonical(shape) == LargeKernelAttention()
+    assert LargeKernelAttention(kernel_size=18).canonical(shape) != LargeKernelAttention()
+    one = Shape(8, 1, 1)
+    forms = {LargeKernelAttention(dilation=d, kernel_size=7 * d).canonical(one) for d in (1, 3, 5)}
+    assert forms == {LargeKernelAttention(dilation=1, kernel_size=1)}
+    assert LargeKernelAttention(kernel_size=63, dilation=8).canonical(shape).taps == 8
+
+
+def test_gated_linear_is_the_formula() -> None:
+    torch.manual_seed(0)
+    shape = Shape(6, 2, 3)
+    module = GatedLinearMixer(ratio=1.5).build(shape)
+    x = torch.randn(1, *shape)
+    both = torch.einsum("oc,bchw->bhwo", module.get_parameter("fc1.weight").flatten(1), x)
+    both = both + module.get_parameter("fc1.bias")
+    gate, value = F.layer_norm(F.gelu(both[..., :9]), (9,)), F.layer_norm(both[..., 9:], (9,))
+    expected = (gate * value) @ module.get_parameter("fc2.weight").flatten(1).T
+    expected = expected + module.get_parameter("fc2.bias")
+    assert torch.allclose(module(x), expected.permute(0, 3, 1, 2), atol=1e-5)
