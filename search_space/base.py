@@ -129,6 +129,8 @@ class Traits:
     """Whether its parameters depend on the size of the map."""
     exportable: bool = True
     """Whether it can be written as ONNX."""
+    code: str = "none"
+    """Repository of the reference code on GitHub: owner/name, or none."""
 
 
 @dataclass(frozen=True, kw_only=True)

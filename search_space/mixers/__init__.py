@@ -4,8 +4,11 @@ from ..base import table_of
 from .attention import Attention
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
+from .feed_forward import FeedForwardMixer
+from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .learnable_spacing import LearnableSpacingConv
-from .mlp import TokenMlp
+from .mlp import TokenLinear, TokenMlp
+from .raft import RaftMlp
 from .trivial import IdentityMixer, Pooling, RandomMixing
 
 MIXERS = table_of(
@@ -21,4 +24,10 @@ MIXERS = table_of(
     RecursiveGatedConv,
     LargeKernelAttention,
     GatedLinearMixer,
+    TokenLinear,
+    RaftMlp,
+    GatedMlpMixer,
+    MultiAxisMlp,
+    MixerGated,
+    FeedForwardMixer,
 )

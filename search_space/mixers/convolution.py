@@ -33,6 +33,7 @@ class SeparableConv(TokenMixer):
 
     name = "separable_conv"
     traits = Traits(
+        catalogue=("M39",),
         paper="Yu et al., MetaFormer Baselines for Vision, 2022, arXiv:2210.13452",
         reach="local",
         weights="static",

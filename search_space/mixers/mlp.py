@@ -35,12 +35,14 @@ class TokenMlp(TokenMixer):
 
     name = "token_mlp"
     traits = Traits(
+        catalogue=("M41",),
         paper="Tolstikhin et al., MLP-Mixer: An all-MLP Architecture for Vision, 2021, "
         "arXiv:2105.01601",
         reach="global",
         weights="static",
         cost="N^2",
         resolution_bound=True,
+        code="google-research/vision_transformer",
     )
 
     ratio: Annotated[float, Positive()] = 0.5
@@ -60,3 +62,35 @@ class TokenMlp(TokenMixer):
         """Build the module."""
         hidden = self.hidden(shape)
         return TokenPerceptron(tokens=shape.tokens, hidden=hidden, act=self.activation)
+
+
+class TokenMatrix(nn.Module):
+    """One linear map over places, shared by all channels."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(tokens, tokens)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return self.fc(x_BCHW.flatten(2)).view(x_BCHW.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenLinear(TokenMixer):
+    """The cross-patch linear map of ResMLP (Touvron et al., 2021, section 2)."""
+
+    name = "token_linear"
+    traits = Traits(
+        paper="Touvron et al., ResMLP: Feedforward networks for image classification with "
+        "data-efficient training, 2021, arXiv:2105.03404",
+        reach="global",
+        weights="static",
+        cost="N^2",
+        resolution_bound=True,
+        code="facebookresearch/deit",
+    )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return TokenMatrix(shape.tokens)

@@ -23,6 +23,7 @@ class IdentityMixer(TokenMixer):
     name = "identity"
     absent = True
     traits = Traits(
+        catalogue=("M39",),
         paper="Yu et al., MetaFormer Baselines for Vision, 2022, arXiv:2210.13452",
         reach="none",
         weights="none",
@@ -100,6 +101,7 @@ class RandomMixing(TokenMixer):
 
     name = "random"
     traits = Traits(
+        catalogue=("M39",),
         paper="Yu et al., MetaFormer Baselines for Vision, 2022, arXiv:2210.13452",
         reach="global",
         weights="static",
