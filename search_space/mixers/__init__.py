@@ -3,8 +3,8 @@
 from ..base import table_of
 from .attention import Attention
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
-from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .feed_forward import FeedForwardMixer
+from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .learnable_spacing import LearnableSpacingConv
 from .mlp import TokenLinear, TokenMlp
