@@ -2,13 +2,16 @@
 
 from ..base import table_of
 from .attention import Attention
+from .conditional import CondConv, TunableConv
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .feed_forward import FeedForwardMixer
 from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .learnable_spacing import LearnableSpacingConv
+from .light import DynamicConv, LightConv
 from .mlp import TokenLinear, TokenMlp
 from .raft import RaftMlp
+from .rotated import RotatedConv
 from .trivial import IdentityMixer, Pooling, RandomMixing
 
 MIXERS = table_of(
@@ -19,6 +22,11 @@ MIXERS = table_of(
     LargeKernelConv,
     InceptionConv,
     LearnableSpacingConv,
+    CondConv,
+    TunableConv,
+    RotatedConv,
+    LightConv,
+    DynamicConv,
     Attention,
     TokenMlp,
     RecursiveGatedConv,

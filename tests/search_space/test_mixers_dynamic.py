@@ -1,0 +1,187 @@
+"""Mixers whose kernels are made for the image or the place: counts by hand, slow references."""
+
+import math
+
+import pytest
+import torch
+from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.folding import fold
+from nas_explorer.search_space.mixers.conditional import CondConv, TunableConv, tune
+from nas_explorer.search_space.mixers.dynamic_kernels import (
+    convolve_each,
+    inner_windows,
+    mix_windows,
+    windows,
+)
+from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
+from nas_explorer.search_space.mixers.rotated import RotatedConv, kernel_places, rotations
+from nas_explorer.search_space.shapes import Shape
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SHAPE = Shape(32, 8, 8)
+
+
+def close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def built(mixer: TokenMixer, shape: Shape = SHAPE) -> nn.Module:
+    torch.manual_seed(3)
+    return mixer.build(shape).eval()
+
+
+def image(shape: Shape, batch: int = 2) -> Tensor:
+    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(4))
+
+
+# The map has 32 channels and 64 places.
+@pytest.mark.parametrize(
+    ("mixer", "params", "macs"),
+    [
+        # routing 32 x 4 + 4; 4 experts of 32 kernels of 9. Routing, combination, convolution
+        (CondConv(), 132 + 4 * 288, 128 + 4 * 288 + 64 * 288),
+        # twice the experts: the convolution costs the same
+        (CondConv(experts=8), 264 + 8 * 288, 256 + 8 * 288 + 64 * 288),
+        # all channels with all, with biases: experts of 32 x 32 x 25, combined 32 biases too
+        (
+            CondConv(depthwise=False, kernel_size=5, experts=2, bias=True),
+            66 + 2 * 25_600 + 2 * 32,
+            64 + 2 * 25_600 + 2 * 32 + 64 * 25_600,
+        ),
+        # routing: kernels of 9, norm, shares with bias, angles; 4 kernels of 32 x 32 x 9
+        (
+            RotatedConv(),
+            288 + 64 + 132 + 128 + 4 * 9216,
+            # routing; turning and adding: 4 x 9 x 9 x 1024; convolution
+            64 * 288 + 2 * 128 + 36 * 9 * 1024 + 64 * 9216,
+        ),
+        # to 64 channels and, gated, 32 to 32; 8 kernels of 9
+        (LightConv(), 32 * 64 + 64 + 72 + 1056, 64 * (2048 + 288 + 1024)),
+        (LightConv(glu=False, heads=4, kernel_size=5), 1056 + 100 + 1056, 64 * (1024 + 800 + 1024)),
+        # the kernels are predicted: 32 x 72
+        (DynamicConv(), 32 * 64 + 64 + 2304 + 1056, 64 * (2048 + 2304 + 288 + 1024)),
+        (
+            DynamicConv(glu=False, bias=True),
+            1056 + 2304 + 32 + 1056,
+            64 * (1024 + 2304 + 288 + 1024),
+        ),
+    ],
+    ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
+)
+def test_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> None:
+    cost = count_module(built(mixer), SHAPE)
+    assert (cost.params, cost.macs) == (params, macs)
+
+
+def test_windows_of_a_small_map_by_hand() -> None:
+    x = torch.arange(1.0, 13).view(1, 1, 3, 4)
+    corner = windows(x, 3)[0, 0, 0, 0]
+    assert corner.tolist() == [[0, 0, 0], [0, 1, 2], [0, 5, 6]]
+    nearest = [[1, 2, 3], [5, 6, 7], [9, 10, 11]]
+    assert inner_windows(x, 3)[0, 0, 0, 0].tolist() == nearest
+    assert inner_windows(x, 3)[0, 0, 2, 1].tolist() == nearest
+    assert inner_windows(x, 3)[0, 0, 1, 3].tolist() == [[2, 3, 4], [6, 7, 8], [10, 11, 12]]
+
+
+def test_kernels_of_each_place_are_applied_there() -> None:
+    """Place by place: every group of channels with the kernel of that place."""
+    torch.manual_seed(1)
+    x, kernels = torch.randn(2, 6, 4, 5), torch.randn(2, 3, 3, 3, 4, 5)
+    padded = F.pad(x, (1, 1, 1, 1))
+    expected = torch.zeros_like(x)
+    for channel in range(6):
+        for row in range(4):
+            for column in range(5):
+                window = padded[:, channel, row : row + 3, column : column + 3]
+                kernel = kernels[:, channel // 2, :, :, row, column]
+                expected[:, channel, row, column] = (window * kernel).sum((1, 2))
+    assert close(mix_windows(windows(x, 3), kernels), expected)
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 6])
+def test_each_image_has_its_kernels_also_in_what_is_exported(
+    inputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    x, kernels, bias = torch.randn(3, 6, 5, 4), torch.randn(3, 6, inputs, 3, 3), torch.randn(3, 6)
+    expected = torch.cat(
+        [
+            F.conv2d(x[i : i + 1], kernels[i], bias[i], padding=1, groups=6 // inputs)
+            for i in range(3)
+        ]
+    )
+    assert close(convolve_each(x, kernels, bias), expected)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    assert close(convolve_each(x, kernels, bias), expected)
+
+
+@pytest.mark.parametrize("mixer", [CondConv(bias=True), CondConv(depthwise=False, experts=3)])
+def test_experts_are_weighed_by_the_pooled_image(mixer: CondConv) -> None:
+    """Yang et al., 2019, equation 1: one image after the other."""
+    module, x = built(mixer), image(SHAPE)
+    weight = module.get_parameter("experts.weight").unflatten(0, (mixer.experts, 32))
+    routing = module.get_submodule("routing")
+    for each, y in zip(x, module(x), strict=True):
+        shares = torch.sigmoid(routing(each.mean((1, 2))))
+        kernel = sum(share * kernel for share, kernel in zip(shares, weight, strict=True))
+        expected = F.conv2d(each[None], kernel, padding=1, groups=32 if mixer.depthwise else 1)
+        if mixer.bias:
+            expected += (shares @ module.get_parameter("experts.bias_EO"))[:, None, None]
+        assert close(y, expected[0])
+
+
+def test_conditional_convolution_is_that_of_timm() -> None:
+    timm = pytest.importorskip("timm.layers.cond_conv2d")
+    module, x = built(CondConv(bias=True)), image(SHAPE)
+    theirs = timm.CondConv2d(32, 32, 3, padding=1, groups=32, bias=True, num_experts=4)
+    weight, bias = (module.get_parameter(f"experts.{name}") for name in ("weight", "bias_EO"))
+    theirs.load_state_dict({"weight": weight.reshape(4, -1), "bias": bias})
+    shares = torch.sigmoid(module.get_submodule("routing")(x.mean((2, 3))))
+    assert close(module(x), theirs(x, shares))
+
+
+@pytest.mark.parametrize("depthwise", [True, False])
+def test_tuning_interpolates_between_the_kernels(depthwise: bool) -> None:
+    """Half way between two settings the output is half way; each corner is one kernel's."""
+    module, x = built(TunableConv(depthwise=depthwise)), image(SHAPE)
+    outputs: list[Tensor] = []
+    for omega in ([1.0, 0.0], [0.0, 1.0], [0.3, 0.7]):
+        tune(nn.Sequential(module), torch.tensor(omega))
+        outputs.append(module(x))
+        assert close(fold(module)(x), outputs[-1])
+    weight = module.get_parameter("kernels.weight")[32:]
+    bias = module.get_parameter("kernels.bias_EO")[1]
+    groups = 32 if depthwise else 1
+    assert close(outputs[1], F.conv2d(x, weight, bias, padding=1, groups=groups))
+    assert close(outputs[2], 0.3 * outputs[0] + 0.7 * outputs[1])
+
+
+def test_a_tuned_convolution_costs_what_a_plain_one_does() -> None:
+    cost = count_module(fold(built(TunableConv(kernels=8, hidden=16))), SHAPE)
+    assert (cost.params, cost.macs) == (288 + 32, 64 * 288)
+
+
+def test_a_quarter_turn_of_a_kernel() -> None:
+    places = kernel_places(3)
+    kernel = torch.arange(9.0).view(3, 3)
+    for quarters in (-1, 0, 1, 2):
+        turn = rotations(torch.tensor([[quarters * math.pi / 2]]), places)[0, 0]
+        turned = (turn @ kernel.flatten()).view(3, 3)
+        assert torch.allclose(turned, torch.rot90(kernel, quarters), atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [3, 5])
+def test_a_turned_kernel_is_sampled_bilinearly(side: int) -> None:
+    torch.manual_seed(2)
+    theta, kernel = torch.tensor([[0.6, -0.3]]), torch.randn(side, side)
+    for index, angle in enumerate(theta[0]):
+        cos, sin = angle.cos(), angle.sin()
+        matrix = torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])])
+        grid = F.affine_grid(
+            F.pad(matrix, (0, 1))[None], [1, 1, side, side], align_corners=True
+        ).clamp(-1, 1)
+        expected = F.grid_sample(kernel[None, None], grid, align_corners=True)[0, 0]
+        turn = rotations(theta, kernel_places(side))[0, index]
+        assert torch.allclose((turn @ kernel.flatten()).view(side, side), expected, atol=1e-5)
