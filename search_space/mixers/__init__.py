@@ -5,6 +5,7 @@ from .attention import Attention
 from .conditional import CondConv, TunableConv
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .feed_forward import FeedForwardMixer
+from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .learnable_spacing import LearnableSpacingConv
@@ -38,4 +39,6 @@ MIXERS = table_of(
     MultiAxisMlp,
     MixerGated,
     FeedForwardMixer,
+    GlobalFilter,
+    AdaptiveFrequencyFilter,
 )
