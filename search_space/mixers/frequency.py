@@ -48,6 +48,7 @@ class GlobalFilter(TokenMixer):
     traits = Traits(
         catalogue=("Q04",),
         paper="Rao et al., Global Filter Networks for Image Classification, 2021, arXiv:2107.00645",
+        code="raoyongming/GFNet",
         reach="global",
         weights="static",
         cost="N log N",
@@ -133,6 +134,7 @@ class AdaptiveFrequencyFilter(TokenMixer):
         catalogue=("M04",),
         paper="Huang et al., Adaptive Frequency Filters As Efficient Global Token Mixers, 2023, "
         "arXiv:2307.14008",
+        code="microsoft/TokenMixers",
         reach="global",
         weights="input-dependent",
         cost="N log N",
