@@ -6,9 +6,11 @@ from typing import Annotated
 
 from torch import nn
 
+from .activations import ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
+from .deformation import DeformableConv2d
 from .domains import Choice
-from .norms import LayerNorm, NoNorm
+from .norms import BatchNorm, LayerNorm, NoNorm
 from .shapes import Shape, conv_size
 
 
@@ -79,6 +81,48 @@ class PoolDownsampling(Downsampling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeformableDownsampling(Downsampling):
+    """Deformable token merging: a deformable convolution in steps of two, a norm, an activation.
+
+    Pan et al., Less is More: Pay Less Attention in Vision Transformers (LIT), 2021,
+    arXiv:2105.14217, section 3.3. The offsets start near zero, in the reference code at zero.
+    """
+
+    name = "deformable"
+
+    kernel_size: Annotated[int, Choice((2, 3))] = 2
+    """Side of both kernels in pixels; padding is (kernel - 1) // 2."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the convolution."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """After the norm."""
+
+    @property
+    def padding(self) -> int:
+        """Zeros at each end."""
+        return (self.kernel_size - 1) // 2
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        geometry = (self.kernel_size, 2, self.padding)
+        return conv_size(height, *geometry), conv_size(width, *geometry)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        conv = DeformableConv2d(
+            channels=shape.channels,
+            width=width,
+            kernel_size=self.kernel_size,
+            offset_kernel_size=self.kernel_size,
+            stride=2,
+            padding=self.padding,
+            offset_padding=self.padding,
+        )
+        norm = self.norm.build(self.out_shape(shape, width))
+        return nn.Sequential(OrderedDict(conv=conv, norm=norm, act=activation(self.activation)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoDownsampling(Downsampling):
     """The stage goes on with the map as it is: needs the same width as before."""
 
@@ -100,4 +144,4 @@ class NoDownsampling(Downsampling):
         return nn.Identity()
 
 
-DOWNSAMPLINGS = table_of(ConvDownsampling, PoolDownsampling, NoDownsampling)
+DOWNSAMPLINGS = table_of(ConvDownsampling, PoolDownsampling, DeformableDownsampling, NoDownsampling)

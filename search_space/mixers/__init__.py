@@ -4,6 +4,7 @@ from ..base import table_of
 from .attention import Attention
 from .conditional import CondConv, TunableConv
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
+from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
@@ -28,6 +29,7 @@ MIXERS = table_of(
     RotatedConv,
     LightConv,
     DynamicConv,
+    DeformableConv,
     Attention,
     TokenMlp,
     RecursiveGatedConv,
