@@ -29,6 +29,7 @@ class DeformableConv(TokenMixer):
         paper="Huang et al., CoDeNet: Efficient Deployment of Input-Adaptive Object Detection on "
         "Embedded FPGAs, 2020, arXiv:2006.08357; Dai et al., Deformable Convolutional Networks, "
         "2017, arXiv:1703.06211",
+        code="DequanWang/CoDeNet",
         reach="regional",
         weights="input-dependent",
         cost="N k^2",

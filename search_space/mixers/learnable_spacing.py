@@ -89,6 +89,7 @@ class LearnableSpacingConv(TokenMixer):
         catalogue=("M18",),
         paper="Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, "
         "arXiv:2112.03740",
+        code="K-H-Ismail/Dilated-Convolution-with-Learnable-Spacings-PyTorch",
         reach="regional",
         weights="static",
         cost="N s^2",
