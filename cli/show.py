@@ -312,13 +312,12 @@ def zoo(*, as_json: Json = False) -> None:
             str(each["resolution"]),
             *(_figure(each[n]) for n in numbers),
             each["source"],
+            each["note"],
         ]
         for each in entries
     ]
-    print_rows(
-        ["name", "resolution", "params", "printed", "MACs", "printed", "source of the printed"],
-        rows,
-    )
+    figures = ("params", "printed", "MACs", "printed")
+    print_rows(["name", "resolution", *figures, "source of the printed", "where they differ"], rows)
 
 
 def _figure(value: float | None) -> str:

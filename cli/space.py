@@ -1,6 +1,7 @@
 """``nas space list``, ``nas space show`` and ``nas space check``."""
 
 from dataclasses import asdict
+from itertools import groupby
 from typing import Annotated, Any
 
 import typer
@@ -22,20 +23,28 @@ def register(app: typer.Typer) -> None:
 
 
 def list_spaces(*, as_json: Json = False) -> None:
-    """List the shipped search spaces."""
+    """List the shipped search spaces, and the components that a space can be made of."""
+    from ..search_space.describe import descriptions
     from ..search_space.files import load_space, presets
 
+    told = descriptions()
     spaces = [load_space(name) for name in presets()]
     if as_json:
-        print_json(
-            [
-                {"name": each.name, "summary": each.summary, "architectures": each.size()}
-                for each in spaces
-            ]
-        )
+        listed = [
+            {"name": each.name, "summary": each.summary, "architectures": each.size()}
+            for each in spaces
+        ]
+        print_json({"spaces": listed, "components": [asdict(each) for each in told]})
         return
     rows = [[each.name, f"{each.size():.2g}", each.summary] for each in spaces]
     print_rows(["name", "architectures", "what for"], rows)
+    for kind, components in groupby(told, key=lambda each: each.kind):
+        rows = [
+            [each.name, each.summary, ", ".join((*map(str, each.knobs), *each.slots))]
+            for each in components
+        ]
+        print()
+        print_rows([kind, "what", "knobs (values; default)"], rows)
 
 
 def show(space: SpaceName, *, as_json: Json = False) -> None:

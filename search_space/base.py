@@ -61,6 +61,8 @@ class Component(ABC):
     """The name in files, tables and on the command line."""
     kind: ClassVar[str]
     """What it is a choice for, in words: "token mixer"."""
+    catalogue: ClassVar[tuple[str, ...]] = ()
+    """Rows of the catalogue of papers that it honours; those of a token mixer are in its traits."""
     absent: ClassVar[bool] = False
     """Whether it stands for nothing at all, so that no part is made of it."""
 

@@ -22,6 +22,7 @@ class MetaFormerBlock(Block):
     """
 
     name = "metaformer"
+    catalogue = ("M39",)
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
     """Mixes places."""
@@ -53,6 +54,7 @@ class ConvNeXtBlock(Block):
     """
 
     name = "convnext"
+    catalogue = ("B01",)
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
     """Mixes places."""

@@ -69,6 +69,7 @@ class PlainResidual(Residual):
     """The branch is added to the stream (He et al., 2016)."""
 
     name = "plain"
+    catalogue = ("B11",)
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
         """Add the sum."""

@@ -72,6 +72,7 @@ class ConvGlu(Glu):
     """Convolutional GLU: a 3x3 depthwise convolution on the gate (Shi, TransNeXt, 2024)."""
 
     name = "conv_glu"
+    catalogue = ("M56",)
 
     activation: Annotated[str, ACTIVATION] = "gelu"
     """On the gate."""

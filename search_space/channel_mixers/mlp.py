@@ -53,6 +53,7 @@ class NoChannelMixer(ChannelMixer):
     """No channel mixer: the block is its token mixer alone (Activator, Abdullah et al., 2024)."""
 
     name = "none"
+    catalogue = ("M03",)
     absent = True
 
     def build(self, shape: Shape) -> nn.Module:

@@ -113,3 +113,27 @@ def test_help_does_not_load_torch():
 def test_json_is_all_there_is(arguments, capsys):
     assert run([*arguments, "--json"]) == 0
     json.loads(capsys.readouterr().out)
+
+
+def test_space_list_tells_of_every_component(capsys):
+    assert run(["space", "list", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {each["name"] for each in told["spaces"]} >= {"micro", "mobile", "imagenet"}
+    (raft,) = [each for each in told["components"] if each["name"] == "raft_mlp"]
+    assert raft["kind"] == "token mixer" and raft["catalogue"] == ["M47"]
+    assert raft["knobs"][1] == {
+        "name": "raft_size",
+        "rule": "a positive integer up to 1000000",
+        "default": 2,
+    }
+    assert run(["space", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for each in told["components"]:
+        assert any(line.startswith(f"{each['name']}\t{each['summary']}\t") for line in lines)
+
+
+def test_zoo_says_why_figures_differ(capsys):
+    assert run(["zoo"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("poolformer_m48\t")]
+    assert line.endswith("\tthe printed MACs hold the norms")

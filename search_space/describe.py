@@ -1,0 +1,137 @@
+"""What every registered component is, in words: for the command line and ``docs/mixers.md``."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .base import Component, TokenMixer, field_domains, field_kinds
+from .domains import Value
+from .tables import TABLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One field of a component that can be chosen."""
+
+    name: str
+    """Name of the field."""
+    rule: str
+    """Its legal values, in words."""
+    default: Value
+    """Its value where none is given."""
+
+    def __str__(self) -> str:
+        number = isinstance(self.default, float)
+        return f"{self.name} ({self.rule}; {f'{self.default:g}' if number else self.default})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a component is."""
+
+    kind: str
+    """What it is a choice for: "token mixer"."""
+    name: str
+    """Its name in files and tables."""
+    summary: str
+    """One line of text."""
+    catalogue: tuple[str, ...]
+    """Rows of the catalogue of papers that it honours."""
+    file: str
+    """Where its class is."""
+    knobs: tuple[Knob, ...]
+    """Its fields that are values."""
+    slots: tuple[str, ...]
+    """Its fields that are components."""
+
+
+def catalogue_rows(cls: type[Component]) -> tuple[str, ...]:
+    """Return the rows of the catalogue of papers that a component honours."""
+    return cls.traits.catalogue if issubclass(cls, TokenMixer) else cls.catalogue
+
+
+def describe(cls: type[Component]) -> Description:
+    """Return what a component class is."""
+    default = cls()
+    _, _, module = cls.__module__.partition("search_space.")
+    return Description(
+        kind=cls.kind,
+        name=cls.name,
+        summary=(cls.__doc__ or "").splitlines()[0].rstrip("."),
+        catalogue=catalogue_rows(cls),
+        file=f"search_space/{module.replace('.', '/')}.py",
+        knobs=tuple(
+            Knob(
+                name=name,
+                rule=domain.rule.removeprefix("be "),
+                default=getattr(default, name),
+            )
+            for name, domain in field_domains(cls).items()
+        ),
+        slots=tuple(field_kinds(cls)),
+    )
+
+
+def descriptions() -> tuple[Description, ...]:
+    """Return what every registered component is, in the order of the tables."""
+    return tuple(describe(cls) for table in TABLES.values() for cls in table.values())
+
+
+_HEAD = """# Token mixers
+
+Made from the tables by `python docs/write_mixers.py`; a test compares. N is the number of places of
+the map, H x W; k is the side of a kernel. A mixer that is *bound* has weights whose number depends
+on the size of the map, so that its network is made for images of one size.
+"""
+
+_ELSEWHERE = """
+# Rows of the catalogue that are something else
+
+Channel mixers, norms, residuals, blocks, stems, downsampling and heads that honour a row.
+"""
+
+
+def mixers_page() -> str:
+    """Return the text of ``docs/mixers.md``."""
+    header = (
+        *("mixer", "rows", "what", "mixes", "weights", "cost", "resolution"),
+        *("knobs (values; default)", "ONNX", "paper", "code"),
+    )
+    mixers = [_mixer_cells(cls) for cls in TABLES[TokenMixer].values()]
+    others = sorted(
+        (each for each in descriptions() if each.catalogue and each.kind != TokenMixer.kind),
+        key=lambda each: (each.catalogue, each.kind, each.name),
+    )
+    elsewhere = [
+        (", ".join(each.catalogue), each.kind, f"`{each.name}`", each.summary, f"`{each.file}`")
+        for each in others
+    ]
+    lines = [
+        *(_HEAD, *_table(header, mixers)),
+        *(_ELSEWHERE, *_table(("rows", "kind", "name", "what", "file"), elsewhere)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mixer_cells(cls: type[Component]) -> Sequence[str]:
+    assert issubclass(cls, TokenMixer)
+    told, traits = describe(cls), cls.traits
+    code = traits.code
+    return (
+        f"`{told.name}`",
+        ", ".join(told.catalogue),
+        told.summary,
+        traits.reach,
+        traits.weights,
+        traits.cost,
+        "bound" if traits.resolution_bound else "free",
+        "; ".join(map(str, told.knobs)),
+        "yes" if traits.exportable else "no",
+        traits.paper,
+        code if code == "none" else f"[{code}](https://github.com/{code})",
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    for row in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
