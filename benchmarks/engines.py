@@ -56,7 +56,7 @@ class Clocked:
     def next_job(self) -> Job | None:
         """Return the next job; one at a time, since there is one worker."""
         self.given += 1
-        return Job(number=self.given - 1, architecture={}, seed=0)
+        return Job(number=self.given - 1, architecture={})
 
     def take(self, outcome: Outcome) -> None:
         """Note the time."""

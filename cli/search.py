@@ -188,7 +188,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     if worked:
         print(f"Workers ({prepared.workers}): {worked}")
     if spent:
-        print(f"Besides ({100 * summary.overhead:.1f} % of the time): {spent}")
+        print(f"Besides ({100 * summary.overhead:.1f} % of the work): {spent}")
     if summary.duplicates:
         print(f"Duplicates served from the record: {summary.duplicates}")
     if summary.exhausted:

@@ -1,4 +1,4 @@
-"""What the commands share: options, consoles, numbers as people read them."""
+"""What the commands share: options, consoles, tables."""
 
 import json
 import sys
@@ -9,8 +9,6 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from ..evaluators.base import Measurement
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 StudyName = Annotated[
@@ -47,32 +45,11 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
 
 
-def quantity(value: float) -> str:
-    """Return a count with three digits and k, M or G: 1234567 is ``1.23M``."""
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= 0.9995 * size:  # 999,900 is 1M, not 1e+03k
-            return f"{value / size:.3g}{suffix}"
-    return f"{value:.3g}"
-
-
 def shown(metric: str, value: float | None) -> str:
     """Return a metric's value as people read it."""
-    if value is None:
-        return "-"
-    if metric == "accuracy":
-        return f"{100 * value:.2f} %"
-    if metric == "latency":
-        return f"{value:.3g} ms"
-    return quantity(value)
+    from ..results.table import format_value
 
-
-def with_interval(measurement: "Measurement") -> str:
-    """Return a measurement with its interval, where it has one."""
-    text = shown(measurement.metric, measurement.value)
-    if measurement.low is None or measurement.high is None:
-        return text
-    low, high = (shown(measurement.metric, end) for end in (measurement.low, measurement.high))
-    return f"{text}  ({low} to {high})"
+    return format_value(metric, value)
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,10 +12,8 @@ from .shared import (
     StudyName,
     print_json,
     print_rows,
-    quantity,
     shown,
     storage_url,
-    with_interval,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +121,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements, where they come from, failures."""
+    from ..results.table import format_measurement
+
     record = open_study(study, storage)
     found = record.find(candidate)
     if graph is not None:
@@ -135,7 +135,7 @@ def show(
     if found.reason:
         print(f"reason     {found.reason}")
     for each in found.measurements.values():
-        print(f"{each.metric:<10} {with_interval(each)}")
+        print(f"{each.metric:<10} {format_measurement(each)}")
     print()
     print_parts(found.architecture)
     print("\nDecisions")
@@ -192,7 +192,7 @@ def print_parts(architecture: "Architecture") -> None:
 
 
 def _cost(total: list[float]) -> str:
-    return f"   [{quantity(total[0])} params, {quantity(total[1])} MACs]"
+    return f"   [{shown('params', total[0])} params, {shown('macs', total[1])} MACs]"
 
 
 def find_architecture(name: str, study: str | None, storage: str | None) -> "Architecture":
@@ -241,6 +241,7 @@ def measure(
     """Measure any architecture: exact costs, and latency if asked."""
     from ..evaluators.base import CandidateError
     from ..evaluators.cost.evaluator import CostEvaluator
+    from ..results.table import format_measurement
 
     found = find_architecture(architecture, study, storage)
     measurements = list(CostEvaluator().evaluate(found))
@@ -271,7 +272,7 @@ def measure(
     print()
     for each in measurements:
         exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
-        print(f"{each.metric:<12} {with_interval(each)}{exact}")
+        print(f"{each.metric:<12} {format_measurement(each)}{exact}")
 
 
 def _training(measurement: "Measurement") -> str:
@@ -310,7 +311,7 @@ def zoo(*, as_json: Json = False) -> None:
         [
             each["name"],
             str(each["resolution"]),
-            *(_figure(each[n]) for n in numbers),
+            *(shown(n.removeprefix("printed_"), each[n]) for n in numbers),
             each["source"],
             each["note"],
         ]
@@ -318,10 +319,6 @@ def zoo(*, as_json: Json = False) -> None:
     ]
     figures = ("params", "printed", "MACs", "printed")
     print_rows(["name", "resolution", *figures, "source of the printed", "where they differ"], rows)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else quantity(value)
 
 
 def report(

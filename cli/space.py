@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .shared import Json, print_json, print_rows, quantity
+from .shared import Json, print_json, print_rows, shown
 
 SpaceName = Annotated[
     str, typer.Argument(metavar="NAME|FILE.yaml", help="A shipped space or a YAML file.")
@@ -123,7 +123,7 @@ def check(
         f"architectures    {told.walks:.6g}" + (f"  ({told.walks:,})" if told.walks < 1e12 else "")
     )
     rows = [
-        [name, quantity(each.low), quantity(each.median), quantity(each.high)]
+        [name, *(shown(name, value) for value in (each.low, each.median, each.high))]
         for name, each in told.spreads.items()
     ]
     print_rows(["metric", "minimum", "median", "maximum"], rows)
@@ -131,7 +131,7 @@ def check(
         return 0
     print(f"feasible share   {100 * told.share:.3g} %{'' if told.exact else '  (estimate)'}")
     for name, median in told.feasible_medians.items():
-        print(f"median {name} of what is feasible: {quantity(median)}")
+        print(f"median {name} of what is feasible: {shown(name, median)}")
     if told.share:
         return 0
     told_all = " and ".join(str(each) for each in constraints)

@@ -28,8 +28,6 @@ class Candidate:
     """Why it failed or is infeasible, one line."""
     traceback: str | None = None
     """The traceback of a failure."""
-    note: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What its searcher wants to find again when the study is resumed; JSON values."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time by activity: ``training``, ``latency``, ``total`` ..."""
 
@@ -54,7 +52,6 @@ class Candidate:
             "measurements": [each.to_json() for each in self.measurements.values()],
             "reason": self.reason,
             "traceback": self.traceback,
-            "note": dict(self.note),
             "seconds": dict(self.seconds),
         }
 
@@ -73,6 +70,5 @@ class Candidate:
             measurements={each.metric: each for each in measurements},
             reason=data["reason"],
             traceback=data["traceback"],
-            note=data["note"],
             seconds=data["seconds"],
         )

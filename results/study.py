@@ -198,7 +198,6 @@ class Study:
         architecture: Architecture,
         decisions: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
-        note: Mapping[str, Any] | None = None,
     ) -> Candidate:
         """Record that a candidate is about to be measured; inside ``exclusive`` only.
 
@@ -207,7 +206,6 @@ class Study:
             architecture: The network.
             decisions: What was chosen on the walk: path to value.
             distributions: Path to the domain of that decision, the same on every walk.
-            note: What the searcher wants to find again.
 
         Raises:
             StorageError: If it cannot be stored, or another program wrote into the study.
@@ -218,7 +216,6 @@ class Study:
             architecture=architecture.canonical,
             decisions=decisions,
             status="running",
-            note=note or {},
         )
         with storage_errors(self.url):
             stored = records.insert(self._storage, self._id, candidate, distributions)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..results.candidate import Candidate
@@ -36,8 +36,6 @@ class Proposal:
     """The network."""
     decisions: Mapping[str, Any]
     """What was chosen on the walk: path to value."""
-    note: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the searcher needs when the history is replayed; JSON values."""
 
 
 class Searcher(ABC):

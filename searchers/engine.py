@@ -21,8 +21,6 @@ class Job:
     """The candidate's number."""
     architecture: Mapping[str, Any]
     """``Architecture.to_json()``."""
-    seed: int
-    """Seed of its training, derived from the study's seed and the digest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ class Summary:
     duplicates: int
     """Proposals served from the record, at no cost to the budget."""
     seconds: dict[str, float]
-    """Wall time of the searching process by activity: sampling, costing, storing, drawing."""
+    """CPU time of the searching process by activity: sampling, costing, storing, drawing."""
     worker_seconds: dict[str, float]
     """Wall time of the workers by activity, summed."""
     wall: float
@@ -119,8 +119,9 @@ class Summary:
 
     @property
     def overhead(self) -> float:
-        """Share of the wall time that the searching process itself was busy."""
-        return sum(self.seconds.values()) / self.wall if self.wall else 0.0
+        """Share of all work, in seconds of a core, that was not the workers'."""
+        own = sum(self.seconds.values())
+        return own / (own + self.worker_seconds.get("total", 0.0)) if own else 0.0
 
 
 def prepare(options: SearchOptions) -> Prepared:

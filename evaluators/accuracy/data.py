@@ -103,14 +103,14 @@ class DataSet:
 
 
 def _short(count: int) -> Recipe:
-    """Return a recipe for any data set: about 72,000 images seen, in 1 to 50 epochs.
+    """Return a recipe for any data set: about 30,000 images seen, in 1 to 50 epochs.
 
     Batches shrink with the data set, down to 16, so that even the smallest makes some steps.
     """
     batch = 64
     while batch > 16 and count < 16 * batch:
         batch //= 2
-    return Recipe(epochs=min(50, max(1, round(72_000 / count))), batch_size=batch, lr=4e-3)
+    return Recipe(epochs=min(50, max(1, round(30_000 / count))), batch_size=batch, lr=4e-3)
 
 
 def _torchvision(

@@ -11,9 +11,10 @@ from ...search_space.errors import InputError
 from ...search_space.network import Network
 from ...search_space.seeds import derive_seed
 from ..base import Evaluator, Measurement
+from ..running import candidate_faults, seeded
 from .data import SearchData
 from .recipe import Recipe
-from .training import TrainingResult, candidate_faults, chosen_augmentation, seeded, train
+from .training import TrainingResult, chosen_augmentation, train
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Takes the trained weights: architecture, state of the network, provenance of the training."""

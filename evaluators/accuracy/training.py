@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base import CandidateError
+from ..running import candidate_faults, seeded
 from .augment import Augmentation, augment, draw
 from .data import SearchData
 from .optimizer import AdamW
@@ -73,38 +73,6 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     # Rounding must not leave the share itself outside.
     low, high = max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
     return min(share, low), max(share, high)
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Generator[None]:
-    """Seed torch's global generators of the CPU and of ``device``; restore them afterwards."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def candidate_faults() -> Generator[None]:
-    """Turn running out of memory into the candidate's error.
-
-    Raises:
-        CandidateError: ``out_of_memory``.
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        # Only CUDA has a class of its own for this: the CPU's allocator and the CUDA libraries
-        # say it in the text of a RuntimeError.
-        signs = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-        text = str(error)
-        if isinstance(error, MemoryError) or any(sign in text for sign in signs):
-            line = text.splitlines()[0] if text else "no memory left"
-            raise CandidateError("out_of_memory", line) from error
-        raise
 
 
 def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:

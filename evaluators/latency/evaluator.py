@@ -9,8 +9,8 @@ from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from ...search_space.folding import fold
 from ...search_space.network import Network
-from ..accuracy.training import candidate_faults, seeded
 from ..base import Evaluator, Measurement
+from ..running import candidate_faults, seeded
 from .clocks import Run
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel

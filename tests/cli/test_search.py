@@ -42,7 +42,7 @@ def test_from_search_to_file(folder, capsys):
     assert run(search(3, "--workers", "1")) == 0
     shown = capsys.readouterr()
     assert "[3/3]" in shown.err
-    assert "% of the time" in shown.out
+    assert "% of the work" in shown.out
     assert "nas report" in shown.out
 
     assert run(["front", "--json", "--csv", "front.csv"]) == 0

@@ -95,7 +95,6 @@ def outcome(number: int, proposal: Proposal, *, status: str = "") -> Candidate:
         number=number,
         architecture=proposal.architecture.canonical,
         decisions=proposal.decisions,
-        note=proposal.note,
         status=status,
         measurements={m: Measurement(metric=m, value=value) for m, value in values.items()},
     )

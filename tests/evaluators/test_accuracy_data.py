@@ -152,11 +152,11 @@ def test_resizing_averages():
 
 @pytest.mark.parametrize("name", [name for name in DATA_SETS if name != "folder"])
 def test_recipes_of_the_table_are_made(name):
-    assert DATA_SETS[name].recipe(40_000).epochs >= 2
+    assert DATA_SETS[name].recipe(40_000).epochs >= 1
 
 
 @pytest.mark.parametrize(
-    ("count", "epochs", "batch"), [(10**6, 1, 64), (24_000, 3, 64), (600, 50, 32), (4, 50, 16)]
+    ("count", "epochs", "batch"), [(10**6, 1, 64), (24_000, 1, 64), (600, 50, 32), (4, 50, 16)]
 )
 def test_small_folders_get_more_epochs_and_smaller_batches(count, epochs, batch):
     recipe = DATA_SETS["folder"].recipe(count)

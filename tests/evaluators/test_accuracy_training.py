@@ -9,12 +9,11 @@ from nas_explorer.evaluators.accuracy.data import DataSpec, SearchData
 from nas_explorer.evaluators.accuracy.optimizer import AdamW, split_parameters
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.accuracy.training import (
-    candidate_faults,
-    seeded,
     train,
     wilson_interval,
 )
 from nas_explorer.evaluators.base import CandidateError
+from nas_explorer.evaluators.running import candidate_faults, seeded
 from torch import nn
 
 CPU = torch.device("cpu")

@@ -188,7 +188,6 @@ def die_while_searching(url: str, numbers: list[int], candidates, distributions,
                 architecture=each.architecture,
                 decisions=each.decisions,
                 distributions=distributions,
-                note={"island": number},
             )
         study.finish(candidates[numbers[0]])
         ready.set()
@@ -214,10 +213,9 @@ def test_a_killed_search_is_taken_up_where_it_was(study, url, make_candidate, di
     with study.exclusive():
         left = study.running()
         assert [each.number for each in left] == [1, 2]
-        assert [each.note for each in left] == [{"island": 1}, {"island": 2}]
         for each in left:
             assert each.architecture == candidates[each.number].architecture
-            study.finish(replace(candidates[each.number], note=each.note))
+            study.finish(candidates[each.number])
         study.start(
             3,
             architecture=make_candidate(3).architecture,

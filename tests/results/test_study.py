@@ -14,7 +14,6 @@ from nas_explorer.search_space.errors import InputError
 def test_candidates_come_back_as_they_were_put_in(study, url, fill, make_candidate):
     complete = replace(
         make_candidate(0, accuracy=(0.9, 0.88, 0.92), macs=1000, params=10),
-        note={"island": 2},
         seconds={"total": 1.5},
     )
     failed = replace(
