@@ -2,6 +2,7 @@
 
 from ..base import table_of
 from .glu import ConvGlu, Glu
+from .kan import Kan
 from .mlp import Mlp, NoChannelMixer
 
-CHANNEL_MIXERS = table_of(Mlp, Glu, ConvGlu, NoChannelMixer)
+CHANNEL_MIXERS = table_of(Mlp, Glu, ConvGlu, Kan, NoChannelMixer)

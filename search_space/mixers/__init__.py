@@ -9,6 +9,7 @@ from .feed_forward import FeedForwardMixer
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
+from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
 from .mlp import TokenLinear, TokenMlp
@@ -30,6 +31,7 @@ MIXERS = table_of(
     LightConv,
     DynamicConv,
     DeformableConv,
+    KanConv,
     Attention,
     TokenMlp,
     RecursiveGatedConv,
