@@ -2,8 +2,10 @@
 
 A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (a range) or ``any``
 (all that the component allows). A place for a component is given as a name (with its defaults), a
-list of names, or a mapping from name to fields. ``input.resolution: data`` takes the size of the
-images searched on (between ``min`` and ``max``).
+list of names, or a mapping from name to fields. There the name ``any`` stands for all components
+that are not named; fields under it are for those that have them, and of a list each takes what is
+legal for it. ``input.resolution: data`` takes the size of the images searched on (between ``min``
+and ``max``).
 """
 
 from collections.abc import Callable, Mapping
@@ -21,13 +23,16 @@ from .shapes import Shape
 from .slots import Option, Slot
 from .space import SearchSpace
 from .steps import PATTERNS, StageSpace
-from .tables import component_class
+from .tables import TABLES, component_class
 
 MOST_VALUES = 128
 """No decision of a file may have more values."""
 
 MOST_STAGES = 32
 """No file may have more stages."""
+
+ANY = "any"
+"""Stands for all values of a field, or for all components that are not named."""
 
 _SPACE = ("name", "summary", "input", "stem", "every_stage", "stages", "head")
 
@@ -195,7 +200,7 @@ def read_range(bounds: Mapping[str, object], path: str) -> IntRange:
 
 def read_domain(data: object, declared: Domain, path: str) -> Domain:
     """Read the values of one field, all of which must lie in the ``declared`` domain."""
-    if data == "any":
+    if data == ANY:
         if isinstance(declared, Positive):
             raise InputError(f"{path} must be given its values, but got 'any'")
         return declared
@@ -241,6 +246,9 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
                 named[name] = fields
     if not named:
         raise InputError(f"{path} must name at least one {kind.kind}, but got none")
+    if ANY in named:
+        named.update(_all_others(kind, named, f"{path}.{ANY}"))
+        del named[ANY]
     try:
         classes = {name: component_class(kind, name) for name in named}
     except InputError as error:
@@ -251,6 +259,42 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
             _option(classes[name], fields, f"{path}.{name}") for name, fields in named.items()
         ),
     )
+
+
+def _all_others(
+    kind: type[Component], named: Mapping[object, object], path: str
+) -> Mapping[object, object]:
+    """Return name to fields of the components that are not named, with the fields of ``any``."""
+    others = {name: cls for name, cls in TABLES[kind].items() if name not in named}
+    fields: dict[str, set[str]] = {
+        name: {*field_domains(cls), *field_kinds(cls)} for name, cls in others.items()
+    }
+    known = sorted(set[str]().union(*fields.values()))
+    given = _mapping({} if named[ANY] is None else named[ANY], path, known=tuple(known))
+    return {
+        name: {
+            field: legal
+            for field, data in given.items()
+            if field in fields[name]
+            if (legal := _legal(data, field_domains(cls).get(field)))
+        }
+        for name, cls in others.items()
+    }
+
+
+def _legal(data: object, declared: Domain | None) -> object:
+    """Return those of a list of values that lie in the ``declared`` domain; all else as it is."""
+    if declared is None or not isinstance(data, list):
+        return data
+
+    def is_legal(value: object) -> bool:
+        try:
+            declared.check("", value)
+        except InputError:
+            return False
+        return True
+
+    return [value for value in cast(list[object], data) if is_legal(value)]
 
 
 def _option(cls: type[Component], data: object, path: str) -> Option:

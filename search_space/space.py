@@ -94,7 +94,9 @@ class SearchSpace:
         """SHA-256 of what may vary, on which images: 64 hexadecimal digits."""
         told = ("name", "summary")
         meant = {key: value for key, value in self.source.items() if key not in told}
-        text = json.dumps([meant, self.input, self.classes], sort_keys=True)
+        # "any" means more where more components are known: what is offered is part of the meaning
+        offered = {path: domain.values for path, domain in self.decisions().items()}
+        text = json.dumps([meant, self.input, self.classes, offered], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property

@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
+from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.files import load_space, presets, read_yaml, space_from_data
+from nas_explorer.search_space.files import (
+    load_space,
+    presets,
+    read_slot,
+    read_yaml,
+    space_from_data,
+)
+from nas_explorer.search_space.mixers import MIXERS
+from nas_explorer.search_space.slots import Slot
+from nas_explorer.search_space.tables import TABLES
 
 GOOD: dict[str, Any] = yaml.safe_load(
     """
@@ -109,6 +119,8 @@ MIXER = ("every_stage", "block", "metaformer", "mixer")
             "kernel_size must be odd, but got 4",
         ),
         (changed(*MIXER, "pooling", to={"subtract": 1}), "must be one of False, True, but got 1"),
+        (changed(*MIXER, "any", to={"kernel": 3}), "mixer.any must be one of"),
+        (changed(*MIXER, "any", to=3), "mixer.any must be a mapping, but got 3"),
         (changed("stages", to=[]), "stages must be a list of 1 to 32, but got []"),
         (changed("stages", to={"width": 8}), "stages must be a list of 1 to 32, but got {"),
         (changed("stages", to=GOOD["stages"] * 20), "stages must be a list of 1 to 32, but got ["),
@@ -195,7 +207,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (str(folder), "directory"),
         ("null\0.yaml", "must be"),
         ("imagent", "did you mean 'imagenet'?"),
-        ("", "space (or a .yaml file) must be one of imagenet, micro, mobile"),
+        ("", "space (or a .yaml file) must be one of imagenet, micro, mobile, universal"),
         (str(tmp_path / "mine.json"), "space (or a .yaml file) must be one of"),
     ):
         with pytest.raises(InputError) as caught:
@@ -222,8 +234,37 @@ def test_a_file_gives_what_its_data_give(tmp_path: Path) -> None:
     assert load_space(str(unnamed)).name == "unnamed"
 
 
+def test_any_stands_for_all_that_is_not_named() -> None:
+    fields = {"pooling": {"subtract": True}, "any": {"kernel_size": [7, 30], "head_dim": 8}}
+    slot = read_slot(TokenMixer, fields, "mixer")
+    options = {option.cls.name: option.knobs for option in slot.options}
+    assert set(options) == set(MIXERS)
+    assert {name: domain.values for name, domain in options["pooling"].items()} == {
+        "subtract": (True,)
+    }
+    assert options["large_kernel_conv"]["kernel_size"].values == (7,)  # 30 is not odd
+    assert options["attention"]["head_dim"].values == (8,) and not options["identity"]
+    for bare in ("any", ["any"], {"any": None}, {"any": {}}):
+        assert len(read_slot(TokenMixer, bare, "mixer").options) == len(MIXERS)
+
+
+def offered(slot: Slot | None) -> set[type]:
+    """The classes that can stand in a slot, or inside what stands there."""
+    options = () if slot is None else slot.options
+    inside = [offered(inner) for option in options for inner in option.slots.values()]
+    return {option.cls for option in options}.union(*inside)
+
+
+def test_universal_holds_every_component() -> None:
+    space = load_space("universal")
+    slots = [space.stem, space.head]
+    slots += [slot for stage in space.stages for slot in (stage.block, stage.downsampling) if slot]
+    held = set[type]().union(*map(offered, slots))
+    assert held == {cls for table in TABLES.values() for cls in table.values()}
+
+
 def test_presets_load_and_say_what_they_are() -> None:
-    assert set(presets()) >= {"micro", "mobile", "imagenet"}
+    assert set(presets()) == {"imagenet", "micro", "mobile", "universal"}
     for name in presets():
         space = load_space(name)
         assert space.name == name and space.summary and space.size() > 10**6
