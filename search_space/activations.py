@@ -37,6 +37,7 @@ class SquaredReLU(nn.Module):
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
     "silu": nn.SiLU,
     "star_relu": StarReLU,
     "squared_relu": SquaredReLU,
@@ -44,7 +45,9 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 
 ACTIVATION = Choice(tuple(ACTIVATIONS))
 
+NONE_OR_ACTIVATION = Choice(("none", *ACTIVATIONS))
+
 
 def activation(name: str) -> nn.Module:
-    """Return a new activation module; ``name`` is one of ``ACTIVATIONS``."""
-    return ACTIVATIONS[name]()
+    """Return a new activation module; ``name`` is one of ``ACTIVATIONS``, or ``none``."""
+    return nn.Identity() if name == "none" else ACTIVATIONS[name]()

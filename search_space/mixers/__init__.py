@@ -2,6 +2,7 @@
 
 from ..base import table_of
 from .attention import Attention
+from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
@@ -13,9 +14,14 @@ from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
 from .mlp import TokenLinear, TokenMlp
+from .modulation import ConvModulation
+from .multi_order import MultiOrderConv
+from .one_way import OneWayConv
+from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .raft import RaftMlp
+from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
-from .trivial import IdentityMixer, Pooling, RandomMixing
+from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
 
 MIXERS = table_of(
     IdentityMixer,
@@ -45,4 +51,15 @@ MIXERS = table_of(
     FeedForwardMixer,
     GlobalFilter,
     AdaptiveFrequencyFilter,
+    PartialConv,
+    PartialChannelAttention,
+    PartialSelfAttention,
+    MaxPooling,
+    OneWayConv,
+    ReparamLargeKernel,
+    DilatedReparamConv,
+    ConvModulation,
+    MultiOrderConv,
+    BasicConv,
+    BottleneckConv,
 )

@@ -81,6 +81,35 @@ class Pooling(TokenMixer):
         return MeanPool(self.kernel_size, self.subtract)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaxPooling(TokenMixer):
+    """The largest value of a window: the parameter-free layer of Han et al., 2022, section 3.
+
+    Their other one, the mean, is ``pooling`` without subtraction.
+    """
+
+    name = "max_pooling"
+    traits = Traits(
+        catalogue=("M33",),
+        paper="Han et al., Learning Features with Parameter-Free Layers, 2022, arXiv:2202.02777",
+        code="naver-ai/PfLayer",
+        reach="local",
+        weights="none",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the window in pixels, odd, 1 to 31."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the window to what the map can fill."""
+        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return nn.MaxPool2d(self.kernel_size, stride=1, padding=self.kernel_size // 2)
+
+
 class RandomMatrix(nn.Module):
     """A fixed row-stochastic matrix over places; saved with the weights, never trained."""
 

@@ -19,7 +19,7 @@ LARGE = Shape(32, 41, 41)
 
 
 def variants(cls: type[TokenMixer]) -> Iterator[TokenMixer]:
-    """The default, and the default with each enumerable knob at its extremes."""
+    """The default, and the default with each enumerable knob at its extremes, if it can be."""
     default = cls()
     yield default
     for name, domain in field_domains(cls).items():
@@ -27,7 +27,8 @@ def variants(cls: type[TokenMixer]) -> Iterator[TokenMixer]:
             values: Any = {domain.values[0], domain.values[-1]}
         except ValueError:
             continue  # any number: there are no extremes
-        yield from (dataclasses.replace(default, **{name: value}) for value in values)
+        extremes = [dataclasses.replace(default, **{name: value}) for value in values]
+        yield from (each for each in extremes if each.refuses(SMALL) is None)
 
 
 def built(mixer: TokenMixer, shape: Shape) -> nn.Module:

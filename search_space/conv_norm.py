@@ -1,0 +1,63 @@
+"""Convolution, batch norm and activation in a row, as many networks have them.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from .activations import activation
+
+
+def conv_norm(
+    channels: int,
+    width: int,
+    kernel_size: int = 1,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    act: str = "none",
+    eps: float = 1e-5,
+) -> nn.Sequential:
+    """Return a convolution without bias, a batch norm and an activation.
+
+    Zeros are padded so that an odd kernel of stride 1 keeps the size of the map.
+
+    Args:
+        channels: Input channels.
+        width: Output channels.
+        kernel_size: Side of the kernel in pixels.
+        stride: Step in pixels.
+        dilation: Distance of the kernel's taps in pixels.
+        groups: Groups of channels that are not mixed with each other.
+        act: Name of the activation, or ``none``.
+        eps: Added to the variance.
+    """
+    padding = dilation * (kernel_size // 2)
+    conv = nn.Conv2d(
+        channels, width, kernel_size, stride, padding, dilation, groups=groups, bias=False
+    )
+    layers = OrderedDict[str, nn.Module](conv=conv, norm=nn.BatchNorm2d(width, eps=eps))
+    if act != "none":
+        layers["act"] = activation(act)
+    return nn.Sequential(layers)
+
+
+class SqueezeExcite(nn.Module):
+    """Each channel times a factor from 0 to 1, by a perceptron on the channels' means.
+
+    Hu et al., Squeeze-and-Excitation Networks, 2017, arXiv:1709.01507, section 3.
+    """
+
+    def __init__(self, channels: int, hidden: int, act: str = "relu") -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, hidden, 1)
+        self.act = activation(act)
+        self.expand = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        mean_BC11 = x_BCHW.mean((2, 3), keepdim=True)
+        return x_BCHW * self.expand(self.act(self.squeeze(mean_BC11))).sigmoid()

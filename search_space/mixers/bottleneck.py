@@ -1,0 +1,171 @@
+"""The convolutions of residual blocks: basic, bottleneck and inverted bottleneck."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import nn
+
+from ..activations import ACTIVATION
+from ..base import TokenMixer, Traits
+from ..conv_norm import conv_norm
+from ..domains import Choice, IntRange, Positive
+from ..shapes import Shape, scaled
+from .kernels import KERNEL, reaching_kernel
+
+OPERATION = Choice(("dense", "depthwise", "max"))
+"""What a bottleneck does to places: a dense or depthwise convolution, or the maximum."""
+
+GROUPS = IntRange(1, 64)
+"""Legal numbers of groups of a dense convolution."""
+
+
+def basic_layers(
+    channels: int, width: int, inner: int, kernel_size: int, *, stride: int = 1, act: str
+) -> "OrderedDict[str, nn.Module]":
+    """Return two convolutions with batch norms, an activation between."""
+    return OrderedDict(
+        conv1=conv_norm(channels, inner, kernel_size, stride=stride, act=act),
+        conv2=conv_norm(inner, width, kernel_size),
+    )
+
+
+def bottleneck_layers(
+    channels: int,
+    width: int,
+    inner: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    operation: str,
+    groups: int,
+    act: str,
+) -> "OrderedDict[str, nn.Module]":
+    """Return 1x1 convolution, an operation on places, 1x1 convolution, with batch norms."""
+    layers = OrderedDict[str, nn.Module](conv1=conv_norm(channels, inner, act=act))
+    if operation == "max":
+        layers["conv2"] = nn.MaxPool2d(kernel_size, stride, kernel_size // 2)
+    else:
+        groups = inner if operation == "depthwise" else groups
+        layers["conv2"] = conv_norm(
+            inner, inner, kernel_size, stride=stride, groups=groups, act=act
+        )
+    layers["conv3"] = conv_norm(inner, width)
+    return layers
+
+
+def uneven_groups(operation: str, groups: int, inner: int) -> str | None:
+    """Return why the groups cannot share the inner channels, or none."""
+    if operation != "dense" or inner % groups == 0:
+        return None
+    return f"groups must divide the inner channels, but got groups {groups} and {inner} channels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BasicConv(TokenMixer):
+    """Two dense convolutions with batch norms: the branch of ResNet's basic block.
+
+    He et al., 2016, figure 5, left.
+    """
+
+    name = "basic_conv"
+    traits = Traits(
+        paper="He et al., Deep Residual Learning for Image Recognition, 2016, arXiv:1512.03385",
+        code="pytorch/vision",
+        reach="local",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of both kernels in pixels, odd, 1 to 31."""
+    expansion: Annotated[float, Positive()] = 1.0
+    """Inner channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """Between the convolutions."""
+
+    def inner(self, shape: Shape) -> int:
+        """Return the inner channels, at least 1."""
+        return scaled(shape.channels, self.expansion)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernels to what the map can fill, and the expansion to whole channels."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            expansion=self.inner(shape) / shape.channels,
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels = shape.channels
+        return nn.Sequential(
+            basic_layers(
+                channels, channels, self.inner(shape), self.kernel_size, act=self.activation
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BottleneckConv(TokenMixer):
+    """1x1 convolution, convolution, 1x1 convolution, with batch norms.
+
+    With few inner channels it is the branch of ResNet's bottleneck block (He et al., 2016,
+    figure 5, right), with groups that of ResNeXt (Xie et al., 2017), with the maximum that of
+    Han et al., 2022; with many and a depthwise convolution that of MobileNetV2's inverted
+    residual (Sandler et al., 2018, figure 3).
+    """
+
+    name = "bottleneck_conv"
+    traits = Traits(
+        catalogue=("M33",),
+        paper="He et al., Deep Residual Learning for Image Recognition, 2016, arXiv:1512.03385; "
+        "Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018, "
+        "arXiv:1801.04381",
+        code="pytorch/vision",
+        reach="local",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the middle kernel in pixels, odd, 1 to 31."""
+    expansion: Annotated[float, Positive()] = 0.25
+    """Inner channels over channels: below 1 in ResNet, above in MobileNetV2."""
+    operation: Annotated[str, OPERATION] = "dense"
+    """The middle: dense or depthwise convolution, or the maximum, which has no norm."""
+    groups: Annotated[int, GROUPS] = 1
+    """Groups of a dense convolution, 1 to 64; must divide the inner channels."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the first convolution and the middle one."""
+
+    def inner(self, shape: Shape) -> int:
+        """Return the inner channels, at least 1."""
+        return scaled(shape.channels, self.expansion)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The groups must share the inner channels evenly."""
+        return uneven_groups(self.operation, self.groups, self.inner(shape))
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to what the map can fill, and the expansion to whole channels."""
+        dense = self.operation == "dense"
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            expansion=self.inner(shape) / shape.channels,
+            groups=self.groups if dense else 1,
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        layers = bottleneck_layers(
+            shape.channels,
+            shape.channels,
+            self.inner(shape),
+            self.kernel_size,
+            operation=self.operation,
+            groups=self.groups,
+            act=self.activation,
+        )
+        return nn.Sequential(layers)

@@ -1,0 +1,208 @@
+"""Large kernels that are trained with parallel branches and run as one convolution.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import Tensor, nn
+
+from ..activations import ACTIVATION, activation
+from ..base import TokenMixer, Traits
+from ..conv_norm import SqueezeExcite, conv_norm
+from ..domains import YES_NO, Choice, IntRange, Positive
+from ..folding import Foldable, normed_kernel, with_kernel
+from ..shapes import Shape, scaled
+from .kernels import KERNEL, reaching_kernel
+
+
+class Branch(nn.Module):
+    """A depthwise convolution and a batch norm."""
+
+    def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
+        super().__init__()
+        self.dilation = dilation
+        padding = dilation * (kernel_size // 2)
+        self.conv = nn.Conv2d(
+            channels,
+            channels,
+            kernel_size,
+            padding=padding,
+            dilation=dilation,
+            groups=channels,
+            bias=False,
+        )
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return self.norm(self.conv(x_BCHW))
+
+    def spread(self, side: int) -> tuple[Tensor, Tensor]:
+        """Return kernel and bias of the same convolution without dilation and norm.
+
+        Args:
+            side: Side of that kernel, at least as far as this one reaches.
+        """
+        taps, bias = normed_kernel(self.conv, self.norm)
+        kernel = taps.new_zeros(*taps.shape[:2], side, side)
+        start = side // 2 - self.dilation * (taps.shape[2] // 2)
+        places = slice(start, side - start, self.dilation)
+        kernel[:, :, places, places] = taps
+        return kernel, bias
+
+
+class DepthwiseBranches(Foldable):
+    """The sum of depthwise convolutions, each with a batch norm; one more norm where asked."""
+
+    def __init__(
+        self, channels: int, branches: Sequence[tuple[int, int]], *, normed: bool = False
+    ) -> None:
+        """Build it.
+
+        Args:
+            channels: Channels of the map.
+            branches: Kernel sides and dilations; the first reaches furthest, without dilation.
+            normed: Whether a batch norm follows the sum.
+        """
+        super().__init__()
+        self.side = branches[0][0]
+        self.large = Branch(channels, *branches[0])
+        self.others = nn.ModuleList(Branch(channels, *branch) for branch in branches[1:])
+        self.norm = nn.BatchNorm2d(channels) if normed else None
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        sum_BCHW = self.large(x_BCHW)
+        for branch in self.others:
+            sum_BCHW = sum_BCHW + branch(x_BCHW)
+        return sum_BCHW if self.norm is None else self.norm(sum_BCHW)
+
+    def folded(self) -> nn.Module:
+        """Return one depthwise convolution."""
+        kernel, bias = self.large.spread(self.side)
+        for branch in self.others:
+            assert isinstance(branch, Branch)
+            more, shift = branch.spread(self.side)
+            kernel, bias = kernel + more, bias + shift
+        conv = with_kernel(self.large.conv, kernel, bias)
+        return conv if self.norm is None else with_kernel(conv, *normed_kernel(conv, self.norm))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReparamLargeKernel(TokenMixer):
+    """A large depthwise kernel trained beside a small one, between 1x1 convolutions (RepLKNet).
+
+    Ding et al., 2022, sections 3 and 4.1, guidelines 3 and 4: batch norm after every convolution,
+    ReLU after the first two. The branches fold into one kernel; the 1x1 convolutions keep their
+    norms.
+    """
+
+    name = "reparam_large_kernel"
+    traits = Traits(
+        paper="Ding et al., Scaling Up Your Kernels to 31x31: Revisiting Large Kernel Design in "
+        "CNNs, 2022, arXiv:2203.06717",
+        code="DingXiaoH/RepLKNet-pytorch",
+        reach="regional",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 13
+    """Side of the large kernel in pixels, odd, 1 to 31."""
+    small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7, 9, 11, 13))] = 5
+    """Side of the kernel beside it in pixels, odd, up to ``kernel_size``; 0: there is none."""
+    expansion: Annotated[float, Positive()] = 1.0
+    """Inner channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the first 1x1 convolution and after the large kernel."""
+
+    def inner(self, shape: Shape) -> int:
+        """Return the inner channels, at least 1."""
+        return scaled(shape.channels, self.expansion)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The small kernel must fit into the large one."""
+        if self.small_kernel <= self.kernel_size:
+            return None
+        return (
+            f"small_kernel must be at most kernel_size, but got small_kernel {self.small_kernel} "
+            f"and kernel_size {self.kernel_size}"
+        )
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernels to what the map can fill, and the expansion to whole channels."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            small_kernel=reaching_kernel(self.small_kernel, shape),
+            expansion=self.inner(shape) / shape.channels,
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, inner = shape.channels, self.inner(shape)
+        branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
+        return nn.Sequential(
+            OrderedDict(
+                pwconv1=conv_norm(channels, inner, act=self.activation),
+                dwconv=DepthwiseBranches(inner, branches),
+                act=activation(self.activation),
+                pwconv2=conv_norm(inner, channels),
+            )
+        )
+
+
+# Kernel side: sides and dilations of the branches beside it.
+_DILATED = {
+    17: ((5, 1), (9, 2), (3, 4), (3, 5), (3, 7)),
+    15: ((5, 1), (7, 2), (3, 3), (3, 5), (3, 7)),
+    13: ((5, 1), (7, 2), (3, 3), (3, 4), (3, 5)),
+    11: ((5, 1), (5, 2), (3, 3), (3, 4), (3, 5)),
+    9: ((5, 1), (5, 2), (3, 3), (3, 4)),
+    7: ((5, 1), (3, 2), (3, 3)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DilatedReparamConv(TokenMixer):
+    """A large depthwise kernel trained beside dilated small ones (UniRepLKNet).
+
+    Ding et al., 2024, section 3.1 (dilated reparam block): each branch has a batch norm, another
+    follows the sum, and all fold into one convolution. Kernels of 3 and 5 have no branches, as in
+    the reference code's blocks.
+    """
+
+    name = "dilated_reparam_conv"
+    traits = Traits(
+        paper="Ding et al., UniRepLKNet: A Universal Perception Large-Kernel ConvNet, 2024, "
+        "arXiv:2311.15599",
+        code="AILab-CVC/UniRepLKNet",
+        reach="regional",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, IntRange(3, 17, 2)] = 13
+    """Side of the kernel in pixels, odd, 3 to 17; it decides the branches."""
+    squeeze: Annotated[bool, YES_NO] = False
+    """Whether squeeze-and-excitation to a quarter of the channels follows, as in UniRepLKNet."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip a kernel without branches to what the map can fill."""
+        if self.kernel_size in _DILATED:
+            return self
+        return replace(self, kernel_size=max(3, reaching_kernel(self.kernel_size, shape)))
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, dilated = shape.channels, _DILATED.get(self.kernel_size, ())
+        branches = [(self.kernel_size, 1), *dilated]
+        conv = DepthwiseBranches(channels, branches, normed=bool(dilated))
+        if not self.squeeze:
+            return conv
+        squeeze = SqueezeExcite(channels, scaled(channels, 0.25))
+        return nn.Sequential(OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze))
