@@ -1,7 +1,7 @@
 """Adaptive rotated convolution: kernels turned to the angles that an image shows.
 
 Shape suffixes: B batch, C channels, H rows, W columns, E kernels, O output channels, I input
-channels of a group, k side of a kernel, p and q elements of a kernel (k x k), 2 row and column.
+channels of a group, k side of a kernel, p and q elements of a kernel (k x k).
 """
 
 import math
@@ -20,21 +20,16 @@ from .convolution import depthwise
 from .dynamic_kernels import convolve_each
 
 
-def kernel_places(kernel_size: int) -> Tensor:
-    """Return row and column of the elements of a kernel, counted from its centre: (p, 2)."""
-    line = torch.arange(kernel_size) - (kernel_size - 1) / 2
-    return torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).flatten(0, 1)
-
-
-def rotations(theta_BE: Tensor, places_p2: Tensor) -> Tensor:
+def rotations(theta_BE: Tensor, kernel_size: int) -> Tensor:
     """Return the matrices that turn a kernel counterclockwise by angles in radians: (B, E, p, q).
 
     Each element is interpolated bilinearly between four; beyond the edge the nearest counts (Pu
     et al., 2023, figure 4; for 3 x 3 their matrix).
     """
     cos, sin = theta_BE.cos()[..., None], theta_BE.sin()[..., None]
-    row_p, column_p = places_p2.unbind(-1)
-    edge = places_p2.amax()
+    edge = (kernel_size - 1) / 2
+    line = torch.arange(kernel_size, device=theta_BE.device) - edge
+    row_p, column_p = line.repeat_interleave(kernel_size), line.repeat(kernel_size)
     from_rows_BEp = (cos * row_p + sin * column_p).clamp(-edge, edge)
     from_columns_BEp = (cos * column_p - sin * row_p).clamp(-edge, edge)
     near_rows_BEpq = F.relu(1 - (from_rows_BEp[..., None] - row_p).abs())
@@ -44,8 +39,6 @@ def rotations(theta_BE: Tensor, places_p2: Tensor) -> Tensor:
 
 class RotatedKernels(nn.Module):
     """Kernels that are turned and weighed for each image, then added up and applied."""
-
-    places_p2: Tensor
 
     def __init__(
         self, *, channels: int, kernels: int, kernel_size: int, max_angle: float, groups: int
@@ -60,9 +53,8 @@ class RotatedKernels(nn.Module):
         weight = torch.empty(kernels * channels, channels // groups, kernel_size, kernel_size)
         std = math.sqrt(2 / (channels * kernel_size**2))
         self.weight = nn.Parameter(nn.init.normal_(weight, std=std))
-        self.kernels = kernels
+        self.kernels, self.kernel_size = kernels, kernel_size
         self.max_angle = math.radians(max_angle)
-        self.register_buffer("places_p2", kernel_places(kernel_size), persistent=False)
 
     def routed(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return the share and the angle in radians of each kernel: two of (B, E)."""
@@ -73,7 +65,7 @@ class RotatedKernels(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         share_BE, theta_BE = self.routed(x_BCHW)
-        turned_BEpq = rotations(theta_BE, self.places_p2) * share_BE[..., None, None]
+        turned_BEpq = rotations(theta_BE, self.kernel_size) * share_BE[..., None, None]
         weight_EOIq = self.weight.flatten(2).unflatten(0, (self.kernels, -1))
         kernels_BOIp = torch.einsum("bepq,eoiq->boip", turned_BEpq, weight_EOIq)
         return convolve_each(x_BCHW, kernels_BOIp.unflatten(3, self.weight.shape[2:]))

@@ -15,7 +15,7 @@ from nas_explorer.search_space.mixers.dynamic_kernels import (
     windows,
 )
 from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
-from nas_explorer.search_space.mixers.rotated import RotatedConv, kernel_places, rotations
+from nas_explorer.search_space.mixers.rotated import RotatedConv, rotations
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -164,10 +164,9 @@ def test_a_tuned_convolution_costs_what_a_plain_one_does() -> None:
 
 
 def test_a_quarter_turn_of_a_kernel() -> None:
-    places = kernel_places(3)
     kernel = torch.arange(9.0).view(3, 3)
     for quarters in (-1, 0, 1, 2):
-        turn = rotations(torch.tensor([[quarters * math.pi / 2]]), places)[0, 0]
+        turn = rotations(torch.tensor([[quarters * math.pi / 2]]), 3)[0, 0]
         turned = (turn @ kernel.flatten()).view(3, 3)
         assert torch.allclose(turned, torch.rot90(kernel, quarters), atol=1e-5)
 
@@ -183,5 +182,5 @@ def test_a_turned_kernel_is_sampled_bilinearly(side: int) -> None:
             F.pad(matrix, (0, 1))[None], [1, 1, side, side], align_corners=True
         ).clamp(-1, 1)
         expected = F.grid_sample(kernel[None, None], grid, align_corners=True)[0, 0]
-        turn = rotations(theta, kernel_places(side))[0, index]
+        turn = rotations(theta, side)[0, index]
         assert torch.allclose((turn @ kernel.flatten()).view(side, side), expected, atol=1e-5)
