@@ -10,6 +10,7 @@ from .feed_forward import FeedForwardMixer
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
+from .hyper_kernel import HyperZzw
 from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
@@ -21,6 +22,7 @@ from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .raft import RaftMlp
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
+from .translation_variant import TvConv
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
 
 MIXERS = table_of(
@@ -38,6 +40,8 @@ MIXERS = table_of(
     DynamicConv,
     DeformableConv,
     KanConv,
+    TvConv,
+    HyperZzw,
     Attention,
     TokenMlp,
     RecursiveGatedConv,

@@ -14,8 +14,10 @@ from nas_explorer.search_space.mixers.dynamic_kernels import (
     mix_windows,
     windows,
 )
+from nas_explorer.search_space.mixers.hyper_kernel import GlobalBranch, HyperZzw
 from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
 from nas_explorer.search_space.mixers.rotated import RotatedConv, rotations
+from nas_explorer.search_space.mixers.translation_variant import TvConv
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -66,6 +68,20 @@ def image(shape: Shape, batch: int = 2) -> Tensor:
             DynamicConv(glu=False, bias=True),
             1056 + 2304 + 32 + 1056,
             64 * (1024 + 2304 + 288 + 1024),
+        ),
+        # slow networks of 144 + 544 + 544, with contexts 544 more; contexts of 528 + 272; a map
+        # each of 1056; a bottleneck of 3104
+        (
+            HyperZzw(),
+            1232 + 2 * (1776 + 528 + 272 + 1056) + 3104,
+            # kernels of 64, 9 and 49 places; the matrix product; depthwise; maps; bottleneck
+            64 * 1120 + 58 * 2400 + 32 * 8**3 + 64 * 58 * 32 + 2 * 64 * 1024 + 64 * 3072,
+        ),
+        # affinity maps; a generator of 3x3 kernels and norms of the map's size; its last layer
+        (
+            TvConv(),
+            4 * 64 + (4 + 16) * 16 * 9 + 2 * 2048 + 16 * 288 * 9,
+            64 * ((4 + 16) * 16 * 9 + 16 * 288 * 9 + 288),
         ),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
@@ -184,3 +200,47 @@ def test_a_turned_kernel_is_sampled_bilinearly(side: int) -> None:
         expected = F.grid_sample(kernel[None, None], grid, align_corners=True)[0, 0]
         turn = rotations(theta, side)[0, index]
         assert torch.allclose((turn @ kernel.flatten()).view(side, side), expected, atol=1e-5)
+
+
+def test_kernels_that_vary_from_place_to_place_become_weights() -> None:
+    """The generator is gone: what is left are 9 weights a channel and a place, each used once."""
+    module, x = built(TvConv(bias=True)), image(SHAPE)
+    nn.init.normal_(module.get_parameter("affinity_1AHW"))
+    folded = fold(module)
+    assert close(folded(x), module(x))
+    cost = count_module(fold(built(TvConv())), SHAPE)
+    assert cost.params == cost.macs == 64 * 288
+    kernels = folded.get_parameter("weight")
+    assert not torch.isclose(kernels[:, :, 2, 3], kernels[:, :, 5, 4]).any()
+
+
+def test_a_layout_convolution_is_its_kernels_place_by_place() -> None:
+    shape = Shape(3, 4, 5)
+    folded, x = fold(built(TvConv(kernel_size=5), shape)), image(shape)
+    kernels = folded.get_parameter("weight").view(3, 5, 5, 4, 5)
+    padded = F.pad(x, (2, 2, 2, 2))
+    expected = torch.zeros_like(x)
+    for row in range(4):
+        for column in range(5):
+            window = padded[:, :, row : row + 5, column : column + 5]
+            expected[:, :, row, column] = (window * kernels[..., row, column]).sum((2, 3))
+    assert close(folded(x), expected)
+
+
+def test_the_global_hyper_kernel_is_multiplied_with_the_map_before_the_map() -> None:
+    shape = Shape(4, 6, 6)
+    module, x = built(HyperZzw(), shape), image(shape)
+    branch = module.get_submodule("branches.0")
+    assert isinstance(branch, GlobalBranch)
+    kernel = branch.slow(6)
+    assert close(branch(x), torch.einsum("cij,bcij,bcjk->bcik", kernel, x, x))
+    # what is not square is a part of a square
+    assert close(branch(x[:, :, :4]), branch(F.pad(x[:, :, :4], (0, 0, 0, 2)))[:, :, :4])
+
+
+def test_hyper_kernels_have_as_many_weights_whatever_their_size() -> None:
+    sizes = {
+        count_module(built(HyperZzw(kernel_size=one, large_kernel_size=other)), SHAPE).params
+        for one, other in ((1, 3), (3, 7), (5, 15))
+    }
+    assert len(sizes) == 1
