@@ -70,6 +70,7 @@ class CondConv(TokenMixer):
         catalogue=("M11",),
         paper="Yang et al., CondConv: Conditionally Parameterized Convolutions for Efficient "
         "Inference, 2019, arXiv:1904.04971",
+        code="tensorflow/tpu",
         reach="global",
         weights="input-dependent",
         cost="N k^2",

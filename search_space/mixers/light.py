@@ -124,6 +124,7 @@ class LightConv(_HeadedConv):
         catalogue=("Q10",),
         paper="Wu et al., Pay Less Attention with Lightweight and Dynamic Convolutions, 2019, "
         "arXiv:1901.10430",
+        code="facebookresearch/fairseq",
         reach="local",
         weights="static",
         cost="N k^2",
@@ -153,6 +154,7 @@ class DynamicConv(_HeadedConv):
         catalogue=("Q10",),
         paper="Wu et al., Pay Less Attention with Lightweight and Dynamic Convolutions, 2019, "
         "arXiv:1901.10430",
+        code="facebookresearch/fairseq",
         reach="local",
         weights="input-dependent",
         cost="N k^2",

@@ -85,6 +85,7 @@ class RotatedConv(TokenMixer):
         catalogue=("M05",),
         paper="Pu et al., Adaptive Rotated Convolution for Rotated Object Detection, 2023, "
         "arXiv:2303.07820",
+        code="LeapLabTHU/ARC",
         reach="global",
         weights="input-dependent",
         cost="N k^2",

@@ -106,6 +106,7 @@ class TvConv(TokenMixer):
         catalogue=("M58",),
         paper="Chen et al., TVConv: Efficient Translation Variant Convolution for Layout-aware "
         "Visual Processing, 2022, arXiv:2203.10489",
+        code="JierunChen/TVConv",
         reach="local",
         weights="static",
         cost="N k^2",
