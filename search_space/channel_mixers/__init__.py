@@ -6,3 +6,6 @@ from .kan import Kan
 from .mlp import Mlp, NoChannelMixer
 
 CHANNEL_MIXERS = table_of(Mlp, Glu, ConvGlu, Kan, NoChannelMixer)
+from .mlp import ConvMlp, Mlp, NoChannelMixer
+
+CHANNEL_MIXERS = table_of(Mlp, ConvMlp, Glu, ConvGlu, NoChannelMixer)

@@ -12,6 +12,8 @@ from torch import nn
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
 from ..domains import YES_NO, Positive
+from ..mixers.convolution import depthwise
+from ..mixers.kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
 
 
@@ -42,6 +44,37 @@ class Mlp(ChannelMixer):
         return nn.Sequential(
             OrderedDict(
                 fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+                act=activation(self.activation),
+                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvMlp(Mlp):
+    """A perceptron with a depthwise convolution before its activation (Wang et al., PVTv2, 2021).
+
+    arXiv:2106.13797, section 3.3; also the channel mixer of VAN (Guo et al., 2022).
+    """
+
+    name = "conv_mlp"
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels, and clip the kernel to what the map can fill."""
+        clipped = replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+        return super(ConvMlp, clipped).canonical(shape)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        kernel = (self.kernel_size, self.kernel_size)
+        return nn.Sequential(
+            OrderedDict(
+                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+                dwconv=depthwise(hidden, kernel, bias=self.bias),
                 act=activation(self.activation),
                 fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
             )

@@ -160,17 +160,14 @@ class LargeKernelAttention(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Drop weights that meet nothing but padding, and what has no effect."""
-        side = max(shape.height, shape.width)
-        taps, dilation = self.taps, self.dilation
-        while taps > 2 and dilation * (taps - 1) > 2 * (side - 1):
-            taps -= 2
-        if taps == 1:  # the dilation is only the local kernel's: 2d - 1 of 2n - 1 can be met
-            dilation = min(dilation, side)
+        """Name the largest kernel of the same decomposition; drop what has no effect.
+
+        Kernels stay as they are on maps that they reach beyond: VAN's own do so in its last stage,
+        and what is printed of it counts them whole.
+        """
         return replace(
             self,
-            kernel_size=min(LARGEST_DECOMPOSED, dilation * taps),
-            dilation=dilation,
+            kernel_size=min(LARGEST_DECOMPOSED, self.dilation * self.taps),
             activation=self.activation if self.projected else "gelu",
         )
 

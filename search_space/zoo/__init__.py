@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import unknown_name
-from . import convnext, metaformer, mlp_mixer
+from . import convnext, hornet, metaformer, mlp_mixer, van
 from .entry import ZooEntry
 
 __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
@@ -12,7 +12,7 @@ __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(
     {
         entry.name: entry
-        for family in (metaformer, convnext, mlp_mixer)
+        for family in (metaformer, convnext, mlp_mixer, hornet, van)
         for entry in family.entries()
     }
 )

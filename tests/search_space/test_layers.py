@@ -6,7 +6,7 @@ from nas_explorer.search_space.activations import ACTIVATIONS, activation
 from nas_explorer.search_space.base import Component, Layer
 from nas_explorer.search_space.channel_mixers import CHANNEL_MIXERS
 from nas_explorer.search_space.channel_mixers.glu import ConvGlu, Glu
-from nas_explorer.search_space.channel_mixers.mlp import Mlp, NoChannelMixer
+from nas_explorer.search_space.channel_mixers.mlp import ConvMlp, Mlp, NoChannelMixer
 from nas_explorer.search_space.downsampling import (
     ConvDownsampling,
     NoDownsampling,
@@ -33,6 +33,7 @@ MAP = Shape(48, 8, 6)
         (Glu(ratio=2, bias=False), 48 * 128 + 64 * 48),
         # and nine weights and a bias for each gate
         (ConvGlu(), 48 * 256 + 256 + 128 * 48 + 48 + 128 * 10),
+        (ConvMlp(ratio=2, kernel_size=5), 48 * 96 + 96 + 96 * 26 + 96 * 48 + 48),
         (NoChannelMixer(), 0),
         (LayerNorm(), 96),
         (LayerNorm(bias=False), 48),
@@ -62,13 +63,13 @@ def test_trained_weights(component: Component, count: int) -> None:
 
 @pytest.mark.parametrize("name", [name for name, cls in CHANNEL_MIXERS.items() if not cls.absent])
 def test_channel_mixers_work_place_by_place(name: str) -> None:
-    """All but the convolutional one, which sees the eight neighbours."""
+    """All but the convolutional ones, which see the eight neighbours."""
     torch.manual_seed(0)
     module = CHANNEL_MIXERS[name]().module(MAP, None)
     x = torch.randn(1, *MAP, requires_grad=True)
     module(x)[0, :, 4, 3].square().sum().backward()
     assert x.grad is not None
-    assert (x.grad[0].abs().amax(0) > 0).sum() == (9 if name == "conv_glu" else 1)
+    assert (x.grad[0].abs().amax(0) > 0).sum() == (9 if name.startswith("conv_") else 1)
 
 
 def test_glu_is_the_formula() -> None:

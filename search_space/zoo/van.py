@@ -1,0 +1,84 @@
+"""VAN (Guo et al., Visual Attention Network, 2022, arXiv:2202.09741)."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.mlp import ConvMlp
+from ..downsampling import ConvDownsampling
+from ..heads import PooledHead
+from ..mixers.gated import LargeKernelAttention
+from ..norms import BatchNorm, LayerNorm
+from ..residuals import LayerScaleResidual
+from ..shapes import Shape
+from ..stems import ConvStem
+from .entry import ZooEntry
+
+_README = "Visual-Attention-Network/VAN-Classification, README.md"
+
+_MMCLS = "open-mmlab/mmpretrain, mmcls-0.x, configs/van/README.md"
+
+_SMALL = (64, 128, 320, 512)
+
+# Name: widths, depths, what is printed, where.
+_SIZES = {
+    "van_b0": ((32, 64, 160, 256), (3, 3, 5, 2), "4.1M 0.9G", _README),
+    "van_b1": (_SMALL, (2, 2, 4, 2), "13.9M 2.5G", _README),
+    "van_b2": (_SMALL, (3, 3, 12, 3), "26.6M 5.0G", _README),
+    "van_b3": (_SMALL, (3, 5, 27, 3), "44.8M 9.0G", _README),
+    "van_b4": (_SMALL, (3, 6, 40, 3), "60.28M 12.22G", _MMCLS),
+}
+
+_NOTES = dict.fromkeys(("van_b3", "van_b4"), "the printed MACs hold norms and biases")
+
+
+def van(
+    widths: Sequence[int],
+    depths: Sequence[int],
+    *,
+    kernel_size: int = 21,
+    dilation: int = 3,
+    ratios: Sequence[float] = (8, 8, 4, 4),
+    resolution: int = 224,
+) -> Architecture:
+    """Return a VAN: batch norms in the blocks, a layer norm after each stage."""
+    between = LayerNorm()
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=ConvStem(kernel_size=7, stride=4, padding="half", norm=BatchNorm()),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=depth,
+                blocks=(
+                    MetaFormerBlock(
+                        mixer=LargeKernelAttention(kernel_size=kernel_size, dilation=dilation),
+                        channel_mixer=ConvMlp(ratio=ratio),
+                        norm=BatchNorm(),
+                        residual=LayerScaleResidual(init=1e-2),
+                    ),
+                ),
+                downsampling=ConvDownsampling(kernel_size=3, norm=between, norm_after=BatchNorm())
+                if index
+                else None,
+            )
+            for index, (width, depth, ratio) in enumerate(zip(widths, depths, ratios, strict=True))
+        ),
+        head=PooledHead(norm=between, norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (widths, depths, printed, source) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="VAN",
+            resolution=224,
+            printed=printed,
+            source=source,
+            make=partial(van, widths, depths),
+            note=_NOTES.get(name, ""),
+        )
