@@ -12,8 +12,7 @@ from torch import nn
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
 from ..domains import YES_NO, Positive
-from ..mixers.convolution import depthwise
-from ..mixers.kernels import KERNEL, reaching_kernel
+from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
 
 

@@ -8,7 +8,10 @@ from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
-from .gated import GatedLinearMixer, LargeKernelAttention, RecursiveGatedConv
+from .gated import (
+    GatedLinearMixer,
+    LargeKernelAttention,
+)
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .hyper_kernel import HyperZzw
 from .kan import KanConv
@@ -20,6 +23,7 @@ from .multi_order import MultiOrderConv
 from .one_way import OneWayConv
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .raft import RaftMlp
+from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .translation_variant import TvConv
@@ -45,6 +49,7 @@ MIXERS = table_of(
     Attention,
     TokenMlp,
     RecursiveGatedConv,
+    RecursiveGatedFilter,
     LargeKernelAttention,
     GatedLinearMixer,
     TokenLinear,

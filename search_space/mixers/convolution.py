@@ -13,14 +13,8 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Positive
+from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
-from .kernels import KERNEL, reaching_kernel
-
-
-def depthwise(channels: int, kernel: tuple[int, int], *, bias: bool = True) -> nn.Conv2d:
-    """Return a depthwise convolution that keeps the size of the map (odd sides)."""
-    padding = (kernel[0] // 2, kernel[1] // 2)
-    return nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=bias)
 
 
 @dataclass(frozen=True, kw_only=True)

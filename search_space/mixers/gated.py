@@ -1,12 +1,10 @@
-"""Mixers that multiply a map by what a convolution of it gives.
+"""Mixers that multiply a map by what is made of it.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Annotated, Self
 
 from torch import Tensor, nn
@@ -14,82 +12,12 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange, Positive
+from ..kernels import depthwise
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape, scaled
-from .convolution import depthwise
-from .kernels import KERNEL, reaching_kernel
 
 LARGEST_DECOMPOSED = 63
 """The largest kernel that can be decomposed, in pixels."""
-
-
-class RecursiveGate(nn.Module):
-    """Products of rising width: each a linear map of the last, gated by convolved channels."""
-
-    def __init__(self, *, widths: Sequence[int], spatial: nn.Module, scale: float) -> None:
-        super().__init__()
-        channels = widths[-1]
-        self.widths = list(widths)
-        self.scale = scale
-        self.proj_in = nn.Conv2d(channels, widths[0] + sum(widths), 1)
-        self.spatial = spatial
-        self.proj_out = nn.Conv2d(channels, channels, 1)
-        self.steps = nn.ModuleList(nn.Conv2d(narrow, wide, 1) for narrow, wide in pairwise(widths))
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        narrow, gates = self.proj_in(x_BCHW).split([self.widths[0], sum(self.widths)], dim=1)
-        first, *later = (self.spatial(gates) * self.scale).split(self.widths, dim=1)
-        product = narrow * first
-        for step, gate in zip(self.steps, later, strict=True):
-            product = step(product) * gate
-        return self.proj_out(product)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecursiveGatedConv(TokenMixer):
-    """g^n convolution: spatial interactions of order n by repeated gating (Rao et al., 2022).
-
-    Section 3.1: the channels of the n products double from C / 2^(n-1) to C, and one
-    depthwise convolution serves all gates. HorNet has n = 2, 3, 4, 5 in its four stages, and
-    divides the convolved channels by 3.
-    """
-
-    name = "recursive_gated_conv"
-    traits = Traits(
-        catalogue=("M28",),
-        paper="Rao et al., HorNet: Efficient High-Order Spatial Interactions with Recursive Gated "
-        "Convolutions, 2022, arXiv:2207.14284",
-        reach="regional",
-        weights="input-dependent",
-        cost="N k^2",
-    )
-
-    order: Annotated[int, IntRange(1, 6)] = 3
-    """Products in a row, n; 2^(n-1) must divide the channels."""
-    kernel_size: Annotated[int, KERNEL] = 7
-    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
-    scale: Annotated[float, Positive()] = 1 / 3
-    """Fixed factor on the convolved channels (1 over the paper's alpha)."""
-
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
-        """The channels must halve order - 1 times."""
-        if shape.channels % 2 ** (self.order - 1) == 0:
-            return None
-        return (
-            f"2^(order - 1) must divide the channels, but got order {self.order} and "
-            f"{shape.channels} channels"
-        )
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
-
-    def build(self, shape: Shape) -> nn.Module:
-        """Build the module."""
-        widths = [shape.channels >> halvings for halvings in reversed(range(self.order))]
-        spatial = depthwise(sum(widths), (self.kernel_size, self.kernel_size))
-        return RecursiveGate(widths=widths, spatial=spatial, scale=self.scale)
 
 
 class Gate(nn.Module):
@@ -129,6 +57,7 @@ class LargeKernelAttention(TokenMixer):
     traits = Traits(
         catalogue=("M61",),
         paper="Guo et al., Visual Attention Network, 2022, arXiv:2202.09741",
+        code="Visual-Attention-Network/VAN-Classification",
         reach="regional",
         weights="input-dependent",
         cost="N ((2d-1)^2 + (k/d)^2)",
@@ -233,6 +162,7 @@ class GatedLinearMixer(TokenMixer):
         catalogue=("M03",),
         paper="Abdullah and Aydin, Activator: GLU Activation Function as the Core Component of a "
         "Vision Transformer, 2024, arXiv:2405.15953",
+        code="Abdullah-88/Activator",
         reach="none",
         weights="input-dependent",
         cost="N",

@@ -1,16 +1,5 @@
-"""What mixers with a kernel share."""
+"""What mixers with a kernel share; components of other kinds share it too."""
 
-from ..domains import IntRange
-from ..shapes import Shape
+from ..kernels import KERNEL, reaching_kernel
 
-KERNEL = IntRange(1, 31, 2)
-"""Odd kernel sides, so that a map keeps its size."""
-
-
-def reaching_kernel(kernel_size: int, shape: Shape) -> int:
-    """Return the side beyond which a zero-padded kernel meets nothing but padding.
-
-    On a side of n pixels two places are at most n - 1 apart, so of a larger kernel only the
-    central 2n - 1 taps ever touch a pixel.
-    """
-    return min(kernel_size, 2 * max(shape.height, shape.width) - 1)
+__all__ = ["KERNEL", "reaching_kernel"]

@@ -9,7 +9,7 @@ from ..blocks import MetaFormerBlock
 from ..channel_mixers.mlp import Mlp
 from ..downsampling import ConvDownsampling
 from ..heads import PooledHead
-from ..mixers.gated import RecursiveGatedConv
+from ..mixers.recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from ..norms import LayerNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
@@ -17,19 +17,31 @@ from ..stems import PatchStem
 from .entry import ZooEntry
 
 _README = "raoyongming/HorNet, README.md"
+_MMPRETRAIN = "open-mmlab/mmpretrain, configs/hornet/README.md"
 
 _DEPTHS = (2, 3, 18, 2)
 
-# Classes of ImageNet-21K as it was prepared in winter 2021: what is printed of the large ones is
-# that of 194.5M parameters with this head instead of 1000 classes.
-_MANY = 10450
-
-# Name: width of the first stage, classes, what is printed.
+# Name: width of the first stage, resolution, what is printed, where. The repository prints the
+# large ones with a head of more than 10 000 classes.
 _SIZES = {
-    "hornet_tiny_7x7": (64, 1000, "22M 4.0G"),
-    "hornet_small_7x7": (96, 1000, "50M 8.8G"),
-    "hornet_base_7x7": (128, 1000, "87M 15.6G"),
-    "hornet_large_7x7": (192, _MANY, "209M 34.8G"),
+    "hornet_tiny_7x7": (64, 224, "22M 4.0G", _README),
+    "hornet_tiny_gf": (64, 224, "23M 3.9G", _README),
+    "hornet_small_7x7": (96, 224, "50M 8.8G", _README),
+    "hornet_small_gf": (96, 224, "50M 8.7G", _README),
+    "hornet_base_7x7": (128, 224, "87M 15.6G", _README),
+    "hornet_base_gf": (128, 224, "88M 15.5G", _README),
+    "hornet_large_7x7": (192, 224, "194.54M 34.83G", _MMPRETRAIN),
+    "hornet_large_gf": (192, 224, "196.29M 34.58G", _MMPRETRAIN),
+    "hornet_large_gf_img384": (192, 384, "201.23M 101.63G", _MMPRETRAIN),
+}
+
+_NO_TRANSFORMS = "the printed MACs hold biases, and no Fourier transforms"
+_NOTES = {
+    "hornet_base_gf": "the printed MACs hold norms and another count of Fourier transforms",
+    "hornet_large_7x7": "the printed MACs hold biases",
+    "hornet_large_gf": _NO_TRANSFORMS,
+    "hornet_large_gf_img384": "printed for filters of 24x12 and 13x7 instead of 24x13 "
+    f"and 12x7; {_NO_TRANSFORMS}",
 }
 
 
@@ -38,13 +50,12 @@ def hornet(
     mixers: Sequence[TokenMixer],
     *,
     depths: Sequence[int] = _DEPTHS,
-    classes: int = 1000,
     resolution: int = 224,
 ) -> Architecture:
     """Return a HorNet: ConvNeXt's stem, resampling and head around pre-normed blocks."""
     return Architecture(
         input=Shape(3, resolution, resolution),
-        classes=classes,
+        classes=1000,
         stem=PatchStem(patch_size=4),
         stages=tuple(
             Stage(
@@ -69,12 +80,15 @@ def hornet(
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
     convolutions = [RecursiveGatedConv(order=order) for order in (2, 3, 4, 5)]
-    for name, (width, classes, printed) in _SIZES.items():
+    filters = [*convolutions[:2], RecursiveGatedFilter(order=4), RecursiveGatedFilter(order=5)]
+    for name, (width, resolution, printed, source) in _SIZES.items():
+        mixers = filters if "_gf" in name else convolutions
         yield ZooEntry(
             name=name,
             family="HorNet",
-            resolution=224,
+            resolution=resolution,
             printed=printed,
-            source=_README,
-            make=partial(hornet, width, convolutions, classes=classes),
+            source=source,
+            make=partial(hornet, width, mixers, resolution=resolution),
+            note=_NOTES.get(name, ""),
         )

@@ -9,8 +9,8 @@ from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.mixers.gated import (
     GatedLinearMixer,
     LargeKernelAttention,
-    RecursiveGatedConv,
 )
+from nas_explorer.search_space.mixers.recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
@@ -54,6 +54,31 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
 )
 def test_costs_by_hand(mixer: TokenMixer, weights: int, biases: int) -> None:
     assert counted(mixer, MAP) == (weights + biases, 64 * weights)
+
+
+def test_filtered_gates_by_hand() -> None:
+    """56 channels of gates: 28 by 3x3 kernels, 28 by 8 x 5 complex factors, two norms."""
+    convolved, _ = counted(RecursiveGatedConv(kernel_size=1), MAP)
+    filtered, _ = counted(RecursiveGatedFilter(), MAP)
+    assert filtered == convolved - 2 * 56 + 28 * 9 + 2 * 28 * 8 * 5 + 2 * 2 * 56
+    assert RecursiveGatedFilter(order=4).refuses(Shape(24, 4, 4)) == (
+        "2^order must divide the channels, but got order 4 and 24 channels"
+    )
+
+
+def test_filtered_gates_are_the_formula() -> None:
+    torch.manual_seed(0)
+    shape = Shape(8, 4, 5)
+    module = RecursiveGatedFilter(order=1).build(shape).get_submodule("spatial")
+    x = torch.randn(2, *shape)
+    given = F.layer_norm(x.movedim(1, -1), (8,), eps=1e-6).movedim(-1, 1)
+    local = F.conv2d(given[:, :4], module.get_parameter("local.weight"), padding=1, groups=4)
+    factors = torch.complex(*module.get_parameter("filter.weight_2CHV"))
+    filtered = torch.fft.irfft2(torch.fft.rfft2(given[:, 4:]) * factors, s=(4, 5))
+    mixed = torch.empty_like(x)
+    mixed[:, 0::2], mixed[:, 1::2] = local, filtered
+    expected = F.layer_norm(mixed.movedim(1, -1), (8,), eps=1e-6).movedim(-1, 1)
+    assert torch.allclose(module(x), expected, atol=1e-5)
 
 
 def test_one_norm_serves_gate_and_value() -> None:
