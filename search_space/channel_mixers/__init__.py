@@ -3,9 +3,13 @@
 from ..base import table_of
 from .glu import ConvGlu, Glu
 from .kan import Kan
-from .mlp import Mlp, NoChannelMixer
-
-CHANNEL_MIXERS = table_of(Mlp, Glu, ConvGlu, Kan, NoChannelMixer)
 from .mlp import ConvMlp, Mlp, NoChannelMixer
 
-CHANNEL_MIXERS = table_of(Mlp, ConvMlp, Glu, ConvGlu, NoChannelMixer)
+CHANNEL_MIXERS = table_of(
+    Mlp,
+    ConvMlp,
+    Glu,
+    ConvGlu,
+    Kan,
+    NoChannelMixer,
+)

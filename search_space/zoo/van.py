@@ -30,7 +30,9 @@ _SIZES = {
     "van_b4": (_SMALL, (3, 6, 40, 3), "60.28M 12.22G", _MMCLS),
 }
 
-_NOTES = dict.fromkeys(("van_b3", "van_b4"), "the printed MACs hold norms and biases")
+_NOTES: dict[str, str] = dict.fromkeys(
+    ("van_b3", "van_b4"), "the printed MACs hold norms and biases"
+)
 
 
 def van(
