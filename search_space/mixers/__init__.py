@@ -8,15 +8,13 @@ from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
-from .gated import (
-    GatedLinearMixer,
-    LargeKernelAttention,
-)
+from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .hyper_kernel import HyperZzw
 from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
+from .long_conv import LongConv
 from .mlp import TokenLinear, TokenMlp
 from .modulation import ConvModulation
 from .multi_order import MultiOrderConv
@@ -26,6 +24,7 @@ from .raft import RaftMlp
 from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
+from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
 
@@ -71,4 +70,6 @@ MIXERS = table_of(
     MultiOrderConv,
     BasicConv,
     BottleneckConv,
+    LongConv,
+    StructuredGlobalConv,
 )

@@ -11,7 +11,7 @@ Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the col
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -54,13 +54,7 @@ def spectrum(x_BCHW: Tensor, size: Size, transform: str, band: Size | None = Non
     columns = size[1] // 2 + 1 if band is None else band[1] + 1
     if transform == "fft":
         whole_BCHV = torch.fft.rfft2(x_BCHW, s=size)
-        if band is None:
-            return whole_BCHV
-        whole_BCHV = whole_BCHV[..., :columns]
-        low_BCHV = whole_BCHV[..., : band[0] + 1, :]
-        if not band[0]:
-            return low_BCHV
-        return torch.cat((whole_BCHV[..., -band[0] :, :], low_BCHV), dim=-2)
+        return whole_BCHV if band is None else _each_part(whole_BCHV, _within, band)
     start, rows = (0, size[0]) if band is None else (-band[0], 2 * band[0] + 1)
     with full_precision(x_BCHW):
         across_BCHV = _transformed([x_BCHW], size[1], range(columns), inverse=False)
@@ -85,10 +79,7 @@ def from_spectrum(
     """
     if transform == "fft":
         if band is not None:
-            missing = x_BCHV.new_zeros((*x_BCHV.shape[:-2], size[0] - 2 * band[0] - 1, band[1] + 1))
-            high_BCHV, low_BCHV = x_BCHV.split((band[0], band[0] + 1), dim=-2)
-            x_BCHV = torch.cat((low_BCHV, missing, high_BCHV), dim=-2)
-            x_BCHV = F.pad(x_BCHV, (0, size[1] // 2 - band[1]))
+            x_BCHV = _each_part(x_BCHV, _widened, size)
         return torch.fft.irfft2(x_BCHV, s=size)[..., : cropped[0], : cropped[1]]
     start = 0 if band is None else -band[0]
     twice = torch.full(x_BCHV.shape[-1:], 2.0, dtype=x_BCHV.real.dtype, device=x_BCHV.device)
@@ -113,14 +104,33 @@ def convolve(
 
     Args:
         x_BCHW: Map, no larger than ``size``.
-        kernel_CHW: Kernels, (C, ...) or (B, C, ...), no larger than ``size``.
+        kernel_CHW: Kernels, no larger than ``size``.
         size: Rows and columns of the torus.
-        transform: One of ``TRANSFORM``.
+        transform: One of ``TRANSFORM``, for the map.
         band: The highest frequencies of the kernel's rows and columns that count; none: all.
     """
-    product = spectrum(x_BCHW, size, transform, band) * spectrum(kernel_CHW, size, transform, band)
+    kernel_CHV = spectrum(kernel_CHW, size, "fft", band)  # small: there is one for all images
+    product = spectrum(x_BCHW, size, transform, band) * kernel_CHV
     cropped = (x_BCHW.shape[-2], x_BCHW.shape[-1])
     return from_spectrum(product, size, transform, cropped, band).to(x_BCHW.dtype)
+
+
+def _each_part(x: Tensor, change: Callable[[Tensor, Size], Tensor], size: Size) -> Tensor:
+    """Change real and imaginary part apart: ONNX has no other way to move complex numbers."""
+    return torch.complex(change(x.real, size), change(x.imag, size))
+
+
+def _within(x_BCHV: Tensor, band: Size) -> Tensor:
+    """Return the frequencies of a band, of all of them, from the lowest rows on."""
+    rows = x_BCHV.roll(band[0], dims=-2)
+    return rows[..., : 2 * band[0] + 1, : band[1] + 1]
+
+
+def _widened(x_BCHV: Tensor, size: Size) -> Tensor:
+    """Return all frequencies, of those of a band; the others are zero."""
+    rows, columns = x_BCHV.shape[-2:]
+    padded = F.pad(x_BCHV, (0, size[1] // 2 + 1 - columns, 0, size[0] - rows))
+    return padded.roll(-(rows // 2), dims=-2)
 
 
 def factors(count: int) -> tuple[int, int]:

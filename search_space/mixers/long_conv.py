@@ -1,0 +1,203 @@
+"""Convolutions with kernels as large as the map, by Fourier transforms.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+import math
+from abc import abstractmethod
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..base import TokenMixer, Traits
+from ..domains import YES_NO, Choice, IntRange, Positive
+from ..shapes import Shape
+from .fourier import TRANSFORM, Size, convolve
+
+PROJECTION = Choice(("none", "linear", "glu"))
+"""What follows a global convolution: nothing, or GELU and a 1x1 convolution, perhaps gated."""
+
+FAR = 1024
+"""A number of pixels or frequencies beyond all maps that are in use."""
+
+
+def projection(channels: int, kind: str) -> nn.Module:
+    """Return what follows a global convolution; ``kind`` is one of ``PROJECTION``."""
+    if kind == "none":
+        return nn.Identity()
+    layers = OrderedDict[str, nn.Module](act=nn.GELU())
+    layers["proj"] = nn.Conv2d(channels, channels * (2 if kind == "glu" else 1), 1)
+    if kind == "glu":
+        layers["gate"] = nn.GLU(dim=1)
+    return nn.Sequential(layers)
+
+
+def on_torus(kernel_CHW: Tensor, size: Size) -> Tensor:
+    """Return kernels on a torus of ``size``, their centre (side // 2) at place (0, 0)."""
+    height, width = kernel_CHW.shape[-2:]
+    padded = F.pad(kernel_CHW, (0, size[1] - width, 0, size[0] - height))
+    return padded.roll((-(height // 2), -(width // 2)), dims=(-2, -1))
+
+
+class GlobalConvolution(nn.Module):
+    """One kernel a channel, made from the weights; the input by a factor a channel is added."""
+
+    def __init__(self, channels: int, *, skip: bool, project: str, transform: str) -> None:
+        super().__init__()
+        self.skip_C11 = nn.Parameter(torch.randn(channels, 1, 1)) if skip else None
+        self.project = projection(channels, project)
+        self.transform = transform
+        self.band: Size | None = None
+
+    @abstractmethod
+    def kernel(self) -> Tensor:
+        """Return the kernels as they lie on the torus, (C, rows, columns)."""
+
+    def mixed(self, x_BCHW: Tensor) -> Tensor:
+        """Return the convolution alone."""
+        kernel_CHW = self.kernel()
+        size = (kernel_CHW.shape[-2], kernel_CHW.shape[-1])
+        return convolve(x_BCHW, kernel_CHW, size, self.transform, self.band)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        y_BCHW = self.mixed(x_BCHW)
+        if self.skip_C11 is not None:
+            y_BCHW = y_BCHW + self.skip_C11 * x_BCHW
+        return self.project(y_BCHW)
+
+
+class SquashedConvolution(GlobalConvolution):
+    """Kernels whose every tap is a weight, smoothed and shrunk."""
+
+    def __init__(self, mixer: "LongConv", shape: Shape) -> None:
+        super().__init__(
+            shape.channels, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
+        )
+        self.mixer = mixer
+        self.band = mixer.band(shape)
+        self.torus = mixer.torus(shape)
+        channels, (height, width) = shape.channels, mixer.sides(shape)
+        kernel_CHW = torch.randn(channels, height, width)
+        if mixer.start == "normal":
+            kernel_CHW *= 0.002
+        else:
+            rows = (torch.arange(height) - height // 2).abs() / shape.height
+            columns = (torch.arange(width) - width // 2).abs() / shape.width
+            distance_HW = torch.maximum(rows[:, None], columns)
+            rate_C11 = (channels / 2) ** (torch.arange(channels)[:, None, None] / channels)
+            kernel_CHW *= 0.02 * torch.exp(-distance_HW * rate_C11)
+        self.kernel_CHW = nn.Parameter(kernel_CHW)
+
+    def kernel(self) -> Tensor:
+        """Return the kernels as they lie on the torus."""
+        kernel_CHW, size = self.kernel_CHW, self.mixer.smoothing_size
+        if self.mixer.smoothing == "places":
+            kernel_CHW = F.avg_pool2d(kernel_CHW, size, stride=1, padding=size // 2)
+        elif self.mixer.smoothing == "frequencies":
+            windows = [
+                _window(side, period, size, kernel_CHW)
+                for side, period in zip(kernel_CHW.shape[-2:], self.torus, strict=True)
+            ]
+            kernel_CHW = kernel_CHW * windows[0][:, None] * windows[1]
+        return on_torus(F.softshrink(kernel_CHW, self.mixer.squash), self.torus)
+
+
+def _window(side: int, period: int, size: int, like: Tensor) -> Tensor:
+    """Return what a kernel is multiplied by where its spectrum is averaged over ``size``."""
+    offsets = torch.arange(side, device=like.device) - side // 2
+    shifts = torch.arange(size, device=like.device) - size // 2
+    turns = (shifts[:, None] * offsets).to(like.dtype) * (2 * math.pi / period)
+    return turns.cos().mean(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongConv(TokenMixer):
+    """A depthwise convolution as large as the map, its kernels learned tap by tap.
+
+    Fu et al., Simple Hardware-Efficient Long Convolutions, 2023, algorithm 1: taps are smoothed and
+    then squashed (soft-thresholded); the input by a learned factor is added; the paper's layer ends
+    with GELU and a gated linear map. Kernels that start ``decaying`` shrink at another rate in each
+    channel. In the reference code, sequences have one axis, and smoothing over frequencies weighs
+    them by a Gaussian. Shorter kernels and fewer frequencies are the partial and the
+    frequency-sparse convolutions of FlashFFTConv (Fu et al., 2023, arXiv:2311.05908, section 3.3).
+    """
+
+    name = "long_conv"
+    traits = Traits(
+        catalogue=("Q13", "Q04"),
+        paper="Fu et al., Simple Hardware-Efficient Long Convolutions for Sequence Modeling, 2023, "
+        "arXiv:2302.06646",
+        code="HazyResearch/safari",
+        reach="global",
+        weights="static",
+        cost="N log N",
+        resolution_bound=True,
+    )
+
+    padding: Annotated[str, Choice(("zeros", "circular"))] = "zeros"
+    """What lies outside the map: zeros, or the map again."""
+    reach: Annotated[int, Positive(whole=True)] = FAR
+    """How far the kernel reaches each way in pixels; what goes beyond the map is left out."""
+    frequencies: Annotated[int, Positive(whole=True)] = FAR
+    """The highest frequency that counts, in waves over the map and its padding; all do where it is
+    half of their side or more. Where fewer count, the very highest of an even side never does."""
+    squash: Annotated[float, Choice((0.0, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1))] = 0.003
+    """What taps are shrunk by, towards zero: 0 to 0.1."""
+    smoothing: Annotated[str, Choice(("none", "places", "frequencies"))] = "none"
+    """Over what kernels are averaged."""
+    smoothing_size: Annotated[int, IntRange(3, 31, 2)] = 7
+    """Side of the window of that average, odd, 3 to 31."""
+    start: Annotated[str, Choice(("normal", "decaying"))] = "decaying"
+    """Taps at the start: deviation 0.002 everywhere, or 0.02 and less away from the centre."""
+    skip: Annotated[bool, YES_NO] = True
+    """Whether the input by a factor a channel is added."""
+    projection: Annotated[str, PROJECTION] = "none"
+    """What follows: nothing, or GELU and a linear map of the channels, perhaps gated."""
+    transform: Annotated[str, TRANSFORM] = "fft"
+    """How Fourier transforms are computed; both ways give the same numbers."""
+
+    def reaches(self, shape: Shape) -> Size:
+        """Return how far the kernel reaches up and left."""
+        if self.padding == "zeros":
+            return min(self.reach, shape.height - 1), min(self.reach, shape.width - 1)
+        return min(self.reach, shape.height // 2), min(self.reach, shape.width // 2)
+
+    def sides(self, shape: Shape) -> Size:
+        """Return rows and columns of the kernel."""
+        height, width = (2 * reach + 1 for reach in self.reaches(shape))
+        if self.padding == "zeros":
+            return height, width
+        return min(height, shape.height), min(width, shape.width)
+
+    def torus(self, shape: Shape) -> Size:
+        """Return rows and columns of map and padding."""
+        if self.padding == "circular":
+            return shape.height, shape.width
+        height, width = self.reaches(shape)
+        return shape.height + height + 1, shape.width + width + 1
+
+    def band(self, shape: Shape) -> Size | None:
+        """Return the highest frequencies of rows and columns that count; none: all do."""
+        height, width = self.torus(shape)
+        if self.frequencies >= max(height, width) // 2:
+            return None
+        return min(self.frequencies, (height - 1) // 2), min(self.frequencies, (width - 1) // 2)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip reach and frequencies to what there is; drop what has no effect."""
+        clipped = replace(self, reach=max(1, *self.reaches(shape)))
+        height, width = self.torus(shape)
+        return replace(
+            clipped,
+            frequencies=max(1, min(self.frequencies, max(height, width) // 2)),
+            smoothing_size=7 if self.smoothing == "none" else self.smoothing_size,
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return SquashedConvolution(self, shape)
