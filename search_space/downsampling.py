@@ -9,8 +9,9 @@ from torch import nn
 from .activations import ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
 from .deformation import DeformableConv2d
-from .domains import Choice
+from .domains import Choice, IntRange
 from .norms import BatchNorm, LayerNorm, NoNorm
+from .recursion import RecursiveConvs
 from .shapes import Shape, conv_size
 
 
@@ -123,6 +124,49 @@ class DeformableDownsampling(Downsampling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecursiveDownsampling(Downsampling):
+    """A norm, a 1x1 convolution, then convolutions and a 2x2 maximum, repeated with their weights.
+
+    The recursive encoder of Zhang and LeCun, 2018, arXiv:1802.01817, and Malik et al., Efficient
+    Purely Convolutional Text Encoding, 2018, arXiv:1808.01160, in two dimensions; there several
+    convolutions come before it, here one of 1x1 for the channels.
+    """
+
+    name = "recursive"
+
+    kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
+    """Side of the kernels in pixels, odd, 3 to 7."""
+    layers: Annotated[int, IntRange(1, 8)] = 2
+    """Convolutions before each maximum, 1 to 8, the input added to the last."""
+    recursions: Annotated[int, IntRange(1, 5)] = 1
+    """How often the map is halved, 1 to 5."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After each convolution."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before everything."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // 2**self.recursions, width // 2**self.recursions
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        convs = RecursiveConvs(
+            channels=width,
+            kernel_size=self.kernel_size,
+            layers=self.layers,
+            recursions=self.recursions,
+            groups=1,
+            act=self.activation,
+            bias=True,
+            residual=True,
+            halve=True,
+        )
+        conv = nn.Conv2d(shape.channels, width, 1)
+        return nn.Sequential(OrderedDict(norm=self.norm.build(shape), conv=conv, convs=convs))
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoDownsampling(Downsampling):
     """The stage goes on with the map as it is: needs the same width as before."""
 
@@ -144,4 +188,10 @@ class NoDownsampling(Downsampling):
         return nn.Identity()
 
 
-DOWNSAMPLINGS = table_of(ConvDownsampling, PoolDownsampling, DeformableDownsampling, NoDownsampling)
+DOWNSAMPLINGS = table_of(
+    ConvDownsampling,
+    PoolDownsampling,
+    DeformableDownsampling,
+    RecursiveDownsampling,
+    NoDownsampling,
+)

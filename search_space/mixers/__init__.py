@@ -11,6 +11,7 @@ from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .hyper_kernel import HyperZzw
+from .gaussian_mixture import GaussianMixtureConv
 from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
@@ -22,6 +23,7 @@ from .one_way import OneWayConv
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .raft import RaftMlp
 from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
+from .recursive import RecursiveConv
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .structured_global_conv import StructuredGlobalConv
@@ -45,6 +47,8 @@ MIXERS = table_of(
     KanConv,
     TvConv,
     HyperZzw,
+    GaussianMixtureConv,
+    RecursiveConv,
     Attention,
     TokenMlp,
     RecursiveGatedConv,
