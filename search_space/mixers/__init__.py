@@ -10,8 +10,8 @@ from .feed_forward import FeedForwardMixer
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
-from .hyper_kernel import HyperZzw
 from .gaussian_mixture import GaussianMixtureConv
+from .hyper_kernel import HyperZzw
 from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
@@ -22,8 +22,8 @@ from .multi_order import MultiOrderConv
 from .one_way import OneWayConv
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .raft import RaftMlp
-from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .recursive import RecursiveConv
+from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .structured_global_conv import StructuredGlobalConv

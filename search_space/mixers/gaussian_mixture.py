@@ -136,7 +136,7 @@ class GaussianMixtureConv(TokenMixer):
         code="cg-tuwien/Gaussian-Mixture-Convolution-Networks",
     )
 
-    components: Annotated[int, IntRange(1, 32)] = 5
+    gaussians: Annotated[int, IntRange(1, 32)] = 5
     """Gaussians of a kernel, 1 to 32, of seven weights each."""
     kernel_size: Annotated[int, KERNEL] = 9
     """Side of the window on which a kernel is evaluated, in pixels, odd, 1 to 31."""
@@ -159,7 +159,7 @@ class GaussianMixtureConv(TokenMixer):
         return GaussianMixture(
             channels=shape.channels,
             groups=shape.channels if self.depthwise else 1,
-            count=self.components,
+            count=self.gaussians,
             side=self.kernel_size,
             radius=self.radius,
             pixel_spread=self.pixel_spread,

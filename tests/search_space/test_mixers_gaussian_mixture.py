@@ -57,7 +57,7 @@ def test_the_convolution_of_two_gaussians_is_one_with_summed_means_and_covarianc
 def test_is_the_convolution_of_the_map_as_a_mixture(depthwise: bool) -> None:
     """Each pixel with each Gaussian of each kernel, the result at the centres of the pixels."""
     module = built(
-        components=3, kernel_size=11, radius=1, pixel_spread=0.7, depthwise=depthwise, bias=False
+        gaussians=3, kernel_size=11, radius=1, pixel_spread=0.7, depthwise=depthwise, bias=False
     )
     with torch.no_grad():
         module.mean.normal_()
@@ -79,7 +79,7 @@ def test_is_the_convolution_of_the_map_as_a_mixture(depthwise: bool) -> None:
 
 
 def test_a_gaussian_beside_the_centre_moves_the_map() -> None:
-    module = built(components=1, kernel_size=9, radius=0.05, pixel_spread=0.2, bias=False)
+    module = built(gaussians=1, kernel_size=9, radius=0.05, pixel_spread=0.2, bias=False)
     with torch.no_grad():
         module.mean.copy_(torch.tensor([0.0, 2.0]))
     x = torch.zeros(1, *SHAPE, dtype=torch.float64)
@@ -90,7 +90,7 @@ def test_a_gaussian_beside_the_centre_moves_the_map() -> None:
 def test_every_weight_learns_and_the_window_has_none() -> None:
     weights: set[int] = set()
     for side in (5, 9, 15):
-        module = built(components=4, kernel_size=side)
+        module = built(gaussians=4, kernel_size=side)
         cost = count_module(module, SHAPE)
         weights.add(cost.params)
         assert cost.macs == 2 * 20 * side**2
