@@ -1,0 +1,74 @@
+"""What says that it can be exported to ONNX can be, and runs there with equal outputs; the rest is
+refused in one line. Fed from the table."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from nas_explorer.results.export import export_model
+from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.proof import count_macs
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers import MIXERS
+from nas_explorer.search_space.norms import NoNorm
+from nas_explorer.search_space.residuals import NoResidual
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import PatchStem
+from torch import Tensor
+
+EXPORTABLE = {name: cls for name, cls in MIXERS.items() if cls.traits.exportable}
+
+
+def around(mixer: TokenMixer) -> Architecture:
+    """The smallest network around a mixer, on a map of 32 channels."""
+    block = MetaFormerBlock(
+        mixer=mixer, channel_mixer=NoChannelMixer(), norm=NoNorm(), residual=NoResidual()
+    )
+    return Architecture(
+        input=Shape(3, 12, 12),
+        classes=3,
+        stem=PatchStem(patch_size=2, norm=NoNorm()),
+        stages=(Stage(width=32, depth=1, blocks=(block,)),),
+        head=PooledHead(norm=NoNorm()),
+    )
+
+
+def trained(architecture: Architecture) -> dict[str, Tensor]:
+    """Weights of which none is where it starts, as after a training."""
+    generator = torch.Generator().manual_seed(7)
+    return {
+        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", EXPORTABLE.values(), ids=list(EXPORTABLE))
+def test_exportable_mixers_run_in_onnx_with_equal_outputs(
+    cls: type[TokenMixer], tmp_path: Path
+) -> None:
+    architecture = around(cls())
+    weights = trained(architecture)
+    proof = export_model(architecture, tmp_path / "net.onnx", weights=weights, metadata={}, seed=0)
+    assert proof.relative <= 1e-4 and proof.agreement == 1
+    counted = count_macs(fresh_network(architecture, seed=0))
+    assert proof.macs in (None, counted)
+
+
+def test_other_mixers_are_refused_in_one_line(tmp_path: Path) -> None:
+    for cls in MIXERS.values():
+        if not cls.traits.exportable:
+            with pytest.raises(InputError) as caught:
+                export_model(
+                    around(cls()), tmp_path / "net.onnx", weights=None, metadata={}, seed=0
+                )
+            message = f"token mixers must be exportable to ONNX, but {cls.name} is not"
+            assert str(caught.value) == message
+            assert list(tmp_path.iterdir()) == []
