@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .base import Block, ChannelMixer, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
+from .mixers.additive import LocalIntegration
 from .mixers.convolution import SeparableConv
 from .norms import LayerNorm
 from .residuals import PlainResidual
@@ -46,6 +47,26 @@ class MetaFormerBlock(Block):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IntegrationBlock(MetaFormerBlock):
+    """A MetaFormer block behind one more token mixer without a norm (Zhang et al., CAS-ViT, 2024).
+
+    arXiv:2408.03703, section 3.3: the first is local, the second draws from the whole map.
+    """
+
+    name = "integration"
+
+    local: TokenMixer = field(default_factory=LocalIntegration)
+    """Mixes near places, before all else."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the local mixer with a residual of its own, then the other two."""
+        if not self.local.absent:
+            branch = parts.add("local", self.local, stream)
+            stream = self.residual.wire(parts, "residual0", stream, branch)
+        return super().wire(parts, stream)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvNeXtBlock(Block):
     """Token mixer, norm and channel mixer in a row, with one residual around all three.
 
@@ -73,4 +94,4 @@ class ConvNeXtBlock(Block):
         return self.residual.wire(parts, "residual", stream, branch)
 
 
-BLOCKS = table_of(MetaFormerBlock, ConvNeXtBlock)
+BLOCKS = table_of(MetaFormerBlock, IntegrationBlock, ConvNeXtBlock)

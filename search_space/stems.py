@@ -6,9 +6,10 @@ from typing import Annotated, Self
 
 from torch import nn
 
+from .activations import ACTIVATION, activation
 from .base import Norm, Stem, table_of
-from .domains import Choice
-from .norms import LayerNorm
+from .domains import YES_NO, Choice, Positive
+from .norms import BatchNorm, LayerNorm
 from .shapes import Shape, conv_size
 
 
@@ -56,6 +57,45 @@ class ConvStem(Stem):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TwoConvStem(Stem):
+    """Two 3x3 convolutions of stride 2, each with a norm (Xiao et al., Early Convolutions, 2021).
+
+    arXiv:2106.14881; that of CAS-ViT (Zhang et al., 2024) and FFNet (Yun et al., 2024).
+    """
+
+    name = "two_convs"
+
+    hidden: Annotated[int, Positive(whole=True)] = 32
+    """Channels between the two."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the first norm."""
+    last_activation: Annotated[bool, YES_NO] = True
+    """Whether an activation follows the second norm too."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the convolutions have a bias."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After each convolution."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: quarters, rounded up."""
+        return -(-height // 4), -(-width // 4)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        half = Shape(self.hidden, -(-shape.height // 2), -(-shape.width // 2))
+        layers = OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=self.bias),
+            norm1=self.norm.build(half),
+            act1=activation(self.activation),
+            conv2=nn.Conv2d(self.hidden, width, 3, 2, 1, bias=self.bias),
+            norm2=self.norm.build(self.out_shape(shape, width)),
+        )
+        if self.last_activation:
+            layers["act2"] = activation(self.activation)
+        return nn.Sequential(layers)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PatchStem(Stem):
     """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm."""
 
@@ -78,4 +118,4 @@ class PatchStem(Stem):
         )
 
 
-STEMS = table_of(ConvStem, PatchStem)
+STEMS = table_of(ConvStem, TwoConvStem, PatchStem)

@@ -1,6 +1,7 @@
 """Token mixers: one table, one class and one line each; a file a family."""
 
 from ..base import table_of
+from .additive import ConvAdditiveMixer, LocalIntegration
 from .attention import Attention
 from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
@@ -55,6 +56,8 @@ MIXERS = table_of(
     RecursiveGatedFilter,
     LargeKernelAttention,
     GatedLinearMixer,
+    ConvAdditiveMixer,
+    LocalIntegration,
     TokenLinear,
     RaftMlp,
     GatedMlpMixer,

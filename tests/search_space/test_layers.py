@@ -15,7 +15,7 @@ from nas_explorer.search_space.downsampling import (
 from nas_explorer.search_space.heads import MlpHead, PooledHead
 from nas_explorer.search_space.norms import BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
 from nas_explorer.search_space.shapes import Shape, conv_size, scaled
-from nas_explorer.search_space.stems import ConvStem, PatchStem
+from nas_explorer.search_space.stems import ConvStem, PatchStem, TwoConvStem
 from torch.nn import functional as F
 
 MAP = Shape(48, 8, 6)
@@ -44,6 +44,8 @@ MAP = Shape(48, 8, 6)
         (NoNorm(), 0),
         (ConvStem(kernel_size=3, stride=2), 48 * 9 * 20 + 20 + 40),
         (ConvStem(kernel_size=7, stride=4, norm=NoNorm()), 48 * 49 * 20 + 20),
+        (TwoConvStem(hidden=10), 48 * 9 * 10 + 20 + 10 * 9 * 20 + 40),
+        (TwoConvStem(hidden=10, bias=True, norm=NoNorm()), 48 * 90 + 10 + 10 * 180 + 20),
         (PatchStem(patch_size=4, norm=RMSNorm()), 48 * 16 * 20 + 20 + 20),
         (ConvDownsampling(kernel_size=3), 48 * 9 * 20 + 20 + 96),
         (ConvDownsampling(kernel_size=2, norm=NoNorm()), 48 * 4 * 20 + 20),

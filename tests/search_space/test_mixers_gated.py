@@ -6,6 +6,7 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.cost import part_cost
 from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.mixers.additive import ConvAdditiveMixer, LocalIntegration
 from nas_explorer.search_space.mixers.gated import (
     GatedLinearMixer,
     LargeKernelAttention,
@@ -48,12 +49,67 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
         ),
         # gate and value of 64 channels each
         (GatedLinearMixer(norm=False), 32 * 128 + 64 * 32, 128 + 32),
+        # 1x1, batch norm, 3x3, 1x1
+        (LocalIntegration(), 2 * 32 * 32 + 32 * 9, 5 * 32),
+        (
+            LocalIntegration(expansion=2, kernel_size=5),
+            2 * 32 * 64 + 64 * 25,
+            4 * 64 + 32,
+        ),
         (GatedLinearMixer(ratio=1, norm=False, bias=False), 32 * 64 + 32 * 32, 0),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
 )
 def test_costs_by_hand(mixer: TokenMixer, weights: int, biases: int) -> None:
     assert counted(mixer, MAP) == (weights + biases, 64 * weights)
+
+
+def test_additive_mixing_by_hand() -> None:
+    """Three maps; twice a gate by place and one by channel; two depthwise convolutions."""
+    place = 32 * 9 + 32
+    channel = 32 * 32
+    params, macs = counted(ConvAdditiveMixer(), MAP)
+    norms_and_biases = 2 * (32 + 2 * 32) + 2 * 32
+    assert params == 3 * 32 * 32 + 2 * (place + channel) + 2 * 32 * 9 + norms_and_biases
+    # a gate by channel looks at one place
+    assert macs == 64 * (3 * 32 * 32 + 2 * place + 2 * 32 * 9) + 2 * channel
+    by_place, _ = counted(ConvAdditiveMixer(domains="spatial"), MAP)
+    by_channel, _ = counted(ConvAdditiveMixer(domains="channel"), MAP)
+    assert by_place == params - 2 * channel and by_channel == params - 2 * (place + 3 * 32)
+
+
+def test_additive_mixing_is_the_formula() -> None:
+    torch.manual_seed(0)
+    shape = Shape(6, 4, 5)
+    module = ConvAdditiveMixer().build(shape)
+    module(torch.randn(8, *shape))  # moves the norms' statistics
+    module.eval()
+    x = torch.randn(2, *shape)
+    query, key, value = F.conv2d(x, module.get_parameter("qkv.weight")).chunk(3, dim=1)
+
+    def context(given: Tensor, name: str) -> Tensor:
+        gate = module.get_submodule(f"{name}.spatial.attention")
+        local = gate.get_submodule("norm")(gate.get_submodule("dwconv")(given))
+        place = torch.einsum(
+            "c,bchw->bhw", gate.get_parameter("pwconv.weight").flatten(), F.relu(local)
+        )
+        given = given * place.sigmoid()[:, None]
+        channel = module.get_parameter(f"{name}.channel.attention.pwconv.weight").flatten(1)
+        return given * (given.mean((2, 3)) @ channel.T).sigmoid()[:, :, None, None]
+
+    added = context(query, "query") + context(key, "key")
+    mix, proj = module.get_submodule("mix"), module.get_submodule("proj")
+    assert torch.allclose(module(x), proj(mix(added) * value), atol=1e-6)
+
+
+def test_without_the_channels_additive_mixing_is_local() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, *Shape(8, 15, 15), requires_grad=True)
+    mixer = ConvAdditiveMixer(domains="spatial")
+    mixer.build(Shape(8, 15, 15)).eval()(x)[0, :, 7, 7].sum().backward()
+    assert x.grad is not None
+    seen = x.grad[0].abs().amax(0) > 0
+    assert seen[4:11, 4:11].all() and seen.sum() == 49  # three 3x3 kernels in a row
 
 
 def test_filtered_gates_by_hand() -> None:

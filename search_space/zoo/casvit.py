@@ -1,0 +1,64 @@
+"""CAS-ViT (Zhang et al., 2024, arXiv:2408.03703)."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import IntegrationBlock
+from ..channel_mixers.mlp import Mlp
+from ..downsampling import ConvDownsampling
+from ..heads import PooledHead
+from ..mixers.additive import ConvAdditiveMixer, LocalIntegration
+from ..norms import BatchNorm, NoNorm
+from ..shapes import Shape
+from ..stems import TwoConvStem
+from .entry import ZooEntry
+
+# Name: widths, depths, what is printed.
+_SIZES = {
+    "rcvit_xs": ((48, 56, 112, 220), (2, 2, 4, 2), "3.20M 0.56G"),
+    "rcvit_s": ((48, 64, 128, 256), (3, 3, 6, 3), "5.76M 0.93G"),
+    "rcvit_m": ((64, 96, 192, 384), (3, 3, 6, 3), "12.42M 1.89G"),
+    "rcvit_t": ((96, 128, 256, 512), (3, 3, 6, 3), "21.76M 3.60G"),
+}
+
+
+def casvit(widths: Sequence[int], depths: Sequence[int], *, resolution: int = 224) -> Architecture:
+    """Return a CAS-ViT: batch norms everywhere, one head."""
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=TwoConvStem(hidden=widths[0] // 2, bias=True),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=depth,
+                blocks=(
+                    IntegrationBlock(
+                        local=LocalIntegration(),
+                        mixer=ConvAdditiveMixer(),
+                        channel_mixer=Mlp(ratio=4),
+                        norm=BatchNorm(),
+                    ),
+                ),
+                downsampling=ConvDownsampling(kernel_size=3, norm=NoNorm(), norm_after=BatchNorm())
+                if index
+                else None,
+            )
+            for index, (width, depth) in enumerate(zip(widths, depths, strict=True))
+        ),
+        head=PooledHead(norm=BatchNorm(), norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (widths, depths, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="CAS-ViT",
+            resolution=224,
+            printed=printed,
+            source="Tianfang-Zhang/CAS-ViT, MODEL_ZOO.md",
+            make=partial(casvit, widths, depths),
+        )
