@@ -1,9 +1,13 @@
 """Channel mixers: one table, one class and one line each."""
 
 from ..base import table_of
+from .edge import EdgeMlp
 from .glu import ConvGlu, Glu
 from .kan import Kan
 from .mlp import ConvMlp, Mlp, NoChannelMixer
+from .normed import NormedMlp, PartialAttentionMlp
+from .response import GrnMlp
+from .wave import WaveMixer
 
 CHANNEL_MIXERS = table_of(
     Mlp,
@@ -12,4 +16,9 @@ CHANNEL_MIXERS = table_of(
     ConvGlu,
     Kan,
     NoChannelMixer,
+    NormedMlp,
+    PartialAttentionMlp,
+    GrnMlp,
+    WaveMixer,
+    EdgeMlp,
 )

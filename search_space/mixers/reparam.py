@@ -114,7 +114,7 @@ class ReparamLargeKernel(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 13
     """Side of the large kernel in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7, 9, 11, 13))] = 5
-    """Side of the kernel beside it in pixels, odd, up to ``kernel_size``; 0: there is none."""
+    """Side of the kernel beside it in pixels, odd; 0: there is none."""
     expansion: Annotated[float, Positive()] = 1.0
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
@@ -124,28 +124,21 @@ class ReparamLargeKernel(TokenMixer):
         """Return the inner channels, at least 1."""
         return scaled(shape.channels, self.expansion)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
-        """The small kernel must fit into the large one."""
-        if self.small_kernel <= self.kernel_size:
-            return None
-        return (
-            f"small_kernel must be at most kernel_size, but got small_kernel {self.small_kernel} "
-            f"and kernel_size {self.kernel_size}"
-        )
-
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, and the expansion to whole channels."""
+        """Clip the kernels to what the map can fill, the larger first; whole channels."""
+        small, large = sorted((self.small_kernel, self.kernel_size))
         return replace(
             self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            small_kernel=reaching_kernel(self.small_kernel, shape),
+            kernel_size=reaching_kernel(large, shape),
+            small_kernel=reaching_kernel(small, shape),
             expansion=self.inner(shape) / shape.channels,
         )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels, inner = shape.channels, self.inner(shape)
-        branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
+        sides = sorted((self.kernel_size, self.small_kernel), reverse=True)
+        branches = [(side, 1) for side in sides if side]
         return nn.Sequential(
             OrderedDict(
                 pwconv1=conv_norm(channels, inner, act=self.activation),

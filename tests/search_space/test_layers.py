@@ -65,13 +65,15 @@ def test_trained_weights(component: Component, count: int) -> None:
 
 @pytest.mark.parametrize("name", [name for name, cls in CHANNEL_MIXERS.items() if not cls.absent])
 def test_channel_mixers_work_place_by_place(name: str) -> None:
-    """All but the convolutional ones, which see the eight neighbours."""
+    """All but the convolutional ones, which see the eight neighbours, and those that pool."""
     torch.manual_seed(0)
-    module = CHANNEL_MIXERS[name]().module(MAP, None)
+    module = CHANNEL_MIXERS[name]().module(MAP, None).eval()
     x = torch.randn(1, *MAP, requires_grad=True)
     module(x)[0, :, 4, 3].square().sum().backward()
     assert x.grad is not None
-    assert (x.grad[0].abs().amax(0) > 0).sum() == (9 if name.startswith("conv_") else 1)
+    assert (x.grad[0].abs().amax(0) > 0).sum() == (
+        {"edge_mlp": 9, "wave": MAP.tokens}.get(name, 9 if name.startswith("conv_") else 1)
+    )
 
 
 def test_glu_is_the_formula() -> None:
