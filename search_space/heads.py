@@ -52,8 +52,39 @@ class PooledHead(Head):
     def build(self, shape: Shape, classes: int) -> nn.Module:
         """Build the module."""
         norm = self.norm.build(shape if self.norm_first else Shape(shape.channels, 1, 1))
-        classifier = nn.Linear(shape.channels, classes)
-        return PooledClassifier(norm, classifier, self.norm_first)
+        return PooledClassifier(norm, self.classifier(shape.channels, classes), self.norm_first)
+
+    def classifier(self, channels: int, classes: int) -> nn.Module:
+        """Build what maps channels to scores."""
+        return nn.Linear(channels, classes)
+
+
+class MeanOfScores(nn.Module):
+    """The mean of two classifiers' scores."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.labels = nn.Linear(channels, classes)
+        self.teacher = nn.Linear(channels, classes)
+
+    def forward(self, x_BC: Tensor) -> Tensor:
+        """Map (B, C) to (B, K)."""
+        return (self.labels(x_BC) + self.teacher(x_BC)) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilledHead(PooledHead):
+    """A pooled head with two linear maps, one for a teacher's labels (Graham et al., LeViT, 2021).
+
+    arXiv:2104.01136; also that of CAS-ViT. A network in use gives the mean of both: so it does here
+    in training too, where the reference codes give each map its own loss.
+    """
+
+    name = "distilled"
+
+    def classifier(self, channels: int, classes: int) -> nn.Module:
+        """Build two linear maps."""
+        return MeanOfScores(channels, classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,4 +127,4 @@ class MlpHead(Head):
         return PooledClassifier(self.norm.build(Shape(shape.channels, 1, 1)), perceptron)
 
 
-HEADS = table_of(PooledHead, MlpHead)
+HEADS = table_of(PooledHead, DistilledHead, MlpHead)

@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import unknown_name
-from . import convnext, hornet, metaformer, mlp_mixer, van
+from . import casvit, convnext, hornet, metaformer, mlp_mixer, van
 from .entry import ZooEntry
 
 __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
 
+_FAMILIES = (
+    metaformer,
+    convnext,
+    mlp_mixer,
+    hornet,
+    van,
+    casvit,
+)
+
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(
-    {
-        entry.name: entry
-        for family in (metaformer, convnext, mlp_mixer, hornet, van)
-        for entry in family.entries()
-    }
+    {entry.name: entry for family in _FAMILIES for entry in family.entries()}
 )
 """All published networks, by name."""
 

@@ -12,7 +12,7 @@ from nas_explorer.search_space.downsampling import (
     NoDownsampling,
     PoolDownsampling,
 )
-from nas_explorer.search_space.heads import MlpHead, PooledHead
+from nas_explorer.search_space.heads import DistilledHead, MlpHead, PooledHead
 from nas_explorer.search_space.norms import BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
 from nas_explorer.search_space.shapes import Shape, conv_size, scaled
 from nas_explorer.search_space.stems import ConvStem, PatchStem, TwoConvStem
@@ -53,6 +53,7 @@ MAP = Shape(48, 8, 6)
         (PoolDownsampling(), 48 * 20 + 20 + 96),
         (PooledHead(), 48 * 20 + 20 + 96),
         (PooledHead(norm=NoNorm()), 48 * 20 + 20),
+        (DistilledHead(), 2 * (48 * 20 + 20) + 96),
         # 192 hidden channels, a layer norm of them
         (MlpHead(), 96 + 48 * 192 + 192 + 2 * 192 + 192 * 20 + 20),
     ],
@@ -180,6 +181,15 @@ def test_the_head_norm_comes_before_or_after_the_mean() -> None:
         assert torch.allclose(head(x), expected, atol=1e-6)
     assert PooledHead(norm_first=True).canonical(Shape(4, 1, 1)) == PooledHead()
     assert PooledHead(norm_first=True).canonical(shape) != PooledHead()
+
+
+def test_a_distilled_head_is_the_mean_of_two() -> None:
+    torch.manual_seed(0)
+    head = DistilledHead(norm=NoNorm()).build(Shape(4, 2, 2), 5)
+    x = torch.randn(3, 4, 2, 2)
+    both = head.get_submodule("classifier")
+    scores = [both.get_submodule(name)(x.mean((2, 3))) for name in ("labels", "teacher")]
+    assert torch.allclose(head(x), (scores[0] + scores[1]) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize(

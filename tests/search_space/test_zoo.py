@@ -55,14 +55,14 @@ def test_the_table() -> None:
 @pytest.mark.slow
 @every_entry
 def test_figures_are_the_printed_ones(entry: ZooEntry) -> None:
-    """To the last printed digit, or there is a note; never more than 2 % off."""
+    """To the last printed digit, or there is a note; never more than 3 % off."""
     params, macs = counted(entry)
     params_text, macs_text = entry.printed.split()
     exact = abs(params - entry.printed_params) <= half_digit(params_text)
     exact = exact and abs(macs - entry.printed_macs) <= half_digit(macs_text)
     assert exact == (not entry.note), (params, macs)
     assert abs(params / entry.printed_params - 1) < 0.03
-    assert abs(macs / entry.printed_macs - 1) < 0.015 or exact
+    assert abs(macs / entry.printed_macs - 1) < 0.03 or exact
 
 
 def test_figures_by_hand() -> None:
