@@ -94,4 +94,29 @@ class ConvNeXtBlock(Block):
         return self.residual.wire(parts, "residual", stream, branch)
 
 
-BLOCKS = table_of(MetaFormerBlock, IntegrationBlock, ConvNeXtBlock)
+@dataclass(frozen=True, kw_only=True)
+class ChannelBlock(Block):
+    """Norm, channel mixer and residual: a block without a token mixer.
+
+    The early stages of LIT (Pan et al., Less is More: Pay Less Attention in Vision Transformers,
+    2021, arXiv:2105.14217, equation 3) are made of it, of perceptrons that is.
+    """
+
+    name = "channel"
+    catalogue = ("M34",)
+
+    channel_mixer: ChannelMixer = field(default_factory=Mlp)
+    """Mixes channels."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before it."""
+    residual: Residual = field(default_factory=PlainResidual)
+    """Around both."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add norm and channel mixer, and one residual."""
+        branch = parts.add("norm", self.norm, stream)
+        branch = parts.add("channel_mixer", self.channel_mixer, branch)
+        return self.residual.wire(parts, "residual", stream, branch)
+
+
+BLOCKS = table_of(MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock)

@@ -90,6 +90,7 @@ class DeformableDownsampling(Downsampling):
     """
 
     name = "deformable"
+    catalogue = ("M34",)
 
     kernel_size: Annotated[int, Choice((2, 3))] = 2
     """Side of both kernels in pixels; padding is (kernel - 1) // 2."""
@@ -133,6 +134,7 @@ class RecursiveDownsampling(Downsampling):
     """
 
     name = "recursive"
+    catalogue = ("Q03",)
 
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the kernels in pixels, odd, 3 to 7."""

@@ -24,6 +24,7 @@ class Kan(ChannelMixer):
     """
 
     name = "kan"
+    catalogue = ("B27",)
 
     ratio: Annotated[float, Positive()] = 1.0
     """Hidden channels over channels."""
