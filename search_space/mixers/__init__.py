@@ -12,6 +12,7 @@ from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .gaussian_mixture import GaussianMixtureConv
+from .hyena import Hyena
 from .hyper_kernel import HyperZzw
 from .kan import KanConv
 from .learnable_spacing import LearnableSpacingConv
@@ -79,4 +80,5 @@ MIXERS = table_of(
     BottleneckConv,
     LongConv,
     StructuredGlobalConv,
+    Hyena,
 )
