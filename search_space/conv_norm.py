@@ -8,6 +8,23 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from .activations import activation
+from .folding import Foldable, normed_kernel, with_kernel
+
+
+class NormedConv(Foldable):
+    """A convolution and a batch norm that fold into one convolution."""
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the convolution's output."""
+        return self.norm(self.conv(x_BCHW))
+
+    def folded(self) -> nn.Module:
+        """Return one convolution."""
+        return with_kernel(self.conv, *normed_kernel(self.conv, self.norm))
 
 
 def conv_norm(
@@ -20,6 +37,7 @@ def conv_norm(
     groups: int = 1,
     act: str = "none",
     eps: float = 1e-5,
+    folds: bool = False,
 ) -> nn.Sequential:
     """Return a convolution without bias, a batch norm and an activation.
 
@@ -34,12 +52,16 @@ def conv_norm(
         groups: Groups of channels that are not mixed with each other.
         act: Name of the activation, or ``none``.
         eps: Added to the variance.
+        folds: Whether the norm folds into the convolution, where published figures count it so.
     """
     padding = dilation * (kernel_size // 2)
     conv = nn.Conv2d(
         channels, width, kernel_size, stride, padding, dilation, groups=groups, bias=False
     )
-    layers = OrderedDict[str, nn.Module](conv=conv, norm=nn.BatchNorm2d(width, eps=eps))
+    norm = nn.BatchNorm2d(width, eps=eps)
+    layers = OrderedDict[str, nn.Module](conv=conv, norm=norm)
+    if folds:
+        layers = OrderedDict[str, nn.Module](normed=NormedConv(conv, norm))
     if act != "none":
         layers["act"] = activation(act)
     return nn.Sequential(layers)

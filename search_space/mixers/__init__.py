@@ -5,6 +5,7 @@ from .additive import ConvAdditiveMixer, LocalIntegration
 from .attention import Attention
 from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
+from .context_mixing import ContMix
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
@@ -15,6 +16,7 @@ from .gaussian_mixture import GaussianMixtureConv
 from .hyena import Hyena
 from .hyper_kernel import HyperZzw
 from .kan import KanConv
+from .large_small import LsConv, RepDepthwiseConv
 from .learnable_spacing import LearnableSpacingConv
 from .light import DynamicConv, LightConv
 from .long_conv import LongConv
@@ -48,6 +50,9 @@ MIXERS = table_of(
     DeformableConv,
     KanConv,
     TvConv,
+    ContMix,
+    LsConv,
+    RepDepthwiseConv,
     HyperZzw,
     GaussianMixtureConv,
     RecursiveConv,

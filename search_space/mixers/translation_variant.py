@@ -6,6 +6,7 @@ sides of a kernel, 3 sides of the generator's kernels.
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Self
 
 import torch
@@ -37,16 +38,14 @@ class PlaceKernels(nn.Module):
         return y_BCHW if self.bias is None else y_BCHW + self.bias
 
 
-class WeightGenerator(nn.Sequential):
-    """From affinity maps to weights: 3x3 convolutions, each with a norm over the map and ReLU."""
-
-    def __init__(self, *, maps: int, hidden: int, layers: int, height: int, width: int) -> None:
-        super().__init__()
-        for index in range(layers):
-            inputs = hidden if index else maps
-            self.append(nn.Conv2d(inputs, hidden, 3, padding=1, bias=False))
-            self.append(nn.LayerNorm([hidden, height, width]))
-            self.append(nn.ReLU())
+def weight_generator(shape: Shape, *, maps: int, hidden: int, layers: int) -> nn.Sequential:
+    """Return 3x3 convolutions from affinity maps, each with a norm over the map and ReLU."""
+    found: list[nn.Module] = []
+    for inputs in (maps, *[hidden] * (layers - 1)):
+        found.append(nn.Conv2d(inputs, hidden, 3, padding=1, bias=False))
+        found.append(nn.LayerNorm([hidden, shape.height, shape.width]))
+        found.append(nn.ReLU())
+    return nn.Sequential(*found)
 
 
 class TranslationVariantConv(Foldable):
@@ -58,17 +57,13 @@ class TranslationVariantConv(Foldable):
         super().__init__()
         channels, height, width = shape
         self.affinity_1AHW = nn.Parameter(torch.ones(1, maps, height, width))
-
-        def generator() -> nn.Module:
-            sizes = {"maps": maps, "hidden": hidden, "layers": layers}
-            return WeightGenerator(**sizes, height=height, width=width)
-
+        make = partial(weight_generator, shape, maps=maps, hidden=hidden, layers=layers)
         bound = 1 / math.sqrt(9 * hidden)  # as torch's own convolutions start
         weight = torch.empty(channels, kernel_size, kernel_size, 9 * hidden)
-        self.generator = generator()
+        self.generator = make()
         self.weight_CklF = nn.Parameter(weight.uniform_(-bound, bound))
         self.bias = (
-            nn.Sequential(generator(), nn.Conv2d(hidden, channels, 3, padding=1, bias=False))
+            nn.Sequential(make(), nn.Conv2d(hidden, channels, 3, padding=1, bias=False))
             if bias
             else None
         )

@@ -8,6 +8,11 @@ from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.folding import fold
 from nas_explorer.search_space.mixers.conditional import CondConv, TunableConv, tune
+from nas_explorer.search_space.mixers.context_mixing import (
+    ContextMixing,
+    ContMix,
+    relative_bias,
+)
 from nas_explorer.search_space.mixers.dynamic_kernels import (
     convolve_each,
     inner_windows,
@@ -15,6 +20,7 @@ from nas_explorer.search_space.mixers.dynamic_kernels import (
     windows,
 )
 from nas_explorer.search_space.mixers.hyper_kernel import GlobalBranch, HyperZzw
+from nas_explorer.search_space.mixers.large_small import LsConv, RepDepthwiseConv
 from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
 from nas_explorer.search_space.mixers.rotated import RotatedConv, rotations
 from nas_explorer.search_space.mixers.translation_variant import TvConv
@@ -83,11 +89,50 @@ def image(shape: Shape, batch: int = 2) -> Tensor:
             4 * 64 + (4 + 16) * 16 * 9 + 2 * 2048 + 16 * 288 * 9,
             64 * ((4 + 16) * 16 * 9 + 16 * 288 * 9 + 288),
         ),
+        # values; queries and keys; 49 regions to 25 + 49 elements; 81 + 169 offsets; a map
+        (
+            ContMix(gated=False),
+            1088 + 2 * 544 + 50 * 74 + 4 * 250 + 1088,
+            # affinities and kernels of 4 heads; 16 channels of either size
+            64 * (1024 + 512) + 49 * 512 + 4 * 64 * 49 * (4 + 74) + 64 * 16 * 74 + 64 * 1024,
+        ),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
 )
 def test_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> None:
     cost = count_module(built(mixer), SHAPE)
+    assert (cost.params, cost.macs) == (params, macs)
+
+
+@pytest.mark.parametrize(
+    ("mixer", "params", "macs"),
+    [
+        # 16 channels inside, 4 kernels of 9; a norm a kernel, one behind
+        (
+            LsConv(),
+            (512 + 16) + (784 + 16) + (256 + 16) + (576 + 36) + 72 + 64,
+            64 * (512 + 784 + 256 + 576 + 288),
+        ),
+        (
+            LsConv(large_kernel=3, small_kernel=5, groups=4),
+            (512 + 16) + (144 + 16) + (256 + 16) + 17 * 200 + 400 + 64,
+            64 * (512 + 144 + 256 + 3200 + 800),
+        ),
+        (RepDepthwiseConv(), 288 + 32, 64 * 288),
+        # squeezed to 8 channels
+        (RepDepthwiseConv(squeeze=True), 288 + 32 + 256 + 8 + 256 + 32, 64 * 288 + 512),
+        # beside the kernels: a static one, squeezed to 16 channels, a gate, norm and map
+        (
+            ContMix(),
+            7964 + (49 + 1) * 32 + 1072 + 1088 + 64 + 1056,
+            (64 * 2560 + 49 * 512 + 4 * 64 * 49 * 78 + 64 * 16 * 74)
+            + (64 * 32 * 49 + 1024 + 2 * 64 * 1024),
+        ),
+    ],
+    ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
+)
+def test_folded_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> None:
+    cost = count_module(fold(built(mixer)), SHAPE)
     assert (cost.params, cost.macs) == (params, macs)
 
 
@@ -244,3 +289,53 @@ def test_hyper_kernels_have_as_many_weights_whatever_their_size() -> None:
         for one, other in ((1, 3), (3, 7), (5, 15))
     }
     assert len(sizes) == 1
+
+
+def test_large_perception_small_aggregation() -> None:
+    """Kernels see the large window alone; channel c has kernel c modulo their number."""
+    module = built(LsConv(groups=4))
+    x = image(SHAPE, 1).requires_grad_()
+    perception = module.get_submodule("perception")
+    assert isinstance(perception, nn.Sequential)
+    perception[:-1](x)[0, :, 4, 4].sum().backward()
+    assert x.grad is not None
+    assert x.grad[0].abs().amax(0).nonzero().aminmax(dim=0).min.tolist() == [1, 1]
+    kernels = perception(x).view(1, 8, 3, 3, 8, 8)
+    alike = torch.stack([kernels[:, channel % 8] for channel in range(32)], 1)
+    expected = mix_windows(windows(x, 3), alike)
+    assert close(module(x), module.get_submodule("norm")(expected))
+
+
+def test_context_reaches_the_kernels_from_everywhere_and_values_stay_near() -> None:
+    torch.manual_seed(5)
+    mixing = ContextMixing(16, 16, heads=2, sides=(3, 5), regions=4).eval()
+    nn.init.normal_(mixing.kernels.mix.weight)
+    maps = [torch.randn(1, 16, 12, 12, requires_grad=True) for _ in range(3)]
+    mixing(*maps)[0, :, 6, 6].sum().backward()
+    value, query, context = ((each.grad != 0)[0].any(0) for each in maps if each.grad is not None)
+    assert value.nonzero().tolist() == [[row, col] for row in range(4, 9) for col in range(4, 9)]
+    assert query.nonzero().tolist() == [[6, 6]]
+    assert context.all()
+    # kernels add up to one and stay within the map: what is constant stays so, the edge too
+    constant = torch.ones(1, 16, 12, 12)
+    assert close(mixing(constant, maps[1], maps[2]), constant)
+
+
+def test_a_window_at_the_edge_has_the_biases_of_its_offsets() -> None:
+    bias = torch.arange(25.0).view(1, 5, 5)  # offsets -2 to 2 of a kernel of 3
+    found = relative_bias(bias, 4, 5, 3)
+    assert found.shape == (1, 4, 5, 3, 3)
+    inside = [[6, 7, 8], [11, 12, 13], [16, 17, 18]]
+    assert found[0, 1, 2].tolist() == inside
+    corner = [[12, 13, 14], [17, 18, 19], [22, 23, 24]]
+    assert found[0, 0, 0].tolist() == corner
+    assert found[0, 3, 4].tolist() == [[0, 1, 2], [5, 6, 7], [10, 11, 12]]
+
+
+def test_a_small_map_is_enlarged_for_its_kernels() -> None:
+    shape = Shape(32, 3, 5)
+    module = built(ContMix(gated=False), shape)
+    mixing = module.get_submodule("mixing")
+    maps = [image(shape) for _ in range(3)]
+    larger = [F.interpolate(each, size=(7, 11), mode="bilinear") for each in maps]
+    assert close(mixing(*maps), F.adaptive_avg_pool2d(mixing(*larger), (3, 5)))

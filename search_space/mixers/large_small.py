@@ -1,0 +1,162 @@
+"""Large-small convolution: a large kernel perceives, the small kernels it predicts aggregate.
+
+Shape suffixes: B batch, C channels, H rows, W columns, G groups of channels that share no kernel,
+k and l sides of a kernel, p elements of all kernels of a place.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import Tensor, nn
+
+from ..base import TokenMixer, Traits
+from ..conv_norm import SqueezeExcite, conv_norm
+from ..domains import YES_NO, IntRange, Positive
+from ..folding import Foldable, with_kernel
+from ..kernels import KERNEL, reaching_kernel
+from ..shapes import Shape, scaled
+from .dynamic_kernels import mix_windows, windows
+from .reparam import DepthwiseBranches
+
+
+def large_kernel_perception(
+    channels: int, *, large: int, small: int, kernels: int
+) -> nn.Sequential:
+    """Return what maps a map to the small kernels of every place: (B, C, H, W) to (B, p, H, W)."""
+    half, elements = max(1, channels // 2), kernels * small**2
+    layers = OrderedDict[str, nn.Module](
+        reduce=conv_norm(channels, half, act="relu", folds=True),
+        perceive=conv_norm(half, half, large, groups=half, folds=True),
+        mix=conv_norm(half, half, act="relu", folds=True),
+        predict=nn.Conv2d(half, elements, 1),
+        norm=nn.GroupNorm(kernels, elements),
+    )
+    return nn.Sequential(layers)
+
+
+class LargeSmallConv(nn.Module):
+    """Small kernels at every place, predicted from a large window; batch norm."""
+
+    def __init__(self, channels: int, *, large: int, small: int, kernels: int) -> None:
+        super().__init__()
+        self.perception = large_kernel_perception(
+            channels, large=large, small=small, kernels=kernels
+        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.kernels, self.small = kernels, small
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        kernels_BpHW = self.perception(x_BCHW)
+        kernels_BGklHW = kernels_BpHW.unflatten(1, (self.kernels, self.small, self.small))
+        # Channels g, g + G, g + 2G, ... share kernel g; brought together for the product.
+        together_BCHW = x_BCHW.unflatten(1, (-1, self.kernels)).transpose(1, 2).flatten(1, 2)
+        mixed_BCHW = mix_windows(windows(together_BCHW, self.small), kernels_BGklHW)
+        apart_BCHW = mixed_BCHW.unflatten(1, (self.kernels, -1)).transpose(1, 2).flatten(1, 2)
+        return self.norm(apart_BCHW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LsConv(TokenMixer):
+    """Small kernels at every place that a large depthwise convolution predicts, then batch norm.
+
+    Wang et al., LSNet, 2025, section 3.2 and figure 3. Each place sees the large window; the group
+    norm of the predicted kernels, though, has statistics of the whole map.
+    """
+
+    name = "ls_conv"
+    traits = Traits(
+        catalogue=("M37",),
+        paper="Wang et al., LSNet: See Large, Focus Small, 2025, arXiv:2503.23135",
+        code="jameslahm/lsnet",
+        reach="global",
+        weights="input-dependent",
+        cost="N (K^2 + k^2)",
+    )
+
+    large_kernel: Annotated[int, KERNEL] = 7
+    """Side of the perceiving kernel in pixels, odd, 1 to 31."""
+    small_kernel: Annotated[int, IntRange(1, 9, 2)] = 3
+    """Side of the predicted kernels in pixels, odd, 1 to 9."""
+    groups: Annotated[int, Positive(whole=True)] = 8
+    """Channels that share a predicted kernel; must divide the channels."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The groups must be full."""
+        if shape.channels % self.groups == 0:
+            return None
+        return (
+            f"groups must divide the channels, but got groups {self.groups} "
+            f"and {shape.channels} channels"
+        )
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the large kernel to what the map can fill."""
+        return replace(self, large_kernel=reaching_kernel(self.large_kernel, shape))
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return LargeSmallConv(
+            shape.channels,
+            large=self.large_kernel,
+            small=self.small_kernel,
+            kernels=shape.channels // self.groups,
+        )
+
+
+class ResidualDepthwise(Foldable):
+    """A map plus depthwise convolutions of it."""
+
+    def __init__(self, channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.branches = DepthwiseBranches(channels, [(kernel_size, 1), (1, 1)])
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW + self.branches(x_BCHW)
+
+    def folded(self) -> nn.Module:
+        """Return one depthwise convolution."""
+        conv = self.branches.folded()
+        assert isinstance(conv, nn.Conv2d)
+        kernel = conv.weight.clone()
+        middle = kernel.shape[2] // 2
+        kernel[:, :, middle, middle] += 1
+        return with_kernel(conv, kernel, conv.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepDepthwiseConv(TokenMixer):
+    """Depthwise convolution trained beside a 1x1 one and the map itself, then squeeze-excitation.
+
+    The local mixer of RepViT and LSNet (Wang et al., 2025, figure 4): it carries its own residual,
+    and all but squeeze-and-excitation (to a quarter of the channels) folds into one convolution.
+    """
+
+    name = "rep_depthwise_conv"
+    traits = Traits(
+        paper="Wang et al., RepViT: Revisiting Mobile CNN From ViT Perspective, 2023, "
+        "arXiv:2307.09283",
+        code="THU-MIG/RepViT",
+        reach="local",
+        weights="static",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the kernel in pixels, odd, 1 to 31."""
+    squeeze: Annotated[bool, YES_NO] = False
+    """Whether squeeze-and-excitation follows."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to what the map can fill."""
+        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        conv = ResidualDepthwise(shape.channels, self.kernel_size)
+        if not self.squeeze:
+            return conv
+        squeeze = SqueezeExcite(shape.channels, scaled(shape.channels, 0.25))
+        return nn.Sequential(OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze))
