@@ -11,6 +11,7 @@ from .base import Downsampling, Norm, table_of
 from .deformation import DeformableConv2d
 from .domains import Choice, IntRange
 from .norms import BatchNorm, LayerNorm, NoNorm
+from .patches import MultiScalePatches
 from .recursion import RecursiveConvs
 from .shapes import Shape, conv_size
 
@@ -169,6 +170,30 @@ class RecursiveDownsampling(Downsampling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MultiScaleDownsampling(Downsampling):
+    """Patches of 2x2 with what lies around them (Tatsunami and Taki, RaftMLP, 2021).
+
+    arXiv:2108.04384, section 3.3.
+    """
+
+    name = "multi_scale"
+
+    scales: Annotated[int, IntRange(1, 4)] = 2
+    """Number of windows, each twice as wide as the one before; the first is the patch."""
+    norm: Norm = field(default_factory=NoNorm)
+    """Before the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // 2, width // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        patches = MultiScalePatches(shape.channels, width, 2, self.scales)
+        return nn.Sequential(OrderedDict(norm=self.norm.build(shape), patches=patches))
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoDownsampling(Downsampling):
     """The stage goes on with the map as it is: needs the same width as before."""
 
@@ -195,5 +220,6 @@ DOWNSAMPLINGS = table_of(
     PoolDownsampling,
     DeformableDownsampling,
     RecursiveDownsampling,
+    MultiScaleDownsampling,
     NoDownsampling,
 )

@@ -109,6 +109,30 @@ class GroupNorm(Norm):
         return norm
 
 
+class ChannelAffine(nn.Module):
+    """A learned factor and a learned summand a channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affine(Norm):
+    """A factor and a summand a channel in place of a norm (Touvron et al., ResMLP, 2021)."""
+
+    name = "affine"
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return ChannelAffine(shape.channels)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoNorm(Norm):
     """No normalisation."""
@@ -121,4 +145,4 @@ class NoNorm(Norm):
         return nn.Identity()
 
 
-NORMS = table_of(LayerNorm, BatchNorm, RMSNorm, GroupNorm, NoNorm)
+NORMS = table_of(LayerNorm, BatchNorm, RMSNorm, GroupNorm, Affine, NoNorm)

@@ -8,8 +8,9 @@ from torch import nn
 
 from .activations import ACTIVATION, activation
 from .base import Norm, Stem, table_of
-from .domains import YES_NO, Choice, Positive
-from .norms import BatchNorm, LayerNorm
+from .domains import YES_NO, Choice, IntRange, Positive
+from .norms import BatchNorm, LayerNorm, NoNorm
+from .patches import MultiScalePatches
 from .shapes import Shape, conv_size
 
 
@@ -118,4 +119,32 @@ class PatchStem(Stem):
         )
 
 
-STEMS = table_of(ConvStem, TwoConvStem, PatchStem)
+@dataclass(frozen=True, kw_only=True)
+class MultiScaleStem(Stem):
+    """Patches with what lies around them, at several scales (Tatsunami and Taki, RaftMLP, 2021).
+
+    arXiv:2108.04384, section 3.3.
+    """
+
+    name = "multi_scale"
+
+    patch_size: Annotated[int, Choice((2, 4, 8, 16))] = 4
+    """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""
+    scales: Annotated[int, IntRange(1, 4)] = 2
+    """Number of windows, each twice as wide as the one before; the first is the patch."""
+    norm: Norm = field(default_factory=NoNorm)
+    """After the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // self.patch_size, width // self.patch_size
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        patches = MultiScalePatches(shape.channels, width, self.patch_size, self.scales)
+        return nn.Sequential(
+            OrderedDict(patches=patches, norm=self.norm.build(self.out_shape(shape, width)))
+        )
+
+
+STEMS = table_of(ConvStem, TwoConvStem, PatchStem, MultiScaleStem)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import unknown_name
-from . import casvit, convnext, hornet, metaformer, mlp_mixer, van
+from . import casvit, convnext, gmlp, hornet, metaformer, mlp_mixer, raftmlp, resmlp, van
 from .entry import ZooEntry
 
 __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
@@ -13,6 +13,9 @@ _FAMILIES = (
     metaformer,
     convnext,
     mlp_mixer,
+    resmlp,
+    gmlp,
+    raftmlp,
     hornet,
     van,
     casvit,

@@ -16,9 +16,7 @@ from ..shapes import Shape
 from ..stems import PatchStem
 from .entry import ZooEntry
 
-_SOURCE = (
-    "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
-)
+TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
 
 # Name: patch, width, depth, what is printed.
 _SIZES = {
@@ -53,7 +51,7 @@ def entries() -> Iterator[ZooEntry]:
             family="MLP-Mixer",
             resolution=224,
             printed=printed,
-            source=_SOURCE,
+            source=TIMM,
             make=partial(mixer, patch, width, depth),
             note="" if name in ("mixer_s32_224", "mixer_b32_224") else _NOTE,
         )

@@ -9,13 +9,14 @@ from nas_explorer.search_space.channel_mixers.glu import ConvGlu, Glu
 from nas_explorer.search_space.channel_mixers.mlp import ConvMlp, Mlp, NoChannelMixer
 from nas_explorer.search_space.downsampling import (
     ConvDownsampling,
+    MultiScaleDownsampling,
     NoDownsampling,
     PoolDownsampling,
 )
 from nas_explorer.search_space.heads import DistilledHead, MlpHead, PooledHead
-from nas_explorer.search_space.norms import BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
+from nas_explorer.search_space.norms import Affine, BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
 from nas_explorer.search_space.shapes import Shape, conv_size, scaled
-from nas_explorer.search_space.stems import ConvStem, PatchStem, TwoConvStem
+from nas_explorer.search_space.stems import ConvStem, MultiScaleStem, PatchStem, TwoConvStem
 from torch.nn import functional as F
 
 MAP = Shape(48, 8, 6)
@@ -41,12 +42,16 @@ MAP = Shape(48, 8, 6)
         (RMSNorm(), 48),
         (GroupNorm(), 96),
         (GroupNorm(bias=False), 48),
+        (Affine(), 96),
         (NoNorm(), 0),
         (ConvStem(kernel_size=3, stride=2), 48 * 9 * 20 + 20 + 40),
         (ConvStem(kernel_size=7, stride=4, norm=NoNorm()), 48 * 49 * 20 + 20),
         (TwoConvStem(hidden=10), 48 * 9 * 10 + 20 + 10 * 9 * 20 + 40),
         (TwoConvStem(hidden=10, bias=True, norm=NoNorm()), 48 * 90 + 10 + 10 * 180 + 20),
         (PatchStem(patch_size=4, norm=RMSNorm()), 48 * 16 * 20 + 20 + 20),
+        (MultiScaleStem(patch_size=2, scales=3), 48 * (4 + 16 + 64) * 20 + 20),
+        (MultiScaleDownsampling(scales=1), 48 * 4 * 20 + 20),
+        (MultiScaleDownsampling(norm=LayerNorm()), 48 * (4 + 16) * 20 + 20 + 96),
         (ConvDownsampling(kernel_size=3), 48 * 9 * 20 + 20 + 96),
         (ConvDownsampling(kernel_size=2, norm=NoNorm()), 48 * 4 * 20 + 20),
         (ConvDownsampling(norm=NoNorm(), norm_after=LayerNorm()), 48 * 9 * 20 + 20 + 40),
@@ -101,6 +106,14 @@ def test_norms_are_the_formulas() -> None:
         assert torch.allclose(GroupNorm(bias=bias).build(MAP)(x), expected, atol=1e-5)
 
 
+def test_affine_is_a_factor_and_a_summand_a_channel() -> None:
+    module = Affine().build(Shape(2, 1, 3))
+    module.get_parameter("weight").data.copy_(torch.tensor([2.0, -1.0]))
+    module.get_parameter("bias").data.copy_(torch.tensor([0.5, 3.0]))
+    x = torch.tensor([[[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]]])
+    assert module(x).flatten().tolist() == [2.5, 4.5, 6.5, -1.0, -2.0, -3.0]
+
+
 def test_star_relu_by_hand() -> None:
     given = torch.tensor([-1.0, 0.0, 1.0, 2.0])
     expected = torch.tensor([-0.4472, -0.4472, 0.4472, 3.1304])
@@ -134,6 +147,19 @@ def test_stem_padding_has_one_name_where_the_rules_agree() -> None:
     assert half.geometry == (7, 4, 3) and ConvStem(kernel_size=7, stride=4).geometry == (7, 4, 2)
     assert half.canonical(MAP) == half
     assert ConvStem(padding="half").canonical(MAP) == ConvStem()
+
+
+def test_patches_at_several_scales_are_one_linear_map_of_all_their_pixels() -> None:
+    """Tatsunami and Taki: windows of every scale, laid out in a row, then one linear map."""
+    torch.manual_seed(0)
+    shape = Shape(3, 13, 8)
+    module = MultiScaleStem(patch_size=4, scales=2).build(shape, 5)
+    patch, wide = (module.get_submodule(f"patches.scales.{scale}") for scale in range(2))
+    x = torch.randn(2, *shape)
+    rows = [F.unfold(x, 4, stride=4), F.unfold(x, 8, stride=4, padding=2)]
+    matrix = torch.cat([each.get_parameter("weight").flatten(1) for each in (patch, wide)], dim=1)
+    expected = matrix @ torch.cat(rows, dim=1) + patch.get_parameter("bias")[:, None]
+    assert torch.allclose(module(x), expected.view(2, 5, 3, 2), rtol=1e-4, atol=1e-5)
 
 
 def test_a_map_that_would_vanish_is_refused() -> None:

@@ -35,7 +35,14 @@ PAIRS = {
     "inceptionnext_tiny": "inception_next_tiny",
     "mixer_s32_224": "mixer_s32_224",
     "mixer_s16_224": "mixer_s16_224",
+    "resmlp_12_224": "resmlp_12_224",
+    "resmlp_big_24_224": "resmlp_big_24_224",
+    "gmlp_ti16_224": "gmlp_ti16_224",
+    "gmlp_s16_224": "gmlp_s16_224",
 }
+
+FIXED = ("mixer", "resmlp", "gmlp")
+"""How the names of timm's networks begin that are made for images of one size."""
 
 
 def randomised(module: nn.Module) -> nn.Module:
@@ -44,19 +51,23 @@ def randomised(module: nn.Module) -> nn.Module:
     for name, value in module.state_dict().items():
         if name.endswith("running_var"):
             value.uniform_(0.5, 1.5, generator=draw)
-        elif value.dim() <= 1 and value.is_floating_point():
+        elif name.endswith("gate.proj.weight"):  # starts at all but zero
+            value.normal_(0.0, 0.1, generator=draw)
+        elif value.squeeze().dim() <= 1 and value.is_floating_point():
             around = 0.0 if name.endswith(("bias", "running_mean")) else 0.7
             value.normal_(around, 0.2, generator=draw)
     return module.eval()
 
 
 def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
-    """timm's weights; it lists the scale of a ConvNeXt block before the block's layers."""
+    """timm's weights; it lists the scales of a block before the block's layers."""
     names = list(weights)
-    for name in [name for name in names if name.endswith(".gamma")]:
+    after = {".gamma": "", ".ls1": "linear_tokens", ".ls2": ""}
+    for name in [name for name in names if name.endswith(tuple(after))]:
         names.remove(name)
-        block = name.removesuffix("gamma")
-        last = max(index for index, other in enumerate(names) if other.startswith(block))
+        block, _, scale = name.rpartition(".")
+        layer = f"{block}.{after[f'.{scale}']}"
+        last = max(index for index, other in enumerate(names) if other.startswith(layer))
         names.insert(last + 1, name)
     return [weights[name] for name in names if not re.search("num_batches_tracked", name)]
 
@@ -90,7 +101,7 @@ def small(name: str) -> Architecture:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "theirs"), PAIRS.items(), ids=list(PAIRS))
 def test_the_same_function_as_timm(name: str, theirs: str) -> None:
-    size = {"img_size": SIDE} if theirs.startswith("mixer") else {}
+    size = {"img_size": SIDE} if theirs.startswith(FIXED) else {}
     with torch.no_grad():
         reference = randomised(timm.create_model(theirs, pretrained=False, **size))
         network = loaded(small(name), in_our_order(reference.state_dict()))

@@ -1,0 +1,48 @@
+"""gMLP: Pay Attention to MLPs (Liu et al., 2021, arXiv:2105.08050)."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.mlp import NoChannelMixer
+from ..heads import PooledHead
+from ..mixers.gated_mlp import GatedMlpMixer
+from ..norms import NoNorm
+from ..shapes import Shape
+from ..stems import PatchStem
+from .entry import ZooEntry
+from .mlp_mixer import TIMM
+
+# Name: width, what is printed.
+_SIZES = {
+    "gmlp_ti16_224": (128, "5.87M 1.34G"),
+    "gmlp_s16_224": (256, "19.42M 4.42G"),
+    "gmlp_b16_224": (512, "73.08M 15.78G"),
+}
+
+
+def gmlp(width: int) -> Architecture:
+    """Return a gMLP: one stage of 30 blocks, each a gated perceptron alone."""
+    block = MetaFormerBlock(mixer=GatedMlpMixer(ratio=6), channel_mixer=NoChannelMixer())
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=16, norm=NoNorm()),
+        stages=(Stage(width=width, depth=30, blocks=(block,)),),
+        head=PooledHead(norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (width, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="gMLP",
+            resolution=224,
+            printed=printed,
+            source=TIMM,
+            make=partial(gmlp, width),
+            note="the printed MACs hold the norms",
+        )

@@ -1,0 +1,54 @@
+"""ResMLP (Touvron et al., 2021, arXiv:2105.03404): one linear map over places, no norms."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.mlp import Mlp
+from ..heads import PooledHead
+from ..mixers.mlp import TokenLinear
+from ..norms import Affine, NoNorm
+from ..residuals import LayerScaleResidual
+from ..shapes import Shape
+from ..stems import PatchStem
+from .entry import ZooEntry
+from .mlp_mixer import TIMM
+
+# Name: patch, width, depth, initial layer scale, what is printed.
+_SIZES = {
+    "resmlp_12_224": (16, 384, 12, 1e-4, "15.35M 3.01G"),
+    "resmlp_24_224": (16, 384, 24, 1e-5, "30.02M 5.96G"),
+    "resmlp_36_224": (16, 384, 36, 1e-6, "44.69M 8.91G"),
+    "resmlp_big_24_224": (8, 768, 24, 1e-6, "129.14M 100.23G"),
+}
+
+
+def resmlp(patch: int, width: int, depth: int, scale: float) -> Architecture:
+    """Return a ResMLP: one stage, affine maps where others have norms, layer scale."""
+    block = MetaFormerBlock(
+        mixer=TokenLinear(),
+        channel_mixer=Mlp(ratio=4),
+        norm=Affine(),
+        residual=LayerScaleResidual(init=scale),
+    )
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=patch, norm=NoNorm()),
+        stages=(Stage(width=width, depth=depth, blocks=(block,)),),
+        head=PooledHead(norm=Affine(), norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (patch, width, depth, scale, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="ResMLP",
+            resolution=224,
+            printed=printed,
+            source=TIMM,
+            make=partial(resmlp, patch, width, depth, scale),
+        )
