@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from ..errors import unknown_name
 from . import casvit, convnext, gmlp, hornet, metaformer, mlp_mixer, raftmlp, resmlp, van
+from . import casvit, convnext, convnext_v2, hornet, metaformer, mlp_mixer, van
 from .entry import ZooEntry
 
 __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
@@ -12,6 +13,7 @@ __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
 _FAMILIES = (
     metaformer,
     convnext,
+    convnext_v2,
     mlp_mixer,
     resmlp,
     gmlp,

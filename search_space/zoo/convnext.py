@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture import Architecture, Stage
-from ..base import Head, Norm, TokenMixer
+from ..base import ChannelMixer, Head, Norm, Residual, TokenMixer
 from ..blocks import ConvNeXtBlock
 from ..channel_mixers.mlp import Mlp
 from ..downsampling import ConvDownsampling
@@ -27,16 +27,21 @@ _SAIL = "sail-sg/inceptionnext, README.md"
 _TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
 
 _T, _B, _L = (96, 192, 384, 768), (128, 256, 512, 1024), (192, 384, 768, 1536)
+_XL = (256, 512, 1024, 2048)
 _ATTO = (40, 80, 160, 320)
 
 # Name: widths, depths, kernel, resolution, what is printed, where.
 _CONVNEXT = {
     "ConvNeXt-T": (_T, _TINY, 7, 224, "28M 4.5G", _FACEBOOK),
+    "ConvNeXt-T-384": (_T, _TINY, 7, 384, "29M 13.1G", _FACEBOOK),
     "ConvNeXt-S": (_T, _DEEP, 7, 224, "50M 8.7G", _FACEBOOK),
+    "ConvNeXt-S-384": (_T, _DEEP, 7, 384, "50M 25.5G", _FACEBOOK),
     "ConvNeXt-B": (_B, _DEEP, 7, 224, "89M 15.4G", _FACEBOOK),
     "ConvNeXt-B-384": (_B, _DEEP, 7, 384, "89M 45.0G", _FACEBOOK),
     "ConvNeXt-L": (_L, _DEEP, 7, 224, "198M 34.4G", _FACEBOOK),
     "ConvNeXt-L-384": (_L, _DEEP, 7, 384, "198M 101.0G", _FACEBOOK),
+    "ConvNeXt-XL": (_XL, _DEEP, 7, 224, "350M 60.9G", _FACEBOOK),
+    "ConvNeXt-XL-384": (_XL, _DEEP, 7, 384, "350M 179.0G", _FACEBOOK),
     "convnext_tiny_k5": (_T, _TINY, 5, 224, "29M 4.4G", _SAIL),
     "convnext_tiny_k3": (_T, _TINY, 3, 224, "28M 4.4G", _SAIL),
     "convnext_atto": (_ATTO, _SHALLOW, 7, 224, "3.70M 0.55G", _TIMM),
@@ -74,6 +79,9 @@ _NOTES = {
 }
 
 
+_SCALED = LayerScaleResidual(init=1e-6)
+
+
 def hierarchical(
     widths: Sequence[int],
     depths: Sequence[int],
@@ -81,7 +89,8 @@ def hierarchical(
     *,
     norm: Norm,
     head: Head,
-    ratios: Sequence[float] = (4, 4, 4, 4),
+    channel_mixers: Sequence[ChannelMixer] = 4 * (Mlp(),),
+    residual: Residual = _SCALED,
     resolution: int = 224,
 ) -> Architecture:
     """Return a network of four stages of ConvNeXt blocks behind a stem of 4 x 4 patches."""
@@ -96,14 +105,16 @@ def hierarchical(
                 blocks=(
                     ConvNeXtBlock(
                         mixer=mixer,
-                        channel_mixer=Mlp(ratio=ratio),
+                        channel_mixer=channel_mixer,
                         norm=norm,
-                        residual=LayerScaleResidual(init=1e-6),
+                        residual=residual,
                     ),
                 ),
                 downsampling=ConvDownsampling(kernel_size=2, norm=norm) if index else None,
             )
-            for index, (width, depth, ratio) in enumerate(zip(widths, depths, ratios, strict=True))
+            for index, (width, depth, channel_mixer) in enumerate(
+                zip(widths, depths, channel_mixers, strict=True)
+            )
         ),
         head=head,
     )
@@ -141,7 +152,7 @@ def inceptionnext(
         mixer,
         norm=BatchNorm(),
         head=MlpHead(ratio=3, activation="gelu", norm=NoNorm(), inner_eps=1e-6),
-        ratios=(4, 4, 4, 3),
+        channel_mixers=[Mlp(ratio=ratio) for ratio in (4, 4, 4, 3)],
         resolution=resolution,
     )
 

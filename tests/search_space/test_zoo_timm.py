@@ -31,6 +31,8 @@ PAIRS = {
     "ConvNeXt-S": "convnext_small",
     "convnext_atto": "convnext_atto",
     "convnext_nano": "convnext_nano",
+    "convnextv2_atto": "convnextv2_atto",
+    "convnextv2_nano": "convnextv2_nano",
     "inceptionnext_atto": "inception_next_atto",
     "inceptionnext_tiny": "inception_next_tiny",
     "mixer_s32_224": "mixer_s32_224",

@@ -1,0 +1,70 @@
+"""ConvNeXt V2 (Woo et al., 2023): global response normalisation in place of layer scale.
+
+Co-designing and Scaling ConvNets with Masked Autoencoders, arXiv:2301.00808.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture
+from ..channel_mixers.response import GrnMlp
+from ..heads import PooledHead
+from ..mixers.convolution import LargeKernelConv
+from ..norms import LayerNorm
+from ..residuals import PlainResidual
+from .convnext import hierarchical
+from .entry import ZooEntry
+
+_SOURCE = "facebookresearch/ConvNeXt-V2, README.md"
+
+# Size: width of the first stage, depths, parameters, multiply-adds by resolution, as printed.
+_SIZES: dict[str, tuple[int, Sequence[int], str, dict[int, str]]] = {
+    "atto": (40, (2, 2, 6, 2), "3.7M", {224: "0.55G"}),
+    "femto": (48, (2, 2, 6, 2), "5.2M", {224: "0.78G"}),
+    "pico": (64, (2, 2, 6, 2), "9.1M", {224: "1.37G"}),
+    "nano": (80, (2, 2, 8, 2), "15.6M", {224: "2.45G", 384: "7.21G"}),
+    "tiny": (96, (3, 3, 9, 3), "28.6M", {224: "4.47G", 384: "13.1G"}),
+    "base": (128, (3, 3, 27, 3), "89M", {224: "15.4G", 384: "45.2G"}),
+    "large": (192, (3, 3, 27, 3), "198M", {224: "34.4G", 384: "101.1G"}),
+    "huge": (352, (3, 3, 27, 3), "660M", {224: "115G", 384: "337.9G", 512: "600.8G"}),
+}
+
+_WITH_NORMS = (
+    "convnextv2_nano_384",
+    "convnextv2_tiny",
+    "convnextv2_base_384",
+    "convnextv2_large_384",
+    "convnextv2_huge_384",
+    "convnextv2_huge_512",
+)
+
+
+def convnext_v2(width: int, depths: Sequence[int], resolution: int) -> Architecture:
+    """Return a ConvNeXt V2 whose stages have 1, 2, 4 and 8 times ``width`` channels."""
+    return hierarchical(
+        [width * factor for factor in (1, 2, 4, 8)],
+        depths,
+        LargeKernelConv(kernel_size=7),
+        norm=LayerNorm(),
+        head=PooledHead(),
+        channel_mixers=4 * (GrnMlp(),),
+        residual=PlainResidual(),
+        resolution=resolution,
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for size, (width, depths, params, rows) in _SIZES.items():
+        for resolution, macs in rows.items():
+            suffix = "" if resolution == 224 else f"_{resolution}"
+            name = f"convnextv2_{size}{suffix}"
+            yield ZooEntry(
+                name=name,
+                family="ConvNeXt V2",
+                resolution=resolution,
+                printed=f"{params} {macs}",
+                source=_SOURCE,
+                make=partial(convnext_v2, width, depths, resolution),
+                note="the printed MACs hold the norms" if name in _WITH_NORMS else "",
+            )
