@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import unknown_name
-from . import casvit, convnext, gmlp, hornet, metaformer, mlp_mixer, raftmlp, resmlp, van
-from . import casvit, convnext, convnext_v2, hornet, metaformer, mlp_mixer, van
+from . import (
+    casvit,
+    convnext,
+    convnext_v2,
+    gmlp,
+    hornet,
+    metaformer,
+    mlp_mixer,
+    raftmlp,
+    resmlp,
+    van,
+)
 from .entry import ZooEntry
 
 __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
