@@ -135,7 +135,7 @@ def prepare(options: SearchOptions) -> Prepared:
     for name in options.objectives:
         metric(name)
     space = load_space(options.space)
-    data = load_search_data(_data_spec(options, space), cache=_cache())
+    data = load_search_data(_data_spec(options, space), cache=image_cache())
     space = space.bind(
         channels=data.channels, resolution=data.resolution, classes=len(data.classes)
     )
@@ -170,7 +170,7 @@ def prepare(options: SearchOptions) -> Prepared:
     plan = Plan(
         metrics=tuple(name for name in METRICS if name in wanted),
         data=_absolute(data.spec),
-        cache=str(_cache().resolve()),
+        cache=str(image_cache().resolve()),
         recipe=recipe,
         latency=latency,
         device=device,
@@ -299,7 +299,7 @@ def _absolute(spec: DataSpec) -> DataSpec:
     return replace(spec, name=name, root=str(Path(spec.root).resolve()))
 
 
-def _cache() -> Path:
+def image_cache() -> Path:
     return Path("runs") / "cache"
 
 

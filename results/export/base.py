@@ -44,8 +44,10 @@ class ModelFormat(ABC):
     """The name in proofs."""
     tolerance: ClassVar[float]
     """Largest difference of a score allowed, over the largest score; 0 for equal bits."""
-    card: ClassVar[bool] = False
-    """Whether a readable JSON file is written beside it."""
+    folded: ClassVar[bool] = False
+    """Whether it holds the form that is run, not the one that is trained."""
+    beside: ClassVar[str | None] = None
+    """Ending of a second file, of the same name, that belongs to it; none: it is one file."""
 
     def refuses(self, architecture: Architecture) -> str | None:
         """Return why it cannot hold ``architecture`` (the rule, then the values), or none."""
@@ -58,6 +60,10 @@ class ModelFormat(ABC):
         Raises:
             ExportError: If the network cannot be written.
         """
+
+    def encode_beside(self, network: Network, header: Mapping[str, str]) -> bytes:
+        """Return the contents of the file beside it, for formats that have one."""
+        raise NotImplementedError
 
     @abstractmethod
     def open(self, path: Path) -> Opened:

@@ -1,9 +1,6 @@
 """From an architecture to a model file, with the proof that it reproduces the network."""
 
-import json
-from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +9,22 @@ from torch import Tensor
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError, unknown_name
 from .base import ModelFormat
+from .card import is_card, json_card, model_card
 from .files import check_place, replacing
-from .header import MARK, VERSION, make_header
+from .header import make_header
 from .networks import fresh_network, put_weights
 from .onnx_file import OnnxFile
 from .proof import Proof, prove
+from .pt2_file import Pt2File
+from .python_file import PythonFile
 from .safetensors_file import SafetensorsFile
 
-FORMATS: Mapping[str, ModelFormat] = {".safetensors": SafetensorsFile(), ".onnx": OnnxFile()}
+FORMATS: Mapping[str, ModelFormat] = {
+    ".safetensors": SafetensorsFile(),
+    ".onnx": OnnxFile(),
+    ".pt2": Pt2File(),
+    ".py": PythonFile(),
+}
 """The formats, by the ending of the file."""
 
 
@@ -30,20 +35,23 @@ def export_model(
     weights: Mapping[str, Tensor] | None,
     metadata: Mapping[str, Any],
     seed: int,
+    images: Tensor | None = None,
 ) -> Proof:
     """Write a network as a model file; the ending decides the format.
 
     The file is read back and compared before it takes its place; a file already there is
-    replaced, and stays as it is where something fails.
+    replaced, and stays as it is where something fails. A model card is written beside it, and
+    with the weights a ``.json`` file that says what they belong to.
 
     Args:
         architecture: The network.
-        path: File ending in ``.safetensors`` (beside which a ``.json`` file is written) or
-            ``.onnx`` (float32, any batch size).
+        path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``) or
+            ``.py`` (source, its weights in a ``.safetensors`` file beside it).
         weights: The network's state; none: initialised from ``seed``, and the file says so.
         metadata: What the file tells of itself: JSON values only. ``training`` says where the
             weights come from.
         seed: Seed of the weights where none are given.
+        images: Images of the data, normalised, (N, C, H, W): the file is compared on them too.
 
     Returns:
         How the file compares with the network.
@@ -55,18 +63,25 @@ def export_model(
     """
     path = Path(path)
     model_format = _format(path)
-    card = path.with_suffix(".json") if model_format.card else None
-    _check(architecture, path, model_format, card)
+    beside = None if model_format.beside is None else path.with_suffix(model_format.beside)
+    cards = [path.with_name(f"{path.name}.md")]
+    if ".safetensors" in (path.suffix.lower(), model_format.beside):
+        cards.append(path.with_suffix(".json"))
+    _check(architecture, path, model_format, cards)
     network = fresh_network(architecture, seed)
     if weights is None:
         facts = {**metadata, "training": "untrained", "seed": seed}
     else:
         put_weights(network, weights)
         facts = {"training": "not stated", **metadata}
-    data = model_format.encode(network, make_header(architecture, facts))
-    with replacing(path, data) as written:
-        proof = prove(network, written, model_format)
-        with nullcontext() if card is None else replacing(card, _card(architecture, facts, proof)):
+    header = make_header(architecture, facts)
+    contents = {path: model_format.encode(network, header)}
+    if beside is not None:
+        contents[beside] = model_format.encode_beside(network, header)
+    with replacing(contents) as written:
+        proof = prove(network, written, model_format, images)
+        texts = {".md": model_card, ".json": json_card}
+        with replacing({card: texts[card.suffix](architecture, facts, proof) for card in cards}):
             pass
     return proof
 
@@ -79,34 +94,15 @@ def _format(path: Path) -> ModelFormat:
 
 
 def _check(
-    architecture: Architecture, path: Path, model_format: ModelFormat, card: Path | None
+    architecture: Architecture, path: Path, model_format: ModelFormat, cards: Sequence[Path]
 ) -> None:
     """Refuse what cannot be done, before anything takes time."""
     check_place(path)
     if reason := model_format.refuses(architecture):
         raise InputError(reason)
-    if card is not None and card.exists() and not _is_card(card):
-        raise InputError(
-            f"the .json file beside a model file must be one of ours to be replaced, but "
-            f"{str(card)!r} is not"
-        )
-
-
-def _card(architecture: Architecture, facts: Mapping[str, Any], proof: Proof) -> bytes:
-    """Return what the header says, and the proof, as JSON for people."""
-    content = {
-        MARK: VERSION,
-        "digest": architecture.digest,
-        "summary": architecture.summary(),
-        "metadata": dict(facts),
-        "proof": asdict(proof),
-        "architecture": architecture.canonical.to_json(),
-    }
-    return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def _is_card(path: Path) -> bool:
-    try:
-        return MARK in json.loads(path.read_bytes())
-    except (OSError, ValueError, TypeError):
-        return False
+    for card in cards:
+        if card.exists() and not is_card(card):
+            raise InputError(
+                f"the {card.suffix} file beside a model file must be one of ours to be replaced, "
+                f"but {str(card)!r} is not"
+            )

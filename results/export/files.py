@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,27 +22,32 @@ def check_place(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, data: bytes) -> Generator[Path]:
-    """Write ``data`` to a temporary file beside ``path`` and yield its path.
+def replacing(contents: Mapping[Path, bytes]) -> Generator[Path]:
+    """Write files to temporary ones beside them and yield the path of the first.
 
-    It takes the place of ``path`` at the end, or is removed where the body raises.
+    The temporary ones of one folder share their name but for the ending. Each takes the place of
+    its file at the end, or all are removed where the body raises.
 
     Raises:
-        InputError: If it cannot be written: no such folder, no permission, disk full ...
+        InputError: If one cannot be written: no such folder, no permission, disk full ...
     """
-    check_place(path)
-    temporary = path.with_name(f".nas-{secrets.token_hex(4)}{path.suffix}")
+    name = f".nas-{secrets.token_hex(4)}"
+    temporary = {path: path.with_name(name + path.suffix) for path in contents}
     try:
-        with _one_line(path), temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-        with _one_line(path):
-            temporary.replace(path)
+        for path, data in contents.items():
+            check_place(path)
+            with _one_line(path), temporary[path].open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        yield next(iter(temporary.values()))
+        for path, written in temporary.items():
+            with _one_line(path):
+                written.replace(path)
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        for written in temporary.values():
+            with suppress(OSError):
+                written.unlink()
 
 
 @contextmanager

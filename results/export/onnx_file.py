@@ -1,10 +1,6 @@
 """ONNX: a graph that runs without torch."""
 
-import io
-import logging
-import warnings
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +12,7 @@ from ...search_space.base import TokenMixer
 from ...search_space.network import Network
 from .base import ExportError, ModelFormat, Opened, first_line
 from .onnx_macs import count_macs
+from .program import exported_program, quiet, untraceable
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -26,8 +23,6 @@ OPSET = 20
 INPUT, OUTPUT, BATCH = "image", "scores", "batch"
 """Names of the graph's input (batch, C, H, W), its output (batch, K) and their free side."""
 
-_CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-
 
 class OnnxFile(ModelFormat):
     """One file, with the weights, for any batch size; checked in ONNX Runtime on the CPU.
@@ -37,6 +32,7 @@ class OnnxFile(ModelFormat):
 
     name = "onnx"
     tolerance = 1e-4
+    folded = True
 
     def refuses(self, architecture: Architecture) -> str | None:
         """Every token mixer must be exportable."""
@@ -87,12 +83,9 @@ class OnnxFile(ModelFormat):
 
 def _trace(network: Network) -> "ModelProto":
     """Return the graph that torch's exporter makes of the network."""
-    # Two images: a batch of one would be taken for a constant.
-    images = torch.zeros(2, *network.architecture.input)
-    any_batch = ({0: torch.export.Dim.DYNAMIC},)
+    traced = exported_program(network)
     try:
-        with _quiet():
-            traced = torch.export.export(network, (images,), dynamic_shapes=any_batch, strict=False)
+        with quiet():
             program = torch.onnx.export(
                 traced,
                 dynamo=True,
@@ -102,28 +95,9 @@ def _trace(network: Network) -> "ModelProto":
                 verbose=False,
             )
     except Exception as error:  # whatever a component does that the exporter cannot follow
-        raise ExportError(
-            f"the network must be traceable by torch's exporters, but: {first_line(error)}"
-        ) from error
+        raise untraceable(error) from error
     assert program is not None
     return program.model_proto
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Keep what the exporters print, warn and log to ourselves; what fails is raised anyway."""
-    loggers = [logging.getLogger(name) for name in _CHATTY]
-    levels = [logger.level for logger in loggers]
-    unread = io.StringIO()
-    try:
-        with warnings.catch_warnings(), redirect_stdout(unread), redirect_stderr(unread):
-            warnings.simplefilter("ignore")
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _tidy(model: "ModelProto") -> None:

@@ -1,18 +1,23 @@
 """The proof that a model file reproduces its network."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...search_space.network import Network
 from ...search_space.seeds import derive_seed
+from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened
 
 BATCHES = (1, 4, 1, 4)
-"""Sizes of the batches compared."""
+"""Sizes of the batches of random images compared."""
+_PASSES = 20
+"""Passes that are timed, the first quarter of which only warms up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +32,11 @@ class Proof:
     """Largest absolute difference of a score."""
     relative: float
     """The same over the largest absolute score of the network."""
+    real: int
+    """Of these, images of the data; the others are random."""
     agreement: float
-    """Share of the images on which both name the same class, 0 to 1."""
+    """Share of the images (those of the data, where there are any) on which both name the same
+    class, 0 to 1."""
     parameters: int | None
     """Trainable parameters, counted again in the file; none where it does not tell them apart."""
     macs: int | None
@@ -36,31 +44,41 @@ class Proof:
     none where it holds no graph, or an operation that is not counted."""
     size: int
     """Size of the file in bytes."""
+    latency_ratio: float
+    """Median time of one image in the file's own runtime over that of the network in torch, both
+    on the CPU, in turns."""
 
 
-def prove(network: Network, path: Path, model_format: ModelFormat) -> Proof:
+def prove(
+    network: Network, path: Path, model_format: ModelFormat, images: Tensor | None = None
+) -> Proof:
     """Read a model file back and compare it with the network.
 
-    The scores of normally distributed random images (seeded by the digest) must lie within the
-    format's tolerance; weights and counts, where the format has them, must be equal.
+    The scores of normally distributed random images (seeded by the digest), and of real ones where
+    given, must lie within the format's tolerance; weights and counts, where the format has them,
+    must be equal.
 
     Args:
         network: In eval mode, on the CPU.
         path: The file.
         model_format: Its format.
+        images: Images of the data, normalised, (N, C, H, W).
 
     Raises:
         ExportError: If the file does not reproduce the network.
     """
     assert not network.training
     opened = model_format.open(path)
-    absolute, largest, same, inputs = 0.0, 0.0, 0, 0
-    for images in _images(network):
-        ours, theirs = _scores(network, opened, images)
+    real = [] if images is None else [*images.split(32)]
+    absolute, largest = 0.0, 0.0
+    agree: list[bool] = []
+    for batch in (*_images(network), *real):
+        ours, theirs = _scores(network, opened, batch)
         absolute = max(absolute, (ours - theirs).abs().max().item())
         largest = max(largest, ours.abs().max().item())
-        same += int((ours.argmax(1) == theirs.argmax(1)).sum())
-        inputs += len(images)
+        agree += (ours.argmax(1) == theirs.argmax(1)).tolist()
+    counted = agree[sum(BATCHES) :] if real else agree
+    same, inputs = sum(agree), len(agree)
     relative = absolute / max(largest, torch.finfo(torch.float32).tiny)
     if relative > model_format.tolerance:
         raise ExportError(
@@ -69,32 +87,33 @@ def prove(network: Network, path: Path, model_format: ModelFormat) -> Proof:
             f"class agrees on {same} of {inputs} images"
         )
     _compare_weights(network, opened)
-    _compare_counts(network, opened)
+    _compare_counts(network, opened, model_format)
     return Proof(
         format=model_format.name,
         inputs=inputs,
         absolute=absolute,
         relative=relative,
-        agreement=same / inputs,
+        real=sum(map(len, real)),
+        agreement=sum(counted) / len(counted),
         parameters=opened.parameters,
         macs=opened.macs,
         size=path.stat().st_size,
+        latency_ratio=_latency_ratio(network, opened),
     )
 
 
-def count_parameters(network: Network) -> int:
+def count_parameters(module: nn.Module) -> int:
     """Return the number of trainable parameters."""
-    return sum(weights.numel() for weights in network.parameters() if weights.requires_grad)
+    return sum(weights.numel() for weights in module.parameters() if weights.requires_grad)
 
 
-def count_macs(network: Network) -> int:
-    """Return the multiply-adds of convolutions and matrix products for one image, folded."""
+def count_macs(module: nn.Module, shape: Shape) -> int:
+    """Return the multiply-adds of convolutions and matrix products for one image."""
     # Imported here: it takes torch's tracer along, which takes seconds.
     from torch.utils.flop_counter import FlopCounterMode
 
-    folded = network.folded()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        folded(torch.zeros(1, *network.architecture.input))
+        module(torch.zeros(1, *shape))
     return counter.get_total_flops() // 2
 
 
@@ -133,13 +152,29 @@ def _compare_weights(network: Network, opened: Opened) -> None:
             )
 
 
-def _compare_counts(network: Network, opened: Opened) -> None:
+def _compare_counts(network: Network, opened: Opened, model_format: ModelFormat) -> None:
+    size, folded = network.architecture.input, network.folded()
+    form = folded if model_format.folded else network
     counts = (
-        ("parameters", opened.parameters, count_parameters),
-        ("multiply-adds", opened.macs, count_macs),
+        ("parameters", opened.parameters, lambda: count_parameters(form)),
+        ("multiply-adds", opened.macs, lambda: count_macs(folded, size)),
     )
     for what, counted, count in counts:
-        if counted is not None and counted != (expected := count(network)):
+        if counted is not None and counted != (expected := count()):
             raise ExportError(
                 f"the file must have the network's {expected:,} {what}, but has {counted:,}"
             )
+
+
+def _latency_ratio(network: Network, opened: Opened) -> float:
+    folded = network.folded()
+    image = torch.zeros(1, *network.architecture.input)
+    times: dict[Callable[[Tensor], Tensor], list[float]] = {folded: [], opened.run: []}
+    with torch.no_grad():
+        for _ in range(_PASSES):
+            for run, spent in times.items():
+                began = time.perf_counter()
+                run(image)
+                spent.append(time.perf_counter() - began)
+    ours, theirs = (median(spent[_PASSES // 4 :]) for spent in times.values())
+    return theirs / ours

@@ -16,7 +16,6 @@ class SafetensorsFile(ModelFormat):
 
     name = "safetensors"
     tolerance = 0.0
-    card = True
 
     def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
         """Return the file's contents."""

@@ -53,7 +53,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], header: Mapping[str,
     Raises:
         InputError: If the file cannot be written.
     """
-    with replacing(path, encode_weights(weights, header)):
+    with replacing({path: encode_weights(weights, header)}):
         pass
 
 

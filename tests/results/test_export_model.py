@@ -120,7 +120,7 @@ def test_a_card_lies_beside_it(tmp_path: Path) -> None:
     assert card["digest"] == TINY.digest
     assert card["metadata"]["study"] == "first"
     assert Proof(**card["proof"]) == proof
-    assert names(tmp_path) == ["net.json", "net.safetensors"]
+    assert names(tmp_path) == ["net.json", "net.safetensors", "net.safetensors.md"]
 
 
 def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("net.pt", r"ending of a model file must be one of \.onnx, \.safetensors, but got '\.pt'"),
+        ("net.pt", r"ending of a model file must be one of \.onnx, \.pt2, \.py, \.safetensors, but got '\.pt'"),
         ("net", r"ending .* but got ''"),
         ("missing/net.safetensors", r"folder of a model file must exist, but got '.*missing/net"),
         ("folder.safetensors", r"must not be a folder, but got '.*folder"),
@@ -160,7 +160,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(
         export(path, seed=2)
     assert "\n" not in str(error.value)
     assert path.read_bytes() == before
-    assert names(tmp_path) == ["net.json", "net.safetensors"]
+    assert names(tmp_path) == ["net.json", "net.safetensors", "net.safetensors.md"]
 
 
 def without(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:

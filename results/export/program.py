@@ -1,0 +1,54 @@
+"""A network as the program that torch's exporter traces, for any batch size."""
+
+import io
+import logging
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+import torch
+
+from ...search_space.network import Network
+from .base import ExportError, first_line
+
+_CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+def exported_program(network: Network) -> torch.export.ExportedProgram:
+    """Trace a network in eval mode.
+
+    Raises:
+        ExportError: If a component does what the exporter cannot follow.
+    """
+    # Two images: a batch of one would be taken for a constant.
+    images = torch.zeros(2, *network.architecture.input)
+    any_batch = ({0: torch.export.Dim.DYNAMIC},)
+    try:
+        with quiet():
+            return torch.export.export(network, (images,), dynamic_shapes=any_batch, strict=False)
+    except Exception as error:  # whatever a component does that the exporter cannot follow
+        raise untraceable(error) from error
+
+
+def untraceable(error: Exception) -> ExportError:
+    """Return the error to raise where an exporter fails."""
+    return ExportError(
+        f"the network must be traceable by torch's exporters, but: {first_line(error)}"
+    )
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Keep what the exporters print, warn and log to ourselves; what fails is raised anyway."""
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    unread = io.StringIO()
+    try:
+        with warnings.catch_warnings(), redirect_stdout(unread), redirect_stderr(unread):
+            warnings.simplefilter("ignore")
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

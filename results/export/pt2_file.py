@@ -1,0 +1,65 @@
+"""torch.export: a program that torch loads without the code it was made of."""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...search_space.network import Network
+from .base import ExportError, ModelFormat, Opened, first_line
+from .header import read_header
+from .program import exported_program, quiet
+from .proof import count_macs, count_parameters
+
+_HEADER = "nas_explorer.json"
+"""Name of the header inside the file."""
+
+
+class Pt2File(ModelFormat):
+    """One file, with the weights, for any batch size: ``torch.export.load(file).module()``.
+
+    It holds the folded form of the network.
+    """
+
+    name = "torch.export"
+    tolerance = 1e-4
+    folded = True
+
+    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+        """Trace the network and return the file's contents."""
+        buffer = io.BytesIO()
+        with quiet():
+            torch.export.save(
+                exported_program(network.folded()),
+                buffer,
+                extra_files={_HEADER: json.dumps(dict(header))},
+            )
+        return buffer.getvalue()
+
+    def open(self, path: Path) -> Opened:
+        """Load the program."""
+        try:
+            header = {_HEADER: ""}
+            with quiet():
+                module = torch.export.load(path, extra_files=header).module()
+            size = read_header(json.loads(header[_HEADER])).input
+        except Exception as error:  # of a zip file, of JSON, of torch
+            raise ExportError(f"the program must load, but: {first_line(error)}") from error
+
+        def run(images: Tensor) -> Tensor:
+            try:
+                return module(images)
+            except Exception as error:
+                raise ExportError(
+                    f"the program must run on {len(images)} images, but: {first_line(error)}"
+                ) from error
+
+        return Opened(
+            run=run,
+            weights={},
+            parameters=count_parameters(module),
+            macs=count_macs(module, size),
+        )

@@ -1,0 +1,380 @@
+"""Python: readable source of exactly the parts that a network has, which needs torch alone."""
+
+import ast
+import importlib.util
+import textwrap
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ...search_space.architecture import Architecture
+from ...search_space.base import Component
+from ...search_space.network import Network
+from ...search_space.parts import IMAGE, Part
+from ...search_space.residuals import Sum
+from ...search_space.shapes import Shape
+from .base import ExportError, ModelFormat, Opened, first_line
+from .proof import count_parameters
+from .recorded import Arguments, recorded_network
+from .source import Sources
+from .weights import encode_weights
+
+_WIDTH = 100
+
+_HEAD = '''\
+"""{summary}
+
+An image classifier for {input} images and {classes} classes, written by nas-explorer
+(architecture {digest}). It needs torch alone: ``load()`` returns it with the
+weights of the file beside this one, ``Net()`` with fresh ones.
+
+Its parts, and where they come from:
+
+{papers}
+"""
+'''
+
+_TAIL = '''\
+def load(weights: str | Path | None = None) -> "Net":
+    """Return the network in eval mode, with the weights of a safetensors file.
+
+    Args:
+        weights: The file; none: the one of this file's name.
+    """
+    path = Path(__file__).with_suffix(".safetensors") if weights is None else Path(weights)
+    data = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    types = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64, "BOOL": torch.bool}
+    state = {}
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            first, last = (start + offset for offset in tensor["data_offsets"])
+            flat = torch.frombuffer(data[first:last], dtype=types[tensor["dtype"]])
+            state[name] = flat.reshape(tensor["shape"])
+    net = Net()
+    net.load_state_dict(state)
+    return net.eval()
+'''
+
+
+class PythonFile(ModelFormat):
+    """Source of the network in the form that trains, and its weights in a file beside it."""
+
+    name = "python"
+    tolerance = 0.0
+    beside = ".safetensors"
+
+    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+        """Return the source."""
+        return python_source(network.architecture).encode()
+
+    def encode_beside(self, network: Network, header: Mapping[str, str]) -> bytes:
+        """Return the weights."""
+        return encode_weights(network.state_dict(), header)
+
+    def open(self, path: Path) -> Opened:
+        """Run the source and load the weights beside it."""
+        try:
+            spec = importlib.util.spec_from_file_location("exported", path)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            # Bytecode would be left in a folder beside the file.
+            exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
+            network: nn.Module = module.load()
+        except Exception as error:  # whatever a source that is not the network's may raise
+            raise ExportError(f"the source must load, but: {first_line(error)}") from error
+        return Opened(
+            run=network,
+            weights=network.state_dict(),
+            parameters=count_parameters(network),
+            macs=None,
+        )
+
+
+def python_source(architecture: Architecture) -> str:
+    """Return source that builds the network of ``architecture`` as the class ``Net``.
+
+    Raises:
+        ExportError: If a module was made of what cannot be written as source.
+    """
+    network, made = recorded_network(architecture)
+    sources = Sources(
+        imports={
+            ("json", ""),
+            ("torch", ""),
+            ("pathlib", "Path"),
+            ("torch", "nn"),
+        }
+    )
+    writer = _Writer(sources=sources, made=made)
+    net = writer.net(network)
+    head = _HEAD.format(
+        summary=architecture.outline(),
+        input="x".join(map(str, architecture.input)),
+        classes=architecture.classes,
+        digest=architecture.digest[:12],
+        papers="\n".join(_papers(architecture.parts())),
+    )
+    return "\n\n\n".join([f"{head}\n{sources.imported()}", *sources.segments, net, _TAIL])
+
+
+def _papers(parts: Sequence[Part]) -> list[str]:
+    """Return a line for each kind of component: its name and what its docstring says of it."""
+    found: dict[str, str] = {}
+    for part in parts:
+        for component in _inside(part.component):
+            text = " ".join((type(component).__doc__ or "").split())
+            found[f"{component.kind} {component.name}"] = text
+    return [
+        textwrap.fill(f"- {name}: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        for name, text in found.items()
+    ]
+
+
+def _inside(component: Component) -> list[Component]:
+    inner = [each for child in component.components().values() for each in _inside(child)]
+    return [component, *inner]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """Parts that stand together: a block, or one part on its own."""
+
+    path: str
+    """The start of their names."""
+    parts: Sequence[Part]
+    """The parts, in the order in which they run."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the parts outside whose outputs it takes."""
+        own = {part.name for part in self.parts}
+        taken = [name for part in self.parts for name in part.inputs if name not in own]
+        return tuple(dict.fromkeys(taken))
+
+    @property
+    def output(self) -> str:
+        """Name of its last part."""
+        return self.parts[-1].name
+
+    def local(self, part: Part) -> str:
+        """Return the name of a part inside the unit."""
+        return part.name.removeprefix(self.path).lstrip(".")
+
+
+def _units(parts: Sequence[Part]) -> list[_Unit]:
+    """Return the blocks of a network, and what stands between them, in order."""
+    groups: OrderedDict[str, list[Part]] = OrderedDict()
+    for part in parts:
+        names = part.name.split(".")
+        end = names.index("blocks") + 2 if "blocks" in names else len(names)
+        groups.setdefault(".".join(names[:end]), []).append(part)
+    return [_Unit(path=path, parts=members) for path, members in groups.items()]
+
+
+@dataclass(kw_only=True)
+class _Writer:
+    """Writes modules as the expressions that make them, and blocks as classes."""
+
+    sources: Sources
+    made: Arguments
+    blocks: dict[str, str] = field(default_factory=dict[str, str])
+    """A block class's body to its name."""
+
+    def net(self, network: Network) -> str:
+        """Return the classes of all blocks and of the network."""
+        units = _units(network.architecture.parts())
+        tree: dict[str, Any] = {}
+        for unit in units:
+            _plant(tree, unit.path.split("."), self.unit(network, unit))
+        lines = ["class Net(nn.Module):", '    """The whole network."""', "", *_members(tree)]
+        lines += ["", "    def forward(self, image: torch.Tensor) -> torch.Tensor:"]
+        lines += ['        """Map images (B, C, H, W) to scores (B, K)."""']
+        lines += _calls(units)
+        blocks = [f"class {name}(nn.Module):\n{body}" for body, name in self.blocks.items()]
+        return "\n\n\n".join([*blocks, "\n".join(lines)])
+
+    def unit(self, network: Network, unit: _Unit) -> str:
+        """Return the expression that makes a unit."""
+        if len(unit.parts) == 1 and unit.path == unit.output:
+            return self.module(network.get_submodule(unit.output))
+        body = self.block(network, unit)
+        return self.blocks.setdefault(body, f"Block{len(self.blocks) + 1}") + "()"
+
+    def block(self, network: Network, unit: _Unit) -> str:
+        """Return the body of a block's class."""
+        arguments = {name: "x" if i == 0 else f"x{i}" for i, name in enumerate(unit.inputs)}
+        tree: dict[str, Any] = {}
+        calls: list[str] = []
+        values = dict(arguments)
+        shape = unit.parts[0].in_shapes[0]
+        for part in unit.parts:
+            local = unit.local(part)
+            module = network.get_submodule(part.name)
+            inputs = [values[name] for name in part.inputs]
+            variable = values[part.name] = local.replace(".", "_")
+            if isinstance(module, Sum):
+                calls.append(f"        {variable} = {' + '.join(inputs)}")
+                continue
+            _plant(tree, local.split("."), self.module(module))
+            calls.append(f"        {variable} = self.{_access(local)}({', '.join(inputs)})")
+        taken = "".join(f", {name}: torch.Tensor" for name in arguments.values())
+        lines = [f'    """A block on maps of {shape} (C x H x W)."""', "", *_members(tree)]
+        lines += ["", f"    def forward(self{taken}) -> torch.Tensor:"]
+        lines += ['        """Map (B, C, H, W) to itself."""', *calls]
+        return "\n".join([*lines, f"        return {values[unit.output]}"])
+
+    def module(self, module: nn.Module) -> str:
+        """Return the expression that makes a module."""
+        cls = type(module)
+        if cls in (nn.Sequential, nn.ModuleList, nn.ModuleDict):
+            return self.children(module)
+        if cls.__module__.startswith("torch."):
+            name = f"nn.{cls.__name__}"
+            if getattr(nn, cls.__name__, None) is not cls:
+                raise ExportError(f"modules must be torch's or this package's, but got {cls}")
+        else:
+            name = self.sources.name_of(cls)
+        given = self.made[module].items()
+        texts = [
+            ", ".join(map(self.value, value))
+            if key.startswith("*")
+            else f"{key}={self.value(value)}"
+            for key, value in given
+        ]
+        return f"{name}({', '.join(text for text in texts if text)})"
+
+    def children(self, module: nn.Module) -> str:
+        """Return the expression that makes a container of modules."""
+        inner = {name: self.module(child) for name, child in module.named_children()}
+        name = type(module).__name__
+        if isinstance(module, nn.ModuleList):
+            return f"nn.ModuleList([{', '.join(inner.values())}])"
+        if [*inner] == [str(index) for index in range(len(inner))]:
+            return f"nn.{name}({', '.join(inner.values())})"
+        pairs = ", ".join(f"{key!r}: {value}" for key, value in inner.items())
+        if isinstance(module, nn.ModuleDict):
+            return f"nn.ModuleDict({{{pairs}}})"
+        self.sources.imports.add(("collections", "OrderedDict"))
+        return f"nn.Sequential(OrderedDict({{{pairs}}}))"
+
+    def value(self, value: Any) -> str:
+        """Return the expression of a constructor's argument."""
+        if isinstance(value, nn.Module):
+            return self.module(value)
+        if value is None or isinstance(value, bool | int | float | str):
+            return repr(value)
+        if isinstance(value, Shape):
+            fields = ", ".join(f"{k}={self.value(v)}" for k, v in value._asdict().items())
+            return f"{self.sources.name_of(Shape)}({fields})"
+        if isinstance(value, Component):  # a module made of its component reads its knobs
+            self.sources.imports.add(("types", "SimpleNamespace"))
+            return f"SimpleNamespace({', '.join(f'{k}={v!r}' for k, v in value.knobs().items())})"
+        if isinstance(value, tuple):
+            inner = "".join(f"{self.value(each)}, " for each in value)
+            return f"({inner.rstrip() if len(value) == 1 else inner.removesuffix(', ')})"
+        if isinstance(value, list):
+            return f"[{', '.join(map(self.value, value))}]"
+        raise ExportError(
+            f"what a module is made of must be numbers, texts, tuples or modules, but got "
+            f"{type(value).__name__}"
+        )
+
+
+def _plant(tree: dict[str, Any], path: Sequence[str], expression: str) -> None:
+    *groups, leaf = path
+    for name in groups:
+        tree = tree.setdefault(name, {})
+    tree[leaf] = expression
+
+
+def _container(tree: str | dict[str, Any]) -> str:
+    """Return the expression of nested containers: a list where all names are numbers."""
+    if isinstance(tree, str):
+        return tree
+    inner = {name: _container(each) for name, each in tree.items()}
+    if [*tree] == [str(index) for index in range(len(tree))]:
+        return f"nn.ModuleList([{', '.join(inner.values())}])"
+    return f"nn.ModuleDict({{{', '.join(f'{name!r}: {each}' for name, each in inner.items())}}})"
+
+
+def _members(tree: dict[str, Any]) -> list[str]:
+    """Return the statements of a constructor that make a module's members."""
+    lines = ["    def __init__(self) -> None:", "        super().__init__()"]
+    for name, each in tree.items():
+        lines.append(f"        self.{name} = {_wrapped(_container(each), 8, len(name) + 8)}")
+    return lines
+
+
+def _wrapped(text: str, indent: int, before: int = 0) -> str:
+    """Return an expression on several lines where it is too long for one."""
+    if indent + before + len(text) < _WIDTH:
+        return text
+    node = ast.parse(text, mode="eval").body
+
+    def part(each: ast.AST) -> str:
+        found = ast.get_source_segment(text, each)
+        assert found is not None
+        return found
+
+    match node:
+        case ast.Call(func=func, args=[ast.List() | ast.Dict() as only], keywords=[]):
+            inner = _wrapped(part(only), indent)
+            return f"{part(func)}({inner})"
+        case ast.Call(func=func, args=args, keywords=keywords):
+            opening, closing = f"{part(func)}(", ")"
+            pairs = [("", part(each)) for each in args]
+            pairs += [(f"{each.arg}=", part(each.value)) for each in keywords]
+        case ast.List(elts=elements):
+            opening, closing = "[", "]"
+            pairs = [("", part(each)) for each in elements]
+        case ast.Dict(keys=keys, values=values):
+            opening, closing = "{", "}"
+            pairs = [(f"{part(k)}: ", part(v)) for k, v in zip(keys, values, strict=True) if k]
+        case _:
+            return text
+    pad = " " * (indent + 4)
+    lines = [f"{pad}{key}{_wrapped(each, indent + 4, len(key) + 1)},\n" for key, each in pairs]
+    return f"{opening}\n{''.join(lines)}{' ' * indent}{closing}"
+
+
+def _access(path: str) -> str:
+    """Return the expression that finds a module in nested containers, after ``self.``."""
+    first, *rest = path.split(".")
+    return first + "".join(f"[{name}]" if name.isdigit() else f"[{name!r}]" for name in rest)
+
+
+def _calls(units: Sequence[_Unit]) -> list[str]:
+    """Return the statements of the network's forward; a row of blocks is a loop."""
+    names = {IMAGE: "image"}
+    lines: list[str] = []
+    for index, unit in enumerate(units):
+        inputs = ", ".join(names[name] for name in unit.inputs)
+        users = [at for at, other in enumerate(units) if unit.output in other.inputs]
+        only_next = all(at == index + 1 for at in users)
+        name = names[unit.output] = "x" if only_next else unit.path.replace(".", "_")
+        parent, _, number = unit.path.rpartition(".")
+        loop = f"        for block in self.{_access(parent)}:" if parent else ""
+        if name == inputs == "x" and number.isdigit() and int(number) and loop in lines[-2:]:
+            continue
+        if name == inputs == "x" and number == "0" and _row(units, index):
+            lines += [loop, "            x = block(x)"]
+        else:
+            lines.append(f"        {name} = self.{_access(unit.path)}({inputs})")
+    return [*lines, f"        return {names[units[-1].output]}"]
+
+
+def _row(units: Sequence[_Unit], first: int) -> bool:
+    """Return whether all blocks of a stage take nothing but the output of the one before."""
+    parent = units[first].path.rpartition(".")[0]
+    row = [unit for unit in units if unit.path.rpartition(".")[0] == parent]
+    chained = all(unit.inputs == (before.output,) for before, unit in pairwise(row))
+    outside = [unit for unit in units if unit not in row]
+    inner = {unit.output for unit in row[:-1]}
+    return chained and not any(inner & {*unit.inputs} for unit in outside)

@@ -1,0 +1,242 @@
+"""Export to source and to torch.export: every component, and what is refused."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from nas_explorer.results.export import ExportError, Proof, export_model, python_file
+from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.proof import prove
+from nas_explorer.results.export.pt2_file import Pt2File
+from nas_explorer.results.export.python_file import PythonFile, python_source
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.base import Block, Component, Downsampling, Head, Stem, field_kinds
+from nas_explorer.search_space.blocks import ConvNeXtBlock, MetaFormerBlock
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.attention import Attention
+from nas_explorer.search_space.mixers.convolution import SeparableConv
+from nas_explorer.search_space.norms import BatchNorm
+from nas_explorer.search_space.residuals import LayerScaleResidual
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import ConvStem
+from nas_explorer.search_space.tables import TABLES
+from torch import Tensor, nn
+
+TINY = Architecture(
+    input=Shape(3, 8, 8),
+    classes=5,
+    stem=ConvStem(norm=BatchNorm()),
+    stages=(
+        Stage(
+            width=16,
+            depth=3,
+            blocks=(
+                MetaFormerBlock(mixer=SeparableConv(), residual=LayerScaleResidual()),
+                MetaFormerBlock(mixer=Attention(head_dim=8)),
+                ConvNeXtBlock(),
+            ),
+        ),
+    ),
+    head=PooledHead(),
+)
+IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def trained(architecture: Architecture) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    return {
+        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
+        if tensor.is_floating_point() and not tensor.is_complex()
+        else tensor
+        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
+    }
+
+
+def export(path: Path, **changes: Any) -> Proof:
+    values = {"weights": trained(TINY), "metadata": {}, "seed": 0, **changes}
+    return export_model(TINY, path, **values)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def with_component(component: Component) -> Architecture:
+    """A small network that has the component."""
+    width = 32
+    small = Stage(width=width, depth=1, blocks=(MetaFormerBlock(),))
+    values: dict[str, Any] = {"stem": ConvStem(), "stages": (small,), "head": PooledHead()}
+    match component:
+        case Stem():
+            values["stem"] = component
+        case Head():
+            values["head"] = component
+        case Downsampling():
+            values["stages"] = (small, replace(small, downsampling=component))
+        case Block():
+            values["stages"] = (replace(small, blocks=(component,)),)
+        case _:
+            kinds = field_kinds(MetaFormerBlock)
+            field = next(name for name, kind in kinds.items() if isinstance(component, kind))
+            block = MetaFormerBlock(**{field: component})
+            values["stages"] = (replace(small, blocks=(block,)),)
+    return Architecture(input=Shape(3, 16, 16), classes=5, **values)
+
+
+def components() -> Iterator[Any]:
+    for table in TABLES.values():
+        for cls in table.values():
+            yield pytest.param(cls(), id=f"{cls.kind}-{cls.name}".replace(" ", "_"))
+
+
+def run(source: str) -> dict[str, Any]:
+    space: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(source, "exported.py", "exec"), space)
+    return space
+
+
+@pytest.mark.parametrize("component", components())
+def test_the_source_of_every_component_computes_the_same(component: Component) -> None:
+    architecture = with_component(component)
+    source = python_source(architecture)
+    assert "nas_explorer" not in source and len(max(source.splitlines(), key=len)) < 140
+    weights = trained(architecture)
+    network = fresh_network(architecture, seed=0)
+    network.load_state_dict(weights)
+    alone: nn.Module = run(source)["Net"]().eval()
+    alone.load_state_dict(weights)
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(alone(images), network(images))
+
+
+def test_the_source_runs_where_there_is_torch_alone(tmp_path: Path) -> None:
+    proof = export(tmp_path / "net.py")
+    assert (proof.format, proof.absolute, proof.agreement) == ("python", 0, 1)
+    assert names(tmp_path) == ["net.json", "net.py", "net.py.md", "net.safetensors"]
+    network = fresh_network(TINY, seed=0)
+    network.load_state_dict(trained(TINY))
+    with torch.no_grad():
+        expected = network(IMAGES).flatten().tolist()
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(['nas_explorer', 'safetensors', 'timm']));"
+        "import json, net, torch;"
+        "images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0));"
+        "print(json.dumps(net.load()(images).flatten().tolist()))"
+    )
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert torch.allclose(torch.tensor(json.loads(told.stdout)), torch.tensor(expected))
+
+
+def test_the_source_names_the_papers_of_its_parts_and_of_no_other() -> None:
+    source = python_source(TINY)
+    assert "MobileNetV2" in source and "Vaswani" in source
+    assert "InceptionNeXt" not in source
+
+
+def swap(text: str, one: str, other: str) -> str:
+    assert one in text and other in text
+    return text.replace(one, "<>").replace(other, one).replace("<>", other)
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda text: text.replace("scaled_dot_product_attention(q_BhNd", "relu(q_BhNd +0*("),
+        lambda text: text.replace("        mixer = self.mixer(norm1)", "        mixer = norm1"),
+        lambda text: swap(text, "Block1(), ", "Block3()"),
+        lambda text: text.replace("residual1_add = x + ", "residual1_add = "),
+    ],
+)
+def test_a_source_that_differs_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tamper: Any
+) -> None:
+    source = tamper(python_source(TINY))
+    assert source != python_source(TINY)
+    monkeypatch.setattr(python_file, "python_source", lambda architecture: source)
+    with pytest.raises(ExportError, match=r"differs by up to|must load, but") as error:
+        export(tmp_path / "net.py")
+    assert "\n" not in str(error.value)
+    assert names(tmp_path) == []
+
+
+def test_what_cannot_be_written_as_source_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Local(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    monkeypatch.setattr(Attention, "build", lambda self, shape: Local())
+    with pytest.raises(ExportError, match="top level of a module, but .*Local"):
+        export(tmp_path / "net.py", weights=None)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_program_loads_without_our_code_for_any_batch(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    proof = export(path, images=IMAGES)
+    assert (proof.format, proof.real, proof.agreement) == ("torch.export", 3, 1)
+    assert proof.relative < 1e-5 and proof.latency_ratio > 0
+    network = fresh_network(TINY, seed=0)
+    network.load_state_dict(trained(TINY))
+    program = torch.export.load(path).module()
+    for count in (1, 3):
+        with torch.no_grad():
+            assert torch.allclose(program(IMAGES[:count]), network(IMAGES[:count]), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_program_of_other_weights_or_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    export(path)
+    network = fresh_network(TINY, seed=0)
+    network.load_state_dict({**trained(TINY), "head.classifier.bias": torch.ones(5)})
+    with pytest.raises(ExportError, match="differs by up to"):
+        prove(network, path, Pt2File())
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ExportError, match="the program must load, but: "):
+        prove(network, path, Pt2File())
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("nothing", "")
+    with pytest.raises(ExportError, match="the program must load, but: "):
+        prove(network, path, Pt2File())
+
+
+def test_a_card_of_others_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "net.py.md").write_text("# My notes")
+    with pytest.raises(InputError, match=r"must be one of ours to be replaced, but .*net\.py\.md"):
+        export(tmp_path / "net.py")
+    assert names(tmp_path) == ["net.py.md"]
+
+
+def test_the_card_tells_what_a_person_should_know(tmp_path: Path) -> None:
+    facts = {
+        "measurements": {"accuracy": 0.5},
+        "training": {"epochs": 5},
+        "data": {"name": "digits"},
+        "licence": "CC BY 4.0\n# not a heading",
+        "search": {"searcher": "tpe"},
+    }
+    export(tmp_path / "net.py", metadata=facts)
+    card = (tmp_path / "net.py.md").read_text()
+    for line in ("- accuracy: 0.5", "- name: digits", "- searcher: tpe", f"- digest: {TINY.digest}"):
+        assert line in card
+    assert "- licence: CC BY 4.0 # not a heading" in card
+
+
+def test_python_files_are_proved_by_running_them(tmp_path: Path) -> None:
+    export(tmp_path / "net.py")
+    network = fresh_network(TINY, seed=0)
+    with pytest.raises(ExportError, match="differs by up to"):
+        prove(network, tmp_path / "net.py", PythonFile())
