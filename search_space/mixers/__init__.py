@@ -24,6 +24,7 @@ from .mlp import TokenLinear, TokenMlp
 from .modulation import ConvModulation
 from .multi_order import MultiOrderConv
 from .one_way import OneWayConv
+from .orchid import Orchid
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .raft import RaftMlp
 from .recursive import RecursiveConv
@@ -86,4 +87,5 @@ MIXERS = table_of(
     LongConv,
     StructuredGlobalConv,
     Hyena,
+    Orchid,
 )

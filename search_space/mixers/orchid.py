@@ -1,0 +1,226 @@
+"""Orchid: global convolution with a kernel that depends on the input.
+
+Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the columns.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..activations import ACTIVATION, activation
+from ..base import TokenMixer, Traits
+from ..domains import YES_NO, Choice, IntRange, Positive
+from ..norms import BatchNorm, LayerNorm, NoNorm
+from ..shapes import Shape
+from .fourier import Size, at_least_float32, from_spectrum, full_precision, spectrum
+from .implicit_filter import FilterSettings, ImplicitFilter
+from .kernels import KERNEL, reaching_kernel
+from .long_conv import on_torus
+
+NORMS = {"layer": LayerNorm(eps=1e-5), "batch": BatchNorm(), "none": NoNorm()}
+
+
+def grouped(inputs: int, outputs: int, groups: int, side: int, *, circular: bool) -> nn.Module:
+    """Return a convolution that keeps the map's size and sees the map again outside, or zeros."""
+    mode = "circular" if circular else "zeros"
+    return nn.Conv2d(inputs, outputs, side, padding=side // 2, groups=groups, padding_mode=mode)
+
+
+def conditioning(
+    mixer: "Orchid", inputs: int, outputs: int, groups: int, *, circular: bool
+) -> nn.Module:
+    """Return layers of a grouped convolution and a norm, with activations between."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for number in range(mixer.conditioning_layers):
+        given = outputs if number else inputs
+        layers[f"conv{number}"] = grouped(
+            given, outputs, groups, mixer.conditioning_size, circular=circular
+        )
+        if number < mixer.conditioning_layers - 1:
+            layers[f"act{number}"] = activation(mixer.activation)
+        layers[f"norm{number}"] = NORMS[mixer.norm].build(Shape(outputs, 1, 1))
+    return nn.Sequential(layers)
+
+
+class ConditionedKernel(nn.Module):
+    """Makes the spectrum of a kernel from a map: the same one wherever the map lies."""
+
+    def __init__(self, mixer: "Orchid", channels: int) -> None:
+        super().__init__()
+        self.mixer = mixer
+        self.query: nn.Module | None = None
+        self.places: nn.Module = nn.Identity()
+        self.frequencies: nn.Module | None = None
+        circular = mixer.padding == "circular"
+        parts = 1
+        if mixer.kernel == "correlation":
+            self.query = conditioning(mixer, channels, channels, channels, circular=circular)
+            parts = 2
+        if mixer.kernel == "correlation" or mixer.network != "frequencies":
+            self.places = conditioning(mixer, channels, channels, channels, circular=circular)
+        if mixer.network != "places":
+            self.frequencies = conditioning(
+                mixer, parts * channels, 2 * channels, channels, circular=False
+            )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the spectrum of one kernel a channel, complex (B, C, H, V)."""
+        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        given_BCHV = spectrum(self.places(x_BCHW), size, "fft")
+        re, im = given_BCHV.real, given_BCHV.imag
+        if self.query is None:
+            parts = [re.square() + im.square()]
+        else:
+            query_BCHV = spectrum(self.query(x_BCHW), size, "fft")
+            other_re, other_im = query_BCHV.real, query_BCHV.imag
+            parts = [re * other_re + im * other_im, re * other_im - im * other_re]
+        if self.frequencies is None:
+            return torch.complex(parts[0], parts[-1] if len(parts) == 2 else torch.zeros_like(re))
+        # Real and imaginary part of a channel side by side: they are one group.
+        mixed = self.frequencies(torch.stack(parts, dim=2).flatten(1, 2)).unflatten(1, (-1, 2))
+        return torch.complex(mixed[:, :, 0], mixed[:, :, 1])
+
+
+class DynamicConvolution(nn.Module):
+    """A gate, a circular convolution with a fixed and a conditioned kernel, another gate."""
+
+    def __init__(self, mixer: "Orchid", shape: Shape) -> None:
+        super().__init__()
+        channels = shape.channels
+        self.mixer = mixer
+        self.in_proj = nn.Conv2d(channels, 3 * channels, 1)
+        circular = mixer.padding == "circular"
+        inner = 3 * channels
+        self.short = grouped(inner, inner, inner, mixer.kernel_size, circular=circular)
+        self.conditioned = ConditionedKernel(mixer, channels)
+        branches = 2 if mixer.static_branch else 1
+        self.fixed = nn.ModuleList(
+            ImplicitFilter(mixer.settings(channels)) for _ in range(branches)
+        )
+        self.bias_C11 = nn.ParameterList(torch.randn(channels, 1, 1) for _ in range(branches))
+        self.out_proj = nn.Conv2d(channels, channels, 1)
+
+    def fixed_spectrum(self, branch: int, size: Size) -> Tensor:
+        """Return the spectrum of the kernels that do not depend on the input, with the bias."""
+        down, across = (range(-(side // 2), side - side // 2) for side in size)
+        taps_CIJ = self.fixed[branch](down, across, (size[0] // 2, size[1] // 2))
+        bias_C11 = at_least_float32(self.bias_C11[branch])
+        return spectrum(on_torus(taps_CIJ, size), size, "fft") + bias_C11
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        projected = self.in_proj(x_BCHW)
+        outer, inner, y_BCHW = self.short(projected).chunk(3, dim=1)
+        with full_precision(x_BCHW):
+            last_BCHW = at_least_float32(projected.chunk(3, dim=1)[-1])
+            kernel_BCHV = self.conditioned(last_BCHW) + self.fixed_spectrum(0, size)
+            y_BCHW = self.filtered(y_BCHW * inner, kernel_BCHV)
+            y_BCHW = y_BCHW * outer
+            if self.mixer.static_branch:
+                y_BCHW = y_BCHW + self.filtered(x_BCHW, self.fixed_spectrum(1, size))
+        return self.out_proj(y_BCHW.to(x_BCHW.dtype))
+
+    def filtered(self, x_BCHW: Tensor, kernel_BCHV: Tensor) -> Tensor:
+        """Return the circular convolution with a kernel of that spectrum."""
+        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        product_BCHV = spectrum(x_BCHW, size, "fft") * kernel_BCHV
+        return from_spectrum(product_BCHV, size, "fft", size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orchid(TokenMixer):
+    """A circular convolution as large as the map whose kernel a network makes of the input.
+
+    Karami and Ghodsi, Orchid, 2024, section 3, over rows and columns instead of a sequence. The
+    kernel is the same for a map and for the map moved round (so that the convolution commutes with
+    moves): it comes of the magnitudes of the spectrum (section 3.2.I) or of the map's correlation
+    with itself (section 3.2.II). A kernel that does not depend on the input is added. Three linear
+    maps of the input, with short convolutions, give the two gates and what is convolved; the
+    reference code adds another long convolution of the input. Where it pads short convolutions with
+    zeros, moves hold away from the edges only; ours are circular unless asked.
+    """
+
+    name = "orchid"
+    traits = Traits(
+        catalogue=("Q09",),
+        paper="Karami and Ghodsi, Orchid: Flexible and Data-Dependent Convolution for Sequence "
+        "Modeling, 2024, arXiv:2402.18508",
+        code="Karami-m/orchid",
+        reach="global",
+        weights="input-dependent",
+        cost="N log N",
+    )
+
+    kernel: Annotated[str, Choice(("magnitude", "correlation"))] = "magnitude"
+    """What the kernel is made of: squared magnitudes of the spectrum, or a correlation."""
+    network: Annotated[str, Choice(("both", "places", "frequencies"))] = "both"
+    """Where the conditioning convolutions run: on the map, on the spectrum, or on both; a
+    correlation always is of two maps that come of convolutions."""
+    conditioning_size: Annotated[int, KERNEL] = 3
+    """Side of their depthwise kernels, odd, 1 to 31."""
+    conditioning_layers: Annotated[int, IntRange(1, 4)] = 1
+    """How many follow each other, 1 to 4."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """Between them."""
+    norm: Annotated[str, Choice(tuple(NORMS))] = "layer"
+    """After each."""
+    padding: Annotated[str, Choice(("circular", "zeros"))] = "circular"
+    """What short and conditioning convolutions see outside."""
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the depthwise kernel before the gates in pixels, odd, 1 to 31."""
+    static_branch: Annotated[bool, YES_NO] = True
+    """Whether a long convolution of the input with a fixed kernel is added."""
+    bands: Annotated[int, IntRange(1, 64)] = 1
+    """Waves that describe an offset to the network of the fixed kernels: 1 to 64."""
+    filter_width: Annotated[int, Positive(whole=True)] = 64
+    """Units of a layer of that network."""
+    filter_layers: Annotated[int, IntRange(0, 4)] = 2
+    """Its layers between the first and the last: 0 to 4."""
+
+    def settings(self, channels: int) -> FilterSettings:
+        """Return how the fixed kernels are made."""
+        return FilterSettings(
+            filters=channels,
+            axes=2,
+            product=False,
+            bands=self.bands,
+            width=self.filter_width,
+            layers=self.filter_layers,
+            frequency=1.0,
+            window="fixed",
+            decay_fast=0.3,
+            decay_slow=1.5,
+        )
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Kernels that see the map again must not reach round it more than once."""
+        larger = max(self.kernel_size, self.conditioning_size)
+        if self.padding == "circular" and larger // 2 > min(shape.height, shape.width):
+            return (
+                f"circular kernels must not reach further than the map's sides, but got kernels of "
+                f"{self.kernel_size} and {self.conditioning_size} and {shape.height}x{shape.width}"
+            )
+        return None
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip kernels that meet nothing but zeros; drop what has no effect."""
+        changed = self
+        if self.kernel == "correlation" and self.network == "frequencies":
+            changed = replace(changed, network="both")
+        if self.conditioning_layers == 1:
+            changed = replace(changed, activation="gelu")
+        if self.padding == "zeros":
+            changed = replace(
+                changed,
+                kernel_size=reaching_kernel(self.kernel_size, shape),
+                conditioning_size=reaching_kernel(self.conditioning_size, shape),
+            )
+        return changed
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return DynamicConvolution(self, shape)
