@@ -133,7 +133,10 @@ def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("net.pt", r"ending of a model file must be one of \.onnx, \.pt2, \.py, \.safetensors, but got '\.pt'"),
+        (
+            "net.pt",
+            r"ending of a model file must be one of \.onnx, \.pt2, \.py, \.safetensors, but got '\.pt'",
+        ),
         ("net", r"ending .* but got ''"),
         ("missing/net.safetensors", r"folder of a model file must exist, but got '.*missing/net"),
         ("folder.safetensors", r"must not be a folder, but got '.*folder"),

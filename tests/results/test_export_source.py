@@ -230,7 +230,12 @@ def test_the_card_tells_what_a_person_should_know(tmp_path: Path) -> None:
     }
     export(tmp_path / "net.py", metadata=facts)
     card = (tmp_path / "net.py.md").read_text()
-    for line in ("- accuracy: 0.5", "- name: digits", "- searcher: tpe", f"- digest: {TINY.digest}"):
+    for line in (
+        "- accuracy: 0.5",
+        "- name: digits",
+        "- searcher: tpe",
+        f"- digest: {TINY.digest}",
+    ):
         assert line in card
     assert "- licence: CC BY 4.0 # not a heading" in card
 

@@ -1,0 +1,204 @@
+"""Does every network that a space can propose build, train a step, fold, and cost what is said?
+
+Random architectures of a space (by default ``universal``). Of each: the value survives JSON; the
+network builds; scores and gradients of one step on two random images are finite, and every weight
+takes part; folded, it computes the same; our exact costs are what fvcore counts on the whole folded
+network with our handles. Spaces are bound to images of 32 pixels, or the least that they take. The
+failures are listed, each with the number that draws it again (``--first NUMBER --networks 1``). The
+last line is JSON; the exit code is 1 where something failed.
+
+    python benchmarks/sweep.py [--quick] [--space NAME] [--networks N] [--workers N] [--seed N]
+"""
+
+import argparse
+import json
+import multiprocessing
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+
+import torch
+from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.evaluators.cost.reference import fvcore_counts
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.network import Network
+from nas_explorer.search_space.seeds import derive_seed
+from nas_explorer.search_space.space import SearchSpace
+
+CHECKS = ("json", "build", "forward", "backward", "fold", "costs")
+"""In this order; what comes after a failure is not tried."""
+
+SIDE = 32
+"""Side of the images in pixels, where the space takes that."""
+
+CHUNK = 10
+"""Networks that a process takes at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What came of one network."""
+
+    number: int
+    """Number of the draw."""
+    digest: str
+    """Digest of the architecture."""
+    mixers: tuple[str, ...]
+    """Names of its token mixers."""
+    failed: str | None
+    """The check that failed, or none."""
+    message: str
+    """Why, one line."""
+
+
+@cache
+def bound(name: str, resolution: int | None) -> SearchSpace:
+    """Return a space on images of that size, with ten classes."""
+    space = load_space(name)
+    low, high = space.resolutions.low, space.resolutions.high
+    side = min(max(SIDE, low), high) if resolution is None else resolution
+    return space.bind(channels=space.input.channels, resolution=side, classes=10)
+
+
+def check_step(network: Network, images: torch.Tensor) -> Iterator[str]:
+    """Make one training step; yield the checks before they are made."""
+    yield "forward"
+    scores = network.train()(images)
+    assert scores.shape == (len(images), network.num_classes), f"scores of {scores.shape}"
+    assert scores.isfinite().all(), "scores are not finite"
+    yield "backward"
+    scores.square().sum().backward()
+    for name, weight in network.named_parameters():
+        if weight.requires_grad:
+            assert weight.grad is not None, f"{name} takes no part"
+            assert weight.grad.isfinite().all(), f"the gradient of {name} is not finite"
+
+
+def check(architecture: Architecture, seed: int) -> Iterator[str]:
+    """Make all checks of one network; yield each before it is made."""
+    yield "json"
+    again = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
+    assert again.digest == architecture.digest, "JSON gives another network"
+    yield "build"
+    torch.manual_seed(seed)
+    network = architecture.build()
+    images = torch.randn(2, *architecture.input)
+    yield from check_step(network, images)
+    yield "fold"
+    folded = network.eval().folded().eval()
+    with torch.no_grad():
+        expected, got = network(images), folded(images)
+    gap = float((expected - got).abs().max() / expected.abs().max().clamp(min=1e-6))
+    assert gap < 1e-3, f"folded, scores differ by {gap:.2g} of the largest"
+    yield "costs"
+    cost = architecture_cost(architecture)
+    ours = {"params": cost.params, "activations": cost.activations}
+    ours |= {**cost.macs_by_kind, **cost.other_by_kind}
+    counted = fvcore_counts(folded, images[:1])
+    counted["params"] = sum(each.numel() for each in folded.parameters() if each.requires_grad)
+    differ = {name: (ours[name], count) for name, count in counted.items() if ours[name] != count}
+    assert not differ, f"ours and fvcore's: {differ}"
+
+
+def examine(task: tuple[str, int | None, int, int]) -> Found:
+    """Draw one network and make all checks."""
+    name, resolution, seed, number = task
+    seed = derive_seed(seed, "sweep", number)
+    architecture = bound(name, resolution).walk(RandomChooser(seed)).architecture
+    blocks = [block for stage in architecture.canonical.stages for block in stage.blocks]
+    inside = [each for block in blocks for each in block.components().values()]
+    mixers = {each.name for each in inside if isinstance(each, TokenMixer)}
+    failed, message = "json", ""
+    try:
+        for failed in check(architecture, seed):  # noqa: B007  (the one under way)
+            pass
+    except Exception as error:  # whatever a component does
+        message = (str(error).splitlines() or [""])[0] or repr(error)
+    return Found(
+        number=number,
+        digest=architecture.digest,
+        mixers=tuple(sorted(mixers)),
+        failed=failed if message else None,
+        message=message[:300],
+    )
+
+
+def sweep(options: argparse.Namespace) -> list[Found]:
+    """Examine all networks, in their order."""
+    numbers = range(options.first, options.first + options.networks)
+    tasks = [(options.space, options.resolution, options.seed, number) for number in numbers]
+    if options.workers == 1:
+        torch.set_num_threads(1)
+        return list(map(examine, tasks))
+    with ProcessPoolExecutor(
+        options.workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    ) as pool:
+        return list(pool.map(examine, tasks, chunksize=CHUNK))
+
+
+def print_table(found: list[Found]) -> None:
+    """Print what failed, and how often each mixer was met."""
+    met = Counter(mixer for each in found for mixer in each.mixers)
+    bad = Counter(mixer for each in found if each.failed for mixer in each.mixers)
+    print(f"{'token mixer':<28} {'networks':>8} {'failed':>8}")
+    for mixer, count in sorted(met.items()):
+        print(f"{mixer:<28} {count:>8} {bad[mixer]:>8}")
+    for each in found:
+        if each.failed:
+            print(f"#{each.number} {each.digest[:8]} {each.failed}: {each.message}")
+            print(f"    {' '.join(each.mixers)}")
+
+
+def main() -> None:
+    """Examine the networks, print the table and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--space", default="universal", help="a shipped space or a YAML file")
+    parser.add_argument("--networks", type=int, default=10_000, help="how many are drawn")
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw")
+    parser.add_argument("--resolution", type=int, help="side of the images in pixels")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--seed", type=int, default=0, help="decides all draws")
+    options = parser.parse_args()
+    if options.quick:
+        options.networks = 10
+    started = time.perf_counter()
+    found = sweep(options)
+    print_table(found)
+    failures = [each for each in found if each.failed]
+    about = {
+        "space": options.space,
+        "input": list(bound(options.space, options.resolution).input),
+        "networks": len(found),
+        "distinct": len({each.digest for each in found}),
+        "mixers": len({mixer for each in found for mixer in each.mixers}),
+        "failed": len(failures),
+        "by_check": {name: sum(each.failed == name for each in failures) for name in CHECKS},
+        "failures": [asdict(each) for each in failures[:20]],
+        "seed": options.seed,
+        "workers": options.workers,
+        "quick": options.quick,
+        "seconds": round(time.perf_counter() - started, 1),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "fvcore": version("fvcore"),
+    }
+    print(json.dumps(about))
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

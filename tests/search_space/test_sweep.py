@@ -1,0 +1,98 @@
+"""The sweep over random networks of a space runs, and finds what is wrong."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.trivial import Pooling
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import PatchStem
+from torch import Tensor, nn
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sweep.py"
+
+
+@pytest.fixture(scope="module")
+def sweep() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("sweep", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["sweep"] = module  # its dataclasses look there
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_a_few_networks_are_sound(sweep: ModuleType) -> None:
+    for number in range(5):
+        found = sweep.examine(("universal", 16, 0, number))
+        assert found.failed is None, found
+        assert sweep.examine(("universal", 16, 0, number)).digest == found.digest
+
+
+class Wrong(nn.Module):
+    """What is wrong is told by its name."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        match self.what:
+            case "not finite":
+                return x / 0
+            case "gradient":
+                return (self.scale * x - x.detach()).abs().sqrt()  # its slope at 0 is infinite
+            case _:
+                return x
+
+
+@pytest.mark.parametrize(
+    ("what", "check", "message"),
+    [
+        ("not finite", "forward", "scores are not finite"),
+        ("gradient", "backward", "is not finite"),
+        ("idle", "backward", "mixer.scale takes no part"),
+        ("costs", "costs", "'params': (1035, 1107)"),
+    ],
+)
+def test_what_is_wrong_is_found(
+    sweep: ModuleType, monkeypatch: pytest.MonkeyPatch, what: str, check: str, message: str
+) -> None:
+    block = MetaFormerBlock(mixer=Pooling())
+    architecture = Architecture(
+        input=Shape(3, 8, 8),
+        classes=3,
+        stem=PatchStem(),
+        stages=(Stage(width=8, depth=1, blocks=(block,)),),
+        head=PooledHead(),
+    )
+    list(sweep.check(architecture, 0))  # sound; and its costs are known
+    if what == "costs":
+        monkeypatch.setattr(Pooling, "build", lambda self, shape: nn.Conv2d(8, 8, 1))
+    else:
+        monkeypatch.setattr(Pooling, "build", lambda self, shape: Wrong(what))
+    made: list[str] = []
+    with pytest.raises(AssertionError) as caught:
+        for each in sweep.check(architecture, 0):
+            made.append(each)
+    assert made[-1] == check and message in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_script() -> None:
+    command = [sys.executable, str(SCRIPT), "--quick", "--workers", "2", "--space", "micro"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["networks"] == 10 and told["failed"] == 0 and told["space"] == "micro"
+    assert told["input"] == [1, 32, 32]
