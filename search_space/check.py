@@ -2,16 +2,14 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from .feasibility import Constraint
-from .guide import Guide
-from .reach import Floats
-from .space import SearchSpace
-from .step_costs import PartCosts, StepCosts
-from .steps import END
+from .guide import Guide, Stand
+from .moves import moves
+from .step_table import Floats, StepTable
 
 _SAMPLES = 1000
 
@@ -43,104 +41,54 @@ class SpaceCheck:
     feasible_medians: dict[str, float]
     """Constrained metric to its median over a uniform sample of the feasible walks."""
     moves: tuple[str, ...]
-    """Where nothing is feasible: which bound to move and to what value, one line each."""
+    """Where nothing is feasible: which bounds to move and to what values. One of these helps."""
 
 
-def check(
-    space: SearchSpace,
-    constraints: Sequence[Constraint],
-    *,
-    metrics: Sequence[str],
-    costs: PartCosts,
-) -> SpaceCheck:
-    """Return what ``space`` holds and what of it keeps ``constraints``.
+def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
+    """Return what a space holds and what of it keeps ``constraints``.
 
     Args:
-        space: Bound to the images.
-        constraints: On some of ``metrics``.
-        metrics: Additive metrics to report.
-        costs: Those metrics of a part.
+        table: The steps of the space with their costs: the metrics to report.
+        constraints: On some of these metrics.
     """
-    table = StepCosts(graph=space.graph, metrics=metrics, costs=costs)
     low, high = table.extremes()
-    sample = np.array([_sampled(table, None, seed) for seed in range(_SAMPLES)])
-    medians = np.median(sample, axis=0)
+    medians = np.median(table.sample(_SAMPLES, seed=0), axis=0)
     spreads = {
         name: Spread(low=float(low[index]), median=float(medians[index]), high=float(high[index]))
-        for index, name in enumerate(metrics)
+        for index, name in enumerate(table.metrics)
     }
     share, exact = 1.0, True
     feasible: dict[str, float] = {}
-    moves: tuple[str, ...] = ()
     if constraints:
-        guide = Guide(graph=space.graph, constraints=constraints, costs=costs)
-        share, exact = guide.feasible / space.size(), guide.exact
-        if share:
-            table = StepCosts(graph=space.graph, metrics=guide.metrics, costs=costs)
-            drawn = np.array([_sampled(table, guide, seed) for seed in range(_SAMPLES // 5)])
-            middle = np.median(drawn, axis=0)
-            feasible = {name: float(middle[i]) for i, name in enumerate(guide.metrics)}
-        else:
-            moves = _moves(space, constraints, spreads, costs)
+        guide = Guide(table=table, constraints=constraints)
+        share, exact = guide.share, guide.exact
+        if not guide.empty:
+            middle = np.median(_feasible_sample(guide, _SAMPLES // 10), axis=0)
+            constrained = {each.metric for each in constraints}
+            feasible = {
+                name: float(middle[index])
+                for index, name in enumerate(table.metrics)
+                if name in constrained
+            }
     return SpaceCheck(
-        walks=space.size(),
+        walks=table.ways[0],
         spreads=spreads,
         share=share,
         exact=exact,
         feasible_medians=feasible,
-        moves=moves,
+        moves=() if share else moves(table, constraints),
     )
 
 
-def _sampled(table: StepCosts, guide: Guide | None, seed: int) -> Floats:
-    """Return the sums of one walk, drawn uniformly of all or of those that keep the bounds."""
-    generator = random.Random(seed)
-    graph = table.graph
-    node, spent = graph.start, np.zeros(len(table.metrics))
-    while node != END:
-        step = graph.step(node)
-        nexts, counts = step.nexts, step.counts
-        if guide is not None:
-            counts = guide.counts(node, spent).tolist()
-        index = generator.choices(range(len(counts)), counts)[0]
-        spent = spent + table.costs(node)[index]
-        node = nexts[index]
+def _feasible_sample(guide: Guide, count: int) -> Floats:
+    """Return the costs of feasible walks, each as likely as any other, (count, metrics)."""
+    table, generator = guide.table, random.Random(0)
+    spent = np.zeros((count, len(table.metrics)))
+    for row in spent:
+        stand, index = Stand(guide), 0
+        while stand.number != table.end:
+            number = stand.number
+            stand.first = index if table.is_second(number) else None
+            index = stand.take(stand.drawn(generator))
+            row[:] = table.add(row, table.costs(number)[index])
     return spent
-
-
-def _moves(
-    space: SearchSpace,
-    constraints: Sequence[Constraint],
-    spreads: dict[str, Spread],
-    costs: PartCosts,
-) -> tuple[str, ...]:
-    """Return for each bound the value to which it must move, the others kept, if that helps."""
-    alone = [
-        line
-        for each in constraints
-        if (line := _move(each, spreads[each.metric].low, spreads[each.metric].high))
-    ]
-    if alone:
-        return tuple(alone)
-    found: list[str] = []
-    for each in constraints:
-        others = [other for other in constraints if other != each]
-        open_bound = Constraint(metric=each.metric)
-        guide = Guide(graph=space.graph, constraints=[*others, open_bound], costs=costs)
-        values = guide.values(each.metric)
-        if len(values):
-            above, below = values[values > each.high], values[values < each.low]
-            nearest = [*above[:1].tolist(), *below[-1:].tolist()]
-            for value in nearest:
-                side = {"high": value} if value > each.high else {"low": value}
-                found.append(f"{each} must become {replace(each, **side, strict=False)}")
-    return tuple(found)
-
-
-def _move(constraint: Constraint, low: float, high: float) -> str | None:
-    """Return what one bound must become to meet a metric that lies between ``low`` and ``high``."""
-    if constraint.high < low:
-        return f"{constraint} must become {replace(constraint, high=low, strict=False)} or more"
-    if constraint.low > high:
-        return f"{constraint} must become {replace(constraint, low=high, strict=False)} or less"
-    return None

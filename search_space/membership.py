@@ -30,9 +30,16 @@ def _ways(graph: StepGraph, node: Node, wanted: Architecture, done: int) -> Iter
     step = graph.step(node)
     for row, after in zip(step.rows, step.nexts, strict=True):
         if _agrees(node, row, wanted, done):
-            ends_stage = node[0] != "depth" and after[0] in ("depth", "head")
+            ends_stage = _ends_stage(node, row, after)
             for rest in _ways(graph, after, wanted, done + ends_stage):
                 yield ((node, row), *rest)
+
+
+def _ends_stage(node: Node, row: Row, after: Node) -> bool:
+    """Whether a choice is the last of a stage with blocks."""
+    if node[0] == "head" or (node[0] == "depth" and row.value == 0):
+        return False
+    return after[0] == "head" or after[1] != node[1]
 
 
 def _agrees(node: Node, row: Row, wanted: Architecture, done: int) -> bool:

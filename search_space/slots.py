@@ -113,6 +113,11 @@ class Slot:
         """The decision between the options."""
         return Choice(tuple(option.cls.name for option in self.options))
 
+    @cached_property
+    def by_name(self) -> "Mapping[str, Option]":
+        """The options by the names of their components."""
+        return {option.cls.name: option for option in self.options}
+
     def rows(self, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
         """Return every component that can stand here, once each, in canonical form.
 
@@ -160,6 +165,16 @@ class Branch:
     ways: "tuple[tuple[Value, int, Branch | int], ...]"
     """In the order of the domain: a value, the set of choices it leaves (bit i for choice i), and
     the decision that follows or the choice itself."""
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """The values of ``ways``."""
+        return tuple(value for value, _, _ in self.ways)
+
+    @cached_property
+    def all(self) -> int:
+        """All choices below this decision, as a set of bits."""
+        return sum(choices for _, choices, _ in self.ways)
 
 
 def decision_tree(rows: Sequence[Row], path: str) -> Branch | int:
@@ -211,13 +226,16 @@ def choose_row(
         The number of the choice.
     """
     while isinstance(tree, Branch):
-        left = [way for way in tree.ways if way[1] & possible]
-        assert left, f"nothing is allowed at {tree.path}"
+        left = tree.ways
+        if possible & tree.all != tree.all:
+            left = [way for way in left if way[1] & possible]
+            assert left, f"nothing is allowed at {tree.path}"
         value, _, after = left[0]
         if len(left) > 1:
-            value = chooser.choose(tree.path, tree.domain, [way[0] for way in left])
-            after = next((way[2] for way in left if way[0] == value), None)
-            assert after is not None, f"{value!r} is not allowed at {tree.path}"
+            values = tree.values if left is tree.ways else [way[0] for way in left]
+            value = chooser.choose(tree.path, tree.domain, values)
+            assert value in values, f"{value!r} is not allowed at {tree.path}"
+            after = left[values.index(value)][2]
         decisions[tree.path] = value
         tree = after
     return tree

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,13 +22,12 @@ from .choosers import (
 from .domains import Domain, IntRange, Positive, Value, same
 from .errors import InputError
 from .feasibility import Constraint
-from .guide import Guide
+from .guide import Guide, Stand
 from .membership import ways_to
-from .reach import Floats
 from .shapes import Shape
 from .slots import Row, Slot, choose_row
-from .step_costs import PartCosts
-from .steps import END, VARIED, Node, StageSpace, StepGraph, second_mixer_at
+from .step_costs import PartCosts, step_table
+from .steps import END, VARIED, Node, StageSpace, Step, StepGraph, second_mixer_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,17 +114,20 @@ class SearchSpace:
         """Return the space in which every walk keeps ``constraints``.
 
         Args:
-            constraints: On metrics that are sums over the parts of a network.
-            costs: Those metrics of a part.
+            constraints: On metrics that are sums over the parts of a network, or ``peak_memory``.
+            costs: What a part costs.
 
         Raises:
             InputError: If no architecture keeps them.
         """
         assert self.guide is None, "give all constraints at once"
-        guide = Guide(graph=self.graph, constraints=constraints, costs=costs)
-        if not guide.feasible:
+        metrics = dict.fromkeys(each.metric for each in constraints)
+        table = step_table(self.graph, tuple(metrics), costs)
+        guide = Guide(table=table, constraints=constraints)
+        if guide.empty:
             told = " and ".join(str(each) for each in constraints)
-            raise InputError(f"some architecture of {self.name!r} must keep {told}, but none does")
+            none = "none does" if guide.exact else "none was found"
+            raise InputError(f"some architecture of {self.name!r} must keep {told}, but {none}")
         space = replace(self, guide=guide)
         space.__dict__["graph"] = self.graph  # the guide's own: its steps are made once
         return space
@@ -132,10 +135,12 @@ class SearchSpace:
     def size(self) -> int:
         """Return the number of walks, exactly.
 
+        Under constraints, of the feasible ones: an estimate unless ``guide.exact``.
+
         Each gives another architecture, except where stages can be left out or cut in two: there
         two walks may meet.
         """
-        return self.graph.count(self.graph.start)
+        return self.graph.count(self.graph.start) if self.guide is None else self.guide.feasible
 
     def decisions(self) -> dict[str, Domain]:
         """Return every decision that a walk may ask: path to domain, stage by stage."""
@@ -171,11 +176,8 @@ class SearchSpace:
         """
         decisions: dict[str, Value] = {}
 
-        def choose(node: Node, spent: Floats | None) -> int:
-            step = self.graph.step(node)
-            possible = (1 << len(step.rows)) - 1
-            if self.guide is not None and spent is not None:
-                possible = self.guide.possible(node, spent)
+        def choose(step: Step, stand: Stand | None) -> int:
+            possible = step.all if stand is None else stand.possible()
             return choose_row(step.tree, possible, chooser, decisions)
 
         return Draw(architecture=self._assemble(self._way(choose)), decisions=decisions)
@@ -187,25 +189,26 @@ class SearchSpace:
         """
         generator = random.Random(seed)
 
-        def choose(node: Node, spent: Floats | None) -> int:
-            counts: Sequence[float] = self.graph.step(node).counts
-            if self.guide is not None and spent is not None:
-                counts = self.guide.counts(node, spent).tolist()
-            return generator.choices(range(len(counts)), counts)[0]
+        def choose(step: Step, stand: Stand | None) -> int:
+            if stand is None:
+                return bisect_right(step.cumulative, generator.randrange(step.cumulative[-1]))
+            return stand.drawn(generator)
 
         way = self._way(choose)
         return Draw(architecture=self._assemble(way), decisions=self._decisions(way))
 
-    def _way(self, choose: "Callable[[Node, Floats | None], int]") -> list[tuple[Node, Row]]:
-        """Go through the graph; ``choose`` gets a node and what is spent, under constraints."""
-        graph, guide = self.graph, self.guide
-        node, spent = graph.start, None if guide is None else guide.nothing
+    def _way(self, choose: "Callable[[Step, Stand | None], int]") -> list[tuple[Node, Row]]:
+        """Go through the graph; ``choose`` gets a step and, under constraints, where it stands."""
+        graph, node = self.graph, self.graph.start
+        stand = None if self.guide is None else Stand(self.guide)
         chosen: list[tuple[Node, Row]] = []
         while node != END:
             step = graph.step(node)
-            index = choose(node, spent)
-            if guide is not None and spent is not None:
-                spent = spent + guide.costs(node)[index]
+            if stand is not None:
+                stand.first = node[-1] if node[0] == "second" else None
+            index = choose(step, stand)
+            if stand is not None:
+                stand.take(index)
             chosen.append((node, step.rows[index]))
             node = step.nexts[index]
         return chosen
@@ -269,12 +272,25 @@ class SearchSpace:
                     yield self.walk(ReplayChooser(changed, FirstChooser()))
 
     def find(self, architecture: Architecture) -> Draw | None:
-        """Return a walk that gives ``architecture``, or none where the space does not hold it."""
+        """Return a walk that gives ``architecture``, or none where the space does not hold it.
+
+        Under constraints, one that keeps them.
+        """
         for way in ways_to(self.graph, architecture.canonical):
             found = self._assemble(way)
-            if found.digest == architecture.digest:
+            if found.digest == architecture.digest and self._keeps(way):
                 return Draw(architecture=found, decisions=self._decisions(way))
         return None
+
+    def _keeps(self, way: Sequence[tuple[Node, Row]]) -> bool:
+        """Whether a way through the graph keeps the constraints."""
+        if self.guide is None:
+            return True
+        stand = Stand(self.guide)
+        for node, row in way:
+            stand.first = node[-1] if node[0] == "second" else None
+            stand.take(self.graph.step(node).rows.index(row))
+        return self.guide.keeps(stand.spent_K)
 
     def contains(self, architecture: Architecture) -> bool:
         """Whether a walk gives ``architecture``."""

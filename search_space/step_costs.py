@@ -1,107 +1,237 @@
-"""What the choices of a walk cost: additive metrics, choice by choice."""
+"""What the choices of a walk cost: from the graph of steps to a table of numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
-from .parts import Part
-from .reach import Floats
-from .steps import END, Node, StepGraph
+from .base import Block, Component, Layer
+from .mixers.trivial import IdentityMixer
+from .parts import IMAGE, Part
+from .shapes import Shape
+from .step_table import PEAK_MEMORY, CostedStep, StepTable
+from .steps import END, VARIED, Node, StepGraph
+from .wiring import Use, wiring_of
 
 PartCosts = Callable[[Part], Mapping[str, float]]
-"""The additive costs of a part, by name of the metric."""
+"""The amounts of a part by name: metrics that are sums over the parts and, if the peak memory is
+asked for, ``working_memory``: the most bytes alive beside its inputs."""
 
-_COSTLY = ("before", "fields", "mixer", "second", "head")
+WORKING_MEMORY = "working_memory"
+"""The name of what ``peak_memory`` is computed from."""
+
+Lane = tuple[Any, ...]
+"""How the block that was chosen uses its varied mixer: inputs, times and bytes alive of each use,
+then the most bytes alive in the rest of the block where there is such a mixer."""
+
+Key = tuple[Node, Lane]
+"""A node, and the lane that the walk is in; an empty one outside the blocks."""
+
+_IN_BLOCK = ("pattern", "mixer", "second")
 
 
-class StepCosts:
-    """The costs of every choice in a step graph. Those of a walk are their sums.
+def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> StepTable:
+    """Return the steps of a space with the costs of their choices.
 
-    The nodes of a second mixer, one for each first mixer, can be taken as one that offers all
-    mixers: ``merged_seconds``. That keeps large graphs small.
+    Args:
+        graph: The steps.
+        metrics: Metrics that ``costs`` gives, or ``peak_memory``.
+        costs: What a part costs.
     """
+    return _Builder(graph, metrics, costs).table()
 
-    def __init__(
-        self,
-        *,
-        graph: StepGraph,
-        metrics: Sequence[str],
-        costs: PartCosts,
-        merged_seconds: bool = True,
-    ) -> None:
-        self.graph = graph
-        self.metrics = tuple(metrics)
-        self.merged_seconds = merged_seconds
+
+class _Builder:
+    """Costs every choice in a step graph. The nodes of a second mixer are one for all first."""
+
+    def __init__(self, graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> None:
+        self._graph = graph
+        self._metrics = tuple(metrics)
+        self._peak = PEAK_MEMORY in self._metrics
         self._part_costs = costs
-        self._tables: dict[Node, Floats] = {}
-        self._costs: dict[Node, Floats] = {}
+        self._known: dict[Any, tuple[list[float], float]] = {}
+        self._tables: list[list[list[float]]] = []
+        self._table_of: dict[Any, int] = {}
+        self._wirings: dict[Any, list[Use]] = {}
+        self._lanes: dict[Node, list[Lane]] = {}
+        self._nexts: dict[Key, list[Key]] = {}
 
-    def costs(self, node: Node) -> Floats:
-        """Return what each choice at ``node`` costs, (rows, metrics)."""
-        if node not in self._costs:
-            self._costs[node] = self._costs_at(node)
-        return self._costs[node]
+    def table(self) -> StepTable:
+        """Return the table."""
+        order = self._order()
+        numbers = {key: number for number, key in enumerate([*order, (END, ())])}
+        steps: list[CostedStep] = []
+        for node, lane in order:
+            once, times = self._graph.once(node)
+            afters = [numbers[each] for each in self._nexts[node, lane]]
+            alike = len(set(afters)) == 1
+            steps.append(
+                CostedStep(
+                    table=self._table(once, lane),
+                    times=times,
+                    nexts=np.array(afters[:1] if alike else afters, dtype=np.int64),
+                    second=node[0] == "second",
+                )
+            )
+        return StepTable(
+            metrics=self._metrics,
+            tables=tuple(
+                np.array(each, dtype=np.float64).reshape(-1, len(self._metrics))
+                for each in self._tables
+            ),
+            steps=tuple(steps),
+        )
 
-    def _costs_at(self, node: Node) -> Floats:
-        if node[0] not in _COSTLY:
-            return np.zeros((len(self.graph.step(node).rows), len(self.metrics)))
-        # Blocks cost the same each time: what one costs does not depend on the depth.
-        one, times = self.graph.once(node)
-        if one not in self._tables:
-            rows = self.graph.step(one).rows
-            costs = [self._cost_of(self.graph.parts(one, row)) for row in rows]
-            self._tables[one] = np.array(costs, dtype=np.float64).reshape(-1, len(self.metrics))
-        table = self._tables[one]
-        if node[0] == "second" and node[-1] >= 0:
-            table = np.delete(table, node[-1], axis=0)
-        return times * table
-
-    def _cost_of(self, parts: Sequence[Part]) -> list[float]:
-        found = [self._part_costs(part) for part in parts]
-        return [sum(each[name] for each in found) for name in self.metrics]
-
-    def nexts(self, node: Node) -> list[Node]:
-        """Return the nodes that the choices at ``node`` lead to."""
-        found = self.graph.step(node).nexts
-        return [any_first(each) for each in found] if self.merged_seconds else list(found)
-
-    def order(self) -> list[Node]:
+    def _order(self) -> list[Key]:
         """Return all nodes but the end, each before those it leads to."""
-        found: list[Node] = []
-        seen: set[Node] = {END}
-        stack: list[tuple[Node, bool]] = [(self.graph.start, False)]
+        found: list[Key] = []
+        seen: set[Key] = {(END, ())}
+        stack: list[tuple[Key, bool]] = [((self._graph.start, ()), False)]
         while stack:
-            node, left = stack.pop()
+            key, left = stack.pop()
             if left:
-                found.append(node)
-            elif node not in seen:
-                seen.add(node)
-                stack.append((node, True))
-                stack.extend((after, False) for after in set(self.nexts(node)))
+                found.append(key)
+            elif key not in seen:
+                seen.add(key)
+                self._nexts[key] = self._afters(key)
+                stack.append((key, True))
+                stack.extend((after, False) for after in dict.fromkeys(self._nexts[key]))
         found.reverse()
         return found
 
-    def extremes(self) -> tuple[Floats, Floats]:
-        """Return the least and the greatest sum of each metric over all walks, exactly."""
-        zeros = np.zeros(len(self.metrics))
-        found = {END: (zeros, zeros)}
-        for node in reversed(self.order()):
-            costs, nexts = self.costs(node), self.nexts(node)
-            low = costs + np.array([found[each][0] for each in nexts])
-            high = costs + np.array([found[each][1] for each in nexts])
-            if nexts[0][0] == "second" and self.merged_seconds:
-                low, high = self._pairs(costs, nexts[0], found)
-            found[node] = (low.min(axis=0), high.max(axis=0))
-        return found[self.graph.start]
+    def _afters(self, key: Key) -> list[Key]:
+        """Return what the choices at a node lead to."""
+        node, lane = key
+        nexts = self._graph.step(node).nexts
+        if node[0] == "fields" and nexts[0][0] in _IN_BLOCK:
+            self._table(self._graph.once(node)[0], ())
+            lanes = self._lanes[self._graph.once(node)[0]]
+            return list(zip(nexts, lanes, strict=True))
+        return [(any_first(each), lane if each[0] in _IN_BLOCK else ()) for each in nexts]
 
-    def _pairs(
-        self, firsts: Floats, second: Node, found: Mapping[Node, tuple[Floats, Floats]]
-    ) -> tuple[Floats, Floats]:
-        """Return the extreme sums of two different mixers and what follows, (pairs, metrics)."""
-        pairs = firsts[:, None] + self.costs(second)
-        different = pairs[~np.eye(len(firsts), dtype=np.bool_)]
-        low, high = found[self.graph.step(second).nexts[0]]
-        return different + low, different + high
+    def _table(self, once: Node, lane: Lane) -> int:
+        """Return the number of the table of a node whose choices are built once."""
+        kind = once[0]
+        if kind not in ("before", "fields", "mixer", "head"):
+            return self._numbered(len(self._graph.step(once).rows))
+        key = once, (lane if kind == "mixer" else ())
+        if key not in self._table_of:
+            rows = self._graph.step(once).rows
+            if kind == "fields":
+                varied = self._graph.step(once).nexts[0][0] in _IN_BLOCK
+                found = [self._block(once, cast(Block, row.component), varied) for row in rows]
+                costs = [cost for cost, _ in found]
+                self._lanes[once] = [each for _, each in found]
+            elif kind == "mixer":
+                costs = [self._mixer(row.component, lane) for row in rows]
+            else:
+                costs = [self._single(self._graph.parts(once, row)) for row in rows]
+            self._table_of[key] = len(self._tables)
+            self._tables.append(costs)
+        return self._table_of[key]
+
+    def _numbered(self, rows: int) -> int:
+        """Return the number of a table of so many choices that cost nothing."""
+        if rows not in self._table_of:
+            self._table_of[rows] = len(self._tables)
+            self._tables.append([[0.0] * len(self._metrics)] * rows)
+        return self._table_of[rows]
+
+    # Costs of one choice --------------------------------------------------------------------
+
+    def _amounts(
+        self, component: Component, in_shapes: tuple[Shape, ...], width: int | None
+    ) -> tuple[list[float], float]:
+        """Return the sums of a part (zero in place of the peak), and its working memory."""
+        key = (component, in_shapes, width)
+        if key not in self._known:
+            part = Part(
+                name=component.kind,
+                component=component,
+                inputs=(IMAGE,) * len(in_shapes),
+                in_shapes=in_shapes,
+                width=width,
+                out_shape=component.out_shape(in_shapes[0], width),
+            )
+            found = self._part_costs(part)
+            sums = [0.0 if name == PEAK_MEMORY else found[name] for name in self._metrics]
+            self._known[key] = sums, found[WORKING_MEMORY] if self._peak else 0.0
+        return self._known[key]
+
+    def _summed(self, uses: Sequence[tuple[Component, Use]], rest: float = 0.0) -> list[float]:
+        """Return what components cost together; ``rest`` is the peak of what is not among them."""
+        total, peak = [0.0] * len(self._metrics), rest
+        for component, use in uses:
+            sums, working = self._amounts(component, use.in_shapes, use.width)
+            total = [mine + use.times * each for mine, each in zip(total, sums, strict=True)]
+            peak = max(peak, use.alive + working)
+        return self._with_peak(total, peak)
+
+    def _with_peak(self, sums: list[float], peak: float) -> list[float]:
+        return [peak if n == PEAK_MEMORY else s for n, s in zip(self._metrics, sums, strict=True)]
+
+    def _single(self, parts: Sequence[Part]) -> list[float]:
+        """Return the costs of what is alone with its input: stem, downsampling or head."""
+        uses = [Use.alone(part.component, part.in_shapes, part.width) for part in parts]
+        return self._summed([(use.component, use) for use in uses])
+
+    def _mixer(self, component: Component | None, lane: Lane) -> list[float]:
+        """Return the costs of the varied mixer of one block."""
+        assert component is not None
+        if component.absent:
+            return [0.0] * len(self._metrics)
+        *uses, rest = lane
+        return self._summed([(component, use) for use in uses], rest)
+
+    def _block(self, node: Node, block: Block, varied: bool) -> tuple[list[float], Lane]:
+        """Return the costs of a block without its varied mixer, and the lane of that mixer."""
+        shape = node[2]
+        if not varied:
+            return self._rest(block, self._wiring(block, shape)), ()
+        bare = self._wiring(_with_mixer(block, IdentityMixer()), shape)
+        least = self._rest(block, bare)
+        rows = self._graph.mixers(node[1], shape, block.name)
+        present = next((row.component for row in rows if not _absent(row.component)), None)
+        if present is None:
+            return least, (0.0,)
+        uses = self._wiring(_with_mixer(block, present), shape)
+        cost = self._rest(block, uses)
+        lane = [replace(use, component=present) for use in uses if use.field == VARIED]
+        if not self._peak:
+            return cost, (*(replace(use, alive=0) for use in lane), 0.0)
+        # Beside the rest, more can be alive if there is a mixer: then that comes with the mixer.
+        at = self._metrics.index(PEAK_MEMORY)
+        more = cost[at] if cost[at] > least[at] else 0.0
+        return self._with_peak(cost, least[at]), (*lane, more)
+
+    def _rest(self, block: Block, uses: Sequence[Use]) -> list[float]:
+        """Return the costs of what a block uses beside its varied mixer."""
+        rest = [use for use in uses if use.field != VARIED]
+        return self._summed([(_own(block, use), use) for use in rest])
+
+    def _wiring(self, block: Block, shape: Shape) -> list[Use]:
+        """Return what a block uses; what it depends on is said at ``Block.wire``."""
+        inner = [
+            type(each) if isinstance(each, Layer) else each for each in block.components().values()
+        ]
+        key = (type(block), shape, *inner, *block.knobs().values())
+        if key not in self._wirings:
+            self._wirings[key] = wiring_of(block, shape)
+        return self._wirings[key]
+
+
+def _own(block: Block, use: Use) -> Component:
+    """Return the component that a use stands for in this block."""
+    return use.component if use.field is None else getattr(block, use.field)
+
+
+def _with_mixer(block: Block, mixer: Component) -> Block:
+    return replace(block, **cast(Any, {VARIED: mixer}))
+
+
+def _absent(component: Component | None) -> bool:
+    return component is None or component.absent
 
 
 def any_first(node: Node) -> Node:

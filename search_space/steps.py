@@ -7,8 +7,8 @@ choices from there on, so counting, bounds and sampling are sums over this graph
 =========  ==========================================  =================================
 kind       the rest of the node                        what is chosen
 =========  ==========================================  =================================
-depth      stage, map before (none: the image)         number of blocks; 0: no stage
-width      stage, map before, depth                    channels
+depth      stage, map before, map                      number of blocks; 0: no stage
+width      stage, map before (none: the image), depth  channels
 before     stage, map before, depth, width             stem or downsampling
 block      stage, map, depth                           kind of block
 fields     stage, map, depth, block                    all but the varied mixer
@@ -18,12 +18,16 @@ second     stage, map, depth, block, pattern, first    the second mixer
 head       map                                         head
 end                                                    nothing
 =========  ==========================================  =================================
+
+Where the depth can be 0 it is chosen first (its map is none), else after ``before`` (the map before
+is none, and the depth in the nodes up to there): so the graph does not grow by the product of all
+widths before, widths and depths.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import accumulate, product
 from typing import Any, cast
 
 from .base import Block, Component, Resampler
@@ -76,6 +80,16 @@ class Step:
     """In how many ways the walk can go on after each choice."""
 
     @cached_property
+    def all(self) -> int:
+        """All choices, as a set of bits."""
+        return (1 << len(self.rows)) - 1
+
+    @cached_property
+    def cumulative(self) -> tuple[int, ...]:
+        """Sums of ``counts`` up to each choice."""
+        return tuple(accumulate(self.counts))
+
+    @cached_property
     def tree(self) -> Branch | int:
         """The decisions that lead to each choice."""
         return decision_tree(self.rows, self.path)
@@ -122,7 +136,7 @@ class StepGraph:
         self._steps: dict[Node, Step] = {}
         self._counts: dict[Node, int] = {END: 1}
         self._rows: dict[Any, tuple[Row, ...]] = {}
-        self.start: Node = ("depth", 0, None)
+        self.start: Node = self._enter(0, None)
 
     def step(self, node: Node) -> Step:
         """Return what can be chosen at ``node``; only choices that lead to an end."""
@@ -140,9 +154,11 @@ class StepGraph:
 
     def count(self, node: Node) -> int:
         """Return the number of ways from ``node`` to the end, exactly."""
+        if node[0] == "second":  # all choices but the first mixer lead on alike
+            node = node[:-1]
         if node not in self._counts:
-            if node[0] == "second":  # all choices but the first mixer lead on alike
-                _, index, shape, _, name, _, _ = node
+            if node[0] == "second":
+                _, index, shape, _, name, _ = node
                 others = len(self.mixers(index, shape, name)) - 1
                 self._counts[node] = others * self.count(self._after(index, shape))
             else:
@@ -163,8 +179,7 @@ class StepGraph:
 
     def option(self, index: int, name: str) -> Option:
         """Return one kind of block of a stage."""
-        options = self._stages[index].block.options
-        return next(option for option in options if option.cls.name == name)
+        return self._stages[index].block.by_name[name]
 
     def mixers(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
         """Return the rows of the varied mixer of one kind of block."""
@@ -221,23 +236,30 @@ class StepGraph:
             case _:
                 return self._classify(*rest)
 
-    def _after(self, index: int, shape: Shape | None) -> Node:
-        if index + 1 < len(self._stages):
-            return ("depth", index + 1, shape)
-        return ("head", shape)
+    def _enter(self, index: int, shape: Shape | None) -> Node:
+        """Return the first node of a stage; after the last, that of the head."""
+        if index == len(self._stages):
+            return ("head", shape)
+        if 0 in self._stages[index].depth.values:
+            return ("depth", index, shape, None)
+        return ("width", index, shape, None)
 
-    def _depth(self, index: int, shape: Shape | None) -> "Ways":
+    def _after(self, index: int, shape: Shape | None) -> Node:
+        return self._enter(index + 1, shape)
+
+    def _depth(self, index: int, before: Shape | None, shape: Shape | None) -> "Ways":
         domain = self._stages[index].depth
-        ways = [
-            (
-                value_row(domain, depth),
-                ("width", index, shape, depth) if depth else self._after(index, shape),
-            )
-            for depth in domain.values
-        ]
+        ways: list[tuple[Row, Node]] = []
+        for depth in cast(Sequence[int], domain.values):
+            after: Node = ("width", index, before, depth)
+            if shape is not None:
+                after = ("block", index, shape, depth)
+            elif not depth:
+                after = self._after(index, before)
+            ways.append((value_row(domain, depth), after))
         return f"stages.{index}.depth", ways
 
-    def _width(self, index: int, shape: Shape | None, depth: int) -> "Ways":
+    def _width(self, index: int, shape: Shape | None, depth: int | None) -> "Ways":
         domain = self._stages[index].width
         ways = [
             (value_row(domain, width), ("before", index, shape, depth, width))
@@ -245,14 +267,15 @@ class StepGraph:
         ]
         return f"stages.{index}.width", ways
 
-    def _before(self, index: int, shape: Shape | None, depth: int, width: int) -> "Ways":
+    def _before(self, index: int, shape: Shape | None, depth: int | None, width: int) -> "Ways":
         slot = self._stem if shape is None else self._stages[index].downsampling
         rows = () if slot is None else self.rows(slot, shape or self.image, width)
         ways: list[tuple[Row, Node]] = []
         for row in rows:
             resampler = cast(Resampler, row.component)
             out = resampler.out_shape(shape or self.image, width)
-            ways.append((row, ("block", index, out, depth)))
+            after: Node = ("block", index, out, depth)
+            ways.append((row, after if depth else ("depth", index, None, out)))
         return "stem" if shape is None else f"stages.{index}.downsampling", ways
 
     def _block(self, index: int, shape: Shape, depth: int) -> "Ways":
@@ -312,36 +335,29 @@ class StepGraph:
     # What a choice adds to the network ------------------------------------------------------
 
     def once(self, node: Node) -> tuple[Node, int]:
-        """Return a node whose choices add the same parts but once, and how many times this does."""
+        """Return a node whose choices add the same parts but once, and how many times this does.
+
+        That of a second mixer offers the first too.
+        """
         match node:
             case ("fields", index, shape, depth, name):
                 return ("fields", index, shape, 1, name), depth
             case ("mixer", index, shape, depth, name, pattern):
                 times = depth - len(second_mixer_at(pattern, depth))
                 return ("mixer", index, shape, 1, name, "uniform"), times
-            case ("second", index, shape, depth, name, pattern, _):  # less the first mixer
+            case ("second", index, shape, depth, name, pattern, _):
                 times = len(second_mixer_at(pattern, depth))
                 return ("mixer", index, shape, 1, name, "uniform"), times
             case _:
                 return node, 1
 
     def parts(self, node: Node, row: Row) -> tuple[Part, ...]:
-        """Return the parts that a choice adds to the network, once; see ``once``.
-
-        The parts of ``fields`` are those of the block without its varied mixer.
-        """
-        component = row.component
+        """Return the parts that a stem, downsampling or head adds to the network."""
         match node:
             case ("before", _, shape, _, width):
-                return _single(component, shape or self.image, width)
+                return _single(row.component, shape or self.image, width)
             case ("head", shape):
-                return _single(component, shape, self.classes)
-            case ("fields", _, shape, *_):
-                parts = PartList.start(shape)
-                cast(Block, component).wire(parts, IMAGE)
-                return tuple(part for part in parts.parts if part.name != VARIED)
-            case ("mixer" | "second", _, shape, *_):
-                return _single(component, shape, None)
+                return _single(row.component, shape, self.classes)
             case _:
                 return ()
 

@@ -10,17 +10,18 @@ from typing import Any
 
 from ..evaluators.accuracy.data import DataSpec, SearchData, load_search_data
 from ..evaluators.base import METRICS, metric
-from ..evaluators.cost.cost import ADDITIVE_METRICS, additive_costs
+from ..evaluators.cost.cost import additive_costs
 from ..evaluators.cost.evaluator import CostEvaluator
 from ..evaluators.latency.settings import LatencySettings
 from ..results.settings import StudySettings
 from ..results.storage import DEFAULT_STORAGE, file_beside
 from ..results.study import Study
-from ..search_space.check import check
 from ..search_space.errors import InputError, unknown_name
 from ..search_space.feasibility import Constraint
 from ..search_space.files import load_space
+from ..search_space.moves import moves
 from ..search_space.space import SearchSpace
+from ..search_space.step_costs import step_table
 from .base import Objective
 from .engines import load_engine
 from .loop import Listener, SearchLoop
@@ -142,12 +143,6 @@ def prepare(options: SearchOptions) -> Prepared:
     device = choose_device(options.device)
     recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
     exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
-    for each in exact:
-        if each.metric not in ADDITIVE_METRICS:
-            steering = ", ".join(ADDITIVE_METRICS)
-            raise InputError(
-                f"a hard constraint on an exact metric must be on one of {steering}, but got {each}"
-            )
     rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")
     wanted = {"accuracy", "latency", *options.objectives, *(each.metric for each in rest)}
     latency = LatencySettings()
@@ -238,8 +233,9 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
     try:
         return space.constrained(constraints, additive_costs)
     except InputError as error:
-        found = check(space, constraints, metrics=ADDITIVE_METRICS, costs=additive_costs)
-        raise InputError(f"{error}; {'; '.join(found.moves)}") from None
+        names = tuple(dict.fromkeys(each.metric for each in constraints))
+        table = step_table(space.graph, names, additive_costs)
+        raise InputError(f"{error}; {'; or '.join(moves(table, constraints))}") from None
 
 
 def parse_constraints(texts: tuple[str, ...]) -> tuple[Constraint, ...]:

@@ -1,6 +1,5 @@
 """The cost of one module: what fvcore counts with our handles, from one trace."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -8,11 +7,12 @@ from torch import Tensor, nn
 
 from ...search_space.base import Component
 from ...search_space.folding import fold, foldable
+from ...search_space.liveness import FLOAT_BYTES, map_bytes
 from ...search_space.shapes import Shape
 from .handles import Count, UncountableOperation
 from .memory import working_memory
 from .trace import Graph, Tracer, counts, operations, saved_tensors, trace
-from .value import COUNTED, FLOAT_BYTES, MAC_KINDS, Cost, Row
+from .value import COUNTED, MAC_KINDS, Cost, Row
 
 _TRACER = Tracer()
 
@@ -41,11 +41,6 @@ def _bytes(tensor: Tensor) -> int:
     if tensor.is_complex():
         return 2 * FLOAT_BYTES * tensor.numel()
     return (FLOAT_BYTES if tensor.is_floating_point() else tensor.element_size()) * tensor.numel()
-
-
-def map_bytes(shape: Sequence[int]) -> int:
-    """Return the bytes of a map of one image."""
-    return FLOAT_BYTES * math.prod(shape)
 
 
 def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> Row:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...search_space.architecture import Architecture
+from ...search_space.liveness import map_bytes
 from ...search_space.parts import Part
-from .analysis import map_bytes
 from .fold import Fold
 from .handles import UncountableOperation
 from .table import CostTable, Integers
@@ -48,7 +48,9 @@ def part_cost(part: Part) -> Cost:
 
 
 def additive_costs(part: Part) -> Mapping[str, int]:
-    """Return the metrics of one part that add up over a network, by name.
+    """Return the metrics of one part that add up over a network, and its working memory, by name.
+
+    ``working_memory`` is the most bytes alive beside its inputs.
 
     Raises:
         UncountableOperation: If an operation in it has no formula.
@@ -56,7 +58,13 @@ def additive_costs(part: Part) -> Mapping[str, int]:
     row = _part_row(part)
     params, param_bytes, activations = row[:3]
     macs = sum(row[column] for column in _MAC_COLUMNS)
-    return dict(zip(ADDITIVE_METRICS, (params, macs, activations, param_bytes), strict=True))
+    return {
+        "params": params,
+        "macs": macs,
+        "activations": activations,
+        "param_bytes": param_bytes,
+        "working_memory": row[-1],
+    }
 
 
 def _part_row(part: Part) -> list[int]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from ...search_space.architecture import Architecture, Stage, canonical_component
 from ...search_space.base import Block, Component, Layer, field_domains, field_kinds
+from ...search_space.liveness import map_bytes
 from ...search_space.shapes import Shape
-from .analysis import map_bytes
+from ...search_space.wiring import wiring_of
 from .table import CostTable, Entry
-from .wiring import wiring_of
 
 _MOST_KNOWN = 100_000  # components met, before all are forgotten
 

@@ -3,9 +3,9 @@
 import itertools
 from collections.abc import Sequence
 
+from ...search_space.liveness import FLOAT_BYTES
 from .handles import Value, elements, is_tensor, is_view, sizes
 from .trace import Graph, Operation
-from .value import FLOAT_BYTES
 
 Owners = frozenset[int]
 """The tensors whose memory a value has, by number."""

@@ -26,9 +26,6 @@ COLUMNS = ("params", "param_bytes", *COUNTED, "training_params", "training_macs"
 Row = tuple[int, ...]
 """The values of ``COLUMNS``, then the working memory: the most bytes alive beside the inputs."""
 
-FLOAT_BYTES = 4
-"""Bytes of a number: float32."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:

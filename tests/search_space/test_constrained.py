@@ -4,6 +4,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 from nas_explorer.search_space.architecture import Architecture, component_text
 from nas_explorer.search_space.check import check
@@ -12,7 +13,12 @@ from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.guide import Guide
+from nas_explorer.search_space.liveness import alive_bytes
+from nas_explorer.search_space.moves import moves
 from nas_explorer.search_space.parts import Part
+from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.step_costs import step_table
+from nas_explorer.search_space.step_table import CostedStep, StepTable
 
 from .spaces import MEETING, SMALL, every_architecture, small_space
 
@@ -24,12 +30,22 @@ def costs(part: Part) -> Mapping[str, float]:
     """Two costs that depend on everything and on nothing that means anything."""
     text = f"{component_text(part.component)} {part.in_shapes} {part.width}"
     mixed = zlib.crc32(text.encode())
-    return {"red": mixed % 101, "blue": mixed // 101 % 53}
+    return {"red": mixed % 101, "blue": mixed // 101 % 53, "working_memory": mixed // 7 % 999}
 
 
 def totals(architecture: Architecture) -> tuple[float, float]:
     each = [costs(part) for part in architecture.parts()]
     return sum(cost["red"] for cost in each), sum(cost["blue"] for cost in each)
+
+
+def peak(architecture: Architecture) -> float:
+    parts = architecture.parts()
+    working = [costs(part)["working_memory"] for part in parts]
+    return max(map(sum, zip(alive_bytes(parts, architecture.input), working, strict=True)))
+
+
+def table_of(space: SearchSpace, *metrics: str) -> StepTable:
+    return step_table(space.graph, metrics or ("red", "blue"), costs)
 
 
 def limits(text: str, share: float) -> tuple[list[Constraint], set[str]]:
@@ -56,7 +72,24 @@ def test_exactly_what_keeps_the_constraints_is_enumerated(text: str, share: floa
     drawn = [draw.architecture.digest for draw in constrained.enumerate()]
     assert set(drawn) == kept
     assert constrained.guide is not None and constrained.guide.exact
-    assert constrained.guide.feasible == len(drawn)
+    assert constrained.guide.feasible == len(drawn) == constrained.size()
+    every = every_architecture(text)
+    for digest in list(every)[::5]:
+        assert constrained.contains(every[digest]) == (digest in kept)
+
+
+@pytest.mark.parametrize("bounds", [("<=", 0.1), ("<=", 0.5), (">=", 0.7), ("==", 0.6)])
+@every_space
+def test_the_peak_memory_is_kept_exactly(text: str, bounds: tuple[str, float]) -> None:
+    every = every_architecture(text)
+    peaks = {digest: peak(each) for digest, each in every.items()}
+    sign, share = bounds
+    value = sorted(peaks.values())[int(share * (len(peaks) - 1))]
+    constraints = [Constraint.parse(f"peak_memory{sign}{value}"), Constraint.parse("red>=0")]
+    kept = {digest for digest, each in peaks.items() if constraints[0].holds(each)}
+    space = small_space(text).constrained(constraints, costs)
+    drawn = [draw.architecture.digest for draw in space.enumerate()]
+    assert set(drawn) == kept and space.size() == len(drawn)
 
 
 @pytest.mark.parametrize("name", ["patterns", "kinds of blocks"])
@@ -81,7 +114,7 @@ def test_thinned_sums_never_lead_astray(cap: int) -> None:
     for text in SPACES.values():
         constraints, kept = limits(text, 0.3)
         space = small_space(text)
-        guide = Guide(graph=space.graph, constraints=constraints, costs=costs, cap=cap)
+        guide = Guide(table=table_of(space), constraints=constraints, cap=cap)
         if guide.feasible:
             steered = space.constrained(constraints, costs)
             object.__setattr__(steered, "guide", guide)
@@ -96,7 +129,7 @@ def test_a_single_upper_bound_is_exact_however_few_sums_are_kept() -> None:
         space = small_space(text)
         for bound, feasible in ((min(sums), True), (min(sums) - 1, False)):
             constraint = Constraint(metric="red", high=bound)
-            guide = Guide(graph=space.graph, constraints=[constraint], costs=costs, cap=2)
+            guide = Guide(table=table_of(space), constraints=[constraint], cap=2)
             assert bool(guide.feasible) == feasible
 
 
@@ -140,16 +173,55 @@ def test_strict_and_doubled_bounds() -> None:
 def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
     space = small_space(text)
     reds = [totals(each)[0] for each in every_architecture(text).values()]
-    told = check(space, [], metrics=["red", "blue"], costs=costs)
+    peaks = [peak(each) for each in every_architecture(text).values()]
+    told = check(table_of(space, "red", "peak_memory"), [])
+    spread = told.spreads["peak_memory"]
+    assert (spread.low, spread.high) == (min(peaks), max(peaks))
     assert told.walks == space.size() and told.share == 1
     assert (told.spreads["red"].low, told.spreads["red"].high) == (min(reds), max(reds))
     assert min(reds) <= told.spreads["red"].median <= max(reds)
-    none = check(space, [Constraint.parse("red<=1")], metrics=["red"], costs=costs)
+    none = check(table_of(space), [Constraint.parse("red<=1")])
     assert none.share == 0
     assert none.moves == (f"red<=1 must become red<={min(reds)} or more",)
     constraints, kept = limits(text, 0.5)
-    some = check(space, constraints, metrics=["red", "blue"], costs=costs)
+    some = check(table_of(space), constraints)
     assert some.exact and (some.share > 0) == bool(kept)
+
+
+@every_space
+def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
+    """Each bound alone can be kept, all together cannot: against enumeration."""
+    space = small_space(text)
+    every = [(*totals(each), peak(each)) for each in every_architecture(text).values()]
+    reds, _, peaks = zip(*every, strict=True)
+    least = min(peaks)
+    tight = [max(blue for _, blue, peak in every if peak <= least) + 1, min(reds)]
+    constraints = [
+        Constraint(metric="peak_memory", high=least),
+        Constraint(metric="blue", low=tight[0]),
+    ]
+    found = moves(table_of(space, "red", "blue", "peak_memory"), constraints)
+    most = max(blue for _, blue, _ in every)
+    if tight[0] > most:
+        assert found == (f"blue>={tight[0]} must become blue>={most} or less",)
+        return
+    higher = min(peak for _, blue, peak in every if blue >= tight[0])
+    assert found == (
+        f"peak_memory<={least} must become peak_memory<={higher} or more",
+        f"blue>={tight[0]} must become blue>={tight[0] - 1} or less",
+    )
+
+
+def test_several_bounds_move_where_one_is_not_enough() -> None:
+    """Three choices, each of which keeps one of three bounds."""
+    step = CostedStep(table=0, times=1, nexts=np.array([1]), second=False)
+    costs_RM = np.array([[0.0, 7, 9], [6, 1, 9], [6, 8, 2]])
+    table = StepTable(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))
+    texts = "red<=-3", "blue<2", "peak_memory in 2..5"
+    assert moves(table, [Constraint.parse(each) for each in texts]) == (
+        "red<=-3 must become red<=0 or more and blue<2 must become blue<=7 or more "
+        "and peak_memory in 2..5 must become peak_memory in 2..9 or more",
+    )
 
 
 @pytest.mark.parametrize(

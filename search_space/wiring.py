@@ -1,14 +1,13 @@
 """How often a block uses each of its components: then its cost is a sum over their costs."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...search_space.base import Block, Component
-from ...search_space.parts import IMAGE, Part, PartList
-from ...search_space.shapes import Shape
-from .analysis import map_bytes
+from .base import Block, Component
+from .liveness import alive_bytes, map_bytes
+from .parts import IMAGE, PartList
+from .shapes import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,26 +27,17 @@ class Use:
     alive: int
     """The most bytes alive before it runs, its inputs among them."""
 
-
-def alive_bytes(parts: Sequence[Part], image: Shape) -> list[int]:
-    """Return the bytes of the maps alive while each part runs, its output left out.
-
-    A map lives from the part that makes it to the last that takes it; ``Network`` runs parts so.
-
-    Args:
-        parts: In the order in which they run.
-        image: The shape of the map that they start from.
-    """
-    last = {name: index for index, part in enumerate(parts) for name in part.inputs}
-    size = {IMAGE: map_bytes(image)} | {part.name: map_bytes(part.out_shape) for part in parts}
-    found: list[int] = []
-    alive = size[IMAGE]
-    for index, part in enumerate(parts):
-        found.append(alive)
-        alive += size[part.name] - sum(
-            size[name] for name in set(part.inputs) if last[name] == index
+    @classmethod
+    def alone(cls, component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> "Use":
+        """Return the use of a component once, with nothing alive but its inputs."""
+        return cls(
+            component=component,
+            field=None,
+            in_shapes=in_shapes,
+            width=width,
+            times=1,
+            alive=sum(map(map_bytes, in_shapes)),
         )
-    return found
 
 
 def wiring_of(block: Block, shape: Shape) -> list[Use]:

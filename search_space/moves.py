@@ -1,0 +1,106 @@
+"""Where no architecture keeps all constraints: which bounds to move, and to what values."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .feasibility import Constraint
+from .guide import Guide
+from .step_table import PEAK_MEMORY, Floats, StepTable
+
+
+def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...]:
+    """Return what makes something feasible, each line by itself.
+
+    A bound that nothing keeps moves to the least or greatest value there is. Where the bounds can
+    only not be kept together, each line moves one more of them, if that is enough, and else one
+    line moves as many as it takes. The values are such that something is feasible; they are the
+    nearest such values where all sums are known (see ``Guide``).
+    """
+    low, high = (dict(zip(table.metrics, each.tolist(), strict=True)) for each in table.extremes())
+    alone = [_within(each, low[each.metric], high[each.metric]) for each in constraints]
+    if not Guide(table=table, constraints=alone).empty:
+        return (_told(constraints, alone),)
+    found: list[str] = []
+    for index, each in enumerate(alone):
+        others = [*alone[:index], *alone[index + 1 :]]
+        for moved in _nearest(table, each, others):
+            found.append(_told(constraints, [*alone[:index], moved, *alone[index + 1 :]]))
+    return tuple(found) or (_told(constraints, _one_by_one(table, alone)),)
+
+
+def _within(constraint: Constraint, low: float, high: float) -> Constraint:
+    """Return the constraint, moved if need be so that some value from low to high keeps it."""
+    if constraint.high < low or (constraint.strict and constraint.high == low):
+        return replace(constraint, high=low, strict=False)
+    if constraint.low > high or (constraint.strict and constraint.low == high):
+        return replace(constraint, low=high, strict=False)
+    return constraint
+
+
+def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Constraint]:
+    """Return the constraints, each moved if it cannot be kept together with those before."""
+    kept: list[Constraint] = []
+    for each in constraints:
+        if Guide(table=table, constraints=[*kept, each]).empty:
+            each = next(iter(_nearest(table, each, kept)), each)
+        kept.append(each)
+    return kept
+
+
+def _nearest(
+    table: StepTable, constraint: Constraint, others: Sequence[Constraint]
+) -> list[Constraint]:
+    """Return the constraint moved up, and moved down, as little as the others ask for.
+
+    None if the others alone cannot be kept; at most two.
+    """
+    if constraint.metric == PEAK_MEMORY:
+        return _nearest_peaks(table, constraint, others)
+    guide = Guide(table=table, constraints=[*others, Constraint(metric=constraint.metric)])
+    values = guide.values(constraint.metric)
+    above, below = values[values > constraint.high], values[values < constraint.low]
+    return _moved(constraint, above[:1], below[-1:])
+
+
+def _nearest_peaks(
+    table: StepTable, constraint: Constraint, others: Sequence[Constraint]
+) -> list[Constraint]:
+    """Return the same for the peak memory: its possible values are those of the choices."""
+    column = table.metrics.index(PEAK_MEMORY)
+    values = np.unique(np.concatenate([each[:, column] for each in table.tables]))
+
+    def enough(bounds: Constraint) -> bool:
+        return not Guide(table=table, constraints=[*others, bounds]).empty
+
+    def first(candidates: Sequence[float], side: str) -> Floats:
+        """Return the first that is enough: all after it are too."""
+        start, end = 0, len(candidates)
+        while start < end:
+            middle = (start + end) // 2
+            bounds = Constraint(metric=PEAK_MEMORY)
+            if side == "high":
+                bounds = replace(bounds, high=candidates[middle])
+            else:
+                bounds = replace(bounds, low=candidates[middle])
+            start, end = (start, middle) if enough(bounds) else (middle + 1, end)
+        return np.array(candidates[start : start + 1])
+
+    above = first(values[values > constraint.high].tolist(), "high")
+    below = first(values[values < constraint.low][::-1].tolist(), "low")
+    return _moved(constraint, above, below)
+
+
+def _moved(constraint: Constraint, above: Floats, below: Floats) -> list[Constraint]:
+    raised = [replace(constraint, high=value, strict=False) for value in above.tolist()]
+    return raised + [replace(constraint, low=value, strict=False) for value in below.tolist()]
+
+
+def _told(before: Sequence[Constraint], after: Sequence[Constraint]) -> str:
+    """Return in words what was moved."""
+    return " and ".join(
+        f"{old} must become {new} or {'more' if new.high > old.high else 'less'}"
+        for old, new in zip(before, after, strict=True)
+        if old != new
+    )

@@ -1,0 +1,192 @@
+"""The steps of a space by number, with what each choice costs: all that constraints need.
+
+Nothing but numbers is in it, so that it can be kept on disk and used where torch is not loaded.
+
+Shape suffixes: R choices of a step, M metrics.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+PEAK_MEMORY = "peak_memory"
+"""The metric that is the largest of its parts' values; all others are sums."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CostedStep:
+    """One step: what its choices cost, and where they lead."""
+
+    table: int
+    """Number of the table of costs."""
+    times: int
+    """How often the choice is built; sums count so often."""
+    nexts: Integers
+    """Number of the step after each choice, (R,), or (1,) where all lead to one."""
+    second: bool
+    """Whether it is that of a second mixer, which must differ from the choice before."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StepTable:
+    """Steps in an order in which each comes before those that it leads to. 0 is the start.
+
+    The number after the last stands for the end. The step of a second mixer is one for all first
+    mixers and offers them all: the one that was taken first is to be left out.
+    """
+
+    metrics: tuple[str, ...]
+    """What is counted."""
+    tables: tuple[Floats, ...]
+    """Costs of choices that are built once, (R, M)."""
+    steps: tuple[CostedStep, ...]
+    """The steps."""
+
+    @property
+    def end(self) -> int:
+        """The number of the end."""
+        return len(self.steps)
+
+    @cached_property
+    def largest(self) -> NDArray[np.bool_]:
+        """Which metrics are the largest of their parts' values, (M,)."""
+        return np.array([name == PEAK_MEMORY for name in self.metrics], dtype=np.bool_)
+
+    def choices(self, number: int) -> int:
+        """Return how many choices a step has."""
+        return len(self.tables[self.steps[number].table])
+
+    def costs(self, number: int) -> Floats:
+        """Return what the choices of a step cost, (R, M)."""
+        step = self.steps[number]
+        return self.tables[step.table] * np.where(self.largest, 1, step.times)
+
+    def add(self, spent_M: Floats, cost_M: Floats) -> Floats:
+        """Return what is spent after a choice."""
+        return np.where(self.largest, np.maximum(spent_M, cost_M), spent_M + cost_M)
+
+    def groups(self, number: int) -> list[tuple[int, Integers | None]]:
+        """Return the steps that a step leads to, each with the choices that do; none: all."""
+        nexts = self.steps[number].nexts
+        if len(nexts) == 1:
+            return [(int(nexts[0]), None)]
+        return [(int(each), np.flatnonzero(nexts == each)) for each in np.unique(nexts)]
+
+    @cached_property
+    def ways(self) -> tuple[int, ...]:
+        """In how many ways a walk can go on from each step and from the end, exactly.
+
+        From the step of a second mixer as if the first could be taken again.
+        """
+        found = [0] * self.end + [1]
+        for number in range(self.end - 1, -1, -1):
+            count = 0
+            for after, rows in self.groups(number):
+                ways = found[after] * (self.choices(number) if rows is None else len(rows))
+                count += ways - ways // self.choices(after) if self.is_second(after) else ways
+            found[number] = count
+        return tuple(found)
+
+    def is_second(self, number: int) -> bool:
+        """Whether a step is that of a second mixer."""
+        return number < self.end and self.steps[number].second
+
+    def extremes(self) -> tuple[Floats, Floats]:
+        """Return the least and the greatest value of each metric over all walks, exactly, (M,)."""
+        zeros = np.zeros((2, len(self.metrics)))
+        found = [zeros] * (self.end + 1)
+        for number in range(self.end - 1, -1, -1):
+            groups = self.groups(number)
+            if self.is_second(number):  # what it costs itself is in the pairs, at the first
+                found[number] = found[groups[0][0]]
+                continue
+            costs_RM = self.costs(number)
+            each: list[Floats] = []
+            for after, rows in groups:
+                own = costs_RM if rows is None else costs_RM[rows]
+                if self.is_second(after):
+                    low_high = self._pair(own, self.costs(after))
+                else:
+                    low_high = np.stack([own.min(axis=0), own.max(axis=0)])
+                each.append(self.add(found[after], low_high))
+            lows_highs = np.stack(each)
+            found[number] = np.stack([lows_highs[:, 0].min(axis=0), lows_highs[:, 1].max(axis=0)])
+        low, high = found[0]
+        return low, high
+
+    def _pair(self, first_RM: Floats, second_RM: Floats) -> Floats:
+        """Return the least and the greatest cost of two different choices, (2, M)."""
+        order = np.argsort(first_RM, axis=0)
+        low = self._crossed(first_RM, second_RM, order[:2])
+        high = self._crossed(first_RM, second_RM, order[-2:])
+        return np.stack([low.min(axis=0), high.max(axis=0)])
+
+    def _crossed(self, first_RM: Floats, second_RM: Floats, two: Any) -> Floats:
+        """Return the costs of two choices in one order and in the other, (2, M)."""
+        first = np.take_along_axis(first_RM, two, axis=0)
+        second = np.take_along_axis(second_RM, two, axis=0)
+        return self.add(first, second[::-1])
+
+    def sample(self, count: int, seed: int) -> Floats:
+        """Return the costs of walks, each as likely as any other, (count, M)."""
+        generator = np.random.default_rng(seed)
+        spent = np.zeros((count, len(self.metrics)))
+        firsts = np.full(count, -1)
+        at = np.zeros(count, dtype=np.int64)
+        for number, step in enumerate(self.steps):
+            here = np.flatnonzero(at == number)
+            if not len(here):
+                continue
+            rows = self._drawn(number, len(here), generator)
+            if step.second:  # of all but the first: those from it on move up by one
+                rows = generator.integers(self.choices(number) - 1, size=len(here))
+                rows += rows >= firsts[here]
+            firsts[here] = rows
+            spent[here] = self.add(spent[here], self.costs(number)[rows])
+            at[here] = step.nexts[rows if len(step.nexts) > 1 else 0]
+        return spent
+
+    def _drawn(self, number: int, count: int, generator: np.random.Generator) -> Integers:
+        """Return choices of one step, each with the chance that its ways give it."""
+        groups = self.groups(number)
+        choices = self.choices(number)
+        if len(groups) == 1:
+            return generator.integers(choices, size=count)
+        chances = np.zeros(choices)
+        for after, rows in groups:
+            chances[rows] = self.ways[after] / self.ways[number]
+        return generator.choice(choices, size=count, p=chances / chances.sum())
+
+
+def to_arrays(table: StepTable) -> dict[str, NDArray[Any]]:
+    """Return a table as arrays by name, for ``numpy.savez``."""
+    steps = table.steps
+    return {
+        "metrics": np.array(table.metrics),
+        "costs": np.concatenate(table.tables),
+        "lengths": np.array([len(each) for each in table.tables]),
+        "steps": np.array([(s.table, s.times, s.second, len(s.nexts)) for s in steps]),
+        "nexts": np.concatenate([each.nexts for each in steps]),
+    }
+
+
+def from_arrays(arrays: Any) -> StepTable:
+    """Read what ``to_arrays`` gave."""
+    tables = np.split(arrays["costs"], np.cumsum(arrays["lengths"])[:-1])
+    numbers: Sequence[Sequence[int]] = arrays["steps"].tolist()
+    nexts = np.split(arrays["nexts"], np.cumsum(arrays["steps"][:, 3])[:-1])
+    return StepTable(
+        metrics=tuple(arrays["metrics"].tolist()),
+        tables=tuple(tables),
+        steps=tuple(
+            CostedStep(table=table, times=times, nexts=after, second=bool(second))
+            for (table, times, second, _), after in zip(numbers, nexts, strict=True)
+        ),
+    )

@@ -1,0 +1,51 @@
+"""What the choices of a walk cost together is what the network costs."""
+
+import numpy as np
+import pytest
+from nas_explorer.evaluators.cost.cost import EXACT_METRICS, additive_costs, architecture_cost
+from nas_explorer.search_space.base import Block, field_kinds
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.files import space_from_data
+from nas_explorer.search_space.guide import Guide, Stand
+from nas_explorer.search_space.membership import ways_to
+from nas_explorer.search_space.step_costs import step_table
+from nas_explorer.search_space.tables import TABLES
+
+OFFERED = {
+    "mixer": ["identity", "pooling", "separable_conv", "attention"],
+    "channel_mixer": ["none", "mlp", "glu"],
+    "norm": ["none", "layer_norm"],
+    "residual": ["none", "plain", "layer_scale", "res_scale"],
+}
+
+
+@pytest.mark.parametrize("name", TABLES[Block])
+def test_the_choices_of_a_walk_cost_what_the_network_does(name: str) -> None:
+    kinds = field_kinds(TABLES[Block][name])
+    offered = {key: names for key, names in OFFERED.items() if key in kinds}
+    space = space_from_data(
+        {
+            "input": {"channels": 3, "resolution": 8, "classes": 2},
+            "stem": "patch",
+            "every_stage": {"block": {name: offered}},
+            "stages": [
+                {"width": 8, "depth": [1, 2, 3], "pattern": "any"},
+                {"width": 16, "depth": [0, 1], "downsampling": ["none", "conv"]},
+            ],
+            "head": "pooled",
+        }
+    )
+    table = step_table(space.graph, EXACT_METRICS, additive_costs)
+    guide = Guide(table=table, constraints=[Constraint(metric="params")])
+    for seed in range(30):
+        architecture = space.walk(RandomChooser(seed)).architecture
+        cost = architecture_cost(architecture)
+        for way in ways_to(space.graph, architecture.canonical):
+            stand, spent = Stand(guide), np.zeros(len(EXACT_METRICS))
+            for node, row in way:
+                stand.first = node[-1] if node[0] == "second" else None
+                costs = table.costs(stand.number)
+                spent = table.add(spent, costs[stand.take(space.graph.step(node).rows.index(row))])
+            assert stand.number == table.end
+            assert spent.tolist() == [getattr(cost, name) for name in EXACT_METRICS]
