@@ -8,6 +8,7 @@ from torch import nn
 
 from .activations import ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
+from .branches import DepthwiseBranches, NormedShortcut
 from .deformation import DeformableConv2d
 from .domains import Choice, IntRange
 from .norms import BatchNorm, LayerNorm, NoNorm
@@ -193,6 +194,33 @@ class MultiScaleDownsampling(Downsampling):
         return nn.Sequential(OrderedDict(norm=self.norm.build(shape), patches=patches))
 
 
+class DepthwiseDownsampling(Downsampling):
+    """A strided depthwise kernel, trained with a small one beside it, and a 1x1 map with shortcut.
+
+    Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021 (as in FFNet's code): 7x7 with a
+    3x3 kernel, each with a batch norm; all fold into two convolutions. Where the new channels are
+    no multiple of the old ones, the kernels have as many groups as divide both.
+    """
+
+    name = "depthwise"
+
+    kernel_size: Annotated[int, Choice((3, 5, 7, 9))] = 7
+    """Side of the kernel in pixels, odd, 3 to 9; the stride is 2."""
+    small_kernel: Annotated[int, Choice((0, 1, 3))] = 3
+    """Side of the kernel that is trained beside it; 0: none."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: halves, rounded up."""
+        return -(-height // 2), -(-width // 2)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
+        dwconv = DepthwiseBranches(shape.channels, branches, width=width, stride=2)
+        layers = OrderedDict[str, nn.Module](dwconv=dwconv, pwconv=NormedShortcut(width))
+        return nn.Sequential(layers)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoDownsampling(Downsampling):
     """The stage goes on with the map as it is: needs the same width as before."""
@@ -221,5 +249,6 @@ DOWNSAMPLINGS = table_of(
     DeformableDownsampling,
     RecursiveDownsampling,
     MultiScaleDownsampling,
+    DepthwiseDownsampling,
     NoDownsampling,
 )

@@ -1,6 +1,7 @@
 """Channel mixers: one table, one class and one line each."""
 
 from ..base import table_of
+from .conv_first import ConvFirstMlp
 from .edge import EdgeMlp
 from .glu import ConvGlu, Glu
 from .kan import Kan
@@ -12,6 +13,7 @@ from .wave import WaveMixer
 CHANNEL_MIXERS = table_of(
     Mlp,
     ConvMlp,
+    ConvFirstMlp,
     Glu,
     ConvGlu,
     Kan,

@@ -9,6 +9,7 @@ from .context_mixing import ContMix
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
+from .ffnified import FfnifiedAttention
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
@@ -65,6 +66,7 @@ MIXERS = table_of(
     GatedLinearMixer,
     ConvAdditiveMixer,
     LocalIntegration,
+    FfnifiedAttention,
     TokenLinear,
     RaftMlp,
     GatedMlpMixer,

@@ -4,92 +4,18 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..branches import DepthwiseBranches
 from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, Choice, IntRange, Positive
-from ..folding import Foldable, normed_kernel, with_kernel
 from ..shapes import Shape, scaled
 from .kernels import KERNEL, reaching_kernel
-
-
-class Branch(nn.Module):
-    """A depthwise convolution and a batch norm."""
-
-    def __init__(self, channels: int, kernel_size: int, dilation: int) -> None:
-        super().__init__()
-        self.dilation = dilation
-        padding = dilation * (kernel_size // 2)
-        self.conv = nn.Conv2d(
-            channels,
-            channels,
-            kernel_size,
-            padding=padding,
-            dilation=dilation,
-            groups=channels,
-            bias=False,
-        )
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        return self.norm(self.conv(x_BCHW))
-
-    def spread(self, side: int) -> tuple[Tensor, Tensor]:
-        """Return kernel and bias of the same convolution without dilation and norm.
-
-        Args:
-            side: Side of that kernel, at least as far as this one reaches.
-        """
-        taps, bias = normed_kernel(self.conv, self.norm)
-        kernel = taps.new_zeros(*taps.shape[:2], side, side)
-        start = side // 2 - self.dilation * (taps.shape[2] // 2)
-        places = slice(start, side - start, self.dilation)
-        kernel[:, :, places, places] = taps
-        return kernel, bias
-
-
-class DepthwiseBranches(Foldable):
-    """The sum of depthwise convolutions, each with a batch norm; one more norm where asked."""
-
-    def __init__(
-        self, channels: int, branches: Sequence[tuple[int, int]], *, normed: bool = False
-    ) -> None:
-        """Build it.
-
-        Args:
-            channels: Channels of the map.
-            branches: Kernel sides and dilations; the first reaches furthest, without dilation.
-            normed: Whether a batch norm follows the sum.
-        """
-        super().__init__()
-        self.side = branches[0][0]
-        self.large = Branch(channels, *branches[0])
-        self.others = nn.ModuleList(Branch(channels, *branch) for branch in branches[1:])
-        self.norm = nn.BatchNorm2d(channels) if normed else None
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        sum_BCHW = self.large(x_BCHW)
-        for branch in self.others:
-            sum_BCHW = sum_BCHW + branch(x_BCHW)
-        return sum_BCHW if self.norm is None else self.norm(sum_BCHW)
-
-    def folded(self) -> nn.Module:
-        """Return one depthwise convolution."""
-        kernel, bias = self.large.spread(self.side)
-        for branch in self.others:
-            assert isinstance(branch, Branch)
-            more, shift = branch.spread(self.side)
-            kernel, bias = kernel + more, bias + shift
-        conv = with_kernel(self.large.conv, kernel, bias)
-        return conv if self.norm is None else with_kernel(conv, *normed_kernel(conv, self.norm))
 
 
 @dataclass(frozen=True, kw_only=True)

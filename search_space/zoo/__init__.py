@@ -8,6 +8,7 @@ from . import (
     casvit,
     convnext,
     convnext_v2,
+    ffnet,
     gmlp,
     hornet,
     metaformer,
@@ -31,6 +32,7 @@ _FAMILIES = (
     hornet,
     van,
     casvit,
+    ffnet,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -5,10 +5,12 @@ import torch
 from nas_explorer.search_space.activations import ACTIVATIONS, activation
 from nas_explorer.search_space.base import Component, Layer
 from nas_explorer.search_space.channel_mixers import CHANNEL_MIXERS
+from nas_explorer.search_space.channel_mixers.conv_first import ConvFirstMlp
 from nas_explorer.search_space.channel_mixers.glu import ConvGlu, Glu
 from nas_explorer.search_space.channel_mixers.mlp import ConvMlp, Mlp, NoChannelMixer
 from nas_explorer.search_space.downsampling import (
     ConvDownsampling,
+    DepthwiseDownsampling,
     MultiScaleDownsampling,
     NoDownsampling,
     PoolDownsampling,
@@ -35,6 +37,7 @@ MAP = Shape(48, 8, 6)
         # and nine weights and a bias for each gate
         (ConvGlu(), 48 * 256 + 256 + 128 * 48 + 48 + 128 * 10),
         (ConvMlp(ratio=2, kernel_size=5), 48 * 96 + 96 + 96 * 26 + 96 * 48 + 48),
+        (ConvFirstMlp(ratio=2), 48 * 9 + 96 + 48 * 96 + 96 + 96 * 48 + 48),
         (NoChannelMixer(), 0),
         (LayerNorm(), 96),
         (LayerNorm(bias=False), 48),
@@ -56,6 +59,8 @@ MAP = Shape(48, 8, 6)
         (ConvDownsampling(kernel_size=2, norm=NoNorm()), 48 * 4 * 20 + 20),
         (ConvDownsampling(norm=NoNorm(), norm_after=LayerNorm()), 48 * 9 * 20 + 20 + 40),
         (PoolDownsampling(), 48 * 20 + 20 + 96),
+        # 4 groups of 12 to 5 channels; a batch norm each, a norm, a 1x1 convolution
+        (DepthwiseDownsampling(), 12 * 20 * (49 + 9) + 3 * 40 + 20 * 20),
         (PooledHead(), 48 * 20 + 20 + 96),
         (PooledHead(norm=NoNorm()), 48 * 20 + 20),
         (DistilledHead(), 2 * (48 * 20 + 20) + 96),

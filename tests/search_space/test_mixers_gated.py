@@ -7,6 +7,7 @@ import torch
 from nas_explorer.evaluators.cost.cost import part_cost
 from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.mixers.additive import ConvAdditiveMixer, LocalIntegration
+from nas_explorer.search_space.mixers.ffnified import FfnifiedAttention
 from nas_explorer.search_space.mixers.gated import (
     GatedLinearMixer,
     LargeKernelAttention,
@@ -56,12 +57,41 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
             2 * 32 * 64 + 64 * 25,
             4 * 64 + 32,
         ),
+        # 1x1 with a batch norm, two 3x3
+        (FfnifiedAttention(kernel_size=3, small_kernel=0), 32 * 32 + 2 * 32 * 9, 2 * 32 + 2 * 32),
+        # folded: two 7x7 with a bias
+        (FfnifiedAttention(), 32 * 32 + 2 * 32 * 49, 2 * 32 + 2 * 32),
         (GatedLinearMixer(ratio=1, norm=False, bias=False), 32 * 64 + 32 * 32, 0),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
 )
 def test_costs_by_hand(mixer: TokenMixer, weights: int, biases: int) -> None:
     assert counted(mixer, MAP) == (weights + biases, 64 * weights)
+
+
+def test_ffnified_attention_is_trained_in_branches() -> None:
+    """Each kernel of 7 has one of 3 beside it, and each a batch norm."""
+    weights = sum(each.numel() for each in FfnifiedAttention().build(MAP).parameters())
+    assert weights == 32 * 32 + 2 * 32 + 2 * 32 * (49 + 9 + 2 * 2)
+    assert FfnifiedAttention(kernel_size=1).refuses(MAP) == (
+        "small_kernel must be at most kernel_size, but got small_kernel 3 and kernel_size 1"
+    )
+
+
+def test_ffnified_attention_is_a_perceptron_over_near_places() -> None:
+    """Yun et al., 2024: keys and values are kernels, GELU is between, no softmax."""
+    torch.manual_seed(0)
+    shape = Shape(6, 5, 4)
+    module = FfnifiedAttention(kernel_size=3, small_kernel=0).build(shape).eval()
+    x = torch.randn(2, *shape)
+    query = module.get_submodule("query")(x)
+    for name in ("key", "value"):
+        weight, bias = module.get_parameter(f"{name}.weight"), module.get_parameter(f"{name}.bias")
+        windows = F.unfold(query, 3, padding=1).view(2, 6, 9, 20)
+        query = torch.einsum("bckn,ck->bcn", windows, weight.view(6, 9)).view(2, *shape)
+        query = query + bias[:, None, None]
+        query = F.gelu(query) if name == "key" else query
+    assert torch.allclose(module(x), query, atol=1e-6)
 
 
 def test_additive_mixing_by_hand() -> None:

@@ -21,9 +21,9 @@ def half_digit(text: str) -> float:
 
 
 def counted(entry: ZooEntry) -> tuple[int, float]:
-    """Trainable parameters and multiply-adds, by torch's own counter."""
+    """Trainable parameters and multiply-adds of what is run, by torch's own counter."""
     with torch.device("meta"):
-        network = Network(entry.architecture).eval()
+        network = Network(entry.architecture).eval().folded()
         image = torch.empty(1, *entry.architecture.input)
     params = sum(each.numel() for each in network.parameters() if each.requires_grad)
     with FlopCounterMode(display=False) as counter:

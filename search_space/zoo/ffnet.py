@@ -1,0 +1,79 @@
+"""FFNet (Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021)."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..base import Residual
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.conv_first import ConvFirstMlp
+from ..downsampling import DepthwiseDownsampling
+from ..heads import PooledHead
+from ..mixers.ffnified import FfnifiedAttention
+from ..norms import BatchNorm, NoNorm
+from ..residuals import LayerScaleResidual, PlainResidual
+from ..shapes import Shape
+from ..stems import TwoConvStem
+from .entry import ZooEntry
+
+_SMALL, _LARGE = ConvFirstMlp(ratio=3), ConvFirstMlp(ratio=3, kernel_size=7, small_kernel=3)
+_PLAIN, _SCALED = PlainResidual(), LayerScaleResidual(init=1e-6)
+
+_THIRD = ((96, 192, 384, 768), (4, 4, 22, 5), _LARGE, _SCALED)
+
+# Name: widths, depths, channel mixer, residual; resolution, what is printed.
+_SIZES = {
+    "ffnet_1": ((80, 160, 320, 640), (2, 2, 8, 2), _SMALL, _PLAIN, 256, "13.7M 2.9G"),
+    "ffnet_2": ((88, 176, 352, 704), (3, 3, 15, 3), _LARGE, _PLAIN, 256, "26.9M 6.0G"),
+    "ffnet_3": (*_THIRD, 256, "48.3M 10.1G"),
+    "ffnet_3_384": (*_THIRD, 384, "48.3M 22.8G"),
+    "ffnet_4_384": ((128, 256, 512, 1024), (4, 4, 27, 3), _LARGE, _SCALED, 384, "79.2M 43.1G"),
+}
+
+
+def ffnet(
+    widths: Sequence[int],
+    depths: Sequence[int],
+    channel_mixer: ConvFirstMlp,
+    residual: Residual,
+    resolution: int,
+) -> Architecture:
+    """Return an FFNet: blocks without norms of their own, large kernels in the last two stages."""
+    near = FfnifiedAttention(kernel_size=3, small_kernel=0)
+    far = FfnifiedAttention(kernel_size=7, small_kernel=3)
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=TwoConvStem(hidden=64, activation="gelu", last_activation=False),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=depth,
+                blocks=(
+                    MetaFormerBlock(
+                        mixer=near if index < 2 else far,
+                        channel_mixer=channel_mixer,
+                        norm=NoNorm(),
+                        residual=residual,
+                    ),
+                ),
+                downsampling=DepthwiseDownsampling() if index else None,
+            )
+            for index, (width, depth) in enumerate(zip(widths, depths, strict=True))
+        ),
+        head=PooledHead(norm=BatchNorm(), norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (*described, resolution, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="FFNet",
+            resolution=resolution,
+            printed=printed,
+            source="ysj9909/FFNet, README.md",
+            make=partial(ffnet, *described, resolution),
+            note="2.98G, printed cut off" if name == "ffnet_1" else "",
+        )
