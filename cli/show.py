@@ -183,7 +183,8 @@ def print_parts(architecture: "Architecture") -> None:
     print(f"stem       {canonical.stem.label()}{_cost(sums['stem'])}")
     for index, stage in enumerate(canonical.stages):
         shape = canonical.stage_shapes[index]
-        print(f"stages.{index}   {shape}, depth {stage.depth}{_cost(sums[f'stages.{index}'])}")
+        total = sums.get(f"stages.{index}", [0, 0])
+        print(f"stages.{index}   {shape}, depth {stage.depth}{_cost(total)}")
         for block in stage.blocks:
             print(f"  {block.name}")
             for name, inner in block.components().items():

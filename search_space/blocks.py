@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from .base import Block, ChannelMixer, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
 from .mixers.additive import LocalIntegration
+from .mixers.bottleneck import BottleneckConv
 from .mixers.convolution import SeparableConv
 from .norms import LayerNorm
-from .residuals import PlainResidual
+from .residuals import ActivatedResidual, PlainResidual
 
 if TYPE_CHECKING:
     from .parts import PartList
@@ -119,4 +120,39 @@ class ChannelBlock(Block):
         return self.residual.wire(parts, "residual", stream, branch)
 
 
-BLOCKS = table_of(MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock)
+@dataclass(frozen=True, kw_only=True)
+class ResidualBlock(Block):
+    """One token mixer and its residual, without a norm of the block's own.
+
+    With ``bottleneck_conv`` or ``basic_conv`` and an activated residual it is ResNet's block (He
+    et al., 2016, figure 5); with ``bottleneck_conv`` of many depthwise channels and a plain
+    residual MobileNetV2's inverted residual (Sandler et al., 2018, figure 3).
+    """
+
+    name = "residual"
+
+    mixer: TokenMixer = field(default_factory=BottleneckConv)
+    """Mixes places, and channels."""
+    residual: Residual = field(default_factory=ActivatedResidual)
+    """Around the mixer."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the mixer and its residual."""
+        branch = parts.add("mixer", self.mixer, stream)
+        return self.residual.wire(parts, "residual", stream, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoBlock(Block):
+    """Nothing: a stage of it is its downsampling alone."""
+
+    name = "none"
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add nothing."""
+        return stream
+
+
+BLOCKS = table_of(
+    MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock, ResidualBlock, NoBlock
+)

@@ -6,14 +6,16 @@ from typing import Annotated
 
 from torch import nn
 
-from .activations import ACTIVATION, activation
+from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
 from .branches import DepthwiseBranches, NormedShortcut
+from .conv_norm import conv_norm
 from .deformation import DeformableConv2d
-from .domains import Choice, IntRange
+from .domains import YES_NO, Choice, IntRange
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patches import MultiScalePatches
 from .recursion import RecursiveConvs
+from .residual_downsampling import BasicDownsampling, BottleneckDownsampling
 from .shapes import Shape, conv_size
 
 
@@ -34,6 +36,10 @@ class ConvDownsampling(Downsampling):
     """Before the convolution."""
     norm_after: Norm = field(default_factory=NoNorm)
     """After the convolution."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias."""
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
+    """After the last norm."""
 
     @property
     def padding(self) -> int:
@@ -53,10 +59,13 @@ class ConvDownsampling(Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        conv = nn.Conv2d(shape.channels, width, self.kernel_size, self.stride, self.padding)
+        geometry = (self.kernel_size, self.stride, self.padding)
+        conv = nn.Conv2d(shape.channels, width, *geometry, bias=self.bias)
         layers = OrderedDict(norm=self.norm.build(shape), conv=conv)
         if not self.norm_after.absent:
             layers["norm_after"] = self.norm_after.build(self.out_shape(shape, width))
+        if self.activation != "none":
+            layers["act"] = activation(self.activation)
         return nn.Sequential(layers)
 
 
@@ -222,6 +231,34 @@ class DepthwiseDownsampling(Downsampling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeparableDownsampling(Downsampling):
+    """A 1x1 convolution, then a depthwise 3x3 one of stride 2 (RepLKNet).
+
+    Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717, section 4.1: each
+    with batch norm and activation.
+    """
+
+    name = "separable"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After each norm."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: halves, rounded up."""
+        return -(-height // 2), -(-width // 2)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        act = self.activation
+        return nn.Sequential(
+            OrderedDict(
+                pwconv=conv_norm(shape.channels, width, act=act),
+                dwconv=conv_norm(width, width, 3, stride=2, groups=width, act=act),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoDownsampling(Downsampling):
     """The stage goes on with the map as it is: needs the same width as before."""
 
@@ -250,5 +287,8 @@ DOWNSAMPLINGS = table_of(
     RecursiveDownsampling,
     MultiScaleDownsampling,
     DepthwiseDownsampling,
+    SeparableDownsampling,
+    BasicDownsampling,
+    BottleneckDownsampling,
     NoDownsampling,
 )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
 from .domains import YES_NO, Positive
-from .norms import LayerNorm
+from .norms import BatchNorm, LayerNorm
 from .shapes import Shape, scaled
 
 
@@ -87,6 +87,58 @@ class DistilledHead(PooledHead):
         return MeanOfScores(channels, classes)
 
 
+class WideClassifier(nn.Module):
+    """Linear map, norm and activation before or after the mean over places, then the classifier."""
+
+    def __init__(self, features: nn.Module, classifier: nn.Module, pool_first: bool) -> None:
+        super().__init__()
+        self.features = features
+        self.classifier = classifier
+        self.pool_first = pool_first
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, K)."""
+        if self.pool_first:
+            return self.classifier(self.features(x_BCHW.mean((2, 3), keepdim=True)).flatten(1))
+        return self.classifier(self.features(x_BCHW).mean((2, 3)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideHead(Head):
+    """A map to more channels, an activation, and the classifier (MobileNetV2, 2018).
+
+    Sandler et al., table 1; in FasterNet (Chen et al., 2023, figure 4) the mean over places comes
+    before the map, which has no norm.
+    """
+
+    name = "wide"
+
+    features: Annotated[int, Positive(whole=True)] = 1280
+    """Channels before the classifier."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the norm."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the map, which has no bias."""
+    pool_first: Annotated[bool, YES_NO] = False
+    """Whether the mean over places is taken before the map."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Of one place, the order does not matter."""
+        return self if shape.tokens > 1 else replace(self, pool_first=False)
+
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module."""
+        side = (1, 1) if self.pool_first else (shape.height, shape.width)
+        features = nn.Sequential(
+            OrderedDict(
+                conv=nn.Conv2d(shape.channels, self.features, 1, bias=False),
+                norm=self.norm.build(Shape(self.features, *side)),
+                act=activation(self.activation),
+            )
+        )
+        return WideClassifier(features, nn.Linear(self.features, classes), self.pool_first)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MlpHead(Head):
     """Mean over places, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022).
@@ -127,4 +179,4 @@ class MlpHead(Head):
         return PooledClassifier(self.norm.build(Shape(shape.channels, 1, 1)), perceptron)
 
 
-HEADS = table_of(PooledHead, DistilledHead, MlpHead)
+HEADS = table_of(PooledHead, DistilledHead, MlpHead, WideHead)

@@ -68,9 +68,12 @@ class BatchNorm(Norm):
 
     name = "batch_norm"
 
+    eps: Annotated[float, Positive()] = 1e-5
+    """Added to the variance."""
+
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return nn.BatchNorm2d(shape.channels)
+        return nn.BatchNorm2d(shape.channels, eps=self.eps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from torch import Tensor, nn
 
+from .activations import ACTIVATION, activation
 from .base import Component, Layer, Residual, table_of
 from .domains import Positive
 from .shapes import Shape
@@ -77,6 +78,36 @@ class PlainResidual(Residual):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Activated(Layer):
+    """An activation on its own."""
+
+    name = "activation"
+    kind = "joint"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """Which one."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return activation(self.activation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivatedResidual(Residual):
+    """An activation follows the sum, as in the first residual networks (He et al., 2016)."""
+
+    name = "activated"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the sum."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the sum and the activation."""
+        total = parts.add(f"{name}.add", Add(), stream, branch)
+        return parts.add(f"{name}.act", Activated(activation=self.activation), total)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerScaleResidual(Residual):
     """The branch is scaled by a small learned factor a channel (Touvron et al., CaiT, 2021)."""
 
@@ -120,4 +151,6 @@ class NoResidual(Residual):
         return branch
 
 
-RESIDUALS = table_of(PlainResidual, LayerScaleResidual, ResScaleResidual, NoResidual)
+RESIDUALS = table_of(
+    PlainResidual, ActivatedResidual, LayerScaleResidual, ResScaleResidual, NoResidual
+)

@@ -6,8 +6,9 @@ from typing import Annotated, Self
 
 from torch import nn
 
-from .activations import ACTIVATION, activation
+from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Norm, Stem, table_of
+from .conv_norm import conv_norm
 from .domains import YES_NO, Choice, IntRange, Positive
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patches import MultiScalePatches
@@ -29,8 +30,14 @@ class ConvStem(Stem):
     """Step in pixels: 1, 2 or 4."""
     padding: Annotated[str, Choice(("fit", "half"))] = "fit"
     """Zeros at each end: ``fit`` is (kernel - stride + 1) // 2, ``half`` is kernel // 2."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias."""
     norm: Norm = field(default_factory=LayerNorm)
     """After the convolution."""
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
+    """After the norm: relu in ResNet, relu6 in MobileNetV2."""
+    pool: Annotated[bool, YES_NO] = False
+    """Whether the maximum over 3x3 at every second place follows, as in ResNet."""
 
     @property
     def geometry(self) -> tuple[int, int, int]:
@@ -46,15 +53,24 @@ class ConvStem(Stem):
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
-        geometry = self.geometry
-        return conv_size(height, *geometry), conv_size(width, *geometry)
+        return self._out_side(height), self._out_side(width)
+
+    def _out_side(self, size: int) -> int:
+        size = conv_size(size, *self.geometry)
+        return -(-size // 2) if self.pool else size
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        conv = nn.Conv2d(shape.channels, width, *self.geometry)
-        return nn.Sequential(
-            OrderedDict(conv=conv, norm=self.norm.build(self.out_shape(shape, width)))
+        sides = [conv_size(side, *self.geometry) for side in shape[1:]]
+        layers = OrderedDict[str, nn.Module](
+            conv=nn.Conv2d(shape.channels, width, *self.geometry, bias=self.bias),
+            norm=self.norm.build(Shape(width, *sides)),
         )
+        if self.activation != "none":
+            layers["act"] = activation(self.activation)
+        if self.pool:
+            layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+        return nn.Sequential(layers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +120,8 @@ class PatchStem(Stem):
 
     patch_size: Annotated[int, Choice((1, 2, 4, 7, 8, 14, 16, 32))] = 4
     """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the map has a bias."""
     norm: Norm = field(default_factory=LayerNorm)
     """After the map."""
 
@@ -113,7 +131,8 @@ class PatchStem(Stem):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        conv = nn.Conv2d(shape.channels, width, self.patch_size, self.patch_size)
+        side = self.patch_size
+        conv = nn.Conv2d(shape.channels, width, side, side, bias=self.bias)
         return nn.Sequential(
             OrderedDict(conv=conv, norm=self.norm.build(self.out_shape(shape, width)))
         )
@@ -147,4 +166,34 @@ class MultiScaleStem(Stem):
         )
 
 
-STEMS = table_of(ConvStem, TwoConvStem, PatchStem, MultiScaleStem)
+@dataclass(frozen=True, kw_only=True)
+class SeparableStem(Stem):
+    """A 3x3 convolution of stride 2, then depthwise, 1x1, depthwise of stride 2 (RepLKNet).
+
+    Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717, section 4.1: each
+    with batch norm and activation.
+    """
+
+    name = "separable"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After each norm."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: quarters, rounded up."""
+        return -(-height // 4), -(-width // 4)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        act = self.activation
+        return nn.Sequential(
+            OrderedDict(
+                conv=conv_norm(shape.channels, width, 3, stride=2, act=act),
+                dwconv1=conv_norm(width, width, 3, groups=width, act=act),
+                pwconv=conv_norm(width, width, act=act),
+                dwconv2=conv_norm(width, width, 3, stride=2, groups=width, act=act),
+            )
+        )
+
+
+STEMS = table_of(ConvStem, TwoConvStem, PatchStem, MultiScaleStem, SeparableStem)

@@ -82,6 +82,7 @@ class EdgeMlp(ChannelMixer):
     """
 
     name = "edge_mlp"
+    catalogue = ("M55",)
 
     ratio: Annotated[float, Positive()] = 2.0
     """Hidden channels over channels."""

@@ -58,6 +58,7 @@ class WaveMixer(ChannelMixer):
     """
 
     name = "wave"
+    catalogue = ("M53",)
 
     expansion: Annotated[int, IntRange(2, 8)] = 2
     """Hidden channels over channels, 2 to 8 (SpaRTAN: 4 in its first two stages, then 2)."""
