@@ -296,6 +296,7 @@ def _absolute(spec: DataSpec) -> DataSpec:
 
 
 def image_cache() -> Path:
+    """Return where decoded images are kept."""
     return Path("runs") / "cache"
 
 

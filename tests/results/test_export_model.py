@@ -135,7 +135,8 @@ def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
     [
         (
             "net.pt",
-            r"ending of a model file must be one of \.onnx, \.pt2, \.py, \.safetensors, but got '\.pt'",
+            r"ending of a model file must be one of \.onnx, \.pt2, \.py, \.safetensors, "
+            r"but got '\.pt'",
         ),
         ("net", r"ending .* but got ''"),
         ("missing/net.safetensors", r"folder of a model file must exist, but got '.*missing/net"),

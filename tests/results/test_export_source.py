@@ -177,7 +177,7 @@ def test_what_cannot_be_written_as_source_is_refused(
             return x
 
     monkeypatch.setattr(Attention, "build", lambda self, shape: Local())
-    with pytest.raises(ExportError, match="top level of a module, but .*Local"):
+    with pytest.raises(ExportError, match=r"top level of a module, but .*Local"):
         export(tmp_path / "net.py", weights=None)
     assert names(tmp_path) == []
 
