@@ -2,7 +2,7 @@
 
 from ..base import table_of
 from .additive import ConvAdditiveMixer, LocalIntegration
-from .attention import Attention
+from .attention import Attention, RelativeAttention
 from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
 from .context_mixing import ContMix
@@ -59,6 +59,7 @@ MIXERS = table_of(
     GaussianMixtureConv,
     RecursiveConv,
     Attention,
+    RelativeAttention,
     TokenMlp,
     RecursiveGatedConv,
     RecursiveGatedFilter,

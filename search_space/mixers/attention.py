@@ -1,11 +1,13 @@
 """Attention mixers.
 
-Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, d head channels.
+Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, d head channels,
+R offsets between two places.
 """
 
 from dataclasses import dataclass
 from typing import Annotated
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,15 +26,52 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
         self.proj = nn.Linear(channels, channels, bias=proj_bias)
 
+    def place_bias(self) -> Tensor | None:
+        """Return what is added to the scores of every two places, if anything."""
+        return None
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         B, C, H, W = x_BCHW.shape
         tokens_BNC = x_BCHW.flatten(2).transpose(1, 2)
         qkv_BNThd = self.qkv(tokens_BNC).view(B, H * W, 3, self.heads, self.head_dim)
         q_BhNd, k_BhNd, v_BhNd = qkv_BNThd.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
+        bias_hNN = self.place_bias()
+        if bias_hNN is not None:
+            bias_hNN = bias_hNN.to(q_BhNd.dtype)
+        mixed_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd, attn_mask=bias_hNN)
         mixed_BNC = mixed_BhNd.transpose(1, 2).reshape(B, H * W, C)
         return self.proj(mixed_BNC).transpose(1, 2).view(B, C, H, W)
+
+
+class RelativeSelfAttention(SelfAttention):
+    """Attention with a learned bias for each head and offset between two places."""
+
+    def __init__(
+        self,
+        *,
+        height: int,
+        width: int,
+        channels: int,
+        head_dim: int,
+        qkv_bias: bool,
+        proj_bias: bool,
+    ) -> None:
+        super().__init__(
+            channels=channels, head_dim=head_dim, qkv_bias=qkv_bias, proj_bias=proj_bias
+        )
+        self.size = height, width
+        self.table_hR = nn.Parameter(torch.empty(self.heads, (2 * height - 1) * (2 * width - 1)))
+        nn.init.trunc_normal_(self.table_hR, std=0.02)
+
+    def place_bias(self) -> Tensor:
+        """Return the bias of every two places."""
+        height, width = self.size
+        place_N = torch.arange(height * width, device=self.table_hR.device)
+        row_N, column_N = place_N // width, place_N % width
+        rows_NN = row_N[:, None] - row_N + height - 1
+        columns_NN = column_N[:, None] - column_N + width - 1
+        return self.table_hR[:, rows_NN * (2 * width - 1) + columns_NN]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +109,38 @@ class Attention(TokenMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         return SelfAttention(
+            channels=shape.channels,
+            head_dim=self.head_dim,
+            qkv_bias=self.qkv_bias,
+            proj_bias=self.proj_bias,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeAttention(Attention):
+    """Attention between all places with a learned bias for each offset between two of them.
+
+    Bias as in Liu et al., Swin Transformer, 2021, equation 4, over the whole map; that of LIT (Pan
+    et al., 2021).
+    """
+
+    name = "relative_attention"
+    traits = Traits(
+        catalogue=("M34",),
+        paper="Pan et al., Less is More: Pay Less Attention in Vision Transformers, 2021, "
+        "arXiv:2105.14217",
+        reach="global",
+        weights="input-dependent",
+        cost="N^2",
+        resolution_bound=True,
+        code="zhuang-group/LIT",
+    )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return RelativeSelfAttention(
+            height=shape.height,
+            width=shape.width,
             channels=shape.channels,
             head_dim=self.head_dim,
             qkv_bias=self.qkv_bias,

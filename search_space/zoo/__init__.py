@@ -11,6 +11,7 @@ from . import (
     ffnet,
     gmlp,
     hornet,
+    lit,
     metaformer,
     mlp_mixer,
     raftmlp,
@@ -31,6 +32,7 @@ _FAMILIES = (
     raftmlp,
     hornet,
     van,
+    lit,
     casvit,
     ffnet,
 )
