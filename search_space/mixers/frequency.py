@@ -88,9 +88,9 @@ class ComplexBlocks(nn.Module):
 class SpectralPerceptron(nn.Module):
     """A small network looks at the spectrum and makes the filter for it, or the new spectrum."""
 
-    def __init__(self, mixer: "AdaptiveFrequencyFilter", shape: Shape) -> None:
+    def __init__(self, mixer: "AdaptiveFrequencyFilter", channels: int, hidden: int) -> None:
         super().__init__()
-        inputs, hidden = shape.channels // mixer.blocks, mixer.hidden(shape)
+        inputs = channels // mixer.blocks
         self.fc1 = ComplexBlocks(mixer.blocks, inputs, hidden)
         self.act = activation(mixer.activation)
         self.fc2 = ComplexBlocks(mixer.blocks, hidden, inputs)
@@ -174,4 +174,4 @@ class AdaptiveFrequencyFilter(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return SpectralPerceptron(self, shape)
+        return SpectralPerceptron(self, shape.channels, self.hidden(shape))

@@ -15,7 +15,7 @@ from ..domains import Choice, IntRange, Positive
 from ..shapes import Shape
 from .convolution import depthwise
 from .fourier import convolve
-from .implicit_filter import WINDOW, FilterSettings, ImplicitFilter
+from .implicit_filter import WINDOW, ImplicitFilter
 from .kernels import KERNEL, reaching_kernel
 from .long_conv import on_torus
 
@@ -26,15 +26,15 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1, -2), (-1,), (-2,))
 class GatedLongConvolutions(nn.Module):
     """Maps of the input gate one another between long convolutions."""
 
-    def __init__(self, mixer: "Hyena", shape: Shape) -> None:
+    def __init__(self, mixer: "Hyena", channels: int, made: ImplicitFilter) -> None:
         super().__init__()
-        channels, inner = shape.channels, (mixer.order + 1) * shape.channels
+        inner = (mixer.order + 1) * channels
         self.mixer = mixer
         self.flat = mixer.layout == "sequence"
         self.in_proj = nn.Conv2d(channels, inner, 1)
         side = mixer.kernel_size
         self.short = depthwise(inner, (1 if self.flat else side, side))
-        self.filter = ImplicitFilter(mixer.settings(shape))
+        self.filter = made
         self.bias_OC = nn.Parameter(torch.randn(mixer.order - 1, channels))
         self.mix: nn.Module = nn.Identity()
         if mixer.directions == "four":
@@ -129,21 +129,6 @@ class Hyena(TokenMixer):
     decay_slow: Annotated[float, Positive()] = 1.5
     """The same of the slowest window."""
 
-    def settings(self, shape: Shape) -> FilterSettings:
-        """Return how the filters are made."""
-        return FilterSettings(
-            filters=(self.order - 1) * shape.channels,
-            axes=1 if self.layout == "sequence" else 2,
-            product=self.filter == "product" and self.layout == "map",
-            bands=self.bands,
-            width=self.filter_width,
-            layers=self.filter_layers,
-            frequency=self.frequency,
-            window=self.window,
-            decay_fast=self.decay_fast,
-            decay_slow=self.decay_slow,
-        )
-
     def canonical(self, shape: Shape) -> Self:
         """Clip the short kernel; drop what has no effect."""
         flat = self.layout == "sequence"
@@ -159,4 +144,16 @@ class Hyena(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return GatedLongConvolutions(self, shape)
+        made = ImplicitFilter(
+            (self.order - 1) * shape.channels,
+            axes=1 if self.layout == "sequence" else 2,
+            product=self.filter == "product",
+            bands=self.bands,
+            width=self.filter_width,
+            layers=self.filter_layers,
+            frequency=self.frequency,
+            window=self.window,
+            decay_fast=self.decay_fast,
+            decay_slow=self.decay_slow,
+        )
+        return GatedLongConvolutions(self, shape.channels, made)

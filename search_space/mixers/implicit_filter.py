@@ -4,7 +4,6 @@ Shape suffixes: F filters, I taps down, J taps across; E numbers that describe a
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,32 +16,6 @@ WINDOW = Choice(("fixed", "learned", "symmetric", "none"))
 
 TARGET = 0.01
 """What a decay comes to at the share of the reach that names its rate."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterSettings:
-    """How filters are made."""
-
-    filters: int
-    """How many."""
-    axes: int
-    """1 along a sequence, 2 over a map."""
-    product: bool
-    """Whether a filter over a map is the product of two along its axes, made apart."""
-    bands: int
-    """Waves that describe an offset, at least 1."""
-    width: int
-    """Units of a layer of the network."""
-    layers: int
-    """Layers between the first and the last."""
-    frequency: float
-    """Frequency of the sines after each layer, at the start."""
-    window: str
-    """One of ``WINDOW``."""
-    decay_fast: float
-    """Share of the reach at which the last filter's window comes to a hundredth."""
-    decay_slow: float
-    """The same of the first filter's."""
 
 
 class Sines(nn.Module):
@@ -70,6 +43,14 @@ def described(offsets: range, reach: int, bands: int, like: Tensor) -> tuple[Ten
     return torch.cat((share[:, None], angles.cos(), -angles.sin()), dim=1), share.abs()
 
 
+def _network(inputs: int, filters: int, width: int, layers: int, frequency: float) -> nn.Sequential:
+    sines = Sines(width, frequency)  # shared by all layers
+    inner: list[nn.Module] = [nn.Linear(inputs, width), sines]
+    for _ in range(layers):
+        inner += [nn.Linear(width, width), sines]
+    return nn.Sequential(*inner, nn.Linear(width, filters, bias=False))
+
+
 class ImplicitFilter(nn.Module):
     """Filters as functions of the offset: a perceptron with sines, times a window.
 
@@ -77,34 +58,54 @@ class ImplicitFilter(nn.Module):
     Zimerman and Wolf, Multi-Dimensional Hyena, 2023, arXiv:2309.13600, section 4.
     """
 
-    def __init__(self, settings: FilterSettings) -> None:
+    def __init__(
+        self,
+        filters: int,
+        *,
+        axes: int,
+        product: bool,
+        bands: int,
+        width: int,
+        layers: int,
+        frequency: float,
+        window: str,
+        decay_fast: float,
+        decay_slow: float,
+    ) -> None:
+        """Make the networks.
+
+        Args:
+            filters: How many filters.
+            axes: 1 along a sequence, 2 over a map.
+            product: Whether a filter over a map is the product of two along its axes.
+            bands: Waves that describe an offset, at least 1.
+            width: Units of a layer.
+            layers: Layers between the first and the last.
+            frequency: Frequency of the sines after each layer, at the start.
+            window: One of ``WINDOW``.
+            decay_fast: Share of the reach at which the last filter's window comes to a hundredth.
+            decay_slow: The same of the first filter's.
+        """
         super().__init__()
-        self.settings = settings
-        apart = settings.axes if settings.product else 1
-        inputs = (1 + 2 * settings.bands) * (settings.axes // apart)
-        self.networks = nn.ModuleList(self._network(inputs) for _ in range(apart))
-        rates_F = torch.linspace(
-            -math.log(TARGET) / settings.decay_slow,
-            -math.log(TARGET) / settings.decay_fast,
-            settings.filters,
+        self.axes, self.bands = axes, bands
+        self.product = product and axes == 2
+        self.window = window
+        apart = 2 if self.product else 1
+        inputs = (1 + 2 * bands) * (axes // apart)
+        self.networks = nn.ModuleList(
+            _network(inputs, filters, width, layers, frequency) for _ in range(apart)
         )
-        learned = settings.window in ("learned", "symmetric")
-        axes = 1 if settings.window == "symmetric" else settings.axes
-        rates_AF = rates_F.repeat(axes, 1)
+        slow, fast = (-math.log(TARGET) / share for share in (decay_slow, decay_fast))
+        learned = window in ("learned", "symmetric")
+        rates_AF = torch.linspace(slow, fast, filters).repeat(
+            1 if window == "symmetric" else axes, 1
+        )
         self.rates_AF: Tensor
         if learned:
             self.rates_AF = nn.Parameter(rates_AF)
         else:
             self.register_buffer("rates_AF", rates_AF, persistent=False)
-        self.shifts = nn.Parameter(torch.rand(apart, settings.filters)) if learned else None
-
-    def _network(self, inputs: int) -> nn.Module:
-        width = self.settings.width
-        sines = Sines(width, self.settings.frequency)  # shared by all layers
-        layers: list[nn.Module] = [nn.Linear(inputs, width), sines]
-        for _ in range(self.settings.layers):
-            layers += [nn.Linear(width, width), sines]
-        return nn.Sequential(*layers, nn.Linear(width, self.settings.filters, bias=False))
+        self.shifts = nn.Parameter(torch.rand(apart, filters)) if learned else None
 
     def forward(self, down: range, across: range, reach: tuple[int, int]) -> Tensor:
         """Return the taps of all filters, (F, I, J).
@@ -117,20 +118,20 @@ class ImplicitFilter(nn.Module):
         with full_precision(self.rates_AF):
             like = self.rates_AF
             axes = [(across, reach[1])]
-            if self.settings.axes == 2:
+            if self.axes == 2:
                 axes.insert(0, (down, reach[0]))
-            found = [described(*axis, self.settings.bands, like) for axis in axes]
+            found = [described(*axis, self.bands, like) for axis in axes]
             decays = [
                 torch.exp(-share[:, None] * rates.abs())
                 for (_, share), rates in zip(found, self._rates(), strict=True)
             ]
-            if self.settings.product:
+            if self.product:
                 lines = [
                     self._windowed(self.networks[axis](found[axis][0]), decays[axis], axis)
                     for axis in (0, 1)
                 ]
                 taps_IJF = lines[0][:, None] * lines[1]
-            elif self.settings.axes == 2:
+            elif self.axes == 2:
                 rows, columns = found[0][0], found[1][0]
                 text = torch.cat(
                     (
@@ -146,10 +147,10 @@ class ImplicitFilter(nn.Module):
 
     def _rates(self) -> list[Tensor]:
         rates = list(self.rates_AF)
-        return rates * (self.settings.axes // len(rates))
+        return rates * (self.axes // len(rates))
 
     def _windowed(self, taps: Tensor, decay: Tensor, network: int = 0) -> Tensor:
         """Return taps times window; learned windows have a floor for each network."""
-        if self.settings.window == "none":
+        if self.window == "none":
             return taps
         return taps * (decay if self.shifts is None else decay + self.shifts[network])

@@ -74,14 +74,16 @@ class GlobalConvolution(nn.Module):
 class SquashedConvolution(GlobalConvolution):
     """Kernels whose every tap is a weight, smoothed and shrunk."""
 
-    def __init__(self, mixer: "LongConv", shape: Shape) -> None:
+    def __init__(
+        self, mixer: "LongConv", shape: Shape, *, sides: Size, torus: Size, band: Size | None
+    ) -> None:
         super().__init__(
             shape.channels, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
         )
         self.mixer = mixer
-        self.band = mixer.band(shape)
-        self.torus = mixer.torus(shape)
-        channels, (height, width) = shape.channels, mixer.sides(shape)
+        self.band = band
+        self.torus = torus
+        channels, (height, width) = shape.channels, sides
         kernel_CHW = torch.randn(channels, height, width)
         if mixer.start == "normal":
             kernel_CHW *= 0.002
@@ -200,4 +202,6 @@ class LongConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return SquashedConvolution(self, shape)
+        return SquashedConvolution(
+            self, shape, sides=self.sides(shape), torus=self.torus(shape), band=self.band(shape)
+        )

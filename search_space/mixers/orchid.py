@@ -4,6 +4,7 @@ Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the col
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
@@ -13,14 +14,15 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Choice, IntRange, Positive
-from ..norms import BatchNorm, LayerNorm, NoNorm
+from ..norms import ChannelLayerNorm
 from ..shapes import Shape
 from .fourier import Size, at_least_float32, from_spectrum, full_precision, spectrum
-from .implicit_filter import FilterSettings, ImplicitFilter
+from .implicit_filter import ImplicitFilter
 from .kernels import KERNEL, reaching_kernel
 from .long_conv import on_torus
 
-NORMS = {"layer": LayerNorm(eps=1e-5), "batch": BatchNorm(), "none": NoNorm()}
+NORM = Choice(("layer", "batch", "none"))
+"""What follows a conditioning convolution."""
 
 
 def grouped(inputs: int, outputs: int, groups: int, side: int, *, circular: bool) -> nn.Module:
@@ -41,7 +43,10 @@ def conditioning(
         )
         if number < mixer.conditioning_layers - 1:
             layers[f"act{number}"] = activation(mixer.activation)
-        layers[f"norm{number}"] = NORMS[mixer.norm].build(Shape(outputs, 1, 1))
+        if mixer.norm == "layer":
+            layers[f"norm{number}"] = ChannelLayerNorm(outputs, eps=1e-5, bias=True)
+        elif mixer.norm == "batch":
+            layers[f"norm{number}"] = nn.BatchNorm2d(outputs)
     return nn.Sequential(layers)
 
 
@@ -87,20 +92,16 @@ class ConditionedKernel(nn.Module):
 class DynamicConvolution(nn.Module):
     """A gate, a circular convolution with a fixed and a conditioned kernel, another gate."""
 
-    def __init__(self, mixer: "Orchid", shape: Shape) -> None:
+    def __init__(self, mixer: "Orchid", channels: int, fixed: Sequence[ImplicitFilter]) -> None:
         super().__init__()
-        channels = shape.channels
         self.mixer = mixer
         self.in_proj = nn.Conv2d(channels, 3 * channels, 1)
         circular = mixer.padding == "circular"
         inner = 3 * channels
         self.short = grouped(inner, inner, inner, mixer.kernel_size, circular=circular)
         self.conditioned = ConditionedKernel(mixer, channels)
-        branches = 2 if mixer.static_branch else 1
-        self.fixed = nn.ModuleList(
-            ImplicitFilter(mixer.settings(channels)) for _ in range(branches)
-        )
-        self.bias_C11 = nn.ParameterList(torch.randn(channels, 1, 1) for _ in range(branches))
+        self.fixed = nn.ModuleList(fixed)
+        self.bias_C11 = nn.ParameterList(torch.randn(channels, 1, 1) for _ in fixed)
         self.out_proj = nn.Conv2d(channels, channels, 1)
 
     def fixed_spectrum(self, branch: int, size: Size) -> Tensor:
@@ -166,7 +167,7 @@ class Orchid(TokenMixer):
     """How many follow each other, 1 to 4."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Between them."""
-    norm: Annotated[str, Choice(tuple(NORMS))] = "layer"
+    norm: Annotated[str, NORM] = "layer"
     """After each."""
     padding: Annotated[str, Choice(("circular", "zeros"))] = "circular"
     """What short and conditioning convolutions see outside."""
@@ -180,21 +181,6 @@ class Orchid(TokenMixer):
     """Units of a layer of that network."""
     filter_layers: Annotated[int, IntRange(0, 4)] = 2
     """Its layers between the first and the last: 0 to 4."""
-
-    def settings(self, channels: int) -> FilterSettings:
-        """Return how the fixed kernels are made."""
-        return FilterSettings(
-            filters=channels,
-            axes=2,
-            product=False,
-            bands=self.bands,
-            width=self.filter_width,
-            layers=self.filter_layers,
-            frequency=1.0,
-            window="fixed",
-            decay_fast=0.3,
-            decay_slow=1.5,
-        )
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Kernels that see the map again must not reach round it more than once."""
@@ -223,4 +209,19 @@ class Orchid(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return DynamicConvolution(self, shape)
+        fixed = [
+            ImplicitFilter(
+                shape.channels,
+                axes=2,
+                product=False,
+                bands=self.bands,
+                width=self.filter_width,
+                layers=self.filter_layers,
+                frequency=1.0,
+                window="fixed",
+                decay_fast=0.3,
+                decay_slow=1.5,
+            )
+            for _ in range(2 if self.static_branch else 1)
+        ]
+        return DynamicConvolution(self, shape.channels, fixed)

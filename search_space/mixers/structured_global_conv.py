@@ -20,16 +20,17 @@ from .long_conv import PROJECTION, GlobalConvolution
 class MultiScaleConvolution(GlobalConvolution):
     """Kernels of grids of weights, each stretched to twice the last one's side."""
 
-    def __init__(self, mixer: "StructuredGlobalConv", shape: Shape) -> None:
+    def __init__(
+        self, mixer: "StructuredGlobalConv", shape: Shape, *, side: int, scales: int
+    ) -> None:
         super().__init__(
             shape.channels, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
         )
         self.mixer = mixer
         self.flat = mixer.layout == "sequence"
         self.size = (1, shape.tokens) if self.flat else (shape.height, shape.width)
-        side = mixer.side(shape)
         grid = (2, shape.channels, side) if self.flat else (1, shape.channels, side, side)
-        self.weights = nn.ParameterList(torch.randn(grid) for _ in range(mixer.scales(shape)))
+        self.weights = nn.ParameterList(torch.randn(grid) for _ in range(scales))
         rates = torch.linspace(mixer.decay_min, mixer.decay_max, shape.channels)
         self.register_buffer("rate_C", rates, persistent=False)
         self.rate_C: Tensor
@@ -154,4 +155,5 @@ class StructuredGlobalConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return MultiScaleConvolution(self, shape)
+        side, scales = self.side(shape), self.scales(shape)
+        return MultiScaleConvolution(self, shape, side=side, scales=scales)
