@@ -296,7 +296,7 @@ def _absolute(spec: DataSpec) -> DataSpec:
 
 
 def image_cache() -> Path:
-    """Return where decoded images are kept."""
+    """Return the folder in which decoded images are kept for other processes."""
     return Path("runs") / "cache"
 
 
