@@ -10,6 +10,8 @@ from .shared import Storage, StudyName, WorkError, storage_url
 from .show import CandidateName, open_study
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from ..results.candidate import Candidate
@@ -56,12 +58,14 @@ def export(
     if not untrained:
         weights, training = trained_weights(folder, found)
     settings = record.settings
+    if isinstance(training, dict):
+        training = {**training, "data": _portable(training["data"])}
     metadata = {
         "study": record.name,
         "candidate": found.number,
         "training": training,
         "measurements": {name: each.value for name, each in found.measurements.items()},
-        "data": {key: settings.data[key] for key in settings.data.keys() & {"name", "seed"}},
+        "data": _portable(settings.data),
         "licence": licence or "not stated",
         "search": {
             "study": record.name,
@@ -93,6 +97,13 @@ def export(
     where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     print(f"Time of an image: {proof.latency_ratio:.2f} of the network's in torch")
+
+
+def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:
+    """Return what is said of the data, without where it lies on this machine."""
+    kind, separator, folder = str(data["name"]).partition(":")
+    told = {key: value for key, value in data.items() if key != "root"}
+    return {**told, "name": kind + separator + Path(folder).name}
 
 
 def real_images(settings: "StudySettings") -> "Tensor | None":
