@@ -72,6 +72,10 @@ def search(  # the command's options are its contract
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Seed of everything drawn at random.  [0]")
     ] = None,
+    exportable_only: Annotated[
+        bool | None,
+        typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the study.  [made from the settings]"),
@@ -101,6 +105,7 @@ def search(  # the command's options are its contract
         "epochs": epochs,
         "time_limit": time_limit,
         "seed": seed,
+        "exportable_only": exportable_only,
         "study": study,
         "storage": storage,
     }
@@ -150,9 +155,10 @@ def make_options(values: Mapping[str, Any]) -> "SearchOptions":
             options[name] = tuple(str(each).strip() for each in listed)
             continue
         wanted = next(each.type for each in fields(SearchOptions) if each.name == name)
-        kinds = {int: int, float: (int, float), str: str}
-        allowed = next(kind for kind in (int, float, str) if kind.__name__ in str(wanted))
-        if isinstance(value, bool) or not isinstance(value, kinds[allowed]):
+        kinds = {bool: bool, int: int, float: (int, float), str: str}
+        allowed = next(kind for kind in kinds if kind.__name__ in str(wanted))
+        mistaken = isinstance(value, bool) and allowed is not bool  # True is an int too
+        if mistaken or not isinstance(value, kinds[allowed]):
             raise InputError(f"{name} must be of type {allowed.__name__}, but got {value!r}")
         options[name] = value
     return SearchOptions(**options)

@@ -1,7 +1,7 @@
 """Slots: where a space offers components, with a domain for each of their knobs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -9,6 +9,7 @@ from .architecture import canonical_component
 from .base import Component
 from .choosers import Chooser
 from .domains import Choice, Domain, Value
+from .errors import InputError
 from .shapes import Shape
 
 
@@ -107,6 +108,25 @@ class Slot:
     """What belongs there."""
     options: tuple[Option, ...]
     """What the space offers, at least one."""
+
+    def only(self, keep: Callable[[type[Component]], bool], path: str) -> "Slot":
+        """Return the slot without the components that ``keep`` refuses, here and inside.
+
+        Raises:
+            InputError: If it would be left without any.
+        """
+        options = tuple(
+            replace(
+                option,
+                slots={name: s.only(keep, f"{path}.{name}") for name, s in option.slots.items()},
+            )
+            for option in self.options
+            if keep(option.cls)
+        )
+        if not options:
+            names = ", ".join(option.cls.name for option in self.options)
+            raise InputError(f"{path} must keep one {self.kind.kind} at least, but got {names}")
+        return replace(self, options=options)
 
     @cached_property
     def names(self) -> Choice:

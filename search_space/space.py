@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from .architecture import Architecture, Stage
-from .base import Block, Downsampling, Head, Stem
+from .base import Block, Component, Downsampling, Head, Stem, TokenMixer
 from .choosers import (
     Chooser,
     EnumerationChooser,
@@ -88,6 +88,23 @@ class SearchSpace:
                 f"on {bound.input}"
             )
         return bound
+
+    def exportable(self) -> "SearchSpace":
+        """Return the space without the token mixers that cannot be written as ONNX.
+
+        Raises:
+            InputError: If no mixer is left somewhere.
+        """
+        assert self.guide is None, "choose the components first, then constrain"
+
+        def keep(cls: type[Component]) -> bool:
+            return not issubclass(cls, TokenMixer) or cls.traits.exportable
+
+        stages = tuple(
+            replace(stage, block=stage.block.only(keep, f"exportable stages.{index}.block"))
+            for index, stage in enumerate(self.stages)
+        )
+        return replace(self, stages=stages)
 
     @property
     def digest(self) -> str:

@@ -63,6 +63,8 @@ class SearchOptions:
     """Seconds after which a candidate is given up; none: never."""
     seed: int = 0
     """Seed of everything drawn at random."""
+    exportable_only: bool = False
+    """Whether mixers that cannot be written as ONNX are kept out of the space."""
     study: str | None = None
     """Name of the study; none: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE
@@ -140,6 +142,8 @@ def prepare(options: SearchOptions) -> Prepared:
     space = space.bind(
         channels=data.channels, resolution=data.resolution, classes=len(data.classes)
     )
+    if options.exportable_only:
+        space = space.exportable()
     device = choose_device(options.device)
     recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
     exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")

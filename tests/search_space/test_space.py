@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from nas_explorer.search_space.architecture import Architecture
@@ -12,6 +13,7 @@ from nas_explorer.search_space.choosers import RandomChooser, ReplayChooser
 from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.mixers.trivial import Pooling
 from nas_explorer.search_space.space import SearchSpace
 
 from .spaces import MEETING, SMALL, every_architecture, small_space
@@ -198,3 +200,24 @@ def test_the_digest_of_a_space_tells_what_may_vary() -> None:
     assert small_space(f"summary: other\n{text}".replace("\n        ", "\n")).digest == digest
     assert small_space(text.replace("max: 4", "max: 3")).digest != digest
     assert small_space(text).bind(channels=1, resolution=8, classes=2).digest != digest
+
+
+EXPORT = """
+input: {{channels: 3, resolution: 8, classes: 2}}
+stem: patch
+stages:
+  - {{width: 8, depth: [1, 2], block: {{metaformer: {{mixer: {mixers}}}}}}}
+head: pooled
+"""
+
+
+def test_mixers_that_cannot_be_exported_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))
+    space = small_space(EXPORT.format(mixers="[pooling, identity]"))
+    left = space.exportable()
+    assert (space.size(), left.size()) == (4, 2)
+    assert left.digest != space.digest
+    drawn = {left.walk(RandomChooser(seed)).architecture.outline() for seed in range(20)}
+    assert drawn == {"8x1 identity", "8x2 identity"}
+    with pytest.raises(InputError, match=r"mixer must keep one token mixer .* but got pooling$"):
+        small_space(EXPORT.format(mixers="pooling")).exportable()
