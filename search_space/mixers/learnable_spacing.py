@@ -41,13 +41,8 @@ class LearnableSpacing(nn.Module):
 
     def shares(self, position_CK1: Tensor, axis: int) -> Tensor:
         """Return (C, K, S): how much of each weight falls on each row (axis 0) or column."""
-        radius = self.radius
-        places_S = torch.arange(-radius, radius + 1, device=position_CK1.device)
-        if self.spread_2CK is None:
-            below_CK1 = position_CK1.detach().floor().clamp(max=radius - 1)
-            part_CK1 = position_CK1 - below_CK1
-            first_CKS = torch.where(places_S == below_CK1, 1 - part_CK1, 0)
-            return torch.where(places_S == below_CK1 + 1, part_CK1, first_CKS)
+        assert self.spread_2CK is not None
+        places_S = torch.arange(-self.radius, self.radius + 1, device=position_CK1.device)
         spread_CK1 = self.spread_2CK[axis].abs()[..., None] + _LEAST_SPREAD[self.interpolation]
         distance_CKS = (places_S - position_CK1).abs()
         if self.interpolation == "triangle":
@@ -56,16 +51,42 @@ class LearnableSpacing(nn.Module):
             share_CKS = (-0.5 * (distance_CKS / spread_CK1).square()).exp()
         return share_CKS / (share_CKS.sum(-1, keepdim=True) + 1e-7)
 
+    def spread_out(self, position_2CK: Tensor) -> Tensor:
+        """Return the dense kernel (C, S, S) of weights that fall on many pixels."""
+        rows_CKS, columns_CKS = (
+            self.shares(position_2CK[axis][..., None], axis) for axis in range(2)
+        )
+        weighted_CKS = self.weight_CK[..., None] * rows_CKS
+        return (weighted_CKS[..., None] * columns_CKS[:, :, None]).sum(1)
+
+    def on_four(self, position_2CK: Tensor) -> Tensor:
+        """Return the dense kernel (C, S, S) of weights that fall on the four nearest pixels."""
+        side = 2 * self.radius + 1
+        first_2CK = position_2CK.detach().floor().clamp(max=self.radius - 1)
+        rows_CK, columns_CK = position_2CK - first_2CK
+        top_CK, left_CK = first_2CK.long() + self.radius
+        upper_CK, lower_CK = self.weight_CK * (1 - rows_CK), self.weight_CK * rows_CK
+        corner_CK = top_CK * side + left_CK
+        places = torch.cat((corner_CK, corner_CK + 1, corner_CK + side, corner_CK + side + 1), 1)
+        values = torch.cat(
+            (
+                upper_CK * (1 - columns_CK),
+                upper_CK * columns_CK,
+                lower_CK * (1 - columns_CK),
+                lower_CK * columns_CK,
+            ),
+            dim=1,
+        )
+        empty = values.new_zeros(len(values), side * side)
+        return empty.scatter_add(1, places, values).unflatten(1, (side, side))
+
     def kernel(self) -> Tensor:
         """Return the dense kernel (C, 1, S, S)."""
         # Positions stay in the kernel, but keep the gradient that may lead them back from its edge.
         inside_2CK = self.position_2CK.clamp(-self.radius, self.radius)
         position_2CK = self.position_2CK + (inside_2CK - self.position_2CK).detach()
-        rows_CKS, columns_CKS = (
-            self.shares(position_2CK[axis][..., None], axis) for axis in range(2)
-        )
-        weighted_CKS = self.weight_CK[..., None] * rows_CKS
-        return (weighted_CKS[..., None] * columns_CKS[:, :, None]).sum(1)[:, None]
+        dense = self.on_four if self.spread_2CK is None else self.spread_out
+        return dense(position_2CK)[:, None]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
