@@ -95,7 +95,7 @@ def test_any_batch_size_gives_the_scores(exported: Exported) -> None:
             torch.testing.assert_close(scores, exported.network(images), rtol=1e-4, atol=1e-5)
     assert exported.proof.relative <= 1e-4
     assert exported.proof.agreement == 1
-    assert exported.proof.macs == count_macs(exported.network)
+    assert exported.proof.macs == count_macs(exported.network, exported.network.architecture.input)
     assert exported.proof.parameters is None
     assert exported.proof.size == exported.path.stat().st_size
 
@@ -280,5 +280,5 @@ def test_every_component_can_be_exported_in_silence(
             seed=0,
         )
     assert proof.relative <= 1e-4
-    assert proof.macs == count_macs(fresh_network(architecture, seed=0))
+    assert proof.macs == count_macs(fresh_network(architecture, seed=0), architecture.input)
     assert (capfd.readouterr(), [*map(str, warned)], caplog.text) == (("", ""), [], "")
