@@ -1,15 +1,17 @@
 """Blocks: the repeated unit of a stage, wired from mixers, norms and residuals."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Self
 
-from .base import Block, ChannelMixer, Norm, Residual, TokenMixer, table_of
+from .base import Block, ChannelMixer, Component, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
+from .domains import YES_NO
 from .mixers.additive import LocalIntegration
 from .mixers.bottleneck import BottleneckConv
 from .mixers.convolution import SeparableConv
 from .norms import LayerNorm
 from .residuals import ActivatedResidual, PlainResidual
+from .shapes import Shape
 
 if TYPE_CHECKING:
     from .parts import PartList
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MetaFormerBlock(Block):
-    """Token mixer and channel mixer, each normalised before and with a residual of its own.
+    """Token mixer and channel mixer, each with a norm and with a residual of its own.
 
     Yu et al., MetaFormer Is Actually What You Need for Vision, 2022, equations 2 and 3; with
-    attention it is the pre-norm transformer block.
+    attention it is the pre-norm transformer block. With the norms after the mixers it is that of
+    Swin V2 (Liu et al., 2021, arXiv:2111.09883) and of the large FocalNets.
     """
 
     name = "metaformer"
@@ -31,20 +34,34 @@ class MetaFormerBlock(Block):
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
     """Mixes channels."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before each mixer."""
+    """Before each mixer, or after it."""
+    post_norm: Annotated[bool, YES_NO] = False
+    """Whether the norms come after the mixers."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around each mixer."""
+    """Around each mixer and its norm."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Without norms their place does not matter."""
+        return replace(self, post_norm=False) if self.norm.absent else self
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the two halves; the second is left out where the channel mixer is ``none``."""
-        branch = parts.add("norm1", self.norm, stream)
-        branch = parts.add("mixer", self.mixer, branch)
+        branch = self._normed(parts, "1", "mixer", self.mixer, stream)
         stream = self.residual.wire(parts, "residual1", stream, branch)
         if self.channel_mixer.absent:
             return stream
-        branch = parts.add("norm2", self.norm, stream)
-        branch = parts.add("channel_mixer", self.channel_mixer, branch)
+        branch = self._normed(parts, "2", "channel_mixer", self.channel_mixer, stream)
         return self.residual.wire(parts, "residual2", stream, branch)
+
+    def _normed(
+        self, parts: "PartList", half: str, name: str, mixer: Component, stream: str
+    ) -> str:
+        """Add a mixer and its norm."""
+        if self.post_norm:
+            branch = parts.add(name, mixer, stream)
+            return parts.add(f"norm{half}", self.norm, branch)
+        branch = parts.add(f"norm{half}", self.norm, stream)
+        return parts.add(name, mixer, branch)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .ffnified import FfnifiedAttention
+from .focal import FocalModulation
 from .frequency import AdaptiveFrequencyFilter, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
@@ -68,6 +69,7 @@ MIXERS = table_of(
     ConvAdditiveMixer,
     LocalIntegration,
     FfnifiedAttention,
+    FocalModulation,
     TokenLinear,
     RaftMlp,
     GatedMlpMixer,

@@ -9,6 +9,7 @@ from . import (
     convnext,
     convnext_v2,
     ffnet,
+    focalnet,
     gmlp,
     hornet,
     lit,
@@ -35,6 +36,7 @@ _FAMILIES = (
     lit,
     casvit,
     ffnet,
+    focalnet,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

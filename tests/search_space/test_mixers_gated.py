@@ -8,6 +8,7 @@ from nas_explorer.evaluators.cost.cost import part_cost
 from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.mixers.additive import ConvAdditiveMixer, LocalIntegration
 from nas_explorer.search_space.mixers.ffnified import FfnifiedAttention
+from nas_explorer.search_space.mixers.focal import FocalModulation
 from nas_explorer.search_space.mixers.gated import (
     GatedLinearMixer,
     LargeKernelAttention,
@@ -61,6 +62,17 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
         (FfnifiedAttention(kernel_size=3, small_kernel=0), 32 * 32 + 2 * 32 * 9, 2 * 32 + 2 * 32),
         # folded: two 7x7 with a bias
         (FfnifiedAttention(), 32 * 32 + 2 * 32 * 49, 2 * 32 + 2 * 32),
+        # query, context and 3 gates; 3x3 and 5x5 without bias; two 1x1
+        (
+            FocalModulation(),
+            32 * 67 + 32 * (9 + 25) + 2 * 32 * 32,
+            67 + 2 * 32,
+        ),
+        (
+            FocalModulation(levels=3, kernel_size=1, growth=4),
+            32 * 68 + 32 * (1 + 25 + 81) + 2 * 32 * 32,
+            68 + 2 * 32,
+        ),
         (GatedLinearMixer(ratio=1, norm=False, bias=False), 32 * 64 + 32 * 32, 0),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
@@ -140,6 +152,27 @@ def test_without_the_channels_additive_mixing_is_local() -> None:
     assert x.grad is not None
     seen = x.grad[0].abs().amax(0) > 0
     assert seen[4:11, 4:11].all() and seen.sum() == 49  # three 3x3 kernels in a row
+
+
+@pytest.mark.parametrize("mean", [False, True])
+def test_focal_modulation_is_the_formula(mean: bool) -> None:
+    """Yang et al., 2022, section 3.2, level by level."""
+    torch.manual_seed(0)
+    shape = Shape(4, 6, 5)
+    module = FocalModulation(levels=2, mean=mean).build(shape)
+    x = torch.randn(2, *shape)
+    split = module.get_submodule("split")(x)
+    query, context, gates = split[:, :4], split[:, 4:8], split[:, 8:]
+    total = torch.zeros_like(query)
+    for level, side in enumerate((3, 5)):
+        kernel = module.get_parameter(f"levels.{level}.0.weight")
+        context = F.gelu(F.conv2d(context, kernel, padding=side // 2, groups=4))
+        total += gates[:, [level]] * context
+    total += gates[:, [2]] * F.gelu(context.mean((2, 3), keepdim=True))
+    if mean:
+        total = total / 3
+    modulated = query * module.get_submodule("modulator")(total)
+    assert torch.allclose(module(x), module.get_submodule("proj")(modulated), atol=1e-6)
 
 
 def test_filtered_gates_by_hand() -> None:

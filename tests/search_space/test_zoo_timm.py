@@ -8,10 +8,12 @@ import timm
 import torch
 from nas_explorer.search_space.architecture import Architecture
 from nas_explorer.search_space.heads import MlpHead, PooledHead
+from nas_explorer.search_space.mixers.focal import FocalModulation
 from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.norms import LayerNorm
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
+from nas_explorer.search_space.zoo.focalnet import focalnet
 from torch import Tensor, nn
 
 SIDE = 64
@@ -35,6 +37,8 @@ PAIRS = {
     "convnextv2_nano": "convnextv2_nano",
     "inceptionnext_atto": "inception_next_atto",
     "inceptionnext_tiny": "inception_next_tiny",
+    "focalnet_tiny_srf": "focalnet_tiny_srf",
+    "focalnet_tiny_lrf": "focalnet_tiny_lrf",
     "mixer_s32_224": "mixer_s32_224",
     "mixer_s16_224": "mixer_s16_224",
     "resmlp_12_224": "resmlp_12_224",
@@ -62,10 +66,11 @@ def randomised(module: nn.Module) -> nn.Module:
 
 
 def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
-    """timm's weights; it lists the scales of a block before the block's layers."""
+    """timm's weights; it lists most scales of a block before the block's layers."""
     names = list(weights)
     after = {".gamma": "", ".ls1": "linear_tokens", ".ls2": ""}
-    for name in [name for name in names if name.endswith(tuple(after))]:
+    early = [name for name in names if name.endswith(tuple(after)) and ".ls" not in name[:-4]]
+    for name in early:
         names.remove(name)
         block, _, scale = name.rpartition(".")
         layer = f"{block}.{after[f'.{scale}']}"
@@ -104,9 +109,31 @@ def small(name: str) -> Architecture:
 @pytest.mark.parametrize(("name", "theirs"), PAIRS.items(), ids=list(PAIRS))
 def test_the_same_function_as_timm(name: str, theirs: str) -> None:
     size = {"img_size": SIDE} if theirs.startswith(FIXED) else {}
+    reference = timm.create_model(theirs, pretrained=False, **size)
+    assert_the_same(small(name), reference)
+
+
+@pytest.mark.slow
+def test_the_kind_of_the_large_focalnets_is_timms() -> None:
+    reference = timm.create_model(
+        "focalnet_tiny_lrf",
+        pretrained=False,
+        use_overlap_down=True,
+        use_post_norm=True,
+        use_post_norm_in_modulation=True,
+        normalize_modulator=True,
+        layerscale_value=1e-4,
+    )
+    mixer = FocalModulation(levels=3, mean=True, norm=True)
+    network = focalnet(96, (2, 2, 6, 2), mixer, large=True, resolution=SIDE)
+    assert_the_same(network, reference)
+
+
+def assert_the_same(architecture: Architecture, reference: nn.Module) -> None:
+    """Give ours and timm's network the same weights and compare their scores."""
     with torch.no_grad():
-        reference = randomised(timm.create_model(theirs, pretrained=False, **size))
-        network = loaded(small(name), in_our_order(reference.state_dict()))
+        reference = randomised(reference)
+        network = loaded(architecture, in_our_order(reference.state_dict()))
         x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
         expected = reference(x)
         got = network(x)
