@@ -8,6 +8,7 @@ from . import (
     casvit,
     convnext,
     convnext_v2,
+    fasternet,
     ffnet,
     focalnet,
     gmlp,
@@ -16,7 +17,10 @@ from . import (
     metaformer,
     mlp_mixer,
     raftmlp,
+    replknet,
     resmlp,
+    resnet,
+    spartan,
     van,
 )
 from .entry import ZooEntry
@@ -37,6 +41,10 @@ _FAMILIES = (
     casvit,
     ffnet,
     focalnet,
+    fasternet,
+    replknet,
+    spartan,
+    resnet,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -45,6 +45,12 @@ PAIRS = {
     "resmlp_big_24_224": "resmlp_big_24_224",
     "gmlp_ti16_224": "gmlp_ti16_224",
     "gmlp_s16_224": "gmlp_s16_224",
+    "fasternet_t0": "fasternet_t0",
+    "fasternet_s": "fasternet_s",
+    "resnet18": "resnet18",
+    "resnet50": "resnet50",
+    "resnext50_32x4d": "resnext50_32x4d",
+    "mobilenet_v2": "mobilenetv2_100",
 }
 
 FIXED = ("mixer", "resmlp", "gmlp")
@@ -67,7 +73,17 @@ def randomised(module: nn.Module) -> nn.Module:
 
 def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
     """timm's weights; it lists most scales of a block before the block's layers."""
+    """timm's weights; it lists the scales of a block before the block's layers.
+
+    In FasterNet, it lists a block's spatial mixing and a stage's downsampling after the rest.
+    """
     names = list(weights)
+    for late in (".spatial_mixing.", ".downsample."):
+        for name in [name for name in reversed(names) if re.match(rf"stages.*\{late}", name)]:
+            names.remove(name)
+            place, _, _ = name.partition(late)
+            first = min(index for index, other in enumerate(names) if other.startswith(place))
+            names.insert(first, name)
     after = {".gamma": "", ".ls1": "linear_tokens", ".ls2": ""}
     early = [name for name in names if name.endswith(tuple(after)) and ".ls" not in name[:-4]]
     for name in early:

@@ -1,0 +1,82 @@
+"""FasterNet (Chen et al., 2023) and PATNet (Huang et al., 2025).
+
+Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks, arXiv:2303.03667, table 1, and
+Partial Convolution Meets Visual Attention, arXiv:2503.03148.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..base import Block
+from ..blocks import ConvNeXtBlock
+from ..channel_mixers.normed import NormedMlp
+from ..downsampling import ConvDownsampling
+from ..heads import WideHead
+from ..mixers.partial import PartialConv
+from ..norms import BatchNorm, NoNorm
+from ..shapes import Shape
+from ..stems import PatchStem
+from .entry import ZooEntry
+
+# Name: width of the first stage, depths, activation, what is printed.
+_FASTERNET = {
+    "fasternet_t0": (40, (1, 2, 8, 2), "gelu", "3.9M 0.34G"),
+    "fasternet_t1": (64, (1, 2, 8, 2), "gelu", "7.6M 0.85G"),
+    "fasternet_t2": (96, (1, 2, 8, 2), "relu", "15.0M 1.90G"),
+    "fasternet_s": (128, (1, 2, 13, 2), "relu", "31.1M 4.55G"),
+    "fasternet_m": (144, (3, 4, 18, 3), "relu", "53.5M 8.72G"),
+    "fasternet_l": (192, (3, 4, 18, 3), "relu", "93.4M 15.49G"),
+}
+
+_NOTES = {
+    "fasternet_s": "31.18M, printed rounded down",
+    "fasternet_l": "93.47M, printed rounded down",
+}
+
+
+def partial_network(
+    width: int, depths: Sequence[int], blocks: Sequence[Block], act: str
+) -> Architecture:
+    """Return four stages that double in width behind patches of 4 x 4."""
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=4, bias=False, norm=BatchNorm()),
+        stages=tuple(
+            Stage(
+                width=width << index,
+                depth=depth,
+                blocks=(block,),
+                downsampling=ConvDownsampling(
+                    kernel_size=2, bias=False, norm=NoNorm(), norm_after=BatchNorm()
+                )
+                if index
+                else None,
+            )
+            for index, (depth, block) in enumerate(zip(depths, blocks, strict=True))
+        ),
+        head=WideHead(features=1280, activation=act, norm=NoNorm(), pool_first=True),
+    )
+
+
+def fasternet(width: int, depths: Sequence[int], act: str) -> Architecture:
+    """Return a FasterNet."""
+    block = ConvNeXtBlock(
+        mixer=PartialConv(), norm=NoNorm(), channel_mixer=NormedMlp(activation=act)
+    )
+    return partial_network(width, depths, [block] * 4, act)
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of these families."""
+    for name, (width, depths, act, printed) in _FASTERNET.items():
+        yield ZooEntry(
+            name=name,
+            family="FasterNet",
+            resolution=224,
+            printed=printed,
+            source="JierunChen/FasterNet, README.MD",
+            make=partial(fasternet, width, depths, act),
+            note=_NOTES.get(name, ""),
+        )

@@ -1,0 +1,182 @@
+"""ResNet (He et al., 2016), ResNeXt (Xie et al., 2017), MobileNetV2 (Sandler et al., 2018).
+
+Deep Residual Learning for Image Recognition, arXiv:1512.03385, table 1, with the strides where
+torchvision has them; Aggregated Residual Transformations, arXiv:1611.05431; Inverted Residuals
+and Linear Bottlenecks, arXiv:1801.04381, table 2; and ResNet-50 with maxima (Han et al., Learning
+Features with Parameter-Free Layers, 2022, arXiv:2202.02777, table 3).
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..base import Downsampling, TokenMixer
+from ..blocks import NoBlock, ResidualBlock
+from ..heads import PooledHead, WideHead
+from ..mixers.bottleneck import BasicConv, BottleneckConv
+from ..norms import BatchNorm, NoNorm
+from ..residual_downsampling import BasicDownsampling, BottleneckDownsampling
+from ..residuals import PlainResidual
+from ..shapes import Shape
+from ..stems import ConvStem
+from .entry import ZooEntry
+
+_STEM = ConvStem(
+    kernel_size=7, stride=2, bias=False, norm=BatchNorm(), activation="relu", pool=True
+)
+_HEAD = PooledHead(norm=NoNorm())
+
+_SHALLOW, _MIDDLE = (2, 2, 2, 2), (3, 4, 6, 3)
+
+# Name: depths, what is printed.
+_BASIC = {
+    "resnet18": (_SHALLOW, "11.689512M 1.814G"),
+    "resnet34": (_MIDDLE, "21.797672M 3.664G"),
+}
+_RESNET = "pytorch/vision, torchvision/models/resnet.py"
+
+# Name: depths, inner channels of the first stage, groups, operation, what is printed, where.
+_PFLAYER = "naver-ai/PfLayer, README.md"
+_BOTTLENECK = {
+    "resnet50": (_MIDDLE, 64, 1, "dense", "25.557032M 4.089G", _RESNET),
+    "resnet101": ((3, 4, 23, 3), 64, 1, "dense", "44.549160M 7.801G", _RESNET),
+    "resnet152": ((3, 8, 36, 3), 64, 1, "dense", "60.192808M 11.514G", _RESNET),
+    "resnext50_32x4d": (_MIDDLE, 128, 32, "dense", "25.028904M 4.23G", _RESNET),
+    "resnext101_32x8d": ((3, 4, 23, 3), 256, 32, "dense", "88.791336M 16.414G", _RESNET),
+    "resnext101_64x4d": ((3, 4, 23, 3), 256, 64, "dense", "83.455272M 15.46G", _RESNET),
+    "wide_resnet50_2": (_MIDDLE, 128, 1, "dense", "68.883240M 11.398G", _RESNET),
+    "wide_resnet101_2": ((3, 4, 23, 3), 128, 1, "dense", "126.886696M 22.753G", _RESNET),
+    "resnet50_max": (_MIDDLE, 64, 1, "max", "14.2M 2.2G", _PFLAYER),
+}
+
+
+def resnet(
+    width: int,
+    first: Downsampling | None,
+    later: Sequence[Downsampling],
+    mixers: Sequence[TokenMixer],
+    depths: Sequence[int],
+) -> Architecture:
+    """Return a ResNet of four stages that double in width.
+
+    Args:
+        width: Channels of the first stage.
+        first: From the stem's 64 channels to it; none where they are the same.
+        later: From each stage to the next.
+        mixers: What the blocks of each stage do.
+        depths: Blocks of each stage; where a downsampling precedes, it is the first of them.
+    """
+    stages = [
+        Stage(
+            width=width << index,
+            depth=depth - 1 if down else depth,
+            blocks=(ResidualBlock(mixer=mixer),),
+            downsampling=down,
+        )
+        for index, (depth, mixer, down) in enumerate(
+            zip(depths, mixers, (first, *later), strict=True)
+        )
+    ]
+    if first is not None:
+        stages.insert(0, Stage(width=64, depth=1, blocks=(NoBlock(),)))
+    return Architecture(
+        input=Shape(3, 224, 224), classes=1000, stem=_STEM, stages=tuple(stages), head=_HEAD
+    )
+
+
+def basic_resnet(depths: Sequence[int]) -> Architecture:
+    """Return a ResNet of basic blocks."""
+    return resnet(64, None, [BasicDownsampling()] * 3, [BasicConv()] * 4, depths)
+
+
+def bottleneck_resnet(
+    depths: Sequence[int], inner: int, groups: int, operation: str
+) -> Architecture:
+    """Return a ResNet of bottlenecks with ``inner`` channels in the first stage."""
+    share = inner / 256
+    first, later = (
+        BottleneckDownsampling(
+            stride=stride, expansion=expansion, groups=groups, operation=operation
+        )
+        for stride, expansion in ((1, 4 * share), (2, 2 * share))
+    )
+    mixer = BottleneckConv(expansion=share, groups=groups, operation=operation)
+    return resnet(256, first, [later] * 3, [mixer] * 4, depths)
+
+
+def divisible(channels: float) -> int:
+    """Return the multiple of 8 nearest to ``channels``, not below nine tenths of it."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def mobilenet_v2(multiplier: float) -> Architecture:
+    """Return a MobileNetV2 with its widths times ``multiplier``."""
+    block = ResidualBlock(
+        mixer=BottleneckConv(expansion=6, operation="depthwise", activation="relu6"),
+        residual=PlainResidual(),
+    )
+    stages = [Stage(width=divisible(32 * multiplier), depth=1, blocks=(NoBlock(),))]
+    for width, depth, stride in (
+        (16, 1, 1),
+        (24, 2, 2),
+        (32, 3, 2),
+        (64, 4, 2),
+        (96, 3, 1),
+        (160, 3, 2),
+        (320, 1, 1),
+    ):
+        down = BottleneckDownsampling(
+            stride=stride,
+            expansion=6,
+            operation="depthwise",
+            activation="relu6",
+            last_activation="none",
+            shortcut=False,
+            first=width > 16,
+        )
+        stages.append(
+            Stage(
+                width=divisible(width * multiplier),
+                depth=max(1, depth - 1),
+                blocks=(block if depth > 1 else NoBlock(),),
+                downsampling=down,
+            )
+        )
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=ConvStem(kernel_size=3, stride=2, bias=False, norm=BatchNorm(), activation="relu6"),
+        stages=tuple(stages),
+        head=WideHead(features=divisible(1280 * max(1.0, multiplier)), activation="relu6"),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of these families."""
+    for name, (depths, printed) in _BASIC.items():
+        yield ZooEntry(
+            name=name,
+            family="ResNet",
+            resolution=224,
+            printed=printed,
+            source=_RESNET,
+            make=partial(basic_resnet, depths),
+        )
+    for name, (depths, inner, groups, operation, printed, source) in _BOTTLENECK.items():
+        yield ZooEntry(
+            name=name,
+            family="ResNeXt" if groups > 1 else "ResNet",
+            resolution=224,
+            printed=printed,
+            source=source,
+            make=partial(bottleneck_resnet, depths, inner, groups, operation),
+        )
+    yield ZooEntry(
+        name="mobilenet_v2",
+        family="MobileNetV2",
+        resolution=224,
+        printed="3.504872M 0.301G",
+        source="pytorch/vision, torchvision/models/mobilenetv2.py",
+        make=partial(mobilenet_v2, 1.0),
+    )

@@ -1,0 +1,71 @@
+"""SpaRTAN (Pay et al., 2025).
+
+Spatial Reinforcement Token-based Aggregation Network for Visual Recognition, arXiv:2507.10999.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.wave import WaveMixer
+from ..downsampling import ConvDownsampling
+from ..heads import PooledHead
+from ..mixers.multi_order import MultiOrderConv
+from ..norms import BatchNorm, GroupNorm, NoNorm
+from ..residuals import LayerScaleResidual
+from ..shapes import Shape
+from ..stems import TwoConvStem
+from .entry import ZooEntry
+
+
+def spartan(
+    widths: Sequence[int], depths: Sequence[int], expansions: Sequence[int]
+) -> Architecture:
+    """Return a SpaRTAN; dense spatial kernels in its first half, depthwise ones in its second.
+
+    Its images have 256 pixels, as in the reference configuration: so the printed multiply-adds are
+    met.
+    """
+    norm = BatchNorm(eps=1e-6)
+    half = len(widths) // 2
+    return Architecture(
+        input=Shape(3, 256, 256),
+        classes=1000,
+        stem=TwoConvStem(hidden=widths[0] // 2, activation="gelu", norm=norm),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=depth,
+                blocks=(
+                    MetaFormerBlock(
+                        mixer=MultiOrderConv(depthwise=index >= half),
+                        channel_mixer=WaveMixer(expansion=expansion, depthwise=index < half),
+                        norm=GroupNorm(),
+                        residual=LayerScaleResidual(init=1e-5),
+                    ),
+                ),
+                downsampling=ConvDownsampling(
+                    kernel_size=2, bias=False, norm=NoNorm(), norm_after=norm, activation="silu"
+                )
+                if index
+                else None,
+            )
+            for index, (width, depth, expansion) in enumerate(
+                zip(widths, depths, expansions, strict=True)
+            )
+        ),
+        head=PooledHead(norm=NoNorm()),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield the network whose sizes and figures are both published."""
+    yield ZooEntry(
+        name="SpaRTAN-T",
+        family="SpaRTAN",
+        resolution=256,
+        printed="3.8M 1.0G",
+        source="henry-pay/SpaRTAN, abstract of the paper (arXiv:2507.10999)",
+        make=partial(spartan, (32, 64, 128, 256), (3, 3, 12, 2), (4, 4, 2, 2)),
+    )
