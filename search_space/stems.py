@@ -77,21 +77,32 @@ class ConvStem(Stem):
 class TwoConvStem(Stem):
     """Two 3x3 convolutions of stride 2, each with a norm (Xiao et al., Early Convolutions, 2021).
 
-    arXiv:2106.14881; that of CAS-ViT (Zhang et al., 2024) and FFNet (Yun et al., 2024).
+    arXiv:2106.14881; that of CAS-ViT (Zhang et al., 2024) and FFNet (Yun et al., 2024), and with
+    nothing between the convolutions that of timm's smaller ConvNeXts ("overlap").
     """
 
     name = "two_convs"
 
     hidden: Annotated[int, Positive(whole=True)] = 32
     """Channels between the two."""
-    activation: Annotated[str, ACTIVATION] = "relu"
-    """After the first norm."""
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
+    """After the first norm, or none."""
     last_activation: Annotated[bool, YES_NO] = True
     """Whether an activation follows the second norm too."""
     bias: Annotated[bool, YES_NO] = False
     """Whether the convolutions have a bias."""
+    first_norm: Annotated[bool, YES_NO] = True
+    """Whether the first convolution has a norm too."""
     norm: Norm = field(default_factory=BatchNorm)
-    """After each convolution."""
+    """After the convolutions."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Where there is no norm, or no activation, it does not matter after which convolution."""
+        return replace(
+            self,
+            first_norm=self.first_norm or self.norm.absent,
+            last_activation=self.last_activation and self.activation != "none",
+        )
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: quarters, rounded up."""
@@ -102,7 +113,7 @@ class TwoConvStem(Stem):
         half = Shape(self.hidden, -(-shape.height // 2), -(-shape.width // 2))
         layers = OrderedDict[str, nn.Module](
             conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=self.bias),
-            norm1=self.norm.build(half),
+            norm1=self.norm.build(half) if self.first_norm else nn.Identity(),
             act1=activation(self.activation),
             conv2=nn.Conv2d(self.hidden, width, 3, 2, 1, bias=self.bias),
             norm2=self.norm.build(self.out_shape(shape, width)),

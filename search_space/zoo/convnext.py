@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture import Architecture, Stage
-from ..base import ChannelMixer, Head, Norm, Residual, TokenMixer
+from ..base import ChannelMixer, Head, Norm, Residual, Stem, TokenMixer
 from ..blocks import ConvNeXtBlock
 from ..channel_mixers.mlp import Mlp
 from ..downsampling import ConvDownsampling
@@ -17,7 +17,7 @@ from ..mixers.convolution import InceptionConv, LargeKernelConv
 from ..norms import BatchNorm, LayerNorm, NoNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
-from ..stems import PatchStem
+from ..stems import PatchStem, TwoConvStem
 from .entry import ZooEntry
 
 _SHALLOW, _TINY, _DEEP = (2, 2, 6, 2), (3, 3, 9, 3), (3, 3, 27, 3)
@@ -50,6 +50,14 @@ _CONVNEXT = {
     "convnext_nano": ((80, 160, 320, 640), (2, 2, 8, 2), 7, 224, "15.59M 2.46G", _TIMM),
 }
 
+# Name: channels inside the stem, widths, depths, what is printed.
+_OVERLAP = {
+    "convnext_atto_ols": (24, _ATTO, _SHALLOW, "3.70M 0.58G"),
+    "convnext_femto_ols": (24, (48, 96, 192, 384), _SHALLOW, "5.23M 0.82G"),
+    "convnext_pico_ols": (32, (64, 128, 256, 512), _SHALLOW, "9.06M 1.43G"),
+    "convnext_nano_ols": (80, (80, 160, 320, 640), (2, 2, 8, 2), "15.65M 2.65G"),
+}
+
 # Name: width, depth, what is printed.
 _ISOTROPIC = {
     "ConvNeXt-S iso": (384, 18, "22M 4.3G"),
@@ -74,6 +82,8 @@ _NOTES = {
     "convnext_tiny_k5": "28.4M",
     "convnext_femto": _NORMS,
     "convnext_nano": _NORMS,
+    "convnext_femto_ols": _NORMS,
+    "convnext_nano_ols": _NORMS,
     "inceptionnext_atto": _NORMS,
     "inceptionnext_base": _NORMS,
 }
@@ -91,13 +101,14 @@ def hierarchical(
     head: Head,
     channel_mixers: Sequence[ChannelMixer] = 4 * (Mlp(),),
     residual: Residual = _SCALED,
+    stem: Stem | None = None,
     resolution: int = 224,
 ) -> Architecture:
-    """Return a network of four stages of ConvNeXt blocks behind a stem of 4 x 4 patches."""
+    """Return four stages of ConvNeXt blocks behind a stem, which is of 4 x 4 patches."""
     return Architecture(
         input=Shape(3, resolution, resolution),
         classes=1000,
-        stem=PatchStem(patch_size=4, norm=norm),
+        stem=stem or PatchStem(patch_size=4, norm=norm),
         stages=tuple(
             Stage(
                 width=width,
@@ -128,6 +139,20 @@ def convnext(
     return hierarchical(
         widths, depths, mixer, norm=LayerNorm(), head=PooledHead(), resolution=resolution
     )
+
+
+def overlapping(inner: int, widths: Sequence[int], depths: Sequence[int]) -> Architecture:
+    """Return timm's ConvNeXt with two overlapping convolutions in place of patches."""
+    stem = TwoConvStem(
+        hidden=inner,
+        activation="none",
+        last_activation=False,
+        bias=True,
+        first_norm=False,
+        norm=LayerNorm(),
+    )
+    mixer = LargeKernelConv(kernel_size=7)
+    return hierarchical(widths, depths, mixer, norm=LayerNorm(), head=PooledHead(), stem=stem)
 
 
 def isotropic(width: int, depth: int) -> Architecture:
@@ -169,6 +194,32 @@ def entries() -> Iterator[ZooEntry]:
             make=partial(convnext, widths, depths, kernel, resolution),
             note=_NOTES.get(name, ""),
         )
+    for name, (inner, widths, depths, printed) in _OVERLAP.items():
+        yield ZooEntry(
+            name=name,
+            family="ConvNeXt",
+            resolution=224,
+            printed=printed,
+            source=_TIMM,
+            make=partial(overlapping, inner, widths, depths),
+            note=_NOTES.get(name, ""),
+        )
+    yield ZooEntry(
+        name="convnext_tiny_hnf",
+        family="ConvNeXt",
+        resolution=224,
+        printed="28.59M 4.47G",
+        source=_TIMM,
+        make=partial(
+            hierarchical,
+            _T,
+            _TINY,
+            LargeKernelConv(kernel_size=7),
+            norm=LayerNorm(),
+            head=PooledHead(norm_first=True),
+        ),
+        note=_NORMS,
+    )
     for name, (width, depth, printed) in _ISOTROPIC.items():
         yield ZooEntry(
             name=name,

@@ -33,6 +33,8 @@ PAIRS = {
     "ConvNeXt-S": "convnext_small",
     "convnext_atto": "convnext_atto",
     "convnext_nano": "convnext_nano",
+    "convnext_tiny_hnf": "convnext_tiny_hnf",
+    "convnext_atto_ols": "convnext_atto_ols",
     "convnextv2_atto": "convnextv2_atto",
     "convnextv2_nano": "convnextv2_nano",
     "inceptionnext_atto": "inception_next_atto",
