@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -70,7 +70,21 @@ class Stage:
 @cache
 def component_text(component: Component) -> str:
     """Return a component as text that is equal only for equal components."""
-    return json.dumps(component_to_data(component), sort_keys=True, separators=(",", ":"))
+    return json.dumps(_told(component), sort_keys=True, separators=(",", ":"))
+
+
+def _told(component: Component) -> dict[str, Any]:
+    """Return a component as plain data without what ``Component.added`` leaves out."""
+    data: dict[str, Any] = {"name": component.name}
+    for field in fields(component):
+        value = getattr(component, field.name)
+        data[field.name] = _told(value) if isinstance(value, Component) else value
+    if component.added:
+        usual = type(component)()
+        for name in component.added:
+            if getattr(component, name) == getattr(usual, name):
+                del data[name]
+    return data
 
 
 def canonical_component(component: C, shape: Shape) -> C:

@@ -65,6 +65,9 @@ class Component(ABC):
     """Rows of the catalogue of papers that it honours; those of a token mixer are in its traits."""
     absent: ClassVar[bool] = False
     """Whether it stands for nothing at all, so that no part is made of it."""
+    added: ClassVar[tuple[str, ...]] = ()
+    """Fields that came after records of it were kept: a digest leaves them out at their default,
+    which is what was done before."""
 
     def __post_init__(self) -> None:
         for field, domain in field_domains(type(self)).items():

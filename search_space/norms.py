@@ -67,6 +67,7 @@ class BatchNorm(Norm):
     """Batch normalisation (Ioffe and Szegedy, 2015)."""
 
     name = "batch_norm"
+    added = ("eps",)
 
     eps: Annotated[float, Positive()] = 1e-5
     """Added to the variance."""

@@ -23,6 +23,7 @@ class ConvStem(Stem):
     """
 
     name = "conv"
+    added = ("padding", "bias", "activation", "pool")
 
     kernel_size: Annotated[int, Choice((3, 5, 7, 9))] = 3
     """Side of the kernel in pixels, odd, 3 to 9."""
@@ -128,6 +129,7 @@ class PatchStem(Stem):
     """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm."""
 
     name = "patch"
+    added = ("bias",)
 
     patch_size: Annotated[int, Choice((1, 2, 4, 7, 8, 14, 16, 32))] = 4
     """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""

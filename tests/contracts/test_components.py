@@ -143,6 +143,7 @@ def test_every_field_has_a_docstring_and_a_domain(cls: type[Component]) -> None:
                 assert isinstance(field.target, ast.Name)
                 assert isinstance(text.value, ast.Constant) and text.value.value.strip()
                 documented.add(field.target.id)
+    assert set(cls.added) <= documented
     for field in dataclasses.fields(cls):
         assert field.name in documented
         assert field.name in field_domains(cls) or field.name in field_kinds(cls)

@@ -23,7 +23,7 @@ from nas_explorer.search_space.heads import MlpHead, PooledHead
 from nas_explorer.search_space.mixers.attention import Attention
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv, SeparableConv
 from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
-from nas_explorer.search_space.norms import LayerNorm, NoNorm
+from nas_explorer.search_space.norms import BatchNorm, LayerNorm, NoNorm
 from nas_explorer.search_space.parts import IMAGE
 from nas_explorer.search_space.residuals import NoResidual, PlainResidual, ResScaleResidual
 from nas_explorer.search_space.shapes import Shape
@@ -165,6 +165,16 @@ def test_different_networks_have_different_digests() -> None:
 def test_the_digest_is_fixed_for_all_time() -> None:
     """Records keep digests: a change of this value is a change of the format."""
     assert architecture().digest.startswith("16e468d5be722e5b")
+    normed = MetaFormerBlock(norm=BatchNorm())
+    halved = stage(1, normed, downsampling=ConvDownsampling())
+    other = architecture(stage(2, normed), halved, stem=ConvStem())
+    assert other.digest.startswith("914d7883a3a7e256")
+
+
+def test_a_knob_that_came_later_counts_where_it_is_used() -> None:
+    usual = architecture(stage(1), stage(1, downsampling=HALVE))
+    normed = replace(HALVE, norm_after=LayerNorm())
+    assert architecture(stage(1), stage(1, downsampling=normed)).digest != usual.digest
 
 
 def test_canonical_form() -> None:
