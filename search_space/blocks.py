@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Self
 from .base import Block, ChannelMixer, Component, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
 from .domains import YES_NO
+from .channel_mixers.normed import NormedMlp
 from .mixers.additive import LocalIntegration
 from .mixers.bottleneck import BottleneckConv
 from .mixers.convolution import SeparableConv
+from .mixers.large_small import RepDepthwiseConv
 from .norms import LayerNorm
 from .residuals import ActivatedResidual, PlainResidual
 from .shapes import Shape
@@ -173,3 +175,31 @@ class NoBlock(Block):
 BLOCKS = table_of(
     MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock, ResidualBlock, NoBlock
 )
+
+
+class RepVitBlock(Block):
+    """A token mixer that replaces the stream, then a channel mixer with its residual.
+
+    Wang et al., RepViT, 2023, arXiv:2307.09283, figure 3, and LSNet, 2025, figure 4: the token
+    mixer carries a residual of its own and folds; norms are in the mixers.
+    """
+
+    name = "repvit"
+
+    mixer: TokenMixer = field(default_factory=RepDepthwiseConv)
+    """Mixes places."""
+    channel_mixer: ChannelMixer = field(default_factory=NormedMlp)
+    """Mixes channels."""
+    residual: Residual = field(default_factory=PlainResidual)
+    """Around the channel mixer."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the token mixer, the channel mixer, and one residual."""
+        stream = parts.add("mixer", self.mixer, stream)
+        if self.channel_mixer.absent:
+            return stream
+        branch = parts.add("channel_mixer", self.channel_mixer, stream)
+        return self.residual.wire(parts, "residual", stream, branch)
+
+
+BLOCKS = table_of(MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock, RepVitBlock)

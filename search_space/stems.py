@@ -125,6 +125,40 @@ class TwoConvStem(Stem):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConvStackStem(Stem):
+    """3x3 convolutions of stride 2 with batch norms, each with twice the channels of the last one.
+
+    Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2.1: four; in LSNet (Wang et al., 2025)
+    three. In OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1. The norms fold.
+    """
+
+    name = "conv_stack"
+
+    halvings: Annotated[int, IntRange(1, 5)] = 2
+    """Convolutions of stride 2, 1 to 5."""
+    doubled: Annotated[bool, YES_NO] = False
+    """Whether each is followed by a convolution of stride 1."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After each norm but the last."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output, rounded up."""
+        return -(-height // 2**self.halvings), -(-width // 2**self.halvings)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        layers: list[nn.Module] = []
+        channels = shape.channels
+        for left in reversed(range(self.halvings)):
+            inner = max(1, width // 2**left)
+            for stride in (2, 1) if self.doubled else (2,):
+                conv = conv_norm(channels, inner, 3, stride=stride, folds=True)
+                layers += [conv, activation(self.activation)]
+                channels = inner
+        return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True, kw_only=True)
 class PatchStem(Stem):
     """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm."""
 
@@ -210,3 +244,4 @@ class SeparableStem(Stem):
 
 
 STEMS = table_of(ConvStem, TwoConvStem, PatchStem, MultiScaleStem, SeparableStem)
+STEMS = table_of(ConvStem, TwoConvStem, ConvStackStem, PatchStem, MultiScaleStem)

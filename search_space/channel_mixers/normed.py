@@ -34,6 +34,8 @@ class NormedMlp(ChannelMixer):
     """After the first norm."""
     last_norm: Annotated[bool, YES_NO] = False
     """Whether a batch norm follows the second map."""
+    folds: Annotated[bool, YES_NO] = False
+    """Whether the norms fold into the maps, as in LSNet (Wang et al., 2025), for what is run."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
@@ -49,8 +51,8 @@ class NormedMlp(ChannelMixer):
         second = nn.Conv2d(hidden, channels, 1, bias=False)
         return nn.Sequential(
             OrderedDict(
-                fc1=conv_norm(channels, hidden, act=self.activation),
-                fc2=conv_norm(hidden, channels) if self.last_norm else second,
+                fc1=conv_norm(channels, hidden, act=self.activation, folds=self.folds),
+                fc2=conv_norm(hidden, channels, folds=self.folds) if self.last_norm else second,
             )
         )
 

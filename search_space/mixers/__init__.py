@@ -20,6 +20,7 @@ from .hyper_kernel import HyperZzw
 from .kan import KanConv
 from .large_small import LsConv, RepDepthwiseConv
 from .learnable_spacing import LearnableSpacingConv
+from .levit import LevitAttention
 from .light import DynamicConv, LightConv
 from .long_conv import LongConv
 from .mlp import TokenLinear, TokenMlp
@@ -61,6 +62,7 @@ MIXERS = table_of(
     RecursiveConv,
     Attention,
     RelativeAttention,
+    LevitAttention,
     TokenMlp,
     RecursiveGatedConv,
     RecursiveGatedFilter,
