@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from .base import Block, ChannelMixer, Component, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
-from .domains import YES_NO
 from .channel_mixers.normed import NormedMlp
+from .domains import YES_NO
 from .mixers.additive import LocalIntegration
 from .mixers.bottleneck import BottleneckConv
 from .mixers.convolution import SeparableConv
@@ -172,11 +172,7 @@ class NoBlock(Block):
         return stream
 
 
-BLOCKS = table_of(
-    MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock, ResidualBlock, NoBlock
-)
-
-
+@dataclass(frozen=True, kw_only=True)
 class RepVitBlock(Block):
     """A token mixer that replaces the stream, then a channel mixer with its residual.
 
@@ -202,4 +198,12 @@ class RepVitBlock(Block):
         return self.residual.wire(parts, "residual", stream, branch)
 
 
-BLOCKS = table_of(MetaFormerBlock, IntegrationBlock, ConvNeXtBlock, ChannelBlock, RepVitBlock)
+BLOCKS = table_of(
+    MetaFormerBlock,
+    IntegrationBlock,
+    ConvNeXtBlock,
+    ChannelBlock,
+    ResidualBlock,
+    NoBlock,
+    RepVitBlock,
+)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
 from torch import nn
@@ -233,16 +234,21 @@ class DepthwiseDownsampling(Downsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class SeparableDownsampling(Downsampling):
-    """A 1x1 convolution, then a depthwise 3x3 one of stride 2 (RepLKNet).
+    """A 1x1 convolution and a depthwise 3x3 one of stride 2, each with batch norm.
 
-    Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717, section 4.1: each
-    with batch norm and activation.
+    Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717, section 4.1: with
+    activations. In LSNet (Wang et al., 2025, arXiv:2503.23135) the depthwise one comes first,
+    there are no activations, and the norms fold.
     """
 
     name = "separable"
 
-    activation: Annotated[str, ACTIVATION] = "relu"
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
     """After each norm."""
+    depthwise_first: Annotated[bool, YES_NO] = False
+    """Whether the depthwise convolution comes first."""
+    folds: Annotated[bool, YES_NO] = False
+    """Whether the norms fold into the convolutions, for what is run."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""
@@ -250,13 +256,13 @@ class SeparableDownsampling(Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        act = self.activation
-        return nn.Sequential(
-            OrderedDict(
-                pwconv=conv_norm(shape.channels, width, act=act),
-                dwconv=conv_norm(width, width, 3, stride=2, groups=width, act=act),
-            )
-        )
+        inner = shape.channels if self.depthwise_first else width
+        each = partial(conv_norm, act=self.activation, folds=self.folds)
+        layers = [
+            ("pwconv", each(shape.channels, width)),
+            ("dwconv", each(inner, inner, 3, stride=2, groups=inner)),
+        ]
+        return nn.Sequential(OrderedDict(layers[::-1] if self.depthwise_first else layers))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -243,5 +243,4 @@ class SeparableStem(Stem):
         )
 
 
-STEMS = table_of(ConvStem, TwoConvStem, PatchStem, MultiScaleStem, SeparableStem)
-STEMS = table_of(ConvStem, TwoConvStem, ConvStackStem, PatchStem, MultiScaleStem)
+STEMS = table_of(ConvStem, TwoConvStem, ConvStackStem, PatchStem, MultiScaleStem, SeparableStem)

@@ -14,6 +14,7 @@ from . import (
     gmlp,
     hornet,
     lit,
+    lsnet,
     metaformer,
     mlp_mixer,
     raftmlp,
@@ -45,6 +46,7 @@ _FAMILIES = (
     replknet,
     spartan,
     resnet,
+    lsnet,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

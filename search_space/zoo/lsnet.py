@@ -1,0 +1,73 @@
+"""LSNet (Wang et al., LSNet: See Large, Focus Small, 2025, arXiv:2503.23135)."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..base import Block, TokenMixer
+from ..blocks import MetaFormerBlock, NoBlock, RepVitBlock
+from ..channel_mixers.normed import NormedMlp
+from ..downsampling import SeparableDownsampling
+from ..heads import PooledHead
+from ..mixers.large_small import LsConv, RepDepthwiseConv
+from ..mixers.levit import LevitAttention
+from ..norms import BatchNorm, NoNorm
+from ..shapes import Shape
+from ..stems import ConvStackStem
+from .entry import ZooEntry
+
+_README = "jameslahm/lsnet, README.md"
+
+# Name: widths, depths, what is printed.
+_SIZES = {
+    "lsnet_t": ((64, 128, 256, 384), (0, 2, 8, 10), "11.4M 0.3G"),
+    "lsnet_s": ((96, 192, 320, 448), (1, 2, 8, 10), "16.1M 0.5G"),
+    "lsnet_b": ((128, 256, 384, 512), (4, 6, 8, 10), "23.2M 1.3G"),
+}
+
+_NOTES = {
+    "lsnet_b": "1.24G; with the norms that fvcore counts, as the repository's flops.py does, 1.25G"
+}
+
+_PERCEPTRON = NormedMlp(ratio=2, last_norm=True, folds=True)
+_DOWN = SeparableDownsampling(activation="none", depthwise_first=True, folds=True)
+_LOCAL = RepVitBlock(mixer=RepDepthwiseConv(squeeze=True), channel_mixer=_PERCEPTRON)
+
+
+def _block(mixer: TokenMixer) -> Block:
+    return MetaFormerBlock(mixer=mixer, channel_mixer=_PERCEPTRON, norm=NoNorm())
+
+
+def lsnet(widths: Sequence[int], depths: Sequence[int], *, resolution: int = 224) -> Architecture:
+    """Return an LSNet: local blocks in turn with large-small convolution, attention at the end."""
+    mixers: list[TokenMixer] = [LsConv()] * (len(widths) - 1)
+    mixers.append(LevitAttention(value_ratio=1, query_kernel=3))
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=ConvStackStem(halvings=3),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=max(1, depth),
+                blocks=(_LOCAL, _block(mixer)) if depth else (NoBlock(),),
+                downsampling=_DOWN if index else None,
+            )
+            for index, (width, depth, mixer) in enumerate(zip(widths, depths, mixers, strict=True))
+        ),
+        head=PooledHead(norm=BatchNorm()),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield the published sizes."""
+    for name, (widths, depths, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="LSNet",
+            resolution=224,
+            printed=printed,
+            source=_README,
+            note=_NOTES.get(name, ""),
+            make=partial(lsnet, widths, depths),
+        )
