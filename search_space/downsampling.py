@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
@@ -181,6 +182,40 @@ class RecursiveDownsampling(Downsampling):
         return nn.Sequential(OrderedDict(norm=self.norm.build(shape), conv=conv, convs=convs))
 
 
+class MergedPatches(nn.Module):
+    """The places of each 2x2 window behind each other as channels, normed and mapped."""
+
+    def __init__(self, norm: nn.Module, channels: int, width: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.reduction = nn.Conv2d(4 * channels, width, 1, bias=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, width, H / 2, W / 2)."""
+        H, W = (size // 2 * 2 for size in x_BCHW.shape[2:])
+        corners = [x_BCHW[:, :, row:H:2, column:W:2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(corners, dim=1)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchMerging(Downsampling):
+    """A norm and a linear map of each 2x2 window (Liu et al., Swin Transformer, 2021)."""
+
+    name = "patch_merging"
+
+    norm: Norm = field(default_factory=LayerNorm)
+    """Over the four places' channels together, before the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output; what is left over is dropped."""
+        return height // 2, width // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        merged = Shape(4 * shape.channels, *self.out_size(shape.height, shape.width))
+        return MergedPatches(self.norm.build(merged), shape.channels, width)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MultiScaleDownsampling(Downsampling):
     """Patches of 2x2 with what lies around them (Tatsunami and Taki, RaftMLP, 2021).
@@ -292,6 +327,7 @@ DOWNSAMPLINGS = table_of(
     PoolDownsampling,
     DeformableDownsampling,
     RecursiveDownsampling,
+    PatchMerging,
     MultiScaleDownsampling,
     DepthwiseDownsampling,
     SeparableDownsampling,

@@ -34,6 +34,7 @@ from .recursive import RecursiveConv
 from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
+from .shift import AxialShift, CycleMlp
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
@@ -78,6 +79,8 @@ MIXERS = table_of(
     MultiAxisMlp,
     MixerGated,
     FeedForwardMixer,
+    CycleMlp,
+    AxialShift,
     GlobalFilter,
     AdaptiveFrequencyFilter,
     PartialConv,

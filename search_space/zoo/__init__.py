@@ -21,6 +21,7 @@ from . import (
     replknet,
     resmlp,
     resnet,
+    shift_mlp,
     spartan,
     van,
 )
@@ -36,6 +37,7 @@ _FAMILIES = (
     resmlp,
     gmlp,
     raftmlp,
+    shift_mlp,
     hornet,
     van,
     lit,

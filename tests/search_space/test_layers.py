@@ -13,12 +13,14 @@ from nas_explorer.search_space.downsampling import (
     DepthwiseDownsampling,
     MultiScaleDownsampling,
     NoDownsampling,
+    PatchMerging,
     PoolDownsampling,
 )
 from nas_explorer.search_space.heads import DistilledHead, MlpHead, PooledHead
 from nas_explorer.search_space.norms import Affine, BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
 from nas_explorer.search_space.shapes import Shape, conv_size, scaled
 from nas_explorer.search_space.stems import ConvStem, MultiScaleStem, PatchStem, TwoConvStem
+from torch import nn
 from torch.nn import functional as F
 
 MAP = Shape(48, 8, 6)
@@ -53,6 +55,7 @@ MAP = Shape(48, 8, 6)
         (TwoConvStem(hidden=10, bias=True, norm=NoNorm()), 48 * 90 + 10 + 10 * 180 + 20),
         (PatchStem(patch_size=4, norm=RMSNorm()), 48 * 16 * 20 + 20 + 20),
         (MultiScaleStem(patch_size=2, scales=3), 48 * (4 + 16 + 64) * 20 + 20),
+        (PatchMerging(), 192 * 20 + 2 * 192),
         (MultiScaleDownsampling(scales=1), 48 * 4 * 20 + 20),
         (MultiScaleDownsampling(norm=LayerNorm()), 48 * (4 + 16) * 20 + 20 + 96),
         (ConvDownsampling(kernel_size=3), 48 * 9 * 20 + 20 + 96),
@@ -165,6 +168,16 @@ def test_patches_at_several_scales_are_one_linear_map_of_all_their_pixels() -> N
     matrix = torch.cat([each.get_parameter("weight").flatten(1) for each in (patch, wide)], dim=1)
     expected = matrix @ torch.cat(rows, dim=1) + patch.get_parameter("bias")[:, None]
     assert torch.allclose(module(x), expected.view(2, 5, 3, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_patch_merging_takes_windows_apart() -> None:
+    """Liu et al., 2021: the corners of each window by columns; what is left over is dropped."""
+    shape = Shape(2, 5, 4)
+    module = PatchMerging(norm=NoNorm()).build(shape, 8)
+    nn.init.dirac_(module.get_parameter("reduction.weight"))
+    x = torch.arange(40.0).view(1, 2, 5, 4)
+    # the second window of the second row; channel after channel, corner after corner
+    assert module(x)[0, :, 1, 1].tolist() == [10.0, 30.0, 14.0, 34.0, 11.0, 31.0, 15.0, 35.0]
 
 
 def test_a_map_that_would_vanish_is_refused() -> None:

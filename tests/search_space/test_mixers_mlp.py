@@ -8,6 +8,7 @@ from nas_explorer.search_space.mixers.feed_forward import FeedForwardMixer
 from nas_explorer.search_space.mixers.gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from nas_explorer.search_space.mixers.mlp import TokenLinear, TokenMlp
 from nas_explorer.search_space.mixers.raft import RaftMlp
+from nas_explorer.search_space.mixers.shift import AxialShift, CycleMlp
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -65,6 +66,14 @@ MAP = Shape(32, 8, 8)
             2 * 2048 * 16,
         ),
         # two heads of 16 x 64 = 1024 outputs, and a map of channels
+        # three maps of channels and one of their sum; shares from a perceptron of 8 units
+        (
+            CycleMlp(),
+            32 * 32 + 3 * (32 * 32 + 32) + 32 * 8 + 8 + 8 * 96 + 96,
+            64 * 4 * 32 * 32 + 32 * 8 + 8 * 96,
+        ),
+        # four maps of channels, two norms
+        (AxialShift(), 4 * (32 * 32 + 32) + 4 * 32, 64 * 4 * 32 * 32),
         (
             FeedForwardMixer(separate_heads=True, head_dim=16),
             2 * (2 * 2048 + 2048 * 16 + 16 + 2 * 16 + 16 * 1024 + 1024) + 32 * 32 + 32,
@@ -250,6 +259,62 @@ def test_multi_axis_runs_on_maps_of_any_size() -> None:
     for height, width in ((16, 8), (5, 13), (1, 1)):
         x = image(Shape(4, height, width))
         assert module(x).shape == x.shape
+
+
+# Shifted channels --------------------------------------------------------------------------------
+
+
+def moved(x: Tensor, step: int, axis: int) -> Tensor:
+    """Place p has what was at p + step, or zero, place by place."""
+    out, size = torch.zeros_like(x), x.shape[axis]
+    for place in range(size):
+        if 0 <= place + step < size:
+            out.select(axis, place).copy_(x.select(axis, place + step))
+    return out
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5, 13])
+def test_cycle_mlp_is_three_maps_of_moved_channels(steps: int) -> None:
+    shape = Shape(7, 4, 5)
+    module = made(CycleMlp(steps=steps, reduction=2), shape)
+    part, x, half = module.get_submodule, image(shape), steps // 2
+    order = sorted(range(7), key=lambda channel: channel % steps)
+    branches: list[Tensor] = []
+    for name, axis in (("along_w", 3), ("along_h", 2)):
+        cycle = [(channel + half) % steps - half for channel in range(7)]
+        apart = [moved(x[:, [c]], step, axis) for c, step in enumerate(cycle)]
+        branches.append(part(f"{name}.conv")(torch.cat([apart[c] for c in order], dim=1)))
+    branches.append(part("still")(x))
+    mean = torch.stack(branches).sum(0).mean((2, 3))
+    shares = part("fc2")(F.gelu(part("fc1")(mean))).view(2, 7, 3).softmax(2)
+    total = sum(y * shares[:, :, i, None, None] for i, y in enumerate(branches))
+    assert torch.allclose(module(x), part("proj")(total))
+
+
+def test_axial_shift_is_two_maps_of_moved_groups() -> None:
+    shape = Shape(8, 4, 5)
+    module = made(AxialShift(steps=3), shape)
+    part, x = module.get_submodule, image(shape)
+    groups = F.gelu(part("norm1")(part("conv1")(x))).split([3, 3, 2], dim=1)
+    both = torch.zeros_like(x)
+    for name, axis in (("along_w", 3), ("along_h", 2)):
+        apart = [moved(group, 1 - index, axis) for index, group in enumerate(groups)]
+        both = both + F.gelu(part(name)(torch.cat(apart, dim=1)))
+    assert torch.allclose(module(x), part("conv2")(part("norm2")(both)))
+
+
+def test_axial_shift_sees_a_cross() -> None:
+    shape = Shape(10, 7, 7)
+    expected = torch.zeros(7, 7, dtype=torch.bool)
+    expected[3, 1:6] = expected[1:6, 3] = True
+    assert torch.equal(seen(made(AxialShift(), shape), shape, 0, 3, 3).any(0), expected)
+
+
+def test_steps_and_reductions_have_one_name() -> None:
+    shape = Shape(10, 4, 4)
+    named = [CycleMlp(reduction=each).canonical(shape).reduction for each in (2, 3, 4, 5, 6, 50)]
+    assert named == [2, 3, 4, 4, 6, 6]  # 5, 3, 2, 2, 1 and 1 hidden units
+    assert CycleMlp(steps=15).canonical(Shape(2, 4, 4)).steps == 3
 
 
 # NiNformer and feed-forward networks -------------------------------------------------------------

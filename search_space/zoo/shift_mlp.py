@@ -1,0 +1,116 @@
+"""CycleMLP and AS-MLP: linear maps of shifted channels.
+
+Chen et al., 2021, arXiv:2107.10224, and Lian et al., 2021, arXiv:2107.08391.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import MetaFormerBlock
+from ..channel_mixers.mlp import Mlp
+from ..downsampling import ConvDownsampling, PatchMerging
+from ..heads import PooledHead
+from ..mixers.shift import AxialShift, CycleMlp
+from ..norms import GroupNorm, LayerNorm, NoNorm
+from ..shapes import Shape
+from ..stems import ConvStem, PatchStem
+from .entry import ZooEntry
+
+_SMALL, _EVEN = (64, 128, 320, 512), (4, 4, 4, 4)
+
+# Name: widths, depths, ratios of the channel mixers, what is printed.
+_CYCLE = {
+    "CycleMLP-B1": (_SMALL, (2, 2, 4, 2), _EVEN, "15M 2.1G"),
+    "CycleMLP-B2": (_SMALL, (2, 3, 10, 3), _EVEN, "27M 3.9G"),
+    "CycleMLP-B3": (_SMALL, (3, 4, 18, 3), (8, 8, 4, 4), "38M 6.9G"),
+    "CycleMLP-B4": (_SMALL, (3, 8, 27, 3), (8, 8, 4, 4), "52M 10.1G"),
+    "CycleMLP-B5": ((96, 192, 384, 768), (3, 4, 24, 3), _EVEN, "76M 12.3G"),
+}
+
+# Name: first width, depths, what is printed.
+_AXIAL = {
+    "AS-MLP-T": (96, (2, 2, 6, 2), "28M 4.4G"),
+    "AS-MLP-S": (96, (2, 2, 18, 2), "50M 8.5G"),
+    "AS-MLP-B": (128, (2, 2, 18, 2), "88M 15.2G"),
+}
+
+_NOTES = {
+    "CycleMLP-B3": "the printed MACs hold the norms",
+    "CycleMLP-B4": "the printed MACs hold the norms",
+    "CycleMLP-B5": "the printed MACs hold the norms",
+    "AS-MLP-B": "the printed MACs hold the norms",
+}
+
+
+def cyclemlp(
+    widths: Sequence[int], depths: Sequence[int], ratios: Sequence[float], steps: int = 3
+) -> Architecture:
+    """Return a CycleMLP: overlapping patches, 3x3 downsampling without norms."""
+    norm = LayerNorm(eps=1e-5)
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=ConvStem(kernel_size=7, stride=4, norm=NoNorm()),
+        stages=tuple(
+            Stage(
+                width=width,
+                depth=depth,
+                blocks=(
+                    MetaFormerBlock(
+                        mixer=CycleMlp(steps=steps), channel_mixer=Mlp(ratio=ratio), norm=norm
+                    ),
+                ),
+                downsampling=ConvDownsampling(norm=NoNorm()) if index else None,
+            )
+            for index, (width, depth, ratio) in enumerate(zip(widths, depths, ratios, strict=True))
+        ),
+        head=PooledHead(norm=norm, norm_first=True),
+    )
+
+
+def as_mlp(width: int, depths: Sequence[int], steps: int = 5) -> Architecture:
+    """Return an AS-MLP: the stages of Swin, group norms of one group, patch merging."""
+    norm = GroupNorm(eps=1e-5)
+    block = MetaFormerBlock(
+        mixer=AxialShift(steps=steps, norm=norm), channel_mixer=Mlp(ratio=4), norm=norm
+    )
+    return Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=4, norm=norm),
+        stages=tuple(
+            Stage(
+                width=width * 2**index,
+                depth=depth,
+                blocks=(block,),
+                downsampling=PatchMerging(norm=norm) if index else None,
+            )
+            for index, depth in enumerate(depths)
+        ),
+        head=PooledHead(norm=norm, norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of these families."""
+    for name, (widths, depths, ratios, printed) in _CYCLE.items():
+        yield ZooEntry(
+            name=name,
+            family="CycleMLP",
+            resolution=224,
+            printed=printed,
+            source="ShoufaChen/CycleMLP, README.md",
+            make=partial(cyclemlp, widths, depths, ratios),
+            note=_NOTES.get(name, ""),
+        )
+    for name, (width, depths, printed) in _AXIAL.items():
+        yield ZooEntry(
+            name=name,
+            family="AS-MLP",
+            resolution=224,
+            printed=printed,
+            source="svip-lab/AS-MLP, README.md",
+            make=partial(as_mlp, width, depths),
+            note=_NOTES.get(name, ""),
+        )
