@@ -322,8 +322,7 @@ def changed(*path: str | int, to: object) -> dict[str, Any]:
         (changed("stages", 0, "blocks", to=[3]), "stages.0.blocks.0 must be a block with a name"),
         (
             changed("stages", 0, "blocks", 0, "name", to="metafomer"),
-            "stages.0.blocks.0: block must be one of convnext, metaformer, but got 'metafomer'; "
-            "did you mean 'metaformer'?",
+            ", but got 'metafomer'; did you mean 'metaformer'?",
         ),
         (
             changed("stages", 0, "blocks", 0, "mixer", "kernel_size", to=4),
