@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from . import export, search, show, space
+from . import dashboard, export, search, show, space
 from .shared import WorkError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ search.register(app)
 show.register(app)
 space.register(app)
 export.register(app)
+dashboard.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

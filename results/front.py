@@ -177,28 +177,40 @@ def hypervolume_history(
 ) -> list[tuple[int, float]]:
     """Return the hypervolume after each comparable candidate: its number and the volume.
 
-    Each metric is scaled so that the best value seen is 0 and the worst is 1, over all comparable
-    candidates (counts by their logarithm, as they span orders of magnitude); the reference point
-    is that worst corner. So the volume is between 0 and 1, and comparable within one call only.
+    See ``unit_losses`` for its scale: it is between 0 and 1, and comparable within one call only.
     """
     taking_part = comparable(candidates, metrics)
-    if not taking_part:
-        return []
-    scaled = losses(taking_part, metrics)
+    grown = hypervolume_growth(unit_losses(losses(taking_part, metrics), metrics))
+    return [(each.number, float(v)) for each, v in zip(taking_part, grown, strict=True)]
+
+
+def unit_losses(losses_NM: Losses, metrics: Sequence[str]) -> Losses:
+    """Return the losses scaled so that the best of each metric is 0 and the worst is 1.
+
+    Counts go by their logarithm, as they span orders of magnitude.
+    """
+    scaled = losses_NM.copy()
     for column, name in enumerate(metrics):
         if is_count(name) and (np.abs(scaled[:, column]) > 0).all():
             signs = np.sign(scaled[:, column])
             scaled[:, column] = signs * np.log(np.abs(scaled[:, column]))
-    scaled -= scaled.min(axis=0)
-    scaled /= np.where(scaled.max(axis=0) > 0, scaled.max(axis=0), 1.0)
-    reference = np.ones(len(metrics))
-    volume, front, history = 0.0, np.empty((0, len(metrics))), list[tuple[int, float]]()
-    for candidate, row in zip(taking_part, scaled, strict=True):
+    if len(scaled):
+        scaled -= scaled.min(axis=0)
+        scaled /= np.where(scaled.max(axis=0) > 0, scaled.max(axis=0), 1.0)
+    return scaled
+
+
+def hypervolume_growth(losses_NM: Losses) -> Losses:
+    """Return the hypervolume after each row, of losses between 0 and 1; the worst is 1."""
+    count, width = losses_NM.shape
+    reference = np.ones(width)
+    volume, front, grown = 0.0, np.empty((0, width)), np.empty(count)
+    for place, row in enumerate(losses_NM):
         if not (front <= row).all(axis=1).any():
             volume += exclusive(row, front, reference)
             front = np.vstack([front[~(row <= front).all(axis=1)], row])
-        history.append((candidate.number, volume))
-    return history
+        grown[place] = volume
+    return grown
 
 
 def is_count(name: str) -> bool:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from ..evaluators.base import metric
 from .candidate import Candidate
+from .columns import Columns
 from .front import comparable, hypervolume_history, is_count, pareto_front
 from .table import format_measurement, format_value
 
@@ -27,13 +29,19 @@ def axis_title(name: str) -> str:
     return name if unit in ("1", "MAC") else f"{name} [{unit}]"
 
 
+def tick_format(name: str) -> str | None:
+    """Return the format of the numbers at the axis of a metric: shares in percent, counts short."""
+    if format_value(name, 0).endswith("%"):
+        return ".0%"
+    return "~s" if is_count(name) else None
+
+
 def _axis(name: str, values: Sequence[float | None]) -> dict[str, Any]:
     """Return the axis of a metric: percent for shares, a logarithm for counts."""
     axis: dict[str, Any] = {"title": {"text": axis_title(name)}}
-    if format_value(name, 0).endswith("%"):
-        axis["tickformat"] = ".0%"
+    if form := tick_format(name):
+        axis["tickformat"] = form
     if is_count(name):
-        axis["tickformat"] = "~s"
         known = [value for value in values if value and value > 0]
         if known and len(known) == len(values):
             # Labels at 1, 2, 5 and so on, where that leaves enough of them.
@@ -227,16 +235,53 @@ def telling_decisions(candidates: Sequence[Candidate], name: str, limit: int) ->
     scores: dict[str, float] = {}
     for path in shown[0].decisions if shown else ():
         answers = [str(each.decisions.get(path)) for each in shown]
-        groups, member = np.unique(answers, return_inverse=True)
+        member = np.unique(answers, return_inverse=True)[1]
         applies = all(path in each.decisions for each in shown)
-        if not applies or not 1 < len(groups) < len(shown):
-            continue
-        means = np.bincount(member, values) / np.bincount(member)
-        within, total = np.sum((values - means[member]) ** 2), np.sum((values - values.mean()) ** 2)
-        free = (len(shown) - 1) / (len(shown) - len(groups))
-        scores[path] = 1 - free * float(within / total) if total else 0.0
+        score = epsilon_squared(member, values)
+        if applies and score is not None:
+            scores[path] = score
+    return _most_telling(scores, limit)
+
+
+def _most_telling(scores: Mapping[str, float], limit: int) -> list[str]:
     best = sorted(scores, key=lambda path: -scores[path])[:limit]
     return [path for path in scores if path in best]
+
+
+def telling_columns(columns: Columns, name: str, limit: int) -> list[str]:
+    """Return the decisions that tell most about a metric; see ``telling_decisions``."""
+    mask = columns.comparable((name,))
+    values = columns.value(name)[mask]
+    scores: dict[str, float] = {}
+    for path, answers in columns.decisions.items():
+        codes = answers.codes_N[mask]
+        score = epsilon_squared(codes, values) if (codes >= 0).all() else None
+        if score is not None:
+            scores[path] = score
+    return _most_telling(scores, limit)
+
+
+def epsilon_squared(
+    member_N: NDArray[np.integer[Any]], values_N: NDArray[np.float64]
+) -> float | None:
+    """Return Kelley's epsilon squared: see ``telling_decisions``.
+
+    Args:
+        member_N: For each value the group to which it belongs, from 0.
+        values_N: The values.
+
+    Returns:
+        The share; none where there is one group only, or a group for each value.
+    """
+    sizes = np.bincount(member_N) if len(member_N) else np.zeros(0)
+    groups, count = int((sizes > 0).sum()), len(values_N)
+    if not 1 < groups < count:
+        return None
+    means = np.bincount(member_N, values_N) / np.maximum(sizes, 1)
+    within = np.sum((values_N - means[member_N]) ** 2)
+    total = np.sum((values_N - values_N.mean()) ** 2)
+    free = (count - 1) / (count - groups)
+    return 1 - free * float(within / total) if total else 0.0
 
 
 def parallel_coordinates(

@@ -6,7 +6,7 @@ they are written at once, and only the candidates' own records are read, by its 
 
 import json
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -117,13 +117,7 @@ def read(
 
     Each comes with how many had finished before it did, or none where it still runs.
     """
-    trials, records = _TRIALS.c, _RECORDS.c
-    found = (
-        sqlalchemy.select(trials.number, records.value_json)
-        .join_from(_TRIALS, _RECORDS, trials.trial_id == records.trial_id)
-        .where(trials.study_id == study_id, records.key == _CANDIDATE)
-        .order_by(trials.number)
-    )
+    trials, found = _TRIALS.c, _stored(study_id)
     with storage.engine.connect() as connection:
         every = sqlalchemy.select(trials.number).where(trials.study_id == study_id)
         numbers = [n for n in connection.execute(every).scalars() if n not in known]
@@ -132,3 +126,36 @@ def read(
         rows = [row[1] for row in connection.execute(found) if row[0] not in known]
     data: list[dict[str, Any]] = [json.loads(row) for row in rows]
     return [(Candidate.from_json(each), each.get("order")) for each in data]
+
+
+def rows(
+    storage: RDBStorage, study_id: int, numbers: Collection[int], after: int | None
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of the candidates of these numbers, and of those with greater ones.
+
+    In the order of the numbers; at most a few hundred ``numbers``.
+
+    Args:
+        storage: Where from.
+        study_id: Optuna's id of the study.
+        numbers: Of which candidates.
+        after: All with greater numbers than this too; none: no others.
+    """
+    wanted = _TRIALS.c.number.in_(numbers)
+    if after is not None:
+        wanted |= _TRIALS.c.number > after
+    with storage.engine.connect() as connection:
+        query = _stored(study_id).where(wanted).execution_options(yield_per=_NUMBERS_PER_QUERY)
+        for row in connection.execute(query):
+            yield json.loads(row[1])
+
+
+def _stored(study_id: int) -> "sqlalchemy.Select[Any, Any]":
+    """Return the query for the numbers and records of a study, in the order of the numbers."""
+    trials, records = _TRIALS.c, _RECORDS.c
+    return (
+        sqlalchemy.select(trials.number, records.value_json)
+        .join_from(_TRIALS, _RECORDS, trials.trial_id == records.trial_id)
+        .where(trials.study_id == study_id, records.key == _CANDIDATE)
+        .order_by(trials.number)
+    )

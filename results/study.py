@@ -19,7 +19,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -285,6 +285,18 @@ class Study:
         """Return all candidates in the order of their numbers; those finished are read once."""
         unfinished = self._refresh()
         return sorted([*self._finished.values(), *unfinished], key=lambda each: each.number)
+
+    def records(
+        self, numbers: Collection[int] = (), *, after: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the stored records of the candidates of these numbers, which ``Candidate`` reads.
+
+        Args:
+            numbers: Of which candidates, a few hundred at most.
+            after: All with greater numbers than this too; none: no others.
+        """
+        with storage_errors(self.url):
+            yield from records.rows(self._storage, self._id, numbers, after)
 
     def running(self) -> list[Candidate]:
         """Return the candidates that have not finished, in the order of their numbers.

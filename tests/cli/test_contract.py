@@ -33,6 +33,7 @@ COMMANDS = {
     "show": STUDY | {"--json", "--graph"},
     "measure": STUDY | {"--latency", "--device", "--batch", "--json"},
     "zoo": {"--json"},
+    "dashboard": STUDY | {"--port", "--host", "--timm-results"},
     "report": STUDY | {"--output", "-o"},
     "export": STUDY | {"--output", "-o", "--untrained", "--data-licence"},
     "space list": {"--json"},

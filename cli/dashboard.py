@@ -1,0 +1,67 @@
+"""``nas dashboard``."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shared import Storage, StudyName, storage_url
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("dashboard")(dashboard)
+
+
+def dashboard(
+    *,
+    study: StudyName = None,
+    storage: Storage = None,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for any that is free.")
+    ] = 8050,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where to listen; other than loopback, the address printed holds a token.",
+        ),
+    ] = "127.0.0.1",
+    timm_results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Table of timm's results, as reference points; repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Show a study in the browser, live while it is searched."""
+    from ..results.dashboard.app import Settings, make_dashboard
+    from ..results.dashboard.guard import is_loopback
+    from ..results.dashboard.source import Source
+    from ..search_space.errors import unknown_name
+
+    source = Source(storage_url(storage), timm_results=timm_results or ())
+    if study is not None and study not in source.studies:
+        raise unknown_name("study", study, source.studies)
+    name = study or source.studies[0]
+    token = None if is_loopback(host) else secrets.token_urlsafe(24)
+    server = make_dashboard(source, Settings(host=host, port=port, token=token))
+    source.snapshot(name)
+    print(f"Dashboard of {name}: {address(host, server.port, name, token)}", flush=True)
+    print("Stop it with Ctrl-C.", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.server_close()
+
+
+def address(host: str, port: int, study: str, token: str | None) -> str:
+    """Return the address to open."""
+    from urllib.parse import urlencode
+
+    shown = f"[{host}]" if ":" in host else host
+    query = {"study": study} if token is None else {"token": token, "study": study}
+    return f"http://{shown}:{port}/?{urlencode(query)}"

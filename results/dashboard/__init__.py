@@ -1,0 +1,1 @@
+"""The live dashboard of a study: ``nas dashboard``."""

@@ -1,0 +1,72 @@
+"""What is done in the page, as changes of what is looked at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..front import is_count
+from .filters import Between, Filter, Inside, with_filter
+from .parallel import Axis, read_box
+from .source import Snapshot
+from .table_part import metric_names
+from .view import View
+
+
+def complete_view(view: View, snapshot: Snapshot) -> View:
+    """Fill in what the study decides, and replace what it does not have."""
+    columns, objectives = snapshot.columns, snapshot.settings.objectives
+    metrics = metric_names(snapshot)
+    second = (*objectives[1:], metrics[-1])[0]
+    x = view.x if view.x in metrics else second
+    y = view.y if view.y in metrics else objectives[0]
+    known = {"", "number", "seconds", "status", *columns.metrics, *columns.decisions}
+    return replace(
+        view,
+        x=x,
+        y=y,
+        scales=view.scales if view.scales is not None else usual_scales(x, y),
+        colour=view.colour if view.colour in known else "",
+        size=view.size if view.size in known else "",
+        by=view.by if view.by in known else "",
+        metric=view.metric if view.metric in metrics else objectives[0],
+    )
+
+
+def usual_scales(x: str, y: str) -> tuple[str, ...]:
+    """Return which axes are logarithmic by default: those of counts."""
+    return tuple(axis for axis, name in (("x", x), ("y", y)) if is_count(name))
+
+
+def click(view: View, clicked: Mapping[str, Any] | None) -> View:
+    """Choose the candidate of the point that was clicked; published networks are none."""
+    points = (clicked or {}).get("points") or [{}]
+    number = points[0].get("customdata")
+    return replace(view, candidate=number) if isinstance(number, int) else view
+
+
+def select(view: View, selected: Mapping[str, Any] | None) -> View:
+    """Keep what a box or a line drawn in the scatter holds."""
+    for new in selection_filters(view, selected or {}):
+        view = replace(view, filters=with_filter(view.filters, new), start=0)
+    return view
+
+
+def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
+    """Return the filters that a box or a line drawn in the scatter stands for."""
+    if box := selected.get("range"):
+        ends = [(name, sorted(box[axis])) for axis, name in (("x", view.x), ("y", view.y))]
+        return [Between(column=name, low=low, high=high) for name, (low, high) in ends]
+    if line := selected.get("lassoPoints"):
+        points = tuple(zip(line["x"], line["y"], strict=True))
+        scales = view.scales or ()
+        return [
+            Inside(x=view.x, y=view.y, logarithmic=("x" in scales, "y" in scales), points=points)
+        ]
+    return []
+
+
+def drag(view: View, axes: Sequence[Axis], selected: Mapping[str, Any] | None) -> View:
+    """Keep what a box drawn over parallel axes holds."""
+    for new in read_box(axes, selected or {}):
+        view = replace(view, filters=with_filter(view.filters, new), start=0)
+    return view

@@ -1,0 +1,99 @@
+"""The dashboard as a web application, and what serves it."""
+
+import logging
+from dataclasses import dataclass
+
+from dash import Dash
+from dash.development.base_component import Component
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from ...search_space.errors import InputError
+from .callbacks import register
+from .guard import guard, is_loopback, policy
+from .layout import page
+from .source import Source
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+{%favicon%}
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the dashboard is served."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at."""
+    port: int = 8050
+    """Port to listen at; 0: any that is free."""
+    token: str | None = None
+    """What must be known to look; needed where ``host`` is not the loopback address."""
+    seconds: float = 2.0
+    """Between two looks for what is new."""
+
+
+def make_app(source: Source, settings: Settings) -> Dash:
+    """Return the application."""
+    app = Dash(
+        __name__,
+        title="nas dashboard",
+        update_title="",
+        index_string=_PAGE,
+        serve_locally=True,
+        use_pages=False,
+        add_log_handler=False,
+        enable_mcp=False,
+        meta_tags=[{"name": "color-scheme", "content": "light dark"}],
+    )
+
+    def layout() -> Component:
+        return page(settings.seconds, source.versions())
+
+    app.layout = layout
+    register(app, source)
+    guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
+    return app
+
+
+class _Quiet(WSGIRequestHandler):
+    """Prints no line a request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Print nothing."""
+
+
+def make_dashboard(source: Source, settings: Settings) -> BaseWSGIServer:
+    """Return a server that listens; its ``serve_forever`` answers.
+
+    Raises:
+        InputError: If it may not or cannot listen there.
+    """
+    if settings.token is None and not is_loopback(settings.host):
+        raise InputError(
+            f"a host that is not the loopback address must have a token, but got {settings.host}"
+        )
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        return make_server(
+            settings.host,
+            settings.port,
+            make_app(source, settings).server,
+            threaded=True,
+            request_handler=_Quiet,
+        )
+    except (OSError, OverflowError, SystemExit) as error:
+        why = getattr(error, "strerror", None) or "the port is taken"
+        raise InputError(
+            f"the dashboard must be able to listen, but got {settings.host}:{settings.port}: {why}"
+        ) from None

@@ -1,0 +1,95 @@
+"""What happens in the page: everything follows from its address.
+
+Links and controls change the address by themselves, see ``assets/dashboard.js``; here the address
+is shown, and what is done in the figures is written into it. One callback does both: each answer
+costs the browser more than its contents do, so that what belongs together comes in one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
+from dash.exceptions import PreventUpdate
+
+from .actions import click, drag, select
+from .pages import COMMON, FIGURES, OF_STUDY, TEXTS, TITLES, Reader, Sight
+from .source import Source
+from .view import View
+
+
+def register(app: Dash, source: Source) -> None:
+    """Add the callbacks."""
+    _show(app, source, Reader(source))
+    _look(app, source)
+    app.clientside_callback(
+        ClientsideFunction("nas", "fill"),
+        Output("texts", "modified_timestamp"),
+        Input("texts", "data"),
+    )
+
+
+def _show(app: Dash, source: Source, reader: Reader) -> None:
+    figures = [name for made in FIGURES.values() for name in made]
+
+    @app.callback(
+        output={
+            "search": Output("url", "search"),
+            "hidden": {page: Output(f"page-{page}", "hidden") for page in TITLES},
+            "figures": {name: Output(name, "figure") for name in figures},
+            "texts": Output("texts", "data"),
+        },
+        inputs={
+            "query": Input("url", "search"),
+            "selected": Input("scatter", "selectedData"),
+            "clicked": Input("scatter", "clickData"),
+            "boxed": Input("parallel", "selectedData"),
+            "version": Input("version", "data"),
+        },
+    )
+    def show(
+        query: str | None, selected: Any, clicked: Any, boxed: Any, version: object
+    ) -> Mapping[str, Any]:
+        """Show what the address says, after what was done in a figure."""
+        cause = next(iter(ctx.triggered_prop_ids), "url.search")
+        if cause == "url.search":
+            source.look_again()
+        at = reader.read(query)
+        done = {
+            "scatter.selectedData": lambda: select(at.view, selected),
+            "scatter.clickData": lambda: click(at.view, clicked),
+            "parallel.selectedData": lambda: drag(at.view, reader.axes(at.snapshot), boxed),
+        }
+        if brushed := cause in done:
+            view = done[cause]()
+            if view == at.view:
+                raise PreventUpdate
+            at = reader.read(view.to_query())
+        return {
+            "search": at.view.to_query() if brushed else no_update,
+            "hidden": {page: page != at.view.page for page in TITLES},
+            "figures": dict.fromkeys(figures, no_update) | _figures(at, brushed=brushed),
+            "texts": {n: make(at) for n, make in {**COMMON, **TEXTS[at.view.page]}.items()},
+        }
+
+
+def _figures(at: Sight, *, brushed: bool) -> dict[str, Any]:
+    """Return the figures of the page; after a selection only those that it changes."""
+    made = FIGURES[at.view.page]
+    return {name: make(at) for name, make in made.items() if not (brushed and name in OF_STUDY)}
+
+
+def _look(app: Dash, source: Source) -> None:
+    @app.callback(
+        Output("version", "data"),
+        Input("tick", "n_intervals"),
+        State("url", "search"),
+        State("version", "data"),
+        prevent_initial_call=True,
+    )
+    def look(_tick: int | None, query: str | None, shown: Mapping[str, int]) -> Mapping[str, int]:
+        """Look for what is new, and say so where there is something."""
+        view = View.from_query(query or "", source.studies)
+        version = source.snapshot(view.study, fresh=True).version
+        if version == shown.get(view.study, 1):
+            raise PreventUpdate
+        return {**shown, view.study: version}

@@ -1,0 +1,164 @@
+"""The menus and fields with which a view is changed; what they do is in ``assets/dashboard.js``."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from ..columns import Columns
+from ..plots import short_path
+from .filters import Among, Between
+from .markup import joined, tag
+from .source import Snapshot, Source
+from .table_part import metric_names
+from .view import View
+
+Choices = Iterable[tuple[str, str]]
+_FIRST = ("mixer", "second_mixer", "depth", "kernel_size")  # the decisions most asked for
+
+
+def menu(
+    name: str,
+    label: str,
+    choices: Choices,
+    value: str | None,
+    *,
+    drops: str | None = None,
+    keeps: str | None = None,
+) -> Markup:
+    """Return a menu that sets a field of the view.
+
+    Args:
+        name: The field.
+        label: What it is for.
+        choices: Values and their texts.
+        value: The value that is set.
+        drops: Fields that go back to what is usual, names with spaces between.
+        keeps: The only other fields that stay.
+    """
+    offered = [tag("option", text, value=each, selected=each == value) for each, text in choices]
+    select = tag(
+        "select",
+        offered,
+        data_field=name,
+        data_key=name,
+        data_drops=drops,
+        data_keeps=keeps,
+    )
+    return tag("label", tag("span", label), select, class_="control")
+
+
+def boxes(
+    name: str, label: str, choices: Choices, chosen: Sequence[str], *, many: bool = False
+) -> Markup:
+    """Return boxes to be ticked.
+
+    Args:
+        name: The field of the view.
+        label: What they are for.
+        choices: Values and their texts.
+        chosen: The values that are ticked.
+        many: Whether the field is there once for each value.
+    """
+    made = [
+        tag(
+            "label",
+            tag(
+                "input",
+                type="checkbox",
+                value=value,
+                checked=value in chosen,
+                data_field=name,
+                data_many=many,
+                data_key=f"{name} {value}",
+            ),
+            text,
+        )
+        for value, text in choices
+    ]
+    return tag("div", made, class_="control ticks", role="group", aria_label=label)
+
+
+def same(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Return choices whose texts are the values."""
+    return [(each, each) for each in values]
+
+
+def columns_of(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return all columns as choices: metrics, then what is most asked for of the decisions."""
+    paths = sorted(
+        snapshot.columns.decisions, key=lambda path: (path.split(".")[-1] not in _FIRST, path)
+    )
+    rest = ("seconds", "number", "status")
+    decisions = [(path, short_path(path)) for path in paths]
+    return [*same(metric_names(snapshot)), *same(rest), *decisions]
+
+
+def study_menu(source: Source, view: View) -> Markup:
+    """Return the choice of the study."""
+    return menu("study", "study", same(source.studies), view.study, keeps="page")
+
+
+def axes_controls(source: Source, snapshot: Snapshot, view: View) -> Markup:
+    """Return the controls of the scatter."""
+    metrics, every = same(metric_names(snapshot)), columns_of(snapshot)
+    none = [("", "none")]
+    extras = [("intervals", "intervals"), ("infeasible", "not complete"), ("zoo", "zoo")]
+    if source.has_published:
+        extras.append(("timm", "timm's results"))
+    return joined(
+        (
+            menu("x", "x axis", metrics, view.x, drops="scales"),
+            menu("y", "y axis", metrics, view.y, drops="scales"),
+            boxes(
+                "scales", "Logarithmic axes", [("x", "log x"), ("y", "log y")], view.scales or ()
+            ),
+            menu("colour", "colour", none + every, view.colour),
+            menu("size", "size", none + every, view.size),
+            boxes("extras", "Shown besides", extras, view.extras),
+        )
+    )
+
+
+def filter_form(snapshot: Snapshot, view: View) -> Markup:
+    """Return the form in which filters are made by hand."""
+    choice = menu("by", "filter by", [("", "choose"), *columns_of(snapshot)], view.by)
+    answers = snapshot.columns.answers(view.by)
+    if answers is not None and len(answers.levels) <= 60:
+        fields = _level_boxes(answers.labels, view)
+    elif snapshot.columns.numbers(view.by) is not None:
+        fields = _ends(snapshot.columns, view)
+    else:
+        return choice
+    return joined((choice, tag("div", fields, class_="controls", data_filter=view.by)))
+
+
+def _level_boxes(labels: Sequence[str], view: View) -> Markup:
+    chosen = [
+        level
+        for each in view.filters
+        if isinstance(each, Among) and each.column == view.by
+        for level in each.levels
+    ]
+    return boxes("filter", f"Values of {view.by}", same(labels), chosen)
+
+
+def _ends(columns: Columns, view: View) -> Markup:
+    now = [each for each in view.filters if isinstance(each, Between) and each.column == view.by]
+    ends = (now[-1].low, now[-1].high) if now else (-np.inf, np.inf)
+    return joined(
+        tag(
+            "label",
+            tag("span", label),
+            tag(
+                "input",
+                type="number",
+                step="any",
+                value=f"{end:.6g}" if np.isfinite(end) else "",
+                data_field="filter",
+                data_key=f"filter {label}",
+            ),
+            class_="control",
+        )
+        for label, end in zip(("at least", "at most"), ends, strict=True)
+    )

@@ -1,0 +1,85 @@
+"""Who may look: the machine itself, or who knows the token; and what the pages may load."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, Request, Response, request
+
+COOKIE = "nas-dashboard"
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+_HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # the address may hold the token
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what listens at ``host`` is reached from this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def policy(script_hashes: Sequence[str]) -> str:
+    """Return what a page may load: from where it came itself only.
+
+    Plotly compiles its WebGL code, hence unsafe-eval; the inline scripts are named by their hashes.
+    """
+    return (
+        f"default-src 'none'; script-src 'self' 'unsafe-eval' {' '.join(script_hashes)}; "
+        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+        "font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
+    """Refuse every request that may not be answered, and add headers to every answer.
+
+    Args:
+        server: What answers.
+        token: What must be known; none: only requests to a local name are answered, so that no
+            other page in the browser can reach it by a name of its own that leads here.
+        content_policy: See ``policy``.
+    """
+
+    @server.before_request
+    def check() -> Response | None:
+        if not _from_own_page(request):
+            return Response("requests must come from the dashboard's own pages\n", 403)
+        if token is None:
+            named = urlsplit(f"//{request.host}").hostname or ""
+            if named not in LOCAL_NAMES:
+                return Response("the dashboard must be opened by a local name\n", 403)
+            return None
+        given = request.args.get("token")
+        if given is not None and _same(given, token):
+            rest = [(key, each) for key, each in request.args.items(multi=True) if key != "token"]
+            answer = Response(status=302, headers={"Location": f"/?{urlencode(rest)}"})
+            answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict")
+            return answer
+        if _same(request.cookies.get(COOKIE, ""), token):
+            return None
+        return Response("the address must hold the token that nas dashboard printed\n", 401)
+
+    @server.after_request
+    def add_headers(answer: Response) -> Response:
+        answer.headers.update(_HEADERS)
+        answer.headers["Content-Security-Policy"] = content_policy
+        return answer
+
+    _ = check, add_headers
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _from_own_page(asked: Request) -> bool:
+    origin = asked.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == asked.host

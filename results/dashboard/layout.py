@@ -1,0 +1,100 @@
+"""The parts of the page that stay: headings, and the places of figures and texts."""
+
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from .theme import CONFIG
+
+
+def aria(**given: str) -> dict[str, Any]:
+    """Return attributes for those who hear the page: ``label="..."`` is ``aria-label``."""
+    return {f"aria-{name}": value for name, value in given.items()}
+
+
+def plot(name: str, height: int, label: str) -> Component:
+    """Return the place of a figure, with what it shows in words."""
+    graph = dcc.Graph(id=name, config=CONFIG, style={"height": height})
+    return html.Div(graph, className="plot", role="figure", **aria(label=label))
+
+
+def section(name: str, heading: str, *children: Component) -> Component:
+    """Return a section under its heading."""
+    return html.Section(
+        [html.H2(heading, id=f"{name}-h"), *children], **aria(labelledby=f"{name}-h")
+    )
+
+
+def page(seconds: float, versions: dict[str, int]) -> Component:
+    """Return the whole page.
+
+    Args:
+        seconds: Between two looks for what is new.
+        versions: Of each study that has been read, how often it had changed.
+    """
+    return html.Div(
+        [
+            dcc.Location(id="url", refresh=False),
+            dcc.Interval(id="tick", interval=round(1000 * seconds)),
+            dcc.Store(id="version", data=versions),
+            dcc.Store(id="texts"),
+            html.Header(
+                [
+                    html.H1("nas dashboard"),
+                    html.Div(id="studies"),
+                    html.Nav(id="nav", **aria(label="Pages")),
+                    html.P(id="status", role="status"),
+                ]
+            ),
+            html.Main(
+                [
+                    html.Details(
+                        [html.Summary("Filters"), html.Div(id="form", className="controls")],
+                        id="filters",
+                    ),
+                    html.Ul(id="chips", **aria(label="Filters in force")),
+                    html.Div(_explore(), id="page-explore", className="page", hidden=True),
+                ]
+            ),
+        ]
+    )
+
+
+def _explore() -> list[Component]:
+    scatter = "Scatter of two metrics with their front; its candidates are in the table too"
+    parallel = (
+        "Each line is a candidate, from blue to orange as the first objective grows. Draw a box "
+        "over an axis to keep a range."
+    )
+    progress = "Share of the space of objectives that the front dominates, over time"
+    return [
+        html.Div(id="controls", className="controls", role="group", **aria(label="Axes")),
+        html.Div(
+            [
+                section(
+                    "front",
+                    "Candidates",
+                    plot("scatter", 460, scatter),
+                    html.P(id="scatter-note", className="note"),
+                ),
+                html.Aside(id="detail", **aria(label="The candidate chosen")),
+            ],
+            className="beside",
+        ),
+        section(
+            "parallel",
+            "Decisions and metrics",
+            html.P(parallel, className="note"),
+            html.Div(
+                plot("parallel", 400, "Parallel axes of decisions and metrics"), className="scroll"
+            ),
+        ),
+        section("table", "Table", html.Div(id="table")),
+        section(
+            "progress",
+            "Progress",
+            plot("progress", 280, progress),
+            html.P(id="progress-note", className="note"),
+        ),
+    ]

@@ -1,0 +1,148 @@
+"""What stands where: each place of the page, and what makes its contents of a view."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from .actions import complete_view
+from .controls import axes_controls, filter_form, study_menu
+from .detail import detail
+from .markup import joined, link, tag
+from .parallel import Axis, make_axes, parallel
+from .progress import progress
+from .scatter import Scene, scatter, scene
+from .source import Snapshot, Source, once_a_version
+from .table_part import table
+from .view import Page, View
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sight:
+    """What a view shows."""
+
+    source: Source
+    """Where from."""
+    snapshot: Snapshot
+    """The study."""
+    view: View
+    """What of it."""
+
+    @cached_property
+    def scene(self) -> Scene:
+        """What the scatter draws."""
+        return scene(self.snapshot.columns, self.view)
+
+
+class Reader:
+    """Reads the address of the page."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self, query: str | None) -> Sight:
+        """Return what an address asks to see; what is not there is as by default."""
+        view = View.from_query(query or "", self._source.studies)
+        snapshot = self._source.snapshot(view.study)
+        return Sight(source=self._source, snapshot=snapshot, view=complete_view(view, snapshot))
+
+    def axes(self, snapshot: Snapshot) -> Sequence[Axis]:
+        """Return the parallel axes."""
+        return _axes(snapshot)
+
+
+@once_a_version
+def _axes(snapshot: Snapshot) -> Sequence[Axis]:
+    return make_axes(snapshot.columns, snapshot.settings.objectives)
+
+
+_progress = once_a_version(progress)
+Texts = Mapping[str, Callable[[Sight], Markup]]
+TITLES: Mapping[Page, str] = {"explore": "Explore"}
+
+
+# On every page ----------------------------------------------------------------------------------
+
+
+def _status(at: Sight) -> Markup:
+    """Tell how far the study is."""
+    columns = at.snapshot.columns
+    counts = (
+        (int(columns.has_status(name).sum()), name)
+        for name in ("complete", "infeasible", "failed", "running")
+    )
+    return joined(", ".join(f"{count:,} {name}" for count, name in counts if count))
+
+
+def _nav(at: Sight) -> Markup:
+    """Link to the pages."""
+    return joined(
+        tag("span", title, aria_current="page")
+        if name == at.view.page
+        else link(title, replace(at.view, page=name), key=name)
+        for name, title in TITLES.items()
+    )
+
+
+def _chips(at: Sight) -> Markup:
+    """List the filters in force, each with a link that lifts it."""
+    items: list[Markup] = []
+    for each in at.view.filters:
+        rest = tuple(other for other in at.view.filters if other is not each)
+        label = each.label(at.snapshot.columns)
+        lift = link("✕", replace(at.view, filters=rest), title=f"lift {label}")
+        items.append(tag("li", label, " ", lift))
+    if len(items) > 1:
+        items.append(tag("li", link("lift all", replace(at.view, filters=()))))
+    return joined(items)
+
+
+COMMON: Texts = {
+    "studies": lambda at: study_menu(at.source, at.view),
+    "status": _status,
+    "nav": _nav,
+    "chips": _chips,
+    "form": lambda at: filter_form(at.snapshot, at.view),
+}
+"""Texts on every page."""
+
+
+# Exploring --------------------------------------------------------------------------------------
+
+
+def _scatter(at: Sight) -> go.Figure:
+    references = at.source.references(at.view.extras)
+    return scatter(at.snapshot.columns, at.view, references, at.scene)
+
+
+def _scatter_note(at: Sight) -> Markup:
+    view, drawn = at.view, at.scene
+    total = len(drawn.shown) + len(drawn.context)
+    return joined(
+        f"{len(drawn.shown):,} of {total:,} complete candidates kept, {len(drawn.front):,} on the "
+        f"front of {view.x} and {view.y}. Drag to select; what is selected filters everything."
+    )
+
+
+FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
+    "explore": {
+        "scatter": _scatter,
+        "parallel": lambda at: parallel(at.snapshot.columns, at.view, _axes(at.snapshot)),
+        "progress": lambda at: _progress(at.snapshot)[0],
+    }
+}
+"""Figures of each page, by their place."""
+OF_STUDY = ("progress",)
+"""Figures that show the study whatever the view, so that they need not be sent again."""
+TEXTS: Mapping[Page, Texts] = {
+    "explore": {
+        "controls": lambda at: axes_controls(at.source, at.snapshot, at.view),
+        "scatter-note": _scatter_note,
+        "table": lambda at: table(at.source, at.snapshot, at.view),
+        "detail": lambda at: detail(at.source, at.snapshot, at.view),
+        "progress-note": lambda at: joined(_progress(at.snapshot)[1]),
+    }
+}
+"""Texts of each page, by their place."""

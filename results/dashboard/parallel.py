@@ -1,0 +1,268 @@
+"""Parallel axes of decisions and metrics, on which ranges can be chosen.
+
+Thousands of lines are a picture that is drawn here, not by the browser: without a graphics card it
+would take seconds for what takes milliseconds.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from plotly.colors import sample_colorscale, unlabel_rgb
+
+from ..columns import Columns
+from ..front import Mask, is_count
+from ..plots import axis_title, short_path, telling_columns
+from ..table import format_value
+from .filters import Among, Between, Filter, kept
+from .scatter import ORANGE
+from .theme import GREY, SCALE, new_figure, said
+from .view import View
+
+MOST = 3_000
+"""Lines that are drawn of those kept; of more candidates so many from all along the study."""
+_CONTEXT = 1_000  # lines of those filtered out
+_DECISIONS = 8
+_SPREAD = 0.3
+_SIZE = (1200, 400)  # pixels of the picture
+_SHADES = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axis:
+    """One column as an axis from 0 to 1."""
+
+    name: str
+    """Name of the column."""
+    title: str
+    """What stands over it."""
+    low: float
+    """What is at 0: of a count its logarithm, of a decision the place of the value."""
+    high: float
+    """What is at 1."""
+    logarithmic: bool
+    """Whether it is a count by its logarithm."""
+    labels: Sequence[str] | None
+    """The values of a decision, in the order of their places; none for a metric."""
+
+    def at(self, value: Any) -> Any:
+        """Return the height of a value."""
+        scaled = np.log10(np.maximum(value, 1e-300)) if self.logarithmic else value
+        return (scaled - self.low) / (self.high - self.low or 1.0)
+
+    def value(self, height: float) -> float:
+        """Return the value at a height."""
+        scaled = self.low + height * (self.high - self.low)
+        return float(10**scaled if self.logarithmic else scaled)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Heights and texts of some values."""
+        if self.labels is not None:
+            return [(self.at(code), escape(label)) for code, label in enumerate(self.labels)]
+        heights = np.linspace(0, 1, 5).tolist()
+        return [(each, format_value(self.name, self.value(each))) for each in heights]
+
+
+def make_axes(columns: Columns, objectives: Sequence[str]) -> list[Axis]:
+    """Return the axes: the decisions that tell most about the first objective, then the metrics."""
+    metrics = [*objectives, *(name for name in columns.metrics if name not in objectives)]
+    paths = telling_columns(columns, objectives[0], _DECISIONS)
+    drawn = columns.comparable(objectives)
+    return [
+        *(_decision_axis(columns, path) for path in paths),
+        *(_metric_axis(name, columns.value(name)[drawn]) for name in metrics),
+    ]
+
+
+def _decision_axis(columns: Columns, path: str) -> Axis:
+    labels = columns.decisions[path].labels
+    return Axis(
+        name=path,
+        title=short_path(path),
+        low=-_SPREAD,
+        high=len(labels) - 1 + _SPREAD,
+        logarithmic=False,
+        labels=labels,
+    )
+
+
+def _metric_axis(name: str, values: NDArray[np.float64]) -> Axis:
+    values = values[np.isfinite(values)]
+    logarithmic = is_count(name) and bool((values > 0).all())
+    scaled = np.log10(values) if logarithmic else values
+    low, high = (float(scaled.min()), float(scaled.max())) if len(scaled) else (0.0, 1.0)
+    return Axis(
+        name=name,
+        title=axis_title(name),
+        low=low,
+        high=high,
+        logarithmic=logarithmic,
+        labels=None,
+    )
+
+
+def heights(columns: Columns, axes: Sequence[Axis], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return where the lines of candidates cross the axes, (rows, axes)."""
+    crossed: list[NDArray[np.float64]] = []
+    for axis in axes:
+        if axis.labels is None:
+            crossed.append(axis.at(columns.value(axis.name)[rows]))
+        else:  # lines of one answer lie side by side, always in the same places
+            apart = (rows * 0.618034 % 1 - 0.5) * 2 * _SPREAD
+            crossed.append(axis.at(columns.decisions[axis.name].codes_N[rows] + apart))
+    return np.stack(crossed, axis=1)
+
+
+def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
+    """Return the figure.
+
+    Args:
+        columns: Of which the complete candidates with all metrics of the axes are drawn.
+        view: Its filters and the candidate that is chosen.
+        axes: See ``make_axes``.
+    """
+    metrics = [axis.name for axis in axes if axis.labels is None]
+    complete, mask = columns.comparable(metrics), kept(view.filters, columns)
+    figure = new_figure(
+        margin={"l": 56, "r": 72, "t": 96, "b": 16},
+        dragmode="select",
+        hovermode=False,
+        showlegend=False,
+        xaxis={
+            "range": [-0.35, len(axes) - 0.65],
+            "tickvals": list(range(len(axes))),
+            "ticktext": [escape(axis.title) for axis in axes],
+            "tickangle": -20,
+            "side": "top",
+            "fixedrange": True,
+            "showgrid": False,
+            "zeroline": False,
+        },
+        yaxis={"range": [-0.03, 1.03], "visible": False, "fixedrange": True},
+    )
+    if not complete.any():
+        return said(figure, "No candidate is complete yet.")
+    figure.add_layout_image(
+        source=_picture(columns, axes, complete, mask, metrics[0]),
+        xref="x",
+        yref="y",
+        x=0,
+        y=1,
+        sizex=len(axes) - 1,
+        sizey=1,
+        sizing="stretch",
+        layer="below",
+    )
+    _add_axes(figure, axes)
+    for each in view.filters:
+        _outline(figure, axes, each)
+    row = None if view.candidate is None else columns.row(view.candidate)
+    if row is not None and complete[row]:
+        line = heights(columns, axes, np.array([row]))[0]
+        looks = {"color": ORANGE, "width": 3}
+        figure.add_scatter(x=list(range(len(axes))), y=line, mode="lines", line=looks)
+    return figure
+
+
+def _some(mask: Mask, most: int) -> NDArray[np.intp]:
+    rows = np.flatnonzero(mask)
+    return rows[:: max(1, -(-len(rows) // most))]
+
+
+def _picture(
+    columns: Columns, axes: Sequence[Axis], complete: Mask, mask: Mask, colour: str
+) -> str:
+    """Return the lines as a picture in an address: those kept over those that are not."""
+    image = Image.new("P", _SIZE, 0)
+    draw = ImageDraw.Draw(image)
+    chosen = _some(complete & mask, MOST)
+    values = columns.value(colour)
+    low, high = values[complete].min(), values[complete].max()
+    shades = np.nan_to_num((values - low) / (high - low or 1.0) * (_SHADES - 1)).astype(int)
+    chosen = chosen[np.argsort(values[chosen], kind="stable")]
+    for rows, plain in ((_some(complete & ~mask, _CONTEXT), True), (chosen, False)):
+        x = np.linspace(0, _SIZE[0] - 1, len(axes))
+        y = (1 - heights(columns, axes, rows)) * (_SIZE[1] - 1)
+        lines = np.stack([np.broadcast_to(x, y.shape), y], axis=2).reshape(len(rows), 2 * len(axes))
+        for row, line in zip(rows.tolist(), lines.tolist(), strict=True):
+            draw.line(line, fill=_SHADES + 1 if plain else int(shades[row]) + 1)
+    image.putpalette(_palette(), "RGBA")
+    data = io.BytesIO()
+    image.save(data, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+def _palette() -> bytes:
+    """Return the colours: none, the shades, and the grey of those filtered out."""
+    shades = sample_colorscale(SCALE, np.linspace(0, 1, _SHADES).tolist())
+    colours = [(0, 0, 0, 0), *((*map(round, unlabel_rgb(each)), 200) for each in shades)]
+    return bytes(part for each in (*colours, (127, 127, 127, 60)) for part in each)
+
+
+def _add_axes(figure: go.Figure, axes: Sequence[Axis]) -> None:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    places: list[tuple[float, float, str]] = []
+    for place, axis in enumerate(axes):
+        x += [place, place, None]
+        y += [0, 1, None]
+        places += [(place, height, text) for height, text in axis.ticks]
+    figure.add_scatter(x=x, y=y, mode="lines", line={"color": GREY, "width": 1.5})
+    figure.add_scatter(
+        x=[each[0] for each in places],
+        y=[each[1] for each in places],
+        text=[each[2] for each in places],
+        mode="text",
+        textposition="middle left",
+        textfont={"size": 11},
+    )
+
+
+def _outline(figure: go.Figure, axes: Sequence[Axis], chosen: Filter) -> None:
+    """Mark on its axis what a filter keeps."""
+    for place, axis in enumerate(axes):
+        if axis.name not in chosen.columns:
+            continue
+        if isinstance(chosen, Between) and axis.labels is None:
+            spans = [np.clip(axis.at(np.array([chosen.low, chosen.high])), 0, 1)]
+        elif isinstance(chosen, Among) and axis.labels is not None:
+            codes = [code for code, text in enumerate(axis.labels) if text in chosen.levels]
+            spans = [axis.at(np.array([code - _SPREAD, code + _SPREAD])) for code in codes]
+        else:
+            continue
+        for low, high in spans:
+            box = {"x0": place - 0.05, "x1": place + 0.05, "y0": low, "y1": high}
+            figure.add_shape(type="rect", **box, line={"color": ORANGE, "width": 2})
+
+
+def read_box(axes: Sequence[Axis], selected: Mapping[str, Any]) -> list[Filter]:
+    """Return the filters that a box drawn over axes stands for: one for each axis in it.
+
+    Args:
+        axes: The axes.
+        selected: What plotly tells: ``{"range": {"x": [1.5, 2.2], "y": [0.1, 0.4]}}``.
+    """
+    box = selected.get("range")
+    if not box:
+        return []
+    (left, right), (low, high) = (sorted(box[name]) for name in "xy")
+    found: list[Filter] = []
+    for place, axis in enumerate(axes):
+        if not left <= place <= right:
+            continue
+        if axis.labels is None:
+            ends = (axis.value(max(0.0, low)), axis.value(min(1.0, high)))
+            found.append(Between(column=axis.name, low=ends[0], high=ends[1]))
+        else:
+            span = (axis.value(low) - _SPREAD, axis.value(high) + _SPREAD)
+            kept_labels = [t for code, t in enumerate(axis.labels) if span[0] <= code <= span[1]]
+            found.append(Among(column=axis.name, levels=tuple(kept_labels)))
+    return [each for each in found if not isinstance(each, Among) or each.levels]

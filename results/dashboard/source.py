@@ -1,0 +1,147 @@
+"""Where the dashboard reads: the studies of one storage, kept up with as they grow."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ...search_space.errors import InputError
+from ..candidate import Candidate
+from ..columns import ColumnBuilder, Columns
+from ..settings import StudySettings
+from ..study import Study, list_studies
+from .references import Reference, read_timm, zoo_references
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Snapshot:
+    """A study as far as it has been read."""
+
+    name: str
+    """Name of the study."""
+    settings: StudySettings
+    """What it was made with."""
+    columns: Columns
+    """Its candidates."""
+    version: int
+    """How often it had changed."""
+
+
+class _Followed:
+    """A study that is kept up with."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.builder = ColumnBuilder()
+        self.snapshot: Snapshot | None = None
+
+    def read(self) -> Snapshot:
+        """Read what is new; the same snapshot again where nothing is."""
+        running = sorted(self.builder.running)
+        after = self.builder.last
+        records = list(self.study.records(running, after=after)) if self.snapshot else None
+        if records is None:  # all of them: not kept in memory at once
+            self.builder.take(self.study.records(after=after))
+        elif changed := [
+            each for each in records if each["number"] > after or each["status"] != "running"
+        ]:
+            self.builder.take(changed)
+        else:
+            assert self.snapshot is not None
+            return self.snapshot
+        self.snapshot = Snapshot(
+            name=self.study.name,
+            settings=self.study.settings,
+            columns=self.builder.columns(),
+            version=1 + (self.snapshot.version if self.snapshot else 0),
+        )
+        return self.snapshot
+
+
+class Source:
+    """The studies of one storage. For any number of threads."""
+
+    def __init__(self, url: str, *, timm_results: Sequence[Path] = ()) -> None:
+        """Open a storage.
+
+        Raises:
+            StorageError: If there is no such storage.
+            InputError: If it holds no study, or a table of published results cannot be read.
+        """
+        self._url = url
+        self._lock = threading.Lock()
+        self._followed: dict[str, _Followed] = {}
+        self._published = read_timm(timm_results)
+        self._studies = list_studies(url)
+        if not self._studies:
+            raise InputError("storage must hold a study, but got one with none")
+
+    @property
+    def studies(self) -> Sequence[str]:
+        """Names of the studies, the one that was searched last first."""
+        return self._studies
+
+    @property
+    def has_published(self) -> bool:
+        """Whether tables of published results were given."""
+        return bool(self._published)
+
+    def look_again(self) -> None:
+        """Look for studies that were not there before."""
+        with self._lock:
+            self._studies = list_studies(self._url)
+
+    def snapshot(self, name: str, *, fresh: bool = False) -> Snapshot:
+        """Return a study as it was when last read.
+
+        Args:
+            name: One of ``studies``.
+            fresh: Read what is new first.
+        """
+        with self._lock:
+            followed = self._follow(name)
+            return followed.snapshot if followed.snapshot and not fresh else followed.read()
+
+    def versions(self) -> dict[str, int]:
+        """Return how often each study that has been read had changed."""
+        with self._lock:
+            found = {name: each.snapshot for name, each in self._followed.items()}
+            return {name: each.version for name, each in found.items() if each}
+
+    def _follow(self, name: str) -> _Followed:
+        if name not in self._followed:
+            self._followed[name] = _Followed(Study.open(name, self._url))
+        return self._followed[name]
+
+    def candidates(self, name: str, numbers: Sequence[int]) -> dict[int, Candidate]:
+        """Return the candidates of these numbers, of those that there are."""
+        with self._lock:
+            found = map(Candidate.from_json, self._follow(name).study.records(numbers))
+            return {each.number: each for each in found}
+
+    def references(self, extras: Sequence[str]) -> list[Reference]:
+        """Return the published networks asked for: ``zoo``, ``timm`` or both."""
+        zoo = _zoo() if "zoo" in extras else []
+        return [*zoo, *(self._published if "timm" in extras else [])]
+
+
+@lru_cache(maxsize=1)
+def _zoo() -> list[Reference]:
+    return zoo_references()
+
+
+def once_a_version(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember what was last made of each snapshot; the snapshot comes first."""
+    made: dict[tuple[Any, ...], tuple[int, Any]] = {}
+
+    def remembering(snapshot: Snapshot, *rest: Any) -> Any:
+        key = (snapshot.name, *rest)
+        version, value = made.get(key, (0, None))
+        if version != snapshot.version:
+            value = make(snapshot, *rest)
+            made[key] = (snapshot.version, value)
+        return value
+
+    return remembering

@@ -1,0 +1,91 @@
+"""The table of the candidates that are kept, a few at a time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from markupsafe import Markup
+
+from ..columns import STATUSES, Columns
+from ..front import front_mask
+from ..table import format_measurement
+from .filters import kept
+from .markup import heads, joined, link, scrolled, tag
+from .scatter import Rows
+from .source import Snapshot, Source
+from .view import View
+
+ROWS = 20
+"""Rows that are shown at a time."""
+
+
+def ordered(columns: Columns, view: View) -> Rows:
+    """Return the rows that are kept in the order of the table; those without a value come last."""
+    rows = np.flatnonzero(kept(view.filters, columns))
+    name, falling = view.sort.removeprefix("-"), view.sort.startswith("-")
+    values = columns.status_N.astype(float) if name == "status" else columns.numbers(name)
+    if values is None:
+        return rows
+    keys = np.where(np.isnan(values[rows]), np.inf, -values[rows] if falling else values[rows])
+    return rows[np.argsort(keys, kind="stable")]
+
+
+def on_front(snapshot: Snapshot, view: View) -> set[int]:
+    """Return the rows on the front of all objectives, among those kept."""
+    columns, objectives = snapshot.columns, snapshot.settings.objectives
+    rows = np.flatnonzero(columns.comparable(objectives) & kept(view.filters, columns))
+    return set(rows[front_mask(columns.losses(objectives)[rows])].tolist())
+
+
+def metric_names(snapshot: Snapshot) -> list[str]:
+    """Return the metrics that can be asked for, the objectives first."""
+    objectives = snapshot.settings.objectives
+    return [*objectives, *(name for name in snapshot.columns.metrics if name not in objectives)]
+
+
+def table(source: Source, snapshot: Snapshot, view: View) -> Markup:
+    """Return the table and the links to its other rows."""
+    columns, metrics = snapshot.columns, metric_names(snapshot)
+    rows = ordered(columns, view)
+    start = min(view.start, max(0, len(rows) - 1)) // ROWS * ROWS
+    some = rows[start : start + ROWS]
+    best = on_front(snapshot, view)
+    found = source.candidates(snapshot.name, columns.number_N[some].tolist())
+    lines: list[Markup] = []
+    for at in some.tolist():
+        number, seconds = int(columns.number_N[at]), columns.seconds_N[at]
+        candidate = found[number]
+        status = STATUSES[columns.status_N[at]]
+        cells = [
+            tag("td", link(str(number), replace(view, candidate=number), key=f"row {number}")),
+            tag("td", f"{status}, front" if at in best else status),
+            *(tag("td", format_measurement(candidate.measurements.get(m))) for m in metrics),
+            tag("td", "-" if np.isnan(seconds) else f"{seconds:.1f}"),
+            tag("td", candidate.architecture.outline(), class_="wide"),
+        ]
+        marks = ["on-front"] * (at in best) + ["chosen"] * (number == view.candidate)
+        lines.append(tag("tr", cells, class_=" ".join(marks) or None))
+    header = [_heading(name, view) for name in ("number", "status", *metrics, "seconds")]
+    label = "Candidates kept"
+    return joined(
+        (scrolled(label, [*header, heads("architecture")], lines), _pager(view, start, len(rows)))
+    )
+
+
+def _heading(name: str, view: View) -> Markup:
+    here, falling = view.sort.removeprefix("-") == name, view.sort.startswith("-")
+    order = ("descending" if falling else "ascending") if here else None
+    mark = (" ▼" if falling else " ▲") if here else ""
+    other = f"-{name}" if here and not falling else name
+    target = link(name + mark, replace(view, sort=other, start=0), key=f"sort {name}")
+    return tag("th", target, scope="col", aria_sort=order)
+
+
+def _pager(view: View, start: int, count: int) -> Markup:
+    parts: list[Markup] = []
+    pages: Sequence[tuple[str, int]] = (("previous", start - ROWS), ("next", start + ROWS))
+    for text, first in pages:
+        if 0 <= first < count:
+            parts.append(link(text, replace(view, start=first), key=text))
+    shown = f"{start + 1 if count else 0} to {min(start + ROWS, count)} of {count:,}"
+    return tag("nav", tag("span", shown), parts, class_="pager", aria_label="Rows of the table")

@@ -1,0 +1,104 @@
+"""What is being looked at: all of it is in the address of the page, so that it can be sent on."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+from urllib.parse import parse_qs, urlencode
+
+from ...search_space.errors import InputError
+from .filters import Filter, read_filter
+
+Page = Literal["explore", "candidate", "matters", "compare"]
+Extra = Literal["intervals", "infeasible", "zoo", "timm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is being looked at."""
+
+    study: str
+    """Name of the study."""
+    page: Page = "explore"
+    """Which page."""
+    x: str = ""
+    """Metric to the right; empty: the second objective."""
+    y: str = ""
+    """Metric upwards; empty: the first objective."""
+    scales: tuple[str, ...] | None = None
+    """Which of the axes, ``x`` and ``y``, are logarithmic; none: those of counts."""
+    colour: str = ""
+    """Column that colours the points; empty: none."""
+    size: str = ""
+    """Column that sizes the points; empty: none."""
+    extras: tuple[str, ...] = ("intervals", "infeasible")
+    """What is drawn besides."""
+    filters: tuple[Filter, ...] = ()
+    """What is kept."""
+    by: str = ""
+    """Column by which the form filters; empty: none yet."""
+    candidate: int | None = None
+    """Number of the candidate looked at."""
+    other: int | None = None
+    """Number of the candidate it is compared with."""
+    metric: str = ""
+    """Metric whose decisions matter; empty: the first objective."""
+    decision: str = ""
+    """Decision whose values are looked at; empty: the one that matters most."""
+    studies: tuple[str, ...] = ()
+    """Studies compared with this one."""
+    sort: str = "number"
+    """Column that orders the table, with ``-`` before it from the greatest."""
+    start: int = 0
+    """First row of the table."""
+
+    def to_query(self) -> str:
+        """Return the query of the address, without what is as it is by default."""
+        standard = View(study=self.study)
+        pairs: list[tuple[str, str]] = [("study", self.study)]
+        for name in _TEXTS:
+            if (value := getattr(self, name)) != getattr(standard, name):
+                pairs.append((name, str(value)))
+        for name in _LISTS:
+            if (values := getattr(self, name)) != getattr(standard, name):
+                pairs.append((name, ",".join(values or ())))
+        for name in _NUMBERS:
+            if (number := getattr(self, name)) is not None and number != getattr(standard, name):
+                pairs.append((name, str(number)))
+        pairs += [("filter", each.to_text()) for each in self.filters]
+        pairs += [("studies", each) for each in self.studies]
+        return "?" + urlencode(pairs)
+
+    @classmethod
+    def from_query(cls, query: str, studies: Sequence[str]) -> "View":
+        """Read an address; what is unknown or wrong in it is left out.
+
+        Args:
+            query: The address from its question mark on.
+            studies: Names of the studies there are, at least one; the first is the default.
+        """
+        found = parse_qs(query.removeprefix("?"), keep_blank_values=True)
+        first = {name: values[0] for name, values in found.items()}
+        study = first.get("study", "")
+        view = cls(study=study if study in studies else studies[0])
+        view = replace(view, **{name: first[name] for name in _TEXTS if name in first})
+        lists = {
+            name: tuple(filter(None, first[name].split(","))) for name in _LISTS if name in first
+        }
+        view = replace(view, **_numbers(first), **lists)
+        filters: list[Filter] = []
+        for text in found.get("filter", ()):
+            with suppress(InputError):
+                filters.append(read_filter(text))
+        compared = tuple(each for each in found.get("studies", ()) if each in studies)
+        page = view.page if view.page in get_args(Page) else "explore"
+        return replace(view, page=page, filters=tuple(filters), studies=compared)
+
+
+_TEXTS = ("page", "x", "y", "colour", "size", "by", "metric", "decision", "sort")
+_LISTS = ("scales", "extras")
+_NUMBERS = ("candidate", "other", "start")
+
+
+def _numbers(first: Mapping[str, str]) -> dict[str, int]:
+    return {name: int(first[name]) for name in _NUMBERS if first.get(name, "").isdecimal()}

@@ -1,0 +1,333 @@
+"""What the dashboard shows follows from its address, and what it is sent does no harm."""
+
+import re
+from dataclasses import replace
+from urllib.parse import parse_qs
+
+import numpy as np
+import pytest
+from markupsafe import Markup
+from nas_explorer.results.columns import ColumnBuilder
+from nas_explorer.results.dashboard.actions import click, drag, select
+from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
+from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
+from nas_explorer.results.dashboard.markup import link, tag
+from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
+from nas_explorer.results.dashboard.parallel import heights, make_axes, read_box
+from nas_explorer.results.dashboard.references import read_timm
+from nas_explorer.results.dashboard.source import Source
+from nas_explorer.results.dashboard.view import View
+from nas_explorer.search_space.errors import InputError
+
+HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"
+
+
+@pytest.fixture
+def candidates(make_candidate):
+    return [
+        make_candidate(0, accuracy=(0.5, 0.45, 0.56), macs=10_000, latency=3.0),
+        make_candidate(1, accuracy=(0.9, 0.85, 0.92), macs=30_000, latency=1.0),
+        make_candidate(2, accuracy=(0.4, 0.35, 0.45), macs=20_000, latency=2.0),
+        make_candidate(3, accuracy=(0.7, 0.65, 0.75), macs=40_000, latency=5.0),
+        replace(make_candidate(4, status="failed", macs=5), reason=HOSTILE, traceback=HOSTILE),
+        make_candidate(5, status="infeasible", macs=90_000),
+        make_candidate(6, status="running"),
+    ]
+
+
+@pytest.fixture
+def columns(candidates):
+    builder = ColumnBuilder()
+    builder.take(each.to_json() for each in candidates)
+    return builder.columns()
+
+
+_made: list[Source] = []  # to write a study takes half a second
+
+
+@pytest.fixture
+def source(request) -> Source:
+    if not _made:
+        url, study, fill, candidates = map(
+            request.getfixturevalue, ("url", "study", "fill", "candidates")
+        )
+        fill(study, *candidates)
+        _made.append(Source(url))
+    return _made[0]
+
+
+@pytest.fixture
+def reader(source) -> Reader:
+    return Reader(source)
+
+
+# The address ------------------------------------------------------------------------------------
+
+FILTERS = (
+    Between(column="macs", low=1000.0, high=float("inf")),
+    Among(column="stages.0.block.mixer", levels=("attention", "pooling")),
+    Inside(x="macs", y="accuracy", logarithmic=(True, False), points=((1.0, 0.5), (2.0, 0.25))),
+)
+
+
+def test_an_address_reads_back_to_the_same_view():
+    view = View(
+        study="a & b",
+        page="explore",
+        x="macs",
+        scales=("y",),
+        extras=(),
+        filters=FILTERS,
+        candidate=7,
+        sort="-accuracy",
+        start=20,
+    )
+    assert View.from_query(view.to_query(), ["first", "a & b"]) == view
+    assert View(study="s").to_query() == "?study=s"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?", "?study=other&page=../x&candidate=-1&start=x&filter=%00&filter=a:b..c&x=%ff"]
+)
+def test_nonsense_in_an_address_is_left_out(query, reader):
+    at = reader.read(query)
+    assert at.view.study == "first" and at.view.page == "explore" and not at.view.filters
+    assert (at.view.x, at.view.y, at.view.scales) == ("macs", "accuracy", ("x",))
+
+
+@pytest.mark.parametrize("text", ["", "macs", "macs:1", "macs:x..2", "a,b@1 2;x", "a@1 2"])
+def test_what_is_no_filter_gives_one_line(text):
+    with pytest.raises(InputError, match="a filter must read like"):
+        read_filter(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("macs:2e4..", [1, 2, 3, 5]),
+        ("macs:..1e4", [0, 4]),
+        ("status=failed|running", [4, 6]),
+        ("macs,accuracy@5000 0.3;35000 0.3;35000 0.6;5000 0.6", [0, 2]),
+        ("nothing:1..2", [0, 1, 2, 3, 4, 5, 6]),
+        ("nothing=1", [0, 1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_filters_keep_what_they_say(text, rows, columns):
+    assert np.flatnonzero(kept([read_filter(text)], columns)).tolist() == rows
+
+
+def test_a_line_drawn_on_logarithmic_axes_is_straight_there(columns):
+    # From (1e4, 0.3) to (1e6, 0.9): on a logarithmic axis 0.59 high at 9e4, else 0.35.
+    points = "10000 0.3;1000000 0.9;1000000 0.3"
+    x = {
+        "log": read_filter(f"log macs,accuracy@{points}"),
+        "lin": read_filter(f"macs,accuracy@{points}"),
+    }
+    columns.metrics["accuracy"]["value"][5] = 0.5
+    assert x["log"].mask(columns)[5] and not x["lin"].mask(columns)[5]
+
+
+# What is done -----------------------------------------------------------------------------------
+
+
+def test_a_click_chooses_and_a_box_filters(reader):
+    view = reader.read("").view
+    assert click(view, {"points": [{"customdata": 3}]}).candidate == 3
+    assert click(view, {"points": [{"customdata": "x"}]}) == view == click(view, None)
+    boxed = select(view, {"range": {"x": [40_000, 9_000], "y": [0.3, 0.6]}})
+    assert boxed.filters == (
+        Between(column="macs", low=9_000, high=40_000),
+        Between(column="accuracy", low=0.3, high=0.6),
+    )
+    again = select(boxed, {"range": {"x": [1, 2], "y": [0.3, 0.6]}})
+    assert len(again.filters) == 2 and again.filters[0].high == 2
+    lasso = select(view, {"lassoPoints": {"x": [1, 2, 3], "y": [0.1, 0.2, 0.3]}})
+    assert lasso.filters[0].logarithmic == (True, False)
+    assert select(view, {}) == view == select(view, None)
+
+
+def test_the_form_offers_what_fits_the_column(reader):
+    def form(query):
+        return COMMON["form"](reader.read(query))
+
+    assert form("").count("<input") == 0
+    numbers = form("?by=macs&filter=macs:20000..")
+    assert re.findall(r'type="number" step="any" value="(.*?)"', numbers) == ["20000", ""]
+    words = form("?by=status&filter=status%3Dfailed|running")
+    assert re.findall(r'value="(\w+)" checked', words) == ["failed", "running"]
+    assert words.count("checkbox") == 4
+
+
+def test_a_box_over_parallel_axes_keeps_what_crosses_it(reader):
+    at = reader.read("")
+    columns = at.snapshot.columns
+    axes = make_axes(columns, ("accuracy", "macs"))
+    places = {axis.name: place for place, axis in enumerate(axes)}
+    rows = np.flatnonzero(columns.comparable(("accuracy", "macs")))
+    crossed = heights(columns, axes, rows)
+    assert ((crossed >= -1e-9) & (crossed <= 1 + 1e-9)).all()
+    place = places["macs"]
+    high = crossed[:, place]
+    # From the second to the third of the four, on the logarithmic axis.
+    ends = [sorted(high)[1] - 1e-6, sorted(high)[2] + 1e-6]
+    box = {"range": {"x": [place - 0.2, place + 0.2], "y": ends}}
+    view = drag(at.view, axes, box)
+    assert sorted(columns.value("macs")[kept(view.filters, columns)]) == pytest.approx([2e4, 3e4])
+    assert drag(at.view, axes, {}) == at.view
+    decision = next(axis for axis in axes if axis.labels)
+    at_first = float(decision.at(0.0))
+    x = places[decision.name]
+    (found,) = read_box(axes, {"range": {"x": [x - 0.1, x + 0.1], "y": [at_first, at_first]}})
+    assert found == Among(column=decision.name, levels=(decision.labels[0],))
+
+
+# What is shown ----------------------------------------------------------------------------------
+
+
+def test_the_scatter_shows_each_candidate_once_as_what_it_is(reader):
+    at = reader.read("?candidate=2&filter=accuracy:0.45..")
+    figure = FIGURES["explore"]["scatter"](at)
+    drawn = {re.sub(r" \(.*", "", each.name): list(each.customdata) for each in figure.data}
+    assert drawn == {
+        "filtered out": [2],
+        "dominated": [3],
+        "front": [0, 1],
+        "dominate 2": [0],
+        "candidate 2": [2],
+    }
+    front = next(each for each in figure.data if each.name.startswith("front"))
+    assert list(front.error_y.array) == pytest.approx([0.06, 0.02])
+    both = FIGURES["explore"]["scatter"](reader.read("?x=macs&y=latency"))
+    assert {"failed (1)", "infeasible (1)"}.isdisjoint(each.name for each in both.data)
+    exact = FIGURES["explore"]["scatter"](reader.read("?x=macs&y=macs"))
+    assert {"failed (1)", "infeasible (1)"} <= {each.name for each in exact.data}
+
+
+def test_points_can_be_coloured_and_sized_by_any_column(reader):
+    for query in ("colour=latency&size=macs", "colour=stages.0.block.mixer", "colour=status"):
+        figure = FIGURES["explore"]["scatter"](reader.read(f"?{query}&filter=macs:1..1e9"))
+        rest = [each for each in figure.data if not each.name.startswith(("front", "within"))]
+        assert sum(len(each.x) for each in rest if each.marker.symbol != "x-thin") == 2
+
+
+def test_text_from_outside_stays_text(reader):
+    at = reader.read("?candidate=4")
+    for make in (*COMMON.values(), *TEXTS["explore"].values()):
+        text = make(at)
+        assert isinstance(text, Markup) and "<script" not in text and "<img" not in text
+    assert "&lt;/script&gt;" in TEXTS["explore"]["detail"](at)
+    assert tag("p", HOSTILE, title='"><b>') == Markup('<p title="{}">{}</p>').format(
+        '"><b>', HOSTILE
+    )
+    address = parse_qs(re.search(r'href="\?([^"]*)"', link("x", View(study=HOSTILE)))[1])
+    assert address["study"] == [HOSTILE]
+
+
+def test_the_table_is_sorted_and_comes_in_parts(reader, monkeypatch):
+    monkeypatch.setattr("nas_explorer.results.dashboard.table_part.ROWS", 3)
+
+    def numbers(query):
+        text = TEXTS["explore"]["table"](reader.read(query))
+        return [int(each) for each in re.findall(r'data-key="row (\d+)"', text)]
+
+    assert numbers("?sort=macs") == [4, 0, 2]
+    assert numbers("?sort=-macs") == [5, 3, 1]
+    assert numbers("?sort=macs&start=6") == [6], "what is not known comes last"
+    assert numbers("?sort=accuracy&filter=macs:..3e4&start=3") == [4]
+
+
+def test_a_study_is_kept_up_with(study, fill, candidates, url):
+    fill(study, candidates[0], candidates[1])
+    source = Source(url)
+    first = source.snapshot("first")
+    assert len(first.columns) == 2 and source.snapshot("first", fresh=True) is first
+    fill(study, *candidates[2:])
+    assert source.snapshot("first") is first
+    second = source.snapshot("first", fresh=True)
+    assert len(second.columns) == 7 and second.version == first.version + 1
+    assert source.snapshot("first", fresh=True) is second, "one that still runs is nothing new"
+    assert source.versions() == {"first": second.version}
+
+
+# Published networks -----------------------------------------------------------------------------
+
+
+def test_tables_of_timm_are_joined_by_network_and_size(tmp_path):
+    results, costs = tmp_path / "results.csv", tmp_path / "benchmark.csv"
+    results.write_text(
+        "model,top1,param_count,img_size\n"
+        'a.one,80.5,"1,014.45",224\na.two,79.0,"1,014.45",224\nb,70.0,2.5,160\n'
+    )
+    costs.write_text("model,infer_img_size,infer_gmacs,infer_macts,param_count\na,224,4.1,11.5,9\n")
+    found = {each.name: each for each in read_timm([results, costs])}
+    assert found["a.one"].values == pytest.approx(
+        {"accuracy": 0.805, "params": 1_014_450_000, "macs": 4.1e9, "activations": 11.5e6}
+    )
+    assert found["a.two"].values["macs"] == pytest.approx(4.1e9)
+    assert "macs" not in found["b"].values and found["b"].note == "160 pixels"
+
+
+@pytest.mark.parametrize("text", ["", "name,top1\na,1\n", "model,x\na,1\n", "model,top1\na,high\n"])
+def test_what_is_no_table_of_timm_gives_one_line(text, tmp_path):
+    (tmp_path / "a.csv").write_text(text)
+    for path in (tmp_path / "a.csv", tmp_path / "none.csv"):
+        with pytest.raises(InputError, match="a table of timm's results must have") as error:
+            read_timm([path])
+        assert "\n" not in str(error.value)
+
+
+# Who may look -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client(source):
+    return make_app(source, Settings()).server.test_client()
+
+
+@pytest.fixture
+def remote(source):
+    return make_app(source, Settings(host="0.0.0.0", token="secret")).server.test_client()
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1:8050", "localhost", "[::1]:80"])
+def test_it_answers_to_local_names(client, name):
+    assert client.get("/", headers={"Host": name}).status_code == 200
+
+
+def test_no_other_page_reaches_it(client):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+    for origin in ("http://evil.example", "null"):
+        answer = client.post("/_dash-update-component", headers={"Origin": origin})
+        assert answer.status_code == 403
+
+
+def test_without_the_token_nothing_is_answered(remote):
+    for path in ("/", "/_dash-layout", "/assets/dashboard.css", "/?token=wrong"):
+        assert remote.get(path).status_code == 401, path
+    answer = remote.get("/?token=secret&study=first")
+    assert answer.status_code == 302 and "token" not in answer.headers["Location"]
+    assert "study=first" in answer.headers["Location"]
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert remote.get("/_dash-layout").status_code == 200
+
+
+def test_an_open_door_without_a_token_is_refused(source):
+    with pytest.raises(InputError, match=r"must have a token, but got 0\.0\.0\.0"):
+        make_dashboard(source, Settings(host="0.0.0.0", port=0))
+
+
+def test_a_page_loads_nothing_from_elsewhere(client):
+    answer = client.get("/")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.split("style-src")[0]
+    page = answer.get_data(as_text=True)
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets/../app.py", "/assets/..%2fapp.py", "/_dash-component-suites/dash/../../os.py"]
+)
+def test_no_path_from_a_browser_reaches_the_file_system(client, path):
+    assert client.get(path).status_code in (400, 404, 500)
+    assert b"def " not in client.get(path).get_data()

@@ -1,0 +1,196 @@
+"""The dashboard in a real browser: drawn, brushed, sent on, followed live."""
+
+import shutil
+import threading
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from nas_explorer.results.dashboard.app import Settings, make_dashboard
+from nas_explorer.results.dashboard.source import Source
+from nas_explorer.results.study import Study
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium"),
+]
+HOSTILE = "<img src=x onerror='window.hurt = 1'>"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DRAWN = """() => ["scatter", "parallel", "progress"].every(id =>
+  document.querySelector(`#${id} .main-svg`) && document.querySelector("#table tbody tr"))"""
+POINTS = """name => document.querySelector("#scatter .js-plotly-plot").data
+  .filter(t => t.name.startsWith(name)).map(t => +t.name.match(/[(](.*)[)]/)[1])[0]"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def candidates(make_candidate):
+    made = [
+        make_candidate(i, accuracy=(a, a - 0.05, a + 0.05), macs=m, latency=1.0 + i)
+        for i, a, m in zip(
+            count(), (0.5, 0.9, 0.4, 0.7, 0.6, 0.3), (10, 30, 20, 40, 50, 60), strict=False
+        )
+    ]
+    failed = make_candidate(6, status="failed", macs=5)
+    return [*made, replace(failed, reason=HOSTILE, traceback=HOSTILE)]
+
+
+@pytest.fixture
+def address(study: Study, fill, candidates, url):
+    fill(study, *candidates)
+    server = make_dashboard(Source(url), Settings(port=0, seconds=0.2))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens the dashboard; in the end, nothing may have gone wrong or elsewhere."""
+    pages, faults = [], []
+
+    def open_one(query="", **given):
+        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **given})
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.on("request", lambda r: faults.append(r.url) if _elsewhere(r.url, address) else None)
+        page.goto(address + query)
+        page.wait_for_function(DRAWN)
+        pages.append(page)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+    assert not faults
+
+
+def _elsewhere(url: str, address: str) -> bool:
+    return not url.startswith((address, "data:", "blob:"))
+
+
+def table_numbers(page):
+    return [int(each) for each in page.locator("#table tbody td:first-child").all_inner_texts()]
+
+
+def drag(page, selector, start, end):
+    """Drag the mouse over a plot, from and to shares of its drawing area."""
+    area = page.locator(f"{selector} .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in (start, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=4)
+    page.mouse.up()
+
+
+def test_a_selection_filters_everything_and_lives_in_the_address(open_page):
+    page = open_page()
+    assert table_numbers(page) == [0, 1, 2, 3, 4, 5, 6]
+    assert page.evaluate(POINTS, "front") == 2
+    drag(page, "#scatter", (0.02, 0.02), (0.45, 0.98))
+    page.wait_for_function("document.querySelectorAll('#chips li').length === 3")
+    assert table_numbers(page) == [0, 2]
+    assert page.evaluate(POINTS, "filtered out") == 4
+    assert "filter=macs" in page.url
+    page.locator("#table a[data-key='row 2']").click()
+    page.wait_for_selector("#detail h2:text('Candidate 2')")
+    assert "candidate=2" in page.url and "Dominated in accuracy and macs by" in page.inner_text(
+        "#detail"
+    )
+
+    colleague = open_page(page.url.partition("/?")[2].join(("?", "")))
+    assert table_numbers(colleague) == [0, 2]
+    assert "Candidate 2" in colleague.inner_text("#detail")
+
+    page.go_back()
+    page.wait_for_selector("#detail h2:text-is('Candidate')")
+    page.locator("#chips a", has_text="lift all").click()
+    page.wait_for_function("document.querySelectorAll('#table tbody tr').length === 7")
+
+
+def test_a_box_over_parallel_axes_filters_the_others(open_page):
+    page = open_page()
+    titles = page.locator("#parallel .xtick text").all_text_contents()
+    at = (titles.index("accuracy") + 0.35) / (len(titles) - 0.3)
+    drag(page, "#parallel", (at - 0.02, 0.0), (at + 0.02, 0.45))
+    page.wait_for_selector("#chips li")
+    assert page.locator("#chips li").first.inner_text().startswith("accuracy ")
+    assert table_numbers(page) == [1, 3]
+    assert page.evaluate(POINTS, "filtered out") == 4
+
+
+def test_new_candidates_appear_by_themselves(open_page, study, fill, make_candidate):
+    page = open_page("?x=macs&y=latency")
+    assert page.inner_text("#status") == "6 complete, 1 failed"
+    fill(
+        study,
+        make_candidate(7, accuracy=0.95, macs=8, latency=0.5),
+        make_candidate(8, status="running"),
+    )
+    page.wait_for_function("document.querySelector('#status').innerText.includes('1 running')")
+    assert page.inner_text("#status") == "7 complete, 1 failed, 1 running"
+    assert page.evaluate(POINTS, "front") == 1
+    assert "y=latency" in page.url
+
+
+def test_it_is_used_by_keyboard_alone(open_page):
+    page = open_page()
+    heading = page.locator("#table a[data-key='sort macs']")
+    heading.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#table th[aria-sort='ascending'] >> text=macs")
+    assert table_numbers(page)[:2] == [6, 0]
+    assert page.evaluate("document.activeElement.dataset.key") == "sort macs", "the focus stays"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#table th[aria-sort='descending']")
+    assert table_numbers(page)[-1] == 6
+    page.locator("[data-field=x]").focus()
+    page.keyboard.type("lat")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.search.includes('x=latency')")
+    page.wait_for_selector("#scatter .xtitle:text('latency')")
+    assert page.evaluate("document.activeElement.dataset.key") == "x"
+    page.locator("#filters summary").press("Enter")
+    page.locator("[data-field=by]").select_option("macs")
+    page.locator("[data-key='filter at most']").fill("30")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#chips li:has-text('macs at most 30')")
+    assert sorted(table_numbers(page)) == [0, 1, 2, 6]
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll("button, input, select, a")].filter(e => e.offsetParent
+          && !(e.innerText || e.ariaLabel || e.title || e.labels?.length
+               || e.closest(".modebar")))
+          .map(e => e.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_it_fits_a_phone_and_the_dark(open_page):
+    page = open_page("?candidate=6", viewport={"width": 390, "height": 800}, color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    colours = "e => [getComputedStyle(document.body).backgroundColor, getComputedStyle(e).fill]"
+    ground, text = page.locator("#scatter .xtick text").first.evaluate(colours)
+    assert (ground, text) == ("rgb(20, 23, 27)", "rgb(230, 233, 236)")
+    assert HOSTILE in page.inner_text("#detail") and not page.evaluate("window.hurt")
