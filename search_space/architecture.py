@@ -126,7 +126,7 @@ class Architecture:
             if reason := resampler.refuses(shape, stage.width):
                 raise InputError(f"{path} after {shape}: {resampler.name}: {reason}")
             out = resampler.out_shape(shape, stage.width)
-            for block in dict.fromkeys(stage.blocks):
+            for block in {id(each): each for each in stage.blocks}.values():
                 if reason := block.refuses(out):
                     raise InputError(f"{path} on {out}: {reason}")
 

@@ -36,7 +36,7 @@ class RandomChooser:
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
         """Choose any allowed value."""
-        return allowed[self._random.randrange(len(allowed))]
+        return allowed[int(self._random.random() * len(allowed))]
 
 
 class ReplayChooser:

@@ -53,11 +53,13 @@ class _Groups:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Stack:
-    """The sums that each group of choices of a step can lead to; missing ones are NaN."""
+    """The sums that each group of choices of a step can lead to."""
 
-    points_KGN: Floats
-    shares_GN: Floats
+    points_KNG: Floats
+    shares_NG: Floats
     """Shares of all ways from the step."""
+    there_NG: NDArray[np.bool_]
+    """Which of the points there are: groups have different numbers."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,7 +69,7 @@ class _Onward:
     mine_G: Integers
     """Their groups."""
     points: Floats
-    """Sums, (G, N, K)."""
+    """Sums, (K, G, N)."""
     shares: Floats
     """Shares of all ways from the step, (G, N)."""
     kept: NDArray[np.bool_]
@@ -111,6 +113,12 @@ class Guide:
         self._ways = table.ways
         self._unique: dict[int, tuple[Floats, Integers]] = {}
         self._sums, self._window = _sums(table, constraints)
+        self._bounds = [
+            (k, float(limit), upper)
+            for upper, limits in ((False, self._window.low_K), (True, self._window.high_K))
+            for k, limit in enumerate(limits)
+            if np.isfinite(limit)
+        ]
         self._groups = [self._grouped(number) for number in range(table.end)]
         self._before = self._least_and_most()
         small = self._ways[0] <= _EXACT_UP_TO
@@ -129,7 +137,7 @@ class Guide:
     @property
     def empty(self) -> bool:
         """Whether no feasible walk was found; there is none if ``exact``."""
-        return not len(self._reaches[0].points_NK)
+        return not self._reaches[0].size
 
     @property
     def share(self) -> float:
@@ -149,7 +157,7 @@ class Guide:
 
     def keeps(self, spent_K: Floats) -> bool:
         """Whether a whole walk that has spent so much keeps the constraints."""
-        return bool(self._window.holds(spent_K))
+        return bool(self._window.holds(spent_K[:, None])[0])
 
     def costs(self, number: int) -> Floats:
         """Return what the choices of a step add to what is spent, (R, K)."""
@@ -166,30 +174,27 @@ class Guide:
             spent_K: What the choices so far have cost.
         """
         groups, stack = self._groups[number], self._stack(number)
-        shares_G = np.where(self._inside(stack, spent_K), stack.shares_GN, 0.0).sum(axis=1)
+        shares_G = np.where(self._inside(stack, spent_K), stack.shares_NG, 0.0).sum(axis=0)
         return (shares_G / groups.sizes_G)[groups.of_R]
 
     def possible(self, number: int, spent_K: Floats) -> int:
         """Return the choices that lead to a feasible way, as a set of bits; see ``shares``."""
-        inside_G = np.logical_or.reduce(self._inside(self._stack(number), spent_K), axis=1)
+        inside_G = np.logical_or.reduce(self._inside(self._stack(number), spent_K), axis=0)
         inside_R = inside_G[self._groups[number].of_R]
         return int.from_bytes(np.packbits(inside_R, bitorder="little").tobytes(), "little")
 
     def values(self, metric: str) -> Floats:
         """Return values of one metric, rising, that feasible walks have; not all of them."""
         column = [each.metric for each in self._sums].index(metric)
-        return np.unique(self._reaches[0].points_NK[:, column])
+        return np.unique(self._reaches[0].points_KN[column])
 
     def _inside(self, stack: _Stack, spent_K: Floats) -> NDArray[np.bool_]:
-        """Return which of the sums of a step keep the bounds, (G, N)."""
-        low_K, high_K = self._window.low_K - spent_K, self._window.high_K - spent_K
-        inside: NDArray[np.bool_] | None = None
-        for points_GN, low, high in zip(
-            stack.points_KGN, low_K.tolist(), high_K.tolist(), strict=True
-        ):
-            for bounded in (points_GN <= high, points_GN >= low):
-                inside = bounded if inside is None else np.logical_and(inside, bounded, inside)
-        assert inside is not None
+        """Return which of the sums of a step keep the bounds, (N, G)."""
+        inside = stack.there_NG
+        spent = spent_K.tolist()
+        for k, limit, upper in self._bounds:
+            points_NG, left = stack.points_KNG[k], limit - spent[k]
+            inside = inside & (points_NG <= left if upper else points_NG >= left)
         return inside
 
     # Preparing ------------------------------------------------------------------------------
@@ -257,7 +262,7 @@ class Guide:
         """
         groups, reach = self._groups[number], self._reaches[after]
         mine_G = np.flatnonzero(groups.nexts_G == after)
-        points = groups.costs_GK[mine_G, None] + reach.points_NK
+        points = groups.costs_GK[mine_G].T[..., None] + reach.points_KN[:, None]
         weight = self._ways[after] / self._ways[number]
         shares = (groups.sizes_G[mine_G, None] * weight) * reach.shares_N
         kept = np.ones(shares.shape, dtype=np.bool_)
@@ -272,17 +277,24 @@ class Guide:
         """Return what the choices of a step can lead to, as one array."""
         if number not in self._stacks:
             parts = [self._onward(number, after) for after in self._afters(number)]
-            size = len(self._groups[number].sizes_G), max(each.shares.shape[1] for each in parts)
-            points_GNK = np.full((*size, len(self._sums)), np.nan)
-            shares_GN = np.zeros(size)
+            if len(parts) == 1:
+                self._stacks[number] = _Stack(
+                    points_KNG=np.ascontiguousarray(parts[0].points.transpose(0, 2, 1)),
+                    shares_NG=np.ascontiguousarray(parts[0].shares.T),
+                    there_NG=np.ascontiguousarray(parts[0].kept.T),
+                )
+                return self._stacks[number]
+            size = max(each.shares.shape[1] for each in parts), len(self._groups[number].sizes_G)
+            points_KNG = np.zeros((len(self._sums), *size))
+            shares_NG, there_NG = np.zeros(size), np.zeros(size, dtype=np.bool_)
             for each in parts:
                 width = each.shares.shape[1]
-                points_GNK[each.mine_G, :width] = np.where(
-                    each.kept[..., None], each.points, np.nan
-                )
-                shares_GN[each.mine_G, :width] = each.shares
-            points_KGN = np.ascontiguousarray(points_GNK.transpose(2, 0, 1))
-            self._stacks[number] = _Stack(points_KGN=points_KGN, shares_GN=shares_GN)
+                points_KNG[:, :width, each.mine_G] = each.points.transpose(0, 2, 1)
+                shares_NG[:width, each.mine_G] = each.shares.T
+                there_NG[:width, each.mine_G] = each.kept.T
+            self._stacks[number] = _Stack(
+                points_KNG=points_KNG, shares_NG=shares_NG, there_NG=there_NG
+            )
         return self._stacks[number]
 
 
@@ -334,7 +346,9 @@ def _joined(parts: Sequence[_Onward], grouped: bool) -> Reach:
         np.broadcast_to(each.mine_G[:, None] if grouped else 0, each.shares.shape) for each in parts
     ]
     return Reach(
-        points_NK=np.concatenate([p.points[k] for p, k in zip(parts, kept, strict=True)]),
+        points_KN=np.concatenate(
+            [p.points[:, k] for p, k in zip(parts, kept, strict=True)], axis=1
+        ),
         shares_N=np.concatenate([p.shares[k] for p, k in zip(parts, kept, strict=True)]),
         groups_N=np.concatenate([each[k] for each, k in zip(numbers, kept, strict=True)]),
         whole=all(each.whole for each in parts),

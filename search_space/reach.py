@@ -4,7 +4,6 @@ Shape suffixes: N points, K metrics, G groups of alike choices.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,9 @@ from numpy.typing import NDArray
 from .step_table import Floats, Integers
 
 _TINY = np.finfo(np.float64).tiny
+
+_FEW = 8
+"""So many times the points to be kept are looked through for equal ones; of more, most must go."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,16 +25,19 @@ class Window:
     high_K: Floats
     """Greatest sums."""
 
-    def holds(self, points_NK: Floats) -> Any:
+    def holds(self, points_KN: Floats) -> NDArray[np.bool_]:
         """Return which sums are within the bounds, (N,)."""
-        return np.logical_and(points_NK >= self.low_K, points_NK <= self.high_K).all(axis=-1)
+        inside = np.ones(points_KN.shape[1], dtype=np.bool_)
+        for points_N, low, high in zip(points_KN, self.low_K, self.high_K, strict=True):
+            inside &= (points_N >= low) & (points_N <= high)
+        return inside
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reach:
     """Sums that ways to the end can really have, and the share of all ways that each stands for."""
 
-    points_NK: Floats
+    points_KN: Floats
     """Sums, each that of at least one way."""
     shares_N: Floats
     """Shares of the ways from here on; those of points that were left out are a neighbour's."""
@@ -46,16 +51,21 @@ class Reach:
     def end(cls, metrics: int) -> "Reach":
         """Return the one way of nothing more."""
         return cls(
-            points_NK=np.zeros((1, metrics)),
+            points_KN=np.zeros((metrics, 1)),
             shares_N=np.ones(1),
             groups_N=np.zeros(1, np.int64),
             whole=True,
         )
 
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return len(self.shares_N)
+
     def take(self, indices: Integers | NDArray[np.bool_]) -> "Reach":
         """Return some of the points."""
         return Reach(
-            points_NK=self.points_NK[indices],
+            points_KN=self.points_KN[:, indices],
             shares_N=self.shares_N[indices],
             groups_N=self.groups_N[indices],
             whole=self.whole,
@@ -65,45 +75,54 @@ class Reach:
 def merged(reach: Reach, cap: int, useful: Window) -> Reach:
     """Join equal points, leave out the useless, and thin what is left to about ``cap`` points.
 
-    Of each cell of a grid over the useful range two points stay, the one with the least and the
-    one with the greatest sum of scaled metrics; so the point nearest to each corner of the range
-    stays. They take the shares of the others in their cell.
+    Of each cell of a grid over the useful range two points stay: those that keep the bounds best
+    and worst, by the sum of the scaled metrics (the negative of those that are only bounded from
+    below). They take the shares of the others in their cell.
 
     Args:
         reach: Sums, in any order.
         cap: Points to keep, roughly.
         useful: Sums outside it cannot belong to a way that keeps the bounds.
     """
-    reach = reach.take(useful.holds(reach.points_NK))
-    if len(reach.points_NK) < 2:
+    reach = reach.take(useful.holds(reach.points_KN))
+    if reach.size < 2:
         return reach
-    low_K, high_K = reach.points_NK.min(axis=0), reach.points_NK.max(axis=0)
+    low_K, high_K = reach.points_KN.min(axis=1), reach.points_KN.max(axis=1)
     varies_K = high_K > low_K
-    order = np.lexsort((reach.groups_N, *reach.points_NK[:, varies_K].T))
+    if reach.size <= _FEW * cap:
+        reach = _joined(reach, varies_K)
+        if reach.size <= cap:
+            return reach
+    scaled_KN = reach.points_KN[varies_K] - low_K[varies_K, None]
+    scaled_KN /= (high_K - low_K)[varies_K, None]
+    upwards_K = np.isinf(useful.high_K) & np.isfinite(useful.low_K)
+    return _thinned(reach, np.where(upwards_K[varies_K, None], 1 - scaled_KN, scaled_KN), cap)
+
+
+def _joined(reach: Reach, varies_K: NDArray[np.bool_]) -> Reach:
+    """Join equal points."""
+    order = np.lexsort((reach.groups_N, *reach.points_KN[varies_K]))
     ordered = reach.take(order)
     changed = ordered.groups_N[1:] != ordered.groups_N[:-1]
-    changed |= (ordered.points_NK[1:] != ordered.points_NK[:-1]).any(axis=1)
+    changed |= (ordered.points_KN[:, 1:] != ordered.points_KN[:, :-1]).any(axis=0)
     starts = np.flatnonzero(np.concatenate(([True], changed)))
-    joined = Reach(
-        points_NK=ordered.points_NK[starts],
+    return Reach(
+        points_KN=ordered.points_KN[:, starts],
         shares_N=np.add.reduceat(ordered.shares_N, starts),
         groups_N=ordered.groups_N[starts],
         whole=reach.whole,
     )
-    if len(starts) <= cap:
-        return joined
-    scaled_NK = (joined.points_NK - low_K)[:, varies_K] / (high_K - low_K)[varies_K]
-    return _thinned(joined, scaled_NK, cap)
 
 
-def _thinned(reach: Reach, scaled_NK: Floats, cap: int) -> Reach:
+def _thinned(reach: Reach, scaled_KN: Floats, cap: int) -> Reach:
     """Keep two points of each cell of a grid of about ``cap / 2`` cells."""
-    metrics = max(1, scaled_NK.shape[1])
+    metrics = max(1, len(scaled_KN))
     side = max(2, int((cap / 2) ** (1 / metrics)))
-    cells_NK = np.minimum((scaled_NK * side).astype(np.int64), side - 1)
-    keys_N = cells_NK @ (side ** np.arange(scaled_NK.shape[1], dtype=np.int64))
-    sums_N = scaled_NK.sum(axis=1)
-    order = np.lexsort((sums_N, keys_N))
+    keys_N = np.zeros(reach.size)
+    for scaled_N in scaled_KN:
+        keys_N = keys_N * side + np.minimum(np.floor(scaled_N * side), side - 1)
+    sums_N = scaled_KN.sum(axis=0)
+    order = np.argsort(keys_N + sums_N / (metrics + 1))  # by the cell, in it by the sum
     starts = np.flatnonzero(np.diff(keys_N[order], prepend=-1))
     ends = np.append(starts[1:], len(order)) - 1
     totals = np.add.reduceat(reach.shares_N[order], starts)
@@ -114,7 +133,7 @@ def _thinned(reach: Reach, scaled_NK: Floats, cap: int) -> Reach:
         if extra not in kept:
             kept, shares = np.append(kept, extra), np.append(shares, 0.0)
     return Reach(
-        points_NK=reach.points_NK[kept],
+        points_KN=reach.points_KN[:, kept],
         shares_N=np.maximum(shares, _TINY),
         groups_N=reach.groups_N[kept],
         whole=False,

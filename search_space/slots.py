@@ -26,8 +26,11 @@ class Answer:
 
     def under(self, prefix: str) -> "Answer":
         """Return the same decision with ``prefix`` before its path."""
-        path = f"{prefix}.{self.path}" if self.path else prefix
-        return Answer(path=path, domain=self.domain, value=self.value)
+        return Answer(path=self.path_under(prefix), domain=self.domain, value=self.value)
+
+    def path_under(self, prefix: str) -> str:
+        """Return the path with ``prefix`` before it."""
+        return f"{prefix}.{self.path}" if self.path else prefix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,20 +218,12 @@ def _branch(rows: Sequence[Row], indices: Sequence[int], depth: int, path: str) 
     groups: dict[Value, list[int]] = {}
     for index in indices:
         groups.setdefault(rows[index].answers[depth].value, []).append(index)
-    domain = first[depth].domain
-    return Branch(
-        path=first[depth].under(path).path,
-        domain=domain,
-        ways=tuple(
-            (
-                value,
-                sum(1 << index for index in groups[value]),
-                _branch(rows, groups[value], depth + 1, path),
-            )
-            for value in domain.values
-            if value in groups
-        ),
-    )
+    ways: list[tuple[Value, int, Branch | int]] = []
+    for value in first[depth].domain.values:
+        if group := groups.get(value):
+            bits = sum([1 << index for index in group])
+            ways.append((value, bits, _branch(rows, group, depth + 1, path)))
+    return Branch(path=first[depth].path_under(path), domain=first[depth].domain, ways=tuple(ways))
 
 
 def choose_row(

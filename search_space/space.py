@@ -5,6 +5,7 @@ import json
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -194,7 +195,9 @@ class SearchSpace:
         decisions: dict[str, Value] = {}
 
         def choose(step: Step, stand: Stand | None) -> int:
-            possible = step.all if stand is None else stand.possible()
+            possible = step.all
+            if stand is not None and len(step.rows) > 1:
+                possible = stand.possible()
             return choose_row(step.tree, possible, chooser, decisions)
 
         return Draw(architecture=self._assemble(self._way(choose)), decisions=decisions)
@@ -233,7 +236,7 @@ class SearchSpace:
     def _decisions(self, way: Sequence[tuple[Node, Row]]) -> dict[str, Value]:
         """Return the decisions of a way through the graph."""
         return {
-            answer.under(self.graph.step(node).path).path: answer.value
+            answer.path_under(self.graph.step(node).path): answer.value
             for node, row in way
             for answer in row.answers
         }
@@ -320,9 +323,16 @@ def _blocks(picks: Mapping[str, Row]) -> tuple[Block, ...]:
     if "mixer" not in picks:
         return (block,)
     depth = cast(int, picks["depth"].value)
-    first = replace(block, **cast(Any, {VARIED: picks["mixer"].component}))
+    first = _with_mixer(block, picks["mixer"])
     if "second" not in picks:
         return (first,)
-    second = replace(block, **cast(Any, {VARIED: picks["second"].component}))
+    second = _with_mixer(block, picks["second"])
     places = second_mixer_at(cast(str, picks["pattern"].value), depth)
     return tuple(second if index in places else first for index in range(depth))
+
+
+def _with_mixer(block: Block, row: Row) -> Block:
+    """Return the block with another mixer; both have been checked, which takes long."""
+    varied = copy(block)
+    object.__setattr__(varied, VARIED, row.component)
+    return varied

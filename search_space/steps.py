@@ -75,9 +75,10 @@ class Step:
     """The choices."""
     nexts: tuple[Node, ...]
     """The node that each choice leads to."""
-
     counts: tuple[int, ...]
     """In how many ways the walk can go on after each choice."""
+    trees: "dict[Any, Branch | int]"
+    """The trees of all steps: those that offer the same share one."""
 
     @cached_property
     def all(self) -> int:
@@ -92,7 +93,10 @@ class Step:
     @cached_property
     def tree(self) -> Branch | int:
         """The decisions that lead to each choice."""
-        return decision_tree(self.rows, self.path)
+        key = (self.path, *map(id, self.rows))
+        if key not in self.trees:
+            self.trees[key] = decision_tree(self.rows, self.path)
+        return self.trees[key]
 
 
 def second_mixer_at(pattern: str, depth: int) -> list[int]:
@@ -134,6 +138,7 @@ class StepGraph:
         self._stages = stages
         self._head = head
         self._steps: dict[Node, Step] = {}
+        self._trees: dict[Any, Branch | int] = {}
         self._counts: dict[Node, int] = {END: 1}
         self._rows: dict[Any, tuple[Row, ...]] = {}
         self.start: Node = self._enter(0, None)
@@ -149,6 +154,7 @@ class StepGraph:
                 rows=tuple(row for row, _, _ in open_ways),
                 nexts=tuple(after for _, after, _ in open_ways),
                 counts=tuple(count for _, _, count in open_ways),
+                trees=self._trees,
             )
         return self._steps[node]
 

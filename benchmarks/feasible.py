@@ -1,0 +1,147 @@
+"""How fast are architectures drawn that keep hard constraints, and are all of them feasible?
+
+For each shipped space: two bounds at once (``params`` from above, ``macs`` from below), such that
+about 10 %, 0.1 % and 0.001 % of the space keep them; the share is measured on walks drawn without
+constraints. Then each way of drawing that searchers have: at random, uniformly over what is
+feasible, by mutation, by crossover. Every architecture drawn is counted and checked against the
+bounds. Times are of one processor, part costs known. The last line is JSON.
+
+    python benchmarks/feasible.py [--quick] [--draws N] [--spaces micro,mobile]
+"""
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from nas_explorer.evaluators.cost.cost import EXACT_METRICS, additive_costs, costs_of
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.check import check
+from nas_explorer.search_space.choosers import CrossoverChooser, MutationChooser, RandomChooser
+from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.step_costs import step_table
+from nas_explorer.search_space.step_table import StepTable
+
+SHARES = (0.1, 1e-3, 1e-5)
+Draws = Callable[[int], Architecture]
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what ``work`` gives, and the seconds of the processor that it takes."""
+    started = time.process_time()
+    found = work()
+    return found, time.process_time() - started
+
+
+def bounds(table: StepTable, share: float, walks: int) -> tuple[list[Constraint], float]:
+    """Return two bounds that about ``share`` of the walks keep, and the share that does."""
+    costs = table.sample(walks, seed=1)
+    params, macs = (costs[:, table.metrics.index(name)] for name in ("params", "macs"))
+    least = float(np.quantile(params, min(1.0, 2 * share)))
+    most = float(np.median(macs[params <= least]))
+    kept = (params <= least) & (macs >= most)
+    return [
+        Constraint(metric="params", high=least),
+        Constraint(metric="macs", low=most),
+    ], float(kept.mean())
+
+
+def ways_to_draw(space: SearchSpace) -> dict[str, Draws]:
+    """Return the ways of drawing by name; each takes a seed."""
+    first, second = (space.walk(RandomChooser(seed)).decisions for seed in (0, 1))
+    return {
+        "random": lambda seed: space.walk(RandomChooser(seed)).architecture,
+        "uniform": lambda seed: space.draw_uniform(seed).architecture,
+        "mutation": lambda seed: space.walk(MutationChooser(first, seed, 0.1)).architecture,
+        "crossover": lambda seed: space.walk(CrossoverChooser(first, second, seed)).architecture,
+    }
+
+
+def kept(drawn: Sequence[Architecture], constraints: Sequence[Constraint]) -> float:
+    """Return the share of what was drawn that keeps the constraints."""
+    costs = costs_of(drawn)
+    keeps = [[each.holds(value) for value in costs[each.metric]] for each in constraints]
+    return float(np.all(keeps, axis=0).mean())
+
+
+def measured(name: str, draws: int, walks: int) -> dict[str, Any]:
+    """Return the figures of one space."""
+    space = load_space(name)
+    _, cold = timed(lambda: step_table(space.graph, EXACT_METRICS, additive_costs))
+    table, warm = timed(lambda: step_table(space.graph, EXACT_METRICS, additive_costs))
+    levels: list[dict[str, Any]] = []
+    for share in SHARES:
+        constraints, sampled = bounds(table, share, walks)
+        told, answered = timed(lambda given=constraints: check(table, given))
+        steered, built = timed(lambda given=constraints: space.constrained(given, additive_costs))
+        rates: dict[str, float] = {}
+        feasible: dict[str, float] = {}
+        for way, draw in ways_to_draw(steered).items():
+            drawn, seconds = timed(lambda draw=draw: [draw(seed) for seed in range(draws)])
+            rates[way], feasible[way] = draws / seconds, kept(drawn, constraints)
+        levels.append(
+            {
+                "constraints": [str(each) for each in constraints],
+                "share_sampled": sampled,
+                "share_told": told.share,
+                "feasible": feasible,
+                "per_second": rates,
+                "check_seconds": answered,
+                "guide_seconds": built,
+            }
+        )
+    return {
+        "walks": float(table.ways[0]),
+        "steps": table.end,
+        "table_seconds_first": cold,
+        "table_seconds": warm,
+        "levels": levels,
+    }
+
+
+def main() -> None:
+    """Measure every space and print the table and the JSON line."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run: one space, few draws")
+    parser.add_argument("--draws", type=int, default=2000, help="architectures a way of drawing")
+    parser.add_argument("--walks", type=int, default=10**6, help="walks to find the bounds with")
+    parser.add_argument("--spaces", default=",".join(presets()), help="names, by commas")
+    options = parser.parse_args()
+    names, draws, walks = options.spaces.split(","), options.draws, options.walks
+    if options.quick:
+        names, draws, walks = ["micro"], 20, 10**5
+    torch.set_num_threads(1)
+    found = {name: measured(name, draws, walks) for name in names}
+    for name, figures in found.items():
+        print(
+            f"{name}: {figures['walks']:.3g} walks; {figures['steps']} steps, their costs in "
+            f"{figures['table_seconds_first']:.2f} s, once known {figures['table_seconds']:.2f} s"
+        )
+        for level in figures["levels"]:
+            rates = ", ".join(f"{way} {rate:,.0f}" for way, rate in level["per_second"].items())
+            print(
+                f"  {100 * level['share_sampled']:.3g} % feasible "
+                f"(told {100 * level['share_told']:.3g} %): "
+                f"{min(level['feasible'].values()):.2%} of what is drawn; "
+                f"drawn a second: {rates}; "
+                f"guide {level['guide_seconds']:.2f} s, check {level['check_seconds']:.2f} s"
+            )
+    about = {
+        "draws": draws,
+        "quick": options.quick,
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+    print(json.dumps({"spaces": found, **about}))
+
+
+if __name__ == "__main__":
+    main()

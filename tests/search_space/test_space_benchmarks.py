@@ -1,0 +1,27 @@
+"""The benchmarks of search spaces run; all that is drawn is feasible."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str) -> dict[str, Any]:
+    command = [sys.executable, str(FOLDER / script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_feasible_draws() -> None:
+    (found,) = run("feasible.py")["spaces"].values()
+    for level in found["levels"]:
+        assert set(level["feasible"].values()) == {1.0}
+        assert all(rate > 0 for rate in level["per_second"].values())
+        assert level["share_told"] == pytest.approx(level["share_sampled"], rel=3)
