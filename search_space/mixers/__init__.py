@@ -35,6 +35,7 @@ from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .shift import AxialShift, CycleMlp
+from .star import StarMixer
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
@@ -73,6 +74,7 @@ MIXERS = table_of(
     LocalIntegration,
     FfnifiedAttention,
     FocalModulation,
+    StarMixer,
     TokenLinear,
     RaftMlp,
     GatedMlpMixer,

@@ -23,6 +23,7 @@ from . import (
     resnet,
     shift_mlp,
     spartan,
+    starnet,
     van,
 )
 from .entry import ZooEntry
@@ -44,6 +45,7 @@ _FAMILIES = (
     casvit,
     ffnet,
     focalnet,
+    starnet,
     fasternet,
     replknet,
     spartan,

@@ -14,6 +14,7 @@ from nas_explorer.search_space.mixers.gated import (
     LargeKernelAttention,
 )
 from nas_explorer.search_space.mixers.recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
+from nas_explorer.search_space.mixers.star import StarMixer
 from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
@@ -73,6 +74,8 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
             32 * 68 + 32 * (1 + 25 + 81) + 2 * 32 * 32,
             68 + 2 * 32,
         ),
+        # two 7x7, two maps to 128 channels and one back; a norm after the first and the last
+        (StarMixer(), 2 * 32 * 49 + 3 * 32 * 128, 2 * 32 + 2 * 128 + 32 + 4 * 32),
         (GatedLinearMixer(ratio=1, norm=False, bias=False), 32 * 64 + 32 * 32, 0),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
@@ -173,6 +176,17 @@ def test_focal_modulation_is_the_formula(mean: bool) -> None:
         total = total / 3
     modulated = query * module.get_submodule("modulator")(total)
     assert torch.allclose(module(x), module.get_submodule("proj")(modulated), atol=1e-6)
+
+
+def test_a_star_is_quadratic_where_its_activation_passes() -> None:
+    """Ma et al., 2024, section 3: one product of two maps is a sum of products of pairs."""
+    torch.manual_seed(0)
+    module = StarMixer(activation="squared_relu", kernel_size=1).build(MAP).double().eval()
+    for name, value in module.named_parameters():
+        if name.endswith("bias"):
+            value.data.zero_()
+    x = torch.randn(1, *MAP, dtype=torch.float64)
+    assert torch.allclose(module(2 * x), 8 * module(x))  # squared once more by the activation
 
 
 def test_filtered_gates_by_hand() -> None:

@@ -41,6 +41,8 @@ PAIRS = {
     "inceptionnext_tiny": "inception_next_tiny",
     "focalnet_tiny_srf": "focalnet_tiny_srf",
     "focalnet_tiny_lrf": "focalnet_tiny_lrf",
+    "starnet_s1": "starnet_s1",
+    "starnet_s150": "starnet_s150",
     "mixer_s32_224": "mixer_s32_224",
     "mixer_s16_224": "mixer_s16_224",
     "resmlp_12_224": "resmlp_12_224",

@@ -1,0 +1,66 @@
+"""StarNet (Ma et al., Rewrite the Stars, 2024, arXiv:2403.19967)."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..blocks import ResidualBlock
+from ..downsampling import ConvDownsampling
+from ..heads import PooledHead
+from ..mixers.star import StarMixer
+from ..norms import BatchNorm, NoNorm
+from ..residuals import PlainResidual
+from ..shapes import Shape
+from ..stems import TwoConvStem
+from .entry import ZooEntry
+
+_STARS = "ma-xu/Rewrite-the-Stars, imagenet/README.md"
+_TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt291-cu128-4090.csv"
+
+# Name: width of the first stage, depths, ratio, what is printed, where. Of S4 its authors print
+# 1075M, more than timm and we count.
+_SIZES = {
+    "starnet_s1": (24, (2, 2, 8, 3), 4, "2.9M 425M", _STARS),
+    "starnet_s2": (32, (1, 2, 6, 2), 4, "3.7M 547M", _STARS),
+    "starnet_s3": (32, (2, 2, 8, 4), 4, "5.8M 757M", _STARS),
+    "starnet_s4": (32, (3, 3, 12, 5), 4, "7.48M 1.05G", _TIMM),
+    "starnet_s100": (20, (1, 2, 4, 1), 4, "1.04M 0.19G", _TIMM),
+    "starnet_s150": (24, (1, 2, 4, 2), 3, "1.56M 0.23G", _TIMM),
+}
+
+
+def starnet(
+    width: int, depths: Sequence[int], ratio: float, *, resolution: int = 224
+) -> Architecture:
+    """Return a StarNet: star blocks, batch norms, plain strided convolutions."""
+    block = ResidualBlock(mixer=StarMixer(ratio=ratio), residual=PlainResidual())
+    between = ConvDownsampling(norm=NoNorm(), norm_after=BatchNorm())
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=TwoConvStem(hidden=32, activation="relu6", last_activation=False, bias=True),
+        stages=tuple(
+            Stage(
+                width=width * 2**index,
+                depth=depth,
+                blocks=(block,),
+                downsampling=between if index else None,
+            )
+            for index, depth in enumerate(depths)
+        ),
+        head=PooledHead(norm=BatchNorm(), norm_first=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield all networks of this family."""
+    for name, (width, depths, ratio, printed, source) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="StarNet",
+            resolution=224,
+            printed=printed,
+            source=source,
+            make=partial(starnet, width, depths, ratio),
+            note="the printed MACs hold the norms" if source == _STARS else "",
+        )
