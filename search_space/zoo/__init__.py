@@ -7,6 +7,7 @@ from ..errors import unknown_name
 from . import (
     casvit,
     convnext,
+    convnext_dcls,
     convnext_v2,
     fasternet,
     ffnet,
@@ -33,6 +34,7 @@ __all__ = ["ZOO", "ZooEntry", "zoo_entry"]
 _FAMILIES = (
     metaformer,
     convnext,
+    convnext_dcls,
     convnext_v2,
     mlp_mixer,
     resmlp,

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv
 from nas_explorer.search_space.mixers.learnable_spacing import (
     LearnableSpacing,
     LearnableSpacingConv,
 )
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.zoo import zoo_entry
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -120,3 +122,14 @@ def test_weights_on_whole_pixels_are_a_dilated_convolution() -> None:
     x = torch.randn(1, *SHAPE, dtype=torch.float64)
     weight = module.weight_CK.view(4, 1, 3, 3)
     assert torch.allclose(module(x), F.conv2d(x, weight, padding=4, dilation=4, groups=4))
+
+
+@pytest.mark.parametrize(("size", "count"), [("T", 34), ("S", 40), ("B", 40)])
+def test_with_shared_positions_convnext_has_as_many_weights_as_without(
+    size: str, count: int
+) -> None:
+    """The published networks: positions once a stage, not once a block."""
+    ours, plain = zoo_entry(f"ConvNeXt-{size}-dcls"), zoo_entry(f"ConvNeXt-{size}")
+    excess = sum((each.depth - 1) * each.width for each in ours.architecture.stages) * 2 * count
+    shared = architecture_cost(ours.architecture).params - excess
+    assert shared == pytest.approx(architecture_cost(plain.architecture).params, rel=2e-4)
