@@ -3,7 +3,7 @@
 A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (a range) or ``any``
 (all that the component allows). A place for a component is given as a name (with its defaults), a
 list of names, or a mapping from name to fields. There the name ``any`` stands for all components
-that are not named; fields under it are for those that have them, and of a list each takes what is
+that are not named; fields under it are for those that have them, and of the values each takes what is
 legal for it. ``input.resolution: data`` takes the size of the images searched on (between ``min``
 and ``max``).
 """
@@ -283,9 +283,9 @@ def _all_others(
 
 
 def _legal(data: object, declared: Domain | None) -> object:
-    """Return those of a list of values that lie in the ``declared`` domain; all else as it is."""
-    if declared is None or not isinstance(data, list):
-        return data
+    """Return those of one or more values that lie in the ``declared`` domain; else the data."""
+    if declared is None or data == ANY or isinstance(data, Mapping):
+        return cast(object, data)
 
     def is_legal(value: object) -> bool:
         try:
@@ -294,7 +294,8 @@ def _legal(data: object, declared: Domain | None) -> object:
             return False
         return True
 
-    return [value for value in cast(list[object], data) if is_legal(value)]
+    values = cast(list[object], data if isinstance(data, list) else [data])
+    return [value for value in values if is_legal(value)]
 
 
 def _option(cls: type[Component], data: object, path: str) -> Option:

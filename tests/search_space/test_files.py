@@ -88,7 +88,7 @@ MIXER = ("every_stage", "block", "metaformer", "mixer")
         (changed("input", "min", to=64), "input: min must not exceed max, but got 64 and 32"),
         (changed("input", "resolution", to=33), "must be an integer from 8 to 32, but got 33"),
         (changed("input", to=[3, 16, 10]), "input must be a mapping, but got [3, 16, 10]"),
-        (changed("stem", to="convv"), "stem must be one of conv, patch, but got 'convv'; did you"),
+        (changed("stem", to="convv"), "but got 'convv'; did you mean 'conv'?"),
         (changed("stem", to=None), "stem must name a stem, but got None"),
         (changed("stem", to=[]), "stem must name at least one stem, but got none"),
         (changed("stem", to=["conv", "conv"]), "stem must name each stem once"),
@@ -119,7 +119,7 @@ MIXER = ("every_stage", "block", "metaformer", "mixer")
             "kernel_size must be odd, but got 4",
         ),
         (changed(*MIXER, "pooling", to={"subtract": 1}), "must be one of False, True, but got 1"),
-        (changed(*MIXER, "any", to={"kernel": 3}), "mixer.any must be one of"),
+        (changed(*MIXER, "any", to={"sprocket": 3}), "mixer.any must be one of"),
         (changed(*MIXER, "any", to=3), "mixer.any must be a mapping, but got 3"),
         (changed("stages", to=[]), "stages must be a list of 1 to 32, but got []"),
         (changed("stages", to={"width": 8}), "stages must be a list of 1 to 32, but got {"),
@@ -235,7 +235,10 @@ def test_a_file_gives_what_its_data_give(tmp_path: Path) -> None:
 
 
 def test_any_stands_for_all_that_is_not_named() -> None:
-    fields = {"pooling": {"subtract": True}, "any": {"kernel_size": [7, 30], "head_dim": 8}}
+    fields = {
+        "pooling": {"subtract": True},
+        "any": {"kernel_size": [7, 30], "head_dim": 8, "axis": 8},
+    }
     slot = read_slot(TokenMixer, fields, "mixer")
     options = {option.cls.name: option.knobs for option in slot.options}
     assert set(options) == set(MIXERS)
@@ -244,6 +247,7 @@ def test_any_stands_for_all_that_is_not_named() -> None:
     }
     assert options["large_kernel_conv"]["kernel_size"].values == (7,)  # 30 is not odd
     assert options["attention"]["head_dim"].values == (8,) and not options["identity"]
+    assert "axis" not in options["raft_mlp"]  # 8 is none of its values
     for bare in ("any", ["any"], {"any": None}, {"any": {}}):
         assert len(read_slot(TokenMixer, bare, "mixer").options) == len(MIXERS)
 
