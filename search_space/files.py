@@ -3,9 +3,9 @@
 A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (a range) or ``any``
 (all that the component allows). A place for a component is given as a name (with its defaults), a
 list of names, or a mapping from name to fields. There the name ``any`` stands for all components
-that are not named; fields under it are for those that have them, and of the values each takes what is
-legal for it. ``input.resolution: data`` takes the size of the images searched on (between ``min``
-and ``max``).
+that are not named; fields under it are for those that have them, and of the values each takes what
+is legal for it. ``input.resolution: data`` takes the size of the images searched on (between
+``min`` and ``max``).
 """
 
 from collections.abc import Callable, Mapping
