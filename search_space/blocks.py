@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Self
 
+from .activations import ACTIVATION
 from .base import Block, ChannelMixer, Component, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
 from .channel_mixers.normed import NormedMlp
-from .domains import YES_NO
+from .domains import YES_NO, IntRange
+from .fusion import Fuse, Project
 from .mixers.additive import LocalIntegration
 from .mixers.bottleneck import BottleneckConv
 from .mixers.convolution import SeparableConv
@@ -198,6 +200,72 @@ class RepVitBlock(Block):
         return self.residual.wire(parts, "residual", stream, branch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SingleResidualBlock(Block):
+    """Two mixers, each normalised before, with one residual around all.
+
+    Rao et al., GFNet, 2021, arXiv:2107.00645, figure 2; the other way round in AFFNet (Huang et
+    al., 2023, arXiv:2307.14008, section 3.3).
+    """
+
+    name = "single_residual"
+
+    mixer: TokenMixer = field(default_factory=SeparableConv)
+    """Mixes places."""
+    channel_mixer: ChannelMixer = field(default_factory=Mlp)
+    """Mixes channels."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before each mixer."""
+    residual: Residual = field(default_factory=PlainResidual)
+    """Around both mixers."""
+    channels_first: Annotated[bool, YES_NO] = False
+    """Whether the channel mixer comes before the token mixer."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add norm and mixer twice, and one residual."""
+        mixers = [("mixer", self.mixer), ("channel_mixer", self.channel_mixer)]
+        branch = stream
+        for number, (name, mixer) in enumerate(reversed(mixers) if self.channels_first else mixers):
+            branch = parts.add(f"norm{number + 1}", self.norm, branch)
+            branch = parts.add(name, mixer, branch)
+        return self.residual.wire(parts, "residual", stream, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionBlock(SingleResidualBlock):
+    """Several blocks in a row, a norm, and what came in put beside what comes out.
+
+    A 1x1 convolution follows the norm, and another one mixes both maps: Mehta and Rastegari,
+    MobileViT, 2021, arXiv:2110.02178, figure 1, as AFFNet has it (Huang et al., 2023,
+    arXiv:2307.14008; in its reference code without the local convolution).
+    """
+
+    name = "fusion"
+
+    depth: Annotated[int, IntRange(1, 32)] = 2
+    """Blocks inside, 1 to 32."""
+    fuse: Annotated[bool, YES_NO] = True
+    """Whether what came in is mixed in at the end."""
+    activation: Annotated[str, ACTIVATION] = "silu"
+    """After the mixing."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Without the mixing there is no activation."""
+        return self if self.fuse else replace(self, activation="silu")
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the blocks inside, then norm, convolution and mixing."""
+        branch = stream
+        for number in range(self.depth):
+            with parts.within(f"inner.{number}"):
+                branch = super().wire(parts, branch)
+        branch = parts.add("norm", self.norm, branch)
+        branch = parts.add("project", Project(), branch)
+        if not self.fuse:
+            return branch
+        return parts.add("fuse", Fuse(activation=self.activation), stream, branch)
+
+
 BLOCKS = table_of(
     MetaFormerBlock,
     IntegrationBlock,
@@ -206,4 +274,6 @@ BLOCKS = table_of(
     ResidualBlock,
     NoBlock,
     RepVitBlock,
+    SingleResidualBlock,
+    FusionBlock,
 )

@@ -83,3 +83,35 @@ class SqueezeExcite(nn.Module):
         """Map (B, C, H, W) to itself."""
         mean_BC11 = x_BCHW.mean((2, 3), keepdim=True)
         return x_BCHW * self.expand(self.act(self.squeeze(mean_BC11))).sigmoid()
+
+
+def divisible(count: float, by: int = 8) -> int:
+    """Return the multiple of ``by`` nearest to ``count``, at least ``by`` and 0.9 of ``count``.
+
+    The rule for channels of MobileNetV2 (Sandler et al., 2018).
+    """
+    nearest = max(by, int(count + by / 2) // by * by)
+    return nearest + by if nearest < 0.9 * count else nearest
+
+
+def inverted_residual(
+    channels: int, width: int, hidden: int, *, stride: int = 1, act: str = "relu6"
+) -> nn.Sequential:
+    """Return the branch of MobileNetV2's inverted residual: wide, depthwise, narrow.
+
+    Sandler et al., MobileNetV2, 2018, arXiv:1801.04381, table 1. Where ``hidden`` is ``channels``
+    there is nothing to widen, and the first convolution is left out.
+
+    Args:
+        channels: Input channels.
+        width: Output channels.
+        hidden: Channels of the depthwise 3x3 convolution.
+        stride: Its step in pixels.
+        act: Name of the activation after the first two convolutions.
+    """
+    layers = OrderedDict[str, nn.Module]()
+    if hidden != channels:
+        layers["expand"] = conv_norm(channels, hidden, act=act)
+    layers["depthwise"] = conv_norm(hidden, hidden, 3, stride=stride, groups=hidden, act=act)
+    layers["reduce"] = conv_norm(hidden, width)
+    return nn.Sequential(layers)

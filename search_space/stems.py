@@ -4,7 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Norm, Stem, table_of
@@ -176,7 +177,7 @@ class PatchStem(Stem):
         """Return height and width of the output."""
         return height // self.patch_size, width // self.patch_size
 
-    def build(self, shape: Shape, width: int) -> nn.Module:
+    def build(self, shape: Shape, width: int) -> nn.Sequential:
         """Build the module."""
         side = self.patch_size
         conv = nn.Conv2d(shape.channels, width, side, side, bias=self.bias)
@@ -243,4 +244,42 @@ class SeparableStem(Stem):
         )
 
 
-STEMS = table_of(ConvStem, TwoConvStem, ConvStackStem, PatchStem, MultiScaleStem, SeparableStem)
+class Positions(nn.Module):
+    """A learned vector for each place, added."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.position_CHW = nn.Parameter(torch.empty(shape))
+        nn.init.trunc_normal_(self.position_CHW, std=0.02)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW + self.position_CHW
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionStem(PatchStem):
+    """Patches, each a linear map, a norm, and a learned vector added for each place.
+
+    Dosovitskiy et al., ViT, 2020, arXiv:2010.11929, equation 1, without the class token; bound to
+    one resolution. Also the stem of GFNet (Rao et al., 2021).
+    """
+
+    name = "position"
+
+    def build(self, shape: Shape, width: int) -> nn.Sequential:
+        """Build the module."""
+        layers = super().build(shape, width)
+        layers.add_module("positions", Positions(self.out_shape(shape, width)))
+        return layers
+
+
+STEMS = table_of(
+    ConvStem,
+    TwoConvStem,
+    ConvStackStem,
+    PatchStem,
+    PositionStem,
+    MultiScaleStem,
+    SeparableStem,
+)

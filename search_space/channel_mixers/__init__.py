@@ -4,6 +4,7 @@ from ..base import table_of
 from .conv_first import ConvFirstMlp
 from .edge import EdgeMlp
 from .glu import ConvGlu, Glu
+from .inverted import InvertedResidual
 from .kan import Kan
 from .mlp import ConvMlp, Mlp, NoChannelMixer
 from .normed import NormedMlp, PartialAttentionMlp
@@ -23,4 +24,5 @@ CHANNEL_MIXERS = table_of(
     GrnMlp,
     WaveMixer,
     EdgeMlp,
+    InvertedResidual,
 )

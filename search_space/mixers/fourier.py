@@ -30,7 +30,7 @@ Size = tuple[int, int]
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
     """Return a context in which products keep the precision of their operands."""
     device = x.device.type
-    if torch.is_autocast_enabled(device):
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
     return nullcontext()
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from ..errors import unknown_name
 from . import (
+    affnet,
     casvit,
     convnext,
     convnext_dcls,
@@ -12,6 +13,7 @@ from . import (
     fasternet,
     ffnet,
     focalnet,
+    gfnet,
     gmlp,
     hornet,
     lit,
@@ -53,6 +55,8 @@ _FAMILIES = (
     spartan,
     resnet,
     lsnet,
+    gfnet,
+    affnet,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

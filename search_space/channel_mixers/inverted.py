@@ -1,0 +1,59 @@
+"""The inverted residual as a channel mixer.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import Tensor, nn
+
+from ..activations import ACTIVATION
+from ..base import ChannelMixer
+from ..conv_norm import divisible, inverted_residual
+from ..domains import YES_NO, Positive
+from ..shapes import Shape
+
+
+class Shortcut(nn.Module):
+    """The input and what a branch makes of it, added."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW + self.branch(x_BCHW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertedResidual(ChannelMixer):
+    """Two linear maps with a depthwise 3x3 convolution between, batch norms after each.
+
+    Sandler et al., MobileNetV2, 2018, arXiv:1801.04381, section 3.3. Hidden channels are multiples
+    of eight. The residual is the block's; in AFFNet (Huang et al., 2023) there is one inside too.
+    """
+
+    name = "inverted_residual"
+
+    ratio: Annotated[float, Positive()] = 4.0
+    """Hidden channels over channels, before rounding to eights; at 1 there is no first map."""
+    activation: Annotated[str, ACTIVATION] = "relu6"
+    """After the first two convolutions."""
+    shortcut: Annotated[bool, YES_NO] = False
+    """Whether the input is added."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels."""
+        return divisible(round(shape.channels * self.ratio))
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels = shape.channels
+        branch = inverted_residual(channels, channels, self.hidden(shape), act=self.activation)
+        return Shortcut(branch) if self.shortcut else branch
