@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .shared import Storage, StudyName, storage_url
+from .export import export_candidate
+from .shared import Storage, StudyName, WorkError, storage_url
+from .show import open_study
 
 
 def register(app: typer.Typer) -> None:
@@ -39,14 +41,25 @@ def dashboard(
     from ..results.dashboard.app import Settings, make_dashboard
     from ..results.dashboard.guard import is_loopback
     from ..results.dashboard.source import Source
-    from ..search_space.errors import unknown_name
+    from ..search_space.errors import InputError, unknown_name
 
     source = Source(storage_url(storage), timm_results=timm_results or ())
     if study is not None and study not in source.studies:
         raise unknown_name("study", study, source.studies)
     name = study or source.studies[0]
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
-    server = make_dashboard(source, Settings(host=host, port=port, token=token))
+
+    def exporter(asked: str, number: int, output: Path, untrained: bool) -> None:
+        record = open_study(asked, storage)
+        try:
+            found = record.find(str(number))
+            export_candidate(record, found, output, untrained=untrained, storage=storage)
+        except WorkError as error:
+            raise InputError(str(error)) from error
+        finally:
+            record.close()
+
+    server = make_dashboard(source, Settings(host=host, port=port, token=token), exporter)
     source.snapshot(name)
     print(f"Dashboard of {name}: {address(host, server.port, name, token)}", flush=True)
     print("Stop it with Ctrl-C.", flush=True)

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..results.candidate import Candidate
+    from ..results.export.proof import Proof
     from ..results.export.weights import WeightsFolder
     from ..results.settings import StudySettings
+    from ..results.study import Study
 
 
 def register(app: typer.Typer) -> None:
@@ -47,12 +49,41 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Write a candidate as a model file, checked against the network that was measured."""
+    record = open_study(study, storage)
+    found = record.find(candidate)
+    proof = export_candidate(
+        record, found, output, untrained=untrained, licence=licence, storage=storage
+    )
+    print(f"Wrote {output} ({proof.size / 1e6:.2f} MB), candidate {found.number} of {record.name}")
+    print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))
+    print(
+        f"Checked on {proof.inputs} inputs: largest difference {proof.absolute:.3g} "
+        f"(relative {proof.relative:.3g})"
+    )
+    where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
+    print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
+    print(f"Time of an image: {proof.latency_ratio:.2f} of the network's in torch")
+
+
+def export_candidate(
+    record: "Study",
+    found: "Candidate",
+    output: Path,
+    *,
+    untrained: bool = False,
+    licence: str | None = None,
+    storage: str | None = None,
+) -> "Proof":
+    """Write a candidate as a model file; return how it compares with the network.
+
+    Raises:
+        WorkError: If it has no trained weights, or what was written does not reproduce it.
+        InputError: If the file cannot be written there, or the format cannot hold the network.
+    """
     from ..results.export import ExportError, export_model
     from ..results.export.weights import WeightsFolder
     from ..searchers.search import weights_folder
 
-    record = open_study(study, storage)
-    found = record.find(candidate)
     folder = WeightsFolder(weights_folder(record.name, storage_url(storage)))
     weights, training = None, "untrained"
     if not untrained:
@@ -78,7 +109,7 @@ def export(
         },
     }
     try:
-        proof = export_model(
+        return export_model(
             found.architecture,
             output,
             weights=weights,
@@ -88,15 +119,6 @@ def export(
         )
     except ExportError as error:
         raise WorkError(str(error)) from None
-    print(f"Wrote {output} ({proof.size / 1e6:.2f} MB), candidate {found.number} of {record.name}")
-    print("Weights: " + ("from the search's short schedule" if weights else "untrained"))
-    print(
-        f"Checked on {proof.inputs} inputs: largest difference {proof.absolute:.3g} "
-        f"(relative {proof.relative:.3g})"
-    )
-    where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
-    print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
-    print(f"Time of an image: {proof.latency_ratio:.2f} of the network's in torch")
 
 
 def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:

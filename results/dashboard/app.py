@@ -9,6 +9,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ...search_space.errors import InputError
 from .callbacks import register
+from .exports import Exporter, add_exports
 from .guard import guard, is_loopback, policy
 from .layout import page
 from .source import Source
@@ -43,7 +44,7 @@ class Settings:
     """Between two looks for what is new."""
 
 
-def make_app(source: Source, settings: Settings) -> Dash:
+def make_app(source: Source, settings: Settings, exporter: Exporter | None = None) -> Dash:
     """Return the application."""
     app = Dash(
         __name__,
@@ -62,6 +63,8 @@ def make_app(source: Source, settings: Settings) -> Dash:
 
     app.layout = layout
     register(app, source)
+    if exporter is not None:
+        add_exports(app.server, source, exporter)
     guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
     return app
 
@@ -73,8 +76,15 @@ class _Quiet(WSGIRequestHandler):
         """Print nothing."""
 
 
-def make_dashboard(source: Source, settings: Settings) -> BaseWSGIServer:
+def make_dashboard(
+    source: Source, settings: Settings, exporter: Exporter | None = None
+) -> BaseWSGIServer:
     """Return a server that listens; its ``serve_forever`` answers.
+
+    Args:
+        source: What is shown.
+        settings: Where to listen.
+        exporter: Writes model files; none: there are none to be had.
 
     Raises:
         InputError: If it may not or cannot listen there.
@@ -88,7 +98,7 @@ def make_dashboard(source: Source, settings: Settings) -> BaseWSGIServer:
         return make_server(
             settings.host,
             settings.port,
-            make_app(source, settings).server,
+            make_app(source, settings, exporter).server,
             threaded=True,
             request_handler=_Quiet,
         )

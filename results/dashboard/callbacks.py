@@ -35,6 +35,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
         output={
             "search": Output("url", "search"),
             "hidden": {page: Output(f"page-{page}", "hidden") for page in TITLES},
+            "filters": Output("filtering", "hidden"),
             "figures": {name: Output(name, "figure") for name in figures},
             "texts": Output("texts", "data"),
         },
@@ -67,6 +68,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
         return {
             "search": at.view.to_query() if brushed else no_update,
             "hidden": {page: page != at.view.page for page in TITLES},
+            "filters": at.view.page == "candidate",
             "figures": dict.fromkeys(figures, no_update) | _figures(at, brushed=brushed),
             "texts": {n: make(at) for n, make in {**COMMON, **TEXTS[at.view.page]}.items()},
         }

@@ -29,6 +29,7 @@ def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:
             tag("p", candidate.reason, class_="fault") if candidate.reason else "",
             measured(candidate),
             dominated_by(snapshot, view, candidate),
+            tag("p", link("All about it", replace(view, page="candidate"), key="all")),
             tag("p", candidate.architecture.outline()),
             tag("details", tag("summary", "decisions"), decisions(candidate)),
         )

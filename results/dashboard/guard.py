@@ -81,5 +81,7 @@ def _same(given: str, token: str) -> bool:
 
 
 def _from_own_page(asked: Request) -> bool:
+    if asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        return asked.headers.get("Sec-Fetch-Mode") == "navigate" and asked.path == "/"
     origin = asked.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc == asked.host

@@ -49,16 +49,50 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
             ),
             html.Main(
                 [
-                    html.Details(
-                        [html.Summary("Filters"), html.Div(id="form", className="controls")],
-                        id="filters",
+                    html.Div(_filtering(), id="filtering"),
+                    *(
+                        html.Div(contents, id=f"page-{name}", className="page", hidden=True)
+                        for name, contents in (
+                            ("explore", _explore()),
+                            ("candidate", _candidate()),
+                        )
                     ),
-                    html.Ul(id="chips", **aria(label="Filters in force")),
-                    html.Div(_explore(), id="page-explore", className="page", hidden=True),
                 ]
             ),
         ]
     )
+
+
+def _filtering() -> list[Component]:
+    form = html.Div(id="form", className="controls")
+    return [
+        html.Details([html.Summary("Filters"), form], id="filters"),
+        html.Ul(id="chips", **aria(label="Filters in force")),
+    ]
+
+
+def _candidate() -> list[Component]:
+    tall: dict[str, Any] = {"config": {**CONFIG, "responsive": False}, "responsive": False}
+    network = html.Div(
+        html.Div(dcc.Graph(id="network", **tall), className="plot", role="figure"),
+        className="scroll",
+        **aria(label="The parts of the network and what each takes, a row for each block"),
+    )
+    table = html.Details([html.Summary("as a table"), html.Div(id="parts")])
+    return [
+        html.Div(id="choice", className="controls", role="group", **aria(label="Candidates")),
+        html.Div(id="summary"),
+        html.Div(
+            [
+                section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),
+                section("curves", "Learning curve", plot("curves", 420, "Accuracy over epochs")),
+            ],
+            className="halves",
+        ),
+        section("network", "Network", network),
+        section("provenance", "Measurements", html.Div(id="provenance")),
+        section("difference", "Difference to another", html.Div(id="difference")),
+    ]
 
 
 def _explore() -> list[Component]:

@@ -59,7 +59,7 @@ def facts(pairs: Mapping[str, str]) -> Markup:
     return tag("dl", cells, class_="facts")
 
 
-def scrolled(label: str, header: Iterable[Markup], rows: Iterable[Markup]) -> Markup:
+def scrolled(label: str, header: Content, rows: Content) -> Markup:
     """Return a table that scrolls by itself where it is too wide.
 
     Args:
@@ -71,10 +71,15 @@ def scrolled(label: str, header: Iterable[Markup], rows: Iterable[Markup]) -> Ma
     return tag("div", table, class_="scroll", role="region", tabindex="0", aria_label=label)
 
 
-def row(*cells: Content, head: Content | None = None, class_: str | None = None) -> Markup:
+def row(*cells: str, head: Content | None = None, class_: str | None = None) -> Markup:
     """Return a row of a table; ``head`` names it."""
     first = () if head is None else (tag("th", head, scope="row"),)
-    return tag("tr", first, (tag("td", cell) for cell in cells), class_=class_)
+    return tag(
+        "tr",
+        first,
+        (tag("td", cell, class_="wide" if len(cell) > 40 else None) for cell in cells),
+        class_=class_,
+    )
 
 
 def heads(*cells: Content) -> Markup:

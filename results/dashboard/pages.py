@@ -7,7 +7,9 @@ from functools import cached_property
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from . import candidate_part
 from .actions import complete_view
+from .candidate_part import Pair, make_pair
 from .controls import axes_controls, filter_form, study_menu
 from .detail import detail
 from .markup import joined, link, tag
@@ -35,6 +37,15 @@ class Sight:
         """What the scatter draws."""
         return scene(self.snapshot.columns, self.view)
 
+    @cached_property
+    def pair(self) -> Pair:
+        """The candidate chosen, and the one that it is compared with."""
+        asked = (self.view.candidate, self.view.other)
+        numbers = [each for each in asked if each is not None]
+        found = self.source.candidates(self.snapshot.name, numbers) if numbers else {}
+        one, other = (None if each is None else found.get(each) for each in asked)
+        return make_pair(one, other)
+
 
 class Reader:
     """Reads the address of the page."""
@@ -60,7 +71,7 @@ def _axes(snapshot: Snapshot) -> Sequence[Axis]:
 
 _progress = once_a_version(progress)
 Texts = Mapping[str, Callable[[Sight], Markup]]
-TITLES: Mapping[Page, str] = {"explore": "Explore"}
+TITLES: Mapping[Page, str] = {"explore": "Explore", "candidate": "Candidate"}
 
 
 # On every page ----------------------------------------------------------------------------------
@@ -131,7 +142,12 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "scatter": _scatter,
         "parallel": lambda at: parallel(at.snapshot.columns, at.view, _axes(at.snapshot)),
         "progress": lambda at: _progress(at.snapshot)[0],
-    }
+    },
+    "candidate": {
+        "network": lambda at: candidate_part.network(at.pair, at.view),
+        "costs": lambda at: candidate_part.cost_by_part(at.pair, at.view),
+        "curves": lambda at: candidate_part.curves(at.pair),
+    },
 }
 """Figures of each page, by their place."""
 OF_STUDY = ("progress",)
@@ -143,6 +159,13 @@ TEXTS: Mapping[Page, Texts] = {
         "table": lambda at: table(at.source, at.snapshot, at.view),
         "detail": lambda at: detail(at.source, at.snapshot, at.view),
         "progress-note": lambda at: joined(_progress(at.snapshot)[1]),
-    }
+    },
+    "candidate": {
+        "choice": lambda at: candidate_part.choice(at.snapshot, at.view, at.pair),
+        "summary": lambda at: candidate_part.summary(at.snapshot, at.view, at.pair),
+        "provenance": lambda at: candidate_part.provenance(at.pair),
+        "parts": lambda at: candidate_part.parts(at.pair),
+        "difference": lambda at: candidate_part.difference(at.pair),
+    },
 }
 """Texts of each page, by their place."""

@@ -41,6 +41,8 @@ class View:
     """Number of the candidate looked at."""
     other: int | None = None
     """Number of the candidate it is compared with."""
+    weight: str = "macs"
+    """What the sizes of parts stand for: ``macs`` or ``params``."""
     metric: str = ""
     """Metric whose decisions matter; empty: the first objective."""
     decision: str = ""
@@ -95,7 +97,7 @@ class View:
         return replace(view, page=page, filters=tuple(filters), studies=compared)
 
 
-_TEXTS = ("page", "x", "y", "colour", "size", "by", "metric", "decision", "sort")
+_TEXTS = ("page", "x", "y", "colour", "size", "by", "weight", "metric", "decision", "sort")
 _LISTS = ("scales", "extras")
 _NUMBERS = ("candidate", "other", "start")
 

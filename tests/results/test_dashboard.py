@@ -1,15 +1,19 @@
 """What the dashboard shows follows from its address, and what it is sent does no harm."""
 
+import io
 import re
+import zipfile
 from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
 from markupsafe import Markup
+from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.results.columns import ColumnBuilder
 from nas_explorer.results.dashboard.actions import click, drag, select
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
+from nas_explorer.results.dashboard.candidate_part import ENDINGS
 from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
 from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
@@ -17,6 +21,7 @@ from nas_explorer.results.dashboard.parallel import heights, make_axes, read_box
 from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.dashboard.view import View
+from nas_explorer.results.plots import short_path
 from nas_explorer.search_space.errors import InputError
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"
@@ -212,7 +217,7 @@ def test_points_can_be_coloured_and_sized_by_any_column(reader):
 
 def test_text_from_outside_stays_text(reader):
     at = reader.read("?candidate=4")
-    for make in (*COMMON.values(), *TEXTS["explore"].values()):
+    for make in (make for texts in (COMMON, *TEXTS.values()) for make in texts.values()):
         text = make(at)
         assert isinstance(text, Markup) and "<script" not in text and "<img" not in text
     assert "&lt;/script&gt;" in TEXTS["explore"]["detail"](at)
@@ -221,6 +226,31 @@ def test_text_from_outside_stays_text(reader):
     )
     address = parse_qs(re.search(r'href="\?([^"]*)"', link("x", View(study=HOSTILE)))[1])
     assert address["study"] == [HOSTILE]
+
+
+def test_a_candidate_shows_its_parts_and_where_its_cost_is(reader, candidates):
+    at = reader.read("?page=candidate&candidate=1&other=3")
+    cost = architecture_cost(candidates[1].architecture)
+    for query, total in (("", cost.macs), ("&weight=params", cost.params)):
+        bars = FIGURES["candidate"]["costs"](reader.read(f"?candidate=1{query}")).data
+        assert sum(sum(each.x) for each in bars) == total
+    drawn = FIGURES["candidate"]["network"](at)
+    nodes = sum(len(each.x) for each in drawn.data if each.name)
+    assert nodes == 1 + len(candidates[1].architecture.parts())
+    assert TEXTS["candidate"]["parts"](at).count("<tr>") == 1 + nodes
+    differing = TEXTS["candidate"]["difference"](at)
+    assert "90.0 % [85.0, 92.0]" in differing and "0.778" in differing
+    for path, value in candidates[1].decisions.items():
+        same = candidates[3].decisions.get(path) == value
+        assert (f">{short_path(path)}<" in differing) != same
+
+
+def test_a_failure_shows_its_traceback_and_nobody_nothing(reader):
+    assert "<pre" in TEXTS["candidate"]["summary"](reader.read("?candidate=4"))
+    for query in ("", "?candidate=99&other=98"):
+        at = reader.read(query)
+        for make in (*FIGURES["candidate"].values(), *TEXTS["candidate"].values()):
+            assert make(at) is not None
 
 
 def test_the_table_is_sorted_and_comes_in_parts(reader, monkeypatch):
@@ -276,6 +306,59 @@ def test_what_is_no_table_of_timm_gives_one_line(text, tmp_path):
         assert "\n" not in str(error.value)
 
 
+# Taking home ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exporting(source):
+    asked = []
+
+    def exporter(study, number, output, untrained):
+        asked.append((study, number, output, untrained))
+        if number == 4:
+            raise InputError("it failed")
+        output.write_text("model")
+        output.with_name("card.md").write_text("card")
+
+    client = make_app(source, Settings(), exporter).server.test_client()
+    return client, asked
+
+
+def test_an_export_is_sent_and_leaves_nothing_behind(exporting):
+    client, asked = exporting
+    answer = client.get("/export?study=first&candidate=3&format=.onnx")
+    assert 'filename="candidate-3.onnx.zip"' in answer.headers["Content-Disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert sorted(archive.namelist()) == ["candidate-3.onnx", "card.md"]
+    (study, number, output, untrained) = asked[0]
+    assert (study, number, untrained) == ("first", 3, False) and not output.parent.exists()
+    refused = client.get("/export?study=first&candidate=4&format=.py&untrained=1")
+    assert refused.status_code == 409 and refused.text == "it failed\n" and asked[1][3]
+    assert refused.mimetype == "text/plain"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "study=first&candidate=3&format=.exe",
+        "study=other&candidate=3&format=.onnx",
+        "study=first&candidate=../3&format=.onnx",
+        "study=first&candidate=3&format=/../../x.onnx",
+        "study=first&candidate=²&format=.onnx",
+    ],
+)
+def test_nothing_from_the_address_becomes_a_path(query, exporting):
+    client, asked = exporting
+    assert client.get(f"/export?{query}").status_code == 400 and not asked
+
+
+def test_the_formats_offered_are_those_there_are():
+    from nas_explorer.results.export.export import FORMATS
+
+    assert tuple(FORMATS) == ENDINGS
+
+
 # Who may look -----------------------------------------------------------------------------------
 
 
@@ -299,6 +382,9 @@ def test_no_other_page_reaches_it(client):
     for origin in ("http://evil.example", "null"):
         answer = client.post("/_dash-update-component", headers={"Origin": origin})
         assert answer.status_code == 403
+    cross = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert client.get("/export", headers=cross).status_code == 403
+    assert client.get("/", headers=cross | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
 def test_without_the_token_nothing_is_answered(remote):

@@ -69,13 +69,13 @@ def open_page(browser, address):
     """Opens the dashboard; in the end, nothing may have gone wrong or elsewhere."""
     pages, faults = [], []
 
-    def open_one(query="", **given):
+    def open_one(query="", wait=DRAWN, **given):
         page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **given})
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
         page.on("request", lambda r: faults.append(r.url) if _elsewhere(r.url, address) else None)
         page.goto(address + query)
-        page.wait_for_function(DRAWN)
+        page.wait_for_function(wait)
         pages.append(page)
         return page
 
@@ -185,6 +185,23 @@ def test_it_is_used_by_keyboard_alone(open_page):
           .map(e => e.outerHTML)"""
     )
     assert unnamed == []
+
+
+def test_a_candidate_has_a_page_of_its_own(open_page):
+    page = open_page("?candidate=1")
+    page.locator("#detail a", has_text="All about it").click()
+    page.wait_for_selector("#network .scatterlayer .point")
+    page.wait_for_selector("#costs .barlayer .point")
+    assert page.locator("#page-explore").is_hidden() and "page=candidate" in page.url
+    link = page.locator("#summary a", has_text=".onnx").get_attribute("href")
+    assert link == "export?study=first&candidate=1&format=.onnx"
+    page.locator("[data-field=other]").fill("3")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#difference th:has-text('candidate 3')")
+    page.locator("#nav a", has_text="Explore").click()
+    page.wait_for_function(DRAWN)
+    width = "document.querySelector('#scatter .main-svg').getBoundingClientRect().width"
+    assert page.evaluate(width) > 600
 
 
 def test_it_fits_a_phone_and_the_dark(open_page):

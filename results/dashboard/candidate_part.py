@@ -1,0 +1,251 @@
+"""The page of one candidate: its network, its costs, its training, and another beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from ...evaluators.base import Measurement
+from ...evaluators.cost.cost import additive_costs
+from ...search_space.graph import Node
+from ..candidate import Candidate
+from ..graph_plot import OTHER, STYLES, graph_figure
+from ..plots import learning_curve, learning_curves, short_path
+from ..table import format_measurement, format_value
+from .controls import menu
+from .detail import dominated_by, measured
+from .markup import heads, joined, row, scrolled, tag
+from .source import Snapshot
+from .theme import new_figure, said, themed
+from .view import View
+
+ENDINGS = (".safetensors", ".onnx", ".pt2", ".py")
+"""Formats in which a candidate can be taken home."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """A candidate, and the one that it is compared with."""
+
+    one: Candidate | None
+    """The candidate; none where it is not there."""
+    other: Candidate | None
+    """The other one; none where none was asked for, or it is not there."""
+    nodes: Mapping[str, Node]
+    """The parts of the candidate's network, by name."""
+    graph: Any
+    """The graph of its network."""
+
+
+def make_pair(one: Candidate | None, other: Candidate | None) -> Pair:
+    """Put two candidates side by side."""
+    graph = None if one is None else one.architecture.graph(additive_costs)
+    nodes = {} if graph is None else {name: cast(Node, graph.nodes[name]) for name in graph}
+    return Pair(one=one, other=other, nodes=nodes, graph=graph)
+
+
+# Figures ----------------------------------------------------------------------------------------
+
+
+def network(pair: Pair, view: View) -> go.Figure:
+    """Return the picture of the network."""
+    if pair.graph is None:
+        return said(new_figure(), "No candidate is chosen.")
+    figure = graph_figure(pair.graph, size="params" if view.weight == "params" else "macs")
+    legend, margin = figure.layout.legend, figure.layout.margin
+    return themed(figure, legend=legend, margin=margin)
+
+
+def cost_by_part(pair: Pair, view: View) -> go.Figure:
+    """Return the cost of each block, from the image to the head, by kind of part."""
+    what = "params" if view.weight == "params" else "macs"
+    title = {"text": "parameters" if what == "params" else "MACs"}
+    figure = new_figure(barmode="stack", xaxis={"title": title, "tickformat": "~s"})
+    parts = [node for node in pair.nodes.values() if node["params"] or node["macs"]]
+    places = list(dict.fromkeys(map(_place, parts)))
+    if not parts:
+        return said(figure, "No candidate is chosen.")
+    for kind in dict.fromkeys(node["kind"] for node in parts):
+        sums = dict.fromkeys(places, 0)
+        for node in parts:
+            if node["kind"] == kind:
+                sums[_place(node)] += node[what]
+        if any(sums.values()):
+            figure.add_bar(
+                y=places,
+                x=[sums[place] for place in places],
+                name=kind,
+                orientation="h",
+                marker={"color": STYLES.get(kind, OTHER)[0]},
+                hovertemplate=f"%{{y}}: %{{x:,}}<extra>{kind}</extra>",
+            )
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return figure
+
+
+def _place(node: Node) -> str:
+    if node["stage"] is None:
+        return node["kind"]
+    if node["block"] is None:
+        return f"s{node['stage']} {node['kind']}"
+    return f"s{node['stage']} block {node['block']}"
+
+
+def curves(pair: Pair) -> go.Figure:
+    """Return the learning curves of both."""
+    trained = [each for each in (pair.one, pair.other) if each and learning_curve(each)]
+    if not trained:
+        return said(new_figure(), "No learning curve is stored.")
+    return themed(learning_curves(trained))
+
+
+# Texts ------------------------------------------------------------------------------------------
+
+
+def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
+    """Return the fields for the two numbers, and for what the sizes stand."""
+    last = str(snapshot.columns.number_N[-1]) if len(snapshot.columns) else "0"
+    fields = [
+        tag(
+            "label",
+            tag("span", label),
+            tag(
+                "input",
+                type="number",
+                min="0",
+                max=last,
+                value="" if number is None else str(number),
+                data_field=name,
+                data_key=name,
+            ),
+            class_="control",
+        )
+        for name, label, number in (
+            ("candidate", "candidate", view.candidate),
+            ("other", "compare with", view.other),
+        )
+    ]
+    weights = [("macs", "MACs"), ("params", "parameters")]
+    return joined((fields, menu("weight", "sizes by", weights, view.weight)))
+
+
+def summary(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
+    """Return what the candidate is, what was measured, and the ways to take it home."""
+    one = pair.one
+    if one is None:
+        return tag("p", "Give the number of a candidate, or choose one in the table.")
+    links = [
+        tag("a", ending, href=_export(view, ending), target="_blank", rel="noopener")
+        for ending in ENDINGS
+    ]
+    fresh = tag(
+        "a",
+        "untrained",
+        href=f"{_export(view, ENDINGS[0])}&untrained=1",
+        target="_blank",
+        rel="noopener",
+    )
+    return joined(
+        (
+            tag("h2", f"Candidate {one.number}"),
+            tag("p", one.status, " ", tag("code", one.digest)),
+            tag("p", one.architecture.outline()),
+            tag("p", one.reason, class_="fault") if one.reason else "",
+            measured(one),
+            dominated_by(snapshot, view, one),
+            tag("h3", "Export"),
+            tag("p", "A zip of the file and its card, checked against the network first."),
+            tag("div", links, fresh, class_="buttons"),
+            _failure(one),
+        )
+    )
+
+
+def _export(view: View, ending: str) -> str:
+    query = {"study": view.study, "candidate": str(view.candidate), "format": ending}
+    return f"export?{urlencode(query)}"
+
+
+def _failure(one: Candidate) -> Markup:
+    if not one.traceback:
+        return Markup("")
+    return tag("h3", "Traceback") + tag("pre", one.traceback, tabindex="0")
+
+
+def provenance(pair: Pair) -> Markup:
+    """Return each measurement, and how it was had."""
+    if pair.one is None:
+        return Markup("")
+    rows: list[Markup] = []
+    for name, each in pair.one.measurements.items():
+        kept = {k: v for k, v in each.provenance.items() if k != "learning_curve"}
+        how = ", ".join(f"{key} {value}" for key, value in kept.items()) or "-"
+        rows.append(row(format_measurement(each), each.unit, how, head=name))
+    seconds = ", ".join(f"{k} {v:.2f} s" for k, v in pair.one.seconds.items())
+    if seconds:
+        rows.append(row(seconds, "s", "wall time", head="time"))
+    return scrolled("Measurements", heads("metric", "value", "unit", "how"), rows)
+
+
+def parts(pair: Pair) -> Markup:
+    """Return the parts as a table."""
+    rows = [
+        row(
+            node["label"],
+            ", ".join(map(str, node["in_shapes"])),
+            str(node["out_shape"]),
+            f"{node['params']:,}",
+            f"{node['macs']:,}",
+            head=name,
+        )
+        for name, node in pair.nodes.items()
+    ]
+    header = heads("part", "component", "takes", "gives", "parameters", "MACs")
+    return scrolled("Parts", header, rows)
+
+
+def difference(pair: Pair) -> Markup:
+    """Return in what the two differ: metrics, decisions, costs of each stage."""
+    one, other = pair.one, pair.other
+    if one is None or other is None:
+        return tag("p", "Give another number above to compare with.", class_="note")
+    header = heads("", f"candidate {one.number}", f"candidate {other.number}", "ratio")
+    rows = [
+        row(format_measurement(a), format_measurement(b), _ratio(a, b), head=name)
+        for name in dict.fromkeys((*one.measurements, *other.measurements))
+        for a, b in [(one.measurements.get(name), other.measurements.get(name))]
+    ]
+    rows += [
+        row(str(one.decisions.get(path, "-")), str(other.decisions.get(path, "-")), "", head=short)
+        for path in dict.fromkeys((*one.decisions, *other.decisions))
+        if one.decisions.get(path) != other.decisions.get(path)
+        for short in [short_path(path)]
+    ]
+    theirs = make_pair(other, None).nodes.values()
+    rows += _stages(list(pair.nodes.values()), list(theirs))
+    return scrolled("Differences", header, rows)
+
+
+def _ratio(a: Measurement | None, b: Measurement | None) -> str:
+    return f"{b.value / a.value:.3g}" if a and b and a.value else "-"
+
+
+def _stages(mine: Sequence[Node], theirs: Sequence[Node]) -> list[Markup]:
+    """Return the MACs of each stage of both."""
+    sums: list[dict[str, int]] = []
+    for nodes in (mine, theirs):
+        found: dict[str, int] = {}
+        for stage, group in groupby(nodes, lambda node: node["stage"]):
+            name = "outside the stages" if stage is None else f"stage {stage}"
+            found[name] = found.get(name, 0) + sum(node["macs"] for node in group)
+        sums.append(found)
+    names = sorted({**sums[0], **sums[1]})
+    return [
+        row(*(format_value("macs", each.get(name)) for each in sums), "", head=f"MACs, {name}")
+        for name in names
+        if sums[0].get(name) != sums[1].get(name)
+    ]

@@ -1,0 +1,63 @@
+"""Taking a candidate home through the browser.
+
+Files are made in a folder of their own that is removed again, and sent as one archive. Nothing that
+the browser says becomes part of a path.
+"""
+
+import io
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask, Response, request
+
+from ...search_space.errors import InputError
+from .candidate_part import ENDINGS
+from .source import Source
+
+Exporter = Callable[[str, int, Path, bool], None]
+"""Writes a candidate as a model file: study, number, file, whether with fresh weights.
+
+Raises:
+    InputError: If it cannot be exported; the message says why.
+"""
+
+
+def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
+    """Answer requests for model files."""
+    one_at_a_time = threading.Lock()
+
+    @server.get("/export")
+    def export() -> Response:
+        study, number = request.args.get("study", ""), request.args.get("candidate", "")
+        ending = request.args.get("format", "")
+        known = study in source.studies and ending in ENDINGS
+        if not known or not (number.isascii() and number.isdecimal()):
+            return _said("an export must name a study, a candidate and a format", 400)
+        fresh = request.args.get("untrained") == "1"
+        with one_at_a_time, tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
+            name = f"candidate-{int(number)}"
+            try:
+                exporter(study, int(number), Path(folder, name + ending), fresh)
+            except InputError as error:
+                return _said(str(error), 409)
+            data = _archive(Path(folder))
+        answer = Response(data, mimetype="application/zip")
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}{ending}.zip"'
+        return answer
+
+    _ = export
+
+
+def _said(text: str, status: int) -> Response:
+    return Response(f"{text}\n", status, mimetype="text/plain")
+
+
+def _archive(folder: Path) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:  # weights do not shrink
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return data.getvalue()
