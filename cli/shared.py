@@ -47,7 +47,7 @@ def print_json(data: Any) -> None:
 
 def shown(metric: str, value: float | None) -> str:
     """Return a metric's value as people read it."""
-    from ..results.table import format_value
+    from ..results.numbers import format_value
 
     return format_value(metric, value)
 

@@ -93,12 +93,12 @@ def check(
 ) -> int:
     """Tell what a space holds, and what of it keeps the constraints, before a search."""
     from ..evaluators.base import METRICS
-    from ..evaluators.cost.cost import EXACT_METRICS, additive_costs
+    from ..evaluators.cost.spaces import costed_space
+    from ..evaluators.cost.value import EXACT_METRICS
     from ..search_space.check import check as check_space
     from ..search_space.errors import InputError, unknown_name
     from ..search_space.feasibility import Constraint
-    from ..search_space.files import load_space
-    from ..search_space.step_costs import step_table
+    from ..search_space.shapes import Shape
 
     constraints = [Constraint.parse(text) for text in constraint or ()]
     for each in constraints:
@@ -109,20 +109,16 @@ def check(
                 f"what is checked before a search must be one of {', '.join(EXACT_METRICS)}, "
                 f"but got {each.metric!r}"
             )
-    found = load_space(space)
-    found = found.bind(
-        channels=found.input.channels if channels is None else channels,
-        resolution=found.input.height if resolution is None else resolution,
-        classes=found.classes if classes is None else classes,
-    )
-    told = check_space(step_table(found.graph, EXACT_METRICS, additive_costs), constraints)
+    found = costed_space(space, resolution=resolution, channels=channels, classes=classes)
+    told = check_space(found.table, constraints)
     if as_json:
-        print_json({"space": found.name, "input": list(found.input), **asdict(told)})
+        about = {"space": found.name, "input": list(found.input), "distinct": found.walks_differ}
+        print_json({**about, **asdict(told)})
         return 0 if told.share else 2
-    print(f"{found.name} on images of {found.input}, {found.classes} classes")
-    print(
-        f"architectures    {told.walks:.6g}" + (f"  ({told.walks:,})" if told.walks < 1e12 else "")
-    )
+    print(f"{found.name} on images of {Shape(*found.input)}, {found.classes} classes")
+    most = "" if found.walks_differ else "at most "
+    exact = f"  ({told.walks:,})" if told.walks < 1e12 else ""
+    print(f"architectures    {most}{told.walks:.6g}{exact}")
     rows = [
         [name, *(shown(name, value) for value in (each.low, each.median, each.high))]
         for name, each in told.spreads.items()

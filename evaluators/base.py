@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..search_space.architecture import Architecture
 from ..search_space.errors import unknown_name
+
+if TYPE_CHECKING:
+    from ..search_space.architecture import Architecture
 
 Direction = Literal["minimize", "maximize"]
 Tier = Literal["exact", "measured", "trained"]
@@ -158,7 +160,7 @@ class Evaluator(ABC):
     """Names of the metrics it provides."""
 
     @abstractmethod
-    def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
+    def evaluate(self, architecture: "Architecture") -> tuple[Measurement, ...]:
         """Return one measurement for each of ``metrics``.
 
         Raises:

@@ -11,6 +11,7 @@ from ..evaluators.base import METRICS, Measurement, metric
 from ..search_space.errors import InputError
 from .candidate import Candidate
 from .front import pareto_front
+from .numbers import format_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,21 +110,6 @@ def write_csv(frame: "pd.DataFrame", path: Path) -> None:
         InputError: If the file cannot be written.
     """
     write_atomically(path, frame.to_csv(index=False))
-
-
-def format_value(name: str, value: float | None) -> str:
-    """Return a metric's value as people read it: ``93.1 %``, ``12.3 M``, ``1.23 ms``, ``-``."""
-    if value is None:
-        return "-"
-    found = metric(name)
-    if found.direction == "maximize" and found.unit == "1":
-        return f"{100 * value:.1f} %"
-    if found.tier == "exact":
-        for factor, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-            if abs(value) >= factor * 0.9995:
-                return f"{value / factor:#.3g}".rstrip(".") + suffix
-        return f"{value:g}"
-    return f"{value:.3g} {found.unit}"
 
 
 def format_measurement(measurement: Measurement | None) -> str:

@@ -9,7 +9,6 @@ is legal for it. ``input.resolution: data`` takes the size of the images searche
 """
 
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from .architecture import DEPTH, WIDTH
 from .base import Block, Component, Downsampling, Head, Stem, field_domains, field_kinds
 from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, shown, unknown_name
+from .presets import preset_text, presets
 from .shapes import Shape
 from .slots import Option, Slot
 from .space import SearchSpace
@@ -37,12 +37,6 @@ ANY = "any"
 _SPACE = ("name", "summary", "input", "stem", "every_stage", "stages", "head")
 
 
-def presets() -> tuple[str, ...]:
-    """Return the names of the shipped spaces."""
-    folder = resources.files(f"{__package__}.presets")
-    return tuple(sorted(each.name[:-5] for each in folder.iterdir() if each.name.endswith(".yaml")))
-
-
 def load_space(name_or_file: str) -> SearchSpace:
     """Read a shipped space by name, or a YAML file by its path (ending in .yaml or .yml).
 
@@ -55,8 +49,7 @@ def load_space(name_or_file: str) -> SearchSpace:
         return space_from_data(data, default_name=Path(name_or_file).stem)
     if name_or_file not in presets():
         raise unknown_name("space (or a .yaml file)", name_or_file, presets())
-    text = (resources.files(f"{__package__}.presets") / f"{name_or_file}.yaml").read_text("utf-8")
-    return space_from_data(yaml.safe_load(text), default_name=name_or_file)
+    return space_from_data(yaml.safe_load(preset_text(name_or_file)), default_name=name_or_file)
 
 
 class _Loader(yaml.SafeLoader):

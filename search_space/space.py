@@ -160,6 +160,14 @@ class SearchSpace:
         """
         return self.graph.count(self.graph.start) if self.guide is None else self.guide.feasible
 
+    @property
+    def walks_differ(self) -> bool:
+        """Whether each walk gives another architecture; see ``size``."""
+        droppable = any(0 in stage.depth.values for stage in self.stages)
+        slots = [stage.downsampling for stage in self.stages[1:] if stage.downsampling]
+        cut = any(option.cls.absent for slot in slots for option in slot.options)
+        return not (droppable or cut)
+
     def decisions(self) -> dict[str, Domain]:
         """Return every decision that a walk may ask: path to domain, stage by stage."""
         found: dict[str, Domain] = {}

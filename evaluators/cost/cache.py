@@ -6,22 +6,21 @@ of the file. Failing to use it is logged and never fatal.
 """
 
 import hashlib
-import inspect
 import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-
-from ...search_space.architecture import component_text
-from ...search_space.base import Component
 from ...search_space.shapes import Shape
 from .value import COLUMNS, Row
+
+if TYPE_CHECKING:
+    from ...search_space.base import Component
 
 _LOG = logging.getLogger(__name__)
 _LOADED = time.time()
@@ -43,7 +42,8 @@ def cache_folder() -> Path:
 
 def _sources() -> list[Path]:
     """Return the files that costs depend on: the components' and these."""
-    folders = (Path(inspect.getfile(Component)).parent, Path(__file__).parent)
+    here = Path(__file__).parent
+    folders = (here.parents[1] / "search_space", here)
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
@@ -56,7 +56,7 @@ def code_version() -> str | None:
     sources = _sources()
     if not sources:
         return None
-    digest = hashlib.sha256(f"{torch.__version__} {COLUMNS}".encode())
+    digest = hashlib.sha256(f"{version('torch')} {COLUMNS}".encode())
     for path in sources:
         if path.stat().st_mtime > _LOADED:
             return None
@@ -64,13 +64,16 @@ def code_version() -> str | None:
     return digest.hexdigest()[:32]
 
 
-def cache_key(component: Component, in_shapes: Sequence[Shape], width: int | None) -> str | None:
+def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | None) -> str | None:
     """Return the text under which a part is remembered; none for components from elsewhere.
 
     What they are built of is not part of the version.
     """
+    from ...search_space.architecture import component_text  # torch takes seconds to import
+    from ...search_space.base import Component
+
     package = Component.__module__.rpartition(".")[0]
-    todo = [component]
+    todo: list[Component] = [component]
     for each in todo:
         if not type(each).__module__.startswith(f"{package}."):
             return None
@@ -86,9 +89,9 @@ class DiskCache:
         self._file: Path | None = None
         self._rows: dict[str, Row] = {}
         try:
-            version = code_version()
-            if version is not None:
-                self._file = folder / f"costs-{version}.jsonl"
+            code = code_version()
+            if code is not None:
+                self._file = folder / f"costs-{code}.jsonl"
                 self._rows = _read(self._file)
         except OSError as error:
             self._give_up(error)
@@ -106,7 +109,7 @@ class DiskCache:
         try:
             if not self._file.exists():
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                _remove_old(self._file.parent)
+                remove_old(self._file.parent, "costs-*.jsonl")
             # In front too: what a crash cut off before must not spoil this line.
             with self._file.open("ab", buffering=0) as file:
                 file.write(f"\n{line}\n".encode())
@@ -141,8 +144,8 @@ def _parsed(line: bytes) -> tuple[str, Row] | None:
     return (key, tuple(row)) if whole else None
 
 
-def _remove_old(folder: Path) -> None:
-    """Remove the files of other versions that nobody has added to for long."""
-    for path in folder.glob("costs-*.jsonl"):
+def remove_old(folder: Path, pattern: str) -> None:
+    """Remove the files of other versions that nobody has written to for long."""
+    for path in folder.glob(pattern):
         if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
             path.unlink(missing_ok=True)

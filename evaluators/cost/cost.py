@@ -14,13 +14,17 @@ from ...search_space.parts import Part
 from .fold import Fold
 from .handles import UncountableOperation
 from .table import CostTable, Integers
-from .value import COLUMNS, MAC_KINDS, Cost
+from .value import ADDITIVE_METRICS, COLUMNS, EXACT_METRICS, MAC_KINDS, Cost
 
-ADDITIVE_METRICS = ("params", "macs", "activations", "param_bytes")
-"""Names of the exact metrics that are sums over the parts."""
-
-EXACT_METRICS = (*ADDITIVE_METRICS, "peak_memory")
-"""Names of all exact metrics."""
+__all__ = [
+    "ADDITIVE_METRICS",
+    "EXACT_METRICS",
+    "additive_costs",
+    "architecture_cost",
+    "clear_memory",
+    "costs_of",
+    "part_cost",
+]
 
 _MAC_COLUMNS = [COLUMNS.index(kind) for kind in MAC_KINDS]
 _CHUNK = 1024  # architectures summed at once, so that the rows stay in the processor's cache

@@ -3,6 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+ADDITIVE_METRICS = ("params", "macs", "activations", "param_bytes")
+"""Names of the exact metrics that are sums over the parts."""
+
+EXACT_METRICS = (*ADDITIVE_METRICS, "peak_memory")
+"""Names of all exact metrics."""
+
 MAC_KINDS = ("attention", "conv", "fft", "linear", "matmul", "recurrent")
 """Kinds of operations whose work is multiply-adds."""
 

@@ -1,0 +1,121 @@
+"""The steps of a search space with what they cost, kept on disk between runs.
+
+So a question about a space that was asked before needs no torch, which takes seconds to import.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...search_space.presets import preset_text, presets
+from ...search_space.step_table import StepTable, from_arrays, to_arrays
+from .cache import cache_folder, code_version, remove_old
+from .value import EXACT_METRICS
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CostedSpace:
+    """A search space as numbers."""
+
+    name: str
+    """Its name."""
+    input: tuple[int, int, int]
+    """One image: channels, height, width."""
+    classes: int
+    """Number of classes."""
+    walks_differ: bool
+    """Whether each walk gives another architecture."""
+    table: StepTable
+    """Its steps, with all exact metrics."""
+
+
+def costed_space(
+    name_or_file: str,
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+) -> CostedSpace:
+    """Return a search space bound to images and classes; none given: its own.
+
+    Raises:
+        InputError: If there is no such space, or it cannot take such images.
+        UncountableOperation: If an operation of one of its parts cannot be counted.
+    """
+    path = _path(name_or_file, [resolution, channels, classes])
+    if path is not None and path.exists() and (found := _read(path)):
+        return found
+    found = _computed(name_or_file, resolution, channels, classes)
+    if path is not None:
+        _write(path, found)
+    return found
+
+
+def _computed(
+    name_or_file: str, resolution: int | None, channels: int | None, classes: int | None
+) -> CostedSpace:
+    from ...search_space.files import load_space
+    from ...search_space.step_costs import step_table
+    from .cost import additive_costs
+
+    space = load_space(name_or_file)
+    space = space.bind(
+        channels=space.input.channels if channels is None else channels,
+        resolution=space.input.height if resolution is None else resolution,
+        classes=space.classes if classes is None else classes,
+    )
+    return CostedSpace(
+        name=space.name,
+        input=tuple(space.input),
+        classes=space.classes,
+        walks_differ=space.walks_differ,
+        table=step_table(space.graph, EXACT_METRICS, additive_costs),
+    )
+
+
+def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
+    """Return the file for this text of a space and this code; none where it cannot be kept."""
+    try:
+        known = name_or_file in presets()
+        text = preset_text(name_or_file) if known else Path(name_or_file).read_text("utf-8")
+        code = code_version()
+    except (OSError, ValueError):
+        return None
+    if code is None:
+        return None
+    key = json.dumps([code, name_or_file, text, *bound_to])
+    return cache_folder() / f"steps-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+
+
+def _read(path: Path) -> CostedSpace | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            return CostedSpace(
+                **{**about, "input": tuple(about["input"])}, table=from_arrays(arrays)
+            )
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        _LOG.warning("%s cannot be read and is made anew: %s", path, error)
+        return None
+
+
+def _write(path: Path, space: CostedSpace) -> None:
+    about = {"name": space.name, "input": space.input, "classes": space.classes}
+    about["walks_differ"] = space.walks_differ
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_old(path.parent, "steps-*")
+        part = path.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), **to_arrays(space.table))
+        part.replace(path)  # whole or not at all
+    except OSError as error:
+        _LOG.warning("costs of %s are not kept on disk: %s", space.name, error)
