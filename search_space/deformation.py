@@ -53,13 +53,8 @@ class DeformableConv2d(nn.Module):
             bias: Whether the convolution has a bias.
         """
         super().__init__()
-        self.kernel_size, self.stride, self.padding, self.groups = (
-            kernel_size,
-            stride,
-            padding,
-            groups,
-        )
-        self.square, self.max_offset = square, max_offset
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.groups, self.square, self.max_offset = groups, square, max_offset
         taps = kernel_size**2
         self.shifts = 1 if square else 2 * taps
         conv = nn.Conv2d(channels, width, kernel_size, groups=groups, bias=bias)
