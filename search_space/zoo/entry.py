@@ -21,24 +21,25 @@ class ZooEntry:
     """The family of networks it belongs to."""
     resolution: int
     """Side of its images in pixels."""
-    printed: str
-    """Trainable parameters and multiply-adds of one image, as printed: ``26M 4.1G``."""
+    printed: str = ""
+    """Trainable parameters and multiply-adds of one image, as printed: ``26M 4.1G``; none where
+    the source prints none."""
     source: str
-    """Where the figures are printed: repository and file."""
+    """Where the figures are printed, else the sizes: repository and file."""
     note: str = ""
-    """Why our count is not the printed one to its last digit, where it is not."""
+    """Why our count is not the printed one to its last digit, where it is not or there is none."""
     make: Callable[[], Architecture]
     """Makes the architecture."""
 
     @property
-    def printed_params(self) -> int:
-        """Trainable parameters, as printed."""
-        return _number(self.printed.split()[0])
+    def printed_params(self) -> int | None:
+        """Trainable parameters, as printed; none where they are not."""
+        return _number(self.printed.split()[0]) if self.printed else None
 
     @property
-    def printed_macs(self) -> int:
-        """Multiply-adds of one image, as printed."""
-        return _number(self.printed.split()[1])
+    def printed_macs(self) -> int | None:
+        """Multiply-adds of one image, as printed; none where they are not."""
+        return _number(self.printed.split()[1]) if self.printed else None
 
     @cached_property
     def architecture(self) -> Architecture:

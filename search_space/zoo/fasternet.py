@@ -9,11 +9,11 @@ from functools import partial
 
 from ..architecture import Architecture, Stage
 from ..base import Block
-from ..blocks import ConvNeXtBlock
-from ..channel_mixers.normed import NormedMlp
+from ..blocks import ConvNeXtBlock, MetaFormerBlock
+from ..channel_mixers.normed import NormedMlp, PartialAttentionMlp
 from ..downsampling import ConvDownsampling
 from ..heads import WideHead
-from ..mixers.partial import PartialConv
+from ..mixers.partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from ..norms import BatchNorm, NoNorm
 from ..shapes import Shape
 from ..stems import PatchStem
@@ -27,6 +27,16 @@ _FASTERNET = {
     "fasternet_s": (128, (1, 2, 13, 2), "relu", "31.1M 4.55G"),
     "fasternet_m": (144, (3, 4, 18, 3), "relu", "53.5M 8.72G"),
     "fasternet_l": (192, (3, 4, 18, 3), "relu", "93.4M 15.49G"),
+}
+
+# Name: width of the first stage, depths, activation.
+_PARTIALNET = {
+    "PartialNet_t0": (32, (1, 2, 8, 2), "gelu"),
+    "PartialNet_t1": (48, (1, 2, 8, 2), "gelu"),
+    "PartialNet_t2": (64, (2, 2, 6, 4), "relu"),
+    "PartialNet_s": (96, (2, 2, 9, 4), "relu"),
+    "PartialNet_m": (128, (2, 3, 16, 4), "relu"),
+    "PartialNet_l": (160, (2, 3, 20, 4), "relu"),
 }
 
 _NOTES = {
@@ -68,6 +78,16 @@ def fasternet(width: int, depths: Sequence[int], act: str) -> Architecture:
     return partial_network(width, depths, [block] * 4, act)
 
 
+def patnet(width: int, depths: Sequence[int], act: str) -> Architecture:
+    """Return a PATNet: channel attention in three stages, self-attention in the last."""
+    channel_mixer = PartialAttentionMlp(activation=act)
+    early = ConvNeXtBlock(
+        mixer=PartialChannelAttention(), norm=NoNorm(), channel_mixer=channel_mixer
+    )
+    last = MetaFormerBlock(mixer=PartialSelfAttention(), norm=NoNorm(), channel_mixer=channel_mixer)
+    return partial_network(width, depths, [early, early, early, last], act)
+
+
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of these families."""
     for name, (width, depths, act, printed) in _FASTERNET.items():
@@ -79,4 +99,13 @@ def entries() -> Iterator[ZooEntry]:
             source="JierunChen/FasterNet, README.MD",
             make=partial(fasternet, width, depths, act),
             note=_NOTES.get(name, ""),
+        )
+    for name, (width, depths, act) in _PARTIALNET.items():
+        yield ZooEntry(
+            name=name,
+            family="PATNet",
+            resolution=224,
+            source=f"haiduo/PartialNet, cfg/{name}.yaml",
+            make=partial(patnet, width, depths, act),
+            note="the repository prints no figures; spatial attention in all, as in the paper",
         )

@@ -36,7 +36,10 @@ def test_entries_are_filled_in(entry: ZooEntry) -> None:
     assert zoo_entry(entry.name) is entry
     assert entry.architecture.input == (3, entry.resolution, entry.resolution)
     assert entry.architecture is entry.architecture
-    assert 1e6 < entry.printed_params < 1e9 < 20 * entry.printed_macs
+    if entry.printed_params is None or entry.printed_macs is None:
+        assert entry.note
+    else:
+        assert 1e6 < entry.printed_params < 1e9 < 20 * entry.printed_macs
     assert "/" in entry.source and "," in entry.source
     assert entry.family and "\n" not in entry.note
     with pytest.raises(FrozenInstanceError):
@@ -57,6 +60,8 @@ def test_the_table() -> None:
 def test_figures_are_the_printed_ones(entry: ZooEntry) -> None:
     """To the last printed digit, or there is a note; never more than 3 % or one such digit off."""
     params, macs = counted(entry)
+    if entry.printed_params is None or entry.printed_macs is None:
+        return
     params_text, macs_text = entry.printed.split()
     params_exact = abs(params - entry.printed_params) <= half_digit(params_text)
     macs_exact = abs(macs - entry.printed_macs) <= half_digit(macs_text)
