@@ -41,6 +41,10 @@ def export(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Export fresh weights, not the search's.")
     ] = False,
+    any_resolution: Annotated[
+        bool,
+        typer.Option("--any-resolution", help="Let .onnx and .pt2 take images of any size."),
+    ] = False,
     licence: Annotated[
         str | None,
         typer.Option("--data-licence", metavar="TEXT", help="Licence of the data, for the card."),
@@ -116,6 +120,7 @@ def export_candidate(
             metadata=metadata,
             seed=settings.seed,
             images=real_images(settings),
+            any_resolution=any_resolution,
         )
     except ExportError as error:
         raise WorkError(str(error)) from None

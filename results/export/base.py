@@ -49,6 +49,15 @@ class ModelFormat(ABC):
     beside: ClassVar[str | None] = None
     """Ending of a second file, of the same name, that belongs to it; none: it is one file."""
 
+    def __init__(self, *, any_resolution: bool = False) -> None:
+        """Choose the size of the images.
+
+        Args:
+            any_resolution: Whether the file takes images of any height and width; for formats
+                that hold a traced program.
+        """
+        self.any_resolution = any_resolution
+
     def refuses(self, architecture: Architecture) -> str | None:
         """Return why it cannot hold ``architecture`` (the rule, then the values), or none."""
         return None

@@ -19,11 +19,11 @@ from .pt2_file import Pt2File
 from .python_file import PythonFile
 from .safetensors_file import SafetensorsFile
 
-FORMATS: Mapping[str, ModelFormat] = {
-    ".safetensors": SafetensorsFile(),
-    ".onnx": OnnxFile(),
-    ".pt2": Pt2File(),
-    ".py": PythonFile(),
+FORMATS: Mapping[str, type[ModelFormat]] = {
+    ".safetensors": SafetensorsFile,
+    ".onnx": OnnxFile,
+    ".pt2": Pt2File,
+    ".py": PythonFile,
 }
 """The formats, by the ending of the file."""
 
@@ -36,6 +36,7 @@ def export_model(
     metadata: Mapping[str, Any],
     seed: int,
     images: Tensor | None = None,
+    any_resolution: bool = False,
 ) -> Proof:
     """Write a network as a model file; the ending decides the format.
 
@@ -52,6 +53,8 @@ def export_model(
             weights come from.
         seed: Seed of the weights where none are given.
         images: Images of the data, normalised, (N, C, H, W): the file is compared on them too.
+        any_resolution: Whether the file takes images of any height and width: ``.onnx`` and
+            ``.pt2`` are bound to the architecture's otherwise, the others never.
 
     Returns:
         How the file compares with the network.
@@ -62,7 +65,7 @@ def export_model(
         ExportError: If what was written does not reproduce the network; no file is left.
     """
     path = Path(path)
-    model_format = _format(path)
+    model_format = _format(path, any_resolution)
     beside = None if model_format.beside is None else path.with_suffix(model_format.beside)
     cards = [path.with_name(f"{path.name}.md")]
     if ".safetensors" in (path.suffix.lower(), model_format.beside):
@@ -86,11 +89,11 @@ def export_model(
     return proof
 
 
-def _format(path: Path) -> ModelFormat:
+def _format(path: Path, any_resolution: bool) -> ModelFormat:
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise unknown_name("the ending of a model file", ending, FORMATS)
-    return FORMATS[ending]
+    return FORMATS[ending](any_resolution=any_resolution and FORMATS[ending].folded)
 
 
 def _check(

@@ -1,5 +1,6 @@
 """ONNX: a graph that runs without torch."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from torch import Tensor
 
 from ...search_space.architecture import Architecture
 from ...search_space.base import TokenMixer
+from ...search_space.errors import InputError
 from ...search_space.network import Network
+from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
+from .header import read_header
 from .onnx_macs import count_macs
-from .program import exported_program, quiet, untraceable
+from .program import bound_mixer, exported_program, quiet, untraceable
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 OPSET = 20
 """Version of ONNX's operators: the first with GELU; later ones are read by fewer runtimes."""
 
-INPUT, OUTPUT, BATCH = "image", "scores", "batch"
-"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free side."""
+INPUT, OUTPUT, BATCH, HEIGHT, WIDTH = "image", "scores", "batch", "height", "width"
+"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free sides."""
 
 
 class OnnxFile(ModelFormat):
@@ -40,13 +44,13 @@ class OnnxFile(ModelFormat):
             mixer = part.component
             if isinstance(mixer, TokenMixer) and not mixer.traits.exportable:
                 return f"token mixers must be exportable to ONNX, but {mixer.name} is not"
-        return None
+        return bound_mixer(architecture) if self.any_resolution else None
 
     def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
         """Trace the network and return the file's contents."""
         from onnx.helper import set_model_props
 
-        model = _trace(network.folded())
+        model = _trace(network.folded(), self.any_resolution)
         _tidy(model)
         set_model_props(model, dict(header))
         return model.SerializeToString()
@@ -78,12 +82,24 @@ class OnnxFile(ModelFormat):
 
         # The exporter folds norms into convolutions and merges equal tensors, so that the file
         # holds neither the network's weights nor their number.
-        return Opened(run=run, weights={}, parameters=None, macs=count_macs(model))
+        return Opened(run=run, weights={}, parameters=None, macs=count_macs(model, _input(model)))
 
 
-def _trace(network: Network) -> "ModelProto":
+def _input(model: "ModelProto") -> Shape:
+    """Return the shape of one image of the network in a file.
+
+    Raises:
+        ExportError: If the file is not one of ours.
+    """
+    try:
+        return read_header({each.key: each.value for each in model.metadata_props}).input
+    except InputError as error:
+        raise ExportError(str(error)) from error
+
+
+def _trace(network: Network, any_resolution: bool) -> "ModelProto":
     """Return the graph that torch's exporter makes of the network."""
-    traced = exported_program(network)
+    traced = exported_program(network, any_resolution)
     try:
         with quiet():
             program = torch.onnx.export(
@@ -104,11 +120,19 @@ def _tidy(model: "ModelProto") -> None:
     """Name the batch, and drop the exporter's notes: they fill more than half of a small file,
     with the paths of this machine."""
     graph = model.graph
-    symbol = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    sides = graph.input[0].type.tensor_type.shape.dim
+    names = {
+        side.dim_param: name
+        for side, name in zip(sides, (BATCH, "", HEIGHT, WIDTH), strict=True)
+        if side.dim_param
+    }
     for value in (*graph.input, *graph.output, *graph.value_info):
         for side in value.type.tensor_type.shape.dim:
-            if symbol in side.dim_param:  # also inside an expression
-                side.dim_param = side.dim_param.replace(symbol, BATCH)
+            told = side.dim_param
+            for symbol, name in names.items():  # also inside an expression
+                told = re.sub(rf"\b{symbol}\b", name, told)
+            if told:
+                side.dim_param = told
     noted = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
     for item in (model, graph, *(item for items in noted for item in items)):
         del item.metadata_props[:]

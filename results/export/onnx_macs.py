@@ -1,6 +1,6 @@
 """Multiply-adds of an ONNX graph."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,17 @@ def product_macs(out: Shape, inner: int) -> int:
     return prod(out) * inner
 
 
-def count_macs(model: "ModelProto") -> int | None:
+def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | None:
     """Return the multiply-adds of convolutions and matrix products for one image.
 
     None where the graph holds an operation with products that is not counted here, or a shape
     that is not known.
+
+    Args:
+        model: The graph.
+        size: Channels, height and width of the image; none: as the graph says.
     """
-    shapes = _shapes(model)
+    shapes = _shapes(model, size)
     total = 0
     for node in model.graph.node:
         if node.op_type in _UNCOUNTED:
@@ -72,7 +76,7 @@ _UNCOUNTED = {
 }
 
 
-def _shapes(model: "ModelProto") -> dict[str, Shape]:
+def _shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, Shape]:
     """Return the shapes of the tensors for one image, so far as they can be inferred."""
     from onnx import ModelProto
     from onnx.shape_inference import infer_shapes
@@ -81,6 +85,11 @@ def _shapes(model: "ModelProto") -> dict[str, Shape]:
     single.CopyFrom(model)
     for value in (*single.graph.input, *single.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
+    if size is not None:
+        for side, length in zip(
+            single.graph.input[0].type.tensor_type.shape.dim[1:], size, strict=True
+        ):
+            side.dim_value = length
     del single.graph.value_info[:]  # what the exporter states is for any batch
     graph = infer_shapes(single, data_prop=True).graph
     shapes: dict[str, Shape] = {each.name: tuple(each.dims) for each in graph.initializer}

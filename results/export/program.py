@@ -8,26 +8,43 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
 
+from ...search_space.architecture import Architecture
+from ...search_space.base import TokenMixer
 from ...search_space.network import Network
 from .base import ExportError, first_line
 
 _CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
-def exported_program(network: Network) -> torch.export.ExportedProgram:
+def exported_program(
+    network: Network, any_resolution: bool = False
+) -> torch.export.ExportedProgram:
     """Trace a network in eval mode.
+
+    Args:
+        network: The network.
+        any_resolution: Whether the program takes images of any height and width.
 
     Raises:
         ExportError: If a component does what the exporter cannot follow.
     """
     # Two images: a batch of one would be taken for a constant.
     images = torch.zeros(2, *network.architecture.input)
-    any_batch = ({0: torch.export.Dim.DYNAMIC},)
+    free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
     try:
         with quiet():
-            return torch.export.export(network, (images,), dynamic_shapes=any_batch, strict=False)
+            return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
     except Exception as error:  # whatever a component does that the exporter cannot follow
         raise untraceable(error) from error
+
+
+def bound_mixer(architecture: Architecture) -> str | None:
+    """Return why a network cannot take images of any resolution, or none."""
+    for part in architecture.parts():
+        mixer = part.component
+        if isinstance(mixer, TokenMixer) and mixer.traits.resolution_bound:
+            return f"token mixers must not be bound to a resolution, but {mixer.name} is"
+    return None
 
 
 def untraceable(error: Exception) -> ExportError:

@@ -69,15 +69,16 @@ def prove(
     """
     assert not network.training
     opened = model_format.open(path)
+    larger = [_larger_images(network)] if model_format.any_resolution else []
     real = [] if images is None else [*images.split(32)]
     absolute, largest = 0.0, 0.0
     agree: list[bool] = []
-    for batch in (*_images(network), *real):
+    for batch in (*_images(network), *larger, *real):
         ours, theirs = _scores(network, opened, batch)
         absolute = max(absolute, (ours - theirs).abs().max().item())
         largest = max(largest, ours.abs().max().item())
         agree += (ours.argmax(1) == theirs.argmax(1)).tolist()
-    counted = agree[sum(BATCHES) :] if real else agree
+    counted = agree[-sum(map(len, real)) :] if real else agree
     same, inputs = sum(agree), len(agree)
     relative = absolute / max(largest, torch.finfo(torch.float32).tiny)
     if relative > model_format.tolerance:
@@ -122,6 +123,14 @@ def _images(network: Network) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(seed)
     for size in BATCHES:
         yield torch.randn(size, *network.architecture.input, generator=generator)
+
+
+def _larger_images(network: Network) -> Tensor:
+    """Return images beyond the network's own size by steps that its last map can follow."""
+    channels, height, width = network.architecture.input
+    step = network.feature_info[-1].reduction
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, channels, height + step, width + 2 * step, generator=generator)
 
 
 def _scores(network: Network, opened: Opened, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...search_space.architecture import Architecture
 from ...search_space.network import Network
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_header
-from .program import exported_program, quiet
+from .program import bound_mixer, exported_program, quiet
 from .proof import count_macs, count_parameters
 
 _HEADER = "nas_explorer.json"
@@ -28,12 +29,16 @@ class Pt2File(ModelFormat):
     tolerance = 1e-4
     folded = True
 
+    def refuses(self, architecture: Architecture) -> str | None:
+        """Its mixers must not be bound to a resolution where any is wanted."""
+        return bound_mixer(architecture) if self.any_resolution else None
+
     def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
         """Trace the network and return the file's contents."""
         buffer = io.BytesIO()
         with quiet():
             torch.export.save(
-                exported_program(network.folded()),
+                exported_program(network.folded(), self.any_resolution),
                 buffer,
                 extra_files={_HEADER: json.dumps(dict(header))},
             )

@@ -35,7 +35,7 @@ COMMANDS = {
     "zoo": {"--json"},
     "dashboard": STUDY | {"--port", "--host", "--timm-results"},
     "report": STUDY | {"--output", "-o"},
-    "export": STUDY | {"--output", "-o", "--untrained", "--data-licence"},
+    "export": STUDY | {"--output", "-o", "--untrained", "--data-licence", "--any-resolution"},
     "space list": {"--json"},
     "space show": {"--json"},
     "space check": {"--constraint", "--json"},

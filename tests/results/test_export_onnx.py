@@ -32,6 +32,7 @@ from nas_explorer.search_space.channel_mixers.glu import Glu
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.attention import Attention
+from nas_explorer.search_space.mixers.mlp import TokenMlp
 from nas_explorer.search_space.mixers.trivial import Pooling
 from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.norms import BatchNorm
@@ -111,7 +112,7 @@ def test_the_file_says_what_it_is_and_nothing_of_this_machine(exported: Exported
     assert header["digest"] == SMALL.digest
     assert json.loads(header["metadata"]) == {"training": "5 epochs"}
     assert ".py" not in str(model)
-    assert [each.name for each in exported.path.parent.iterdir()] == ["small.onnx"]
+    assert [each.name for each in exported.path.parent.iterdir()] == ["small.onnx", "small.onnx.md"]
 
 
 def perturb_a_bias(model: ModelProto) -> None:
@@ -186,6 +187,43 @@ def test_macs_of_a_graph_worked_by_hand() -> None:
     assert onnx_macs.count_macs(model) == 7776 + 1440
     model.graph.node[2].CopyFrom(helper.make_node("Einsum", ["z", "matrix"], ["out"]))
     assert onnx_macs.count_macs(model) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["onnx", "pt2"])
+def test_images_of_any_size_are_taken_where_the_mixers_allow(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"net.{ending}"
+    weights = trained(SMALL)
+    options: dict[str, Any] = {"weights": weights, "metadata": {}, "seed": 0}
+    proof = export_model(SMALL, path, **options, any_resolution=True)
+    network = fresh_network(SMALL, seed=0)
+    network.load_state_dict(weights)
+    images = torch.randn(3, 3, 20, 12, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected = network(images)
+    if ending == "onnx":
+        assert proof.macs in (None, count_macs(network, SMALL.input))
+        session = onnxruntime.InferenceSession(path)
+        assert session.get_inputs()[0].shape == ["batch", 3, "height", "width"]
+        scores = torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
+    else:
+        scores = torch.export.load(path).module()(images)
+    assert torch.allclose(scores, expected, atol=1e-4)
+
+
+def test_images_of_any_size_are_refused_for_a_mixer_of_one_size(tmp_path: Path) -> None:
+    block = MetaFormerBlock(mixer=TokenMlp())
+    architecture = replace(SMALL, stages=(Stage(width=16, depth=1, blocks=(block,)),))
+    for ending in ("onnx", "pt2"):
+        with pytest.raises(InputError, match="must not be bound to a resolution, but token_mlp is"):
+            export_model(
+                architecture,
+                tmp_path / f"net.{ending}",
+                weights=None,
+                metadata={},
+                seed=0,
+                any_resolution=True,
+            )
 
 
 def test_a_mixer_that_is_not_exportable_is_refused_at_once(
