@@ -56,7 +56,13 @@ def export(
     record = open_study(study, storage)
     found = record.find(candidate)
     proof = export_candidate(
-        record, found, output, untrained=untrained, licence=licence, storage=storage
+        record,
+        found,
+        output,
+        untrained=untrained,
+        any_resolution=any_resolution,
+        licence=licence,
+        storage=storage,
     )
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB), candidate {found.number} of {record.name}")
     print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))
@@ -75,6 +81,7 @@ def export_candidate(
     output: Path,
     *,
     untrained: bool = False,
+    any_resolution: bool = False,
     licence: str | None = None,
     storage: str | None = None,
 ) -> "Proof":
