@@ -11,7 +11,7 @@ from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .ffnified import FfnifiedAttention
 from .focal import FocalModulation
-from .frequency import AdaptiveFrequencyFilter, GlobalFilter
+from .frequency import AdaptiveFrequencyFilter, FourierMixing, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .gaussian_mixture import GaussianMixtureConv
@@ -84,6 +84,7 @@ MIXERS = table_of(
     CycleMlp,
     AxialShift,
     GlobalFilter,
+    FourierMixing,
     AdaptiveFrequencyFilter,
     PartialConv,
     PartialChannelAttention,

@@ -20,6 +20,48 @@ from ..shapes import Shape, scaled
 from .fourier import TRANSFORM, at_least_float32, from_spectrum, full_precision, spectrum
 
 
+class FourierSum(nn.Module):
+    """The real part of a Fourier transform over rows, columns and perhaps channels."""
+
+    def __init__(self, *, over_channels: bool, orthonormal: bool) -> None:
+        super().__init__()
+        self.axes = (1, 2, 3) if over_channels else (2, 3)
+        self.scale = "ortho" if orthonormal else "backward"
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        y_BCHW = torch.fft.fftn(at_least_float32(x_BCHW), dim=self.axes, norm=self.scale).real
+        return y_BCHW.to(x_BCHW.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FourierMixing(TokenMixer):
+    """The real part of the map's Fourier transform, over the channels too, without weights.
+
+    Lee-Thorp et al., FNet, 2021, equation 3; there the transform is not scaled, and a norm follows
+    the residual.
+    """
+
+    name = "fourier"
+    traits = Traits(
+        paper="Lee-Thorp et al., FNet: Mixing Tokens with Fourier Transforms, 2021, "
+        "arXiv:2105.03824",
+        code="google-research/google-research",
+        reach="global",
+        weights="none",
+        cost="N log N",
+    )
+
+    over_channels: Annotated[bool, YES_NO] = True
+    """Whether channels are transformed too, as in FNet."""
+    orthonormal: Annotated[bool, YES_NO] = True
+    """Whether the transform is scaled so that it keeps norms."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return FourierSum(over_channels=self.over_channels, orthonormal=self.orthonormal)
+
+
 class SpectralProduct(nn.Module):
     """One learned complex factor for each channel and frequency."""
 

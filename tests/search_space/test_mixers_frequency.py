@@ -6,7 +6,11 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.mixers.fourier import convolve, factors, from_spectrum, spectrum
-from nas_explorer.search_space.mixers.frequency import AdaptiveFrequencyFilter, GlobalFilter
+from nas_explorer.search_space.mixers.frequency import (
+    AdaptiveFrequencyFilter,
+    FourierMixing,
+    GlobalFilter,
+)
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 
@@ -180,3 +184,25 @@ def test_without_the_product_the_network_gives_the_new_spectrum() -> None:
     x = random(1, 8, 4, 4)
     expected = torch.fft.irfft2(module.filter(torch.fft.rfft2(x, norm="ortho")), norm="ortho")
     assert torch.allclose(module(x), expected)
+
+
+def test_fourier_mixing_is_a_sum_of_cosines() -> None:
+    x = random(1, 2, 3, 4)
+    expected = torch.zeros(1, 2, 3, 4, dtype=torch.float64)
+    for c in range(2):
+        for k in range(3):
+            for v in range(4):
+                turns = torch.arange(2)[:, None, None] * c / 2
+                turns = turns + torch.arange(3)[:, None] * k / 3 + torch.arange(4) * v / 4
+                expected[0, c, k, v] = (x[0] * (2 * math.pi * turns.double()).cos()).sum()
+    plain = FourierMixing(orthonormal=False).build(Shape(2, 3, 4))
+    assert torch.allclose(plain(x), expected, atol=1e-5)
+    scaled = FourierMixing().build(Shape(2, 3, 4))
+    assert torch.allclose(scaled(x), plain(x) / math.sqrt(24))
+    apart = FourierMixing(over_channels=False, orthonormal=False).build(Shape(2, 3, 4))
+    assert torch.allclose(apart(x), torch.fft.fft2(x).real)
+
+
+def test_fourier_mixing_by_hand() -> None:
+    cost = count_module(FourierMixing().build(Shape(8, 4, 4)), (8, 4, 4))
+    assert (cost.params, cost.macs) == (0, 1.25 * 128 * 7 * 2)

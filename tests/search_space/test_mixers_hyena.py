@@ -7,8 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.hyena import GatedLongConvolutions, Hyena
+from nas_explorer.search_space.norms import NoNorm
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor
 
 SMALL = Hyena(filter_width=8, filter_layers=1, directions="one")
@@ -177,3 +183,23 @@ def test_what_makes_no_difference_is_one_value() -> None:
     assert replace(flat, filter="product").canonical(shape) == flat.canonical(shape)
     none = Hyena(window="none")
     assert replace(none, decay_fast=0.1).canonical(shape) == none
+
+
+def test_a_hyena_vit_has_the_printed_parameters() -> None:
+    """Hyena-ViT has 88 M (Poli et al., 2023, table 4.7); kernels of 5, 33 numbers an offset."""
+    mixer = Hyena(
+        layout="sequence",
+        directions="one",
+        kernel_size=5,
+        bands=16,
+        filter_width=128,
+        filter_layers=1,
+    )
+    vit = Architecture(
+        input=Shape(3, 224, 224),
+        classes=1000,
+        stem=PatchStem(patch_size=16, norm=NoNorm()),
+        stages=(Stage(width=768, depth=12, blocks=(MetaFormerBlock(mixer=mixer),)),),
+        head=PooledHead(norm_first=True),
+    )
+    assert round(architecture_cost(vit).params / 1e6) == 88
