@@ -108,7 +108,7 @@ class WideHead(Head):
     """A map to more channels, an activation, and the classifier (MobileNetV2, 2018).
 
     Sandler et al., table 1; in FasterNet (Chen et al., 2023, figure 4) the mean over places comes
-    before the map, which has no norm.
+    before the map, which has no norm. In Conv2Former (Hou et al., 2022) the norm comes last.
     """
 
     name = "wide"
@@ -118,24 +118,33 @@ class WideHead(Head):
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the norm."""
     norm: Norm = field(default_factory=BatchNorm)
-    """After the map, which has no bias."""
+    """After the map."""
+    norm_last: Annotated[bool, YES_NO] = False
+    """Whether the norm comes after the activation, not before."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the map has a bias."""
     pool_first: Annotated[bool, YES_NO] = False
     """Whether the mean over places is taken before the map."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Of one place, the order does not matter."""
-        return self if shape.tokens > 1 else replace(self, pool_first=False)
+        """Of one place, or no norm, the order does not matter."""
+        return replace(
+            self,
+            pool_first=self.pool_first and shape.tokens > 1,
+            norm_last=self.norm_last and not self.norm.absent,
+        )
 
     def build(self, shape: Shape, classes: int) -> nn.Module:
         """Build the module."""
         side = (1, 1) if self.pool_first else (shape.height, shape.width)
-        features = nn.Sequential(
-            OrderedDict(
-                conv=nn.Conv2d(shape.channels, self.features, 1, bias=False),
-                norm=self.norm.build(Shape(self.features, *side)),
-                act=activation(self.activation),
-            )
+        layers = OrderedDict[str, nn.Module](
+            conv=nn.Conv2d(shape.channels, self.features, 1, bias=self.bias),
+            norm=self.norm.build(Shape(self.features, *side)),
+            act=activation(self.activation),
         )
+        if self.norm_last:
+            layers.move_to_end("norm")
+        features = nn.Sequential(layers)
         return WideClassifier(features, nn.Linear(self.features, classes), self.pool_first)
 
 

@@ -126,6 +126,42 @@ class TwoConvStem(Stem):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ThreeConvStem(Stem):
+    """3x3 of stride 2, 3x3, and 2x2 patches, without biases (Hou et al., Conv2Former, 2022).
+
+    arXiv:2211.11943; as in its code the norms come after the activations.
+    """
+
+    name = "three_convs"
+
+    hidden: Annotated[int, Positive(whole=True)] = 32
+    """Channels after the first two."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """After the first two."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the first two activations."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return (height + 1) // 2 // 2, (width + 1) // 2 // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        half = Shape(self.hidden, (shape.height + 1) // 2, (shape.width + 1) // 2)
+        return nn.Sequential(
+            OrderedDict(
+                conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=False),
+                act1=activation(self.activation),
+                norm1=self.norm.build(half),
+                conv2=nn.Conv2d(self.hidden, self.hidden, 3, 1, 1, bias=False),
+                act2=activation(self.activation),
+                norm2=self.norm.build(half),
+                conv3=nn.Conv2d(self.hidden, width, 2, 2, bias=False),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConvStackStem(Stem):
     """3x3 convolutions of stride 2 with batch norms, each with twice the channels of the last one.
 
@@ -277,6 +313,7 @@ class PositionStem(PatchStem):
 STEMS = table_of(
     ConvStem,
     TwoConvStem,
+    ThreeConvStem,
     ConvStackStem,
     PatchStem,
     PositionStem,

@@ -6,7 +6,7 @@ from .edge import EdgeMlp
 from .glu import ConvGlu, Glu
 from .inverted import InvertedResidual
 from .kan import Kan
-from .mlp import ConvMlp, Mlp, NoChannelMixer
+from .mlp import ConvMlp, Mlp, NoChannelMixer, ShortcutConvMlp
 from .normed import NormedMlp, PartialAttentionMlp
 from .response import GrnMlp
 from .wave import WaveMixer
@@ -14,6 +14,7 @@ from .wave import WaveMixer
 CHANNEL_MIXERS = table_of(
     Mlp,
     ConvMlp,
+    ShortcutConvMlp,
     ConvFirstMlp,
     Glu,
     ConvGlu,

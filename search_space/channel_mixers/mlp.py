@@ -11,6 +11,7 @@ from torch import nn
 
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
+from ..combine import Shortcut
 from ..domains import YES_NO, Positive
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
@@ -75,6 +76,32 @@ class ConvMlp(Mlp):
                 fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
                 dwconv=depthwise(hidden, kernel, bias=self.bias),
                 act=activation(self.activation),
+                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortcutConvMlp(ConvMlp):
+    """A perceptron whose hidden map gets its own depthwise convolution added, both activated.
+
+    The channel mixer of Conv2Former (Hou et al., 2022, arXiv:2211.11943).
+    """
+
+    name = "conv_shortcut_mlp"
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        kernel = (self.kernel_size, self.kernel_size)
+        local = OrderedDict[str, nn.Module](
+            dwconv=depthwise(hidden, kernel, bias=self.bias), act=activation(self.activation)
+        )
+        return nn.Sequential(
+            OrderedDict(
+                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+                act=activation(self.activation),
+                local=Shortcut(nn.Sequential(local)),
                 fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
             )
         )

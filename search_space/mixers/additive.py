@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..combine import Gate
 from ..domains import YES_NO, Choice, Positive
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
-from .gated import Gate
 
 _PAPER = (
     "Zhang et al., CAS-ViT: Convolutional Additive Self-attention Vision Transformers for "

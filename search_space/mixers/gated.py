@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..combine import Gate, Shortcut
 from ..domains import YES_NO, IntRange, Positive
 from ..kernels import depthwise
 from ..norms import ChannelLayerNorm
@@ -18,30 +19,6 @@ from ..shapes import Shape, scaled
 
 LARGEST_DECOMPOSED = 63
 """The largest kernel that can be decomposed, in pixels."""
-
-
-class Gate(nn.Module):
-    """A map times what a module makes of it."""
-
-    def __init__(self, attention: nn.Module) -> None:
-        super().__init__()
-        self.attention = attention
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        return x_BCHW * self.attention(x_BCHW)
-
-
-class Shortcut(nn.Module):
-    """A map plus what a module makes of it."""
-
-    def __init__(self, branch: nn.Module) -> None:
-        super().__init__()
-        self.branch = branch
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        return x_BCHW + self.branch(x_BCHW)
 
 
 @dataclass(frozen=True, kw_only=True)

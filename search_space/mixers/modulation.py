@@ -40,7 +40,8 @@ class Modulation(nn.Module):
 class ConvModulation(TokenMixer):
     """A large kernel in place of attention's scores: it weighs the values (CFSR's ConvFormer).
 
-    Wu et al., 2024, section 3.2: ``(dwconv(gelu(W1 x)) * W2 x)`` and an output map.
+    Wu et al., 2024, section 3.2: ``(dwconv(gelu(W1 x)) * W2 x)`` and an output map; earlier in
+    Conv2Former (Hou et al., 2022, arXiv:2211.11943), with kernels of 7 and 11.
     """
 
     name = "conv_modulation"

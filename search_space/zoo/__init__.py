@@ -7,6 +7,7 @@ from ..errors import unknown_name
 from . import (
     affnet,
     casvit,
+    conv2former,
     convnext,
     convnext_dcls,
     convnext_v2,
@@ -50,6 +51,7 @@ _FAMILIES = (
     ffnet,
     focalnet,
     starnet,
+    conv2former,
     fasternet,
     replknet,
     spartan,

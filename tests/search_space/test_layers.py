@@ -7,7 +7,12 @@ from nas_explorer.search_space.base import Component, Layer
 from nas_explorer.search_space.channel_mixers import CHANNEL_MIXERS
 from nas_explorer.search_space.channel_mixers.conv_first import ConvFirstMlp
 from nas_explorer.search_space.channel_mixers.glu import ConvGlu, Glu
-from nas_explorer.search_space.channel_mixers.mlp import ConvMlp, Mlp, NoChannelMixer
+from nas_explorer.search_space.channel_mixers.mlp import (
+    ConvMlp,
+    Mlp,
+    NoChannelMixer,
+    ShortcutConvMlp,
+)
 from nas_explorer.search_space.downsampling import (
     ConvDownsampling,
     DepthwiseDownsampling,
@@ -16,10 +21,16 @@ from nas_explorer.search_space.downsampling import (
     PatchMerging,
     PoolDownsampling,
 )
-from nas_explorer.search_space.heads import DistilledHead, MlpHead, PooledHead
+from nas_explorer.search_space.heads import DistilledHead, MlpHead, PooledHead, WideHead
 from nas_explorer.search_space.norms import Affine, BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
 from nas_explorer.search_space.shapes import Shape, conv_size, scaled
-from nas_explorer.search_space.stems import ConvStem, MultiScaleStem, PatchStem, TwoConvStem
+from nas_explorer.search_space.stems import (
+    ConvStem,
+    MultiScaleStem,
+    PatchStem,
+    ThreeConvStem,
+    TwoConvStem,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -39,6 +50,7 @@ MAP = Shape(48, 8, 6)
         # and nine weights and a bias for each gate
         (ConvGlu(), 48 * 256 + 256 + 128 * 48 + 48 + 128 * 10),
         (ConvMlp(ratio=2, kernel_size=5), 48 * 96 + 96 + 96 * 26 + 96 * 48 + 48),
+        (ShortcutConvMlp(ratio=2, kernel_size=5), 48 * 96 + 96 + 96 * 26 + 96 * 48 + 48),
         (ConvFirstMlp(ratio=2), 48 * 9 + 96 + 48 * 96 + 96 + 96 * 48 + 48),
         (NoChannelMixer(), 0),
         (LayerNorm(), 96),
@@ -51,6 +63,7 @@ MAP = Shape(48, 8, 6)
         (NoNorm(), 0),
         (ConvStem(kernel_size=3, stride=2), 48 * 9 * 20 + 20 + 40),
         (ConvStem(kernel_size=7, stride=4, norm=NoNorm()), 48 * 49 * 20 + 20),
+        (ThreeConvStem(hidden=10), 48 * 90 + 20 + 10 * 90 + 20 + 10 * 4 * 20),
         (TwoConvStem(hidden=10), 48 * 9 * 10 + 20 + 10 * 9 * 20 + 40),
         (TwoConvStem(hidden=10, bias=True, norm=NoNorm()), 48 * 90 + 10 + 10 * 180 + 20),
         (PatchStem(patch_size=4, norm=RMSNorm()), 48 * 16 * 20 + 20 + 20),
@@ -66,6 +79,7 @@ MAP = Shape(48, 8, 6)
         (DepthwiseDownsampling(), 12 * 20 * (49 + 9) + 3 * 40 + 20 * 20),
         (PooledHead(), 48 * 20 + 20 + 96),
         (PooledHead(norm=NoNorm()), 48 * 20 + 20),
+        (WideHead(features=64, bias=True, norm_last=True), 48 * 64 + 64 + 128 + 64 * 20 + 20),
         (DistilledHead(), 2 * (48 * 20 + 20) + 96),
         # 192 hidden channels, a layer norm of them
         (MlpHead(), 96 + 48 * 192 + 192 + 2 * 192 + 192 * 20 + 20),

@@ -1,0 +1,30 @@
+"""A map together with what a module makes of it.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from torch import Tensor, nn
+
+
+class Gate(nn.Module):
+    """A map times what a module makes of it."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW * self.attention(x_BCHW)
+
+
+class Shortcut(nn.Module):
+    """A map plus what a module makes of it."""
+
+    def __init__(self, branch: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW + self.branch(x_BCHW)
