@@ -72,7 +72,7 @@ class MetaFormerBlock(Block):
 class IntegrationBlock(MetaFormerBlock):
     """A MetaFormer block behind one more token mixer without a norm (Zhang et al., CAS-ViT, 2024).
 
-    arXiv:2408.03703, section 3.3: the first is local, the second draws from the whole map.
+    arXiv:2408.03703: the first is local, the second draws from the whole map.
     """
 
     name = "integration"

@@ -54,7 +54,7 @@ class Mlp(ChannelMixer):
 class ConvMlp(Mlp):
     """A perceptron with a depthwise convolution before its activation (Wang et al., PVTv2, 2021).
 
-    arXiv:2106.13797, section 3.3; also the channel mixer of VAN (Guo et al., 2022).
+    arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022).
     """
 
     name = "conv_mlp"

@@ -91,8 +91,8 @@ class AdditiveMixing(nn.Module):
 class ConvAdditiveMixer(TokenMixer):
     """Queries and keys, weighed by place and by channel, are added, convolved, and gate the values.
 
-    Zhang et al., CAS-ViT, 2024, section 3.2. All convolutions over places are 3x3 there; as in the
-    authors' code the output map is depthwise.
+    Zhang et al., CAS-ViT, 2024. All convolutions over places are 3x3 there; as in the authors' code
+    the output map is depthwise.
     """
 
     name = "conv_additive"
@@ -130,7 +130,7 @@ class ConvAdditiveMixer(TokenMixer):
 class LocalIntegration(TokenMixer):
     """1x1, batch norm, depthwise, activation, 1x1: comes before the mixer in CAS-ViT's blocks.
 
-    Zhang et al., CAS-ViT, 2024, figure 3 (integration subnet).
+    Zhang et al., CAS-ViT, 2024, as in the authors' code.
     """
 
     name = "local_integration"

@@ -54,7 +54,7 @@ class Modulation(nn.Module):
 class FocalModulation(TokenMixer):
     """Contexts of growing reach, gated at each place and summed, modulate a query (FocalNet).
 
-    Yang et al., 2022, section 3.2: each level convolves the one before, the last is the mean of
+    Yang et al., 2022: each level convolves the one before, the last is the mean of
     the map. Kernels stay as they are on maps that they reach beyond.
     """
 

@@ -159,7 +159,7 @@ def test_without_the_channels_additive_mixing_is_local() -> None:
 
 @pytest.mark.parametrize("mean", [False, True])
 def test_focal_modulation_is_the_formula(mean: bool) -> None:
-    """Yang et al., 2022, section 3.2, level by level."""
+    """Yang et al., 2022, level by level."""
     torch.manual_seed(0)
     shape = Shape(4, 6, 5)
     module = FocalModulation(levels=2, mean=mean).build(shape)
