@@ -146,8 +146,7 @@ class ResidualBlock(Block):
     """One token mixer and its residual, without a norm of the block's own.
 
     With ``bottleneck_conv`` or ``basic_conv`` and an activated residual it is ResNet's block (He
-    et al., 2016, figure 5); with ``bottleneck_conv`` of many depthwise channels and a plain
-    residual MobileNetV2's inverted residual (Sandler et al., 2018, figure 3).
+    et al., 2016, figure 5). MobileNetV2's is ``channel`` with ``inverted_residual`` and no norm.
     """
 
     name = "residual"

@@ -10,13 +10,12 @@ from typing import Annotated, Self
 
 from torch import Tensor, nn
 
-from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
+from .activations import ACTIVATION, activation
 from .base import Downsampling
 from .conv_norm import conv_norm
-from .domains import YES_NO, Choice, Positive
+from .domains import Choice, Positive
 from .mixers.bottleneck import (
     GROUPS,
-    OPERATION,
     basic_layers,
     bottleneck_layers,
     uneven_groups,
@@ -40,18 +39,17 @@ class StridedResidual(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualDownsampling(Downsampling):
-    """What the residual blocks with a stride share."""
+    """What the residual blocks with a stride share.
+
+    The shortcut is a 1x1 convolution with the same stride and a batch norm.
+    """
 
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the kernel that has the stride in pixels: 3, 5 or 7."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes the channels alone."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """Inside the branch."""
-    last_activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
-    """After the sum, or after the branch where there is no shortcut; or ``none``."""
-    shortcut: Annotated[bool, YES_NO] = True
-    """Whether a 1x1 convolution with the same stride and a batch norm is added to the branch."""
+    """Inside the branch, and after the sum."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -64,13 +62,9 @@ class ResidualDownsampling(Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        layers = self.branch(shape, width)
-        if self.shortcut:
-            shortcut = conv_norm(shape.channels, width, stride=self.stride)
-            return StridedResidual(nn.Sequential(layers), shortcut, self.last_activation)
-        if self.last_activation != "none":
-            layers["act"] = activation(self.last_activation)
-        return nn.Sequential(layers)
+        branch = nn.Sequential(self.branch(shape, width))
+        shortcut = conv_norm(shape.channels, width, stride=self.stride)
+        return StridedResidual(branch, shortcut, self.activation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,27 +87,24 @@ class BasicDownsampling(ResidualDownsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class BottleneckDownsampling(ResidualDownsampling):
-    """The first bottleneck block of a stage: its middle has the stride.
+    """The first bottleneck block of a stage (He et al., 2016, figure 5, right).
 
-    He et al., 2016, figure 5, right, with the stride where torchvision has it. Without shortcut
-    and last activation it is the first inverted residual of a stage of MobileNetV2 (Sandler et
-    al., 2018, table 1).
+    Its middle has the stride, as in torchvision. In the hybrid network of Han et al., 2022,
+    arXiv:2202.02777, section 4, the mean over 2x2 has it, before the convolution.
     """
 
     name = "bottleneck"
 
     expansion: Annotated[float, Positive()] = 0.5
-    """Inner channels over those of the input: below 1 in ResNet, above in MobileNetV2."""
-    operation: Annotated[str, OPERATION] = "dense"
-    """The middle: dense or depthwise convolution, or the maximum, which has no norm."""
+    """Inner channels over those of the input."""
+    operation: Annotated[str, Choice(("conv", "max", "mean_conv"))] = "conv"
+    """The middle: a convolution, the maximum, which has no norm, or the mean and a convolution."""
     groups: Annotated[int, GROUPS] = 1
-    """Groups of a dense convolution, 1 to 64; must divide the inner channels."""
-    first: Annotated[bool, YES_NO] = True
-    """Whether there is a first 1x1 convolution; without, the inner channels are the input's."""
+    """Groups of the convolution, 1 to 64; must divide the inner channels."""
 
     def inner(self, shape: Shape) -> int:
         """Return the inner channels, at least 1."""
-        return scaled(shape.channels, self.expansion) if self.first else shape.channels
+        return scaled(shape.channels, self.expansion)
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must share the inner channels evenly."""
@@ -121,13 +112,15 @@ class BottleneckDownsampling(ResidualDownsampling):
         return super().refuses(shape, width) or uneven
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the expansion that of whole channels; leave out groups where nothing has them."""
-        groups = self.groups if self.operation == "dense" else 1
-        return replace(self, expansion=self.inner(shape) / shape.channels, groups=groups)
+        """Make the expansion that of whole channels; leave out what makes no difference."""
+        same = replace(self, expansion=self.inner(shape) / shape.channels)
+        if self.operation == "max":
+            return replace(same, groups=1)
+        return replace(same, operation="conv") if self.stride == 1 else same
 
     def branch(self, shape: Shape, width: int) -> "OrderedDict[str, nn.Module]":
         """Build the layers of the branch."""
-        layers = bottleneck_layers(
+        return bottleneck_layers(
             shape.channels,
             width,
             self.inner(shape),
@@ -137,6 +130,3 @@ class BottleneckDownsampling(ResidualDownsampling):
             groups=self.groups,
             act=self.activation,
         )
-        if not self.first:
-            del layers["conv1"]
-        return layers

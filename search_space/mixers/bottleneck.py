@@ -1,4 +1,4 @@
-"""The convolutions of residual blocks: basic, bottleneck and inverted bottleneck."""
+"""The convolutions of residual networks' basic and bottleneck blocks."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -13,11 +13,11 @@ from ..domains import Choice, IntRange, Positive
 from ..shapes import Shape, scaled
 from .kernels import KERNEL, reaching_kernel
 
-OPERATION = Choice(("dense", "depthwise", "max"))
-"""What a bottleneck does to places: a dense or depthwise convolution, or the maximum."""
+OPERATION = Choice(("conv", "max"))
+"""What a bottleneck does to places: a convolution, or the maximum."""
 
 GROUPS = IntRange(1, 64)
-"""Legal numbers of groups of a dense convolution."""
+"""Legal numbers of groups."""
 
 
 def basic_layers(
@@ -41,12 +41,18 @@ def bottleneck_layers(
     groups: int,
     act: str,
 ) -> "OrderedDict[str, nn.Module]":
-    """Return 1x1 convolution, an operation on places, 1x1 convolution, with batch norms."""
+    """Return 1x1 convolution, an operation on places, 1x1 convolution, with batch norms.
+
+    The operation is ``conv``, ``max``, or ``mean_conv``: the mean over ``stride`` x ``stride``
+    places, then the convolution.
+    """
     layers = OrderedDict[str, nn.Module](conv1=conv_norm(channels, inner, act=act))
     if operation == "max":
         layers["conv2"] = nn.MaxPool2d(kernel_size, stride, kernel_size // 2)
     else:
-        groups = inner if operation == "depthwise" else groups
+        if operation == "mean_conv":
+            layers["pool"] = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
+            stride = 1
         layers["conv2"] = conv_norm(
             inner, inner, kernel_size, stride=stride, groups=groups, act=act
         )
@@ -56,7 +62,7 @@ def bottleneck_layers(
 
 def uneven_groups(operation: str, groups: int, inner: int) -> str | None:
     """Return why the groups cannot share the inner channels, or none."""
-    if operation != "dense" or inner % groups == 0:
+    if operation == "max" or inner % groups == 0:
         return None
     return f"groups must divide the inner channels, but got groups {groups} and {inner} channels"
 
@@ -110,18 +116,16 @@ class BasicConv(TokenMixer):
 class BottleneckConv(TokenMixer):
     """1x1 convolution, convolution, 1x1 convolution, with batch norms.
 
-    With few inner channels it is the branch of ResNet's bottleneck block (He et al., 2016,
-    figure 5, right), with groups that of ResNeXt (Xie et al., 2017), with the maximum that of
-    Han et al., 2022; with many and a depthwise convolution that of MobileNetV2's inverted
-    residual (Sandler et al., 2018, figure 3).
+    The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right); with groups that of
+    ResNeXt (Xie et al., 2017, arXiv:1611.05431), with the maximum that of Han et al., 2022. Widened
+    and depthwise it is the channel mixer ``inverted_residual``.
     """
 
     name = "bottleneck_conv"
     traits = Traits(
         catalogue=("M33",),
         paper="He et al., Deep Residual Learning for Image Recognition, 2016, arXiv:1512.03385; "
-        "Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, 2018, "
-        "arXiv:1801.04381",
+        "Han et al., Learning Features with Parameter-Free Layers, 2022, arXiv:2202.02777",
         code="pytorch/vision",
         reach="local",
         weights="static",
@@ -131,11 +135,11 @@ class BottleneckConv(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the middle kernel in pixels, odd, 1 to 31."""
     expansion: Annotated[float, Positive()] = 0.25
-    """Inner channels over channels: below 1 in ResNet, above in MobileNetV2."""
-    operation: Annotated[str, OPERATION] = "dense"
-    """The middle: dense or depthwise convolution, or the maximum, which has no norm."""
+    """Inner channels over channels."""
+    operation: Annotated[str, OPERATION] = "conv"
+    """The middle: a convolution, or the maximum, which has no norm."""
     groups: Annotated[int, GROUPS] = 1
-    """Groups of a dense convolution, 1 to 64; must divide the inner channels."""
+    """Groups of the convolution, 1 to 64; must divide the inner channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the first convolution and the middle one."""
 
@@ -149,12 +153,11 @@ class BottleneckConv(TokenMixer):
 
     def canonical(self, shape: Shape) -> Self:
         """Clip the kernel to what the map can fill, and the expansion to whole channels."""
-        dense = self.operation == "dense"
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),
             expansion=self.inner(shape) / shape.channels,
-            groups=self.groups if dense else 1,
+            groups=1 if self.operation == "max" else self.groups,
         )
 
     def build(self, shape: Shape) -> nn.Module:

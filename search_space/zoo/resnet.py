@@ -11,12 +11,14 @@ from functools import partial
 
 from ..architecture import Architecture, Stage
 from ..base import Downsampling, TokenMixer
-from ..blocks import NoBlock, ResidualBlock
+from ..blocks import ChannelBlock, NoBlock, ResidualBlock
+from ..channel_mixers.inverted import InvertedResidual
+from ..conv_norm import divisible
+from ..downsampling import InvertedResidualDownsampling
 from ..heads import PooledHead, WideHead
 from ..mixers.bottleneck import BasicConv, BottleneckConv
 from ..norms import BatchNorm, NoNorm
 from ..residual_downsampling import BasicDownsampling, BottleneckDownsampling
-from ..residuals import PlainResidual
 from ..shapes import Shape
 from ..stems import ConvStem
 from .entry import ZooEntry
@@ -35,18 +37,20 @@ _BASIC = {
 }
 _RESNET = "pytorch/vision, torchvision/models/resnet.py"
 
-# Name: depths, inner channels of the first stage, groups, operation, what is printed, where.
+# Name: depths, inner channels of the first stage, groups, operation of the blocks, that of those
+# with a stride, what is printed, where.
 _PFLAYER = "naver-ai/PfLayer, README.md"
 _BOTTLENECK = {
-    "resnet50": (_MIDDLE, 64, 1, "dense", "25.557032M 4.089G", _RESNET),
-    "resnet101": ((3, 4, 23, 3), 64, 1, "dense", "44.549160M 7.801G", _RESNET),
-    "resnet152": ((3, 8, 36, 3), 64, 1, "dense", "60.192808M 11.514G", _RESNET),
-    "resnext50_32x4d": (_MIDDLE, 128, 32, "dense", "25.028904M 4.23G", _RESNET),
-    "resnext101_32x8d": ((3, 4, 23, 3), 256, 32, "dense", "88.791336M 16.414G", _RESNET),
-    "resnext101_64x4d": ((3, 4, 23, 3), 256, 64, "dense", "83.455272M 15.46G", _RESNET),
-    "wide_resnet50_2": (_MIDDLE, 128, 1, "dense", "68.883240M 11.398G", _RESNET),
-    "wide_resnet101_2": ((3, 4, 23, 3), 128, 1, "dense", "126.886696M 22.753G", _RESNET),
-    "resnet50_max": (_MIDDLE, 64, 1, "max", "14.2M 2.2G", _PFLAYER),
+    "resnet50": (_MIDDLE, 64, 1, "conv", "conv", "25.557032M 4.089G", _RESNET),
+    "resnet101": ((3, 4, 23, 3), 64, 1, "conv", "conv", "44.549160M 7.801G", _RESNET),
+    "resnet152": ((3, 8, 36, 3), 64, 1, "conv", "conv", "60.192808M 11.514G", _RESNET),
+    "resnext50_32x4d": (_MIDDLE, 128, 32, "conv", "conv", "25.028904M 4.23G", _RESNET),
+    "resnext101_32x8d": ((3, 4, 23, 3), 256, 32, "conv", "conv", "88.791336M 16.414G", _RESNET),
+    "resnext101_64x4d": ((3, 4, 23, 3), 256, 64, "conv", "conv", "83.455272M 15.46G", _RESNET),
+    "wide_resnet50_2": (_MIDDLE, 128, 1, "conv", "conv", "68.883240M 11.398G", _RESNET),
+    "wide_resnet101_2": ((3, 4, 23, 3), 128, 1, "conv", "conv", "126.886696M 22.753G", _RESNET),
+    "resnet50_max": (_MIDDLE, 64, 1, "max", "max", "14.2M 2.2G", _PFLAYER),
+    "resnet50_hybrid": (_MIDDLE, 64, 1, "max", "mean_conv", "17.3M 2.6G", _PFLAYER),
 }
 
 
@@ -90,57 +94,37 @@ def basic_resnet(depths: Sequence[int]) -> Architecture:
 
 
 def bottleneck_resnet(
-    depths: Sequence[int], inner: int, groups: int, operation: str
+    depths: Sequence[int], inner: int, groups: int, operation: str, strided: str
 ) -> Architecture:
     """Return a ResNet of bottlenecks with ``inner`` channels in the first stage."""
     share = inner / 256
     first, later = (
-        BottleneckDownsampling(
-            stride=stride, expansion=expansion, groups=groups, operation=operation
-        )
-        for stride, expansion in ((1, 4 * share), (2, 2 * share))
+        BottleneckDownsampling(stride=stride, expansion=expansion, groups=groups, operation=each)
+        for stride, expansion, each in ((1, 4 * share, operation), (2, 2 * share, strided))
     )
     mixer = BottleneckConv(expansion=share, groups=groups, operation=operation)
     return resnet(256, first, [later] * 3, [mixer] * 4, depths)
 
 
-def divisible(channels: float) -> int:
-    """Return the multiple of 8 nearest to ``channels``, not below nine tenths of it."""
-    nearest = max(8, int(channels + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * channels else nearest
-
-
 def mobilenet_v2(multiplier: float) -> Architecture:
     """Return a MobileNetV2 with its widths times ``multiplier``."""
-    block = ResidualBlock(
-        mixer=BottleneckConv(expansion=6, operation="depthwise", activation="relu6"),
-        residual=PlainResidual(),
-    )
+    block = ChannelBlock(channel_mixer=InvertedResidual(ratio=6), norm=NoNorm())
     stages = [Stage(width=divisible(32 * multiplier), depth=1, blocks=(NoBlock(),))]
-    for width, depth, stride in (
-        (16, 1, 1),
-        (24, 2, 2),
-        (32, 3, 2),
-        (64, 4, 2),
-        (96, 3, 1),
-        (160, 3, 2),
-        (320, 1, 1),
+    for width, depth, stride, ratio in (
+        (16, 1, 1, 1),
+        (24, 2, 2, 6),
+        (32, 3, 2, 6),
+        (64, 4, 2, 6),
+        (96, 3, 1, 6),
+        (160, 3, 2, 6),
+        (320, 1, 1, 6),
     ):
-        down = BottleneckDownsampling(
-            stride=stride,
-            expansion=6,
-            operation="depthwise",
-            activation="relu6",
-            last_activation="none",
-            shortcut=False,
-            first=width > 16,
-        )
         stages.append(
             Stage(
                 width=divisible(width * multiplier),
                 depth=max(1, depth - 1),
                 blocks=(block if depth > 1 else NoBlock(),),
-                downsampling=down,
+                downsampling=InvertedResidualDownsampling(ratio=ratio, stride=stride),
             )
         )
     return Architecture(
@@ -163,14 +147,14 @@ def entries() -> Iterator[ZooEntry]:
             source=_RESNET,
             make=partial(basic_resnet, depths),
         )
-    for name, (depths, inner, groups, operation, printed, source) in _BOTTLENECK.items():
+    for name, (depths, inner, groups, operation, strided, printed, source) in _BOTTLENECK.items():
         yield ZooEntry(
             name=name,
             family="ResNeXt" if groups > 1 else "ResNet",
             resolution=224,
             printed=printed,
             source=source,
-            make=partial(bottleneck_resnet, depths, inner, groups, operation),
+            make=partial(bottleneck_resnet, depths, inner, groups, operation, strided),
         )
     yield ZooEntry(
         name="mobilenet_v2",

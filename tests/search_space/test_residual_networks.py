@@ -17,7 +17,6 @@ from nas_explorer.search_space.residual_downsampling import (
 from nas_explorer.search_space.residuals import ActivatedResidual, PlainResidual
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import ConvStem, PatchStem, SeparableStem
-from nas_explorer.search_space.zoo.resnet import divisible
 from torch.nn import functional as F
 
 MAP = Shape(16, 9, 8)
@@ -28,21 +27,14 @@ MAP = Shape(16, 9, 8)
     ("component", "count"),
     [
         (BasicDownsampling(), 9 * 16 * 20 + 40 + 9 * 400 + 40 + 320 + 40),
-        (BasicDownsampling(shortcut=False), 9 * 16 * 20 + 40 + 9 * 400 + 40),
         (BottleneckDownsampling(), 16 * 8 + 16 + 9 * 64 + 16 + 160 + 40 + 320 + 40),
         (
             BottleneckDownsampling(expansion=1, operation="max"),
             256 + 32 + 320 + 40 + 320 + 40,
         ),
         (
-            BottleneckDownsampling(
-                expansion=6, operation="depthwise", shortcut=False, last_activation="none"
-            ),
-            16 * 96 + 192 + 9 * 96 + 192 + 96 * 20 + 40,
-        ),
-        (
-            BottleneckDownsampling(first=False, operation="depthwise", shortcut=False),
-            9 * 16 + 32 + 320 + 40,
+            BottleneckDownsampling(operation="mean_conv"),
+            128 + 16 + 9 * 64 + 16 + 160 + 40 + 320 + 40,
         ),
         (BottleneckDownsampling(groups=4), 128 + 16 + 9 * 16 + 16 + 160 + 40 + 320 + 40),
         (SeparableDownsampling(), 320 + 40 + 180 + 40),
@@ -66,7 +58,10 @@ def test_weights_by_hand(component: Resampler | Head, count: int) -> None:
     assert sum(each.numel() for each in module.parameters()) == count
 
 
-@pytest.mark.parametrize("down", [BasicDownsampling(), BottleneckDownsampling()])
+@pytest.mark.parametrize(
+    "down",
+    [BasicDownsampling(), BottleneckDownsampling(), BottleneckDownsampling(operation="mean_conv")],
+)
 def test_a_strided_block_is_branch_and_shortcut(down: BasicDownsampling) -> None:
     torch.manual_seed(0)
     module = down.build(MAP, 20).eval()
@@ -81,9 +76,10 @@ def test_a_strided_block_is_branch_and_shortcut(down: BasicDownsampling) -> None
 
 
 def test_what_a_strided_block_does_not_have_makes_no_difference() -> None:
-    depthwise = BottleneckDownsampling(operation="depthwise", first=False)
-    other = BottleneckDownsampling(operation="depthwise", first=False, groups=2, expansion=3)
-    assert depthwise.canonical(MAP) == other.canonical(MAP)
+    first = BottleneckDownsampling(operation="max")
+    assert first.canonical(MAP) == BottleneckDownsampling(operation="max", groups=2).canonical(MAP)
+    even, odd = (BottleneckDownsampling(stride=1, operation=each) for each in ("conv", "mean_conv"))
+    assert even.canonical(MAP) == odd.canonical(MAP)
     assert BottleneckDownsampling(groups=3).refuses(MAP, 20) == (
         "groups must divide the inner channels, but got groups 3 and 8 channels"
     )
@@ -121,7 +117,7 @@ def test_a_residual_block_is_its_mixer_with_a_sum() -> None:
 
 
 def test_the_same_block_in_other_words_has_the_same_digest() -> None:
-    mixer = BottleneckConv(expansion=6, operation="depthwise", activation="relu6")
+    mixer = BottleneckConv(activation="relu6")
     one = ResidualBlock(mixer=mixer, residual=PlainResidual())
     other = MetaFormerBlock(
         mixer=mixer, norm=NoNorm(), channel_mixer=NoChannelMixer(), residual=PlainResidual()
@@ -130,8 +126,3 @@ def test_the_same_block_in_other_words_has_the_same_digest() -> None:
     assert len(digests) == 1
     activated = ResidualBlock(mixer=mixer, residual=ActivatedResidual(activation="relu6"))
     assert network(Stage(width=8, depth=2, blocks=(activated,))).digest not in digests
-
-
-def test_widths_of_a_thinner_mobilenet() -> None:
-    # 0.75 x 32 = 24; 0.35 x 32 = 11.2 would be 8, less than nine tenths of it
-    assert [divisible(each) for each in (24, 11.2, 33.6, 4, 1792)] == [24, 16, 32, 8, 1792]
