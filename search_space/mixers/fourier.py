@@ -35,6 +35,14 @@ def full_precision(x: Tensor) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def require_size(x_BCHW: Tensor, size: Size) -> None:
+    """Raise ``ValueError`` where a map does not have the size that weights were made for."""
+    given = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+    if given != size:
+        sides = f"{given[0]}x{given[1]}"
+        raise ValueError(f"the map must be {size[0]}x{size[1]} pixels, but got {sides}")
+
+
 def at_least_float32(x: Tensor) -> Tensor:
     """Return ``x`` in a precision that Fourier transforms exist in."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
@@ -169,14 +177,12 @@ def _transformed(
         real: Whether the imaginary part is not needed; the real one comes in its place.
     """
     P, Q = factors(count)
+    turn = 1 if inverse else -1
     given = range(start // Q, -(-(start + parts[0].shape[-1]) // Q))
     padding = (start - Q * given.start, Q * given.stop - start - parts[0].shape[-1])
     blocks = [F.pad(part, padding).unflatten(-1, (len(given), Q)) for part in parts]
-    turn = 1 if inverse else -1
-
     cos, sin = _waves(range(P), given, P, parts[0])
-    first = torch.cat((torch.cat((cos, -turn * sin), 1), torch.cat((turn * sin, cos), 1)))
-    first = first[:, : len(parts) * len(given)]
+    first = _rotation(cos, turn * sin)[:, : len(parts) * len(given)]
     re, im = (first @ torch.cat(blocks, dim=-2)).chunk(2, dim=-2)
 
     cos, sin = _waves(range(P), range(Q), count, parts[0])
@@ -184,8 +190,13 @@ def _transformed(
 
     columns = range(wanted.start // P, -(-wanted.stop // P))
     cos, sin = _waves(range(Q), columns, Q, parts[0])
-    second = torch.cat((torch.cat((cos, turn * sin), 1), torch.cat((-turn * sin, cos), 1)))
-    out = (twiddled @ second[:, : len(columns) if real else None]).unflatten(-1, (-1, len(columns)))
-    first_out = wanted.start - P * columns.start
-    ordered = out.movedim(-1, -3).flatten(-3, -2)[..., first_out : first_out + len(wanted), :]
+    second = _rotation(cos, -turn * sin)[:, : len(columns) if real else None]
+    out = (twiddled @ second).unflatten(-1, (-1, len(columns)))
+    skipped = wanted.start - P * columns.start
+    ordered = out.movedim(-1, -3).flatten(-3, -2)[..., skipped : skipped + len(wanted), :]
     return ordered[..., 0], ordered[..., -1]
+
+
+def _rotation(cos: Tensor, sin: Tensor) -> Tensor:
+    """Return the matrix that works on real parts above imaginary ones as cos + i sin does."""
+    return torch.cat((torch.cat((cos, -sin), dim=1), torch.cat((sin, cos), dim=1)))

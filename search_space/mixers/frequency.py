@@ -17,7 +17,14 @@ from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Positive
 from ..shapes import Shape, scaled
-from .fourier import TRANSFORM, at_least_float32, from_spectrum, full_precision, spectrum
+from .fourier import (
+    TRANSFORM,
+    at_least_float32,
+    from_spectrum,
+    full_precision,
+    require_size,
+    spectrum,
+)
 
 
 class FourierSum(nn.Module):
@@ -69,11 +76,13 @@ class SpectralProduct(nn.Module):
         super().__init__()
         sizes = (2, shape.channels, shape.height, shape.width // 2 + 1)
         self.weight_2CHV = nn.Parameter(0.02 * torch.randn(sizes))
+        self.size = (shape.height, shape.width)
         self.transform = transform
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
-        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        size = self.size
+        require_size(x_BCHW, size)
         weight_CHV = torch.complex(*at_least_float32(self.weight_2CHV))
         product = spectrum(x_BCHW, size, self.transform) * weight_CHV
         return from_spectrum(product, size, self.transform, size).to(x_BCHW.dtype)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Choice, IntRange, Positive
 from ..shapes import Shape
-from .fourier import TRANSFORM, Size, convolve
+from .fourier import TRANSFORM, Size, convolve, require_size
 
 PROJECTION = Choice(("none", "linear", "glu"))
 """What follows a global convolution: nothing, or GELU and a 1x1 convolution, perhaps gated."""
@@ -46,10 +46,11 @@ def on_torus(kernel_CHW: Tensor, size: Size) -> Tensor:
 class GlobalConvolution(nn.Module):
     """One kernel a channel, made from the weights; the input by a factor a channel is added."""
 
-    def __init__(self, channels: int, *, skip: bool, project: str, transform: str) -> None:
+    def __init__(self, shape: Shape, *, skip: bool, project: str, transform: str) -> None:
         super().__init__()
-        self.skip_C11 = nn.Parameter(torch.randn(channels, 1, 1)) if skip else None
-        self.project = projection(channels, project)
+        self.size = (shape.height, shape.width)
+        self.skip_C11 = nn.Parameter(torch.randn(shape.channels, 1, 1)) if skip else None
+        self.project = projection(shape.channels, project)
         self.transform = transform
         self.band: Size | None = None
 
@@ -65,6 +66,7 @@ class GlobalConvolution(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
+        require_size(x_BCHW, self.size)
         y_BCHW = self.mixed(x_BCHW)
         if self.skip_C11 is not None:
             y_BCHW = y_BCHW + self.skip_C11 * x_BCHW
@@ -78,7 +80,7 @@ class SquashedConvolution(GlobalConvolution):
         self, mixer: "LongConv", shape: Shape, *, sides: Size, torus: Size, band: Size | None
     ) -> None:
         super().__init__(
-            shape.channels, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
+            shape, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
         )
         self.mixer = mixer
         self.band = band

@@ -24,11 +24,10 @@ class MultiScaleConvolution(GlobalConvolution):
         self, mixer: "StructuredGlobalConv", shape: Shape, *, side: int, scales: int
     ) -> None:
         super().__init__(
-            shape.channels, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
+            shape, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
         )
         self.mixer = mixer
         self.flat = mixer.layout == "sequence"
-        self.size = (1, shape.tokens) if self.flat else (shape.height, shape.width)
         grid = (2, shape.channels, side) if self.flat else (1, shape.channels, side, side)
         self.weights = nn.ParameterList(torch.randn(grid) for _ in range(scales))
         rates = torch.linspace(mixer.decay_min, mixer.decay_max, shape.channels)
@@ -73,7 +72,7 @@ class MultiScaleConvolution(GlobalConvolution):
         taps = self.taps() / self.norm
         height, width = self.size
         if self.flat:
-            after_CL, before_CL = taps[..., :width]
+            after_CL, before_CL = taps[..., : height * width]
             return torch.cat((after_CL, before_CL.flip(-1)), dim=-1)[:, None]
         middle = taps.shape[-1] // 2
         cropped = taps[0, :, middle - height : middle + height, middle - width : middle + width]

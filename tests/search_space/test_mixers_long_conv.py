@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.search_space.mixers.frequency import GlobalFilter
 from nas_explorer.search_space.mixers.long_conv import LongConv, SquashedConvolution
 from nas_explorer.search_space.mixers.structured_global_conv import (
     MultiScaleConvolution,
@@ -239,3 +240,12 @@ def test_a_single_grid_has_no_scales() -> None:
     large = StructuredGlobalConv(grid=64, combine="sum", decay_min=3.0, interpolation="nearest")
     assert large.canonical(shape) == StructuredGlobalConv(grid=8)
     assert large.canonical(Shape(4, 40, 40)) == large
+
+
+def test_maps_of_another_size_are_refused() -> None:
+    mixers = (LongConv(), StructuredGlobalConv(), StructuredGlobalConv(layout="sequence"))
+    for mixer in (*mixers, GlobalFilter()):
+        module = mixer.build(Shape(4, 6, 5))
+        for size in ((5, 6), (6, 4), (12, 10)):
+            with pytest.raises(ValueError, match="must be 6x5 pixels, but got"):
+                module(torch.zeros(1, 4, *size))
