@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..enrichment import words
 from ..front import is_count
 from .filters import Between, Filter, Inside, with_filter
 from .parallel import Axis, read_box
@@ -19,6 +20,7 @@ def complete_view(view: View, snapshot: Snapshot) -> View:
     second = (*objectives[1:], metrics[-1])[0]
     x = view.x if view.x in metrics else second
     y = view.y if view.y in metrics else objectives[0]
+    kinds = words(columns)
     known = {"", "number", "seconds", "status", *columns.metrics, *columns.decisions}
     return replace(
         view,
@@ -29,6 +31,7 @@ def complete_view(view: View, snapshot: Snapshot) -> View:
         size=view.size if view.size in known else "",
         by=view.by if view.by in known else "",
         metric=view.metric if view.metric in metrics else objectives[0],
+        word=view.word if view.word in kinds else (*kinds, "mixer")[0],
     )
 
 

@@ -55,6 +55,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
                         for name, contents in (
                             ("explore", _explore()),
                             ("candidate", _candidate()),
+                            ("matters", _matters()),
                         )
                     ),
                 ]
@@ -92,6 +93,29 @@ def _candidate() -> list[Component]:
         section("network", "Network", network),
         section("provenance", "Measurements", html.Div(id="provenance")),
         section("difference", "Difference to another", html.Div(id="difference")),
+    ]
+
+
+def _matters() -> list[Component]:
+    importance = "Share of the metric's variance that each decision accounts for"
+    levels = "Effect of each answer to one decision"
+    represented = "How often answers stand on the front over how often they stand anywhere"
+    return [
+        html.Div(id="matters-controls", className="controls", role="group", **aria(label="What")),
+        html.Div(
+            [
+                section("importance", "Decisions", plot("importance", 460, importance)),
+                section("levels", "Answers", plot("levels", 460, levels)),
+            ],
+            className="halves",
+        ),
+        html.P(id="matters-note", className="note"),
+        section(
+            "represented",
+            "On the front",
+            plot("represented", 420, represented),
+            html.Div(id="represented-table"),
+        ),
     ]
 
 

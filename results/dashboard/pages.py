@@ -7,11 +7,14 @@ from functools import cached_property
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from . import candidate_part
+from ..effects import Effects, effects
+from ..enrichment import front_shares
+from . import candidate_part, matters
 from .actions import complete_view
 from .candidate_part import Pair, make_pair
 from .controls import axes_controls, filter_form, study_menu
 from .detail import detail
+from .filters import Filter, kept
 from .markup import joined, link, tag
 from .parallel import Axis, make_axes, parallel
 from .progress import progress
@@ -36,6 +39,17 @@ class Sight:
     def scene(self) -> Scene:
         """What the scatter draws."""
         return scene(self.snapshot.columns, self.view)
+
+    @cached_property
+    def effects(self) -> Effects | None:
+        """What each decision does to the metric looked at, among the candidates kept."""
+        return _effects(self.snapshot, self.view.metric, self.view.filters)
+
+    @cached_property
+    def shares(self) -> matters.Shares:
+        """How often answers stand on the front, among the candidates kept."""
+        columns, objectives = self.snapshot.columns, self.snapshot.settings.objectives
+        return front_shares(columns, objectives, self.view.word, kept(self.view.filters, columns))
 
     @cached_property
     def pair(self) -> Pair:
@@ -69,9 +83,18 @@ def _axes(snapshot: Snapshot) -> Sequence[Axis]:
     return make_axes(snapshot.columns, snapshot.settings.objectives)
 
 
+@once_a_version
+def _effects(snapshot: Snapshot, name: str, filters: Sequence[Filter]) -> Effects | None:
+    return effects(snapshot.columns, name, kept(filters, snapshot.columns))
+
+
 _progress = once_a_version(progress)
 Texts = Mapping[str, Callable[[Sight], Markup]]
-TITLES: Mapping[Page, str] = {"explore": "Explore", "candidate": "Candidate"}
+TITLES: Mapping[Page, str] = {
+    "explore": "Explore",
+    "candidate": "Candidate",
+    "matters": "What matters",
+}
 
 
 # On every page ----------------------------------------------------------------------------------
@@ -148,6 +171,11 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "costs": lambda at: candidate_part.cost_by_part(at.pair, at.view),
         "curves": lambda at: candidate_part.curves(at.pair),
     },
+    "matters": {
+        "importance": lambda at: matters.importance(at.effects),
+        "levels": lambda at: matters.levels(at.effects, at.view),
+        "represented": lambda at: matters.represented(at.shares),
+    },
 }
 """Figures of each page, by their place."""
 OF_STUDY = ("progress",)
@@ -166,6 +194,11 @@ TEXTS: Mapping[Page, Texts] = {
         "provenance": lambda at: candidate_part.provenance(at.pair),
         "parts": lambda at: candidate_part.parts(at.pair),
         "difference": lambda at: candidate_part.difference(at.pair),
+    },
+    "matters": {
+        "matters-controls": lambda at: matters.controls(at.snapshot, at.view, at.effects),
+        "matters-note": lambda at: matters.matters_note(at.effects, at.view),
+        "represented-table": lambda at: matters.represented_table(at.shares, at.view),
     },
 }
 """Texts of each page, by their place."""

@@ -132,6 +132,9 @@ def _zoo() -> list[Reference]:
     return zoo_references()
 
 
+_REMEMBERED = 16
+
+
 def once_a_version(make: Callable[..., Any]) -> Callable[..., Any]:
     """Remember what was last made of each snapshot; the snapshot comes first."""
     made: dict[tuple[Any, ...], tuple[int, Any]] = {}
@@ -141,7 +144,10 @@ def once_a_version(make: Callable[..., Any]) -> Callable[..., Any]:
         version, value = made.get(key, (0, None))
         if version != snapshot.version:
             value = make(snapshot, *rest)
+            made.pop(key, None)
             made[key] = (snapshot.version, value)
+            if len(made) > _REMEMBERED:
+                made.pop(next(iter(made)))
         return value
 
     return remembering

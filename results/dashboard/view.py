@@ -47,6 +47,8 @@ class View:
     """Metric whose decisions matter; empty: the first objective."""
     decision: str = ""
     """Decision whose values are looked at; empty: the one that matters most."""
+    word: str = "mixer"
+    """Kind of decision whose answers on the front are looked at."""
     studies: tuple[str, ...] = ()
     """Studies compared with this one."""
     sort: str = "number"
@@ -97,7 +99,7 @@ class View:
         return replace(view, page=page, filters=tuple(filters), studies=compared)
 
 
-_TEXTS = ("page", "x", "y", "colour", "size", "by", "weight", "metric", "decision", "sort")
+_TEXTS = ("page", "x", "y", "colour", "size", "by", "weight", "metric", "decision", "word", "sort")
 _LISTS = ("scales", "extras")
 _NUMBERS = ("candidate", "other", "start")
 

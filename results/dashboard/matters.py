@@ -1,0 +1,176 @@
+"""The page of what matters: the effect of each decision, and what stands out on the front."""
+
+from html import escape
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from ..effects import FEWEST, Effect, Effects, effect_title
+from ..enrichment import Share, words
+from ..front import is_count
+from ..plots import BLUE, VERMILLION, short_path, tick_format
+from .controls import menu, same
+from .markup import heads, joined, row, scrolled, tag
+from .source import Snapshot
+from .table_part import metric_names
+from .theme import GREY, new_figure, said
+from .view import View
+
+MOST = 15
+"""Decisions that are drawn."""
+Shares = tuple[int, int, list[Share]]
+
+
+def controls(snapshot: Snapshot, view: View, found: Effects | None) -> Markup:
+    """Return the choice of the metric, the decision and the kind of answers."""
+    shown = [] if found is None else found.decisions
+    decisions = [("", "the one that matters most")]
+    decisions += [(each.path, short_path(each.path)) for each in shown]
+    return joined(
+        (
+            menu("metric", "metric", same(metric_names(snapshot)), view.metric, drops="decision"),
+            menu("decision", "decision", decisions, view.decision),
+            menu("word", "on the front", same(words(snapshot.columns)), view.word),
+        )
+    )
+
+
+def importance(found: Effects | None) -> go.Figure:
+    """Return the share of each decision, with its interval and what chance would give."""
+    figure = new_figure(xaxis={"title": {"text": "share of variance"}, "tickformat": ".0%"})
+    if found is None:
+        return said(figure, f"Fewer than {FEWEST} candidates, or all alike.")
+    shown = list(found.decisions[:MOST])
+    names = [escape(short_path(each.path)) for each in shown]
+    figure.add_bar(
+        y=names,
+        x=[each.share for each in shown],
+        orientation="h",
+        name="share",
+        marker={"color": BLUE},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, each.high - each.share) for each in shown],
+            "arrayminus": [max(0.0, each.share - each.low) for each in shown],
+            "color": GREY,
+        },
+        hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+    )
+    figure.add_scatter(
+        y=names,
+        x=[each.chance for each in shown],
+        mode="markers",
+        name="by chance (95 %)",
+        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": VERMILLION}},
+        hovertemplate="by chance up to %{x:.1%}<extra></extra>",
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return figure
+
+
+def chosen(found: Effects | None, view: View) -> Effect | None:
+    """Return the decision looked at: the one chosen, else the one that matters most."""
+    if found is None:
+        return None
+    by_path = {each.path: each for each in found.decisions}
+    return by_path.get(view.decision, found.decisions[0])
+
+
+def levels(found: Effects | None, view: View) -> go.Figure:
+    """Return the effect of each answer to the decision looked at."""
+    effect = chosen(found, view)
+    factor = is_count(view.metric)
+    axis = {"title": {"text": effect_title(view.metric)}, "type": "log" if factor else "linear"}
+    if not factor and tick_format(view.metric) == ".0%":
+        axis["tickformat"] = "+.1%"
+    figure = new_figure(xaxis=axis)
+    if effect is None:
+        return said(figure, "Nothing to show.")
+    shown = effect.levels
+    figure.add_scatter(
+        y=[f"{escape(each.label)} ({each.count:,})" for each in shown],
+        x=[each.effect for each in shown],
+        mode="markers",
+        name=escape(short_path(effect.path)),
+        marker={"color": BLUE, "size": 9},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each.high - each.effect for each in shown],
+            "arrayminus": [each.effect - each.low for each in shown],
+            "color": BLUE,
+        },
+        hovertemplate="%{y}: %{x}<extra></extra>",
+    )
+    figure.add_vline(1.0 if factor else 0.0, line={"color": GREY, "dash": "dot"})
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def matters_note(found: Effects | None, view: View) -> Markup:
+    """Return what the figures stand for."""
+    if found is None:
+        return Markup("")
+    effect = chosen(found, view)
+    name = "" if effect is None else short_path(effect.path)
+    return joined(
+        f"An additive model of {view.metric}{' by its logarithm' * is_count(view.metric)}, fitted "
+        f"to {found.count:,} candidates kept; all decisions together predict {found.explained:.0%} "
+        f"of its variance (cross-validated). Bars: 95 % intervals. Red: what 19 of 20 shuffled "
+        f"studies stay below. On the right: {name}, each answer against the average."
+    )
+
+
+def represented(shares: Shares) -> go.Figure:
+    """Return how often each answer stands on the front, over what chance would give."""
+    figure = new_figure(xaxis={"title": {"text": "share on the front over share of all"}})
+    shown = shares[2]
+    if not shown:
+        return said(figure, "No candidate is complete yet.")
+    figure.add_scatter(
+        y=[escape(each.label) for each in shown],
+        x=[each.ratio for each in shown],
+        mode="markers",
+        marker={
+            "color": [VERMILLION if each.probability < 0.05 else GREY for each in shown],
+            "size": 10,
+            "symbol": ["diamond" if each.probability < 0.05 else "circle" for each in shown],
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each.high - each.ratio for each in shown],
+            "arrayminus": [each.ratio - each.low for each in shown],
+            "color": GREY,
+        },
+        hovertemplate="%{y}: %{x:.2f} times<extra></extra>",
+    )
+    figure.add_vline(1.0, line={"color": GREY, "dash": "dot"})
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def represented_table(shares: Shares, view: View) -> Markup:
+    """Return the same as a table, with the probabilities."""
+    front, count, shown = shares
+    rows = [
+        row(
+            f"{each.front} of {front}",
+            f"{each.every:,} of {count:,}",
+            f"{each.expected:.1f}",
+            f"{each.ratio:.2f} [{each.low:.2f}, {each.high:.2f}]",
+            f"{each.probability:.3g}",
+            head=each.label,
+        )
+        for each in shown
+    ]
+    header = heads(
+        view.word, "on the front", "of all", "by chance", "ratio [95 %]", "probability by chance"
+    )
+    note = (
+        "A candidate counts where it has the answer anywhere. The probability, two-sided and "
+        "corrected for the number of answers (Holm), is that of a front drawn blindly from these "
+        "candidates; red diamonds are below 0.05."
+    )
+    return scrolled("Answers on the front", header, rows) + tag("p", note, class_="note")
