@@ -7,8 +7,8 @@ from functools import cached_property
 from ..architecture import Architecture
 
 
-def _number(text: str) -> int:
-    return round(float(text[:-1]) * {"M": 10**6, "G": 10**9}[text[-1]])
+def _number(text: str) -> int | None:
+    return None if text == "-" else round(float(text[:-1]) * {"M": 10**6, "G": 10**9}[text[-1]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +22,8 @@ class ZooEntry:
     resolution: int
     """Side of its images in pixels."""
     printed: str = ""
-    """Trainable parameters and multiply-adds of one image, as printed: ``26M 4.1G``; none where
-    the source prints none."""
+    """Trainable parameters and multiply-adds of one image, as printed: ``26M 4.1G``, a dash
+    where the source prints one of them only; none where it prints neither."""
     source: str
     """Where the figures are printed, else the sizes: repository and file."""
     note: str = ""
