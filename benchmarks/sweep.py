@@ -33,6 +33,7 @@ from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.search_space.space import SearchSpace
+from torch import nn
 
 CHECKS = ("json", "build", "forward", "backward", "fold", "costs")
 """In this order; what comes after a failure is not tried."""
@@ -83,6 +84,14 @@ def check_step(network: Network, images: torch.Tensor) -> Iterator[str]:
             assert weight.grad.isfinite().all(), f"the gradient of {name} is not finite"
 
 
+def adapt_at_once(network: nn.Module) -> None:
+    """Let batch norms take the statistics of the first step: else scores of deep networks, used
+    after it, can be infinite."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+
+
 def check(architecture: Architecture, seed: int) -> Iterator[str]:
     """Make all checks of one network; yield each before it is made."""
     yield "json"
@@ -91,6 +100,7 @@ def check(architecture: Architecture, seed: int) -> Iterator[str]:
     yield "build"
     torch.manual_seed(seed)
     network = architecture.build()
+    adapt_at_once(network)
     images = torch.randn(2, *architecture.input)
     yield from check_step(network, images)
     yield "fold"
