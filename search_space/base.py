@@ -132,6 +132,8 @@ class Traits:
     """Asymptotic cost in the number of tokens N and the kernel side k, such as ``N k^2``."""
     resolution_bound: bool = False
     """Whether its parameters depend on the size of the map."""
+    resizes: bool = False
+    """Whether, bound to one size, it takes maps of other sizes too, by resizing."""
     exportable: bool = True
     """Whether it can be written as ONNX."""
     code: str = "none"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .base import Component, TokenMixer, field_domains, field_kinds
+from .base import Component, TokenMixer, Traits, field_domains, field_kinds
 from .domains import Value
 from .tables import TABLES
 
@@ -80,7 +80,7 @@ _HEAD = """# Token mixers
 
 Made from the tables by `python docs/write_mixers.py`; a test compares. N is the number of places of
 the map, H x W; k is the side of a kernel. A mixer that is *bound* has weights whose number depends
-on the size of the map, so that its network is made for images of one size.
+on the size of the map: its network refuses images of another size, unless the mixer *resizes*.
 """
 
 _ELSEWHERE = """
@@ -112,6 +112,12 @@ def mixers_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _resolution(traits: Traits) -> str:
+    if not traits.resolution_bound:
+        return "free"
+    return "bound, resizes" if traits.resizes else "bound"
+
+
 def _mixer_cells(cls: type[Component]) -> Sequence[str]:
     assert issubclass(cls, TokenMixer)
     told, traits = describe(cls), cls.traits
@@ -123,7 +129,7 @@ def _mixer_cells(cls: type[Component]) -> Sequence[str]:
         traits.reach,
         traits.weights,
         traits.cost,
-        "bound" if traits.resolution_bound else "free",
+        _resolution(traits),
         "; ".join(map(str, told.knobs)),
         "yes" if traits.exportable else "no",
         traits.paper,

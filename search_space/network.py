@@ -6,9 +6,12 @@ Shape suffixes: B batch, C channels, H rows, W columns, K classes.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
+from .base import TokenMixer
+from .errors import InputError
 from .folding import fold
 from .parts import IMAGE, Part
 
@@ -55,6 +58,7 @@ class Network(nn.Module):
         self._body, self._head = parts[:-1], parts[-1]
         self._frees = _last_uses(self._body)
         self._stage_ends = _stage_ends(self._body)
+        self._bound = _bound_mixer(self._body)
         self.num_classes = architecture.classes
         self.num_features = self._head.in_shapes[0].channels
 
@@ -76,6 +80,7 @@ class Network(nn.Module):
 
     def _run(self, x_BCHW: Tensor, wanted: Sequence[str]) -> list[Tensor]:
         """Run the body and return the outputs of the parts named in ``wanted``."""
+        self._check_size(x_BCHW)
         live = {IMAGE: x_BCHW}
         kept: dict[str, Tensor] = {}
         for part, frees in zip(self._body, self._frees, strict=True):
@@ -86,6 +91,18 @@ class Network(nn.Module):
             if part.name in wanted:
                 kept[part.name] = output
         return [kept[name] for name in wanted]
+
+    def _check_size(self, x_BCHW: Tensor) -> None:
+        """Refuse images of another size where weights depend on it."""
+        if self._bound is None or torch.jit.is_tracing():
+            return
+        _, height, width = self.architecture.input
+        given = tuple(x_BCHW.shape[2:])
+        if given != (height, width):
+            raise InputError(
+                f"images must be {height}x{width}, since the weights of {self._bound} depend on "
+                f"the size, but got {'x'.join(map(str, given))}"
+            )
 
     def forward_features(self, x_BCHW: Tensor) -> Tensor:
         """Map images (B, C, H, W) to the last feature map."""
@@ -119,6 +136,17 @@ class Network(nn.Module):
         self._head = self.architecture.parts()[-1]
         self.num_classes = num_classes
         _put(self, self._head.name, self._head.build().to(old).train(self.training))
+
+
+def _bound_mixer(parts: Sequence[Part]) -> str | None:
+    """Return the name of a token mixer that takes maps of one size only, or none."""
+    for part in parts:
+        mixer = part.component
+        if isinstance(mixer, TokenMixer):
+            traits = mixer.traits
+            if traits.resolution_bound and not traits.resizes:
+                return mixer.name
+    return None
 
 
 def _last_uses(parts: Sequence[Part]) -> list[list[str]]:

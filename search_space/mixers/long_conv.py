@@ -141,6 +141,7 @@ class LongConv(TokenMixer):
         weights="static",
         cost="N log N",
         resolution_bound=True,
+        resizes=True,
     )
 
     padding: Annotated[str, Choice(("zeros", "circular"))] = "zeros"

@@ -86,6 +86,7 @@ class RaftMlp(TokenMixer):
         weights="static",
         cost="N (H + W)",
         resolution_bound=True,
+        resizes=True,
         code="okojoalg/raft-mlp",
     )
 

@@ -130,16 +130,17 @@ class CycleMlp(TokenMixer):
 class AxialShiftMixing(nn.Module):
     """1x1 convolution; one of rows moved and one of columns moved, summed; 1x1 convolution."""
 
-    def __init__(self, shape: Shape, steps: int, act: str, norm: Norm, bias: bool) -> None:
+    def __init__(
+        self, channels: int, steps: int, act: str, norm1: nn.Module, norm2: nn.Module, bias: bool
+    ) -> None:
         super().__init__()
-        channels = shape.channels
         self.steps = steps
         self.conv1 = nn.Conv2d(channels, channels, 1, bias=bias)
-        self.norm1 = norm.build(shape)
+        self.norm1 = norm1
         self.act = activation(act)
         self.along_w = nn.Conv2d(channels, channels, 1, bias=bias)
         self.along_h = nn.Conv2d(channels, channels, 1, bias=bias)
-        self.norm2 = norm.build(shape)
+        self.norm2 = norm2
         self.conv2 = nn.Conv2d(channels, channels, 1, bias=bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -182,4 +183,7 @@ class AxialShift(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return AxialShiftMixing(shape, self.steps, self.activation, self.norm, self.bias)
+        norm1, norm2 = self.norm.build(shape), self.norm.build(shape)
+        return AxialShiftMixing(
+            shape.channels, self.steps, self.activation, norm1, norm2, self.bias
+        )

@@ -112,6 +112,7 @@ class StructuredGlobalConv(TokenMixer):
         weights="static",
         cost="N log N",
         resolution_bound=True,
+        resizes=True,
     )
 
     layout: Annotated[str, Choice(("map", "sequence"))] = "map"

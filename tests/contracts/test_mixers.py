@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import TokenMixer, field_domains
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers import MIXERS
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor, nn
 
 every_mixer = pytest.mark.parametrize("cls", MIXERS.values(), ids=list(MIXERS))
@@ -108,3 +114,22 @@ def test_static_weights_do_not_depend_on_the_input(cls: type[TokenMixer]) -> Non
         x, y = (torch.randn(1, *SMALL, dtype=torch.float64) for _ in range(2))
         zero = module(torch.zeros_like(x))
         assert not torch.allclose(module(x + y) + zero, module(x) + module(y))
+
+
+@every_mixer
+def test_images_of_another_size_are_taken_or_refused_in_words(cls: type[TokenMixer]) -> None:
+    block = MetaFormerBlock(mixer=cls(), channel_mixer=NoChannelMixer())
+    architecture = Architecture(
+        input=Shape(3, 8, 8),
+        classes=2,
+        stem=PatchStem(patch_size=1),
+        stages=(Stage(width=32, depth=1, blocks=(block,)),),
+        head=PooledHead(),
+    )
+    network = architecture.build().eval()
+    larger = torch.randn(1, 3, 10, 12)
+    if cls.traits.resolution_bound and not cls.traits.resizes:
+        with pytest.raises(InputError, match=f"weights of {cls.name} .*, but got 10x12$"):
+            network(larger)
+    else:
+        assert network(larger).isfinite().all()

@@ -23,7 +23,7 @@ def test_every_mixer_has_a_line() -> None:
         assert ("| yes |" if cls.traits.exportable else "| no |") in line
     (raft,) = [line for line in lines if line.startswith("| `raft_mlp` |")]
     cells = raft.strip("| ").split(" | ")
-    assert cells[1] == "M47" and cells[3:7] == ["global", "static", "N (H + W)", "bound"]
+    assert cells[1] == "M47" and cells[3:7] == ["global", "static", "N (H + W)", "bound, resizes"]
     assert "axis (one of both, vertical, horizontal; both)" in cells[7]
     assert cells[-1] == "[okojoalg/raft-mlp](https://github.com/okojoalg/raft-mlp)"
     assert len({line.count(" | ") for line in lines if line.startswith("| ")}) == 2
