@@ -3,6 +3,7 @@
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
+from ..conv_norm import SqueezeExcite
 from ..domains import YES_NO, Positive
 from ..folding import Foldable, normed_kernel, with_kernel
 from ..shapes import Shape, scaled
@@ -32,41 +34,52 @@ class GlobalResponseNorm(nn.Module):
         return y_BCHW if self.bias is None else y_BCHW + self.bias
 
 
-class ResponseMlp(Foldable):
-    """Linear map, activation, global response norm, linear map, and a batch norm where asked."""
+class ResponseMlp(nn.Module):
+    """Linear map, activation, global response norm, linear map."""
 
-    def __init__(self, *, channels: int, hidden: int, act: str, last_norm: bool) -> None:
+    def __init__(self, *, channels: int, hidden: int, act: str, bias: bool = True) -> None:
         super().__init__()
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.act = activation(act)
         self.response = GlobalResponseNorm(hidden)
-        self.fc2 = nn.Conv2d(hidden, channels, 1, bias=not last_norm)
-        self.norm = nn.BatchNorm2d(channels) if last_norm else None
+        self.fc2 = nn.Conv2d(hidden, channels, 1, bias=bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
-        y_BCHW = self.fc2(self.response(self.act(self.fc1(x_BCHW))))
-        return y_BCHW if self.norm is None else self.norm(y_BCHW)
+        return self.fc2(self.response(self.act(self.fc1(x_BCHW))))
+
+
+class NormedResponseMlp(Foldable):
+    """The same and a batch norm, which folds into the last map, as the response norm's bias."""
+
+    def __init__(self, *, channels: int, hidden: int, act: str) -> None:
+        super().__init__()
+        self.mlp = ResponseMlp(channels=channels, hidden=hidden, act=act, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return self.norm(self.mlp(x_BCHW))
 
     def folded(self) -> nn.Module:
-        """Put the response norm's bias and the batch norm into the second map."""
-        assert self.response.bias is not None
-        last = self.fc2
-        shift = last.weight.flatten(1) @ self.response.bias.flatten()
-        last = with_kernel(last, last.weight, shift if last.bias is None else last.bias + shift)
-        if self.norm is not None:
-            last = with_kernel(last, *normed_kernel(last, self.norm))
-        response = GlobalResponseNorm(self.fc1.out_channels, bias=False)
-        response.weight = self.response.weight
-        return nn.Sequential(self.fc1, self.act, response, last)
+        """Return it without the norm and the bias of the response norm."""
+        mlp = self.mlp
+        assert mlp.response.bias is not None
+        shift = mlp.fc2.weight.flatten(1) @ mlp.response.bias.flatten()
+        last = with_kernel(mlp.fc2, mlp.fc2.weight, shift)
+        response = GlobalResponseNorm(mlp.fc1.out_channels, bias=False)
+        response.weight = mlp.response.weight
+        last = with_kernel(last, *normed_kernel(last, self.norm))
+        return nn.Sequential(mlp.fc1, mlp.act, response, last)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrnMlp(ChannelMixer):
     """A perceptron with global response normalisation of the hidden channels.
 
-    Woo et al., ConvNeXt V2, 2023, arXiv:2301.00808, section 3; with a batch norm after the second
-    map that of UniRepLKNet (Ding et al., 2024, arXiv:2311.15599), which folds.
+    Woo et al., ConvNeXt V2, 2023, arXiv:2301.00808, section 3; with squeeze-and-excitation before
+    it and a batch norm after the second map that of UniRepLKNet (Ding et al., 2024,
+    arXiv:2311.15599, section 3), whose norm folds.
     """
 
     name = "grn_mlp"
@@ -77,6 +90,8 @@ class GrnMlp(ChannelMixer):
     """After the first map."""
     last_norm: Annotated[bool, YES_NO] = False
     """Whether a batch norm follows the second map, which then has no bias."""
+    squeeze: Annotated[bool, YES_NO] = False
+    """Whether squeeze-and-excitation to a quarter of the channels comes first."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
@@ -88,9 +103,10 @@ class GrnMlp(ChannelMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return ResponseMlp(
-            channels=shape.channels,
-            hidden=self.hidden(shape),
-            act=self.activation,
-            last_norm=self.last_norm,
-        )
+        channels, hidden = shape.channels, self.hidden(shape)
+        build = NormedResponseMlp if self.last_norm else ResponseMlp
+        mlp = build(channels=channels, hidden=hidden, act=self.activation)
+        if not self.squeeze:
+            return mlp
+        squeeze = SqueezeExcite(channels, scaled(channels, 0.25))
+        return nn.Sequential(OrderedDict[str, nn.Module](squeeze=squeeze, mlp=mlp))

@@ -12,8 +12,8 @@ from torch import nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..branches import DepthwiseBranches
-from ..conv_norm import SqueezeExcite, conv_norm
-from ..domains import YES_NO, Choice, IntRange, Positive
+from ..conv_norm import conv_norm
+from ..domains import Choice, IntRange, Positive
 from ..shapes import Shape, scaled
 from .kernels import KERNEL, reaching_kernel
 
@@ -107,8 +107,6 @@ class DilatedReparamConv(TokenMixer):
 
     kernel_size: Annotated[int, IntRange(3, 17, 2)] = 13
     """Side of the kernel in pixels, odd, 3 to 17; it decides the branches."""
-    squeeze: Annotated[bool, YES_NO] = False
-    """Whether squeeze-and-excitation to a quarter of the channels follows, as in UniRepLKNet."""
 
     def canonical(self, shape: Shape) -> Self:
         """Clip a kernel without branches to what the map can fill."""
@@ -118,10 +116,6 @@ class DilatedReparamConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        channels, dilated = shape.channels, _DILATED.get(self.kernel_size, ())
+        dilated = _DILATED.get(self.kernel_size, ())
         branches = [(self.kernel_size, 1), *dilated]
-        conv = DepthwiseBranches(channels, branches, normed=bool(dilated))
-        if not self.squeeze:
-            return conv
-        squeeze = SqueezeExcite(channels, scaled(channels, 0.25))
-        return nn.Sequential(OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze))
+        return DepthwiseBranches(shape.channels, branches, normed=bool(dilated))

@@ -101,8 +101,8 @@ def unireplknet(
 
     def block(kernel_size: int) -> ConvNeXtBlock:
         return ConvNeXtBlock(
-            mixer=DilatedReparamConv(kernel_size=kernel_size, squeeze=True),
-            channel_mixer=GrnMlp(last_norm=True),
+            mixer=DilatedReparamConv(kernel_size=kernel_size),
+            channel_mixer=GrnMlp(last_norm=True, squeeze=True),
             norm=NoNorm(),
             residual=LayerScaleResidual(init=1e-6),
         )

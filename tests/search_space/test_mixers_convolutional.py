@@ -67,12 +67,6 @@ COUNTS = [
     (ReparamLargeKernel(), 2 * (1024 + 64) + 32 * 169 + 32, 2048 + 32 * 169, 0),
     (DilatedReparamConv(), 32 * 169 + 32, 32 * 169, 0),
     (DilatedReparamConv(kernel_size=3), 32 * 9 + 32, 32 * 9, 0),
-    (
-        DilatedReparamConv(squeeze=True),
-        32 * 169 + 32 + 2 * 32 * 8 + 8 + 32,
-        32 * 169,
-        2 * 32 * 8,
-    ),
     (ConvModulation(), 3 * (1024 + 32) + 32 * 81 + 32, 3 * 1024 + 32 * 81, 0),
     # halves of 16 channels: 1x1 in, one kernel near, two far, two norms; 1x1 out
     (
@@ -100,8 +94,9 @@ COUNTS = [
     (NormedMlp(ratio=4, last_norm=True), 2 * 4096 + 256 + 64, 2 * 4096, 0),
     # halves of 16: a map to one factor, two norms, a map
     (PartialAttentionMlp(), 2 * 2048 + 128 + 16 + 64 + 256, 2 * 2048 + 16 + 256, 0),
+    (GrnMlp(), 2 * 4096 + 128 + 256 + 32, 2 * 4096, 0),
+    (GrnMlp(squeeze=True), 2 * 4096 + 128 + 256 + 32 + 512 + 8 + 32, 2 * 4096, 2 * 32 * 8),
     # the bias of the response norm folds into the second map
-    (GrnMlp(), 2 * 4096 + 128 + 128 + 32, 2 * 4096, 0),
     (GrnMlp(last_norm=True), 2 * 4096 + 128 + 128 + 32, 2 * 4096, 0),
     # phase, amplitude, 32 complex numbers, 3 x 3 with norm, squeeze 64 -> 8 -> 64, out
     (
@@ -141,7 +136,7 @@ def test_costs_by_hand(
         (DilatedReparamConv(), 32 * (25 + 49 + 27) + 7 * 64 - 32),
         (DilatedReparamConv(kernel_size=7), 32 * (25 + 9 + 9) + 5 * 64 - 32),
         (DilatedReparamConv(kernel_size=5), 64 - 32),
-        (GrnMlp(), 128),
+        (GrnMlp(), 0),
         (GrnMlp(last_norm=True), 128 + 64 - 32),
         (EdgeMlp(), 3 * 2 * 64),
     ],

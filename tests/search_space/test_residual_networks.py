@@ -78,8 +78,10 @@ def test_a_strided_block_is_branch_and_shortcut(down: BasicDownsampling) -> None
 def test_what_a_strided_block_does_not_have_makes_no_difference() -> None:
     first = BottleneckDownsampling(operation="max")
     assert first.canonical(MAP) == BottleneckDownsampling(operation="max", groups=2).canonical(MAP)
-    even, odd = (BottleneckDownsampling(stride=1, operation=each) for each in ("conv", "mean_conv"))
-    assert even.canonical(MAP) == odd.canonical(MAP)
+    plain, mean = (
+        BottleneckDownsampling(stride=1, operation=each) for each in ("conv", "mean_conv")
+    )
+    assert plain.canonical(MAP) == mean.canonical(MAP)
     assert BottleneckDownsampling(groups=3).refuses(MAP, 20) == (
         "groups must divide the inner channels, but got groups 3 and 8 channels"
     )
