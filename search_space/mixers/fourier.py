@@ -48,7 +48,13 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def spectrum(x_BCHW: Tensor, size: Size, transform: str, band: Size | None = None) -> Tensor:
+def spectrum(
+    x_BCHW: Tensor,
+    size: Size,
+    transform: str,
+    band: Size | None = None,
+    changes: Sequence[Tensor] | None = None,
+) -> Tensor:
     """Return the spectrum of a map, padded with zeros at its end to ``size``; not scaled.
 
     Args:
@@ -57,6 +63,7 @@ def spectrum(x_BCHW: Tensor, size: Size, transform: str, band: Size | None = Non
         transform: One of ``TRANSFORM``.
         band: The highest frequencies kept of rows and columns, below half of ``size``; the rows
             then come from the lowest (negative) frequency to the highest. None: all.
+        changes: What is added to the matrices of ``monarch``, as ``matrix_changes`` lists them.
     """
     x_BCHW = at_least_float32(x_BCHW)
     columns = size[1] // 2 + 1 if band is None else band[1] + 1
@@ -65,10 +72,11 @@ def spectrum(x_BCHW: Tensor, size: Size, transform: str, band: Size | None = Non
         return whole_BCHV if band is None else _each_part(whole_BCHV, _within, band)
     start, rows = (0, size[0]) if band is None else (-band[0], 2 * band[0] + 1)
     with full_precision(x_BCHW):
-        across_BCHV = _transformed([x_BCHW], size[1], range(columns), inverse=False)
+        down, across = (None, None) if changes is None else (changes[:2], changes[2:])
+        across_BCHV = _transformed([x_BCHW], size[1], range(columns), inverse=False, changes=across)
         down_BCVH = [part.transpose(-1, -2) for part in across_BCHV]
         real_BCVH, imag_BCVH = _transformed(
-            down_BCVH, size[0], range(start, start + rows), inverse=False
+            down_BCVH, size[0], range(start, start + rows), inverse=False, changes=down
         )
         return torch.complex(real_BCVH, imag_BCVH).transpose(-1, -2)
 
@@ -103,7 +111,12 @@ def from_spectrum(
 
 
 def convolve(
-    x_BCHW: Tensor, kernel_CHW: Tensor, size: Size, transform: str, band: Size | None = None
+    x_BCHW: Tensor,
+    kernel_CHW: Tensor,
+    size: Size,
+    transform: str,
+    band: Size | None = None,
+    changes: Sequence[Tensor] | None = None,
 ) -> Tensor:
     """Return the circular convolution of a map with one kernel a channel on a torus of ``size``.
 
@@ -116,9 +129,10 @@ def convolve(
         size: Rows and columns of the torus.
         transform: One of ``TRANSFORM``, for the map.
         band: The highest frequencies of the kernel's rows and columns that count; none: all.
+        changes: See ``spectrum``; of the map's transform alone.
     """
     kernel_CHV = spectrum(kernel_CHW, size, "fft", band)  # small: there is one for all images
-    product = spectrum(x_BCHW, size, transform, band) * kernel_CHV
+    product = spectrum(x_BCHW, size, transform, band, changes) * kernel_CHV
     cropped = (x_BCHW.shape[-2], x_BCHW.shape[-1])
     return from_spectrum(product, size, transform, cropped, band).to(x_BCHW.dtype)
 
@@ -147,11 +161,22 @@ def factors(count: int) -> tuple[int, int]:
     return small, count // small
 
 
-def _waves(rows: range, columns: range, period: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cosine and sine of 2 pi i j / period for all i in rows, j in columns."""
-    i, j = (torch.arange(each.start, each.stop, device=like.device) for each in (rows, columns))
-    turn = (i[:, None] * j % period).to(like.dtype) * (2 * math.pi / period)
-    return turn.cos(), turn.sin()
+def matrix_changes(size: Size) -> list[Tensor]:
+    """Return small random changes of the matrices of a transform, real and imaginary parts.
+
+    Rows first, then columns: of each (2, P, P), then (2, Q, Q).
+    """
+    sides = [side for count in size for side in factors(count)]
+    return [0.01 * torch.randn(2, side, side) for side in sides]
+
+
+def _waves(
+    rows: range, columns: range, period: int, turn: int, like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return real and imaginary part of exp(turn 2 pi i j k / period), j in rows, k in columns."""
+    j, k = (torch.arange(each.start, each.stop, device=like.device) for each in (rows, columns))
+    angle = (j[:, None] * k % period).to(like.dtype) * (2 * math.pi / period)
+    return angle.cos(), turn * angle.sin()
 
 
 def _transformed(
@@ -162,6 +187,7 @@ def _transformed(
     inverse: bool,
     start: int = 0,
     real: bool = False,
+    changes: Sequence[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return real and imaginary part of a transform over the last axis, not scaled.
 
@@ -175,26 +201,37 @@ def _transformed(
         inverse: Whether the waves turn the other way.
         start: Number of the first input, perhaps negative.
         real: Whether the imaginary part is not needed; the real one comes in its place.
+        changes: What is added to the two matrices.
     """
     P, Q = factors(count)
     turn = 1 if inverse else -1
     given = range(start // Q, -(-(start + parts[0].shape[-1]) // Q))
     padding = (start - Q * given.start, Q * given.stop - start - parts[0].shape[-1])
     blocks = [F.pad(part, padding).unflatten(-1, (len(given), Q)) for part in parts]
-    cos, sin = _waves(range(P), given, P, parts[0])
-    first = _rotation(cos, turn * sin)[:, : len(parts) * len(given)]
+    wave = _waves(range(P), given, P, turn, parts[0])
+    if changes is not None:
+        wave = _changed(wave, changes[0], given)
+    first = _rotation(*wave)[:, : len(parts) * len(given)]
     re, im = (first @ torch.cat(blocks, dim=-2)).chunk(2, dim=-2)
 
-    cos, sin = _waves(range(P), range(Q), count, parts[0])
-    twiddled = torch.cat((re * cos - turn * im * sin, im * cos + turn * re * sin), dim=-1)
+    cos, sin = _waves(range(P), range(Q), count, turn, parts[0])
+    twiddled = torch.cat((re * cos - im * sin, im * cos + re * sin), dim=-1)
 
     columns = range(wanted.start // P, -(-wanted.stop // P))
-    cos, sin = _waves(range(Q), columns, Q, parts[0])
-    second = _rotation(cos, -turn * sin)[:, : len(columns) if real else None]
+    cos, sin = _waves(range(Q), columns, Q, turn, parts[0])
+    if changes is not None:
+        cos, sin = _changed((cos, sin), changes[1], columns)
+    second = _rotation(cos, -sin)[:, : len(columns) if real else None]
     out = (twiddled @ second).unflatten(-1, (-1, len(columns)))
     skipped = wanted.start - P * columns.start
     ordered = out.movedim(-1, -3).flatten(-3, -2)[..., skipped : skipped + len(wanted), :]
     return ordered[..., 0], ordered[..., -1]
+
+
+def _changed(wave: tuple[Tensor, Tensor], change: Tensor, columns: range) -> tuple[Tensor, Tensor]:
+    """Return real and imaginary part with the columns of ``change`` added."""
+    real, imag = change.to(wave[0].dtype)[:, :, [each % change.shape[-1] for each in columns]]
+    return wave[0] + real, wave[1] + imag
 
 
 def _rotation(cos: Tensor, sin: Tensor) -> Tensor:

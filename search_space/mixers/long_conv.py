@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Choice, IntRange, Positive
 from ..shapes import Shape
-from .fourier import TRANSFORM, Size, convolve, require_size
+from .fourier import TRANSFORM, Size, convolve, matrix_changes, require_size
 
 PROJECTION = Choice(("none", "linear", "glu"))
 """What follows a global convolution: nothing, or GELU and a 1x1 convolution, perhaps gated."""
@@ -46,13 +46,17 @@ def on_torus(kernel_CHW: Tensor, size: Size) -> Tensor:
 class GlobalConvolution(nn.Module):
     """One kernel a channel, made from the weights; the input by a factor a channel is added."""
 
-    def __init__(self, shape: Shape, *, skip: bool, project: str, transform: str) -> None:
+    def __init__(
+        self, shape: Shape, *, flat: bool, skip: bool, project: str, transform: str
+    ) -> None:
         super().__init__()
         self.size = (shape.height, shape.width)
+        self.flat = flat
         self.skip_C11 = nn.Parameter(torch.randn(shape.channels, 1, 1)) if skip else None
         self.project = projection(shape.channels, project)
         self.transform = transform
         self.band: Size | None = None
+        self.changes: nn.ParameterList | None = None
 
     @abstractmethod
     def kernel(self) -> Tensor:
@@ -62,7 +66,10 @@ class GlobalConvolution(nn.Module):
         """Return the convolution alone."""
         kernel_CHW = self.kernel()
         size = (kernel_CHW.shape[-2], kernel_CHW.shape[-1])
-        return convolve(x_BCHW, kernel_CHW, size, self.transform, self.band)
+        given = x_BCHW.flatten(2)[:, :, None] if self.flat else x_BCHW
+        changes = None if self.changes is None else [*self.changes]
+        y = convolve(given, kernel_CHW, size, self.transform, self.band, changes)
+        return y.view(x_BCHW.shape)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
@@ -80,18 +87,25 @@ class SquashedConvolution(GlobalConvolution):
         self, mixer: "LongConv", shape: Shape, *, sides: Size, torus: Size, band: Size | None
     ) -> None:
         super().__init__(
-            shape, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
+            shape,
+            flat=mixer.layout == "sequence",
+            skip=mixer.skip,
+            project=mixer.projection,
+            transform=mixer.transform,
         )
         self.mixer = mixer
         self.band = band
         self.torus = torus
+        if mixer.learned_transform:
+            self.changes = nn.ParameterList(matrix_changes(torus))
         channels, (height, width) = shape.channels, sides
         kernel_CHW = torch.randn(channels, height, width)
         if mixer.start == "normal":
             kernel_CHW *= 0.002
         else:
-            rows = (torch.arange(height) - height // 2).abs() / shape.height
-            columns = (torch.arange(width) - width // 2).abs() / shape.width
+            size = (1, shape.tokens) if self.flat else self.size
+            rows = (torch.arange(height) - height // 2).abs() / size[0]
+            columns = (torch.arange(width) - width // 2).abs() / size[1]
             distance_HW = torch.maximum(rows[:, None], columns)
             rate_C11 = (channels / 2) ** (torch.arange(channels)[:, None, None] / channels)
             kernel_CHW *= 0.02 * torch.exp(-distance_HW * rate_C11)
@@ -127,7 +141,8 @@ class LongConv(TokenMixer):
     then squashed (soft-thresholded); the input by a learned factor is added; the paper's layer ends
     with GELU and a gated linear map. Kernels that start ``decaying`` shrink at another rate in each
     channel. In the reference code, sequences have one axis, and smoothing over frequencies weighs
-    them by a Gaussian. Shorter kernels and fewer frequencies are the partial and the
+    them by a Gaussian. The paper's learned Butterfly coefficients are ours of the map's transform,
+    added to the exact ones. Shorter kernels and fewer frequencies are the partial and the
     frequency-sparse convolutions of FlashFFTConv (Fu et al., 2023, arXiv:2311.05908, section 3.3).
     """
 
@@ -144,6 +159,8 @@ class LongConv(TokenMixer):
         resizes=True,
     )
 
+    layout: Annotated[str, Choice(("map", "sequence"))] = "map"
+    """Whether kernels lie over rows and columns, or over the places row after row."""
     padding: Annotated[str, Choice(("zeros", "circular"))] = "zeros"
     """What lies outside the map: zeros, or the map again."""
     reach: Annotated[int, Positive(whole=True)] = FAR
@@ -165,9 +182,25 @@ class LongConv(TokenMixer):
     """What follows: nothing, or GELU and a linear map of the channels, perhaps gated."""
     transform: Annotated[str, TRANSFORM] = "fft"
     """How Fourier transforms are computed; both ways give the same numbers."""
+    learned_transform: Annotated[bool, YES_NO] = False
+    """Whether the matrices of the map's transform are learned; needs ``monarch``."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Only a transform by matrices can be learned."""
+        if self.learned_transform and self.transform != "monarch":
+            return (
+                f"learned_transform must be False unless transform is monarch, but got True and "
+                f"{self.transform} on {shape}"
+            )
+        return None
+
+    def seen(self, shape: Shape) -> Shape:
+        """Return the map as the kernel sees it."""
+        return Shape(shape.channels, 1, shape.tokens) if self.layout == "sequence" else shape
 
     def reaches(self, shape: Shape) -> Size:
         """Return how far the kernel reaches up and left."""
+        shape = self.seen(shape)
         if self.padding == "zeros":
             return min(self.reach, shape.height - 1), min(self.reach, shape.width - 1)
         return min(self.reach, shape.height // 2), min(self.reach, shape.width // 2)
@@ -177,14 +210,16 @@ class LongConv(TokenMixer):
         height, width = (2 * reach + 1 for reach in self.reaches(shape))
         if self.padding == "zeros":
             return height, width
+        shape = self.seen(shape)
         return min(height, shape.height), min(width, shape.width)
 
     def torus(self, shape: Shape) -> Size:
         """Return rows and columns of map and padding."""
+        height, width = self.seen(shape)[1:]
         if self.padding == "circular":
-            return shape.height, shape.width
-        height, width = self.reaches(shape)
-        return shape.height + height + 1, shape.width + width + 1
+            return height, width
+        down, across = self.reaches(shape)
+        return height + down + 1, width + across + 1
 
     def band(self, shape: Shape) -> Size | None:
         """Return the highest frequencies of rows and columns that count; none: all do."""

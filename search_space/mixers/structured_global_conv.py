@@ -24,10 +24,13 @@ class MultiScaleConvolution(GlobalConvolution):
         self, mixer: "StructuredGlobalConv", shape: Shape, *, side: int, scales: int
     ) -> None:
         super().__init__(
-            shape, skip=mixer.skip, project=mixer.projection, transform=mixer.transform
+            shape,
+            flat=mixer.layout == "sequence",
+            skip=mixer.skip,
+            project=mixer.projection,
+            transform=mixer.transform,
         )
         self.mixer = mixer
-        self.flat = mixer.layout == "sequence"
         grid = (2, shape.channels, side) if self.flat else (1, shape.channels, side, side)
         self.weights = nn.ParameterList(torch.randn(grid) for _ in range(scales))
         rates = torch.linspace(mixer.decay_min, mixer.decay_max, shape.channels)
@@ -77,12 +80,6 @@ class MultiScaleConvolution(GlobalConvolution):
         middle = taps.shape[-1] // 2
         cropped = taps[0, :, middle - height : middle + height, middle - width : middle + width]
         return cropped.roll((-height, -width), dims=(-2, -1))
-
-    def mixed(self, x_BCHW: Tensor) -> Tensor:
-        """Return the convolution alone."""
-        if not self.flat:
-            return super().mixed(x_BCHW)
-        return super().mixed(x_BCHW.flatten(2)[:, :, None]).view(x_BCHW.shape)
 
 
 def _ring(inner: int, like: Tensor) -> Tensor:

@@ -249,3 +249,36 @@ def test_maps_of_another_size_are_refused() -> None:
         for size in ((5, 6), (6, 4), (12, 10)):
             with pytest.raises(ValueError, match="must be 6x5 pixels, but got"):
                 module(torch.zeros(1, 4, *size))
+
+
+def test_a_sequence_is_convolved_row_after_row() -> None:
+    shape = Shape(4, 3, 5)
+    x = random(2, *shape)
+    for reach in (2, 1024):
+        mixer = replace(BARE, layout="sequence", reach=reach)
+        module = long_conv(mixer, shape)
+        assert module.kernel_CHW.shape == (4, 1, 2 * min(reach, 14) + 1)
+        expected = by_shifts(x.flatten(2)[:, :, None], module.kernel_CHW)
+        assert torch.allclose(module(x), expected.view(x.shape))
+    around = long_conv(replace(BARE, layout="sequence", padding="circular"), shape)
+    assert around.kernel_CHW.shape == (4, 1, 15)
+    moved = x.flatten(2).roll(4, -1).view(x.shape)
+    assert torch.allclose(around(moved).flatten(2), around(x).flatten(2).roll(4, -1))
+
+
+def test_learned_transforms_start_near_the_exact_one() -> None:
+    """Torus 12 x 10: 3 and 4 along rows, 2 and 5 along columns, complex."""
+    shape = Shape(4, 6, 5)
+    mixer = replace(BARE, transform="monarch", learned_transform=True)
+    module = long_conv(mixer, shape)
+    assert module.changes is not None
+    weights = sum(each.numel() for each in module.changes)
+    assert weights == 2 * (9 + 16 + 4 + 25)
+    x = random(2, *shape)
+    exact = by_shifts(x, module.kernel_CHW)
+    off = float((module(x) - exact).abs().max() / exact.abs().max())
+    assert 1e-4 < off < 0.5
+    for each in module.changes:
+        torch.nn.init.zeros_(each)
+    assert torch.allclose(module(x), exact)
+    assert replace(mixer, transform="fft").refuses(shape) is not None
