@@ -1,6 +1,7 @@
 """``nas front``, ``nas show``, ``nas measure``, ``nas zoo`` and ``nas report``."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ..evaluators.base import Measurement
     from ..results.candidate import Candidate
     from ..results.study import Study
-    from ..search_space.architecture import Architecture
+    from ..search_space.architecture import Architecture, Stage
 
 CandidateName = Annotated[
     str, typer.Argument(metavar="CANDIDATE", help="Its number or a unique prefix of its digest.")
@@ -174,22 +175,31 @@ def print_parts(architecture: "Architecture") -> None:
     sums: dict[str, list[float]] = {}
     for part in architecture.parts():
         names = part.name.split(".")
-        place = ".".join(names[:2]) if names[0] == "stages" else names[0]
+        place = ".".join(names[:2]) if names[0] in ("stages", "overview") else names[0]
         cost = part_cost(part)
         total = sums.setdefault(place, [0, 0])
         total[0] += cost.params
         total[1] += cost.macs
     canonical = architecture.canonical
     print(f"stem       {canonical.stem.label()}{_cost(sums['stem'])}")
-    for index, stage in enumerate(canonical.stages):
-        shape = canonical.stage_shapes[index]
-        total = sums.get(f"stages.{index}", [0, 0])
-        print(f"stages.{index}   {shape}, depth {stage.depth}{_cost(total)}")
-        for block in stage.blocks:
-            print(f"  {block.name}")
-            for name, inner in block.components().items():
-                print(f"    {name:<14} {inner.label()}")
+    for index, (stage, shape) in enumerate(
+        zip(canonical.stages, canonical.stage_shapes, strict=True)
+    ):
+        _print_stage(f"stages.{index}", stage, f"{shape}, ", sums)
+    if canonical.overview:
+        for index, stage in enumerate(canonical.overview.stages):
+            _print_stage(f"overview.{index}", stage, f"width {stage.width}, ", sums)
+        after = f"after stages.{canonical.overview.after - 1}, guides the stages that follow"
+        print(f"guide      width {canonical.overview.width}, {after}{_cost(sums['guide'])}")
     print(f"head       {canonical.head.label()}{_cost(sums['head'])}")
+
+
+def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[float]]) -> None:
+    print(f"{place:<10} {size}depth {stage.depth}{_cost(sums.get(place, [0, 0]))}")
+    for block in stage.blocks:
+        print(f"  {block.name}")
+        for name, inner in block.components().items():
+            print(f"    {name:<14} {inner.label()}")
 
 
 def _cost(total: list[float]) -> str:

@@ -2,17 +2,32 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from .base import Block, Component, Downsampling, Head, Stem, field_kinds
-from .domains import IntRange, Positive
-from .errors import InputError, shown, unknown_name
+from .base import Component, Head, Stem
+from .domains import Positive
+from .errors import InputError, shown
+from .guidance import GuideMap
 from .parts import IMAGE, Part, PartList
 from .shapes import Shape
+from .stages import (
+    Overview,
+    Place,
+    Stage,
+    canonical_component,
+    canonical_stage,
+    fields_of,
+    in_place,
+    overview_from_json,
+    overview_to_json,
+    stage_to_json,
+    stages_from_json,
+    wire_stage,
+)
 from .tables import component_from_data, component_to_data
 
 if TYPE_CHECKING:
@@ -21,50 +36,8 @@ if TYPE_CHECKING:
     from .network import Network
     from .step_costs import PartCosts
 
-C = TypeVar("C", bound=Component)
-
 FORMAT = 1
 """Version of the JSON form."""
-
-
-WIDTH = Positive(whole=True)
-"""Legal channels of a stage."""
-
-DEPTH = IntRange(0, 1000)
-"""Legal numbers of blocks of a stage."""
-
-
-def shortest_pattern(blocks: Sequence[Block], depth: int) -> tuple[Block, ...]:
-    """Return the shortest tuple that, repeated and cut, gives ``blocks`` repeated to ``depth``."""
-    full = [blocks[index % len(blocks)] for index in range(depth)]
-    for length in range(1, depth):
-        if all(full[index] == full[index - length] for index in range(length, depth)):
-            return tuple(full[:length])
-    return tuple(full)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Blocks that work on one map size."""
-
-    width: int
-    """Channels, from 1 to a million."""
-    depth: int
-    """Number of blocks, from 0 to 1000; a stage of depth 0 is absent, its downsampling too."""
-    blocks: tuple[Block, ...]
-    """The pattern: block i of the stage is ``blocks[i % len(blocks)]``."""
-    downsampling: Downsampling | None = None
-    """From the stage before; none in the first stage, which follows the stem."""
-
-    def __post_init__(self) -> None:
-        WIDTH.check("width", self.width)
-        DEPTH.check("depth", self.depth)
-        if self.depth and not self.blocks:
-            raise InputError(f"a stage of depth {self.depth} must name its blocks, but got none")
-
-    def block(self, index: int) -> Block:
-        """Return the block at ``index``, from 0 to ``depth - 1``."""
-        return self.blocks[index % len(self.blocks)]
 
 
 @cache
@@ -87,15 +60,6 @@ def _told(component: Component) -> dict[str, Any]:
     return data
 
 
-def canonical_component(component: C, shape: Shape) -> C:
-    """Return the canonical form of a component and of those inside it, on one shape."""
-    nested = {
-        field: canonical_component(getattr(component, field), shape)
-        for field in field_kinds(type(component))
-    }
-    return (replace(component, **nested) if nested else component).canonical(shape)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """A network as an immutable value. Equal digest means equal network.
@@ -114,6 +78,8 @@ class Architecture:
     """At least one stage of depth 1 or more."""
     head: Head
     """From the last map to class scores."""
+    overview: Overview | None = None
+    """A branch that guides the last stages, if any."""
 
     def __post_init__(self) -> None:
         Positive(whole=True).check("classes", self.classes)
@@ -121,60 +87,49 @@ class Architecture:
             Positive(whole=True).check(f"input {name}", size)
         if not any(stage.depth for stage in self.stages):
             raise InputError("an architecture must have a stage with blocks, but got none")
-        for index, resampler, shape, stage in self._stages_in_place():
-            path = f"stages.{index}"
-            if reason := resampler.refuses(shape, stage.width):
-                raise InputError(f"{path} after {shape}: {resampler.name}: {reason}")
-            out = resampler.out_shape(shape, stage.width)
-            for block in {id(each): each for each in stage.blocks}.values():
-                if reason := block.refuses(out):
-                    raise InputError(f"{path} on {out}: {reason}")
+        for place in (*self._places(), *self._overview_places()):
+            if reason := place.resampler.refuses(place.shape, place.width):
+                where = f"{place.path} after {place.shape}"
+                raise InputError(f"{where}: {place.resampler.name}: {reason}")
+            for block in {id(each): each for each in place.stage.blocks}.values():
+                if reason := block.refuses(place.out):
+                    raise InputError(f"{place.path} on {place.out}: {reason}")
 
-    def _stages_in_place(self) -> Iterator[tuple[int, Stem | Downsampling, Shape, Stage]]:
-        """Yield each present stage: its index, what comes before it, the shape that that sees."""
-        shape, first = self.input, True
-        for index, stage in enumerate(self.stages):
-            if not stage.depth:
-                continue
-            resampler = self.stem if first else stage.downsampling
-            if resampler is None:
-                raise InputError(
-                    f"stages.{index} must have a downsampling (or 'none'), but got nothing"
-                )
-            yield index, resampler, shape, stage
-            shape, first = resampler.out_shape(shape, stage.width), False
+    def _places(self) -> Iterator[Place]:
+        return in_place(self.stages, self.input, "stages", self.stem, self.overview)
+
+    def _overview_places(self) -> Iterator[Place]:
+        if self.overview is None:
+            return
+        places = list(self._places())
+        before = [place for place in places if place.number < self.overview.after]
+        if not 0 < len(before) < len(places):
+            raise InputError(
+                f"after must leave stages with blocks on both sides, but got {self.overview.after}"
+            )
+        yield from in_place(self.overview.stages, before[-1].out, "overview", None, None)
 
     @cached_property
     def canonical(self) -> "Architecture":
         """The architecture that stands for all descriptions of the same network."""
-        stages: list[Stage] = []
-        stem = self.stem
-        for _, resampler, shape, stage in self._stages_in_place():
-            out = resampler.out_shape(shape, stage.width)
-            blocks = tuple(canonical_component(block, out) for block in stage.blocks)
-            before = canonical_component(resampler, shape)
-            if isinstance(before, Stem):
-                stem = before
-            stages.append(
-                Stage(
-                    width=stage.width,
-                    depth=stage.depth,
-                    blocks=shortest_pattern(blocks, stage.depth),
-                    downsampling=before if isinstance(before, Downsampling) else None,
-                )
-            )
-        last = self.stage_shapes[-1]
+        places = list(self._places())
+        overview = self.overview and replace(
+            self.overview,
+            after=sum(place.number < self.overview.after for place in places),
+            stages=tuple(map(canonical_stage, self._overview_places())),
+        )
         return replace(
-            self, stem=stem, stages=tuple(stages), head=canonical_component(self.head, last)
+            self,
+            stem=canonical_component(self.stem, self.input),
+            stages=tuple(map(canonical_stage, places)),
+            head=canonical_component(self.head, places[-1].out),
+            overview=overview,
         )
 
     @cached_property
     def stage_shapes(self) -> tuple[Shape, ...]:
-        """Shapes of the maps that the present stages work on."""
-        return tuple(
-            resampler.out_shape(shape, stage.width)
-            for _, resampler, shape, stage in self._stages_in_place()
-        )
+        """Shapes of the maps that the present stages work on, without those of an overview."""
+        return tuple(place.out for place in self._places())
 
     @cached_property
     def digest(self) -> str:
@@ -202,15 +157,17 @@ class Architecture:
     def _parts(self) -> tuple[Part, ...]:
         parts = PartList.start(self.input)
         stream = parts.add("stem", self.stem, IMAGE, width=self.stages[0].width)
-        for index, stage in enumerate(self.stages):
-            with parts.within(f"stages.{index}"):
-                if stage.downsampling is not None:
-                    stream = parts.add(
-                        "downsampling", stage.downsampling, stream, width=stage.width
-                    )
-                for number in range(stage.depth):
-                    with parts.within(f"blocks.{number}"):
-                        stream = stage.block(number).wire(parts, stream)
+        branch = self.overview.after if self.overview else len(self.stages)
+        for index, stage in enumerate(self.stages[:branch]):
+            stream = wire_stage(parts, f"stages.{index}", stage, stream)
+        if self.overview:
+            top = stream
+            for index, stage in enumerate(self.overview.stages):
+                top = wire_stage(parts, f"overview.{index}", stage, top)
+            guide = parts.add("guide", GuideMap(), top, width=self.overview.width)
+            for index, stage in enumerate(self.stages[branch:], branch):
+                join = index == branch
+                stream = wire_stage(parts, f"stages.{index}", stage, stream, guide, join=join)
         parts.add("head", self.head, stream, width=self.classes)
         return tuple(parts.parts)
 
@@ -235,9 +192,9 @@ class Architecture:
         return architecture_graph(self, costs)
 
     def summary(self) -> str:
-        """Return one line: width x depth and mixers of each stage."""
+        """Return one line: width x depth and mixers of each stage, those of an overview last."""
         texts: list[str] = []
-        for stage in self.canonical.stages:
+        for stage in self._all_stages():
             runs = groupby(stage.block(index) for index in range(stage.depth))
             mixers = [getattr(block, "mixer", block).label() for block, _ in runs]
             named = " ".join(dict.fromkeys(mixers))
@@ -247,10 +204,14 @@ class Architecture:
     def outline(self) -> str:
         """Return one short line: width x depth and the names of the mixers of each stage."""
         texts: list[str] = []
-        for stage in self.canonical.stages:
+        for stage in self._all_stages():
             names = [getattr(block, "mixer", block).name for block in stage.blocks]
             texts.append(f"{stage.width}x{stage.depth} {'+'.join(dict.fromkeys(names))}")
         return " | ".join(texts)
+
+    def _all_stages(self) -> tuple[Stage, ...]:
+        overview = self.canonical.overview
+        return (*self.canonical.stages, *(overview.stages if overview else ()))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only; ``from_json`` reads them back to an equal value."""
@@ -259,16 +220,9 @@ class Architecture:
             "input": list(self.input),
             "classes": self.classes,
             "stem": component_to_data(self.stem),
-            "stages": [
-                {
-                    "width": stage.width,
-                    "depth": stage.depth,
-                    "downsampling": stage.downsampling and component_to_data(stage.downsampling),
-                    "blocks": [component_to_data(block) for block in stage.blocks],
-                }
-                for stage in self.stages
-            ],
+            "stages": [stage_to_json(stage) for stage in self.stages],
             "head": component_to_data(self.head),
+            **({"overview": overview_to_json(self.overview)} if self.overview else {}),
         }
 
     @classmethod
@@ -279,61 +233,17 @@ class Architecture:
             InputError: If something is missing, misspelt or cannot be built.
         """
         required = ("input", "classes", "stem", "stages", "head")
-        top = _fields(data, "architecture", required=required, optional="format")
+        top = fields_of(data, "architecture", required=required, optional=("format", "overview"))
         if top.get("format", FORMAT) != FORMAT:
             raise InputError(f"format must be {FORMAT}, but got {shown(top['format'])}")
         size = top["input"]
         if not isinstance(size, list | tuple) or len(cast(Sequence[Any], size)) != 3:
             raise InputError(f"input must be [channels, height, width], but got {shown(size)}")
-        if not isinstance(top["stages"], list):
-            raise InputError(f"stages must be a list, but got {shown(top['stages'])}")
-        stages = cast(list[object], top["stages"])
         return cls(
             input=Shape(*cast(Sequence[int], size)),
             classes=top["classes"],
             stem=cast(Stem, component_from_data(Stem, top["stem"], "stem")),
-            stages=tuple(_stage_from_json(each, f"stages.{i}") for i, each in enumerate(stages)),
+            stages=stages_from_json(top["stages"], "stages"),
             head=cast(Head, component_from_data(Head, top["head"], "head")),
+            overview=overview_from_json(top.get("overview")),
         )
-
-
-def _fields(
-    data: object, path: str, *, required: tuple[str, ...], optional: str
-) -> Mapping[str, Any]:
-    """Return ``data`` as a mapping that has the required keys and no unknown one."""
-    if not isinstance(data, Mapping):
-        raise InputError(f"{path} must be a mapping, but got {shown(data)}")
-    mapping = cast(Mapping[str, Any], data)
-    known = (*required, optional)
-    for key in mapping:
-        if key not in known:
-            raise unknown_name(f"key of {path}", key, known)
-    for key in required:
-        if key not in mapping:
-            raise InputError(f"{path} must have {', '.join(required)}, but got no {key!r}")
-    return mapping
-
-
-def _stage_from_json(data: object, path: str) -> Stage:
-    required = ("width", "depth", "blocks")
-    stage = _fields(data, path, required=required, optional="downsampling")
-    if not isinstance(stage["blocks"], list):
-        raise InputError(f"{path}.blocks must be a list, but got {shown(stage['blocks'])}")
-    blocks = [
-        component_from_data(Block, block, f"{path}.blocks.{index}")
-        for index, block in enumerate(cast(list[object], stage["blocks"]))
-    ]
-    before = stage.get("downsampling")
-    try:
-        return Stage(
-            width=stage["width"],
-            depth=stage["depth"],
-            blocks=tuple(cast(list[Block], blocks)),
-            downsampling=None
-            if before is None
-            else cast(
-                Downsampling, component_from_data(Downsampling, before, f"{path}.downsampling")
-            ),
-        )
-    except InputError as error:
-        raise error if str(error).startswith(path) else InputError(f"{path}: {error}") from None

@@ -7,10 +7,13 @@ from .activations import ACTIVATION
 from .base import Block, ChannelMixer, Component, Norm, Residual, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
 from .channel_mixers.normed import NormedMlp
+from .channel_mixers.response import GrnMlp
 from .domains import YES_NO, IntRange
 from .fusion import Fuse, Project
+from .guidance import LocalResidual, Refresh
 from .mixers.additive import LocalIntegration
 from .mixers.bottleneck import BottleneckConv
+from .mixers.context_mixing import GuidedContMix
 from .mixers.convolution import SeparableConv
 from .mixers.large_small import RepDepthwiseConv
 from .norms import LayerNorm
@@ -265,6 +268,65 @@ class FusionBlock(SingleResidualBlock):
         return parts.add("fuse", Fuse(activation=self.activation), stream, branch)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LocalBlock(ConvNeXtBlock):
+    """Norm, token mixer and channel mixer behind a depthwise convolution with a residual.
+
+    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, figure 3: the block of its Base-Net and
+    Overview-Net; one residual around all three.
+    """
+
+    name = "local"
+    catalogue = ("M45",)
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the convolution, norm, both mixers, and one residual."""
+        stream = parts.add("local", LocalResidual(), stream)
+        branch = parts.add("norm", self.norm, stream)
+        branch = parts.add("mixer", self.mixer, branch)
+        branch = parts.add("channel_mixer", self.channel_mixer, branch)
+        return self.residual.wire(parts, "residual", stream, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedBlock(Block):
+    """A MetaFormer block with a depthwise convolution before each half, refreshed by a guide.
+
+    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, figure 3: the block of its Focus-Net. The guide
+    of an architecture with an overview is added to the last channels; elsewhere there is none.
+    """
+
+    name = "guided"
+    catalogue = ("M45",)
+
+    mixer: TokenMixer = field(default_factory=GuidedContMix)
+    """Mixes places."""
+    channel_mixer: ChannelMixer = field(default_factory=GrnMlp)
+    """Mixes channels."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before each mixer."""
+    residual: Residual = field(default_factory=PlainResidual)
+    """Around each mixer."""
+    refresh: Annotated[bool, YES_NO] = True
+    """Whether the guide is added first; it is not where it has just joined the stream."""
+
+    def wire(self, parts: "PartList", stream: str) -> str:
+        """Add the guide and the two halves."""
+        if self.refresh and parts.guide is not None:
+            width = parts.shape(parts.guide).channels
+            stream = parts.add("refresh", Refresh(), stream, parts.guide, width=width)
+        stream = parts.add("local1", LocalResidual(), stream)
+        branch = parts.add("norm1", self.norm, stream)
+        branch = parts.add("mixer", self.mixer, branch)
+        stream = self.residual.wire(parts, "residual1", stream, branch)
+        if self.channel_mixer.absent:
+            return stream
+        stream = parts.add("local2", LocalResidual(), stream)
+        branch = parts.add("norm2", self.norm, stream)
+        branch = parts.add("channel_mixer", self.channel_mixer, branch)
+        return self.residual.wire(parts, "residual2", stream, branch)
+
+
 BLOCKS = table_of(
     MetaFormerBlock,
     IntegrationBlock,
@@ -275,4 +337,6 @@ BLOCKS = table_of(
     RepVitBlock,
     SingleResidualBlock,
     FusionBlock,
+    LocalBlock,
+    GuidedBlock,
 )

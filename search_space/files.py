@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import yaml
 
-from .architecture import DEPTH, WIDTH
 from .base import Block, Component, Downsampling, Head, Stem, field_domains, field_kinds
 from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, shown, unknown_name
@@ -22,6 +21,7 @@ from .presets import preset_text, presets
 from .shapes import Shape
 from .slots import Option, Slot
 from .space import SearchSpace
+from .stages import DEPTH, WIDTH
 from .steps import PATTERNS, StageSpace
 from .tables import TABLES, component_class
 

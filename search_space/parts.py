@@ -46,6 +46,8 @@ class PartList:
 
     parts: list[Part] = field(default_factory=list[Part])
     """The parts so far, in an order in which they can be run."""
+    guide: str | None = None
+    """Name of the map of an overview, at the size of the stream, for blocks that take one."""
     _shapes: dict[str, Shape] = field(default_factory=dict[str, Shape])
     _prefix: str = ""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .activations import ACTIVATION, activation
 from .base import Component, Layer, Residual, table_of
-from .domains import Positive
+from .domains import YES_NO, Positive
 from .shapes import Shape
 
 if TYPE_CHECKING:
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 
 class ChannelScale(nn.Module):
-    """One learned factor a channel."""
+    """One learned factor a channel, and a bias where asked."""
 
-    def __init__(self, channels: int, init: float) -> None:
+    def __init__(self, channels: int, init: float, bias: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.full((channels,), init))
+        self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
-        return x_BCHW * self.weight[:, None, None]
+        y_BCHW = x_BCHW * self.weight[:, None, None]
+        return y_BCHW if self.bias is None else y_BCHW + self.bias[:, None, None]
 
 
 class Sum(nn.Module):
@@ -44,13 +46,16 @@ class Scale(Layer):
 
     name = "scale"
     kind = "joint"
+    added = ("bias",)
 
     init: Annotated[float, Positive()] = 1.0
     """The factor at the start of training."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether a bias follows."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return ChannelScale(shape.channels, self.init)
+        return ChannelScale(shape.channels, self.init, self.bias)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,17 +131,21 @@ class LayerScaleResidual(Residual):
 class ResScaleResidual(Residual):
     """The stream is scaled, not the branch (Shleifer et al., NormFormer, 2021).
 
-    Used in the last two stages of the MetaFormer baselines (Yu et al., 2022).
+    Used in the last two stages of the MetaFormer baselines (Yu et al., 2022), and with a bias in
+    those of OverLoCK (Lou and Yu, 2025).
     """
 
     name = "res_scale"
+    added = ("bias",)
 
     init: Annotated[float, Positive()] = 1.0
     """The factor at the start of training."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the scaled stream has a learned bias."""
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
         """Add the factor on the stream and the sum."""
-        scaled = parts.add(f"{name}.scale", Scale(init=self.init), stream)
+        scaled = parts.add(f"{name}.scale", Scale(init=self.init, bias=self.bias), stream)
         return parts.add(f"{name}.add", Add(), scaled, branch)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...search_space.architecture import Architecture, Stage, canonical_component
 from ...search_space.base import Block, Component, Layer, field_domains, field_kinds
-from ...search_space.liveness import map_bytes
+from ...search_space.liveness import alive_bytes, map_bytes
 from ...search_space.shapes import Shape
 from ...search_space.wiring import wiring_of
 from .table import CostTable, Entry
@@ -139,6 +139,9 @@ class Fold:
         Raises:
             UncountableOperation: If one cannot be analysed.
         """
+        if architecture.overview is not None:
+            self._add_parts(architecture, found)
+            return
         shape: Shape = architecture.input
         first = True
         for stage in architecture.stages:
@@ -154,6 +157,12 @@ class Fold:
             for block, times in _block_times(stage):
                 on_map.add(block, times, found)
         self._single(architecture.head, shape, architecture.classes, found)
+
+    def _add_parts(self, architecture: Architecture, found: list[int]) -> None:
+        """Add the parts one by one: for the few architectures that are no chain of stages."""
+        parts = architecture.parts()
+        for part, alive in zip(parts, alive_bytes(parts, architecture.input), strict=True):
+            found += (self._table.number(*part.key), 1, alive)
 
     def _single(self, component: Component, shape: Shape, width: int, found: list[int]) -> Shape:
         """Add a stem, a downsampling or a head to ``found``; return the output's shape."""

@@ -15,6 +15,7 @@ from ..base import ChannelMixer
 from ..conv_norm import SqueezeExcite
 from ..domains import YES_NO, Positive
 from ..folding import Foldable, normed_kernel, with_kernel
+from ..guidance import ResidualDepthwise
 from ..shapes import Shape, scaled
 
 
@@ -35,26 +36,29 @@ class GlobalResponseNorm(nn.Module):
 
 
 class ResponseMlp(nn.Module):
-    """Linear map, activation, global response norm, linear map."""
+    """Linear map, activation, a depthwise convolution where asked, response norm, linear map."""
 
-    def __init__(self, *, channels: int, hidden: int, act: str, bias: bool = True) -> None:
+    def __init__(
+        self, *, channels: int, hidden: int, act: str, local: bool, bias: bool = True
+    ) -> None:
         super().__init__()
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.act = activation(act)
+        self.local = ResidualDepthwise(hidden) if local else nn.Identity()
         self.response = GlobalResponseNorm(hidden)
         self.fc2 = nn.Conv2d(hidden, channels, 1, bias=bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
-        return self.fc2(self.response(self.act(self.fc1(x_BCHW))))
+        return self.fc2(self.response(self.local(self.act(self.fc1(x_BCHW)))))
 
 
 class NormedResponseMlp(Foldable):
     """The same and a batch norm, which folds into the last map, as the response norm's bias."""
 
-    def __init__(self, *, channels: int, hidden: int, act: str) -> None:
+    def __init__(self, *, channels: int, hidden: int, act: str, local: bool) -> None:
         super().__init__()
-        self.mlp = ResponseMlp(channels=channels, hidden=hidden, act=act, bias=False)
+        self.mlp = ResponseMlp(channels=channels, hidden=hidden, act=act, local=local, bias=False)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -70,7 +74,7 @@ class NormedResponseMlp(Foldable):
         response = GlobalResponseNorm(mlp.fc1.out_channels, bias=False)
         response.weight = mlp.response.weight
         last = with_kernel(last, *normed_kernel(last, self.norm))
-        return nn.Sequential(mlp.fc1, mlp.act, response, last)
+        return nn.Sequential(mlp.fc1, mlp.act, mlp.local, response, last)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,8 @@ class GrnMlp(ChannelMixer):
 
     Woo et al., ConvNeXt V2, 2023, arXiv:2301.00808, section 3; with squeeze-and-excitation before
     it and a batch norm after the second map that of UniRepLKNet (Ding et al., 2024,
-    arXiv:2311.15599, section 3), whose norm folds.
+    arXiv:2311.15599, section 3), whose norm folds; with a depthwise convolution added to the
+    hidden channels that of OverLoCK (Lou and Yu, 2025, arXiv:2502.20087).
     """
 
     name = "grn_mlp"
@@ -92,6 +97,8 @@ class GrnMlp(ChannelMixer):
     """Whether a batch norm follows the second map, which then has no bias."""
     squeeze: Annotated[bool, YES_NO] = False
     """Whether squeeze-and-excitation to a quarter of the channels comes first."""
+    local: Annotated[bool, YES_NO] = False
+    """Whether a depthwise 3x3 convolution is added to the hidden channels before the norm."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
@@ -105,7 +112,7 @@ class GrnMlp(ChannelMixer):
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
         build = NormedResponseMlp if self.last_norm else ResponseMlp
-        mlp = build(channels=channels, hidden=hidden, act=self.activation)
+        mlp = build(channels=channels, hidden=hidden, act=self.activation, local=self.local)
         if not self.squeeze:
             return mlp
         squeeze = SqueezeExcite(channels, scaled(channels, 0.25))

@@ -5,7 +5,7 @@ from .additive import ConvAdditiveMixer, LocalIntegration
 from .attention import Attention, RelativeAttention
 from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
-from .context_mixing import ContMix
+from .context_mixing import ContMix, DilatedSqueezeConv, GuidedContMix
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
@@ -57,6 +57,8 @@ MIXERS = table_of(
     KanConv,
     TvConv,
     ContMix,
+    GuidedContMix,
+    DilatedSqueezeConv,
     LsConv,
     RepDepthwiseConv,
     HyperZzw,

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
+from ..channel_mixers.response import GlobalResponseNorm
 from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, IntRange, Positive
+from ..kernels import depthwise
 from ..shapes import Shape
 from .dynamic_kernels import inner_windows, mix_windows
 from .reparam import DepthwiseBranches
@@ -180,6 +182,46 @@ class SelfContextMixing(nn.Module):
         return self.fusion(self.mixing(value_BCHW, x_BCHW, x_BCHW))
 
 
+def _refused(small: int, large: int, heads: int, channels: int) -> str | None:
+    if small > large:
+        return (
+            f"small_kernel must be at most kernel_size, but got small_kernel {small} "
+            f"and kernel_size {large}"
+        )
+    if channels < 1 or channels % (2 * heads):
+        return (
+            f"twice heads must divide the channels that are mixed, but got heads {heads} "
+            f"and {channels} such channels"
+        )
+    return None
+
+
+class GuidedContextMixing(nn.Module):
+    """Context mixing of a map whose last channels are the context, and come out mixed too."""
+
+    def __init__(
+        self, channels: int, context: int, *, heads: int, sides: tuple[int, int], regions: int
+    ) -> None:
+        super().__init__()
+        inner = channels - context
+        self.sizes = [inner, context]
+        self.fusion = nn.Sequential(
+            depthwise(channels, (3, 3)),
+            nn.BatchNorm2d(channels),
+            nn.GELU(),
+            nn.Conv2d(channels, inner, 1),
+            GlobalResponseNorm(inner),
+        )
+        self.mixing = GatedContextMixing(
+            inner, context, channels, heads=heads, sides=sides, regions=regions
+        )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        fused = self.fusion(x_BCHW)
+        return self.mixing(fused, fused, *x_BCHW.split(self.sizes, 1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContMix(TokenMixer):
     """Kernels of every place from its affinities to regions of the map: a small and a large one.
@@ -212,17 +254,7 @@ class ContMix(TokenMixer):
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must share half of the channels evenly, the small kernel be the small one."""
-        if self.small_kernel > self.kernel_size:
-            return (
-                f"small_kernel must be at most kernel_size, but got small_kernel "
-                f"{self.small_kernel} and kernel_size {self.kernel_size}"
-            )
-        if shape.channels % (2 * self.heads):
-            return (
-                f"twice heads must divide the channels, but got heads {self.heads} "
-                f"and {shape.channels} channels"
-            )
-        return None
+        return _refused(self.small_kernel, self.kernel_size, self.heads, shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -233,3 +265,76 @@ class ContMix(TokenMixer):
             sides=(self.small_kernel, self.kernel_size),
             regions=self.regions,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedContMix(TokenMixer):
+    """Context mixing whose regions are those of the map's last channels: a guide from above.
+
+    Lou and Yu, OverLoCK, 2025, section 3.3 and figure 4: the middle of the Focus-Net's block, with
+    the map that fuses both groups of channels.
+    """
+
+    name = "guided_contmix"
+    traits = ContMix.traits
+
+    kernel_size: Annotated[int, LARGE] = 7
+    """Side of the large kernels in pixels, odd, 5 to 19."""
+    small_kernel: Annotated[int, IntRange(3, 19, 2)] = 5
+    """Side of the small kernels in pixels, odd, 3 to ``kernel_size``."""
+    heads: Annotated[int, Positive(whole=True)] = 4
+    """Kernels of either side; twice as many must divide the channels without the guide's."""
+    regions: Annotated[int, IntRange(1, 14)] = 7
+    """Regions along each side of the map, 1 to 14."""
+    guide: Annotated[int, Positive(whole=True)] = 8
+    """Channels of the guide: the last ones of the map."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The heads must share half of the other channels evenly."""
+        if self.guide >= shape.channels:
+            return (
+                f"guide must leave channels that are mixed, but got guide {self.guide} "
+                f"and {shape.channels} channels"
+            )
+        mixed = shape.channels - self.guide
+        return _refused(self.small_kernel, self.kernel_size, self.heads, mixed)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return GuidedContextMixing(
+            shape.channels,
+            self.guide,
+            heads=self.heads,
+            sides=(self.small_kernel, self.kernel_size),
+            regions=self.regions,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DilatedSqueezeConv(TokenMixer):
+    """A large depthwise kernel trained beside dilated ones, then squeeze-and-excitation.
+
+    Lou and Yu, OverLoCK, 2025, section 3.2: the Dilated RepConv layer. Its branches are more than
+    those of UniRepLKNet (``dilated_reparam_conv``); all fold. It squeezes to an eighth of the
+    channels, at least 16.
+    """
+
+    name = "dilated_squeeze_conv"
+    traits = Traits(
+        catalogue=("M45",),
+        paper="Lou and Yu, OverLoCK: An Overview-first-Look-Closely-next ConvNet with "
+        "Context-Mixing Dynamic Kernels, 2025, arXiv:2502.20087",
+        code="LMMMEng/OverLoCK",
+        reach="global",
+        weights="input-dependent",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, LARGE] = 7
+    """Side of the kernel in pixels, odd, 5 to 19; it decides the branches."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        squeeze = SqueezeExcite(shape.channels, max(16, shape.channels // 8), act="gelu")
+        conv = dilated_branches(shape.channels, self.kernel_size)
+        return nn.Sequential(OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze))

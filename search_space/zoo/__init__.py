@@ -21,6 +21,7 @@ from . import (
     lsnet,
     metaformer,
     mlp_mixer,
+    overlock,
     raftmlp,
     replknet,
     resmlp,
@@ -59,6 +60,7 @@ _FAMILIES = (
     lsnet,
     gfnet,
     affnet,
+    overlock,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

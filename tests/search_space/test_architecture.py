@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
-from nas_explorer.search_space.architecture import Architecture, Stage, shortest_pattern
+from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import ConvNeXtBlock, MetaFormerBlock
 from nas_explorer.search_space.channel_mixers.mlp import Mlp, NoChannelMixer
 from nas_explorer.search_space.choosers import RandomChooser
@@ -27,6 +27,7 @@ from nas_explorer.search_space.norms import BatchNorm, LayerNorm, NoNorm
 from nas_explorer.search_space.parts import IMAGE
 from nas_explorer.search_space.residuals import NoResidual, PlainResidual, ResScaleResidual
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stages import shortest_pattern
 from nas_explorer.search_space.stems import ConvStem, PatchStem
 
 POOL = MetaFormerBlock(mixer=Pooling())
