@@ -250,7 +250,8 @@ class MixerGate(nn.Module):
 class MixerGated(TokenMixer):
     """A gate at each place and channel, made by a block of MLP-Mixer (NiNformer).
 
-    Abdullah and Aydin, NiNformer, 2024, arXiv:2403.02411, section 3.
+    Abdullah and Aydin, NiNformer, 2024, arXiv:2403.02411, section 3. The reference code gives the
+    two halves of a block one norm in common; here each has its own.
     """
 
     name = "mixer_gated"
