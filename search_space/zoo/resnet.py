@@ -53,6 +53,21 @@ _BOTTLENECK = {
     "resnet50_hybrid": (_MIDDLE, 64, 1, "max", "mean_conv", "17.3M 2.6G", _PFLAYER),
 }
 
+# Name: multiplier of the widths, what is printed, where.
+_MOBILENET = {
+    "mobilenet_v2": (
+        1.0,
+        "3.504872M 0.301G",
+        "pytorch/vision, torchvision/models/mobilenetv2.py",
+    ),
+    "mobilenetv2_050": (
+        0.5,
+        "1.97M 0.1G",
+        "huggingface/pytorch-image-models, "
+        "results/benchmark-infer-amp-nchw-pt113-cu117-rtx3090.csv",
+    ),
+}
+
 
 def resnet(
     width: int,
@@ -156,11 +171,12 @@ def entries() -> Iterator[ZooEntry]:
             source=source,
             make=partial(bottleneck_resnet, depths, inner, groups, operation, strided),
         )
-    yield ZooEntry(
-        name="mobilenet_v2",
-        family="MobileNetV2",
-        resolution=224,
-        printed="3.504872M 0.301G",
-        source="pytorch/vision, torchvision/models/mobilenetv2.py",
-        make=partial(mobilenet_v2, 1.0),
-    )
+    for name, (multiplier, printed, source) in _MOBILENET.items():
+        yield ZooEntry(
+            name=name,
+            family="MobileNetV2",
+            resolution=224,
+            printed=printed,
+            source=source,
+            make=partial(mobilenet_v2, multiplier),
+        )

@@ -55,6 +55,7 @@ PAIRS = {
     "resnet50": "resnet50",
     "resnext50_32x4d": "resnext50_32x4d",
     "mobilenet_v2": "mobilenetv2_100",
+    "mobilenetv2_050": "mobilenetv2_050",
 }
 
 FIXED = ("mixer", "resmlp", "gmlp")
