@@ -32,6 +32,7 @@ class SeparableConv(TokenMixer):
         reach="local",
         weights="static",
         cost="N k^2",
+        code="sail-sg/metaformer",
     )
 
     kernel_size: Annotated[int, KERNEL] = 7
@@ -79,6 +80,7 @@ class LargeKernelConv(TokenMixer):
         reach="regional",
         weights="static",
         cost="N k^2",
+        code="facebookresearch/ConvNeXt",
     )
 
     kernel_size: Annotated[int, KERNEL] = 7
@@ -126,6 +128,7 @@ class InceptionConv(TokenMixer):
         reach="regional",
         weights="static",
         cost="N (k^2 + 2 b)",
+        code="sail-sg/inceptionnext",
     )
 
     kernel_size: Annotated[int, KERNEL] = 3

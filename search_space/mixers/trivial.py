@@ -28,6 +28,7 @@ class IdentityMixer(TokenMixer):
         reach="none",
         weights="none",
         cost="0",
+        code="sail-sg/metaformer",
     )
 
     def build(self, shape: Shape) -> nn.Module:
@@ -65,6 +66,7 @@ class Pooling(TokenMixer):
         reach="local",
         weights="none",
         cost="N k^2",
+        code="sail-sg/poolformer",
     )
 
     kernel_size: Annotated[int, KERNEL] = 3
@@ -136,6 +138,7 @@ class RandomMixing(TokenMixer):
         weights="static",
         cost="N^2",
         resolution_bound=True,
+        code="sail-sg/metaformer",
     )
 
     def build(self, shape: Shape) -> nn.Module:
