@@ -56,6 +56,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
                             ("explore", _explore()),
                             ("candidate", _candidate()),
                             ("matters", _matters()),
+                            ("compare", _compare()),
                         )
                     ),
                 ]
@@ -116,6 +117,24 @@ def _matters() -> list[Component]:
             plot("represented", 420, represented),
             html.Div(id="represented-table"),
         ),
+    ]
+
+
+def _compare() -> list[Component]:
+    distributions = "Empirical distribution of the metric in each study"
+    growth = "Share of the space of objectives that each study's front dominates, over time"
+    fronts = "The fronts of the studies in two metrics"
+    return [
+        html.Div(id="compare-controls", className="controls", role="group", **aria(label="What")),
+        html.Div(
+            [
+                section("distributions", "Distribution", plot("distributions", 420, distributions)),
+                section("growth", "Progress", plot("growth", 420, growth)),
+            ],
+            className="halves",
+        ),
+        html.Div(id="compare-table"),
+        section("fronts", "Fronts", plot("fronts", 420, fronts)),
     ]
 
 

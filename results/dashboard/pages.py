@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ..effects import Effects, effects
 from ..enrichment import front_shares
-from . import candidate_part, matters
+from . import candidate_part, compare_part, matters
 from .actions import complete_view
 from .candidate_part import Pair, make_pair
 from .controls import axes_controls, filter_form, study_menu
@@ -50,6 +50,11 @@ class Sight:
         """How often answers stand on the front, among the candidates kept."""
         columns, objectives = self.snapshot.columns, self.snapshot.settings.objectives
         return front_shares(columns, objectives, self.view.word, kept(self.view.filters, columns))
+
+    @cached_property
+    def comparison(self) -> compare_part.Comparison:
+        """This study beside those chosen."""
+        return compare_part.compare(self.source, self.snapshot, self.view)
 
     @cached_property
     def pair(self) -> Pair:
@@ -94,6 +99,7 @@ TITLES: Mapping[Page, str] = {
     "explore": "Explore",
     "candidate": "Candidate",
     "matters": "What matters",
+    "compare": "Compare",
 }
 
 
@@ -176,6 +182,11 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "levels": lambda at: matters.levels(at.effects, at.view),
         "represented": lambda at: matters.represented(at.shares),
     },
+    "compare": {
+        "distributions": lambda at: compare_part.error_distributions(at.comparison, at.view),
+        "growth": lambda at: compare_part.growth(at.comparison, at.view),
+        "fronts": lambda at: compare_part.fronts(at.comparison, at.view),
+    },
 }
 """Figures of each page, by their place."""
 OF_STUDY = ("progress",)
@@ -199,6 +210,10 @@ TEXTS: Mapping[Page, Texts] = {
         "matters-controls": lambda at: matters.controls(at.snapshot, at.view, at.effects),
         "matters-note": lambda at: matters.matters_note(at.effects, at.view),
         "represented-table": lambda at: matters.represented_table(at.shares, at.view),
+    },
+    "compare": {
+        "compare-controls": lambda at: compare_part.controls(at.source, at.snapshot, at.view),
+        "compare-table": lambda at: compare_part.compare_table(at.comparison, at.view),
     },
 }
 """Texts of each page, by their place."""

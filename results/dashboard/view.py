@@ -51,6 +51,8 @@ class View:
     """Kind of decision whose answers on the front are looked at."""
     studies: tuple[str, ...] = ()
     """Studies compared with this one."""
+    over: str = "candidates"
+    """What progress is compared over: ``candidates`` or ``time``."""
     sort: str = "number"
     """Column that orders the table, with ``-`` before it from the greatest."""
     start: int = 0
@@ -99,7 +101,20 @@ class View:
         return replace(view, page=page, filters=tuple(filters), studies=compared)
 
 
-_TEXTS = ("page", "x", "y", "colour", "size", "by", "weight", "metric", "decision", "word", "sort")
+_TEXTS = (
+    "page",
+    "x",
+    "y",
+    "colour",
+    "size",
+    "by",
+    "weight",
+    "metric",
+    "decision",
+    "word",
+    "over",
+    "sort",
+)
 _LISTS = ("scales", "extras")
 _NUMBERS = ("candidate", "other", "start")
 

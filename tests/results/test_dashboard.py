@@ -22,6 +22,7 @@ from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.dashboard.view import View
 from nas_explorer.results.plots import short_path
+from nas_explorer.results.study import Study
 from nas_explorer.search_space.errors import InputError
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"
@@ -277,6 +278,25 @@ def test_a_study_is_kept_up_with(study, fill, candidates, url):
     assert len(second.columns) == 7 and second.version == first.version + 1
     assert source.snapshot("first", fresh=True) is second, "one that still runs is nothing new"
     assert source.versions() == {"first": second.version}
+
+
+def test_studies_are_compared_on_one_scale(study, fill, make_candidate, make_settings, url):
+    fill(study, *(make_candidate(i, accuracy=0.5 + i / 10, macs=10 + i) for i in range(3)))
+    second = Study.create_or_open("<second>", url, make_settings(seed=1, searcher="tpe"))
+    fill(second, *(make_candidate(i, accuracy=0.6 + i / 10, macs=5 + i) for i in range(4)))
+    at = Reader(Source(url)).read("?page=compare&study=first&studies=%3Csecond%3E&studies=none")
+    lines = [each for each in FIGURES["compare"]["distributions"](at).data if each.name]
+    assert [each.name for each in lines] == ["first (3)", "&lt;second&gt; (4)"]
+    assert list(lines[0].x) == pytest.approx([0.3, 0.4, 0.5])
+    assert list(lines[1].y) == [0.25, 0.5, 0.75, 1.0]
+    volumes = [each.y[-1] for each in FIGURES["compare"]["growth"](at).data]
+    assert 0 < volumes[0] < volumes[1] <= 1
+    text = TEXTS["compare"]["compare-table"](at)
+    assert "seed: 0 / 1" in text or "searcher: random / tpe" in text
+    assert "&lt;second&gt;" in text and "<second>" not in text
+    timed = FIGURES["compare"]["growth"](Reader(Source(url)).read("?study=first&over=time"))
+    assert "time" in timed.layout.xaxis.title.text
+    assert [len(each.x) for each in FIGURES["compare"]["fronts"](at).data] == [3, 4]
 
 
 # Published networks -----------------------------------------------------------------------------
