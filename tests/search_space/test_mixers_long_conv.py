@@ -1,7 +1,11 @@
 """Convolutions as large as the map: learned tap by tap, and of stretched grids."""
 
+import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,3 +286,14 @@ def test_learned_transforms_start_near_the_exact_one() -> None:
         torch.nn.init.zeros_(each)
     assert torch.allclose(module(x), exact)
     assert replace(mixer, transform="fft").refuses(shape) is not None
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_and_all_ways_agree() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "long_kernels.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--quick"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout.splitlines()[-1])["milliseconds"].values()
+    assert row["equal"] is True and min(row["conv2d"], row["fft"], row["monarch"]) > 0
