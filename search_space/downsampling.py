@@ -14,7 +14,7 @@ from .branches import DepthwiseBranches, NormedShortcut
 from .conv_norm import conv_norm, divisible, inverted_residual
 from .deformation import DeformableConv2d
 from .domains import YES_NO, Choice, IntRange, Positive
-from .guidance import SplitConv
+from .guidance import GuidedDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patches import MultiScalePatches
 from .recursion import RecursiveConvs
@@ -334,37 +334,6 @@ class InvertedResidualDownsampling(Downsampling):
         return inverted_residual(
             shape.channels, width, self.hidden(shape), stride=self.stride, act=self.activation
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuidedDownsampling(Downsampling):
-    """3x3 convolutions of stride 2 with batch norms, one for the map and one for its guide.
-
-    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, between the two stages of its Focus-Net: the last
-    channels, those of the guide, stay as many. The norms fold.
-    """
-
-    name = "guided"
-
-    guide: Annotated[int, Positive(whole=True)] = 4
-    """Channels of the guide: the last ones, before and after."""
-
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
-        """There must be other channels than the guide's."""
-        if min(shape.channels, width or shape.channels) <= self.guide:
-            return (
-                f"guide must be less than the channels before and after, but got guide "
-                f"{self.guide}, {shape.channels} and {width} channels"
-            )
-        return super().refuses(shape, width)
-
-    def out_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the output: halves, rounded up."""
-        return -(-height // 2), -(-width // 2)
-
-    def build(self, shape: Shape, width: int) -> nn.Module:
-        """Build the module."""
-        return SplitConv(shape.channels - self.guide, width - self.guide, self.guide)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .base import Component, Layer
+from .base import Component, Downsampling, Layer
 from .conv_norm import conv_norm
 from .domains import Positive
 from .shapes import Shape
@@ -156,3 +156,34 @@ class Refresh(Component):
         """Build the module."""
         assert width is not None
         return ScaledSum(width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedDownsampling(Downsampling):
+    """3x3 convolutions of stride 2 with batch norms, one for the map and one for its guide.
+
+    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, between the two stages of its Focus-Net: the last
+    channels, those of the guide, stay as many. The norms fold.
+    """
+
+    name = "guided"
+
+    guide: Annotated[int, Positive(whole=True)] = 4
+    """Channels of the guide: the last ones, before and after."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """There must be other channels than the guide's."""
+        if min(shape.channels, width or shape.channels) <= self.guide:
+            return (
+                f"guide must be less than the channels before and after, but got guide "
+                f"{self.guide}, {shape.channels} and {width} channels"
+            )
+        return super().refuses(shape, width)
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: halves, rounded up."""
+        return -(-height // 2), -(-width // 2)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        return SplitConv(shape.channels - self.guide, width - self.guide, self.guide)

@@ -7,7 +7,8 @@ from ..architecture import Architecture, Overview, Stage
 from ..base import Residual
 from ..blocks import GuidedBlock, LocalBlock
 from ..channel_mixers.response import GrnMlp
-from ..downsampling import ConvDownsampling, GuidedDownsampling, NoDownsampling
+from ..downsampling import ConvDownsampling, NoDownsampling
+from ..guidance import GuidedDownsampling
 from ..heads import WideHead
 from ..mixers.context_mixing import DilatedSqueezeConv, GuidedContMix
 from ..norms import BatchNorm, NoNorm

@@ -61,7 +61,7 @@ def test_a_node_says_what_it_is_and_what_it_costs():
     assert node("stem") == {
         "kind": "stem",
         "operation": "patch",
-        "label": "patch(patch_size=2)",
+        "label": "patch(patch_size=2, bias=True)",
         "stage": None,
         "block": None,
         "in_shapes": ((3, 8, 8),),

@@ -10,12 +10,9 @@ from nas_explorer.evaluators.cost.cost import additive_costs, architecture_cost,
 from nas_explorer.search_space.architecture import Architecture, Overview, Stage
 from nas_explorer.search_space.blocks import GuidedBlock, MetaFormerBlock
 from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.downsampling import (
-    ConvDownsampling,
-    GuidedDownsampling,
-    NoDownsampling,
-)
+from nas_explorer.search_space.downsampling import ConvDownsampling, NoDownsampling
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.guidance import GuidedDownsampling
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv
 from nas_explorer.search_space.norms import NoNorm
