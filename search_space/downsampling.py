@@ -1,9 +1,9 @@
 """Downsampling: from one stage's map to the next one's."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
 from .branches import DepthwiseBranches, NormedShortcut
-from .conv_norm import conv_norm, divisible, inverted_residual
+from .conv_norm import conv_norm
 from .deformation import DeformableConv2d
-from .domains import YES_NO, Choice, IntRange, Positive
+from .domains import YES_NO, Choice, IntRange
 from .guidance import GuidedDownsampling
+from .inverted import InvertedResidualDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patches import MultiScalePatches
 from .recursion import RecursiveConvs
@@ -299,41 +300,6 @@ class SeparableDownsampling(Downsampling):
             ("dwconv", each(inner, inner, 3, stride=2, groups=inner)),
         ]
         return nn.Sequential(OrderedDict(layers[::-1] if self.depthwise_first else layers))
-
-
-@dataclass(frozen=True, kw_only=True)
-class InvertedResidualDownsampling(Downsampling):
-    """An inverted residual without the residual (Sandler et al., MobileNetV2, 2018, table 1).
-
-    arXiv:1801.04381.
-    """
-
-    name = "inverted_residual"
-
-    ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over the input's, before rounding to eights."""
-    stride: Annotated[int, Choice((1, 2))] = 2
-    """Step in pixels; 1 changes the channels alone."""
-    activation: Annotated[str, ACTIVATION] = "relu6"
-    """After the first two convolutions."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels."""
-        return divisible(round(shape.channels * self.ratio))
-
-    def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
-
-    def out_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the output: halves, rounded up."""
-        return -(-height // self.stride), -(-width // self.stride)
-
-    def build(self, shape: Shape, width: int) -> nn.Module:
-        """Build the module."""
-        return inverted_residual(
-            shape.channels, width, self.hidden(shape), stride=self.stride, act=self.activation
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from functools import partial
 from ..architecture import Architecture, Stage
 from ..blocks import ChannelBlock, FusionBlock, NoBlock
 from ..channel_mixers.inverted import InvertedResidual
-from ..downsampling import InvertedResidualDownsampling
 from ..heads import WideHead
+from ..inverted import InvertedResidualDownsampling
 from ..mixers.frequency import AdaptiveFrequencyFilter
 from ..norms import BatchNorm, GroupNorm, NoNorm
 from ..shapes import Shape

@@ -14,8 +14,8 @@ from ..base import Downsampling, TokenMixer
 from ..blocks import ChannelBlock, NoBlock, ResidualBlock
 from ..channel_mixers.inverted import InvertedResidual
 from ..conv_norm import divisible
-from ..downsampling import InvertedResidualDownsampling
 from ..heads import PooledHead, WideHead
+from ..inverted import InvertedResidualDownsampling
 from ..mixers.bottleneck import BasicConv, BottleneckConv
 from ..norms import BatchNorm, NoNorm
 from ..residual_downsampling import BasicDownsampling, BottleneckDownsampling

@@ -5,7 +5,7 @@ from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.blocks import FusionBlock, SingleResidualBlock
 from nas_explorer.search_space.channel_mixers.inverted import InvertedResidual
 from nas_explorer.search_space.conv_norm import divisible
-from nas_explorer.search_space.downsampling import InvertedResidualDownsampling
+from nas_explorer.search_space.inverted import InvertedResidualDownsampling
 from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import PositionStem
