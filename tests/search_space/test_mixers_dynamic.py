@@ -11,6 +11,7 @@ from nas_explorer.search_space.mixers.conditional import CondConv, TunableConv, 
 from nas_explorer.search_space.mixers.context_mixing import (
     ContextMixing,
     ContMix,
+    RegionKernels,
     relative_bias,
 )
 from nas_explorer.search_space.mixers.dynamic_kernels import (
@@ -339,3 +340,56 @@ def test_a_small_map_is_enlarged_for_its_kernels() -> None:
     maps = [image(shape) for _ in range(3)]
     larger = [F.interpolate(each, size=(7, 11), mode="bilinear") for each in maps]
     assert close(mixing(*maps), F.adaptive_avg_pool2d(mixing(*larger), (3, 5)))
+
+
+def at(x_CHW: Tensor, row: int, column: int) -> Tensor:
+    """The 3 x 3 window around a place, with zeros outside."""
+    return F.pad(x_CHW, (1, 1, 1, 1))[:, row : row + 3, column : column + 3]
+
+
+def test_light_kernels_are_normalised_and_shared_by_the_channels_of_a_head() -> None:
+    """Wu et al., 2019, equation 5, channel by channel."""
+    shape = Shape(8, 4, 5)
+    module, x = built(LightConv(heads=2), shape), image(shape, 1)
+    logits = module.get_parameter("conv.weight_h1kl")
+    first, gate = module.get_submodule("proj_in")(x)[0].chunk(2)
+    gated = first * gate.sigmoid()
+    expected = torch.zeros_like(gated)
+    for channel in range(8):
+        kernel = logits[channel // 4].flatten().softmax(0).view(3, 3)
+        for row in range(4):
+            for column in range(5):
+                expected[channel, row, column] = (at(gated, row, column)[channel] * kernel).sum()
+    assert close(module(x), module.get_submodule("proj_out")(expected[None]))
+
+
+def test_dynamic_kernels_are_predicted_from_their_place_alone() -> None:
+    """Wu et al., 2019, equation 6, place by place."""
+    shape = Shape(8, 4, 5)
+    module, x = built(DynamicConv(heads=2, glu=False), shape), image(shape, 1)
+    weight = module.get_parameter("conv.weight_hklC")
+    inner = module.get_submodule("proj_in")(x)[0]
+    expected = torch.zeros_like(inner)
+    for row in range(4):
+        for column in range(5):
+            logits = weight @ inner[:, row, column]
+            kernels = logits.flatten(1).softmax(1).view(2, 3, 3).repeat_interleave(4, 0)
+            expected[:, row, column] = (at(inner, row, column) * kernels).sum((1, 2))
+    assert close(module(x), module.get_submodule("proj_out")(expected[None]))
+
+
+def test_mixed_kernels_are_affinities_to_regions() -> None:
+    """Lou and Yu, 2025, equations 1 to 3, at one place that is not near the edge."""
+    torch.manual_seed(5)
+    kernels = RegionKernels(16, 16, heads=2, sides=(3, 5), regions=2).eval()
+    nn.init.normal_(kernels.bias[0])
+    x, context = torch.randn(1, 16, 8, 8), torch.randn(1, 16, 8, 8)
+    regions = [
+        context[..., r : r + 4, c : c + 4].mean((2, 3), True) for r in (0, 4) for c in (0, 4)
+    ]
+    query = kernels.query(x)[0, :, 4, 3].view(2, 4)
+    keys = torch.stack([kernels.key(region[..., None, None]).view(2, 4) for region in regions])
+    affinities = (query * keys).sum(-1).T / math.sqrt(8)
+    logits = kernels.mix(affinities)[:, :9] + kernels.bias[0][:, 1:4, 1:4].flatten(1)
+    found = kernels(x, context)[0][0, :, :, :, 4, 3]
+    assert close(found.flatten(1), logits.softmax(1))
