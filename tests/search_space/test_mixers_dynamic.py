@@ -388,7 +388,7 @@ def test_mixed_kernels_are_affinities_to_regions() -> None:
         context[..., r : r + 4, c : c + 4].mean((2, 3), True) for r in (0, 4) for c in (0, 4)
     ]
     query = kernels.query(x)[0, :, 4, 3].view(2, 4)
-    keys = torch.stack([kernels.key(region[..., None, None]).view(2, 4) for region in regions])
+    keys = torch.stack([kernels.key(region).view(2, 4) for region in regions])
     affinities = (query * keys).sum(-1).T / math.sqrt(8)
     logits = kernels.mix(affinities)[:, :9] + kernels.bias[0][:, 1:4, 1:4].flatten(1)
     found = kernels(x, context)[0][0, :, :, :, 4, 3]
