@@ -134,10 +134,12 @@ class Hyena(TokenMixer):
         flat = self.layout == "sequence"
         seen = Shape(shape.channels, 1, shape.tokens) if flat else shape
         none = self.window == "none"
+        straight = shape.tokens == 1 and not self.directions.startswith("four")
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, seen),
             filter="implicit" if flat else self.filter,
+            directions="both" if straight else self.directions,
             decay_fast=0.3 if none else self.decay_fast,
             decay_slow=1.5 if none else self.decay_slow,
         )

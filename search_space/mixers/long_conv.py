@@ -230,7 +230,12 @@ class LongConv(TokenMixer):
 
     def canonical(self, shape: Shape) -> Self:
         """Clip reach and frequencies to what there is; drop what has no effect."""
-        clipped = replace(self, reach=max(1, *self.reaches(shape)))
+        clipped = replace(
+            self,
+            layout="map" if shape.height == 1 else self.layout,
+            padding="zeros" if shape.tokens == 1 else self.padding,
+            reach=max(1, *self.reaches(shape)),
+        )
         height, width = self.torus(shape)
         return replace(
             clipped,

@@ -146,6 +146,8 @@ class StructuredGlobalConv(TokenMixer):
     def canonical(self, shape: Shape) -> Self:
         """Clip the grid to what reaches the map; drop what has no effect on a single grid."""
         clipped = replace(self, grid=self.side(shape))
+        if (self.layout, self.combine, self.scales(shape)) == ("sequence", "cat", 2):
+            return replace(clipped, interpolation="linear")  # neither of the two is stretched
         if self.scales(shape) > 1:
             return clipped
         return replace(clipped, decay_min=2.0, decay_max=2.0, combine="cat", interpolation="linear")

@@ -181,6 +181,8 @@ def test_what_makes_no_difference_is_one_value() -> None:
     flat = Hyena(layout="sequence", kernel_size=31)
     assert flat.canonical(shape).kernel_size == 29
     assert replace(flat, filter="product").canonical(shape) == flat.canonical(shape)
+    for directions in ("one", "reversed"):
+        assert Hyena(directions=directions).canonical(Shape(4, 1, 1)).directions == "both"
     none = Hyena(window="none")
     assert replace(none, decay_fast=0.1).canonical(shape) == none
 
