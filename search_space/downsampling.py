@@ -242,6 +242,7 @@ class MultiScaleDownsampling(Downsampling):
         return nn.Sequential(OrderedDict(norm=self.norm.build(shape), patches=patches))
 
 
+@dataclass(frozen=True, kw_only=True)
 class DepthwiseDownsampling(Downsampling):
     """A strided depthwise kernel, trained with a small one beside it, and a 1x1 map with shortcut.
 

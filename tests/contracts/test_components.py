@@ -132,6 +132,7 @@ def test_docstring_names_the_source(cls: type[Component]) -> None:
 
 @every_class
 def test_every_field_has_a_docstring_and_a_domain(cls: type[Component]) -> None:
+    assert "__dataclass_params__" in vars(cls), "it must be a dataclass of its own"
     documented: set[str] = set()
     for base in cls.__mro__:
         if base is Component or not issubclass(base, Component):
