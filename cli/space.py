@@ -98,7 +98,6 @@ def check(
     from ..search_space.check import check as check_space
     from ..search_space.errors import InputError, unknown_name
     from ..search_space.feasibility import Constraint
-    from ..search_space.shapes import Shape
 
     constraints = [Constraint.parse(text) for text in constraint or ()]
     for each in constraints:
@@ -115,7 +114,7 @@ def check(
         about = {"space": found.name, "input": list(found.input), "distinct": found.walks_differ}
         print_json({**about, **asdict(told)})
         return 0 if told.share else 2
-    print(f"{found.name} on images of {Shape(*found.input)}, {found.classes} classes")
+    print(f"{found.name} on images of {found.input}, {found.classes} classes")
     most = "" if found.walks_differ else "at most "
     exact = f"  ({told.walks:,})" if told.walks < 1e12 else ""
     print(f"architectures    {most}{told.walks:.6g}{exact}")

@@ -16,6 +16,9 @@ from .value import COUNTED, MAC_KINDS, Cost, Row
 
 _TRACER = Tracer()
 
+_SMALL = 2**16
+"""Bytes of the largest maps that are quick to compute with."""
+
 
 def _row(module: nn.Module, graph: Graph, training: tuple[int, int] | None = None) -> Row:
     """Return the row; ``training`` are parameters and MACs of the trained form if it folds."""
@@ -60,12 +63,13 @@ def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int
         module, inputs = build()
         return fold(module), inputs
 
+    small = all(map_bytes(shape) <= _SMALL for shape in in_shapes)
     try:
-        module, graph = _TRACER.trace(build)
+        module, graph = _TRACER.trace(build, small=small)
         if not foldable(module):
             return _row(module, graph)
         training = weights(module)[0], _macs(counts(operations(graph)))
-        return _row(*_TRACER.trace(build_folded), training)
+        return _row(*_TRACER.trace(build_folded, small=small), training)
     except UncountableOperation as error:
         place = f"{component.kind} {component.label()} on {in_shapes[0]}"
         raise UncountableOperation(error.operation, place) from None

@@ -10,10 +10,12 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...search_space.presets import preset_text, presets
+from ...search_space.shapes import Shape
 from ...search_space.step_table import StepTable, from_arrays, to_arrays
 from .cache import cache_folder, code_version, remove_old
 from .value import EXACT_METRICS
@@ -27,8 +29,8 @@ class CostedSpace:
 
     name: str
     """Its name."""
-    input: tuple[int, int, int]
-    """One image: channels, height, width."""
+    input: Shape
+    """One image."""
     classes: int
     """Number of classes."""
     walks_differ: bool
@@ -74,7 +76,7 @@ def _computed(
     )
     return CostedSpace(
         name=space.name,
-        input=tuple(space.input),
+        input=space.input,
         classes=space.classes,
         walks_differ=space.walks_differ,
         table=step_table(space.graph, EXACT_METRICS, additive_costs),
@@ -87,7 +89,7 @@ def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
         known = name_or_file in presets()
         text = preset_text(name_or_file) if known else Path(name_or_file).read_text("utf-8")
         code = code_version()
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return None
     if code is None:
         return None
@@ -98,11 +100,10 @@ def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
 def _read(path: Path) -> CostedSpace | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            return CostedSpace(
-                **{**about, "input": tuple(about["input"])}, table=from_arrays(arrays)
-            )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            about: dict[str, Any] = json.loads(str(arrays["about"]))
+            image = Shape(*about.pop("input"))
+            return CostedSpace(**about, input=image, table=from_arrays(arrays))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         _LOG.warning("%s cannot be read and is made anew: %s", path, error)
         return None
 
@@ -110,12 +111,13 @@ def _read(path: Path) -> CostedSpace | None:
 def _write(path: Path, space: CostedSpace) -> None:
     about = {"name": space.name, "input": space.input, "classes": space.classes}
     about["walks_differ"] = space.walks_differ
+    arrays: dict[str, Any] = to_arrays(space.table)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_old(path.parent, "steps-*")
         part = path.with_suffix(f".{os.getpid()}.part")
         with part.open("wb") as file:
-            np.savez(file, about=np.array(json.dumps(about)), **to_arrays(space.table))
+            np.savez(file, about=np.array(json.dumps(about)), **arrays)
         part.replace(path)  # whole or not at all
     except OSError as error:
         _LOG.warning("costs of %s are not kept on disk: %s", space.name, error)

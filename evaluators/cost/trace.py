@@ -72,22 +72,28 @@ def _plain_arguments(
 class Tracer:
     """Traces modules, on the device where that is quicker.
 
-    On torch's meta device nothing is computed, but its first use imports much (seconds). So real
-    numbers are used until they have taken as long. What does not work there is tried with real
-    numbers.
+    On torch's meta device nothing is computed, but its first use imports much (seconds), and every
+    operation goes through Python. So small maps are always computed; large ones until that has
+    taken as long. What does not work there is tried with real numbers.
     """
 
     def __init__(self, patience: float = 2.0) -> None:
         """Prepare; ``patience`` is the processor time in seconds to be spent on real numbers."""
         self._patience = patience
 
-    def trace(self, build: Build) -> tuple[nn.Module, Graph]:
+    def trace(self, build: Build, *, small: bool = False) -> tuple[nn.Module, Graph]:
         """Return what ``build`` makes, in eval mode, and the trace of its forward pass.
 
         The random numbers of the process are left as they were.
+
+        Args:
+            build: Makes the module and its inputs.
+            small: Whether real numbers are quick.
         """
         state = torch.get_rng_state()
         try:
+            if small:
+                return self._on("cpu", build)
             if self._patience <= 0 or "torch._dynamo" in sys.modules:
                 with contextlib.suppress(Exception):  # what is wrong comes again below
                     return self._on("meta", build)
@@ -101,7 +107,7 @@ class Tracer:
     def _on(self, device: str, build: Build) -> tuple[nn.Module, Graph]:
         with torch.device(device):
             module, inputs = build()
-        with _PlainConvolutions():
+        with _PlainConvolutions() if device == "meta" else contextlib.nullcontext():
             return module, trace(module.eval(), inputs)
 
 
