@@ -5,7 +5,7 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from .theme import CONFIG
+from .theme import CONFIG, EMPTY
 
 
 def aria(**given: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def aria(**given: str) -> dict[str, Any]:
 
 def plot(name: str, height: int, label: str) -> Component:
     """Return the place of a figure, with what it shows in words."""
-    graph = dcc.Graph(id=name, config=CONFIG, style={"height": height})
+    graph = dcc.Graph(id=name, figure=EMPTY, config=CONFIG, style={"height": height})
     return html.Div(graph, className="plot", role="figure", **aria(label=label))
 
 
@@ -76,7 +76,7 @@ def _filtering() -> list[Component]:
 def _candidate() -> list[Component]:
     tall: dict[str, Any] = {"config": {**CONFIG, "responsive": False}, "responsive": False}
     network = html.Div(
-        html.Div(dcc.Graph(id="network", **tall), className="plot", role="figure"),
+        html.Div(dcc.Graph(id="network", figure=EMPTY, **tall), className="plot", role="figure"),
         className="scroll",
         **aria(label="The parts of the network and what each takes, a row for each block"),
     )

@@ -5,7 +5,7 @@ Dash looks at each of its components whenever anything changes; thousands of cel
 
 from collections.abc import Iterable, Mapping
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .view import View
 
@@ -22,21 +22,20 @@ def tag(name: str, *contents: Content, **attributes: str | bool | None) -> Marku
         attributes: ``aria_label`` is ``aria-label``, ``class_`` is ``class``; those that are none
             or false are left out.
     """
-    start = Markup("<{}").format(Markup(name))
-    for key, value in attributes.items():
-        if value is not None and value is not False:
-            attribute = Markup(key.rstrip("_").replace("_", "-"))
-            start += Markup(' {}="{}"').format(attribute, "" if value is True else value)
-    if name in _EMPTY:
-        return start + Markup(">")
-    return start + Markup(">") + joined(contents) + Markup("</{}>").format(Markup(name))
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{"" if value is True else escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    end = "" if name in _EMPTY else f"{joined(contents)}</{name}>"
+    return Markup(f"<{name}{given}>{end}")
 
 
 def joined(contents: Content) -> Markup:
     """Return contents one after the other."""
-    if isinstance(contents, str):  # Markup is one too, and stays as it is
-        return Markup("{}").format(contents)
-    return Markup("").join(map(joined, contents))
+    if isinstance(contents, str):
+        return escape(contents)  # Markup stays as it is
+    return Markup("".join(map(joined, contents)))
 
 
 def link(text: Content, view: View, *, key: str | None = None, title: str | None = None) -> Markup:

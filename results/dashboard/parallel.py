@@ -26,9 +26,9 @@ from .scatter import ORANGE
 from .theme import GREY, SCALE, new_figure, said
 from .view import View
 
-MOST = 3_000
+MOST = 2_000
 """Lines that are drawn of those kept; of more candidates so many from all along the study."""
-_CONTEXT = 1_000  # lines of those filtered out
+_CONTEXT = 500  # lines of those filtered out
 _DECISIONS = 8
 _SPREAD = 0.3
 _SIZE = (1200, 400)  # pixels of the picture
@@ -162,8 +162,7 @@ def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
         layer="below",
     )
     _add_axes(figure, axes)
-    for each in view.filters:
-        _outline(figure, axes, each)
+    figure.update_layout(shapes=[box for each in view.filters for box in _outlines(axes, each)])
     row = None if view.candidate is None else columns.row(view.candidate)
     if row is not None and complete[row]:
         line = heights(columns, axes, np.array([row]))[0]
@@ -226,8 +225,9 @@ def _add_axes(figure: go.Figure, axes: Sequence[Axis]) -> None:
     )
 
 
-def _outline(figure: go.Figure, axes: Sequence[Axis], chosen: Filter) -> None:
-    """Mark on its axis what a filter keeps."""
+def _outlines(axes: Sequence[Axis], chosen: Filter) -> list[dict[str, Any]]:
+    """Return a box on each axis around what a filter keeps."""
+    boxes: list[dict[str, Any]] = []
     for place, axis in enumerate(axes):
         if axis.name not in chosen.columns:
             continue
@@ -239,8 +239,9 @@ def _outline(figure: go.Figure, axes: Sequence[Axis], chosen: Filter) -> None:
         else:
             continue
         for low, high in spans:
-            box = {"x0": place - 0.05, "x1": place + 0.05, "y0": low, "y1": high}
-            figure.add_shape(type="rect", **box, line={"color": ORANGE, "width": 2})
+            ends = {"x0": place - 0.05, "x1": place + 0.05, "y0": float(low), "y1": float(high)}
+            boxes.append({"type": "rect", **ends, "line": {"color": ORANGE, "width": 2}})
+    return boxes
 
 
 def read_box(axes: Sequence[Axis], selected: Mapping[str, Any]) -> list[Filter]:

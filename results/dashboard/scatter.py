@@ -94,6 +94,7 @@ def scatter(
         dragmode="select",
         clickmode="event",
         hovermode="closest",
+        shapes=_outlines(view),
     )
     draw = _Draw(figure=figure, columns=columns, view=view)
     draw.points(drawn.context, "filtered out", {"color": GREY, "opacity": 0.25, "size": 4})
@@ -111,7 +112,6 @@ def scatter(
     draw.front(drawn.front, intervals=intervals)
     draw.references(references)
     draw.selected()
-    _outline_filters(figure, view)
     return figure
 
 
@@ -264,15 +264,17 @@ class _Draw:
             self.points(rows, name, looks)
 
 
-def _outline_filters(figure: go.Figure, view: View) -> None:
-    """Draw the bounds that filters set on the two metrics."""
+def _outlines(view: View) -> list[dict[str, Any]]:
+    """Return lines at the bounds that filters set on the two metrics."""
     line = {"color": GREY, "width": 1, "dash": "dot"}
+    shapes: list[dict[str, Any]] = []
     for each in view.filters:
         if isinstance(each, Between) and each.column in (view.x, view.y):
-            add = figure.add_vline if each.column == view.x else figure.add_hline
-            for end in (each.low, each.high):
-                if np.isfinite(end):
-                    add(end, line=line)
+            along, across = ("x", "y") if each.column == view.x else ("y", "x")
+            for end in filter(np.isfinite, (each.low, each.high)):
+                ends = {f"{along}0": end, f"{along}1": end, f"{across}0": 0, f"{across}1": 1}
+                shapes.append({"type": "line", **ends, f"{across}ref": "paper", "line": line})
         elif isinstance(each, Inside) and each.columns == (view.x, view.y):
             path = " L ".join(f"{a},{b}" for a, b in each.points)
-            figure.add_shape(type="path", path=f"M {path} Z", line=line)
+            shapes.append({"type": "path", "path": f"M {path} Z", "line": line})
+    return shapes

@@ -19,6 +19,9 @@ CONFIG: Any = {
 }
 """Plotly's own buttons."""
 
+EMPTY: Any = {"data": [], "layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}}}
+"""What is drawn until there is something: nothing, which is soonest drawn."""
+
 
 def new_figure(**layout: Any) -> go.Figure:
     """Return an empty figure."""
