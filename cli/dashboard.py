@@ -60,6 +60,7 @@ def dashboard(
             record.close()
 
     server = make_dashboard(source, Settings(host=host, port=port, token=token), exporter)
+    print(f"Reading {name} ...", flush=True)
     source.snapshot(name)
     print(f"Dashboard of {name}: {address(host, server.port, name, token)}", flush=True)
     print("Stop it with Ctrl-C.", flush=True)

@@ -1,9 +1,13 @@
 """The dashboard in a real browser: drawn, brushed, sent on, followed live."""
 
+import json
 import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 from nas_explorer.results.dashboard.app import Settings, make_dashboard
@@ -211,3 +215,12 @@ def test_it_fits_a_phone_and_the_dark(open_page):
     ground, text = page.locator("#scatter .xtick text").first.evaluate(colours)
     assert (ground, text) == ("rgb(20, 23, 27)", "rgb(230, 233, 236)")
     assert HOSTILE in page.inner_text("#detail") and not page.evaluate("window.hurt")
+
+
+def test_the_benchmark_runs():
+    script = Path(__file__).parents[2] / "benchmarks" / "dashboard.py"
+    command = [sys.executable, str(script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    seconds = json.loads(done.stdout.splitlines()[-1])["seconds"]["60"]
+    assert all(value > 0 for value in seconds.values()) and "filter" in seconds
