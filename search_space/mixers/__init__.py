@@ -23,6 +23,7 @@ from .learnable_spacing import LearnableSpacingConv
 from .levit import LevitAttention
 from .light import DynamicConv, LightConv
 from .long_conv import LongConv
+from .mb_conv import MbConv
 from .mlp import TokenLinear, TokenMlp
 from .modulation import ConvModulation
 from .multi_order import MultiOrderConv
@@ -49,6 +50,7 @@ MIXERS = table_of(
     InceptionConv,
     LearnableSpacingConv,
     CondConv,
+    MbConv,
     TunableConv,
     RotatedConv,
     LightConv,

@@ -24,14 +24,21 @@ class KernelBank(nn.Module):
     """Several convolutions of one form, to be combined before they are applied."""
 
     def __init__(
-        self, *, count: int, channels: int, kernel_size: int, depthwise: bool, bias: bool
+        self,
+        *,
+        count: int,
+        channels: int,
+        kernel_size: int,
+        depthwise: bool,
+        bias: bool,
+        width: int | None = None,
     ) -> None:
         super().__init__()
-        inputs = 1 if depthwise else channels
+        inputs, outputs = 1 if depthwise else channels, width or channels
         bound = 1 / math.sqrt(inputs * kernel_size**2)  # as torch's own convolutions start
-        weight = torch.empty(count * channels, inputs, kernel_size, kernel_size)
+        weight = torch.empty(count * outputs, inputs, kernel_size, kernel_size)
         self.weight = nn.Parameter(weight.uniform_(-bound, bound))
-        start_EO = torch.empty(count, channels)
+        start_EO = torch.empty(count, outputs)
         self.bias_EO = nn.Parameter(start_EO.uniform_(-bound, bound)) if bias else None
         self.count, self.kernel_size = count, kernel_size
         self.groups = channels if depthwise else 1

@@ -43,7 +43,9 @@ def mix_windows(windows_BCHWkl: Tensor, kernels_BGklHW: Tensor) -> Tensor:
     return mixed_BGDHW.reshape(B, C, H, W)
 
 
-def convolve_each(x_BCHW: Tensor, kernels_BOIkl: Tensor, bias_BO: Tensor | None = None) -> Tensor:
+def convolve_each(
+    x_BCHW: Tensor, kernels_BOIkl: Tensor, bias_BO: Tensor | None = None, stride: int = 1
+) -> Tensor:
     """Convolve each image with kernels of its own, zeros outside the map; return (B, O, H, W).
 
     The number of groups is C / I. One grouped convolution does it for the whole batch; as its
@@ -53,16 +55,18 @@ def convolve_each(x_BCHW: Tensor, kernels_BOIkl: Tensor, bias_BO: Tensor | None 
     O, I, k = kernels_BOIkl.shape[1:4]  # noqa: E741
     G = C // I
     if torch.compiler.is_exporting():
-        windows_BGIHWkl = windows(x_BCHW, k).reshape(B, G, I, H, W, k, k)
+        windows_BCHWkl = windows(x_BCHW, k)[:, :, ::stride, ::stride]
+        windows_BGIHWkl = windows_BCHWkl.unflatten(1, (G, I))
         kernels_BGOIkl = kernels_BOIkl.reshape(B, G, O // G, I, k, k)
         product = torch.einsum("bgihwkl,bgoikl->bgohw", windows_BGIHWkl, kernels_BGOIkl)
-        y_BOHW = product.reshape(B, O, H, W)
+        y_BOHW = product.flatten(1, 2)
         return y_BOHW if bias_BO is None else y_BOHW + bias_BO[:, :, None, None]
     y_1BOHW = F.conv2d(
         x_BCHW.reshape(1, B * C, H, W),
         kernels_BOIkl.reshape(B * O, I, k, k),
         None if bias_BO is None else bias_BO.flatten(),
+        stride=stride,
         padding=int(k) // 2,  # in a trace sizes are tensors
         groups=int(B * G),
     )
-    return y_1BOHW.reshape(B, O, H, W)
+    return y_1BOHW.reshape(B, O, *y_1BOHW.shape[2:])

@@ -7,6 +7,7 @@ from ..errors import unknown_name
 from . import (
     affnet,
     casvit,
+    condconv,
     conv2former,
     convnext,
     convnext_dcls,
@@ -57,6 +58,7 @@ _FAMILIES = (
     replknet,
     spartan,
     resnet,
+    condconv,
     lsnet,
     gfnet,
     affnet,

@@ -13,6 +13,7 @@ from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.norms import LayerNorm
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
+from nas_explorer.search_space.zoo.condconv import efficientnet
 from nas_explorer.search_space.zoo.focalnet import focalnet
 from torch import Tensor, nn
 
@@ -150,12 +151,19 @@ def test_the_kind_of_the_large_focalnets_is_timms() -> None:
     assert_the_same(network, reference)
 
 
+@pytest.mark.slow
+def test_conditional_efficientnets_are_timms_but_for_padding() -> None:
+    """TensorFlow's padding is not ours: on even maps it has none on the left."""
+    reference = timm.create_model("tf_efficientnet_cc_b0_4e", pretrained=False, pad_type="")
+    assert_the_same(efficientnet(4, 1.0, resolution=128), reference)
+
+
 def assert_the_same(architecture: Architecture, reference: nn.Module) -> None:
     """Give ours and timm's network the same weights and compare their scores."""
     with torch.no_grad():
         reference = randomised(reference)
         network = loaded(architecture, in_our_order(reference.state_dict()))
-        x = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+        x = torch.randn(2, *architecture.input, generator=torch.Generator().manual_seed(2))
         expected = reference(x)
         got = network(x)
     assert expected.std() > 0.01
