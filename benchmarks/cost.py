@@ -4,7 +4,7 @@ Random architectures of the ``imagenet`` preset at 224 pixels. On one side fvcor
 and all amounts in one trace; on the other our sums, from cold (nothing remembered, in memory or on
 disk), once warm, and many at a time. Both start from the architecture; fvcore's side builds the
 network first, and half of it runs before ours, half after, so that a change in the machine's load
-meets both. The last line is JSON.
+meets both. Times are of one processor. The last line is JSON.
 
     python benchmarks/cost.py [--quick] [--candidates N] [--whole N] [--device cpu]
 """
@@ -27,10 +27,10 @@ from nas_explorer.search_space.files import load_space
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that ``work`` takes."""
-    started = time.perf_counter()
+    """Return the seconds of one processor that ``work`` takes."""
+    started = time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def whole_network(architecture: Architecture, device: str) -> dict[str, int]:

@@ -25,3 +25,17 @@ def test_feasible_draws() -> None:
         assert set(level["feasible"].values()) == {1.0}
         assert all(rate > 0 for rate in level["per_second"].values())
         assert level["share_told"] == pytest.approx(level["share_sampled"], rel=3)
+
+
+@pytest.mark.slow
+def test_digests_are_the_networks() -> None:
+    found = run("identity.py")
+    assert found["different"] > 30 and found["built_different"] > 5
+    for name in (
+        "descriptions_that_disagree",
+        "collisions",
+        "digests_of_one_network_too_many",
+        "built_collisions",
+        "built_networks_with_two_digests",
+    ):
+        assert found[name] == 0
