@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 
 from ..evaluators.base import Measurement
+from ..search_space import forms
 from ..search_space.architecture import Architecture
 
 Status = Literal["running", "complete", "infeasible", "failed"]
@@ -40,6 +42,24 @@ class Candidate:
         """Return the metric's value, or none if it was not measured."""
         measurement = self.measurements.get(metric)
         return None if measurement is None else measurement.value
+
+    def _repr_html_(self) -> str:
+        title = f"<p><b>candidate {self.number}</b> {self.status} {escape(self.reason or '')}</p>"
+        cells = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
+            for name, value in self._measured()
+        )
+        return f"{title}<table>{cells}</table>{forms.html(self.architecture)}"
+
+    def __rich__(self) -> str:
+        lines = [f"candidate {self.number} {self.status} {self.reason or ''}".rstrip()]
+        lines += [f"{name:<12} {value}" for name, value in self._measured()]
+        return "\n".join(lines).replace("[", r"\[") + "\n" + forms.text(self.architecture)
+
+    def _measured(self) -> list[tuple[str, str]]:
+        from .table import format_measurement
+
+        return [(name, format_measurement(each)) for name, each in self.measurements.items()]
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only; ``from_json`` reads them back to an equal value."""

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
+from . import forms
 from .base import Component, Head, Stem
 from .domains import Positive
 from .errors import InputError, shown
@@ -208,6 +209,12 @@ class Architecture:
             names = [getattr(block, "mixer", block).name for block in stage.blocks]
             texts.append(f"{stage.width}x{stage.depth} {'+'.join(dict.fromkeys(names))}")
         return " | ".join(texts)
+
+    def _repr_html_(self) -> str:
+        return forms.html(self)
+
+    def __rich__(self) -> str:
+        return forms.text(self)
 
     def _all_stages(self) -> tuple[Stage, ...]:
         overview = self.canonical.overview

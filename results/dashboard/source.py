@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +122,8 @@ class Source:
 
     def references(self, extras: Sequence[str]) -> list[Reference]:
         """Return the published networks asked for: ``zoo``, ``timm`` or both."""
-        zoo = _zoo() if "zoo" in extras else []
+        zoo = zoo_references() if "zoo" in extras else []
         return [*zoo, *(self._published if "timm" in extras else [])]
-
-
-@lru_cache(maxsize=1)
-def _zoo() -> list[Reference]:
-    return zoo_references()
 
 
 _REMEMBERED = 16

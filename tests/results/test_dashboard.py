@@ -317,6 +317,16 @@ def test_tables_of_timm_are_joined_by_network_and_size(tmp_path):
     assert "macs" not in found["b"].values and found["b"].note == "160 pixels"
 
 
+def test_published_networks_are_drawn_beside_the_candidates(reader):
+    query = "?x=macs&y=macs&extras=zoo"
+    (stars,) = [
+        e for e in FIGURES["explore"]["scatter"](reader.read(query)).data if "zoo" in e.name
+    ]
+    assert len(stars.x) > 50 and min(stars.x) > 1e6
+    plain = FIGURES["explore"]["scatter"](reader.read("?x=macs&y=accuracy&extras=zoo,timm"))
+    assert not any("zoo" in each.name for each in plain.data), "the zoo prints no accuracies"
+
+
 @pytest.mark.parametrize("text", ["", "name,top1\na,1\n", "model,x\na,1\n", "model,top1\na,high\n"])
 def test_what_is_no_table_of_timm_gives_one_line(text, tmp_path):
     (tmp_path / "a.csv").write_text(text)
