@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from . import forms
@@ -88,13 +88,15 @@ class Architecture:
             Positive(whole=True).check(f"input {name}", size)
         if not any(stage.depth for stage in self.stages):
             raise InputError("an architecture must have a stage with blocks, but got none")
-        for place in (*self._places(), *self._overview_places()):
+        branch = tuple(self._overview_places())  # first: says what is wrong with the overview
+        for place in chain(self._places(), branch):
             if reason := place.resampler.refuses(place.shape, place.width):
                 where = f"{place.path} after {place.shape}"
                 raise InputError(f"{where}: {place.resampler.name}: {reason}")
+            out = place.out
             for block in {id(each): each for each in place.stage.blocks}.values():
-                if reason := block.refuses(place.out):
-                    raise InputError(f"{place.path} on {place.out}: {reason}")
+                if reason := block.refuses(out):
+                    raise InputError(f"{place.path} on {out}: {reason}")
 
     def _places(self) -> Iterator[Place]:
         return in_place(self.stages, self.input, "stages", self.stem, self.overview)

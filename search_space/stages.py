@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from .base import Block, Component, Downsampling, Stem, field_kinds
 from .domains import IntRange, Positive
@@ -78,8 +77,7 @@ class Overview:
             raise InputError("an overview must have a stage with blocks, but got none")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A stage with blocks, and what comes before it."""
 
     path: str
@@ -95,11 +93,12 @@ class Place:
     stage: Stage
     """The stage."""
 
-    @cached_property
+    @property
     def out(self) -> Shape:
         """The shape that the blocks see."""
         out = self.resampler.out_shape(self.shape, self.width)
-        return Shape(out.channels + self.stage.width - self.width, out.height, out.width)
+        joined = self.stage.width - self.width
+        return Shape(out.channels + joined, out.height, out.width) if joined else out
 
 
 def in_place(
