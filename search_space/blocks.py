@@ -79,6 +79,7 @@ class IntegrationBlock(MetaFormerBlock):
     """
 
     name = "integration"
+    catalogue = ("M08",)
 
     local: TokenMixer = field(default_factory=LocalIntegration)
     """Mixes near places, before all else."""

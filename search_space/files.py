@@ -4,8 +4,8 @@ A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (
 (all that the component allows). A place for a component is given as a name (with its defaults), a
 list of names, or a mapping from name to fields. There the name ``any`` stands for all components
 that are not named; fields under it are for those that have them, and of the values each takes what
-is legal for it. ``input.resolution: data`` takes the size of the images searched on (between
-``min`` and ``max``).
+is legal for it; a value that none takes is refused. ``input.resolution: data`` takes the size of
+the images searched on (between ``min`` and ``max``).
 """
 
 from collections.abc import Callable, Mapping
@@ -264,31 +264,37 @@ def _all_others(
     }
     known = sorted(set[str]().union(*fields.values()))
     given = _mapping({} if named[ANY] is None else named[ANY], path, known=tuple(known))
-    return {
-        name: {
-            field: legal
-            for field, data in given.items()
+    found: dict[object, dict[str, object]] = {name: {} for name in others}
+    for field, data in given.items():
+        takers = {
+            name: field_domains(cls).get(field)
+            for name, cls in others.items()
             if field in fields[name]
-            if (legal := _legal(data, field_domains(cls).get(field)))
         }
-        for name, cls in others.items()
-    }
+        if data in (ANY, []) or isinstance(data, Mapping) or None in takers.values():
+            found |= {name: {**found[name], field: cast(object, data)} for name in takers}
+            continue
+        values = cast(list[object], data if isinstance(data, list) else [data])
+        for value in values:
+            if not any(_is_legal(value, domain) for domain in takers.values()):
+                raise InputError(
+                    f"{path}.{field} must have values that some {kind.kind} takes, "
+                    f"but got {shown(value)}"
+                )
+        for name, domain in takers.items():
+            if legal := [value for value in values if _is_legal(value, domain)]:
+                found[name][field] = legal
+    return found
 
 
-def _legal(data: object, declared: Domain | None) -> object:
-    """Return those of one or more values that lie in the ``declared`` domain; else the data."""
-    if declared is None or data == ANY or isinstance(data, Mapping):
-        return cast(object, data)
-
-    def is_legal(value: object) -> bool:
-        try:
-            declared.check("", value)
-        except InputError:
-            return False
-        return True
-
-    values = cast(list[object], data if isinstance(data, list) else [data])
-    return [value for value in values if is_legal(value)]
+def _is_legal(value: object, declared: Domain | None) -> bool:
+    """Whether a value lies in the ``declared`` domain."""
+    assert declared is not None
+    try:
+        declared.check("", value)
+    except InputError:
+        return False
+    return True
 
 
 def _option(cls: type[Component], data: object, path: str) -> Option:

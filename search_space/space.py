@@ -25,6 +25,7 @@ from .errors import InputError
 from .feasibility import Constraint
 from .guide import Guide, Stand
 from .membership import ways_to
+from .refusals import usual_refusal
 from .shapes import Shape
 from .slots import Row, Slot, choose_row
 from .step_costs import PartCosts, step_table
@@ -84,9 +85,10 @@ class SearchSpace:
             classes=classes,
         )
         if not bound.size():
+            reason = usual_refusal(bound.graph)
             raise InputError(
                 f"space {self.name!r} must hold a network for its images, but none can be built "
-                f"on {bound.input}"
+                f"on {bound.input}{f'; most often {reason}' if reason else ''}"
             )
         return bound
 

@@ -134,14 +134,19 @@ class StepGraph:
     ) -> None:
         self.image = image
         self.classes = classes
-        self._stem = stem
-        self._stages = stages
-        self._head = head
+        self.stem = stem
+        self.stages = stages
+        self.head = head
         self._steps: dict[Node, Step] = {}
         self._trees: dict[Any, Branch | int] = {}
         self._counts: dict[Node, int] = {END: 1}
         self._rows: dict[Any, tuple[Row, ...]] = {}
         self.start: Node = self._enter(0, None)
+
+    @property
+    def seen(self) -> tuple[Node, ...]:
+        """The nodes that have been asked for."""
+        return tuple(self._steps)
 
     def step(self, node: Node) -> Step:
         """Return what can be chosen at ``node``; only choices that lead to an end."""
@@ -185,7 +190,7 @@ class StepGraph:
 
     def option(self, index: int, name: str) -> Option:
         """Return one kind of block of a stage."""
-        return self._stages[index].block.by_name[name]
+        return self.stages[index].block.by_name[name]
 
     def mixers(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
         """Return the rows of the varied mixer of one kind of block."""
@@ -244,9 +249,9 @@ class StepGraph:
 
     def _enter(self, index: int, shape: Shape | None) -> Node:
         """Return the first node of a stage; after the last, that of the head."""
-        if index == len(self._stages):
+        if index == len(self.stages):
             return ("head", shape)
-        if 0 in self._stages[index].depth.values:
+        if 0 in self.stages[index].depth.values:
             return ("depth", index, shape, None)
         return ("width", index, shape, None)
 
@@ -254,7 +259,7 @@ class StepGraph:
         return self._enter(index + 1, shape)
 
     def _depth(self, index: int, before: Shape | None, shape: Shape | None) -> "Ways":
-        domain = self._stages[index].depth
+        domain = self.stages[index].depth
         ways: list[tuple[Row, Node]] = []
         for depth in cast(Sequence[int], domain.values):
             after: Node = ("width", index, before, depth)
@@ -266,7 +271,7 @@ class StepGraph:
         return f"stages.{index}.depth", ways
 
     def _width(self, index: int, shape: Shape | None, depth: int | None) -> "Ways":
-        domain = self._stages[index].width
+        domain = self.stages[index].width
         ways = [
             (value_row(domain, width), ("before", index, shape, depth, width))
             for width in domain.values
@@ -274,7 +279,7 @@ class StepGraph:
         return f"stages.{index}.width", ways
 
     def _before(self, index: int, shape: Shape | None, depth: int | None, width: int) -> "Ways":
-        slot = self._stem if shape is None else self._stages[index].downsampling
+        slot = self.stem if shape is None else self.stages[index].downsampling
         rows = () if slot is None else self.rows(slot, shape or self.image, width)
         ways: list[tuple[Row, Node]] = []
         for row in rows:
@@ -285,7 +290,7 @@ class StepGraph:
         return "stem" if shape is None else f"stages.{index}.downsampling", ways
 
     def _block(self, index: int, shape: Shape, depth: int) -> "Ways":
-        slot = self._stages[index].block
+        slot = self.stages[index].block
         ways = [
             (value_row(slot.names, name), ("fields", index, shape, depth, name))
             for name in slot.names.values
@@ -299,8 +304,8 @@ class StepGraph:
         return self._prefix(index, name), [(row, after) for row in rows]
 
     def _pattern(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
-        domain = self._stages[index].pattern
-        possible = patterns(self._stages[index], depth, len(self.mixers(index, shape, name)))
+        domain = self.stages[index].pattern
+        possible = patterns(self.stages[index], depth, len(self.mixers(index, shape, name)))
         ways = [
             (
                 value_row(domain, pattern) if pattern in domain.values else Row(value=pattern),
@@ -331,11 +336,11 @@ class StepGraph:
         return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in others]
 
     def _classify(self, shape: Shape | None) -> "Ways":
-        rows = () if shape is None else self.rows(self._head, shape, self.classes)
+        rows = () if shape is None else self.rows(self.head, shape, self.classes)
         return "head", [(row, END) for row in rows]
 
     def _prefix(self, index: int, name: str) -> str:
-        several = len(self._stages[index].block.options) > 1
+        several = len(self.stages[index].block.options) > 1
         return f"stages.{index}.block.{name}" if several else f"stages.{index}.block"
 
     # What a choice adds to the network ------------------------------------------------------

@@ -158,7 +158,11 @@ class GatedContextMixing(nn.Module):
 
 
 class SelfContextMixing(nn.Module):
-    """Context mixing of a map that is its own context."""
+    """Context mixing of a map that is its own context.
+
+    A convolution makes the values, as in the plug-in module that goes by this name; in the blocks
+    of OverLoCK's networks there is none.
+    """
 
     def __init__(
         self, channels: int, *, gated: bool, heads: int, sides: tuple[int, int], regions: int

@@ -21,7 +21,9 @@ class FfnifiedAttention(TokenMixer):
 
     Yun et al., 2024: the products of queries with keys, and of coefficients with
     values, become depthwise convolutions. In FFNet a kernel of 7 is trained with one of 3 beside
-    it, each with a batch norm; kernels of 3 in the first two stages have neither.
+    it, each with a batch norm; kernels of 3 in the first two stages have neither. The paper's
+    MetaMixer, which leaves the operations between query, key and value open, is offered in this
+    form only.
     """
 
     name = "ffnified_attention"

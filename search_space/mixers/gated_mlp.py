@@ -160,7 +160,8 @@ class MultiAxisMlp(TokenMixer):
     Half of the channels are mixed within blocks of neighbours, half over a dilated grid that spans
     the map, each by a gated perceptron whose size does not depend on that of the map. Norm and
     residual around it are the block's. The reference needs maps that block and grid divide; here
-    the gate is padded, and sides are cut to that of the map.
+    the gate is padded, and sides are cut to that of the map. MAXIM's cross-gating block, where two
+    maps gate each other, is not offered: blocks here have one stream.
     """
 
     name = "multi_axis_mlp"
