@@ -207,6 +207,6 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
             f"best of the front: {reached}"
         )
         print(
-            "Next: nas report -o report.html | "
+            "Next: nas dashboard | nas report -o report.html | "
             f"nas show {best.number} | nas export {best.number} -o model.safetensors"
         )
