@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .feasibility import Constraint
-from .reach import Reach, Window, merged
+from .reach import TINY, Reach, Window, merged
 from .step_table import PEAK_MEMORY, Floats, Integers, StepTable
 
 _EXACT_UP_TO = 200_000
@@ -271,7 +271,13 @@ class Guide:
             own = reach.groups_N == mine_G[:, None]
             shares = np.where(own, shares * ((size - 1) / size), shares)
             kept = ~own | (size > 1)
-        return _Onward(mine_G=mine_G, points=points, shares=shares, kept=kept, whole=reach.whole)
+        return _Onward(
+            mine_G=mine_G,
+            points=points,
+            shares=np.where(kept, np.maximum(shares, TINY), 0.0),
+            kept=kept,
+            whole=reach.whole,
+        )
 
     def _stack(self, number: int) -> _Stack:
         """Return what the choices of a step can lead to, as one array."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .step_table import Floats, Integers
 
-_TINY = np.finfo(np.float64).tiny
+TINY = np.finfo(np.float64).tiny
+"""What can be reached has at least this share, however large the space."""
 
 _FEW = 8
 """So many times the points to be kept are looked through for equal ones; of more, most must go."""
@@ -125,16 +126,19 @@ def _thinned(reach: Reach, scaled_KN: Floats, cap: int) -> Reach:
     order = np.argsort(keys_N + sums_N / (metrics + 1))  # by the cell, in it by the sum
     starts = np.flatnonzero(np.diff(keys_N[order], prepend=-1))
     ends = np.append(starts[1:], len(order)) - 1
-    totals = np.add.reduceat(reach.shares_N[order], starts)
-    two = ends > starts
+    shares_N, two = reach.shares_N[order], ends > starts
+    totals = np.add.reduceat(shares_N, starts)
+    means = np.add.reduceat(shares_N * sums_N[order], starts) / totals
+    low, high = sums_N[order[starts]], sums_N[order[ends]]
+    upper = totals * np.clip((means - low) / np.where(high > low, high - low, 1), 0, 1)
     kept = np.concatenate((order[starts], order[ends[two]]))
-    shares = np.concatenate((np.where(two, totals / 2, totals), totals[two] / 2))
+    shares = np.concatenate((totals - np.where(two, upper, 0), upper[two]))
     for extra in _runners_up(sums_N, reach.groups_N):
         if extra not in kept:
             kept, shares = np.append(kept, extra), np.append(shares, 0.0)
     return Reach(
         points_KN=reach.points_KN[:, kept],
-        shares_N=np.maximum(shares, _TINY),
+        shares_N=np.maximum(shares, TINY),
         groups_N=reach.groups_N[kept],
         whole=False,
     )

@@ -186,8 +186,8 @@ def _block_times(stage: Stage) -> list[tuple[Block, int]]:
     blocks, depth = stage.blocks, stage.depth
     if len(blocks) == 1:
         return [(blocks[0], depth)]
-    times: dict[int, list[Any]] = {}
-    for place, block in enumerate(blocks[:depth]):
-        repeats = (depth - place - 1) // len(blocks) + 1
-        times.setdefault(id(block), [block, 0])[1] += repeats
-    return [(block, count) for block, count in times.values()]
+    full = (blocks * -(-depth // len(blocks)))[:depth]
+    places = list(map(id, full))
+    return [
+        (block, places.count(each)) for each, block in dict(zip(places, full, strict=True)).items()
+    ]

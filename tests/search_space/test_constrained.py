@@ -1,5 +1,6 @@
 """Hard constraints: what is drawn keeps them, and all that keeps them is drawn."""
 
+import random
 import zlib
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from nas_explorer.search_space.choosers import CrossoverChooser, MutationChooser
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.guide import Guide
+from nas_explorer.search_space.guide import Guide, Stand
 from nas_explorer.search_space.liveness import alive_bytes
 from nas_explorer.search_space.moves import moves
 from nas_explorer.search_space.parts import Part
@@ -186,6 +187,33 @@ def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
     constraints, kept = limits(text, 0.5)
     some = check(table_of(space), constraints)
     assert some.exact and (some.share > 0) == bool(kept)
+
+
+@pytest.mark.parametrize("name", ["patterns", "stages left out"])
+def test_samples_of_a_table_are_uniform(name: str) -> None:
+    """The mean of 4,000 walks within four standard errors of that over all, and the extremes."""
+    space = small_space(SPACES[name])
+    reds = [totals(draw.architecture)[0] for draw in space.enumerate()]
+    sample = table_of(space).sample(4000, seed=1)[:, 0]
+    assert abs(sample.mean() - np.mean(reds)) < 4 * np.std(reds) / 4000**0.5
+    assert set(sample) <= set(reds)
+
+
+@pytest.mark.parametrize(("high", "least", "most"), [(1440, 0.3, 0.6), (4, 0, 1e-290)])
+def test_more_walks_than_a_float_can_count(high: float, least: float, most: float) -> None:
+    """320 digits: their sum is 1440 in the mean."""
+    steps = tuple(
+        CostedStep(table=0, times=1, nexts=np.array([number + 1]), second=False)
+        for number in range(320)
+    )
+    table = StepTable(metrics=("sum",), tables=(np.arange(10.0)[:, None],), steps=steps)
+    assert table.ways[0] == 10**320
+    guide = Guide(table=table, constraints=[Constraint(metric="sum", high=high)])
+    assert least <= guide.share <= most
+    stand, generator = Stand(guide), random.Random(0)
+    while stand.number != table.end:
+        stand.take(stand.drawn(generator))
+    assert stand.spent_K.item() <= high
 
 
 @every_space
