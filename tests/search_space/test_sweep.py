@@ -11,6 +11,7 @@ import pytest
 import torch
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.folding import Foldable
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.trivial import Pooling
 from nas_explorer.search_space.shapes import Shape
@@ -56,9 +57,20 @@ class Wrong(nn.Module):
                 return x
 
 
+class WrongFold(Foldable):
+    """Folds into something else."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def folded(self) -> nn.Module:
+        return nn.Identity()
+
+
 @pytest.mark.parametrize(
     ("what", "check", "message"),
     [
+        ("fold", "fold", "stages.0.blocks.0.mixer differs by 0.5 of the largest"),
         ("not finite", "forward", "scores are not finite"),
         ("gradient", "backward", "is not finite"),
         ("idle", "backward", "mixer.scale takes no part"),
@@ -77,7 +89,9 @@ def test_what_is_wrong_is_found(
         head=PooledHead(),
     )
     list(sweep.check(architecture, 0))  # sound; and its costs are known
-    if what == "costs":
+    if what == "fold":
+        monkeypatch.setattr(Pooling, "build", lambda self, shape: WrongFold())
+    elif what == "costs":
         monkeypatch.setattr(Pooling, "build", lambda self, shape: nn.Conv2d(8, 8, 1))
     else:
         monkeypatch.setattr(Pooling, "build", lambda self, shape: Wrong(what))
