@@ -273,9 +273,6 @@ class _Writer:
         if isinstance(value, Shape):
             fields = ", ".join(f"{k}={self.value(v)}" for k, v in value._asdict().items())
             return f"{self.sources.name_of(Shape)}({fields})"
-        if isinstance(value, Component):  # a module made of its component reads its knobs
-            self.sources.imports.add(("types", "SimpleNamespace"))
-            return f"SimpleNamespace({', '.join(f'{k}={v!r}' for k, v in value.knobs().items())})"
         if isinstance(value, tuple):
             inner = "".join(f"{self.value(each)}, " for each in value)
             return f"({inner.rstrip() if len(value) == 1 else inner.removesuffix(', ')})"

@@ -139,20 +139,43 @@ class ComplexBlocks(nn.Module):
 class SpectralPerceptron(nn.Module):
     """A small network looks at the spectrum and makes the filter for it, or the new spectrum."""
 
-    def __init__(self, mixer: "AdaptiveFrequencyFilter", channels: int, hidden: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        *,
+        blocks: int,
+        act: nn.Module,
+        threshold: float,
+        multiply: bool,
+        shortcut: bool,
+        transform: str,
+    ) -> None:
+        """Make the network.
+
+        Args:
+            inputs: Channels of a block.
+            hidden: Hidden channels of a block.
+            blocks: How many blocks there are.
+            act: Between the two maps.
+            threshold: What the outputs are shrunk by.
+            multiply: Whether they are factors for the spectrum, not the new spectrum.
+            shortcut: Whether the input is added.
+            transform: One of ``TRANSFORM``.
+        """
         super().__init__()
-        inputs = channels // mixer.blocks
-        self.fc1 = ComplexBlocks(mixer.blocks, inputs, hidden)
-        self.act = activation(mixer.activation)
-        self.fc2 = ComplexBlocks(mixer.blocks, hidden, inputs)
-        self.mixer = mixer
+        self.fc1 = ComplexBlocks(blocks, inputs, hidden)
+        self.act = act
+        self.fc2 = ComplexBlocks(blocks, hidden, inputs)
+        self.blocks, self.threshold = blocks, threshold
+        self.multiply, self.shortcut = multiply, shortcut
+        self.transform = transform
 
     def filter(self, x_BCHV: Tensor) -> Tensor:
         """Return what the network makes of a spectrum, complex (B, C, H, V)."""
-        blocks = self.mixer.blocks
-        halves = [part.unflatten(1, (blocks, -1)) for part in (x_BCHV.real, x_BCHV.imag)]
+        halves = [part.unflatten(1, (self.blocks, -1)) for part in (x_BCHV.real, x_BCHV.imag)]
         out = self.fc2(self.act(self.fc1(torch.cat(halves, dim=2).flatten(1, 2))))
-        shrunk = F.softshrink(out, self.mixer.threshold).unflatten(1, (blocks, 2, -1))
+        shrunk = F.softshrink(out, self.threshold).unflatten(1, (self.blocks, 2, -1))
         return torch.complex(*(half.flatten(1, 2) for half in shrunk.unbind(2)))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -160,13 +183,13 @@ class SpectralPerceptron(nn.Module):
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
         scale = 1 / math.sqrt(size[0] * size[1])  # of an orthonormal transform
         with full_precision(x_BCHW):
-            given_BCHV = spectrum(scale * at_least_float32(x_BCHW), size, self.mixer.transform)
+            given_BCHV = spectrum(scale * at_least_float32(x_BCHW), size, self.transform)
             new_BCHV = self.filter(given_BCHV)
-            if self.mixer.multiply:
+            if self.multiply:
                 new_BCHV = new_BCHV * given_BCHV
-            y_BCHW = from_spectrum(new_BCHV, size, self.mixer.transform, size) / scale
+            y_BCHW = from_spectrum(new_BCHV, size, self.transform, size) / scale
         y_BCHW = y_BCHW.to(x_BCHW.dtype)
-        return y_BCHW + x_BCHW if self.mixer.shortcut else y_BCHW
+        return y_BCHW + x_BCHW if self.shortcut else y_BCHW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,4 +248,13 @@ class AdaptiveFrequencyFilter(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return SpectralPerceptron(self, shape.channels, self.hidden(shape))
+        return SpectralPerceptron(
+            shape.channels // self.blocks,
+            self.hidden(shape),
+            blocks=self.blocks,
+            act=activation(self.activation),
+            threshold=self.threshold,
+            multiply=self.multiply,
+            shortcut=self.shortcut,
+            transform=self.transform,
+        )

@@ -26,29 +26,36 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1, -2), (-1,), (-2,))
 class GatedLongConvolutions(nn.Module):
     """Maps of the input gate one another between long convolutions."""
 
-    def __init__(self, mixer: "Hyena", channels: int, made: ImplicitFilter) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        order: int,
+        flat: bool,
+        directions: str,
+        kernel_size: int,
+        made: ImplicitFilter,
+    ) -> None:
         super().__init__()
-        inner = (mixer.order + 1) * channels
-        self.mixer = mixer
-        self.flat = mixer.layout == "sequence"
+        inner = (order + 1) * channels
+        self.order, self.flat, self.directions = order, flat, directions
         self.in_proj = nn.Conv2d(channels, inner, 1)
-        side = mixer.kernel_size
-        self.short = depthwise(inner, (1 if self.flat else side, side))
+        self.short = depthwise(inner, (1 if flat else kernel_size, kernel_size))
         self.filter = made
-        self.bias_OC = nn.Parameter(torch.randn(mixer.order - 1, channels))
+        self.bias_OC = nn.Parameter(torch.randn(order - 1, channels))
         self.mix: nn.Module = nn.Identity()
-        if mixer.directions == "four":
+        if directions == "four":
             self.mix = nn.Linear(4, 1)
-        elif mixer.directions == "four_mixed":
+        elif directions == "four_mixed":
             self.mix = nn.Conv2d(4 * channels, channels, 1)
         self.out_proj = nn.Conv2d(channels, channels, 1)
 
     def kernels(self, height: int, width: int) -> Tensor:
         """Return the kernels of all convolutions as they lie on a torus of twice the size."""
-        both = self.mixer.directions == "both"
+        both = self.directions == "both"
         down, across = (range(1 - n if both else 0, n) for n in (height, width))
         taps_FIJ = self.filter(down, across, (height - 1, width - 1))
-        taps_OCIJ = taps_FIJ.unflatten(0, (self.mixer.order - 1, -1))
+        taps_OCIJ = taps_FIJ.unflatten(0, (self.order - 1, -1))
         return on_torus(taps_OCIJ, (2 * height, 2 * width)) if both else taps_OCIJ
 
     def chain(self, maps: Sequence[Tensor], kernels_OCIJ: Tensor) -> Tensor:
@@ -64,14 +71,14 @@ class GatedLongConvolutions(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         given = x_BCHW.flatten(2)[:, :, None] if self.flat else x_BCHW
-        maps = self.short(self.in_proj(given)).chunk(self.mixer.order + 1, dim=1)
+        maps = self.short(self.in_proj(given)).chunk(self.order + 1, dim=1)
         kernels_OCIJ = self.kernels(given.shape[-2], given.shape[-1])
         flips = {"one": FLIPS[:1], "reversed": FLIPS[1:2], "both": FLIPS[:1]}
         ways = [
             self.chain([each.flip(flip) for each in maps], kernels_OCIJ).flip(flip)
-            for flip in flips.get(self.mixer.directions, FLIPS)
+            for flip in flips.get(self.directions, FLIPS)
         ]
-        if self.mixer.directions == "four":
+        if self.directions == "four":
             y_BCHW = self.mix(torch.stack(ways, dim=-1)).squeeze(-1)
         else:
             y_BCHW = self.mix(torch.cat(ways, dim=1))
@@ -158,4 +165,11 @@ class Hyena(TokenMixer):
             decay_fast=self.decay_fast,
             decay_slow=self.decay_slow,
         )
-        return GatedLongConvolutions(self, shape.channels, made)
+        return GatedLongConvolutions(
+            shape.channels,
+            order=self.order,
+            flat=self.layout == "sequence",
+            directions=self.directions,
+            kernel_size=self.kernel_size,
+            made=made,
+        )

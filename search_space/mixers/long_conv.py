@@ -21,6 +21,9 @@ from .fourier import TRANSFORM, Size, convolve, matrix_changes, require_size
 PROJECTION = Choice(("none", "linear", "glu"))
 """What follows a global convolution: nothing, or GELU and a 1x1 convolution, perhaps gated."""
 
+DEVIATION = {"normal": 0.002, "decaying": 0.02}
+"""How taps may start, and their deviation; of decaying ones at the centre."""
+
 FAR = 1024
 """A number of pixels or frequencies beyond all maps that are in use."""
 
@@ -84,45 +87,81 @@ class SquashedConvolution(GlobalConvolution):
     """Kernels whose every tap is a weight, smoothed and shrunk."""
 
     def __init__(
-        self, mixer: "LongConv", shape: Shape, *, sides: Size, torus: Size, band: Size | None
+        self,
+        shape: Shape,
+        *,
+        sides: Size,
+        torus: Size,
+        band: Size | None,
+        squash: float,
+        smoothing: str,
+        smoothing_size: int,
+        start: str,
+        learned_transform: bool,
+        flat: bool,
+        skip: bool,
+        project: str,
+        transform: str,
     ) -> None:
-        super().__init__(
-            shape,
-            flat=mixer.layout == "sequence",
-            skip=mixer.skip,
-            project=mixer.projection,
-            transform=mixer.transform,
-        )
-        self.mixer = mixer
+        """Make the weights.
+
+        Args:
+            shape: Shape of the map.
+            sides: Rows and columns of the kernels.
+            torus: Rows and columns of map and padding.
+            band: The highest frequencies that count; none: all.
+            squash: What taps are shrunk by.
+            smoothing: Over what they are averaged: ``none``, ``places`` or ``frequencies``.
+            smoothing_size: Side of the window of that average.
+            start: One of ``DEVIATION``.
+            learned_transform: Whether the matrices of the map's transform are learned.
+            flat: Whether kernels lie over the places row after row.
+            skip: Whether the input by a factor a channel is added.
+            project: One of ``PROJECTION``.
+            transform: One of ``TRANSFORM``.
+        """
+        super().__init__(shape, flat=flat, skip=skip, project=project, transform=transform)
         self.band = band
         self.torus = torus
-        if mixer.learned_transform:
+        self.squash, self.smoothing, self.smoothing_size = squash, smoothing, smoothing_size
+        if learned_transform:
             self.changes = nn.ParameterList(matrix_changes(torus))
         channels, (height, width) = shape.channels, sides
-        kernel_CHW = torch.randn(channels, height, width)
-        if mixer.start == "normal":
-            kernel_CHW *= 0.002
-        else:
-            size = (1, shape.tokens) if self.flat else self.size
+        kernel_CHW = torch.randn(channels, height, width) * DEVIATION[start]
+        if start == "decaying":
+            size = (1, shape.tokens) if flat else self.size
             rows = (torch.arange(height) - height // 2).abs() / size[0]
             columns = (torch.arange(width) - width // 2).abs() / size[1]
             distance_HW = torch.maximum(rows[:, None], columns)
             rate_C11 = (channels / 2) ** (torch.arange(channels)[:, None, None] / channels)
-            kernel_CHW *= 0.02 * torch.exp(-distance_HW * rate_C11)
-        self.kernel_CHW = nn.Parameter(kernel_CHW)
+            kernel_CHW *= torch.exp(-distance_HW * rate_C11)
+        self.kernel_CHW = nn.Parameter(kernel_CHW * self.lift(kernel_CHW))
+
+    def lift(self, kernel_CHW: Tensor) -> float:
+        """Return what taps start larger by: as much as smoothing lowers their deviation."""
+        size, (_, height, width) = self.smoothing_size, kernel_CHW.shape
+        if self.smoothing == "places":
+            return size**2 / math.sqrt(min(size, height) * min(size, width))
+        if self.smoothing == "frequencies":
+            return 1 / self.window(kernel_CHW).square().mean().sqrt().item()
+        return 1.0
+
+    def window(self, like_CHW: Tensor) -> Tensor:
+        """Return what kernels are multiplied by where their spectra are averaged, (H, W)."""
+        down, across = (
+            _window(side, period, self.smoothing_size, like_CHW)
+            for side, period in zip(like_CHW.shape[-2:], self.torus, strict=True)
+        )
+        return down[:, None] * across
 
     def kernel(self) -> Tensor:
         """Return the kernels as they lie on the torus."""
-        kernel_CHW, size = self.kernel_CHW, self.mixer.smoothing_size
-        if self.mixer.smoothing == "places":
+        kernel_CHW, size = self.kernel_CHW, self.smoothing_size
+        if self.smoothing == "places":
             kernel_CHW = F.avg_pool2d(kernel_CHW, size, stride=1, padding=size // 2)
-        elif self.mixer.smoothing == "frequencies":
-            windows = [
-                _window(side, period, size, kernel_CHW)
-                for side, period in zip(kernel_CHW.shape[-2:], self.torus, strict=True)
-            ]
-            kernel_CHW = kernel_CHW * windows[0][:, None] * windows[1]
-        return on_torus(F.softshrink(kernel_CHW, self.mixer.squash), self.torus)
+        elif self.smoothing == "frequencies":
+            kernel_CHW = kernel_CHW * self.window(kernel_CHW)
+        return on_torus(F.softshrink(kernel_CHW, self.squash), self.torus)
 
 
 def _window(side: int, period: int, size: int, like: Tensor) -> Tensor:
@@ -156,7 +195,6 @@ class LongConv(TokenMixer):
         weights="static",
         cost="N log N",
         resolution_bound=True,
-        resizes=True,
     )
 
     layout: Annotated[str, Choice(("map", "sequence"))] = "map"
@@ -168,14 +206,15 @@ class LongConv(TokenMixer):
     frequencies: Annotated[int, Positive(whole=True)] = FAR
     """The highest frequency that counts, in waves over the map and its padding; all do where it is
     half of their side or more. Where fewer count, the very highest of an even side never does."""
-    squash: Annotated[float, Choice((0.0, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1))] = 0.003
-    """What taps are shrunk by, towards zero: 0 to 0.1."""
+    squash: Annotated[float, Choice((0.0, 0.0003, 0.001, 0.003, 0.01))] = 0.003
+    """What taps are shrunk by, towards zero: 0 to 0.01."""
     smoothing: Annotated[str, Choice(("none", "places", "frequencies"))] = "none"
     """Over what kernels are averaged."""
     smoothing_size: Annotated[int, IntRange(3, 31, 2)] = 7
     """Side of the window of that average, odd, 3 to 31."""
-    start: Annotated[str, Choice(("normal", "decaying"))] = "decaying"
-    """Taps at the start: deviation 0.002 everywhere, or 0.02 and less away from the centre."""
+    start: Annotated[str, Choice(tuple(DEVIATION))] = "decaying"
+    """Taps at the start, once smoothed: deviation 0.002 everywhere, or 0.02 and less away from the
+    centre."""
     skip: Annotated[bool, YES_NO] = True
     """Whether the input by a factor a channel is added."""
     projection: Annotated[str, PROJECTION] = "none"
@@ -186,7 +225,13 @@ class LongConv(TokenMixer):
     """Whether the matrices of the map's transform are learned; needs ``monarch``."""
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
-        """Only a transform by matrices can be learned."""
+        """Only a transform by matrices can be learned; taps that are shrunk to nothing cannot."""
+        most, rule = 3 * DEVIATION[self.start], "3 times the deviation of taps at the start"
+        if self.smoothing == "frequencies":  # which leaves most taps that much smaller
+            most *= 4 / (3 * self.smoothing_size)
+            rule = "4 times the deviation of taps at the start over smoothing_size"
+        if self.squash >= most:
+            return f"squash must be below {rule}, {most:.4f}, but got {self.squash:g} on {shape}"
         if self.learned_transform and self.transform != "monarch":
             return (
                 f"learned_transform must be False unless transform is monarch, but got True and "
@@ -246,5 +291,17 @@ class LongConv(TokenMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         return SquashedConvolution(
-            self, shape, sides=self.sides(shape), torus=self.torus(shape), band=self.band(shape)
+            shape,
+            sides=self.sides(shape),
+            torus=self.torus(shape),
+            band=self.band(shape),
+            squash=self.squash,
+            smoothing=self.smoothing,
+            smoothing_size=self.smoothing_size,
+            start=self.start,
+            learned_transform=self.learned_transform,
+            flat=self.layout == "sequence",
+            skip=self.skip,
+            project=self.projection,
+            transform=self.transform,
         )

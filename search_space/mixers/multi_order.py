@@ -21,17 +21,18 @@ from .kernels import KERNEL, reaching_kernel
 class MultiOrder(nn.Module):
     """Half the channels, through a near and a far branch, side by side."""
 
-    def __init__(self, mixer: "MultiOrderConv", channels: int) -> None:
+    def __init__(
+        self, channels: int, *, side: int, dilation: int, depthwise: bool, act: str
+    ) -> None:
         super().__init__()
         half = channels // 2
-        side, dilation = mixer.kernel_size, mixer.dilation
-        groups = half if mixer.depthwise else 1
+        groups = half if depthwise else 1
         padding = dilation * (side // 2)
         self.proj_in = nn.Conv2d(channels, half, 1)
         self.contrast = nn.Parameter(torch.full((half, 1, 1), 1e-5))
         self.near = nn.Sequential(
             OrderedDict(
-                conv=conv_norm(half, half, side, groups=groups, act=mixer.activation, eps=1e-6),
+                conv=conv_norm(half, half, side, groups=groups, act=act, eps=1e-6),
                 squeeze=SqueezeExcite(half, scaled(half, 0.25)),
             )
         )
@@ -39,13 +40,7 @@ class MultiOrder(nn.Module):
             OrderedDict(
                 conv1=nn.Conv2d(half, half, side, 1, padding, dilation, groups, bias=False),
                 conv2=conv_norm(
-                    half,
-                    half,
-                    side,
-                    dilation=dilation,
-                    groups=groups,
-                    act=mixer.activation,
-                    eps=1e-6,
+                    half, half, side, dilation=dilation, groups=groups, act=act, eps=1e-6
                 ),
                 squeeze=SqueezeExcite(half, scaled(half, 0.25)),
             )
@@ -95,11 +90,25 @@ class MultiOrderConv(TokenMixer):
         return f"the channels must be even, but got {shape.channels}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, the dilation to what leaves it at once."""
+        """Clip the kernels to what the map can fill, the dilation to what leaves it at once.
+
+        A branch of one channel is depthwise.
+        """
         kernel_size = reaching_kernel(self.kernel_size, shape)
         furthest = 1 if kernel_size == 1 else max(shape.height, shape.width)
-        return replace(self, kernel_size=kernel_size, dilation=min(self.dilation, furthest))
+        return replace(
+            self,
+            kernel_size=kernel_size,
+            dilation=min(self.dilation, furthest),
+            depthwise=self.depthwise or shape.channels == 2,
+        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return MultiOrder(self, shape.channels)
+        return MultiOrder(
+            shape.channels,
+            side=self.kernel_size,
+            dilation=self.dilation,
+            depthwise=self.depthwise,
+            act=self.activation,
+        )

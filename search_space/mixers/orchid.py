@@ -4,7 +4,6 @@ Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the col
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
@@ -31,55 +30,27 @@ def grouped(inputs: int, outputs: int, groups: int, side: int, *, circular: bool
     return nn.Conv2d(inputs, outputs, side, padding=side // 2, groups=groups, padding_mode=mode)
 
 
-def conditioning(
-    mixer: "Orchid", inputs: int, outputs: int, groups: int, *, circular: bool
-) -> nn.Module:
-    """Return layers of a grouped convolution and a norm, with activations between."""
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    for number in range(mixer.conditioning_layers):
-        given = outputs if number else inputs
-        layers[f"conv{number}"] = grouped(
-            given, outputs, groups, mixer.conditioning_size, circular=circular
-        )
-        if number < mixer.conditioning_layers - 1:
-            layers[f"act{number}"] = activation(mixer.activation)
-        if mixer.norm == "layer":
-            layers[f"norm{number}"] = ChannelLayerNorm(outputs, eps=1e-5, bias=True)
-        elif mixer.norm == "batch":
-            layers[f"norm{number}"] = nn.BatchNorm2d(outputs)
-    return nn.Sequential(layers)
-
-
 class ConditionedKernel(nn.Module):
     """Makes the spectrum of a kernel from a map: the same one wherever the map lies."""
 
-    def __init__(self, mixer: "Orchid", channels: int) -> None:
+    def __init__(
+        self, *, query: nn.Module | None, places: nn.Module, frequencies: nn.Module | None
+    ) -> None:
         super().__init__()
-        self.mixer = mixer
-        self.query: nn.Module | None = None
-        self.places: nn.Module = nn.Identity()
-        self.frequencies: nn.Module | None = None
-        circular = mixer.padding == "circular"
-        parts = 1
-        if mixer.kernel == "correlation":
-            self.query = conditioning(mixer, channels, channels, channels, circular=circular)
-            parts = 2
-        if mixer.kernel == "correlation" or mixer.network != "frequencies":
-            self.places = conditioning(mixer, channels, channels, channels, circular=circular)
-        if mixer.network != "places":
-            self.frequencies = conditioning(
-                mixer, parts * channels, 2 * channels, channels, circular=False
-            )
+        self.query = query
+        self.places = places
+        self.frequencies = frequencies
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the spectrum of one kernel a channel, complex (B, C, H, V)."""
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
-        given_BCHV = spectrum(self.places(x_BCHW), size, "fft")
+        count = size[0] * size[1]  # spectra are divided by it, lest kernels grow with the map
+        given_BCHV = spectrum(self.places(x_BCHW), size, "fft") / count
         re, im = given_BCHV.real, given_BCHV.imag
         if self.query is None:
             parts = [re.square() + im.square()]
         else:
-            query_BCHV = spectrum(self.query(x_BCHW), size, "fft")
+            query_BCHV = spectrum(self.query(x_BCHW), size, "fft") / count
             other_re, other_im = query_BCHV.real, query_BCHV.imag
             parts = [re * other_re + im * other_im, re * other_im - im * other_re]
         if self.frequencies is None:
@@ -92,14 +63,26 @@ class ConditionedKernel(nn.Module):
 class DynamicConvolution(nn.Module):
     """A gate, a circular convolution with a fixed and a conditioned kernel, another gate."""
 
-    def __init__(self, mixer: "Orchid", channels: int, fixed: Sequence[ImplicitFilter]) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        short: nn.Module,
+        conditioned: ConditionedKernel,
+        fixed: list[ImplicitFilter],
+    ) -> None:
+        """Put it together.
+
+        Args:
+            channels: Channels of the map.
+            short: From three times the channels to themselves, before the gates.
+            conditioned: Makes the kernel that depends on the input.
+            fixed: Makes the kernel added to that one, and perhaps that of the input's own branch.
+        """
         super().__init__()
-        self.mixer = mixer
         self.in_proj = nn.Conv2d(channels, 3 * channels, 1)
-        circular = mixer.padding == "circular"
-        inner = 3 * channels
-        self.short = grouped(inner, inner, inner, mixer.kernel_size, circular=circular)
-        self.conditioned = ConditionedKernel(mixer, channels)
+        self.short = short
+        self.conditioned = conditioned
         self.fixed = nn.ModuleList(fixed)
         self.bias_C11 = nn.ParameterList(torch.randn(channels, 1, 1) for _ in fixed)
         self.out_proj = nn.Conv2d(channels, channels, 1)
@@ -121,7 +104,7 @@ class DynamicConvolution(nn.Module):
             kernel_BCHV = self.conditioned(last_BCHW) + self.fixed_spectrum(0, size)
             y_BCHW = self.filtered(y_BCHW * inner, kernel_BCHV)
             y_BCHW = y_BCHW * outer
-            if self.mixer.static_branch:
+            if len(self.fixed) == 2:
                 y_BCHW = y_BCHW + self.filtered(x_BCHW, self.fixed_spectrum(1, size))
         return self.out_proj(y_BCHW.to(x_BCHW.dtype))
 
@@ -142,7 +125,10 @@ class Orchid(TokenMixer):
     with itself (section 3.2.II). A kernel that does not depend on the input is added. Three linear
     maps of the input, with short convolutions, give the two gates and what is convolved; the
     reference code adds another long convolution of the input. Where it pads short convolutions with
-    zeros, moves hold away from the edges only; ours are circular unless asked.
+    zeros, moves hold away from the edges only; ours are circular unless asked. Its groups of
+    parts of a correlation hold the same part of two channels, ours both parts of one. Left out are
+    its causal and cosine transforms, orthonormal scale, kernels of unsquared spectra, dense
+    conditioning, activations of a correlation's query, heads, orders above 2 and reflected edges.
     """
 
     name = "orchid"
@@ -207,8 +193,44 @@ class Orchid(TokenMixer):
             )
         return changed
 
+    def conditioning(self, inputs: int, outputs: int, groups: int, *, circular: bool) -> nn.Module:
+        """Return layers of a grouped convolution and a norm, with activations between."""
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for number in range(self.conditioning_layers):
+            given = outputs if number else inputs
+            layers[f"conv{number}"] = grouped(
+                given, outputs, groups, self.conditioning_size, circular=circular
+            )
+            if number < self.conditioning_layers - 1:
+                layers[f"act{number}"] = activation(self.activation)
+            if self.norm == "layer":
+                layers[f"norm{number}"] = ChannelLayerNorm(outputs, eps=1e-5, bias=True)
+            elif self.norm == "batch":
+                layers[f"norm{number}"] = nn.BatchNorm2d(outputs)
+        return nn.Sequential(layers)
+
+    def conditioned(self, channels: int) -> ConditionedKernel:
+        """Return what makes the kernel that depends on the input."""
+        circular = self.padding == "circular"
+        query, places, frequencies = None, nn.Identity(), None
+        correlation = self.kernel == "correlation"
+        if correlation:
+            query = self.conditioning(channels, channels, channels, circular=circular)
+        if correlation or self.network != "frequencies":
+            places = self.conditioning(channels, channels, channels, circular=circular)
+        if self.network != "places":
+            parts = 2 if correlation else 1
+            frequencies = self.conditioning(
+                parts * channels, 2 * channels, channels, circular=False
+            )
+        return ConditionedKernel(query=query, places=places, frequencies=frequencies)
+
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
+        inner = 3 * shape.channels
+        circular = self.padding == "circular"
+        short = grouped(inner, inner, inner, self.kernel_size, circular=circular)
+        conditioned = self.conditioned(shape.channels)
         fixed = [
             ImplicitFilter(
                 shape.channels,
@@ -224,4 +246,4 @@ class Orchid(TokenMixer):
             )
             for _ in range(2 if self.static_branch else 1)
         ]
-        return DynamicConvolution(self, shape.channels, fixed)
+        return DynamicConvolution(shape.channels, short=short, conditioned=conditioned, fixed=fixed)

@@ -21,19 +21,38 @@ class MultiScaleConvolution(GlobalConvolution):
     """Kernels of grids of weights, each stretched to twice the last one's side."""
 
     def __init__(
-        self, mixer: "StructuredGlobalConv", shape: Shape, *, side: int, scales: int
+        self,
+        shape: Shape,
+        *,
+        side: int,
+        scales: int,
+        decays: tuple[float, float],
+        combine: str,
+        interpolation: str,
+        flat: bool,
+        skip: bool,
+        project: str,
+        transform: str,
     ) -> None:
-        super().__init__(
-            shape,
-            flat=mixer.layout == "sequence",
-            skip=mixer.skip,
-            project=mixer.projection,
-            transform=mixer.transform,
-        )
-        self.mixer = mixer
+        """Make the weights.
+
+        Args:
+            shape: Shape of the map.
+            side: Weights along the side of a grid.
+            scales: How many grids there are.
+            decays: What a grid is divided by for each scale, in the first and the last channel.
+            combine: Whether a grid lies beyond the smaller ones (``cat``) or over them (``sum``).
+            interpolation: How grids are stretched: ``linear`` or ``nearest``.
+            flat: Whether kernels lie over the places row after row.
+            skip: Whether the input by a factor a channel is added.
+            project: One of ``PROJECTION``.
+            transform: One of ``TRANSFORM``.
+        """
+        super().__init__(shape, flat=flat, skip=skip, project=project, transform=transform)
+        self.combine, self.interpolation = combine, interpolation
         grid = (2, shape.channels, side) if self.flat else (1, shape.channels, side, side)
         self.weights = nn.ParameterList(torch.randn(grid) for _ in range(scales))
-        rates = torch.linspace(mixer.decay_min, mixer.decay_max, shape.channels)
+        rates = torch.linspace(*decays, shape.channels)
         self.register_buffer("rate_C", rates, persistent=False)
         self.rate_C: Tensor
         self.register_buffer("norm", torch.ones(()))
@@ -46,7 +65,7 @@ class MultiScaleConvolution(GlobalConvolution):
         grid = self.weights[scale]
         if factor > 1:
             smooth = "linear" if self.flat else "bilinear"
-            mode = smooth if self.mixer.interpolation == "linear" else "nearest"
+            mode = smooth if self.interpolation == "linear" else "nearest"
             grid = F.interpolate(grid, scale_factor=float(factor), mode=mode)
         rate = self.rate_C.reshape(-1, *[1] * (grid.dim() - 2))
         return grid / rate**scale
@@ -59,7 +78,7 @@ class MultiScaleConvolution(GlobalConvolution):
         kernel = self.stretched(0, 1)
         for scale in range(1, len(self.weights)):
             inner = kernel.shape[-1]
-            if self.mixer.combine == "sum":
+            if self.combine == "sum":
                 outer = self.stretched(scale, 2**scale)
             elif self.flat:
                 kernel = torch.cat((kernel, self.stretched(scale, 2 ** (scale - 1))), dim=-1)
@@ -109,7 +128,6 @@ class StructuredGlobalConv(TokenMixer):
         weights="static",
         cost="N log N",
         resolution_bound=True,
-        resizes=True,
     )
 
     layout: Annotated[str, Choice(("map", "sequence"))] = "map"
@@ -154,5 +172,15 @@ class StructuredGlobalConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        side, scales = self.side(shape), self.scales(shape)
-        return MultiScaleConvolution(self, shape, side=side, scales=scales)
+        return MultiScaleConvolution(
+            shape,
+            side=self.side(shape),
+            scales=self.scales(shape),
+            decays=(self.decay_min, self.decay_max),
+            combine=self.combine,
+            interpolation=self.interpolation,
+            flat=self.layout == "sequence",
+            skip=self.skip,
+            project=self.projection,
+            transform=self.transform,
+        )

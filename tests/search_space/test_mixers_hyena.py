@@ -45,7 +45,7 @@ def from_above_and_left(x: Tensor, kernel: Tensor) -> Tensor:
 
 def by_definition(module: GatedLongConvolutions, x: Tensor, flip: Sequence[int] = ()) -> Tensor:
     """What comes out before the last map, of the quarter of the map that ``flip`` puts first."""
-    order = module.mixer.order
+    order = module.order
     *gates, y = (each.flip(flip) for each in module.short(module.in_proj(x)).chunk(order + 1, 1))
     kernels = module.kernels(*x.shape[-2:])
     for number, gate in enumerate(reversed(gates[1:])):

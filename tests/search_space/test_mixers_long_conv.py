@@ -85,6 +85,38 @@ def test_taps_are_squashed_and_the_input_added() -> None:
     assert torch.allclose(module(x), by_shifts(x, squashed) + module.skip_C11 * x)
 
 
+@pytest.mark.parametrize("start", ["normal", "decaying"])
+@pytest.mark.parametrize("smoothing", ["none", "places", "frequencies"])
+def test_taps_that_are_not_refused_can_learn(smoothing: str, start: str) -> None:
+    """Taps within the squash have no gradient: one in twenty at least is outside at the start."""
+    refused = 0
+    shape = Shape(8, 7, 7)
+    for squash in (0.0, 0.003, 0.01):
+        for size in (3, 7, 25):
+            mixer = LongConv(squash=squash, smoothing=smoothing, smoothing_size=size, start=start)
+            if (reason := mixer.refuses(shape)) is not None:
+                assert reason.startswith("squash must be below") and "but got" in reason
+                refused += 1
+                continue
+            torch.manual_seed(0)
+            module = long_conv(mixer, shape)
+            module(random(2, *shape)).square().sum().backward()
+            for parameter in module.parameters():
+                assert parameter.grad is not None
+                assert (parameter.grad != 0).double().mean() >= 0.05
+    assert (refused > 0) == (start == "normal" or smoothing == "frequencies")
+
+
+def test_smoothing_does_not_weaken_the_start() -> None:
+    for smoothing in ("places", "frequencies"):
+        for size in (3, 31):
+            mixer = replace(BARE, smoothing=smoothing, smoothing_size=size)
+            torch.manual_seed(0)
+            kernel = long_conv(mixer, Shape(32, 14, 14)).kernel()
+            deviation = kernel.std().item() * math.sqrt(28 * 28 / 27**2)
+            assert 0.0008 < deviation < 0.004
+
+
 def test_smoothing_over_places_is_a_moving_average() -> None:
     mixer = replace(BARE, smoothing="places", smoothing_size=3)
     module = long_conv(mixer, Shape(4, 5, 5))

@@ -63,11 +63,11 @@ def test_the_kernel_by_definition(kernel: str) -> None:
     mixer = replace(SMALL, kernel=kernel, norm="none", conditioning_size=1)
     module = built(mixer, Shape(4, 5, 6)).conditioned
     x = random(2, 4, 5, 6)
-    first = torch.fft.rfft2(module.places(x))
+    first = torch.fft.rfft2(module.places(x)) / 30
     if module.query is None:
         parts = [(first.abs() ** 2)]
     else:
-        product = first.conj() * torch.fft.rfft2(module.query(x))
+        product = first.conj() * torch.fft.rfft2(module.query(x)) / 30
         parts = [product.real, product.imag]
     assert isinstance(module.frequencies, nn.Sequential)
     conv = module.frequencies[0]
@@ -79,6 +79,18 @@ def test_the_kernel_by_definition(kernel: str) -> None:
         pair = torch.stack([part[:, channel] for part in parts], dim=-1) @ weight.T + bias
         expected[:, channel] = torch.complex(pair[..., 0], pair[..., 1])
     assert torch.allclose(module(x), expected)
+
+
+@every_kernel
+@every_network
+@pytest.mark.parametrize("norm", ["layer", "batch", "none"])
+def test_outputs_do_not_grow_with_the_map(norm: str, network: str, kernel: str) -> None:
+    mixer = replace(SMALL, kernel=kernel, network=network, norm=norm)
+    for side in (4, 32):
+        torch.manual_seed(4)
+        module = mixer.build(Shape(8, side, side))
+        y = module(random(2, 8, side, side).float())
+        assert 0.05 < y.std().item() < 5
 
 
 def test_gates_around_the_convolution() -> None:
