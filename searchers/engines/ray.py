@@ -40,6 +40,7 @@ _QUIET = {
 }
 _ADDRESS = re.compile(r"auto|[^:/]+:\d{1,5}")
 _CONNECT_SECONDS = 5.0
+_MODE = "RAY_AUTH_MODE"
 _OBJECT_STORE_BYTES = 100_000_000  # jobs and outcomes are a few kilobytes
 
 
@@ -127,7 +128,8 @@ class RayEngine(Engine):
             )
         except (OSError, OverflowError, RuntimeError) as error:
             where = "start on this machine" if alone else f"be running at {self.address!r}"
-            raise InputError(f"Ray must {where}, but {_line(error)}") from error
+            hint = "" if alone or _MODE in os.environ else f" ({_MODE}=token where it asks for one)"
+            raise InputError(f"Ray must {where}{hint}, but {_line(error)}") from error
         try:
             yield
         finally:
