@@ -337,12 +337,25 @@ def report(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")
     ] = Path("report.html"),
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all candidates as CSV too.")
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the figures as SVG and PNG too."),
+    ] = None,
     study: StudyName = None,
     storage: Storage = None,
 ) -> None:
     """Write the study as one HTML file that opens without a network."""
     from ..results.report import write_report
+    from ..results.report_files import write_candidates, write_figures
 
     record = open_study(study, storage)
     write_report(record, output)
     print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    if csv is not None:
+        write_candidates(record, csv)
+        print(f"Wrote {csv}")
+    if figures is not None:
+        print(f"Wrote {len(write_figures(record, figures))} files in {figures}")

@@ -58,7 +58,7 @@ def report_html(study: Study) -> str:
     front = pareto_front(candidates, objectives)
     rising = study.settings.directions[0] == "minimize"
     front.sort(key=lambda each: each.value(objectives[0]) or 0, reverse=not rising)
-    figures = _figures(candidates, objectives, front)
+    figures = report_figures(candidates, objectives, front)
     sections = [
         ("summary", "Summary", _summary(candidates, objectives, front)),
         ("front", "Pareto front", _front(front, objectives)),
@@ -183,7 +183,7 @@ def _columns(candidates: Sequence[Candidate], front: Sequence[Candidate]) -> dic
     }
 
 
-def _figures(
+def report_figures(
     candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
 ) -> dict[str, tuple[go.Figure, str]]:
     """Return the figures that have something to show, each with its description in words."""

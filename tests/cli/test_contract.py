@@ -34,7 +34,7 @@ COMMANDS = {
     "measure": STUDY | {"--latency", "--device", "--batch", "--json"},
     "zoo": {"--json"},
     "dashboard": STUDY | {"--port", "--host", "--timm-results"},
-    "report": STUDY | {"--output", "-o"},
+    "report": STUDY | {"--output", "-o", "--csv", "--figures"},
     "export": STUDY | {"--output", "-o", "--untrained", "--data-licence", "--any-resolution"},
     "space list": {"--json"},
     "space show": {"--json"},
