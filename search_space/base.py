@@ -118,18 +118,25 @@ class Component(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What a token mixer is, whatever its knobs."""
+    """What a token mixer is with its default knobs."""
 
     catalogue: tuple[str, ...] = ()
     """Rows of the catalogue of papers that it honours."""
     paper: str
     """First author, title, year, and identifier of the source."""
     reach: Literal["none", "local", "regional", "global"]
-    """From where one output place draws: itself, a small window, a large one, the whole map."""
+    """From where one output place can draw. None: itself; local: places at most 3 pixels away;
+    regional: some that are further away, but not all of a large map; global: every place."""
     weights: Literal["none", "static", "input-dependent"]
-    """Whether its mixing weights are learned once or computed from the input."""
+    """Whether its weights are learned once or computed from the input.
+
+    A product of two maps counts as computed from the input: one is the other's weights. Without
+    its norms and activations a static mixer is an affine map (or a sum of learned functions of one
+    number each); an input-dependent one is not. Without weights there is nothing to train.
+    """
     cost: str
-    """Asymptotic cost in the number of tokens N and the kernel side k, such as ``N k^2``."""
+    """How multiply-adds grow with the number of tokens N, such as ``N k^2``; the letters are those
+    of ``describe.COST_LETTERS``."""
     resolution_bound: bool = False
     """Whether its parameters depend on the size of the map."""
     resizes: bool = False

@@ -76,11 +76,29 @@ def descriptions() -> tuple[Description, ...]:
     return tuple(describe(cls) for table in TABLES.values() for cls in table.values())
 
 
-_HEAD = """# Token mixers
+COST_LETTERS = {
+    "N": "places of the map, H x W",
+    "H": "its rows",
+    "W": "its columns",
+    "k": "side of the kernel, of the smaller one where there are two",
+    "K": "side of the larger kernel",
+    "d": "dilation",
+    "r": "recursions",
+    "R": "regions along each side",
+    "b": "side of a block",
+    "g": "side of a grid",
+}
+"""What the letters of ``Traits.cost`` mean."""
 
-Made from the tables by `python docs/write_mixers.py`; a test compares. N is the number of places of
-the map, H x W; k is the side of a kernel. A mixer that is *bound* has weights whose number depends
-on the size of the map: its network refuses images of another size, unless the mixer *resizes*.
+_HEAD = f"""# Token mixers
+
+Made from the tables by `python docs/write_mixers.py`; a test compares. What is said is said of the
+default knobs. *Mixes*: from where a place draws: none: itself; local: at most 3 pixels away;
+regional: further, but not from all of a large map; global: every place. *Weights*: computed from
+the input (a product of two maps counts as that), or static. *Cost*: how multiply-adds grow with the
+places; {"; ".join(f"{letter}: {told}" for letter, told in COST_LETTERS.items())}. A mixer that is
+*bound* has weights whose number depends on the size of the map: its network refuses images of
+another size, unless the mixer *resizes*.
 """
 
 _ELSEWHERE = """

@@ -77,7 +77,7 @@ class LargeKernelConv(TokenMixer):
     traits = Traits(
         paper="Liu et al., A ConvNet for the 2020s, 2022, arXiv:2201.03545; "
         "Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717",
-        reach="regional",
+        reach="local",
         weights="static",
         cost="N k^2",
         code="facebookresearch/ConvNeXt",
@@ -127,7 +127,7 @@ class InceptionConv(TokenMixer):
         paper="Yu et al., InceptionNeXt: When Inception Meets ConvNeXt, 2023, arXiv:2303.16900",
         reach="regional",
         weights="static",
-        cost="N (k^2 + 2 b)",
+        cost="N (k^2 + 2 K)",
         code="sail-sg/inceptionnext",
     )
 

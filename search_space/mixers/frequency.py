@@ -102,7 +102,7 @@ class GlobalFilter(TokenMixer):
         code="raoyongming/GFNet",
         reach="global",
         weights="static",
-        cost="N log N",
+        cost="N log N (monarch: N^1.25)",
         resolution_bound=True,
     )
 
@@ -211,7 +211,7 @@ class AdaptiveFrequencyFilter(TokenMixer):
         code="microsoft/TokenMixers",
         reach="global",
         weights="input-dependent",
-        cost="N log N",
+        cost="N log N (monarch: N^1.25)",
     )
 
     blocks: Annotated[int, Positive(whole=True)] = 8

@@ -50,7 +50,7 @@ class GatedMlpMixer(TokenMixer):
     traits = Traits(
         paper="Liu et al., Pay Attention to MLPs, 2021, arXiv:2105.08050",
         reach="global",
-        weights="static",
+        weights="input-dependent",
         cost="N^2",
         resolution_bound=True,
         code="huggingface/pytorch-image-models",
@@ -169,7 +169,7 @@ class MultiAxisMlp(TokenMixer):
         catalogue=("M38",),
         paper="Tu et al., MAXIM: Multi-Axis MLP for Image Processing, 2022, arXiv:2201.02973",
         reach="regional",
-        weights="static",
+        weights="input-dependent",
         cost="N (b^2 + g^2)",
         code="google-research/maxim",
     )
@@ -262,7 +262,7 @@ class MixerGated(TokenMixer):
         "Generated Gating Function, 2024, arXiv:2403.02411",
         reach="global",
         weights="input-dependent",
-        cost="N^2",
+        cost="N",
         resolution_bound=True,
         code="Abdullah-88/NiNformer",
     )

@@ -113,7 +113,7 @@ class LearnableSpacingConv(TokenMixer):
         code="K-H-Ismail/Dilated-Convolution-with-Learnable-Spacings-PyTorch",
         reach="regional",
         weights="static",
-        cost="N s^2",
+        cost="N k^2",
     )
 
     kernel_count: Annotated[int, IntRange(1, 128)] = 16

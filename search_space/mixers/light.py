@@ -116,7 +116,8 @@ class LightConv(_HeadedConv):
     """Depthwise convolution with softmax-normalised kernels that channels share, between maps.
 
     Wu et al., Pay Less Attention, 2019, equation 5 and figure 2b, on k x k windows where the paper
-    has k steps of a sequence. DropConnect on the kernels is left to the training.
+    has k steps of a sequence. DropConnect on the kernels is left to the training. The kernels are
+    static: what depends on the input is the gate before them, a product of two maps.
     """
 
     name = "light_conv"
@@ -126,7 +127,7 @@ class LightConv(_HeadedConv):
         "arXiv:1901.10430",
         code="facebookresearch/fairseq",
         reach="local",
-        weights="static",
+        weights="input-dependent",
         cost="N k^2",
     )
 

@@ -193,7 +193,7 @@ class LongConv(TokenMixer):
         code="HazyResearch/safari",
         reach="global",
         weights="static",
-        cost="N log N",
+        cost="N log N (monarch: N^1.25)",
         resolution_bound=True,
     )
 

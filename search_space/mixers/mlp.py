@@ -40,7 +40,7 @@ class TokenMlp(TokenMixer):
         "arXiv:2105.01601",
         reach="global",
         weights="static",
-        cost="N^2",
+        cost="N",
         resolution_bound=True,
         code="google-research/vision_transformer",
     )

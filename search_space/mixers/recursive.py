@@ -26,7 +26,7 @@ class RecursiveConv(TokenMixer):
     traits = Traits(
         catalogue=("Q03",),
         paper="Malik et al., Efficient Purely Convolutional Text Encoding, 2018, arXiv:1808.01160",
-        reach="regional",
+        reach="local",
         weights="static",
         cost="N r k^2",
     )

@@ -63,7 +63,7 @@ class RecursiveGatedConv(TokenMixer):
         paper="Rao et al., HorNet: Efficient High-Order Spatial Interactions with Recursive Gated "
         "Convolutions, 2022, arXiv:2207.14284",
         code="raoyongming/HorNet",
-        reach="regional",
+        reach="local",
         weights="input-dependent",
         cost="N k^2",
     )
@@ -130,7 +130,7 @@ class RecursiveGatedFilter(TokenMixer):
         code="raoyongming/HorNet",
         reach="global",
         weights="input-dependent",
-        cost="N log N",
+        cost="N log N (monarch: N^1.25)",
         resolution_bound=True,
     )
 

@@ -126,7 +126,7 @@ class StructuredGlobalConv(TokenMixer):
         code="ctlllll/SGConv",
         reach="global",
         weights="static",
-        cost="N log N",
+        cost="N log N (monarch: N^1.25)",
         resolution_bound=True,
     )
 

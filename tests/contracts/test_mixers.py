@@ -1,27 +1,42 @@
 """What every token mixer must keep beside what every component must, fed from the table."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
+from nas_explorer.evaluators.cost.cost import part_cost
+from nas_explorer.search_space.activations import ACTIVATIONS, activation
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import TokenMixer, field_domains
 from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.describe import COST_LETTERS
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers import MIXERS
+from nas_explorer.search_space.norms import ChannelLayerNorm
+from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.splines import SplineConv2d
 from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor, nn
 
 every_mixer = pytest.mark.parametrize("cls", MIXERS.values(), ids=list(MIXERS))
 
 SMALL = Shape(32, 5, 6)
+MIDDLE = Shape(32, 15, 17)
 LARGE = Shape(32, 41, 41)
+
+CURVED = (
+    *(type(activation(name)) for name in ACTIVATIONS),
+    *(nn.LeakyReLU, nn.LayerNorm, nn.GroupNorm, ChannelLayerNorm),
+)
+"""What is not affine, beside a mixer's own work."""
 
 
 def variants(cls: type[TokenMixer]) -> Iterator[TokenMixer]:
@@ -42,10 +57,15 @@ def built(mixer: TokenMixer, shape: Shape) -> nn.Module:
     return mixer.build(shape).eval()
 
 
-def seen_from(mixer: TokenMixer, shape: Shape, row: int, column: int) -> Tensor:
-    """Which input places the output at one place depends on: a boolean map (H, W)."""
+def seen_from(mixer: TokenMixer, shape: Shape, row: int, column: int, noise: float = 0) -> Tensor:
+    """Which input places the output at one place depends on: a boolean map (H, W).
+
+    Noise is added to the parameters, lest zeros at the start hide something.
+    """
     module = built(mixer, shape).double()
     generator = torch.Generator().manual_seed(7)
+    for parameter in module.parameters():
+        parameter.data += noise * torch.randn(parameter.shape, generator=generator)
     x = torch.randn(1, *shape, dtype=torch.float64, generator=generator).requires_grad_()
     weights = torch.randn(shape.channels, dtype=torch.float64, generator=generator)
     (module(x)[0, :, row, column] * weights).sum().backward()
@@ -91,29 +111,82 @@ def test_without_weights_nothing_is_trained(cls: type[TokenMixer]) -> None:
 
 @every_mixer
 def test_reaches_as_far_as_it_says(cls: type[TokenMixer]) -> None:
-    """Global: every place; none: itself; local and regional: some of the places around."""
-    mixer = cls()
-    if cls.traits.reach == "global":
-        for row in range(SMALL.height):
-            assert seen_from(mixer, SMALL, row, 0).all()
+    """The rule of ``Traits.reach``, on maps that no default kernel spans."""
+    mixer, reach = cls(), cls.traits.reach
+    if reach == "global":
+        for row, column in ((0, 0), (MIDDLE.height - 1, MIDDLE.width - 1)):
+            assert seen_from(mixer, MIDDLE, row, column).all()
         return
-    seen = seen_from(mixer, LARGE, 20, 20)
-    rows, columns = (seen.nonzero() - 20).abs().amax(0).tolist()
-    furthest = max(rows, columns)
-    if cls.traits.reach == "none":
-        assert furthest == 0
+    seen = seen_from(mixer, LARGE, 20, 20) | seen_from(mixer, LARGE, 20, 20, noise=2)
+    furthest = (seen.nonzero() - 20).abs().max().item()
+    if reach == "regional":
+        assert furthest > 3 and not seen.all()
     else:
-        assert 1 <= furthest <= (5 if cls.traits.reach == "local" else 19)
+        assert furthest == 0 if reach == "none" else 1 <= furthest <= 3
+
+
+def straightened(module: nn.Module) -> nn.Module:
+    """The module with every activation and norm replaced by the identity."""
+    for name, child in module.named_children():
+        if isinstance(child, CURVED):
+            setattr(module, name, nn.Identity())
+        straightened(child)
+    return module
 
 
 @every_mixer
 def test_static_weights_do_not_depend_on_the_input(cls: type[TokenMixer]) -> None:
-    """What mixes places with fixed weights and no activation is linear; attention is not."""
-    if cls.traits.weights == "input-dependent":
-        module = built(cls(), SMALL).double()
-        x, y = (torch.randn(1, *SMALL, dtype=torch.float64) for _ in range(2))
-        zero = module(torch.zeros_like(x))
-        assert not torch.allclose(module(x + y) + zero, module(x) + module(y))
+    """Without activations and norms, fixed weights are an affine map; what is multiplied is not."""
+    module = straightened(built(cls(), SMALL).double())
+    x, y = (torch.randn(1, *SMALL, dtype=torch.float64) for _ in range(2))
+    zero = module(torch.zeros_like(x))
+    affine = torch.allclose(module(x + y) + zero, module(x) + module(y))
+    learned_functions = any(isinstance(each, SplineConv2d) for each in module.modules())
+    if cls.traits.weights != "none" and not learned_functions:
+        assert affine == (cls.traits.weights == "static")
+
+
+GROWTH = {
+    "N^2": ((8, 16, 32), 2),
+    "N^1.25": ((4, 16, 64), 1.25),
+    "N (H + W)": ((8, 16, 32), 1.5),
+    "N (sqrt N + k^2)": ((8, 16, 32, 64), 1.5),
+    "N log N": ((8, 16, 32, 64), 1),
+}
+"""Of costs that grow faster than the places: sides to try, and the exponent of what grows most."""
+
+
+def test_the_letters_of_costs_are_explained() -> None:
+    mixers: Any = MIXERS.values()
+    for cls in mixers:
+        letters = re.findall(r"[A-Za-z]+", re.sub(r"log|sqrt|monarch", "", cls.traits.cost))
+        assert set(letters) <= set(COST_LETTERS), cls.name
+
+
+@every_mixer
+def test_multiply_adds_grow_as_it_says(cls: type[TokenMixer]) -> None:
+    """What is left without linear terms, and constants where they matter, tells the exponent."""
+    told, _, monarch = cls.traits.cost.partition(" (monarch: ")
+    forms = {told: cls()}
+    if monarch:
+        forms[monarch.removesuffix(")")] = dataclasses.replace(cls(), transform="monarch")
+    for cost, mixer in forms.items():
+        sides, exponent = GROWTH.get(cost, ((8, 16, 32, 64), None))
+        macs = [count(mixer, Shape(32, side, side)) for side in sides]
+        times = (sides[1] // sides[0]) ** 2
+        left = [more - times * less for less, more in pairwise(macs)]
+        if len(left) > 2:
+            left = [more - less for less, more in pairwise(left)]
+        if exponent is None:
+            assert left == [0, 0]
+        else:
+            assert math.log(left[1] / left[0], times) == pytest.approx(exponent, abs=0.2)
+
+
+def count(mixer: TokenMixer, shape: Shape) -> int:
+    parts = PartList.start(shape)
+    parts.add("mixer", mixer, IMAGE)
+    return sum(part_cost(part).macs for part in parts.parts)
 
 
 @every_mixer
