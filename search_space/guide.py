@@ -37,7 +37,8 @@ _EXACT_UP_TO = 200_000
 """Spaces of so many walks keep every sum."""
 
 _CAPS = (64, 1024)
-"""Sums kept at a step of a larger space; more only where nothing was found with few."""
+"""Sums kept at a step of a larger space: the second where nothing was found with the first; four
+times as many where three or more sums are bounded."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,7 +123,8 @@ class Guide:
         self._groups = [self._grouped(number) for number in range(table.end)]
         self._before = self._least_and_most()
         small = self._ways[0] <= _EXACT_UP_TO
-        for each in (cap,) if cap else (_EXACT_UP_TO,) if small else _CAPS:
+        caps = _CAPS if len(self._sums) < 3 else [4 * each for each in _CAPS]
+        for each in (cap,) if cap else (_EXACT_UP_TO,) if small else caps:
             self._reaches = self._reached(each)
             if not self.empty:
                 break

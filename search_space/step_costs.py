@@ -189,18 +189,18 @@ class _Builder:
         shape = node[2]
         if not varied:
             return self._rest(block, self._wiring(block, shape)), ()
-        bare = self._wiring(_with_mixer(block, IdentityMixer()), shape)
-        least = self._rest(block, bare)
         rows = self._graph.mixers(node[1], shape, block.name)
         present = next((row.component for row in rows if not _absent(row.component)), None)
         if present is None:
-            return least, (0.0,)
+            return self._rest(block, self._wiring(block, shape)), (0.0,)
         uses = self._wiring(_with_mixer(block, present), shape)
         cost = self._rest(block, uses)
         lane = [replace(use, component=present) for use in uses if use.field == VARIED]
         if not self._peak:
             return cost, (*(replace(use, alive=0) for use in lane), 0.0)
         # Beside the rest, more can be alive if there is a mixer: then that comes with the mixer.
+        bare = self._wiring(_with_mixer(block, IdentityMixer()), shape)
+        least = self._rest(block, bare)
         at = self._metrics.index(PEAK_MEMORY)
         more = cost[at] if cost[at] > least[at] else 0.0
         return self._with_peak(cost, least[at]), (*lane, more)
