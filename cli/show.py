@@ -214,9 +214,9 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
     """
     from ..search_space.architecture import Architecture
     from ..search_space.errors import InputError, unknown_name
-    from ..search_space.zoo import ZOO, zoo_entry
+    from ..search_space.zoo import in_zoo, zoo_entry, zoo_names
 
-    if name in ZOO:
+    if in_zoo(name):
         return zoo_entry(name).architecture
     if name.endswith(".json"):
         try:
@@ -234,7 +234,9 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
     candidate_like = name.isdecimal() or all(c in "0123456789abcdef" for c in name.lower())
     if candidate_like and name:
         return open_study(study, storage).find(name).architecture
-    raise unknown_name("an architecture (a .json file, a candidate, or a zoo name)", name, ZOO)
+    raise unknown_name(
+        "an architecture (a .json file, a candidate, or a zoo name)", name, zoo_names()
+    )
 
 
 def measure(
@@ -304,6 +306,7 @@ def zoo(*, as_json: Json = False) -> None:
         entries.append(
             {
                 "name": entry.name,
+                "aliases": entry.aliases,
                 "family": entry.family,
                 "resolution": entry.resolution,
                 "params": cost.params,
@@ -320,7 +323,7 @@ def zoo(*, as_json: Json = False) -> None:
     numbers = ("params", "printed_params", "macs", "printed_macs")
     rows = [
         [
-            each["name"],
+            " = ".join((each["name"], *each["aliases"])),
             str(each["resolution"]),
             *(shown(n.removeprefix("printed_"), each[n]) for n in numbers),
             each["source"],

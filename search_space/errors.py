@@ -34,8 +34,9 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
         known: The names in the table.
     """
     names = sorted(known)
-    near = get_close_matches(str(given), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    lowered = {name.lower(): name for name in names}
+    near = get_close_matches(str(given).lower(), lowered, n=1)
+    hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
     if len(names) > _MANY:
         names = [*names[:3], f"... ({len(names)} in all)"]
     return InputError(f"{kind} must be one of {', '.join(names)}, but got {shown(given)}{hint}")

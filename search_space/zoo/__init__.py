@@ -34,7 +34,7 @@ from . import (
 )
 from .entry import ZooEntry
 
-__all__ = ["ZOO", "ZooEntry", "zoo_entry"]
+__all__ = ["ZOO", "ZooEntry", "in_zoo", "zoo_entry", "zoo_names"]
 
 _FAMILIES = (
     metaformer,
@@ -71,12 +71,32 @@ ZOO: Mapping[str, ZooEntry] = MappingProxyType(
 """All published networks, by name."""
 
 
+def _plain(name: str) -> str:
+    """Drop what papers and repositories write in different ways: ``VAN-B0``, ``van_b0``."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+_PLAIN = {_plain(name): entry for entry in ZOO.values() for name in (entry.name, *entry.aliases)}
+
+
+def in_zoo(name: str) -> bool:
+    """Return whether a published network goes by that name."""
+    return _plain(name) in _PLAIN
+
+
+def zoo_names() -> list[str]:
+    """Return the names of all published networks, and the other names that they go by."""
+    return [name for entry in ZOO.values() for name in (entry.name, *entry.aliases)]
+
+
 def zoo_entry(name: str) -> ZooEntry:
-    """Return the published network of that name.
+    """Return the published network of that name, its own or another that it goes by.
+
+    Capitals and what stands between letters and digits do not matter.
 
     Raises:
         InputError: If there is none; the message lists the known ones.
     """
-    if name not in ZOO:
-        raise unknown_name("published network", name, ZOO)
-    return ZOO[name]
+    if not in_zoo(name):
+        raise unknown_name("published network", name, zoo_names())
+    return _PLAIN[_plain(name)]

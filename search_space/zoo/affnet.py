@@ -13,7 +13,7 @@ from ..mixers.frequency import AdaptiveFrequencyFilter
 from ..norms import BatchNorm, GroupNorm, NoNorm
 from ..shapes import Shape
 from ..stems import ConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 _DEPTHS = (2, 4, 3)
 
@@ -24,10 +24,16 @@ _SIZES = {
     "AFFNet": (4, (64, 128, 256, 320), "5.5M 1.5G"),
 }
 
-_NOTES = {"AFFNet-T": "2.654M; cut off, not rounded", "AFFNet": "5.569M; cut off, not rounded"}
+_NOTES = {
+    "AFFNet-ET": rounded("0.362G"),
+    "AFFNet-T": "2.654M, printed cut off",
+    "AFFNet": "5.569M, printed cut off",
+}
 
 _ACT = "silu"
-"""The repository holds no settings files; MobileViT's, on whose code it stands, name this one."""
+_GUESS = (
+    "the repository does not say which activation: SiLU, as in MobileViT, on whose code it stands"
+)
 
 
 def affnet(ratio: int, widths: Sequence[int], *, resolution: int = 256) -> Architecture:
@@ -74,5 +80,5 @@ def entries() -> Iterator[ZooEntry]:
             printed=printed,
             source="microsoft/TokenMixers, Adaptive Frequency Filters/README.md",
             make=partial(affnet, ratio, widths),
-            note=_NOTES.get(name, ""),
+            note=f"{_NOTES[name]}; {_GUESS}",
         )

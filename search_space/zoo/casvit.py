@@ -12,14 +12,14 @@ from ..mixers.additive import ConvAdditiveMixer, LocalIntegration
 from ..norms import BatchNorm, NoNorm
 from ..shapes import Shape
 from ..stems import TwoConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 
-# Name: widths, depths, what is printed.
+# Name: widths, depths, what is printed, multiply-adds with norms and biases.
 _SIZES = {
-    "rcvit_xs": ((48, 56, 112, 220), (2, 2, 4, 2), "3.20M 0.56G"),
-    "rcvit_s": ((48, 64, 128, 256), (3, 3, 6, 3), "5.76M 0.93G"),
-    "rcvit_m": ((64, 96, 192, 384), (3, 3, 6, 3), "12.42M 1.89G"),
-    "rcvit_t": ((96, 128, 256, 512), (3, 3, 6, 3), "21.76M -"),
+    "rcvit_xs": ((48, 56, 112, 220), (2, 2, 4, 2), "3.20M 0.56G", "0.560G"),
+    "rcvit_s": ((48, 64, 128, 256), (3, 3, 6, 3), "5.76M 0.93G", "0.931G"),
+    "rcvit_m": ((64, 96, 192, 384), (3, 3, 6, 3), "12.42M 1.89G", "1.886G"),
+    "rcvit_t": ((96, 128, 256, 512), (3, 3, 6, 3), "21.76M -", ""),
 }
 
 
@@ -53,13 +53,14 @@ def casvit(widths: Sequence[int], depths: Sequence[int], *, resolution: int = 22
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (widths, depths, printed) in _SIZES.items():
+    for name, (widths, depths, printed, normed) in _SIZES.items():
         yield ZooEntry(
             name=name,
+            aliases=(f"CAS-ViT-{name.removeprefix('rcvit_').upper()}",),
             family="CAS-ViT",
             resolution=224,
             printed=printed,
             source="Tianfang-Zhang/CAS-ViT, MODEL_ZOO.md; MACs: arXiv:2408.03703",
             make=partial(casvit, widths, depths),
-            note="the printed MACs hold norms and biases; of T none are printed",
+            note=with_norms(normed, "norms and biases") if normed else "no MACs are printed",
         )

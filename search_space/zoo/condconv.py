@@ -15,7 +15,7 @@ from ..norms import BatchNorm
 from ..residuals import PlainResidual
 from ..shapes import Shape
 from ..stems import ConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 # Width, depth, kernel, stride, ratio of each stage; the last three have experts.
 _STAGES = (
@@ -33,6 +33,11 @@ _SIZES = {
     "tf_efficientnet_cc_b0_4e": (4, 1.0, 224, "13.3M 0.4G"),
     "tf_efficientnet_cc_b0_8e": (8, 1.0, 224, "24.0M 0.4G"),
     "tf_efficientnet_cc_b1_8e": (8, 1.1, 240, "39.7M 0.7G"),
+}
+
+_NOTES = {
+    "tf_efficientnet_cc_b0_8e": rounded("0.407G"),
+    "tf_efficientnet_cc_b1_8e": rounded("0.723G"),
 }
 
 
@@ -70,5 +75,6 @@ def entries() -> Iterator[ZooEntry]:
             resolution=resolution,
             printed=printed,
             source=f"timm/{name}.in1k, README.md",
+            note=_NOTES.get(name, ""),
             make=partial(efficientnet, experts, deeper, resolution=resolution),
         )

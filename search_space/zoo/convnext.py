@@ -18,7 +18,7 @@ from ..norms import BatchNorm, LayerNorm, NoNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
 from ..stems import PatchStem, TwoConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 
 _SHALLOW, _TINY, _DEEP = (2, 2, 6, 2), (3, 3, 9, 3), (3, 3, 27, 3)
 
@@ -75,17 +75,16 @@ _INCEPTIONNEXT = {
     "inceptionnext_base_384": (_B, _DEEP, _INCEPTION, 384, "87M 43.6G"),
 }
 
-_NORMS = "the printed MACs hold the norms"
 _NOTES = {
     "ConvNeXt-T": "28.6M; another table of the same file prints 29M",
     "ConvNeXt-B-384": "45.1G; another table of the same file prints 47.0G",
-    "convnext_tiny_k5": "28.4M",
-    "convnext_femto": _NORMS,
-    "convnext_nano": _NORMS,
-    "convnext_femto_ols": _NORMS,
-    "convnext_nano_ols": _NORMS,
-    "inceptionnext_atto": _NORMS,
-    "inceptionnext_base": _NORMS,
+    "convnext_tiny_k5": "28.4M: printed one too many",
+    "convnext_femto": with_norms("0.785G"),
+    "convnext_nano": with_norms("2.456G"),
+    "convnext_femto_ols": with_norms("0.819G"),
+    "convnext_nano_ols": with_norms("2.651G"),
+    "inceptionnext_atto": with_norms("0.509G", "norms and biases"),
+    "inceptionnext_base": with_norms("14.853G"),
 }
 
 
@@ -218,7 +217,7 @@ def entries() -> Iterator[ZooEntry]:
             norm=LayerNorm(),
             head=PooledHead(norm_first=True),
         ),
-        note=_NORMS,
+        note=with_norms("4.471G"),
     )
     for name, (width, depth, printed) in _ISOTROPIC.items():
         yield ZooEntry(
@@ -232,6 +231,7 @@ def entries() -> Iterator[ZooEntry]:
     for name, (widths, depths, mixer, resolution, printed) in _INCEPTIONNEXT.items():
         yield ZooEntry(
             name=name,
+            aliases=(f"InceptionNeXt-{name[14].upper()}",) if resolution == 224 else (),
             family="InceptionNeXt",
             resolution=resolution,
             printed=printed,

@@ -13,7 +13,7 @@ from ..mixers.convolution import LargeKernelConv
 from ..norms import LayerNorm
 from ..residuals import PlainResidual
 from .convnext import hierarchical
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 
 _SOURCE = "facebookresearch/ConvNeXt-V2, README.md"
 
@@ -29,14 +29,14 @@ _SIZES: dict[str, tuple[int, Sequence[int], str, dict[int, str]]] = {
     "huge": (352, (3, 3, 27, 3), "660M", {224: "115G", 384: "337.9G", 512: "600.8G"}),
 }
 
-_WITH_NORMS = (
-    "convnextv2_nano_384",
-    "convnextv2_tiny",
-    "convnextv2_base_384",
-    "convnextv2_large_384",
-    "convnextv2_huge_384",
-    "convnextv2_huge_512",
-)
+_NOTES = {
+    "convnextv2_nano_384": with_norms("7.215G") + ", printed cut off",
+    "convnextv2_tiny": with_norms("4.470G"),
+    "convnextv2_base_384": with_norms("45.207G"),
+    "convnextv2_large_384": with_norms("101.105G"),
+    "convnextv2_huge_384": with_norms("337.958G") + ", printed cut off",
+    "convnextv2_huge_512": with_norms("600.812G"),
+}
 
 
 def convnext_v2(width: int, depths: Sequence[int], resolution: int) -> Architecture:
@@ -61,10 +61,11 @@ def entries() -> Iterator[ZooEntry]:
             name = f"convnextv2_{size}{suffix}"
             yield ZooEntry(
                 name=name,
+                aliases=() if suffix else (f"ConvNeXt V2-{size[0].upper()}",),
                 family="ConvNeXt V2",
                 resolution=resolution,
                 printed=f"{params} {macs}",
                 source=_SOURCE,
                 make=partial(convnext_v2, width, depths, resolution),
-                note="the printed MACs hold the norms" if name in _WITH_NORMS else "",
+                note=_NOTES.get(name, ""),
             )

@@ -17,7 +17,7 @@ from ..mixers.partial import PartialChannelAttention, PartialConv, PartialSelfAt
 from ..norms import BatchNorm, NoNorm
 from ..shapes import Shape
 from ..stems import PatchStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 # Name: width of the first stage, depths, activation, what is printed.
 _FASTERNET = {
@@ -39,9 +39,13 @@ _PARTIALNET = {
     "PartialNet_l": (160, (2, 3, 20, 4), "relu"),
 }
 
+_NO_FIGURES = "the repository prints no figures"
+_NO_SPATIAL = "; its settings leave out spatial attention, here it is in, as in the paper"
+
 _NOTES = {
-    "fasternet_s": "31.18M, printed rounded down",
-    "fasternet_l": "93.47M, printed rounded down",
+    "fasternet_t0": rounded("0.335G"),
+    "fasternet_s": "31.18M, printed cut off",
+    "fasternet_l": "93.47M, printed cut off",
 }
 
 
@@ -103,9 +107,10 @@ def entries() -> Iterator[ZooEntry]:
     for name, (width, depths, act) in _PARTIALNET.items():
         yield ZooEntry(
             name=name,
+            aliases=(f"PATNet-{name.partition('_')[2].upper()}",),
             family="PATNet",
             resolution=224,
             source=f"haiduo/PartialNet, cfg/{name}.yaml",
             make=partial(patnet, width, depths, act),
-            note="the repository prints no figures; spatial attention in all, as in the paper",
+            note=_NO_FIGURES + ("" if name == "PartialNet_t1" else _NO_SPATIAL),
         )

@@ -13,7 +13,7 @@ from ..norms import LayerNorm, NoNorm
 from ..residuals import LayerScaleResidual, PlainResidual
 from ..shapes import Shape
 from ..stems import ConvStem, PatchStem
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 
 _NORM = LayerNorm(eps=1e-5)
 _TINY, _DEEP = (2, 2, 6, 2), (2, 2, 18, 2)
@@ -28,13 +28,32 @@ _SIZES = {
     "focalnet_base_lrf": (128, _DEEP, 3, "88.7M 15.4G"),
 }
 
-# Name: width of the first stage, mixer, resolution, what is printed with 21842 classes.
+# Name: width of the first stage, mixer, resolution, what is printed with 21842 classes,
+# multiply-adds with the norms.
 _LARGE = {
-    "focalnet_large_fl3": (192, FocalModulation(levels=3, kernel_size=5), 384, "239.13M 105.06G"),
-    "focalnet_large_fl4": (192, FocalModulation(levels=4), 384, "239.32M 105.20G"),
-    "focalnet_xlarge_fl3": (256, FocalModulation(levels=3, kernel_size=5), 384, "408.79M 185.61G"),
-    "focalnet_xlarge_fl4": (256, FocalModulation(levels=4), 384, "409.03M 185.79G"),
-    "focalnet_huge_fl3": (352, FocalModulation(levels=3, norm=True), 224, "745.28M 118.26G"),
+    "focalnet_large_fl3": (
+        192,
+        FocalModulation(levels=3, kernel_size=5),
+        384,
+        "239.13M 105.06G",
+        "105.060G",
+    ),
+    "focalnet_large_fl4": (192, FocalModulation(levels=4), 384, "239.32M 105.20G", "105.197G"),
+    "focalnet_xlarge_fl3": (
+        256,
+        FocalModulation(levels=3, kernel_size=5),
+        384,
+        "408.79M 185.61G",
+        "185.605G",
+    ),
+    "focalnet_xlarge_fl4": (256, FocalModulation(levels=4), 384, "409.03M 185.79G", "185.788G"),
+    "focalnet_huge_fl3": (
+        352,
+        FocalModulation(levels=3, norm=True),
+        224,
+        "745.28M 118.26G",
+        "118.259G",
+    ),
 }
 
 # Name: width, what is printed.
@@ -46,7 +65,6 @@ _ISOTROPIC = {
 
 _README = "microsoft/FocalNet, README.md"
 _TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv"
-_NORMS = "the printed MACs hold the norms"
 
 
 def focalnet(
@@ -107,9 +125,9 @@ def entries() -> Iterator[ZooEntry]:
             printed=printed,
             source=_README,
             make=partial(focalnet, width, depths, FocalModulation(levels=levels)),
-            note=_NORMS if name == "focalnet_base_srf" else "",
+            note=with_norms("15.276G") if name == "focalnet_base_srf" else "",
         )
-    for name, (width, mixer, resolution, printed) in _LARGE.items():
+    for name, (width, mixer, resolution, printed, normed) in _LARGE.items():
         described = {"classes": 21842, "resolution": resolution}
         yield ZooEntry(
             name=name,
@@ -118,7 +136,7 @@ def entries() -> Iterator[ZooEntry]:
             printed=printed,
             source=_TIMM,
             make=partial(focalnet, width, _DEEP, mixer, large=True, **described),
-            note=_NORMS,
+            note=with_norms(normed),
         )
     for name, (width, printed) in _ISOTROPIC.items():
         yield ZooEntry(

@@ -28,8 +28,14 @@ _SIZES = {
     "gfnet-h-b": (4, _PYRAMID, (3, 3, 27, 3), 1e-6, "54M 8.4G"),
 }
 
-_LESS = "the printed MACs fit a count without the convolutions between stages"
-_NOTES = {"gfnet-ti": "7.51M; cut off, not rounded", "gfnet-h-s": _LESS, "gfnet-h-b": _LESS}
+_LESS = "without the convolutions between stages, as printed"
+_NOTES = {
+    "gfnet-ti": "7.51M, printed cut off",
+    "gfnet-xs": "2.833G without the Fourier transforms, as printed",
+    "gfnet-h-ti": f"1.998G {_LESS}",
+    "gfnet-h-s": f"4.461G {_LESS}",
+    "gfnet-h-b": f"8.416G {_LESS}",
+}
 
 
 def gfnet(

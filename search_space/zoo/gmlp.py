@@ -11,14 +11,14 @@ from ..mixers.gated_mlp import GatedMlpMixer
 from ..norms import NoNorm
 from ..shapes import Shape
 from ..stems import PatchStem
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 from .mlp_mixer import TIMM
 
-# Name: width, what is printed.
+# Name: width, what is printed, multiply-adds with the norms.
 _SIZES = {
-    "gmlp_ti16_224": (128, "5.87M 1.34G"),
-    "gmlp_s16_224": (256, "19.42M 4.42G"),
-    "gmlp_b16_224": (512, "73.08M 15.78G"),
+    "gmlp_ti16_224": (128, "5.87M 1.34G", "1.344G"),
+    "gmlp_s16_224": (256, "19.42M 4.42G", "4.422G"),
+    "gmlp_b16_224": (512, "73.08M 15.78G", "15.781G"),
 }
 
 
@@ -36,13 +36,14 @@ def gmlp(width: int) -> Architecture:
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (width, printed) in _SIZES.items():
+    for name, (width, printed, normed) in _SIZES.items():
         yield ZooEntry(
             name=name,
+            aliases=(f"gMLP-{name[5:-6].capitalize()}",),
             family="gMLP",
             resolution=224,
             printed=printed,
             source=TIMM,
             make=partial(gmlp, width),
-            note="the printed MACs hold the norms",
+            note=with_norms(normed),
         )

@@ -14,7 +14,7 @@ from ..norms import LayerNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
 from ..stems import PatchStem
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 
 _README = "raoyongming/HorNet, README.md"
 _MMPRETRAIN = "open-mmlab/mmpretrain, configs/hornet/README.md"
@@ -35,13 +35,14 @@ _SIZES = {
     "hornet_large_gf_img384": (192, 384, "201.23M 101.63G", _MMPRETRAIN),
 }
 
-_NO_TRANSFORMS = "the printed MACs hold biases, and no Fourier transforms"
+_BIASES = "with the biases of the convolutions, but not of the linear maps"
+_NO_TRANSFORMS = f"{_BIASES}, nor with Fourier transforms, as printed"
 _NOTES = {
-    "hornet_base_gf": "the printed MACs hold norms and another count of Fourier transforms",
-    "hornet_large_7x7": "the printed MACs hold biases",
-    "hornet_large_gf": _NO_TRANSFORMS,
+    "hornet_base_gf": with_norms("15.516G"),
+    "hornet_large_7x7": f"34.829G {_BIASES}, as printed",
+    "hornet_large_gf": f"34.584G {_NO_TRANSFORMS}",
     "hornet_large_gf_img384": "printed for filters of 24x12 and 13x7 instead of 24x13 "
-    f"and 12x7; {_NO_TRANSFORMS}",
+    f"and 12x7; 101.632G {_NO_TRANSFORMS}",
 }
 
 

@@ -14,7 +14,7 @@ from ..mixers.levit import LevitAttention
 from ..norms import BatchNorm, NoNorm
 from ..shapes import Shape
 from ..stems import ConvStackStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 _README = "jameslahm/lsnet, README.md"
 
@@ -26,7 +26,9 @@ _SIZES = {
 }
 
 _NOTES = {
-    "lsnet_b": "1.24G; with the norms that fvcore counts, as the repository's flops.py does, 1.25G"
+    "lsnet_t": rounded("0.316G"),
+    "lsnet_s": rounded("0.538G"),
+    "lsnet_b": "1.24G; with the norms that fvcore counts, as the repository's flops.py does, 1.25G",
 }
 
 _PERCEPTRON = NormedMlp(ratio=2, last_norm=True, folds=True)

@@ -20,7 +20,7 @@ from ..norms import GroupNorm, LayerNorm, NoNorm
 from ..residuals import LayerScaleResidual, PlainResidual, ResScaleResidual
 from ..shapes import Shape
 from ..stems import ConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded, with_norms
 
 _SOURCE = "sail-sg/metaformer, README.md"
 
@@ -100,6 +100,8 @@ _POOLFORMER = {
     "m48": ("73M 11.6G", 1e-6),
 }
 
+_NOTES = {("RandFormer", "s24"): rounded("3.545G"), ("ConvFormer", "s18"): rounded("3.941G")}
+
 
 def baseline(
     widths: Sequence[int],
@@ -174,7 +176,7 @@ def entries() -> Iterator[ZooEntry]:
             printed=printed,
             source="sail-sg/poolformer, README.md",
             make=partial(poolformer, *_BASIC_SIZES[size], scale=scale),
-            note="the printed MACs hold the norms" if size == "m48" else "",
+            note=with_norms("11.591G") if size == "m48" else "",
         )
     basic = partial(baseline, norm=GroupNorm(bias=False), head=PooledHead())
     for family, (mixers, figures) in _BASIC.items():
@@ -185,6 +187,7 @@ def entries() -> Iterator[ZooEntry]:
                 resolution=224,
                 printed=printed,
                 source=_SOURCE,
+                note=_NOTES.get((family, size), ""),
                 make=partial(basic, *_BASIC_SIZES[size], mixers),
             )
     strong = partial(baseline, norm=LayerNorm(bias=False), head=MlpHead())
@@ -197,5 +200,6 @@ def entries() -> Iterator[ZooEntry]:
                     resolution=resolution,
                     printed=f"{params} {macs}",
                     source=_SOURCE,
+                    note="" if suffix else _NOTES.get((family, size), ""),
                     make=partial(strong, *_SIZES[size], mixers, resolution=resolution),
                 )

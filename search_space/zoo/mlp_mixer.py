@@ -14,7 +14,7 @@ from ..mixers.mlp import TokenMlp
 from ..norms import NoNorm
 from ..shapes import Shape
 from ..stems import PatchStem
-from .entry import ZooEntry
+from .entry import ZooEntry, with_norms
 
 TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
 
@@ -28,7 +28,12 @@ _SIZES = {
     "mixer_l16_224": (16, 1024, 24, "208.2M 44.6G"),
 }
 
-_NOTE = "the printed MACs hold the norms"
+_NOTES = {
+    "mixer_s16_224": with_norms("3.785G"),
+    "mixer_b16_224": with_norms("12.621G"),
+    "mixer_l32_224": with_norms("11.266G"),
+    "mixer_l16_224": with_norms("44.597G"),
+}
 
 
 def mixer(patch: int, width: int, depth: int) -> Architecture:
@@ -48,10 +53,11 @@ def entries() -> Iterator[ZooEntry]:
     for name, (patch, width, depth, printed) in _SIZES.items():
         yield ZooEntry(
             name=name,
+            aliases=(f"Mixer-{name[6].upper()}/{patch}",),
             family="MLP-Mixer",
             resolution=224,
             printed=printed,
             source=TIMM,
             make=partial(mixer, patch, width, depth),
-            note="" if name in ("mixer_s32_224", "mixer_b32_224") else _NOTE,
+            note=_NOTES.get(name, ""),
         )

@@ -73,6 +73,6 @@ def entries() -> Iterator[ZooEntry]:
             family="RaftMLP",
             resolution=224,
             printed=printed,
-            source="Tatsunami and Taki, arXiv/2108.04384",
+            source="arXiv:2108.04384, comparison on ImageNet-1k",
             make=partial(raftmlp, widths),
         )

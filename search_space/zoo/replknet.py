@@ -18,7 +18,7 @@ from ..norms import BatchNorm, LayerNorm, NoNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
 from ..stems import SeparableStem, TwoConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 _BASE, _LARGE = (128, 256, 512, 1024), (192, 384, 768, 1536)
 _DESCENDING = (31, 29, 27, 13)
@@ -50,9 +50,12 @@ _UNIREPLKNET = {
 }
 
 _NOTES = {
-    "RepLKNet-31B": "79.5M and 15.35G, printed rounded down",
-    "RepLKNet-31B-384": "79.5M, printed rounded down",
-    "unireplknet_xl": "386.6M, printed rounded down",
+    "RepLKNet-31B": "79.5M and 15.35G, printed cut off",
+    "RepLKNet-31B-384": "79.5M, printed cut off",
+    "unireplknet_a": rounded("0.640G"),
+    "unireplknet_p": rounded("1.573G"),
+    "unireplknet_n": rounded("2.767G"),
+    "unireplknet_xl": "386.6M, printed cut off",
 }
 
 

@@ -46,6 +46,7 @@ def entries() -> Iterator[ZooEntry]:
     for name, (patch, width, depth, scale, printed) in _SIZES.items():
         yield ZooEntry(
             name=name,
+            aliases=(f"ResMLP-S{depth}" if patch == 16 else f"ResMLP-B{depth}/8",),
             family="ResMLP",
             resolution=224,
             printed=printed,

@@ -21,7 +21,7 @@ from ..norms import BatchNorm, NoNorm
 from ..residual_downsampling import BasicDownsampling, BottleneckDownsampling
 from ..shapes import Shape
 from ..stems import ConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 _STEM = ConvStem(
     kernel_size=7, stride=2, bias=False, norm=BatchNorm(), activation="relu", pool=True
@@ -169,6 +169,7 @@ def entries() -> Iterator[ZooEntry]:
             resolution=224,
             printed=printed,
             source=source,
+            note=rounded("2.240G") if name == "resnet50_max" else "",
             make=partial(bottleneck_resnet, depths, inner, groups, operation, strided),
         )
     for name, (multiplier, printed, source) in _MOBILENET.items():
@@ -178,5 +179,6 @@ def entries() -> Iterator[ZooEntry]:
             resolution=224,
             printed=printed,
             source=source,
+            note=rounded("0.097G") if name == "mobilenetv2_050" else "",
             make=partial(mobilenet_v2, multiplier),
         )

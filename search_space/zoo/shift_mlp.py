@@ -15,7 +15,7 @@ from ..mixers.shift import AxialShift, CycleMlp
 from ..norms import GroupNorm, LayerNorm, NoNorm
 from ..shapes import Shape
 from ..stems import ConvStem, PatchStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded, with_norms
 
 _SMALL, _EVEN = (64, 128, 320, 512), (4, 4, 4, 4)
 
@@ -36,10 +36,12 @@ _AXIAL = {
 }
 
 _NOTES = {
-    "CycleMLP-B3": "the printed MACs hold the norms",
-    "CycleMLP-B4": "the printed MACs hold the norms",
-    "CycleMLP-B5": "the printed MACs hold the norms",
-    "AS-MLP-B": "the printed MACs hold the norms",
+    "CycleMLP-B1": rounded("2.122G"),
+    "CycleMLP-B3": with_norms("6.853G"),
+    "CycleMLP-B4": with_norms("10.059G"),
+    "CycleMLP-B5": with_norms("12.267G"),
+    "AS-MLP-T": rounded("4.350G"),
+    "AS-MLP-B": with_norms("15.194G"),
 }
 
 

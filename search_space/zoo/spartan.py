@@ -16,7 +16,7 @@ from ..norms import BatchNorm, GroupNorm, NoNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
 from ..stems import TwoConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded
 
 
 def spartan(
@@ -67,5 +67,6 @@ def entries() -> Iterator[ZooEntry]:
         resolution=256,
         printed="3.8M 1.0G",
         source="henry-pay/SpaRTAN, abstract of the paper (arXiv:2507.10999)",
+        note=rounded("1.044G"),
         make=partial(spartan, (32, 64, 128, 256), (3, 3, 12, 2), (4, 4, 2, 2)),
     )

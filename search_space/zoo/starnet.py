@@ -12,7 +12,7 @@ from ..norms import BatchNorm, NoNorm
 from ..residuals import PlainResidual
 from ..shapes import Shape
 from ..stems import TwoConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded, with_norms
 
 _STARS = "ma-xu/Rewrite-the-Stars, imagenet/README.md"
 _TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt291-cu128-4090.csv"
@@ -26,6 +26,14 @@ _SIZES = {
     "starnet_s4": (32, (3, 3, 12, 5), 4, "7.48M 1.05G", _TIMM),
     "starnet_s100": (20, (1, 2, 4, 1), 4, "1.04M 0.19G", _TIMM),
     "starnet_s150": (24, (1, 2, 4, 2), 3, "1.56M 0.23G", _TIMM),
+}
+
+_NOTES = {
+    "starnet_s1": with_norms("424.6M"),
+    "starnet_s2": with_norms("546.8M"),
+    "starnet_s3": with_norms("757.4M"),
+    "starnet_s100": rounded("0.186G"),
+    "starnet_s150": rounded("0.227G"),
 }
 
 
@@ -62,5 +70,5 @@ def entries() -> Iterator[ZooEntry]:
             printed=printed,
             source=source,
             make=partial(starnet, width, depths, ratio),
-            note="the printed MACs hold the norms" if source == _STARS else "",
+            note=_NOTES.get(name, ""),
         )

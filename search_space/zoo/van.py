@@ -13,7 +13,7 @@ from ..norms import BatchNorm, LayerNorm
 from ..residuals import LayerScaleResidual
 from ..shapes import Shape
 from ..stems import ConvStem
-from .entry import ZooEntry
+from .entry import ZooEntry, rounded, with_norms
 
 _README = "Visual-Attention-Network/VAN-Classification, README.md"
 
@@ -30,9 +30,11 @@ _SIZES = {
     "van_b4": (_SMALL, (3, 6, 40, 3), "60.28M 12.22G", _MMCLS),
 }
 
-_NOTES: dict[str, str] = dict.fromkeys(
-    ("van_b3", "van_b4"), "the printed MACs hold norms and biases"
-)
+_NOTES = {
+    "van_b0": rounded("0.864G"),
+    "van_b3": with_norms("8.989G", "norms and biases"),
+    "van_b4": with_norms("12.225G", "norms and biases"),
+}
 
 
 def van(

@@ -137,5 +137,6 @@ def test_space_list_tells_of_every_component(capsys):
 def test_zoo_says_why_figures_differ(capsys):
     assert run(["zoo"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("PartialNet_t0 = PATNet-T0\t") for line in lines)
     (line,) = [line for line in lines if line.startswith("poolformer_m48\t")]
-    assert line.endswith("\tthe printed MACs hold the norms")
+    assert line.endswith("\tthe printed MACs hold the norms: 11.591G with them")
