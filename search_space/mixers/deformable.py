@@ -52,10 +52,20 @@ class DeformableConv(TokenMixer):
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias; the prediction always has one."""
 
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The square of a single tap has nothing to widen."""
+        if self.offsets == "square" and self.kernel_size == 1:
+            return "kernel_size must be 3 or more where offsets is square, but got 1"
+        return None
+
     def canonical(self, shape: Shape) -> Self:
-        """Forget the limit of free offsets; clip the predicting kernel to what the map can fill."""
+        """Forget the limit of free offsets; clip the predicting kernel to what the map can fill.
+
+        One channel has nothing to be summed with.
+        """
         return replace(
             self,
+            depthwise=self.depthwise or shape.channels == 1,
             max_offset=DeformableConv.max_offset if self.offsets == "free" else self.max_offset,
             offset_kernel_size=reaching_kernel(self.offset_kernel_size, shape),
         )

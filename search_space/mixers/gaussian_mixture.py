@@ -151,8 +151,12 @@ class GaussianMixtureConv(TokenMixer):
     """Whether the convolution has a bias."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the window to what the map can fill."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+        """Clip the window to what the map can fill; one channel has nothing to mix with."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            depthwise=self.depthwise or shape.channels == 1,
+        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -94,9 +94,11 @@ class Hyena(TokenMixer):
     and ways to see all four sides. Kernels that reach both ways are those of HyenaPixel (Spravil et
     al., 2024, arXiv:2402.19305); over a sequence it is the first Hyena (Poli et al., 2023,
     arXiv:2302.10866). Where the reference code learns what describes an offset and is bound to one
-    resolution, ours computes it. Its ``parallel`` directions, which turn nothing, and kernels
-    learned tap by tap (``long_conv`` has them) are left out; its ``symmetric`` window counts
-    pixels, ours shares of the map.
+    resolution, ours computes it. Its ``seq`` directions turn the first convolution alone, so that
+    from order 3 on a place sees both ways; our ``reversed`` turns all. Its ``parallel`` directions,
+    which turn nothing, and kernels learned tap by tap (``long_conv`` has them) are left out; its
+    ``symmetric`` window counts pixels, ours shares of the map. Kernels without a fixed window are
+    divided by the sum of their magnitudes where that is above 1, lest deep ones grow with the map.
     """
 
     name = "hyena"
@@ -140,15 +142,15 @@ class Hyena(TokenMixer):
         """Clip the short kernel; drop what has no effect."""
         flat = self.layout == "sequence"
         seen = Shape(shape.channels, 1, shape.tokens) if flat else shape
-        none = self.window == "none"
+        still = self.window == "none" or shape.tokens == 1  # no place is far enough to decay
         straight = shape.tokens == 1 and not self.directions.startswith("four")
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, seen),
             filter="implicit" if flat else self.filter,
             directions="both" if straight else self.directions,
-            decay_fast=0.3 if none else self.decay_fast,
-            decay_slow=1.5 if none else self.decay_slow,
+            decay_fast=0.3 if still else self.decay_fast,
+            decay_slow=1.5 if still else self.decay_slow,
         )
 
     def build(self, shape: Shape) -> nn.Module:

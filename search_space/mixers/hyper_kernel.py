@@ -110,10 +110,11 @@ class HyperZzw(TokenMixer):
     """Hyper-kernels times hidden activations: a global and two local branches, and a bottleneck.
 
     Zhang, HyperZZW Operator Connects Slow-Fast Networks, 2024, figures 2 and 3, in a reduced form:
-    three of the nine branches; each image is its own context, where the published code takes the
-    mean over the batch; norms keep running statistics; the kernels have no learned bias a place
-    and no loss of their own. Maps that are not square are padded with zeros for the matrix product.
-    The paper leaves residuals out: combine it with ``residual: none``.
+    three fixed ones of the nine branches, one global and two local; each image is its own context,
+    where the published code takes the mean over the batch; norms keep running statistics; the
+    kernels have no learned bias a place and no loss of their own. Maps that are not square are
+    padded with zeros for the matrix product. The paper leaves residuals out: combine it with
+    ``residual: none``.
     """
 
     name = "hyper_zzw"
@@ -121,6 +122,7 @@ class HyperZzw(TokenMixer):
         catalogue=("M29",),
         paper="Zhang, HyperZZW Operator Connects Slow-Fast Networks for Full Context Interaction, "
         "2024, arXiv:2401.17948",
+        code="hyperevolnet/Terminator",
         reach="global",
         weights="input-dependent",
         cost="N (sqrt N + k^2)",

@@ -54,6 +54,9 @@ def _network(inputs: int, filters: int, width: int, layers: int, frequency: floa
 class ImplicitFilter(nn.Module):
     """Filters as functions of the offset: a perceptron with sines, times a window.
 
+    Without a fixed window, the magnitudes of a filter's taps sum to 1 at most: so no output is
+    larger than the largest input, however many taps there are.
+
     Poli et al., Hyena Hierarchy, 2023, arXiv:2302.10866, section 3.3 and appendix D; over two axes
     Zimerman and Wolf, Multi-Dimensional Hyena, 2023, arXiv:2309.13600, section 4.
     """
@@ -143,6 +146,8 @@ class ImplicitFilter(nn.Module):
                 taps_IJF = self._windowed(self.networks[0](text), decays[0][:, None] * decays[1])
             else:
                 taps_IJF = self._windowed(self.networks[0](found[0][0]), decays[0])[None]
+            if self.window != "fixed":
+                taps_IJF = taps_IJF / taps_IJF.abs().sum((0, 1)).clamp_min(1)
             return taps_IJF.movedim(-1, 0)
 
     def _rates(self) -> list[Tensor]:

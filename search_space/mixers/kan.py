@@ -47,8 +47,12 @@ class KanConv(TokenMixer):
     """Whether each channel has a kernel of its own, or all are summed as in the paper."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+        """Clip the kernel to what the map can fill; one channel has nothing to mix with."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            depthwise=self.depthwise or shape.channels == 1,
+        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -47,8 +47,12 @@ class RecursiveConv(TokenMixer):
     """Whether the convolutions have a bias."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+        """Clip the kernels to what the map can fill; one channel has nothing to mix with."""
+        return replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            depthwise=self.depthwise or shape.channels == 1,
+        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

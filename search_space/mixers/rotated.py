@@ -51,7 +51,8 @@ class RotatedKernels(nn.Module):
         for layer in (self.routing_conv, self.share, self.angle):
             nn.init.trunc_normal_(layer.weight, std=0.02)
         weight = torch.empty(kernels * channels, channels // groups, kernel_size, kernel_size)
-        std = math.sqrt(2 / (channels * kernel_size**2))
+        # He's normal of the reference code, whose fan is what an input channel of a group goes to.
+        std = math.sqrt(2 / (kernels * (channels // groups) * kernel_size**2))
         self.weight = nn.Parameter(nn.init.normal_(weight, std=std))
         self.kernels, self.kernel_size = kernels, kernel_size
         self.max_angle = math.radians(max_angle)
@@ -101,8 +102,12 @@ class RotatedConv(TokenMixer):
     """Whether each channel is convolved by itself, or all with all."""
 
     def canonical(self, shape: Shape) -> Self:
-        """One channel has nothing to mix with."""
-        return replace(self, depthwise=self.depthwise or shape.channels == 1)
+        """One channel has nothing to mix with; a kernel on a single place has nothing to turn."""
+        return replace(
+            self,
+            depthwise=self.depthwise or shape.channels == 1,
+            max_angle=RotatedConv.max_angle if shape.tokens == 1 else self.max_angle,
+        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -206,3 +206,18 @@ def test_images_of_another_size_are_taken_or_refused_in_words(cls: type[TokenMix
             network(larger)
     else:
         assert network(larger).isfinite().all()
+
+
+@every_mixer
+def test_where_a_single_channel_is_mixed_depthwise_makes_no_difference(
+    cls: type[TokenMixer],
+) -> None:
+    if "depthwise" not in field_domains(cls):
+        return
+    default: Any = cls()
+    both = [dataclasses.replace(default, depthwise=value) for value in (True, False)]
+    for shape in (Shape(1, 4, 4), Shape(2, 4, 4)):
+        if default.refuses(shape) is None:
+            sizes = [[value.shape for value in built(each, shape).parameters()] for each in both]
+            canonical = {each.canonical(shape) for each in both}
+            assert (len(canonical) == 1) == (sizes[0] == sizes[1])

@@ -182,3 +182,10 @@ def test_merging_tokens_moves_with_its_offsets() -> None:
     assert furthest(module, shape, 1) == 3  # rows 2 and 3
     torch.nn.init.constant_(module.get_parameter("conv.predictor.bias"), 2.0)
     assert furthest(module, shape, 1) == 5
+
+
+def test_the_square_of_one_tap_is_refused() -> None:
+    mixer = DeformableConv(kernel_size=1, offsets="square")
+    reason = mixer.refuses(Shape(4, 4, 4))
+    assert reason is not None and reason.endswith("where offsets is square, but got 1")
+    assert DeformableConv(kernel_size=1).refuses(Shape(4, 4, 4)) is None

@@ -23,7 +23,7 @@ from nas_explorer.search_space.mixers.dynamic_kernels import (
 from nas_explorer.search_space.mixers.hyper_kernel import GlobalBranch, HyperZzw
 from nas_explorer.search_space.mixers.large_small import LsConv, RepDepthwiseConv
 from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
-from nas_explorer.search_space.mixers.rotated import RotatedConv, rotations
+from nas_explorer.search_space.mixers.rotated import RotatedConv, RotatedKernels, rotations
 from nas_explorer.search_space.mixers.translation_variant import TvConv
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
@@ -246,6 +246,35 @@ def test_a_turned_kernel_is_sampled_bilinearly(side: int) -> None:
         expected = F.grid_sample(kernel[None, None], grid, align_corners=True)[0, 0]
         turn = rotations(theta, side)[0, index]
         assert torch.allclose((turn @ kernel.flatten()).view(side, side), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_turned_kernels_are_weighed_and_added_for_each_image(depthwise: bool) -> None:
+    shape = Shape(4, 6, 5)
+    module = built(RotatedConv(kernels=3, depthwise=depthwise), shape)
+    assert isinstance(module, RotatedKernels)
+    nn.init.normal_(module.angle.weight)
+    x = 3 * image(shape)
+    seen = F.relu(module.routing_norm(module.routing_conv(x))).mean((2, 3))
+    y = module(x)
+    for number in range(2):
+        shares = torch.sigmoid(module.share.weight @ seen[number] + module.share.bias)
+        raw = module.angle.weight @ seen[number]
+        total = torch.zeros(4, 1 if depthwise else 4, 3, 3)
+        for kernel, weight in enumerate(module.weight.chunk(3)):
+            angle = math.radians(40) * raw[kernel] / (1 + raw[kernel].abs())
+            turn = rotations(angle.view(1, 1), 3)[0, 0]
+            total = total + shares[kernel] * (weight.flatten(2) @ turn.T).view_as(total)
+        groups = 4 if depthwise else 1
+        assert close(y[number], F.conv2d(x[number], total, padding=1, groups=groups))
+
+
+def test_turned_kernels_start_with_the_deviation_of_the_reference() -> None:
+    """He's normal, by what an input channel of a group goes to: 4 kernels of 9 places."""
+    for depthwise, fan in ((True, 4 * 9), (False, 4 * 9 * 256)):
+        module = built(RotatedConv(depthwise=depthwise), Shape(256, 4, 4))
+        deviation = module.get_parameter("weight").std().item()
+        assert deviation == pytest.approx(math.sqrt(2 / fan), rel=0.05)
 
 
 def test_kernels_that_vary_from_place_to_place_become_weights() -> None:
