@@ -41,18 +41,27 @@ LEAST, MOST = 9, 30  # diameter of a node, pixels
 
 
 def graph_figure(
-    graph: "Graph", *, size: Literal["macs", "params"] = "macs", title: str = ""
+    graph: "Graph",
+    *,
+    size: Literal["macs", "params"] = "macs",
+    times: Mapping[str, float] | None = None,
+    title: str = "",
 ) -> go.Figure:
     """Return the picture of a network: stage by stage, block by block.
 
     Args:
         graph: As ``Architecture.graph`` returns it.
         size: What the area of a node grows with.
+        times: Milliseconds by name, with which it grows instead.
         title: Above the figure.
     """
     rows = rows_of(graph)
-    most = max(_node(graph, name)[size] for name in graph)
-    diameters = {name: _diameter(_node(graph, name)[size], most) for name in graph}
+    amounts = {
+        name: _node(graph, name)[size] if times is None else times.get(name, 0.0) for name in graph
+    }
+    most = max(amounts.values())
+    diameters = {name: _diameter(amount, most) for name, amount in amounts.items()}
+    named = "time" if times is not None else "MACs" if size == "macs" else "parameters"
     figure = go.Figure()
     lines = lines_of(graph, rows)
     _add_lines(figure, lines)
@@ -66,7 +75,7 @@ def graph_figure(
         height=margin + round(ROW * (bottom - top)),
         margin={"l": 96, "r": 16, "t": margin, "b": 0},
         legend={
-            "title": {"text": f"area: {'MACs' if size == 'macs' else 'parameters'}"},
+            "title": {"text": f"area: {named}"},
             "orientation": "h",
             "yanchor": "bottom",
             "y": 1.0,
@@ -91,7 +100,7 @@ def _node(graph: "Graph", name: str) -> Node:
     return cast(Node, graph.nodes[name])
 
 
-def _diameter(amount: int, most: int) -> float:
+def _diameter(amount: float, most: float) -> float:
     """Return the pixels of a node, so that its area grows with ``amount``."""
     share = amount / most if most else 0
     return round(math.sqrt(LEAST**2 + (MOST**2 - LEAST**2) * share), 1)

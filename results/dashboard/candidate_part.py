@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ...evaluators.base import Measurement
 from ...evaluators.cost.cost import additive_costs
+from ...evaluators.latency.parts import part_times
 from ...search_space.graph import Node
 from ..candidate import Candidate
 from ..graph_plot import OTHER, STYLES, graph_figure
@@ -55,7 +56,8 @@ def network(pair: Pair, view: View) -> go.Figure:
     """Return the picture of the network."""
     if pair.graph is None:
         return said(new_figure(), "No candidate is chosen.")
-    figure = graph_figure(pair.graph, size="params" if view.weight == "params" else "macs")
+    size = "params" if view.weight == "params" else "macs"
+    figure = graph_figure(pair.graph, size=size, times=_times(pair, view))
     legend, margin = figure.layout.legend, figure.layout.margin
     return themed(figure, legend=legend, margin=margin)
 
@@ -63,17 +65,22 @@ def network(pair: Pair, view: View) -> go.Figure:
 def cost_by_part(pair: Pair, view: View) -> go.Figure:
     """Return the cost of each block, from the image to the head, by kind of part."""
     what = "params" if view.weight == "params" else "macs"
-    title = {"text": "parameters" if what == "params" else "MACs"}
-    figure = new_figure(barmode="stack", xaxis={"title": title, "tickformat": "~s"})
-    parts = [node for node in pair.nodes.values() if node["params"] or node["macs"]]
-    places = list(dict.fromkeys(map(_place, parts)))
+    times = _times(pair, view)
+    title = "time here [ms]" if times else "parameters" if what == "params" else "MACs"
+    axis = {"title": {"text": title}, "tickformat": None if times else "~s"}
+    figure = new_figure(barmode="stack", xaxis=axis)
+    amounts = {
+        name: times.get(name, 0.0) if times else node[what] for name, node in pair.nodes.items()
+    }
+    parts = {name: node for name, node in pair.nodes.items() if amounts[name]}
+    places = list(dict.fromkeys(map(_place, parts.values())))
     if not parts:
         return said(figure, "No candidate is chosen.")
-    for kind in dict.fromkeys(node["kind"] for node in parts):
-        sums = dict.fromkeys(places, 0)
-        for node in parts:
+    for kind in dict.fromkeys(node["kind"] for node in parts.values()):
+        sums: dict[str, float] = dict.fromkeys(places, 0)
+        for name, node in parts.items():
             if node["kind"] == kind:
-                sums[_place(node)] += node[what]
+                sums[_place(node)] += amounts[name]
         if any(sums.values()):
             figure.add_bar(
                 y=places,
@@ -85,6 +92,13 @@ def cost_by_part(pair: Pair, view: View) -> go.Figure:
             )
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure
+
+
+def _times(pair: Pair, view: View) -> Mapping[str, float] | None:
+    """Return the milliseconds of the parts where these are asked for."""
+    if view.weight != "time" or pair.one is None:
+        return None
+    return part_times(pair.one.architecture)
 
 
 def _place(node: Node) -> str:
@@ -129,7 +143,7 @@ def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
             ("other", "compare with", view.other),
         )
     ]
-    weights = [("macs", "MACs"), ("params", "parameters")]
+    weights = [("macs", "MACs"), ("params", "parameters"), ("time", "time, measured now")]
     return joined((fields, menu("weight", "sizes by", weights, view.weight)))
 
 

@@ -42,7 +42,7 @@ class View:
     other: int | None = None
     """Number of the candidate it is compared with."""
     weight: str = "macs"
-    """What the sizes of parts stand for: ``macs`` or ``params``."""
+    """What the sizes of parts stand for: ``macs``, ``params`` or ``time``."""
     metric: str = ""
     """Metric whose decisions matter; empty: the first objective."""
     decision: str = ""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.evaluators.latency.parts import part_times
 from nas_explorer.results.columns import ColumnBuilder
 from nas_explorer.results.dashboard.actions import click, drag, select
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
@@ -235,6 +236,9 @@ def test_a_candidate_shows_its_parts_and_where_its_cost_is(reader, candidates):
     for query, total in (("", cost.macs), ("&weight=params", cost.params)):
         bars = FIGURES["candidate"]["costs"](reader.read(f"?candidate=1{query}")).data
         assert sum(sum(each.x) for each in bars) == total
+    timed = FIGURES["candidate"]["costs"](reader.read("?candidate=1&weight=time"))
+    total = sum(part_times(candidates[1].architecture).values())
+    assert sum(sum(each.x) for each in timed.data) == pytest.approx(total)
     drawn = FIGURES["candidate"]["network"](at)
     nodes = sum(len(each.x) for each in drawn.data if each.name)
     assert nodes == 1 + len(candidates[1].architecture.parts())
