@@ -58,8 +58,8 @@ def network(pair: Pair, view: View) -> go.Figure:
         return said(new_figure(), "No candidate is chosen.")
     size = "params" if view.weight == "params" else "macs"
     figure = graph_figure(pair.graph, size=size, times=_times(pair, view))
-    legend, margin = figure.layout.legend, figure.layout.margin
-    return themed(figure, legend=legend, margin=margin)
+    layout: Any = figure["layout"]
+    return themed(figure, legend=layout.legend, margin=layout.margin)
 
 
 def cost_by_part(pair: Pair, view: View) -> go.Figure:
