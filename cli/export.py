@@ -64,7 +64,9 @@ def export(
         licence=licence,
         storage=storage,
     )
-    print(f"Wrote {output} ({proof.size / 1e6:.2f} MB), candidate {found.number} of {record.name}")
+    beside = " with its weights beside it" if output.suffix.lower() == ".py" else ""
+    print(f"Wrote {output}{beside} ({proof.size / 1e6:.2f} MB)")
+    print(f"Candidate {found.number} of {record.name}: {found.architecture.outline()}")
     print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))
     print(
         f"Checked on {proof.inputs} inputs: largest difference {proof.absolute:.3g} "
@@ -72,7 +74,7 @@ def export(
     )
     where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
-    print(f"Time of an image: {proof.latency_ratio:.2f} of the network's in torch")
+    print(f"Time of an image: {proof.latency_ratio:.2g} times the network's in torch")
 
 
 def export_candidate(

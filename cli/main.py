@@ -9,6 +9,9 @@ import typer
 from . import dashboard, export, search, show, space
 from .shared import WorkError
 
+_SIGINT = 130
+"""What some versions of Typer return where the user has pressed Ctrl-C."""
+
 app = typer.Typer(
     name="nas",
     help="Search for the vision backbone that fits your images, your device and your budget.",
@@ -44,7 +47,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except WorkError as error:
         return _fail(error, 1)
     except (typer.Abort, KeyboardInterrupt):
-        return _fail("interrupted; what finished is kept, and the same command goes on", 1)
+        return _interrupted()
     except BrokenPipeError:  # the reader of a pipe has had enough
         sys.stderr.close()
         return 0
@@ -54,7 +57,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if usage is None:
             raise
         return _fail(_with_value(usage(), sys.argv[1:] if arguments is None else arguments), 2)
+    if result == _SIGINT:
+        return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    return _fail("interrupted; what finished is kept, and the same command goes on", 1)
 
 
 def _with_value(message: str, arguments: Sequence[str]) -> str:

@@ -190,7 +190,9 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         for name, seconds in summary.worker_seconds.items()
         if name != "total"
     )
-    print(f"Study {study.name}: {summary.fresh} candidates in {summary.wall:.1f} s")
+    held = len(study.candidates())
+    before = "" if held == summary.fresh else f" more, {held} in all,"
+    print(f"Study {study.name}: {summary.fresh} candidates{before} in {summary.wall:.1f} s")
     if worked:
         print(f"Workers ({prepared.workers}): {worked}")
     if spent:
@@ -209,4 +211,5 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         print(
             "Next: nas dashboard | nas report -o report.html | "
             f"nas show {best.number} | nas export {best.number} -o model.safetensors"
+            + (f" (each with --study {study.name})" if prepared.options.study else "")
         )

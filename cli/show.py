@@ -177,9 +177,10 @@ def print_parts(architecture: "Architecture") -> None:
         names = part.name.split(".")
         place = ".".join(names[:2]) if names[0] in ("stages", "overview") else names[0]
         cost = part_cost(part)
-        total = sums.setdefault(place, [0, 0])
-        total[0] += cost.params
-        total[1] += cost.macs
+        for each in dict.fromkeys((place, ".".join(names[:3]))):
+            total = sums.setdefault(each, [0, 0])
+            total[0] += cost.params
+            total[1] += cost.macs
     canonical = architecture.canonical
     print(f"stem       {canonical.stem.label()}{_cost(sums['stem'])}")
     for index, (stage, shape) in enumerate(
@@ -196,6 +197,9 @@ def print_parts(architecture: "Architecture") -> None:
 
 def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[float]]) -> None:
     print(f"{place:<10} {size}depth {stage.depth}{_cost(sums.get(place, [0, 0]))}")
+    if stage.downsampling is not None:
+        cost = _cost(sums.get(f"{place}.downsampling", [0, 0]))
+        print(f"  downsampling     {stage.downsampling.label()}{cost}")
     for block in stage.blocks:
         print(f"  {block.name}")
         for name, inner in block.components().items():

@@ -47,7 +47,7 @@ class ModelFormat(ABC):
     folded: ClassVar[bool] = False
     """Whether it holds the form that is run, not the one that is trained."""
     beside: ClassVar[str | None] = None
-    """Ending of a second file, of the same name, that belongs to it; none: it is one file."""
+    """What is put after its name to name a second file that belongs to it; none: it is one."""
 
     def __init__(self, *, any_resolution: bool = False) -> None:
         """Choose the size of the images.

@@ -58,7 +58,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
                 "same top class": f"{100 * proof.agreement:.1f} % of {real}",
-                "time of an image": f"{proof.latency_ratio:.2f} of the network's in torch",
+                "time of an image": f"{proof.latency_ratio:.2g} times the network's in torch",
             },
         ),
         ("Environment", {"python": platform.python_version(), "torch": torch.__version__}),

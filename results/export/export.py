@@ -47,7 +47,7 @@ def export_model(
     Args:
         architecture: The network.
         path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``) or
-            ``.py`` (source, its weights in a ``.safetensors`` file beside it).
+            ``.py`` (source, its weights in ``.py.safetensors`` beside it).
         weights: The network's state; none: initialised from ``seed``, and the file says so.
         metadata: What the file tells of itself: JSON values only. ``training`` says where the
             weights come from.
@@ -66,9 +66,11 @@ def export_model(
     """
     path = Path(path)
     model_format = _format(path, any_resolution)
-    beside = None if model_format.beside is None else path.with_suffix(model_format.beside)
+    beside = (
+        None if model_format.beside is None else path.with_name(path.name + model_format.beside)
+    )
     cards = [path.with_name(f"{path.name}.md")]
-    if ".safetensors" in (path.suffix.lower(), model_format.beside):
+    if path.suffix.lower() == ".safetensors":
         cards.append(path.with_suffix(".json"))
     _check(architecture, path, model_format, cards)
     network = fresh_network(architecture, seed)

@@ -25,14 +25,14 @@ def check_place(path: Path) -> None:
 def replacing(contents: Mapping[Path, bytes]) -> Generator[Path]:
     """Write files to temporary ones beside them and yield the path of the first.
 
-    The temporary ones of one folder share their name but for the ending. Each takes the place of
-    its file at the end, or all are removed where the body raises.
+    The temporary names begin alike and end as the files' do after the first one's stem. Each takes
+    the place of its file at the end, or all are removed where the body raises.
 
     Raises:
         InputError: If one cannot be written: no such folder, no permission, disk full ...
     """
-    name = f".nas-{secrets.token_hex(4)}"
-    temporary = {path: path.with_name(name + path.suffix) for path in contents}
+    name, stem = f".nas-{secrets.token_hex(4)}", next(iter(contents)).stem
+    temporary = {path: path.with_name(name + path.name.removeprefix(stem)) for path in contents}
     try:
         for path, data in contents.items():
             check_place(path)

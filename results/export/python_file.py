@@ -44,9 +44,9 @@ def load(weights: str | Path | None = None) -> "Net":
     """Return the network in eval mode, with the weights of a safetensors file.
 
     Args:
-        weights: The file; none: the one of this file's name.
+        weights: The file; none: this file's name and ``.safetensors``.
     """
-    path = Path(__file__).with_suffix(".safetensors") if weights is None else Path(weights)
+    path = Path(f"{__file__}.safetensors") if weights is None else Path(weights)
     data = bytearray(path.read_bytes())
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])

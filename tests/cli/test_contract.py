@@ -140,3 +140,12 @@ def test_zoo_says_why_figures_differ(capsys):
     assert any(line.startswith("PartialNet_t0 = PATNet-T0\t") for line in lines)
     (line,) = [line for line in lines if line.startswith("poolformer_m48\t")]
     assert line.endswith("\tthe printed MACs hold the norms: 11.591G with them")
+
+
+def test_an_interrupted_command_says_so(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas_explorer.search_space.zoo.zoo_entry", interrupt)
+    assert run(["zoo"]) == 1
+    assert "interrupted; what finished is kept" in capsys.readouterr().err

@@ -121,7 +121,7 @@ def test_the_source_of_every_component_computes_the_same(component: Component) -
 def test_the_source_runs_where_there_is_torch_alone(tmp_path: Path) -> None:
     proof = export(tmp_path / "net.py")
     assert (proof.format, proof.absolute, proof.agreement) == ("python", 0, 1)
-    assert names(tmp_path) == ["net.json", "net.py", "net.py.md", "net.safetensors"]
+    assert names(tmp_path) == ["net.py", "net.py.md", "net.py.safetensors"]
     network = fresh_network(TINY, seed=0)
     network.load_state_dict(trained(TINY))
     with torch.no_grad():
