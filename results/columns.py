@@ -48,8 +48,6 @@ class Columns:
 
     number_N: NDArray[np.int64]
     """Numbers, rising."""
-    digest: Sequence[str]
-    """Digests."""
     status_N: NDArray[np.int8]
     """Places in ``STATUSES``."""
     order_N: NDArray[np.int64]
@@ -131,7 +129,6 @@ class ColumnBuilder:
 
     def __init__(self) -> None:
         self._row: dict[int, int] = {}
-        self._digest: list[str] = []
         self._status = array("b")
         self._order = array("q")
         self._seconds = array("d")
@@ -157,7 +154,6 @@ class ColumnBuilder:
             if row is None:
                 row = self._row[number] = len(self._row)
                 self.last = number
-                self._digest.append(record["digest"])
                 self._status.append(0)
                 self._order.append(0)
                 self._seconds.append(0)
@@ -187,7 +183,6 @@ class ColumnBuilder:
         count = len(self._row)
         return Columns(
             number_N=np.fromiter(self._row, np.int64, count),
-            digest=tuple(self._digest),
             status_N=np.array(self._status, np.int8),
             order_N=np.array(self._order, np.int64),
             seconds_N=np.array(self._seconds, np.float64),

@@ -15,7 +15,10 @@ ORDER = ("search_space", "evaluators", "results", "searchers", "cli")
 
 # Loaded only where they are used.
 HEAVY = {
+    "dash",
+    "flask",
     "fvcore",
+    "kaleido",
     "onnx",
     "onnxruntime",
     "onnxscript",

@@ -5,16 +5,20 @@ is shown, and what is done in the figures is written into it. One callback does 
 costs the browser more than its contents do, so that what belongs together comes in one.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
+from ..storage import StorageError
 from .actions import click, drag, select
 from .pages import COMMON, FIGURES, OF_STUDY, TEXTS, TITLES, Reader, Sight
 from .source import Source
 from .view import View
+
+_log = logging.getLogger(__name__)
 
 
 def register(app: Dash, source: Source) -> None:
@@ -91,7 +95,11 @@ def _look(app: Dash, source: Source) -> None:
     def look(_tick: int | None, query: str | None, shown: Mapping[str, int]) -> Mapping[str, int]:
         """Look for what is new, and say so where there is something."""
         view = View.from_query(query or "", source.studies)
-        version = source.snapshot(view.study, fresh=True).version
+        try:
+            version = source.snapshot(view.study, fresh=True).version
+        except StorageError as error:  # it may be back the next time
+            _log.warning("not read: %s", error)
+            raise PreventUpdate from None
         if version == shown.get(view.study, 1):
             raise PreventUpdate
         return {**shown, view.study: version}

@@ -14,7 +14,6 @@ def make_columns(metrics, decisions) -> Columns:
     unknown = np.full(count, np.nan)
     return Columns(
         number_N=np.arange(count),
-        digest=[""] * count,
         status_N=np.zeros(count, np.int8),
         order_N=np.arange(count),
         seconds_N=unknown,
