@@ -1,30 +1,16 @@
-"""The inverted residual as a channel mixer.
-
-Shape suffixes: B batch, C channels, H rows, W columns.
-"""
+"""The inverted residual as a channel mixer."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..activations import ACTIVATION
 from ..base import ChannelMixer
+from ..combine import Shortcut
 from ..conv_norm import divisible, inverted_residual
 from ..domains import YES_NO, Positive
 from ..shapes import Shape
-
-
-class Shortcut(nn.Module):
-    """The input and what a branch makes of it, added."""
-
-    def __init__(self, branch: nn.Module) -> None:
-        super().__init__()
-        self.branch = branch
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        return x_BCHW + self.branch(x_BCHW)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Positive
 from ..shapes import Shape
+from .positions import offsets
 
 
 class SelfAttention(nn.Module):
@@ -26,8 +27,8 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
         self.proj = nn.Linear(channels, channels, bias=proj_bias)
 
-    def place_bias(self) -> Tensor | None:
-        """Return what is added to the scores of every two places, if anything."""
+    def place_bias(self, height: int, width: int) -> Tensor | None:
+        """Return what is added to the scores of every two places of a map, if anything."""
         return None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ class SelfAttention(nn.Module):
         tokens_BNC = x_BCHW.flatten(2).transpose(1, 2)
         qkv_BNThd = self.qkv(tokens_BNC).view(B, H * W, 3, self.heads, self.head_dim)
         q_BhNd, k_BhNd, v_BhNd = qkv_BNThd.permute(2, 0, 3, 1, 4).unbind(0)
-        bias_hNN = self.place_bias()
+        bias_hNN = self.place_bias(H, W)
         if bias_hNN is not None:
             bias_hNN = bias_hNN.to(q_BhNd.dtype)
         mixed_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd, attn_mask=bias_hNN)
@@ -64,14 +65,11 @@ class RelativeSelfAttention(SelfAttention):
         self.table_hR = nn.Parameter(torch.empty(self.heads, (2 * height - 1) * (2 * width - 1)))
         nn.init.trunc_normal_(self.table_hR, std=0.02)
 
-    def place_bias(self) -> Tensor:
-        """Return the bias of every two places."""
-        height, width = self.size
-        place_N = torch.arange(height * width, device=self.table_hR.device)
-        row_N, column_N = place_N // width, place_N % width
-        rows_NN = row_N[:, None] - row_N + height - 1
-        columns_NN = column_N[:, None] - column_N + width - 1
-        return self.table_hR[:, rows_NN * (2 * width - 1) + columns_NN]
+    def place_bias(self, height: int, width: int) -> Tensor:
+        """Return the bias of every two places; the map must be of the size that was given."""
+        rows, columns = self.size
+        rows_NN, columns_NN = offsets(rows, columns, self.table_hR.device)
+        return self.table_hR[:, (rows_NN + rows - 1) * (2 * columns - 1) + columns_NN + columns - 1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,15 +18,7 @@ from ..conv_norm import conv_norm
 from ..domains import IntRange, Positive
 from ..kernels import reaching_kernel
 from ..shapes import Shape, scaled
-
-
-def distances(height: int, width: int) -> Tensor:
-    """Return the number of the distance in rows and columns of every two places: (N, N)."""
-    place_N = torch.arange(height * width)
-    row_N, column_N = place_N // width, place_N % width
-    rows_NN = (row_N[:, None] - row_N).abs()
-    columns_NN = (column_N[:, None] - column_N).abs()
-    return rows_NN * width + columns_NN
+from .positions import distances
 
 
 class DistanceAttention(nn.Module):

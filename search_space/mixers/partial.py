@@ -1,7 +1,7 @@
 """Mixers that convolve some of the channels and do something cheaper with the others.
 
-Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, d head channels,
-D buckets of distances.
+Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, D buckets of
+distances.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from ..base import TokenMixer, Traits
 from ..domains import Choice, Positive
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape, scaled
+from .attention import SelfAttention
 from .kernels import KERNEL, reaching_kernel
 from .positions import BUCKETS, distance_buckets
 
@@ -144,26 +145,18 @@ def _leaves_channels(mixer: PartialConv, shape: Shape) -> str | None:
     )
 
 
-class DistanceAttention(nn.Module):
+class BucketAttention(SelfAttention):
     """Attention between all places, with a learned bias a head and bucket of distances."""
 
     def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(channels, 3 * channels, bias=False)
+        super().__init__(
+            channels=channels, head_dim=channels // heads, qkv_bias=False, proj_bias=True
+        )
         self.bias_hD = nn.Parameter(torch.zeros(heads, BUCKETS))
-        self.proj = nn.Linear(channels, channels)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        B, C, H, W = x_BCHW.shape
-        qkv_BNC = self.qkv(x_BCHW.flatten(2).transpose(1, 2))
-        qkv_BNThd = qkv_BNC.view(B, H * W, 3, self.heads, C // self.heads)
-        q, k, v = qkv_BNThd.permute(2, 0, 3, 1, 4).unbind(0)
-        bias_hNN = self.bias_hD[:, distance_buckets(int(H), int(W), x_BCHW.device)]
-        mixed_BhNd = F.scaled_dot_product_attention(q, k, v, attn_mask=bias_hNN.type_as(q))
-        mixed_BNC = self.proj(mixed_BhNd.transpose(1, 2).reshape(B, H * W, C))
-        return mixed_BNC.transpose(1, 2).view(B, C, H, W)
+    def place_bias(self, height: int, width: int) -> Tensor:
+        """Return the bias of every two places of a map."""
+        return self.bias_hD[:, distance_buckets(int(height), int(width), self.bias_hD.device)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,4 +196,4 @@ class PartialSelfAttention(PartialConv):
     def rest(self, others: int) -> nn.Module:
         """Build the norm and the attention."""
         norm = ChannelLayerNorm(others, eps=1e-6, bias=True)
-        return nn.Sequential(norm, DistanceAttention(others, self.heads))
+        return nn.Sequential(norm, BucketAttention(others, self.heads))

@@ -14,6 +14,20 @@ BUCKETS = _LAST + 1
 """Number of buckets of distances."""
 
 
+def offsets(height: int, width: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Return by how many rows and columns every two places of a map differ: (N, N) each."""
+    place_N = torch.arange(height * width, device=device)
+    row_N, column_N = place_N // width, place_N % width
+    return row_N[:, None] - row_N, column_N[:, None] - column_N
+
+
+def distances(height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Return the number, from 0 to N - 1, of the distance in rows and columns of every two places:
+    (N, N)."""
+    rows_NN, columns_NN = offsets(height, width, device)
+    return rows_NN.abs() * width + columns_NN.abs()
+
+
 def distance_bucket(rows: int, columns: int) -> int:
     """Return the bucket of an offset: the rounded distance up to 20, then fewer and fewer.
 
@@ -29,10 +43,6 @@ def distance_bucket(rows: int, columns: int) -> int:
 
 def distance_buckets(height: int, width: int, device: torch.device) -> Tensor:
     """Return the bucket (N, N) of every two places of a map."""
-    offsets = [distance_bucket(row, column) for row in range(height) for column in range(width)]
-    bucket_N = torch.tensor(offsets, device=device)
-    place_N = torch.arange(height * width, device=device)
-    row_N, column_N = place_N // width, place_N % width
-    rows_NN = (row_N[:, None] - row_N).abs()
-    columns_NN = (column_N[:, None] - column_N).abs()
-    return bucket_N[rows_NN * width + columns_NN]
+    buckets = [distance_bucket(row, column) for row in range(height) for column in range(width)]
+    bucket_N = torch.tensor(buckets, device=device)
+    return bucket_N[distances(height, width, device)]
