@@ -10,8 +10,8 @@ from ..activations import ACTIVATION
 from ..base import TokenMixer, Traits
 from ..conv_norm import conv_norm
 from ..domains import Choice, IntRange, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
-from .kernels import KERNEL, reaching_kernel
 
 OPERATION = Choice(("conv", "max"))
 """What a bottleneck does to places: a convolution, or the maximum."""

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange
 from ..folding import Foldable
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
 from .dynamic_kernels import convolve_each
-from .kernels import KERNEL, reaching_kernel
 
 
 class KernelBank(nn.Module):

@@ -9,8 +9,8 @@ from torch import nn
 from ..base import TokenMixer, Traits
 from ..deformation import DeformableConv2d
 from ..domains import YES_NO, Choice, IntRange, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
-from .kernels import KERNEL, reaching_kernel
 
 
 @dataclass(frozen=True, kw_only=True)

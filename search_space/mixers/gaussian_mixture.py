@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
-from .kernels import KERNEL, reaching_kernel
 
 _LEAST_VARIANCE = 0.05
 """Added to both variances, in squares of the radius at which Gaussians start."""

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from ..base import TokenMixer, Traits
 from ..domains import Choice, IntRange, Positive
+from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape
-from .convolution import depthwise
 from .fourier import convolve
 from .implicit_filter import WINDOW, ImplicitFilter
-from .kernels import KERNEL, reaching_kernel
 from .long_conv import on_torus
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1, -2), (-1,), (-2,))

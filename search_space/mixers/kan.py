@@ -8,9 +8,9 @@ from torch import nn
 from ..activations import ACTIVATION
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
 from ..splines import SplineConv2d
-from .kernels import KERNEL, reaching_kernel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange, Positive
+from ..kernels import reaching_kernel
 from ..shapes import Shape
 from .dynamic_kernels import mix_windows, windows
-from .kernels import reaching_kernel
 
 
 class SharedKernels(nn.Module):

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape
-from .convolution import depthwise
-from .kernels import KERNEL, reaching_kernel
 
 
 class Modulation(nn.Module):

@@ -14,8 +14,8 @@ from ..activations import ACTIVATION
 from ..base import TokenMixer, Traits
 from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, IntRange
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
-from .kernels import KERNEL, reaching_kernel
 
 
 class MultiOrder(nn.Module):

@@ -8,9 +8,8 @@ from torch import nn
 
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Choice
+from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape
-from .convolution import depthwise
-from .kernels import KERNEL, reaching_kernel
 
 
 @dataclass(frozen=True, kw_only=True)

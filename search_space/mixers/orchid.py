@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Choice, IntRange, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape
 from .fourier import Size, at_least_float32, from_spectrum, full_precision, spectrum
 from .implicit_filter import ImplicitFilter
-from .kernels import KERNEL, reaching_kernel
 from .long_conv import on_torus
 
 NORM = Choice(("layer", "batch", "none"))

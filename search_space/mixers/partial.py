@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import Choice, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape, scaled
 from .attention import SelfAttention
-from .kernels import KERNEL, reaching_kernel
 from .positions import BUCKETS, distance_buckets
 
 

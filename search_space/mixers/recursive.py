@@ -8,9 +8,9 @@ from torch import nn
 from ..activations import ACTIVATION
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange
+from ..kernels import KERNEL, reaching_kernel
 from ..recursion import RecursiveConvs
 from ..shapes import Shape
-from .kernels import KERNEL, reaching_kernel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from ..base import TokenMixer, Traits
 from ..branches import DepthwiseBranches
 from ..conv_norm import conv_norm
 from ..domains import Choice, IntRange, Positive
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
-from .kernels import KERNEL, reaching_kernel
 
 
 @dataclass(frozen=True, kw_only=True)

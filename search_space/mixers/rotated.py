@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Choice, IntRange, Positive
+from ..kernels import depthwise
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape
-from .convolution import depthwise
 from .dynamic_kernels import convolve_each
 
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO
+from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
-from .kernels import KERNEL, reaching_kernel
 
 
 @dataclass(frozen=True, kw_only=True)

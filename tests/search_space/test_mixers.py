@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.kernels import reaching_kernel
 from nas_explorer.search_space.mixers.attention import Attention
 from nas_explorer.search_space.mixers.convolution import (
     InceptionConv,
     LargeKernelConv,
     SeparableConv,
 )
-from nas_explorer.search_space.mixers.kernels import reaching_kernel
 from nas_explorer.search_space.mixers.mlp import TokenMlp
 from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling, RandomMixing
 from nas_explorer.search_space.shapes import Shape
