@@ -33,6 +33,8 @@ from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.tables import TABLES, component_from_data, component_to_data
 from torch import Tensor, nn
 
+from ..search_space.tensors import randomised
+
 CLASSES = [cls for table in TABLES.values() for cls in table.values()]
 SHAPES = [Shape(32, 8, 8), Shape(32, 7, 5), Shape(32, 3, 3), Shape(32, 1, 1), Shape(24, 1, 6)]
 OUT = 12
@@ -243,18 +245,6 @@ def test_a_seed_decides_the_weights(cls: type[Component]) -> None:
         assert first.state_dict().keys() == second.state_dict().keys()
         for name, value in first.state_dict().items():
             assert torch.equal(value, second.state_dict()[name]), name
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    """Move scales, biases and running statistics away from where they start."""
-    draw = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for name, value in module.state_dict().items():
-            if name.endswith("running_var"):
-                value.uniform_(0.5, 1.5, generator=draw)
-            elif value.dim() <= 1 and value.is_floating_point():
-                value.normal_(0.5, 0.3, generator=draw)
-    return module.eval()
 
 
 @every_class

@@ -5,6 +5,8 @@ import torch
 from nas_explorer.search_space.folding import Foldable, fold, foldable, normed_kernel, with_kernel
 from torch import Tensor, nn
 
+from .tensors import randomised
+
 
 class Normed(Foldable):
     """A convolution and a batch norm that fold into one convolution."""
@@ -35,21 +37,11 @@ class Nested(Foldable):
         return nn.Sequential(self.inner)
 
 
-def used(module: nn.Module) -> nn.Module:
-    """As after a training: statistics that count."""
-    for each in module.modules():
-        if isinstance(each, nn.BatchNorm2d):
-            for value in (each.running_mean, each.running_var, each.weight, each.bias):
-                assert value is not None
-                nn.init.uniform_(value, 0.5, 1.5)
-    return module
-
-
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_norm_folds_into_its_convolution(bias: bool, stride: int) -> None:
     torch.manual_seed(0)
-    module = used(Normed(bias=bias, stride=stride))
+    module = randomised(Normed(bias=bias, stride=stride)).train()
     folded = fold(module)
     assert isinstance(folded, nn.Conv2d) and not folded.training and module.training
     x = torch.randn(2, 4, 7, 6)
@@ -66,7 +58,7 @@ def test_a_wider_kernel_keeps_the_size_of_the_map() -> None:
 
 def test_what_is_nested_or_shared_folds_once() -> None:
     shared = Nested()
-    module = used(nn.Sequential(nn.ReLU(), shared, nn.Conv2d(6, 4, 1), shared))
+    module = randomised(nn.Sequential(nn.ReLU(), shared, nn.Conv2d(6, 4, 1), shared))
     folded = fold(module)
     assert not foldable(folded) and foldable(module)
     assert folded.get_submodule("1") is folded.get_submodule("3")

@@ -28,20 +28,15 @@ from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .tensors import randomised
+
 MAP = Shape(32, 8, 8)
 
 
 def used(layer: Layer, shape: Shape) -> nn.Module:
     """The module in eval mode, with norms and factors that count."""
     torch.manual_seed(0)
-    module = layer.build(shape).eval()
-    with torch.no_grad():
-        for name, value in module.state_dict().items():
-            if name.endswith("running_var"):
-                value.uniform_(0.5, 1.5)
-            elif value.dim() <= 1 and value.is_floating_point():
-                value.normal_(0.5, 0.3)
-    return module
+    return randomised(layer.build(shape))
 
 
 # The map has 32 channels on 64 places. Layer: parameters, multiply-adds a place (but those that

@@ -14,6 +14,8 @@ from nas_explorer.search_space.mixers.frequency import (
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 
+from .tensors import random
+
 SIZES = [(8, 8), (7, 5), (1, 1), (1, 6), (12, 9), (13, 2), (14, 3)]
 BANDS = [None, (0, 0), (1, 0), (2, 2)]
 
@@ -35,11 +37,6 @@ def by_definition(x: Tensor, size: tuple[int, int]) -> Tensor:
             angle = rows[:, None] * k / height + columns * v / width
             out[..., k, v] = (x * torch.exp(-2j * math.pi * angle)).sum((-2, -1))
     return out
-
-
-def random(*sizes: int) -> Tensor:
-    generator = torch.Generator().manual_seed(sum(sizes))
-    return torch.randn(sizes, dtype=torch.float64, generator=generator)
 
 
 def circular(x: Tensor, kernel: Tensor) -> Tensor:

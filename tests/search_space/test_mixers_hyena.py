@@ -17,12 +17,9 @@ from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor
 
+from .tensors import random
+
 SMALL = Hyena(filter_width=8, filter_layers=1, directions="one")
-
-
-def random(*sizes: int) -> Tensor:
-    generator = torch.Generator().manual_seed(sum(sizes))
-    return torch.randn(sizes, dtype=torch.float64, generator=generator)
 
 
 def built(mixer: Hyena, shape: Shape) -> GatedLongConvolutions:

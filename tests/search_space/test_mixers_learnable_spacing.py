@@ -17,6 +17,8 @@ from nas_explorer.search_space.zoo import zoo_entry
 from torch import Tensor
 from torch.nn import functional as F
 
+from .tensors import seen
+
 SHAPE = Shape(4, 9, 8)
 
 
@@ -97,6 +99,20 @@ def test_positions_learn_and_come_back_from_the_edge(interpolation: str) -> None
     assert (module.position_2CK.grad.abs() > 0)[:, 1:].all()
     if interpolation == "bilinear":
         assert (module.position_2CK.grad.abs() > 0).all()
+
+
+@pytest.mark.parametrize("side", [7, 17, 31])
+def test_a_map_is_seen_as_far_as_the_weights_can_stand(side: int) -> None:
+    """One weight in each corner of the dense kernel, for one output in the middle of the map."""
+    radius = side // 2
+    shape = Shape(2, side + 4, side + 4)
+    module = LearnableSpacingConv(kernel_count=4, dilated_size=side).build(shape).double()
+    corners = torch.cartesian_prod(*2 * [torch.tensor([-radius, radius])]).T
+    with torch.no_grad():
+        module.get_parameter("position_2CK").copy_(corners[:, None].expand(2, 2, 4))
+    places = seen(module, shape, 1, radius + 2, radius + 2).nonzero()
+    assert (places[:, 1:] - radius - 2).tolist() == corners.T.tolist()
+    assert places[:, 0].tolist() == [1] * 4
 
 
 def test_a_wider_reach_costs_no_weights() -> None:

@@ -21,13 +21,10 @@ from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 from torch.nn import functional as F
 
+from .tensors import random
+
 BARE = LongConv(skip=False, squash=0.0, start="normal")
 GRIDS = StructuredGlobalConv(skip=False, grid=2)
-
-
-def random(*sizes: int) -> Tensor:
-    generator = torch.Generator().manual_seed(sum(sizes))
-    return torch.randn(sizes, dtype=torch.float64, generator=generator)
 
 
 def long_conv(mixer: LongConv, shape: Shape) -> SquashedConvolution:

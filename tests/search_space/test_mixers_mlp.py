@@ -13,6 +13,8 @@ from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .tensors import seen
+
 # The map has 32 channels and 8 x 8 = 64 places.
 MAP = Shape(32, 8, 8)
 
@@ -100,14 +102,6 @@ def made(mixer: TokenMixer, shape: Shape) -> nn.Module:
 def image(shape: Shape, seed: int = 6) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(2, *shape, dtype=torch.float64, generator=generator)
-
-
-def seen(module: nn.Module, shape: Shape, channel: int, row: int, column: int) -> Tensor:
-    """Which inputs one output depends on: a boolean map (C, H, W)."""
-    x = image(shape).requires_grad_()
-    module(x)[0, channel, row, column].backward()
-    assert x.grad is not None
-    return x.grad[0] != 0
 
 
 # RaftMLP -----------------------------------------------------------------------------------------

@@ -8,18 +8,15 @@ import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.mixers.orchid import DynamicConvolution, Orchid
 from nas_explorer.search_space.shapes import Shape
-from torch import Tensor, nn
+from torch import nn
+
+from .tensors import random
 
 SMALL = Orchid(filter_width=8, filter_layers=1)
 MOVES = [(1, 0), (0, 2), (3, -1)]
 
 every_kernel = pytest.mark.parametrize("kernel", ["magnitude", "correlation"])
 every_network = pytest.mark.parametrize("network", ["both", "places", "frequencies"])
-
-
-def random(*sizes: int) -> Tensor:
-    generator = torch.Generator().manual_seed(sum(sizes))
-    return torch.randn(sizes, dtype=torch.float64, generator=generator)
 
 
 def built(mixer: Orchid, shape: Shape) -> DynamicConvolution:

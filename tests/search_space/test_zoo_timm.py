@@ -17,6 +17,8 @@ from nas_explorer.search_space.zoo.condconv import efficientnet
 from nas_explorer.search_space.zoo.focalnet import focalnet
 from torch import Tensor, nn
 
+from .tensors import randomised
+
 SIDE = 64
 
 # Our name to timm's. One of each family, and those that differ in more than widths and depths.
@@ -61,20 +63,6 @@ PAIRS = {
 
 FIXED = ("mixer", "resmlp", "gmlp")
 """How the names of timm's networks begin that are made for images of one size."""
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    """Move scales, biases and running statistics away from where they start, so that all count."""
-    draw = torch.Generator().manual_seed(1)
-    for name, value in module.state_dict().items():
-        if name.endswith("running_var"):
-            value.uniform_(0.5, 1.5, generator=draw)
-        elif name.endswith("gate.proj.weight"):  # starts at all but zero
-            value.normal_(0.0, 0.1, generator=draw)
-        elif value.squeeze().dim() <= 1 and value.is_floating_point():
-            around = 0.0 if name.endswith(("bias", "running_mean")) else 0.7
-            value.normal_(around, 0.2, generator=draw)
-    return module.eval()
 
 
 def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
