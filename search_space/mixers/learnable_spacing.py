@@ -1,11 +1,12 @@
-"""Depthwise convolution whose few weights learn where in a wide kernel they stand.
+"""Convolution whose few weights learn where in a wide kernel they stand.
 
-Shape suffixes: B batch, C channels, H rows, W columns, K weights of a kernel, S side of the kernel.
+Shape suffixes: B batch, C channels (of a weight: kernels, one a channel or one a pair of them),
+H rows, W columns, K weights of a kernel, S side of the kernel.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,21 +22,31 @@ _START = {"triangle": 0.01, "gaussian": 0.23}
 
 
 class LearnableSpacing(nn.Module):
-    """Builds a depthwise kernel from weights and positions, and convolves with it."""
+    """Builds dense kernels from weights and positions, and convolves with them."""
 
     def __init__(
-        self, *, channels: int, count: int, side: int, interpolation: str, bias: bool
+        self,
+        *,
+        channels: int,
+        count: int,
+        side: int,
+        interpolation: str,
+        depthwise: bool,
+        bias: bool,
     ) -> None:
         super().__init__()
         self.radius = side // 2
+        self.groups = channels if depthwise else 1
+        self.inputs = channels // self.groups
+        kernels = channels * self.inputs
         self.interpolation = interpolation
-        self.weight_CK = nn.Parameter(torch.empty(channels, count))
-        self.position_2CK = nn.Parameter(torch.randn(2, channels, count) / 2)
+        self.weight_CK = nn.Parameter(torch.empty(kernels, count))
+        self.position_2CK = nn.Parameter(torch.randn(2, kernels, count) / 2)
         self.spread_2CK = None
         if interpolation in _START:
-            start = torch.full((2, channels, count), _START[interpolation])
+            start = torch.full((2, kernels, count), _START[interpolation])
             self.spread_2CK = nn.Parameter(start)
-        bound = 1 / math.sqrt(count)
+        bound = 1 / math.sqrt(self.inputs * count)
         nn.init.uniform_(self.weight_CK, -bound, bound)
         self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound)) if bias else None
 
@@ -81,22 +92,21 @@ class LearnableSpacing(nn.Module):
         return empty.scatter_add(1, places, values).unflatten(1, (side, side))
 
     def kernel(self) -> Tensor:
-        """Return the dense kernel (C, 1, S, S)."""
+        """Return the dense kernel: outputs, inputs of each, S, S."""
         # Positions stay in the kernel, but keep the gradient that may lead them back from its edge.
         inside_2CK = self.position_2CK.clamp(-self.radius, self.radius)
         position_2CK = self.position_2CK + (inside_2CK - self.position_2CK).detach()
         dense = self.on_four if self.spread_2CK is None else self.spread_out
-        return dense(position_2CK)[:, None]
+        return dense(position_2CK).unflatten(0, (-1, self.inputs))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
-        channels = x_BCHW.shape[1]
-        return F.conv2d(x_BCHW, self.kernel(), self.bias, padding=self.radius, groups=channels)
+        return F.conv2d(x_BCHW, self.kernel(), self.bias, padding=self.radius, groups=self.groups)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnableSpacingConv(TokenMixer):
-    """Dilated convolution with learnable spacings, depthwise.
+    """Dilated convolution with learnable spacings.
 
     Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, equations 3 to 7
     (bilinear); Dilated Convolution with Learnable Spacings: beyond bilinear interpolation, 2023,
@@ -123,8 +133,14 @@ class LearnableSpacingConv(TokenMixer):
     interpolation: Annotated[str, Choice(("bilinear", "triangle", "gaussian"))] = "bilinear"
     """How a weight between pixels falls on those around: the four nearest, or as many as a learned
     spread along each axis reaches."""
+    depthwise: Annotated[bool, YES_NO] = True
+    """Whether each channel is convolved by itself, as in ConvNeXt; else all are, as in ResNet."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """One channel has nothing to mix with."""
+        return replace(self, depthwise=self.depthwise or shape.channels == 1)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -133,5 +149,6 @@ class LearnableSpacingConv(TokenMixer):
             count=self.kernel_count,
             side=self.dilated_size,
             interpolation=self.interpolation,
+            depthwise=self.depthwise,
             bias=self.bias,
         )

@@ -61,6 +61,15 @@ def test_is_a_dense_depthwise_convolution_with_the_constructed_kernel() -> None:
     assert torch.allclose(module(x), expected)
 
 
+def test_channels_may_be_mixed_by_a_kernel_for_each_two() -> None:
+    module = built(kernel_count=5, dilated_size=7, depthwise=False)
+    kernel = dense_by_hand(module).view(4, 4, 7, 7)
+    x = torch.randn(2, *SHAPE, dtype=torch.float64)
+    assert torch.allclose(module(x), F.conv2d(x, kernel, module.bias, padding=3))
+    cost = count_module(module, SHAPE)
+    assert (cost.params, cost.macs) == (4 * 4 * 5 * 3 + 4, 4 * 4 * 7**2 * 72)
+
+
 @pytest.mark.parametrize("interpolation", ["triangle", "gaussian"])
 def test_learned_spreads_share_a_weight_by_their_function(interpolation: str) -> None:
     module = built(kernel_count=3, dilated_size=5, interpolation=interpolation)
