@@ -213,7 +213,8 @@ class Block(Component):
         """Add the block's parts after part ``stream``; return the name of the last.
 
         Which parts it adds, how often and where, may depend on its own knobs and on the classes
-        of its layers, not on the layers' knobs: costs are summed by that rule.
+        of its layers, not on the layers' knobs: costs are summed by that rule. By the same rule,
+        its canonical form may have other knobs, but has the same components.
         """
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:

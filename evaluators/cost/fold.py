@@ -68,8 +68,6 @@ class _OnMap:
     def add(self, block: Block, times: int, found: list[int]) -> None:
         """Add the parts of a block that runs so often to ``found``."""
         cls = type(block)
-        if cls.canonical is not Component.canonical:
-            block = canonical_component(block, self._shape)
         _, components_of, knobs_of = _fields(cls)
         components = components_of(block)
         inner: Any = list(map(self._known.get, map(id, components)))
@@ -107,7 +105,11 @@ class _OnMap:
         names, *_ = _fields(type(block))
         canonical: Any = {name: each.canonical for name, each in zip(names, inner, strict=True)}
         wiring, made = _Wiring(), list[Entry]()
-        for use in wiring_of(replace(block, **canonical), self._shape):
+        whole = replace(block, **canonical).canonical(self._shape)
+        assert all(getattr(whole, name) is each for name, each in canonical.items()), (
+            "the canonical form of a block must keep its components"
+        )
+        for use in wiring_of(whole, self._shape):
             where = (use.in_shapes, use.width)
             if use.field is None:
                 number = self._table.number(use.component, *where)
