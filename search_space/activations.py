@@ -45,6 +45,9 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 
 ACTIVATION = Choice(tuple(ACTIVATIONS))
 
+STEADY_ACTIVATION = Choice(tuple(name for name in ACTIVATIONS if not name.endswith("_relu")))
+"""Those that grow no faster than their input: squares, applied over and over, overflow."""
+
 NONE_OR_ACTIVATION = Choice(("none", *ACTIVATIONS))
 
 

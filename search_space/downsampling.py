@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
+from .activations import ACTIVATION, NONE_OR_ACTIVATION, STEADY_ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
 from .branches import DepthwiseBranches, NormedShortcut
 from .conv_norm import conv_norm
@@ -159,7 +159,7 @@ class RecursiveDownsampling(Downsampling):
     """Convolutions before each maximum, 1 to 8, the input added to the last."""
     recursions: Annotated[int, IntRange(1, 5)] = 1
     """How often the map is halved, 1 to 5."""
-    activation: Annotated[str, ACTIVATION] = "relu"
+    activation: Annotated[str, STEADY_ACTIVATION] = "relu"
     """After each convolution."""
     norm: Norm = field(default_factory=LayerNorm)
     """Before everything."""

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from torch import nn
 
-from ..activations import ACTIVATION
+from ..activations import STEADY_ACTIVATION
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange
 from ..kernels import KERNEL, reaching_kernel
@@ -39,7 +39,7 @@ class RecursiveConv(TokenMixer):
     """How often the group is applied, 1 to 16."""
     depthwise: Annotated[bool, YES_NO] = True
     """Whether each channel has a kernel of its own, or all are summed as in the paper."""
-    activation: Annotated[str, ACTIVATION] = "relu"
+    activation: Annotated[str, STEADY_ACTIVATION] = "relu"
     """After each convolution."""
     residual: Annotated[bool, YES_NO] = True
     """Whether each application adds its input before its last activation."""
