@@ -4,7 +4,7 @@ Shape suffixes: B batch, C channels, G channels of the guide, H rows, W columns.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,8 @@ class Concatenation(nn.Module):
 
 class ScaledSum(nn.Module):
     """Adds a guide to the last channels of a map, each with a factor and a bias a channel."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
 
     def __init__(self, width: int) -> None:
         super().__init__()

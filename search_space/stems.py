@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -282,6 +282,8 @@ class SeparableStem(Stem):
 
 class Positions(nn.Module):
     """A learned vector for each place, added."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"position_CHW"})
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

@@ -10,16 +10,38 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
+def without_decay(model: nn.Module) -> set[Tensor]:
+    """Return the parameters that modules name in ``no_weight_decay``, and those of layer norms.
+
+    They are positions, spreads and biases of more than one axis: a decay would draw them to a
+    place, not to less weight. A name may be that of a list of parameters, or of one that is none.
+    """
+    found: set[Tensor] = set()
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):  # over places, it has a scale and a bias of each
+            found.update(module.parameters())
+        names: frozenset[str] = getattr(type(module), "no_weight_decay", frozenset())
+        for name in names:
+            held = getattr(module, name)
+            if isinstance(held, nn.Module):
+                found.update(held.parameters())
+            elif held is not None:
+                found.add(held)
+    return found
+
+
 def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Return the trained parameters: matrices and kernels, and vectors.
 
-    Vectors are norms, biases and scales, also where they are stored as ``(C, 1, 1)``.
+    Vectors are norms, biases and scales, also where they are stored as ``(C, 1, 1)``; what a
+    module names in ``no_weight_decay`` counts as one.
     """
+    named = without_decay(model)
     matrices: list[Tensor] = []
     vectors: list[Tensor] = []
     for parameter in model.parameters():
         if parameter.requires_grad:
-            vector = parameter.numel() == max(parameter.shape, default=1)
+            vector = parameter.numel() == max(parameter.shape, default=1) or parameter in named
             (vectors if vector else matrices).append(parameter)
     return matrices, vectors
 

@@ -4,7 +4,7 @@ Shape suffixes: B batch, C channels, D hidden channels, H rows, W columns.
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ class EdgeConv(Foldable):
 
     The filters are Sobel's along both axes and Laplace's.
     """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"scale", "shift"})
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ R offsets between two places.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,8 @@ class SelfAttention(nn.Module):
 
 class RelativeSelfAttention(SelfAttention):
     """Attention with a learned bias for each head and offset between two places."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"table_hR"})
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ channels of a group, k and l sides of a kernel, P parameters.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ from .dynamic_kernels import convolve_each
 
 class KernelBank(nn.Module):
     """Several convolutions of one form, to be combined before they are applied."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_EO"})
 
     def __init__(
         self,

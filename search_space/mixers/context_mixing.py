@@ -6,7 +6,7 @@ Shape suffixes: B batch, C channels, X channels of the context, H rows, W column
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +64,8 @@ def relative_bias(bias_hkl: Tensor, height: int, width: int, kernel_size: int) -
 
 class RegionKernels(nn.Module):
     """Kernels of every place, from its affinities to the regions of a context."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias"})
 
     def __init__(
         self, channels: int, context: int, *, heads: int, sides: tuple[int, int], regions: int

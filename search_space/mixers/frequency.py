@@ -7,7 +7,7 @@ one.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +119,8 @@ class ComplexBlocks(nn.Module):
 
     Written as a grouped convolution of real and imaginary parts side by side.
     """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_2GE"})
 
     def __init__(self, blocks: int, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ I input channels of a group, S side of the kernel.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,8 @@ class Gaussians(NamedTuple):
 
 class GaussianMixture(nn.Module):
     """Evaluates the mixtures on the grid and convolves with what they give."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"mean", "factor"})
 
     def __init__(
         self,

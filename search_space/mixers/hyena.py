@@ -5,7 +5,7 @@ Shape suffixes: B batch, C channels, H rows, W columns; O convolutions, I taps d
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1, -2), (-1,), (-2,))
 
 class GatedLongConvolutions(nn.Module):
     """Maps of the input gate one another between long convolutions."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_OC"})
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ Shape suffixes: F filters, I taps down, J taps across; E numbers that describe a
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,8 @@ class ImplicitFilter(nn.Module):
     Poli et al., Hyena Hierarchy, 2023, arXiv:2302.10866, section 3.3 and appendix D; over two axes
     Zimerman and Wolf, Multi-Dimensional Hyena, 2023, arXiv:2309.13600, section 4.
     """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"rates_AF", "shifts"})
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ H rows, W columns, K weights of a kernel, S side of the kernel.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ _START = {"triangle": 0.01, "gaussian": 0.23}
 
 class LearnableSpacing(nn.Module):
     """Builds dense kernels from weights and positions, and convolves with them."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"position_2CK", "spread_2CK"})
 
     def __init__(
         self,

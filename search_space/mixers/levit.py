@@ -6,7 +6,7 @@ query, e channels of a value, D distances.
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from .positions import distances
 
 class DistanceAttention(nn.Module):
     """Attention with a bias a head and a distance."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_hD"})
 
     distance_NN: Tensor
 

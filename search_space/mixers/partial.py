@@ -5,7 +5,7 @@ distances.
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -147,6 +147,8 @@ def _leaves_channels(mixer: PartialConv, shape: Shape) -> str | None:
 
 class BucketAttention(SelfAttention):
     """Attention between all places, with a learned bias a head and bucket of distances."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_hD"})
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__(

@@ -7,7 +7,7 @@ sides of a kernel, 3 sides of the generator's kernels.
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from .dynamic_kernels import mix_windows, windows
 
 class PlaceKernels(nn.Module):
     """A depthwise convolution with another kernel at every place."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias"})
 
     def __init__(self, kernels_CklHW: Tensor, bias_CHW: Tensor | None) -> None:
         super().__init__()
@@ -50,6 +52,8 @@ def weight_generator(shape: Shape, *, maps: int, hidden: int, layers: int) -> nn
 
 class TranslationVariantConv(Foldable):
     """Kernels of all places, generated from learned affinity maps."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"affinity_1AHW"})
 
     def __init__(
         self, shape: Shape, *, kernel_size: int, maps: int, hidden: int, layers: int, bias: bool

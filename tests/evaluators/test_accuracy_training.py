@@ -1,4 +1,5 @@
 import math
+import re
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,9 @@ from nas_explorer.evaluators.accuracy.training import (
 )
 from nas_explorer.evaluators.base import CandidateError
 from nas_explorer.evaluators.running import candidate_faults, seeded
+from nas_explorer.search_space.base import Block, Residual
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.tables import TABLES
 from torch import nn
 
 CPU = torch.device("cpu")
@@ -210,6 +214,38 @@ class TestAdamW:
         assert [tuple(each.shape) for each in matrices] == [(4, 1, 3, 3), (2, 256)]
         # Biases of convolution and head, scale and bias of the norm, and the two added.
         assert len(vectors) == 6
+
+    def test_what_a_module_names_does_not_decay(self):
+        class Placed(nn.Module):
+            no_weight_decay = frozenset({"position", "tables", "absent"})
+
+            def __init__(self):
+                super().__init__()
+                self.weight = nn.Parameter(torch.ones(2, 2))
+                self.position = nn.Parameter(torch.ones(2, 3))
+                self.tables = nn.ParameterList([torch.ones(4, 4)])
+                self.absent = None
+
+        model = nn.Sequential(Placed(), nn.Linear(3, 3, bias=False))
+        matrices, vectors = split_parameters(model)
+        assert [tuple(each.shape) for each in matrices] == [(2, 2), (3, 3)]
+        assert [tuple(each.shape) for each in vectors] == [(2, 3), (4, 4)]
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        AdamW(model, 0.5).step(0.1)
+        assert {each.max().item() for each in vectors} == {1.0}
+        assert matrices[0].max().item() == pytest.approx(0.95)
+
+    @pytest.mark.parametrize("cls", [each for table in TABLES.values() for each in table.values()])
+    def test_no_bias_or_position_of_a_component_decays(self, cls):
+        component = cls()
+        if issubclass(cls, Block | Residual):
+            return  # wired of the others
+        module = component.module(Shape(32, 8, 8), 32)
+        decayed, _ = split_parameters(module)
+        for name, parameter in module.named_parameters():
+            if any(each is parameter for each in decayed):
+                assert not re.search(r"bias|position|mean|rate|shift|table", name)
 
     def test_its_first_step_worked_by_hand(self):
         # Both corrected averages of a first gradient g are g and g^2: the step is lr * sign(g),
