@@ -111,10 +111,10 @@ class HyperZzw(TokenMixer):
 
     Zhang, HyperZZW Operator Connects Slow-Fast Networks, 2024, figures 2 and 3, in a reduced form:
     three fixed ones of the nine branches, one global and two local; each image is its own context,
-    where the published code takes the mean over the batch; norms keep running statistics; the
-    kernels have no learned bias a place and no loss of their own. Maps that are not square are
-    padded with zeros for the matrix product. The paper leaves residuals out: combine it with
-    ``residual: none``.
+    where the published code (withdrawn since; lalalune/Terminator keeps a copy) takes the mean over
+    the batch; norms keep running statistics; the kernels have no learned bias a place and no loss
+    of their own. Maps that are not square are padded with zeros for the matrix product. The paper
+    leaves residuals out: combine it with ``residual: none``.
     """
 
     name = "hyper_zzw"
