@@ -48,11 +48,13 @@ def component_text(component: Component) -> str:
 
 
 def _told(component: Component) -> dict[str, Any]:
-    """Return a component as plain data without what ``Component.added`` leaves out."""
+    """Return a component as plain data, as it was told before ``added`` and ``renamed`` fields."""
     data: dict[str, Any] = {"name": component.name}
+    then = dict(component.renamed)
     for field in fields(component):
         value = getattr(component, field.name)
-        data[field.name] = _told(value) if isinstance(value, Component) else value
+        key = then.get(field.name, field.name)
+        data[key] = _told(value) if isinstance(value, Component) else value
     if component.added:
         usual = type(component)()
         for name in component.added:

@@ -68,6 +68,9 @@ class Component(ABC):
     added: ClassVar[tuple[str, ...]] = ()
     """Fields that came after records of it were kept: a digest leaves them out at their default,
     which is what was done before."""
+    renamed: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Fields that had another name when records were kept, name now to name then: digests have the
+    old one, and it is read still."""
 
     def __post_init__(self) -> None:
         for field, domain in field_domains(type(self)).items():

@@ -138,7 +138,11 @@ def _resolution(traits: Traits) -> str:
 
 def _mixer_cells(cls: type[Component]) -> Sequence[str]:
     assert issubclass(cls, TokenMixer)
-    told, traits = describe(cls), cls.traits
+    told, traits, default = describe(cls), cls.traits, cls()
+    slots = [
+        f"{name} (a {kind.kind}; {getattr(default, name).name})"
+        for name, kind in field_kinds(cls).items()
+    ]
     code = traits.code
     return (
         f"`{told.name}`",
@@ -148,7 +152,7 @@ def _mixer_cells(cls: type[Component]) -> Sequence[str]:
         traits.weights,
         traits.cost,
         _resolution(traits),
-        "; ".join(map(str, told.knobs)),
+        "; ".join((*map(str, told.knobs), *slots)),
         "yes" if traits.exportable else "no",
         traits.paper,
         code if code == "none" else f"[{code}](https://github.com/{code})",

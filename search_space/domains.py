@@ -128,10 +128,12 @@ class IntRange(Domain):
 
 @dataclass(frozen=True)
 class Positive(Domain):
-    """Any positive number up to ``LARGEST``: too many to be drawn from."""
+    """Any positive number up to ``most``: too many to be drawn from."""
 
     whole: bool = False
     """Whether it must be an integer."""
+    most: int = LARGEST
+    """The largest legal value."""
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -146,12 +148,12 @@ class Positive(Domain):
     @property
     def rule(self) -> str:
         """What a value must be."""
-        return f"be a positive {'integer' if self.whole else 'number'} up to {LARGEST}"
+        return f"be a positive {'integer' if self.whole else 'number'} up to {self.most}"
 
     def check(self, name: str, value: object) -> None:
         """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
         number = isinstance(value, int if self.whole else int | float)
-        if isinstance(value, bool) or not number or not 0 < cast(float, value) <= LARGEST:
+        if isinstance(value, bool) or not number or not 0 < cast(float, value) <= self.most:
             raise InputError(f"{name} must {self.rule}, but got {shown(value)}")
 
 

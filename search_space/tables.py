@@ -77,11 +77,13 @@ def component_from_data(kind: type[Component], data: object, path: str) -> Compo
     try:
         cls = component_class(kind, data["name"])
         known = [field.name for field in fields(cls)]
+        present = {then: now for now, then in cls.renamed}
         values: dict[str, Any] = {}
         for key, value in data.items():
             if key == "name":
                 continue
-            if key not in known:
+            key = present.get(key, key)
+            if key not in known or key in values:
                 raise unknown_name(f"field of {cls.name}", key, known)
             nested = field_kinds(cls).get(key)
             values[key] = component_from_data(nested, value, f"{path}.{key}") if nested else value

@@ -79,9 +79,11 @@ class FeedForwardMixer(TokenMixer):
         resolution_bound=True,
         code="vulus98/Rethinking-attention",
     )
+    renamed = (("hidden_share", "ratio"),)
 
-    ratio: Annotated[float, Positive()] = 1 / 128
-    """Hidden units over places times channels."""
+    hidden_share: Annotated[float, Positive(most=1)] = 1 / 128
+    """Hidden units over places times channels, up to 1. Weights, and multiply-adds, are twice this
+    by the square of places times channels: 1417 million on 96x56x56 as it is."""
     separate_heads: Annotated[bool, YES_NO] = False
     """Whether each head has a perceptron of its own, and a map of channels follows them."""
     head_dim: Annotated[int, Positive(whole=True)] = 32
@@ -89,7 +91,7 @@ class FeedForwardMixer(TokenMixer):
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden units, at least 1."""
-        return scaled(shape.channels * shape.tokens, self.ratio)
+        return scaled(shape.channels * shape.tokens, self.hidden_share)
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Separate heads must share the channels evenly."""
@@ -104,7 +106,7 @@ class FeedForwardMixer(TokenMixer):
         """Make the ratio that of whole units; without separate heads their size is nothing."""
         return replace(
             self,
-            ratio=self.hidden(shape) / (shape.channels * shape.tokens),
+            hidden_share=self.hidden(shape) / (shape.channels * shape.tokens),
             head_dim=self.head_dim if self.separate_heads else 32,
         )
 

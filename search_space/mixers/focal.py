@@ -66,6 +66,7 @@ class FocalModulation(TokenMixer):
         weights="input-dependent",
         cost="N k^2",
     )
+    renamed = (("normed", "norm"),)
 
     levels: Annotated[int, IntRange(1, 6)] = 2
     """Depthwise convolutions in a row, beside the mean of the map."""
@@ -77,7 +78,7 @@ class FocalModulation(TokenMixer):
     """After each convolution and on the mean."""
     mean: Annotated[bool, YES_NO] = False
     """Whether the sum of the contexts is divided by their number."""
-    norm: Annotated[bool, YES_NO] = False
+    normed: Annotated[bool, YES_NO] = False
     """Whether the modulated query is layer-normalised."""
 
     def canonical(self, shape: Shape) -> Self:
@@ -91,5 +92,5 @@ class FocalModulation(TokenMixer):
             kernels=[self.kernel_size + self.growth * level for level in range(self.levels)],
             act=self.activation,
             mean=self.mean,
-            norm=self.norm,
+            norm=self.normed,
         )

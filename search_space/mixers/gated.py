@@ -144,12 +144,13 @@ class GatedLinearMixer(TokenMixer):
         weights="input-dependent",
         cost="N",
     )
+    renamed = (("normed", "norm"),)
 
     ratio: Annotated[float, Positive()] = 2.0
     """Hidden channels, of gate and of value, over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """On the gate."""
-    norm: Annotated[bool, YES_NO] = True
+    normed: Annotated[bool, YES_NO] = True
     """Whether gate and value are layer-normalised before their product."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the linear maps have a bias."""
@@ -169,5 +170,5 @@ class GatedLinearMixer(TokenMixer):
             hidden=self.hidden(shape),
             act=self.activation,
             bias=self.bias,
-            norm=self.norm,
+            norm=self.normed,
         )

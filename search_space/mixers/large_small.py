@@ -74,21 +74,22 @@ class LsConv(TokenMixer):
         weights="input-dependent",
         cost="N (K^2 + k^2)",
     )
+    renamed = (("group_channels", "groups"),)
 
     large_kernel: Annotated[int, KERNEL] = 7
     """Side of the perceiving kernel in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, IntRange(1, 9, 2)] = 3
     """Side of the predicted kernels in pixels, odd, 1 to 9."""
-    groups: Annotated[int, Positive(whole=True)] = 8
+    group_channels: Annotated[int, Positive(whole=True)] = 8
     """Channels that share a predicted kernel; must divide the channels."""
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must be full."""
-        if shape.channels % self.groups == 0:
+        if shape.channels % self.group_channels == 0:
             return None
         return (
-            f"groups must divide the channels, but got groups {self.groups} "
-            f"and {shape.channels} channels"
+            f"group_channels must divide the channels, but got group_channels "
+            f"{self.group_channels} and {shape.channels} channels"
         )
 
     def canonical(self, shape: Shape) -> Self:
@@ -101,7 +102,7 @@ class LsConv(TokenMixer):
             shape.channels,
             large=self.large_kernel,
             small=self.small_kernel,
-            kernels=shape.channels // self.groups,
+            kernels=shape.channels // self.group_channels,
         )
 
 

@@ -141,6 +141,7 @@ class Orchid(TokenMixer):
         weights="input-dependent",
         cost="N log N",
     )
+    renamed = (("conditioning_norm", "norm"),)
 
     kernel: Annotated[str, Choice(("magnitude", "correlation"))] = "magnitude"
     """What the kernel is made of: squared magnitudes of the spectrum, or a correlation."""
@@ -153,7 +154,7 @@ class Orchid(TokenMixer):
     """How many follow each other, 1 to 4."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Between them."""
-    norm: Annotated[str, NORM] = "layer"
+    conditioning_norm: Annotated[str, NORM] = "layer"
     """After each."""
     padding: Annotated[str, Choice(("circular", "zeros"))] = "circular"
     """What short and conditioning convolutions see outside."""
@@ -203,9 +204,9 @@ class Orchid(TokenMixer):
             )
             if number < self.conditioning_layers - 1:
                 layers[f"act{number}"] = activation(self.activation)
-            if self.norm == "layer":
+            if self.conditioning_norm == "layer":
                 layers[f"norm{number}"] = ChannelLayerNorm(outputs, eps=1e-5, bias=True)
-            elif self.norm == "batch":
+            elif self.conditioning_norm == "batch":
                 layers[f"norm{number}"] = nn.BatchNorm2d(outputs)
         return nn.Sequential(layers)
 

@@ -171,6 +171,7 @@ class AxialShift(TokenMixer):
         cost="N",
         code="svip-lab/AS-MLP",
     )
+    renamed = (("inner_norm", "norm"),)
 
     steps: Annotated[int, STEPS] = 5
     """Groups of channels, each moved by another step, odd, 1 to 15."""
@@ -178,12 +179,12 @@ class AxialShift(TokenMixer):
     """After the first norm, and after the maps of what is moved."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolutions have a bias."""
-    norm: Norm = field(default_factory=LayerNorm)
+    inner_norm: Norm = field(default_factory=LayerNorm)
     """After the first convolution, and before the last."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        norm1, norm2 = self.norm.build(shape), self.norm.build(shape)
+        norm1, norm2 = self.inner_norm.build(shape), self.inner_norm.build(shape)
         return AxialShiftMixing(
             shape.channels, self.steps, self.activation, norm1, norm2, self.bias
         )

@@ -49,7 +49,7 @@ _LARGE = {
     "focalnet_xlarge_fl4": (256, FocalModulation(levels=4), 384, "409.03M 185.79G", "185.788G"),
     "focalnet_huge_fl3": (
         352,
-        FocalModulation(levels=3, norm=True),
+        FocalModulation(levels=3, normed=True),
         224,
         "745.28M 118.26G",
         "118.259G",

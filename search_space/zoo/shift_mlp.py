@@ -75,7 +75,7 @@ def as_mlp(width: int, depths: Sequence[int], steps: int = 5) -> Architecture:
     """Return an AS-MLP: the stages of Swin, group norms of one group, patch merging."""
     norm = GroupNorm(eps=1e-5)
     block = MetaFormerBlock(
-        mixer=AxialShift(steps=steps, norm=norm), channel_mixer=Mlp(ratio=4), norm=norm
+        mixer=AxialShift(steps=steps, inner_norm=norm), channel_mixer=Mlp(ratio=4), norm=norm
     )
     return Architecture(
         input=Shape(3, 224, 224),

@@ -8,7 +8,8 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
-from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.architecture import Architecture, Stage, component_text
+from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.blocks import ConvNeXtBlock, MetaFormerBlock
 from nas_explorer.search_space.channel_mixers.mlp import Mlp, NoChannelMixer
 from nas_explorer.search_space.choosers import RandomChooser
@@ -22,6 +23,7 @@ from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.heads import MlpHead, PooledHead
 from nas_explorer.search_space.mixers.attention import Attention
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv, SeparableConv
+from nas_explorer.search_space.mixers.focal import FocalModulation
 from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
 from nas_explorer.search_space.norms import BatchNorm, LayerNorm, NoNorm
 from nas_explorer.search_space.parts import IMAGE
@@ -29,6 +31,7 @@ from nas_explorer.search_space.residuals import NoResidual, PlainResidual, ResSc
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stages import shortest_pattern
 from nas_explorer.search_space.stems import ConvStem, PatchStem
+from nas_explorer.search_space.tables import component_from_data
 
 POOL = MetaFormerBlock(mixer=Pooling())
 LARGE = MetaFormerBlock(mixer=LargeKernelConv(kernel_size=31))
@@ -357,6 +360,16 @@ def test_json_of_a_person_may_leave_defaults_out() -> None:
         "head": "pooled",
     }
     assert Architecture.from_json(data) == architecture()
+
+
+def test_the_old_name_of_a_field_is_read_and_digested() -> None:
+    now = FocalModulation(normed=True)
+    old = {"name": "focal_modulation", "norm": True}
+    assert component_from_data(TokenMixer, old, "mixer") == now
+    text = component_text(now)
+    assert '"norm":true' in text and "normed" not in text
+    with pytest.raises(InputError, match=r"field of focal_modulation must be one of .* 'normed'"):
+        component_from_data(TokenMixer, {**old, "normed": True}, "mixer")
 
 
 @pytest.mark.parametrize("start", range(3))

@@ -25,6 +25,7 @@ def test_every_mixer_has_a_line() -> None:
     cells = raft.strip("| ").split(" | ")
     assert cells[1] == "M47" and cells[3:7] == ["global", "static", "N (H + W)", "bound, resizes"]
     assert "axis (one of both, vertical, horizontal; both)" in cells[7]
+    assert "inner_norm (a norm; layer_norm)" in mixers_page()
     assert cells[-1] == "[okojoalg/raft-mlp](https://github.com/okojoalg/raft-mlp)"
     assert len({line.count(" | ") for line in lines if line.startswith("| ")}) == 2
 

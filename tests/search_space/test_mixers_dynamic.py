@@ -115,7 +115,7 @@ def test_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> None:
             64 * (512 + 784 + 256 + 576 + 288),
         ),
         (
-            LsConv(large_kernel=3, small_kernel=5, groups=4),
+            LsConv(large_kernel=3, small_kernel=5, group_channels=4),
             (512 + 16) + (144 + 16) + (256 + 16) + 17 * 200 + 400 + 64,
             64 * (512 + 144 + 256 + 3200 + 800),
         ),
@@ -323,7 +323,7 @@ def test_hyper_kernels_have_as_many_weights_whatever_their_size() -> None:
 
 def test_large_perception_small_aggregation() -> None:
     """Kernels see the large window alone; channel c has kernel c modulo their number."""
-    module = built(LsConv(groups=4))
+    module = built(LsConv(group_channels=4))
     x = image(SHAPE, 1).requires_grad_()
     perception = module.get_submodule("perception")
     assert isinstance(perception, nn.Sequential)

@@ -51,7 +51,7 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
             3 * 32,
         ),
         # gate and value of 64 channels each
-        (GatedLinearMixer(norm=False), 32 * 128 + 64 * 32, 128 + 32),
+        (GatedLinearMixer(normed=False), 32 * 128 + 64 * 32, 128 + 32),
         # 1x1, batch norm, 3x3, 1x1
         (LocalIntegration(), 2 * 32 * 32 + 32 * 9, 5 * 32),
         (
@@ -76,7 +76,7 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
         ),
         # two 7x7, two maps to 128 channels and one back; a norm after the first and the last
         (StarMixer(), 2 * 32 * 49 + 3 * 32 * 128, 2 * 32 + 2 * 128 + 32 + 4 * 32),
-        (GatedLinearMixer(ratio=1, norm=False, bias=False), 32 * 64 + 32 * 32, 0),
+        (GatedLinearMixer(ratio=1, normed=False, bias=False), 32 * 64 + 32 * 32, 0),
     ],
     ids=lambda value: value.label() if isinstance(value, TokenMixer) else "",
 )
@@ -215,7 +215,7 @@ def test_filtered_gates_are_the_formula() -> None:
 
 
 def test_one_norm_serves_gate_and_value() -> None:
-    without, _ = counted(GatedLinearMixer(norm=False), MAP)
+    without, _ = counted(GatedLinearMixer(normed=False), MAP)
     assert counted(GatedLinearMixer(), MAP)[0] == without + 2 * 64
 
 

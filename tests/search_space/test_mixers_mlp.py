@@ -337,7 +337,7 @@ def test_what_the_mixer_gate_lets_through_depends_on_the_input() -> None:
 def test_heads_of_a_feed_forward_network() -> None:
     """Each head has all of the map as input and some channels of it as output."""
     shape = Shape(4, 2, 3)
-    mixer = FeedForwardMixer(separate_heads=True, head_dim=2, ratio=0.25)
+    mixer = FeedForwardMixer(separate_heads=True, head_dim=2, hidden_share=0.25)
     module = made(mixer, shape)
     module.get_submodule("proj").register_forward_hook(lambda _, inputs, __: inputs[0])
     before = image(shape)

@@ -57,7 +57,7 @@ def test_zeros_outside_tell_where_the_map_lies() -> None:
 @every_kernel
 def test_the_kernel_by_definition(kernel: str) -> None:
     """Squared magnitudes, or the correlation of two maps; then a mix of its two parts."""
-    mixer = replace(SMALL, kernel=kernel, norm="none", conditioning_size=1)
+    mixer = replace(SMALL, kernel=kernel, conditioning_norm="none", conditioning_size=1)
     module = built(mixer, Shape(4, 5, 6)).conditioned
     x = random(2, 4, 5, 6)
     first = torch.fft.rfft2(module.places(x)) / 30
@@ -82,7 +82,7 @@ def test_the_kernel_by_definition(kernel: str) -> None:
 @every_network
 @pytest.mark.parametrize("norm", ["layer", "batch", "none"])
 def test_outputs_do_not_grow_with_the_map(norm: str, network: str, kernel: str) -> None:
-    mixer = replace(SMALL, kernel=kernel, network=network, norm=norm)
+    mixer = replace(SMALL, kernel=kernel, network=network, conditioning_norm=norm)
     for side in (4, 32):
         torch.manual_seed(4)
         module = mixer.build(Shape(8, side, side))

@@ -134,7 +134,7 @@ def test_the_kind_of_the_large_focalnets_is_timms() -> None:
         normalize_modulator=True,
         layerscale_value=1e-4,
     )
-    mixer = FocalModulation(levels=3, mean=True, norm=True)
+    mixer = FocalModulation(levels=3, mean=True, normed=True)
     network = focalnet(96, (2, 2, 6, 2), mixer, large=True, resolution=SIDE)
     assert_the_same(network, reference)
 
