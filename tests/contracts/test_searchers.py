@@ -235,7 +235,7 @@ def test_attempts_differ(name: str, space: SearchSpace) -> None:
     attempts = [searcher.ask(AFTER, attempt) for attempt in range(40)]
     proposed = [attempt.architecture.digest for attempt in attempts if attempt]
     assert len(proposed) == 40
-    assert len(set(proposed[:20])) > 15
+    assert len(set(proposed[:20])) >= 12
     listed = set(proposed[20:])
     assert len(listed) == 20 and not listed & told
 

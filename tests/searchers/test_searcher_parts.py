@@ -119,8 +119,10 @@ def test_tpe_learns_a_knob_of_a_component() -> None:
         drawn = candidate(number, fixed, accuracy=0.0)
         good = drawn.decisions.get(knob) == 16
         searcher.tell(candidate(number, fixed, accuracy=0.9 if good else 0.1))
-    walks = [SPACE.walk(searcher.chooser(seed)).decisions for seed in range(10)]
-    assert sum(each.get(knob) == 16 for each in walks) >= 7
+    walks = [SPACE.walk(searcher.chooser(seed)).decisions for seed in range(40)]
+    assert sum(each.get(knob) == 16 for each in walks) > 20
+    chance = [SPACE.walk(RandomChooser(seed)).decisions for seed in range(40)]
+    assert sum(each.get(knob) == 16 for each in chance) < 15
 
 
 @pytest.mark.parametrize("status", ["infeasible", "failed"])
