@@ -127,6 +127,7 @@ class LearnableSpacingConv(TokenMixer):
         weights="static",
         cost="N k^2",
     )
+    added = ("depthwise",)
 
     kernel_count: Annotated[int, IntRange(1, 128)] = 16
     """Weights of a kernel, 1 to 128."""
