@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
+from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study import Study
 from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.space import Draw
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from .hostile import HOSTILE
 
 SPACE = load_space("micro")
 
@@ -123,3 +127,30 @@ def study(url: str, empty_study: Path) -> Study:
     file.parent.mkdir()
     shutil.copy(empty_study, file)
     return Study.open("first", url)
+
+
+@pytest.fixture
+def candidates(make_candidate):
+    return [
+        make_candidate(0, accuracy=(0.5, 0.45, 0.56), macs=10_000, latency=3.0),
+        make_candidate(1, accuracy=(0.9, 0.85, 0.92), macs=30_000, latency=1.0),
+        make_candidate(2, accuracy=(0.4, 0.35, 0.45), macs=20_000, latency=2.0),
+        make_candidate(3, accuracy=(0.7, 0.65, 0.75), macs=40_000, latency=5.0),
+        replace(make_candidate(4, status="failed", macs=5), reason=HOSTILE, traceback=HOSTILE),
+        make_candidate(5, status="infeasible", macs=90_000),
+        make_candidate(6, status="running"),
+    ]
+
+
+_made: list[Source] = []  # to write a study takes half a second
+
+
+@pytest.fixture
+def source(request) -> Source:
+    if not _made:
+        url, study, fill, candidates = map(
+            request.getfixturevalue, ("url", "study", "fill", "candidates")
+        )
+        fill(study, *candidates)
+        _made.append(Source(url))
+    return _made[0]

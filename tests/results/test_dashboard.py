@@ -1,9 +1,6 @@
 """What the dashboard shows follows from its address, and what it is sent does no harm."""
 
-import io
 import re
-import zipfile
-from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -13,8 +10,6 @@ from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
 from nas_explorer.results.columns import ColumnBuilder
 from nas_explorer.results.dashboard.actions import click, drag, select
-from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
-from nas_explorer.results.dashboard.candidate_part import ENDINGS
 from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
 from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
@@ -26,20 +21,7 @@ from nas_explorer.results.plots import short_path
 from nas_explorer.results.study import Study
 from nas_explorer.search_space.errors import InputError
 
-HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"
-
-
-@pytest.fixture
-def candidates(make_candidate):
-    return [
-        make_candidate(0, accuracy=(0.5, 0.45, 0.56), macs=10_000, latency=3.0),
-        make_candidate(1, accuracy=(0.9, 0.85, 0.92), macs=30_000, latency=1.0),
-        make_candidate(2, accuracy=(0.4, 0.35, 0.45), macs=20_000, latency=2.0),
-        make_candidate(3, accuracy=(0.7, 0.65, 0.75), macs=40_000, latency=5.0),
-        replace(make_candidate(4, status="failed", macs=5), reason=HOSTILE, traceback=HOSTILE),
-        make_candidate(5, status="infeasible", macs=90_000),
-        make_candidate(6, status="running"),
-    ]
+from .hostile import HOSTILE
 
 
 @pytest.fixture
@@ -47,20 +29,6 @@ def columns(candidates):
     builder = ColumnBuilder()
     builder.take(each.to_json() for each in candidates)
     return builder.columns()
-
-
-_made: list[Source] = []  # to write a study takes half a second
-
-
-@pytest.fixture
-def source(request) -> Source:
-    if not _made:
-        url, study, fill, candidates = map(
-            request.getfixturevalue, ("url", "study", "fill", "candidates")
-        )
-        fill(study, *candidates)
-        _made.append(Source(url))
-    return _made[0]
 
 
 @pytest.fixture
@@ -338,116 +306,3 @@ def test_what_is_no_table_of_timm_gives_one_line(text, tmp_path):
         with pytest.raises(InputError, match="a table of timm's results must have") as error:
             read_timm([path])
         assert "\n" not in str(error.value)
-
-
-# Taking home ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def exporting(source):
-    asked = []
-
-    def exporter(study, number, output, untrained):
-        asked.append((study, number, output, untrained))
-        if number == 4:
-            raise InputError("it failed")
-        output.write_text("model")
-        output.with_name("card.md").write_text("card")
-
-    client = make_app(source, Settings(), exporter).server.test_client()
-    return client, asked
-
-
-def test_an_export_is_sent_and_leaves_nothing_behind(exporting):
-    client, asked = exporting
-    answer = client.get("/export?study=first&candidate=3&format=.onnx")
-    assert 'filename="candidate-3.onnx.zip"' in answer.headers["Content-Disposition"]
-    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
-        assert sorted(archive.namelist()) == ["candidate-3.onnx", "card.md"]
-    (study, number, output, untrained) = asked[0]
-    assert (study, number, untrained) == ("first", 3, False) and not output.parent.exists()
-    refused = client.get("/export?study=first&candidate=4&format=.py&untrained=1")
-    assert refused.status_code == 409 and refused.text == "it failed\n" and asked[1][3]
-    assert refused.mimetype == "text/plain"
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "",
-        "study=first&candidate=3&format=.exe",
-        "study=other&candidate=3&format=.onnx",
-        "study=first&candidate=../3&format=.onnx",
-        "study=first&candidate=3&format=/../../x.onnx",
-        "study=first&candidate=²&format=.onnx",
-    ],
-)
-def test_nothing_from_the_address_becomes_a_path(query, exporting):
-    client, asked = exporting
-    assert client.get(f"/export?{query}").status_code == 400 and not asked
-
-
-def test_the_formats_offered_are_those_there_are():
-    from nas_explorer.results.export.export import FORMATS
-
-    assert tuple(FORMATS) == ENDINGS
-
-
-# Who may look -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def client(source):
-    return make_app(source, Settings()).server.test_client()
-
-
-@pytest.fixture
-def remote(source):
-    return make_app(source, Settings(host="0.0.0.0", token="secret")).server.test_client()
-
-
-@pytest.mark.parametrize("name", ["127.0.0.1:8050", "localhost", "[::1]:80"])
-def test_it_answers_to_local_names(client, name):
-    assert client.get("/", headers={"Host": name}).status_code == 200
-
-
-def test_no_other_page_reaches_it(client):
-    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
-    for origin in ("http://evil.example", "null"):
-        answer = client.post("/_dash-update-component", headers={"Origin": origin})
-        assert answer.status_code == 403
-    cross = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
-    assert client.get("/export", headers=cross).status_code == 403
-    assert client.get("/", headers=cross | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
-
-
-def test_without_the_token_nothing_is_answered(remote):
-    for path in ("/", "/_dash-layout", "/assets/dashboard.css", "/?token=wrong"):
-        assert remote.get(path).status_code == 401, path
-    answer = remote.get("/?token=secret&study=first")
-    assert answer.status_code == 302 and "token" not in answer.headers["Location"]
-    assert "study=first" in answer.headers["Location"]
-    cookie = answer.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
-    assert remote.get("/_dash-layout").status_code == 200
-
-
-def test_an_open_door_without_a_token_is_refused(source):
-    with pytest.raises(InputError, match=r"must have a token, but got 0\.0\.0\.0"):
-        make_dashboard(source, Settings(host="0.0.0.0", port=0))
-
-
-def test_a_page_loads_nothing_from_elsewhere(client):
-    answer = client.get("/")
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.split("style-src")[0]
-    page = answer.get_data(as_text=True)
-    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
-
-
-@pytest.mark.parametrize(
-    "path", ["/assets/../app.py", "/assets/..%2fapp.py", "/_dash-component-suites/dash/../../os.py"]
-)
-def test_no_path_from_a_browser_reaches_the_file_system(client, path):
-    assert client.get(path).status_code in (400, 404, 500)
-    assert b"def " not in client.get(path).get_data()
