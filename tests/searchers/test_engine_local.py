@@ -53,7 +53,8 @@ def test_a_job_is_asked_for_only_when_a_worker_is_free() -> None:
 
 
 MAIN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where started in the background
 sys.path.insert(0, {folder!r})
 from engine_workers import ListSource, Make
 from nas_explorer.searchers.engines.local import LocalEngine

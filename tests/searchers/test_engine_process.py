@@ -160,7 +160,8 @@ def gone(pid: int, *, within: float = 5.0) -> bool:
 
 
 PARENT = """
-import pickle, sys, time
+import pickle, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where started in the background
 sys.path.insert(0, {folder!r})
 from engine_workers import Echo  # noqa: E402
 from nas_explorer.searchers.engines.process import WorkerProcess, wait_for
