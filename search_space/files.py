@@ -9,7 +9,6 @@ the images searched on (between ``min`` and ``max``).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +18,6 @@ from .base import Block, Component, Downsampling, Head, Stem, field_domains, fie
 from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, shown, unknown_name
 from .presets import preset_text, presets
-from .refusals import never_built
 from .shapes import Shape
 from .slots import Option, Slot
 from .space import SearchSpace
@@ -132,10 +130,7 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
         head=read_slot(Head, top["head"], "head"),
         source=cast(Mapping[str, Any], data),
     )
-    space = space.bind(channels=space.input.channels, resolution=resolution, classes=space.classes)
-    if not follows_data and (never := never_built(space.graph)):
-        raise InputError(f"what a space names must be built somewhere, but {never}")
-    return space
+    return space.bind(channels=space.input.channels, resolution=resolution, classes=space.classes)
 
 
 def _mapping(
@@ -244,10 +239,8 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
                 named[name] = fields
     if not named:
         raise InputError(f"{path} must name at least one {kind.kind}, but got none")
-    others: Mapping[object, object] = {}
     if ANY in named:
-        others = _all_others(kind, named, f"{path}.{ANY}")
-        named.update(others)
+        named.update(_all_others(kind, named, f"{path}.{ANY}"))
         del named[ANY]
     try:
         classes = {name: component_class(kind, name) for name in named}
@@ -256,8 +249,7 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
     return Slot(
         kind=kind,
         options=tuple(
-            replace(_option(classes[name], fields, f"{path}.{name}"), named=name not in others)
-            for name, fields in named.items()
+            _option(classes[name], fields, f"{path}.{name}") for name, fields in named.items()
         ),
     )
 

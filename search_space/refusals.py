@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from .shapes import Shape
 from .slots import Slot
@@ -19,25 +18,6 @@ def usual_refusal(graph: StepGraph) -> str | None:
         for path, slot, shape, width in _places(graph, node):
             told.update(_refused(path, slot, shape, width))
     return told.most_common(1)[0][0] if told else None
-
-
-def never_built(graph: StepGraph) -> str | None:
-    """Return a component that a space names and no network of it can hold, with the reason."""
-    reasons: dict[str, str] = {}
-    built: set[str] = set()
-    for node in graph.seen:
-        for path, slot, shape, width in _places(graph, node):
-            for option in slot.options:
-                place = f"{path}.{option.cls.name}"
-                if not option.named or place in built:
-                    continue
-                if next(option.rows(shape, width, ""), None) is not None:
-                    built.add(place)
-                    continue
-                for reason in _refused(path, replace(slot, options=(option,)), shape, width):
-                    reasons[place] = reason
-                    break
-    return next((text for place, text in reasons.items() if place not in built), None)
 
 
 def _places(graph: StepGraph, node: Node) -> Iterator[Place]:

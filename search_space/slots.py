@@ -55,8 +55,6 @@ class Option:
     """Field to domain, for the fields that the space names."""
     slots: "Mapping[str, Slot]"
     """Field to slot, for the fields that are components."""
-    named: bool = True
-    """Whether the space names it; else it is one of all that ``any`` stands for."""
 
     def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
         """Yield every concrete component that works on ``shape``, in canonical form.

@@ -221,20 +221,3 @@ def test_mixers_that_cannot_be_exported_can_be_left_out(monkeypatch: pytest.Monk
     assert drawn == {"8x1 identity", "8x2 identity"}
     with pytest.raises(InputError, match=r"mixer must keep one token mixer .* but got pooling$"):
         small_space(EXPORT.format(mixers="pooling")).exportable()
-
-
-DIVIDED = """
-input: {{channels: 3, resolution: 8, classes: 2}}
-stem: patch
-stages:
-  - width: [8, 16]
-    depth: 1
-    block: {{metaformer: {{mixer: {{identity: , attention: {{head_dim: {dims}}}}}}}}}
-head: pooled
-"""
-
-
-def test_a_component_that_no_network_can_hold_is_refused() -> None:
-    with pytest.raises(InputError, match=r"mixer\.attention: head_dim must divide the channels"):
-        small_space(DIVIDED.format(dims="7"))
-    assert small_space(DIVIDED.format(dims="[7, 16]")).size() == 3  # on 16 channels alone
