@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Storage, StudyName, WorkError, storage_url
+from .shared import Storage, StudyName, WorkError, shown, storage_url
 from .show import CandidateName, open_study
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..evaluators.accuracy.data import SearchData
     from ..results.candidate import Candidate
     from ..results.export.proof import Proof
     from ..results.export.weights import WeightsFolder
@@ -102,6 +103,8 @@ def export_candidate(
     if not untrained:
         weights, training = trained_weights(folder, found)
     settings = record.settings
+    data = study_data(settings)
+    checked = check_measured(found, weights, data)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
     metadata = {
@@ -110,6 +113,8 @@ def export_candidate(
         "training": training,
         "measurements": {name: each.value for name, each in found.measurements.items()},
         "data": _portable(settings.data),
+        "preparation": preparation(data),
+        "checked": checked,
         "licence": licence or "not stated",
         "search": {
             "study": record.name,
@@ -128,7 +133,7 @@ def export_candidate(
             weights=weights,
             metadata=metadata,
             seed=settings.seed,
-            images=real_images(settings),
+            images=None if data is None else prepared_images(data)[:64],
             any_resolution=any_resolution,
         )
     except ExportError as error:
@@ -142,10 +147,8 @@ def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:
     return {**told, "name": kind + separator + Path(folder).name}
 
 
-def real_images(settings: "StudySettings") -> "Tensor | None":
-    """Return some normalised validation images of the study's data; none where it is not here."""
-    import torch
-
+def study_data(settings: "StudySettings") -> "SearchData | None":
+    """Return the data that a study was searched on; none where it is not here."""
     from ..evaluators.accuracy.data import DataSpec, load_search_data
     from ..search_space.errors import InputError
     from ..searchers.search import image_cache
@@ -154,8 +157,72 @@ def real_images(settings: "StudySettings") -> "Tensor | None":
         data = load_search_data(DataSpec.from_json(settings.data), cache=image_cache())
     except (InputError, OSError):
         return None
+    return data if data.fingerprint == settings.data_fingerprint else None
+
+
+def prepared_images(data: "SearchData") -> "Tensor":
+    """Return the validation images as a network takes them."""
+    import torch
+
     mean, std = (torch.tensor(each).view(1, -1, 1, 1) for each in (data.mean, data.std))
-    return (data.validation_images[:64].float() - mean) / std
+    return (data.validation_images.float() - mean) / std
+
+
+def preparation(data: "SearchData | None") -> "dict[str, Any] | str":
+    """Return what is done to an image before the network sees it, for the file."""
+    if data is None:
+        return "not stated"
+    return {
+        "input": [data.channels, data.resolution, data.resolution],
+        "values": "0 to 255, less the mean, over the deviation",
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "classes": list(data.classes),
+    }
+
+
+def check_measured(
+    found: "Candidate", weights: "dict[str, Tensor] | None", data: "SearchData | None"
+) -> str:
+    """Compare a candidate's record with its network of today; return what was compared.
+
+    Raises:
+        WorkError: If the costs are not the recorded ones, or the accuracy of the kept weights on
+            the validation split is outside the recorded interval.
+    """
+    import torch
+
+    from ..evaluators.cost.cost import architecture_cost
+    from ..results.export.networks import fresh_network, put_weights
+
+    cost = architecture_cost(found.architecture)
+    for name, counted in (("params", cost.params), ("macs", cost.macs)):
+        recorded = found.value(name)
+        if recorded is not None and counted != recorded:
+            raise WorkError(
+                f"candidate {found.number} must have its recorded {recorded:,} {name}, "
+                f"but has {counted:,} now"
+            )
+    accuracy = found.measurements.get("accuracy")
+    if weights is None or data is None or accuracy is None:
+        return "accuracy not checked again"
+    network = fresh_network(found.architecture, 0)
+    put_weights(network, weights)
+    right = 0
+    with torch.no_grad():
+        for images, labels in zip(
+            prepared_images(data).split(64), data.validation_labels.split(64), strict=True
+        ):
+            right += int((network(images).argmax(1) == labels).sum())
+    again = right / len(data.validation_labels)
+    low, high = accuracy.low or 0.0, accuracy.high or 1.0
+    told = f"{shown('accuracy', again)} (recorded {shown('accuracy', accuracy.value)})"
+    if not low <= again <= high:
+        raise WorkError(
+            f"the kept weights of candidate {found.number} must have its recorded accuracy, but "
+            f"have {told}"
+        )
+    return f"accuracy on the validation split again {told}"
 
 
 def trained_weights(

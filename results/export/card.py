@@ -46,8 +46,9 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
                 "classes": architecture.classes,
             },
         ),
-        ("Scores", _mapping(facts, "measurements")),
+        ("Scores", _mapping(facts, "measurements") | _mapping(facts, "checked")),
         ("Data", _mapping(facts, "data") | {"licence": facts.get("licence", "not stated")}),
+        ("Images", _mapping(facts, "preparation")),
         ("Training", _mapping(facts, "training")),
         ("Search", _mapping(facts, "search")),
         (

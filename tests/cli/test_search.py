@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import torch
 import yaml
 from nas_explorer.cli.main import run
 
@@ -35,6 +36,17 @@ def folder(tmp_path, monkeypatch):
 
 def search(budget, *more):
     return ["search", "--space", "small.yaml", "--epochs", "1", "--budget", str(budget), *more]
+
+
+def spoil_the_weights(folder, digest):
+    """Put other weights in the place of those that the search kept, with the same header."""
+    from nas_explorer.results.export.weights import CHECKSUM, read_weights, save_weights
+
+    (path,) = folder.glob(f"runs/*.weights/{digest}.safetensors")
+    weights, header = read_weights(path)
+    spoilt = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
+    told = {key: text for key, text in header.items() if key not in (CHECKSUM, "format")}
+    save_weights(path, spoilt, told)
 
 
 @pytest.mark.slow
@@ -66,6 +78,13 @@ def test_from_search_to_file(folder, capsys):
     from nas_explorer.results import load_model
 
     assert load_model(folder / "model.safetensors").architecture.digest == front[0]["digest"]
+
+    card = (folder / "model.safetensors.md").read_text()
+    assert "accuracy on the validation split again" in card and "\n- mean: [" in card
+    spoil_the_weights(folder, front[0]["digest"])
+    assert run(["export", number, "-o", "spoilt.safetensors"]) == 1
+    assert "must have its recorded accuracy, but have" in capsys.readouterr().err
+    assert not (folder / "spoilt.safetensors").exists()
 
     # The same command has nothing left to do; a larger budget goes on.
     assert run(search(3, "--workers", "1")) == 0
