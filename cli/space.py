@@ -131,6 +131,7 @@ def check(
     if told.share:
         return 0
     told_all = " and ".join(str(each) for each in constraints)
+    none = "none does" if told.exact else "none was found among sums that are thinned"
     raise InputError(
-        f"some architecture must keep {told_all}, but none does; " + "; or ".join(told.moves)
+        f"some architecture must keep {told_all}, but {none}; " + "; or ".join(told.moves)
     )

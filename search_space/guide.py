@@ -368,8 +368,10 @@ def _sums(table: StepTable, constraints: Sequence[Constraint]) -> tuple[list[_Su
     low = {each.metric: -np.inf for each in constraints}
     high = {each.metric: np.inf for each in constraints}
     for each in constraints:  # a strict bound moves by the least step
-        least = np.nextafter(each.low, np.inf) if each.strict else each.low
-        most = np.nextafter(each.high, -np.inf) if each.strict else each.high
+        strict_low = each.strict and np.isfinite(each.low)
+        strict_high = each.strict and np.isfinite(each.high)
+        least = np.nextafter(each.low, np.inf) if strict_low else each.low
+        most = np.nextafter(each.high, -np.inf) if strict_high else each.high
         low[each.metric] = max(low[each.metric], least)
         high[each.metric] = min(high[each.metric], most)
     found: list[tuple[_Sum, float, float]] = []

@@ -60,7 +60,7 @@ def _nearest(
         return _nearest_peaks(table, constraint, others)
     guide = Guide(table=table, constraints=[*others, Constraint(metric=constraint.metric)])
     values = guide.values(constraint.metric)
-    above, below = values[values > constraint.high], values[values < constraint.low]
+    above, below = _beyond(values, constraint)
     return _moved(constraint, above[:1], below[-1:])
 
 
@@ -79,17 +79,23 @@ def _nearest_peaks(
         start, end = 0, len(candidates)
         while start < end:
             middle = (start + end) // 2
-            bounds = Constraint(metric=PEAK_MEMORY)
             if side == "high":
-                bounds = replace(bounds, high=candidates[middle])
+                bounds = replace(constraint, high=candidates[middle], strict=False)
             else:
-                bounds = replace(bounds, low=candidates[middle])
+                bounds = replace(constraint, low=candidates[middle], strict=False)
             start, end = (start, middle) if enough(bounds) else (middle + 1, end)
         return np.array(candidates[start : start + 1])
 
-    above = first(values[values > constraint.high].tolist(), "high")
-    below = first(values[values < constraint.low][::-1].tolist(), "low")
-    return _moved(constraint, above, below)
+    above, below = _beyond(values, constraint)
+    found = first(above.tolist(), "high"), first(below[::-1].tolist(), "low")
+    return _moved(constraint, *found)
+
+
+def _beyond(values: Floats, constraint: Constraint) -> tuple[Floats, Floats]:
+    """Return the values above the constraint and those below; a strict bound's own too."""
+    if constraint.strict:
+        return values[values >= constraint.high], values[values <= constraint.low]
+    return values[values > constraint.high], values[values < constraint.low]
 
 
 def _moved(constraint: Constraint, above: Floats, below: Floats) -> list[Constraint]:

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -147,5 +148,6 @@ def _parsed(line: bytes) -> tuple[str, Row] | None:
 def remove_old(folder: Path, pattern: str) -> None:
     """Remove the files of other versions that nobody has written to for long."""
     for path in folder.glob(pattern):
-        if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process removes them too
+            if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
+                path.unlink(missing_ok=True)
