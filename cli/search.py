@@ -190,8 +190,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         for name, seconds in summary.worker_seconds.items()
         if name != "total"
     )
-    held = len(study.candidates())
-    before = "" if held == summary.fresh else f" more, {held} in all,"
+    before = "" if summary.finished == summary.fresh else f" more, {summary.finished} in all,"
     print(f"Study {study.name}: {summary.fresh} candidates{before} in {summary.wall:.1f} s")
     if worked:
         print(f"Workers ({prepared.workers}): {worked}")

@@ -97,6 +97,11 @@ class SearchLoop:
         """Whether no further job will come."""
         return self.exhausted or (not self._again and self._next >= self._budget)
 
+    @property
+    def finished(self) -> int:
+        """Candidates finished in the study in all."""
+        return len(self._finished)
+
     def next_job(self) -> Job | None:
         """Return the next job, or none as long as the history it needs is not complete."""
         while self._again:
@@ -186,7 +191,7 @@ class SearchLoop:
             self._listener(
                 Progress(
                     candidate=candidate,
-                    finished=len(self._finished),
+                    finished=self.finished,
                     budget=self._budget,
                     fresh=self.fresh,
                     seconds=time.perf_counter() - self._start,

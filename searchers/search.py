@@ -109,6 +109,8 @@ class Summary:
 
     fresh: int
     """Candidates finished by this run."""
+    finished: int
+    """Candidates finished in the study in all."""
     exhausted: bool
     """Whether the space had no further architecture."""
     duplicates: int
@@ -218,6 +220,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         engine.run(loop, prepared.plan)
     return Summary(
         fresh=loop.fresh,
+        finished=loop.finished,
         exhausted=loop.exhausted,
         duplicates=loop.duplicates,
         seconds=loop.seconds,

@@ -88,7 +88,8 @@ def prove(
             f"class agrees on {same} of {inputs} images"
         )
     _compare_weights(network, opened)
-    _compare_counts(network, opened, model_format)
+    folded = network.folded()
+    _compare_counts(network, folded, opened, model_format)
     return Proof(
         format=model_format.name,
         inputs=inputs,
@@ -99,7 +100,7 @@ def prove(
         parameters=opened.parameters,
         macs=opened.macs,
         size=path.stat().st_size,
-        latency_ratio=_latency_ratio(network, opened),
+        latency_ratio=_latency_ratio(folded, opened),
     )
 
 
@@ -161,8 +162,10 @@ def _compare_weights(network: Network, opened: Opened) -> None:
             )
 
 
-def _compare_counts(network: Network, opened: Opened, model_format: ModelFormat) -> None:
-    size, folded = network.architecture.input, network.folded()
+def _compare_counts(
+    network: Network, folded: Network, opened: Opened, model_format: ModelFormat
+) -> None:
+    size = network.architecture.input
     form = folded if model_format.folded else network
     counts = (
         ("parameters", opened.parameters, lambda: count_parameters(form)),
@@ -175,9 +178,8 @@ def _compare_counts(network: Network, opened: Opened, model_format: ModelFormat)
             )
 
 
-def _latency_ratio(network: Network, opened: Opened) -> float:
-    folded = network.folded()
-    image = torch.zeros(1, *network.architecture.input)
+def _latency_ratio(folded: Network, opened: Opened) -> float:
+    image = torch.zeros(1, *folded.architecture.input)
     times: dict[Callable[[Tensor], Tensor], list[float]] = {folded: [], opened.run: []}
     with torch.no_grad():
         for _ in range(_PASSES):

@@ -1,7 +1,6 @@
 """Python: readable source of exactly the parts that a network has, which needs torch alone."""
 
 import ast
-import importlib.util
 import textwrap
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -81,12 +80,10 @@ class PythonFile(ModelFormat):
     def open(self, path: Path) -> Opened:
         """Run the source and load the weights beside it."""
         try:
-            spec = importlib.util.spec_from_file_location("exported", path)
-            assert spec is not None and spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            # Bytecode would be left in a folder beside the file.
-            exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
-            network: nn.Module = module.load()
+            # Not imported: bytecode would be left in a folder beside the file.
+            names: dict[str, Any] = {"__name__": "exported", "__file__": str(path)}
+            exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+            network: nn.Module = names["load"]()
         except Exception as error:  # whatever a source that is not the network's may raise
             raise ExportError(f"the source must load, but: {first_line(error)}") from error
         return Opened(
