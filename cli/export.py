@@ -104,7 +104,8 @@ def export_candidate(
         weights, training = trained_weights(folder, found)
     settings = record.settings
     data = study_data(settings)
-    checked = check_measured(found, weights, data)
+    images = None if data is None else prepared_images(data)
+    checked = check_measured(found, weights, data, images)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
     metadata = {
@@ -133,7 +134,7 @@ def export_candidate(
             weights=weights,
             metadata=metadata,
             seed=settings.seed,
-            images=None if data is None else prepared_images(data)[:64],
+            images=None if images is None else images[:64],
             any_resolution=any_resolution,
         )
     except ExportError as error:
@@ -182,7 +183,10 @@ def preparation(data: "SearchData | None") -> "dict[str, Any] | str":
 
 
 def check_measured(
-    found: "Candidate", weights: "dict[str, Tensor] | None", data: "SearchData | None"
+    found: "Candidate",
+    weights: "dict[str, Tensor] | None",
+    data: "SearchData | None",
+    images: "Tensor | None",
 ) -> str:
     """Compare a candidate's record with its network of today; return what was compared.
 
@@ -204,16 +208,14 @@ def check_measured(
                 f"but has {counted:,} now"
             )
     accuracy = found.measurements.get("accuracy")
-    if weights is None or data is None or accuracy is None:
+    if weights is None or data is None or images is None or accuracy is None:
         return "accuracy not checked again"
     network = fresh_network(found.architecture, 0)
     put_weights(network, weights)
     right = 0
     with torch.no_grad():
-        for images, labels in zip(
-            prepared_images(data).split(64), data.validation_labels.split(64), strict=True
-        ):
-            right += int((network(images).argmax(1) == labels).sum())
+        for part, labels in zip(images.split(64), data.validation_labels.split(64), strict=True):
+            right += int((network(part).argmax(1) == labels).sum())
     again = right / len(data.validation_labels)
     low, high = accuracy.low or 0.0, accuracy.high or 1.0
     told = f"{shown('accuracy', again)} (recorded {shown('accuracy', accuracy.value)})"

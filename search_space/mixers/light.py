@@ -68,6 +68,16 @@ class PredictedKernels(nn.Module):
 class _HeadedConv(TokenMixer):
     """What the two have in common: projections before and after, heads, normalised kernels."""
 
+    traits = Traits(
+        catalogue=("Q10",),
+        paper="Wu et al., Pay Less Attention with Lightweight and Dynamic Convolutions, 2019, "
+        "arXiv:1901.10430",
+        code="facebookresearch/fairseq",
+        reach="local",
+        weights="input-dependent",
+        cost="N k^2",
+    )
+
     kernel_size: Annotated[int, IntRange(3, 31, 2)] = 3
     """Side of the kernel in pixels, odd, 3 to 31."""
     heads: Annotated[int, Positive(whole=True)] = 8
@@ -121,15 +131,6 @@ class LightConv(_HeadedConv):
     """
 
     name = "light_conv"
-    traits = Traits(
-        catalogue=("Q10",),
-        paper="Wu et al., Pay Less Attention with Lightweight and Dynamic Convolutions, 2019, "
-        "arXiv:1901.10430",
-        code="facebookresearch/fairseq",
-        reach="local",
-        weights="input-dependent",
-        cost="N k^2",
-    )
 
     def kernels(self, channels: int) -> nn.Module:
         """Build one kernel a head."""
@@ -151,15 +152,6 @@ class DynamicConv(_HeadedConv):
     """
 
     name = "dynamic_conv"
-    traits = Traits(
-        catalogue=("Q10",),
-        paper="Wu et al., Pay Less Attention with Lightweight and Dynamic Convolutions, 2019, "
-        "arXiv:1901.10430",
-        code="facebookresearch/fairseq",
-        reach="local",
-        weights="input-dependent",
-        cost="N k^2",
-    )
 
     def kernels(self, channels: int) -> nn.Module:
         """Build kernels a head and a place."""
