@@ -38,6 +38,8 @@ class Fitted:
     """Draws from their posterior."""
     chance_SP: Floats
     """Effects fitted to shuffled metrics."""
+    chance_noise_S: Floats
+    """The variance of the noise left in each of these, over that of the metric itself."""
     explained: float
     """Share of the variance that it predicts of candidates it has not seen, by cross-validation."""
 
@@ -65,7 +67,7 @@ class Effect:
     path: str
     """The decision."""
     share: float
-    """Share of the metric's variance over the candidates that it accounts for."""
+    """Share of the metric's variance over the candidates that it accounts for: posterior mean."""
     low: float
     """Lower end of its 95 % interval."""
     high: float
@@ -127,13 +129,15 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
         )
         weights = counts / (len(rows) * float(target.var()))
         shares = (draws**2) @ weights
+        noise = ((draws - mean) ** 2).mean(axis=0) @ weights
+        by_chance = (chance**2) @ weights + noise * fitted.chance_noise_S
         found.append(
             Effect(
                 path=path,
-                share=float((mean**2) @ weights),
+                share=float((mean**2) @ weights + noise),
                 low=float(np.quantile(shares, 0.025)),
                 high=float(np.quantile(shares, 0.975)),
-                chance=float(np.quantile((chance**2) @ weights, 0.95)),
+                chance=float(np.quantile(by_chance, 0.95)),
                 levels=_levels(
                     columns.decisions[path].labels, counts, mean, draws, logarithmic=logarithmic
                 ),
@@ -192,11 +196,13 @@ def fit(design_NP: Floats, target_N: Floats) -> Fitted:
     mean = vectors @ (along / (squares + ridge))
     spread = rng.standard_normal((_DRAWS, len(squares))) * np.sqrt(noise / (squares + ridge))
     shuffled = np.stack([rng.permutation(y) for _ in range(_SHUFFLES)], axis=1)
-    chance = vectors @ ((vectors.T @ (x.T @ shuffled)) / (squares + ridge)[:, None])
+    shuffled_along = vectors.T @ (x.T @ shuffled)
+    left = [_left(squares, each, float(y @ y), len(y), ridge) for each in shuffled_along.T]
     return Fitted(
         mean_P=mean,
         draws_DP=mean + spread @ vectors.T,
-        chance_SP=chance.T,
+        chance_SP=(vectors @ (shuffled_along / (squares + ridge)[:, None])).T,
+        chance_noise_S=np.array([rest / free / noise for rest, free in left]),
         explained=max(0.0, 1.0 - error * len(y) / float(y @ y)),
     )
 
@@ -218,13 +224,20 @@ def cross_validated(
     """
     best = (np.inf, 0.0, 0.0)
     for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(squares_P.mean()), 1e-12):
-        mean = along_P / (squares_P + ridge)
-        free = count - 1 - float(np.sum(squares_P / (squares_P + ridge)))
-        rest = target_square - 2 * float(mean @ along_P) + float(squares_P @ mean**2)
+        rest, free = _left(squares_P, along_P, target_square, count, float(ridge))
         if free > 0.05 * count:  # below, the residuals tell nothing of the noise
             best = min(best, (count * rest / free**2, float(ridge), rest / free))
     error, ridge, noise = best
     return ridge, noise, error
+
+
+def _left(
+    squares_P: Floats, along_P: Floats, target_square: float, count: int, ridge: float
+) -> tuple[float, float]:
+    """Return the sum of the squared residuals under a ridge, and their degrees of freedom."""
+    mean = along_P / (squares_P + ridge)
+    rest = target_square - 2 * float(mean @ along_P) + float(squares_P @ mean**2)
+    return rest, count - 1 - float(np.sum(squares_P / (squares_P + ridge)))
 
 
 def effect_title(name: str) -> str:

@@ -51,8 +51,8 @@ def importance(found: Effects | None) -> go.Figure:
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [max(0.0, each.high - each.share) for each in shown],
-            "arrayminus": [max(0.0, each.share - each.low) for each in shown],
+            "array": [each.high - each.share for each in shown],
+            "arrayminus": [each.share - each.low for each in shown],
             "color": GREY,
         },
         hovertemplate="%{y}: %{x:.1%}<extra></extra>",

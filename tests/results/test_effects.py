@@ -44,14 +44,15 @@ def test_effects_are_found_with_their_size(columns):
     assert found.count == 600 and found.explained == pytest.approx(0.945, abs=0.02)
     by_path = {each.path: each for each in found.decisions}
     assert found.decisions[0].path == "strong" and by_path["strong"].share > 0.8
-    assert by_path["weak"].low > by_path["weak"].chance
+    assert by_path["weak"].share > by_path["weak"].chance
+    assert by_path["strong"].low > by_path["strong"].chance
     assert by_path["none"].share < by_path["none"].chance * 2
     for path, distance in (("strong", 0.1), ("weak", 0.01)):
         levels = {each.label: each for each in by_path[path].levels}
         assert levels["c"].effect - levels["a"].effect == pytest.approx(distance, abs=0.003)
         assert levels["c"].low < levels["c"].effect < levels["c"].high
     for each in found.decisions:
-        assert each.low <= each.share * 1.05 and each.share <= each.high
+        assert each.low < each.share < each.high
         mean = sum(level.effect * level.count for level in each.levels)
         assert mean == pytest.approx(0, abs=1e-9), "effects are against the average"
     asked = sum(level.count for level in by_path["strong.knob"].levels)
@@ -73,6 +74,8 @@ def test_noise_is_told_to_be_noise():
     found = effects(columns, "accuracy", np.ones(60, bool))
     assert found.explained < 0.1
     assert sum(each.share > 0.05 for each in found.decisions) <= 1
+    assert all(each.low < each.share < each.high for each in found.decisions)
+    assert sum(each.share > each.chance for each in found.decisions) <= 4, "1 in 20 of 30"
 
 
 def test_few_candidates_or_equal_ones_tell_nothing(columns):
