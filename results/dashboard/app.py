@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from dash import Dash
 from dash.development.base_component import Component
+from dash.exceptions import DependencyException
+from flask import Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ...search_space.errors import InputError
@@ -65,8 +67,14 @@ def make_app(source: Source, settings: Settings, exporter: Exporter | None = Non
     register(app, source)
     if exporter is not None:
         add_exports(app.server, source, exporter)
+    app.server.register_error_handler(DependencyException, _not_there)
     guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
     return app
+
+
+def _not_there(_error: Exception) -> Response:
+    """Answer requests for scripts that there are none of."""
+    return Response("there is no such file\n", 404, mimetype="text/plain")
 
 
 class _Quiet(WSGIRequestHandler):

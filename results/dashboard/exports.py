@@ -16,6 +16,7 @@ from flask import Flask, Response, request
 from ...search_space.errors import InputError
 from .candidate_part import ENDINGS
 from .source import Source
+from .view import read_number
 
 Exporter = Callable[[str, int, Path, bool], None]
 """Writes a candidate as a model file: study, number, file, whether with fresh weights.
@@ -31,16 +32,15 @@ def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
 
     @server.get("/export")
     def export() -> Response:
-        study, number = request.args.get("study", ""), request.args.get("candidate", "")
-        ending = request.args.get("format", "")
-        known = study in source.studies and ending in ENDINGS
-        if not known or not (number.isascii() and number.isdecimal()):
+        study, ending = request.args.get("study", ""), request.args.get("format", "")
+        number = read_number(request.args.get("candidate", ""))
+        if study not in source.studies or ending not in ENDINGS or number is None:
             return _said("an export must name a study, a candidate and a format", 400)
         fresh = request.args.get("untrained") == "1"
         with one_at_a_time, tempfile.TemporaryDirectory(prefix="nas-export-") as folder:
-            name = f"candidate-{int(number)}"
+            name = f"candidate-{number}"
             try:
-                exporter(study, int(number), Path(folder, name + ending), fresh)
+                exporter(study, number, Path(folder, name + ending), fresh)
             except InputError as error:
                 return _said(str(error), 409)
             data = _archive(Path(folder))

@@ -168,7 +168,7 @@ def read_filter(text: str) -> Filter:
         if "@" in text:
             names, _, drawn = text.partition("@")
             x, y = names.split(",")
-            points = [tuple(map(float, each.split())) for each in drawn.split(";")]
+            points = [tuple(map(_finite, each.split())) for each in drawn.split(";")]
             return Inside(
                 x=x.removeprefix("log "),
                 y=y.removeprefix("log "),
@@ -179,12 +179,23 @@ def read_filter(text: str) -> Filter:
             column, _, levels = text.partition("=")
             return Among(column=column, levels=tuple(levels.split("|")))
         column, _, ends = text.rpartition(":")
-        low, high = ends.split("..")
-        return Between(column=column, low=float(low or -math.inf), high=float(high or math.inf))
+        low, high = (_finite(end) if end else None for end in ends.split(".."))
+        return Between(
+            column=column,
+            low=-math.inf if low is None else low,
+            high=math.inf if high is None else high,
+        )
     except ValueError:
         raise InputError(
             f"a filter must read like macs:1e3..2e6 or stem=conv|patch, but got {text!r}"
         ) from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def kept(filters: Sequence[Filter], columns: Columns) -> Mask:

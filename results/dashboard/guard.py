@@ -3,12 +3,11 @@
 import hmac
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from flask import Flask, Request, Response, request
 
 COOKIE = "nas-dashboard"
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 _HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -53,8 +52,7 @@ def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
         if not _from_own_page(request):
             return Response("requests must come from the dashboard's own pages\n", 403)
         if token is None:
-            named = urlsplit(f"//{request.host}").hostname or ""
-            if named not in LOCAL_NAMES:
+            if not is_loopback(_split(f"//{request.host}").hostname or ""):
                 return Response("the dashboard must be opened by a local name\n", 403)
             return None
         given = request.args.get("token")
@@ -80,8 +78,16 @@ def _same(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode(), token.encode())
 
 
+def _split(url: str) -> SplitResult:
+    """Take an address apart; one that is none is taken for an empty one."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
 def _from_own_page(asked: Request) -> bool:
     if asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return asked.headers.get("Sec-Fetch-Mode") == "navigate" and asked.path == "/"
     origin = asked.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == asked.host
+    return origin is None or _split(origin).netloc == asked.host

@@ -83,7 +83,8 @@ class View:
             query: The address from its question mark on.
             studies: Names of the studies there are, at least one; the first is the default.
         """
-        found = parse_qs(query.removeprefix("?"), keep_blank_values=True)
+        text = query.encode(errors="replace").decode()  # halves of characters cannot be sent on
+        found = parse_qs(text.removeprefix("?"), keep_blank_values=True)
         first = {name: values[0] for name, values in found.items()}
         study = first.get("study", "")
         view = cls(study=study if study in studies else studies[0])
@@ -119,5 +120,11 @@ _LISTS = ("scales", "extras")
 _NUMBERS = ("candidate", "other", "start")
 
 
+def read_number(text: str) -> int | None:
+    """Return a whole number of at most nine digits; none for any other text."""
+    return int(text) if len(text) <= 9 and text.isascii() and text.isdecimal() else None
+
+
 def _numbers(first: Mapping[str, str]) -> dict[str, int]:
-    return {name: int(first[name]) for name in _NUMBERS if first.get(name, "").isdecimal()}
+    found = {name: read_number(first.get(name, "")) for name in _NUMBERS}
+    return {name: number for name, number in found.items() if number is not None}

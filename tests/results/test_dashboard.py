@@ -70,7 +70,20 @@ def test_nonsense_in_an_address_is_left_out(query, reader):
     assert (at.view.x, at.view.y, at.view.scales) == ("macs", "accuracy", ("x",))
 
 
-@pytest.mark.parametrize("text", ["", "macs", "macs:1", "macs:x..2", "a,b@1 2;x", "a@1 2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "macs",
+        "macs:1",
+        "macs:x..2",
+        "macs:nan..",
+        "macs:..inf",
+        "a,b@1 2;x",
+        "a,b@1 inf",
+        "a@1 2",
+    ],
+)
 def test_what_is_no_filter_gives_one_line(text):
     with pytest.raises(InputError, match="a filter must read like"):
         read_filter(text)

@@ -2,11 +2,18 @@
 
 import io
 import re
+import threading
 import zipfile
+from dataclasses import fields
+from typing import get_args
+from urllib.parse import quote
+from urllib.request import urlopen
 
 import pytest
+from nas_explorer.cli.dashboard import address
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
 from nas_explorer.results.dashboard.candidate_part import ENDINGS
+from nas_explorer.results.dashboard.view import Page, View
 from nas_explorer.search_space.errors import InputError
 
 # Taking home ------------------------------------------------------------------------------------
@@ -49,6 +56,7 @@ def test_an_export_is_sent_and_leaves_nothing_behind(exporting):
         "study=first&candidate=../3&format=.onnx",
         "study=first&candidate=3&format=/../../x.onnx",
         "study=first&candidate=²&format=.onnx",
+        f"study=first&candidate={'9' * 5000}&format=.onnx",
     ],
 )
 def test_nothing_from_the_address_becomes_a_path(query, exporting):
@@ -75,14 +83,29 @@ def remote(source):
     return make_app(source, Settings(host="0.0.0.0", token="secret")).server.test_client()
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1:8050", "localhost", "[::1]:80"])
+@pytest.mark.parametrize("name", ["127.0.0.1:8050", "localhost", "[::1]:80", "127.0.0.2:1"])
 def test_it_answers_to_local_names(client, name):
     assert client.get("/", headers={"Host": name}).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_the_address_that_is_printed_answers(source, host):
+    server = make_dashboard(source, Settings(host=host, port=0))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        with urlopen(address(host, server.port, "first", None), timeout=5) as answer:
+            assert answer.status == 200 and b"nas dashboard" in answer.read()
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def test_no_other_page_reaches_it(client):
-    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
-    for origin in ("http://evil.example", "null"):
+    for name in ("evil.example", "127.0.0.1.evil.example", "[::1", ""):
+        assert client.get("/", headers={"Host": name}).status_code == 403, name
+    for origin in ("http://evil.example", "null", "http://["):
         answer = client.post("/_dash-update-component", headers={"Origin": origin})
         assert answer.status_code == 403
     cross = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
@@ -115,8 +138,62 @@ def test_a_page_loads_nothing_from_elsewhere(client):
 
 
 @pytest.mark.parametrize(
-    "path", ["/assets/../app.py", "/assets/..%2fapp.py", "/_dash-component-suites/dash/../../os.py"]
+    "path",
+    [
+        "/assets/../app.py",
+        "/assets/..%2fapp.py",
+        "/_dash-component-suites/dash/../../os.py",
+        "/_dash-component-suites/..%2f..%2fetc/passwd",
+        "/_dash-component-suites/dash/%00",
+        "/_dash-component-suites/none/x.js",
+    ],
 )
 def test_no_path_from_a_browser_reaches_the_file_system(client, path):
-    assert client.get(path).status_code in (400, 404, 500)
+    assert client.get(path).status_code == 404
     assert b"def " not in client.get(path).get_data()
+
+
+# Whatever is asked ------------------------------------------------------------------------------
+
+NASTY = (
+    *("", "9" * 5000, "-1", "1e999", "nan", "inf", "²", "0x1", "\x00", "\ud800", "\U0010ffff"),
+    *("%", "%ff", "../../etc/passwd", "<script>", "'\";--", "a" * 5_000, "macs", "status"),
+)
+FILTERS = (
+    *("{0}", "{0}:{0}..{0}", "macs:{0}..", "macs:..{0}", "{0}={0}|{0}", "macs={0}"),
+    *("macs,accuracy@{0} {0};1 1;2 2", "{0},{0}@1 1;2 2;1 2", "log macs,log x@0 0;{0}"),
+)
+
+
+@pytest.fixture
+def ask(client):
+    """Asks for what an address shows, as the page does."""
+    asked = next(e for e in client.get("/_dash-dependencies").json if "url.search" in e["output"])
+    outputs = [e.rpartition(".") for e in asked["output"].strip(".").split("...")]
+
+    def post(query, cause="url.search", **values):
+        inputs = [
+            {**each, "value": query if each["id"] == "url" else values.get(each["id"])}
+            for each in asked["inputs"]
+        ]
+        body = {
+            "output": asked["output"],
+            "outputs": [{"id": name, "property": what} for name, _, what in outputs],
+            "inputs": inputs,
+            "changedPropIds": [cause],
+        }
+        return client.post("/_dash-update-component", json=body)
+
+    return post
+
+
+@pytest.mark.parametrize("nasty", NASTY, ids=lambda each: ascii(each[:12]))
+def test_no_address_is_too_nasty(ask, nasty):
+    quoted = quote(nasty, errors="replace")
+    names = (each.name for each in fields(View) if each.name != "page")
+    given = "".join(f"&{name}={quoted}" for name in names)
+    texts = (quote(form.format(nasty), errors="replace") for form in FILTERS)
+    given += "".join(f"&filter={text}" for text in texts)
+    for page in (quoted, *get_args(Page)):
+        assert ask(f"?page={page}{given}").status_code == 200, page
+    assert ask(f"{nasty}?{quoted}={quoted}&sort={nasty}&filter=macs={nasty}").status_code == 200
