@@ -9,8 +9,9 @@ from ...search_space.base import Component
 from ...search_space.folding import fold, foldable
 from ...search_space.liveness import FLOAT_BYTES, map_bytes
 from ...search_space.shapes import Shape
-from .handles import Count, UncountableOperation
+from .handles import UncountableOperation
 from .memory import working_memory
+from .reading import Count
 from .trace import Graph, Tracer, counts, operations, saved_tensors, trace
 from .value import COUNTED, MAC_KINDS, Cost, Row
 

@@ -132,36 +132,88 @@ def sorting(sizes: Sizes, axis: int, kept: int | None = None) -> int:
     return math.prod(sizes) * math.ceil(math.log2(count)) if count > 1 else 0
 
 
-def einsum(equation: str, operands: Sequence[Sizes], path: Sequence[int] | None = None) -> int:
-    """Return the MACs of an Einstein sum.
+def folding(columns: Sizes, kernel: Sizes, dilation: Sizes, stride: Sizes) -> int:
+    """Return the sums of folding windows into a map: each element is added to its place.
+
+    None where no two windows meet, so that elements are only moved.
+
+    Args:
+        columns: The windows, (B, channels x kernel elements, windows).
+        kernel: Size of a window.
+        dilation: Distance of its elements.
+        stride: Distance of the windows.
+    """
+    reach = [each * (size - 1) + 1 for size, each in zip(kernel, dilation, strict=True)]
+    apart = all(step >= each for step, each in zip(stride, reach, strict=True))
+    return 0 if apart else math.prod(columns)
+
+
+def indexed(x: Sizes, indices: Sequence[Sizes | None]) -> int:
+    """Return how many elements of ``x`` lists of places name.
+
+    Args:
+        x: The tensor.
+        indices: Sizes of the list for each of its first axes, which broadcast; none: all places.
+    """
+    lists = [each for each in indices if each is not None]
+    axes = max(map(len, lists), default=0)
+    padded = [(*[1] * (axes - len(each)), *each) for each in lists]
+    named = math.prod(max(each) for each in zip(*padded, strict=True))
+    whole = [size for axis, size in enumerate(x) if (*indices, *[None] * len(x))[axis] is None]
+    return named * math.prod(whole)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EinsumCost:
+    """An Einstein sum."""
+
+    macs: int
+    """Multiply-adds of the contractions."""
+    sums: int
+    """Elements of the operands that are summed over an axis before they are contracted."""
+
+
+def einsum(
+    equation: str,
+    operands: Sequence[Sizes],
+    path: Sequence[int] | None = None,
+    complex_: Sequence[bool] = (),
+) -> EinsumCost:
+    """Return the cost of an Einstein sum.
 
     The operands are contracted two at a time; each contraction costs the product of the sizes of
-    all labels in it. A label that only one of the two has and nobody needs later is summed before.
+    all labels in it, twice that for each side that is complex. A label that only one of the two has
+    and nobody needs later is summed before. A single operand is summed over what is not needed.
 
     Args:
         equation: As torch takes it.
         operands: Their sizes.
         path: Which two are contracted, step after step (the result goes to the end), flat; none:
             from left to right.
+        complex_: Which operands are complex; empty: none.
     """
     terms, needed = einsum_labels(equation, operands)
     size = {
         label: max(s[t.index(label)] for s, t in zip(operands, terms, strict=True) if label in t)
         for label in {label for term in terms for label in term}
     }
-    left = [frozenset(term) for term in terms]
-    macs = 0
+    factors = [2 if each else 1 for each in complex_ or [False] * len(terms)]
+    left = list(zip(map(frozenset, terms), factors, strict=True))
+    macs = sums = 0
+
+    def summed(labels: frozenset[str], kept: frozenset[str]) -> int:
+        return 0 if labels <= kept else math.prod(size[label] for label in labels)
+
     for step in range(len(terms) - 1):
-        if path is None:
-            one, other = left.pop(0), left.pop(0)
-        else:
-            places = sorted(path[2 * step : 2 * step + 2], reverse=True)
-            other, one = (left.pop(place) for place in places)
-        later = needed.union(*left)
-        macs += math.prod(size[label] for label in (one & other) | ((one | other) & later))
+        places = [0, 1] if path is None else sorted(path[2 * step : 2 * step + 2])
+        (other, its_factor), (one, my_factor) = (left.pop(place) for place in reversed(places))
+        later = needed.union(*(labels for labels, _ in left))
+        sums += my_factor * summed(one, other | later) + its_factor * summed(other, one | later)
         result = (one | other) & later
-        left.insert(0 if path is None else len(left), result)
-    return macs
+        macs += my_factor * its_factor * math.prod(size[label] for label in (one & other) | result)
+        left.insert(0 if path is None else len(left), (result, max(my_factor, its_factor)))
+    (last, factor) = left[0]
+    return EinsumCost(macs=macs, sums=sums + factor * summed(last, needed))
 
 
 def einsum_labels(

@@ -5,19 +5,17 @@ same table can be given to fvcore.
 """
 
 import math
-import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
-
-from torch import Tensor
 
 from ...search_space.errors import InputError
 from . import formulas
-from .formulas import INTERPOLATION, SOFTMAX, Sizes
+from .formulas import INTERPOLATION, SOFTMAX
+from .moving import MOVING
 from .operations import (
     ADAPTIVE_POOLINGS,
+    COMPLEX_CONVOLUTION,
     COMPOUND,
     ELEMENTWISE,
     FFTS,
@@ -28,17 +26,11 @@ from .operations import (
     PRODUCTS,
     REDUCTIONS,
     RESIZES,
+    SUMS,
+    TRANSPOSED_COMPLEX_CONVOLUTION,
     VIEWS,
 )
-
-Value = Any
-"""A value of a trace, ``torch._C.Value``."""
-
-Count = Counter[str]
-"""Amounts by the names of ``value.COUNTED``."""
-
-Handle = Callable[[list[Value], list[Value]], Count]
-"""Counts one operation from its inputs and outputs."""
+from .reading import Count, Handle, Value, elements, is_tensor, listed, number_kind, setting, sizes
 
 
 class UncountableOperation(InputError):  # noqa: N818  (names what was met, not what failed)
@@ -55,86 +47,6 @@ class UncountableOperation(InputError):  # noqa: N818  (names what was met, not 
         """The component or module that it was met in, and its place."""
 
 
-# Reading a trace --------------------------------------------------------------------------------
-
-
-def is_tensor(value: Value) -> bool:
-    """Whether a value is a tensor of known sizes."""
-    return value.isCompleteTensor()
-
-
-def sizes(value: Value) -> Sizes:
-    """Return the sizes of a tensor.
-
-    Raises:
-        ValueError: If they are not known.
-    """
-    known = value.type().sizes()
-    if known is None:
-        raise ValueError("a tensor of unknown sizes")
-    return known
-
-
-def number_kind(value: Value) -> str:
-    """Return ``"real"``, ``"complex"``, or ``"none"`` for integers, booleans and what is no tensor.
-
-    Raises:
-        ValueError: If that is not known.
-    """
-    if value.type().kind() != "TensorType":
-        return "none"
-    name = value.type().scalarType()
-    if name is None:
-        raise ValueError("a tensor of unknown type")
-    if name.startswith("Complex"):
-        return "complex"
-    return "real" if name in ("Float", "Double", "Half", "BFloat16") else "none"
-
-
-def listed(value: Value) -> list[Value]:
-    """Return the values in a list."""
-    return list(value.node().inputs())
-
-
-def setting(value: Value) -> Any:
-    """Return a constant, a list of constants, or what was computed from sizes.
-
-    Raises:
-        ValueError: If it was computed in another way while the network ran.
-    """
-    node = value.node()
-    kind, inputs = node.kind(), list(node.inputs())
-    if kind == "prim::Constant":
-        constant = value.toIValue()
-        return constant.item() if isinstance(constant, Tensor) else constant
-    if kind == "prim::ListConstruct":
-        return [setting(each) for each in inputs]
-    if kind == "aten::size":
-        return sizes(inputs[0])[setting(inputs[1])]
-    if kind in _SAME_NUMBER:
-        return setting(inputs[0])
-    if kind in _ARITHMETIC:
-        return _ARITHMETIC[kind](setting(inputs[0]), setting(inputs[1]))
-    raise ValueError("a setting computed at run time")
-
-
-_SAME_NUMBER = ("prim::NumToTensor", "aten::Int", "aten::IntImplicit", "aten::ScalarImplicit")
-
-_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
-    "aten::add": operator.add,
-    "aten::sub": operator.sub,
-    "aten::rsub": lambda one, other: other - one,
-    "aten::mul": operator.mul,
-    "aten::floor_divide": operator.floordiv,
-    "aten::remainder": operator.mod,
-}
-
-
-def elements(value: Value) -> int:
-    """Return the number of elements of a tensor."""
-    return math.prod(sizes(value))
-
-
 def _complex_factor(*values: Value) -> int:
     """Return how many real multiply-adds one of these operands takes: 1, 2 or 4."""
     return 2 ** min(2, sum(number_kind(value) == "complex" for value in values))
@@ -147,10 +59,10 @@ def _macs(kind: str, macs: int, out: Value) -> Count:
     return Counter({kind: macs, "activations": elements(out)})
 
 
-def _convolution(inputs: list[Value], outputs: list[Value]) -> Count:
+def _convolution(inputs: list[Value], outputs: list[Value], *, transposed: bool = False) -> Count:
     x, weight = inputs[:2]
     flags = [each for each in inputs[3:] if str(each.type()) == "bool"]
-    transposed = bool(flags) and setting(flags[0])
+    transposed = transposed or (bool(flags) and setting(flags[0]))
     macs = formulas.convolution(sizes(x), sizes(weight), sizes(outputs[0]), transposed=transposed)
     return _macs("conv", macs * _complex_factor(x, weight), outputs[0])
 
@@ -163,15 +75,19 @@ def _product(inputs: list[Value], outputs: list[Value], *, kind: str, left: int 
 
 def _einsum(inputs: list[Value], outputs: list[Value]) -> Count:
     operands = listed(inputs[1])
-    if len(operands) == 1:
-        return Counter({"reduction": elements(operands[0])})
     path = setting(inputs[2]) if len(inputs) > 2 else None
-    macs = formulas.einsum(setting(inputs[0]), [sizes(each) for each in operands], path)
-    return _macs("matmul", macs * _complex_factor(*operands), outputs[0])
+    complex_ = [number_kind(each) == "complex" for each in operands]
+    cost = formulas.einsum(setting(inputs[0]), [sizes(each) for each in operands], path, complex_)
+    macs = _macs("matmul", cost.macs, outputs[0]) if len(operands) > 1 else Counter[str]()
+    return macs + Counter({"reduction": cost.sums})
 
 
 def _attention(inputs: list[Value], outputs: list[Value]) -> Count:
-    query, key, value, mask = inputs[:4]
+    query, key, value, mask, dropout = inputs[:5]
+    if setting(dropout):
+        raise ValueError("active dropout")
+    if number_kind(query) == "complex":
+        raise ValueError("complex numbers")
     cost = formulas.attention(sizes(query), sizes(key), sizes(value))
     return Counter(
         {
@@ -187,6 +103,8 @@ def _recurrent(inputs: list[Value], outputs: list[Value], *, cell: int, several:
     x, state, weights = inputs[:3]
     if is_tensor(weights) or is_tensor(state) is several:  # sizes of the batches come second
         raise ValueError("a packed sequence")
+    if all(map(setting, inputs[5:7])):
+        raise ValueError("active dropout")
     all_sizes = [sizes(each) for each in listed(weights)]
     cost = formulas.recurrent(sizes(x), sizes(outputs[-1]), all_sizes, cell=cell)
     return Counter(
@@ -222,10 +140,15 @@ def _elementwise(
     return Counter({"elementwise": real * elements(outputs[0])} if "real" in kinds else {})
 
 
-def _reduction(inputs: list[Value], outputs: list[Value], *, each: int) -> Count:
-    if number_kind(inputs[0]) == "none":
-        return Counter()
-    return Counter({"reduction": each * elements(inputs[0])})
+def _sum(inputs: list[Value], outputs: list[Value]) -> Count:
+    """Count ``add`` and ``sub``, whose third input scales the second."""
+    scaled = len(inputs) > 2 and setting(inputs[2]) != 1
+    return _elementwise(inputs, outputs, real=1 + scaled, complex_=2 + 2 * scaled)
+
+
+def _reduction(inputs: list[Value], outputs: list[Value], *, each: int, complex_: int = 2) -> Count:
+    factor = {"none": 0, "real": each, "complex": each * complex_}[number_kind(inputs[0])]
+    return Counter({"reduction": factor * elements(inputs[0])})
 
 
 def _extreme(inputs: list[Value], outputs: list[Value]) -> Count:
@@ -249,6 +172,11 @@ def _batch_norm(inputs: list[Value], outputs: list[Value]) -> Count:
     if setting(inputs[5]):
         return _norm(inputs, outputs, weight=1, bare=4)
     return _norm(inputs, outputs, weight=1, bare=1)
+
+
+def _instance_norm(inputs: list[Value], outputs: list[Value]) -> Count:
+    """Count it; with fixed statistics it works as a batch norm does."""
+    return _norm(inputs, outputs, weight=1, bare=4 if setting(inputs[5]) else 1)
 
 
 def _pooling(inputs: list[Value], outputs: list[Value]) -> Count:
@@ -289,11 +217,6 @@ def _largest(inputs: list[Value], outputs: list[Value]) -> Count:
     return Counter({"sorting": formulas.sorting(sizes(inputs[0]), axis, kept)})
 
 
-def _gathering_sum(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``scatter_add``, ``index_add``: one sum an element of the source."""
-    return Counter({"elementwise": elements(inputs[3])})
-
-
 # The table --------------------------------------------------------------------------------------
 
 
@@ -321,7 +244,11 @@ def _table() -> Mapping[str, Handle]:
             name: partial(_elementwise, real=count, complex_=4 * count)
             for name, count in COMPOUND.items()
         },
-        **{name: partial(_reduction, each=count) for name, count in REDUCTIONS.items()},
+        **dict.fromkeys(SUMS, _sum),
+        **{
+            name: partial(_reduction, each=count, complex_=6 if name in PRODUCTS else 2)
+            for name, count in REDUCTIONS.items()
+        },
         "max": _extreme,
         "min": _extreme,
         "softmax": _softmax,
@@ -329,7 +256,7 @@ def _table() -> Mapping[str, Handle]:
         "batch_norm": _batch_norm,
         "layer_norm": partial(_norm, weight=2, bare=4),
         "group_norm": partial(_norm, weight=2, bare=4),
-        "instance_norm": partial(_norm, weight=1, bare=4),
+        "instance_norm": _instance_norm,
         "rms_norm": partial(_norm, weight=2, bare=3),
         **dict.fromkeys(POOLINGS, _pooling),
         **dict.fromkeys(ADAPTIVE_POOLINGS, _adaptive_pooling),
@@ -339,26 +266,30 @@ def _table() -> Mapping[str, Handle]:
         "sort": _sorting,
         "argsort": _sorting,
         "topk": _largest,
-        **dict.fromkeys(("scatter_add", "index_add"), _gathering_sum),
+        **MOVING,
     }
     table.update({f"{name}_": table[name] for name in table if not name.endswith("_")})
-    return {f"aten::{name}": handle for name, handle in table.items()}
+    named = {f"aten::{name}": handle for name, handle in table.items()}
+    transposed = partial(_convolution, transposed=True)
+    own = {COMPLEX_CONVOLUTION: _convolution, TRANSPOSED_COMPLEX_CONVOLUTION: transposed}
+    return named | {f"prim::PythonOp.{name}": handle for name, handle in own.items()}
 
 
 HANDLES: Mapping[str, Handle] = _table()
 """Operation in a trace to its handle."""
 
-FREE = frozenset(
-    [f"aten::{name}" for name in VIEWS | MOVES | NO_TENSORS]
-    + [f"aten::{name}_" for name in VIEWS | MOVES]
-    + [f"prim::{name}" for name in FREE_PRIMITIVES]
-)
+FREE = (
+    frozenset(f"aten::{name}" for name in VIEWS | MOVES | NO_TENSORS)
+    | {f"aten::{name}_" for name in VIEWS | MOVES}
+    | {f"prim::{name}" for name in FREE_PRIMITIVES}
+) - HANDLES.keys()
 """Operations that cost nothing."""
 
 
 def is_view(kind: str) -> bool:
     """Whether an operation's outputs have the memory of its inputs."""
-    return kind.removeprefix("aten::") in VIEWS or kind.startswith("prim::")
+    own = kind.startswith("prim::PythonOp")
+    return kind.removeprefix("aten::") in VIEWS or (kind.startswith("prim::") and not own)
 
 
 def counted(kind: str, inputs: list[Value], outputs: list[Value]) -> Count:

@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Sequence
 
 from ...search_space.liveness import FLOAT_BYTES
-from .handles import Value, elements, is_tensor, is_view, sizes
+from .handles import is_view
+from .reading import Value, elements, is_tensor, sizes
 from .trace import Graph, Operation
 
 Owners = frozenset[int]

@@ -9,25 +9,32 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+COMPLEX_CONVOLUTION = "ComplexConvolution"
+TRANSPOSED_COMPLEX_CONVOLUTION = "TransposedComplexConvolution"
+"""What ``trace`` makes of convolutions of complex numbers, which torch writes out in real ones."""
+
 FFTS = tuple(f"{kind}fft{axes}" for kind in ("", "i", "r", "ir") for axes in ("", "2", "n"))
 """Fourier transforms, without ``fft_``; r: one side is real."""
 
 ELEMENTWISE = _names(
     """
-    abs acos acosh add angle asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or
+    abs acos acosh angle asin asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or
     bitwise_xor ceil celu clamp clamp_max clamp_min clip copysign cos cosh div divide elu eq erf
     erfc exp exp2 expm1 floor floor_divide fmod frac ge gelu gt hardshrink hardsigmoid hardswish
     hardtanh hypot isinf isnan le leaky_relu log log10 log1p log2 log_sigmoid logaddexp
     logical_and logical_not logical_or logical_xor logit lt maximum minimum mish mul multiply ne
-    neg negative polar pow prelu reciprocal relu relu6 remainder round rsqrt rsub selu sgn sigmoid
-    sign silu sin sinc sinh softplus softshrink sqrt square sub subtract tan tanh threshold
-    true_divide trunc xlogy
+    neg negative polar pow prelu reciprocal relu relu6 remainder round rsqrt selu sgn sigmoid
+    sign silu sin sinc sinh softplus softshrink sqrt square tan tanh threshold true_divide trunc
+    xlogy
     """
 )
 """One operation an output element, whatever the function."""
 
-PRODUCTS = frozenset({"mul", "multiply", "div", "divide", "true_divide"})
-"""Of these, the ones that take six real operations on complex numbers; the others take two."""
+SUMS = _names("add rsub sub subtract")
+"""One operation an output element, and one more where one side is scaled (``alpha``)."""
+
+PRODUCTS = _names("cumprod div divide mul multiply prod reciprocal square true_divide")
+"""What takes six real operations on complex numbers; other functions take two."""
 
 COMPOUND = {"addcdiv": 2, "addcmul": 2, "glu": 2, "lerp": 3}
 """Operations an output element of elementwise functions that are several in one."""
@@ -93,29 +100,29 @@ VIEWS = _names(
     """
     adjoint alias as_strided broadcast_tensors broadcast_to chunk conj contiguous detach diagonal
     dropout expand expand_as feature_dropout flatten imag lift_fresh mH mT matrix_H meshgrid
-    movedim moveaxis narrow numpy_T permute positive real reshape reshape_as resolve_conj
-    resolve_neg select slice split split_with_sizes squeeze swapaxes swapdims t tensor_split to
-    transpose type_as unbind unflatten unfold unsafe_chunk unsafe_split unsafe_split_with_sizes
-    unsqueeze view view_as view_as_complex view_as_real
+    movedim moveaxis narrow numpy_T permute positive real reshape reshape_as select slice split
+    split_with_sizes squeeze swapaxes swapdims t tensor_split to transpose type_as unbind unflatten
+    unfold unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze view view_as view_as_complex
+    view_as_real
     """
 )
-"""Free, and without memory of their own: what can be a view of the input counts as one (dropout
-does nothing in eval mode)."""
+"""Without memory of their own: what can be a view of the input counts as one. They are free:
+numbers stay what they are, but for their type, and the sign of ``conj`` is part of the product that
+it is used in. ``handles.py`` refuses dropout that is active."""
 
 MOVES = _names(
     """
-    arange cat channel_shuffle clone col2im complex concat concatenate constant_pad_nd copy diag
+    arange cat channel_shuffle clone complex concat concatenate constant_pad_nd copy diag
     diag_embed embedding empty empty_like eye fft_fftfreq fft_fftshift fft_ifftshift fft_rfftfreq
-    fill flip full full_like gather hstack im2col index index_copy index_fill index_put
-    index_select linspace masked_fill masked_scatter masked_select
-    new_empty new_full new_ones new_zeros nonzero one_hot ones ones_like pad pixel_shuffle
-    pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave
-    replication_pad1d replication_pad2d replication_pad3d roll rot90 scalar_tensor scatter stack
-    take take_along_dim tensor tile tril tril_indices triu triu_indices vstack where zeros
-    zeros_like
+    fill flip full full_like gather hstack im2col index_copy index_fill index_select linspace
+    masked_fill masked_scatter new_empty new_full new_ones new_zeros one_hot ones ones_like pad
+    pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat
+    replication_pad1d replication_pad2d replication_pad3d roll rot90 scalar_tensor stack take
+    take_along_dim tensor tile tril tril_indices triu triu_indices vstack zeros zeros_like
     """
 )
-"""Free: they put elements elsewhere, or fixed values."""
+"""Free, in all their forms: they put elements elsewhere, or values that settings alone fix. What
+moves elements in one form and calculates in another has a handle."""
 
 NO_TENSORS = _names(
     """

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from .handles import FREE, HANDLES
+from .trace import WholeConvolutions
 from .value import COUNTED
 
 
@@ -18,7 +19,7 @@ def fvcore_counts(module: nn.Module, *inputs: Tensor) -> dict[str, int]:
 
     analysis = JitModelAnalysis(module, inputs)
     analysis.set_op_handle(**HANDLES, **dict.fromkeys(FREE)).uncalled_modules_warnings(False)
-    with torch.no_grad():
+    with torch.no_grad(), WholeConvolutions():
         found = analysis.by_operator()
     missed = analysis.unsupported_ops()
     assert not missed, f"fvcore met operations without a handle: {missed}"

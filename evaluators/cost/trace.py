@@ -14,14 +14,8 @@ from torch.jit import TracerWarning
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from .handles import (
-    FREE,
-    HANDLES,
-    Count,
-    UncountableOperation,
-    Value,
-    counted,
-)
+from .handles import FREE, HANDLES, UncountableOperation, counted
+from .reading import Count, Value
 
 Graph = Any
 """``torch._C.Graph``: its inputs are those of the module, then its weights."""
@@ -33,6 +27,52 @@ Build = Callable[[], tuple[nn.Module, Sequence[Tensor]]]
 """Makes the module and its inputs, on the device that is current."""
 
 _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
+
+
+class ComplexConvolution(torch.autograd.Function):
+    """One operation in a trace: a convolution of complex numbers."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, run: Callable[..., Tensor]
+    ) -> Tensor:
+        """Return what ``run`` gives."""
+        return run(x, weight, bias)
+
+
+class TransposedComplexConvolution(ComplexConvolution):
+    """The same, transposed."""
+
+
+_TRANSPOSED = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
+
+
+class WholeConvolutions(TorchFunctionMode):
+    """Makes one operation of each convolution of complex numbers, batched or not.
+
+    Else it is in the trace as three real ones, or as one, by the device.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in _CONVOLUTIONS and func not in _TRANSPOSED:
+            return func(*args, **(kwargs or {}))
+        return _whole(func, *args, **(kwargs or {}))
+
+
+def _whole(
+    func: Any,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *args: Any,
+    **settings: Any,
+) -> Tensor:
+    if not input.is_complex():
+        return func(input, weight, bias, *args, **settings)
+    if input.dim() < weight.dim():
+        return _whole(func, input[None], weight, bias, *args, **settings)[0]
+    one = TransposedComplexConvolution if func in _TRANSPOSED else ComplexConvolution
+    return one.apply(input, weight, bias, lambda *three: func(*three, *args, **settings))  # pyright: ignore
 
 
 class _PlainConvolutions(TorchFunctionMode):
@@ -125,7 +165,7 @@ def trace(module: nn.Module, inputs: Sequence[Tensor]) -> Graph:
         outputs = [each for each in found if isinstance(each, Tensor)]
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    with torch.no_grad(), _operation_by_operation(), warnings.catch_warnings():
+    with torch.no_grad(), _operation_by_operation(), WholeConvolutions(), warnings.catch_warnings():
         warnings.simplefilter("ignore", TracerWarning)
         # What torch.jit.trace does, without making a module of the trace (private, as fvcore's).
         graph, _ = torch._C._create_graph_by_tracing(  # pyright: ignore

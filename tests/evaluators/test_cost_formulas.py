@@ -62,22 +62,58 @@ def test_sorting() -> None:
     assert formulas.sorting((3, 1), -1) == 0
 
 
+def test_folding_adds_where_windows_meet() -> None:
+    # 2 channels x 3x3 windows on a 4x4 map, 4 of them one apart: each of 18 x 4 elements is added.
+    assert formulas.folding((1, 18, 4), (3, 3), (1, 1), (1, 1)) == 72
+    # 2x2 windows two apart meet nowhere; spread by a dilation of 2 they reach over 3 places.
+    assert formulas.folding((1, 8, 4), (2, 2), (1, 1), (2, 2)) == 0
+    assert formulas.folding((1, 8, 4), (2, 2), (2, 2), (2, 2)) == 32
+    assert formulas.folding((1, 6, 4), (3, 1), (1, 1), (2, 1)) == 24  # on one axis only
+
+
+def test_indexed() -> None:
+    # x[rows], x[rows, columns], x[:, columns] and x[rows_21, columns_3] of a (4, 5, 6).
+    assert formulas.indexed((4, 5, 6), [(3,)]) == 3 * 5 * 6
+    assert formulas.indexed((4, 5, 6), [(3,), (3,)]) == 3 * 6
+    assert formulas.indexed((4, 5, 6), [None, (3,)]) == 3 * 4 * 6
+    assert formulas.indexed((4, 5, 6), [(2, 1), (3,)]) == 2 * 3 * 6
+    assert formulas.indexed((4, 5), [(), (3,)]) == 3
+
+
 @pytest.mark.parametrize(
-    ("equation", "operands", "macs"),
+    ("equation", "operands", "macs", "sums"),
     [
-        ("ij,jk->ik", [(2, 3), (3, 5)], 30),
-        ("bnij, bnjk", [(2, 3, 4, 5), (2, 3, 5, 6)], 2 * 3 * 4 * 5 * 6),  # no arrow: bnik
-        ("b...c,dc->b...d", [(2, 7, 3), (5, 3)], 2 * 7 * 3 * 5),
-        ("...c,...c", [(2, 7, 3), (7, 3)], 2 * 7 * 3),
-        ("bc,bd->bcd", [(2, 3), (2, 5)], 30),  # an outer product multiplies too
-        ("ij,jk->k", [(9, 3), (3, 5)], 15),  # i is summed before
-        ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], 2 * 3 * 4 + 2 * 4 * 5),
+        ("ij,jk->ik", [(2, 3), (3, 5)], 30, 0),
+        ("bnij, bnjk", [(2, 3, 4, 5), (2, 3, 5, 6)], 2 * 3 * 4 * 5 * 6, 0),  # no arrow: bnik
+        ("b...c,dc->b...d", [(2, 7, 3), (5, 3)], 2 * 7 * 3 * 5, 0),
+        ("...c,...c", [(2, 7, 3), (7, 3)], 2 * 7 * 3, 0),
+        ("bc,bd->bcd", [(2, 3), (2, 5)], 30, 0),  # an outer product multiplies too
+        ("ij,jk->k", [(9, 3), (3, 5)], 15, 27),  # i is summed before
+        ("ij,jk->j", [(2, 3), (3, 5)], 3, 6 + 15),  # i and k are
+        ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], 2 * 3 * 4 + 2 * 4 * 5, 0),
+        ("ij->ji", [(2, 3)], 0, 0),  # one operand is moved,
+        ("ii->i", [(3, 3)], 0, 0),
+        ("ij->i", [(2, 3)], 0, 6),  # or summed
     ],
 )
-def test_einsum(equation: str, operands: list[tuple[int, ...]], macs: int) -> None:
-    assert formulas.einsum(equation, operands) == macs
+def test_einsum(equation: str, operands: list[tuple[int, ...]], macs: int, sums: int) -> None:
+    cost = formulas.einsum(equation, operands)
+    assert (cost.macs, cost.sums) == (macs, sums)
 
 
 def test_einsum_follows_the_path() -> None:
     operands = [(2, 3), (3, 4), (4, 5)]
-    assert formulas.einsum("ij,jk,kl->il", operands, [1, 2, 0, 1]) == 3 * 4 * 5 + 2 * 3 * 5
+    cost = formulas.einsum("ij,jk,kl->il", operands, [1, 2, 0, 1])
+    assert cost.macs == 3 * 4 * 5 + 2 * 3 * 5
+
+
+def test_complex_operands_count_in_the_contractions_that_they_are_in() -> None:
+    operands = [(2, 3), (3, 4), (4, 5)]
+
+    def macs(*complex_: bool) -> int:
+        return formulas.einsum("ij,jk,kl->il", operands, complex_=complex_).macs
+
+    assert macs(True, True, True) == 4 * (24 + 40)
+    assert macs(False, False, True) == 24 + 2 * 40
+    assert macs(True, False, False) == 2 * 24 + 2 * 40  # what comes of the first is complex
+    assert formulas.einsum("ij->i", [(2, 3)], complex_=[True]).sums == 12

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.evaluators.cost.handles import UncountableOperation
+from nas_explorer.evaluators.cost.handles import FREE, UncountableOperation
 from nas_explorer.evaluators.cost.value import Cost
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -77,8 +77,6 @@ MACS: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
         (2, 5, 3),
         {"attention": 300, "activations": 80, "softmax": 250, "elementwise": 30},
     ),
-    # Complex numbers multiply in four.
-    (lambda x: x.cfloat() @ x.cfloat().mT, (5, 3), {"matmul": 300, "activations": 25}),
     (lambda x: torch.fft.fft(x), (5, 8), {"fft": 300}),
     (lambda x: torch.fft.rfft2(x), (5, 4, 8), {"fft": 1000}),
     (lambda x: torch.fft.rfft(x, n=2 * x.shape[-1]), (5, 8), {"fft": 400}),
@@ -95,6 +93,11 @@ def test_multiply_adds(
 ) -> None:
     assert amounts(count(function, shape)) == expected
 
+
+PLACES = torch.zeros(1, 1, 2).long()
+ROWS = torch.tensor([1, 3])
+ONE = torch.ones(1)
+MASK = torch.tensor([True, False, True])
 
 OTHER: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
     (lambda x: x + 1, (5, 3), {"elementwise": 15}),
@@ -137,7 +140,38 @@ OTHER: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
     (lambda x: x.sort(dim=-1).values, (2, 8), {"sorting": 48}),
     (lambda x: x.argsort(dim=-1, stable=True), (2, 8), {"sorting": 48}),
     (lambda x: x.topk(3, dim=-1).values, (2, 8), {"sorting": 32}),
-    (lambda x: x.scatter_add(1, torch.zeros(1, 5, 3).long(), x), (5, 3), {"elementwise": 15}),
+    (lambda x: torch.add(x, x, alpha=2), (5, 3), {"elementwise": 30}),
+    (lambda x: x.sub_(1, alpha=3), (5, 3), {"elementwise": 30}),
+    (lambda x: x.cfloat().sum(), (5, 3), {"reduction": 30}),
+    (lambda x: x.cfloat().prod(1), (5, 3), {"reduction": 90}),
+    (lambda x: x.cfloat().square(), (5, 3), {"elementwise": 90}),
+    (lambda x: torch.einsum("bij->bi", x), (5, 3), {"reduction": 15}),
+    (
+        lambda x: F.instance_norm(x, torch.zeros(5), torch.ones(5), use_input_stats=False),
+        (5, 3),
+        {"norm": 15},
+    ),
+    # 2 places of the index get an element of the source; for a mean all 15 are divided.
+    (lambda x: x.scatter_add(1, PLACES, x), (5, 3), {"elementwise": 2}),
+    (lambda x: x.scatter(1, PLACES, x), (5, 3), {}),
+    (lambda x: x.scatter(1, PLACES, 1.0), (5, 3), {}),
+    (lambda x: x.scatter(1, PLACES, x, reduce="add"), (5, 3), {"elementwise": 2}),
+    (lambda x: x.scatter_(1, PLACES, 2.0, reduce="multiply"), (5, 3), {"elementwise": 2}),
+    (lambda x: x.scatter_reduce(1, PLACES, x, "amax"), (5, 3), {"elementwise": 2}),
+    (lambda x: x.scatter_reduce(1, PLACES, x, "mean"), (5, 3), {"elementwise": 17}),
+    # 2 rows of 3 channels.
+    (lambda x: x.index_add(1, ROWS, x[:, :2]), (5, 3), {"elementwise": 6}),
+    (lambda x: x.index_add(1, ROWS, x[:, :2], alpha=2), (5, 3), {"elementwise": 12}),
+    (lambda x: x.index_copy(1, ROWS, x[:, :2]), (5, 3), {}),
+    (
+        lambda x: x.index_put((torch.tensor([0, 0]), ROWS), ONE, accumulate=True),
+        (5, 3),
+        {"elementwise": 6},
+    ),
+    (lambda x: x.index_put((torch.tensor([0, 0]), ROWS), ONE), (5, 3), {}),
+    # 2 channels, 4 windows of 3x3 that overlap; 2x2 that do not.
+    (lambda x: F.fold(x, (4, 4), 3), (18, 4), {"elementwise": 72}),
+    (lambda x: F.fold(x, (4, 4), 2, stride=2), (8, 4), {}),
 ]
 
 
@@ -163,11 +197,66 @@ def test_other_operations_are_no_macs(
         lambda x: x.view(x.shape[0] * x.shape[1], -1),
         lambda x: F.pixel_unshuffle(x, 3),
         lambda x: x.repeat(1, 2, 1, 1).gather(1, torch.zeros(1, 1, 1, 1).long()),
+        lambda x: F.dropout(F.dropout2d(x, training=False), training=False),
+        lambda x: x.repeat_interleave(x.shape[1], dim=1).masked_fill(MASK, 0),
+        lambda x: torch.einsum("bcij->bjic", x),
     ],
 )
 def test_moving_data_is_free(function: Callable[..., Any]) -> None:
     expected = {"elementwise": 36} if "isnan" in function.__code__.co_names else {}
     assert amounts(count(function, (4, 3, 3))) == expected
+
+
+def test_what_calculates_in_some_of_its_forms_is_not_free() -> None:
+    settings = {"accumulate", "alpha", "beta", "dropout_p", "generator", "p", "reduce", "train"}
+    assert {"aten::cat", "aten::gather", "aten::masked_fill_"} <= FREE
+    for name in FREE:
+        for schema in torch._C._jit_get_schemas_for_operator(name):
+            assert settings.isdisjoint(each.name for each in schema.arguments), schema
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda x: F.dropout(x, 0.1), "dropout .active dropout"),
+        (lambda x: F.dropout(x, 0.1, inplace=True), "dropout_ .active dropout"),
+        (lambda x: F.dropout2d(x, 0.1), "feature_dropout .active dropout"),
+        (lambda x: F.alpha_dropout(x, 0.1, training=True), "alpha_dropout"),
+        (
+            lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.1),
+            "scaled_dot_product_attention .active dropout",
+        ),
+        (lambda x: torch.bernoulli(x), "bernoulli"),
+        (lambda x: x + torch.rand_like(x), "rand_like"),
+        (lambda x: x + torch.randn(3), "randn"),
+        (lambda x: x.clone().uniform_(), "uniform_"),
+        (lambda x: F.rrelu(x, training=True), "rrelu"),
+        (lambda x: x[x > 0], "index .a number of places that depends on a mask"),
+        (lambda x: x.masked_select(x > 0), "masked_select"),
+        (lambda x: torch.where(x > 0)[0], "where .a number of places that depends on a mask"),
+        (lambda x: x.nonzero(), "nonzero"),
+        (
+            lambda x: x.repeat_interleave(torch.tensor([1, 2, 1, 1]), dim=1),
+            "repeat_interleave .a size that depends on numbers",
+        ),
+        (lambda x: F.one_hot(x.long()), "one_hot .a size that depends on numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_drawn_or_depends_on_numbers_is_refused(
+    function: Callable[..., Any], name: str
+) -> None:
+    with pytest.raises(UncountableOperation, match=f"got aten::{name}.* in Apply"):
+        count(function, (4, 3, 3))
+
+
+def test_a_recurrent_network_that_drops_out_is_refused() -> None:
+    class Always(nn.LSTM):
+        def eval(self) -> "Always":
+            return self
+
+    with pytest.raises(UncountableOperation, match=r"aten::lstm .active dropout"):
+        count_module(Always(3, 4, 2, dropout=0.1), (5, 3))
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,22 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.memory import working_memory
+from nas_explorer.evaluators.cost.reference import fvcore_counts
 from nas_explorer.evaluators.cost.trace import Build, Tracer, counts, operations
+from nas_explorer.evaluators.cost.value import COUNTED, MAC_KINDS
 from nas_explorer.search_space.base import Block, Layer, Residual
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.tables import TABLES
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 BUILT = [
     cls for kind, table in TABLES.items() for cls in table.values() if kind not in (Block, Residual)
 ]
 
 
-def found(tracer: Tracer, build: Build) -> tuple[Any, int, str]:
-    module, graph = tracer.trace(build)
+def found(tracer: Tracer, build: Build, *, small: bool = False) -> tuple[Any, int, str]:
+    module, graph = tracer.trace(build, small=small)
     traced = operations(graph)
     devices = {each.device.type for each in module.state_dict().values()} or {"none"}
     return counts(traced), working_memory(traced, graph), devices.pop()
@@ -66,6 +69,54 @@ def test_patience_is_spent_on_real_numbers(monkeypatch: pytest.MonkeyPatch) -> N
 
     tracer.trace(build)
     assert tracer._patience < 0.05
+
+
+class Apply(nn.Module):
+    """A function of complex numbers, with a complex weight."""
+
+    def __init__(self, function: Any, *sizes: int) -> None:
+        super().__init__()
+        self.function = function
+        self.weight = nn.Parameter(torch.ones(*sizes, dtype=torch.complex64))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(x + 1j, self.weight)
+
+
+COMPLEX: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...], int, int]] = {
+    # Function, sizes of the weight and of the input, real products, outputs.
+    "conv1d": (F.conv1d, (6, 4, 3), (4, 5), 6 * 3 * 12, 18),
+    "conv2d": (lambda x, w: F.conv2d(x, w, padding=1), (6, 4, 3, 3), (4, 5, 5), 5400, 150),
+    "same": (lambda x, w: F.conv2d(x, w, padding="same"), (6, 4, 3, 3), (4, 5, 5), 5400, 150),
+    "bias": (lambda x, w: F.conv2d(x, w, w[:, 0, 0, 0]), (6, 4, 3, 3), (4, 5, 5), 1944, 54),
+    "no batch": (lambda x, w: F.conv2d(x[0], w), (6, 4, 3, 3), (4, 5, 5), 1944, 54),
+    "grouped": (lambda x, w: F.conv2d(x, w, groups=2), (6, 2, 3, 3), (4, 5, 5), 972, 54),
+    "conv3d": (F.conv3d, (6, 4, 1, 3, 3), (4, 2, 5, 5), 2 * 1944, 108),
+    "transposed": (F.conv_transpose2d, (4, 6, 2, 2), (4, 3, 3), 9 * 96, 96),
+    "linear": (F.linear, (4, 3), (5, 3), 60, 20),
+    "matmul": (torch.matmul, (3, 4), (5, 3), 60, 20),
+    "adjoint": (lambda x, w: x @ w.mH, (4, 3), (5, 3), 60, 20),
+    "bmm": (torch.bmm, (1, 3, 4), (5, 3), 60, 20),
+    "einsum": (lambda x, w: torch.einsum("bij,kj->bik", x, w), (4, 3), (5, 3), 60, 20),
+}
+
+
+@pytest.mark.parametrize("real", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("form", COMPLEX)
+def test_a_product_of_complex_numbers_takes_four(form: str, real: bool) -> None:
+    function, weight, shape, products, outputs = COMPLEX[form]
+    tracer = Tracer(patience=0)
+    counted, _, device = found(
+        tracer, lambda: (Apply(function, *weight), [torch.empty(1, *shape)]), small=real
+    )
+    # torch cannot trace transposed convolutions without numbers, complex or not.
+    assert device == ("cpu" if real or form == "transposed" else "meta")
+    assert sum(counted[kind] for kind in MAC_KINDS) == 4 * products
+    assert counted["activations"] == outputs
+    module = Apply(function, *weight)
+    assert fvcore_counts(module, torch.zeros(1, *shape)) == {
+        name: counted[name] for name in COUNTED
+    }
 
 
 @pytest.mark.parametrize("patience", [1e9, pytest.param(0.0, marks=pytest.mark.slow)])
