@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..evaluators.accuracy.data import SearchData
+    from ..evaluators.base import Measurement
     from ..results.candidate import Candidate
+    from ..results.export.preparation import Preparation
     from ..results.export.proof import Proof
     from ..results.export.weights import WeightsFolder
     from ..results.settings import StudySettings
@@ -54,9 +56,12 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Write a candidate as a model file, checked against the network that was measured."""
+    from ..results.export.files import check_target
+
+    check_target(output)  # first: reading the study, and torch, take seconds
     record = open_study(study, storage)
     found = record.find(candidate)
-    proof = export_candidate(
+    proof, counts = export_candidate(
         record,
         found,
         output,
@@ -75,6 +80,8 @@ def export(
     )
     where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
+    for what, told in counts.items():
+        print(f"{what.capitalize()}: {told}")
     print(f"Time of an image: {proof.latency_ratio:.2g} times the network's in torch")
 
 
@@ -87,14 +94,17 @@ def export_candidate(
     any_resolution: bool = False,
     licence: str | None = None,
     storage: str | None = None,
-) -> "Proof":
+) -> "tuple[Proof, Mapping[str, str]]":
     """Write a candidate as a model file; return how it compares with the network.
+
+    Also its recorded and recounted parameters and multiply-adds, in words.
 
     Raises:
         WorkError: If it has no trained weights, or what was written does not reproduce it.
         InputError: If the file cannot be written there, or the format cannot hold the network.
     """
     from ..results.export import ExportError, export_model
+    from ..results.export.card import recounted
     from ..results.export.weights import WeightsFolder
     from ..searchers.search import weights_folder
 
@@ -104,17 +114,16 @@ def export_candidate(
         weights, training = trained_weights(folder, found)
     settings = record.settings
     data = study_data(settings)
-    images = None if data is None else prepared_images(data)
-    checked = check_measured(found, weights, data, images)
+    checked = check_measured(found, weights, data)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
     metadata = {
         "study": record.name,
         "candidate": found.number,
         "training": training,
-        "measurements": {name: each.value for name, each in found.measurements.items()},
+        "measurements": {name: _told(each) for name, each in found.measurements.items()},
         "data": _portable(settings.data),
-        "preparation": preparation(data),
+        "preparation": "not stated" if data is None else preparation(data).to_json(),
         "checked": checked,
         "licence": licence or "not stated",
         "search": {
@@ -128,17 +137,25 @@ def export_candidate(
         },
     }
     try:
-        return export_model(
+        proof = export_model(
             found.architecture,
             output,
             weights=weights,
             metadata=metadata,
             seed=settings.seed,
-            images=None if images is None else images[:64],
+            images=None if data is None else prepared_images(data, 64),
             any_resolution=any_resolution,
         )
     except ExportError as error:
         raise WorkError(str(error)) from None
+    return proof, recounted(metadata, proof)
+
+
+def _told(measurement: "Measurement") -> dict[str, Any]:
+    """Return a measurement for the file: value, unit, interval."""
+    told = measurement.to_json()
+    provenance = told.pop("provenance")
+    return {**told, **{key: provenance[key] for key in ("training_form",) if key in provenance}}
 
 
 def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:
@@ -161,32 +178,32 @@ def study_data(settings: "StudySettings") -> "SearchData | None":
     return data if data.fingerprint == settings.data_fingerprint else None
 
 
-def prepared_images(data: "SearchData") -> "Tensor":
-    """Return the validation images as a network takes them."""
+def prepared_images(data: "SearchData", count: int) -> "Tensor":
+    """Return the first validation images as a network takes them."""
     import torch
 
-    mean, std = (torch.tensor(each).view(1, -1, 1, 1) for each in (data.mean, data.std))
-    return (data.validation_images.float() - mean) / std
+    from ..evaluators.accuracy.scoring import Normalise
+
+    return Normalise(data, torch.device("cpu"))(data.validation_images[:count])
 
 
-def preparation(data: "SearchData | None") -> "dict[str, Any] | str":
-    """Return what is done to an image before the network sees it, for the file."""
-    if data is None:
-        return "not stated"
-    return {
-        "input": [data.channels, data.resolution, data.resolution],
-        "values": "0 to 255, less the mean, over the deviation",
-        "mean": list(data.mean),
-        "std": list(data.std),
-        "classes": list(data.classes),
-    }
+def preparation(data: "SearchData") -> "Preparation":
+    """Return what is done to an image before the network sees it."""
+    from ..results.export.preparation import Preparation
+
+    return Preparation(
+        side=data.resolution,
+        interpolation=data.interpolation,
+        mean=data.mean,
+        std=data.std,
+        classes=data.classes,
+    )
 
 
 def check_measured(
     found: "Candidate",
     weights: "dict[str, Tensor] | None",
     data: "SearchData | None",
-    images: "Tensor | None",
 ) -> str:
     """Compare a candidate's record with its network of today; return what was compared.
 
@@ -196,8 +213,9 @@ def check_measured(
     """
     import torch
 
+    from ..evaluators.accuracy.scoring import Normalise, score
     from ..evaluators.cost.cost import architecture_cost
-    from ..results.export.networks import fresh_network, put_weights
+    from ..results.export.networks import trained_network
 
     cost = architecture_cost(found.architecture)
     for name, counted in (("params", cost.params), ("macs", cost.macs)):
@@ -208,14 +226,11 @@ def check_measured(
                 f"but has {counted:,} now"
             )
     accuracy = found.measurements.get("accuracy")
-    if weights is None or data is None or images is None or accuracy is None:
+    if weights is None or data is None or accuracy is None:
         return "accuracy not checked again"
-    network = fresh_network(found.architecture, 0)
-    put_weights(network, weights)
-    right = 0
-    with torch.no_grad():
-        for part, labels in zip(images.split(64), data.validation_labels.split(64), strict=True):
-            right += int((network(part).argmax(1) == labels).sum())
+    network = trained_network(found.architecture, weights)
+    normalise = Normalise(data, torch.device("cpu"))
+    _, right = score(network, lambda images: network(normalise(images)), data, 64)
     again = right / len(data.validation_labels)
     low, high = accuracy.low or 0.0, accuracy.high or 1.0
     told = f"{shown('accuracy', again)} (recorded {shown('accuracy', accuracy.value)})"

@@ -85,6 +85,11 @@ class Component(ABC):
                     f"{field} must be a {kind.kind}, but got {shown(getattr(self, field))}"
                 )
 
+    @classmethod
+    def exportable(cls) -> bool:
+        """Whether it can be written as ONNX."""
+        return True
+
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
         return None
@@ -170,6 +175,11 @@ class TokenMixer(Layer):
     kind = "token mixer"
     traits: ClassVar[Traits]
     """What this mixer is."""
+
+    @classmethod
+    def exportable(cls) -> bool:
+        """Whether it can be written as ONNX."""
+        return cls.traits.exportable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from .architecture import Architecture, Stage
-from .base import Block, Component, Downsampling, Head, Stem, TokenMixer
+from .base import Block, Downsampling, Head, Stem
 from .choosers import (
     Chooser,
     EnumerationChooser,
@@ -93,18 +93,19 @@ class SearchSpace:
         return bound
 
     def exportable(self) -> "SearchSpace":
-        """Return the space without the token mixers that cannot be written as ONNX.
+        """Return the space without the components that cannot be written as ONNX.
 
         Raises:
-            InputError: If no mixer is left somewhere.
+            InputError: If none is left somewhere.
         """
         assert self.guide is None, "choose the components first, then constrain"
-
-        def keep(cls: type[Component]) -> bool:
-            return not issubclass(cls, TokenMixer) or cls.traits.exportable
-
         stages = tuple(
-            replace(stage, block=stage.block.only(keep, f"exportable stages.{index}.block"))
+            replace(
+                stage,
+                block=stage.block.only(
+                    lambda cls: cls.exportable(), f"exportable stages.{index}.block"
+                ),
+            )
             for index, stage in enumerate(self.stages)
         )
         return replace(self, stages=stages)

@@ -207,6 +207,11 @@ class SearchData:
         return self.train_images.shape[2]
 
     @property
+    def interpolation(self) -> str:
+        """How images of another size are scaled, antialiased: of longer ones the centre is cut."""
+        return "bicubic" if self.spec.kind == "folder" else "bilinear"
+
+    @property
     def baseline(self) -> float:
         """Validation accuracy of always naming the most frequent class of the validation split."""
         counts = torch.bincount(self.validation_labels, minlength=len(self.classes))

@@ -16,6 +16,7 @@ from .augment import Augmentation, augment, draw
 from .data import SearchData
 from .optimizer import AdamW
 from .recipe import Recipe, learning_rate, warmup_steps
+from .scoring import Normalise, score
 
 _CHECK_EVERY = 50
 """Steps between two looks at the loss: on a GPU each look waits for all work under way."""
@@ -107,9 +108,7 @@ class _Run:
         self.step = 0
         self.generator = torch.Generator(device).manual_seed(seed)
         self.optimizer = AdamW(self.model, recipe.weight_decay)
-        shape = (1, data.channels, 1, 1)
-        self.mean = torch.tensor(data.mean, device=device).view(shape)
-        self.scale = torch.tensor([1 / value for value in data.std], device=device).view(shape)
+        self.normalise = Normalise(data, device)
         self.augmentation: Augmentation = chosen_augmentation(recipe, data)
 
     def result(self, on_epoch: Callable[[Epoch], None] | None) -> TrainingResult:
@@ -152,15 +151,10 @@ class _Run:
         )
         return epoch, right
 
-    def inputs(self, images: Tensor) -> Tensor:
-        """Return normalised float images, channels last."""
-        normalised = (images.float() - self.mean) * self.scale
-        return normalised.contiguous(memory_format=torch.channels_last)
-
     def logits(self, images: Tensor) -> Tensor:
         """Return float32 class scores."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.cuda):
-            return self.model(self.inputs(images)).float()
+            return self.model(self.normalise(images)).float()
 
     def train_epoch(self) -> float:
         """Run one epoch; return the mean loss."""
@@ -191,21 +185,11 @@ class _Run:
         self.step += 1
         return loss.detach()
 
-    @torch.no_grad()  # not inference_mode: what a module remembers must stay fit for training
     def validate(self) -> tuple[float, int]:
         """Return mean loss and number of right answers on the validation split."""
-        self.model.eval()
-        loss = torch.zeros((), device=self.device)
-        right = torch.zeros((), device=self.device, dtype=torch.int64)
-        size = 2 * self.recipe.batch_size
-        images, labels = self.data.validation_images, self.data.validation_labels
-        for part, truth in zip(images.split(size), labels.split(size), strict=True):
-            logits = self.logits(part)
-            loss += F.cross_entropy(logits, truth, reduction="sum")
-            right += (logits.argmax(1) == truth).sum()
-        mean = loss.item() / len(labels)
+        mean, right = score(self.model, self.logits, self.data, 2 * self.recipe.batch_size)
         self.check(mean)
-        return mean, int(right.item())
+        return mean, right
 
     def check(self, loss: float) -> None:
         """Raise the candidate's error if the loss is not finite or the time is up."""

@@ -14,6 +14,7 @@ from ...evaluators.cost.cost import additive_costs
 from ...evaluators.latency.parts import part_times
 from ...search_space.graph import Node
 from ..candidate import Candidate
+from ..export.files import ENDINGS
 from ..graph_plot import OTHER, STYLES, graph_figure
 from ..plots import learning_curve, learning_curves, short_path
 from ..table import format_measurement, format_value
@@ -23,9 +24,6 @@ from .markup import heads, joined, row, scrolled, tag
 from .source import Snapshot
 from .theme import new_figure, said, themed
 from .view import View
-
-ENDINGS = (".safetensors", ".onnx", ".pt2", ".py")
-"""Formats in which a candidate can be taken home."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

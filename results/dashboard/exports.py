@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from ...search_space.errors import InputError
-from .candidate_part import ENDINGS
+from ..export.files import ENDINGS
 from .source import Source
 from .view import read_number
 

@@ -32,9 +32,11 @@ class Opened:
     """Tensors that must equal the network's to the bit; none where the format changes them."""
     parameters: int | None
     """Trainable parameters counted in the file; none where the file does not tell them apart."""
+    stored: int | None = None
+    """Numbers in the file's tensors, where it does not tell parameters apart."""
     macs: int | None
     """Multiply-adds of convolutions and matrix products for one image, counted in the file; none
-    where it holds no graph, or an operation that is not counted."""
+    where it holds an operation that is not counted."""
 
 
 class ModelFormat(ABC):
@@ -46,8 +48,6 @@ class ModelFormat(ABC):
     """Largest difference of a score allowed, over the largest score; 0 for equal bits."""
     folded: ClassVar[bool] = False
     """Whether it holds the form that is run, not the one that is trained."""
-    beside: ClassVar[str | None] = None
-    """What is put after its name to name a second file that belongs to it; none: it is one."""
 
     def __init__(self, *, any_resolution: bool = False) -> None:
         """Choose the size of the images.
@@ -63,16 +63,15 @@ class ModelFormat(ABC):
         return None
 
     @abstractmethod
-    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+    def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Return the file's contents: the network as it is in eval mode, and the header.
+
+        They stand under an empty name; those of a file beside it, where the format has one, under
+        what is put after the file's name.
 
         Raises:
             ExportError: If the network cannot be written.
         """
-
-    def encode_beside(self, network: Network, header: Mapping[str, str]) -> bytes:
-        """Return the contents of the file beside it, for formats that have one."""
-        raise NotImplementedError
 
     @abstractmethod
     def open(self, path: Path) -> Opened:

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
+from ...evaluators.base import METRICS, Measurement
 from ...search_space.architecture import Architecture
+from ..table import format_measurement
 from .header import MARK, VERSION
 from .proof import Proof
 
-_SIGN = f"<!-- {MARK} {VERSION} -->"
+_SIGN = f"<!-- {MARK} "
 
 
 def json_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proof) -> bytes:
@@ -46,7 +48,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
                 "classes": architecture.classes,
             },
         ),
-        ("Scores", _mapping(facts, "measurements") | _mapping(facts, "checked")),
+        ("Scores", _scores(facts) | _mapping(facts, "checked")),
         ("Data", _mapping(facts, "data") | {"licence": facts.get("licence", "not stated")}),
         ("Images", _mapping(facts, "preparation")),
         ("Training", _mapping(facts, "training")),
@@ -56,6 +58,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
             {
                 "format": proof.format,
                 "bytes": proof.size,
+                **recounted(facts, proof),
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
                 "same top class": f"{100 * proof.agreement:.1f} % of {real}",
@@ -64,11 +67,39 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
         ),
         ("Environment", {"python": platform.python_version(), "torch": torch.__version__}),
     ]
-    lines = [_SIGN, f"# {architecture.outline()}"]
+    lines = [f"{_SIGN}{VERSION} -->", f"# {architecture.outline()}"]
     for title, values in sections:
         lines += ["", f"## {title}", ""]
         lines += [f"- {key}: {_text(value)}" for key, value in values.items()] or ["- not stated"]
     return ("\n".join(lines) + "\n").encode()
+
+
+def recorded_count(facts: Mapping[str, Any], name: str, *, folded: bool) -> int | None:
+    """Return a recorded count of the form that is run, or of the one that is trained; or none."""
+    measured = _mapping(_mapping(facts, "measurements"), name)
+    value = measured.get("value")
+    return value if folded else measured.get("training_form", value)
+
+
+def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
+    """Return what the record says of parameters and multiply-adds, and what the file has."""
+    told: dict[str, str] = {}
+    counts = (("parameters", "params", proof.parameters), ("multiply-adds", "macs", proof.macs))
+    for what, name, counted in counts:
+        recorded = recorded_count(facts, name, folded=proof.folded)
+        texts = [] if recorded is None else [f"{recorded:,} recorded"]
+        if counted is not None:
+            texts.append(f"{counted:,} recounted in the file")
+            if recorded not in (None, counted):
+                texts[-1] += " (convolutions and matrix products alone)"
+        elif name == "params" and proof.stored is not None:
+            texts.append(
+                f"the file stores {proof.stored:,} numbers (norms folded, equal ones once)"
+            )
+        else:
+            texts.append("not recounted: the file has operations without a formula")
+        told[what] = ", ".join(texts)
+    return told
 
 
 def is_card(path: Path) -> bool:
@@ -86,6 +117,25 @@ def _mapping(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a fact as a mapping."""
     value = facts.get(name, {})
     return dict(value) if isinstance(value, Mapping) else {name: value}
+
+
+def _scores(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the measurements with their units and 95 % intervals."""
+    return {name: _score(name, each) for name, each in _mapping(facts, "measurements").items()}
+
+
+def _score(name: str, given: Any) -> Any:
+    if name not in METRICS or not isinstance(given, Mapping):
+        return given
+    value, low, high = (given.get(key) for key in ("value", "low", "high"))
+    if value is None:
+        return given
+    found = Measurement(metric=name, value=value, low=low, high=high)
+    unit = "" if found.unit == "1" else f" {found.unit}"
+    if METRICS[name].tier == "exact":
+        return f"{found.value:,}{unit}"
+    interval = "" if found.low is None else " (95 % interval)"
+    return f"{format_measurement(found)}{interval}"
 
 
 def _text(value: Any) -> str:

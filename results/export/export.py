@@ -7,12 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from ...search_space.architecture import Architecture
-from ...search_space.errors import InputError, unknown_name
-from .base import ModelFormat
-from .card import is_card, json_card, model_card
-from .files import check_place, replacing
+from ...search_space.errors import InputError
+from .base import ExportError, ModelFormat
+from .card import is_card, json_card, model_card, recorded_count
+from .files import check_target, replacing
 from .header import make_header
-from .networks import fresh_network, put_weights
+from .networks import fresh_network, trained_network
 from .onnx_file import OnnxFile
 from .proof import Proof, prove
 from .pt2_file import Pt2File
@@ -50,7 +50,8 @@ def export_model(
             ``.py`` (source, its weights in ``.py.safetensors`` beside it).
         weights: The network's state; none: initialised from ``seed``, and the file says so.
         metadata: What the file tells of itself: JSON values only. ``training`` says where the
-            weights come from.
+            weights come from, ``measurements`` are the recorded ones by name (``value``, ``unit``,
+            ``low``, ``high``), ``preparation`` is what is done to an image before.
         seed: Seed of the weights where none are given.
         images: Images of the data, normalised, (N, C, H, W): the file is compared on them too.
         any_resolution: Whether the file takes images of any height and width: ``.onnx`` and
@@ -65,44 +66,38 @@ def export_model(
         ExportError: If what was written does not reproduce the network; no file is left.
     """
     path = Path(path)
-    model_format = _format(path, any_resolution)
-    beside = (
-        None if model_format.beside is None else path.with_name(path.name + model_format.beside)
-    )
+    check_target(path)
+    chosen = FORMATS[path.suffix.lower()]
+    model_format = chosen(any_resolution=any_resolution and chosen.folded)
     cards = [path.with_name(f"{path.name}.md")]
     if path.suffix.lower() == ".safetensors":
         cards.append(path.with_suffix(".json"))
-    _check(architecture, path, model_format, cards)
-    network = fresh_network(architecture, seed)
+    _check(architecture, model_format, cards)
     if weights is None:
+        network = fresh_network(architecture, seed)
         facts = {**metadata, "training": "untrained", "seed": seed}
     else:
-        put_weights(network, weights)
+        network = trained_network(architecture, weights)
         facts = {"training": "not stated", **metadata}
     header = make_header(architecture, facts)
-    contents = {path: model_format.encode(network, header)}
-    if beside is not None:
-        contents[beside] = model_format.encode_beside(network, header)
+    encoded = model_format.encode(network, header)
+    contents = {path.with_name(path.name + end): data for end, data in encoded.items()}
     with replacing(contents) as written:
         proof = prove(network, written, model_format, images)
+        recorded = recorded_count(facts, "params", folded=proof.folded)
+        if None not in (recorded, proof.parameters) and recorded != proof.parameters:
+            raise ExportError(
+                f"the file must have the recorded {recorded:,} parameters, but has "
+                f"{proof.parameters:,}"
+            )
         texts = {".md": model_card, ".json": json_card}
         with replacing({card: texts[card.suffix](architecture, facts, proof) for card in cards}):
             pass
     return proof
 
 
-def _format(path: Path, any_resolution: bool) -> ModelFormat:
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise unknown_name("the ending of a model file", ending, FORMATS)
-    return FORMATS[ending](any_resolution=any_resolution and FORMATS[ending].folded)
-
-
-def _check(
-    architecture: Architecture, path: Path, model_format: ModelFormat, cards: Sequence[Path]
-) -> None:
+def _check(architecture: Architecture, model_format: ModelFormat, cards: Sequence[Path]) -> None:
     """Refuse what cannot be done, before anything takes time."""
-    check_place(path)
     if reason := model_format.refuses(architecture):
         raise InputError(reason)
     for card in cards:

@@ -6,7 +6,25 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ...search_space.errors import InputError
+from ...search_space.errors import InputError, unknown_name
+
+ENDINGS = (".safetensors", ".onnx", ".pt2", ".py")
+"""How the name of a model file may end; it decides the format."""
+
+
+def check_target(path: Path) -> None:
+    """Check that a model file can be written at ``path``: its ending, its folder.
+
+    Raises:
+        InputError: If the ending is unknown, or no file can be made there.
+    """
+    check_place(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise unknown_name("the ending of a model file", path.suffix.lower(), ENDINGS)
+    trial = path.with_name(_hidden_name())
+    with _one_line(path):
+        trial.touch(exist_ok=False)
+        trial.unlink()
 
 
 def check_place(path: Path) -> None:
@@ -31,7 +49,7 @@ def replacing(contents: Mapping[Path, bytes]) -> Generator[Path]:
     Raises:
         InputError: If one cannot be written: no such folder, no permission, disk full ...
     """
-    name, stem = f".nas-{secrets.token_hex(4)}", next(iter(contents)).stem
+    name, stem = _hidden_name(), next(iter(contents)).stem
     temporary = {path: path.with_name(name + path.name.removeprefix(stem)) for path in contents}
     try:
         for path, data in contents.items():
@@ -48,6 +66,10 @@ def replacing(contents: Mapping[Path, bytes]) -> Generator[Path]:
         for written in temporary.values():
             with suppress(OSError):
                 written.unlink()
+
+
+def _hidden_name() -> str:
+    return f".nas-{secrets.token_hex(4)}"
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 
-VERSION = "1"
+VERSION = "2"
 """Version of the header."""
 
 MARK = "nas_explorer"
@@ -27,6 +27,21 @@ def make_header(architecture: Architecture, metadata: Mapping[str, Any]) -> dict
         "architecture": json.dumps(architecture.canonical.to_json()),
         "metadata": json.dumps(dict(metadata)),
     }
+
+
+def read_facts(header: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return what a file tells of itself beside its architecture.
+
+    Raises:
+        InputError: If it is not a JSON object.
+    """
+    try:
+        facts = json.loads(header["metadata"])
+    except (ValueError, LookupError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise InputError("the metadata of a model file must be a JSON object, but are not")
+    return cast(Mapping[str, Any], facts)
 
 
 def read_header(header: Mapping[str, str]) -> Architecture:

@@ -1,6 +1,7 @@
 """Networks with given or reproducible weights."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -9,25 +10,50 @@ from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from ...search_space.network import Network
 
+N = TypeVar("N", bound=Network)
 
-def fresh_network(architecture: Architecture, seed: int) -> Network:
+_MOST_MADE = 2**32
+"""Bytes of what a network makes itself and its file does not hold, at most."""
+
+
+def fresh_network(architecture: Architecture, seed: int, kind: type[N] = Network) -> N:
     """Return the network as initialised from ``seed``, in eval mode, on the CPU.
 
     Torch's global generators are left as they were.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed the GPUs too.
         torch.default_generator.manual_seed(seed)
-        return Network(architecture).eval()
+        return kind(architecture).eval()
 
 
-def put_weights(network: Network, weights: Mapping[str, Tensor]) -> None:
-    """Copy ``weights`` into ``network``.
+def trained_network(
+    architecture: Architecture, weights: Mapping[str, Tensor], kind: type[N] = Network
+) -> N:
+    """Return the network with given weights, in eval mode, on the CPU.
+
+    Memory is taken only once the weights are seen to fit.
 
     Raises:
-        InputError: If names, shapes or types are not exactly those of the network's state.
+        InputError: If names, shapes or types are not exactly those of the network's state, or it
+            has tables beside it, made anew, that are too large.
     """
-    state = network.state_dict()
+    with torch.device("meta"):
+        outline = kind(architecture)
+    state = outline.state_dict()
+    _check_fit(state, weights)
+    made = sum(each.nbytes for name, each in outline.named_buffers() if name not in state)
+    if made > _MOST_MADE:
+        raise InputError(
+            f"the tables that a network makes must take at most {_MOST_MADE / 1e9:.1f} GB, but "
+            f"take {made / 1e9:.1f} GB"
+        )
+    network = fresh_network(architecture, 0, kind)
+    network.load_state_dict(weights)
+    return network
+
+
+def _check_fit(state: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
     rule = "the weights must fit the architecture, but"
     if missing := state.keys() - weights.keys():
         raise InputError(f"{rule} lack {_few(missing)}")
@@ -37,7 +63,6 @@ def put_weights(network: Network, weights: Mapping[str, Tensor]) -> None:
         needed, given = _form(tensor), _form(weights[name])
         if needed != given:
             raise InputError(f"{rule} {name!r} is {given} and must be {needed}")
-    network.load_state_dict(weights)
 
 
 def _form(tensor: Tensor) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...search_space.architecture import Architecture
-from ...search_space.base import TokenMixer
 from ...search_space.errors import InputError
 from ...search_space.network import Network
 from ...search_space.shapes import Shape
@@ -39,21 +39,21 @@ class OnnxFile(ModelFormat):
     folded = True
 
     def refuses(self, architecture: Architecture) -> str | None:
-        """Every token mixer must be exportable."""
+        """Every component must be exportable."""
         for part in architecture.parts():
-            mixer = part.component
-            if isinstance(mixer, TokenMixer) and not mixer.traits.exportable:
-                return f"token mixers must be exportable to ONNX, but {mixer.name} is not"
+            component = part.component
+            if not component.exportable():
+                return f"a {component.kind} must be exportable to ONNX, but {component.name} is not"
         return bound_mixer(architecture) if self.any_resolution else None
 
-    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+    def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Trace the network and return the file's contents."""
         from onnx.helper import set_model_props
 
         model = _trace(network.folded(), self.any_resolution)
         _tidy(model)
         set_model_props(model, dict(header))
-        return model.SerializeToString()
+        return {"": model.SerializeToString()}
 
     def open(self, path: Path) -> Opened:
         """Check the file and make a session of ONNX Runtime."""
@@ -82,7 +82,13 @@ class OnnxFile(ModelFormat):
 
         # The exporter folds norms into convolutions and merges equal tensors, so that the file
         # holds neither the network's weights nor their number.
-        return Opened(run=run, weights={}, parameters=None, macs=count_macs(model, _input(model)))
+        return Opened(
+            run=run,
+            weights={},
+            parameters=None,
+            macs=count_macs(model, _input(model)),
+            stored=sum(prod(tensor.dims) for tensor in model.graph.initializer),
+        )
 
 
 def _input(model: "ModelProto") -> Shape:

@@ -41,7 +41,11 @@ class Proof:
     """Trainable parameters, counted again in the file; none where it does not tell them apart."""
     macs: int | None
     """Multiply-adds of convolutions and matrix products for one image, counted again in the file;
-    none where it holds no graph, or an operation that is not counted."""
+    none where it holds an operation that is not counted."""
+    stored: int | None
+    """Numbers in the file's tensors, where it does not tell parameters apart."""
+    folded: bool
+    """Whether the file holds the form that is run, not the one that is trained."""
     size: int
     """Size of the file in bytes."""
     latency_ratio: float
@@ -99,6 +103,8 @@ def prove(
         agreement=sum(counted) / len(counted),
         parameters=opened.parameters,
         macs=opened.macs,
+        stored=opened.stored,
+        folded=model_format.folded,
         size=path.stat().st_size,
         latency_ratio=_latency_ratio(folded, opened),
     )
@@ -169,7 +175,7 @@ def _compare_counts(
     form = folded if model_format.folded else network
     counts = (
         ("parameters", opened.parameters, lambda: count_parameters(form)),
-        ("multiply-adds", opened.macs, lambda: count_macs(folded, size)),
+        ("multiply-adds", opened.macs, lambda: count_macs(form, size)),
     )
     for what, counted, count in counts:
         if counted is not None and counted != (expected := count()):

@@ -33,7 +33,7 @@ class Pt2File(ModelFormat):
         """Its mixers must not be bound to a resolution where any is wanted."""
         return bound_mixer(architecture) if self.any_resolution else None
 
-    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+    def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Trace the network and return the file's contents."""
         buffer = io.BytesIO()
         with quiet():
@@ -42,7 +42,7 @@ class Pt2File(ModelFormat):
                 buffer,
                 extra_files={_HEADER: json.dumps(dict(header))},
             )
-        return buffer.getvalue()
+        return {"": buffer.getvalue()}
 
     def open(self, path: Path) -> Opened:
         """Load the program."""

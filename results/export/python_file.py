@@ -1,6 +1,7 @@
 """Python: readable source of exactly the parts that a network has, which needs torch alone."""
 
 import ast
+import hashlib
 import textwrap
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,12 @@ from ...search_space.parts import IMAGE, Part
 from ...search_space.residuals import Sum
 from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
-from .proof import count_parameters
+from .header import read_facts, read_header
+from .preparation import Preparation
+from .proof import count_macs, count_parameters
 from .recorded import Arguments, recorded_network
 from .source import Sources
-from .weights import encode_weights
+from .weights import encode_weights, read_weights
 
 _WIDTH = 100
 
@@ -30,7 +33,7 @@ _HEAD = '''\
 
 An image classifier for {input} images and {classes} classes, written by nas-explorer
 (architecture {digest}). It needs torch alone: ``load()`` returns it with the
-weights of the file beside this one, ``Net()`` with fresh ones.
+weights of the file beside this one, ``Net()`` with fresh ones. {images}
 
 Its parts, and where they come from:
 
@@ -38,15 +41,37 @@ Its parts, and where they come from:
 """
 '''
 
+_PREPARED = "``prepare`` makes its input of an image."
+_NOT_STATED = "How its images are prepared is not stated."
+
+_PREPARE = '''\
+def prepare(images: torch.Tensor) -> torch.Tensor:
+    """Map images (B, C, H, W) of any size, values 0 to 255, to what the network takes.
+
+    The centre is cut out and scaled to {side}x{side}; then each channel is normalised.
+    """
+    rows, columns = images.shape[2:]
+    side = min(rows, columns)
+    top, left = (rows - side) // 2, (columns - side) // 2
+    x = images[:, :, top : top + side, left : left + side].float()
+    if side != {side}:
+        x = F.interpolate(x, ({side}, {side}), mode="{interpolation}", antialias=True)
+        x = x.round().clamp(0, 255)
+    mean, std = (torch.tensor(each, device=x.device).view(1, -1, 1, 1) for each in (MEAN, STD))
+    return (x - mean) / std
+'''
+
 _TAIL = '''\
 def load(weights: str | Path | None = None) -> "Net":
     """Return the network in eval mode, with the weights of a safetensors file.
 
     Args:
-        weights: The file; none: this file's name and ``.safetensors``.
+        weights: The file; none: this file's name and ``.safetensors``, with its checksum.
     """
     path = Path(f"{__file__}.safetensors") if weights is None else Path(weights)
     data = bytearray(path.read_bytes())
+    if weights is None and hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
+        raise ValueError(f"the weights must be those written with this file, but {path} has others")
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     types = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64, "BOOL": torch.bool}
@@ -67,15 +92,16 @@ class PythonFile(ModelFormat):
 
     name = "python"
     tolerance = 0.0
-    beside = ".safetensors"
 
-    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
-        """Return the source."""
-        return python_source(network.architecture).encode()
-
-    def encode_beside(self, network: Network, header: Mapping[str, str]) -> bytes:
-        """Return the weights."""
-        return encode_weights(network.state_dict(), header)
+    def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
+        """Return the source, and the weights beside it."""
+        weights = encode_weights(network.state_dict(), header)
+        source = python_source(
+            network.architecture,
+            weights_sha256=hashlib.sha256(weights).hexdigest(),
+            preparation=Preparation.of(read_facts(header)),
+        )
+        return {"": source.encode(), ".safetensors": weights}
 
     def open(self, path: Path) -> Opened:
         """Run the source and load the weights beside it."""
@@ -84,18 +110,26 @@ class PythonFile(ModelFormat):
             names: dict[str, Any] = {"__name__": "exported", "__file__": str(path)}
             exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
             network: nn.Module = names["load"]()
+            size = read_header(read_weights(path.with_name(f"{path.name}.safetensors"))[1]).input
         except Exception as error:  # whatever a source that is not the network's may raise
             raise ExportError(f"the source must load, but: {first_line(error)}") from error
         return Opened(
             run=network,
             weights=network.state_dict(),
             parameters=count_parameters(network),
-            macs=None,
+            macs=count_macs(network, size),
         )
 
 
-def python_source(architecture: Architecture) -> str:
+def python_source(
+    architecture: Architecture, *, weights_sha256: str, preparation: Preparation | None
+) -> str:
     """Return source that builds the network of ``architecture`` as the class ``Net``.
+
+    Args:
+        architecture: The network.
+        weights_sha256: SHA-256 of the file of weights beside the source.
+        preparation: What is done to an image before, where that is known.
 
     Raises:
         ExportError: If a module was made of what cannot be written as source.
@@ -103,6 +137,7 @@ def python_source(architecture: Architecture) -> str:
     network, made = recorded_network(architecture)
     sources = Sources(
         imports={
+            ("hashlib", ""),
             ("json", ""),
             ("torch", ""),
             ("pathlib", "Path"),
@@ -117,8 +152,28 @@ def python_source(architecture: Architecture) -> str:
         classes=architecture.classes,
         digest=architecture.digest[:12],
         papers="\n".join(_papers(architecture.parts())),
+        images=_NOT_STATED if preparation is None else _PREPARED,
     )
-    return "\n\n\n".join([f"{head}\n{sources.imported()}", *sources.segments, net, _TAIL])
+    constants = [f'WEIGHTS_SHA256 = "{weights_sha256}"']
+    functions = [_TAIL]
+    if preparation is not None:
+        sources.imports.add(("torch.nn", "functional as F"))
+        constants += _constants(preparation)
+        functions.insert(0, _PREPARE.format(**vars(preparation)))
+    top = f"{head}\n{sources.imported()}\n\n" + "\n".join(constants)
+    return "\n\n\n".join([top, *sources.segments, net, *functions])
+
+
+def _constants(preparation: Preparation) -> list[str]:
+    """Return what ``prepare`` subtracts and divides by, and the names of the classes."""
+    classes = [f"    {name!r}," for name in preparation.classes]
+    return [
+        f"MEAN = {preparation.mean}",
+        f"STD = {preparation.std}",
+        "CLASSES = (",
+        *classes,
+        ")",
+    ]
 
 
 def _papers(parts: Sequence[Part]) -> list[str]:

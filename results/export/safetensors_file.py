@@ -7,7 +7,7 @@ from ...search_space.errors import InputError
 from ...search_space.network import Network
 from .base import ExportError, ModelFormat, Opened
 from .load import load_model
-from .proof import count_parameters
+from .proof import count_macs, count_parameters
 from .weights import encode_weights
 
 
@@ -17,9 +17,9 @@ class SafetensorsFile(ModelFormat):
     name = "safetensors"
     tolerance = 0.0
 
-    def encode(self, network: Network, header: Mapping[str, str]) -> bytes:
+    def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Return the file's contents."""
-        return encode_weights(network.state_dict(), header)
+        return {"": encode_weights(network.state_dict(), header)}
 
     def open(self, path: Path) -> Opened:
         """Load the network."""
@@ -31,5 +31,5 @@ class SafetensorsFile(ModelFormat):
             run=network,
             weights=network.state_dict(),
             parameters=count_parameters(network),
-            macs=None,
+            macs=count_macs(network, network.architecture.input),
         )

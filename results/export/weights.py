@@ -1,6 +1,7 @@
 """Weights in safetensors files: nothing in them is ever executed, and damage is noticed."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +16,25 @@ from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import first_line
 from .files import replacing
-from .header import make_header
+from .header import MARK, make_header
 
 _log = logging.getLogger(__name__)
 
-CHECKSUM = "weights_sha256"
-"""Key of the header under which the weights' checksum is found."""
+CHECKSUM = "sha256"
+"""Key of the header under which the checksum of the rest of it and of the weights is found."""
+
+_OF_WEIGHTS = "weights_sha256"
+"""The key in files that searches kept when the checksum was of the weights alone."""
 
 
-def checksum(weights: Mapping[str, Tensor]) -> str:
-    """Return SHA-256 over names, types, shapes and values, 64 hexadecimal digits."""
+def checksum(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+    """Return SHA-256, 64 hexadecimal digits.
+
+    It is taken over the header, and over the names, types, shapes and values of the weights.
+    """
     state = hashlib.sha256()
+    if header:
+        state.update(json.dumps(dict(header), sort_keys=True).encode())
     for name, tensor in sorted(weights.items()):
         state.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
         state.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -39,7 +48,8 @@ def encode_weights(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> 
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in weights.items()
     }
-    return save(own, {"format": "pt", **header, CHECKSUM: checksum(own)})
+    told = {"format": "pt", **header}
+    return save(own, {**told, CHECKSUM: checksum(own, told)})
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -61,7 +71,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the weights, on the CPU, and the header that ``save_weights`` wrote.
 
     Raises:
-        InputError: If there is no such file, or it is cut off, damaged or something else.
+        InputError: If there is no such file, it is cut off, damaged or something else, or it does
+            not have its checksum.
     """
     rule = f"a file of weights must be a whole safetensors file, but got {str(path)!r}"
     try:
@@ -71,8 +82,15 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (SafetensorError, OSError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"{rule}: {reason}") from error
-    if CHECKSUM in header and header[CHECKSUM] != checksum(weights):
-        raise InputError(f"{rule}: its weights do not have its checksum")
+    rest = {key: text for key, text in header.items() if key != CHECKSUM}
+    if CHECKSUM in header:
+        whole = header[CHECKSUM] == checksum(weights, rest)
+    elif header.get(MARK) == "1" and _OF_WEIGHTS in header:
+        whole = header[_OF_WEIGHTS] == checksum(weights, {})
+    else:
+        raise InputError(f"{rule}: it has no checksum, as files of nas-explorer have")
+    if not whole:
+        raise InputError(f"{rule}: it does not have its checksum")
     return weights, header
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -74,13 +75,21 @@ def test_from_search_to_file(folder, capsys):
 
     capsys.readouterr()
     assert run(["export", number, "-o", "model.safetensors"]) == 0
-    assert "short schedule" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "short schedule" in told
+    for what, name in (("Parameters", "params"), ("Multiply-adds", "macs")):
+        count = f"{front[0]['measurements'][name]['value']:,}"
+        assert f"{what}: {count} recorded, {count} recounted in the file\n" in told
     from nas_explorer.results import load_model
 
     assert load_model(folder / "model.safetensors").architecture.digest == front[0]["digest"]
 
     card = (folder / "model.safetensors.md").read_text()
     assert "accuracy on the validation split again" in card and "\n- mean: [" in card
+    assert re.search(r"\n- accuracy: [\d.]+ % \[[\d.]+, [\d.]+\] \(95 % interval\)\n", card)
+    assert re.search(r"\n- macs: [\d,]+ MAC\n", card)
+    told = json.loads((folder / "model.json").read_text())["metadata"]["measurements"]["latency"]
+    assert told["unit"] == "ms" and told["low"] <= told["value"] <= told["high"]
     spoil_the_weights(folder, front[0]["digest"])
     assert run(["export", number, "-o", "spoilt.safetensors"]) == 1
     assert "must have its recorded accuracy, but have" in capsys.readouterr().err

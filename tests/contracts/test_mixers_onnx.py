@@ -4,7 +4,6 @@ refused in one line. Fed from the table."""
 from pathlib import Path
 
 import pytest
-import torch
 from nas_explorer.results.export import export_model
 from nas_explorer.results.export.networks import fresh_network
 from nas_explorer.results.export.proof import count_macs
@@ -19,9 +18,10 @@ from nas_explorer.search_space.norms import NoNorm
 from nas_explorer.search_space.residuals import NoResidual
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import PatchStem
-from torch import Tensor
 
-EXPORTABLE = {name: cls for name, cls in MIXERS.items() if cls.traits.exportable}
+from ..helpers import names, trained
+
+EXPORTABLE = {name: cls for name, cls in MIXERS.items() if cls.exportable()}
 
 
 def around(mixer: TokenMixer) -> Architecture:
@@ -36,17 +36,6 @@ def around(mixer: TokenMixer) -> Architecture:
         stages=(Stage(width=32, depth=1, blocks=(block,)),),
         head=PooledHead(norm=NoNorm()),
     )
-
-
-def trained(architecture: Architecture) -> dict[str, Tensor]:
-    """Weights of which none is where it starts, as after a training."""
-    generator = torch.Generator().manual_seed(7)
-    return {
-        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
-    }
 
 
 @pytest.mark.slow
@@ -65,11 +54,11 @@ def test_exportable_mixers_run_in_onnx_with_equal_outputs(
 
 def test_other_mixers_are_refused_in_one_line(tmp_path: Path) -> None:
     for cls in MIXERS.values():
-        if not cls.traits.exportable:
+        if not cls.exportable():
             with pytest.raises(InputError) as caught:
                 export_model(
                     around(cls()), tmp_path / "net.onnx", weights=None, metadata={}, seed=0
                 )
-            message = f"token mixers must be exportable to ONNX, but {cls.name} is not"
+            message = f"a token mixer must be exportable to ONNX, but {cls.name} is not"
             assert str(caught.value) == message
-            assert list(tmp_path.iterdir()) == []
+            assert names(tmp_path) == []

@@ -12,8 +12,8 @@ from urllib.request import urlopen
 import pytest
 from nas_explorer.cli.dashboard import address
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
-from nas_explorer.results.dashboard.candidate_part import ENDINGS
 from nas_explorer.results.dashboard.view import Page, View
+from nas_explorer.results.export.files import ENDINGS
 from nas_explorer.search_space.errors import InputError
 
 # Taking home ------------------------------------------------------------------------------------

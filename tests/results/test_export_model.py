@@ -3,20 +3,24 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nas_explorer.results
 import pytest
 import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
-from nas_explorer.results.export.networks import fresh_network
-from nas_explorer.results.export.proof import prove
+from nas_explorer.results.export.header import make_header
+from nas_explorer.results.export.networks import fresh_network, trained_network
+from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
+from nas_explorer.results.export.weights import read_weights, save_weights
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.levit import LevitAttention
 from nas_explorer.search_space.mixers.trivial import RandomMixing
 from nas_explorer.search_space.norms import BatchNorm
 from nas_explorer.search_space.shapes import Shape
@@ -24,6 +28,10 @@ from nas_explorer.search_space.stems import PatchStem
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from ..helpers import names, trained
+
+T = TypeVar("T")
 
 # The random mixer is a buffer, batch norm has one that is an integer.
 TINY = Architecture(
@@ -38,17 +46,6 @@ TINY = Architecture(
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def trained(architecture: Architecture = TINY) -> dict[str, Tensor]:
-    """Weights as a training would leave them: none equal, batch norm's statistics too."""
-    generator = torch.Generator().manual_seed(7)
-    return {
-        name: tensor + 0.5 * torch.rand(tensor.shape, generator=generator)
-        if tensor.is_floating_point()
-        else tensor + 3
-        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
-    }
-
-
 def export(path: Path, **changes: Any) -> Proof:
     return export_model(TINY, path, **{"weights": None, "metadata": {}, "seed": 0, **changes})
 
@@ -58,8 +55,9 @@ def header(path: Path) -> dict[str, str]:
         return file.metadata()
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
+def told(path: Path) -> dict[str, str]:
+    """What the header says, without what is made with the weights."""
+    return {key: text for key, text in header(path).items() if key not in ("sha256", "format")}
 
 
 def scores(network: torch.nn.Module) -> Tensor:
@@ -68,7 +66,7 @@ def scores(network: torch.nn.Module) -> Tensor:
 
 
 def test_loading_back_gives_the_same_scores(tmp_path: Path) -> None:
-    weights = trained()
+    weights = trained(TINY)
     proof = export(tmp_path / "net.safetensors", weights=weights)
     loaded = load_model(tmp_path / "net.safetensors")
     source = TINY.build().eval()
@@ -79,7 +77,8 @@ def test_loading_back_gives_the_same_scores(tmp_path: Path) -> None:
     assert (proof.format, proof.inputs, proof.absolute, proof.relative) == ("safetensors", 10, 0, 0)
     assert proof.agreement == 1
     assert proof.parameters == sum(p.numel() for p in source.parameters())
-    assert proof.macs is None
+    assert proof.macs == count_macs(source, TINY.input)
+    assert proof.stored is None and not proof.folded
     assert proof.size == (tmp_path / "net.safetensors").stat().st_size
 
 
@@ -107,9 +106,9 @@ def test_the_file_says_where_its_weights_come_from(tmp_path: Path) -> None:
         "training": "untrained",
         "seed": 3,
     }
-    export(path, weights=trained(), metadata={"training": "5 epochs"})
+    export(path, weights=trained(TINY), metadata={"training": "5 epochs"})
     assert json.loads(header(path)["metadata"]) == {"training": "5 epochs"}
-    export(path, weights=trained())
+    export(path, weights=trained(TINY))
     assert json.loads(header(path)["metadata"]) == {"training": "not stated"}
 
 
@@ -167,8 +166,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(
     assert names(tmp_path) == ["net.json", "net.safetensors", "net.safetensors.md"]
 
 
-def without(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: tensor for key, tensor in weights.items() if key != name}
+def without(name: str, items: dict[str, T]) -> dict[str, T]:
+    return {key: each for key, each in items.items() if key != name}
 
 
 BIAS = "head.classifier.bias"
@@ -187,23 +186,15 @@ BIAS = "head.classifier.bias"
 def test_weights_that_do_not_fit_are_refused(
     tmp_path: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], message: str
 ) -> None:
-    weights = change(trained())
+    weights = change(trained(TINY))
     with pytest.raises(InputError, match=f"must fit the architecture, but .*{message}"):
         export(tmp_path / "net.safetensors", weights=weights)
     assert names(tmp_path) == []
 
     export(tmp_path / "net.safetensors")
-    kept = without("weights_sha256", header(tmp_path / "net.safetensors"))  # type: ignore[arg-type]
-    save_file(weights, tmp_path / "changed.safetensors", metadata=kept)  # type: ignore[arg-type]
+    save_weights(tmp_path / "changed.safetensors", weights, told(tmp_path / "net.safetensors"))
     with pytest.raises(InputError, match=f"'.*changed.*': .*must fit .*{message}"):
         load_model(tmp_path / "changed.safetensors")
-
-
-def rewrite(path: Path, **changes: str) -> None:
-    """Write the file anew with another header."""
-    with safe_open(path, framework="pt") as file:
-        weights = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    save_file(weights, path, metadata={**header(path), **changes})
 
 
 def test_a_header_that_does_not_hold_is_refused(tmp_path: Path) -> None:
@@ -215,21 +206,51 @@ def test_a_header_that_does_not_hold_is_refused(tmp_path: Path) -> None:
         "digest .* must be": {"architecture": json.dumps(wider)},
         "must describe its architecture, but: .*must be a mapping": {"architecture": "7"},
         "must describe its architecture, but: ": {"architecture": "{"},
-        "version of a model file must be 1, but is '2'": {"nas_explorer": "2"},
-        "checksum": {"weights_sha256": "0" * 64},
+        "version of a model file must be 2, but is '1'": {"nas_explorer": "1"},
+        "metadata of a model file must be a JSON object": {"metadata": "[]"},
     }
+    weights = read_weights(path)[0]
+    rest = told(path)
     for message, changes in cases.items():
-        export(path)
-        rewrite(path, **changes)
+        save_weights(path, weights, {**rest, **changes})
         with pytest.raises(InputError, match=message) as error:
             load_model(path)
         assert "\n" not in str(error.value)
         assert "net.safetensors" in str(error.value)
 
 
+@pytest.mark.parametrize("key", ["nas_explorer", "digest", "architecture", "metadata", "sha256"])
+def test_what_is_told_is_under_the_checksum(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "net.safetensors"
+    export(path, metadata={"licence": "MIT"})
+    weights, whole = read_weights(path)
+    save_file(weights, path, metadata={**whole, key: f"{whole[key]} "})
+    with pytest.raises(InputError, match="it does not have its checksum"):
+        load_model(path)
+    save_file(weights, path, metadata=without("sha256", whole))
+    with pytest.raises(InputError, match="it has no checksum"):
+        load_model(path)
+
+
+def test_a_header_that_asks_for_more_than_the_file_has_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    export(path)
+    wide = replace(TINY, stages=(replace(TINY.stages[0], width=500_000),))  # 1 TB
+    save_weights(path, read_weights(path)[0], {**told(path), **make_header(wide, {})})
+    with pytest.raises(InputError, match=r"must fit the architecture, but .* must be 500000"):
+        load_model(path)
+    block = MetaFormerBlock(mixer=LevitAttention())  # makes a table of places by places
+    stage = Stage(width=8, depth=1, blocks=(block,))
+    large = replace(TINY, input=Shape(3, 4096, 4096), stages=(stage,))
+    with torch.device("meta"):
+        weights = large.build().state_dict()
+    with pytest.raises(InputError, match=r"tables .* at most 4\.3 GB, but take 8796\.1 GB"):
+        trained_network(large, weights)
+
+
 def test_files_of_others_are_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.raises(InputError, match="written by nas-explorer, but names no architecture"):
+    with pytest.raises(InputError, match="it has no checksum, as files of nas-explorer have"):
         load_model(tmp_path / "other.safetensors")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "pickle.safetensors")
     (tmp_path / "empty.safetensors").touch()
@@ -250,10 +271,9 @@ def test_damage_is_noticed_wherever_it_is(tmp_path: Path) -> None:
         path.write_bytes(whole[:end])
         with pytest.raises(InputError):
             load_model(path)
-    start = 8 + int.from_bytes(whole[:8], "little")
-    for place in range(start, len(whole), 61):
+    for place in range(0, len(whole), 61):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(InputError, match="checksum"):
+        with pytest.raises(InputError, match="must be a whole safetensors file"):
             load_model(path)
 
 
@@ -279,13 +299,13 @@ def test_a_file_that_differs_is_refused_and_removed(
         safetensors_file, "encode_weights", lambda w, header: encode(tamper(w), header)
     )
     with pytest.raises(ExportError, match=r"differs by up to [\d.e-]+ \(relative .* of 10 images"):
-        export(tmp_path / "net.safetensors", weights=trained())
+        export(tmp_path / "net.safetensors", weights=trained(TINY))
     assert names(tmp_path) == []
 
 
 def test_weights_without_effect_on_the_scores_are_compared_too(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
-    weights = trained()
+    weights = trained(TINY)
     counter = "stages.0.blocks.0.norm1.num_batches_tracked"
     export(path, weights={**weights, counter: weights[counter] + 1})
     network = fresh_network(TINY, seed=0)
@@ -295,7 +315,7 @@ def test_weights_without_effect_on_the_scores_are_compared_too(tmp_path: Path) -
 
 
 def test_scores_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    weights = {**trained(), BIAS: torch.full((5,), float("nan"))}
+    weights = {**trained(TINY), BIAS: torch.full((5,), float("nan"))}
     with pytest.raises(ExportError, match="scores of the network must be finite, but 5 of 5"):
         export(tmp_path / "net.safetensors", weights=weights)
     assert names(tmp_path) == []

@@ -42,6 +42,8 @@ from nas_explorer.search_space.tables import TABLES
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from ..helpers import trained
+
 SMALL = Architecture(
     input=Shape(3, 8, 8),
     classes=5,
@@ -55,17 +57,6 @@ SMALL = Architecture(
     ),
     head=PooledHead(),
 )
-
-
-def trained(architecture: Architecture) -> dict[str, Tensor]:
-    """Weights as a training would leave them: none equal, batch norm's statistics too."""
-    generator = torch.Generator().manual_seed(7)
-    return {
-        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
-    }
 
 
 @dataclass

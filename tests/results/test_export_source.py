@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, python_file
 from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.preparation import Preparation
 from nas_explorer.results.export.proof import prove
 from nas_explorer.results.export.pt2_file import Pt2File
 from nas_explorer.results.export.python_file import PythonFile, python_source
@@ -28,7 +30,10 @@ from nas_explorer.search_space.residuals import LayerScaleResidual
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import ConvStem
 from nas_explorer.search_space.tables import TABLES
+from PIL import Image
 from torch import Tensor, nn
+
+from ..helpers import names, trained
 
 TINY = Architecture(
     input=Shape(3, 8, 8),
@@ -50,23 +55,9 @@ TINY = Architecture(
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def trained(architecture: Architecture) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    return {
-        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
-        if tensor.is_floating_point() and not tensor.is_complex()
-        else tensor
-        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
-    }
-
-
 def export(path: Path, **changes: Any) -> Proof:
     values = {"weights": trained(TINY), "metadata": {}, "seed": 0, **changes}
     return export_model(TINY, path, **values)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
 
 
 def with_component(component: Component) -> Architecture:
@@ -97,16 +88,20 @@ def components() -> Iterator[Any]:
             yield pytest.param(cls(), id=f"{cls.kind}-{cls.name}".replace(" ", "_"))
 
 
-def run(source: str) -> dict[str, Any]:
-    space: dict[str, Any] = {"__name__": "exported"}
-    exec(compile(source, "exported.py", "exec"), space)
+def source_of(architecture: Architecture) -> str:
+    return python_source(architecture, weights_sha256="", preparation=None)
+
+
+def run(source: str, path: Path = Path("exported.py")) -> dict[str, Any]:
+    space: dict[str, Any] = {"__name__": "exported", "__file__": str(path)}
+    exec(compile(source, str(path), "exec"), space)
     return space
 
 
 @pytest.mark.parametrize("component", components())
 def test_the_source_of_every_component_computes_the_same(component: Component) -> None:
     architecture = with_component(component)
-    source = python_source(architecture)
+    source = source_of(architecture)
     assert "nas_explorer" not in source and len(max(source.splitlines(), key=len)) < 140
     weights = trained(architecture)
     network = fresh_network(architecture, seed=0)
@@ -138,9 +133,54 @@ def test_the_source_runs_where_there_is_torch_alone(tmp_path: Path) -> None:
 
 
 def test_the_source_names_the_papers_of_its_parts_and_of_no_other() -> None:
-    source = python_source(TINY)
+    source = source_of(TINY)
     assert "MobileNetV2" in source and "Vaswani" in source
     assert "InceptionNeXt" not in source
+
+
+def test_the_source_prepares_images_as_the_training_did(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    preparation = Preparation(
+        side=8,
+        interpolation="bicubic",
+        mean=(100.0, 110.0, 120.5),
+        std=(50.0, 60.0, 70.0),
+        classes=("a 'quoted' one", '"""\nimport os', "\\", "é", "e"),
+    )
+    export(path, metadata={"preparation": preparation.to_json()})
+    net = run(path.read_text(), path)
+    assert net["CLASSES"] == preparation.classes
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (preparation.mean, preparation.std))
+    assert torch.equal(net["prepare"](images), (images.float() - mean) / std)
+    long = torch.randint(0, 256, (31, 21, 3), dtype=torch.uint8)
+    middle = Image.fromarray(long[5:26].numpy()).resize((8, 8), Image.Resampling.BICUBIC)
+    expected = (torch.from_numpy(np.array(middle)).permute(2, 0, 1).float() - mean) / std
+    found = net["prepare"](long.permute(2, 0, 1)[None])[0]
+    assert (found - expected).abs().max() < 1.1 / 50  # a step of a pixel: Pillow computes in ints
+    assert "prepare" not in source_of(TINY).split('"""')[2]
+
+
+def test_a_preparation_that_is_not_told_wholly_is_none() -> None:
+    whole = Preparation(side=8, interpolation="bilinear", mean=(1.0,), std=(2.0,), classes=("a",))
+    told = whole.to_json()
+    assert Preparation.of({"preparation": json.loads(json.dumps(told))}) == whole
+    for facts in ({}, {"preparation": "not stated"}, {"preparation": {**told, "mean": "high"}}):
+        assert Preparation.of(facts) is None
+    assert Preparation.of({"preparation": {**told, "interpolation": "'); import os"}}) is None
+
+
+def test_the_source_refuses_other_weights_than_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    export(path)
+    net = run(path.read_text(), path)
+    beside = tmp_path / "net.py.safetensors"
+    net["load"]()
+    before = beside.read_bytes()
+    beside.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    with pytest.raises(ValueError, match=r"must be those written with this file, but .* others"):
+        net["load"]()
+    assert isinstance(net["load"](beside), nn.Module)  # weights of one's own, by their name
 
 
 def swap(text: str, one: str, other: str) -> str:
@@ -160,9 +200,14 @@ def swap(text: str, one: str, other: str) -> str:
 def test_a_source_that_differs_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tamper: Any
 ) -> None:
-    source = tamper(python_source(TINY))
-    assert source != python_source(TINY)
-    monkeypatch.setattr(python_file, "python_source", lambda architecture: source)
+    write = python_file.python_source
+
+    def tampered(*arguments: Any, **named: Any) -> str:
+        whole = write(*arguments, **named)
+        assert tamper(whole) != whole
+        return tamper(whole)
+
+    monkeypatch.setattr(python_file, "python_source", tampered)
     with pytest.raises(ExportError, match=r"differs by up to|must load, but") as error:
         export(tmp_path / "net.py")
     assert "\n" not in str(error.value)

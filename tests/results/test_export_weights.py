@@ -8,9 +8,11 @@ import torch
 from nas_explorer.results import load_model
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.export import files
+from nas_explorer.results.export.header import make_header
 from nas_explorer.results.export.networks import fresh_network
 from nas_explorer.results.export.weights import WeightsFolder, checksum, read_weights, save_weights
 from nas_explorer.search_space.errors import InputError
+from safetensors.torch import save_file
 from torch import Tensor
 
 WEIGHTS = {
@@ -36,17 +38,35 @@ def test_what_is_saved_is_read(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["w.safetensors"]
 
 
-def test_the_checksum_is_of_names_types_shapes_and_values() -> None:
+def test_the_checksum_is_of_header_names_types_shapes_and_values() -> None:
     weights: dict[str, Tensor] = {"a": torch.arange(6.0), "b": torch.zeros(2)}
     same = {"b": torch.zeros(2), "a": torch.arange(6.0)}
-    assert checksum(weights) == checksum(same)
+    told = {"a": "1", "b": "2"}
+    assert checksum(weights, told) == checksum(same, {"b": "2", "a": "1"})
+    assert checksum(weights, told) != checksum(weights, {"a": "2", "b": "1"})
     others: list[dict[str, Tensor]] = [
         {"a": weights["a"], "c": weights["b"]},
         {"a": weights["a"].reshape(2, 3), "b": weights["b"]},
         {"a": weights["a"], "b": torch.zeros(2, dtype=torch.int32)},
         {"a": weights["a"] + 1, "b": weights["b"]},
     ]
-    assert len({checksum(weights), *map(checksum, others)}) == 5
+    assert len({checksum(each, told) for each in (weights, *others)}) == 5
+
+
+def test_weights_kept_when_the_checksum_was_of_them_alone_are_read_not_loaded(
+    tmp_path: Path, make_candidate: "type[Candidate]"
+) -> None:
+    architecture = make_candidate(0).architecture  # type: ignore[call-arg]
+    weights = fresh_network(architecture, seed=5).state_dict()
+    header = {**make_header(architecture, {}), "nas_explorer": "1"}
+    path = tmp_path / "old.safetensors"
+    save_file(weights, path, {**header, "weights_sha256": checksum(weights, {})})
+    assert read_weights(path)[0].keys() == weights.keys()
+    with pytest.raises(InputError, match="version of a model file must be 2, but is '1'"):
+        load_model(path)
+    save_file(weights, path, {**header, "weights_sha256": "0" * 64})
+    with pytest.raises(InputError, match="it does not have its checksum"):
+        read_weights(path)
 
 
 def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""What tests of several folders do alike."""
+
+from pathlib import Path
+
+import torch
+import torch.utils.flop_counter  # takes a second, which would be some test's
+from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.search_space.architecture import Architecture
+from torch import Tensor
+
+
+def trained(architecture: Architecture) -> dict[str, Tensor]:
+    """Weights as a training would leave them: none equal, batch norm's statistics too."""
+    generator = torch.Generator().manual_seed(7)
+    return {
+        name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
+        if tensor.is_floating_point()
+        else tensor + 3 * name.endswith("num_batches_tracked")
+        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
+    }
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the files in a folder."""
+    return sorted(each.name for each in folder.iterdir())
