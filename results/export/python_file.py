@@ -24,67 +24,10 @@ from .preparation import Preparation
 from .proof import count_macs, count_parameters
 from .recorded import Arguments, recorded_network
 from .source import Sources
+from .source_texts import HEAD, NOT_STATED, PREPARE, PREPARED, TAIL, preparation_constants
 from .weights import encode_weights, read_weights
 
 _WIDTH = 100
-
-_HEAD = '''\
-"""{summary}
-
-An image classifier for {input} images and {classes} classes, written by nas-explorer
-(architecture {digest}). It needs torch alone: ``load()`` returns it with the
-weights of the file beside this one, ``Net()`` with fresh ones. {images}
-
-Its parts, and where they come from:
-
-{papers}
-"""
-'''
-
-_PREPARED = "``prepare`` makes its input of an image."
-_NOT_STATED = "How its images are prepared is not stated."
-
-_PREPARE = '''\
-def prepare(images: torch.Tensor) -> torch.Tensor:
-    """Map images (B, C, H, W) of any size, values 0 to 255, to what the network takes.
-
-    The centre is cut out and scaled to {side}x{side}; then each channel is normalised.
-    """
-    rows, columns = images.shape[2:]
-    side = min(rows, columns)
-    top, left = (rows - side) // 2, (columns - side) // 2
-    x = images[:, :, top : top + side, left : left + side].float()
-    if side != {side}:
-        x = F.interpolate(x, ({side}, {side}), mode="{interpolation}", antialias=True)
-        x = x.round().clamp(0, 255)
-    mean, std = (torch.tensor(each, device=x.device).view(1, -1, 1, 1) for each in (MEAN, STD))
-    return (x - mean) / std
-'''
-
-_TAIL = '''\
-def load(weights: str | Path | None = None) -> "Net":
-    """Return the network in eval mode, with the weights of a safetensors file.
-
-    Args:
-        weights: The file; none: this file's name and ``.safetensors``, with its checksum.
-    """
-    path = Path(f"{__file__}.safetensors") if weights is None else Path(weights)
-    data = bytearray(path.read_bytes())
-    if weights is None and hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
-        raise ValueError(f"the weights must be those written with this file, but {path} has others")
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    types = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64, "BOOL": torch.bool}
-    state = {}
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            first, last = (start + offset for offset in tensor["data_offsets"])
-            flat = torch.frombuffer(data[first:last], dtype=types[tensor["dtype"]])
-            state[name] = flat.reshape(tensor["shape"])
-    net = Net()
-    net.load_state_dict(state)
-    return net.eval()
-'''
 
 
 class PythonFile(ModelFormat):
@@ -146,34 +89,22 @@ def python_source(
     )
     writer = _Writer(sources=sources, made=made)
     net = writer.net(network)
-    head = _HEAD.format(
+    head = HEAD.format(
         summary=architecture.outline(),
         input="x".join(map(str, architecture.input)),
         classes=architecture.classes,
         digest=architecture.digest[:12],
         papers="\n".join(_papers(architecture.parts())),
-        images=_NOT_STATED if preparation is None else _PREPARED,
+        images=NOT_STATED if preparation is None else PREPARED,
     )
     constants = [f'WEIGHTS_SHA256 = "{weights_sha256}"']
-    functions = [_TAIL]
+    functions = [TAIL]
     if preparation is not None:
         sources.imports.add(("torch.nn", "functional as F"))
-        constants += _constants(preparation)
-        functions.insert(0, _PREPARE.format(**vars(preparation)))
+        constants += preparation_constants(preparation)
+        functions.insert(0, PREPARE.format(**vars(preparation)))
     top = f"{head}\n{sources.imported()}\n\n" + "\n".join(constants)
     return "\n\n\n".join([top, *sources.segments, net, *functions])
-
-
-def _constants(preparation: Preparation) -> list[str]:
-    """Return what ``prepare`` subtracts and divides by, and the names of the classes."""
-    classes = [f"    {name!r}," for name in preparation.classes]
-    return [
-        f"MEAN = {preparation.mean}",
-        f"STD = {preparation.std}",
-        "CLASSES = (",
-        *classes,
-        ")",
-    ]
 
 
 def _papers(parts: Sequence[Part]) -> list[str]:
