@@ -5,7 +5,6 @@ by a crash is skipped; several processes may write at once, since each line is o
 of the file. Failing to use it is logged and never fatal.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -13,18 +12,17 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ...search_space.shapes import Shape
 from .value import COLUMNS, Row
+from .version import counting_version
 
 if TYPE_CHECKING:
     from ...search_space.base import Component
 
 _LOG = logging.getLogger(__name__)
-_LOADED = time.time()
 _KEPT_DAYS = 30
 
 
@@ -39,30 +37,6 @@ def cache_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "nas-explorer"
-
-
-def _sources() -> list[Path]:
-    """Return the files that costs depend on: the components' and these."""
-    here = Path(__file__).parent
-    folders = (here.parents[1] / "search_space", here)
-    return sorted(path for folder in folders for path in folder.rglob("*.py"))
-
-
-def code_version() -> str | None:
-    """Return a digest of all code that costs depend on; none where that cannot be known.
-
-    It cannot where the sources are not there, or changed since they were loaded. So a changed
-    component is never served what was counted before.
-    """
-    sources = _sources()
-    if not sources:
-        return None
-    digest = hashlib.sha256(f"{version('torch')} {COLUMNS}".encode())
-    for path in sources:
-        if path.stat().st_mtime > _LOADED:
-            return None
-        digest.update(f"\n{path.name}\n".encode() + path.read_bytes())
-    return digest.hexdigest()[:32]
 
 
 def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | None) -> str | None:
@@ -90,9 +64,9 @@ class DiskCache:
         self._file: Path | None = None
         self._rows: dict[str, Row] = {}
         try:
-            code = code_version()
-            if code is not None:
-                self._file = folder / f"costs-{code}.jsonl"
+            counted = counting_version()
+            if counted is not None:
+                self._file = folder / f"costs-{counted}.jsonl"
                 self._rows = _read(self._file)
         except OSError as error:
             self._give_up(error)

@@ -17,8 +17,9 @@ import numpy as np
 from ...search_space.presets import preset_text, presets
 from ...search_space.shapes import Shape
 from ...search_space.step_table import StepTable, from_arrays, to_arrays
-from .cache import cache_folder, code_version, remove_old
+from .cache import cache_folder, remove_old
 from .value import EXACT_METRICS
+from .version import counting_version
 
 _LOG = logging.getLogger(__name__)
 
@@ -88,12 +89,12 @@ def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
     try:
         known = name_or_file in presets()
         text = preset_text(name_or_file) if known else Path(name_or_file).read_text("utf-8")
-        code = code_version()
+        counted = counting_version()
     except (OSError, EOFError, ValueError):
         return None
-    if code is None:
+    if counted is None:
         return None
-    key = json.dumps([code, name_or_file, text, *bound_to])
+    key = json.dumps([counted, name_or_file, text, *bound_to])
     return cache_folder() / f"steps-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 

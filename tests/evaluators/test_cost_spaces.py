@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nas_explorer.evaluators.cost import cache, spaces
+from nas_explorer.evaluators.cost import spaces, version
 from nas_explorer.evaluators.cost.spaces import CostedSpace, costed_space
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
 from nas_explorer.search_space.errors import InputError
@@ -27,7 +27,7 @@ head: pooled
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "_LOADED", time.time() + 60)  # sources edited while tests run
+    monkeypatch.setattr(version, "LOADED", time.time() + 60)  # sources edited while tests run
     return tmp_path / "cache"
 
 
