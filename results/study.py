@@ -53,7 +53,7 @@ _HOLDER = "nas:holder"
 _TRACEBACK_CHARACTERS = 20_000
 
 
-def _ours(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
+def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
     """Return the stored settings by study name, the study that was searched last first."""
     with storage_errors(url):
         found = [each for each in storage.get_all_studies() if _SETTINGS in each.system_attrs]
@@ -69,7 +69,7 @@ def list_studies(storage_url: str) -> list[str]:
     """
     storage = open_storage(storage_url, create=False)
     try:
-        return list(_ours(storage, storage_url))
+        return list(studies_of(storage, storage_url))
     finally:
         storage.engine.dispose()
 
@@ -121,11 +121,11 @@ class Study:
                 f"a study's name must be 1 to 200 printable characters, but got {name!r}"
             )
         storage = open_storage(storage_url, create=True)
-        if name not in _ours(storage, storage_url):
+        if name not in studies_of(storage, storage_url):
             try:
                 _create(storage, storage_url, name, settings)
             except optuna.exceptions.DuplicatedStudyError:  # or made by another just now
-                if name not in _ours(storage, storage_url):
+                if name not in studies_of(storage, storage_url):
                     raise InputError(
                         f"a study's name must not be that of a study of another program, "
                         f"but got {name!r}"
@@ -149,7 +149,7 @@ class Study:
             InputError: If there is no such study; the message lists those there are.
         """
         storage = open_storage(storage_url, create=False)
-        known = list(_ours(storage, storage_url))
+        known = list(studies_of(storage, storage_url))
         if not known:
             raise InputError(
                 f"storage must hold a study, but got {shown_url(storage_url)!r} with none"

@@ -1,6 +1,6 @@
 """What is done in the page, as changes of what is looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,26 @@ from .parallel import Axis, read_box
 from .source import Snapshot
 from .table_part import metric_names
 from .view import View
+
+
+def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
+    """Return what is looked at after what was done in a figure.
+
+    Args:
+        view: What was looked at.
+        axes: Returns the parallel axes.
+        done: What was done, as ``assets/dashboard.js`` tells it: ``what`` it was, ``scatter``,
+            ``parallel`` or ``click``, and what plotly tells of it.
+    """
+    match done:
+        case {"what": "scatter", "selected": {**selected}}:
+            return select(view, selected)
+        case {"what": "parallel", "selected": {**selected}}:
+            return drag(view, axes(), selected)
+        case {"what": "click", "candidate": int(number)}:
+            return replace(view, candidate=number)
+        case _:
+            return view
 
 
 def complete_view(view: View, snapshot: Snapshot) -> View:
@@ -40,16 +60,9 @@ def usual_scales(x: str, y: str) -> tuple[str, ...]:
     return tuple(axis for axis, name in (("x", x), ("y", y)) if is_count(name))
 
 
-def click(view: View, clicked: Mapping[str, Any] | None) -> View:
-    """Choose the candidate of the point that was clicked; published networks are none."""
-    points = (clicked or {}).get("points") or [{}]
-    number = points[0].get("customdata")
-    return replace(view, candidate=number) if isinstance(number, int) else view
-
-
-def select(view: View, selected: Mapping[str, Any] | None) -> View:
+def select(view: View, selected: Mapping[str, Any]) -> View:
     """Keep what a box or a line drawn in the scatter holds."""
-    for new in selection_filters(view, selected or {}):
+    for new in selection_filters(view, selected):
         view = replace(view, filters=with_filter(view.filters, new), start=0)
     return view
 
@@ -68,8 +81,8 @@ def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
     return []
 
 
-def drag(view: View, axes: Sequence[Axis], selected: Mapping[str, Any] | None) -> View:
+def drag(view: View, axes: Sequence[Axis], selected: Mapping[str, Any]) -> View:
     """Keep what a box drawn over parallel axes holds."""
-    for new in read_box(axes, selected or {}):
+    for new in read_box(axes, selected):
         view = replace(view, filters=with_filter(view.filters, new), start=0)
     return view

@@ -22,6 +22,7 @@ _PAGE = """<!doctype html>
 {%metas%}
 <title>{%title%}</title>
 {%favicon%}
+<link rel="preload" as="script" href="_dash-component-suites/plotly/package_data/plotly.min.js">
 {%css%}
 </head>
 <body>

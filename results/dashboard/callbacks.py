@@ -13,8 +13,8 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
 from ..storage import StorageError
-from .actions import click, drag, select
-from .pages import COMMON, FIGURES, OF_STUDY, TEXTS, TITLES, Reader, Sight
+from .actions import act
+from .pages import COMMON, FIGURES, OF_STUDY, TEXTS, Reader, Sight
 from .source import Source
 from .view import View
 
@@ -27,54 +27,38 @@ def register(app: Dash, source: Source) -> None:
     _look(app, source)
     app.clientside_callback(
         ClientsideFunction("nas", "fill"),
-        Output("texts", "modified_timestamp"),
-        Input("texts", "data"),
+        Output("contents", "modified_timestamp"),
+        Input("contents", "data"),
     )
 
 
 def _show(app: Dash, source: Source, reader: Reader) -> None:
-    figures = [name for made in FIGURES.values() for name in made]
-
     @app.callback(
-        output={
-            "search": Output("url", "search"),
-            "hidden": {page: Output(f"page-{page}", "hidden") for page in TITLES},
-            "filters": Output("filtering", "hidden"),
-            "figures": {name: Output(name, "figure") for name in figures},
-            "texts": Output("texts", "data"),
-        },
+        output={"search": Output("url", "search"), "contents": Output("contents", "data")},
         inputs={
             "query": Input("url", "search"),
-            "selected": Input("scatter", "selectedData"),
-            "clicked": Input("scatter", "clickData"),
-            "boxed": Input("parallel", "selectedData"),
+            "done": Input("done", "data"),
             "version": Input("version", "data"),
         },
     )
-    def show(
-        query: str | None, selected: Any, clicked: Any, boxed: Any, version: object
-    ) -> Mapping[str, Any]:
+    def show(query: str | None, done: Any, version: object) -> Mapping[str, Any]:
         """Show what the address says, after what was done in a figure."""
         cause = next(iter(ctx.triggered_prop_ids), "url.search")
         if cause == "url.search":
             source.look_again()
         at = reader.read(query)
-        done = {
-            "scatter.selectedData": lambda: select(at.view, selected),
-            "scatter.clickData": lambda: click(at.view, clicked),
-            "parallel.selectedData": lambda: drag(at.view, reader.axes(at.snapshot), boxed),
-        }
-        if brushed := cause in done:
-            view = done[cause]()
+        if brushed := cause == "done.data":
+            view = act(at.view, lambda: reader.axes(at.snapshot), done)
             if view == at.view:
                 raise PreventUpdate
             at = reader.read(view.to_query())
         return {
             "search": at.view.to_query() if brushed else no_update,
-            "hidden": {page: page != at.view.page for page in TITLES},
-            "filters": at.view.page == "candidate",
-            "figures": dict.fromkeys(figures, no_update) | _figures(at, brushed=brushed),
-            "texts": {n: make(at) for n, make in {**COMMON, **TEXTS[at.view.page]}.items()},
+            "contents": {
+                "page": at.view.page,
+                "figures": _figures(at, brushed=brushed),
+                "texts": {n: make(at) for n, make in {**COMMON, **TEXTS[at.view.page]}.items()},
+            },
         }
 
 

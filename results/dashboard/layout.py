@@ -5,8 +5,6 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from .theme import CONFIG, EMPTY
-
 
 def aria(**given: str) -> dict[str, Any]:
     """Return attributes for those who hear the page: ``label="..."`` is ``aria-label``."""
@@ -15,8 +13,7 @@ def aria(**given: str) -> dict[str, Any]:
 
 def plot(name: str, height: int, label: str) -> Component:
     """Return the place of a figure, with what it shows in words."""
-    graph = dcc.Graph(id=name, figure=EMPTY, config=CONFIG, style={"height": height})
-    return html.Div(graph, className="plot", role="figure", **aria(label=label))
+    return html.Div(id=name, role="figure", style={"height": height}, **aria(label=label))
 
 
 def section(name: str, heading: str, *children: Component) -> Component:
@@ -38,7 +35,8 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
             dcc.Location(id="url", refresh=False),
             dcc.Interval(id="tick", interval=round(1000 * seconds)),
             dcc.Store(id="version", data=versions),
-            dcc.Store(id="texts"),
+            dcc.Store(id="contents"),
+            dcc.Store(id="done"),
             html.Header(
                 [
                     html.H1("nas dashboard"),
@@ -51,7 +49,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
                 [
                     html.Div(_filtering(), id="filtering"),
                     *(
-                        html.Div(contents, id=f"page-{name}", className="page", hidden=True)
+                        html.Div(contents, id=f"page-{name}", hidden=True)
                         for name, contents in (
                             ("explore", _explore()),
                             ("candidate", _candidate()),
@@ -74,12 +72,8 @@ def _filtering() -> list[Component]:
 
 
 def _candidate() -> list[Component]:
-    tall: dict[str, Any] = {"config": {**CONFIG, "responsive": False}, "responsive": False}
-    network = html.Div(
-        html.Div(dcc.Graph(id="network", figure=EMPTY, **tall), className="plot", role="figure"),
-        className="scroll",
-        **aria(label="The parts of the network and what each takes, a row for each block"),
-    )
+    parts = "The parts of the network and what each takes, a row for each block"
+    network = html.Div(plot("network", 0, parts), className="scroll")
     table = html.Details([html.Summary("as a table"), html.Div(id="parts")])
     return [
         html.Div(id="choice", className="controls", role="group", **aria(label="Candidates")),

@@ -131,7 +131,16 @@ def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
     """
     metrics = [axis.name for axis in axes if axis.labels is None]
     complete, mask = columns.comparable(metrics), kept(view.filters, columns)
+    row = None if view.candidate is None else columns.row(view.candidate)
+    chosen = row is not None and complete[row]
     figure = new_figure(
+        # Where only the picture and the boxes differ, the browser draws no more than these.
+        datarevision=f"{chosen and row} {hash(tuple(axes))}",
+        selectionrevision=" ".join(each.to_text() for each in view.filters),
+        images=[_image(_picture(columns, axes, complete, mask, metrics[0]), len(axes))]
+        if complete.any()
+        else [],
+        shapes=[box for each in view.filters for box in _outlines(axes, each)],
         margin={"l": 56, "r": 72, "t": 96, "b": 16},
         dragmode="select",
         hovermode=False,
@@ -150,25 +159,27 @@ def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
     )
     if not complete.any():
         return said(figure, "No candidate is complete yet.")
-    figure.add_layout_image(
-        source=_picture(columns, axes, complete, mask, metrics[0]),
-        xref="x",
-        yref="y",
-        x=0,
-        y=1,
-        sizex=len(axes) - 1,
-        sizey=1,
-        sizing="stretch",
-        layer="below",
-    )
     _add_axes(figure, axes)
-    figure.update_layout(shapes=[box for each in view.filters for box in _outlines(axes, each)])
-    row = None if view.candidate is None else columns.row(view.candidate)
-    if row is not None and complete[row]:
+    if chosen:
         line = heights(columns, axes, np.array([row]))[0]
         looks = {"color": ORANGE, "width": 3}
         figure.add_scatter(x=list(range(len(axes))), y=line, mode="lines", line=looks)
     return figure
+
+
+def _image(source: str, axes: int) -> dict[str, Any]:
+    """Return a picture that lies below so many axes."""
+    return {
+        "source": source,
+        "xref": "x",
+        "yref": "y",
+        "x": 0,
+        "y": 1,
+        "sizex": axes - 1,
+        "sizey": 1,
+        "sizing": "stretch",
+        "layer": "below",
+    }
 
 
 def _some(mask: Mask, most: int) -> NDArray[np.intp]:

@@ -23,7 +23,7 @@ Rows = NDArray[np.intp]
 Style = dict[str, Any]
 
 MANY = 2_000
-"""From so many points on they are drawn by WebGL."""
+"""From so many candidates on they are drawn by WebGL."""
 _SYMBOLS = (
     "circle",
     "square",
@@ -95,8 +95,11 @@ def scatter(
         clickmode="event",
         hovermode="closest",
         shapes=_outlines(view),
+        uirevision=f"{view.x} {view.y} {scales}",  # a zoom stays as long as the axes do
+        selectionrevision=" ".join(each.to_text() for each in view.filters),
     )
-    draw = _Draw(figure=figure, columns=columns, view=view)
+    many = len(drawn.shown) + len(drawn.context) > MANY
+    draw = _Draw(figure=figure, columns=columns, view=view, many=many)
     draw.points(drawn.context, "filtered out", {"color": GREY, "opacity": 0.25, "size": 4})
     draw.candidates(np.setdiff1d(drawn.shown, drawn.front, assume_unique=True))
     if "infeasible" in view.extras:
@@ -135,6 +138,7 @@ class _Draw:
     figure: go.Figure
     columns: Columns
     view: View
+    many: bool
 
     def points(
         self, rows: Rows, name: str, marker: Style, *, mode: str = "markers", **trace: Any
@@ -143,7 +147,8 @@ class _Draw:
         if not len(rows):
             return
         x, y = self.view.x, self.view.y
-        make = self.figure.add_scattergl if len(rows) > MANY else self.figure.add_scatter
+        gl = self.many and mode == "markers"
+        make = self.figure.add_scattergl if gl else self.figure.add_scatter
         make(
             x=self.columns.value(x)[rows],
             y=self.columns.value(y)[rows],

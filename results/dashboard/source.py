@@ -10,7 +10,8 @@ from ...search_space.errors import InputError
 from ..candidate import Candidate
 from ..columns import ColumnBuilder, Columns
 from ..settings import StudySettings
-from ..study import Study, list_studies
+from ..storage import open_storage
+from ..study import Study, studies_of
 from .references import Reference, read_timm, zoo_references
 
 
@@ -73,7 +74,8 @@ class Source:
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
         self._published = read_timm(timm_results)
-        self._studies = list_studies(url)
+        self._storage = open_storage(url, create=False)  # to open it takes longer than to look
+        self._studies = list(studies_of(self._storage, url))
         if not self._studies:
             raise InputError("storage must hold a study, but got one with none")
 
@@ -90,7 +92,7 @@ class Source:
     def look_again(self) -> None:
         """Look for studies that were not there before."""
         with self._lock:
-            self._studies = list_studies(self._url)
+            self._studies = list(studies_of(self._storage, self._url))
 
     def snapshot(self, name: str, *, fresh: bool = False) -> Snapshot:
         """Return a study as it was when last read.

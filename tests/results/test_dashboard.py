@@ -9,7 +9,7 @@ from markupsafe import Markup
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
 from nas_explorer.results.columns import ColumnBuilder
-from nas_explorer.results.dashboard.actions import click, drag, select
+from nas_explorer.results.dashboard.actions import act, drag, select
 from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
 from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
@@ -120,9 +120,11 @@ def test_a_line_drawn_on_logarithmic_axes_is_straight_there(columns):
 
 def test_a_click_chooses_and_a_box_filters(reader):
     view = reader.read("").view
-    assert click(view, {"points": [{"customdata": 3}]}).candidate == 3
-    assert click(view, {"points": [{"customdata": "x"}]}) == view == click(view, None)
-    boxed = select(view, {"range": {"x": [40_000, 9_000], "y": [0.3, 0.6]}})
+    assert act(view, list, {"what": "click", "candidate": 3}).candidate == 3
+    for nothing in ({"what": "click", "candidate": "x"}, {"what": "click"}, {}, None):
+        assert act(view, list, nothing) == view
+    box = {"range": {"x": [40_000, 9_000], "y": [0.3, 0.6]}}
+    boxed = act(view, list, {"what": "scatter", "selected": box})
     assert boxed.filters == (
         Between(column="macs", low=9_000, high=40_000),
         Between(column="accuracy", low=0.3, high=0.6),
@@ -131,7 +133,7 @@ def test_a_click_chooses_and_a_box_filters(reader):
     assert len(again.filters) == 2 and again.filters[0].high == 2
     lasso = select(view, {"lassoPoints": {"x": [1, 2, 3], "y": [0.1, 0.2, 0.3]}})
     assert lasso.filters[0].logarithmic == (True, False)
-    assert select(view, {}) == view == select(view, None)
+    assert select(view, {}) == view
 
 
 def test_the_form_offers_what_fits_the_column(reader):

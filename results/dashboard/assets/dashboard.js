@@ -53,9 +53,9 @@ document.addEventListener("change", event => {
   go(`?${params}`);
 });
 
-// Fills in what has changed, and keeps the focus where it was.
-function fill(contents) {
-  for (const [id, html] of Object.entries(contents || {})) {
+// Fills in the texts that have changed, and keeps the focus where it was.
+function write(texts) {
+  for (const [id, html] of Object.entries(texts)) {
     const place = document.getElementById(id);
     if (!place || place.nasHtml === html) continue;
     const key = place.contains(document.activeElement) && document.activeElement.dataset.key;
@@ -63,6 +63,83 @@ function fill(contents) {
     place.innerHTML = html;
     const again = key && place.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (again) again.focus();
+  }
+}
+
+// Plotly is long to start: it does so when the page has asked what to draw, and waits for that.
+let plotly;
+function startPlotly() {
+  plotly ||= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = document.querySelector("link[rel=preload][as=script]").href;
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  });
+  return plotly;
+}
+new MutationObserver((_, observer) => {
+  if (!document.getElementById("scatter")) return;
+  observer.disconnect();
+  requestIdleCallback(startPlotly, { timeout: 200 });
+}).observe(document, { childList: true, subtree: true });
+
+const CONFIG = { displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
+  plotGlPixelRatio: window.devicePixelRatio,  // it would be 2, four times the work
+  modeBarButtonsToRemove: ["autoScale2d", "zoomIn2d", "zoomOut2d"] };
+
+// A figure is as wide as its place, whenever that changes.
+const widths = new ResizeObserver(entries => {
+  for (const { target: plot, contentRect: box } of entries)
+    if (plot._fullLayout && box.width && Math.round(box.width) !== plot._fullLayout.width)
+      Plotly.Plots.resize(plot);
+});
+
+function tell(done) {
+  window.dash_clientside.set_props("done", { data: done });
+}
+
+function newPlot(place) {
+  const plot = place.appendChild(document.createElement("div"));
+  plot.style.height = "100%";
+  widths.observe(plot);
+  return plot;
+}
+
+// What is done in a figure is told to the server, which puts it into the address.
+function listen(plot, id) {
+  if (!["scatter", "parallel"].includes(id)) return;
+  plot.on("plotly_selected", event => {
+    if (event) tell({ what: id, selected: { range: event.range, lassoPoints: event.lassoPoints } });
+  });
+  plot.on("plotly_click", event => {
+    tell({ what: "click", candidate: event.points[0].customdata });
+  });
+}
+
+let turn = 0;
+async function draw(figures) {
+  const mine = turn += 1;
+  await startPlotly();
+  for (const [id, { data, layout }] of Object.entries(figures)) {
+    if (mine !== turn) return;  // there is something newer to be drawn
+    const place = document.getElementById(id), first = !place.firstChild;
+    const plot = place.firstChild || newPlot(place);
+    if (layout.height) place.style.height = `${layout.height}px`;
+    await Plotly.react(plot, data, { ...layout, height: undefined }, CONFIG);
+    if (!first) continue;
+    listen(plot, id);  // and let it be seen before the next one is made
+    await new Promise(seen => requestAnimationFrame(() => setTimeout(seen)));
+  }
+}
+
+function fill(contents) {
+  if (contents) {
+    for (const page of document.querySelectorAll("[id^=page-]"))
+      page.hidden = page.id !== `page-${contents.page}`;
+    document.getElementById("filtering").hidden = contents.page === "candidate";
+    write(contents.texts);
+    draw(contents.figures);
   }
   return window.dash_clientside.no_update;
 }
