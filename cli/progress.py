@@ -51,7 +51,7 @@ class ProgressView:
         for candidate in done:
             self._note(candidate.value(self._objectives[0]))
         self._say(
-            f"Study {study.name}: space {space.name} ({space.size():.3g} architectures) on "
+            f"Study {study.name}: space {space.name} ({space.size()}) on "
             f"{data.spec.name} ({len(data.train_labels)} training and "
             f"{len(data.validation_labels)} validation images of "
             f"{data.channels}x{data.resolution}x{data.resolution}, {len(data.classes)} classes), "

@@ -2,9 +2,12 @@
 
 from dataclasses import asdict
 from itertools import groupby
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from ..search_space.size import Size
 
 from .shared import Json, print_json, print_rows, shown
 
@@ -31,12 +34,11 @@ def list_spaces(*, as_json: Json = False) -> None:
     spaces = [load_space(name) for name in presets()]
     if as_json:
         listed = [
-            {"name": each.name, "summary": each.summary, "architectures": each.size()}
-            for each in spaces
+            {"name": each.name, "summary": each.summary, **_counted(each.size())} for each in spaces
         ]
         print_json({"spaces": listed, "components": [asdict(each) for each in told]})
         return
-    rows = [[each.name, f"{each.size():.2g}", each.summary] for each in spaces]
+    rows = [[each.name, each.size().short, each.summary] for each in spaces]
     print_rows(["name", "architectures", "what for"], rows)
     for kind, components in groupby(told, key=lambda each: each.kind):
         rows = [
@@ -45,6 +47,16 @@ def list_spaces(*, as_json: Json = False) -> None:
         ]
         print()
         print_rows([kind, "what", "knobs (values; default)"], rows)
+
+
+def _counted(size: "Size") -> dict[str, Any]:
+    """Return the number of architectures as JSON values."""
+    return {
+        "architectures": size.architectures,
+        "architectures_exact": size.exact,
+        "architectures_interval": size.interval,
+        "walks": size.walks,
+    }
 
 
 def show(space: SpaceName, *, as_json: Json = False) -> None:
@@ -59,14 +71,14 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
             "summary": found.summary,
             "input": list(found.input),
             "classes": found.classes,
-            "architectures": found.size(),
+            **_counted(found.size()),
             "decisions": decisions,
         }
         print_json(data)
         return
     print(f"{found.name}: {found.summary}")
     print(
-        f"{found.size():.3g} architectures for images of {found.input} "
+        f"{found.size()} for images of {found.input} "
         f"({found.resolutions.low} to {found.resolutions.high} pixels), {found.classes} classes"
     )
     rows = [[path, ", ".join(map(str, values))] for path, values in decisions.items()]
@@ -112,12 +124,10 @@ def check(
     told = check_space(found.table, constraints)
     if as_json:
         about = {"space": found.name, "input": list(found.input), "distinct": found.walks_differ}
-        print_json({**about, **asdict(told)})
+        print_json({**about, **_counted(found.size), **asdict(told)})
         return 0 if told.share else 2
     print(f"{found.name} on images of {found.input}, {found.classes} classes")
-    most = "" if found.walks_differ else "at most "
-    exact = f"  ({told.walks:,})" if told.walks < 1e12 else ""
-    print(f"architectures    {most}{told.walks:.6g}{exact}")
+    print(found.size)
     rows = [
         [name, *(shown(name, value) for value in (each.low, each.median, each.high))]
         for name, each in told.spreads.items()

@@ -225,9 +225,10 @@ class Block(Component):
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the block's parts after part ``stream``; return the name of the last.
 
-        Which parts it adds, how often and where, may depend on its own knobs and on the classes
-        of its layers, not on the layers' knobs: costs are summed by that rule. By the same rule,
-        its canonical form may have other knobs, but has the same components.
+        That is the last that was added, or ``stream`` where none was. Which parts it adds, how
+        often and where, may depend on its own knobs and on the classes of its layers, not on the
+        layers' knobs or the map: costs are summed by that rule. By the same rule, its canonical
+        form may have other knobs, but has the same components.
         """
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:

@@ -5,14 +5,12 @@ import json
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
-from .architecture import Architecture, Stage
-from .base import Block, Downsampling, Head, Stem
+from .architecture import Architecture
+from .assembly import assembled
 from .choosers import (
     Chooser,
     EnumerationChooser,
@@ -20,16 +18,18 @@ from .choosers import (
     RecordingChooser,
     ReplayChooser,
 )
+from .distinct import MOST_COUNTED, SAMPLE, count_words, stages_differ
 from .domains import Domain, IntRange, Positive, Value, same
 from .errors import InputError
 from .feasibility import Constraint
 from .guide import Guide, Stand
-from .membership import ways_to
+from .membership import Membership
 from .refusals import usual_refusal
 from .shapes import Shape
+from .size import Size, estimated
 from .slots import Row, Slot, choose_row
 from .step_costs import PartCosts, step_table
-from .steps import END, VARIED, Node, StageSpace, Step, StepGraph, second_mixer_at
+from .steps import END, VARIED, Node, StageSpace, Step, StepGraph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class SearchSpace:
             input=Shape(channels, resolution, resolution),
             classes=classes,
         )
-        if not bound.size():
+        if not bound.walks:
             reason = usual_refusal(bound.graph)
             raise InputError(
                 f"space {self.name!r} must hold a network for its images, but none can be built "
@@ -131,6 +131,11 @@ class SearchSpace:
             head=self.head,
         )
 
+    @cached_property
+    def membership(self) -> Membership:
+        """What finds the walks that give an architecture."""
+        return Membership(self.graph)
+
     def constrained(self, constraints: Sequence[Constraint], costs: PartCosts) -> "SearchSpace":
         """Return the space in which every walk keeps ``constraints``.
 
@@ -150,26 +155,49 @@ class SearchSpace:
             none = "none does" if guide.exact else "none was found"
             raise InputError(f"some architecture of {self.name!r} must keep {told}, but {none}")
         space = replace(self, guide=guide)
-        space.__dict__["graph"] = self.graph  # the guide's own: its steps are made once
+        # the guide's own: steps are made once, as is what tells walks apart
+        space.__dict__.update(graph=self.graph, membership=self.membership)
         return space
 
-    def size(self) -> int:
-        """Return the number of walks, exactly.
+    @property
+    def walks(self) -> int:
+        """Number of walks, exactly.
 
         Under constraints, of the feasible ones: an estimate unless ``guide.exact``.
-
-        Each gives another architecture, except where stages can be left out or cut in two: there
-        two walks may meet.
         """
         return self.graph.count(self.graph.start) if self.guide is None else self.guide.feasible
 
-    @property
+    def size(self) -> Size:
+        """Return the number of different architectures; found once.
+
+        Exact where ``walks_differ`` or there are few walks, and else an estimate from a sample.
+        """
+        return self._size
+
+    @cached_property
+    def _size(self) -> Size:
+        walks, exact = self.walks, self.guide is None or self.guide.exact
+        if self.walks_differ:
+            return Size(architectures=walks, walks=walks, exact=exact)
+        if self.guide is None and walks <= MOST_COUNTED:
+            return Size(architectures=count_words(self.membership), walks=walks, exact=True)
+        if walks <= SAMPLE:
+            found = {draw.architecture.digest for draw in self.enumerate()}
+            return Size(architectures=len(found), walks=walks, exact=exact)
+        generator = random.Random(0)
+        drawn = (assembled(self.graph, self._drawn(generator)) for _ in range(SAMPLE))
+        return estimated(walks, map(self.membership.count, drawn), exact_walks=exact)
+
+    @cached_property
     def walks_differ(self) -> bool:
-        """Whether each walk gives another architecture; see ``size``."""
+        """Whether each walk gives another architecture; no may mean maybe.
+
+        Walks can meet where stages can be left out or cut in two, and where blocks are alike.
+        """
         droppable = any(0 in stage.depth.values for stage in self.stages)
         slots = [stage.downsampling for stage in self.stages[1:] if stage.downsampling]
         cut = any(option.cls.absent for slot in slots for option in slot.options)
-        return not (droppable or cut)
+        return not (droppable or cut) and stages_differ(self.membership)
 
     def decisions(self) -> dict[str, Domain]:
         """Return every decision that a walk may ask: path to domain, stage by stage."""
@@ -202,6 +230,9 @@ class SearchSpace:
 
         At each, only those values are offered from which a whole network can be reached. A
         decision that does not apply is never asked, nor one with a single value left.
+
+        Under constraints, all that is offered leads to a feasible network; not all that is
+        feasible need be offered, see ``Guide``. ``replay`` takes all that is feasible.
         """
         decisions: dict[str, Value] = {}
 
@@ -211,25 +242,45 @@ class SearchSpace:
                 possible = stand.possible()
             return choose_row(step.tree, possible, chooser, decisions)
 
-        return Draw(architecture=self._assemble(self._way(choose)), decisions=decisions)
+        return Draw(architecture=assembled(self.graph, self._way(choose)), decisions=decisions)
+
+    def replay(self, decisions: Mapping[str, Value]) -> Draw:
+        """Return the walk of stored decisions, offered now or not.
+
+        Raises:
+            InputError: If they give no network of the space, or break a constraint.
+        """
+        way = self._way(_replaying(ReplayChooser(decisions)))
+        if broken := self._broken(way):
+            raise InputError(f"stored decisions must keep {broken}")
+        return Draw(architecture=assembled(self.graph, way), decisions=self._decisions(way))
 
     def draw_uniform(self, seed: int) -> Draw:
-        """Draw one of all walks, each as likely as any other.
+        """Draw one of all architectures, each as likely as any other.
 
-        Under constraints, of all feasible ones; see ``Guide`` for when that is exact.
+        Under constraints, of all feasible ones; see ``Guide`` for when that is exact. Where
+        ``walks_differ`` does not hold, a walk is drawn again and again, and taken with a chance of
+        one to the number of walks that give its architecture.
         """
         generator = random.Random(seed)
+        while True:
+            way = self._drawn(generator)
+            architecture = assembled(self.graph, way)
+            if self.walks_differ or not generator.randrange(self.membership.count(architecture)):
+                return Draw(architecture=architecture, decisions=self._decisions(way))
+
+    def _drawn(self, generator: random.Random) -> list[tuple[Node, Row]]:
+        """Draw a way through the graph, each as likely as any other."""
 
         def choose(step: Step, stand: Stand | None) -> int:
             if stand is None:
                 return bisect_right(step.cumulative, generator.randrange(step.cumulative[-1]))
             return stand.drawn(generator)
 
-        way = self._way(choose)
-        return Draw(architecture=self._assemble(way), decisions=self._decisions(way))
+        return self._way(choose)
 
-    def _way(self, choose: "Callable[[Step, Stand | None], int]") -> list[tuple[Node, Row]]:
-        """Go through the graph; ``choose`` gets a step and, under constraints, where it stands."""
+    def _way(self, choose: "Choose") -> list[tuple[Node, Row]]:
+        """Go through the graph."""
         graph, node = self.graph, self.graph.start
         stand = None if self.guide is None else Stand(self.guide)
         chosen: list[tuple[Node, Row]] = []
@@ -252,35 +303,6 @@ class SearchSpace:
             for answer in row.answers
         }
 
-    def _assemble(self, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
-        """Return the architecture of one way through the graph."""
-        *inner, (_, head) = chosen
-        stages: list[Stage] = []
-        stem: Stem | None = None
-        for _, group in groupby(inner, key=lambda each: each[0][1]):
-            picks = {node[0]: row for node, row in group}
-            if picks["depth"].value == 0:
-                continue
-            before = picks["before"].component
-            if isinstance(before, Stem):
-                stem = before
-            stages.append(
-                Stage(
-                    width=cast(int, picks["width"].value),
-                    depth=cast(int, picks["depth"].value),
-                    blocks=_blocks(picks),
-                    downsampling=before if isinstance(before, Downsampling) else None,
-                )
-            )
-        assert stem is not None
-        return Architecture(
-            input=self.input,
-            classes=self.classes,
-            stem=stem,
-            stages=tuple(stages),
-            head=cast(Head, head.component),
-        )
-
     def enumerate(self) -> Iterator[Draw]:
         """Yield every walk once, in a fixed order."""
         chooser = EnumerationChooser()
@@ -294,8 +316,15 @@ class SearchSpace:
 
         What it opens takes its first allowed value.
         """
+        replaying = _replaying(ReplayChooser(draw.decisions))
         record = RecordingChooser(ReplayChooser(draw.decisions))
-        self.walk(record)
+
+        def choose(step: Step, stand: Stand | None) -> int:
+            own = replaying(step, stand)
+            possible = step.all if stand is None else stand.possible() | 1 << own
+            return choose_row(step.tree, possible, record, {})
+
+        self._way(choose)
         for path, allowed in record.offered.items():
             for value in allowed:
                 if not same(value, draw.decisions[path]):
@@ -305,45 +334,35 @@ class SearchSpace:
     def find(self, architecture: Architecture) -> Draw | None:
         """Return a walk that gives ``architecture``, or none where the space does not hold it.
 
-        Under constraints, one that keeps them.
+        Under constraints it must keep them, and need not be one that is offered; see ``walk``.
         """
-        for way in ways_to(self.graph, architecture.canonical):
-            found = self._assemble(way)
-            if found.digest == architecture.digest and self._keeps(way):
-                return Draw(architecture=found, decisions=self._decisions(way))
+        for way in self.membership.ways(architecture):
+            if self._broken(way):
+                return None  # as do all ways to this network: they cost the same
+            return Draw(architecture=assembled(self.graph, way), decisions=self._decisions(way))
         return None
 
-    def _keeps(self, way: Sequence[tuple[Node, Row]]) -> bool:
-        """Whether a way through the graph keeps the constraints."""
+    def _broken(self, way: Sequence[tuple[Node, Row]]) -> str | None:
+        """Return the constraint that a way through the graph breaks, and with what value."""
         if self.guide is None:
-            return True
-        stand = Stand(self.guide)
-        for node, row in way:
-            stand.first = node[-1] if node[0] == "second" else None
-            stand.take(self.graph.step(node).rows.index(row))
-        return self.guide.keeps(stand.spent_K)
+            return None
+        table = self.guide.table
+        total = table.total([self.graph.step(node).rows.index(row) for node, row in way])
+        for each in self.guide.constraints:
+            value = float(total[table.metrics.index(each.metric)])
+            if not each.holds(value):
+                return f"{each}, but got {each.metric} {value:.12g}"
+        return None
 
     def contains(self, architecture: Architecture) -> bool:
         """Whether a walk gives ``architecture``."""
         return self.find(architecture) is not None
 
 
-def _blocks(picks: Mapping[str, Row]) -> tuple[Block, ...]:
-    """Return the blocks of a stage from the choices made in it."""
-    block = cast(Block, picks["fields"].component)
-    if "mixer" not in picks:
-        return (block,)
-    depth = cast(int, picks["depth"].value)
-    first = _with_mixer(block, picks["mixer"])
-    if "second" not in picks:
-        return (first,)
-    second = _with_mixer(block, picks["second"])
-    places = second_mixer_at(cast(str, picks["pattern"].value), depth)
-    return tuple(second if index in places else first for index in range(depth))
+def _replaying(chooser: Chooser) -> "Choose":
+    """Return what asks a chooser at every step, whatever the constraints."""
+    return lambda step, stand: choose_row(step.tree, step.all, chooser, {})
 
 
-def _with_mixer(block: Block, row: Row) -> Block:
-    """Return the block with another mixer; both have been checked, which takes long."""
-    varied = copy(block)
-    object.__setattr__(varied, VARIED, row.component)
-    return varied
+Choose = Callable[[Step, Stand | None], int]
+"""Returns the number of a choice at a step; under constraints, from where the walk stands."""

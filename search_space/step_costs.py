@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from .base import Block, Component, Layer
+from .base import Block, Component
 from .mixers.trivial import IdentityMixer
 from .parts import IMAGE, Part
 from .shapes import Shape
 from .step_table import PEAK_MEMORY, CostedStep, StepTable
 from .steps import END, VARIED, Node, StepGraph
-from .wiring import Use, wiring_of
+from .wiring import Use, wiring_key, wiring_of
 
 PartCosts = Callable[[Part], Mapping[str, float]]
 """The amounts of a part by name: metrics that are sums over the parts and, if the peak memory is
@@ -212,10 +212,7 @@ class _Builder:
 
     def _wiring(self, block: Block, shape: Shape) -> list[Use]:
         """Return what a block uses; what it depends on is said at ``Block.wire``."""
-        inner = [
-            type(each) if isinstance(each, Layer) else each for each in block.components().values()
-        ]
-        key = (type(block), shape, *inner, *block.knobs().values())
+        key = (shape, *wiring_key(block))
         if key not in self._wirings:
             self._wirings[key] = wiring_of(block, shape)
         return self._wirings[key]

@@ -134,6 +134,21 @@ class StepTable:
         second = np.take_along_axis(second_RM, two, axis=0)
         return self.add(first, second[::-1])
 
+    def total(self, choices: Sequence[int]) -> Floats:
+        """Return the costs of one walk, (M,).
+
+        Args:
+            choices: Their numbers, in order; at a second mixer, among those left by the first.
+        """
+        spent, number, before = np.zeros(len(self.metrics)), 0, -1
+        for choice in choices:
+            nexts = self.steps[number].nexts
+            if self.is_second(number):
+                choice += choice >= before
+            spent = self.add(spent, self.costs(number)[choice])
+            number, before = int(nexts[choice if len(nexts) > 1 else 0]), choice
+        return spent
+
     def sample(self, count: int, seed: int) -> Floats:
         """Return the costs of walks, each as likely as any other, (count, M)."""
         generator = np.random.default_rng(seed)

@@ -1,12 +1,13 @@
 """How often a block uses each of its components: then its cost is a sum over their costs."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .base import Block, Component
+from .base import Block, Component, Layer
 from .liveness import alive_bytes, map_bytes
-from .parts import IMAGE, PartList
+from .parts import IMAGE, Part, PartList
 from .shapes import Shape
 
 
@@ -46,16 +47,9 @@ def wiring_of(block: Block, shape: Shape) -> list[Use]:
     Other blocks with layers of the same classes, and all else equal, use their own layers in the
     same way: see ``Block.wire``.
     """
-    own = {name: copy.copy(component) for name, component in block.components().items()}
-    by_identity = {id(component): name for name, component in own.items()}
-    told_apart = copy.copy(block)
-    for name, component in own.items():
-        object.__setattr__(told_apart, name, component)
-    parts = PartList.start(shape)
-    told_apart.wire(parts, IMAGE)
+    parts, fields = _wired(block, shape)
     found: dict[Any, Use] = {}
-    for part, alive in zip(parts.parts, alive_bytes(parts.parts, shape), strict=True):
-        field = by_identity.get(id(part.component))
+    for part, field, alive in zip(parts, fields, alive_bytes(parts, shape), strict=True):
         key = (field or part.component, part.in_shapes, part.width)
         before = found.get(key)
         found[key] = Use(
@@ -67,3 +61,51 @@ def wiring_of(block: Block, shape: Shape) -> list[Use]:
             alive=alive if before is None else max(alive, before.alive),
         )
     return list(found.values())
+
+
+Line = tuple[Component | str, int | None, tuple[int, ...]]
+"""A part: its component (or the field of the block that it comes from), its width (see ``Part``),
+and how many parts back each of its inputs is. Those of a network tell it from all others."""
+
+
+def lines_of(parts: Sequence[Part], before: str = IMAGE) -> list[Line]:
+    """Return the lines of parts in a row; ``before`` is what the first of them takes."""
+    place = {before: -1} | {part.name: index for index, part in enumerate(parts)}
+    return [
+        (part.component, part.width, tuple(index - place[name] for name in part.inputs))
+        for index, part in enumerate(parts)
+    ]
+
+
+def block_lines(block: Block, shape: Shape) -> list[Line]:
+    """Return the lines that a block adds to a network, with the fields that they come from.
+
+    They are the same for all blocks of one ``wiring_key``, on all shapes.
+    """
+    parts, fields = _wired(block, shape)
+    return [
+        (field or component, width, back)
+        for field, (component, width, back) in zip(fields, lines_of(parts), strict=True)
+    ]
+
+
+def wiring_key(block: Block) -> tuple[Any, ...]:
+    """Return what the wiring of a block depends on: see ``Block.wire``."""
+    inner = block.components().values()
+    classes = [type(each) if isinstance(each, Layer) else each for each in inner]
+    return (type(block), *classes, *block.knobs().values())
+
+
+def _wired(block: Block, shape: Shape) -> tuple[list[Part], list[str | None]]:
+    """Return the parts of a block and the field that each comes from, if any."""
+    own = {name: copy.copy(component) for name, component in block.components().items()}
+    by_identity = {id(component): name for name, component in own.items()}
+    told_apart = copy.copy(block)
+    for name, component in own.items():
+        object.__setattr__(told_apart, name, component)
+    parts = PartList.start(shape)
+    last = told_apart.wire(parts, IMAGE)
+    assert last == (parts.parts[-1].name if parts.parts else IMAGE), (
+        "a block gives on its last part"
+    )
+    return parts.parts, [by_identity.get(id(part.component)) for part in parts.parts]

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ...search_space.presets import preset_text, presets
 from ...search_space.shapes import Shape
+from ...search_space.size import Size
 from ...search_space.step_table import StepTable, from_arrays, to_arrays
 from .cache import cache_folder, remove_old
 from .value import EXACT_METRICS
@@ -36,6 +37,8 @@ class CostedSpace:
     """Number of classes."""
     walks_differ: bool
     """Whether each walk gives another architecture."""
+    size: Size
+    """How many architectures it holds."""
     table: StepTable
     """Its steps, with all exact metrics."""
 
@@ -80,6 +83,7 @@ def _computed(
         input=space.input,
         classes=space.classes,
         walks_differ=space.walks_differ,
+        size=space.size(),
         table=step_table(space.graph, EXACT_METRICS, additive_costs),
     )
 
@@ -102,16 +106,16 @@ def _read(path: Path) -> CostedSpace | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             about: dict[str, Any] = json.loads(str(arrays["about"]))
-            image = Shape(*about.pop("input"))
-            return CostedSpace(**about, input=image, table=from_arrays(arrays))
+            image, size = Shape(*about.pop("input")), Size(**about.pop("size"))
+            return CostedSpace(**about, input=image, size=size, table=from_arrays(arrays))
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         _LOG.warning("%s cannot be read and is made anew: %s", path, error)
         return None
 
 
 def _write(path: Path, space: CostedSpace) -> None:
-    about = {"name": space.name, "input": space.input, "classes": space.classes}
-    about["walks_differ"] = space.walks_differ
+    names = ("name", "input", "classes", "walks_differ")
+    about = {name: getattr(space, name) for name in names} | {"size": asdict(space.size)}
     arrays: dict[str, Any] = to_arrays(space.table)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 from nas_explorer.evaluators.base import METRICS, Measurement
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.search_space.choosers import ReplayChooser
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import space_from_data
@@ -190,7 +189,7 @@ def test_the_number_matters(name: str, space: SearchSpace) -> None:
 def test_proposals_lie_in_the_space(name: str, space: SearchSpace) -> None:
     history = search(searcher_of(name, space), AFTER)
     for each in history:
-        assert space.walk(ReplayChooser(each.decisions)).architecture.digest == each.digest
+        assert space.replay(each.decisions).architecture.digest == each.digest
         assert json.loads(json.dumps(each.to_json())) == each.to_json()
 
 

@@ -8,7 +8,6 @@ from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.guide import Guide, Stand
-from nas_explorer.search_space.membership import ways_to
 from nas_explorer.search_space.step_costs import step_table
 from nas_explorer.search_space.tables import TABLES
 
@@ -41,7 +40,7 @@ def test_the_choices_of_a_walk_cost_what_the_network_does(name: str) -> None:
     for seed in range(30):
         architecture = space.walk(RandomChooser(seed)).architecture
         cost = architecture_cost(architecture)
-        for way in ways_to(space.graph, architecture.canonical):
+        for way in space.membership.ways(architecture):
             stand, spent = Stand(guide), np.zeros(len(EXACT_METRICS))
             for node, row in way:
                 stand.first = node[-1] if node[0] == "second" else None

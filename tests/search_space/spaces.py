@@ -115,6 +115,27 @@ MEETING: dict[str, str] = {
         stages: [{}, {downsampling: none}]
         head: pooled
         """,
+    "blocks that are alike": """
+        input: {channels: 3, resolution: 8, classes: 2}
+        stem: patch
+        every_stage: {width: 8, depth: [0, 1, 2], downsampling: [none, pool]}
+        stages:
+          - depth: [1, 2]
+            pattern: any
+            block:
+              metaformer:
+                mixer: [identity, pooling]
+                channel_mixer: [none, mlp]
+                norm: none
+                post_norm: [false, true]
+              residual: {mixer: [identity, pooling], residual: plain}
+              integration:
+                {local: [identity, pooling], mixer: pooling, channel_mixer: none, norm: none}
+              guided: {mixer: pooling, channel_mixer: none, refresh: [false, true]}
+              none:
+          - block: {channel: {norm: none}}
+        head: pooled
+        """,
 }
 """Two walks of these may give the same network."""
 

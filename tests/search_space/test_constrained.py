@@ -3,7 +3,9 @@
 import random
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -73,7 +75,7 @@ def test_exactly_what_keeps_the_constraints_is_enumerated(text: str, share: floa
     drawn = [draw.architecture.digest for draw in constrained.enumerate()]
     assert set(drawn) == kept
     assert constrained.guide is not None and constrained.guide.exact
-    assert constrained.guide.feasible == len(drawn) == constrained.size()
+    assert constrained.guide.feasible == len(drawn) == constrained.walks
     every = every_architecture(text)
     for digest in list(every)[::5]:
         assert constrained.contains(every[digest]) == (digest in kept)
@@ -90,28 +92,44 @@ def test_the_peak_memory_is_kept_exactly(text: str, bounds: tuple[str, float]) -
     kept = {digest for digest, each in peaks.items() if constraints[0].holds(each)}
     space = small_space(text).constrained(constraints, costs)
     drawn = [draw.architecture.digest for draw in space.enumerate()]
-    assert set(drawn) == kept and space.size() == len(drawn)
+    assert set(drawn) == kept and space.walks == len(drawn)
 
 
-@pytest.mark.parametrize("name", ["patterns", "kinds of blocks"])
-def test_uniform_draws_are_uniform(name: str) -> None:
-    """Pearson's chi-square over the feasible architectures, at three standard deviations."""
-    constraints, kept = limits(SMALL[name], 0.5)
-    space = small_space(SMALL[name])
-    for each, among in (
-        (space.constrained(constraints, costs), kept),
-        (space, set(every_architecture(SMALL[name]))),
-    ):
-        draws = 8 * len(among)
-        counts = Counter(each.draw_uniform(seed).architecture.digest for seed in range(draws))
-        assert set(counts) <= among
-        square = sum((counts[digest] - 8) ** 2 / 8 for digest in among)
-        freedom = len(among) - 1
-        assert abs(square - freedom) < 3 * (2 * freedom) ** 0.5
+DRAWS = 800
+
+
+def unevenness(digests: Iterable[str], among: set[str]) -> float:
+    """How far ``DRAWS`` draws are from uniform: Pearson's chi-square, in standard deviations."""
+    counts = Counter(digests)
+    assert set(counts) <= among
+    mean, freedom = DRAWS / len(among), len(among) - 1
+    square = sum((counts[digest] - mean) ** 2 / mean for digest in among)
+    return (square - freedom) / (2 * freedom) ** 0.5
+
+
+@every_space
+@pytest.mark.parametrize("share", [0.5, 1])
+def test_uniform_draws_are_uniform_over_architectures(text: str, share: float) -> None:
+    space, among = small_space(text), set(every_architecture(text))
+    if share < 1:
+        constraints, among = limits(text, share)
+        if len(among) < 2:
+            return
+        space = space.constrained(constraints, costs)
+    drawn = [space.draw_uniform(seed).architecture.digest for seed in range(DRAWS)]
+    assert abs(unevenness(drawn, among)) < 5
+
+
+@pytest.mark.parametrize("text", MEETING.values(), ids=list(MEETING))
+def test_draws_that_are_uniform_over_walks_are_told_from_these(text: str) -> None:
+    walks = [draw.architecture.digest for draw in small_space(text).enumerate()]
+    drawn = random.Random(0).choices(walks, k=DRAWS)
+    assert unevenness(drawn, set(walks)) > 10
 
 
 @pytest.mark.parametrize("cap", [2, 16])
 def test_thinned_sums_never_lead_astray(cap: int) -> None:
+    checked = 0
     for text in SPACES.values():
         constraints, kept = limits(text, 0.3)
         space = small_space(text)
@@ -122,6 +140,8 @@ def test_thinned_sums_never_lead_astray(cap: int) -> None:
             digests = {steered.walk(RandomChooser(i)).architecture.digest for i in range(20)}
             digests |= {steered.draw_uniform(i).architecture.digest for i in range(20)}
             assert digests <= kept
+            checked += not guide.exact
+    assert checked
 
 
 def test_a_single_upper_bound_is_exact_however_few_sums_are_kept() -> None:
@@ -154,6 +174,27 @@ def test_every_chooser_is_steered() -> None:
             assert reds[2] <= red <= reds[5] and blue < 600
 
 
+@pytest.mark.parametrize("cap", [1, None])
+@every_space
+def test_what_is_feasible_is_found_and_replayed_offered_or_not(text: str, cap: int | None) -> None:
+    constraints, kept = limits(text, 0.5)
+    space = small_space(text)
+    guide = Guide(table=table_of(space), constraints=constraints, cap=cap)
+    if guide.empty:
+        return
+    steered = replace(space, guide=guide)
+    for draw in islice(space.enumerate(), 0, None, 7):
+        if draw.architecture.digest in kept:
+            found = steered.find(draw.architecture)
+            assert found is not None and steered.replay(found.decisions) == found
+            assert steered.replay(draw.decisions) == draw
+            assert all(map(steered.replay, (near.decisions for near in steered.neighbours(draw))))
+            continue
+        assert not steered.contains(draw.architecture)
+        with pytest.raises(InputError, match=r"must keep (red<=|blue>=)\d+, but got \w+ \d+$"):
+            steered.replay(draw.decisions)
+
+
 def test_strict_and_doubled_bounds() -> None:
     text = SMALL["patterns"]
     reds = sorted({totals(each)[0] for each in every_architecture(text).values()})
@@ -178,7 +219,7 @@ def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
     told = check(table_of(space, "red", "peak_memory"), [])
     spread = told.spreads["peak_memory"]
     assert (spread.low, spread.high) == (min(peaks), max(peaks))
-    assert told.walks == space.size() and told.share == 1
+    assert told.walks == space.walks and told.share == 1
     assert (told.spreads["red"].low, told.spreads["red"].high) == (min(reds), max(reds))
     assert min(reds) <= told.spreads["red"].median <= max(reds)
     none = check(table_of(space), [Constraint.parse("red<=1")])

@@ -70,7 +70,7 @@ def without(*path: str | int) -> dict[str, Any]:
 
 def test_the_good_one_is_good() -> None:
     space = space_from_data(GOOD)
-    assert space.name == "small" and space.size() > 100
+    assert space.name == "small" and space.walks > 100
 
 
 MIXER = ("every_stage", "block", "metaformer", "mixer")
@@ -283,17 +283,17 @@ def test_presets_load_and_say_what_they_are() -> None:
     assert set(presets()) == {"imagenet", "micro", "mobile", "universal"}
     for name in presets():
         space = load_space(name)
-        assert space.name == name and space.summary and space.size() > 10**6
+        assert space.name == name and space.summary and space.walks > 10**6
 
 
 def test_forms_of_the_same_space() -> None:
     """A value, a list of one, a range of one; a name, a list of names, a mapping."""
     base = changed("stages", 0, to={"width": 8})
-    size = space_from_data(base).size()
+    size = space_from_data(base).walks
     for form in ([8], {"min": 8, "max": 8}, {"min": 8, "max": 10, "step": 4}):
-        assert space_from_data(changed("stages", 0, to={"width": form})).size() == size
+        assert space_from_data(changed("stages", 0, to={"width": form})).walks == size
     for head in ("pooled", ["pooled"], {"pooled": None}, [{"pooled": {}}]):
-        assert space_from_data(changed("head", to=head)).size() == space_from_data(GOOD).size()
+        assert space_from_data(changed("head", to=head)).walks == space_from_data(GOOD).walks
 
 
 # Malformed data at random ---------------------------------------------------------------------
@@ -361,5 +361,5 @@ def test_malformed_data_raise_nothing_but_input_errors(start: int) -> None:
             assert "\n" not in str(error) and len(str(error)) < 500
             continue
         fine += 1
-        assert space.size() > 0 and len(space.digest) == 64
+        assert space.walks > 0 and len(space.digest) == 64
     assert fine < 100

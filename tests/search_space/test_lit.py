@@ -37,7 +37,7 @@ head: {pooled: {norm: *norm, norm_first: true}}
 
 def test_the_assignment_of_mixers_to_stages_is_one_of_a_space() -> None:
     space = space_from_data(yaml.safe_load(SPACE))
-    assert space.size() == 2**4 * 2
+    assert space.walks == 2**4 * 2
     small = zoo_entry("LIT-S").architecture
     assert space.contains(small) and space.contains(zoo_entry("LIT-M").architecture)
     early, _, late, _ = small.stages

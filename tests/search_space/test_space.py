@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +15,8 @@ from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space, presets
 from nas_explorer.search_space.mixers.trivial import Pooling
-from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.size import Size
+from nas_explorer.search_space.space import Draw, SearchSpace
 
 from .spaces import MEETING, SMALL, every_architecture, small_space
 
@@ -24,14 +26,15 @@ def test_enumeration_gives_every_architecture_once(text: str) -> None:
     space = small_space(text)
     digests = [draw.architecture.digest for draw in space.enumerate()]
     assert set(digests) == set(every_architecture(text))
-    assert len(digests) == len(set(digests)) == space.size()
+    assert len(digests) == len(set(digests)) == space.walks == space.size().architectures
+    assert space.size().exact
 
 
 def test_one_fixed_pattern_is_left_out_only_where_all_blocks_are_one() -> None:
     """A stage of one block, or with one mixer to choose from, has no pattern."""
     space = small_space(SMALL["one fixed pattern"])
     # depth 1: three mixers; depths 2 and 3: three times two
-    assert space.size() == 3 + 6 + 6
+    assert space.walks == 3 + 6 + 6
 
 
 @pytest.mark.parametrize("text", MEETING.values(), ids=list(MEETING))
@@ -40,14 +43,37 @@ def test_where_walks_meet_there_are_more_walks_than_architectures(text: str) -> 
     draws = list(space.enumerate())
     digests = {draw.architecture.digest for draw in draws}
     assert digests == set(every_architecture(text))
-    assert len(draws) == space.size() > len(digests)
+    assert len(draws) == space.walks > len(digests)
+    assert not space.walks_differ
+    assert space.size() == Size(architectures=len(digests), walks=len(draws), exact=True)
     assert len({tuple(draw.decisions.items()) for draw in draws}) == len(draws)
+
+
+@pytest.mark.parametrize(
+    ("block", "differ"),
+    [
+        (
+            "{metaformer: {mixer: [identity, pooling], channel_mixer: [none, mlp], norm: none}}",
+            True,
+        ),
+        ("{metaformer: {mixer: [identity, pooling]}, residual: {mixer: [identity]}}", True),
+        ("{convnext: {mixer: identity}, channel: }", False),
+        ("{integration: {local: [identity, pooling], mixer: pooling, norm: none}}", True),
+        ("{fusion: {mixer: pooling, fuse: false, activation: [relu, gelu]}}", False),
+        ("{fusion: {mixer: pooling, fuse: true, activation: [relu, gelu]}}", True),
+        ("[none]", False),
+    ],
+)
+def test_whether_walks_differ_is_told_without_walking(block: str, differ: bool) -> None:
+    space = small_space(EXPORT.format(block=block))
+    digests = {draw.architecture.digest for draw in space.enumerate()}
+    assert space.walks_differ == differ == (len(digests) == space.walks)
 
 
 def test_sizes_by_hand() -> None:
     # stride 1 gives a map of 8 (kernels up to 15), stride 2 of 4 (up to 7). The second map is half
     # that: 4 with kernels 3, 5, 7, and 2 with kernel 3 only; two depths, two ways to halve.
-    size = small_space(SMALL["clipped kernels"]).size()
+    size = small_space(SMALL["clipped kernels"]).walks
     assert size == 2 * (4 * (2 * 2 * 3) + 2 * (2 * 2 * 1))
 
 
@@ -66,9 +92,12 @@ class Listening:
         return self.inner.choose(path, domain, allowed)
 
 
+ALL = SMALL | MEETING
+
+
 def spaces() -> dict[str, SearchSpace]:
     loaded = {name: load_space(name) for name in presets()}
-    return {**loaded, **{name: small_space(text) for name, text in (SMALL | MEETING).items()}}
+    return {**loaded, **{name: small_space(text) for name, text in ALL.items()}}
 
 
 SPACES = spaces()
@@ -92,8 +121,7 @@ def test_stored_decisions_give_the_architecture_again(space: SearchSpace) -> Non
     for seed in range(30):
         draw = space.walk(RandomChooser(seed))
         stored = json.loads(json.dumps(dict(draw.decisions)))
-        again = space.walk(ReplayChooser(stored))
-        assert again == draw
+        assert space.replay(stored) == draw == space.walk(ReplayChooser(stored))
         read = Architecture.from_json(json.loads(json.dumps(draw.architecture.to_json())))
         assert read == draw.architecture and read.digest == draw.architecture.digest
 
@@ -104,7 +132,19 @@ def test_what_is_drawn_is_found(space: SearchSpace) -> None:
         draw = space.walk(RandomChooser(seed))
         found = space.find(draw.architecture)
         assert found is not None and found.architecture.digest == draw.architecture.digest
-        assert space.walk(ReplayChooser(found.decisions)).architecture == found.architecture
+        assert space.replay(found.decisions) == found
+
+
+@pytest.mark.parametrize("text", ALL.values(), ids=list(ALL))
+def test_all_walks_that_give_an_architecture_are_found(text: str) -> None:
+    space = small_space(text)
+    walks = defaultdict[str, list[Draw]](list)
+    for draw in space.enumerate():
+        walks[draw.architecture.digest].append(draw)
+    for digest, draws in walks.items():
+        ways = list(space.membership.ways(every_architecture(text)[digest]))
+        assert len(ways) == len(set(ways)) == space.membership.count(draws[0].architecture)
+        assert len(ways) == len(draws)
 
 
 def test_what_a_space_does_not_hold_is_not_found() -> None:
@@ -206,18 +246,18 @@ EXPORT = """
 input: {{channels: 3, resolution: 8, classes: 2}}
 stem: patch
 stages:
-  - {{width: 8, depth: [1, 2], block: {{metaformer: {{mixer: {mixers}}}}}}}
+  - {{width: 8, depth: [1, 2], block: {block}, pattern: any}}
 head: pooled
 """
 
 
 def test_mixers_that_cannot_be_exported_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))
-    space = small_space(EXPORT.format(mixers="[pooling, identity]"))
+    space = small_space(EXPORT.format(block="{metaformer: {mixer: [pooling, identity]}}"))
     left = space.exportable()
-    assert (space.size(), left.size()) == (4, 2)
+    assert (space.walks, left.walks) == (6, 2)
     assert left.digest != space.digest
     drawn = {left.walk(RandomChooser(seed)).architecture.outline() for seed in range(20)}
     assert drawn == {"8x1 identity", "8x2 identity"}
     with pytest.raises(InputError, match=r"mixer must keep one token mixer .* but got pooling$"):
-        small_space(EXPORT.format(mixers="pooling")).exportable()
+        small_space(EXPORT.format(block="{metaformer: {mixer: pooling}}")).exportable()

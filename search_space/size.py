@@ -1,0 +1,68 @@
+"""How many architectures a space holds: the figure, and its estimate from a sample of walks."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+_Z = 1.959964
+"""Standard deviations of a 95 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How many architectures there are, and how many walks give them."""
+
+    architectures: int
+    """Number of different architectures."""
+    walks: int
+    """Number of walks."""
+    exact: bool
+    """Whether both are exact; else at least one is an estimate."""
+    interval: tuple[int, int] | None = None
+    """95 % interval of the number of architectures, where it alone is an estimate."""
+
+    @property
+    def short(self) -> str:
+        """The number of architectures for people."""
+        return f"{'' if self.exact else 'about '}{shown_count(self.architectures)}"
+
+    def __str__(self) -> str:
+        if self.architectures == self.walks and not self.interval:
+            return f"{self.short} architectures"
+        told = f"{shown_count(self.walks)} walks"
+        if self.interval:
+            told += f"; 95 % interval {' to '.join(map(shown_count, self.interval))}"
+        return f"{self.short} different architectures ({told})"
+
+
+def shown_count(number: int) -> str:
+    """Return a count for people: whole up to a million, else three digits and the exponent."""
+    return f"{number:,}" if number < 10**6 else f"{Decimal(number):.3g}".replace("e+", "e")
+
+
+def estimated(walks: int, counts: Iterable[int], *, exact_walks: bool) -> Size:
+    """Return the size of a space from a uniform sample of its walks.
+
+    The mean of 1 / multiplicity is the number of architectures for each walk. Its interval is
+    Wilson's: that of a share, and no number from 0 to 1 varies more than a share of its mean.
+
+    Args:
+        walks: How many there are.
+        counts: For each walk of the sample, how many walks give its architecture.
+        exact_walks: Whether ``walks`` is exact.
+    """
+    shares = [Fraction(1, count) for count in counts]
+    mean, n = sum(shares) / len(shares), len(shares)
+    middle = float(mean) + _Z**2 / (2 * n)
+    half = _Z * math.sqrt(float(mean * (1 - mean)) / n + _Z**2 / (4 * n**2))
+    low, high = ((middle + side) / (1 + _Z**2 / n) for side in (-half, half))
+    return Size(
+        architectures=round(walks * mean),
+        walks=walks,
+        exact=False,
+        interval=(int(walks * Fraction(low)), math.ceil(walks * Fraction(min(1.0, high))))
+        if exact_walks
+        else None,
+    )
