@@ -291,7 +291,7 @@ class Head(Component):
 
     @abstractmethod
     def build(self, shape: Shape, classes: int) -> nn.Module:
-        """Build the module: maps ``(B, *shape)`` to ``(B, classes)``."""
+        """Build the module, a ``heads.Classifier``: ``(B, *shape)`` to ``(B, classes)``."""
 
     def out_shape(self, shape: Shape, width: int | None) -> Shape:
         """Return ``classes x 1 x 1``."""

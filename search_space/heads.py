@@ -1,8 +1,9 @@
 """Heads: from the last feature map to class scores.
 
-Shape suffixes: B batch, C channels, H rows, W columns, K classes.
+Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
 """
 
+from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
@@ -16,7 +17,22 @@ from .norms import BatchNorm, LayerNorm
 from .shapes import Shape, scaled
 
 
-class PooledClassifier(nn.Module):
+class Classifier(nn.Module):
+    """From a map to features of the whole image, and from these to scores."""
+
+    classifier: nn.Module
+    """Maps features (B, F) to scores (B, K)."""
+
+    @abstractmethod
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to features (B, F)."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, K)."""
+        return self.classifier(self.pooled(x_BCHW))
+
+
+class PooledClassifier(Classifier):
     """Norm before or after the mean over places, then the classifier."""
 
     def __init__(self, norm: nn.Module, classifier: nn.Module, norm_first: bool = False) -> None:
@@ -25,12 +41,11 @@ class PooledClassifier(nn.Module):
         self.classifier = classifier
         self.norm_first = norm_first
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, K)."""
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C)."""
         if self.norm_first:
-            return self.classifier(self.norm(x_BCHW).mean((2, 3)))
-        mean_BC11 = x_BCHW.mean((2, 3), keepdim=True)
-        return self.classifier(self.norm(mean_BC11).flatten(1))
+            return self.norm(x_BCHW).mean((2, 3))
+        return self.norm(x_BCHW.mean((2, 3), keepdim=True)).flatten(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +102,7 @@ class DistilledHead(PooledHead):
         return MeanOfScores(channels, classes)
 
 
-class WideClassifier(nn.Module):
+class WideClassifier(Classifier):
     """Linear map, norm and activation before or after the mean over places, then the classifier."""
 
     def __init__(self, features: nn.Module, classifier: nn.Module, pool_first: bool) -> None:
@@ -96,11 +111,11 @@ class WideClassifier(nn.Module):
         self.classifier = classifier
         self.pool_first = pool_first
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, K)."""
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, F)."""
         if self.pool_first:
-            return self.classifier(self.features(x_BCHW.mean((2, 3), keepdim=True)).flatten(1))
-        return self.classifier(self.features(x_BCHW).mean((2, 3)))
+            return self.features(x_BCHW.mean((2, 3), keepdim=True)).flatten(1)
+        return self.features(x_BCHW).mean((2, 3))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """From an architecture to a module, with the interface that is expected of a backbone.
 
-Shape suffixes: B batch, C channels, H rows, W columns, K classes.
+Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from .architecture import Architecture
 from .base import TokenMixer
 from .errors import InputError
 from .folding import fold
+from .heads import Classifier
 from .parts import IMAGE, Part
 
 
@@ -55,12 +56,17 @@ class Network(nn.Module):
         parts = architecture.parts()
         for part in parts:
             _put(self, part.name, part.build())
-        self._body, self._head = parts[:-1], parts[-1]
-        self._frees = _last_uses(self._body)
+        self._head = parts[-1]
+        self._keep(parts[:-1])
         self._stage_ends = _stage_ends(self._body)
         self._bound = _bound_mixer(self._body)
         self.num_classes = architecture.classes
         self.num_features = self._head.in_shapes[0].channels
+
+    def _keep(self, body: Sequence[Part]) -> None:
+        """Have these parts alone to run before the head."""
+        self._body = body
+        self._frees = _last_uses(body)
 
     @property
     def feature_info(self) -> tuple[FeatureInfo, ...]:
@@ -84,13 +90,19 @@ class Network(nn.Module):
         live = {IMAGE: x_BCHW}
         kept: dict[str, Tensor] = {}
         for part, frees in zip(self._body, self._frees, strict=True):
-            output = self.get_submodule(part.name)(*[live[name] for name in part.inputs])
+            output = self._output(part, [live[name] for name in part.inputs])
             for name in frees:
                 del live[name]
             live[part.name] = output
             if part.name in wanted:
                 kept[part.name] = output
+                if len(kept) == len({*wanted}):
+                    break
         return [kept[name] for name in wanted]
+
+    def _output(self, part: Part, inputs: Sequence[Tensor]) -> Tensor:
+        """Run one part."""
+        return self.get_submodule(part.name)(*inputs)
 
     def _check_size(self, x_BCHW: Tensor) -> None:
         """Refuse images of another size where weights depend on it."""
@@ -112,9 +124,20 @@ class Network(nn.Module):
         """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""
         return self._run(x_BCHW, self._stage_ends)
 
-    def forward_head(self, x_BCHW: Tensor) -> Tensor:
-        """Map the last feature map to scores (B, K)."""
-        return self.get_submodule(self._head.name)(x_BCHW)
+    def forward_head(self, x_BCHW: Tensor, pre_logits: bool = False) -> Tensor:
+        """Map the last feature map to scores (B, K), or to what the classifier takes (B, F)."""
+        return self.head_module.pooled(x_BCHW) if pre_logits else self.head_module(x_BCHW)
+
+    @property
+    def head_module(self) -> Classifier:
+        """The module of the head."""
+        module = self.get_submodule(self._head.name)
+        assert isinstance(module, Classifier)
+        return module
+
+    def get_classifier(self) -> nn.Module:
+        """Return what maps pooled features (B, F) to scores (B, K)."""
+        return self.head_module.classifier
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map images (B, C, H, W) to scores (B, K)."""
@@ -127,15 +150,17 @@ class Network(nn.Module):
         return network
 
     def reset_classifier(self, num_classes: int) -> None:
-        """Replace the head by a new one for ``num_classes`` classes, at least 1.
+        """Replace the classifier by a new one for ``num_classes`` classes, at least 1.
 
-        It takes the place, the device and the precision of the old one.
+        It takes the place, the device and the precision of the old one; the rest of the head stays.
         """
-        old = next(self.get_submodule(self._head.name).parameters())
+        old = next(self.parameters())
         self.architecture = replace(self.architecture, classes=num_classes)
         self._head = self.architecture.parts()[-1]
         self.num_classes = num_classes
-        _put(self, self._head.name, self._head.build().to(old).train(self.training))
+        head = self._head.build()
+        assert isinstance(head, Classifier)
+        self.head_module.classifier = head.classifier.to(old).train(self.training)
 
 
 def _bound_mixer(parts: Sequence[Part]) -> str | None:

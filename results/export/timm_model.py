@@ -3,72 +3,226 @@
 Importing this module makes it: ``timm.create_model("nas_explorer", file="model.safetensors")``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
-from timm.models import FeatureInfo, register_model
-from torch import Tensor, nn
+import torch
+from timm.models import PretrainedCfg, register_model
+from torch import Tensor
 
-from ...search_space.errors import InputError
-from ...search_space.network import Network
-from .load import load_model
+from ...search_space.architecture import Architecture
+from ...search_space.errors import InputError, shown, unknown_name
+from .header import read_facts, read_header
+from .networks import trained_network
+from .preparation import Preparation
+from .timm_network import FeatureNetwork, Indices, TimmNetwork
+from .weights import read_weights
 
 
-class FeatureNetwork(nn.Module):
-    """The maps of some stages of a network, as timm's ``features_only`` models give them."""
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What ``timm.create_model`` takes for ``nas_explorer``, beside what timm itself uses."""
 
-    def __init__(self, network: Network, out_indices: Sequence[int]) -> None:
-        super().__init__()
-        self.network = network
-        stages = network.feature_info
-        wanted = [index + len(stages) if index < 0 else index for index in out_indices]
-        if not wanted or any(not 0 <= index < len(stages) for index in wanted):
-            raise InputError(
-                f"out_indices must be stages from 0 to {len(stages) - 1}, but got {out_indices}"
-            )
-        info: list[dict[str, Any]] = [
-            {"num_chs": each.channels, "reduction": each.reduction, "module": each.module}
-            for each in stages
-        ]
-        self.feature_info = FeatureInfo(info, tuple(wanted))
-
-    def forward(self, x_BCHW: Tensor) -> list[Tensor]:
-        """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""
-        maps = self.network.forward_intermediates(x_BCHW)
-        return [maps[index] for index in self.feature_info.out_indices]
+    file: str | Path | None = None
+    """The ``.safetensors`` file; else that of the configuration."""
+    num_classes: int | None = None
+    """Classes of a new classifier, where it is not the number that the file has; 0: none."""
+    in_chans: int | None = None
+    """Channels of the images, where it is not the number that the file has."""
+    global_pool: str = "avg"
+    """``avg``; ``""`` for maps instead of features, with ``num_classes=0``."""
+    drop_rate: float = 0.0
+    """Dropout before the classifier, in training."""
+    drop_path_rate: float = 0.0
+    """How often the last residual branch is left out in training."""
+    output_stride: int = 32
+    """Largest reduction wanted: that of the network, or more."""
+    features_only: bool = False
+    """Return the maps of the stages instead of scores."""
+    out_indices: Indices = None
+    """Stages whose maps to return; none: all."""
+    pretrained_cfg: Any = None
+    """Values that stand in place of those that the file tells, by their names in timm."""
+    pretrained_cfg_overlay: Any = None
+    """The same."""
+    cache_dir: Any = None
+    """Not used: nothing is downloaded."""
 
 
 @register_model
-def nas_explorer(
-    pretrained: bool = False,
-    *,
-    file: str,
-    num_classes: int | None = None,
-    features_only: bool = False,
-    out_indices: Sequence[int] | None = None,
-    pretrained_cfg: object = None,
-    pretrained_cfg_overlay: object = None,
-    cache_dir: object = None,
-) -> nn.Module:
+def nas_explorer(pretrained: bool = False, **given: Any) -> TimmNetwork:
     """Return the network of a ``.safetensors`` file that ``nas export`` wrote.
 
     Args:
         pretrained: Makes no difference: the weights are the file's.
-        file: The file.
-        num_classes: Classes of a new head, where it is not the number that the file has.
-        features_only: Return the maps of the stages instead of scores.
-        out_indices: Stages whose maps to return; none: all.
-        pretrained_cfg: Not used; timm gives it to every model.
-        pretrained_cfg_overlay: Not used.
-        cache_dir: Not used.
+        given: The fields of ``Options``.
 
     Raises:
-        InputError: If the file is not one of ours, or there is no such stage.
+        InputError: If an option is unknown or cannot be used, or the file is not one of ours.
     """
-    network = load_model(file)
-    if features_only:
-        stages = range(len(network.feature_info)) if out_indices is None else out_indices
-        return FeatureNetwork(network, tuple(stages))
-    if num_classes is not None and num_classes != network.num_classes:
-        network.reset_classifier(num_classes)
+    known = [field.name for field in fields(Options)]
+    for name in given:
+        if name not in known:
+            raise unknown_name("an option of nas_explorer", name, [*known, "checkpoint_path"])
+    options = Options(**given)
+    told = _configuration(options)
+    file = options.file or told.get("file")
+    if file is None:
+        raise InputError("file must name a .safetensors file of nas export, but none was given")
+    network, facts = _loaded(file, options)
+    network.pretrained_cfg = {**_own_configuration(network, facts), **told, "file": str(file)}
+    network.default_cfg = network.pretrained_cfg
+    _adapt(network, options)
     return network
+
+
+def register(name: str, file: str | Path) -> None:
+    """Make an entry of its own for a file, for frameworks that pass nothing on but a name.
+
+    Raises:
+        InputError: If the name is not one of letters, digits and underscores.
+    """
+    if not name.isidentifier():
+        raise InputError(f"a name in timm's registry must be a word, but got {shown(name)}")
+
+    def entry(pretrained: bool = False, **given: Any) -> TimmNetwork:
+        return nas_explorer(pretrained, **{"file": file, **given})
+
+    entry.__name__ = name
+    register_model(entry)
+
+
+def _configuration(options: Options) -> dict[str, Any]:
+    """Return what is given in place of the file's own configuration."""
+    known = [field.name for field in fields(PretrainedCfg)]
+    told: dict[str, Any] = {}
+    for given in (options.pretrained_cfg, options.pretrained_cfg_overlay):
+        if isinstance(given, PretrainedCfg):
+            usual = asdict(PretrainedCfg())
+            given = {name: each for name, each in asdict(given).items() if each != usual[name]}
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(f"pretrained_cfg must be a mapping, but got {shown(given)}")
+        for name in given or ():
+            if name not in known:
+                raise unknown_name("a key of pretrained_cfg", name, known)
+        told.update(given or {})
+    return told
+
+
+def _loaded(file: str | Path, options: Options) -> tuple[TimmNetwork, Mapping[str, Any]]:
+    """Return the network, for images of the channels wanted, and what the file tells."""
+    weights, header = read_weights(Path(file))
+    try:
+        architecture, facts = read_header(header), read_facts(header)
+        if options.in_chans not in (None, architecture.input.channels):
+            wider = replace(
+                architecture, input=architecture.input._replace(channels=options.in_chans)
+            )
+            weights = _for_channels(weights, architecture, wider)
+            architecture = wider
+        kind = FeatureNetwork if options.features_only else TimmNetwork
+        return trained_network(architecture, weights, kind), facts
+    except InputError as error:
+        raise InputError(f"{str(file)!r}: {error}") from error
+
+
+def _for_channels(
+    weights: Mapping[str, Tensor], old: Architecture, new: Architecture
+) -> dict[str, Tensor]:
+    """Return weights for images of other channels, as timm makes them.
+
+    The kernels over all channels are summed for a single one, else repeated in turn and scaled, so
+    that what goes on stays as large.
+    """
+    before, after = old.input.channels, new.input.channels
+    changed: dict[str, Tensor] = {}
+    for name in _differing(old, new):
+        kernel = weights.get(name)
+        if kernel is None or kernel.dim() != 4 or kernel.shape[1] != before:
+            raise InputError(
+                f"in_chans must be {before} for this network, since {name} is no kernel over all "
+                f"channels, but got {after}"
+            )
+        turns = torch.arange(after) % before
+        summed = kernel.sum(1, keepdim=True)
+        changed[name] = summed if after == 1 else kernel[:, turns] * (before / after)
+    return {**weights, **changed}
+
+
+def _differing(one: Architecture, other: Architecture) -> list[str]:
+    """Return the names of the weights whose shapes differ."""
+    with torch.device("meta"):
+        states = [
+            {
+                f"{part.name}.{name}": each.shape
+                for part in architecture.parts()
+                if part.name in ("stem", "head")
+                for name, each in part.build().state_dict().items()
+            }
+            for architecture in (one, other)
+        ]
+    first, second = states
+    return [name for name in first if first[name] != second.get(name)]
+
+
+def _own_configuration(network: TimmNetwork, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file tells in timm's words; what it does not tell is left out."""
+    architecture = network.architecture
+    size = architecture.input
+    last = architecture.parts()[-1].in_shapes[0]
+    more_classes = replace(architecture, classes=architecture.classes + 1)
+    more_channels = replace(architecture, input=size._replace(channels=size.channels + 1))
+    told = {
+        "architecture": "nas_explorer",
+        "input_size": tuple(size),
+        "fixed_input_size": network.fixed_input_size,
+        "num_classes": architecture.classes,
+        "pool_size": (last.height, last.width),
+        "first_conv": _modules(_differing(architecture, more_channels)),
+        "classifier": _modules(_differing(architecture, more_classes)),
+        "license": facts.get("licence"),
+    }
+    prepared = Preparation.of(facts)
+    if prepared is None:
+        return told
+    return {
+        **told,
+        "mean": tuple(each / 255 for each in prepared.mean),
+        "std": tuple(each / 255 for each in prepared.std),
+        "interpolation": prepared.interpolation,
+        "crop_pct": 1.0,
+        "crop_mode": "center",
+        "label_names": prepared.classes,
+    }
+
+
+def _modules(weights: list[str]) -> str | tuple[str, ...]:
+    """Return the modules of weights, one by its name alone."""
+    found = tuple(dict.fromkeys(name.rpartition(".")[0] for name in weights))
+    return found[0] if len(found) == 1 else found
+
+
+def _adapt(network: TimmNetwork, options: Options) -> None:
+    """Make the network what the options say."""
+    reduction = network.feature_info[-1]["reduction"]
+    if options.output_stride < reduction:
+        raise InputError(
+            f"output_stride must be at least that of the network, {reduction}, but got "
+            f"{options.output_stride}"
+        )
+    if not 0 <= options.drop_rate < 1:
+        raise InputError(f"drop_rate must be from 0 to below 1, but got {options.drop_rate}")
+    network.drop_rate = options.drop_rate
+    network.set_drop_path(options.drop_path_rate)
+    if isinstance(network, FeatureNetwork):
+        network.take(options.out_indices)
+        for name in ("num_classes", "classifier"):  # as timm leaves them out
+            network.pretrained_cfg.pop(name, None)
+        return
+    if options.out_indices is not None:
+        raise InputError("out_indices must come with features_only, but it is not asked for")
+    classes = network.num_classes if options.num_classes is None else options.num_classes
+    if classes != network.num_classes or options.global_pool != network.global_pool:
+        network.reset_classifier(classes, options.global_pool)

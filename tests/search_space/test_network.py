@@ -66,10 +66,13 @@ def test_intermediate_maps_are_what_feature_info_says() -> None:
 def test_the_classifier_can_be_replaced() -> None:
     module, x = network(), torch.randn(2, 3, 16, 12)
     before = module.forward_features(x)
+    pooled = module.forward_head(before, pre_logits=True)
+    assert torch.equal(module.get_classifier()(pooled), module(x))
     module.reset_classifier(11)
     assert module(x).shape == (2, 11) and module.num_classes == 11
     assert module.architecture.classes == 11
     assert torch.equal(module.forward_features(x), before)
+    assert torch.equal(module.forward_head(before, pre_logits=True), pooled)  # its norm stays
 
 
 def test_weights_are_named_after_their_parts() -> None:

@@ -1,0 +1,238 @@
+"""A network with the interface of timm's models.
+
+Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from timm.layers import drop_path
+from timm.models import FeatureInfo
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from ...evaluators.accuracy.optimizer import split_parameters
+from ...search_space.architecture import Architecture
+from ...search_space.errors import InputError, shown
+from ...search_space.network import Network
+from ...search_space.parts import Part
+from ...search_space.residuals import Add
+
+POOLS = ("avg", "")
+"""Ways from a map to features: the network's own, and none."""
+
+Indices = int | Sequence[int] | None
+"""Stages: the last so many, or these (from the end where negative), or all."""
+
+
+class TimmNetwork(Network):
+    """A network as timm's models are: same names of methods and options, same weights."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        self.in_chans = architecture.input.channels
+        self.global_pool = "avg"
+        self.drop_rate = 0.0
+        self.drop_path_rates: Mapping[str, float] = {}
+        self.grad_checkpointing = False
+        self.pretrained_cfg: dict[str, Any] = {}
+        self.default_cfg = self.pretrained_cfg
+        linear = (each for each in self.get_classifier().modules() if isinstance(each, nn.Linear))
+        self.head_hidden_size = next(linear).in_features
+
+    @property
+    def fixed_input_size(self) -> bool:
+        """Whether it takes images of one size only."""
+        return self._bound is not None
+
+    @property
+    def feature_info(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """What timm tells of the last map of every stage."""
+        return [
+            {"num_chs": each.channels, "reduction": each.reduction, "module": each.module}
+            for each in super().feature_info
+        ]
+
+    def set_drop_path(self, rate: float) -> None:
+        """Leave out the branches of residual sums at random in training, the last most often.
+
+        Huang et al., Deep Networks with Stochastic Depth, 2016: the rate rises from 0 in the first
+        block to ``rate`` in the last.
+
+        Raises:
+            InputError: If the rate is not from 0 to below 1, or there is no residual sum.
+        """
+        if not 0 <= rate < 1:
+            raise InputError(f"drop_path_rate must be from 0 to below 1, but got {rate}")
+        sums = [part.name for part in self._body if isinstance(part.component, Add)]
+        if rate and not sums:
+            raise InputError(f"drop_path_rate must be 0 without residual sums, but got {rate}")
+        blocks = list(dict.fromkeys(name.rpartition(".residual")[0] for name in sums))
+        last = max(1, len(blocks) - 1)
+        self.drop_path_rates = {
+            name: rate * blocks.index(name.rpartition(".residual")[0]) / last for name in sums
+        }
+
+    def _output(self, part: Part, inputs: Sequence[Tensor]) -> Tensor:
+        """Run one part: the second input of a residual sum is its branch."""
+        rate = self.drop_path_rates.get(part.name, 0.0)
+        if rate and self.training:
+            stream, branch = inputs
+            inputs = (stream, drop_path(branch, rate, self.training))
+        if not self.grad_checkpointing or not self.training:
+            return super()._output(part, inputs)
+        module: Callable[..., Tensor] = self.get_submodule(part.name)
+        return checkpoint(module, *inputs, use_reentrant=False)  # type: ignore[no-any-return]
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute in the backward pass again what happens inside the parts, to save memory."""
+        self.grad_checkpointing = enable
+
+    def forward_intermediates(  # type: ignore[override]
+        self,
+        x: Tensor,
+        indices: Indices = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """Return the last map and those of some stages, or these alone.
+
+        Args:
+            x: Images (B, C, H, W).
+            indices: Stages.
+            norm: Makes no difference: no norm stands between the stages and the head.
+            stop_early: Stop after the last stage wanted; its map is then the last one.
+            output_fmt: ``NCHW``.
+            intermediates_only: Return the stages' maps alone.
+        """
+        if output_fmt != "NCHW":
+            raise InputError(f"output_fmt must be 'NCHW', but got {output_fmt!r}")
+        wanted = [self._stage_ends[each] for each in chosen_stages(len(self._stage_ends), indices)]
+        if intermediates_only:
+            return self._run(x, wanted)
+        end = max(wanted, key=self._stage_ends.index) if stop_early else self._head.inputs[0]
+        *maps, last = self._run(x, [*wanted, end])
+        return last, maps
+
+    def forward_head(self, x_BCHW: Tensor, pre_logits: bool = False) -> Tensor:
+        """Map the last feature map to scores (B, K), or to what the classifier takes (B, F).
+
+        Without pooling to the features of every place (B, F, H, W).
+        """
+        head = self.head_module
+        if not self.global_pool:
+            before = (each for name, each in head.named_children() if name != "classifier")
+            return nn.Sequential(*before)(x_BCHW)
+        features_BF = F.dropout(head.pooled(x_BCHW), self.drop_rate, self.training)
+        return features_BF if pre_logits else head.classifier(features_BF)
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Replace the classifier by a new one; none where ``num_classes`` is 0.
+
+        Raises:
+            InputError: If ``global_pool`` is unknown, or there are classes and no pooling.
+        """
+        pool = self.global_pool if global_pool is None else global_pool
+        if pool not in POOLS:
+            raise InputError(
+                f"global_pool must be 'avg', as the network was trained, or '' for maps, but got "
+                f"{shown(pool)}"
+            )
+        if num_classes and not pool:
+            raise InputError(f"num_classes must be 0 with global_pool '', but got {num_classes}")
+        self.global_pool = pool
+        if num_classes:
+            super().reset_classifier(num_classes)
+        else:
+            self.head_module.classifier = nn.Identity()
+            self.num_classes = 0
+
+    def no_weight_decay(self) -> set[str]:
+        """Return the parameters that weight decay leaves alone: those that the search did."""
+        # The parts alone: to them "no_weight_decay" is not a method but names of parameters.
+        vectors = {id(each) for each in split_parameters(nn.ModuleList(self.children()))[1]}
+        return {name for name, each in self.named_parameters() if id(each) in vectors}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Return the patterns by which timm groups parameters by depth: by stage or by block."""
+        blocks = [
+            (r"^stages\.(\d+)\.(?:downsampling|guide|join)", (0,)),
+            (r"^stages\.(\d+)\.blocks\.(\d+)", None),
+        ]
+        return {"stem": r"^stem", "blocks": r"^stages\.(\d+)" if coarse else blocks}
+
+
+class FeatureNetwork(TimmNetwork):
+    """The maps of some stages, as timm's ``features_only`` models give them.
+
+    What these maps do not need is left out, also of weights that are loaded.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        self._taken = tuple(range(len(self._stage_ends)))
+        self._left_out: tuple[str, ...] = ()
+
+    @property
+    def feature_info(self) -> FeatureInfo:  # type: ignore[override]
+        """What timm tells of the maps."""
+        return FeatureInfo(super().feature_info, self._taken)
+
+    def take(self, out_indices: Indices) -> None:
+        """Keep what the maps of these stages need, and nothing else.
+
+        Raises:
+            InputError: If there is no such stage.
+        """
+        self._taken = tuple(chosen_stages(len(self._stage_ends), out_indices, "out_indices"))
+        needed = {self._stage_ends[index] for index in self._taken}
+        for part in reversed(self._body):
+            if part.name in needed:
+                needed.update(part.inputs)
+        unneeded = [part.name for part in (*self._body, self._head) if part.name not in needed]
+        self._left_out = tuple(f"{name}." for name in unneeded)
+        for name in unneeded:
+            place, _, leaf = name.rpartition(".")
+            delattr(self.get_submodule(place), leaf)
+        self._keep([part for part in self._body if part.name in needed])
+
+    def forward(self, x_BCHW: Tensor) -> list[Tensor]:  # type: ignore[override]
+        """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""
+        return self._run(x_BCHW, [self._stage_ends[index] for index in self._taken])
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights of the whole network, or of this one."""
+        kept = {
+            name: each for name, each in state_dict.items() if not name.startswith(self._left_out)
+        }
+        return super().load_state_dict(kept, strict, assign)
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Do nothing: there is no classifier, and none can be had.
+
+        Raises:
+            InputError: If one is wanted.
+        """
+        if num_classes:
+            raise InputError(f"num_classes must be 0 with features_only, but got {num_classes}")
+
+
+def chosen_stages(count: int, indices: Indices, what: str = "indices") -> list[int]:
+    """Return which of ``count`` stages are meant.
+
+    Raises:
+        InputError: If there is no such stage, or none is meant.
+    """
+    last = count if indices is None else indices
+    if isinstance(last, int):
+        found = list(range(count - last, count))
+    else:
+        found = [index + count if index < 0 else index for index in last]
+    if not found or not all(0 <= index < count for index in found):
+        raise InputError(f"{what} must be stages from 0 to {count - 1}, but got {shown(indices)}")
+    return found
