@@ -57,6 +57,8 @@ class ProgressView:
             f"{data.channels}x{data.resolution}x{data.resolution}, {len(data.classes)} classes), "
             f"{prepared.workers} workers on {prepared.plan.device}"
         )
+        for line in space.never_built():
+            self._say(line)
         for path, reason in data.unreadable[:5]:
             self._say(f"Left out, unreadable: {path} ({reason})")
         if len(data.unreadable) > 5:

@@ -72,6 +72,7 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
             "input": list(found.input),
             "classes": found.classes,
             **_counted(found.size()),
+            "never_built": found.never_built(),
             "decisions": decisions,
         }
         print_json(data)
@@ -81,6 +82,8 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
         f"{found.size()} for images of {found.input} "
         f"({found.resolutions.low} to {found.resolutions.high} pixels), {found.classes} classes"
     )
+    for line in found.never_built():
+        print(line)
     rows = [[path, ", ".join(map(str, values))] for path, values in decisions.items()]
     print_rows(["decision", "values"], rows)
 
@@ -124,10 +127,14 @@ def check(
     told = check_space(found.table, constraints)
     if as_json:
         about = {"space": found.name, "input": list(found.input), "distinct": found.walks_differ}
-        print_json({**about, **_counted(found.size), **asdict(told)})
+        print_json(
+            {**about, **_counted(found.size), **asdict(told), "never_built": found.never_built}
+        )
         return 0 if told.share else 2
     print(f"{found.name} on images of {found.input}, {found.classes} classes")
     print(found.size)
+    for line in found.never_built:
+        print(line)
     rows = [
         [name, *(shown(name, value) for value in (each.low, each.median, each.high))]
         for name, each in told.spreads.items()
@@ -137,7 +144,8 @@ def check(
         return 0
     print(f"feasible share   {100 * told.share:.3g} %{'' if told.exact else '  (estimate)'}")
     for name, median in told.feasible_medians.items():
-        print(f"median {name} of what is feasible: {shown(name, median)}")
+        drawn = f"(of {told.feasible_sample} walks drawn)"
+        print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")
     if told.share:
         return 0
     told_all = " and ".join(str(each) for each in constraints)

@@ -12,6 +12,7 @@ from .moves import moves
 from .step_table import Floats, StepTable
 
 _SAMPLES = 1000
+_FEASIBLE_SAMPLES = 100  # drawn one by one, which takes longer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class SpaceCheck:
     """What a space holds, and what of it keeps the constraints."""
 
     walks: int
-    """Number of walks, exact: of different architectures unless stages can be left out."""
+    """Number of walks, exact. Some may give the same architecture; see ``SearchSpace.size``."""
     spreads: dict[str, Spread]
     """Metric to its spread over all walks."""
     share: float
@@ -39,7 +40,10 @@ class SpaceCheck:
     exact: bool
     """Whether the share is exact; else it is an estimate from thinned sums."""
     feasible_medians: dict[str, float]
-    """Constrained metric to its median over a uniform sample of the feasible walks."""
+    """Constrained metric to its median over ``feasible_sample`` walks: a rough figure."""
+    feasible_sample: int
+    """Number of feasible walks drawn for that, each as likely as any other (nearly so where the
+    share is an estimate); 0 where there are none or no constraints."""
     moves: tuple[str, ...]
     """Where nothing is feasible: which bounds to move and to what values. One of these helps."""
 
@@ -63,7 +67,7 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         guide = Guide(table=table, constraints=constraints)
         share, exact = guide.share, guide.exact
         if not guide.empty:
-            middle = np.median(_feasible_sample(guide, _SAMPLES // 10), axis=0)
+            middle = np.median(_feasible_sample(guide, _FEASIBLE_SAMPLES), axis=0)
             constrained = {each.metric for each in constraints}
             feasible = {
                 name: float(middle[index])
@@ -76,6 +80,7 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         share=share,
         exact=exact,
         feasible_medians=feasible,
+        feasible_sample=_FEASIBLE_SAMPLES if feasible else 0,
         moves=() if share else moves(table, constraints),
     )
 

@@ -9,6 +9,7 @@ the images searched on (between ``min`` and ``max``).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -239,6 +240,7 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
                 named[name] = fields
     if not named:
         raise InputError(f"{path} must name at least one {kind.kind}, but got none")
+    written = set(named)
     if ANY in named:
         named.update(_all_others(kind, named, f"{path}.{ANY}"))
         del named[ANY]
@@ -249,7 +251,8 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
     return Slot(
         kind=kind,
         options=tuple(
-            _option(classes[name], fields, f"{path}.{name}") for name, fields in named.items()
+            replace(_option(classes[name], fields, f"{path}.{name}"), named=name in written)
+            for name, fields in named.items()
         ),
     )
 

@@ -55,6 +55,8 @@ class Option:
     """Field to domain, for the fields that the space names."""
     slots: "Mapping[str, Slot]"
     """Field to slot, for the fields that are components."""
+    named: bool = False
+    """Whether somebody wrote its name, rather than ``any`` or nothing."""
 
     def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
         """Yield every concrete component that works on ``shape``, in canonical form.

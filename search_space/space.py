@@ -24,7 +24,7 @@ from .errors import InputError
 from .feasibility import Constraint
 from .guide import Guide, Stand
 from .membership import Membership
-from .refusals import usual_refusal
+from .refusals import never_built, usual_refusal
 from .shapes import Shape
 from .size import Size, estimated
 from .slots import Row, Slot, choose_row
@@ -158,6 +158,10 @@ class SearchSpace:
         # the guide's own: steps are made once, as is what tells walks apart
         space.__dict__.update(graph=self.graph, membership=self.membership)
         return space
+
+    def never_built(self) -> tuple[str, ...]:
+        """Return what was named but no network has: place, component and reason, a line each."""
+        return never_built(self.graph)
 
     @property
     def walks(self) -> int:

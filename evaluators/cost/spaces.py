@@ -39,6 +39,8 @@ class CostedSpace:
     """Whether each walk gives another architecture."""
     size: Size
     """How many architectures it holds."""
+    never_built: tuple[str, ...]
+    """What it names but never has; see ``SearchSpace.never_built``."""
     table: StepTable
     """Its steps, with all exact metrics."""
 
@@ -84,6 +86,7 @@ def _computed(
         classes=space.classes,
         walks_differ=space.walks_differ,
         size=space.size(),
+        never_built=space.never_built(),
         table=step_table(space.graph, EXACT_METRICS, additive_costs),
     )
 
@@ -114,7 +117,7 @@ def _read(path: Path) -> CostedSpace | None:
 
 
 def _write(path: Path, space: CostedSpace) -> None:
-    names = ("name", "input", "classes", "walks_differ")
+    names = ("name", "input", "classes", "walks_differ", "never_built")
     about = {name: getattr(space, name) for name in names} | {"size": asdict(space.size)}
     arrays: dict[str, Any] = to_arrays(space.table)
     try:

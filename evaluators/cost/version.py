@@ -18,7 +18,6 @@ NOT_COUNTED = (
     "feasibility.py",
     "graph.py",
     "guide.py",
-    "membership.py",
     "moves.py",
     "network.py",
     "reach.py",

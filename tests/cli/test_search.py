@@ -112,6 +112,21 @@ def test_constraints_are_kept(folder, capsys):
 
 
 @pytest.mark.slow
+def test_what_a_space_names_in_vain_is_said_once(folder, capsys):
+    vain = {"metaformer": {"mixer": {"identity": None, "attention": {"head_dim": 7}}}}
+    space = {**SMALL, "stages": [{**SMALL["stages"][0], "block": vain}]}
+    (folder / "small.yaml").write_text(yaml.safe_dump(space))
+    line = "stages.0.block.metaformer.mixer: 'attention' can never be built here: head_dim must"
+    for command in ("show", "check"):
+        assert run(["space", command, "small.yaml"]) == 0
+        assert capsys.readouterr().out.count(line) == 1
+        assert run(["space", command, "small.yaml", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["never_built"][0].startswith(line)
+    assert run(search(2, "--workers", "1")) == 0
+    assert capsys.readouterr().err.count(line) == 1
+
+
+@pytest.mark.slow
 def test_a_config_file_holds_any_option(folder, capsys):
     options = {"space": "small.yaml", "budget": 1, "epochs": 1, "workers": 1, "study": "mine"}
     (folder / "config.yaml").write_text(yaml.safe_dump(options))

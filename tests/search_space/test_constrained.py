@@ -228,6 +228,7 @@ def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
     constraints, kept = limits(text, 0.5)
     some = check(table_of(space), constraints)
     assert some.exact and (some.share > 0) == bool(kept)
+    assert some.feasible_sample == (100 if kept else 0)
 
 
 @pytest.mark.parametrize("name", ["patterns", "stages left out"])

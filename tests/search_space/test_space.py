@@ -242,6 +242,40 @@ def test_the_digest_of_a_space_tells_what_may_vary() -> None:
     assert small_space(text).bind(channels=1, resolution=8, classes=2).digest != digest
 
 
+NEVER = """
+input: {channels: 3, resolution: 8, classes: 2}
+stem: {patch: {patch_size: [1, 16]}}
+stages:
+  - width: [8, 16]
+    depth: 1
+    block:
+      metaformer: {mixer: {pooling: , attention: {head_dim: [5, 12]}}}
+      convnext: {mixer: {attention: {head_dim: [8, 32]}}}
+      fusion: {mixer: {any: {kernel_size: 3}, attention: {head_dim: 32}}}
+  - {width: 12, depth: 1, downsampling: [conv, none], block: {local: , guided: }}
+head: pooled
+"""
+
+
+def test_what_is_named_but_never_built_is_told() -> None:
+    why = "can never be built here: head_dim must divide the channels, but got head_dim"
+    assert small_space(NEVER).never_built() == (
+        f"stages.0.block.fusion.mixer: 'attention' {why} 32 and 8 channels",
+        f"stages.0.block.metaformer.mixer: 'attention' {why} 5 and 8 channels",
+        "stages.1.block: 'guided' can never be built here: mixer.guided_contmix: twice heads must "
+        "divide the channels that are mixed, but got heads 4 and 4 such channels",
+        "stages.1.downsampling: 'none' can never be built here: width must stay 8 without "
+        "downsampling, but got 12",
+    )
+
+
+@pytest.mark.parametrize("name", presets())
+def test_shipped_spaces_name_nothing_in_vain(name: str) -> None:
+    space = load_space(name)
+    for side in (space.resolutions.low, space.resolutions.high):
+        assert not space.bind(channels=3, resolution=side, classes=10).never_built()
+
+
 EXPORT = """
 input: {{channels: 3, resolution: 8, classes: 2}}
 stem: patch
