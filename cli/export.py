@@ -82,7 +82,7 @@ def export(
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     for what, told in counts.items():
         print(f"{what.capitalize()}: {told}")
-    print(f"Time of an image: {proof.latency_ratio:.2g} times the network's in torch")
+    print(f"Time of an image: {proof.latency_ratio:.2f} times the network's in torch")
 
 
 def export_candidate(

@@ -62,7 +62,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
                 "same top class": f"{100 * proof.agreement:.1f} % of {real}",
-                "time of an image": f"{proof.latency_ratio:.2g} times the network's in torch",
+                "time of an image": f"{proof.latency_ratio:.2f} times the network's in torch",
             },
         ),
         ("Environment", {"python": platform.python_version(), "torch": torch.__version__}),
@@ -94,7 +94,7 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
                 texts[-1] += " (convolutions and matrix products alone)"
         elif name == "params" and proof.stored is not None:
             texts.append(
-                f"the file stores {proof.stored:,} numbers (norms folded, equal ones once)"
+                f"{proof.stored:,} numbers stored (norms folded, tables too, equal tensors once)"
             )
         else:
             texts.append("not recounted: the file has operations without a formula")

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from ...search_space.architecture import Architecture
-from ...search_space.base import Component
+from ...search_space.base import Component, TokenMixer
 from ...search_space.network import Network
 from ...search_space.parts import IMAGE, Part
 from ...search_space.residuals import Sum
@@ -113,6 +113,8 @@ def _papers(parts: Sequence[Part]) -> list[str]:
     for part in parts:
         for component in _inside(part.component):
             text = " ".join((type(component).__doc__ or "").split())
+            if isinstance(component, TokenMixer):
+                text += f" Source: {component.traits.paper}."
             found[f"{component.kind} {component.name}"] = text
     return [
         textwrap.fill(f"- {name}: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -2,12 +2,15 @@
 
 from .preparation import Preparation
 
+_WIDTH = 100
+
 HEAD = '''\
 """{summary}
 
 An image classifier for {input} images and {classes} classes, written by nas-explorer
 (architecture {digest}). It needs torch alone: ``load()`` returns it with the
-weights of the file beside this one, ``Net()`` with fresh ones. {images}
+weights of the file beside this one, ``Net()`` with fresh ones.
+{images}
 
 Its parts, and where they come from:
 
@@ -63,11 +66,7 @@ def load(weights: str | Path | None = None) -> "Net":
 
 def preparation_constants(preparation: Preparation) -> list[str]:
     """Return what ``prepare`` subtracts and divides by, and the names of the classes."""
-    classes = [f"    {name!r}," for name in preparation.classes]
-    return [
-        f"MEAN = {preparation.mean}",
-        f"STD = {preparation.std}",
-        "CLASSES = (",
-        *classes,
-        ")",
-    ]
+    classes = [f"CLASSES = {preparation.classes!r}"]
+    if len(classes[0]) > _WIDTH:
+        classes = ["CLASSES = (", *(f"    {name!r}," for name in preparation.classes), ")"]
+    return [f"MEAN = {preparation.mean}", f"STD = {preparation.std}", *classes]

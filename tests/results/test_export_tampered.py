@@ -1,0 +1,123 @@
+"""A file that is not quite the network's is refused with figures, in every format."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from nas_explorer.results.export import ExportError, export_model
+from nas_explorer.results.export.base import ModelFormat
+from nas_explorer.results.export.export import FORMATS
+from nas_explorer.results.export.networks import trained_network
+from nas_explorer.search_space.architecture import Architecture, Stage
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.downsampling import PoolDownsampling
+from nas_explorer.search_space.heads import PooledHead
+from nas_explorer.search_space.mixers.convolution import LargeKernelConv, SeparableConv
+from nas_explorer.search_space.network import Network
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.stems import ConvStem
+from torch import nn
+
+from ..helpers import names, trained
+
+ONE = Stage(width=16, depth=1, blocks=(MetaFormerBlock(mixer=SeparableConv(kernel_size=3)),))
+OTHER = replace(ONE, blocks=(MetaFormerBlock(mixer=LargeKernelConv(kernel_size=3)),))
+
+
+def network(first: Stage, second: Stage) -> Architecture:
+    return Architecture(
+        input=Shape(3, 8, 8),
+        classes=5,
+        stem=ConvStem(),
+        stages=(first, replace(second, downsampling=PoolDownsampling())),
+        head=PooledHead(),
+    )
+
+
+Contents = Mapping[str, bytes]
+Encode = Callable[[Network], Contents]
+FIGURES = (
+    r"must give the network's scores within \S+ of the largest, but differs by up to [\d.e-]+ "
+    r"\(relative [\d.e-]+\), and the top class agrees on \d+ of \d+ images"
+)
+
+
+def bias_perturbed(encode: Encode, network: Network) -> Contents:
+    other = deepcopy(network)
+    with torch.no_grad():
+        other.get_parameter("stages.1.blocks.0.channel_mixer.fc2.bias")[3] += 0.01
+    return encode(other)
+
+
+def stages_swapped(encode: Encode, network: Network) -> Contents:
+    """The network with the second stage's blocks first, each with its own weights."""
+    first, second = network.architecture.stages
+    stages = (replace(first, blocks=second.blocks), replace(second, blocks=first.blocks))
+    swapped = replace(network.architecture, stages=stages)
+    places = {"stages.0.blocks": "stages.1.blocks", "stages.1.blocks": "stages.0.blocks"}
+    weights = {
+        places.get(name[:15], name[:15]) + name[15:]: each
+        for name, each in network.state_dict().items()
+    }
+    return encode(trained_network(swapped, weights))
+
+
+def activation_dropped(encode: Encode, network: Network) -> Contents:
+    other = deepcopy(network)
+    other.get_submodule("stages.0.blocks.0.channel_mixer").act = nn.Identity()
+    contents = dict(encode(other))
+    if ".safetensors" in contents:  # a source file is made of the architecture, not of the modules
+        source = contents[""].decode()
+        contents[""] = source.replace("nn.GELU()", "nn.Identity()", 1).encode()
+    return contents
+
+
+TAMPERS = [
+    (bias_perturbed, (ONE, ONE)),
+    (stages_swapped, (ONE, ONE)),
+    (stages_swapped, (ONE, OTHER)),
+    (activation_dropped, (ONE, OTHER)),
+]
+CASES = [
+    (ending, *case)
+    for ending in FORMATS
+    for case in TAMPERS
+    if ending != ".safetensors" or case[0] is not activation_dropped  # it has no operators
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ending", "tamper", "stages"), CASES)
+def test_it_is_refused(
+    ending: str,
+    tamper: Callable[[Encode, Network], Contents],
+    stages: tuple[Stage, Stage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind, encode = FORMATS[ending], FORMATS[ending].encode
+
+    def tampered(self: ModelFormat, network: Network, header: Mapping[str, str]) -> Contents:
+        whole = encode(self, network, header)
+        other = tamper(lambda other: encode(self, other, header), network)
+        assert other != whole
+        return other
+
+    architecture = network(*stages)
+    monkeypatch.setattr(kind, "encode", tampered)
+    # Weights of other shapes are refused before there is a score, with both shapes.
+    unlike = ending == ".safetensors" and stages[0] != stages[1]
+    message = r"must fit the architecture, but " if unlike else FIGURES
+    with pytest.raises(ExportError, match=message) as error:
+        export_model(
+            architecture,
+            tmp_path / f"net{ending}",
+            weights=trained(architecture),
+            metadata={},
+            seed=0,
+        )
+    assert "\n" not in str(error.value)
+    assert names(tmp_path) == []
