@@ -142,7 +142,9 @@ def check(
     print_rows(["metric", "minimum", "median", "maximum"], rows)
     if not constraints:
         return 0
-    print(f"feasible share   {100 * told.share:.3g} %{'' if told.exact else '  (estimate)'}")
+    of_what = "" if found.walks_differ else " of the walks"
+    estimate = "" if told.exact else "  (estimate)"
+    print(f"feasible share   {100 * told.share:.3g} %{of_what}{estimate}")
     for name, median in told.feasible_medians.items():
         drawn = f"(of {told.feasible_sample} walks drawn)"
         print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")

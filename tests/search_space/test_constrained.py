@@ -19,6 +19,7 @@ from nas_explorer.search_space.guide import Guide, Stand
 from nas_explorer.search_space.liveness import alive_bytes
 from nas_explorer.search_space.moves import moves
 from nas_explorer.search_space.parts import Part
+from nas_explorer.search_space.size import Size, estimated
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.step_costs import step_table
 from nas_explorer.search_space.step_table import CostedStep, StepTable
@@ -125,6 +126,30 @@ def test_draws_that_are_uniform_over_walks_are_told_from_these(text: str) -> Non
     walks = [draw.architecture.digest for draw in small_space(text).enumerate()]
     drawn = random.Random(0).choices(walks, k=DRAWS)
     assert unevenness(drawn, set(walks)) > 10
+
+
+@every_space
+def test_architectures_are_counted(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    constraints, kept = limits(text, 0.5)
+    space = small_space(text)
+    if kept:
+        size = space.constrained(constraints, costs).size()
+        assert size.exact and size.architectures == len(kept)
+    if text in MEETING.values():
+        monkeypatch.setattr("nas_explorer.search_space.space.MOST_COUNTED", 0)
+        monkeypatch.setattr("nas_explorer.search_space.space.SAMPLE", space.walks - 1)
+        size = space.size()
+        assert not size.exact and size.interval is not None
+        assert size.interval[0] <= len(every_architecture(text)) <= size.interval[1]
+
+
+def test_an_estimate_by_hand() -> None:
+    """The mean of 1, 1/2, 1/2 and 1 is 3/4; Wilson's interval of 3 in 4 is 0.3006 to 0.9544."""
+    size = estimated(10**6, [1, 2, 2, 1], exact_walks=True)
+    assert size.architectures == 750_000 and size.interval == (300_641, 954_413)
+    told = "about 750,000 different architectures (1.00e6 walks; 95 % interval 300,641 to 954,413)"
+    assert str(size) == told
+    assert estimated(10, [1, 1], exact_walks=False) == Size(architectures=10, walks=10, exact=False)
 
 
 @pytest.mark.parametrize("cap", [2, 16])
