@@ -14,7 +14,8 @@ from ..base import TokenMixer, Traits
 from ..combine import Gate
 from ..domains import YES_NO, Choice, Positive
 from ..kernels import KERNEL, depthwise, reaching_kernel
-from ..shapes import Shape, scaled
+from ..shapes import Shape
+from .clipped import WidenedMixer
 
 _PAPER = (
     "Zhang et al., CAS-ViT: Convolutional Additive Self-attention Vision Transformers for "
@@ -127,7 +128,7 @@ class ConvAdditiveMixer(TokenMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalIntegration(TokenMixer):
+class LocalIntegration(WidenedMixer):
     """1x1, batch norm, depthwise, activation, 1x1: comes before the mixer in CAS-ViT's blocks.
 
     Zhang et al., CAS-ViT, 2024, as in the authors' code.
@@ -149,18 +150,6 @@ class LocalIntegration(TokenMixer):
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the depthwise convolution."""
-
-    def inner(self, shape: Shape) -> int:
-        """Return the inner channels, at least 1."""
-        return scaled(shape.channels, self.expansion)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the expansion to whole channels."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            expansion=self.inner(shape) / shape.channels,
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

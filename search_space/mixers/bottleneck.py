@@ -7,11 +7,12 @@ from typing import Annotated, Self
 from torch import nn
 
 from ..activations import ACTIVATION
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..conv_norm import conv_norm
 from ..domains import Choice, IntRange, Positive
-from ..kernels import KERNEL, reaching_kernel
-from ..shapes import Shape, scaled
+from ..kernels import KERNEL
+from ..shapes import Shape
+from .clipped import WidenedMixer
 
 OPERATION = Choice(("conv", "max"))
 """What a bottleneck does to places: a convolution, or the maximum."""
@@ -68,7 +69,7 @@ def uneven_groups(operation: str, groups: int, inner: int) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BasicConv(TokenMixer):
+class BasicConv(WidenedMixer):
     """Two dense convolutions with batch norms: the branch of ResNet's basic block.
 
     He et al., 2016, figure 5, left.
@@ -90,18 +91,6 @@ class BasicConv(TokenMixer):
     activation: Annotated[str, ACTIVATION] = "relu"
     """Between the convolutions."""
 
-    def inner(self, shape: Shape) -> int:
-        """Return the inner channels, at least 1."""
-        return scaled(shape.channels, self.expansion)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, and the expansion to whole channels."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            expansion=self.inner(shape) / shape.channels,
-        )
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels = shape.channels
@@ -113,7 +102,7 @@ class BasicConv(TokenMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BottleneckConv(TokenMixer):
+class BottleneckConv(WidenedMixer):
     """1x1 convolution, convolution, 1x1 convolution, with batch norms.
 
     The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right); with groups that of
@@ -143,22 +132,17 @@ class BottleneckConv(TokenMixer):
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the first convolution and the middle one."""
 
-    def inner(self, shape: Shape) -> int:
-        """Return the inner channels, at least 1."""
-        return scaled(shape.channels, self.expansion)
-
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must share the inner channels evenly."""
         return uneven_groups(self.operation, self.groups, self.inner(shape))
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the expansion to whole channels."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            expansion=self.inner(shape) / shape.channels,
-            groups=1 if self.operation == "max" else self.groups,
-        )
+        """Clip the kernel to what the map can fill, and the expansion to whole channels.
+
+        The maximum has no groups.
+        """
+        groups = 1 if self.operation == "max" else self.groups
+        return replace(super().canonical(shape), groups=groups)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

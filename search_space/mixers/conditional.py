@@ -5,18 +5,19 @@ channels of a group, k and l sides of a kernel, P parameters.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..domains import YES_NO, IntRange
 from ..folding import Foldable
-from ..kernels import KERNEL, reaching_kernel
+from ..kernels import KERNEL
 from ..shapes import Shape
+from .clipped import ClippedDepthwiseMixer
 from .dynamic_kernels import convolve_each
 
 
@@ -67,7 +68,7 @@ class ConditionalConv(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CondConv(TokenMixer):
+class CondConv(ClippedDepthwiseMixer):
     """Convolution with a kernel for each image: experts weighed by a sigmoid of the pooled map.
 
     Yang et al., CondConv, 2019, equations 1 and 2. Experts add parameters, and of multiply-adds
@@ -94,24 +95,9 @@ class CondConv(TokenMixer):
     bias: Annotated[bool, YES_NO] = False
     """Whether each expert has a bias."""
 
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill; one channel has nothing to mix with."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            depthwise=self.depthwise or shape.channels == 1,
-        )
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        bank = KernelBank(
-            count=self.experts,
-            channels=shape.channels,
-            kernel_size=self.kernel_size,
-            depthwise=self.depthwise,
-            bias=self.bias,
-        )
-        return ConditionalConv(shape.channels, bank)
+        return ConditionalConv(shape.channels, _bank(self, self.experts, shape))
 
 
 class TunableKernels(Foldable):
@@ -161,7 +147,7 @@ def tune(network: nn.Module, omega_P: Tensor) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunableConv(TokenMixer):
+class TunableConv(ClippedDepthwiseMixer):
     """Convolution whose kernel interpolates several by parameters that the user sets.
 
     Maggioni et al., Tunable Convolutions, 2023, section 3.2. The parameters are not learned:
@@ -190,21 +176,16 @@ class TunableConv(TokenMixer):
     bias: Annotated[bool, YES_NO] = True
     """Whether each kernel has a bias."""
 
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill; one channel has nothing to mix with."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            depthwise=self.depthwise or shape.channels == 1,
-        )
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        bank = KernelBank(
-            count=self.kernels,
-            channels=shape.channels,
-            kernel_size=self.kernel_size,
-            depthwise=self.depthwise,
-            bias=self.bias,
-        )
-        return TunableKernels(bank, self.hidden)
+        return TunableKernels(_bank(self, self.kernels, shape), self.hidden)
+
+
+def _bank(mixer: CondConv | TunableConv, count: int, shape: Shape) -> KernelBank:
+    return KernelBank(
+        count=count,
+        channels=shape.channels,
+        kernel_size=mixer.kernel_size,
+        depthwise=mixer.depthwise,
+        bias=mixer.bias,
+    )

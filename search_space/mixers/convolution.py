@@ -15,10 +15,11 @@ from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Positive
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
+from .clipped import WidenedMixer
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeparableConv(TokenMixer):
+class SeparableConv(WidenedMixer):
     """Inverted separable convolution: 1x1, activation, depthwise, 1x1 (ConvFormer).
 
     Sandler et al., MobileNetV2, 2018, as used by Yu et al., MetaFormer Baselines, 2022: without
@@ -43,18 +44,6 @@ class SeparableConv(TokenMixer):
     """After the first 1x1 convolution."""
     bias: Annotated[bool, YES_NO] = False
     """Whether the three convolutions have a bias."""
-
-    def inner(self, shape: Shape) -> int:
-        """Return the inner channels, at least 1."""
-        return scaled(shape.channels, self.expansion)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the expansion to whole channels."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            expansion=self.inner(shape) / shape.channels,
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

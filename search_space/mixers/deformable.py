@@ -6,15 +6,16 @@ from typing import Annotated, Self
 
 from torch import nn
 
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..deformation import DeformableConv2d
 from ..domains import YES_NO, Choice, IntRange, Positive
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
+from .clipped import DepthwiseMixer
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeformableConv(TokenMixer):
+class DeformableConv(DepthwiseMixer):
     """Convolution with predicted offsets, in the forms that CoDeNet compares.
 
     Huang et al., CoDeNet: Efficient Deployment of Input-Adaptive Object Detection on Embedded
@@ -64,8 +65,7 @@ class DeformableConv(TokenMixer):
         One channel has nothing to be summed with.
         """
         return replace(
-            self,
-            depthwise=self.depthwise or shape.channels == 1,
+            super().canonical(shape),
             max_offset=DeformableConv.max_offset if self.offsets == "free" else self.max_offset,
             offset_kernel_size=reaching_kernel(self.offset_kernel_size, shape),
         )

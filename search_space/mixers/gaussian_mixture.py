@@ -5,17 +5,18 @@ I input channels of a group, S side of the kernel.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..domains import YES_NO, IntRange, Positive
-from ..kernels import KERNEL, reaching_kernel
+from ..kernels import KERNEL
 from ..shapes import Shape
+from .clipped import ClippedDepthwiseMixer
 
 _LEAST_VARIANCE = 0.05
 """Added to both variances, in squares of the radius at which Gaussians start."""
@@ -117,7 +118,7 @@ class GaussianMixture(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussianMixtureConv(TokenMixer):
+class GaussianMixtureConv(ClippedDepthwiseMixer):
     """Convolution with mixtures of Gaussians of free weights, positions and covariances.
 
     Celarek et al., Gaussian Mixture Convolution Networks, 2022, section 3. There the data are
@@ -151,14 +152,6 @@ class GaussianMixtureConv(TokenMixer):
     """Whether each channel has a kernel of its own, or all are summed as in the paper."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the window to what the map can fill; one channel has nothing to mix with."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            depthwise=self.depthwise or shape.channels == 1,
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

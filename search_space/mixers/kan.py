@@ -1,20 +1,21 @@
 """Convolution of learned functions."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
 from ..activations import ACTIVATION
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..domains import YES_NO, IntRange, Positive
-from ..kernels import KERNEL, reaching_kernel
+from ..kernels import KERNEL
 from ..shapes import Shape
 from ..splines import SplineConv2d
+from .clipped import ClippedDepthwiseMixer
 
 
 @dataclass(frozen=True, kw_only=True)
-class KanConv(TokenMixer):
+class KanConv(ClippedDepthwiseMixer):
     """Kolmogorov-Arnold convolution: each entry of the kernel is a learned function of its pixel.
 
     Bodner et al., Convolutional Kolmogorov-Arnold Networks, 2024, section 3: a function is a
@@ -45,14 +46,6 @@ class KanConv(TokenMixer):
     """Of the part that is no spline."""
     depthwise: Annotated[bool, YES_NO] = True
     """Whether each channel has a kernel of its own, or all are summed as in the paper."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill; one channel has nothing to mix with."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            depthwise=self.depthwise or shape.channels == 1,
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -5,16 +5,17 @@ H rows, W columns, K weights of a kernel, S side of the kernel.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..domains import YES_NO, Choice, IntRange
 from ..shapes import Shape
+from .clipped import DepthwiseMixer
 
 _LEAST_SPREAD = {"triangle": 1.0, "gaussian": 0.27}
 _START = {"triangle": 0.01, "gaussian": 0.23}
@@ -107,7 +108,7 @@ class LearnableSpacing(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnableSpacingConv(TokenMixer):
+class LearnableSpacingConv(DepthwiseMixer):
     """Dilated convolution with learnable spacings.
 
     Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, equations 3 to 7
@@ -140,10 +141,6 @@ class LearnableSpacingConv(TokenMixer):
     """Whether each channel is convolved by itself, as in ConvNeXt; else all are, as in ResNet."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """One channel has nothing to mix with."""
-        return replace(self, depthwise=self.depthwise or shape.channels == 1)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

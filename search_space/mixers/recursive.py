@@ -1,20 +1,21 @@
 """Convolution that is applied several times with the same weights."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
 from ..activations import STEADY_ACTIVATION
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..domains import YES_NO, IntRange
-from ..kernels import KERNEL, reaching_kernel
+from ..kernels import KERNEL
 from ..recursion import RecursiveConvs
 from ..shapes import Shape
+from .clipped import ClippedDepthwiseMixer
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecursiveConv(TokenMixer):
+class RecursiveConv(ClippedDepthwiseMixer):
     """One group of convolutions applied several times: the reach grows, the weights do not.
 
     The shared group of Zhang and LeCun, Byte-Level Recursive Convolutional Auto-Encoder for Text,
@@ -45,14 +46,6 @@ class RecursiveConv(TokenMixer):
     """Whether each application adds its input before its last activation."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolutions have a bias."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill; one channel has nothing to mix with."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            depthwise=self.depthwise or shape.channels == 1,
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

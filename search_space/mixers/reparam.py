@@ -15,11 +15,12 @@ from ..branches import DepthwiseBranches
 from ..conv_norm import conv_norm
 from ..domains import Choice, IntRange, Positive
 from ..kernels import KERNEL, reaching_kernel
-from ..shapes import Shape, scaled
+from ..shapes import Shape
+from .clipped import WidenedMixer
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReparamLargeKernel(TokenMixer):
+class ReparamLargeKernel(WidenedMixer):
     """A large depthwise kernel trained beside a small one, between 1x1 convolutions (RepLKNet).
 
     Ding et al., 2022, sections 3 and 4.1, guidelines 3 and 4: batch norm after every convolution,
@@ -46,19 +47,12 @@ class ReparamLargeKernel(TokenMixer):
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the first 1x1 convolution and after the large kernel."""
 
-    def inner(self, shape: Shape) -> int:
-        """Return the inner channels, at least 1."""
-        return scaled(shape.channels, self.expansion)
-
     def canonical(self, shape: Shape) -> Self:
         """Clip the kernels to what the map can fill, the larger first; whole channels."""
         small, large = sorted((self.small_kernel, self.kernel_size))
-        return replace(
-            self,
-            kernel_size=reaching_kernel(large, shape),
-            small_kernel=reaching_kernel(small, shape),
-            expansion=self.inner(shape) / shape.channels,
-        )
+        kernel_size, small_kernel = reaching_kernel(large, shape), reaching_kernel(small, shape)
+        widened = super().canonical(shape)
+        return replace(widened, kernel_size=kernel_size, small_kernel=small_kernel)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

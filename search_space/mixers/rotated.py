@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..base import TokenMixer, Traits
+from ..base import Traits
 from ..domains import YES_NO, Choice, IntRange, Positive
 from ..kernels import depthwise
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape
+from .clipped import DepthwiseMixer
 from .dynamic_kernels import convolve_each
 
 
@@ -73,7 +74,7 @@ class RotatedKernels(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotatedConv(TokenMixer):
+class RotatedConv(DepthwiseMixer):
     """Convolution with kernels that are turned to predicted angles and added up, for each image.
 
     Pu et al., Adaptive Rotated Convolution, 2023, section 3. Shares and angles come from a
@@ -104,8 +105,7 @@ class RotatedConv(TokenMixer):
     def canonical(self, shape: Shape) -> Self:
         """One channel has nothing to mix with; a kernel on a single place has nothing to turn."""
         return replace(
-            self,
-            depthwise=self.depthwise or shape.channels == 1,
+            super().canonical(shape),
             max_angle=RotatedConv.max_angle if shape.tokens == 1 else self.max_angle,
         )
 
