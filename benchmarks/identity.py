@@ -27,21 +27,23 @@ from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import Component
 from nas_explorer.search_space.choosers import MutationChooser, RandomChooser
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
 
-SPACES = {"micro": None, "mobile": 64, "imagenet": 128}
-"""Name to the side of the images; none: the space's own."""
+SIDES = {"mobile": 64, "imagenet": 128, "universal": 16}
+"""The side of the images of a shipped space; others: the space's own."""
 
 _EACH = 3
 """Architectures drawn with one seed."""
 
 
+@cache
 def space_of(name: str) -> SearchSpace:
     """Return a shipped space on small images, so that networks are quick to build."""
-    space, side = load_space(name), SPACES[name]
-    if side is None:
+    space = load_space(name)
+    if name not in SIDES:
         return space
-    return space.bind(channels=3, resolution=side, classes=10)
+    return space.bind(channels=3, resolution=SIDES[name], classes=10)
 
 
 def described_otherwise(architecture: Architecture) -> Architecture:
@@ -136,14 +138,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--architectures", type=int, default=100_000, help="in all")
-    parser.add_argument("--built", type=int, default=2000, help="of these, networks built")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--built", type=int, default=400, help="of these, networks built")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     options = parser.parse_args()
-    count, built = (60, 18) if options.quick else (options.architectures, options.built)
-    chunks = 1 if options.quick else 20
-    share = _EACH * len(SPACES) * chunks
+    count, built = (60, 12) if options.quick else (options.architectures, options.built)
+    names, chunks = presets(), 1 if options.quick else 20
+    share = _EACH * len(names) * chunks
     seeds, first = -(-count // share), -(-built // share)
-    tasks = [(name, i * seeds, (i + 1) * seeds, first) for name in SPACES for i in range(chunks)]
+    tasks = [(name, i * seeds, (i + 1) * seeds, first) for name in names for i in range(chunks)]
     started = time.perf_counter()
     if options.workers > 1:
         with ProcessPoolExecutor(options.workers) as pool:
@@ -154,7 +156,7 @@ def main() -> None:
     for name, figure in figures.items():
         print(f"{name.replace('_', ' '):<36} {figure:>10,}")
     about = {
-        "spaces": list(SPACES),
+        "spaces": names,
         "seconds": time.perf_counter() - started,
         "quick": options.quick,
         "python": platform.python_version(),

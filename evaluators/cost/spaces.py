@@ -7,42 +7,16 @@ import hashlib
 import json
 import logging
 import os
-import zipfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ...search_space.presets import preset_text, presets
-from ...search_space.shapes import Shape
-from ...search_space.size import Size
-from ...search_space.step_table import StepTable, from_arrays, to_arrays
 from .cache import cache_folder, remove_old
+from .costed import CostedSpace, decoded, encoded
+from .shipped import shipped_space
 from .value import EXACT_METRICS
 from .version import counting_version
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CostedSpace:
-    """A search space as numbers."""
-
-    name: str
-    """Its name."""
-    input: Shape
-    """One image."""
-    classes: int
-    """Number of classes."""
-    walks_differ: bool
-    """Whether each walk gives another architecture."""
-    size: Size
-    """How many architectures it holds."""
-    never_built: tuple[str, ...]
-    """What it names but never has; see ``SearchSpace.never_built``."""
-    table: StepTable
-    """Its steps, with all exact metrics."""
 
 
 def costed_space(
@@ -58,18 +32,33 @@ def costed_space(
         InputError: If there is no such space, or it cannot take such images.
         UncountableOperation: If an operation of one of its parts cannot be counted.
     """
+    found = shipped_space(name_or_file) if name_or_file in presets() else None
+    if found and _is_for(found, resolution, channels, classes):
+        return found
     path = _path(name_or_file, [resolution, channels, classes])
     if path is not None and path.exists() and (found := _read(path)):
         return found
-    found = _computed(name_or_file, resolution, channels, classes)
+    found = computed_space(name_or_file, resolution, channels, classes)
     if path is not None:
         _write(path, found)
     return found
 
 
-def _computed(
-    name_or_file: str, resolution: int | None, channels: int | None, classes: int | None
+def _is_for(
+    space: CostedSpace, resolution: int | None, channels: int | None, classes: int | None
+) -> bool:
+    asked = (channels, resolution, resolution, classes)
+    own = (*space.input, space.classes)
+    return all(each in (None, mine) for each, mine in zip(asked, own, strict=True))
+
+
+def computed_space(
+    name_or_file: str,
+    resolution: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
 ) -> CostedSpace:
+    """Return what ``costed_space`` does, counted anew."""
     from ...search_space.files import load_space
     from ...search_space.step_costs import step_table
     from .cost import additive_costs
@@ -107,25 +96,18 @@ def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
 
 def _read(path: Path) -> CostedSpace | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            about: dict[str, Any] = json.loads(str(arrays["about"]))
-            image, size = Shape(*about.pop("input")), Size(**about.pop("size"))
-            return CostedSpace(**about, input=image, size=size, table=from_arrays(arrays))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        return decoded(path.read_bytes())
+    except (OSError, ValueError) as error:
         _LOG.warning("%s cannot be read and is made anew: %s", path, error)
         return None
 
 
 def _write(path: Path, space: CostedSpace) -> None:
-    names = ("name", "input", "classes", "walks_differ", "never_built")
-    about = {name: getattr(space, name) for name in names} | {"size": asdict(space.size)}
-    arrays: dict[str, Any] = to_arrays(space.table)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_old(path.parent, "steps-*")
         part = path.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as file:
-            np.savez(file, about=np.array(json.dumps(about)), **arrays)
+        part.write_bytes(encoded(space))
         part.replace(path)  # whole or not at all
     except OSError as error:
         _LOG.warning("costs of %s are not kept on disk: %s", space.name, error)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nas_explorer.search_space.presets import presets
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -30,6 +31,7 @@ def test_feasible_draws() -> None:
 @pytest.mark.slow
 def test_digests_are_the_networks() -> None:
     found = run("identity.py")
+    assert set(found["spaces"]) == set(presets())
     assert found["different"] > 30 and found["built_different"] > 5
     for name in (
         "descriptions_that_disagree",

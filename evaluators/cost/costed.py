@@ -1,0 +1,61 @@
+"""A search space as numbers, and as bytes."""
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...search_space.shapes import Shape
+from ...search_space.size import Size
+from ...search_space.step_table import StepTable, from_arrays, to_arrays
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CostedSpace:
+    """A search space as numbers."""
+
+    name: str
+    """Its name."""
+    input: Shape
+    """One image."""
+    classes: int
+    """Number of classes."""
+    walks_differ: bool
+    """Whether each walk gives another architecture."""
+    size: Size
+    """How many architectures it holds."""
+    never_built: tuple[str, ...]
+    """What it names but never has; see ``SearchSpace.never_built``."""
+    table: StepTable
+    """Its steps, with all exact metrics."""
+
+
+def encoded(space: CostedSpace) -> bytes:
+    """Return a space as a file: numpy's, uncompressed."""
+    names = ("name", "input", "classes", "walks_differ", "never_built")
+    about = {name: getattr(space, name) for name in names} | {"size": asdict(space.size)}
+    arrays: dict[str, Any] = to_arrays(space.table)
+    file = io.BytesIO()
+    np.savez(file, about=np.array(json.dumps(about)), **arrays)
+    return file.getvalue()
+
+
+def decoded(data: bytes) -> CostedSpace:
+    """Return the space that ``encoded`` made a file of.
+
+    Raises:
+        ValueError: If it is not whole.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            about: dict[str, Any] = json.loads(str(arrays["about"]))
+            size: dict[str, Any] = about["size"]
+            size["interval"] = size["interval"] and tuple(size["interval"])
+            about["input"], about["size"] = Shape(*about["input"]), Size(**size)
+            about["never_built"] = tuple(about["never_built"])
+            return CostedSpace(**about, table=from_arrays(arrays))
+    except (OSError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error)) from error
