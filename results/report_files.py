@@ -1,7 +1,9 @@
 """The figures of the report as picture files, and its candidates as a table."""
 
 from pathlib import Path
+from typing import Any
 
+import plotly.graph_objects as go
 from plotly.io import write_images
 
 from ..search_space.errors import InputError
@@ -14,6 +16,8 @@ from .table import to_frame, write_csv
 FORMATS = ("svg", "png")
 _SCALE = 2  # pixels of a PNG for each of the figure
 _SIZE = (1000, 560)
+_AXIS = 125
+"""Pixels of a parallel axis, which must hold the names of its values."""
 
 
 def write_candidates(study: Study, path: Path) -> None:
@@ -54,7 +58,7 @@ def write_figures(study: Study, folder: Path) -> list[Path]:
             fig=[figure for figure, _ in drawn],
             file=[path for _, path in drawn],
             scale=[_SCALE if path.suffix == ".png" else 1 for _, path in drawn],
-            width=_SIZE[0],
+            width=[_width(figure) for figure, _ in drawn],
             height=_SIZE[1],
         )
     except OSError as error:
@@ -69,3 +73,10 @@ def write_figures(study: Study, folder: Path) -> list[Path]:
             f"or Chromium, but got: {why}"
         ) from None
     return [path for _, path in drawn]
+
+
+def _width(figure: go.Figure) -> int:
+    """Return the width of a picture in pixels: more where there are many parallel axes."""
+    traces: list[dict[str, Any]] = figure.to_dict()["data"]
+    axes = max((len(trace.get("dimensions", ())) for trace in traces), default=0)
+    return max(_SIZE[0], _AXIS * axes)

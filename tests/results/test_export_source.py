@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, python_file
-from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.preparation import Preparation
 from nas_explorer.results.export.proof import prove
 from nas_explorer.results.export.pt2_file import Pt2File
@@ -113,23 +113,57 @@ def test_the_source_of_every_component_computes_the_same(component: Component) -
         assert torch.equal(alone(images), network(images))
 
 
-def test_the_source_runs_where_there_is_torch_alone(tmp_path: Path) -> None:
-    proof = export(tmp_path / "net.py")
-    assert (proof.format, proof.absolute, proof.agreement) == ("python", 0, 1)
-    assert names(tmp_path) == ["net.py", "net.py.md", "net.py.safetensors"]
-    network = fresh_network(TINY, seed=0)
-    network.load_state_dict(trained(TINY))
+# Run apart from this environment's variables and folders (-I); there is nothing but torch and what
+# it says that it needs (and what sympy needs, which it names).
+ALONE = """
+import sys, torch, torch.export, json, re
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
+from importlib.metadata import requires
+there = {name.partition(".")[0] for name in sys.modules} | {*sys.stdlib_module_names, "net"}
+there |= {re.match(r"\\w+", each.replace("-", "_"))[0] for each in requires("torch")} | {"mpmath"}
+class Only(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        known = name.partition(".")[0] in there
+        return PathFinder.find_spec(name, path, target) if known else None
+sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Only]
+try:
+    import nas_explorer
+    sys.exit("nas_explorer must not be there")
+except ModuleNotFoundError:
+    pass
+sys.path.insert(0, sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("ending", "load", "written"),
+    [
+        ("py", "import net; model = net.load()", ["net.py", "net.py.md", "net.py.safetensors"]),
+        (
+            "pt2",
+            "model = torch.export.load(sys.argv[1] + '/net.pt2').module()",
+            ["net.pt2", "net.pt2.md"],
+        ),
+    ],
+)
+def test_it_runs_where_there_is_torch_alone(
+    tmp_path: Path, ending: str, load: str, written: list[str]
+) -> None:
+    export(tmp_path / f"net.{ending}")
+    assert names(tmp_path) == written
     with torch.no_grad():
-        expected = network(IMAGES).flatten().tolist()
+        expected = trained_network(TINY, trained(TINY))(IMAGES)
+    (tmp_path / "images.json").write_text(json.dumps(IMAGES.tolist()))
     program = (
-        "import sys; sys.modules.update(dict.fromkeys(['nas_explorer', 'safetensors', 'timm']));"
-        "import json, net, torch;"
-        "images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0));"
-        "print(json.dumps(net.load()(images).flatten().tolist()))"
+        f"{ALONE}{load}\n"
+        "images = torch.tensor(json.load(open(sys.argv[1] + '/images.json')))\n"
+        "print(json.dumps(model(images).tolist()))"
     )
-    command = [sys.executable, "-c", program]
-    told = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert torch.allclose(torch.tensor(json.loads(told.stdout)), torch.tensor(expected))
+    command = [sys.executable, "-I", "-c", program, str(tmp_path)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert torch.allclose(torch.tensor(json.loads(told.stdout)), expected, atol=1e-5)
 
 
 def test_the_source_names_the_papers_of_its_parts_and_of_no_other() -> None:
@@ -233,8 +267,7 @@ def test_a_program_loads_without_our_code_for_any_batch(tmp_path: Path) -> None:
     proof = export(path, images=IMAGES)
     assert (proof.format, proof.real, proof.agreement) == ("torch.export", 3, 1)
     assert proof.relative < 1e-5 and proof.latency_ratio > 0
-    network = fresh_network(TINY, seed=0)
-    network.load_state_dict(trained(TINY))
+    network = trained_network(TINY, trained(TINY))
     program = torch.export.load(path).module()
     for count in (1, 3):
         with torch.no_grad():

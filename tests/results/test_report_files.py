@@ -6,7 +6,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from nas_explorer.results.report_files import write_candidates, write_figures
+from nas_explorer.results.report_files import _width, write_candidates, write_figures
 from nas_explorer.search_space.errors import InputError
 
 
@@ -27,16 +27,22 @@ def test_all_candidates_are_in_the_table(filled, tmp_path):
 
 
 def test_each_figure_is_written_in_each_format(filled, tmp_path, monkeypatch):
-    def write(fig, file, scale, **_):
-        for figure, path, times in zip(fig, file, scale, strict=True):
-            path.write_text(f"{len(figure.data)} {times}")
+    def write(fig, file, scale, width, **_):
+        for figure, path, times, wide in zip(fig, file, scale, width, strict=True):
+            path.write_text(f"{len(figure.data)} {times} {wide}")
 
     monkeypatch.setattr("nas_explorer.results.report_files.write_images", write)
     written = write_figures(filled, tmp_path / "a" / "b")
     names = {"front", "hypervolume", "best", "parallel"}
     assert {path.name for path in written} == {f"{n}.{e}" for n in names for e in ("svg", "png")}
-    assert (tmp_path / "a/b/front.png").read_text() == "2 2"
-    assert (tmp_path / "a/b/front.svg").read_text() == "2 1"
+    assert (tmp_path / "a/b/front.png").read_text() == "2 2 1000"
+    assert (tmp_path / "a/b/front.svg").read_text() == "2 1 1000"
+
+
+def test_parallel_axes_have_room_for_the_names_of_their_values():
+    axes = [{"values": [1]}] * 12
+    assert _width(go.Figure(go.Parcoords(dimensions=axes))) == 12 * 125
+    assert _width(go.Figure()) == _width(go.Figure(go.Parcoords(dimensions=axes[:2]))) == 1000
 
 
 def test_what_cannot_be_drawn_gives_one_line(filled, study, tmp_path, monkeypatch):
