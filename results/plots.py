@@ -4,7 +4,7 @@ Colours are those of Okabe and Ito, which people with any kind of colour vision 
 what matters differs in shape too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -44,9 +44,19 @@ def _axis(name: str, values: Sequence[float | None]) -> dict[str, Any]:
     if is_count(name):
         known = [value for value in values if value and value > 0]
         if known and len(known) == len(values):
-            # Labels at 1, 2, 5 and so on, where that leaves enough of them.
-            axis |= {"type": "log", "dtick": "D2" if max(known) > 5 * min(known) else None}
+            axis |= {"type": "log", "dtick": log_tick(known)}
     return axis
+
+
+def log_tick(values: Collection[float]) -> str | None:
+    """Return what says to label 1, 2, 5 and so on, where that gives neither few nor many labels.
+
+    Elsewhere plotly chooses by the room there is.
+
+    Args:
+        values: What is on the axis, above zero.
+    """
+    return "D2" if values and 5 < max(values) / min(values) < 300 else None
 
 
 def _figure(title: str, **layout: Any) -> go.Figure:
@@ -151,12 +161,19 @@ def learning_curve(candidate: Candidate) -> Sequence[Mapping[str, float]]:
 
 def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.Figure:
     """Return validation accuracy over epochs, a line for each candidate that has a curve."""
+    trained = [each for each in candidates if learning_curve(each)]
+    epochs = max((len(learning_curve(each)) for each in trained), default=1)
     figure = _figure(
         title,
-        xaxis={"title": {"text": "epoch"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "validation accuracy"}, "tickformat": ".0%"},
+        # From a single point plotly would make axes of whole numbers around it.
+        xaxis={
+            "title": {"text": "epoch"},
+            "dtick": 1 if epochs <= 10 else None,
+            "range": [0, epochs + 0.5],
+        },
+        yaxis={"title": {"text": "validation accuracy"}, "tickformat": ".0%"}
+        | ({"range": [0, 1]} if epochs == 1 else {}),
     )
-    trained = [each for each in candidates if learning_curve(each)]
     for place, candidate in enumerate(trained):
         curve = learning_curve(candidate)
         figure.add_scatter(

@@ -160,7 +160,8 @@ function drawPairs() {
   const end = (name, pick) => points.map(i => all.value[name][i]).reduce((a, b) => pick(a, b), NaN);
   const span = name => end(name, (a, b) => a > b ? a : b) / end(name, (a, b) => a < b ? a : b);
   const axis = (name, log) => ({ title: { text: metrics[name].title }, type: log ? "log" : "linear",
-    dtick: log && span(name) > 5 ? "D2" : undefined,  // labels at 1, 2, 5 and so on
+    // Labels at 1, 2, 5 and so on, where that gives neither few nor many.
+    dtick: log && span(name) > 5 && span(name) < 300 ? "D2" : undefined,
     tickformat: metrics[name].share ? ".0%" : metrics[name].count ? "~s" : undefined });
   const layout = themed({ xaxis: axis(x, byId("x-log").checked),
     yaxis: axis(y, byId("y-log").checked), margin: { l: 56, r: 16, t: 16, b: 48 },

@@ -8,7 +8,7 @@ from ..candidate import Candidate
 from ..plots import short_path
 from ..table import format_measurement
 from .markup import facts, joined, link, row, tag
-from .scatter import dominating
+from .scene import dominating
 from .source import Snapshot, Source
 from .view import View
 

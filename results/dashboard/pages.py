@@ -18,7 +18,8 @@ from .filters import Filter, kept
 from .markup import joined, link, tag
 from .parallel import Axis, make_axes, parallel
 from .progress import progress
-from .scatter import Scene, scatter, scene
+from .scatter import scatter
+from .scene import Scene, scene, without_note
 from .source import Snapshot, Source, once_a_version
 from .table_part import table
 from .view import Page, View
@@ -162,7 +163,8 @@ def _scatter_note(at: Sight) -> Markup:
     total = len(drawn.shown) + len(drawn.context)
     return joined(
         f"{len(drawn.shown):,} of {total:,} complete candidates kept, {len(drawn.front):,} on the "
-        f"front of {view.x} and {view.y}. Drag to select; what is selected filters everything."
+        f"front of {view.x} and {view.y}. Drag to select; what is selected filters everything. "
+        + without_note(view, drawn)
     )
 
 

@@ -7,23 +7,24 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from ...evaluators.base import metric
-from ..columns import STATUSES, Answers, Columns, Numbers
-from ..front import Mask, clear_front_mask, front_mask
-from ..plots import BLUE, COLOURS, VERMILLION, axis_title, tick_format
-from .filters import Between, Inside, kept
+from ..columns import Answers, Columns, Numbers
+from ..front import Mask
+from ..plots import BLUE, COLOURS, VERMILLION, axis_title, log_tick, tick_format
+from .filters import Between, Inside
 from .references import Reference
+from .scene import Rows, Scene, dominating
 from .theme import GREY, SCALE, new_figure
 from .view import View
 
 PINK, ORANGE = COLOURS[3:5]
-Rows = NDArray[np.intp]
 Style = dict[str, Any]
 
 MANY = 2_000
 """From so many candidates on they are drawn by WebGL."""
+_LEVELS = 18
+"""Values of a decision that are told apart by colour and symbol; the rarer ones are grey."""
 _SYMBOLS = (
     "circle",
     "square",
@@ -33,54 +34,9 @@ _SYMBOLS = (
     "hexagon2",
     "cross",
 )
+_EDGE = 0.012  # how far from the edge, as a share of the height or width, ticks are drawn
+_TICKS = {"y": "line-ns-open", "x": "line-ew-open"}
 _MARKS = {"infeasible": "x-thin", "failed": "y-down", "running": "circle-open-dot"}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
-    """The rows that are drawn, by what they are."""
-
-    shown: Rows
-    """Complete, kept, with both metrics."""
-    front: Rows
-    """Of those, which none of them dominates, from left to right."""
-    unclear: Rows
-    """Of those, which the front does not dominate beyond the intervals."""
-    context: Rows
-    """Complete with both metrics, but not kept."""
-    others: dict[str, Rows]
-    """Kept with both metrics, but not complete: by status."""
-
-
-def scene(columns: Columns, view: View) -> Scene:
-    """Sort the candidates by what they are drawn as."""
-    metrics = (view.x, view.y)
-    mask, complete = kept(view.filters, columns), columns.comparable(metrics)
-    shown = np.flatnonzero(mask & complete)
-    best = shown[front_mask(columns.losses(metrics)[shown])]
-    low, high = (each[shown] for each in columns.loss_intervals(metrics))
-    unclear = shown[clear_front_mask(low, high)]
-    finite = np.isfinite(columns.value(view.x)) & np.isfinite(columns.value(view.y))
-    return Scene(
-        shown=shown,
-        front=best[np.argsort(columns.value(view.x)[best], kind="stable")],
-        unclear=np.setdiff1d(unclear, best),
-        context=np.flatnonzero(complete & ~mask),
-        others={
-            name: np.flatnonzero(mask & finite & columns.has_status(name)) for name in STATUSES[1:]
-        },
-    )
-
-
-def dominating(columns: Columns, row: int, metrics: Sequence[str]) -> Rows:
-    """Return the rows that dominate one; none where it is not comparable."""
-    mask = columns.comparable(metrics)
-    if not mask[row]:
-        return np.empty(0, np.intp)
-    losses = columns.losses(metrics)
-    mine = losses[row]
-    mask &= (losses <= mine).all(axis=1) & (losses < mine).any(axis=1)
-    return np.flatnonzero(mask)
 
 
 def scatter(
@@ -89,25 +45,26 @@ def scatter(
     """Return the scatter of the two metrics that the view names."""
     scales = view.scales or ()
     figure = new_figure(
-        xaxis=_axis(view.x, "x" in scales, columns),
-        yaxis=_axis(view.y, "y" in scales, columns),
+        xaxis=_axis(view.x, "x" in scales, columns, references),
+        yaxis=_axis(view.y, "y" in scales, columns, references),
         dragmode="select",
         clickmode="event",
         hovermode="closest",
         shapes=_outlines(view),
         uirevision=f"{view.x} {view.y} {scales}",  # a zoom stays as long as the axes do
         selectionrevision=" ".join(each.to_text() for each in view.filters),
+        **_edges(drawn, view, references),
     )
     many = len(drawn.shown) + len(drawn.context) > MANY
     draw = _Draw(figure=figure, columns=columns, view=view, many=many)
     draw.points(drawn.context, "filtered out", {"color": GREY, "opacity": 0.25, "size": 4})
     draw.candidates(np.setdiff1d(drawn.shown, drawn.front, assume_unique=True))
-    if "infeasible" in view.extras:
-        for status, rows in drawn.others.items():
-            line = {"width": 1.5, "color": GREY}
-            draw.points(
-                rows, status, {"symbol": _MARKS[status], "line": line, "color": GREY, "size": 8}
-            )
+    line = {"width": 1.5, "color": GREY}
+    for status, rows in drawn.others.items():
+        looks = {"symbol": _MARKS[status], "line": line, "color": GREY, "size": 8}
+        draw.points(rows, status, looks)
+    for (status, lacked), rows in drawn.without.items():
+        draw.ticks(rows, status, lacked)
     intervals = "intervals" in view.extras
     if intervals:
         unclear = {"color": BLUE, "symbol": "diamond-open", "size": 9}
@@ -118,14 +75,31 @@ def scatter(
     return figure
 
 
-def _axis(name: str, logarithmic: bool, columns: Columns) -> dict[str, Any]:
-    values = columns.value(name)
-    values = values[values > 0]
-    wide = len(values) > 0 and values.max() > 5 * values.min()
+def _edges(drawn: Scene, view: View, references: Sequence[Reference]) -> dict[str, Any]:
+    """Return the axes along which what lacks a metric is drawn, whatever part is looked at."""
+    used = {lacked for (_, lacked), rows in drawn.without.items() if len(rows)}
+    used |= {lacked for each in references if (lacked := _lacks(each, view))}
+    plain = {"range": [0, 1], "fixedrange": True, "visible": False}
+    return {f"{axis}axis2": {"overlaying": axis, **plain} for axis in used}
+
+
+def _lacks(reference: Reference, view: View) -> str | None:
+    """Return the axis whose metric a published network lacks, where it has the other one."""
+    lacked = [axis for axis in "xy" if getattr(view, axis) not in reference.values]
+    return lacked[0] if len(lacked) == 1 else None
+
+
+def _axis(
+    name: str, logarithmic: bool, columns: Columns, references: Sequence[Reference]
+) -> dict[str, Any]:
+    known = columns.value(name)
+    known = known[known > 0]
+    ends = [known.min(), known.max()] if len(known) else []
+    ends += [each.values[name] for each in references if each.values.get(name, 0) > 0]
     return {
         "title": {"text": axis_title(name)},
         "type": "log" if logarithmic else "linear",
-        "dtick": "D2" if logarithmic and wide else None,  # labels at 1, 2, 5 and so on
+        "dtick": log_tick(ends) if logarithmic else None,
         "tickformat": tick_format(name),
         "automargin": True,
     }
@@ -141,25 +115,54 @@ class _Draw:
     many: bool
 
     def points(
-        self, rows: Rows, name: str, marker: Style, *, mode: str = "markers", **trace: Any
+        self,
+        rows: Rows,
+        name: str,
+        marker: Style,
+        *,
+        mode: str = "markers",
+        lacked: str | None = None,
+        **trace: Any,
     ) -> None:
-        """Add points of one kind; nothing where there are none."""
+        """Add points of one kind; nothing where there are none.
+
+        Args:
+            rows: Which candidates.
+            name: What they are.
+            marker: How they look.
+            mode: Plotly's.
+            lacked: The axis whose metric they lack: they lie along the edge.
+            trace: What else plotly is told.
+        """
         if not len(rows):
             return
-        x, y = self.view.x, self.view.y
         gl = self.many and mode == "markers"
         make = self.figure.add_scattergl if gl else self.figure.add_scatter
+        metrics = self._metrics(lacked)
         make(
-            x=self.columns.value(x)[rows],
-            y=self.columns.value(y)[rows],
+            **{axis: self.columns.value(metric)[rows] for axis, metric in metrics.items()},
+            **_along_edge(lacked, len(rows)),
             customdata=self.columns.number_N[rows],
             name=f"{escape(name)} ({len(rows):,})",
             mode=mode,
             marker=marker,
-            hovertemplate=f"candidate %{{customdata}}<br>{x} %{{x}}<br>{y} %{{y}}"
-            f"<extra>{escape(name)}</extra>",
+            hovertemplate="<br>".join(
+                ("candidate %{customdata}", *(f"{n} %{{{axis}}}" for axis, n in metrics.items()))
+            )
+            + f"<extra>{escape(name)}</extra>",
             **trace,
         )
+
+    def _metrics(self, lacked: str | None) -> dict[str, str]:
+        """Return the metric of each axis, without the one that is lacked."""
+        return {axis: getattr(self.view, axis) for axis in "xy" if axis != lacked}
+
+    def ticks(self, rows: Rows, status: str, lacked: str) -> None:
+        """Add points that lack a metric as ticks along the axis of the other one."""
+        colour = BLUE if status == "complete" else GREY
+        looks = {"symbol": _TICKS[lacked], "size": 12, "color": colour, "line": {"width": 1.5}}
+        name = f"{status}, no {getattr(self.view, lacked)}"
+        self.points(rows, name, looks, lacked=lacked)
 
     def candidates(self, rows: Rows) -> None:
         """Add the complete candidates beside the front, coloured and sized as asked for."""
@@ -178,16 +181,19 @@ class _Draw:
             self.points(rows, "dominated", {**style, "color": BLUE, "symbol": symbol})
 
     def _by_level(self, rows: Rows, answers: Answers, style: Style) -> None:
-        """Add a trace for each of the most frequent levels, and one for the others."""
-        codes = answers.codes_N[rows]
-        counts = np.bincount(codes + 1, minlength=len(answers.levels) + 1)
-        common = np.argsort(-counts, kind="stable")[: len(COLOURS) - 1]
-        for place, code in enumerate(common):
+        """Add a trace for each of the most frequent levels, over one of the others."""
+        codes = answers.codes_N[rows] + 1
+        counts = np.bincount(codes, minlength=len(answers.levels) + 1)
+        order = np.argsort(-counts, kind="stable")[: (counts > 0).sum()]
+        # With one too many there would be a grey one where a colour is free.
+        common = order if len(order) <= _LEVELS else order[: _LEVELS - 1]
+        if rest := len(order) - len(common):
+            looks = {"color": GREY, "symbol": "circle", "opacity": 0.5}
+            rare = ~np.isin(codes, common)
+            self._some(rows, rare, f"{rest} other values", {**style, **looks})
+        for place, code in enumerate(common.tolist()):
             name = answers.labels[code - 1] if code else "not asked"
-            looks = {"color": COLOURS[place], "symbol": _SYMBOLS[place]}
-            self._some(rows, codes == code - 1, name, {**style, **looks})
-        rest = ~np.isin(codes + 1, common)
-        self._some(rows, rest, "others", {**style, "color": GREY, "symbol": _SYMBOLS[-1]})
+            self._some(rows, codes == code, name, {**style, **_level_looks(place)})
 
     def _some(self, rows: Rows, mask: Mask, name: str, style: Style) -> None:
         size = style["size"]
@@ -235,23 +241,34 @@ class _Draw:
         }
 
     def references(self, references: Sequence[Reference]) -> None:
-        """Add published networks that have both metrics."""
-        found = [each for each in references if {self.view.x, self.view.y} <= each.values.keys()]
-        for place, source in enumerate(dict.fromkeys(each.source for each in found)):
-            group = [each for each in found if each.source == source]
-            self.figure.add_scatter(
-                x=[each.values[self.view.x] for each in group],
-                y=[each.values[self.view.y] for each in group],
-                name=f"{escape(source)} ({len(group):,})",
-                mode="markers",
-                marker={
-                    "symbol": ("star", "star-square")[place % 2],
-                    "size": 9,
-                    "color": "#CC79A7",
-                },
-                hovertext=[escape(f"{each.name}: {each.note}") for each in group],
-                hovertemplate="%{hovertext}<br>%{x}, %{y}<extra>published</extra>",
-            )
+        """Add published networks; those that lack a metric along the axis of the other one."""
+        sources = list(dict.fromkeys(each.source for each in references))
+        for place, source in enumerate(sources):
+            for lacked in (None, "x", "y"):
+                group = [
+                    e for e in references if e.source == source and _lacks(e, self.view) == lacked
+                ]
+                self._published(group, source, ("star", "star-square")[place % 2], lacked)
+
+    def _published(
+        self, group: Sequence[Reference], source: str, symbol: str, lacked: str | None
+    ) -> None:
+        metrics = self._metrics(lacked)
+        group = [each for each in group if set(metrics.values()) <= each.values.keys()]
+        if not group:
+            return
+        less = f", no {getattr(self.view, lacked)}" if lacked else ""
+        self.figure.add_scatter(
+            **{axis: [e.values[metric] for e in group] for axis, metric in metrics.items()},
+            **_along_edge(lacked, len(group)),
+            name=f"{escape(source)}{less} ({len(group):,})",
+            mode="markers",
+            marker={"symbol": symbol + "-open" * bool(lacked), "size": 9, "color": PINK},
+            hovertext=[escape(f"{each.name}: {each.note}") for each in group],
+            hovertemplate="%{hovertext}<br>"
+            + ", ".join(f"{metric} %{{{axis}}}" for axis, metric in metrics.items())
+            + "<extra>published</extra>",
+        )
 
     def selected(self) -> None:
         """Ring the candidate looked at, and mark those that dominate it in these two metrics."""
@@ -259,6 +276,10 @@ class _Draw:
         row = None if number is None else self.columns.row(number)
         if row is None:
             return
+        known = {
+            axis: np.isfinite(self.columns.value(getattr(self.view, axis))[row]) for axis in "xy"
+        }
+        lacked = [axis for axis in "xy" if not known[axis]]
         better = dominating(self.columns, row, (self.view.x, self.view.y))
         for rows, name, size, width in (
             (better, f"dominate {number}", 9, 1),
@@ -266,7 +287,19 @@ class _Draw:
         ):
             line = {"width": width, "color": ORANGE}
             looks = {"line": line, "symbol": "circle-open", "color": ORANGE, "size": size}
-            self.points(rows, name, looks)
+            self.points(rows, name, looks, lacked=lacked[0] if len(lacked) == 1 else None)
+
+
+def _along_edge(lacked: str | None, count: int) -> dict[str, Any]:
+    """Return what places so many points along the edge, where they lack the metric of an axis."""
+    return {lacked: np.full(count, _EDGE), f"{lacked}axis": f"{lacked}2"} if lacked else {}
+
+
+def _level_looks(place: int) -> Style:
+    """Return a colour and a symbol; the pairs differ up to the number of both together."""
+    colours = COLOURS[:-1]  # the last one is grey
+    turn, colour = divmod(place, len(colours))
+    return {"color": colours[colour], "symbol": _SYMBOLS[(colour + turn) % len(_SYMBOLS)]}
 
 
 def _outlines(view: View) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from ..front import front_mask
 from ..table import format_measurement
 from .filters import kept
 from .markup import heads, joined, link, scrolled, tag
-from .scatter import Rows
+from .scene import Rows
 from .source import Snapshot, Source
 from .view import View
 

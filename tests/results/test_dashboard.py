@@ -1,6 +1,7 @@
 """What the dashboard shows follows from its address, and what it is sent does no harm."""
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -8,13 +9,15 @@ import pytest
 from markupsafe import Markup
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
-from nas_explorer.results.columns import ColumnBuilder
+from nas_explorer.results.columns import Answers, ColumnBuilder
 from nas_explorer.results.dashboard.actions import act, drag, select
 from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
 from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
 from nas_explorer.results.dashboard.parallel import heights, make_axes, read_box
 from nas_explorer.results.dashboard.references import read_timm
+from nas_explorer.results.dashboard.scatter import scatter
+from nas_explorer.results.dashboard.scene import scene
 from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.dashboard.view import View
 from nas_explorer.results.plots import short_path
@@ -197,7 +200,65 @@ def test_points_can_be_coloured_and_sized_by_any_column(reader):
     for query in ("colour=latency&size=macs", "colour=stages.0.block.mixer", "colour=status"):
         figure = FIGURES["explore"]["scatter"](reader.read(f"?{query}&filter=macs:1..1e9"))
         rest = [each for each in figure.data if not each.name.startswith(("front", "within"))]
-        assert sum(len(each.x) for each in rest if each.marker.symbol != "x-thin") == 2
+        rest = [each for each in rest if not str(each.marker.symbol).startswith(("x-thin", "line"))]
+        assert sum(len(each.x) for each in rest) == 2
+
+
+def test_what_lacks_a_metric_is_drawn_along_the_axis_that_it_has(reader):
+    for query, axis, rest in (
+        ("", "x", "without accuracy are ticks along macs. 1 have neither."),
+        ("?x=accuracy&y=macs", "y", "without accuracy are ticks along macs. 1 have neither."),
+        ("?extras=zoo", "x", ""),
+    ):
+        at = reader.read(f"{query or '?'}&candidate=5")
+        figure = FIGURES["explore"]["scatter"](at)
+        ticks = {
+            re.sub(r" \(.*", "", each.name): each
+            for each in figure.data
+            if (each.yaxis if axis == "x" else each.xaxis) in ("y2", "x2")
+        }
+        assert figure.layout[f"{'yx'[axis == 'y']}axis2"].range == (0, 1)
+        along = {name: (list(each[axis]), each.marker.symbol) for name, each in ticks.items()}
+        assert along.pop("candidate 5") == ([90_000], "circle-open")
+        if "zoo" in query:
+            (name,) = along
+            assert name == "zoo, as printed, no accuracy" and len(along[name][0]) > 50
+        else:
+            symbol = {"x": "line-ns-open", "y": "line-ew-open"}[axis]
+            assert along == {
+                "infeasible, no accuracy": ([90_000], symbol),
+                "failed, no accuracy": ([5], symbol),
+            }
+            assert list(ticks["failed, no accuracy"].customdata) == [4]
+        note = TEXTS["explore"]["scatter-note"](at)
+        assert note.endswith(rest) and ("2 without" in note) == bool(rest)
+
+
+def test_many_answers_are_told_apart_or_said_to_be_grey(columns, reader):
+    count, levels = 400, 31
+    codes = np.minimum(np.random.default_rng(0).integers(0, 40, count), levels - 1)
+    many = replace(
+        columns,
+        number_N=np.arange(count),
+        status_N=np.zeros(count, np.int8),
+        metrics={
+            name: dict.fromkeys(("value", "low", "high"), sign * np.arange(1.0, count + 1))
+            for name, sign in (("macs", 1), ("accuracy", -1))
+        },
+        decisions={
+            "few": Answers(levels=list("abcdefghij"), codes_N=codes % 10),
+            "many": Answers(levels=[f"level {i}" for i in range(levels)], codes_N=codes),
+        },
+    )
+    view = replace(reader.read("").view, extras=())
+    for name, shown in (("few", 10), ("many", 18)):
+        at = replace(view, colour=name)
+        figure = scatter(many, at, (), scene(many, at))
+        drawn = [each for each in figure.data if not each.name.startswith("front")]
+        assert len(drawn) == shown and sum(len(each.x) for each in drawn) == count - 1
+        assert len({(each.marker.color, each.marker.symbol) for each in drawn}) == shown
+        first = "14 other values" if name == "many" else "a "
+        assert drawn[0].name.startswith(first) or name == "few", "below the others"
 
 
 def test_text_from_outside_stays_text(reader):
@@ -310,8 +371,6 @@ def test_published_networks_are_drawn_beside_the_candidates(reader):
         e for e in FIGURES["explore"]["scatter"](reader.read(query)).data if "zoo" in e.name
     ]
     assert len(stars.x) > 50 and min(stars.x) > 1e6
-    plain = FIGURES["explore"]["scatter"](reader.read("?x=macs&y=accuracy&extras=zoo,timm"))
-    assert not any("zoo" in each.name for each in plain.data), "the zoo prints no accuracies"
 
 
 @pytest.mark.parametrize("text", ["", "name,top1\na,1\n", "model,x\na,1\n", "model,top1\na,high\n"])

@@ -10,6 +10,7 @@ from nas_explorer.results.plots import (
     hover_text,
     hypervolume_progress,
     learning_curves,
+    log_tick,
     parallel_coordinates,
     pareto,
     short_path,
@@ -79,6 +80,16 @@ def test_learning_curves_of_those_that_have_one(make_candidate):
     figure = learning_curves([make_candidate(0, accuracy=0.5), trained])
     assert [each.name for each in figure.data] == ["3"]
     assert list(figure.data[0].x) == [1, 2] and list(figure.data[0].y) == [0.2, 0.6]
+    assert figure.layout.yaxis.range is None
+    accuracy = replace(accuracy, provenance={"learning_curve": curve[:1]})
+    short = learning_curves([replace(trained, measurements={"accuracy": accuracy})])
+    assert short.layout.yaxis.range == (0, 1) and short.layout.xaxis.range == (0, 1.5)
+
+
+def test_a_logarithmic_axis_has_neither_few_nor_many_labels():
+    assert [log_tick(each) for each in ([1, 4], [1, 6], [1, 299], [1, 301], [])] == [
+        *(None, "D2", "D2", None, None)
+    ]
 
 
 def test_the_best_so_far_only_improves(candidates):

@@ -1,0 +1,88 @@
+"""What the scatter shows of a study: each candidate once, by what it is drawn as."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import STATUSES, Columns
+from ..front import clear_front_mask, front_mask
+from .filters import kept
+from .view import View
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """The rows that are drawn, by what they are."""
+
+    shown: Rows
+    """Complete, kept, with both metrics."""
+    front: Rows
+    """Of those, which none of them dominates, from left to right."""
+    unclear: Rows
+    """Of those, which the front does not dominate beyond the intervals."""
+    context: Rows
+    """Complete with both metrics, but not kept."""
+    others: dict[str, Rows]
+    """Kept with both metrics, but not complete: by status."""
+    without: dict[tuple[str, str], Rows]
+    """Kept with one of the metrics: by status and the axis whose metric they lack."""
+    nowhere: int
+    """How many are kept that have neither."""
+
+
+def scene(columns: Columns, view: View) -> Scene:
+    """Sort the candidates by what they are drawn as."""
+    metrics = (view.x, view.y)
+    mask, complete = kept(view.filters, columns), columns.comparable(metrics)
+    shown = np.flatnonzero(mask & complete)
+    best = shown[front_mask(columns.losses(metrics)[shown])]
+    low, high = (each[shown] for each in columns.loss_intervals(metrics))
+    unclear = shown[clear_front_mask(low, high)]
+    has = {axis: np.isfinite(columns.value(getattr(view, axis))) for axis in "xy"}
+    some = STATUSES if "infeasible" in view.extras else STATUSES[:1]
+    kinds = {name: mask & columns.has_status(name) for name in some}
+    return Scene(
+        shown=shown,
+        front=best[np.argsort(columns.value(view.x)[best], kind="stable")],
+        unclear=np.setdiff1d(unclear, best),
+        context=np.flatnonzero(complete & ~mask),
+        others={
+            name: np.flatnonzero(rows & has["x"] & has["y"])
+            for name, rows in kinds.items()
+            if name != "complete"
+        },
+        without={
+            (name, lacked): np.flatnonzero(rows & has[other] & ~has[lacked])
+            for name, rows in kinds.items()
+            for lacked, other in ("yx", "xy")
+        },
+        nowhere=int(sum((rows & ~has["x"] & ~has["y"]).sum() for rows in kinds.values())),
+    )
+
+
+def without_note(view: View, drawn: Scene) -> str:
+    """Return how many candidates lack a metric, and where they are."""
+    texts: list[str] = []
+    for lacked, other in ("yx", "xy"):
+        count = sum(len(rows) for (_, axis), rows in drawn.without.items() if axis == lacked)
+        if count:
+            names = (getattr(view, axis) for axis in (lacked, other))
+            texts.append("{:,} without {} are ticks along {}.".format(count, *names))
+    if drawn.nowhere:
+        texts.append(f"{drawn.nowhere:,} have neither.")
+    return " ".join(texts)
+
+
+def dominating(columns: Columns, row: int, metrics: Sequence[str]) -> Rows:
+    """Return the rows that dominate one; none where it is not comparable."""
+    mask = columns.comparable(metrics)
+    if not mask[row]:
+        return np.empty(0, np.intp)
+    losses = columns.losses(metrics)
+    mine = losses[row]
+    mask &= (losses <= mine).all(axis=1) & (losses < mine).any(axis=1)
+    return np.flatnonzero(mask)
