@@ -2,13 +2,16 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .export import export_candidate
 from .shared import Storage, StudyName, WorkError, storage_url
 from .show import open_study
+
+if TYPE_CHECKING:
+    from ..results.dashboard.exports import Exporter
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +44,7 @@ def dashboard(
     from ..results.dashboard.app import Settings, make_dashboard
     from ..results.dashboard.guard import is_loopback
     from ..results.dashboard.source import Source
-    from ..search_space.errors import InputError, unknown_name
+    from ..search_space.errors import unknown_name
 
     source = Source(storage_url(storage), timm_results=timm_results or ())
     if study is not None and study not in source.studies:
@@ -49,17 +52,8 @@ def dashboard(
     name = study or source.studies[0]
     token = None if is_loopback(host) else secrets.token_urlsafe(24)
 
-    def exporter(asked: str, number: int, output: Path, untrained: bool) -> None:
-        record = open_study(asked, storage)
-        try:
-            found = record.find(str(number))
-            export_candidate(record, found, output, untrained=untrained, storage=storage)
-        except WorkError as error:
-            raise InputError(str(error)) from error
-        finally:
-            record.close()
-
-    server = make_dashboard(source, Settings(host=host, port=port, token=token), exporter)
+    settings = Settings(host=host, port=port, token=token)
+    server = make_dashboard(source, settings, make_exporter(storage))
     print(f"Reading {name} ...", flush=True)
     source.snapshot(name)
     print(f"Dashboard of {name}: {address(host, server.port, name, token)}", flush=True)
@@ -70,6 +64,23 @@ def dashboard(
         print()
     finally:
         server.server_close()
+
+
+def make_exporter(storage: str | None) -> "Exporter":
+    """Return what writes a candidate of a storage as ``nas export`` does."""
+    from ..search_space.errors import InputError
+
+    def exporter(study: str, number: int, output: Path, untrained: bool) -> None:
+        record = open_study(study, storage)
+        try:
+            found = record.find(str(number))
+            export_candidate(record, found, output, untrained=untrained, storage=storage)
+        except WorkError as error:
+            raise InputError(str(error)) from error
+        finally:
+            record.close()
+
+    return exporter
 
 
 def address(host: str, port: int, study: str, token: str | None) -> str:

@@ -122,6 +122,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements, where they come from, failures."""
+    from ..results.provenance import told
     from ..results.table import format_measurement
 
     record = open_study(study, storage)
@@ -144,9 +145,11 @@ def show(
         print(f"  {path}: {value}")
     print("\nProvenance")
     for each in found.measurements.values():
-        kept = {k: v for k, v in each.provenance.items() if k != "learning_curve"}
-        if kept:
-            print(f"  {each.metric}: {json.dumps(kept)}")
+        way = told(each)
+        if way:
+            print(f"  {each.metric}")
+        for name, text in way.items():
+            print(f"    {name:<20} {text}")
         for epoch, point in enumerate(each.provenance.get("learning_curve") or (), 1):
             print(
                 f"    epoch {epoch}: training loss {point['train_loss']:.4g}, validation loss "

@@ -27,6 +27,7 @@ from .plots import (
     learning_curves,
     parallel_coordinates,
 )
+from .provenance import told
 from .report_networks import network_graphs, networks_section, spread
 from .report_page import SCRIPT, STYLE
 from .study import Study
@@ -362,9 +363,8 @@ def _provenance(candidates: Sequence[Candidate]) -> str:
         found: dict[str, set[str]] = {}
         for each in candidates:
             if name in each.measurements:
-                for key, value in _flatten(each.measurements[name].provenance):
-                    if not isinstance(value, list):
-                        found.setdefault(key, set()).add(str(value))
+                for key, text in told(each.measurements[name]).items():
+                    found.setdefault(key, set()).add(text)
         for key, values in found.items():
             text = next(iter(values)) if len(values) == 1 else f"{len(values)} different"
             rows.append([escape(name), escape(key), escape(text)])

@@ -52,12 +52,15 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
             if view == at.view:
                 raise PreventUpdate
             at = reader.read(view.to_query())
+        made = {**COMMON, **TEXTS[at.view.page]}
+        if cause == "version.data":
+            del made["told"]  # what a search adds by itself would be told all the time
         return {
             "search": at.view.to_query() if brushed else no_update,
             "contents": {
                 "page": at.view.page,
                 "figures": _figures(at, brushed=brushed),
-                "texts": {n: make(at) for n, make in {**COMMON, **TEXTS[at.view.page]}.items()},
+                "texts": {name: make(at) for name, make in made.items()},
             },
         }
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from ...evaluators.base import Measurement
+from ...evaluators.base import Measurement, metric
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.latency.parts import part_times
 from ...search_space.graph import Node
@@ -17,10 +17,11 @@ from ..candidate import Candidate
 from ..export.files import ENDINGS
 from ..graph_plot import OTHER, STYLES, graph_figure
 from ..plots import learning_curve, learning_curves, short_path
+from ..provenance import told
 from ..table import format_measurement, format_value
 from .controls import menu
 from .detail import dominated_by, measured
-from .markup import heads, joined, row, scrolled, tag
+from .markup import facts, heads, joined, row, scrolled, tag
 from .source import Snapshot
 from .theme import new_figure, said, themed
 from .view import View
@@ -151,16 +152,11 @@ def summary(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
     if one is None:
         return tag("p", "Give the number of a candidate, or choose one in the table.")
     links = [
-        tag("a", ending, href=_export(view, ending), target="_blank", rel="noopener")
+        tag("a", ending, href=_export(view, ending), data_export=f"candidate {one.number}{ending}")
         for ending in ENDINGS
     ]
-    fresh = tag(
-        "a",
-        "untrained",
-        href=f"{_export(view, ENDINGS[0])}&untrained=1",
-        target="_blank",
-        rel="noopener",
-    )
+    name = f"untrained candidate {one.number}{ENDINGS[0]}"
+    fresh = tag("a", "untrained", href=f"{_export(view, ENDINGS[0])}&untrained=1", data_export=name)
     return joined(
         (
             tag("h2", f"Candidate {one.number}"),
@@ -192,15 +188,19 @@ def provenance(pair: Pair) -> Markup:
     """Return each measurement, and how it was had."""
     if pair.one is None:
         return Markup("")
-    rows: list[Markup] = []
-    for name, each in pair.one.measurements.items():
-        kept = {k: v for k, v in each.provenance.items() if k != "learning_curve"}
-        how = ", ".join(f"{key} {value}" for key, value in kept.items()) or "-"
-        rows.append(row(format_measurement(each), each.unit, how, head=name))
-    seconds = ", ".join(f"{k} {v:.2f} s" for k, v in pair.one.seconds.items())
-    if seconds:
-        rows.append(row(seconds, "s", "wall time", head="time"))
-    return scrolled("Measurements", heads("metric", "value", "unit", "how"), rows)
+    measurements = pair.one.measurements
+    ways = {name: told(each) for name, each in measurements.items()}
+    plain = [name for name, way in ways.items() if not way and metric(name).tier == "exact"]
+    found = [
+        tag("h3", f"{name} {format_measurement(measurements[name])}") + facts(way, class_="how")
+        for name, way in ways.items()
+        if name not in plain
+    ]
+    if exact := {name: format_measurement(measurements[name]) for name in plain}:
+        found.append(tag("h3", "Counted exactly") + facts(exact, class_="how"))
+    if seconds := {name: f"{value:.2f} s" for name, value in pair.one.seconds.items()}:
+        found.append(tag("h3", "Wall time") + facts(seconds, class_="how"))
+    return joined(found)
 
 
 def parts(pair: Pair) -> Markup:

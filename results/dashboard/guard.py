@@ -7,8 +7,6 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from flask import Flask, Request, Response, request
 
-COOKIE = "nas-dashboard"
-
 _HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # the address may hold the token
@@ -59,9 +57,10 @@ def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
         if given is not None and _same(given, token):
             rest = [(key, each) for key, each in request.args.items(multi=True) if key != "token"]
             answer = Response(status=302, headers={"Location": f"/?{urlencode(rest)}"})
-            answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict")
+            # Strict, it would not be sent on to the page that a link elsewhere leads to.
+            answer.set_cookie(_cookie(request), token, httponly=True, samesite="Lax")
             return answer
-        if _same(request.cookies.get(COOKIE, ""), token):
+        if _same(request.cookies.get(_cookie(request), ""), token):
             return None
         return Response("the address must hold the token that nas dashboard printed\n", 401)
 
@@ -76,6 +75,12 @@ def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
 
 def _same(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _cookie(asked: Request) -> str:
+    """Return the name of the cookie: browsers have the same ones for all ports of a host."""
+    port = asked.host.rpartition(":")[2]
+    return f"nas-dashboard-{port if port.isdecimal() else 80}"
 
 
 def _split(url: str) -> SplitResult:

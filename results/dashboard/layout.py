@@ -43,6 +43,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
                     html.Div(id="studies"),
                     html.Nav(id="nav", **aria(label="Pages")),
                     html.P(id="status", role="status"),
+                    html.P(id="told", role="status", className="unseen"),
                 ]
             ),
             html.Main(
@@ -78,6 +79,7 @@ def _candidate() -> list[Component]:
     return [
         html.Div(id="choice", className="controls", role="group", **aria(label="Candidates")),
         html.Div(id="summary"),
+        html.P(id="export-told", role="status"),
         html.Div(
             [
                 section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),

@@ -52,10 +52,10 @@ def link(text: Content, view: View, *, key: str | None = None, title: str | None
     )
 
 
-def facts(pairs: Mapping[str, str]) -> Markup:
+def facts(pairs: Mapping[str, str], class_: str = "facts") -> Markup:
     """Return short facts, each with its name."""
     cells = (tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs.items())
-    return tag("dl", cells, class_="facts")
+    return tag("dl", cells, class_=class_)
 
 
 def scrolled(label: str, header: Content, rows: Content) -> Markup:

@@ -140,11 +140,19 @@ def _chips(at: Sight) -> Markup:
     return joined(items)
 
 
+def _told(at: Sight) -> Markup:
+    """Return what those who hear the page are told after a filter."""
+    columns = at.snapshot.columns
+    count = int(kept(at.view.filters, columns).sum())
+    return joined(f"{count:,} of {len(columns):,} candidates shown")
+
+
 COMMON: Texts = {
     "studies": lambda at: study_menu(at.source, at.view),
     "status": _status,
     "nav": _nav,
     "chips": _chips,
+    "told": _told,
     "form": lambda at: filter_form(at.snapshot, at.view),
 }
 """Texts on every page."""

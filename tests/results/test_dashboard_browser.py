@@ -5,14 +5,23 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
+from nas_explorer.cli.dashboard import make_exporter
+from nas_explorer.cli.main import app as cli
+from nas_explorer.evaluators.cost.evaluator import CostEvaluator
+from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.dashboard.app import Settings, make_dashboard
 from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.study import Study
+from typer.testing import CliRunner
+
+from .conftest import draw
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,6 +41,16 @@ DRAWN = """() => ["scatter", "parallel", "progress"].every(id =>
   document.querySelector(`#${id} .main-svg`) && document.querySelector("#table tbody tr"))"""
 POINTS = """name => document.querySelector("#scatter .js-plotly-plot").data
   .filter(t => t.name.startsWith(name)).map(t => +t.name.match(/[(](.*)[)]/)[1])[0]"""
+
+
+NETWORK = "document.querySelector('#network .main-svg .point')"
+# Labels of an axis that lie over each other.
+OVERLAPPING = """[...document.querySelectorAll(".main-svg .xaxislayer-above")].flatMap(layer => {
+  const boxes = [...layer.querySelectorAll(".xtick text")].map(e => e.getBoundingClientRect())
+    .filter(box => box.width).sort((a, b) => a.left - b.left);
+  return boxes.filter((box, i) => i && !layer.closest("#parallel") && box.left < boxes[i - 1].right)
+    .map(box => `${layer.closest("[role=figure]").id} at ${box.left}`);
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +79,20 @@ def candidates(make_candidate):
 def address(study: Study, fill, candidates, url):
     fill(study, *candidates)
     server = make_dashboard(Source(url), Settings(port=0, seconds=0.2))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.port}/"
+
+
+@contextmanager
+def serving(server):
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture
@@ -113,7 +140,7 @@ def test_a_selection_filters_everything_and_lives_in_the_address(open_page):
     page = open_page()
     assert table_numbers(page) == [0, 1, 2, 3, 4, 5, 6]
     assert page.evaluate(POINTS, "front") == 2
-    drag(page, "#scatter", (0.02, 0.02), (0.45, 0.98))
+    drag(page, "#scatter", (0.02, 0.02), (0.62, 0.98))
     page.wait_for_function("document.querySelectorAll('#chips li').length === 3")
     assert table_numbers(page) == [0, 2]
     assert page.evaluate(POINTS, "filtered out") == 4
@@ -208,9 +235,138 @@ def test_a_candidate_has_a_page_of_its_own(open_page):
     )
 
 
+def test_a_candidate_opened_by_its_address_fills_the_page(open_page):
+    page = open_page("?page=candidate&candidate=1", NETWORK)
+    sizes = """[...document.querySelectorAll('#network .main-svg, #network')]
+      .map(each => [each.clientWidth, each.clientHeight])"""
+    (place, svg, *_) = page.evaluate(sizes)
+    assert svg == place and place[0] > 1200 and place[1] > 400
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.wait_for_function("document.querySelector('#network .main-svg').clientWidth === 968")
+    assert page.evaluate(sizes)[1][1] == place[1], "only the width has changed"
+
+
+@pytest.mark.parametrize(
+    ("query", "wait"),
+    [
+        ("?extras=zoo,intervals,infeasible&candidate=6&by=macs&filter=macs:1..100", DRAWN),
+        ("?page=candidate&candidate=1&other=2", NETWORK),
+        ("?page=candidate&candidate=6", "document.querySelector('#summary pre')"),
+        ("?page=matters", "document.querySelector('#represented .main-svg')"),
+        ("?page=compare", "document.querySelector('#fronts .main-svg')"),
+    ],
+)
+def test_no_page_is_wider_than_a_phone(open_page, query, wait):
+    page = open_page(query, wait, viewport={"width": 360, "height": 740})
+    for details in page.locator("summary:visible").all():
+        details.click()
+    widths = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1] == 360
+    assert page.evaluate(OVERLAPPING) == []
+
+
+def test_what_is_kept_is_told_and_what_a_search_adds_is_not(open_page, study, fill, make_candidate):
+    page = open_page("?by=macs&filter=macs:..30")
+    told = page.locator("[role=status]#told")
+    assert told.inner_text() == "4 of 7 candidates shown"
+    page.locator("#chips a").click()
+    page.wait_for_function("document.querySelector('#told').innerText.startsWith('7 of 7')")
+    fill(study, make_candidate(7, accuracy=0.95, macs=8))
+    page.wait_for_function("document.querySelector('#status').innerText.startsWith('7 complete')")
+    assert told.inner_text() == "7 of 7 candidates shown"
+
+
+def test_a_zoom_and_the_choice_stay_while_candidates_come(open_page, study, fill, make_candidate):
+    page = open_page("?candidate=2&filter=macs:15..")
+    page.locator("#scatter .modebar-btn[data-title='Zoom']").dispatch_event("click")
+    drag(page, "#scatter", (0.2, 0.2), (0.6, 0.7))
+    axes = """() => ["xaxis", "yaxis"].map(axis =>
+      document.querySelector("#scatter .js-plotly-plot")._fullLayout[axis].range)"""
+    zoomed = page.evaluate(axes)
+    assert 0.3 < zoomed[1][0] < zoomed[1][1] < 0.9
+    fill(study, make_candidate(7, accuracy=0.95, macs=18))
+    page.wait_for_function("document.querySelector('#status').innerText.startsWith('7 complete')")
+    page.wait_for_function(f"({POINTS})('front') === 1")
+    assert page.evaluate(axes) == zoomed
+    assert page.evaluate(POINTS, "candidate 2") == 1 and "filter=macs" in page.url
+    page.locator("[data-field=x]").select_option("latency")
+    page.wait_for_selector("#scatter .xtitle:text('latency')")
+    assert page.evaluate(axes)[0] != zoomed[0], "another axis starts anew"
+
+
+def test_what_lacks_a_metric_is_there_to_be_clicked(open_page):
+    page = open_page()
+    box = page.locator("#scatter .scatterlayer .point[d^='M0,']").last.bounding_box()
+    page.mouse.click(box["x"], box["y"] + box["height"] / 2)
+    page.wait_for_selector("#detail h2:text('Candidate 6')")
+
+
+def test_an_export_arrives_as_nas_export_makes_it(browser, study, fill, url, tmp_path):
+    drawn = draw(1)
+    costs = CostEvaluator().evaluate(drawn.architecture)
+    candidate = Candidate(
+        number=0,
+        architecture=drawn.architecture.canonical,
+        decisions=drawn.decisions,
+        status="complete",
+        measurements={each.metric: each for each in costs},
+    )
+    fill(study, candidate)
+    server = make_dashboard(Source(url), Settings(port=0), make_exporter(url))
+    with serving(server):
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/?page=candidate&candidate=0")
+        told = page.locator("#export-told[role=status]")
+        page.locator("#summary a", has_text=".onnx").click()
+        page.wait_for_selector("#export-told.fault")
+        assert "weights" in told.inner_text() and "could not be had" in told.inner_text()
+        with page.expect_download(timeout=60_000) as arrived:
+            page.locator("#summary a", has_text="untrained").click()
+            assert "checking it" in told.inner_text()
+        page.wait_for_selector("#export-told:text('is made and checked')")
+        assert arrived.value.suggested_filename == "candidate-0.safetensors.zip"
+        arrived.value.save_as(tmp_path / "arrived.zip")
+        page.close()
+    command = ["export", "0", "-o", str(tmp_path / "mine.safetensors"), "--untrained"]
+    done = CliRunner().invoke(cli, [*command, "--storage", url])
+    assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(tmp_path / "arrived.zip") as archive:
+        assert "candidate-0.safetensors.md" in archive.namelist()
+        theirs = archive.read("candidate-0.safetensors")
+    mine = (tmp_path / "mine.safetensors").read_bytes()
+    assert len(theirs) == len(mine) and opened(theirs) == opened(mine)
+
+
+def opened(data):
+    """Return the header of a safetensors file, whose order is a matter of chance, and the rest."""
+    size = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + size]), data[8 + size :]
+
+
+def test_a_token_opens_from_a_link_elsewhere_and_does_not_stay_in_the_address(browser, source):
+    server = make_dashboard(source, Settings(host="127.0.0.2", port=0, token="a-secret"))
+    with serving(server):
+        base = f"http://127.0.0.2:{server.port}/"
+        page = browser.new_page()
+        assert page.goto(base).status == 401
+        page.set_content(f"<a href='{base}?token=a-secret&study=first&page=compare'>look</a>")
+        page.goto("about:blank")
+        page.set_content(f"<a href='{base}?token=a-secret&study=first&page=compare'>look</a>")
+        page.locator("a").click()
+        page.wait_for_selector("#fronts .main-svg")
+        assert page.url == f"{base}?study=first&page=compare"
+        assert "a-secret" not in page.evaluate(
+            "document.cookie + document.documentElement.outerHTML"
+        )
+        page.close()
+        stranger = browser.new_page()
+        for path in ("", "_dash-layout", "assets/dashboard.js", "export?study=first&candidate=1"):
+            assert stranger.goto(base + path).status == 401, path
+        stranger.close()
+
+
 def test_it_fits_a_phone_and_the_dark(open_page):
     page = open_page("?candidate=6", viewport={"width": 390, "height": 800}, color_scheme="dark")
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
     colours = "e => [getComputedStyle(document.body).backgroundColor, getComputedStyle(e).fill]"
     ground, text = page.locator("#scatter .xtick text").first.evaluate(colours)
     assert (ground, text) == ("rgb(20, 23, 27)", "rgb(230, 233, 236)")

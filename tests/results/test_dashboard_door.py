@@ -80,7 +80,8 @@ def client(source):
 
 @pytest.fixture
 def remote(source):
-    return make_app(source, Settings(host="0.0.0.0", token="secret")).server.test_client()
+    settings = Settings(host="0.0.0.0", token="secret")
+    return make_app(source, settings, lambda *_: None).server.test_client()
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:8050", "localhost", "[::1]:80", "127.0.0.2:1"])
@@ -114,13 +115,18 @@ def test_no_other_page_reaches_it(client):
 
 
 def test_without_the_token_nothing_is_answered(remote):
-    for path in ("/", "/_dash-layout", "/assets/dashboard.css", "/?token=wrong"):
-        assert remote.get(path).status_code == 401, path
+    paths = {re.sub("<[^>]*>", "x", each.rule) for each in remote.application.url_map.iter_rules()}
+    assert {"/export", "/_dash-layout", "/_dash-update-component", "/assets/x"} <= paths
+    for path in (*paths, "/assets/dashboard.css", "/none", "/?token=wrong", "/?token=", "/?token"):
+        for method in ("get", "post", "put", "head", "options"):
+            assert getattr(remote, method)(path).status_code == 401, (method, path)
+    remote.set_cookie("nas-dashboard-80", "wrong")
+    assert remote.get("/_dash-layout").status_code == 401
     answer = remote.get("/?token=secret&study=first")
     assert answer.status_code == 302 and "token" not in answer.headers["Location"]
     assert "study=first" in answer.headers["Location"]
     cookie = answer.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     assert remote.get("/_dash-layout").status_code == 200
 
 

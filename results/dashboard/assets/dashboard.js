@@ -13,6 +13,40 @@ document.addEventListener("click", event => {
   go(link.getAttribute("href"));
 });
 
+// A file is made while the page waits, which says so, and then what came of it.
+let making = false;
+document.addEventListener("click", async event => {
+  const link = event.target.closest("a[data-export]");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  if (making) return;
+  making = true;
+  link.setAttribute("aria-disabled", "true");
+  const name = link.dataset.export, told = document.getElementById("export-told");
+  told.className = "";
+  told.textContent = `Making ${name} and checking it against the network ...`;
+  try {
+    const answer = await fetch(link.href);
+    if (!answer.ok) throw new Error(await answer.text());
+    const file = await answer.blob();
+    save(file, /filename="(.*)"/.exec(answer.headers.get("Content-Disposition"))[1]);
+    told.textContent = `${name} is made and checked: ${(file.size / 1e6).toFixed(2)} MB.`;
+  } catch (error) {
+    told.className = "fault";
+    told.textContent = `${name} could not be had: ${error.message}`;
+  }
+  making = false;
+  link.removeAttribute("aria-disabled");
+});
+
+function save(file, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 // What the fields of the form say as a filter; empty where they say nothing.
 function filterText(form) {
   const column = form.dataset.filter;
