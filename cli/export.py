@@ -154,8 +154,8 @@ def export_candidate(
 def _told(measurement: "Measurement") -> dict[str, Any]:
     """Return a measurement for the file: value, unit, interval."""
     told = measurement.to_json()
-    provenance = told.pop("provenance")
-    return {**told, **{key: provenance[key] for key in ("training_form",) if key in provenance}}
+    form = told.pop("provenance").get("training_form")
+    return told if form is None else {**told, "training_form": form}
 
 
 def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:

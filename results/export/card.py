@@ -38,6 +38,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
     the network is, its data, its scores, where it comes from.
     """
     real = f"{proof.real} images of the data" if proof.real else "random images"
+    training = _mapping(facts, "training")
     sections: list[tuple[str, Mapping[str, Any]]] = [
         (
             "Network",
@@ -51,7 +52,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
         ("Scores", _scores(facts) | _mapping(facts, "checked")),
         ("Data", _mapping(facts, "data") | {"licence": facts.get("licence", "not stated")}),
         ("Images", _mapping(facts, "preparation")),
-        ("Training", _mapping(facts, "training")),
+        ("Training", {k: v for k, v in training.items() if k != "learning_curve"}),
         ("Search", _mapping(facts, "search")),
         (
             "File",
@@ -140,4 +141,6 @@ def _score(name: str, given: Any) -> Any:
 
 def _text(value: Any) -> str:
     """Return a value on one line, so that no text of others becomes a heading."""
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{key} {each}" for key, each in value.items())
     return " ".join(str(value).split())

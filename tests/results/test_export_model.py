@@ -11,7 +11,7 @@ import nas_explorer.results
 import pytest
 import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
-from nas_explorer.results.export.header import make_header
+from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
@@ -122,6 +122,31 @@ def test_a_card_lies_beside_it(tmp_path: Path) -> None:
     assert names(tmp_path) == ["net.json", "net.safetensors", "net.safetensors.md"]
 
 
+def test_what_is_not_as_recorded_is_refused(tmp_path: Path) -> None:
+    counts = {"params": {"value": 1054}}
+    with pytest.raises(ExportError, match="have the recorded 1,054 parameters, but has 1,053"):
+        export(tmp_path / "net.safetensors", metadata={"measurements": counts})
+    assert names(tmp_path) == []
+    counts = {"params": {"value": 900, "training_form": 1053}, "macs": {"value": 3752}}
+    export(tmp_path / "net.safetensors", metadata={"measurements": counts})
+    card = (tmp_path / "net.safetensors.md").read_text()
+    assert "- parameters: 1,053 recorded, 1,053 recounted in the file\n" in card
+    assert "- multiply-adds: 3,752 recorded, 3,752 recounted in the file\n" in card
+
+
+def test_facts_that_are_no_mapping_are_refused() -> None:
+    assert read_facts({"metadata": '{"a": 1}'}) == {"a": 1}
+    for header in ({}, {"metadata": "[]"}, {"metadata": "{"}):
+        with pytest.raises(InputError, match="metadata of a model file must be a JSON object"):
+            read_facts(header)
+
+
+def test_a_card_of_an_earlier_version_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "net.safetensors.md").write_text("<!-- nas_explorer 1 -->\n# 8x1 random\n")
+    export(tmp_path / "net.safetensors")
+    assert "## Scores" in (tmp_path / "net.safetensors.md").read_text()
+
+
 def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"name": "something else"}')
     with pytest.raises(InputError, match=r"must be one of ours to be replaced, but .*package"):
@@ -207,7 +232,6 @@ def test_a_header_that_does_not_hold_is_refused(tmp_path: Path) -> None:
         "must describe its architecture, but: .*must be a mapping": {"architecture": "7"},
         "must describe its architecture, but: ": {"architecture": "{"},
         "version of a model file must be 2, but is '1'": {"nas_explorer": "1"},
-        "metadata of a model file must be a JSON object": {"metadata": "[]"},
     }
     weights = read_weights(path)[0]
     rest = told(path)
