@@ -27,7 +27,6 @@ Word = tuple[int, ...]
 HOLE = "the varied mixer"
 """Stands in lines for whichever it is."""
 
-
 Fields = tuple[str, int]
 """A kind of block, and the number of a choice of its fields."""
 
@@ -45,7 +44,7 @@ class Units:
     """The lines of a block, with holes, to what adds them: with which mixer, or none for any."""
     holes: dict[int, set[tuple[int, ...]]] = field(default_factory=lambda: defaultdict(set))
     """Numbers of lines that blocks add, and the places where they have holes."""
-    mixers: dict[str, dict[Component | str | None, int]] = field(default_factory=dict)
+    mixers: dict[str, dict[object, int]] = field(default_factory=dict)
     """Kind of block to the numbers of its varied mixers."""
 
 
@@ -248,7 +247,7 @@ class _Reading:
         found: dict[Fields, list[tuple[int, int]]],
     ) -> None:
         """Add to ``found`` the blocks that add so many lines and have their mixer at ``holes``."""
-        mixers = {self._lines[at + hole][0] for hole in holes} or {""}
+        mixers = {self._lines[at + hole][0] for hole in holes}
         if len(mixers) > 1:
             return
         word = list(self._word[at : at + length])
@@ -256,6 +255,7 @@ class _Reading:
             word[hole] = self._space.number((HOLE, *self._lines[at + hole][1:]))
         for fields, mixer in units.by_word.get(tuple(word), ()):
             if mixer is None:
-                mixer = units.mixers[fields[0]].get(next(iter(mixers)))
+                (component,) = mixers
+                mixer = units.mixers[fields[0]].get(component)
             if mixer is not None:
                 found[fields].append((mixer, at + length))

@@ -68,9 +68,9 @@ Line = tuple[Component | str, int | None, tuple[int, ...]]
 and how many parts back each of its inputs is. Those of a network tell it from all others."""
 
 
-def lines_of(parts: Sequence[Part], before: str = IMAGE) -> list[Line]:
-    """Return the lines of parts in a row; ``before`` is what the first of them takes."""
-    place = {before: -1} | {part.name: index for index, part in enumerate(parts)}
+def lines_of(parts: Sequence[Part]) -> list[Line]:
+    """Return the lines of parts in a row."""
+    place = {IMAGE: -1} | {part.name: index for index, part in enumerate(parts)}
     return [
         (part.component, part.width, tuple(index - place[name] for name in part.inputs))
         for index, part in enumerate(parts)
@@ -105,7 +105,6 @@ def _wired(block: Block, shape: Shape) -> tuple[list[Part], list[str | None]]:
         object.__setattr__(told_apart, name, component)
     parts = PartList.start(shape)
     last = told_apart.wire(parts, IMAGE)
-    assert last == (parts.parts[-1].name if parts.parts else IMAGE), (
-        "a block gives on its last part"
-    )
+    added = [IMAGE, *(part.name for part in parts.parts)]
+    assert last == added[-1], f"{block.name} must end with the last part that it adds"
     return parts.parts, [by_identity.get(id(part.component)) for part in parts.parts]

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.assembly import assembled
 from nas_explorer.search_space.choosers import RandomChooser, ReplayChooser
 from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
@@ -133,6 +134,8 @@ def test_what_is_drawn_is_found(space: SearchSpace) -> None:
         found = space.find(draw.architecture)
         assert found is not None and found.architecture.digest == draw.architecture.digest
         assert space.replay(found.decisions) == found
+        for way in space.membership.ways(draw.architecture):
+            assert assembled(space.graph, way).digest == draw.architecture.digest
 
 
 @pytest.mark.parametrize("text", ALL.values(), ids=list(ALL))
