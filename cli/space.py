@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .shared import Json, print_json, print_rows, shown
+
 if TYPE_CHECKING:
     from ..search_space.size import Size
-
-from .shared import Json, print_json, print_rows, shown
+    from ..search_space.space import SearchSpace
 
 SpaceName = Annotated[
     str, typer.Argument(metavar="NAME|FILE.yaml", help="A shipped space or a YAML file.")
@@ -32,13 +33,15 @@ def list_spaces(*, as_json: Json = False) -> None:
 
     told = descriptions()
     spaces = [load_space(name) for name in presets()]
+    sizes = {each.name: _size(each.name, each) for each in spaces}
     if as_json:
         listed = [
-            {"name": each.name, "summary": each.summary, **_counted(each.size())} for each in spaces
+            {"name": each.name, "summary": each.summary, **_counted(sizes[each.name])}
+            for each in spaces
         ]
         print_json({"spaces": listed, "components": [asdict(each) for each in told]})
         return
-    rows = [[each.name, each.size().short, each.summary] for each in spaces]
+    rows = [[each.name, sizes[each.name].short, each.summary] for each in spaces]
     print_rows(["name", "architectures", "what for"], rows)
     for kind, components in groupby(told, key=lambda each: each.kind):
         rows = [
@@ -47,6 +50,15 @@ def list_spaces(*, as_json: Json = False) -> None:
         ]
         print()
         print_rows([kind, "what", "knobs (values; default)"], rows)
+
+
+def _size(name_or_file: str, space: "SearchSpace") -> "Size":
+    """Return the size of a space; that of a shipped one came with the package, if it is right."""
+    from ..evaluators.cost.shipped import shipped_space
+    from ..search_space.presets import presets
+
+    shipped = shipped_space(name_or_file) if name_or_file in presets() else None
+    return shipped.size if shipped else space.size()
 
 
 def _counted(size: "Size") -> dict[str, Any]:
@@ -64,6 +76,7 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
     from ..search_space.files import load_space
 
     found = load_space(space)
+    size = _size(space, found)
     decisions = {path: list(domain.values) for path, domain in found.decisions().items()}
     if as_json:
         data: dict[str, Any] = {
@@ -71,7 +84,7 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
             "summary": found.summary,
             "input": list(found.input),
             "classes": found.classes,
-            **_counted(found.size()),
+            **_counted(size),
             "never_built": found.never_built(),
             "decisions": decisions,
         }
@@ -79,7 +92,7 @@ def show(space: SpaceName, *, as_json: Json = False) -> None:
         return
     print(f"{found.name}: {found.summary}")
     print(
-        f"{found.size()} for images of {found.input} "
+        f"{size} for images of {found.input} "
         f"({found.resolutions.low} to {found.resolutions.high} pixels), {found.classes} classes"
     )
     for line in found.never_built():
