@@ -133,9 +133,8 @@ class ColumnBuilder:
         self._order = array("q")
         self._seconds = array("d")
         self._metrics: dict[str, _Cells] = {}
-        self._decisions: dict[str, _Cells] = {}
-        self._levels: dict[str, dict[Any, int]] = {}
-        self._merged: dict[str, str] = {}
+        self._decisions: dict[str, _Answered] = {}
+        self._paths: dict[str, _Answered] = {}
         self.last = -1
         """The greatest number taken in; -1 where none was."""
         self.running: set[int] = set()
@@ -171,12 +170,13 @@ class ColumnBuilder:
 
     def _take_decisions(self, row: int, decisions: Mapping[str, Any]) -> None:
         for path, value in decisions.items():
-            name = self._merged.get(path)
-            if name is None:
-                name = self._merged[path] = merged_path(path, decisions)
-            levels = self._levels.setdefault(name, {})
-            code = levels.setdefault(value, len(levels))
-            self._decisions.setdefault(name, _Cells()).put(row, code)
+            found = self._paths.get(path)
+            if found is None:
+                name = merged_path(path, decisions)
+                found = self._paths[path] = self._decisions.setdefault(name, _Answered())
+            levels = found.levels
+            found.rows.append(row)
+            found.codes.append(levels.setdefault(value, len(levels)))
 
     def columns(self) -> Columns:
         """Return what has been taken in."""
@@ -191,17 +191,26 @@ class ColumnBuilder:
                 for name in METRICS
                 if name in self._metrics
             },
-            decisions={name: self._answers(name, count) for name in self._decisions},
+            decisions={name: each.answers(count) for name, each in self._decisions.items()},
         )
 
-    def _answers(self, name: str, count: int) -> Answers:
-        levels = list(self._levels[name])
+
+class _Answered:
+    """What was answered to a decision: rows and codes, in which the levels came."""
+
+    def __init__(self) -> None:
+        self.rows = array("q")
+        self.codes = array("i")
+        self.levels: dict[Any, int] = {}
+
+    def answers(self, count: int) -> Answers:
+        levels = list(self.levels)
         order = sorted(range(len(levels)), key=lambda code: _level_key(levels[code]))
-        place = np.empty(len(levels) + 1, np.int32)
+        place = np.empty(len(levels), np.int32)
         place[order] = np.arange(len(levels))
-        place[-1] = -1
-        (codes,) = self._decisions[name].spread(count, -1)
-        return Answers(levels=[levels[code] for code in order], codes_N=place[codes.astype(int)])
+        codes = np.full(count, -1, np.int32)
+        codes[np.array(self.rows)] = place[np.array(self.codes)]
+        return Answers(levels=[levels[code] for code in order], codes_N=codes)
 
 
 class _Cells:

@@ -287,16 +287,17 @@ class Study:
         return sorted([*self._finished.values(), *unfinished], key=lambda each: each.number)
 
     def records(
-        self, numbers: Collection[int] = (), *, after: int | None = None
+        self, numbers: Collection[int] = (), *, after: int | None = None, networks: bool = True
     ) -> Iterator[dict[str, Any]]:
         """Yield the stored records of the candidates of these numbers, which ``Candidate`` reads.
 
         Args:
             numbers: Of which candidates, a few hundred at most.
             after: All with greater numbers than this too; none: no others.
+            networks: Whether the architectures are needed, without which ``Candidate`` reads none.
         """
         with storage_errors(self.url):
-            yield from records.rows(self._storage, self._id, numbers, after)
+            yield from records.rows(self._storage, self._id, numbers, after, networks=networks)
 
     def running(self) -> list[Candidate]:
         """Return the candidates that have not finished, in the order of their numbers.

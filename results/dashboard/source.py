@@ -41,9 +41,10 @@ class _Followed:
         """Read what is new; the same snapshot again where nothing is."""
         running = sorted(self.builder.running)
         after = self.builder.last
-        records = list(self.study.records(running, after=after)) if self.snapshot else None
+        found = self.study.records(running, after=after, networks=False)
+        records = list(found) if self.snapshot else None
         if records is None:  # all of them: not kept in memory at once
-            self.builder.take(self.study.records(after=after))
+            self.builder.take(found)
         elif changed := [
             each for each in records if each["number"] > after or each["status"] != "running"
         ]:

@@ -1,5 +1,6 @@
 """The columns hold what the candidates do, however the records arrive."""
 
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -87,3 +88,15 @@ def test_the_same_decisions_tell_most(make_candidate):
         expected = telling_decisions(many, "accuracy", count)
         assert telling_columns(columns_of(many), "accuracy", count) == expected
     assert telling_columns(columns_of(many), "accuracy", 1) == ["a"]
+
+
+def test_records_are_read_without_their_networks(study, fill, candidates):
+    odd = replace(candidates[4], seconds={"total": float("nan")})  # which is no JSON
+    fill(study, *candidates[:4], odd)
+    whole = list(study.records(after=-1))
+    lean = list(study.records(after=-1, networks=False))
+    cut = sqlite3.sqlite_version_info >= (3, 38)
+    assert ["architecture" in each for each in lean] == [not cut] * 4 + [True]
+    for each in (*whole, *lean):
+        each.pop("architecture", None)
+    assert lean[:4] == whole[:4] and lean[4]["decisions"] == whole[4]["decisions"]
