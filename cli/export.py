@@ -61,7 +61,7 @@ def export(
     check_target(output)  # first: reading the study, and torch, take seconds
     record = open_study(study, storage)
     found = record.find(candidate)
-    proof, counts = export_candidate(
+    proof, checks = export_candidate(
         record,
         found,
         output,
@@ -70,8 +70,10 @@ def export(
         licence=licence,
         storage=storage,
     )
-    beside = " with its weights beside it" if output.suffix.lower() == ".py" else ""
-    print(f"Wrote {output}{beside} ({proof.size / 1e6:.2f} MB)")
+    print(f"Wrote {output} ({proof.size / 1e6:.2f} MB)")
+    beside = output.with_name(f"{output.name}.safetensors")
+    if output.suffix.lower() == ".py":
+        print(f"Wrote {beside} ({beside.stat().st_size / 1e6:.2f} MB), its weights")
     print(f"Candidate {found.number} of {record.name}: {found.architecture.outline()}")
     print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))
     print(
@@ -80,7 +82,7 @@ def export(
     )
     where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
-    for what, told in counts.items():
+    for what, told in checks.items():
         print(f"{what.capitalize()}: {told}")
     print(f"Time of an image: {proof.latency_ratio:.2f} times the network's in torch")
 
@@ -97,7 +99,7 @@ def export_candidate(
 ) -> "tuple[Proof, Mapping[str, str]]":
     """Write a candidate as a model file; return how it compares with the network.
 
-    Also its recorded and recounted parameters and multiply-adds, in words.
+    Also how its accuracy, parameters and multiply-adds compare with the record, in words.
 
     Raises:
         WorkError: If it has no trained weights, or what was written does not reproduce it.
@@ -148,7 +150,7 @@ def export_candidate(
         )
     except ExportError as error:
         raise WorkError(str(error)) from None
-    return proof, recounted(metadata, proof)
+    return proof, {"accuracy": checked, **recounted(metadata, proof)}
 
 
 def _told(measurement: "Measurement") -> dict[str, Any]:
@@ -205,7 +207,7 @@ def check_measured(
     weights: "dict[str, Tensor] | None",
     data: "SearchData | None",
 ) -> str:
-    """Compare a candidate's record with its network of today; return what was compared.
+    """Compare a candidate's record with its network of today; return what came of the accuracy.
 
     Raises:
         WorkError: If the costs are not the recorded ones, or the accuracy of the kept weights on
@@ -226,20 +228,22 @@ def check_measured(
                 f"but has {counted:,} now"
             )
     accuracy = found.measurements.get("accuracy")
-    if weights is None or data is None or accuracy is None:
-        return "accuracy not checked again"
+    if weights is None:
+        return "that of the search's weights, which this file does not hold"
+    if data is None or accuracy is None:
+        return "not checked again: the data are not here"
     network = trained_network(found.architecture, weights)
     normalise = Normalise(data, torch.device("cpu"))
     _, right = score(network, lambda images: network(normalise(images)), data, 64)
     again = right / len(data.validation_labels)
     low, high = accuracy.low or 0.0, accuracy.high or 1.0
-    told = f"{shown('accuracy', again)} (recorded {shown('accuracy', accuracy.value)})"
+    recorded, found_again = (shown("accuracy", each) for each in (accuracy.value, again))
     if not low <= again <= high:
         raise WorkError(
-            f"the kept weights of candidate {found.number} must have its recorded accuracy, but "
-            f"have {told}"
+            f"the kept weights of candidate {found.number} must have its recorded accuracy, "
+            f"{recorded}, but have {found_again}"
         )
-    return f"accuracy on the validation split again {told}"
+    return f"{recorded} recorded, {found_again} again on the validation split"
 
 
 def trained_weights(

@@ -49,7 +49,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
                 "classes": architecture.classes,
             },
         ),
-        ("Scores", _scores(facts) | _mapping(facts, "checked")),
+        ("Scores", _scores(facts) | {"accuracy checked": facts.get("checked", "not stated")}),
         ("Data", _mapping(facts, "data") | {"licence": facts.get("licence", "not stated")}),
         ("Images", _mapping(facts, "preparation")),
         ("Training", {k: v for k, v in training.items() if k != "learning_curve"}),

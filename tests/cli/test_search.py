@@ -85,14 +85,20 @@ def test_from_search_to_file(folder, capsys):
     assert load_model(folder / "model.safetensors").architecture.digest == front[0]["digest"]
 
     card = (folder / "model.safetensors.md").read_text()
-    assert "accuracy on the validation split again" in card and "\n- mean: [" in card
+    assert "again on the validation split\n" in told
+    assert re.search(r"- accuracy checked: [\d.]+ % recorded, [\d.]+ % again", card)
+    assert "\n- mean: [" in card
     assert re.search(r"\n- accuracy: [\d.]+ % \[[\d.]+, [\d.]+\] \(95 % interval\)\n", card)
     assert re.search(r"\n- macs: [\d,]+ MAC\n", card)
     told = json.loads((folder / "model.json").read_text())["metadata"]["measurements"]["latency"]
     assert told["unit"] == "ms" and told["low"] <= told["value"] <= told["high"]
+    assert run(["export", number, "-o", "model.py", "--untrained"]) == 0
+    told = capsys.readouterr().out
+    assert "Wrote model.py.safetensors (" in told and "Weights: untrained" in told
+    assert "Accuracy: that of the search's weights, which this file does not hold" in told
     spoil_the_weights(folder, front[0]["digest"])
     assert run(["export", number, "-o", "spoilt.safetensors"]) == 1
-    assert "must have its recorded accuracy, but have" in capsys.readouterr().err
+    assert "must have its recorded accuracy, " in capsys.readouterr().err
     assert not (folder / "spoilt.safetensors").exists()
 
     # The same command has nothing left to do; a larger budget goes on.
