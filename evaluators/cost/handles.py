@@ -30,7 +30,18 @@ from .operations import (
     TRANSPOSED_COMPLEX_CONVOLUTION,
     VIEWS,
 )
-from .reading import Count, Handle, Value, elements, is_tensor, listed, number_kind, setting, sizes
+from .reading import (
+    Count,
+    Handle,
+    Value,
+    elements,
+    is_tensor,
+    listed,
+    number_kind,
+    numbers,
+    setting,
+    sizes,
+)
 
 
 class UncountableOperation(InputError):  # noqa: N818  (names what was met, not what failed)
@@ -68,9 +79,12 @@ def _convolution(inputs: list[Value], outputs: list[Value], *, transposed: bool 
 
 
 def _product(inputs: list[Value], outputs: list[Value], *, kind: str, left: int = 0) -> Count:
+    """Count a matrix product; ``addmm`` and the like have a sum on its left, then two scales."""
     one, other = inputs[left : left + 2]
     macs = formulas.product(sizes(one), sizes(outputs[0]))
-    return _macs(kind, macs * _complex_factor(one, other), outputs[0])
+    counted = _macs(kind, macs * _complex_factor(one, other), outputs[0])
+    scaled = sum(map(_scales, inputs[3:5])) if left else 0
+    return counted + Counter({"elementwise": scaled * numbers(elements(outputs[0]), outputs[0])})
 
 
 def _einsum(inputs: list[Value], outputs: list[Value]) -> Count:
@@ -142,8 +156,19 @@ def _elementwise(
 
 def _sum(inputs: list[Value], outputs: list[Value]) -> Count:
     """Count ``add`` and ``sub``, whose third input scales the second."""
-    scaled = len(inputs) > 2 and setting(inputs[2]) != 1
+    scaled = len(inputs) > 2 and _scales(inputs[2])
     return _elementwise(inputs, outputs, real=1 + scaled, complex_=2 + 2 * scaled)
+
+
+def _compound(inputs: list[Value], outputs: list[Value], *, each: int) -> Count:
+    """Count functions that are several in one; ``addcmul`` and ``addcdiv`` have a scale too."""
+    scaled = len(inputs) > 3 and _scales(inputs[3])
+    return _elementwise(inputs, outputs, real=each + scaled, complex_=4 * each + 2 * scaled)
+
+
+def _scales(factor: Value) -> bool:
+    """Whether a factor takes a product; 0 leaves out what it would scale."""
+    return setting(factor) not in (0, 1)
 
 
 def _reduction(inputs: list[Value], outputs: list[Value], *, each: int, complex_: int = 2) -> Count:
@@ -240,10 +265,7 @@ def _table() -> Mapping[str, Handle]:
             name: partial(_elementwise, complex_=6 if name in PRODUCTS else 2)
             for name in ELEMENTWISE
         },
-        **{
-            name: partial(_elementwise, real=count, complex_=4 * count)
-            for name, count in COMPOUND.items()
-        },
+        **{name: partial(_compound, each=count) for name, count in COMPOUND.items()},
         **dict.fromkeys(SUMS, _sum),
         **{
             name: partial(_reduction, each=count, complex_=6 if name in PRODUCTS else 2)

@@ -65,6 +65,17 @@ MACS: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
         (5, 3),
         {"linear": 75, "activations": 25},
     ),
+    # Twice the sum that is added, half the product: one product an output element each.
+    (
+        lambda x: torch.addmm(torch.ones(5), x[0], x[0].mT, beta=2, alpha=0.5),
+        (5, 3),
+        {"linear": 75, "activations": 25, "elementwise": 50},
+    ),
+    (
+        lambda x: torch.baddbmm(torch.ones(1, 5, 5), x, x.mT, beta=0),
+        (5, 3),
+        {"matmul": 75, "activations": 25},
+    ),
     (lambda x: torch.mv(x[0], WEIGHT[0]), (5, 3), {"matmul": 15, "activations": 5}),
     (
         lambda x: torch.einsum("bij,bkj->bik", x, x),
@@ -141,6 +152,9 @@ OTHER: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
     (lambda x: x.argsort(dim=-1, stable=True), (2, 8), {"sorting": 48}),
     (lambda x: x.topk(3, dim=-1).values, (2, 8), {"sorting": 32}),
     (lambda x: torch.add(x, x, alpha=2), (5, 3), {"elementwise": 30}),
+    (lambda x: torch.addcmul(x, x, x), (5, 3), {"elementwise": 30}),
+    (lambda x: torch.addcdiv(x, x, x, value=0.5), (5, 3), {"elementwise": 45}),
+    (lambda x: torch.lerp(x, x, 0.5), (5, 3), {"elementwise": 45}),
     (lambda x: x.sub_(1, alpha=3), (5, 3), {"elementwise": 30}),
     (lambda x: x.cfloat().sum(), (5, 3), {"reduction": 30}),
     (lambda x: x.cfloat().prod(1), (5, 3), {"reduction": 90}),
