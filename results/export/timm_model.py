@@ -38,11 +38,11 @@ class Options:
     drop_path_rate: float = 0.0
     """How often the last residual branch is left out in training."""
     output_stride: int = 32
-    """Largest reduction wanted: that of the network, or more."""
+    """Largest reduction wanted: the network's or more, or 32, which timm has for any."""
     features_only: bool = False
-    """Return the maps of the stages instead of scores."""
+    """Return the last map of every size instead of scores."""
     out_indices: Indices = None
-    """Stages whose maps to return; none: all."""
+    """Maps to return, from the largest; none: all."""
     pretrained_cfg: Any = None
     """Values that stand in place of those that the file tells, by their names in timm."""
     pretrained_cfg_overlay: Any = None
@@ -206,10 +206,10 @@ def _modules(weights: list[str]) -> str | tuple[str, ...]:
 
 def _adapt(network: TimmNetwork, options: Options) -> None:
     """Make the network what the options say."""
-    reduction = network.feature_info[-1]["reduction"]
-    if options.output_stride < reduction:
+    least = min(32, network.feature_info[-1]["reduction"])
+    if options.output_stride < least:
         raise InputError(
-            f"output_stride must be at least that of the network, {reduction}, but got "
+            f"output_stride must be at least {least} for this network, but got "
             f"{options.output_stride}"
         )
     if not 0 <= options.drop_rate < 1:

@@ -23,14 +23,20 @@ POOLS = ("avg", "")
 """Ways from a map to features: the network's own, and none."""
 
 Indices = int | Sequence[int] | None
-"""Stages: the last so many, or these (from the end where negative), or all."""
+"""Maps, from the largest: the last so many, or these (from the end where negative), or all."""
 
 
 class TimmNetwork(Network):
-    """A network as timm's models are: same names of methods and options, same weights."""
+    """A network as timm's models are: same names of methods and options, same weights.
+
+    Of stages whose maps have one size, the last one's map alone is a feature: pyramids on top of
+    it need each size once.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
+        last = {each.reduction: each.module for each in super().feature_info}
+        self._stage_ends = list(last.values())
         self.in_chans = architecture.input.channels
         self.global_pool = "avg"
         self.drop_rate = 0.0
@@ -48,7 +54,7 @@ class TimmNetwork(Network):
 
     @property
     def feature_info(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """What timm tells of the last map of every stage."""
+        """What timm tells of the last map of every size."""
         return [
             {"num_chs": each.channels, "reduction": each.reduction, "module": each.module}
             for each in super().feature_info
@@ -98,19 +104,19 @@ class TimmNetwork(Network):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
-        """Return the last map and those of some stages, or these alone.
+        """Return the last map and some of those of ``feature_info``, or these alone.
 
         Args:
             x: Images (B, C, H, W).
-            indices: Stages.
+            indices: Which maps.
             norm: Makes no difference: no norm stands between the stages and the head.
-            stop_early: Stop after the last stage wanted; its map is then the last one.
+            stop_early: Stop after the last map wanted, which is then the last one.
             output_fmt: ``NCHW``.
-            intermediates_only: Return the stages' maps alone.
+            intermediates_only: Return these maps alone.
         """
         if output_fmt != "NCHW":
             raise InputError(f"output_fmt must be 'NCHW', but got {output_fmt!r}")
-        wanted = [self._stage_ends[each] for each in chosen_stages(len(self._stage_ends), indices)]
+        wanted = [self._stage_ends[each] for each in chosen_maps(len(self._stage_ends), indices)]
         if intermediates_only:
             return self._run(x, wanted)
         end = max(wanted, key=self._stage_ends.index) if stop_early else self._head.inputs[0]
@@ -166,7 +172,7 @@ class TimmNetwork(Network):
 
 
 class FeatureNetwork(TimmNetwork):
-    """The maps of some stages, as timm's ``features_only`` models give them.
+    """Some maps of a network, as timm's ``features_only`` models give them.
 
     What these maps do not need is left out, also of weights that are loaded.
     """
@@ -182,12 +188,12 @@ class FeatureNetwork(TimmNetwork):
         return FeatureInfo(super().feature_info, self._taken)
 
     def take(self, out_indices: Indices) -> None:
-        """Keep what the maps of these stages need, and nothing else.
+        """Keep what these maps need, and nothing else.
 
         Raises:
-            InputError: If there is no such stage.
+            InputError: If there is no such map.
         """
-        self._taken = tuple(chosen_stages(len(self._stage_ends), out_indices, "out_indices"))
+        self._taken = tuple(chosen_maps(len(self._stage_ends), out_indices, "out_indices"))
         needed = {self._stage_ends[index] for index in self._taken}
         for part in reversed(self._body):
             if part.name in needed:
@@ -222,11 +228,11 @@ class FeatureNetwork(TimmNetwork):
             raise InputError(f"num_classes must be 0 with features_only, but got {num_classes}")
 
 
-def chosen_stages(count: int, indices: Indices, what: str = "indices") -> list[int]:
-    """Return which of ``count`` stages are meant.
+def chosen_maps(count: int, indices: Indices, what: str = "indices") -> list[int]:
+    """Return which of ``count`` maps are meant.
 
     Raises:
-        InputError: If there is no such stage, or none is meant.
+        InputError: If there is no such map, or none is meant.
     """
     last = count if indices is None else indices
     if isinstance(last, int):
@@ -234,5 +240,5 @@ def chosen_stages(count: int, indices: Indices, what: str = "indices") -> list[i
     else:
         found = [index + count if index < 0 else index for index in last]
     if not found or not all(0 <= index < count for index in found):
-        raise InputError(f"{what} must be stages from 0 to {count - 1}, but got {shown(indices)}")
+        raise InputError(f"{what} must be maps from 0 to {count - 1}, but got {shown(indices)}")
     return found

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nas_explorer.results.export.preparation import Preparation
 from nas_explorer.results.export.timm_network import FeatureNetwork, TimmNetwork
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.downsampling import DOWNSAMPLINGS
+from nas_explorer.search_space.downsampling import DOWNSAMPLINGS, NoDownsampling
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import (
     HEADS,
@@ -27,7 +28,7 @@ from nas_explorer.search_space.heads import (
 from nas_explorer.search_space.mixers.mlp import TokenMlp
 from nas_explorer.search_space.residuals import NoResidual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import STEMS, ConvStem, Stem
+from nas_explorer.search_space.stems import STEMS, ConvStem, PatchStem, Stem
 from timm.data import resolve_model_data_config
 from timm.models import group_parameters
 from timm.optim import create_optimizer_v2, param_groups_layer_decay
@@ -114,6 +115,23 @@ def test_the_maps_of_its_stages_are_told_and_given(file: str) -> None:
     assert {name for name, _ in model.named_parameters()} == {
         name for name, _ in make(file).named_parameters() if not name.startswith("head.")
     }
+
+
+def test_of_maps_of_one_size_the_last_is_given(tmp_path: Path) -> None:
+    first, second = SMALL.stages
+    same = replace(second, downsampling=NoDownsampling())
+    path = written(tmp_path, replace(SMALL, stages=(first, second, same)))
+    model = make(path, features_only=True)
+    assert model.feature_info.reduction() == [4, 8] and model.feature_info.channels() == [8, 16]
+    assert model.feature_info.module_name()[1].startswith("stages.2.")
+    assert torch.equal(run(model)[1], load_model(path).forward_features(IMAGES))
+
+
+def test_large_reductions_are_taken(tmp_path: Path) -> None:
+    stages = replace(SMALL, input=Shape(3, 64, 64), stem=PatchStem(patch_size=32))
+    path = written(tmp_path, stages)
+    assert make(path).feature_info[-1]["reduction"] == 64
+    assert make(path, output_stride=32).num_classes == 5
 
 
 # As frameworks call it --------------------------------------------------------------------------
@@ -402,7 +420,7 @@ def test_it_can_be_copied(file: str) -> None:
         ),
         ({"features_only": True, "out_indices": ()}, r"from 0 to 1, but got \(\)"),
         ({"out_indices": (1,)}, "out_indices must come with features_only"),
-        ({"output_stride": 4}, "output_stride must be at least that of the network, 8, but got 4"),
+        ({"output_stride": 4}, "output_stride must be at least 8 for this network, but got 4"),
         ({"global_pool": "max"}, "global_pool must be 'avg', .* or '' for maps, but got 'max'"),
         ({"global_pool": ""}, "num_classes must be 0 with global_pool '', but got 5"),
         ({"drop_rate": 1.0}, "drop_rate must be from 0 to below 1, but got 1.0"),
