@@ -26,9 +26,9 @@ from .scatter import ORANGE
 from .theme import GREY, SCALE, new_figure, said
 from .view import View
 
-MOST = 2_000
+MOST = 1_000
 """Lines that are drawn of those kept; of more candidates so many from all along the study."""
-_CONTEXT = 500  # lines of those filtered out
+_CONTEXT = 300  # lines of those filtered out
 _DECISIONS = 8
 _SPREAD = 0.3
 _SIZE = (1200, 400)  # pixels of the picture
