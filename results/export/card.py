@@ -88,7 +88,8 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
     counts = (("parameters", "params", proof.parameters), ("multiply-adds", "macs", proof.macs))
     for what, name, counted in counts:
         recorded = recorded_count(facts, name, folded=proof.folded)
-        texts = [] if recorded is None else [f"{recorded:,} recorded"]
+        trained = "" if recorded == recorded_count(facts, name, folded=True) else " as trained"
+        texts = [] if recorded is None else [f"{recorded:,} recorded{trained}"]
         if counted is not None:
             texts.append(f"{counted:,} recounted in the file")
             if recorded not in (None, counted):

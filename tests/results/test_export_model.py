@@ -130,7 +130,7 @@ def test_what_is_not_as_recorded_is_refused(tmp_path: Path) -> None:
     counts = {"params": {"value": 900, "training_form": 1053}, "macs": {"value": 3752}}
     export(tmp_path / "net.safetensors", metadata={"measurements": counts})
     card = (tmp_path / "net.safetensors.md").read_text()
-    assert "- parameters: 1,053 recorded, 1,053 recounted in the file\n" in card
+    assert "- parameters: 1,053 recorded as trained, 1,053 recounted in the file\n" in card
     assert "- multiply-adds: 3,752 recorded, 3,752 recounted in the file\n" in card
 
 
