@@ -54,9 +54,10 @@ def log_tick(values: Collection[float]) -> str | None:
     Elsewhere plotly chooses by the room there is.
 
     Args:
-        values: What is on the axis, above zero.
+        values: What is on the axis; what is not above zero is not seen there.
     """
-    return "D2" if values and 5 < max(values) / min(values) < 300 else None
+    seen = [value for value in values if value > 0]
+    return "D2" if seen and 5 < max(seen) / min(seen) < 300 else None
 
 
 def _figure(title: str, **layout: Any) -> go.Figure:

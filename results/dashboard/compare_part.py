@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ from markupsafe import Markup
 from ...evaluators.base import metric
 from ..compare import Distribution, Growth, corners, difference, distribution, error_name, growths
 from ..front import front_mask, is_count
-from ..plots import COLOURS, DASHES, axis_title, tick_format
+from ..plots import COLOURS, DASHES, axis_title, log_tick, tick_format
 from ..table import format_value
 from .controls import boxes, menu, same
 from .filters import kept
@@ -81,7 +82,13 @@ def error_distributions(found: Comparison, view: View) -> go.Figure:
     """Return the empirical distributions of the metric, with their bands."""
     axis = {"title": {"text": error_name(view.metric)}, "tickformat": tick_format(view.metric)}
     if is_count(view.metric):
-        axis["type"] = "log"
+        ends = [
+            float(each.at_N[end])
+            for each in found.distributions
+            if len(each.at_N)
+            for end in (0, -1)
+        ]
+        axis |= {"type": "log", "dtick": log_tick(ends)}
     share = {"title": {"text": "share of candidates"}, "tickformat": ".0%", "range": [0, 1.02]}
     figure = new_figure(xaxis=axis, yaxis=share)
     for place, (study, each) in enumerate(zip(found.studies, found.distributions, strict=True)):
@@ -138,15 +145,7 @@ def growth(found: Comparison, view: View) -> go.Figure:
 def fronts(found: Comparison, view: View) -> go.Figure:
     """Return the fronts of the two metrics of the scatter."""
     scales = view.scales or ()
-    axes = [
-        {
-            "title": {"text": axis_title(name)},
-            "type": "log" if axis in scales else "linear",
-            "tickformat": tick_format(name),
-        }
-        for axis, name in (("x", view.x), ("y", view.y))
-    ]
-    figure = new_figure(xaxis=axes[0], yaxis=axes[1])
+    figure = new_figure()
     less = metric(view.x).direction == "minimize"
     for place, study in enumerate(found.studies):
         columns = study.columns
@@ -164,6 +163,17 @@ def fronts(found: Comparison, view: View) -> go.Figure:
                 marker={"symbol": place % 25, "size": 8},
                 hovertemplate="candidate %{customdata}: %{x}, %{y}<extra></extra>",
             )
+    for axis, name in (("x", view.x), ("y", view.y)):
+        traces: Any = figure.data
+        drawn = [value for trace in traces for value in trace[axis]]
+        logarithmic = axis in scales
+        made = {
+            "title": {"text": axis_title(name)},
+            "type": "log" if logarithmic else "linear",
+            "dtick": log_tick(drawn) if logarithmic else None,
+            "tickformat": tick_format(name),
+        }
+        figure.update_layout({f"{axis}axis": made})
     return figure if figure.data else said(figure, "No candidate is complete yet.")
 
 

@@ -95,7 +95,7 @@ def _axis(
     known = columns.value(name)
     known = known[known > 0]
     ends = [known.min(), known.max()] if len(known) else []
-    ends += [each.values[name] for each in references if each.values.get(name, 0) > 0]
+    ends += [each.values[name] for each in references if name in each.values]
     return {
         "title": {"text": axis_title(name)},
         "type": "log" if logarithmic else "linear",
