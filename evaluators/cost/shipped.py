@@ -28,12 +28,12 @@ def shipped_space(name: str) -> CostedSpace | None:
     None where it did not come, or is not known to be right for this code and this torch.
     """
     try:
-        seals = json.loads(_SEALS.read_text("utf-8"))
+        found = json.loads(_SEALS.read_text("utf-8"))
+        newest, seal = found["torch"], found["spaces"][name]
         data = _data(name).read_bytes()
-    except OSError:
+    except (OSError, ValueError, KeyError):  # not there, or two versions of the list in one
         return None
-    newer = _release(version("torch")) > _release(seals["torch"])
-    if newer or seals["spaces"].get(name) != _seal(name, data):
+    if _release(version("torch")) > _release(newest) or seal != _seal(name, data):
         return None
     return decoded(lzma.decompress(data))
 

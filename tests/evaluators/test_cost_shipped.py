@@ -123,6 +123,12 @@ def test_a_newer_torch_does_without(
     assert (shipped_space("micro") is not None) == used
 
 
+@pytest.mark.parametrize("text", ["<<<<<<< ours\n{}", "{}", '{"torch": "9.9", "spaces": {}}'])
+def test_seals_that_cannot_be_read_are_none(folder: Path, text: str) -> None:
+    (folder / "seals.json").write_text(text)
+    assert shipped_space("micro") is None
+
+
 def test_what_is_the_same_is_not_written_again(folder: Path) -> None:
     path = folder / "micro.npz.xz"
     path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes()), preset=0))
