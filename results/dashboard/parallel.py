@@ -7,7 +7,7 @@ would take seconds for what takes milliseconds.
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from html import escape
 from typing import Any
 
@@ -135,7 +135,7 @@ def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
     chosen = row is not None and complete[row]
     figure = new_figure(
         # Where only the picture and the boxes differ, the browser draws no more than these.
-        datarevision=f"{chosen and row} {hash(tuple(axes))}",
+        datarevision=f"{chosen and row} {[astuple(axis) for axis in axes]}",
         selectionrevision=" ".join(each.to_text() for each in view.filters),
         images=[_image(_picture(columns, axes, complete, mask, metrics[0]), len(axes))]
         if complete.any()

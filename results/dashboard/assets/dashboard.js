@@ -151,24 +151,38 @@ function listen(plot, id) {
   });
 }
 
-let turn = 0;
+// Figures wait for the ones before them; a newer one takes the place of one that still waits.
+const waiting = {};
+let drawing = false;
 async function draw(figures) {
-  const mine = turn += 1;
-  await startPlotly();
-  for (const [id, { data, layout }] of Object.entries(figures)) {
-    if (mine !== turn) return;  // there is something newer to be drawn
-    const place = document.getElementById(id), first = !place.firstChild;
-    const plot = place.firstChild || newPlot(place);
-    if (layout.height) place.style.height = `${layout.height}px`;
-    const same = layout.datarevision && layout.datarevision === plot.layout?.datarevision;
-    if (same) {  // a tenth of the time
-      const { images, shapes } = layout;
-      await Plotly.relayout(plot, { images, shapes, selections: [] });
-    } else await Plotly.react(plot, data, { ...layout, height: undefined }, CONFIG);
-    if (!first) continue;
-    listen(plot, id);  // and let it be seen before the next one is made
-    await new Promise(seen => requestAnimationFrame(() => setTimeout(seen)));
+  Object.assign(waiting, figures);
+  if (drawing) return;
+  drawing = true;
+  try {
+    await startPlotly();
+    for (let [id] = Object.keys(waiting); id; [id] = Object.keys(waiting)) {
+      const figure = waiting[id];
+      delete waiting[id];
+      await drawOne(id, figure);
+    }
+  } finally {
+    drawing = false;
   }
+}
+
+async function drawOne(id, { data, layout }) {
+  const place = document.getElementById(id), first = !place.firstChild;
+  if (!place.offsetParent) return;  // its page is left, and comes with its figures again
+  const plot = place.firstChild || newPlot(place);
+  if (layout.height) place.style.height = `${layout.height}px`;
+  const same = layout.datarevision && layout.datarevision === plot.layout?.datarevision;
+  if (same) {  // a tenth of the time
+    const { images, shapes } = layout;
+    await Plotly.relayout(plot, { images, shapes, selections: [] });
+  } else await Plotly.react(plot, data, { ...layout, height: undefined }, CONFIG);
+  if (!first) return;
+  listen(plot, id);  // and let it be seen before the next one is made
+  await new Promise(seen => requestAnimationFrame(() => setTimeout(seen)));
 }
 
 function fill(contents) {
