@@ -156,15 +156,16 @@ def check(
     if not constraints:
         return 0
     of_what = "" if found.walks_differ else " of the walks"
-    estimate = "" if told.exact else "  (estimate)"
-    print(f"feasible share   {100 * told.share:.3g} %{of_what}{estimate}")
+    between = " and ".join(f"{100 * each:.3g}" for each in told.share_range)
+    about = f"  (estimate; between {between} %)" if told.share and not told.exact else ""
+    print(f"feasible share   {100 * told.share:.3g} %{of_what}{about}")
     for name, median in told.feasible_medians.items():
         drawn = f"(of {told.feasible_sample} walks drawn)"
         print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")
     if told.share:
         return 0
     told_all = " and ".join(str(each) for each in constraints)
-    none = "none does" if told.exact else "none was found among sums that are thinned"
+    none = "none does" if told.proved else "none was found"
     raise InputError(
         f"some architecture must keep {told_all}, but {none}; " + "; or ".join(told.moves)
     )

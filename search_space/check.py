@@ -38,7 +38,11 @@ class SpaceCheck:
     share: float
     """Feasible share of the walks."""
     exact: bool
-    """Whether the share is exact; else it is an estimate from thinned sums."""
+    """Whether the share is exact; else it is an estimate from a sample."""
+    share_range: tuple[float, float]
+    """Its 95 % interval; the share itself where that is exact."""
+    proved: bool
+    """Whether it is certain, where the share is 0, that nothing is feasible."""
     feasible_medians: dict[str, float]
     """Constrained metric to its median over ``feasible_sample`` walks: a rough figure."""
     feasible_sample: int
@@ -61,12 +65,13 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         name: Spread(low=float(low[index]), median=float(medians[index]), high=float(high[index]))
         for index, name in enumerate(table.metrics)
     }
-    share, exact = 1.0, True
+    share, exact, proved, share_range = 1.0, True, True, (1.0, 1.0)
     feasible: dict[str, float] = {}
     if constraints:
         guide = Guide(table=table, constraints=constraints)
-        share, exact = guide.share, guide.exact
-        if not guide.empty:
+        share, exact, share_range = guide.share, guide.exact, guide.share_range[1:]
+        proved = bool(share) or guide.proved
+        if share:
             middle = np.median(_feasible_sample(guide, _FEASIBLE_SAMPLES), axis=0)
             constrained = {each.metric for each in constraints}
             feasible = {
@@ -79,6 +84,8 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         spreads=spreads,
         share=share,
         exact=exact,
+        share_range=share_range,
+        proved=proved,
         feasible_medians=feasible,
         feasible_sample=_FEASIBLE_SAMPLES if feasible else 0,
         moves=() if share else moves(table, constraints),

@@ -9,6 +9,9 @@ from .feasibility import Constraint
 from .guide import Guide
 from .step_table import PEAK_MEMORY, Floats, StepTable
 
+_ROUNDS = 2
+"""How often a value is looked for where sums are thinned: each time between narrower bounds."""
+
 
 def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...]:
     """Return what makes something feasible, each line by itself.
@@ -20,7 +23,7 @@ def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...
     """
     low, high = (dict(zip(table.metrics, each.tolist(), strict=True)) for each in table.extremes())
     alone = [_within(each, low[each.metric], high[each.metric]) for each in constraints]
-    if not Guide(table=table, constraints=alone).empty:
+    if alone != [*constraints] and not Guide(table=table, constraints=alone).empty:
         return (_told(constraints, alone),)
     found: list[str] = []
     for index, each in enumerate(alone):
@@ -43,7 +46,7 @@ def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Con
     """Return the constraints, each moved if it cannot be kept together with those before."""
     kept: list[Constraint] = []
     for each in constraints:
-        if Guide(table=table, constraints=[*kept, each]).empty:
+        if Guide(table=table, constraints=[*kept, each], quick=True).empty:
             each = next(iter(_nearest(table, each, kept)), each)
         kept.append(each)
     return kept
@@ -58,10 +61,37 @@ def _nearest(
     """
     if constraint.metric == PEAK_MEMORY:
         return _nearest_peaks(table, constraint, others)
-    guide = Guide(table=table, constraints=[*others, Constraint(metric=constraint.metric)])
-    values = guide.values(constraint.metric)
-    above, below = _beyond(values, constraint)
-    return _moved(constraint, above[:1], below[-1:])
+    low, high = (each[table.metrics.index(constraint.metric)].item() for each in table.extremes())
+    found: list[Constraint] = []
+    if constraint.high < high or (constraint.strict and constraint.high == high):
+        wide = replace(constraint, high=high, strict=False)
+        found += [replace(wide, high=value) for value in _closest(table, wide, others, "high")]
+    if constraint.low > low or (constraint.strict and constraint.low == low):
+        wide = replace(constraint, low=low, strict=False)
+        found += [replace(wide, low=value) for value in _closest(table, wide, others, "low")]
+    return found
+
+
+def _closest(
+    table: StepTable, wide: Constraint, others: Sequence[Constraint], side: str
+) -> Sequence[float]:
+    """Return the last value found to which one side of a bound can be drawn in, if any."""
+    found: list[float] = []
+    for _ in range(_ROUNDS):
+        guide = Guide(table=table, constraints=[*others, wide], quick=True)
+        if guide.empty:
+            break
+        values = guide.values(wide.metric)
+        found = [float(values.min() if side == "high" else values.max())]
+        if guide.complete:
+            break
+        if side == "high":
+            wide = replace(wide, high=float(np.nextafter(found[0], -np.inf)))
+        else:
+            wide = replace(wide, low=float(np.nextafter(found[0], np.inf)))
+        if wide.low > wide.high:
+            break
+    return found
 
 
 def _nearest_peaks(
@@ -72,7 +102,7 @@ def _nearest_peaks(
     values = np.unique(np.concatenate([each[:, column] for each in table.tables]))
 
     def enough(bounds: Constraint) -> bool:
-        return not Guide(table=table, constraints=[*others, bounds]).empty
+        return not Guide(table=table, constraints=[*others, bounds], quick=True).empty
 
     def first(candidates: Sequence[float], side: str) -> Floats:
         """Return the first that is enough: all after it are too."""

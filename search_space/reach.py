@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .choice_groups import Window
 from .step_table import Floats, Integers
 
 TINY = np.finfo(np.float64).tiny
@@ -15,23 +16,6 @@ TINY = np.finfo(np.float64).tiny
 
 _FEW = 8
 """So many times the points to be kept are looked through for equal ones; of more, most must go."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Window:
-    """Closed bounds on the sum of each metric."""
-
-    low_K: Floats
-    """Least sums."""
-    high_K: Floats
-    """Greatest sums."""
-
-    def holds(self, points_KN: Floats) -> NDArray[np.bool_]:
-        """Return which sums are within the bounds, (N,)."""
-        inside = np.ones(points_KN.shape[1], dtype=np.bool_)
-        for points_N, low, high in zip(points_KN, self.low_K, self.high_K, strict=True):
-            inside &= (points_N >= low) & (points_N <= high)
-        return inside
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,6 +53,15 @@ class Reach:
             points_KN=self.points_KN[:, indices],
             shares_N=self.shares_N[indices],
             groups_N=self.groups_N[indices],
+            whole=self.whole,
+        )
+
+    def more(self, points_KN: Floats, groups_N: Integers) -> "Reach":
+        """Return the same with other points, of which each stands for next to no share."""
+        return Reach(
+            points_KN=np.concatenate((self.points_KN, points_KN), axis=1),
+            shares_N=np.concatenate((self.shares_N, np.full(len(groups_N), TINY))),
+            groups_N=np.concatenate((self.groups_N, groups_N)),
             whole=self.whole,
         )
 

@@ -152,7 +152,7 @@ class SearchSpace:
         guide = Guide(table=table, constraints=constraints)
         if guide.empty:
             told = " and ".join(str(each) for each in constraints)
-            none = "none does" if guide.exact else "none was found"
+            none = "none does" if guide.proved else "none was found"
             raise InputError(f"some architecture of {self.name!r} must keep {told}, but {none}")
         space = replace(self, guide=guide)
         # the guide's own: steps are made once, as is what tells walks apart

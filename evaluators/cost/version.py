@@ -13,15 +13,20 @@ from ...search_space import LOADED
 
 NOT_COUNTED = (
     "check.py",
+    "best_sums.py",
+    "choice_groups.py",
     "choosers.py",
     "describe.py",
     "feasibility.py",
+    "fronts.py",
     "graph.py",
     "guide.py",
     "moves.py",
     "network.py",
     "reach.py",
     "seeds.py",
+    "thinned.py",
+    "tilted.py",
     "zoo",
 )
 """Files and folders of the search spaces that no cost depends on: they draw, ask and show."""

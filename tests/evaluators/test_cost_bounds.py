@@ -1,0 +1,97 @@
+"""Bounds on the costs of a shipped space, where few networks keep them."""
+
+import numpy as np
+import pytest
+from nas_explorer.evaluators.cost.spaces import costed_space
+from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.guide import Guide, Stand
+from nas_explorer.search_space.step_table import StepTable
+
+
+@pytest.fixture(scope="module")
+def table() -> StepTable:
+    return costed_space("micro").table
+
+
+def drawn(table: StepTable, seed: int) -> tuple[list[tuple[int, int]], dict[str, float]]:
+    """A walk as steps and choices, and what it costs; each choice as likely as any other."""
+    generator = np.random.default_rng(seed)
+    way: list[tuple[int, int]] = []
+    spent, number, index = np.zeros(len(table.metrics)), 0, 0
+    while number != table.end:
+        step, first = table.steps[number], index
+        index = int(generator.integers(table.choices(number) - step.second))
+        index += step.second and index >= first
+        way.append((number, index))
+        spent = table.add(spent, table.costs(number)[index])
+        number = int(step.nexts[index if len(step.nexts) > 1 else 0])
+    return way, dict(zip(table.metrics, spent.tolist(), strict=True))
+
+
+NARROW = {
+    "one metric": {"params": (0, 1)},
+    "one metric from below": {"macs": (1, np.inf)},
+    "one side of two metrics": {"params": (0, 1), "macs": (1, np.inf)},
+    "and the peak": {"params": (0, 1), "macs": (1, np.inf), "peak_memory": (0, 1)},
+    "one equal": {"activations": (1, 1)},
+    "within a thousandth": {"params": (0.999, 1.001), "macs": (0.999, 1.001)},
+    "three within a hundredth": dict.fromkeys(("params", "macs", "activations"), (0.99, 1.01)),
+    "sides of four metrics": {
+        "params": (0, 1),
+        "macs": (1, np.inf),
+        "activations": (0, 1),
+        "peak_memory": (0, 1),
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sides", NARROW.values(), ids=list(NARROW))
+def test_what_a_network_keeps_is_never_called_empty(
+    table: StepTable, sides: dict[str, tuple[float, float]]
+) -> None:
+    """Bounds at or about the costs of walks: all is drawn within them, without a dead end."""
+    for seed in range(3):
+        way, costs = drawn(table, seed)
+        constraints = [
+            Constraint(metric=name, low=low * costs[name], high=high * costs[name])
+            for name, (low, high) in sides.items()
+        ]
+        guide = Guide(table=table, constraints=constraints)
+        assert not guide.empty and not guide.exact and 0 < guide.share <= 1
+        generator = np.random.default_rng(seed)
+        for _ in range(5):
+            assert all(each.holds(taken(guide, generator)[each.metric]) for each in constraints)
+        one_sided = all(each in ((0, 1), (1, np.inf)) for each in sides.values())
+        if one_sided and len(sides.keys() - {"peak_memory"}) <= 2:
+            stand, before = Stand(guide), 0
+            for number, index in way:
+                stand.first = before if table.steps[number].second else None
+                place = index - (stand.first is not None and index > stand.first)
+                assert stand.possible() >> place & 1
+                before = stand.take(place)
+
+
+def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
+    """What a walk costs that takes any of the choices that are offered."""
+    stand, table, index = Stand(guide), guide.table, 0
+    spent = np.zeros(len(table.metrics))
+    while stand.number != table.end:
+        number = stand.number
+        stand.first = index if table.steps[number].second else None
+        bits = stand.possible()
+        index = stand.take(
+            int(generator.choice(np.flatnonzero([int(b) for b in f"{bits:b}"[::-1]])))
+        )
+        spent = table.add(spent, table.costs(number)[index])
+    return dict(zip(table.metrics, spent.tolist(), strict=True))
+
+
+def test_two_bounds_that_hardly_any_network_keeps(table: StepTable) -> None:
+    bounds = [Constraint.parse("params<=46909"), Constraint.parse("macs>=3200000")]
+    guide = Guide(table=table, constraints=bounds)
+    assert not guide.empty and guide.complete
+    least = guide.values("params").min()
+    below = Constraint(metric="params", high=float(np.nextafter(least, 0)))
+    none = Guide(table=table, constraints=[below, bounds[1]])
+    assert none.empty and none.proved

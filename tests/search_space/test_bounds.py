@@ -1,0 +1,239 @@
+"""What bounds on sums leave over: fronts, thinned sums and tilted walks against enumeration."""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import pytest
+from nas_explorer.search_space.best_sums import Best, front, reduced
+from nas_explorer.search_space.choice_groups import BoundedSteps
+from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.guide import Guide, Stand
+from nas_explorer.search_space.step_table import CostedStep, StepTable
+from nas_explorer.search_space.tilted import Tilted
+
+METRICS = ("red", "blue", "green")
+
+
+def chain(seed: int, *, second: bool = False) -> StepTable:
+    """Four steps of some choices with small costs; the third may be that of a second mixer."""
+    generator = np.random.default_rng(seed)
+    tables = [generator.integers(0, 12, (4, 3)).astype(float) for _ in range(4)]
+    if second:
+        tables[2] = tables[1]
+    steps = [
+        CostedStep(
+            table=number, times=1, nexts=np.array([number + 1]), second=second and number == 2
+        )
+        for number in range(4)
+    ]
+    return StepTable(metrics=METRICS, tables=tuple(tables), steps=tuple(steps))
+
+
+def walks(table: StepTable) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Every walk and its sums."""
+    for places in np.ndindex(*(table.choices(number) for number in range(table.end))):
+        if not (table.steps[2].second and places[1] == places[2]):
+            sums = sum(table.costs(number)[place] for number, place in enumerate(places))
+            yield list(places), np.asarray(sums)
+
+
+def kept(table: StepTable, constraints: list[Constraint]) -> set[tuple[int, ...]]:
+    return {
+        tuple(places)
+        for places, sums in walks(table)
+        if all(each.holds(sums[METRICS.index(each.metric)]) for each in constraints)
+    }
+
+
+def offered(guide: Guide) -> set[tuple[int, ...]]:
+    """All walks that a guide lets one take."""
+    found: set[tuple[int, ...]] = set()
+
+    def go(taken: list[int]) -> None:
+        stand, table = Stand(guide), guide.table
+        for number, place in enumerate(taken):
+            stand.first = taken[number - 1] if table.steps[number].second else None
+            stand.take(place - (stand.first is not None and place > stand.first))
+        if stand.number == table.end:
+            found.add(tuple(taken))
+            return
+        stand.first = taken[-1] if table.steps[stand.number].second else None
+        bits = stand.possible()
+        others = [p for p in range(table.choices(stand.number)) if p != stand.first]
+        for index, place in enumerate(others):
+            if bits >> index & 1:
+                go([*taken, place])
+
+    go([])
+    return found
+
+
+BOUNDS = {
+    "one": ["red<={0}"],
+    "both sides": ["red in {0}..{1}"],
+    "equal": ["red=={0}"],
+    "two": ["red<={0}", "blue>={0}"],
+    "two from below": ["red>={1}", "blue>={0}"],
+    "two and both sides": ["red in {0}..{1}", "blue<={0}"],
+    "two of both sides": ["red in {0}..{1}", "blue in {0}..{1}"],
+    "three": ["red<={0}", "blue>={0}", "green<={1}"],
+}
+every_bound = pytest.mark.parametrize("texts", BOUNDS.values(), ids=list(BOUNDS))
+
+
+def parsed(texts: list[str], low: int) -> list[Constraint]:
+    return [Constraint.parse(each.format(low, low + 3)) for each in texts]
+
+
+@pytest.mark.parametrize("second", [False, True])
+@every_bound
+def test_with_enough_sums_all_that_is_feasible_is_offered(texts: list[str], second: bool) -> None:
+    for seed in range(4):
+        table = chain(seed, second=second)
+        for low in (8, 16, 22):
+            constraints = parsed(texts, low)
+            guide = Guide(table=table, constraints=constraints, cap=4096)
+            assert offered(guide) == kept(table, constraints)
+            assert guide.empty == (not kept(table, constraints))
+
+
+@pytest.mark.parametrize("second", [False, True])
+@every_bound
+def test_with_few_sums_only_what_is_feasible_is_offered(texts: list[str], second: bool) -> None:
+    checked = 0
+    for seed in range(6):
+        table = chain(seed, second=second)
+        for cap in (2, 5):
+            constraints = parsed(texts, 18)
+            guide = Guide(table=table, constraints=constraints, cap=cap)
+            if not guide.empty:
+                found = offered(guide)
+                assert found and found <= kept(table, constraints)
+                checked += len(found)
+    assert checked
+
+
+@every_bound
+def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
+    """And the share of walks is never more than the bound that is told."""
+    claimed = 0
+    for seed in range(4):
+        table = chain(seed, second=seed % 2 == 1)
+        for low in range(0, 48, 3):
+            constraints = parsed(texts, low)
+            tilted = Tilted(BoundedSteps(table, constraints))
+            there = len(kept(table, constraints))
+            assert there <= math.exp(tilted.log_most) * (1 + 1e-9)
+            assert not (tilted.none and there)
+            claimed += tilted.none
+    assert claimed
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_the_share_is_estimated_without_bias(second: bool) -> None:
+    """Within four standard errors, on average over the bounds within one and a half."""
+    away: list[float] = []
+    for seed, texts in product(range(4), BOUNDS.values()):
+        table = chain(seed, second=second)
+        constraints = parsed(texts, 18)
+        steps = BoundedSteps(table, constraints)
+        sample = Tilted(steps).sample(4000, seed=1)
+        inside = steps.window.holds(sample.sums_WK.T)
+        if inside.sum() > 30:
+            count_W = np.where(inside, np.exp(sample.logs_W), 0)
+            there = len(kept(table, constraints))
+            away.append((count_W.mean() - there) / (count_W.std() / 4000**0.5 + 1e-9))
+    assert len(away) > 12
+    assert np.abs(away).max() < 4 and np.mean(np.square(away)) < 2.25
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("texts", [["red<={0}", "blue>={0}"], ["red in {0}..{1}"]])
+def test_walks_that_are_kept_are_uniform(texts: list[str], second: bool) -> None:
+    """Pearson's chi-square at four standard deviations; the tilted walks themselves fail it."""
+    table = chain(3, second=second)
+    constraints = parsed(texts, 14)
+    tilted = Tilted(BoundedSteps(table, constraints))
+    guide = Guide(table=table, constraints=constraints, cap=1)
+    assert guide.uniform and not guide.exact
+    feasible = kept(table, constraints)
+    generator, draws = random.Random(0), 20 * len(feasible)
+    counts = Counter[tuple[int, ...]]()
+    for _ in range(draws):
+        stand, taken = Stand(guide), list[int]()
+        while stand.number != table.end:
+            stand.first = taken[-1] if table.steps[stand.number].second else None
+            taken.append(stand.take(stand.drawn(generator)))
+        counts[tuple(taken)] += 1
+    assert set(counts) <= feasible and tilted.log_most > 0
+    square = sum((counts[each] - 20) ** 2 / 20 for each in feasible)
+    freedom = len(feasible) - 1
+    assert abs(square - freedom) < 4 * (2 * freedom) ** 0.5
+
+
+def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
+    """Of 10**12 walks of twelve choices those with two given sums, of which there are few."""
+    generator = np.random.default_rng(0)
+    tables = tuple(generator.integers(0, 1000, (10, 2)).astype(float) for _ in range(12))
+    steps = tuple(
+        CostedStep(table=number, times=1, nexts=np.array([number + 1]), second=False)
+        for number in range(12)
+    )
+    table = StepTable(metrics=("red", "blue"), tables=tables, steps=steps)
+    red, blue = sum(each[generator.integers(10)] for each in tables)
+    constraints = [Constraint(metric="red", low=red, high=red)]
+    constraints.append(Constraint(metric="blue", low=blue, high=blue))
+    bounded = BoundedSteps(table, constraints)
+    tilted = Tilted(bounded)
+    sample = tilted.sample(4096, seed=0)
+    assert not tilted.none and not bounded.window.holds(sample.sums_WK.T).any()
+    joined = tilted.spliced(sample, 100)
+    assert len(joined)
+    sums = [sum(costs_of(bounded, walk)) for walk in joined]
+    assert all((each == [red, blue]).all() for each in sums)
+    guide = Guide(table=table, constraints=constraints)
+    assert not guide.empty and not guide.exact
+    stand, rng = Stand(guide), random.Random(1)
+    while stand.number != table.end:
+        stand.take(stand.drawn(rng))
+    assert stand.spent_K.tolist() == [red, blue]
+
+
+def costs_of(bounded: BoundedSteps, walk: np.ndarray) -> list[np.ndarray]:
+    return [bounded.groups[number].costs_GK[group] for number, group in enumerate(walk)]
+
+
+def test_a_front_keeps_what_is_best_without_each_group() -> None:
+    """Against every pair: what two groups beat, or its own, is left out."""
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        sums = generator.integers(0, 6, (2, 30)).astype(float)
+        groups = generator.integers(0, 3, 30)
+        found = reduced(sums, groups, both_sides=False, cap=100, whole=True)
+        for own in range(-1, 3):
+            for first in range(6):
+                for second in range(6):
+                    below = (sums[0] <= first) & (sums[1] <= second) & (groups != own)
+                    told = found.reaches(
+                        np.array([first]), np.array([second]), None, np.array([own])
+                    )
+                    assert told.item() == below.any()
+        assert len(front(sums, groups)) <= found.size
+
+
+def test_a_range_of_first_sums_is_asked_as_one() -> None:
+    generator = np.random.default_rng(1)
+    sums = generator.integers(0, 40, (2, 60)).astype(float)
+    groups = generator.integers(0, 3, 60)
+    found = reduced(sums, groups, both_sides=True, cap=1000, whole=True)
+    assert isinstance(found, Best) and found.whole
+    lows, seconds, owns = (generator.integers(-1, high, 300) for high in (40, 40, 3))
+    highs = lows + generator.integers(0, 6, 300)
+    told = found.reaches(highs.astype(float), seconds.astype(float), lows.astype(float), owns)
+    for low, high, second, own, each in zip(lows, highs, seconds, owns, told, strict=True):
+        inside = (sums[0] >= low) & (sums[0] <= high) & (sums[1] <= second) & (groups != own)
+        assert each == inside.any()
