@@ -141,6 +141,9 @@ def test_a_page_loads_nothing_from_elsewhere(client):
     assert "default-src 'none'" in policy and "'unsafe-inline'" not in policy.split("style-src")[0]
     page = answer.get_data(as_text=True)
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
+    (script,) = re.findall(r'href="(plotly\.js\?[^"]+)"', page)
+    answer = client.get(f"/{script}")
+    assert answer.mimetype == "text/javascript" and b"Plotly" in answer.data
 
 
 @pytest.mark.parametrize(
