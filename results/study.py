@@ -61,19 +61,6 @@ def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
     return {each.study_name: each.system_attrs[_SETTINGS] for each in found}
 
 
-def list_studies(storage_url: str) -> list[str]:
-    """Return the names of the studies in a storage, the one that was searched last first.
-
-    Raises:
-        StorageError: If there is no such storage.
-    """
-    storage = open_storage(storage_url, create=False)
-    try:
-        return list(studies_of(storage, storage_url))
-    finally:
-        storage.engine.dispose()
-
-
 def _holder() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
 

@@ -6,9 +6,13 @@ import optuna
 import pytest
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.storage import StorageError
-from nas_explorer.results.study import Study, list_studies
+from nas_explorer.results.storage import StorageError, open_storage
+from nas_explorer.results.study import Study, studies_of
 from nas_explorer.search_space.errors import InputError
+
+
+def names(url):
+    return list(studies_of(open_storage(url, create=False), url))
 
 
 def test_candidates_come_back_as_they_were_put_in(study, url, fill, make_candidate):
@@ -140,11 +144,11 @@ def test_objectives_must_be_different_metrics(make_settings, objectives):
 
 def test_the_study_searched_last_is_the_latest(study, url, make_settings):
     second = Study.create_or_open("second", url, make_settings())
-    assert list_studies(url) == ["second", "first"]
+    assert names(url) == ["second", "first"]
     assert Study.open(None, url).name == "second"
     with study.exclusive():
         pass
-    assert list_studies(url) == ["first", "second"]
+    assert names(url) == ["first", "second"]
     assert Study.open(None, url).name == "first"
     assert second.candidates() == []
 
@@ -166,7 +170,7 @@ def test_a_storage_without_a_study_says_so(url):
 
 def test_a_study_of_another_program_is_left_alone(study, url, make_settings):
     optuna.create_study(storage=url, study_name="theirs")
-    assert list_studies(url) == ["first"]
+    assert names(url) == ["first"]
     with pytest.raises(InputError, match="another program"):
         Study.create_or_open("theirs", url, make_settings())
 
