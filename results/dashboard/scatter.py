@@ -31,8 +31,8 @@ _SYMBOLS = (
     "triangle-up",
     "star-triangle-down",
     "pentagon",
+    "cross",  # its colour is that of the circles on a dark page
     "hexagon2",
-    "cross",
 )
 _EDGE = 0.012  # how far from the edge, as a share of the height or width, ticks are drawn
 _TICKS = {"y": "line-ns-open", "x": "line-ew-open"}
