@@ -1,7 +1,7 @@
 """The choices of each step, as what they add to the sums that are bounded.
 
 Shape suffixes: R choices, G groups of choices that cost the same and lead to one step, K sums, M
-metrics, N points.
+metrics, N points, W walks, S steps.
 """
 
 from collections.abc import Sequence
@@ -180,3 +180,11 @@ class BoundedSteps:
             ]
         )
         """The sums that count choices that must not be taken at all."""
+
+    def of(self, groups_WS: Integers) -> Floats:
+        """Return the sums of walks, (W, K): of each the group at each step; -1: not there."""
+        found = np.zeros((len(groups_WS), len(self.sums)))
+        for number, groups in enumerate(self.groups):
+            taken = groups_WS[:, number]
+            found += np.where((taken >= 0)[:, None], groups.costs_GK[taken], 0)
+        return found

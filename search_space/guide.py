@@ -19,8 +19,9 @@ What this guarantees:
   that is feasible is offered; ``complete`` says so. Else they are thinned, to hundreds at a step.
 - Where a metric is bounded from both sides, or three are bounded, sums are thinned on a grid: a
   choice whose only feasible ways were thinned out is not offered. The narrower the bounds, the more
-  this happens. If nothing is found so, walks drawn near the bounds are cut and joined
-  (``tilted``): only equalities of several metrics are beyond this.
+  this happens. If next to nothing is found so, walks are looked for that can end farthest within
+  the bounds (``beam``), and walks drawn near the bounds are cut and joined (``tilted``): equalities
+  of several metrics may still be beyond this.
 - The share is then estimated from walks drawn near the bounds, and the uniform draw is exact
   wherever one in 500 of these is kept (``uniform``); else it follows the thinned sums.
 
@@ -34,15 +35,16 @@ from functools import cached_property
 
 import numpy as np
 
+from .beam import Beam
 from .choice_groups import BoundedSteps
 from .feasibility import Constraint
 from .fronts import Fronts, pair_of
 from .reach import TINY
-from .step_table import Floats, StepTable
+from .step_table import Floats, Integers, StepTable
 from .thinned import Thinned
 from .tilted import Tilted
 
-_EXACT_UP_TO = 200_000
+EXACT_UP_TO = 200_000
 """Spaces of so many walks keep every sum."""
 
 _CAPS = (64, 1024)
@@ -93,7 +95,7 @@ class Guide:
         self.constraints = tuple(constraints)
         self._cap = cap
         self._quick = quick
-        self._small = table.ways[0] <= _EXACT_UP_TO and cap is None
+        self._small = table.ways[0] <= EXACT_UP_TO and cap is None
         self._steps = BoundedSteps(table, constraints, as_given=quick)
         self._costs: dict[int, Floats] = {}
 
@@ -105,6 +107,8 @@ class Guide:
     @property
     def empty(self) -> bool:
         """Whether no feasible walk was found; there is none if ``proved``."""
+        if self._quick and not self._small and len(self._found):
+            return False
         return not self._thinned.size if self._fronts is None else self._fronts.empty
 
     @property
@@ -225,7 +229,7 @@ class Guide:
     @cached_property
     def _thinned(self) -> Thinned:
         if self._small or self._cap:
-            return Thinned(self._steps, cap=self._cap or _EXACT_UP_TO)
+            return Thinned(self._steps, cap=self._cap or EXACT_UP_TO)
         few, more = _CAPS if len(self._steps.sums) < 3 else (4 * each for each in _CAPS)
         found = Thinned(self._steps, cap=few)
         if found.size >= _FEW or self._fronts is not None:  # these steer, and it is for the shares
@@ -234,12 +238,19 @@ class Guide:
             return found
         if not self._quick:
             found = Thinned(self._steps, cap=more)
+        if found.size < _FEW and len(self._found):
+            found.add(self._found)
         for count in _WALKS[: 1 if self._quick else 2] if found.size < _FEW else ():
             joined = self._tilted.spliced(self._tilted.sample(count, seed=0), _JOINED)
             found.add(joined)
             if len(joined):
                 break
         return found
+
+    @cached_property
+    def _found(self) -> Integers:
+        """Feasible walks, a few."""
+        return Beam(self._steps).walks()
 
     @cached_property
     def _tilted(self) -> Tilted:

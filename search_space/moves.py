@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from .beam import Beam
+from .choice_groups import BoundedSteps
 from .feasibility import Constraint
-from .guide import Guide
+from .guide import EXACT_UP_TO, Guide
 from .step_table import PEAK_MEMORY, Floats, StepTable
-
-_ROUNDS = 2
-"""How often a value is looked for where sums are thinned: each time between narrower bounds."""
 
 
 def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...]:
@@ -23,7 +22,7 @@ def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...
     """
     low, high = (dict(zip(table.metrics, each.tolist(), strict=True)) for each in table.extremes())
     alone = [_within(each, low[each.metric], high[each.metric]) for each in constraints]
-    if alone != [*constraints] and not Guide(table=table, constraints=alone).empty:
+    if alone != [*constraints] and _possible(table, alone):
         return (_told(constraints, alone),)
     found: list[str] = []
     for index, each in enumerate(alone):
@@ -46,7 +45,7 @@ def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Con
     """Return the constraints, each moved if it cannot be kept together with those before."""
     kept: list[Constraint] = []
     for each in constraints:
-        if Guide(table=table, constraints=[*kept, each], quick=True).empty:
+        if not _possible(table, [*kept, each]):
             each = next(iter(_nearest(table, each, kept)), each)
         kept.append(each)
     return kept
@@ -76,22 +75,32 @@ def _closest(
     table: StepTable, wide: Constraint, others: Sequence[Constraint], side: str
 ) -> Sequence[float]:
     """Return the last value found to which one side of a bound can be drawn in, if any."""
-    found: list[float] = []
-    for _ in range(_ROUNDS):
-        guide = Guide(table=table, constraints=[*others, wide], quick=True)
-        if guide.empty:
-            break
-        values = guide.values(wide.metric)
-        found = [float(values.min() if side == "high" else values.max())]
-        if guide.complete:
-            break
-        if side == "high":
-            wide = replace(wide, high=float(np.nextafter(found[0], -np.inf)))
-        else:
-            wide = replace(wide, low=float(np.nextafter(found[0], np.inf)))
-        if wide.low > wide.high:
-            break
-    return found
+    bounds = [*others, wide]
+    if table.ways[0] > EXACT_UP_TO:
+        steps = BoundedSteps(table, bounds, as_given=True)
+        aim = [each.metric for each in steps.sums].index(wide.metric)
+        walks = Beam(steps, aim=aim, up=side == "low").walks()
+        if len(walks):
+            return [float(steps.of(walks[:1])[0, aim])]
+        if not _between(others):
+            return []
+    guide = Guide(table=table, constraints=bounds, quick=True)
+    if guide.empty:
+        return []
+    values = guide.values(wide.metric)
+    return [float(values.min() if side == "high" else values.max())]
+
+
+def _possible(table: StepTable, constraints: Sequence[Constraint]) -> bool:
+    """Whether something is found that keeps the constraints."""
+    if table.ways[0] > EXACT_UP_TO and not _between(constraints):
+        return bool(len(Beam(BoundedSteps(table, constraints)).walks()))
+    return not Guide(table=table, constraints=constraints, quick=True).empty
+
+
+def _between(constraints: Sequence[Constraint]) -> bool:
+    """Whether some metric is bounded from both sides: such sums are harder to meet."""
+    return any(np.isfinite(each.low) and np.isfinite(each.high) for each in constraints)
 
 
 def _nearest_peaks(
@@ -100,9 +109,6 @@ def _nearest_peaks(
     """Return the same for the peak memory: its possible values are those of the choices."""
     column = table.metrics.index(PEAK_MEMORY)
     values = np.unique(np.concatenate([each[:, column] for each in table.tables]))
-
-    def enough(bounds: Constraint) -> bool:
-        return not Guide(table=table, constraints=[*others, bounds], quick=True).empty
 
     def first(candidates: Sequence[float], side: str) -> Floats:
         """Return the first that is enough: all after it are too."""
@@ -113,7 +119,9 @@ def _nearest_peaks(
                 bounds = replace(constraint, high=candidates[middle], strict=False)
             else:
                 bounds = replace(constraint, low=candidates[middle], strict=False)
-            start, end = (start, middle) if enough(bounds) else (middle + 1, end)
+            start, end = (
+                (start, middle) if _possible(table, [*others, bounds]) else (middle + 1, end)
+            )
         return np.array(candidates[start : start + 1])
 
     above, below = _beyond(values, constraint)

@@ -13,6 +13,7 @@ from ...search_space import LOADED
 
 NOT_COUNTED = (
     "check.py",
+    "beam.py",
     "best_sums.py",
     "choice_groups.py",
     "choosers.py",

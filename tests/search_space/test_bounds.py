@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from nas_explorer.search_space.beam import Beam
 from nas_explorer.search_space.best_sums import Best, front, reduced
 from nas_explorer.search_space.choice_groups import BoundedSteps
 from nas_explorer.search_space.feasibility import Constraint
@@ -237,3 +238,24 @@ def test_a_range_of_first_sums_is_asked_as_one() -> None:
     for low, high, second, own, each in zip(lows, highs, seconds, owns, told, strict=True):
         inside = (sums[0] >= low) & (sums[0] <= high) & (sums[1] <= second) & (groups != own)
         assert each == inside.any()
+
+
+@every_bound
+def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str]) -> None:
+    """Wide enough to forget nothing: each metric in turn, as small and as large as can be."""
+    aimed = 0
+    for seed, low in product(range(4), (8, 16, 22)):
+        table = chain(seed, second=seed % 2 == 1)
+        constraints = [*parsed(texts, low), Constraint(metric="green", low=-1, high=999)]
+        there = kept(table, constraints)
+        steps = BoundedSteps(table, constraints, as_given=True)
+        found = steps.of(Beam(steps).walks())
+        assert steps.window.holds(found.T).all() and (not len(found) or there)
+        column = [each.metric for each in steps.sums].index("green")
+        for up, best in ((True, max), (False, min)):
+            values = steps.of(Beam(steps, aim=column, up=up).walks())[:, column]
+            if len(values):
+                greens = [sum(table.costs(n)[p][2] for n, p in enumerate(walk)) for walk in there]
+                assert values[0] in greens
+                aimed += values[0] == best(greens)
+    assert aimed > 12
