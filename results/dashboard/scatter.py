@@ -21,7 +21,7 @@ from .view import View
 PINK, ORANGE = COLOURS[3:5]
 Style = dict[str, Any]
 
-MANY = 2_000
+MANY = 500
 """From so many candidates on they are drawn by WebGL."""
 _LEVELS = 18
 """Values of a decision that are told apart by colour and symbol; the rarer ones are grey."""
