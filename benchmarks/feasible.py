@@ -4,8 +4,8 @@ For each shipped space: two bounds at once (``params`` from above, ``macs`` from
 about 10 %, 0.1 % and 0.001 % of the space keep them; the share is measured on walks drawn without
 constraints. Then each way of drawing that searchers have: at random, uniformly over what is
 feasible, by mutation, by crossover. Every architecture drawn is counted and checked against the
-bounds. Times are of one processor, part costs known; of each way a fifth is drawn before, untimed, as
-steps are made when a walk first meets them. The last line is JSON.
+bounds. Times are of one processor, part costs known; of each way a fifth is drawn before, untimed,
+as steps are made when a walk first meets them. The last line is JSON.
 
     python benchmarks/feasible.py [--quick] [--draws N] [--spaces micro,mobile]
 """
