@@ -134,7 +134,7 @@ def growth(found: Comparison, view: View) -> go.Figure:
             figure.add_scatter(
                 x=each.seconds_N[at] if timed else at + 1,
                 y=each.volume_N[at],
-                mode="lines",
+                mode="lines" if len(at) > 1 else "markers",  # one point makes no line
                 name=f"{escape(study.name)}, {escape(study.settings.searcher)}",
                 line={**_style(place), "shape": "hv"},
                 hovertemplate="%{y:.4f} at %{x}<extra></extra>",

@@ -24,7 +24,7 @@ def progress(snapshot: Snapshot) -> tuple[go.Figure, str]:
         x=at + 1,
         y=grown.volume_N[at],
         customdata=columns.number_N[grown.row_N[at]],
-        mode="lines",
+        mode="lines" if len(at) > 1 else "markers",  # one point makes no line
         line={"shape": "hv", "color": VERMILLION},
         hovertemplate="%{y:.4f} after %{x}, candidate %{customdata}<extra></extra>",
     )

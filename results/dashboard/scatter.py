@@ -15,7 +15,7 @@ from ..plots import BLUE, COLOURS, VERMILLION, axis_title, log_tick, tick_format
 from .filters import Between, Inside
 from .references import Reference
 from .scene import Rows, Scene, dominating
-from .theme import GREY, SCALE, new_figure
+from .theme import GREY, SCALE, new_figure, said
 from .view import View
 
 PINK, ORANGE = COLOURS[3:5]
@@ -72,7 +72,7 @@ def scatter(
     draw.front(drawn.front, intervals=intervals)
     draw.references(references)
     draw.selected()
-    return figure
+    return figure if figure.data else said(figure, "No candidate has these metrics yet.")
 
 
 def _edges(drawn: Scene, view: View, references: Sequence[Reference]) -> dict[str, Any]:
@@ -211,6 +211,8 @@ class _Draw:
 
     def front(self, rows: Rows, *, intervals: bool) -> None:
         """Add the front, with the staircase that nothing known is beyond."""
+        if not len(rows):
+            return  # nobody may have these metrics yet
         less = metric(self.view.x).direction == "minimize"
         bars: dict[str, Any] = {}
         if intervals:

@@ -328,6 +328,55 @@ def test_a_study_is_kept_up_with(study, fill, candidates, url):
     assert source.versions() == {"first": second.version}
 
 
+EARLY = ("none", "running", "failed before costs", "failed before accuracy")
+
+
+@pytest.fixture
+def early(make_candidate):
+    """Candidates of a study in which none is complete yet."""
+    costs = {"macs": 10, "params": 20}
+    kinds = ((), ("running", {}), ("failed", {}), ("failed", costs))
+
+    def make(what):
+        kind = kinds[EARLY.index(what)]
+        made = [make_candidate(i, status=kind[0], **kind[1]) for i in range(3) if kind]
+        failed = kind and kind[0] == "failed"
+        return [replace(e, reason="too big", traceback="line 1") for e in made] if failed else made
+
+    return make
+
+
+@pytest.mark.parametrize("what", EARLY)
+def test_every_page_shows_a_study_in_which_none_is_complete(
+    what, early, study, fill, url, make_candidate
+):
+    fill(study, *early(what))
+    source = Source(url)
+    for extra in ("", "&extras=", "&extras=intervals,infeasible,zoo&colour=macs&size=accuracy"):
+        for page in FIGURES:
+            at = Reader(source).read(f"?page={page}&candidate=0&other=1&studies=first{extra}")
+            for make in (*FIGURES[page].values(), *TEXTS[page].values(), *COMMON.values()):
+                assert make(at) is not None
+    at = Reader(source).read("")
+    figure = FIGURES["explore"]["scatter"](at)
+    names = [each.name for each in figure.data]
+    assert names == (["failed, no accuracy (3)"] if what == EARLY[3] else [])
+    assert [each.text for each in figure.layout.annotations] == (
+        [] if names else ["No candidate has these metrics yet."]
+    )
+    if "failed" in what:
+        assert COMMON["status"](at) == "3 failed"
+        assert TEXTS["explore"]["table"](at).count("<td>failed</td>") == 3
+        assert "too big" in TEXTS["explore"]["detail"](Reader(source).read("?candidate=1"))
+        note = TEXTS["explore"]["scatter-note"](at)
+        assert ("3 without accuracy" if what == EARLY[3] else "3 have neither") in note
+    fill(study, make_candidate(len(at.snapshot.columns), accuracy=0.5, macs=10))
+    source.snapshot("first", fresh=True)
+    figure = FIGURES["explore"]["scatter"](Reader(source).read(""))
+    assert "front (1)" in [each.name for each in figure.data]
+    assert not figure.layout.annotations
+
+
 def test_studies_are_compared_on_one_scale(study, fill, make_candidate, make_settings, url):
     fill(study, *(make_candidate(i, accuracy=0.5 + i / 10, macs=10 + i) for i in range(3)))
     second = Study.create_or_open("<second>", url, make_settings(seed=1, searcher="tpe"))

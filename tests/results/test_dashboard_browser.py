@@ -364,6 +364,29 @@ def test_a_token_opens_from_a_link_elsewhere_and_does_not_stay_in_the_address(br
         stranger.close()
 
 
+def test_a_study_that_has_only_begun_comes_alive(browser, study, fill, url, make_candidate):
+    server, faults = make_dashboard(Source(url), Settings(port=0, seconds=0.1)), []
+    with serving(server):
+        page = browser.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        page.wait_for_selector("#scatter .annotation-text:text('No candidate has these')")
+        for number, (status, measured) in enumerate(
+            (("running", {}), ("failed", {}), ("failed", {"macs": 20}))
+        ):
+            fill(study, make_candidate(number, status=status, **measured))
+            page.wait_for_selector(f"#status:has-text('{number or 1} {status}')")
+        page.wait_for_function(f"({POINTS})('failed, no accuracy') === 1")
+        assert table_numbers(page) == [0, 1, 2]
+        fill(study, make_candidate(3, accuracy=0.5, macs=10))
+        page.wait_for_function(f"({POINTS})('front') === 1")
+        page.wait_for_selector("#progress .scatterlayer")
+        assert page.locator("#scatter .annotation-text").count() == 0
+        page.close()
+    assert not faults
+
+
 def test_it_fits_a_phone_and_the_dark(open_page):
     page = open_page("?candidate=6", viewport={"width": 390, "height": 800}, color_scheme="dark")
     colours = "e => [getComputedStyle(document.body).backgroundColor, getComputedStyle(e).fill]"
