@@ -73,12 +73,17 @@ def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
         ends = [(name, sorted(box[axis])) for axis, name in (("x", view.x), ("y", view.y))]
         return [Between(column=name, low=low, high=high) for name, (low, high) in ends]
     if line := selected.get("lassoPoints"):
-        points = tuple(zip(line["x"], line["y"], strict=True))
+        points = tuple(zip(*(map(_drawn, line[axis]) for axis in "xy"), strict=True))
         scales = view.scales or ()
         return [
             Inside(x=view.x, y=view.y, logarithmic=("x" in scales, "y" in scales), points=points)
         ]
     return []
+
+
+def _drawn(end: float) -> float:
+    """Leave out the digits that no hand can draw: a line has many points, the address holds all."""
+    return float(f"{end:.7g}")
 
 
 def drag(view: View, axes: Sequence[Axis], selected: Mapping[str, Any]) -> View:

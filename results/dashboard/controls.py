@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from ..columns import Columns
 from ..plots import short_path
-from .filters import Among, Between
+from .filters import Among, Between, exact
 from .markup import joined, tag
 from .source import Snapshot, Source
 from .table_part import metric_names
@@ -154,7 +154,7 @@ def _ends(columns: Columns, view: View) -> Markup:
                 "input",
                 type="number",
                 step="any",
-                value=f"{end:.6g}" if np.isfinite(end) else "",
+                value=exact(end) if np.isfinite(end) else "",
                 data_field="filter",
                 data_key=f"filter {label}",
             ),

@@ -58,13 +58,15 @@ class Between(Filter):
         return (numbers >= self.low) & (numbers <= self.high)
 
     def to_text(self) -> str:
-        """``macs:1000..2e+06``."""
-        low, high = (f"{end:.6g}" if math.isfinite(end) else "" for end in (self.low, self.high))
+        """``macs:1000..2500000``."""
+        low, high = (exact(end) if math.isfinite(end) else "" for end in (self.low, self.high))
         return f"{self.column}:{low}..{high}"
 
     def label(self, columns: Columns) -> str:
         """``macs 1.00 k to 2.00 M``."""
         low, high = (shown_number(self.column, end, columns) for end in (self.low, self.high))
+        if math.isinf(self.low) and math.isinf(self.high):
+            return f"{self.column} known"
         if math.isinf(self.low):
             return f"{self.column} at most {high}"
         if math.isinf(self.high):
@@ -141,7 +143,7 @@ class Inside(Filter):
             f"{'log ' * log}{name}"
             for log, name in zip(self.logarithmic, self.columns, strict=True)
         )
-        return f"{x},{y}@{';'.join(f'{a:.5g} {b:.5g}' for a, b in self.points)}"
+        return f"{x},{y}@{';'.join(' '.join(map(exact, each)) for each in self.points)}"
 
     def label(self, columns: Columns) -> str:
         """``macs and accuracy inside a line``."""
@@ -156,6 +158,11 @@ def _scaled(values: Numbers, logarithmic: bool) -> Numbers:
 def shown_number(column: str, value: float, columns: Columns) -> str:
     """Return a number of a column as people read it."""
     return format_value(column, value) if column in columns.metrics else f"{value:g}"
+
+
+def exact(number: float) -> str:
+    """Return the shortest text that reads back to the same number."""
+    return repr(float(number)).removesuffix(".0")
 
 
 def read_filter(text: str) -> Filter:

@@ -271,7 +271,11 @@ def read_box(axes: Sequence[Axis], selected: Mapping[str, Any]) -> list[Filter]:
         if not left <= place <= right:
             continue
         if axis.labels is None:
-            ends = (axis.value(max(0.0, low)), axis.value(min(1.0, high)))
+            # At the ends there is no bound: rounded, it could leave out the last one.
+            ends = (
+                axis.value(low) if low > 0 else -np.inf,
+                axis.value(high) if high < 1 else np.inf,
+            )
             found.append(Between(column=axis.name, low=ends[0], high=ends[1]))
         else:
             span = (axis.value(low) - _SPREAD, axis.value(high) + _SPREAD)

@@ -64,6 +64,45 @@ def test_an_address_reads_back_to_the_same_view():
     assert View(study="s").to_query() == "?study=s"
 
 
+AWKWARD = (1_004_861.0, 1 / 3, 0.1 + 0.2, 123_456_789_012.0, 2.0**60, 5e-324, -0.25, 1.7e308, 7.0)
+
+
+@pytest.mark.parametrize("number", AWKWARD)
+def test_no_bound_is_rounded_in_the_address(number):
+    other = np.nextafter(number, 0)
+    for kept_one in (
+        Between(column="macs", low=-float("inf"), high=number),
+        Between(column="macs", low=np.float64(number), high=float("inf")),
+        Inside(x="a", y="b", logarithmic=(False, True), points=((number, other), (other, 2.0))),
+    ):
+        view = View(study="s", filters=(kept_one,))
+        assert View.from_query(view.to_query(), ["s"]) == view
+    assert ".0" not in Between(column="macs", low=7.0, high=1_004_861.0).to_text()
+
+
+def test_a_bound_that_was_typed_keeps_what_it_kept_on_the_next_click(columns, reader):
+    columns.metrics["macs"]["value"][3] = 1_004_861
+    for _ in range(2):
+        text = read_filter("macs:1004861..1004861").to_text()
+        assert np.flatnonzero(kept([read_filter(text)], columns)).tolist() == [3]
+    form = COMMON["form"](reader.read(f"?by=macs&filter={text}"))
+    assert form.count('value="1004861"') == 2
+
+
+def test_a_box_to_the_end_of_an_axis_keeps_the_last_one(reader):
+    columns = reader.read("").snapshot.columns
+    axes = make_axes(columns, ("accuracy", "macs"))
+    place = next(i for i, axis in enumerate(axes) if axis.name == "macs")
+    for ends, text in (
+        ((-0.02, 1.02), "macs:.."),
+        ((0.5, 1.0), "macs:2"),
+        ((0.0, 0.5), "macs:..2"),
+    ):
+        (found,) = read_box(axes, {"range": {"x": [place - 0.1, place + 0.1], "y": ends}})
+        assert found.to_text().startswith(text)
+        assert kept([found], columns)[3 if ends[1] >= 1 else 0]
+
+
 @pytest.mark.parametrize(
     "query", ["", "?", "?study=other&page=../x&candidate=-1&start=x&filter=%00&filter=a:b..c&x=%ff"]
 )
