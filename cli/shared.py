@@ -20,6 +20,10 @@ Storage = Annotated[
         "--storage", metavar="URL", help="Where studies are kept.  [sqlite:///runs/nas.db]"
     ),
 ]
+ExportableOnly = Annotated[
+    bool,
+    typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
+]
 
 
 class WorkError(Exception):

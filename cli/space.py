@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Json, print_json, print_rows, shown
+from .shared import ExportableOnly, Json, print_json, print_rows, shown
 
 if TYPE_CHECKING:
     from ..search_space.size import Size
@@ -71,12 +71,16 @@ def _counted(size: "Size") -> dict[str, Any]:
     }
 
 
-def show(space: SpaceName, *, as_json: Json = False) -> None:
+def show(
+    space: SpaceName, *, exportable_only: ExportableOnly = False, as_json: Json = False
+) -> None:
     """Print the decisions of a search space and their domains."""
     from ..search_space.files import load_space
 
     found = load_space(space)
-    size = _size(space, found)
+    if exportable_only:
+        found = found.exportable()
+    size = found.size() if exportable_only else _size(space, found)
     decisions = {path: list(domain.values) for path, domain in found.decisions().items()}
     if as_json:
         data: dict[str, Any] = {
@@ -117,6 +121,7 @@ def check(
         int | None, typer.Option(metavar="N", help="Channels of the images.")
     ] = None,
     classes: Annotated[int | None, typer.Option(metavar="N", help="Number of classes.")] = None,
+    exportable_only: ExportableOnly = False,
     as_json: Json = False,
 ) -> int:
     """Tell what a space holds, and what of it keeps the constraints, before a search."""
@@ -136,7 +141,13 @@ def check(
                 f"what is checked before a search must be one of {', '.join(EXACT_METRICS)}, "
                 f"but got {each.metric!r}"
             )
-    found = costed_space(space, resolution=resolution, channels=channels, classes=classes)
+    found = costed_space(
+        space,
+        resolution=resolution,
+        channels=channels,
+        classes=classes,
+        exportable_only=exportable_only,
+    )
     told = check_space(found.table, constraints)
     if as_json:
         about = {"space": found.name, "input": list(found.input), "distinct": found.walks_differ}

@@ -34,6 +34,17 @@ def comparable(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[
     ]
 
 
+def best(candidates: Sequence[Candidate], name: str) -> Candidate:
+    """Return the candidate with the best value of a metric, which all of them have."""
+    less = metric(name).direction == "minimize"
+    return (min if less else max)(candidates, key=lambda each: each.measurements[name].value)
+
+
+def superlative(name: str) -> str:
+    """Return what the best value of a metric is called."""
+    return "least" if metric(name).direction == "minimize" else "best"
+
+
 def _number(value: float | None) -> float:
     return np.nan if value is None else value
 

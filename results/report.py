@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 
 from ..evaluators.base import metric
 from .candidate import Candidate
-from .front import comparable, is_count, pareto_front
+from .front import best, comparable, is_count, pareto_front, superlative
 from .plots import (
     axis_title,
     best_so_far,
@@ -269,10 +269,9 @@ def _summary(
     facts.append(("on the front", str(len(front))))
     for name in objectives:
         if front:
-            less = metric(name).direction == "minimize"
-            best = (min if less else max)(front, key=lambda each: each.value(name) or 0)
-            label = f"{'least' if less else 'best'} {name}, candidate {best.number}"
-            facts.append((label, format_value(name, best.value(name))))
+            found = best(front, name)
+            label = f"{superlative(name)} {name}, candidate {found.number}"
+            facts.append((label, format_value(name, found.value(name))))
     seconds = sum(each.seconds.get("total", 0.0) for each in candidates)
     facts.append(("measuring in all", _duration(seconds)))
     cells = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)

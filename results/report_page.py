@@ -74,9 +74,11 @@ function format(name, value) {
   const metric = metrics[name];
   if (metric.share) return (100 * value).toFixed(1) + " %";
   if (!metric.count) return +value.toPrecision(3) + " " + metric.unit;
-  for (const [factor, suffix] of [[1e9, " G"], [1e6, " M"], [1e3, " k"]])
-    if (Math.abs(value) >= factor * 0.9995) return (value / factor).toPrecision(3) + suffix;
-  return String(value);
+  const unit = metric.unit === "B" ? "B" : "";
+  for (const [factor, prefix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]])
+    if (Math.abs(value) >= factor * 0.9995)
+      return (value / factor).toPrecision(3) + " " + prefix + unit;
+  return `${value} ${unit}`.trim();
 }
 function interval(name, i) {
   const low = all.low[name][i], high = all.high[name][i], text = format(name, all.value[name][i]);

@@ -19,9 +19,11 @@ import os
 import socket
 import time
 import warnings
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -319,6 +321,33 @@ class Study:
         raise InputError(
             f"{rule} in study {self.name!r} of {len(candidates)} candidates, but got {text!r}"
         )
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return how far it has come, and the best of each objective."""
+        from .front import best, pareto_front, superlative
+        from .table import format_measurement
+
+        candidates = self.candidates()
+        front = pareto_front(candidates, self.settings.objectives)
+        counts = Counter(each.status for each in candidates)
+        told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+        facts = [("candidates", told or "none yet"), ("on the front", str(len(front)))]
+        for name in self.settings.objectives if front else ():
+            found = best(front, name)
+            value = format_measurement(found.measurements[name])
+            facts.append((f"{superlative(name)} {name}", f"{value}, candidate {found.number}"))
+        return facts
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
+            for name, value in self._facts()
+        )
+        return f"<table><caption>study {escape(self.name)}</caption>{cells}</table>"
+
+    def __rich__(self) -> str:
+        lines = [f"study {self.name}", *(f"{name:<16} {value}" for name, value in self._facts())]
+        return "\n".join(lines).replace("[", r"\[")
 
     def front(self, *, intervals: bool = False) -> "pd.DataFrame":
         """Return the Pareto front over the objectives as a table, the best of the first on top.

@@ -25,20 +25,32 @@ def costed_space(
     resolution: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
+    exportable_only: bool = False,
 ) -> CostedSpace:
     """Return a search space bound to images and classes; none given: its own.
+
+    Args:
+        name_or_file: A shipped space or a YAML file.
+        resolution: Side of the images in pixels.
+        channels: Channels of the images.
+        classes: Number of classes.
+        exportable_only: Leave out the components that cannot be written as ONNX.
 
     Raises:
         InputError: If there is no such space, or it cannot take such images.
         UncountableOperation: If an operation of one of its parts cannot be counted.
     """
-    found = shipped_space(name_or_file) if name_or_file in presets() else None
+    shipped = name_or_file in presets() and not exportable_only
+    found = shipped_space(name_or_file) if shipped else None
     if found and _is_for(found, resolution, channels, classes):
         return found
-    path = _path(name_or_file, [resolution, channels, classes])
+    kind = ["exportable"] if exportable_only else []
+    path = _path(name_or_file, [resolution, channels, classes, *kind])
     if path is not None and path.exists() and (found := _read(path)):
         return found
-    found = computed_space(name_or_file, resolution, channels, classes)
+    found = computed_space(
+        name_or_file, resolution, channels, classes, exportable_only=exportable_only
+    )
     if path is not None:
         _write(path, found)
     return found
@@ -57,6 +69,8 @@ def computed_space(
     resolution: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
+    *,
+    exportable_only: bool = False,
 ) -> CostedSpace:
     """Return what ``costed_space`` does, counted anew."""
     from ...search_space.files import load_space
@@ -69,6 +83,8 @@ def computed_space(
         resolution=space.input.height if resolution is None else resolution,
         classes=space.classes if classes is None else classes,
     )
+    if exportable_only:
+        space = space.exportable()
     return CostedSpace(
         name=space.name,
         input=space.input,
@@ -80,7 +96,7 @@ def computed_space(
     )
 
 
-def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
+def _path(name_or_file: str, asked: list[int | str | None]) -> Path | None:
     """Return the file for this text of a space and this code; none where it cannot be kept."""
     try:
         known = name_or_file in presets()
@@ -90,7 +106,7 @@ def _path(name_or_file: str, bound_to: list[int | None]) -> Path | None:
         return None
     if counted is None:
         return None
-    key = json.dumps([counted, name_or_file, text, *bound_to])
+    key = json.dumps([counted, name_or_file, text, *asked])
     return cache_folder() / f"steps-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 

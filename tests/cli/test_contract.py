@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import typer
 from nas_explorer.cli.main import app, run
+from nas_explorer.search_space.mixers.trivial import Pooling
 
 STUDY = {"--study", "--storage"}
 COMMANDS = {
@@ -37,8 +39,8 @@ COMMANDS = {
     "report": STUDY | {"--output", "-o", "--csv", "--figures"},
     "export": STUDY | {"--output", "-o", "--untrained", "--data-licence", "--any-resolution"},
     "space list": {"--json"},
-    "space show": {"--json"},
-    "space check": {"--constraint", "--json"},
+    "space show": {"--exportable-only", "--json"},
+    "space check": {"--constraint", "--exportable-only", "--json"},
 }
 
 
@@ -140,6 +142,21 @@ def test_help_does_not_load_torch():
 def test_json_is_all_there_is(arguments, capsys):
     assert run([*arguments, "--json"]) == 0
     json.loads(capsys.readouterr().out)
+
+
+def test_what_cannot_be_exported_is_left_out_before_the_search(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path))
+    monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))
+    found = {}
+    for options in ((), ("--exportable-only",)):
+        assert run(["space", "show", "micro", *options, "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        found[options] = (shown["architectures"], shown["decisions"]["stages.0.block.mixer"])
+        assert run(["space", "check", "micro", *options, "--json"]) == 0
+        checked = json.loads(capsys.readouterr().out)
+        assert checked["architectures"] == shown["architectures"]
+    (every, mixers), (left, kept) = found.values()
+    assert left < every and set(mixers) - set(kept) == {"pooling"}
 
 
 def test_space_list_tells_of_every_component(capsys):

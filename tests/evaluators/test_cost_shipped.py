@@ -144,7 +144,7 @@ def test_they_are_used_for_their_own_images_only(
     own = costed_space("micro")
     assert costed_space("micro", resolution=own.input.height, channels=1, classes=10).input
     assert not (tmp_path / "cache").exists()  # nothing was counted
-    monkeypatch.setattr(spaces, "computed_space", lambda *given: pytest.fail("counted anew"))
+    monkeypatch.setattr(spaces, "computed_space", lambda *_, **__: pytest.fail("counted anew"))
     for other in ({"resolution": 16}, {"channels": 3}, {"classes": 7}):
         with pytest.raises(pytest.fail.Exception, match="counted anew"):
             costed_space("micro", **other)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from nas_explorer.evaluators.cost.costed import CostedSpace
 from nas_explorer.evaluators.cost.spaces import costed_space
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.mixers.trivial import Pooling
 
 TEXT = """
 input: {channels: 3, resolution: 8, classes: 2}
@@ -51,7 +53,7 @@ def same(left: CostedSpace, right: CostedSpace) -> bool:
 
 def test_what_is_kept_is_read_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = costed_space(str(file))
-    monkeypatch.setattr(spaces, "computed_space", lambda *given: pytest.fail("computed again"))
+    monkeypatch.setattr(spaces, "computed_space", lambda *_, **__: pytest.fail("computed again"))
     assert same(first, costed_space(str(file)))
 
 
@@ -60,6 +62,18 @@ def test_another_text_or_other_images_are_another_space(file: Path) -> None:
     assert costed_space(str(file), resolution=8, channels=1).input == (1, 8, 8)
     file.write_text(TEXT.replace("8, 16", "8, 24"))
     assert not same(first, costed_space(str(file)))
+
+
+def test_what_can_be_exported_is_another_space(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))
+    every = costed_space(str(file))
+    left = costed_space(str(file), exportable_only=True)
+    less = file.parent / "less" / file.name
+    less.parent.mkdir()
+    less.write_text(TEXT.replace("pooling, ", ""))
+    assert same(left, costed_space(str(less)))
+    assert same(every, costed_space(str(file))), "each is kept under its own name"
+    assert same(left, costed_space(str(file), exportable_only=True)) and left.size != every.size
 
 
 @pytest.mark.parametrize("left", [1, 10, -10])

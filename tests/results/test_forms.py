@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+from nas_explorer.results.study import Study
 from rich.console import Console
 
 
@@ -25,3 +26,23 @@ def test_every_mixer_and_measurement_is_told(make_candidate):
     shown = printed(candidate.architecture)
     assert shown in printed(candidate) and str(parts[-1].out_shape) in shown
     assert len(shown.splitlines()) == 4 + len(candidate.architecture.stages)
+
+
+def test_a_study_tells_how_far_it_has_come(study, fill, candidates):
+    for text in (printed(study), study._repr_html_()):
+        assert "study first" in text and "none yet" in text and "best" not in text
+    fill(study, *candidates)
+    for text in (printed(study), study._repr_html_()):
+        assert "4 complete, 1 failed, 1 infeasible, 1 running" in text
+        assert (
+            "90.0 % [85.0, 92.0], candidate 1" in text
+            and "10.0 k, candidate 0" in text
+            and "least macs" in text
+        )
+    assert "<td>on the front</td><td>2</td>" in study._repr_html_()
+
+
+def test_the_name_of_a_study_stays_text(url, make_settings):
+    study = Study.create_or_open("[red]<b>name</b>", url, make_settings())
+    assert "study [red]<b>name" in printed(study)
+    assert "&lt;b&gt;name" in study._repr_html_()

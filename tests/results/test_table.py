@@ -97,6 +97,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         ("macs", 999_999, "1.00 M"),
         ("params", 123_456, "123 k"),
         ("params", 812, "812"),
+        ("peak_memory", 12_345, "12.3 kB"),
+        ("peak_memory", 999_999, "1.00 MB"),
+        ("param_bytes", 812, "812 B"),
         ("latency", 1.2345, "1.23 ms"),
         ("accuracy", None, "-"),
     ],
@@ -111,4 +114,6 @@ def test_intervals_as_people_read_them():
     assert format_measurement(Measurement(metric="macs", value=5)) == "5"
     wide = Measurement(metric="macs", value=1000, low=900, high=1100)
     assert format_measurement(wide) == "1.00 k [900, 1.10 k]"
+    held = Measurement(metric="peak_memory", value=2000, low=1900, high=2100)
+    assert format_measurement(held) == "2.00 kB [1.90, 2.10]"
     assert format_measurement(None) == "-"
