@@ -43,6 +43,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
                     html.Div(id="studies"),
                     html.Nav(id="nav", **aria(label="Pages")),
                     html.P(id="status", role="status"),
+                    html.P(id="not-there", role="status", className="fault"),
                     html.P(id="told", role="status", className="unseen"),
                 ]
             ),

@@ -22,7 +22,7 @@ from .scatter import scatter
 from .scene import Scene, scene, without_note
 from .source import Snapshot, Source, once_a_version
 from .table_part import table
-from .view import Page, View
+from .view import Page, View, not_there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +35,8 @@ class Sight:
     """The study."""
     view: View
     """What of it."""
+    not_there: Sequence[str]
+    """What was asked for that there is not, a sentence each."""
 
     @cached_property
     def scene(self) -> Scene:
@@ -77,7 +79,17 @@ class Reader:
         """Return what an address asks to see; what is not there is as by default."""
         view = View.from_query(query or "", self._source.studies)
         snapshot = self._source.snapshot(view.study)
-        return Sight(source=self._source, snapshot=snapshot, view=complete_view(view, snapshot))
+        return Sight(
+            source=self._source,
+            snapshot=snapshot,
+            view=complete_view(view, snapshot),
+            not_there=not_there(
+                query or "",
+                self._source.studies,
+                view.study,
+                lambda number: snapshot.columns.row(number) is not None,
+            ),
+        )
 
     def axes(self, snapshot: Snapshot) -> Sequence[Axis]:
         """Return the parallel axes."""
@@ -152,6 +164,7 @@ COMMON: Texts = {
     "status": _status,
     "nav": _nav,
     "chips": _chips,
+    "not-there": lambda at: joined(" ".join(at.not_there)),
     "told": _told,
     "form": lambda at: filter_form(at.snapshot, at.view),
 }

@@ -58,7 +58,7 @@ def scatter(
     many = len(drawn.shown) + len(drawn.context) > MANY
     draw = _Draw(figure=figure, columns=columns, view=view, many=many)
     draw.points(drawn.context, "filtered out", {"color": GREY, "opacity": 0.25, "size": 4})
-    draw.candidates(np.setdiff1d(drawn.shown, drawn.front, assume_unique=True))
+    draw.candidates(drawn)
     line = {"width": 1.5, "color": GREY}
     for status, rows in drawn.others.items():
         looks = {"symbol": _MARKS[status], "line": line, "color": GREY, "size": 8}
@@ -68,8 +68,9 @@ def scatter(
     intervals = "intervals" in view.extras
     if intervals:
         unclear = {"color": BLUE, "symbol": "diamond-open", "size": 9}
-        draw.points(drawn.unclear, "within the intervals", unclear)
-    draw.front(drawn.front, intervals=intervals)
+        hovered = {"hoverinfo": "skip"} if draw.telling else {}  # through it what it rings
+        draw.points(drawn.unclear, "within the intervals", unclear, **hovered)
+    draw.front(drawn, intervals=intervals)
     draw.references(references)
     draw.selected()
     return figure if figure.data else said(figure, "No candidate has these metrics yet.")
@@ -164,10 +165,18 @@ class _Draw:
         name = f"{status}, no {getattr(self.view, lacked)}"
         self.points(rows, name, looks, lacked=lacked)
 
-    def candidates(self, rows: Rows) -> None:
-        """Add the complete candidates beside the front, coloured and sized as asked for."""
+    @property
+    def telling(self) -> bool:
+        """Whether colour or size tell of a column, so that the front has them too."""
+        return bool(self.view.colour or self.view.size)
+
+    def candidates(self, drawn: Scene) -> None:
+        """Add the complete candidates, coloured and sized as asked for, else without the front."""
+        rows, name = drawn.shown, "candidates"
+        if not self.telling:
+            rows, name = np.setdiff1d(rows, drawn.front, assume_unique=True), "dominated"
         many = len(rows) > MANY
-        style: Style = {"size": self._sizes(rows, 5 if many else 8), "opacity": 0.8}
+        style: Style = {"size": self._sizes(rows, rows, 5 if many else 8), "opacity": 0.8}
         numbers = self.columns.numbers(self.view.colour)
         answers = self.columns.answers(self.view.colour)
         if answers is not None and (numbers is None or len(answers.levels) <= 3):
@@ -175,10 +184,10 @@ class _Draw:
         elif numbers is not None:
             bar = {"title": {"text": escape(self.view.colour), "side": "right"}, "thickness": 12}
             style |= {"color": numbers[rows], "colorscale": SCALE, "colorbar": bar}
-            self.points(rows, "dominated", {**style, "showscale": True})
+            self.points(rows, name, {**style, "showscale": True})
         else:
             symbol = "circle" if many else "circle-open"
-            self.points(rows, "dominated", {**style, "color": BLUE, "symbol": symbol})
+            self.points(rows, name, {**style, "color": BLUE, "symbol": symbol})
 
     def _by_level(self, rows: Rows, answers: Answers, style: Style) -> None:
         """Add a trace for each of the most frequent levels, over one of the others."""
@@ -200,17 +209,18 @@ class _Draw:
         part = size if isinstance(size, int) else size[mask]
         self.points(rows[mask], name, {**style, "size": part})
 
-    def _sizes(self, rows: Rows, standard: int) -> int | Numbers:
-        """Return diameters whose area grows with the column that the view names."""
+    def _sizes(self, rows: Rows, among: Rows, standard: int) -> int | Numbers:
+        """Return diameters whose area grows with the column that the view names, on one scale."""
         numbers = self.columns.numbers(self.view.size)
-        if numbers is None or not np.isfinite(numbers[rows]).any():
+        if numbers is None or not np.isfinite(numbers[among]).any():
             return standard
-        low, high = np.nanmin(numbers[rows]), np.nanmax(numbers[rows])
+        low, high = np.nanmin(numbers[among]), np.nanmax(numbers[among])
         share = np.nan_to_num((numbers[rows] - low) / (high - low or 1))
         return np.sqrt(16 + 200 * share)
 
-    def front(self, rows: Rows, *, intervals: bool) -> None:
+    def front(self, drawn: Scene, *, intervals: bool) -> None:
         """Add the front, with the staircase that nothing known is beyond."""
+        rows = drawn.front
         if not len(rows):
             return  # nobody may have these metrics yet
         less = metric(self.view.x).direction == "minimize"
@@ -218,10 +228,15 @@ class _Draw:
         if intervals:
             for key, name in (("error_x", self.view.x), ("error_y", self.view.y)):
                 bars[key] = self._bars(rows, name)
+        looks: Style = {"color": VERMILLION, "symbol": "diamond", "size": 10}
+        if self.telling:  # around what tells of the column, which is hovered through it
+            around = self._sizes(rows, drawn.shown, 8) + 7
+            looks |= {"symbol": "diamond-open", "size": around, "line": {"width": 1.5}}
+            bars["hoverinfo"] = "skip"
         self.points(
             rows,
             "front",
-            {"color": VERMILLION, "symbol": "diamond", "size": 10},
+            looks,
             mode="lines+markers",
             line={"color": VERMILLION, "shape": "hv" if less else "vh", "width": 1.5},
             **bars,

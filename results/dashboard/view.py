@@ -1,6 +1,6 @@
 """What is being looked at: all of it is in the address of the page, so that it can be sent on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -102,6 +102,38 @@ class View:
         return replace(view, page=page, filters=tuple(filters), studies=compared)
 
 
+def not_there(
+    query: str, studies: Sequence[str], shown: str, has: Callable[[int], bool]
+) -> list[str]:
+    """Return what an address asks for that there is not, a sentence each.
+
+    Args:
+        query: The address from its question mark on.
+        studies: Names of the studies there are.
+        shown: Name of the one that is shown.
+        has: Tells whether it has a candidate of a number.
+    """
+    found = parse_qs(query.removeprefix("?"), keep_blank_values=True)
+    here = f"This is {shown}."
+    told = [
+        f"There is no study {name} in this storage. {here if key == 'study' else ''}".strip()
+        for key in ("study", "studies")
+        for name in found.get(key, ())
+        if name not in studies
+    ]
+    for text in (found[key][0] for key in ("candidate", "other") if found.get(key)):
+        number = read_number(text)
+        if text and (number is None or not has(number)):
+            told.append(f"There is no candidate {text} in {shown}.")
+    for text in found.get("filter", ()):
+        try:
+            read_filter(text)
+        except InputError as error:
+            told.append(f"Left out: {error}.")
+    return [each if len(each) < _LONG else f"{each[:_LONG]} ..." for each in told]
+
+
+_LONG = 300  # characters that are told of what was asked
 _TEXTS = (
     "page",
     "x",

@@ -113,6 +113,25 @@ def test_nonsense_in_an_address_is_left_out(query, reader):
 
 
 @pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("", ""),
+        ("?study=first&candidate=3&other=&filter=macs:1..2", ""),
+        ("?study=nope", "There is no study nope in this storage. This is first."),
+        ("?study=first&studies=nope", "There is no study nope in this storage."),
+        ("?candidate=99999", "There is no candidate 99999 in first."),
+        ("?page=candidate&candidate=0&other=-1", "There is no candidate -1 in first."),
+        ("?study=%3Cb%3E", "There is no study &lt;b&gt; in this storage. This is first."),
+        ("?filter=macs", "Left out: a filter must read like "),
+    ],
+)
+def test_what_is_not_there_is_told(query, told, reader):
+    text = COMMON["not-there"](reader.read(query))
+    assert text.startswith(told) and bool(text) == bool(told)
+    assert len(COMMON["not-there"](reader.read(f"?study={'n' * 9_000}"))) < 400
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
@@ -240,7 +259,28 @@ def test_points_can_be_coloured_and_sized_by_any_column(reader):
         figure = FIGURES["explore"]["scatter"](reader.read(f"?{query}&filter=macs:1..1e9"))
         rest = [each for each in figure.data if not each.name.startswith(("front", "within"))]
         rest = [each for each in rest if not str(each.marker.symbol).startswith(("x-thin", "line"))]
-        assert sum(len(each.x) for each in rest) == 2
+        assert sum(len(each.x) for each in rest) == 4, "the front too"
+
+
+def test_the_front_has_the_colour_and_size_of_its_column(reader, columns):
+    query = "?x=macs&colour=latency&size=macs&extras="
+    every, front = FIGURES["explore"]["scatter"](reader.read(query)).data
+    assert (every.name, front.name) == ("candidates (4)", "front (2)")
+    assert list(every.customdata) == [0, 1, 2, 3] and list(every.marker.color) == [3, 1, 2, 5]
+    assert list(every.marker.size) == pytest.approx([4, (16 + 400 / 3) ** 0.5, 9.1, 14.7], abs=0.1)
+    assert list(front.customdata) == [0, 1] and front.marker.symbol == "diamond-open"
+    assert list(front.marker.size) == pytest.approx([each + 7 for each in every.marker.size[:2]])
+    assert front.hoverinfo == "skip", "the point below tells more"
+
+    path = "stages.0.block.mixer"
+    answers = columns.answers(path)
+    by_level = FIGURES["explore"]["scatter"](reader.read(f"?colour={path}&extras=")).data
+    *levels, front = by_level
+    told = {number: each.name for each in levels for number in each.customdata}
+    assert told.keys() == {0, 1, 2, 3} and len({each.marker.color for each in levels}) > 1
+    for number in (0, 1):
+        assert told[number].startswith(answers.labels[answers.codes_N[number]])
+    assert front.marker.symbol == "diamond-open" and front.marker.size == 15
 
 
 def test_what_lacks_a_metric_is_drawn_along_the_axis_that_it_has(reader):
@@ -294,7 +334,7 @@ def test_many_answers_are_told_apart_or_said_to_be_grey(columns, reader):
         at = replace(view, colour=name)
         figure = scatter(many, at, (), scene(many, at))
         drawn = [each for each in figure.data if not each.name.startswith("front")]
-        assert len(drawn) == shown and sum(len(each.x) for each in drawn) == count - 1
+        assert len(drawn) == shown and sum(len(each.x) for each in drawn) == count
         assert len({(each.marker.color, each.marker.symbol) for each in drawn}) == shown
         first = "14 other values" if name == "many" else "a "
         assert drawn[0].name.startswith(first) or name == "few", "below the others"

@@ -161,6 +161,18 @@ def test_a_selection_filters_everything_and_lives_in_the_address(open_page):
     page.wait_for_function("document.querySelectorAll('#table tbody tr').length === 7")
 
 
+def test_what_is_not_there_is_told_until_it_is(open_page, study, fill, make_candidate):
+    page = open_page("?study=nope&candidate=7")
+    told = page.locator("#not-there")
+    assert "no study nope" in told.inner_text() and "no candidate 7 in first" in told.inner_text()
+    fill(study, make_candidate(7, accuracy=0.95, macs=8))
+    page.wait_for_selector("#detail h2:text('Candidate 7')")
+    assert told.inner_text() == "There is no study nope in this storage. This is first."
+    page.locator("#nav a", has_text="Compare").click()
+    page.wait_for_selector("#fronts .main-svg")
+    assert "study=first" in page.url and not told.is_visible()
+
+
 def test_a_box_over_parallel_axes_filters_the_others(open_page):
     page = open_page()
     titles = page.locator("#parallel .xtick text").all_text_contents()
