@@ -84,6 +84,8 @@ def export(
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     for what, told in checks.items():
         print(f"{what.capitalize()}: {told}")
+    if any_resolution:
+        print(f"Sizes of images: {proof.sizes}")
     print(f"Time of an image: {proof.latency_ratio:.2f} times the network's in torch")
 
 

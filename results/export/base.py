@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...search_space.architecture import Architecture
 from ...search_space.network import Network
+from ...search_space.shapes import Shape
 
 
 class ExportError(Exception):
@@ -37,6 +38,13 @@ class Opened:
     macs: int | None
     """Multiply-adds of convolutions and matrix products for one image, counted in the file; none
     where it holds an operation that is not counted."""
+    least: tuple[int, int] = (1, 1)
+    """Least height and width of the images, where the format has a bound beside the network's."""
+
+    def image(self, size: Shape) -> Shape:
+        """Return ``size``, or its least multiple that the file takes; ``macs`` are of it."""
+        factor = max(-(-least // side) for least, side in zip(self.least, size[1:], strict=True))
+        return size._replace(height=factor * size.height, width=factor * size.width)
 
 
 class ModelFormat(ABC):

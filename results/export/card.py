@@ -59,6 +59,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
             {
                 "format": proof.format,
                 "bytes": proof.size,
+                "sizes of images": proof.sizes,
                 **recounted(facts, proof),
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
@@ -92,7 +93,9 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
         texts = [] if recorded is None else [f"{recorded:,} recorded{trained}"]
         if counted is not None:
             texts.append(f"{counted:,} recounted in the file")
-            if recorded not in (None, counted):
+            if name == "macs" and proof.enlarged is not None:
+                texts[-1] += f" for images of {proof.enlarged}"
+            elif recorded not in (None, counted):
                 texts[-1] += " (convolutions and matrix products alone)"
         elif name == "params" and proof.stored is not None:
             texts.append(

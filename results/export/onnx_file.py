@@ -15,7 +15,7 @@ from ...search_space.network import Network
 from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_header
-from .onnx_macs import count_macs
+from .onnx_macs import count_macs, known_shapes
 from .program import bound_mixer, exported_program, quiet, untraceable
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ class OnnxFile(ModelFormat):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors alone: the runtime writes to standard error
+        # The runtime writes to standard error: errors that it raises too, and warnings of shapes
+        # that the file states wrongly, for which there is a check of our own.
+        options.log_severity_level = 4
         options.intra_op_num_threads = torch.get_num_threads()
         try:
             onnx.checker.check_model(str(path), full_check=True)
@@ -71,6 +73,10 @@ class OnnxFile(ModelFormat):
             )
         except Exception as error:  # each of the three has errors of its own without a common base
             raise ExportError(f"the ONNX file must be valid, but: {first_line(error)}") from error
+
+        size = _input(model)
+        if self.any_resolution:
+            _check_stated(model, size)
 
         def run(images: Tensor) -> Tensor:
             try:
@@ -86,9 +92,28 @@ class OnnxFile(ModelFormat):
             run=run,
             weights={},
             parameters=None,
-            macs=count_macs(model, _input(model)),
+            macs=count_macs(model, size),
             stored=sum(prod(tensor.dims) for tensor in model.graph.initializer),
         )
+
+
+def _check_stated(model: "ModelProto", size: Shape) -> None:
+    """Check that no shape stated in a file is of one size of images alone.
+
+    Raises:
+        ExportError: If one is.
+    """
+    other = size._replace(height=4 * size.height, width=8 * size.width)
+    for known in (known_shapes(model, each) for each in (size, other)):
+        for value in model.graph.value_info:
+            sides = value.type.tensor_type.shape.dim
+            found = known.get(value.name, ())
+            for stated, side in zip(sides, found, strict=False):
+                if stated.HasField("dim_value") and stated.dim_value != side:
+                    raise ExportError(
+                        f"the ONNX file must state shapes that hold for any size of images, but "
+                        f"states {stated.dim_value} for a side of {value.name!r} that is {side}"
+                    )
 
 
 def _input(model: "ModelProto") -> Shape:

@@ -30,7 +30,7 @@ def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | 
         model: The graph.
         size: Channels, height and width of the image; none: as the graph says.
     """
-    shapes = _shapes(model, size)
+    shapes = known_shapes(model, size)
     total = 0
     for node in model.graph.node:
         if node.op_type in _UNCOUNTED:
@@ -76,7 +76,7 @@ _UNCOUNTED = {
 }
 
 
-def _shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, Shape]:
+def known_shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, Shape]:
     """Return the shapes of the tensors for one image, so far as they can be inferred."""
     from onnx import ModelProto
     from onnx.shape_inference import infer_shapes

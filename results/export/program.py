@@ -21,6 +21,9 @@ def exported_program(
 ) -> torch.export.ExportedProgram:
     """Trace a network in eval mode.
 
+    For any resolution it is traced on images that leave every map inside it more than one pixel
+    high and wide, and not square: the tracer takes a side of 1 for a constant.
+
     Args:
         network: The network.
         any_resolution: Whether the program takes images of any height and width.
@@ -28,8 +31,13 @@ def exported_program(
     Raises:
         ExportError: If a component does what the exporter cannot follow.
     """
+    channels, height, width = network.architecture.input
+    if any_resolution:
+        step = network.feature_info[-1].reduction
+        height, width = (max(-(-side // step), 8) * step for side in (height, width))
+        width += 4 * step
     # Two images: a batch of one would be taken for a constant.
-    images = torch.zeros(2, *network.architecture.input)
+    images = torch.zeros(2, channels, height, width)
     free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
     try:
         with quiet():

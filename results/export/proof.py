@@ -48,6 +48,11 @@ class Proof:
     """Whether the file holds the form that is run, not the one that is trained."""
     size: int
     """Size of the file in bytes."""
+    enlarged: str | None
+    """Height x width of the images that scores, multiply-adds and time are of, where the file does
+    not take the network's own size: the least multiple of it that it takes; else none."""
+    sizes: str
+    """Which height x width the file takes."""
     latency_ratio: float
     """Median time of one image in the file's own runtime over that of the network in torch, both
     on the CPU, in turns."""
@@ -60,7 +65,8 @@ def prove(
 
     The scores of normally distributed random images (seeded by the digest), and of real ones where
     given, must lie within the format's tolerance; weights and counts, where the format has them,
-    must be equal.
+    must be equal. Random images are of the network's own size, and of two others where the file
+    takes any; where it does not take the network's own, images are enlarged.
 
     Args:
         network: In eval mode, on the CPU.
@@ -73,11 +79,12 @@ def prove(
     """
     assert not network.training
     opened = model_format.open(path)
-    larger = [_larger_images(network)] if model_format.any_resolution else []
-    real = [] if images is None else [*images.split(32)]
+    size = opened.image(network.architecture.input)
+    larger = _larger_images(network, size) if model_format.any_resolution else []
+    real = [] if images is None else [_enlarged(each, size) for each in images.split(32)]
     absolute, largest = 0.0, 0.0
     agree: list[bool] = []
-    for batch in (*_images(network), *larger, *real):
+    for batch in (*_images(network, size), *larger, *real):
         ours, theirs = _scores(network, opened, batch)
         absolute = max(absolute, (ours - theirs).abs().max().item())
         largest = max(largest, ours.abs().max().item())
@@ -93,7 +100,7 @@ def prove(
         )
     _compare_weights(network, opened)
     folded = network.folded()
-    _compare_counts(network, folded, opened, model_format)
+    _compare_counts(network, folded, opened, model_format, size)
     return Proof(
         format=model_format.name,
         inputs=inputs,
@@ -106,7 +113,9 @@ def prove(
         stored=opened.stored,
         folded=model_format.folded,
         size=path.stat().st_size,
-        latency_ratio=_latency_ratio(folded, opened),
+        enlarged=None if size == network.architecture.input else f"{size.height}x{size.width}",
+        sizes=_sizes(network, opened, model_format),
+        latency_ratio=_latency_ratio(folded, opened, size),
     )
 
 
@@ -125,19 +134,36 @@ def count_macs(module: nn.Module, shape: Shape) -> int:
     return counter.get_total_flops() // 2
 
 
-def _images(network: Network) -> Iterator[Tensor]:
+def _sizes(network: Network, opened: Opened, model_format: ModelFormat) -> str:
+    """Return which sizes of images a file takes, in words."""
+    if model_format.folded and not model_format.any_resolution:  # traced at one size
+        return "{1}x{2} alone".format(*network.architecture.input)
+    least = "x".join(map(str, opened.least))
+    return "those that the network takes" if opened.least == (1, 1) else f"from {least} on"
+
+
+def _images(network: Network, image: Shape) -> Iterator[Tensor]:
     seed = derive_seed("export", network.architecture.digest)
     generator = torch.Generator().manual_seed(seed)
     for size in BATCHES:
-        yield torch.randn(size, *network.architecture.input, generator=generator)
+        yield torch.randn(size, *image, generator=generator)
 
 
-def _larger_images(network: Network) -> Tensor:
-    """Return images beyond the network's own size by steps that its last map can follow."""
-    channels, height, width = network.architecture.input
+def _larger_images(network: Network, size: Shape) -> list[Tensor]:
+    """Return images beyond a size by steps that the network's last map can follow."""
+    channels, height, width = size
     step = network.feature_info[-1].reduction
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, channels, height + step, width + 2 * step, generator=generator)
+    return [
+        torch.randn(2, channels, height + down * step, width + right * step, generator=generator)
+        for down, right in ((1, 2), (3, 1))
+    ]
+
+
+def _enlarged(images: Tensor, size: Shape) -> Tensor:
+    """Return images with each pixel repeated until they have a size."""
+    factor = size.height // images.shape[2]
+    return images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
 
 def _scores(network: Network, opened: Opened, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,9 +195,8 @@ def _compare_weights(network: Network, opened: Opened) -> None:
 
 
 def _compare_counts(
-    network: Network, folded: Network, opened: Opened, model_format: ModelFormat
+    network: Network, folded: Network, opened: Opened, model_format: ModelFormat, size: Shape
 ) -> None:
-    size = network.architecture.input
     form = folded if model_format.folded else network
     counts = (
         ("parameters", opened.parameters, lambda: count_parameters(form)),
@@ -184,8 +209,8 @@ def _compare_counts(
             )
 
 
-def _latency_ratio(folded: Network, opened: Opened) -> float:
-    image = torch.zeros(1, *folded.architecture.input)
+def _latency_ratio(folded: Network, opened: Opened, size: Shape) -> float:
+    image = torch.zeros(1, *size)
     times: dict[Callable[[Tensor], Tensor], list[float]] = {folded: [], opened.run: []}
     with torch.no_grad():
         for _ in range(_PASSES):

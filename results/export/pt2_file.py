@@ -3,6 +3,8 @@
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from ...search_space.architecture import Architecture
 from ...search_space.network import Network
+from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_header
 from .program import bound_mixer, exported_program, quiet
@@ -36,12 +39,12 @@ class Pt2File(ModelFormat):
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Trace the network and return the file's contents."""
         buffer = io.BytesIO()
+        program = exported_program(network.folded(), self.any_resolution)
+        told = dict(header)
+        if self.any_resolution:
+            told["least_size"] = json.dumps(_least(program, network.architecture.input))
         with quiet():
-            torch.export.save(
-                exported_program(network.folded(), self.any_resolution),
-                buffer,
-                extra_files={_HEADER: json.dumps(dict(header))},
-            )
+            torch.export.save(program, buffer, extra_files={_HEADER: json.dumps(told)})
         return {"": buffer.getvalue()}
 
     def open(self, path: Path) -> Opened:
@@ -49,8 +52,11 @@ class Pt2File(ModelFormat):
         try:
             header = {_HEADER: ""}
             with quiet():
-                module = torch.export.load(path, extra_files=header).module()
-            size = read_header(json.loads(header[_HEADER])).input
+                program = torch.export.load(path, extra_files=header)
+                module = program.module()
+            told = json.loads(header[_HEADER])
+            size = read_header(told).input
+            height, width = json.loads(told.get("least_size", "[1, 1]"))
         except Exception as error:  # of a zip file, of JSON, of torch
             raise ExportError(f"the program must load, but: {first_line(error)}") from error
 
@@ -62,9 +68,42 @@ class Pt2File(ModelFormat):
                     f"the program must run on {len(images)} images, but: {first_line(error)}"
                 ) from error
 
-        return Opened(
+        opened = Opened(
             run=run,
             weights={},
             parameters=count_parameters(module),
-            macs=count_macs(module, size),
+            macs=None,
+            least=(height, width),
         )
+        try:
+            return replace(opened, macs=count_macs(module, opened.image(size)))
+        except AssertionError as error:  # a guard of the program
+            raise ExportError(f"the program must run, but: {first_line(error)}") from error
+
+
+def _least(program: torch.export.ExportedProgram, size: Shape) -> tuple[int, int]:
+    """Return the least height and width, one number, of the images that a program takes.
+
+    A map of one pixel would be another program, so that it may ask for larger images than the
+    network does. Its guards are found by trying, from the bounds of its sides on.
+
+    Args:
+        program: For images of any size.
+        size: The image that the network was made for.
+
+    Raises:
+        ExportError: If it takes no image of up to eight times that size.
+    """
+    [name] = program.graph_signature.user_inputs
+    image = next(node for node in program.graph.nodes if node.name == name)
+    ranges = program.range_constraints
+    first = max(int(ranges[side.node.expr].lower) for side in image.meta["val"].shape[2:])
+    module, last = program.module(), 8 * max(size[1:])
+    for side in range(first, last + 1):
+        with suppress(Exception), torch.no_grad():  # whatever a program of another size raises
+            module(torch.zeros(1, size.channels, side, side))
+            return side, side
+    raise ExportError(
+        f"the program must take images of any size, but takes none from {first}x{first} to "
+        f"{last}x{last}"
+    )

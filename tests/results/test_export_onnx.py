@@ -14,8 +14,9 @@ import onnxruntime
 import pytest
 import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, onnx_macs
-from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.onnx_file import OnnxFile
+from nas_explorer.results.export.program import bound_mixer
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import (
@@ -29,7 +30,9 @@ from nas_explorer.search_space.base import (
 )
 from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.channel_mixers.glu import Glu
+from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.attention import Attention
 from nas_explorer.search_space.mixers.mlp import TokenMlp
@@ -203,6 +206,83 @@ def test_images_of_any_size_are_taken_where_the_mixers_allow(tmp_path: Path, end
     else:
         scores = torch.export.load(path).module()(images)
     assert torch.allclose(scores, expected, atol=1e-4)
+
+
+def drawn(seed: int) -> Architecture:
+    """A network of the space of the smallest images, whose last map is one pixel."""
+    micro = load_space("micro")
+    architecture = micro.walk(RandomChooser(seed)).architecture
+    assert architecture.input == (1, 8, 8) and len(architecture.stages) > 1
+    assert bound_mixer(architecture) is None
+    return architecture
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [20, 24])
+def test_onnx_of_drawn_networks_takes_any_size_in_silence(
+    seed: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    architecture, path = drawn(seed), tmp_path / "net.onnx"
+    weights = trained(architecture)
+    proof = export_model(
+        architecture, path, weights=weights, metadata={}, seed=0, any_resolution=True
+    )
+    assert (proof.sizes, proof.enlarged) == ("those that the network takes", None)
+    network = trained_network(architecture, weights)
+    session = onnxruntime.InferenceSession(path)  # it warns of shapes that are wrong
+    for height, width in ((8, 8), (9, 13), (40, 24)):
+        images = torch.randn(2, 1, height, width)
+        scores = torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
+        with torch.no_grad():
+            torch.testing.assert_close(scores, network(images), rtol=1e-4, atol=1e-5)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "least"), [(20, 24), (24, 16)])
+def test_a_program_of_drawn_networks_says_from_which_size_on(
+    seed: int, least: int, tmp_path: Path
+) -> None:
+    architecture, path = drawn(seed), tmp_path / "net.pt2"
+    weights = trained(architecture)
+    proof = export_model(
+        architecture,
+        path,
+        weights=weights,
+        metadata={},
+        seed=0,
+        images=torch.randn(3, 1, 8, 8),
+        any_resolution=True,
+    )
+    assert proof.sizes == f"from {least}x{least} on"
+    assert proof.enlarged == f"{least}x{least}"
+    assert proof.real == 3
+    network = trained_network(architecture, weights)
+    assert proof.macs == count_macs(network.folded(), Shape(1, least, least))
+    card = path.with_name("net.pt2.md").read_text()
+    assert f"- sizes of images: from {least}x{least} on\n" in card
+    assert f"{proof.macs:,} recounted in the file for images of {least}x{least}\n" in card
+    header = {"nas_explorer.json": ""}
+    program = torch.export.load(path, extra_files=header)
+    assert json.loads(json.loads(header["nas_explorer.json"])["least_size"]) == [least, least]
+    images = torch.randn(2, 1, least, least + 5)
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(images), network(images))
+    with pytest.raises(Exception, match=f">= {least}"):
+        program.module()(torch.zeros(2, 1, least - 1, least))
+
+
+@pytest.mark.slow
+def test_a_shape_of_one_size_in_a_file_for_any_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    export_model(SMALL, path, weights=None, metadata={}, seed=0, any_resolution=True)
+    model = onnx.load(path)
+    shapes = [value.type.tensor_type.shape for value in model.graph.value_info]
+    free = [shape.dim[3] for shape in shapes if len(shape.dim) == 4 and shape.dim[3].dim_param]
+    free[0].dim_value = 1
+    onnx.save(model, path)
+    with pytest.raises(ExportError, match="hold for any size of images, but states 1 for a side"):
+        prove(fresh_network(SMALL, seed=0), path, OnnxFile(any_resolution=True))
 
 
 def test_images_of_any_size_are_refused_for_a_mixer_of_one_size(tmp_path: Path) -> None:
