@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...search_space.errors import InputError
 from ..enrichment import words
 from ..front import is_count
 from .filters import Between, Filter, Inside, with_filter
@@ -21,12 +22,15 @@ def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
         axes: Returns the parallel axes.
         done: What was done, as ``assets/dashboard.js`` tells it: ``what`` it was, ``scatter``,
             ``parallel`` or ``click``, and what plotly tells of it.
+
+    Raises:
+        InputError: If a selection is none.
     """
     match done:
         case {"what": "scatter", "selected": {**selected}}:
-            return select(view, selected)
+            return select(view, _checked(selected))
         case {"what": "parallel", "selected": {**selected}}:
-            return drag(view, axes(), selected)
+            return drag(view, axes(), _checked(selected))
         case {"what": "click", "candidate": int(number)}:
             return replace(view, candidate=number)
         case _:
@@ -79,6 +83,25 @@ def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
             Inside(x=view.x, y=view.y, logarithmic=("x" in scales, "y" in scales), points=points)
         ]
     return []
+
+
+def _checked(selected: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what was selected if it is a box, a line or nothing."""
+    for name, fewest, most in (("range", 2, 2), ("lassoPoints", 1, 10_000)):
+        match selected.get(name):
+            case None:
+                pass
+            case {"x": [*x], "y": [*y]} if fewest <= len(x) == len(y) <= most and all(
+                map(_is_number, (*x, *y))
+            ):
+                pass
+            case given:
+                raise InputError(f"a selection must be of points in x and y, but got {given!r:.80}")
+    return selected
+
+
+def _is_number(end: object) -> bool:
+    return isinstance(end, int | float) and abs(end) < float("inf")
 
 
 def _drawn(end: float) -> float:

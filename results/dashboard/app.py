@@ -17,6 +17,7 @@ from .callbacks import register
 from .exports import Exporter, add_exports
 from .guard import guard, is_loopback, policy
 from .layout import page
+from .posts import check_posts
 from .source import Source
 
 _PAGE = """<!doctype html>
@@ -74,6 +75,7 @@ def make_app(source: Source, settings: Settings, exporter: Exporter | None = Non
     app.server.register_error_handler(DependencyException, _not_there)
     app.server.add_url_rule("/plotly.js", view_func=_plotly)
     guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
+    check_posts(app)  # after who may ask
     return app
 
 

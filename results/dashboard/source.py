@@ -135,16 +135,19 @@ _REMEMBERED = 16
 def once_a_version(make: Callable[..., Any]) -> Callable[..., Any]:
     """Remember what was last made of each snapshot; the snapshot comes first."""
     made: dict[tuple[Any, ...], tuple[int, Any]] = {}
+    lock = threading.Lock()  # only for the table: two may make the same thing
 
     def remembering(snapshot: Snapshot, *rest: Any) -> Any:
         key = (snapshot.name, *rest)
-        version, value = made.get(key, (0, None))
+        with lock:
+            version, value = made.get(key, (0, None))
         if version != snapshot.version:
             value = make(snapshot, *rest)
-            made.pop(key, None)
-            made[key] = (snapshot.version, value)
-            if len(made) > _REMEMBERED:
-                made.pop(next(iter(made)))
+            with lock:
+                made.pop(key, None)
+                made[key] = (snapshot.version, value)
+                if len(made) > _REMEMBERED:
+                    made.pop(next(iter(made)))
         return value
 
     return remembering

@@ -1,6 +1,8 @@
 """What the dashboard shows follows from its address, and what it is sent does no harm."""
 
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -18,7 +20,7 @@ from nas_explorer.results.dashboard.parallel import heights, make_axes, read_box
 from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.scatter import scatter
 from nas_explorer.results.dashboard.scene import scene
-from nas_explorer.results.dashboard.source import Source
+from nas_explorer.results.dashboard.source import Source, once_a_version
 from nas_explorer.results.dashboard.view import View
 from nas_explorer.results.plots import short_path
 from nas_explorer.results.study import Study
@@ -454,6 +456,22 @@ def test_every_page_shows_a_study_in_which_none_is_complete(
     figure = FIGURES["explore"]["scatter"](Reader(source).read(""))
     assert "front (1)" in [each.name for each in figure.data]
     assert not figure.layout.annotations
+
+
+def test_what_is_remembered_may_be_asked_for_by_many_at_once(reader):
+    snapshot = reader.read("").snapshot
+    remembered = once_a_version(lambda _, number: number)
+
+    def ask(start):
+        return all(remembered(snapshot, each % 97) == each % 97 for each in range(start, 20_000))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(ask, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_studies_are_compared_on_one_scale(study, fill, make_candidate, make_settings, url):

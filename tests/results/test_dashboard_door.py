@@ -206,3 +206,42 @@ def test_no_address_is_too_nasty(ask, nasty):
     for page in (quoted, *get_args(Page)):
         assert ask(f"?page={page}{given}").status_code == 200, page
     assert ask(f"{nasty}?{quoted}={quoted}&sort={nasty}&filter=macs={nasty}").status_code == 200
+
+
+OUTPUT = "..url.search...contents.data.."
+OUTPUTS = [{"id": "url", "property": "search"}, {"id": "contents", "property": "data"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(None, [], 5, {}, {"output": "x.y"}, {"output": OUTPUT}, {"output": [OUTPUT]}),
+        {"output": OUTPUT, "outputs": OUTPUTS, "inputs": 5, "changedPropIds": []},
+        {"output": OUTPUT, "outputs": OUTPUTS, "inputs": [], "changedPropIds": []},
+        {"output": OUTPUT, "outputs": [], "inputs": [1, 2, 3], "changedPropIds": []},
+        {"output": OUTPUT, "outputs": OUTPUTS, "inputs": [1, 2, 3], "changedPropIds": []},
+    ],
+)
+def test_what_no_page_sends_is_refused(client, body):
+    assert client.post("/_dash-update-component", json=body).status_code == 400
+    answer = client.post("/_dash-update-component", data=b"{", content_type="application/json")
+    assert answer.status_code == 400 and answer.mimetype == "text/plain"
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        *({"range": 5}, {"range": {"x": [1, 2]}}, {"range": {"x": [1], "y": [2]}}),
+        *({"range": {"x": ["a", 1], "y": [1, 2]}}, {"lassoPoints": {"x": [1, 2], "y": [1]}}),
+        *({"lassoPoints": [1]}, {"lassoPoints": {"x": [None], "y": [1]}}),
+    ],
+)
+def test_what_is_no_selection_is_refused(ask, selected):
+    for figure in ("scatter", "parallel"):
+        done = {"what": figure, "selected": selected}
+        answer = ask("?study=first", "done.data", done=done)
+        assert answer.status_code == 400 and "a selection must be" in answer.text
+    box = {"what": "scatter", "selected": {"range": {"x": [1, 2], "y": [0, 1]}}}
+    assert ask("?study=first", "done.data", done=box).status_code == 200
+    assert ask(5).status_code == 400, "an address is a text"
+    assert ask("", "version.data", version=[1]).status_code == 400
