@@ -11,6 +11,9 @@ from .shared import Storage, StudyName, WorkError, storage_url
 from .show import open_study
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..results.candidate import Candidate
     from ..results.dashboard.exports import Exporter
 
 
@@ -46,7 +49,9 @@ def dashboard(
     from ..results.dashboard.source import Source
     from ..search_space.errors import unknown_name
 
-    source = Source(storage_url(storage), timm_results=timm_results or ())
+    source = Source(
+        storage_url(storage), timm_results=timm_results or (), weights=kept_weights(storage)
+    )
     if study is not None and study not in source.studies:
         raise unknown_name("study", study, source.studies)
     name = study or source.studies[0]
@@ -64,6 +69,20 @@ def dashboard(
         print()
     finally:
         server.server_close()
+
+
+def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
+    """Return what tells where the weights of a candidate lie, where they were kept."""
+
+    def path(study: str, candidate: "Candidate") -> Path:
+        from ..results.export.weights import WeightsFolder  # with torch, long to come
+        from ..searchers.search import weights_folder
+
+        return WeightsFolder(weights_folder(study, storage_url(storage))).path(
+            candidate.architecture
+        )
+
+    return path
 
 
 def make_exporter(storage: str | None) -> "Exporter":

@@ -22,7 +22,7 @@ from ..table import format_measurement, format_value
 from .controls import menu
 from .detail import dominated_by, measured
 from .markup import facts, heads, joined, row, scrolled, tag
-from .source import Snapshot
+from .source import Snapshot, Source
 from .theme import new_figure, said, themed
 from .view import View
 
@@ -146,17 +146,11 @@ def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
     return joined((fields, menu("weight", "sizes by", weights, view.weight)))
 
 
-def summary(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
+def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Markup:
     """Return what the candidate is, what was measured, and the ways to take it home."""
     one = pair.one
     if one is None:
         return tag("p", "Give the number of a candidate, or choose one in the table.")
-    links = [
-        tag("a", ending, href=_export(view, ending), data_export=f"candidate {one.number}{ending}")
-        for ending in ENDINGS
-    ]
-    name = f"untrained candidate {one.number}{ENDINGS[0]}"
-    fresh = tag("a", "untrained", href=f"{_export(view, ENDINGS[0])}&untrained=1", data_export=name)
     return joined(
         (
             tag("h2", f"Candidate {one.number}"),
@@ -166,11 +160,27 @@ def summary(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
             measured(one),
             dominated_by(snapshot, view, one),
             tag("h3", "Export"),
-            tag("p", "A zip of the file and its card, checked against the network first."),
-            tag("div", links, fresh, class_="buttons"),
+            _exports(view, one, lacks_weights=source.lacks_weights(snapshot.name, one)),
             _failure(one),
         )
     )
+
+
+def _exports(view: View, one: Candidate, *, lacks_weights: bool) -> Markup:
+    """Return the ways to take it home; those that there are no weights for cannot be followed."""
+    links = [
+        tag("a", ending, role="link", aria_disabled="true")
+        if lacks_weights
+        else tag(
+            "a", ending, href=_export(view, ending), data_export=f"candidate {one.number}{ending}"
+        )
+        for ending in ENDINGS
+    ]
+    name = f"untrained candidate {one.number}{ENDINGS[0]}"
+    fresh = tag("a", "untrained", href=f"{_export(view, ENDINGS[0])}&untrained=1", data_export=name)
+    why = "No weights of it were kept: only fresh ones can be had. " if lacks_weights else ""
+    note = f"{why}A zip of the file and its card, checked against the network first."
+    return tag("p", note) + tag("div", links, fresh, class_="buttons")
 
 
 def _export(view: View, ending: str) -> str:

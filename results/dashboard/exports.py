@@ -5,6 +5,7 @@ the browser says becomes part of a path.
 """
 
 import io
+import re
 import tempfile
 import threading
 import zipfile
@@ -42,13 +43,19 @@ def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
             try:
                 exporter(study, number, Path(folder, name + ending), fresh)
             except InputError as error:
-                return _said(str(error), 409)
+                return _said(without_folders(str(error)), 409)
             data = _archive(Path(folder))
         answer = Response(data, mimetype="application/zip")
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}{ending}.zip"'
         return answer
 
     _ = export
+
+
+def without_folders(text: str) -> str:
+    """Leave the names of files, and not where they lie on the machine that serves."""
+    quoted = re.sub(r"(['\"])/[^'\"\n]*/(?=[^'\"/\n]*\1)", r"\1", text)
+    return re.sub(r"(?<![\w'\"/.:])/(?:[^\s'\"/]+/)+", "", quoted)
 
 
 def _said(text: str, status: int) -> Response:

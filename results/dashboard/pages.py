@@ -224,7 +224,7 @@ TEXTS: Mapping[Page, Texts] = {
     },
     "candidate": {
         "choice": lambda at: candidate_part.choice(at.snapshot, at.view, at.pair),
-        "summary": lambda at: candidate_part.summary(at.snapshot, at.view, at.pair),
+        "summary": lambda at: candidate_part.summary(at.source, at.snapshot, at.view, at.pair),
         "provenance": lambda at: candidate_part.provenance(at.pair),
         "parts": lambda at: candidate_part.parts(at.pair),
         "difference": lambda at: candidate_part.difference(at.pair),

@@ -64,8 +64,20 @@ class _Followed:
 class Source:
     """The studies of one storage. For any number of threads."""
 
-    def __init__(self, url: str, *, timm_results: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timm_results: Sequence[Path] = (),
+        weights: Callable[[str, Candidate], Path] | None = None,
+    ) -> None:
         """Open a storage.
+
+        Args:
+            url: Where.
+            timm_results: Tables of published results.
+            weights: Returns the file in which a study's search kept the weights of a candidate,
+                where it did; none: nobody knows.
 
         Raises:
             StorageError: If there is no such storage.
@@ -75,6 +87,7 @@ class Source:
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
         self._published = read_timm(timm_results)
+        self._weights = weights
         self._storage = open_storage(url, create=False)  # to open it takes longer than to look
         self._studies = list(studies_of(self._storage, url))
         if not self._studies:
@@ -122,6 +135,10 @@ class Source:
         with self._lock:
             found = map(Candidate.from_json, self._follow(name).study.records(numbers))
             return {each.number: each for each in found}
+
+    def lacks_weights(self, name: str, candidate: Candidate) -> bool:
+        """Whether it is known that no weights of a candidate were kept."""
+        return self._weights is not None and not self._weights(name, candidate).is_file()
 
     def references(self, extras: Sequence[str]) -> list[Reference]:
         """Return the published networks asked for: ``zoo``, ``timm`` or both."""

@@ -10,11 +10,15 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
-from nas_explorer.cli.dashboard import address
+from nas_explorer.cli.dashboard import address, kept_weights
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
+from nas_explorer.results.dashboard.pages import TEXTS, Reader
+from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.dashboard.view import Page, View
 from nas_explorer.results.export.files import ENDINGS
+from nas_explorer.results.export.weights import WeightsFolder
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.searchers.search import weights_folder
 
 # Taking home ------------------------------------------------------------------------------------
 
@@ -26,7 +30,9 @@ def exporting(source):
     def exporter(study, number, output, untrained):
         asked.append((study, number, output, untrained))
         if number == 4:
-            raise InputError("it failed")
+            raise InputError(
+                "it failed in '/a b/c/d.py', /home/me/x-1.weights/ab12.safetensors; no"
+            )
         output.write_text("model")
         output.with_name("card.md").write_text("card")
 
@@ -43,8 +49,23 @@ def test_an_export_is_sent_and_leaves_nothing_behind(exporting):
     (study, number, output, untrained) = asked[0]
     assert (study, number, untrained) == ("first", 3, False) and not output.parent.exists()
     refused = client.get("/export?study=first&candidate=4&format=.py&untrained=1")
-    assert refused.status_code == 409 and refused.text == "it failed\n" and asked[1][3]
+    assert refused.status_code == 409 and asked[1][3]
+    assert refused.text == "it failed in 'd.py', ab12.safetensors; no\n"
     assert refused.mimetype == "text/plain"
+
+
+def test_without_weights_only_fresh_ones_are_offered(study, fill, candidates, url):
+    fill(study, *candidates[:2])
+    folder = WeightsFolder(weights_folder("first", url))
+    kept = folder.path(candidates[1].architecture)
+    kept.parent.mkdir()
+    kept.touch()
+    told = Reader(Source(url, weights=kept_weights(url)))
+    for reader, number, offered in ((told, 0, 1), (told, 1, 5), (Reader(Source(url)), 0, 5)):
+        text = TEXTS["candidate"]["summary"](reader.read(f"?candidate={number}"))
+        assert text.count("data-export") == offered
+        assert ("No weights of it were kept" in text) == (offered == 1)
+        assert text.count('aria-disabled="true"') == 5 - offered
 
 
 @pytest.mark.parametrize(
