@@ -167,16 +167,23 @@ def check(
     if not constraints:
         return 0
     of_what = "" if found.walks_differ else " of the walks"
-    between = " and ".join(f"{100 * each:.3g}" for each in told.share_range)
-    about = f"  (estimate; between {between} %)" if told.share and not told.exact else ""
-    print(f"feasible share   {100 * told.share:.3g} %{of_what}{about}")
+    if told.exact or not told.share:
+        share = f"{100 * told.share:.3g} %{of_what}"
+    elif told.share_range[0] < told.share:
+        low, high = (f"{100 * each:.3g}" for each in told.share_range)
+        share = f"{100 * told.share:.3g} %{of_what}  (estimate; between {low} and {high} %)"
+    else:
+        share = f"above 0 and at most {100 * told.share_range[1]:.3g} %{of_what}"
+    print(f"feasible share   {share}")
     for name, median in told.feasible_medians.items():
-        drawn = f"(of {told.feasible_sample} walks drawn)"
+        how = "" if told.feasible_uniform else ", not all of them as likely"
+        drawn = f"(of {told.feasible_sample} walks drawn{how})"
         print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")
     if told.share:
         return 0
     told_all = " and ".join(str(each) for each in constraints)
     none = "none does" if told.proved else "none was found"
     raise InputError(
-        f"some architecture must keep {told_all}, but {none}; " + "; or ".join(told.moves)
+        f"some architecture must keep {told_all}, but {none}"
+        + "".join(f"; {'or ' if index else ''}{each}" for index, each in enumerate(told.moves))
     )

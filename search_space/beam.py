@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .choice_groups import BoundedSteps
-from .step_table import Floats, Integers
+from .step_table import Floats, Integers, Numbers
 
 _DIRECTIONS = 96
 """Weighted sums, besides the metrics themselves."""
@@ -33,7 +33,7 @@ class _Walks(NamedTuple):
     room_W: Floats
     """How well they can end; negative: not at all."""
     spent_WK: Floats
-    groups_WS: Integers
+    groups_WS: Numbers
     last_W: Integers
     """The group of the last choice."""
 
@@ -78,7 +78,7 @@ class Beam:
             found[number] = (costs_GD + found[groups.nexts_G]).min(axis=0)
         return found
 
-    def walks(self) -> Integers:
+    def walks(self) -> Numbers:
         """Return walks that keep the bounds, the best first, (W, S).
 
         Of each the group that it takes at each step; -1 where it does not come by. None may be

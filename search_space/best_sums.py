@@ -10,7 +10,7 @@ Signs are such that less is better of both metrics, unless the first is bounded 
 Shape suffixes: N sums, G groups of choices that cost the same and lead to one step.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -69,7 +69,7 @@ class _Ranks:
             other=np.where(same, other, np.minimum(loser, np.where(first, self.other, late.other))),
         )
 
-    def take(self, places: Integers) -> "_Ranks":
+    def take(self, places: "Integers | tuple[Integers, Integers]") -> "_Ranks":
         return _Ranks(best=self.best[places], group=self.group[places], other=self.other[places])
 
     def without(self, places: "Integers | slice", own_G: Integers | None) -> Floats:
@@ -118,20 +118,32 @@ class Best:
         if low_G is None:
             return self._upto.without(end_G, own_G) <= second_G
         start_G = self.sums_N[0].searchsorted(low_G, side="left")
-        found = np.zeros(len(end_G), dtype=np.bool_)
-        there = np.flatnonzero(end_G > start_G)
-        level_G = np.frexp(end_G - start_G)[1] - 1  # the greatest power of two in the range
-        for level in np.unique(level_G[there]).tolist():
-            mine = there[level_G[there] == level]
-            ranks = self._over(level)
-            best = ranks.take(start_G[mine]).joined(ranks.take(end_G[mine] - (1 << level)))
-            own = None if own_G is None else own_G[mine]
-            found[mine] = best.without(slice(None), own) <= second_G[mine]
-        return found
+        there_G = end_G > start_G
+        if not there_G.any():
+            return there_G
+        counts_G = np.where(there_G, end_G - start_G, 1)
+        level_G = np.frexp(counts_G)[1].astype(np.int64) - 1  # the greatest power of two in each
+        early_G = np.where(there_G, start_G, 0)
+        late_G = np.where(there_G, end_G - (1 << level_G), 0)
+        over = self._over
+        if own_G is None:
+            best_G = np.minimum(over.best[level_G, early_G], over.best[level_G, late_G])
+        else:
+            both = over.take((level_G, early_G)).joined(over.take((level_G, late_G)))
+            best_G = both.without(slice(None), own_G)
+        return there_G & (best_G <= second_G)
 
-    def reached(self, first: float, second: float) -> bool:
-        """Return the same as ``reaches`` for a single group and no lower bound."""
-        return self._best_upto[bisect_right(self._firsts, first)] <= second
+    def reached(self, first: float, second: float, low: float | None) -> bool:
+        """Return the same as ``reaches`` for a single group that may take all."""
+        end = bisect_right(self._firsts, first)
+        if low is None:
+            return self._best_upto[end] <= second
+        start = bisect_left(self._firsts, low)
+        if end <= start:
+            return False
+        level = (end - start).bit_length() - 1
+        best = self._best_over[level]
+        return min(best[start], best[end - (1 << level)]) <= second
 
     @cached_property
     def _firsts(self) -> list[float]:
@@ -142,9 +154,25 @@ class Best:
         return self._upto.best.tolist()
 
     @cached_property
-    def _each(self) -> _Ranks:
+    def _best_over(self) -> list[list[float]]:
+        return self._over.best.tolist()
+
+    @cached_property
+    def _over(self) -> _Ranks:
+        """The best of ``2 ** level`` places from each place on, (levels, N)."""
         far = np.full(self.size, np.inf)
-        return _Ranks(best=self.sums_N[1], group=self.groups_N, other=far)
+        levels = [_Ranks(best=self.sums_N[1], group=self.groups_N, other=far)]
+        places = np.arange(self.size)
+        while 1 << len(levels) <= self.size:
+            half = 1 << (len(levels) - 1)
+            levels.append(
+                levels[-1].joined(levels[-1].take(np.minimum(places + half, self.size - 1)))
+            )
+        return _Ranks(
+            best=np.stack([each.best for each in levels]),
+            group=np.stack([each.group for each in levels]),
+            other=np.stack([each.other for each in levels]),
+        )
 
     @cached_property
     def _upto(self) -> _Ranks:
@@ -156,18 +184,6 @@ class Best:
             group=np.concatenate(([-1], ranks.group)),
             other=np.concatenate((far, ranks.other)),
         )
-
-    @cached_property
-    def _levels(self) -> list[_Ranks]:
-        return [self._each]
-
-    def _over(self, level: int) -> _Ranks:
-        """Return the best of ``2 ** level`` places from each place on."""
-        while len(self._levels) <= level:
-            last, half = self._levels[-1], 1 << (len(self._levels) - 1)
-            places = np.arange(len(last.best) - half)
-            self._levels.append(last.take(places).joined(last.take(places + half)))
-        return self._levels[level]
 
 
 def _ranked(second_N: Floats, groups_N: Integers) -> _Ranks:

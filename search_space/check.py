@@ -46,8 +46,9 @@ class SpaceCheck:
     feasible_medians: dict[str, float]
     """Constrained metric to its median over ``feasible_sample`` walks: a rough figure."""
     feasible_sample: int
-    """Number of feasible walks drawn for that, each as likely as any other (nearly so where the
-    share is an estimate); 0 where there are none or no constraints."""
+    """Number of feasible walks drawn for that; 0 where there are none or no constraints."""
+    feasible_uniform: bool
+    """Whether each feasible walk was as likely to be drawn as any other; else these are some."""
     moves: tuple[str, ...]
     """Where nothing is feasible: which bounds to move and to what values. One of these helps."""
 
@@ -65,12 +66,13 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         name: Spread(low=float(low[index]), median=float(medians[index]), high=float(high[index]))
         for index, name in enumerate(table.metrics)
     }
-    share, exact, proved, share_range = 1.0, True, True, (1.0, 1.0)
+    share, exact, proved, share_range, uniform = 1.0, True, True, (1.0, 1.0), True
     feasible: dict[str, float] = {}
     if constraints:
         guide = Guide(table=table, constraints=constraints)
         share, exact, share_range = guide.share, guide.exact, guide.share_range[1:]
         proved = bool(share) or guide.proved
+        uniform = share > 0 and guide.uniform
         if share:
             middle = np.median(_feasible_sample(guide, _FEASIBLE_SAMPLES), axis=0)
             constrained = {each.metric for each in constraints}
@@ -88,12 +90,13 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         proved=proved,
         feasible_medians=feasible,
         feasible_sample=_FEASIBLE_SAMPLES if feasible else 0,
+        feasible_uniform=uniform,
         moves=() if share else moves(table, constraints),
     )
 
 
 def _feasible_sample(guide: Guide, count: int) -> Floats:
-    """Return the costs of feasible walks, each as likely as any other, (count, metrics)."""
+    """Return the costs of feasible walks, (count, metrics)."""
     table, generator = guide.table, random.Random(0)
     spent = np.zeros((count, len(table.metrics)))
     for row in spent:

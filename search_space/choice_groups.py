@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .feasibility import Constraint
-from .step_table import PEAK_MEMORY, Floats, Integers, StepTable
+from .step_table import PEAK_MEMORY, Floats, Integers, Numbers, StepTable
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -164,6 +164,8 @@ class BoundedSteps:
         """The choices of each step."""
         self.before = _spent_before(self.groups, len(self.sums))
         """The least and the most that walks have spent when they come to each step."""
+        self.contradictory = bool((self.window.low_K > self.window.high_K).any())
+        """Whether bounds on one metric exclude each other."""
         if not as_given:
             self.window = _meant(self.window, *self.before[-1])
         self.limits = tuple(
@@ -181,7 +183,7 @@ class BoundedSteps:
         )
         """The sums that count choices that must not be taken at all."""
 
-    def of(self, groups_WS: Integers) -> Floats:
+    def of(self, groups_WS: Numbers) -> Floats:
         """Return the sums of walks, (W, K): of each the group at each step; -1: not there."""
         found = np.zeros((len(groups_WS), len(self.sums)))
         for number, groups in enumerate(self.groups):

@@ -83,8 +83,10 @@ class Fronts:
         allowed = self._allowed[number]
         found = np.zeros(len(allowed), dtype=np.bool_)
         for best, mine_G, first_G, second_G, own_G in self._parts_of(number):
-            if len(mine_G) == 1 and low is None and own_G is None:
-                found[mine_G] = best.reached(first - first_G.item(), second - second_G.item())
+            if len(mine_G) == 1 and own_G is None:
+                cost, other = first_G.item(), second_G.item()
+                least = None if low is None else low - cost
+                found[mine_G] = best.reached(first - cost, second - other, least)
                 continue
             low_G = None if low is None else low - first_G
             found[mine_G] = best.reaches(first - first_G, second - second_G, low_G, own_G)

@@ -28,7 +28,6 @@ What this guarantees:
 Shape suffixes: R choices, G groups of choices that cost the same and lead to one step, K sums.
 """
 
-import math
 import random
 from collections.abc import Sequence
 from functools import cached_property
@@ -40,7 +39,7 @@ from .choice_groups import BoundedSteps
 from .feasibility import Constraint
 from .fronts import Fronts, pair_of
 from .reach import TINY
-from .step_table import Floats, Integers, StepTable
+from .step_table import Floats, Numbers, StepTable
 from .thinned import Thinned
 from .tilted import Tilted
 
@@ -48,8 +47,10 @@ EXACT_UP_TO = 200_000
 """Spaces of so many walks keep every sum."""
 
 _CAPS = (64, 1024)
-"""Sums kept at a step of a larger space: the second where few whole ways are found with the first;
-four times as many where three or more sums are bounded."""
+"""Sums kept at a step of a larger space: the second where the first leave few whole ways."""
+
+_CAPS_OF_MANY = (256, 1024)
+"""The same where three or more sums are bounded."""
 
 _FRONT = 1_000_000
 """Sums of fronts in all, at least 256 and at most 4096 a step."""
@@ -62,8 +63,14 @@ _MORE = 16
 
 _FEW = 16
 
-_WALKS = (8192, 65536)
-"""Walks drawn to estimate a share and to find some: the second where few keep the bounds."""
+_WALKS = 8192
+"""Walks drawn to estimate a share and to find some."""
+
+_MANY_WALKS = 262144
+"""The same where few of them keep the bounds."""
+
+_PIECES = (8192, 32768)
+"""Walks whose pieces are joined: the second where nothing is found with the first."""
 
 _JOINED = 256
 """Walks that are found by joining pieces."""
@@ -107,6 +114,8 @@ class Guide:
     @property
     def empty(self) -> bool:
         """Whether no feasible walk was found; there is none if ``proved``."""
+        if self._steps.contradictory:
+            return True
         if self._quick and not self._small and len(self._found):
             return False
         return not self._thinned.size if self._fronts is None else self._fronts.empty
@@ -114,7 +123,7 @@ class Guide:
     @property
     def proved(self) -> bool:
         """Whether it is certain, where no walk was found, that there is none."""
-        return self._small or self._tilted.none or self.complete
+        return self._small or self._steps.contradictory or self._tilted.none or self.complete
 
     @property
     def exact(self) -> bool:
@@ -133,23 +142,24 @@ class Guide:
 
     @cached_property
     def share_range(self) -> tuple[float, float, float]:
-        """Share of the walks that is feasible, and its 95 % interval; see ``exact``."""
+        """Share of the walks that is feasible, and its 95 % interval; see ``exact``.
+
+        Where none of the walks that are drawn near the bounds keeps them, the share is that of one
+        walk, and the interval reaches up to what this allows.
+        """
+        if self._steps.contradictory or (not self._small and self._tilted.none):
+            return 0.0, 0.0, 0.0
         if self._small:
             return self._thinned.share, self._thinned.share, self._thinned.share
-        if self._tilted.none:
-            return 0.0, 0.0, 0.0
-        log_ways = math.log(self.table.ways[0])
-        for count in _WALKS:
-            walks = self._tilted.sample(count, seed=0)
-            inside = self._steps.window.holds(walks.sums_WK.T)
-            if inside.sum() >= _FEW:
-                found_W = np.where(inside, np.exp(walks.logs_W - log_ways), 0)
-                mean, error = found_W.mean(), 1.96 * found_W.std() / math.sqrt(count)
-                return float(mean), float(max(mean - error, 0)), float(min(mean + error, 1))
+        hits, share, low, high = self._tilted.share(_WALKS, seed=0)
+        if hits < _FEW:
+            hits, share, low, high = self._tilted.share(_MANY_WALKS, seed=0)
+        if hits:
+            return share, low, high
         if self.empty:
-            return 0.0, 0.0, 0.0 if self.complete else self._most
-        least = max(1 / self.table.ways[0], TINY)
-        return max(min(self._thinned.share, self._most), least), least, self._most
+            return 0.0, 0.0, 0.0 if self.complete else high
+        one = max(1 / self.table.ways[0], TINY)
+        return one, one, max(high, one)
 
     @property
     def share(self) -> float:
@@ -230,7 +240,7 @@ class Guide:
     def _thinned(self) -> Thinned:
         if self._small or self._cap:
             return Thinned(self._steps, cap=self._cap or EXACT_UP_TO)
-        few, more = _CAPS if len(self._steps.sums) < 3 else (4 * each for each in _CAPS)
+        few, more = _CAPS if len(self._steps.sums) < 3 else _CAPS_OF_MANY
         found = Thinned(self._steps, cap=few)
         if found.size >= _FEW or self._fronts is not None:  # these steer, and it is for the shares
             return found
@@ -238,32 +248,38 @@ class Guide:
             return found
         if not self._quick:
             found = Thinned(self._steps, cap=more)
+            if not found.size:
+                found = Thinned(self._as_given, cap=few)
         if found.size < _FEW and len(self._found):
             found.add(self._found)
-        for count in _WALKS[: 1 if self._quick else 2] if found.size < _FEW else ():
+        for count in _PIECES if not found.size else ():
             joined = self._tilted.spliced(self._tilted.sample(count, seed=0), _JOINED)
             found.add(joined)
-            if len(joined):
+            if len(joined) or self._quick:
                 break
         return found
 
     @cached_property
-    def _found(self) -> Integers:
-        """Feasible walks, a few."""
-        return Beam(self._steps).walks()
+    def _found(self) -> Numbers:
+        """Feasible walks, a few: with room to all bounds, or else at the limit of one."""
+        found = Beam(self._as_given).walks()
+        for k, _, upper in self._as_given.limits:
+            if len(found) or self._quick:
+                break
+            found = Beam(self._as_given, aim=k, up=not upper).walks()
+        return found
+
+    @cached_property
+    def _as_given(self) -> BoundedSteps:
+        return BoundedSteps(self.table, self.constraints, as_given=True)
 
     @cached_property
     def _tilted(self) -> Tilted:
         return Tilted(self._steps)
 
-    @property
-    def _most(self) -> float:
-        """A share that the feasible walks do not exceed."""
-        return math.exp(min(self._tilted.log_most - math.log(self.table.ways[0]), 0))
-
     @cached_property
     def _kept_chance(self) -> float:
-        return self._tilted.kept_chance(self._tilted.sample(_WALKS[0], seed=1))
+        return self._tilted.kept_chance(_WALKS, seed=1)
 
 
 class Stand:

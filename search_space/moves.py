@@ -29,7 +29,9 @@ def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...
         others = [*alone[:index], *alone[index + 1 :]]
         for moved in _nearest(table, each, others):
             found.append(_told(constraints, [*alone[:index], moved, *alone[index + 1 :]]))
-    return tuple(found) or (_told(constraints, _one_by_one(table, alone)),)
+    found = [each for each in found if each]
+    together = "" if found else _told(constraints, _one_by_one(table, alone))
+    return tuple(found or filter(None, [together]))
 
 
 def _within(constraint: Constraint, low: float, high: float) -> Constraint:
@@ -142,9 +144,10 @@ def _moved(constraint: Constraint, above: Floats, below: Floats) -> list[Constra
 
 
 def _told(before: Sequence[Constraint], after: Sequence[Constraint]) -> str:
-    """Return in words what was moved."""
-    return " and ".join(
-        f"{old} must become {new} or {'more' if new.high > old.high else 'less'}"
-        for old, new in zip(before, after, strict=True)
-        if old != new
-    )
+    """Return in words what was moved; nothing if nothing was."""
+    moved = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    return " and ".join(f"{old} must become {new} or {_further(old, new)}" for old, new in moved)
+
+
+def _further(old: Constraint, new: Constraint) -> str:
+    return "more" if np.isfinite(old.high) and new.low == old.low else "less"

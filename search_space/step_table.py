@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Numbers = NDArray[np.integer[Any]]
+"""Integers of any size."""
 
 PEAK_MEMORY = "peak_memory"
 """The metric that is the largest of its parts' values; all others are sums."""

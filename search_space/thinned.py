@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .choice_groups import BoundedSteps, Window
 from .reach import TINY, Reach, merged
-from .step_table import Floats, Integers
+from .step_table import Floats, Integers, Numbers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,7 +91,7 @@ class Thinned:
         """Return which groups of a step lead to a way that keeps the bounds, (G,)."""
         return np.logical_or.reduce(self._inside(self._stack(number), spent_K), axis=0)
 
-    def add(self, groups_WS: Integers) -> None:
+    def add(self, groups_WS: Numbers) -> None:
         """Keep the sums of walks that keep the bounds too.
 
         Args:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .choice_groups import BoundedSteps
-from .step_table import Floats, Integers
+from .step_table import Floats, Integers, Numbers
 
 _ROUNDS = 20
 """Rounds of Newton's method at the most; about ten are usual."""
@@ -31,6 +31,9 @@ _STEPS = (1, 1 / 4, 1 / 16, 1 / 64)
 
 _ROUNDING = 1e-12
 """Sums of logarithms are not further off than by this part."""
+
+_NO_HIT = 3.0
+"""Expected hits at which one time in twenty there is none."""
 
 _LEAST = 1e-300
 """Chances are at least this: what is certain may be ruled out."""
@@ -59,7 +62,7 @@ class Moments(NamedTuple):
 class Walks:
     """Walks, as the groups that they take."""
 
-    groups_WS: Integers
+    groups_WS: Numbers
     """The group that each takes at each step; -1 where it does not come by."""
     sums_WK: Floats
     """Their sums."""
@@ -157,11 +160,17 @@ class Tilted:
 
     # Walks ----------------------------------------------------------------------------------
 
-    def sample(self, count: int, seed: int) -> Walks:
-        """Return so many walks."""
+    def sample(self, count: int, seed: int, *, ways: bool = True) -> Walks:
+        """Return so many walks.
+
+        Args:
+            count: How many.
+            seed: Of the random numbers.
+            ways: Whether to tell the groups that they take, which is much.
+        """
         generator = np.random.default_rng(seed)
         end = self._table.end
-        taken = np.full((count, end), -1)
+        taken = np.full((count, end) if ways else (0, end), -1, dtype=np.int32)
         sums, logs = np.zeros((count, len(self._tilt_K))), np.zeros(count)
         at, before = np.zeros((2, count), dtype=np.int64)
         for number, groups in enumerate(self._groups):
@@ -173,12 +182,14 @@ class Tilted:
             drawn, left = _drawn(chance_G, chance_G / sizes_G, own, generator.random(len(here)))
             logs[here] += np.log(left)
             logs[here] += self._logs[number][drawn] - np.log(chance_G[drawn])
-            taken[here, number] = before[here] = drawn
+            before[here] = drawn
+            if ways:
+                taken[here, number] = drawn
             sums[here] += groups.costs_GK[drawn]
             at[here] = groups.nexts_G[drawn]
         return Walks(groups_WS=taken, sums_WK=sums, logs_W=logs)
 
-    def spliced(self, walks: Walks, most: int) -> Integers:
+    def spliced(self, walks: Walks, most: int) -> Numbers:
         """Return walks that keep the bounds, from the beginnings of some and the ends of others.
 
         Args:
@@ -213,6 +224,7 @@ class Tilted:
         rising = ends_WK[order, narrow]
         start = rising.searchsorted(low_K[narrow] - begun_WK[:, narrow], side="left")
         counts = rising.searchsorted(high_K[narrow] - begun_WK[:, narrow], side="right") - start
+        counts = np.maximum(counts, 0)
         counts[counts.cumsum() > _PAIRS] = 0
         first = np.repeat(np.arange(len(counts)), counts)
         places = np.arange(len(first)) - np.repeat(counts.cumsum() - counts, counts)
@@ -220,11 +232,39 @@ class Tilted:
         kept = np.flatnonzero(self._window.holds((begun_WK[first] + ends_WK[last]).T))[:_MATCHES]
         return first[kept], last[kept]
 
-    def kept_chance(self, walks: Walks) -> float:
-        """Return the chance, estimated from walks, that ``draw`` keeps one."""
+    def kept_chance(self, count: int, seed: int) -> float:
+        """Return the chance, estimated from so many walks, that ``draw`` keeps one."""
+        return float(self._kept(count, seed).sum() / count)
+
+    def share(self, count: int, seed: int) -> tuple[int, float, float, float]:
+        """Estimate the share of all walks that keep the bounds.
+
+        Args:
+            count: Walks that are drawn for this.
+            seed: Of the random numbers.
+
+        Returns:
+            How many of these keep the bounds, the share, and its 95 % interval: that of a Poisson
+            distributed number (Garwood, 1936, as approximated by Wilson and Hilferty, 1931), the
+            number of hits being that which would be as precise if all counted alike.
+        """
+        chances = self._kept(count, seed)
+        unit = self._moments.log_total + self._support - math.log(self._table.ways[0])
+        most = math.exp(min(self.log_most - math.log(self._table.ways[0]), 0))
+        if not len(chances):
+            return 0, 0.0, 0.0, min(most, math.exp(unit + math.log(_NO_HIT / count)))
+        mean = math.exp(unit + math.log(chances.sum() / count))
+        hits = float(chances.sum() ** 2 / np.square(chances).sum())
+        low = (1 - 1 / (9 * hits) - 1.96 / (3 * math.sqrt(hits))) ** 3
+        more = hits + 1
+        high = (1 - 1 / (9 * more) + 1.96 / (3 * math.sqrt(more))) ** 3 * more / hits
+        return len(chances), min(mean, 1.0), max(mean * low, 0.0), min(mean * high, 1.0)
+
+    def _kept(self, count: int, seed: int) -> Floats:
+        """Return the chances to be kept of those of so many walks that keep the bounds."""
+        walks = self.sample(count, seed, ways=False)
         inside = self._window.holds(walks.sums_WK.T)
-        logs = walks.logs_W[inside] - self._moments.log_total - self._support
-        return float(np.exp(logs).sum() / len(inside))
+        return np.exp(walks.logs_W[inside] - self._moments.log_total - self._support)
 
     def draw(self, generator: random.Random) -> dict[int, int]:
         """Return a walk that keeps the bounds, each as likely as any other: step to group.

@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The costs of ``micro`` in a place of their own."""
     monkeypatch.setattr(shipped, "_FOLDER", tmp_path / "shipped")
     monkeypatch.setattr(shipped, "_SEALS", tmp_path / "shipped" / "seals.json")
-    ship({"micro": MICRO})
+    ship({"micro": MICRO}, {})
     return tmp_path / "shipped"
 
 
@@ -133,7 +133,7 @@ def test_what_is_the_same_is_not_written_again(folder: Path) -> None:
     path = folder / "micro.npz.xz"
     path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes()), preset=0))
     before = path.read_bytes()
-    ship({"micro": MICRO})
+    ship({"micro": MICRO}, {})
     assert path.read_bytes() == before
     assert shipped_space("micro") is not None
 

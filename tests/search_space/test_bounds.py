@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from nas_explorer.search_space.beam import Beam
 from nas_explorer.search_space.best_sums import Best, front, reduced
+from nas_explorer.search_space.check import check
 from nas_explorer.search_space.choice_groups import BoundedSteps
 from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.guide import Guide, Stand
+from nas_explorer.search_space.moves import moves
 from nas_explorer.search_space.step_table import CostedStep, StepTable
 from nas_explorer.search_space.tilted import Tilted
 
@@ -82,7 +85,11 @@ BOUNDS = {
     "two and both sides": ["red in {0}..{1}", "blue<={0}"],
     "two of both sides": ["red in {0}..{1}", "blue in {0}..{1}"],
     "three": ["red<={0}", "blue>={0}", "green<={1}"],
+    "that exclude each other": ["red<={0}", "red>={1}"],
+    "that exclude each other and more": ["red<={0}", "red>={1}", "blue>={0}", "green<={0}"],
 }
+POSSIBLE = {name: texts for name, texts in BOUNDS.items() if "exclude" not in name}
+every_possible_bound = pytest.mark.parametrize("texts", POSSIBLE.values(), ids=list(POSSIBLE))
 every_bound = pytest.mark.parametrize("texts", BOUNDS.values(), ids=list(BOUNDS))
 
 
@@ -98,12 +105,13 @@ def test_with_enough_sums_all_that_is_feasible_is_offered(texts: list[str], seco
         for low in (8, 16, 22):
             constraints = parsed(texts, low)
             guide = Guide(table=table, constraints=constraints, cap=4096)
-            assert offered(guide) == kept(table, constraints)
             assert guide.empty == (not kept(table, constraints))
+            assert guide.empty or offered(guide) == kept(table, constraints)
+            assert bool(guide.share) == (not guide.empty)
 
 
 @pytest.mark.parametrize("second", [False, True])
-@every_bound
+@every_possible_bound
 def test_with_few_sums_only_what_is_feasible_is_offered(texts: list[str], second: bool) -> None:
     checked = 0
     for seed in range(6):
@@ -138,7 +146,7 @@ def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
 def test_the_share_is_estimated_without_bias(second: bool) -> None:
     """Within four standard errors, on average over the bounds within one and a half."""
     away: list[float] = []
-    for seed, texts in product(range(4), BOUNDS.values()):
+    for seed, texts in product(range(4), POSSIBLE.values()):
         table = chain(seed, second=second)
         constraints = parsed(texts, 18)
         steps = BoundedSteps(table, constraints)
@@ -178,14 +186,8 @@ def test_walks_that_are_kept_are_uniform(texts: list[str], second: bool) -> None
 
 def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
     """Of 10**12 walks of twelve choices those with two given sums, of which there are few."""
-    generator = np.random.default_rng(0)
-    tables = tuple(generator.integers(0, 1000, (10, 2)).astype(float) for _ in range(12))
-    steps = tuple(
-        CostedStep(table=number, times=1, nexts=np.array([number + 1]), second=False)
-        for number in range(12)
-    )
-    table = StepTable(metrics=("red", "blue"), tables=tables, steps=steps)
-    red, blue = sum(each[generator.integers(10)] for each in tables)
+    table, generator = large(2), np.random.default_rng(1)
+    red, blue = sum(each[generator.integers(10)] for each in table.tables)
     constraints = [Constraint(metric="red", low=red, high=red)]
     constraints.append(Constraint(metric="blue", low=blue, high=blue))
     bounded = BoundedSteps(table, constraints)
@@ -240,7 +242,7 @@ def test_a_range_of_first_sums_is_asked_as_one() -> None:
         assert each == inside.any()
 
 
-@every_bound
+@every_possible_bound
 def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str]) -> None:
     """Wide enough to forget nothing: each metric in turn, as small and as large as can be."""
     aimed = 0
@@ -259,3 +261,75 @@ def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str])
                 assert values[0] in greens
                 aimed += values[0] == best(greens)
     assert aimed > 12
+
+
+def test_what_is_told_to_move_helps_in_a_large_space() -> None:
+    """Fed back, each answer is feasible, though sums are thinned there."""
+    table = large(3)
+    low, high = table.extremes()
+    helped = 0
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        at = low + (high - low) * generator.uniform(0.1, 0.9, 3)
+        red, blue, green = (each.item() for each in at)
+        constraints = [
+            Constraint(metric="red", high=red),
+            Constraint(metric="blue", low=blue, high=1.001 * blue),
+            Constraint(metric="green", low=green),
+        ]
+        if Guide(table=table, constraints=constraints).empty:
+            for told in moves(table, constraints):
+                after = moved(constraints, told)
+                assert after != constraints
+                assert not Guide(table=table, constraints=after).empty, told
+                helped += 1
+    assert helped > 3
+
+
+def moved(constraints: list[Constraint], told: str) -> list[Constraint]:
+    """The constraints as they are told to become."""
+    for each in told.split(" and "):
+        old, new = re.fullmatch(r"(.*) must become (.*) or (?:more|less)", each).groups()
+        constraints = [Constraint.parse(new) if str(c) == old else c for c in constraints]
+    return constraints
+
+
+@pytest.mark.parametrize(
+    "texts", [["red<=4000", "red>=5000"], ["red<4000", "red>4000", "blue<=9000", "green>=9"]]
+)
+def test_bounds_that_exclude_each_other_are_told(texts: list[str]) -> None:
+    constraints = [Constraint.parse(each) for each in texts]
+    told = check(large(3), constraints)
+    assert told.share == 0 and told.proved and told.moves
+    for each in told.moves:
+        assert not Guide(table=large(3), constraints=moved(constraints, each)).empty
+
+
+def test_the_interval_of_a_share_covers_it() -> None:
+    """Of 40 bounds that few to many walks keep, at 95 % each: less than 33 is one in 10,000."""
+    table = large(3)
+    sums = table.sample(200_000, seed=9)
+    covered = 0
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        share = 10 ** generator.uniform(-3.5, -0.5)
+        middle, width = np.quantile(sums[:, 0], generator.uniform(0.2, 0.8)), sums[:, 0].std()
+        bounds = [Constraint(metric="red", low=middle, high=middle + 2.5 * share * width)]
+        bounds.append(Constraint(metric="blue", high=float(np.median(sums[:, 1]))))
+        guide = Guide(table=table, constraints=bounds)
+        true = BoundedSteps(table, bounds).window.holds(sums[:, :2].T).mean()
+        error = 2 * (true / len(sums)) ** 0.5
+        _, low, high = guide.share_range
+        covered += low - error <= true <= high + error
+    assert covered >= 33
+
+
+def large(metrics: int) -> StepTable:
+    """Twelve steps of ten choices."""
+    generator = np.random.default_rng(0)
+    tables = tuple(generator.integers(0, 1000, (10, metrics)).astype(float) for _ in range(12))
+    steps = tuple(
+        CostedStep(table=number, times=1, nexts=np.array([number + 1]), second=False)
+        for number in range(12)
+    )
+    return StepTable(metrics=METRICS[:metrics], tables=tables, steps=steps)
