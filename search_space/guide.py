@@ -252,10 +252,10 @@ class Guide:
                 found = Thinned(self._as_given, cap=few)
         if found.size < _FEW and len(self._found):
             found.add(self._found)
-        for count in _PIECES if not found.size else ():
+        for count in () if found.size or self._quick else _PIECES:
             joined = self._tilted.spliced(self._tilted.sample(count, seed=0), _JOINED)
             found.add(joined)
-            if len(joined) or self._quick:
+            if len(joined):
                 break
         return found
 

@@ -41,6 +41,9 @@ _LEAST = 1e-300
 _PAIRS = 1_000_000
 """Beginnings and ends of walks that are tried together at a step."""
 
+_JOINTS = 64
+"""Steps at which walks are joined: those that most come by."""
+
 _MATCHES = 8
 """Walks that are joined at a step: those of different steps differ more."""
 
@@ -202,11 +205,13 @@ class Tilted:
         inside = self._window.holds(walks.sums_WK.T)
         found = [walks.groups_WS[inside][:most]]
         spent_WK = np.zeros_like(walks.sums_WK)
+        come = (walks.groups_WS >= 0).sum(axis=0)
+        busiest = set(np.argsort(-come, kind="stable")[:_JOINTS].tolist())
         for number, groups in enumerate(self._groups):
             here = np.flatnonzero(walks.groups_WS[:, number] >= 0)
             if sum(map(len, found)) >= most:
                 break
-            if len(here) and not self._table.steps[number].second:
+            if number in busiest and not self._table.steps[number].second:
                 ends_WK = walks.sums_WK[here] - spent_WK[here]
                 first, last = self._matches(spent_WK[here], ends_WK)
                 taken = walks.groups_WS[here[last]]
