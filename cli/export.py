@@ -1,6 +1,8 @@
 """``nas export``."""
 
 import json
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ from .shared import Storage, StudyName, WorkError, shown, storage_url
 from .show import CandidateName, open_study
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from torch import Tensor
 
@@ -56,20 +58,21 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Write a candidate as a model file, checked against the network that was measured."""
-    from ..results.export.files import check_target
+    with _stopped_in_order():
+        from ..results.export.files import check_target
 
-    check_target(output)  # first: reading the study, and torch, take seconds
-    record = open_study(study, storage)
-    found = record.find(candidate)
-    proof, checks = export_candidate(
-        record,
-        found,
-        output,
-        untrained=untrained,
-        any_resolution=any_resolution,
-        licence=licence,
-        storage=storage,
-    )
+        check_target(output)  # first: reading the study, and torch, take seconds
+        record = open_study(study, storage)
+        found = record.find(candidate)
+        proof, checks = export_candidate(
+            record,
+            found,
+            output,
+            untrained=untrained,
+            any_resolution=any_resolution,
+            licence=licence,
+            storage=storage,
+        )
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB)")
     beside = output.with_name(f"{output.name}.safetensors")
     if output.suffix.lower() == ".py":
@@ -87,6 +90,22 @@ def export(
     if any_resolution:
         print(f"Sizes of images: {proof.sizes}")
     print(f"Time of an image: {proof.latency_ratio:.2f} times the network's in torch")
+
+
+@contextmanager
+def _stopped_in_order() -> "Generator[None]":
+    """Let SIGTERM do as Ctrl-C does: what is under way is removed, and one line says so."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise WorkError("interrupted; the model file was not written") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def export_candidate(

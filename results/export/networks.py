@@ -9,6 +9,7 @@ from torch import Tensor
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from ...search_space.network import Network
+from .base import first_line
 
 N = TypeVar("N", bound=Network)
 
@@ -36,10 +37,15 @@ def trained_network(
 
     Raises:
         InputError: If names, shapes or types are not exactly those of the network's state, or it
-            has tables beside it, made anew, that are too large.
+            is too large to be laid out, or has tables beside it, made anew, that are too large.
     """
-    with torch.device("meta"):
-        outline = kind(architecture)
+    try:
+        with torch.device("meta"):
+            outline = kind(architecture)
+    except (RuntimeError, OverflowError, TypeError) as error:  # torch's, of sizes beyond 64 bits
+        raise InputError(
+            f"a network must have tensors that can be laid out, but: {first_line(error)}"
+        ) from error
     state = outline.state_dict()
     _check_fit(state, weights)
     made = sum(each.nbytes for name, each in outline.named_buffers() if name not in state)

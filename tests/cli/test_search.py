@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
@@ -50,8 +51,26 @@ def spoil_the_weights(folder, digest):
     save_weights(path, spoilt, told)
 
 
+def stopped_while_it_proves(number, sent, folder, monkeypatch):
+    """Export, and have a signal come while a hidden file lies beside the others."""
+    from nas_explorer.results.export import export
+
+    before, handler = {*folder.iterdir()}, signal.getsignal(signal.SIGTERM)
+
+    def prove(*_):
+        assert any(path.name.startswith(".nas-") for path in folder.iterdir())
+        os.kill(os.getpid(), sent)
+        time.sleep(5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "prove", prove)
+        assert run(["export", number, "-o", "stopped.safetensors"]) == 1
+    assert {*folder.iterdir()} == before
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
 @pytest.mark.slow
-def test_from_search_to_file(folder, capsys):
+def test_from_search_to_file(folder, capsys, monkeypatch):
     assert run(search(3, "--workers", "1")) == 0
     shown = capsys.readouterr()
     assert "[3/3]" in shown.err
@@ -96,6 +115,9 @@ def test_from_search_to_file(folder, capsys):
     told = capsys.readouterr().out
     assert "Wrote model.py.safetensors (" in told and "Weights: untrained" in told
     assert "Accuracy: that of the search's weights, which this file does not hold" in told
+    for each in (signal.SIGTERM, signal.SIGINT):
+        stopped_while_it_proves(number, each, folder, monkeypatch)
+        assert capsys.readouterr() == ("", "nas: interrupted; the model file was not written\n")
     spoil_the_weights(folder, front[0]["digest"])
     assert run(["export", number, "-o", "spoilt.safetensors"]) == 1
     assert "must have its recorded accuracy, " in capsys.readouterr().err

@@ -263,6 +263,11 @@ def test_a_header_that_asks_for_more_than_the_file_has_takes_no_memory(tmp_path:
     save_weights(path, read_weights(path)[0], {**told(path), **make_header(wide, {})})
     with pytest.raises(InputError, match=r"must fit the architecture, but .* must be 500000"):
         load_model(path)
+    huge = replace(TINY, input=Shape(3, 1_000_000, 1_000_000))  # a matrix of places by places
+    save_weights(path, read_weights(path)[0], {**told(path), **make_header(huge, {})})
+    with pytest.raises(InputError, match="have tensors that can be laid out, but: ") as error:
+        load_model(path)
+    assert "\n" not in str(error.value)
     block = MetaFormerBlock(mixer=LevitAttention())  # makes a table of places by places
     stage = Stage(width=8, depth=1, blocks=(block,))
     large = replace(TINY, input=Shape(3, 4096, 4096), stages=(stage,))
