@@ -56,7 +56,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
-        return _fail(_with_value(usage(), sys.argv[1:] if arguments is None else arguments), 2)
+        message = usage()
+        if message.startswith("Usage:"):  # a command without one of its own: the help
+            print(message, file=sys.stderr)
+            return 2
+        return _fail(_with_value(message, sys.argv[1:] if arguments is None else arguments), 2)
     if result == _SIGINT:
         return _interrupted()
     return result if isinstance(result, int) else 0

@@ -210,5 +210,5 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         print(
             "Next: nas dashboard | nas report -o report.html | "
             f"nas show {best.number} | nas export {best.number} -o model.safetensors"
-            + (f" (each with --study {study.name})" if prepared.options.study else "")
+            f" (each with --study {study.name})"
         )

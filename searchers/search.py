@@ -242,18 +242,24 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
     except InputError as error:
         names = tuple(dict.fromkeys(each.metric for each in constraints))
         table = step_table(space.graph, names, additive_costs)
-        raise InputError(f"{error}; {'; or '.join(moves(table, constraints))}") from None
+        helps = "; or ".join(moves(table, constraints))
+        raise InputError(f"{error}; {helps}" if helps else str(error)) from None
 
 
 def parse_constraints(texts: tuple[str, ...]) -> tuple[Constraint, ...]:
     """Read constraints and check that their metrics exist.
 
     Raises:
-        InputError: If one cannot be read, or names an unknown metric.
+        InputError: If one cannot be read, names an unknown metric, or nothing can keep it.
     """
     constraints = tuple(Constraint.parse(text) for text in texts)
     for constraint in constraints:
-        metric(constraint.metric)
+        share = metric(constraint.metric).unit == "1"
+        if share and not (constraint.low <= 1 and constraint.high >= 0):
+            raise InputError(
+                f"{constraint.metric} must be bounded between 0 and 1 (0.9 is 90 %), "
+                f"but got {str(constraint)!r}"
+            )
     return constraints
 
 

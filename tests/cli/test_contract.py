@@ -75,6 +75,19 @@ def test_no_command_is_missing_here():
         (["search", "--constraint", "params less than 3"], "params<=2e6"),
         (["search", "--constraint", "parms<=3"], "did you mean 'params'"),
         (["search", "--constraint", "params<=3"], "params"),
+        (["search", "--constraint", "accuracy>=90"], "0.9 is 90 %"),
+        (
+            [
+                "space",
+                "check",
+                "micro",
+                "--constraint",
+                "params<=1e5",
+                "--constraint",
+                "params>2e5",
+            ],
+            "none does",
+        ),
         (["search", "--searcher", "magic"], "nsga2, random, tpe"),
         (["search", "--engine", "cloud"], "local, ray"),
         (["search", "--device", "tpu"], "auto, cpu, cuda"),
@@ -191,3 +204,9 @@ def test_an_interrupted_command_says_so(monkeypatch, capsys):
     monkeypatch.setattr("nas_explorer.search_space.zoo.zoo_entry", interrupt)
     assert run(["zoo"]) == 1
     assert "interrupted; what finished is kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["space"]])
+def test_without_a_command_the_help_is_shown_as_it_is(arguments, capsys):
+    assert run(arguments) == 2
+    assert "\n  " in capsys.readouterr().err
