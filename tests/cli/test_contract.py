@@ -76,18 +76,6 @@ def test_no_command_is_missing_here():
         (["search", "--constraint", "parms<=3"], "did you mean 'params'"),
         (["search", "--constraint", "params<=3"], "params"),
         (["search", "--constraint", "accuracy>=90"], "0.9 is 90 %"),
-        (
-            [
-                "space",
-                "check",
-                "micro",
-                "--constraint",
-                "params<=1e5",
-                "--constraint",
-                "params>2e5",
-            ],
-            "none does",
-        ),
         (["search", "--searcher", "magic"], "nsga2, random, tpe"),
         (["search", "--engine", "cloud"], "local, ray"),
         (["search", "--device", "tpu"], "auto, cpu, cuda"),
