@@ -4,7 +4,6 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,10 +11,9 @@ import torch
 from ...evaluators.base import METRICS, Measurement
 from ...search_space.architecture import Architecture
 from ..table import format_measurement
-from .header import MARK, VERSION
+from .header import VERSION
+from .ours import CARD_SIGN, MARK
 from .proof import Proof
-
-_SIGN = f"<!-- {MARK} "
 
 
 def json_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proof) -> bytes:
@@ -69,7 +67,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
         ),
         ("Environment", {"python": platform.python_version(), "torch": torch.__version__}),
     ]
-    lines = [f"{_SIGN}{VERSION} -->", f"# {architecture.outline()}"]
+    lines = [f"{CARD_SIGN}{VERSION} -->", f"# {architecture.outline()}"]
     for title, values in sections:
         lines += ["", f"## {title}", ""]
         lines += [f"- {key}: {_text(value)}" for key, value in values.items()] or ["- not stated"]
@@ -105,17 +103,6 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
             texts.append("not recounted: the file has operations without a formula")
         told[what] = ", ".join(texts)
     return told
-
-
-def is_card(path: Path) -> bool:
-    """Return whether a file is a card that may be replaced."""
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".md":
-            return data.startswith(_SIGN.encode())
-        return MARK in json.loads(data)
-    except (OSError, ValueError, TypeError):
-        return False
 
 
 def _mapping(facts: Mapping[str, Any], name: str) -> dict[str, Any]:

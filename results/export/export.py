@@ -1,6 +1,6 @@
 """From an architecture to a model file, with the proof that it reproduces the network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,12 @@ from torch import Tensor
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import ExportError, ModelFormat
-from .card import is_card, json_card, model_card, recorded_count
+from .card import json_card, model_card, recorded_count
 from .files import check_target, replacing
 from .header import make_header
 from .networks import fresh_network, trained_network
 from .onnx_file import OnnxFile
+from .ours import targets
 from .proof import Proof, prove
 from .pt2_file import Pt2File
 from .python_file import PythonFile
@@ -41,8 +42,8 @@ def export_model(
     """Write a network as a model file; the ending decides the format.
 
     The file is read back and compared before it takes its place; a file already there is
-    replaced, and stays as it is where something fails. A model card is written beside it, and
-    with the weights a ``.json`` file that says what they belong to.
+    replaced if an export wrote it, and stays as it is where something fails. A model card is
+    written beside it, and with the weights a ``.json`` file that says what they belong to.
 
     Args:
         architecture: The network.
@@ -61,18 +62,17 @@ def export_model(
         How the file compares with the network.
 
     Raises:
-        InputError: If the ending is unknown, the file cannot be written there, the format cannot
-            hold the architecture, or the weights do not fit it.
+        InputError: If the ending is unknown, the file cannot be written there, a file that is not
+            of an export would be replaced, the format cannot hold the architecture, or the weights
+            do not fit it.
         ExportError: If what was written does not reproduce the network; no file is left.
     """
     path = Path(path)
     check_target(path)
     chosen = FORMATS[path.suffix.lower()]
     model_format = chosen(any_resolution=any_resolution and chosen.folded)
-    cards = [path.with_name(f"{path.name}.md")]
-    if path.suffix.lower() == ".safetensors":
-        cards.append(path.with_suffix(".json"))
-    _check(architecture, model_format, cards)
+    if reason := model_format.refuses(architecture):
+        raise InputError(reason)
     if weights is None:
         network = fresh_network(architecture, seed)
         facts = {**metadata, "training": "untrained", "seed": seed}
@@ -91,18 +91,7 @@ def export_model(
                 f"{proof.parameters:,}"
             )
         texts = {".md": model_card, ".json": json_card}
+        cards = [each for each in targets(path) if each.suffix in texts]
         with replacing({card: texts[card.suffix](architecture, facts, proof) for card in cards}):
             pass
     return proof
-
-
-def _check(architecture: Architecture, model_format: ModelFormat, cards: Sequence[Path]) -> None:
-    """Refuse what cannot be done, before anything takes time."""
-    if reason := model_format.refuses(architecture):
-        raise InputError(reason)
-    for card in cards:
-        if card.exists() and not is_card(card):
-            raise InputError(
-                f"the {card.suffix} file beside a model file must be one of ours to be replaced, "
-                f"but {str(card)!r} is not"
-            )

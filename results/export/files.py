@@ -7,20 +7,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...search_space.errors import InputError, unknown_name
+from .ours import check_ours
 
 ENDINGS = (".safetensors", ".onnx", ".pt2", ".py")
 """How the name of a model file may end; it decides the format."""
 
 
 def check_target(path: Path) -> None:
-    """Check that a model file can be written at ``path``: its ending, its folder.
+    """Check that a model file can be written at ``path``: its ending, its folder, what is there.
 
     Raises:
-        InputError: If the ending is unknown, or no file can be made there.
+        InputError: If the ending is unknown, no file can be made there, or one that is not of an
+            export would be replaced.
     """
     check_place(path)
     if path.suffix.lower() not in ENDINGS:
         raise unknown_name("the ending of a model file", path.suffix.lower(), ENDINGS)
+    check_ours(path)
     trial = path.with_name(_hidden_name())
     with _one_line(path):
         trial.touch(exist_ok=False)

@@ -6,12 +6,10 @@ from typing import Any, cast
 
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
+from .ours import MARK
 
 VERSION = "2"
 """Version of the header."""
-
-MARK = "nas_explorer"
-"""The key that makes a header ours; its value is the version."""
 
 
 def make_header(architecture: Architecture, metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,8 @@ from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import first_line
 from .files import replacing
-from .header import MARK, make_header
+from .header import make_header
+from .ours import MARK
 
 _log = logging.getLogger(__name__)
 

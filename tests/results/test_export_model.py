@@ -11,6 +11,7 @@ import nas_explorer.results
 import pytest
 import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
+from nas_explorer.results.export.export import FORMATS
 from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.proof import count_macs, prove
@@ -147,11 +148,27 @@ def test_a_card_of_an_earlier_version_is_replaced(tmp_path: Path) -> None:
     assert "## Scores" in (tmp_path / "net.safetensors.md").read_text()
 
 
-def test_another_json_file_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text('{"name": "something else"}')
-    with pytest.raises(InputError, match=r"must be one of ours to be replaced, but .*package"):
-        export(tmp_path / "package.safetensors")
-    assert names(tmp_path) == ["package.json"]
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [*FORMATS])
+def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"net{ending}"
+    export(path)
+    export(path, metadata={"study": "second"})
+    contents = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    assert len(contents) == (2 if ending in (".onnx", ".pt2") else 3)
+    save_file({"other": torch.zeros(2)}, tmp_path / "other")
+    others = [
+        *(b"", b"import nas_explorer\n", b'{"name": "nas_explorer"}', b"[1]", b'"nas_explorer"'),
+        (tmp_path / "other").read_bytes(),
+    ]
+    for each, ours in contents.items():
+        for other in others:
+            each.write_bytes(other)
+            with pytest.raises(InputError, match=r"written by nas-explorer to be .* but '.*net\."):
+                export(path)
+            assert each.read_bytes() == other
+        each.write_bytes(ours)
+    export(path)
 
 
 @pytest.mark.parametrize(

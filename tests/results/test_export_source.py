@@ -21,7 +21,6 @@ from nas_explorer.results.export.python_file import PythonFile, python_source
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import Block, Component, Downsampling, Head, Stem, field_kinds
 from nas_explorer.search_space.blocks import ConvNeXtBlock, MetaFormerBlock
-from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.attention import Attention
 from nas_explorer.search_space.mixers.convolution import SeparableConv
@@ -289,13 +288,6 @@ def test_a_program_of_other_weights_or_none_is_refused(tmp_path: Path) -> None:
         archive.writestr("nothing", "")
     with pytest.raises(ExportError, match="the program must load, but: "):
         prove(network, path, Pt2File())
-
-
-def test_a_card_of_others_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "net.py.md").write_text("# My notes")
-    with pytest.raises(InputError, match=r"must be one of ours to be replaced, but .*net\.py\.md"):
-        export(tmp_path / "net.py")
-    assert names(tmp_path) == ["net.py.md"]
 
 
 def test_the_card_tells_what_a_person_should_know(tmp_path: Path) -> None:
