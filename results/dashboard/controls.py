@@ -106,6 +106,8 @@ def axes_controls(source: Source, snapshot: Snapshot, view: View) -> Markup:
     extras = [("intervals", "intervals"), ("infeasible", "not complete"), ("zoo", "zoo")]
     if source.has_published:
         extras.append(("timm", "timm's results"))
+    if {"zoo", "timm"} & set(view.extras):
+        extras.append(("far", "far networks"))
     return joined(
         (
             menu("x", "x axis", metrics, view.x, drops="scales"),

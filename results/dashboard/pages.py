@@ -18,6 +18,7 @@ from .filters import Filter, kept
 from .markup import joined, link, tag
 from .parallel import Axis, make_axes, parallel
 from .progress import progress
+from .reach import beyond_note
 from .scatter import scatter
 from .scene import Scene, scene, without_note
 from .source import Snapshot, Source, once_a_version
@@ -180,13 +181,16 @@ def _scatter(at: Sight) -> go.Figure:
 
 
 def _scatter_note(at: Sight) -> Markup:
-    view, drawn = at.view, at.scene
+    view, drawn, columns = at.view, at.scene, at.snapshot.columns
     total = len(drawn.shown) + len(drawn.context)
-    return joined(
+    sentences = (
         f"{len(drawn.shown):,} of {total:,} complete candidates kept, {len(drawn.front):,} on the "
-        f"front of {view.x} and {view.y}. Drag to select; what is selected filters everything. "
-        + without_note(view, drawn)
+        f"front of {view.x} and {view.y}.",
+        "Drag to select; what is selected filters everything.",
+        without_note(view, drawn),
+        beyond_note(view, columns, at.source.references(view.extras)),
     )
+    return joined(" ".join(filter(None, sentences)))
 
 
 FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {

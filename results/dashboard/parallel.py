@@ -29,6 +29,7 @@ from .view import View
 MOST = 1_000
 """Lines that are drawn of those kept; of more candidates so many from all along the study."""
 _CONTEXT = 300  # lines of those filtered out
+_DENSE = 300  # from so many lines on they are paler
 _DECISIONS = 8
 _SPREAD = 0.3
 _SIZE = (1200, 400)  # pixels of the picture
@@ -133,15 +134,16 @@ def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
     complete, mask = columns.comparable(metrics), kept(view.filters, columns)
     row = None if view.candidate is None else columns.row(view.candidate)
     chosen = row is not None and complete[row]
+    opacity = 1.0 if (complete & mask).sum() < _DENSE else 0.6  # the texts lie over the lines
     figure = new_figure(
         # Where only the picture and the boxes differ, the browser draws no more than these.
         datarevision=f"{chosen and row} {[astuple(axis) for axis in axes]}",
         selectionrevision=" ".join(each.to_text() for each in view.filters),
-        images=[_image(_picture(columns, axes, complete, mask, metrics[0]), len(axes))]
+        images=[_image(_picture(columns, axes, complete, mask, metrics[0]), len(axes), opacity)]
         if complete.any()
         else [],
         shapes=[box for each in view.filters for box in _outlines(axes, each)],
-        margin={"l": 56, "r": 72, "t": 96, "b": 16},
+        margin={"l": _room(axes[0]), "r": 72, "t": 96, "b": 16},
         dragmode="select",
         hovermode=False,
         showlegend=False,
@@ -167,7 +169,7 @@ def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
     return figure
 
 
-def _image(source: str, axes: int) -> dict[str, Any]:
+def _image(source: str, axes: int, opacity: float) -> dict[str, Any]:
     """Return a picture that lies below so many axes."""
     return {
         "source": source,
@@ -179,7 +181,13 @@ def _image(source: str, axes: int) -> dict[str, Any]:
         "sizey": 1,
         "sizing": "stretch",
         "layer": "below",
+        "opacity": opacity,
     }
+
+
+def _room(axis: Axis) -> int:
+    """Return the pixels that the texts left of the first axis need."""
+    return max(56, 7 * max(len(text) for _, text in axis.ticks))
 
 
 def _some(mask: Mask, most: int) -> NDArray[np.intp]:

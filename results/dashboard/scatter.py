@@ -13,6 +13,7 @@ from ..columns import Answers, Columns, Numbers
 from ..front import Mask
 from ..plots import BLUE, COLOURS, VERMILLION, axis_title, log_tick, tick_format
 from .filters import Between, Inside
+from .reach import axis_range
 from .references import Reference
 from .scene import Rows, Scene, dominating
 from .theme import GREY, SCALE, new_figure, said
@@ -45,8 +46,8 @@ def scatter(
     """Return the scatter of the two metrics that the view names."""
     scales = view.scales or ()
     figure = new_figure(
-        xaxis=_axis(view.x, "x" in scales, columns, references),
-        yaxis=_axis(view.y, "y" in scales, columns, references),
+        xaxis=_axis("x", view, columns, references),
+        yaxis=_axis("y", view, columns, references),
         dragmode="select",
         clickmode="event",
         hovermode="closest",
@@ -91,18 +92,24 @@ def _lacks(reference: Reference, view: View) -> str | None:
 
 
 def _axis(
-    name: str, logarithmic: bool, columns: Columns, references: Sequence[Reference]
+    axis: str, view: View, columns: Columns, references: Sequence[Reference]
 ) -> dict[str, Any]:
+    name, logarithmic = getattr(view, axis), axis in (view.scales or ())
     known = columns.value(name)
     known = known[known > 0]
     ends = [known.min(), known.max()] if len(known) else []
-    ends += [each.values[name] for each in references if name in each.values]
+    reach = axis_range(axis, view, columns, references)
+    if logarithmic and reach:
+        ends = [10**end for end in reach]
+    else:
+        ends += [each.values[name] for each in references if name in each.values]
     return {
         "title": {"text": axis_title(name)},
         "type": "log" if logarithmic else "linear",
         "dtick": log_tick(ends) if logarithmic else None,
         "tickformat": tick_format(name),
         "automargin": True,
+        "range": reach,
     }
 
 

@@ -10,7 +10,7 @@ from ...search_space.errors import InputError
 from .filters import Filter, read_filter
 
 Page = Literal["explore", "candidate", "matters", "compare"]
-Extra = Literal["intervals", "infeasible", "zoo", "timm"]
+Extra = Literal["intervals", "infeasible", "zoo", "timm", "far"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept,
 from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
 from nas_explorer.results.dashboard.parallel import heights, make_axes, read_box
+from nas_explorer.results.dashboard.reach import near_range
 from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.scatter import scatter
 from nas_explorer.results.dashboard.scene import scene
@@ -517,6 +518,39 @@ def test_published_networks_are_drawn_beside_the_candidates(reader):
         e for e in FIGURES["explore"]["scatter"](reader.read(query)).data if "zoo" in e.name
     ]
     assert len(stars.x) > 50 and min(stars.x) > 1e6
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "logarithmic", "ends"),
+    [
+        ([1e4, 1e6], [1e5, 9e6], True, None),
+        # 4 to 6, a decade is near: up to 7, where 5e6 is and 1e8 is not; 6 % more at each end.
+        ([1e4, 1e6], [5e6, 1e8], True, (4 - 0.162, 6.699 + 0.162)),
+        ([1e5], [1e9], True, (4.5, 5.5)),
+        ([0.5, 0.7], [0.9, 0.95], False, None),
+        ([1.0, 3.0], [4.0, 40.0], False, (1 - 0.18, 4.18)),
+        ([], [1.0], True, None),
+        ([np.nan, 0.0], [1.0], True, None),
+        ([1e4], [], True, None),
+    ],
+)
+def test_axes_reach_over_the_study_and_what_is_near(own, others, logarithmic, ends):
+    found = near_range(np.array(own), np.array(others), logarithmic=logarithmic)
+    assert found == (ends and pytest.approx(ends, abs=1e-3))
+
+
+def test_published_networks_beyond_are_counted(reader):
+    known = sum("macs" in each.values for each in reader.read("").source.references(("zoo",)))
+    for query, beyond in (
+        *(("?extras=zoo", True), ("?extras=zoo&scales=", True)),
+        *(("?", False), ("?extras=zoo,far", False)),
+    ):
+        at = reader.read(query)
+        layout = FIGURES["explore"]["scatter"](at).layout
+        told = f"filters everything. {known} published networks lie beyond"
+        assert (told in TEXTS["explore"]["scatter-note"](at)) == beyond
+        assert (layout.xaxis.range is not None) == beyond and layout.yaxis.range is None
+        assert ('value="far"' in TEXTS["explore"]["controls"](at)) == ("zoo" in query)
 
 
 @pytest.mark.parametrize("text", ["", "name,top1\na,1\n", "model,x\na,1\n", "model,top1\na,high\n"])

@@ -1,0 +1,66 @@
+"""How far the axes of the scatter reach: over the study, and the published networks near it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..columns import Columns, Numbers
+from .references import Reference
+from .view import View
+
+_NEAR = 0.5  # of the study's own extent, beyond its ends
+_EDGE = 0.06
+
+
+def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[float, float] | None:
+    """Return the ends of an axis, as plotly has them; none where all fit, so that it may choose.
+
+    Args:
+        own: Values of the study; what is not finite, or not above zero on a logarithmic axis,
+            is not drawn.
+        others: Values of published networks.
+        logarithmic: Whether the ends are logarithms to base ten. Then a decade counts as near.
+    """
+    if logarithmic:
+        own, others = (np.log10(each[each > 0]) for each in (own, others))
+    own = own[np.isfinite(own)]
+    if not len(own):
+        return None
+    low, high = own.min(), own.max()
+    near = max(_NEAR * (high - low), 1.0 if logarithmic else _NEAR * abs(high))
+    mask = (others >= low - near) & (others <= high + near)
+    if mask.all():
+        return None
+    seen = np.concatenate([own, others[mask]])
+    low, high = float(seen.min()), float(seen.max())
+    edge = _EDGE * (high - low) or near / 2
+    return low - edge, high + edge
+
+
+def axis_range(
+    axis: str, view: View, columns: Columns, references: Sequence[Reference]
+) -> tuple[float, float] | None:
+    """Return the ends of an axis, ``x`` or ``y``; see ``near_range``."""
+    if "far" in view.extras:
+        return None
+    name = getattr(view, axis)
+    others = np.array([each.values[name] for each in references if name in each.values])
+    return near_range(columns.value(name), others, logarithmic=axis in (view.scales or ()))
+
+
+def beyond_note(view: View, columns: Columns, references: Sequence[Reference]) -> str:
+    """Return how many published networks lie beyond the axes, and how they are seen."""
+    outside = set[int]()
+    for axis, name in (("x", view.x), ("y", view.y)):
+        ends = axis_range(axis, view, columns, references)
+        if ends is None:
+            continue
+        low, high = (10**end for end in ends) if axis in (view.scales or ()) else ends
+        outside |= {
+            place
+            for place, each in enumerate(references)
+            if name in each.values and not low <= each.values[name] <= high
+        }
+    if not outside:
+        return ""
+    return f"{len(outside):,} published networks lie beyond: tick far networks to see them."
