@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ..results.study import Study
 
 
+_CONDITIONS = ("device_name", "device", "batch", "threads", "runtime", "dtype", "torch")
+"""What a card tells of a latency's provenance."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("export")(export)
@@ -175,10 +179,14 @@ def export_candidate(
 
 
 def _told(measurement: "Measurement") -> dict[str, Any]:
-    """Return a measurement for the file: value, unit, interval."""
+    """Return a measurement for the file: value, unit, interval, on what it was timed."""
     told = measurement.to_json()
-    form = told.pop("provenance").get("training_form")
-    return told if form is None else {**told, "training_form": form}
+    provenance = told.pop("provenance")
+    if "training_form" in provenance:
+        told["training_form"] = provenance["training_form"]
+    if measurement.metric == "latency":
+        told["conditions"] = {key: provenance[key] for key in _CONDITIONS if key in provenance}
+    return told
 
 
 def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:

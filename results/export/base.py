@@ -70,6 +70,10 @@ class ModelFormat(ABC):
         """Return why it cannot hold ``architecture`` (the rule, then the values), or none."""
         return None
 
+    def environment(self) -> dict[str, str]:
+        """Return what a file is written and checked with, beside torch: name to version."""
+        return {}
+
     @abstractmethod
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Return the file's contents: the network as it is in eval mode, and the header.

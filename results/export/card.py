@@ -3,7 +3,8 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -16,25 +17,45 @@ from .ours import CARD_SIGN, MARK
 from .proof import Proof
 
 
-def json_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proof) -> bytes:
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a card tells of an export."""
+
+    architecture: Architecture
+    """The network."""
+    facts: Mapping[str, Any]
+    """What the file tells of itself."""
+    proof: Proof
+    """How it compares with the network."""
+    files: Mapping[str, str]
+    """SHA-256 of the files, by name."""
+    environment: Mapping[str, str]
+    """Versions of what wrote and checked them, beside Python, torch and this package."""
+
+
+def json_card(told: Told) -> bytes:
     """Return the architecture, the facts of the header and the proof as JSON."""
+    architecture = told.architecture
     content = {
         MARK: VERSION,
         "digest": architecture.digest,
         "summary": architecture.summary(),
-        "metadata": dict(facts),
-        "proof": asdict(proof),
+        "metadata": dict(told.facts),
+        "proof": asdict(told.proof),
+        "sha256": dict(told.files),
+        "environment": _environment(told),
         "architecture": architecture.canonical.to_json(),
     }
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proof) -> bytes:
+def model_card(told: Told) -> bytes:
     """Return what a person should know of a model file, as Markdown.
 
     After Mitchell et al., Model Cards for Model Reporting, 2019, as far as a search can tell: what
     the network is, its data, its scores, where it comes from.
     """
+    architecture, facts, proof = told.architecture, told.facts, told.proof
     real = f"{proof.real} images of the data" if proof.real else "random images"
     training = _mapping(facts, "training")
     sections: list[tuple[str, Mapping[str, Any]]] = [
@@ -57,6 +78,7 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
             {
                 "format": proof.format,
                 "bytes": proof.size,
+                **{f"SHA-256 of {name}": each for name, each in told.files.items()},
                 "sizes of images": proof.sizes,
                 **recounted(facts, proof),
                 "largest difference of a score": f"{proof.absolute:.3g}",
@@ -65,13 +87,22 @@ def model_card(architecture: Architecture, facts: Mapping[str, Any], proof: Proo
                 "time of an image": f"{proof.latency_ratio:.2f} times the network's in torch",
             },
         ),
-        ("Environment", {"python": platform.python_version(), "torch": torch.__version__}),
+        ("Environment", _environment(told)),
     ]
     lines = [f"{CARD_SIGN}{VERSION} -->", f"# {architecture.outline()}"]
     for title, values in sections:
         lines += ["", f"## {title}", ""]
         lines += [f"- {key}: {_text(value)}" for key, value in values.items()] or ["- not stated"]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _environment(told: Told) -> dict[str, str]:
+    return {
+        "nas-explorer": version("nas-explorer"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        **told.environment,
+    }
 
 
 def recorded_count(facts: Mapping[str, Any], name: str, *, folded: bool) -> int | None:
@@ -127,7 +158,8 @@ def _score(name: str, given: Any) -> Any:
     if METRICS[name].tier == "exact":
         return f"{found.value:,}{unit}"
     interval = "" if found.low is None else " (95 % interval)"
-    return f"{format_measurement(found)}{interval}"
+    conditions = "".join(f", {key} {each}" for key, each in _mapping(given, "conditions").items())
+    return f"{format_measurement(found)}{interval}{conditions}"
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,7 @@
 """From an architecture to a model file, with the proof that it reproduces the network."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import ExportError, ModelFormat
-from .card import json_card, model_card, recorded_count
+from .card import Told, json_card, model_card, recorded_count
 from .files import check_target, replacing
 from .header import make_header
 from .networks import fresh_network, trained_network
@@ -92,6 +93,13 @@ def export_model(
             )
         texts = {".md": model_card, ".json": json_card}
         cards = [each for each in targets(path) if each.suffix in texts]
-        with replacing({card: texts[card.suffix](architecture, facts, proof) for card in cards}):
+        told = Told(
+            architecture=architecture,
+            facts=facts,
+            proof=proof,
+            files={each.name: sha256(data).hexdigest() for each, data in contents.items()},
+            environment=model_format.environment(),
+        )
+        with replacing({card: texts[card.suffix](told) for card in cards}):
             pass
     return proof

@@ -46,6 +46,12 @@ class OnnxFile(ModelFormat):
                 return f"a {component.kind} must be exportable to ONNX, but {component.name} is not"
         return bound_mixer(architecture) if self.any_resolution else None
 
+    def environment(self) -> dict[str, str]:
+        """Return the version of the operators and that of ONNX Runtime."""
+        from onnxruntime import __version__
+
+        return {"ONNX opset": str(OPSET), "ONNX Runtime": __version__}
+
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Trace the network and return the file's contents."""
         from onnx.helper import set_model_props

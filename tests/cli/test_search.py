@@ -110,6 +110,9 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     assert re.search(r"\n- accuracy: [\d.]+ % \[[\d.]+, [\d.]+\] \(95 % interval\)\n", card)
     assert re.search(r"\n- macs: [\d,]+ MAC\n", card)
     told = json.loads((folder / "model.json").read_text())["metadata"]["measurements"]["latency"]
+    device, timed = told["conditions"]["device_name"], told["conditions"]
+    assert {"batch", "threads", "runtime", "torch"} <= timed.keys()
+    assert f" (95 % interval), device_name {device}, device cpu, batch {timed['batch']}" in card
     assert told["unit"] == "ms" and told["low"] <= told["value"] <= told["high"]
     assert run(["export", number, "-o", "model.py", "--untrained"]) == 0
     told = capsys.readouterr().out

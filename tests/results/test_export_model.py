@@ -1,9 +1,11 @@
 """Export to safetensors, loading back, and what is refused."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,6 +122,9 @@ def test_a_card_lies_beside_it(tmp_path: Path) -> None:
     assert card["digest"] == TINY.digest
     assert card["metadata"]["study"] == "first"
     assert Proof(**card["proof"]) == proof
+    sha256 = hashlib.sha256((tmp_path / "net.safetensors").read_bytes()).hexdigest()
+    assert card["sha256"] == {"net.safetensors": sha256}
+    assert card["environment"]["nas-explorer"] == version("nas-explorer")
     assert names(tmp_path) == ["net.json", "net.safetensors", "net.safetensors.md"]
 
 

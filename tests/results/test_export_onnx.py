@@ -106,6 +106,8 @@ def test_the_file_says_what_it_is_and_nothing_of_this_machine(exported: Exported
     assert header["digest"] == SMALL.digest
     assert json.loads(header["metadata"]) == {"training": "5 epochs"}
     assert ".py" not in str(model)
+    card = exported.path.with_name("small.onnx.md").read_text()
+    assert f"- ONNX opset: 20\n- ONNX Runtime: {onnxruntime.__version__}\n" in card
     assert sorted(each.name for each in exported.path.parent.iterdir()) == [
         "small.onnx",
         "small.onnx.md",

@@ -1,5 +1,6 @@
 """Export to source and to torch.export: every component, and what is refused."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -308,6 +309,9 @@ def test_the_card_tells_what_a_person_should_know(tmp_path: Path) -> None:
     ):
         assert line in card
     assert "- licence: CC BY 4.0 # not a heading" in card
+    for name in ("net.py", "net.py.safetensors"):
+        sha256 = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        assert f"- SHA-256 of {name}: {sha256}\n" in card
 
 
 def test_python_files_are_proved_by_running_them(tmp_path: Path) -> None:
