@@ -359,18 +359,23 @@ def report(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the figures as SVG and PNG too."),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STUDY", help="A study to compare it with; repeatable."),
+    ] = None,
     study: StudyName = None,
     storage: Storage = None,
 ) -> None:
     """Write the study as one HTML file that opens without a network."""
-    from ..results.report import write_report
+    from ..results.report import make_report, write_report
     from ..results.report_files import write_candidates, write_figures
 
     record = open_study(study, storage)
-    write_report(record, output)
+    drawn = make_report(record, [open_study(name, storage) for name in compare or ()])
+    write_report(drawn, output)
     print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
     if csv is not None:
         write_candidates(record, csv)
         print(f"Wrote {csv}")
     if figures is not None:
-        print(f"Wrote {len(write_figures(record, figures))} files in {figures}")
+        print(f"Wrote {len(write_figures(drawn, figures))} files in {figures}")

@@ -4,12 +4,9 @@ import base64
 import hashlib
 import json
 import math
-import platform
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +15,8 @@ from plotly.offline import get_plotlyjs
 
 from ..evaluators.base import metric
 from .candidate import Candidate
-from .front import best, comparable, is_count, pareto_front, superlative
+from .dashboard.source import Snapshot
+from .front import comparable, is_count, pareto_front
 from .plots import (
     axis_title,
     best_so_far,
@@ -27,58 +25,128 @@ from .plots import (
     learning_curves,
     parallel_coordinates,
 )
-from .provenance import told
-from .report_networks import network_graphs, networks_section, spread
+from .report_choice import Choices, choices_json, place
+from .report_compare import compare_choices, compare_figures, compare_section, snapshots
+from .report_matters import matters_choices, matters_section
+from .report_networks import network_choices, networks_section, spread
 from .report_page import SCRIPT, STYLE
+from .report_sections import (
+    ALL,
+    PAIRS,
+    failures_section,
+    front_section,
+    has_pairs,
+    provenance_section,
+    settings_section,
+    summary_section,
+)
 from .study import Study
-from .table import format_measurement, format_value, metrics_of, write_atomically
+from .table import format_value, metrics_of, write_atomically
 
 _CURVES = 20
-_SAMPLES = 20
 
 
-def write_report(study: Study, path: Path) -> None:
-    """Write the report of a study.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """What a report shows."""
 
-    The file holds its scripts, data and styles itself, and forbids the browser any request.
+    study: Study
+    """What is reported."""
+    candidates: Sequence[Candidate]
+    """Its candidates."""
+    front: Sequence[Candidate]
+    """Those on the front, the best of the first objective first."""
+    studies: Sequence[Snapshot]
+    """The study as columns, and those that it is compared with."""
+    figures: Mapping[str, tuple[go.Figure, str]]
+    """Figures by their places, each with its description in words."""
+    matters: Choices
+    """What matters."""
+    networks: Choices
+    """Networks of the front."""
+    compared: Choices
+    """The study beside others."""
+
+    @property
+    def choices(self) -> Choices:
+        """All menus."""
+        return {**self.networks, **self.matters, **self.compared}
+
+
+def make_report(study: Study, compare: Sequence[Study] = ()) -> Report:
+    """Draw what a report shows.
 
     Args:
         study: What is reported, as far as it has come.
-        path: The HTML file; written whole or not at all.
+        compare: Studies that it is compared with.
 
     Raises:
-        InputError: If the file cannot be written, or the storage not be read.
+        InputError: If the storage cannot be read, or a study is compared with itself.
     """
-    write_atomically(path, report_html(study))
-
-
-def report_html(study: Study) -> str:
-    """Return the report of a study as HTML."""
+    studies = snapshots(study, compare)
     candidates = study.candidates()
     objectives = study.settings.objectives
     front = pareto_front(candidates, objectives)
     rising = study.settings.directions[0] == "minimize"
     front.sort(key=lambda each: each.value(objectives[0]) or 0, reverse=not rising)
-    figures = report_figures(candidates, objectives, front)
+    return Report(
+        study=study,
+        candidates=candidates,
+        front=front,
+        studies=studies,
+        figures={**report_figures(candidates, objectives, front), **compare_figures(studies)},
+        matters=matters_choices(studies[0]),
+        networks=network_choices(front),
+        compared=compare_choices(studies),
+    )
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write a report.
+
+    The file holds its scripts, data and styles itself, and forbids the browser any request.
+
+    Args:
+        report: What ``make_report`` gave.
+        path: The HTML file; written whole or not at all.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    write_atomically(path, report_html(report))
+
+
+def report_html(report: Report) -> str:
+    """Return a report as HTML."""
+    study, candidates, front = report.study, report.candidates, report.front
+    objectives, figures = study.settings.objectives, report.figures
+    compared = compare_section(report.studies, report.compared)
+    compared += _plots(figures, ("growth", "growth-time", "fronts"))
     sections = [
-        ("summary", "Summary", _summary(candidates, objectives, front)),
-        ("front", "Pareto front", _front(front, objectives)),
-        ("pairs", "Any two metrics", _PAIRS if len(metrics_of(candidates)) > 1 else ""),
+        ("summary", "Summary", summary_section(candidates, objectives, front)),
+        ("front", "Pareto front", front_section(candidates, objectives, front)),
+        ("pairs", "Any two metrics", PAIRS if has_pairs(candidates) else ""),
         ("progress", "Progress", _plots(figures, ("hypervolume", "best"))),
         ("curves", "Learning curves of the front", _plots(figures, ("curves",))),
-        ("networks", "Networks of the front", networks_section(front)),
+        ("networks", "Networks of the front", networks_section(front, report.networks)),
+        (
+            "matters",
+            "What matters",
+            matters_section(report.studies[0], report.matters) if candidates else "",
+        ),
         ("decisions", "Decisions and metrics", _plots(figures, ("parallel",))),
-        ("candidates", "All candidates", _ALL if candidates else ""),
-        ("failures", "Not complete", _failures(candidates)),
-        ("settings", "Settings", _settings(study)),
-        ("provenance", "Provenance", _provenance(candidates)),
+        ("compare", "Compared with other studies", compared),
+        ("candidates", "All candidates", ALL if candidates else ""),
+        ("failures", "Not complete", failures_section(candidates)),
+        ("settings", "Settings", settings_section(study)),
+        ("provenance", "Provenance", provenance_section(candidates)),
     ]
     data = {
         "objectives": objectives,
         "metrics": [_metric_data(name) for name in metrics_of(candidates)],
         "candidates": _columns(candidates, front),
         "figures": {name: figure.to_plotly_json() for name, (figure, _) in figures.items()},
-        "graphs": network_graphs(front),
+        "choices": choices_json(report.choices),
     }
     return _page(f"Study {study.name}", sections, data)
 
@@ -134,20 +202,6 @@ def _finite(data: object) -> object:
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     return data
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> str:
-    """Return a table of cells that are HTML already; the header names their class too."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
-    lines = [
-        "".join(f'<td class="{name}">{cell}</td>' for name, cell in zip(header, row, strict=True))
-        for row in rows
-    ]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 # Its data ---------------------------------------------------------------------------------
@@ -220,151 +274,7 @@ def report_figures(
 
 def _plots(figures: Mapping[str, tuple[go.Figure, str]], names: Sequence[str]) -> str:
     return "".join(
-        f'<figure><div class="scroll"><div id="plot-{name}" class="plot" role="img" '
-        f'aria-label="{escape(figures[name][1])}"></div></div>'
-        f"<figcaption>{escape(figures[name][1])}.</figcaption></figure>"
+        place(name, figures[name][1], f"{escape(figures[name][1])}.")
         for name in names
         if name in figures
     )
-
-
-# Its sections -----------------------------------------------------------------------------
-
-_PAIRS = """
-<div class="controls">
-<label>x axis <select id="x"></select></label>
-<label><input type="checkbox" id="x-log"> logarithmic</label>
-<label>y axis <select id="y"></select></label>
-<label><input type="checkbox" id="y-log"> logarithmic</label>
-</div>
-<figure><div id="plot-pairs" class="plot tall" role="img"
-aria-label="Scatter of the two metrics chosen, with their Pareto front"></div>
-<figcaption id="pairs-note" role="status"></figcaption></figure>
-"""
-
-_ALL = """
-<div class="scroll" role="region" tabindex="0" aria-label="All candidates">
-<table id="all"><thead></thead><tbody></tbody></table></div>
-<p><button type="button" id="more"></button></p>
-"""
-
-
-def _lines(lines: Sequence[str]) -> str:
-    return "".join(f"<div>{escape(line)}</div>" for line in lines)
-
-
-def _interval_apart(candidate: Candidate, name: str) -> list[str]:
-    value, bracket, interval = format_measurement(candidate.measurements.get(name)).partition(" [")
-    return [value, bracket.strip() + interval] if bracket else [value]
-
-
-def _summary(
-    candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
-) -> str:
-    counts = Counter(each.status for each in candidates)
-    facts = [("candidates", str(len(candidates)))]
-    facts += [(status, str(counts[status])) for status in ("complete", "infeasible", "failed")]
-    if counts["running"]:
-        facts.append(("running", str(counts["running"])))
-    facts.append(("on the front", str(len(front))))
-    for name in objectives:
-        if front:
-            found = best(front, name)
-            label = f"{superlative(name)} {name}, candidate {found.number}"
-            facts.append((label, format_value(name, found.value(name))))
-    seconds = sum(each.seconds.get("total", 0.0) for each in candidates)
-    facts.append(("measuring in all", _duration(seconds)))
-    cells = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    return f'<dl class="facts">{cells}</dl>'
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _front(front: Sequence[Candidate], objectives: Sequence[str]) -> str:
-    if not front:
-        return "<p>No candidate is complete yet.</p>"
-    metrics = [*objectives, *(name for name in metrics_of(front) if name not in objectives)]
-    rows = [
-        [
-            str(each.number),
-            *(_lines(_interval_apart(each, name)) for name in metrics),
-            _lines(each.architecture.summary().split(" | ")),
-            f"<code>{each.digest[:12]}</code>",
-        ]
-        for each in front
-    ]
-    header = ["candidate", *metrics, "architecture", "digest"]
-    note = (
-        f"<p>No other complete candidate is better in {escape(' and '.join(objectives))} at once. "
-        "Intervals are 95 %.</p>"
-    )
-    return note + _table(header, rows, "Pareto front")
-
-
-def _failures(candidates: Sequence[Candidate]) -> str:
-    """Return the candidates that failed or are infeasible, those with one reason together."""
-    groups: dict[tuple[str, str], list[Candidate]] = {}
-    for each in candidates:
-        if each.status in ("failed", "infeasible"):
-            groups.setdefault((each.status, each.reason or "no reason given"), []).append(each)
-    rows: list[list[str]] = []
-    for (status, reason), group in sorted(groups.items(), key=lambda item: -len(item[1])):
-        numbers = ", ".join(str(each.number) for each in group[:_SAMPLES])
-        more = ", ..." if len(group) > _SAMPLES else ""
-        trace = next((each.traceback for each in group if each.traceback), None)
-        detail = (
-            f"<details><summary>traceback</summary><pre>{escape(trace)}</pre></details>"
-            if trace
-            else ""
-        )
-        rows.append([status, str(len(group)), escape(reason) + detail, numbers + more])
-    if not rows:
-        return ""
-    return _table(["status", "how many", "reason", "candidates"], rows, "Not complete")
-
-
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(cast(Mapping[str, Any], value), f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return escape(", ".join(str(each) for each in cast(Sequence[object], value))) or "none"
-    return escape(str(value))
-
-
-def _settings(study: Study) -> str:
-    settings = study.settings.to_json()
-    space = json.dumps(settings.pop("space"), indent=2, ensure_ascii=False)
-    made = f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
-    rows = [[escape(key), _shown(value)] for key, value in _flatten(settings)]
-    rows.append(["storage", escape(study.url)])
-    rows.append(["report made", escape(f"{made}, nas-explorer {version('nas-explorer')}")])
-    rows.append(["on", escape(f"Python {platform.python_version()}, {platform.platform()}")])
-    return (
-        _table(["setting", "value"], rows, "Settings")
-        + f"<details><summary>search space</summary><pre>{escape(space)}</pre></details>"
-    )
-
-
-def _provenance(candidates: Sequence[Candidate]) -> str:
-    """Return how each metric was had, with the values that all candidates share."""
-    rows: list[list[str]] = []
-    for name in metrics_of(candidates):
-        found: dict[str, set[str]] = {}
-        for each in candidates:
-            if name in each.measurements:
-                for key, text in told(each.measurements[name]).items():
-                    found.setdefault(key, set()).add(text)
-        for key, values in found.items():
-            text = next(iter(values)) if len(values) == 1 else f"{len(values)} different"
-            rows.append([escape(name), escape(key), escape(text)])
-    return _table(["metric", "what", "value"], rows, "Provenance") if rows else ""

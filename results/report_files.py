@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 from plotly.io import write_images
 
 from ..search_space.errors import InputError
-from .front import pareto_front
 from .plots import pareto
-from .report import report_figures
+from .report import Report
+from .report_choice import choice_figures
 from .study import Study
 from .table import to_frame, write_csv
 
@@ -29,29 +29,26 @@ def write_candidates(study: Study, path: Path) -> None:
     write_csv(to_frame(study.candidates()), path)
 
 
-def write_figures(study: Study, folder: Path) -> list[Path]:
+def write_figures(report: Report, folder: Path) -> list[Path]:
     """Write each figure of the report as SVG and as PNG; return the files.
 
+    Of the answers to decisions, those of decisions that matter beyond chance.
+
     Args:
-        study: What is shown.
+        report: What ``make_report`` gave.
         folder: Where to; made where it is missing.
 
     Raises:
         InputError: If there is nothing to show, the folder cannot be written, or what draws the
             pictures is not there.
     """
-    candidates, objectives = study.candidates(), study.settings.objectives
-    figures = {
-        name: figure
-        for name, (figure, _) in report_figures(
-            candidates, objectives, pareto_front(candidates, objectives)
-        ).items()
-    }
-    if not figures:
+    drawn = [
+        (figure, folder / f"{name}.{ending}")
+        for name, figure in _figures(report).items()
+        for ending in FORMATS
+    ]
+    if not drawn:
         raise InputError("figures must show a complete candidate, but the study has none")
-    if len(objectives) > 1:
-        figures["front"] = pareto(candidates, objectives[1], objectives[0])
-    drawn = [(figure, folder / f"{n}.{e}") for n, figure in figures.items() for e in FORMATS]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_images(
@@ -59,7 +56,7 @@ def write_figures(study: Study, folder: Path) -> list[Path]:
             file=[path for _, path in drawn],
             scale=[_SCALE if path.suffix == ".png" else 1 for _, path in drawn],
             width=[_width(figure) for figure, _ in drawn],
-            height=_SIZE[1],
+            height=[_height(figure) for figure, _ in drawn],
         )
     except OSError as error:
         why = error.strerror or error
@@ -73,6 +70,22 @@ def write_figures(study: Study, folder: Path) -> list[Path]:
             f"or Chromium, but got: {why}"
         ) from None
     return [path for _, path in drawn]
+
+
+def _figures(report: Report) -> dict[str, go.Figure]:
+    """Return the figures by their names, on white."""
+    objectives = report.study.settings.objectives
+    figures = {name: figure for name, (figure, _) in report.figures.items()}
+    if figures and len(objectives) > 1:
+        figures["front"] = pareto(report.candidates, objectives[1], objectives[0])
+    figures |= dict(choice_figures(report.choices))
+    white = {"template": "plotly_white", "paper_bgcolor": "white", "plot_bgcolor": "white"}
+    return {name: go.Figure(figure).update_layout(white) for name, figure in figures.items()}
+
+
+def _height(figure: go.Figure) -> int:
+    layout: Any = figure.layout
+    return layout.height or _SIZE[1]
 
 
 def _width(figure: go.Figure) -> int:

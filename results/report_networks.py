@@ -1,13 +1,15 @@
 """The section of the report that draws the networks of the front, one at a time."""
 
 import math
-from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from ..evaluators.cost.cost import additive_costs
+import plotly.graph_objects as go
+
 from .candidate import Candidate
+from .dashboard.candidate_part import cost_by_part, make_pair
+from .dashboard.view import View
 from .graph_plot import graph_figure
+from .report_choice import Choices, Option, high, menu, place
 
 MOST = 12
 """Networks that are drawn: each makes the file some 50 kB larger."""
@@ -18,29 +20,49 @@ def spread(candidates: Sequence[Candidate], most: int) -> Sequence[Candidate]:
     return candidates[:: max(1, math.ceil(len(candidates) / most))]
 
 
-def network_graphs(front: Sequence[Candidate]) -> Mapping[str, Any]:
-    """Return the pictures of networks of the front, by the number of the candidate."""
-    return {
-        str(each.number): graph_figure(each.architecture.graph(additive_costs)).to_plotly_json()
-        for each in spread(front, MOST)
-    }
+def network_choices(front: Sequence[Candidate]) -> Choices:
+    """Return the pictures of networks of the front with what each part of them costs."""
+    options = list(map(_network, spread(front, MOST)))
+    return {"graph": options} if options else {}
 
 
-def networks_section(front: Sequence[Candidate]) -> str:
-    """Return the place of the picture of one network, and the choice between them."""
-    shown = spread(front, MOST)
-    if not shown:
-        return ""
-    options = "".join(
-        f'<option value="{each.number}">'
-        f"{each.number}: {escape(each.architecture.outline())}</option>"
-        for each in shown
+def _network(candidate: Candidate) -> Option:
+    pair = make_pair(candidate, None)
+    figures = {"network": graph_figure(pair.graph)}
+    for what in ("macs", "params"):
+        costs = cost_by_part(pair, View(study="", weight=what))
+        figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))))
+    return Option(
+        label=f"{candidate.number}: {candidate.architecture.outline()}",
+        name=str(candidate.number),
+        figures=figures,
     )
-    rest = f" {len(shown)} of {len(front)} on the front." if len(shown) < len(front) else ""
+
+
+def _rows(figure: go.Figure) -> Iterator[str]:
+    for trace in figure.to_dict()["data"]:
+        yield from trace["y"]
+
+
+def networks_section(front: Sequence[Candidate], choices: Choices) -> str:
+    """Return the place of the picture of one network, and the choice between them."""
+    if not choices:
+        return ""
+    shown = len(choices["graph"])
+    rest = f" {shown} of {len(front)} on the front." if shown < len(front) else ""
+    caption = (
+        "A row for each block; the area of a part grows with its MACs, and pointing at it tells "
+        f"its shapes, parameters and MACs.{rest}"
+    )
+    label = "The parts of the network chosen and what each takes, a row for each block"
+    costs = "".join(
+        place(
+            f"cost-{what}", f"{name} by part", f"{name} of each block, by kind of part.", tall=True
+        )
+        for what, name in (("macs", "MACs"), ("params", "Parameters"))
+    )
     return (
-        f'<div class="controls"><label>candidate <select id="graph">{options}</select></label>'
-        '</div><figure><div class="scroll"><div id="plot-graph" class="plot" role="img" '
-        'aria-label="The parts of the network chosen and what each takes, a row for each block">'
-        "</div></div><figcaption>A row for each block; the area of a part grows with its MACs, and "
-        f"pointing at it tells its shapes, parameters and MACs.{rest}</figcaption></figure>"
+        f'<div class="controls">{menu("graph", "candidate")}</div>'
+        + place("network", label, caption, tall=True)
+        + f'<h3>Cost by part</h3><div class="beside">{costs}</div>'
     )

@@ -53,7 +53,13 @@ figure { margin:0 0 1rem; min-width:0; }
   gap:0 1.5rem; }
 #progress h2 { grid-column:1 / -1; }
 #plot-parallel { min-width:60rem; height:28rem; }
-#plot-graph { min-width:54rem; height:auto; }
+.plot.tall-as-drawn { height:auto; min-width:20rem; }
+#plot-network { min-width:54rem; }
+.beside { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));
+  gap:0 1.5rem; align-items:start; }
+tbody th { font-weight:600; padding-right:.75rem; }
+td.wide { white-space:normal; overflow-wrap:anywhere; min-width:14rem; }
+h3 { margin:1.25rem 0 .5rem; font-size:1rem; }
 @media print { nav, .controls, #more { display:none; } }
 """
 
@@ -113,10 +119,28 @@ function drawFigure(name, figure) {
     .replace(/#0072B2|#56B4E9/g, c => colour(c === "#0072B2" ? "--blue" : "--sky"));
   Plotly.react("plot-" + name, JSON.parse(traces), layout, config);
 }
-function drawGraph() { drawFigure("graph", data.graphs[byId("graph").value]); }
 function drawFigures() {
   for (const [name, figure] of Object.entries(data.figures)) drawFigure(name, figure);
-  if (byId("graph")) drawGraph();
+  for (const name of Object.keys(data.choices)) drawChosen[name]();
+}
+
+// Menus, and what is seen by what is chosen in them.
+const drawChosen = {};
+function startChoice(name, options) {
+  const select = byId(name);
+  select.replaceChildren(...options.map((each, place) => new Option(each.label, place)));
+  const chosen = () => options[select.value];
+  drawChosen[name] = () => {
+    for (const [place, figure] of Object.entries(chosen().figures)) drawFigure(place, figure);
+    for (const inner of Object.keys(chosen().inner)) drawChosen[inner]();
+  };
+  const show = () => {
+    for (const each of options) if (each.part) byId(each.part).hidden = each !== chosen();
+    if (chosen().note) byId(name + "-note").textContent = chosen().note;
+    for (const [inner, rest] of Object.entries(chosen().inner)) startChoice(inner, rest);
+  };
+  select.onchange = () => { show(); drawChosen[name](); };
+  show();
 }
 
 // The Pareto plot of two metrics.
@@ -238,9 +262,9 @@ function sortBy(place) {
 }
 
 if (byId("x")) startPairs();
+for (const [name, options] of Object.entries(data.choices)) startChoice(name, options);
 const draw = () => { drawFigures(); if (byId("x")) drawPairs(); };
 draw();
-if (byId("graph")) byId("graph").addEventListener("change", drawGraph);
 dark.addEventListener("change", draw);
 if (byId("all")) {
   byId("more").addEventListener("click", () => { shown += STEP; fillTable(); });

@@ -36,7 +36,7 @@ COMMANDS = {
     "measure": STUDY | {"--latency", "--device", "--batch", "--json"},
     "zoo": {"--json"},
     "dashboard": STUDY | {"--port", "--host", "--timm-results"},
-    "report": STUDY | {"--output", "-o", "--csv", "--figures"},
+    "report": STUDY | {"--output", "-o", "--csv", "--figures", "--compare"},
     "export": STUDY | {"--output", "-o", "--untrained", "--data-licence", "--any-resolution"},
     "space list": {"--json"},
     "space show": {"--exportable-only", "--json"},

@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.report import report_html, write_report
+from nas_explorer.results.report import make_report, report_html, write_report
 from nas_explorer.results.study import Study
 from nas_explorer.search_space.errors import InputError
 
@@ -84,7 +84,7 @@ def hostile(url, make_settings, fill, candidates) -> Study:
 
 @pytest.fixture
 def page(hostile) -> Page:
-    return Page(report_html(hostile))
+    return Page(report_html(make_report(hostile)))
 
 
 def test_text_from_outside_stays_text(page):
@@ -120,7 +120,8 @@ def test_the_data_is_all_there(page, candidates):
     assert data["objectives"] == ["accuracy", "macs"]
     assert [each["name"] for each in data["metrics"]] == ["accuracy", "macs"]
     assert set(data["figures"]) == {"hypervolume", "best", "curves", "parallel"}
-    assert list(data["graphs"]) == ["0", "2"], "the networks of the front"
+    labels = [each["label"].partition(":")[0] for each in data["choices"]["graph"]]
+    assert labels == ["0", "2"], "the networks of the front"
 
 
 def test_every_section_has_a_heading_and_every_plot_a_description(page):
@@ -132,6 +133,7 @@ def test_every_section_has_a_heading_and_every_plot_a_description(page):
         "progress",
         "curves",
         "networks",
+        "matters",
         "decisions",
         "candidates",
         "failures",
@@ -141,7 +143,7 @@ def test_every_section_has_a_heading_and_every_plot_a_description(page):
     for name in sections:
         assert page.has("h2", id=f"{name}-h") and page.has("a", href=f"#{name}")
     plots = [found for _, found in page.tags if (found.get("class") or "").startswith("plot")]
-    assert len(plots) == 6 and all(found["aria-label"] for found in plots)
+    assert len(plots) == 9 and all(found["aria-label"] for found in plots)
     assert page.has("html", lang="en") and page.has("meta", name="viewport")
 
 
@@ -155,7 +157,8 @@ def test_the_front_is_there_without_scripts(page):
 def test_of_a_long_front_networks_from_all_along_it_are_drawn(study, monkeypatch, make_candidate):
     many = [make_candidate(i, accuracy=0.1 + 0.01 * i, macs=1000 + i) for i in range(25)]
     monkeypatch.setattr(study, "candidates", lambda: many)
-    drawn = [int(number) for number in Page(report_html(study)).data()["graphs"]]
+    options = Page(report_html(make_report(study))).data()["choices"]["graph"]
+    drawn = [int(each["label"].partition(":")[0]) for each in options]
     assert len(drawn) <= 12 and drawn[0] == 24 and drawn[-1] == 0
     assert max(a - b for a, b in pairwise(drawn)) <= 3
 
@@ -166,7 +169,7 @@ def test_candidates_that_failed_alike_stand_together(study, monkeypatch, make_ca
         for i in range(31)
     ]
     monkeypatch.setattr(study, "candidates", lambda: lost)
-    text = "\n".join(Page(report_html(study)).text)
+    text = "\n".join(Page(report_html(make_report(study))).text)
     assert "31\n" in text and "reason 0" in text and "reason 1" in text
     assert text.count("traceback\n") == 2
     assert "18, 19, ..." in text, "the numbers of many are cut off"
@@ -174,7 +177,7 @@ def test_candidates_that_failed_alike_stand_together(study, monkeypatch, make_ca
 
 
 def test_a_report_of_an_empty_study(study, tmp_path):
-    write_report(study, tmp_path / "report.html")
+    write_report(make_report(study), tmp_path / "report.html")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert page.data()["candidates"]["number"] == []
     assert "No candidate is complete yet." in page.text
@@ -182,7 +185,7 @@ def test_a_report_of_an_empty_study(study, tmp_path):
 
 def test_a_report_that_cannot_be_written_gives_one_line(study, tmp_path):
     with pytest.raises(InputError, match="must be writable, but got") as error:
-        write_report(study, tmp_path / "none" / "report.html")
+        write_report(make_report(study), tmp_path / "none" / "report.html")
     assert "\n" not in str(error.value)
 
 
@@ -204,7 +207,7 @@ document.getElementById("f").addEventListener("load", () => setTimeout(() => {
   out.down = sort();
   out.order = d.querySelector("#all th[aria-sort]").getAttribute("aria-sort");
   out.fits = d.documentElement.scrollWidth === d.documentElement.clientWidth;
-  const graph = d.getElementById("graph"), nodes = () => d.getElementById("plot-graph").data
+  const graph = d.getElementById("graph"), nodes = () => d.getElementById("plot-network").data
     .filter(trace => trace.name).map(trace => trace.x.length).reduce((a, b) => a + b);
   out.nodes = [...graph.options].map(option => {
     graph.value = option.value;
@@ -220,7 +223,7 @@ document.getElementById("f").addEventListener("load", () => setTimeout(() => {
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 def test_the_report_works_in_a_browser(hostile, candidates, tmp_path):
-    write_report(hostile, tmp_path / "report.html")
+    write_report(make_report(hostile), tmp_path / "report.html")
     (tmp_path / "driver.html").write_text(DRIVER)
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run "
@@ -232,7 +235,7 @@ def test_the_report_works_in_a_browser(hostile, candidates, tmp_path):
     match = re.search(r'<pre id="out">({.*})</pre>', done.stdout)
     assert match, done.stdout[-2000:]
     out = json.loads(match[1])
-    assert out["drawn"] == 6
+    assert out["drawn"] == 9
     parts = [len(each.architecture.parts()) for each in candidates]
     assert out["nodes"] == [1 + parts[0], 1 + parts[2]] and parts[0] != parts[2]
     assert out["front"] == [20_000, 30_000] and out["same"] == [0.6]
@@ -245,4 +248,4 @@ def test_the_report_works_in_a_browser(hostile, candidates, tmp_path):
 
 def test_the_report_names_the_storage_without_its_password(study, monkeypatch):
     monkeypatch.setattr(study, "url", "postgresql://me:***@host/nas")
-    assert "postgresql://me:***@host/nas" in report_html(study)
+    assert "postgresql://me:***@host/nas" in report_html(make_report(study))

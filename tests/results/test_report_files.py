@@ -2,10 +2,12 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
+from nas_explorer.results.report import make_report
 from nas_explorer.results.report_files import _width, write_candidates, write_figures
 from nas_explorer.search_space.errors import InputError
 
@@ -32,8 +34,9 @@ def test_each_figure_is_written_in_each_format(filled, tmp_path, monkeypatch):
             path.write_text(f"{len(figure.data)} {times} {wide}")
 
     monkeypatch.setattr("nas_explorer.results.report_files.write_images", write)
-    written = write_figures(filled, tmp_path / "a" / "b")
+    written = write_figures(make_report(filled), tmp_path / "a" / "b")
     names = {"front", "hypervolume", "best", "parallel"}
+    names |= {f"{what}-{i}" for i in range(4) for what in ("network", "cost-macs", "cost-params")}
     assert {path.name for path in written} == {f"{n}.{e}" for n in names for e in ("svg", "png")}
     assert (tmp_path / "a/b/front.png").read_text() == "2 2 1000"
     assert (tmp_path / "a/b/front.svg").read_text() == "2 1 1000"
@@ -51,21 +54,19 @@ def test_what_cannot_be_drawn_gives_one_line(filled, study, tmp_path, monkeypatc
 
     monkeypatch.setattr("nas_explorer.results.report_files.write_images", fail)
     with pytest.raises(InputError, match="Chromium, but got: Kaleido requires Google") as error:
-        write_figures(filled, tmp_path)
+        write_figures(make_report(filled), tmp_path)
     assert "\n" not in str(error.value)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="a folder for figures must be writable"):
-        write_figures(filled, tmp_path / "file")
+        write_figures(make_report(filled), tmp_path / "file")
     monkeypatch.setattr(study, "candidates", list)
     with pytest.raises(InputError, match="must show a complete candidate"):
-        write_figures(study, tmp_path)
+        write_figures(make_report(study), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 def test_pictures_are_drawn(filled, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(
-        "nas_explorer.results.report_files.report_figures", lambda *_: {"x": (go.Figure(), "")}
-    )
-    files = {path.name: path.read_bytes() for path in write_figures(filled, tmp_path)}
+    report = replace(make_report(filled), figures={"x": (go.Figure(), "")}, networks={})
+    files = {path.name: path.read_bytes() for path in write_figures(report, tmp_path)}
     assert files["front.png"].startswith(b"\x89PNG") and b"accuracy" in files["front.svg"]

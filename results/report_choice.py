@@ -1,0 +1,90 @@
+"""Parts of the report of which one is seen at a time, by what is chosen in a menu."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Option:
+    """What is seen when it is chosen."""
+
+    label: str
+    """What the menu says."""
+    name: str
+    """Its part of the names of picture files."""
+    figures: Mapping[str, go.Figure]
+    """Figures by their places."""
+    note: str = ""
+    """What is told below, plain text."""
+    part: str = ""
+    """The element of the page that is seen with it; others are hidden."""
+    filed: bool = True
+    """Whether its figures are worth picture files."""
+    inner: "Choices" = field(default_factory=dict[str, Any])
+    """Further menus."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the page's script reads."""
+        return {
+            "label": self.label,
+            "figures": {place: each.to_plotly_json() for place, each in self.figures.items()},
+            "note": self.note,
+            "part": self.part,
+            "inner": choices_json(self.inner),
+        }
+
+
+Choices = Mapping[str, Sequence[Option]]
+"""The name of a menu to what can be chosen in it."""
+
+
+def choices_json(choices: Choices) -> dict[str, Any]:
+    """Return what the page's script reads."""
+    return {menu: [each.to_json() for each in options] for menu, options in choices.items()}
+
+
+def choice_figures(choices: Choices, chosen: str = "") -> Iterator[tuple[str, go.Figure]]:
+    """Yield the figures of picture files with their names: the place, and what is chosen."""
+    every = (option for options in choices.values() for option in options)
+    for option in (option for option in every if option.filed):
+        names = f"{chosen}-{re.sub(r'[^A-Za-z0-9._]+', '-', option.name)}"
+        for place, figure in option.figures.items():
+            yield place + names, figure
+        yield from choice_figures(option.inner, names)
+
+
+def menu(name: str, label: str) -> str:
+    """Return a menu, which the page's script fills."""
+    return f'<label>{escape(label)} <select id="{name}"></select></label>'
+
+
+def place(name: str, label: str, caption: str = "", *, tall: bool = False) -> str:
+    """Return the place of a figure.
+
+    Args:
+        name: Of the place.
+        label: What is seen, for those who do not see it.
+        caption: What stands below it, HTML.
+        tall: Whether the figure has a height of its own.
+    """
+    kind = "plot tall-as-drawn" if tall else "plot"
+    return (
+        f'<figure><div class="scroll"><div id="plot-{name}" class="{kind}" role="img" '
+        f'aria-label="{escape(label)}"></div></div>'
+        f"{f'<figcaption>{caption}</figcaption>' if caption else ''}</figure>"
+    )
+
+
+def note(name: str) -> str:
+    """Return the place of what is told of what a menu has chosen."""
+    return f'<p id="{name}-note" role="status"></p>'
+
+
+def high(figure: go.Figure, rows: int) -> go.Figure:
+    """Give a figure of horizontal bars or points room for its rows."""
+    return figure.update_layout(height=112 + 22 * max(rows, 6))
