@@ -31,7 +31,7 @@ def _network(candidate: Candidate) -> Option:
     figures = {"network": graph_figure(pair.graph)}
     for what in ("macs", "params"):
         costs = cost_by_part(pair, View(study="", weight=what))
-        figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))))
+        figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))) + 5)  # its legend is high
     return Option(
         label=f"{candidate.number}: {candidate.architecture.outline()}",
         name=str(candidate.number),
