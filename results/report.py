@@ -25,7 +25,7 @@ from .plots import (
     learning_curves,
     parallel_coordinates,
 )
-from .report_choice import Choices, choices_json, place
+from .report_choice import Choices, choices_json, figure_json, place
 from .report_compare import compare_choices, compare_figures, compare_section, snapshots
 from .report_matters import matters_choices, matters_section
 from .report_networks import network_choices, networks_section, spread
@@ -145,7 +145,7 @@ def report_html(report: Report) -> str:
         "objectives": objectives,
         "metrics": [_metric_data(name) for name in metrics_of(candidates)],
         "candidates": _columns(candidates, front),
-        "figures": {name: figure.to_plotly_json() for name, (figure, _) in figures.items()},
+        "figures": {name: figure_json(figure) for name, (figure, _) in figures.items()},
         "choices": choices_json(report.choices),
     }
     return _page(f"Study {study.name}", sections, data)

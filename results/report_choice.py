@@ -32,7 +32,7 @@ class Option:
         """Return what the page's script reads."""
         return {
             "label": self.label,
-            "figures": {place: each.to_plotly_json() for place, each in self.figures.items()},
+            "figures": {place: figure_json(each) for place, each in self.figures.items()},
             "note": self.note,
             "part": self.part,
             "inner": choices_json(self.inner),
@@ -41,6 +41,13 @@ class Option:
 
 Choices = Mapping[str, Sequence[Option]]
 """The name of a menu to what can be chosen in it."""
+
+
+def figure_json(figure: go.Figure) -> dict[str, Any]:
+    """Return a figure without its template, as the page has its own looks."""
+    found: dict[str, Any] = figure.to_plotly_json()
+    layout = {key: each for key, each in found["layout"].items() if key != "template"}
+    return {**found, "layout": layout}
 
 
 def choices_json(choices: Choices) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def test_the_data_is_all_there(page, candidates):
     assert columns["front"] == [True, False, True, False, False, False, False]
     assert data["objectives"] == ["accuracy", "macs"]
     assert [each["name"] for each in data["metrics"]] == ["accuracy", "macs"]
+    assert not any("template" in each["layout"] for each in data["figures"].values())
     assert set(data["figures"]) == {"hypervolume", "best", "curves", "parallel"}
     labels = [each["label"].partition(":")[0] for each in data["choices"]["graph"]]
     assert labels == ["0", "2"], "the networks of the front"
