@@ -1,5 +1,6 @@
 """From an architecture to a model file, with the proof that it reproduces the network."""
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
-from .base import ExportError, ModelFormat
+from .base import ExportError, ModelFormat, first_line
 from .card import Told, json_card, model_card, recorded_count
 from .files import check_target, replacing
 from .header import make_header
@@ -74,6 +75,7 @@ def export_model(
     model_format = chosen(any_resolution=any_resolution and chosen.folded)
     if reason := model_format.refuses(architecture):
         raise InputError(reason)
+    _check_given(architecture, metadata, images)
     if weights is None:
         network = fresh_network(architecture, seed)
         facts = {**metadata, "training": "untrained", "seed": seed}
@@ -103,3 +105,20 @@ def export_model(
         with replacing({card: texts[card.suffix](told) for card in cards}):
             pass
     return proof
+
+
+def _check_given(
+    architecture: Architecture, metadata: Mapping[str, Any], images: Tensor | None
+) -> None:
+    """Refuse metadata and images that cannot be used, before anything takes time."""
+    try:
+        json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"the metadata of a model file must be JSON values, but: {first_line(error)}"
+        ) from error
+    channels = architecture.input.channels
+    if images is not None and (images.dim() != 4 or not len(images) or images.shape[1] != channels):
+        raise InputError(
+            f"images must be (N, {channels}, H, W) and one at least, but are {tuple(images.shape)}"
+        )

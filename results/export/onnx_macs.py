@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -30,16 +30,16 @@ def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | 
         model: The graph.
         size: Channels, height and width of the image; none: as the graph says.
     """
+    if any(node.op_type in _UNCOUNTED for node in model.graph.node):
+        return None
+    counted = [node for node in model.graph.node if node.op_type in _COUNTED]
     shapes = known_shapes(model, size)
-    total = 0
-    for node in model.graph.node:
-        if node.op_type in _UNCOUNTED:
-            return None
-        if node.op_type in _COUNTED:
-            if not all(name in shapes for name in (*node.input, *node.output) if name):
-                return None
-            total += _COUNTED[node.op_type](node, shapes)
-    return total
+    needed = {name for node in counted for name in (*node.input, *node.output) if name}
+    if size is not None and (unknown := needed - shapes.keys()):
+        shapes |= _shapes_run(model, size, sorted(unknown))
+    if not needed <= shapes.keys():
+        return None
+    return sum(_COUNTED[node.op_type](node, shapes) for node in counted)
 
 
 def _conv(node: "NodeProto", shapes: Mapping[str, Shape]) -> int:
@@ -74,6 +74,31 @@ _UNCOUNTED = {
     "RNN",
     "Scan",
 }
+
+
+def _shapes_run(model: "ModelProto", size: Sequence[int], names: Sequence[str]) -> dict[str, Shape]:
+    """Return the shapes that tensors have where one image is run, which inference cannot follow.
+
+    There are none where the graph does not run.
+    """
+    import numpy
+    import onnxruntime
+    from onnx import ModelProto, ValueInfoProto
+
+    shown = ModelProto()
+    shown.CopyFrom(model)
+    shown.graph.output.extend(ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    image = numpy.zeros((1, *size), numpy.float32)
+    try:
+        session = onnxruntime.InferenceSession(
+            shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        found: list[Any] = list(session.run([*names], {model.graph.input[0].name: image}))
+    except Exception:  # its errors have no common base; what does not run is refused elsewhere
+        return {}
+    return {name: each.shape for name, each in zip(names, found, strict=True)}
 
 
 def known_shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, Shape]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 
@@ -37,12 +38,14 @@ class Preparation:
         """Return the preparation that a file tells of, or none where it does not or not wholly."""
         told: Any = facts.get("preparation")
         try:
-            return cls(
+            found = cls(
                 side=int(told["size"][0]),
                 interpolation={"bilinear": "bilinear", "bicubic": "bicubic"}[told["interpolation"]],
                 mean=tuple(map(float, told["mean"])),
                 std=tuple(map(float, told["std"])),
                 classes=tuple(map(str, told["classes"])),
             )
+            usable = all(map(isfinite, found.mean)) and all(0 < each < inf for each in found.std)
+            return found if usable else None
         except (TypeError, ValueError, LookupError):
             return None

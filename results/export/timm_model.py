@@ -70,7 +70,10 @@ def nas_explorer(pretrained: bool = False, **given: Any) -> TimmNetwork:
     told = _configuration(options)
     file = options.file or told.get("file")
     if file is None:
-        raise InputError("file must name a .safetensors file of nas export, but none was given")
+        raise InputError(
+            "file must name a .safetensors file of nas export (checkpoint_path does not say which "
+            "network it is of), but none was given"
+        )
     network, facts = _loaded(file, options)
     network.pretrained_cfg = {**_own_configuration(network, facts), **told, "file": str(file)}
     network.default_cfg = network.pretrained_cfg

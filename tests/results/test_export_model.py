@@ -16,6 +16,7 @@ from nas_explorer.results.export import ExportError, Proof, export_model, load_m
 from nas_explorer.results.export.export import FORMATS
 from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
+from nas_explorer.results.export.preparation import Preparation
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
 from nas_explorer.results.export.weights import read_weights, save_weights
@@ -151,6 +152,30 @@ def test_a_card_of_an_earlier_version_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "net.safetensors.md").write_text("<!-- nas_explorer 1 -->\n# 8x1 random\n")
     export(tmp_path / "net.safetensors")
     assert "## Scores" in (tmp_path / "net.safetensors.md").read_text()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, Path()])
+def test_metadata_that_are_not_json_are_refused(tmp_path: Path, value: object) -> None:
+    with pytest.raises(InputError, match="metadata of a model file must be JSON values, but: "):
+        export(tmp_path / "net.safetensors", metadata={"note": value})
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 8, 8), (0, 3, 8, 8), (3, 8, 8)])
+def test_images_that_do_not_fit_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"images must be \(N, 3, H, W\) and one at least, but"):
+        export(tmp_path / "net.safetensors", images=torch.zeros(shape))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("std", "inf"), ("std", 0), ("mean", "nan")])
+def test_a_preparation_that_cannot_be_done_is_not_told(key: str, value: object) -> None:
+    whole = Preparation(
+        side=8, interpolation="bilinear", mean=(1.0,), std=(2.0,), classes=("a", "b")
+    )
+    told = whole.to_json()
+    assert Preparation.of({"preparation": told}) == whole
+    assert Preparation.of({"preparation": {**told, key: [value]}}) is None
 
 
 @pytest.mark.slow

@@ -432,7 +432,10 @@ def test_it_can_be_copied(file: str) -> None:
             "pretrained_cfg .* did you mean 'mean'",
         ),
         ({"pretrained_cfg": "tag"}, "pretrained_cfg must be a mapping, but got 'tag'"),
-        ({"file": None}, "file must name a .safetensors file of nas export, but none was given"),
+        (
+            {"file": None},
+            "file must name a .safetensors file of nas export .checkpoint_path does not say",
+        ),
         ({"file": "/nowhere.safetensors"}, "must be a whole safetensors file, but got '/nowhere"),
     ],
 )
