@@ -66,6 +66,9 @@ def export(
         from ..results.export.files import check_target
 
         check_target(output)  # first: reading the study, and torch, take seconds
+        import torch
+
+        torch.set_num_threads(1)  # several wait for each other where others work too
         record = open_study(study, storage)
         found = record.find(candidate)
         proof, checks = export_candidate(
@@ -81,6 +84,8 @@ def export(
     beside = output.with_name(f"{output.name}.safetensors")
     if output.suffix.lower() == ".py":
         print(f"Wrote {beside} ({beside.stat().st_size / 1e6:.2f} MB), its weights")
+    cards = [output.with_suffix(ending) for ending in (".md", ".json")]
+    print(f"Wrote {' and '.join(each.name for each in cards if each.exists())}: what it is")
     print(f"Candidate {found.number} of {record.name}: {found.architecture.outline()}")
     print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))
     print(
@@ -93,7 +98,7 @@ def export(
         print(f"{what.capitalize()}: {told}")
     if any_resolution:
         print(f"Sizes of images: {proof.sizes}")
-    print(f"Time of an image: {proof.latency_ratio:.2f} times the network's in torch")
+    print(f"Time of an image: {proof.latency_ratio:.2g} times the network's in torch")
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def model_card(told: Told) -> bytes:
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
                 "same top class": f"{100 * proof.agreement:.1f} % of {real}",
-                "time of an image": f"{proof.latency_ratio:.2f} times the network's in torch",
+                "time of an image": f"{proof.latency_ratio:.2g} times the network's in torch",
             },
         ),
         ("Environment", _environment(told)),
