@@ -80,12 +80,14 @@ def export(
             licence=licence,
             storage=storage,
         )
+    from ..results.export.ours import targets
+
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB)")
     beside = output.with_name(f"{output.name}.safetensors")
     if output.suffix.lower() == ".py":
         print(f"Wrote {beside} ({beside.stat().st_size / 1e6:.2f} MB), its weights")
-    cards = [output.with_suffix(ending) for ending in (".md", ".json")]
-    print(f"Wrote {' and '.join(each.name for each in cards if each.exists())}: what it is")
+    card, *data = (each.name for each in targets(output) if each.suffix in (".md", ".json"))
+    print(f"Wrote {card}, the model card" + "".join(f", and {each}, its data" for each in data))
     print(f"Candidate {found.number} of {record.name}: {found.architecture.outline()}")
     print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))
     print(

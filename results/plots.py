@@ -32,7 +32,7 @@ def axis_title(name: str) -> str:
 def tick_format(name: str) -> str | None:
     """Return the format of the numbers at the axis of a metric: shares in percent, counts short."""
     if format_value(name, 0).endswith("%"):
-        return ".0%"
+        return ".1~%"
     return "~s" if is_count(name) else None
 
 
@@ -172,7 +172,7 @@ def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.F
             "dtick": 1 if epochs <= 10 else None,
             "range": [0, epochs + 0.5],
         },
-        yaxis={"title": {"text": "validation accuracy"}, "tickformat": ".0%"}
+        yaxis={"title": {"text": "validation accuracy"}, "tickformat": ".1~%"}
         | ({"range": [0, 1]} if epochs == 1 else {}),
     )
     for place, candidate in enumerate(trained):

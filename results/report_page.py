@@ -188,7 +188,7 @@ function drawPairs() {
   const axis = (name, log) => ({ title: { text: metrics[name].title }, type: log ? "log" : "linear",
     // Labels at 1, 2, 5 and so on, where that gives neither few nor many.
     dtick: log && span(name) > 5 && span(name) < 300 ? "D2" : undefined,
-    tickformat: metrics[name].share ? ".0%" : metrics[name].count ? "~s" : undefined });
+    tickformat: metrics[name].share ? ".1~%" : metrics[name].count ? "~s" : undefined });
   const layout = themed({ xaxis: axis(x, byId("x-log").checked),
     yaxis: axis(y, byId("y-log").checked), margin: { l: 56, r: 16, t: 16, b: 48 },
     showlegend: true, legend: { orientation: "h", yanchor: "bottom", y: 1, x: 0 } });

@@ -82,7 +82,7 @@ def levels(found: Effects | None, view: View) -> go.Figure:
     effect = chosen(found, view)
     factor = is_count(view.metric)
     axis = {"title": {"text": effect_title(view.metric)}, "type": "log" if factor else "linear"}
-    if not factor and tick_format(view.metric) == ".0%":
+    if not factor and (tick_format(view.metric) or "").endswith("%"):
         axis["tickformat"] = "+.1%"
     figure = new_figure(xaxis=axis)
     if effect is None:
