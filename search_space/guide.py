@@ -271,6 +271,8 @@ class Guide:
 
     @cached_property
     def _as_given(self) -> BoundedSteps:
+        if self._quick:
+            return self._steps
         return BoundedSteps(self.table, self.constraints, as_given=True)
 
     @cached_property

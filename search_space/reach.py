@@ -29,8 +29,6 @@ class Reach:
     groups_N: Integers
     """The group of the first choice of the ways that each point stands for, where it matters; else
     zeros."""
-    whole: bool
-    """Whether no point was left out."""
 
     @classmethod
     def end(cls, metrics: int) -> "Reach":
@@ -39,7 +37,6 @@ class Reach:
             points_KN=np.zeros((metrics, 1)),
             shares_N=np.ones(1),
             groups_N=np.zeros(1, np.int64),
-            whole=True,
         )
 
     @property
@@ -53,7 +50,6 @@ class Reach:
             points_KN=self.points_KN[:, indices],
             shares_N=self.shares_N[indices],
             groups_N=self.groups_N[indices],
-            whole=self.whole,
         )
 
     def more(self, points_KN: Floats, groups_N: Integers) -> "Reach":
@@ -62,7 +58,6 @@ class Reach:
             points_KN=np.concatenate((self.points_KN, points_KN), axis=1),
             shares_N=np.concatenate((self.shares_N, np.full(len(groups_N), TINY))),
             groups_N=np.concatenate((self.groups_N, groups_N)),
-            whole=self.whole,
         )
 
 
@@ -104,7 +99,6 @@ def _joined(reach: Reach, varies_K: NDArray[np.bool_]) -> Reach:
         points_KN=ordered.points_KN[:, starts],
         shares_N=np.add.reduceat(ordered.shares_N, starts),
         groups_N=ordered.groups_N[starts],
-        whole=reach.whole,
     )
 
 
@@ -133,7 +127,6 @@ def _thinned(reach: Reach, scaled_KN: Floats, cap: int) -> Reach:
         points_KN=reach.points_KN[:, kept],
         shares_N=np.maximum(shares, TINY),
         groups_N=reach.groups_N[kept],
-        whole=False,
     )
 
 

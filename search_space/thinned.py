@@ -38,8 +38,6 @@ class _Onward:
     """Shares of all ways from the step, (G, N)."""
     kept: NDArray[np.bool_]
     """Which of them there are, (G, N)."""
-    whole: bool
-    """Whether no sum was left out."""
 
 
 class Thinned:
@@ -60,7 +58,7 @@ class Thinned:
         for number in range(table.end - 1, -1, -1):
             least, most = steps.before[number]
             useful = Window(low_K=self._window.low_K - most, high_K=self._window.high_K - least)
-            parts = [self._onward(number, after) for after, _ in steps.groups[number].afters]
+            parts = [self._onward(number, *each) for each in steps.groups[number].afters]
             self._reaches[number] = merged(_joined(parts, table.steps[number].second), cap, useful)
 
     @property
@@ -69,13 +67,8 @@ class Thinned:
         return self._reaches[0].size
 
     @property
-    def whole(self) -> bool:
-        """Whether no sum was left out."""
-        return all(reach.whole for reach in self._reaches)
-
-    @property
     def share(self) -> float:
-        """Share of the walks that keeps the bounds; an estimate unless ``whole``."""
+        """Share of the walks that keeps the bounds; an estimate where some were left out."""
         return float(self._reaches[0].shares_N.sum())
 
     def sums(self, column: int) -> Floats:
@@ -103,7 +96,7 @@ class Thinned:
             here = np.flatnonzero(groups_WS[:, number] >= 0)
             if not len(here):
                 continue
-            taken = groups_WS[here, number]
+            taken = groups_WS[here, number].astype(np.int64)
             sums_WK[here] += steps.groups[number].costs_GK[taken]
             second = steps.table.steps[number].second
             self._reaches[number] = self._reaches[number].more(
@@ -120,13 +113,12 @@ class Thinned:
             inside = inside & (points_NG <= left if upper else points_NG >= left)
         return inside
 
-    def _onward(self, number: int, after: int) -> _Onward:
+    def _onward(self, number: int, after: int, mine_G: Integers) -> _Onward:
         """Return the sums that the choices leading to one step can reach, group by group.
 
         A first mixer rules itself out as the second.
         """
         groups, reach = self._steps.groups[number], self._reaches[after]
-        mine_G = dict(groups.afters)[after]
         points = groups.costs_GK[mine_G].T[..., None] + reach.points_KN[:, None]
         weight = self._steps.table.ways[after] / self._steps.table.ways[number]
         shares = (groups.sizes_G[mine_G, None] * weight) * reach.shares_N
@@ -141,14 +133,13 @@ class Thinned:
             points=points,
             shares=np.where(kept, np.maximum(shares, TINY), 0.0),
             kept=kept,
-            whole=reach.whole,
         )
 
     def _stack(self, number: int) -> _Stack:
         """Return what the choices of a step can lead to, as one array."""
         if number not in self._stacks:
             groups = self._steps.groups[number]
-            parts = [self._onward(number, after) for after, _ in groups.afters]
+            parts = [self._onward(number, *each) for each in groups.afters]
             if len(parts) == 1:
                 self._stacks[number] = _Stack(
                     points_KNG=np.ascontiguousarray(parts[0].points.transpose(0, 2, 1)),
@@ -182,5 +173,4 @@ def _joined(parts: Sequence[_Onward], grouped: bool) -> Reach:
         ),
         shares_N=np.concatenate([p.shares[k] for p, k in zip(parts, kept, strict=True)]),
         groups_N=np.concatenate([each[k] for each, k in zip(numbers, kept, strict=True)]),
-        whole=all(each.whole for each in parts),
     )
