@@ -16,7 +16,7 @@ from .images import LabelledImages
 from .layout import ImageFile
 
 _LOG = logging.getLogger(__name__)
-_VERSION = "1"  # counted up when the same files are decoded to other pixels
+_VERSION = "2"  # counted up when the same files are decoded to other pixels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,18 +13,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ...search_space.errors import InputError
+from .geometry import square_image
+from .pixels import SIXTEEN_BITS, plain
 
 T = TypeVar("T")
 
 WORKERS = 2
 _CHUNK = 256
-_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
-_GREY_MODES = ("1", "L", "LA", "La", "I", "F", *_SIXTEEN_BITS)
-_BACKGROUND = 128
-_ORIENTATION = 0x0112
+INTERPOLATION = "bicubic"
+"""How files are scaled."""
+_GREY_MODES = ("1", "L", "LA", "La", "I", "F", *SIXTEEN_BITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +62,7 @@ def default_resolution(headers: Sequence[Header]) -> int:
 
 
 def decode(paths: Sequence[Path], *, resolution: int, channels: int) -> Decoded:
-    """Decode files to squares of ``resolution``: shorter side scaled, centre cut out, antialiased.
-
-    Of an animation the first frame is taken; EXIF orientation is applied; transparent places
-    become mid-grey; 16-bit greyscale is divided by 257, and 32-bit and float greyscale, which have
-    no white of their own, are stretched between their extremes.
+    """Decode files to squares of ``resolution``, by the rules of ``plain`` and ``square_image``.
 
     Raises:
         InputError: If the result would take more than half of the machine's memory.
@@ -127,48 +124,12 @@ def _header(path: Path) -> Header:
 def _pixels(path: Path, resolution: int, channels: int) -> NDArray[np.uint8]:
     """Return ``(C, R, R)``."""
     with Image.open(path) as opened:
-        # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the target is kept for the
-        # antialiased step that follows.
-        opened.draft(None, (2 * resolution, 2 * resolution))
+        # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
+        # those that others get of the file.
         opened.load()
-        image = _upright(opened)
-        image = _plain(image, "L" if channels == 1 else "RGB")
-    width, height = image.size
-    side = min(width, height)
-    if (width, height) != (resolution, resolution):
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        image = image.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
-    pixels = np.asarray(image, dtype=np.uint8)
+        image = plain(opened, "L" if channels == 1 else "RGB")
+    pixels = np.asarray(square_image(image, resolution, INTERPOLATION), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        turned = image.getexif().get(_ORIENTATION, 1) != 1
-    except Exception:  # broken EXIF data says nothing about the pixels
-        return image
-    return ImageOps.exif_transpose(image) if turned else image
-
-
-def _plain(image: Image.Image, mode: str) -> Image.Image:
-    """Return the image with 8 bits a channel and no alpha, in mode ``L`` or ``RGB``."""
-    if image.mode in _SIXTEEN_BITS:
-        levels = np.asarray(image).astype(np.uint16)
-        image = Image.fromarray((levels // 257).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        image = Image.fromarray(_stretched(np.asarray(image, dtype=np.float64)))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, (_BACKGROUND,) * 3 + (255,))
-        image = Image.alpha_composite(ground, image)
-    return image if image.mode == mode else image.convert(mode)
-
-
-def _stretched(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    finite = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    low, high = finite.min(), finite.max()
-    return ((finite - low) * (255 / max(high - low, 1e-12))).round().astype(np.uint8)
 
 
 def _check_memory(shape: tuple[int, int, int, int]) -> None:
