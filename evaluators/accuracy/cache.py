@@ -16,7 +16,7 @@ from .images import LabelledImages
 from .layout import ImageFile
 
 _LOG = logging.getLogger(__name__)
-_VERSION = "2"  # counted up when the same files are decoded to other pixels
+_VERSION = "3"  # counted up when the same files are decoded to other pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,7 @@ class DecodedCache:
                     labels=file.get_tensor("labels"),
                     classes=tuple(metadata["classes"]),
                     unreadable=tuple((name, why) for name, why in metadata["unreadable"]),
+                    levels={kind: (low, high) for kind, (low, high) in metadata["levels"].items()},
                 )
         except FileNotFoundError:
             return None
@@ -58,7 +59,11 @@ class DecodedCache:
     def write(self, path: Path, data: LabelledImages) -> None:
         """Write ``data``; another process sees all of it or nothing."""
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        metadata = {"classes": data.classes, "unreadable": data.unreadable}
+        metadata = {
+            "classes": data.classes,
+            "unreadable": data.unreadable,
+            "levels": dict(data.levels),
+        }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             save_file(

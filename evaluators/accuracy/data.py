@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .augment import Augmentation
 from .cache import DecodedCache
 from .folder import ImageFolder
 from .images import LabelledImages
+from .levels import Levels, Range
 from .recipe import Recipe
 from .sources import Digits, Source, TorchvisionSet
 from .splits import stratified_cut
@@ -195,6 +196,8 @@ class SearchData:
     """Hash of both splits: pixels, labels, class names."""
     unreadable: tuple[tuple[str, str], ...]
     """Files left out because they could not be read: path and reason."""
+    levels: Levels = field(default_factory=dict[str, Range])
+    """What became black and white in files of more than 8 bits."""
 
     @property
     def channels(self) -> int:
@@ -273,6 +276,7 @@ def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData
         std=std,
         fingerprint=f"{train.digest()}{validation.digest()}",
         unreadable=tuple(dict.fromkeys((*train.unreadable, *validation.unreadable))),
+        levels=train.levels,
     )
 
 

@@ -17,7 +17,8 @@ from PIL import Image, UnidentifiedImageError
 
 from ...search_space.errors import InputError
 from .geometry import square_image
-from .pixels import SIXTEEN_BITS, plain
+from .levels import Levels, Range, extremes, levels_of
+from .pixels import SIXTEEN_BITS, Samples, UnknownLevelsError, plain, samples_of
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class Header:
     """The shorter side in pixels."""
     grey: bool
     """Whether its mode is one of greyscale, whatever the bits."""
+    samples: Samples | None
+    """How it stores greys of more than 8 bits; none for an image of 8 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,18 @@ def default_resolution(headers: Sequence[Header]) -> int:
     return min(64, max(8, median_low([header.side for header in headers]))) // 4 * 4
 
 
-def decode(paths: Sequence[Path], *, resolution: int, channels: int) -> Decoded:
+def measure_levels(paths: Sequence[Path]) -> Levels:
+    """Return the levels of a data set from those of its files that have more than 8 bits.
+
+    A file that cannot be read says nothing; ``decode`` will name it.
+    """
+    found = [each for each in _each(_extremes, paths) if not isinstance(each, str)]
+    return levels_of([each for each in found if each is not None])
+
+
+def decode(
+    paths: Sequence[Path], *, resolution: int, channels: int, levels: Levels | None = None
+) -> Decoded:
     """Decode files to squares of ``resolution``, by the rules of ``plain`` and ``square_image``.
 
     Raises:
@@ -73,7 +87,7 @@ def decode(paths: Sequence[Path], *, resolution: int, channels: int) -> Decoded:
 
     def fill(numbered: tuple[int, Path]) -> None:
         number, path = numbered
-        images[number] = _pixels(path, resolution, channels)
+        images[number] = _pixels(path, resolution, channels, levels or {})
 
     reasons = tuple(
         each if isinstance(each, str) else None for each in _each(fill, list(enumerate(paths)))
@@ -103,7 +117,8 @@ def _reason(error: Exception) -> str:
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    named = isinstance(error, OSError | Image.DecompressionBombError | Warning) and str(error)
+    known = OSError | UnknownLevelsError | Image.DecompressionBombError | Warning
+    named = isinstance(error, known) and str(error)
     return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
 
 
@@ -118,16 +133,28 @@ def _strict_pillow() -> Generator[None]:
 
 def _header(path: Path) -> Header:
     with Image.open(path) as image:
-        return Header(side=min(image.size), grey=image.mode in _GREY_MODES)
+        return Header(
+            side=min(image.size), grey=image.mode in _GREY_MODES, samples=samples_of(image)
+        )
 
 
-def _pixels(path: Path, resolution: int, channels: int) -> NDArray[np.uint8]:
+def _extremes(path: Path) -> tuple[str, Range] | None:
+    with Image.open(path) as image:
+        samples = samples_of(image)
+        if samples is None or samples.white is not None:
+            return None
+        image.load()
+        found = extremes(image, samples)
+        return None if found is None else (samples.kind, found)
+
+
+def _pixels(path: Path, resolution: int, channels: int, levels: Levels) -> NDArray[np.uint8]:
     """Return ``(C, R, R)``."""
     with Image.open(path) as opened:
         # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
         # those that others get of the file.
         opened.load()
-        image = plain(opened, "L" if channels == 1 else "RGB")
+        image = plain(opened, "L" if channels == 1 else "RGB", levels)
     pixels = np.asarray(square_image(image, resolution, INTERPOLATION), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 

@@ -9,7 +9,7 @@ import torch
 
 from ...search_space.errors import InputError
 from .cache import DecodedCache
-from .decode import Header, decode, default_resolution, probe
+from .decode import Header, decode, default_resolution, measure_levels, probe
 from .images import LabelledImages
 from .layout import (
     ImageFile,
@@ -21,6 +21,7 @@ from .layout import (
     same_classes,
     shown,
 )
+from .levels import Levels
 from .sources import Source
 
 _LEAST = 2
@@ -95,7 +96,9 @@ class ImageFolder(Source):
         """Return the images, from the cache if it has them; size and channels as in ``like``."""
         if self.cache is None:
             return self._decode(folder, classes, files, like)
-        options = (like.resolution, like.channels) if like is not None else (self.resolution,)
+        options = (
+            (self.resolution,) if like is None else (like.resolution, like.channels, like.levels)
+        )
         path = self.cache.path(files, classes, options)
         found = self.cache.read(path)
         if found is None:
@@ -110,13 +113,12 @@ class ImageFolder(Source):
         files: Sequence[ImageFile],
         like: LabelledImages | None,
     ) -> LabelledImages:
+        paths = [file.path for file in files]
         if like is None:
-            headers = [each for each in probe([f.path for f in files]) if isinstance(each, Header)]
-            resolution = self.resolution or (default_resolution(headers) if headers else 8)
-            channels = 1 if all(header.grey for header in headers) else 3
+            resolution, channels, levels = self._form(paths)
         else:
-            resolution, channels = like.resolution, like.channels
-        decoded = decode([f.path for f in files], resolution=resolution, channels=channels)
+            resolution, channels, levels = like.resolution, like.channels, like.levels
+        decoded = decode(paths, resolution=resolution, channels=channels, levels=levels)
         outcomes = list(zip(files, decoded.reasons, strict=True))
         return LabelledImages(
             images=torch.from_numpy(decoded.images),
@@ -125,7 +127,17 @@ class ImageFolder(Source):
             unreadable=tuple(
                 (shown(f.path.relative_to(folder)), why) for f, why in outcomes if why is not None
             ),
+            levels=levels,
         )
+
+    def _form(self, paths: Sequence[Path]) -> tuple[int, int, Levels]:
+        """Return resolution, channels and levels that suit the training images."""
+        known = [(p, h) for p, h in zip(paths, probe(paths), strict=True) if isinstance(h, Header)]
+        headers = [header for _, header in known]
+        resolution = self.resolution or (default_resolution(headers) if headers else 8)
+        channels = 1 if all(header.grey for header in headers) else 3
+        deep = [p for p, h in known if h.samples is not None and h.samples.white is None]
+        return resolution, channels, measure_levels(deep)
 
 
 def _check_counts(

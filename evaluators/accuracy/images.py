@@ -1,12 +1,14 @@
 """Labelled images held decoded in memory."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .levels import Levels, Range
 
 _CHUNK = 1024
 
@@ -23,6 +25,8 @@ class LabelledImages:
     """Names of the classes, by label."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Files left out because they could not be read: path and reason."""
+    levels: Levels = field(default_factory=dict[str, Range])
+    """What became black and white in files of more than 8 bits."""
 
     def __len__(self) -> int:
         return self.images.shape[0]

@@ -1,4 +1,4 @@
-"""What of an image file is seen: its range, transparency, orientation, first frame and centre."""
+"""What of an image file is seen: transparency, orientation, first frame and centre."""
 
 from pathlib import Path
 
@@ -11,17 +11,6 @@ def pixels(path: Path, channels=3, resolution=2):
     decoded = decode([path], resolution=resolution, channels=channels)
     assert decoded.reasons == (None,)
     return decoded.images[0].astype(int)
-
-
-def test_sixteen_bits_become_eight(tmp_path):
-    values = np.array([[0, 257], [257 * 128, 65535]], dtype=np.uint16)
-    Image.fromarray(values).save(tmp_path / "a.png")
-    assert pixels(tmp_path / "a.png", channels=1)[0].tolist() == [[0, 1], [128, 255]]
-
-
-def test_values_without_a_white_are_stretched(tmp_path):
-    Image.fromarray(np.array([[-1.0, 0.0], [0.0, 1.0]], dtype=np.float32)).save(tmp_path / "a.tif")
-    assert pixels(tmp_path / "a.tif", channels=1)[0].tolist() == [[0, 128], [128, 255]]
 
 
 def test_transparent_places_become_grey(tmp_path):
