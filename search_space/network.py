@@ -58,7 +58,7 @@ class Network(nn.Module):
             _put(self, part.name, part.build())
         self._head = parts[-1]
         self._keep(parts[:-1])
-        self._stage_ends = _stage_ends(self._body)
+        self._features = _stage_ends(self._body, architecture.input.height)
         self._bound = _bound_mixer(self._body)
         self.num_classes = architecture.classes
         self.num_features = self._head.in_shapes[0].channels
@@ -71,18 +71,7 @@ class Network(nn.Module):
     @property
     def feature_info(self) -> tuple[FeatureInfo, ...]:
         """The last map of every stage, from the largest."""
-        side = self.architecture.input.height
-        return tuple(
-            FeatureInfo(
-                channels=part.out_shape.channels,
-                reduction=round(side / part.out_shape.height),
-                module=part.name,
-            )
-            for part in (self._part(name) for name in self._stage_ends)
-        )
-
-    def _part(self, name: str) -> Part:
-        return next(part for part in self._body if part.name == name)
+        return self._features
 
     def _run(self, x_BCHW: Tensor, wanted: Sequence[str]) -> list[Tensor]:
         """Run the body and return the outputs of the parts named in ``wanted``."""
@@ -122,7 +111,7 @@ class Network(nn.Module):
 
     def forward_intermediates(self, x_BCHW: Tensor) -> list[Tensor]:
         """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""
-        return self._run(x_BCHW, self._stage_ends)
+        return self._run(x_BCHW, [each.module for each in self._features])
 
     def forward_head(self, x_BCHW: Tensor, pre_logits: bool = False) -> Tensor:
         """Map the last feature map to scores (B, K), or to what the classifier takes (B, F)."""
@@ -180,10 +169,17 @@ def _last_uses(parts: Sequence[Part]) -> list[list[str]]:
     return [[name for name, at in last.items() if at == index] for index in range(len(parts))]
 
 
-def _stage_ends(parts: Sequence[Part]) -> list[str]:
-    """Return the last part of every stage."""
-    ends: dict[str, str] = {}
+def _stage_ends(parts: Sequence[Part], side: int) -> tuple[FeatureInfo, ...]:
+    """Return the last map of every stage, for images of ``side`` rows."""
+    ends: dict[str, Part] = {}
     for part in parts:
         if part.name.startswith("stages."):
-            ends[part.name.split(".")[1]] = part.name
-    return list(ends.values())
+            ends[part.name.split(".")[1]] = part
+    return tuple(
+        FeatureInfo(
+            channels=part.out_shape.channels,
+            reduction=round(side / part.out_shape.height),
+            module=part.name,
+        )
+        for part in ends.values()
+    )

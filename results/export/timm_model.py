@@ -17,7 +17,7 @@ from ...search_space.errors import InputError, shown, unknown_name
 from .header import read_facts, read_header
 from .networks import trained_network
 from .preparation import Preparation
-from .timm_network import FeatureNetwork, Indices, TimmNetwork
+from .timm_network import FeatureNetwork, Indices, TimmNetwork, usual_depth
 from .weights import read_weights
 
 
@@ -38,7 +38,7 @@ class Options:
     drop_path_rate: float = 0.0
     """How often the last residual branch is left out in training."""
     output_stride: int = 32
-    """Largest reduction wanted: the network's or more, or 32, which timm has for any."""
+    """Largest reduction wanted: that of the maps taken or more, or 32, which timm has for any."""
     features_only: bool = False
     """Return the last map of every size instead of scores."""
     out_indices: Indices = None
@@ -209,23 +209,38 @@ def _modules(weights: list[str]) -> str | tuple[str, ...]:
 
 def _adapt(network: TimmNetwork, options: Options) -> None:
     """Make the network what the options say."""
-    least = min(32, network.feature_info[-1]["reduction"])
-    if options.output_stride < least:
-        raise InputError(
-            f"output_stride must be at least {least} for this network, but got "
-            f"{options.output_stride}"
-        )
     if not 0 <= options.drop_rate < 1:
         raise InputError(f"drop_rate must be from 0 to below 1, but got {options.drop_rate}")
     network.drop_rate = options.drop_rate
     network.set_drop_path(options.drop_path_rate)
     if isinstance(network, FeatureNetwork):
         network.take(options.out_indices)
+    elif options.out_indices is not None:
+        raise InputError("out_indices must come with features_only, but it is not asked for")
+    _check_stride(network, options.output_stride)
+    if isinstance(network, FeatureNetwork):
         for name in ("num_classes", "classifier"):  # as timm leaves them out
             network.pretrained_cfg.pop(name, None)
         return
-    if options.out_indices is not None:
-        raise InputError("out_indices must come with features_only, but it is not asked for")
     classes = network.num_classes if options.num_classes is None else options.num_classes
     if classes != network.num_classes or options.global_pool != network.global_pool:
         network.reset_classifier(classes, options.global_pool)
+
+
+def _check_stride(network: TimmNetwork, wanted: int) -> None:
+    """Refuse a reduction smaller than that of the maps: strides are what they were in training."""
+    reductions = [each["reduction"] for each in network.feature_info]
+    if isinstance(network, FeatureNetwork):
+        least = max(network.feature_info.reduction())
+    else:
+        least = reductions[-1]
+    if wanted >= min(32, least):
+        return
+    fewer = [each for each in reductions if each <= wanted]
+    advice = "leave it out"
+    if fewer and isinstance(network, FeatureNetwork):
+        advice += f", or take the first {len(fewer)} maps alone ({usual_depth(fewer[-1])})"
+    raise InputError(
+        f"output_stride must be at least {least}, the reduction of the last map, since strides "
+        f"stay as they were trained, but got {wanted}; {advice}"
+    )

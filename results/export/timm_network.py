@@ -35,8 +35,7 @@ class TimmNetwork(Network):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
-        last = {each.reduction: each.module for each in super().feature_info}
-        self._stage_ends = list(last.values())
+        self._features = tuple({each.reduction: each for each in self._features}.values())
         self.in_chans = architecture.input.channels
         self.global_pool = "avg"
         self.drop_rate = 0.0
@@ -57,7 +56,7 @@ class TimmNetwork(Network):
         """What timm tells of the last map of every size."""
         return [
             {"num_chs": each.channels, "reduction": each.reduction, "module": each.module}
-            for each in super().feature_info
+            for each in self._features
         ]
 
     def set_drop_path(self, rate: float) -> None:
@@ -116,12 +115,34 @@ class TimmNetwork(Network):
         """
         if output_fmt != "NCHW":
             raise InputError(f"output_fmt must be 'NCHW', but got {output_fmt!r}")
-        wanted = [self._stage_ends[each] for each in chosen_maps(len(self._stage_ends), indices)]
+        chosen = self._chosen(indices)
+        wanted = [self._features[each].module for each in chosen]
         if intermediates_only:
             return self._run(x, wanted)
-        end = max(wanted, key=self._stage_ends.index) if stop_early else self._head.inputs[0]
+        end = self._features[max(chosen)].module if stop_early else self._head.inputs[0]
         *maps, last = self._run(x, [*wanted, end])
         return last, maps
+
+    def _chosen(self, indices: Indices, what: str = "indices") -> list[int]:
+        """Return which maps are meant.
+
+        Raises:
+            InputError: If there is no such map, or none is meant.
+        """
+        count = len(self._features)
+        last = count if indices is None else indices
+        if isinstance(last, int):
+            found = list(range(count - last, count))
+        else:
+            found = [index + count if index < 0 else index for index in last]
+        if not found or not all(0 <= index < count for index in found):
+            told = ", ".join(str(each.reduction) for each in self._features)
+            raise InputError(
+                f"{what} must be from 0 to {count - 1}, as this network has {count} maps, of "
+                f"reduction {told}, but got {shown(indices)}; "
+                f"{usual_depth(self._features[-1].reduction)}"
+            )
+        return found
 
     def forward_head(self, x_BCHW: Tensor, pre_logits: bool = False) -> Tensor:
         """Map the last feature map to scores (B, K), or to what the classifier takes (B, F).
@@ -179,7 +200,7 @@ class FeatureNetwork(TimmNetwork):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__(architecture)
-        self._taken = tuple(range(len(self._stage_ends)))
+        self._taken = tuple(range(len(self._features)))
         self._left_out: tuple[str, ...] = ()
 
     @property
@@ -193,8 +214,8 @@ class FeatureNetwork(TimmNetwork):
         Raises:
             InputError: If there is no such map.
         """
-        self._taken = tuple(chosen_maps(len(self._stage_ends), out_indices, "out_indices"))
-        needed = {self._stage_ends[index] for index in self._taken}
+        self._taken = tuple(self._chosen(out_indices, "out_indices"))
+        needed = {self._features[index].module for index in self._taken}
         for part in reversed(self._body):
             if part.name in needed:
                 needed.update(part.inputs)
@@ -207,7 +228,7 @@ class FeatureNetwork(TimmNetwork):
 
     def forward(self, x_BCHW: Tensor) -> list[Tensor]:  # type: ignore[override]
         """Map images (B, C, H, W) to the maps that ``feature_info`` describes."""
-        return self._run(x_BCHW, [self._stage_ends[index] for index in self._taken])
+        return self._run(x_BCHW, [self._features[index].module for index in self._taken])
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -228,17 +249,6 @@ class FeatureNetwork(TimmNetwork):
             raise InputError(f"num_classes must be 0 with features_only, but got {num_classes}")
 
 
-def chosen_maps(count: int, indices: Indices, what: str = "indices") -> list[int]:
-    """Return which of ``count`` maps are meant.
-
-    Raises:
-        InputError: If there is no such map, or none is meant.
-    """
-    last = count if indices is None else indices
-    if isinstance(last, int):
-        found = list(range(count - last, count))
-    else:
-        found = [index + count if index < 0 else index for index in last]
-    if not found or not all(0 <= index < count for index in found):
-        raise InputError(f"{what} must be maps from 0 to {count - 1}, but got {shown(indices)}")
-    return found
+def usual_depth(reduction: int) -> str:
+    """Return how segmentation_models_pytorch asks for the maps up to a reduction, in words."""
+    return f"for segmentation_models_pytorch, encoder_depth={max(1, reduction.bit_length() - 1)}"

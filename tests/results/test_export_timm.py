@@ -1,8 +1,11 @@
 """The entry in timm's registry, called as the frameworks call it that take backbones from timm."""
 
 import copy
+import itertools
+import pickle
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,9 @@ from timm.models import group_parameters
 from timm.optim import create_optimizer_v2, param_groups_layer_decay
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.detection import RetinaNet
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import FeaturePyramidNetwork
 
 from ..helpers import trained
 
@@ -127,6 +133,53 @@ def test_of_maps_of_one_size_the_last_is_given(tmp_path: Path) -> None:
     assert torch.equal(run(model)[1], load_model(path).forward_features(IMAGES))
 
 
+def three_sizes() -> Architecture:
+    """Maps of 8, 12 and 16 channels, a quarter, an eighth and a sixteenth of the image."""
+    first, second = SMALL.stages
+    stages = (first, replace(second, width=12), second)
+    return replace(SMALL, stages=stages)
+
+
+@pytest.fixture(scope="module")
+def three_maps(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return written(tmp_path_factory.mktemp("three"), three_sizes())
+
+
+EVERY = [each for count in (1, 2, 3) for each in itertools.permutations(range(3), count)]
+
+
+def test_any_choice_of_maps_is_told_and_given(three_maps: str) -> None:
+    every = run(make(three_maps, features_only=True))
+    for chosen in (*EVERY, (-1,), (-3, -1), (1, -2), (0, -2, 2), 1, 2, 3):
+        model = make(three_maps, features_only=True, out_indices=chosen)
+        kept = range(3)[-chosen:] if isinstance(chosen, int) else [each % 3 for each in chosen]
+        assert model.feature_info.channels() == [(8, 12, 16)[each] for each in kept]
+        assert model.feature_info.reduction() == [(4, 8, 16)[each] for each in kept]
+        assert len(model.feature_info) == 3
+        maps = run(model)
+        assert len(maps) == len(kept)
+        assert all(torch.equal(one, every[at]) for one, at in zip(maps, kept, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's tracer is to be given up one day
+@pytest.mark.parametrize("chosen", [(0,), (1, 0), (0, 1, 2)])
+def test_some_maps_survive_copies_pickles_and_traces(
+    three_maps: str, chosen: tuple[int, ...]
+) -> None:
+    model = make(three_maps, features_only=True, out_indices=chosen)
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert again.feature_info.channels() == model.feature_info.channels()
+        assert all(map(torch.equal, run(again), run(model)))
+    traced: Any = torch.jit.trace(model, IMAGES[:1])  # pyright: ignore
+    assert all(map(torch.equal, run(traced), run(model)))
+
+
+def test_fewer_maps_allow_a_smaller_stride(three_maps: str) -> None:
+    """As DeepLab asks for it: a stride of 8 where two maps are taken."""
+    model = make(three_maps, features_only=True, out_indices=(0, 1), output_stride=8)
+    assert model.feature_info.reduction() == [4, 8]
+
+
 def test_large_reductions_are_taken(tmp_path: Path) -> None:
     stages = replace(SMALL, input=Shape(3, 64, 64), stem=PatchStem(patch_size=32))
     path = written(tmp_path, stages)
@@ -201,6 +254,51 @@ def test_as_segmentation_models_calls_it(file: str, output_stride: int) -> None:
     maps = model(torch.randn(2, 4, 64, 64))
     assert [each.shape[1] for each in maps] == model.feature_info.channels() == [8, 16]
     assert [64 // each.shape[2] for each in maps] == model.feature_info.reduction()
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_a_decoder_of_segmentation_models_can_be_put_on_it(three_maps: str, depth: int) -> None:
+    """As ``smp.Unet`` does: its encoder reads channels, its decoder joins the maps."""
+    name = f"three_sizes_{depth}"
+    timm_model.register(name, three_maps)
+    encoder: Any = timm.create_model(name, features_only=True, out_indices=tuple(range(depth - 1)))
+    reductions = encoder.feature_info.reduction()
+    assert reductions == [2 ** (index + 2) for index in range(depth - 1)]
+    channels = encoder.feature_info.channels()
+    decoder = nn.ModuleList(
+        nn.Conv2d(below + above, above, 3, padding=1) for above, below in pairwise(channels)
+    )
+    *above, x = encoder(IMAGES)
+    for convolution, skip in zip(reversed(decoder), reversed(above), strict=True):
+        x = convolution(torch.cat((F.interpolate(x, scale_factor=2), skip), dim=1))
+    assert x.shape == (2, 8, 8, 8)
+    x.sum().backward()
+    assert all(each.grad is not None for each in encoder.parameters())
+
+
+def test_detectors_of_torchvision_can_be_put_on_it(three_maps: str) -> None:
+    """A feature pyramid on two of the maps, and RetinaNet on that, in training and running."""
+    body = make(three_maps, features_only=True, out_indices=(1, 2))
+
+    class Backbone(nn.Module):
+        out_channels = 8
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+            self.pyramid = FeaturePyramidNetwork(body.feature_info.channels(), self.out_channels)
+
+        def forward(self, images: Tensor) -> Any:
+            return self.pyramid({str(at): each for at, each in enumerate(self.body(images))})
+
+    anchors = AnchorGenerator(((8,), (16,)), ((1.0,),) * 2)
+    model = RetinaNet(Backbone(), 3, anchor_generator=anchors, min_size=32, max_size=32)
+    boxes = {"boxes": torch.tensor([[2.0, 2.0, 12.0, 14.0]]), "labels": torch.tensor([1])}
+    losses = model(list(IMAGES), [boxes, boxes])
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(each.grad is not None for each in body.parameters())
+    found = run(model.eval(), list(IMAGES))
+    assert len(found) == 2 and all(each["boxes"].shape[1] == 4 for each in found)
 
 
 def test_as_timms_training_script_calls_it(file: str) -> None:
@@ -416,11 +514,16 @@ def test_it_can_be_copied(file: str) -> None:
         ({"featurs_only": True}, r"must be one of .*features_only.*, but got 'featurs_only'; did"),
         (
             {"features_only": True, "out_indices": (2,)},
-            r"out_indices .* from 0 to 1, but got \(2,\)",
+            r"from 0 to 1, as this network has 2 maps, of reduction 4, 8, but got \(2,\); for "
+            r"segmentation_models_pytorch, encoder_depth=3$",
         ),
-        ({"features_only": True, "out_indices": ()}, r"from 0 to 1, but got \(\)"),
+        ({"features_only": True, "out_indices": ()}, r"of reduction 4, 8, but got \(\)"),
         ({"out_indices": (1,)}, "out_indices must come with features_only"),
-        ({"output_stride": 4}, "output_stride must be at least 8 for this network, but got 4"),
+        ({"output_stride": 4}, "output_stride must be at least 8, .* but got 4; leave it out$"),
+        (
+            {"features_only": True, "output_stride": 4},
+            r"at least 8, .* got 4; leave it out, or take the first 1 maps alone .*_depth=2\)$",
+        ),
         ({"global_pool": "max"}, "global_pool must be 'avg', .* or '' for maps, but got 'max'"),
         ({"global_pool": ""}, "num_classes must be 0 with global_pool '', but got 5"),
         ({"drop_rate": 1.0}, "drop_rate must be from 0 to below 1, but got 1.0"),
