@@ -28,6 +28,9 @@ SKIPPED = 3  # outcomes before the steady state
 class Idle:
     """A worker that does nothing, with torch loaded as every real one has it."""
 
+    spent = False
+    """It can always go on."""
+
     def __init__(self) -> None:
         import torch  # noqa: F401
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..search_space.errors import WorkError as WorkError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,10 +26,6 @@ ExportableOnly = Annotated[
     bool,
     typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
 ]
-
-
-class WorkError(Exception):
-    """The request was right but the work failed: exit code 1."""
 
 
 def storage_url(given: str | None) -> str:

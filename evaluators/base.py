@@ -146,7 +146,8 @@ class CandidateError(Exception):
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
-        """``out_of_memory``, ``non_finite``, ``time_limit``, ``worker_died`` or ``error``."""
+        """``out_of_memory``, ``device_error``, ``non_finite``, ``time_limit``, ``worker_died`` or
+        ``error``."""
 
 
 class Evaluator(ABC):

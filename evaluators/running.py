@@ -7,6 +7,27 @@ import torch
 
 from .base import CandidateError
 
+# Only CUDA has a class of its own for this: the CPU's allocator and the CUDA libraries say it in
+# the text of a RuntimeError.
+_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+_DEVICE = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "HIP error", "device-side assert")
+
+
+def fault_kind(error: BaseException) -> str:
+    """Return the kind of what was raised: ``out_of_memory``, ``device_error`` or ``error``.
+
+    After the first two the process may be of no further use: memory stays taken, and a CUDA
+    context in which a kernel failed refuses all that comes after it.
+    """
+    text = str(error)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in text for sign in _MEMORY)
+    ):
+        return "out_of_memory"
+    if isinstance(error, RuntimeError) and any(sign in text for sign in _DEVICE):
+        return "device_error"
+    return "error"
+
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Generator[None]:
@@ -22,19 +43,16 @@ def seeded(seed: int, device: torch.device) -> Generator[None]:
 
 @contextmanager
 def candidate_faults() -> Generator[None]:
-    """Turn running out of memory into the candidate's error.
+    """Turn a failure of memory or device into the candidate's error.
 
     Raises:
-        CandidateError: ``out_of_memory``.
+        CandidateError: ``out_of_memory`` or ``device_error``.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        # Only CUDA has a class of its own for this: the CPU's allocator and the CUDA libraries
-        # say it in the text of a RuntimeError.
-        signs = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+        kind = fault_kind(error)
+        if kind == "error":
+            raise
         text = str(error)
-        if isinstance(error, MemoryError) or any(sign in text for sign in signs):
-            line = text.splitlines()[0] if text else "no memory left"
-            raise CandidateError("out_of_memory", line) from error
-        raise
+        raise CandidateError(kind, text.splitlines()[0] if text else "no memory left") from error

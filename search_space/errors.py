@@ -1,4 +1,4 @@
-"""Errors for what a user gave: the rule, then the value given."""
+"""Errors that end in one line: what a user gave (the rule, then the value), or failed work."""
 
 import reprlib
 from collections.abc import Iterable
@@ -16,6 +16,13 @@ class InputError(ValueError):
 
     The message is one line: the rule, then what was given. The command line prints it and exits
     with code 2.
+    """
+
+
+class WorkError(Exception):
+    """The request was right, but the work failed.
+
+    The message is one line. The command line prints it and exits with code 1.
     """
 
 

@@ -40,12 +40,17 @@ class Outcome:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time by activity (``training``, ``latency``, ``total``)."""
 
+    @property
+    def kind(self) -> str | None:
+        """The kind of the failure, the first word of its reason; none where nothing failed."""
+        return (self.reason or "").partition(":")[0] if self.status == "failed" else None
+
 
 class JobSource(Protocol):
     """The search loop, as an engine sees it. Called from one thread only."""
 
     def next_job(self) -> Job | None:
-        """The next job, or none now: more may come after an outcome was taken."""
+        """The next job, or none: if not ``done`` now, more come after an outcome was taken."""
         ...
 
     def take(self, outcome: Outcome) -> None:
@@ -60,6 +65,14 @@ class JobSource(Protocol):
 
 class Worker(Protocol):
     """Measures candidates, one after the other, in one process; keeps its data in between."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether this process must not go on: its memory or device failed it.
+
+        Asked after every ``run``. The engine then has a fresh process do the rest.
+        """
+        ...
 
     def run(self, job: Job) -> Outcome:
         """Measure one candidate. Never raises for the candidate's fault: it returns ``failed``."""
@@ -106,10 +119,12 @@ class Engine(ABC):
         """Run until ``source.done`` and every job given out has come back.
 
         A worker that dies or exceeds its time limit costs its own candidate only: its outcome is
-        ``failed`` with kind ``worker_died`` or ``time_limit``, and a fresh worker takes its place.
-        However the run ends, no worker is left behind.
+        ``failed`` with kind ``worker_died`` or ``time_limit``, and a fresh worker takes its place,
+        as it does of one that is ``spent``. Time in which the engine's own process was stopped
+        does not count. However the run ends, no worker is left behind.
 
         Raises:
             Exception: The factory's own error, if a worker cannot even be made.
+            WorkError: If several workers in a row end while they start.
             RuntimeError: If the source has no job, none is under way, and it is not done.
         """

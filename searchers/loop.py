@@ -1,5 +1,6 @@
 """The search loop: asks the searcher, checks the exact costs, hands out jobs, keeps the record."""
 
+import logging
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -10,9 +11,17 @@ from typing import Protocol
 from ..evaluators.base import CandidateError, Evaluator, Measurement
 from ..results.candidate import Candidate
 from ..results.study import Study
+from ..search_space.errors import WorkError
 from .base import Proposal, Searcher
 from .distributions import distributions
 from .engine import Job, Outcome
+
+_log = logging.getLogger(__name__)
+
+_AGAIN = ("out_of_memory", "device_error", "worker_died")
+"""Kinds of failures that a fresh worker may not have: such a candidate is tried once more."""
+_IN_A_ROW = 5
+"""Candidates that may fail for no reason of the network's, one after the other, until we stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +81,8 @@ class SearchLoop:
         self._digests = {each.digest for each in known}
         self._next = max((each.number for each in known), default=-1) + 1
         self._told = 0
+        self._tried_again: set[int] = set()
+        self._failed_in_a_row = 0
         self.fresh = 0
         """Candidates finished by this run."""
         self.exhausted = False
@@ -94,8 +105,9 @@ class SearchLoop:
 
     @property
     def done(self) -> bool:
-        """Whether no further job will come."""
-        return self.exhausted or (not self._again and self._next >= self._budget)
+        """Whether no further job will come: one under way may have to be done once more."""
+        waiting = self._again or self._started
+        return not waiting and (self.exhausted or self._next >= self._budget)
 
     @property
     def finished(self) -> int:
@@ -108,7 +120,7 @@ class SearchLoop:
             candidate = self._again.pop(0)
             if job := self._begin(candidate):
                 return job
-        while not self.done and self._history_complete():
+        while not self.exhausted and self._next < self._budget and self._history_complete():
             with self._clock("sampling"):
                 self._tell()
                 proposal = self._propose()
@@ -170,8 +182,21 @@ class SearchLoop:
         )
 
     def take(self, outcome: Outcome) -> None:
-        """Store the outcome of one job, then tell the listener."""
+        """Store the outcome of one job, then tell the listener.
+
+        A candidate that failed for want of memory, or whose worker died, is tried once more first.
+
+        Raises:
+            WorkError: If too many candidates in a row have failed; all are stored.
+        """
         started = self._started.pop(outcome.number)
+        for activity, spent in outcome.seconds.items():
+            self.worker_seconds[activity] = self.worker_seconds.get(activity, 0.0) + spent
+        if outcome.kind in _AGAIN and outcome.number not in self._tried_again:
+            _log.warning("candidate %d is tried again: %s", outcome.number, outcome.reason)
+            self._tried_again.add(outcome.number)
+            self._again.append(replace(started, measurements={}))
+            return
         measured = {each.metric: each for each in outcome.measurements}
         candidate = replace(
             started,
@@ -185,8 +210,6 @@ class SearchLoop:
             self._study.finish(candidate)
         self._finished[candidate.number] = candidate
         self.fresh += 1
-        for activity, spent in outcome.seconds.items():
-            self.worker_seconds[activity] = self.worker_seconds.get(activity, 0.0) + spent
         with self._clock("drawing"):
             self._listener(
                 Progress(
@@ -196,4 +219,16 @@ class SearchLoop:
                     fresh=self.fresh,
                     seconds=time.perf_counter() - self._start,
                 )
+            )
+        self._check_failures(outcome)
+
+    def _check_failures(self, outcome: Outcome) -> None:
+        """Stop before one fault of the machine or of our own takes the whole budget."""
+        ours = outcome.kind in (*_AGAIN, "error")
+        self._failed_in_a_row = self._failed_in_a_row + 1 if ours else 0
+        if self._failed_in_a_row == _IN_A_ROW:
+            raise WorkError(
+                f"fewer than {_IN_A_ROW} candidates in a row may fail, but candidate "
+                f"{outcome.number} is the last of so many: {outcome.reason}; what finished is "
+                "kept, and the same command goes on"
             )

@@ -9,9 +9,13 @@ from ..evaluators.accuracy.data import DataSpec
 from ..evaluators.accuracy.recipe import Recipe
 from ..evaluators.base import CandidateError, Evaluator, Measurement
 from ..evaluators.latency.settings import LatencySettings
+from ..evaluators.running import fault_kind
 from ..search_space.architecture import Architecture
 from ..search_space.feasibility import Constraint
 from .engine import Job, Outcome
+
+SPENT = ("out_of_memory", "device_error")
+"""Kinds of failures after which a process is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,8 @@ class MeasuringWorker:
     ) -> None:
         self._evaluators = evaluators
         self._constraints = constraints
+        self.spent = False
+        """Whether memory or device have failed, so that a fresh process must do what comes."""
 
     def run(self, job: Job) -> Outcome:
         """Measure one candidate; what it does wrong is in the outcome."""
@@ -92,9 +98,12 @@ class MeasuringWorker:
                     break
         except CandidateError as error:
             status, reason, trace = "failed", str(error), traceback.format_exc()
+            self.spent = error.kind in SPENT
         except Exception as error:  # the search goes on whatever one candidate does
-            status, reason = "failed", f"error: {type(error).__name__}: {error}".splitlines()[0]
-            trace = traceback.format_exc()
+            kind = fault_kind(error)
+            line = f"{kind}: {type(error).__name__}: {error}".splitlines()[0]
+            status, reason, trace = "failed", line, traceback.format_exc()
+            self.spent = kind in SPENT
         seconds["total"] = time.perf_counter() - start
         return Outcome(
             number=job.number,

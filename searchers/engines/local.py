@@ -1,11 +1,14 @@
 """The engine of this machine: persistent worker processes, one candidate at a time in each."""
 
+import logging
 import pickle
 from typing import ClassVar
 
 from ..engine import Engine, Job, JobSource, WorkerFactory
-from .outcomes import check_waiting, outcome_of
-from .process import WorkerProcess, wait_for
+from .outcomes import START_ATTEMPTS, check_waiting, outcome_of
+from .process import NotStarted, WorkerProcess, wait_for
+
+_log = logging.getLogger(__name__)
 
 
 class LocalEngine(Engine):
@@ -19,9 +22,14 @@ class LocalEngine(Engine):
     def run(self, source: JobSource, factory: WorkerFactory) -> None:  # noqa: D102
         if source.done:
             return
-        pool = _Pool(source=source, factory=pickle.dumps(factory), time_limit=self.time_limit)
+        pool = _Pool(
+            source=source,
+            factory=pickle.dumps(factory),
+            workers=self.workers,
+            time_limit=self.time_limit,
+        )
         try:
-            pool.run(self.workers)
+            pool.run()
         finally:
             pool.kill()
 
@@ -29,16 +37,20 @@ class LocalEngine(Engine):
 class _Pool:
     """The processes of one run, and the jobs they have."""
 
-    def __init__(self, *, source: JobSource, factory: bytes, time_limit: float | None) -> None:
+    def __init__(
+        self, *, source: JobSource, factory: bytes, workers: int, time_limit: float | None
+    ) -> None:
         self._source = source
         self._factory = factory
+        self._workers = workers
+        self._not_started = 0
         self._time_limit = time_limit
         self._processes: list[WorkerProcess] = []
         self._jobs: dict[WorkerProcess, Job] = {}
 
-    def run(self, workers: int) -> None:
+    def run(self) -> None:
         while True:
-            self._start(workers)
+            self._start()
             self._hand_out()
             if not self._jobs and self._source.done:
                 return
@@ -49,9 +61,9 @@ class _Pool:
         for process in self._processes:
             process.kill()
 
-    def _start(self, workers: int) -> None:
+    def _start(self) -> None:
         self._processes = [process for process in self._processes if process.alive]
-        while len(self._processes) < workers and not self._source.done:
+        while len(self._processes) < self._workers and not self._source.done:
             self._processes.append(
                 WorkerProcess(factory=self._factory, time_limit=self._time_limit)
             )
@@ -61,7 +73,7 @@ class _Pool:
             if process.idle and not self._source.done:
                 job = self._source.next_job()
                 if job is None:
-                    check_waiting(under_way=bool(self._jobs))
+                    check_waiting(done=self._source.done, under_way=bool(self._jobs))
                     return
                 process.give(pickle.dumps(job))
                 self._jobs[process] = job
@@ -71,7 +83,9 @@ class _Pool:
         errors: list[Exception] = []
         for process in self._processes:
             event = process.collect()
-            if event is None:
+            if process.idle:
+                self._not_started = 0
+            if event is None or (isinstance(event, NotStarted) and self._goes_on(event)):
                 continue
             # Only a worker that could not be made has no job, and its event raises.
             job = self._jobs.pop(process, None)
@@ -81,3 +95,16 @@ class _Pool:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def _goes_on(self, event: NotStarted) -> bool:
+        """Return whether to try again, or to go on with one worker less, after a failed start."""
+        self._not_started += 1
+        _log.warning("a worker did not come up: %s", event.detail)
+        if self._not_started < START_ATTEMPTS:
+            return True
+        if self._workers == 1:
+            return False
+        self._not_started = 0
+        self._workers -= 1
+        _log.warning("the search goes on with %d workers", self._workers)
+        return True

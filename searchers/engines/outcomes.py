@@ -2,8 +2,12 @@
 
 import pickle
 
+from ...search_space.errors import WorkError
 from ..engine import Outcome
-from .process import Broken, Event, Failure
+from .process import Broken, Event, Failure, NotStarted
+
+START_ATTEMPTS = 3
+"""Processes that may end while they start, one after the other, before a place is given up."""
 
 
 def outcome_of(number: int, event: Event) -> Outcome:
@@ -11,9 +15,15 @@ def outcome_of(number: int, event: Event) -> Outcome:
 
     Raises:
         Exception: The factory's own error, where the worker could not be made.
+        WorkError: If the worker's process has ended before it was ready.
     """
     if isinstance(event, Broken):
         raise pickle.loads(event.error)
+    if isinstance(event, NotStarted):
+        raise WorkError(
+            f"a worker must come up before it is given work, but {START_ATTEMPTS} in a row ended "
+            f"while they started; of the last, {event.detail}"
+        )
     if isinstance(event, Failure):
         return Outcome(
             number=number,
@@ -27,11 +37,15 @@ def outcome_of(number: int, event: Event) -> Outcome:
     return outcome
 
 
-def check_waiting(*, under_way: bool) -> None:
-    """Refuse a source that has no job now, is not done, and waits for no outcome.
+def check_waiting(*, done: bool, under_way: bool) -> None:
+    """Refuse a source that gave no job, is not done, and waits for no outcome.
+
+    Args:
+        done: Whether the source is done, asked after it gave no job: it may have noticed only then.
+        under_way: Whether a job is under way.
 
     Raises:
-        RuntimeError: If no job is under way.
+        RuntimeError: If neither is so.
     """
-    if not under_way:
+    if not done and not under_way:
         raise RuntimeError("a source must have a job while it is not done and none is under way")

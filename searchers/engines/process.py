@@ -58,7 +58,41 @@ class Broken:
     """The pickled exception."""
 
 
-Event = Reply | Failure | Broken
+@dataclass(frozen=True, kw_only=True)
+class NotStarted:
+    """The process has ended before its worker was ready; the next one may come up."""
+
+    detail: str
+    """How it ended, one line."""
+
+
+Event = Reply | Failure | Broken | NotStarted
+
+
+class RunningTime:
+    """A clock that stands still while this process is stopped (Ctrl-Z, a frozen container).
+
+    It notices a stop by the length of a gap between two looks, so it is looked at often.
+    """
+
+    LONGEST = 10.0
+    """Of a gap between two looks no more counts, s."""
+
+    def __init__(self) -> None:
+        self._seen = time.monotonic()
+        self._total = 0.0
+
+    def now(self, longest: float = LONGEST) -> float:
+        """Return the time, s; since the last look ``longest`` seconds have passed at the most."""
+        seen = time.monotonic()
+        self._total += min(seen - self._seen, longest)
+        self._seen = seen
+        return self._total
+
+
+_CLOCK = RunningTime()
+_SLICE = 0.25
+"""Seconds between two looks at the clock while a request with a time limit is waited for."""
 
 
 @contextmanager
@@ -137,7 +171,7 @@ class WorkerProcess:
     def give(self, request: bytes) -> None:
         """Hand over one pickled request."""
         assert self.idle, "a worker takes one request at a time"
-        self._given_at = time.monotonic()
+        self._given_at = _CLOCK.now()
         # That the process has died meanwhile is for ``collect`` to notice.
         with suppress(OSError):
             self._connection.send_bytes(request)
@@ -153,8 +187,10 @@ class WorkerProcess:
         if kind == "broken":
             self.kill()
             return Broken(error=data)
-        if kind == "reply":
+        if kind in ("reply", "last"):
             self._given_at = None
+            if kind == "last":
+                self.kill()
             return Reply(data=data)
         if kind == "error":
             return self._failure("error", data.decode(), traceback)
@@ -188,8 +224,7 @@ class WorkerProcess:
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
         if self._ready:
             return self._failure("worker_died", f"its process {how}")
-        text = f"a worker must come up before it is given work, but its process {how}"
-        return Broken(error=pickle.dumps(RuntimeError(text)))
+        return NotStarted(detail=f"the process {how}")
 
     def _failure(
         self,
@@ -202,14 +237,20 @@ class WorkerProcess:
         return Failure(kind=kind, detail=detail, traceback=traceback, seconds=seconds)
 
     def _elapsed(self) -> float:
-        return 0.0 if self._given_at is None else time.monotonic() - self._given_at
+        return 0.0 if self._given_at is None else _CLOCK.now() - self._given_at
 
 
 def wait_for(processes: Sequence[WorkerProcess]) -> None:
     """Wait until one of the processes has something to collect."""
-    limits = [left for process in processes if (left := process.seconds_left) is not None]
     handles = [handle for process in processes for handle in process.handles]
-    wait(handles, timeout=min(limits) if limits else None)
+    while True:
+        limits = [left for process in processes if (left := process.seconds_left) is not None]
+        timeout = min(_SLICE, *limits) if limits else None
+        if wait(handles, timeout=timeout) or timeout is None:
+            return
+        _CLOCK.now(longest=2 * timeout)
+        if timeout in limits:
+            return
 
 
 def _signal_name(number: int) -> str:
@@ -242,7 +283,8 @@ def _serve(connection: Connection, factory: bytes) -> None:
 
 def _answer(worker: Any, request: bytes) -> tuple[str, bytes, str | None]:
     try:
-        return "reply", pickle.dumps(worker.run(pickle.loads(request))), None
+        answer = pickle.dumps(worker.run(pickle.loads(request)))
+        return "last" if worker.spent else "reply", answer, None
     except Exception as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return "error", line.encode(), traceback.format_exc()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...search_space.errors import InputError
+from ...search_space.errors import InputError, WorkError
 from ..engine import Engine, Job, JobSource, Outcome, WorkerFactory
 from .outcomes import check_waiting, outcome_of
 from .process import environment
@@ -19,7 +19,7 @@ from .process import environment
 try:
     import ray
     from ray import tune
-    from ray.exceptions import RayActorError
+    from ray.exceptions import OutOfMemoryError, RayActorError
     from ray.tune.experiment import Trial
     from ray.tune.search import Searcher
 
@@ -126,10 +126,12 @@ class RayEngine(Engine):
                 log_to_driver=False,
                 logging_level=logging.CRITICAL,
             )
-        except (OSError, OverflowError, RuntimeError) as error:
-            where = "start on this machine" if alone else f"be running at {self.address!r}"
-            hint = "" if alone or _MODE in os.environ else f" ({_MODE}=token where it asks for one)"
-            raise InputError(f"Ray must {where}{hint}, but {_line(error)}") from error
+        except Exception as error:  # of a node that does not come up Ray says so by this very class
+            if alone:
+                raise WorkError(f"Ray must start on this machine, but {_line(error)}") from error
+            hint = "" if _MODE in os.environ else f" ({_MODE}=token where it asks for one)"
+            rule = f"Ray must be running at {self.address!r}{hint}"
+            raise InputError(f"{rule}, but {_line(error)}") from error
         try:
             yield
         finally:
@@ -167,8 +169,8 @@ class _Feed(Searcher):
             return finished
         job = self._source.next_job()
         if job is None:
-            check_waiting(under_way=bool(self._jobs))
-            return None
+            check_waiting(done=self._source.done, under_way=bool(self._jobs))
+            return self.suggest(trial_id) if self._source.done else None
         self._jobs[trial_id] = job
         return {"job": pickle.dumps(job)}
 
@@ -221,11 +223,10 @@ class _Errors(tune.Callback):
 
 def _outcome_of_error(number: int, error: Exception) -> Outcome:
     """Return the outcome of a job whose actor or node died; another error is raised."""
-    if not isinstance(error, RayActorError) or error.actor_init_failed:
+    if isinstance(error, OutOfMemoryError):
+        reason = "out_of_memory: Ray ended its actor, as its node had no memory left"
+    elif isinstance(error, RayActorError) and not error.actor_init_failed:
+        reason = "worker_died: its Ray actor or node is gone"
+    else:
         raise error
-    return Outcome(
-        number=number,
-        status="failed",
-        reason="worker_died: its Ray actor or node is gone",
-        traceback=str(error),
-    )
+    return Outcome(number=number, status="failed", reason=reason, traceback=str(error))

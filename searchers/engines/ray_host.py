@@ -9,7 +9,8 @@ from typing import Any
 
 from ray import tune
 
-from .process import Event, WorkerProcess, wait_for
+from .outcomes import START_ATTEMPTS
+from .process import Event, NotStarted, WorkerProcess, wait_for
 
 
 class Host(tune.Trainable):
@@ -32,10 +33,14 @@ class Host(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Do the job; what became of it is the trial's only result."""
         event = self._process.collect() if self._process.alive else None
+        not_started = 0
         while event is None and not self._process.idle:
             if not self._process.alive:
                 self._start()
             event = self._next_event()
+            if isinstance(event, NotStarted):
+                not_started += 1
+                event = event if not_started == START_ATTEMPTS else None
         if event is None:
             self._process.give(self._config["job"])
         while event is None:

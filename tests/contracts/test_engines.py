@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nas_explorer.search_space.errors import InputError
-from nas_explorer.searchers.engine import Engine, Outcome
+from nas_explorer.search_space.errors import InputError, WorkError
+from nas_explorer.searchers.engine import Engine, Job, Outcome
 from nas_explorer.searchers.engines import ENGINES, load_engine
 
 HELPERS = str(Path(__file__).parents[1] / "searchers")
@@ -127,6 +127,53 @@ def test_a_worker_that_cannot_be_made_stops_the_run(engine: type[Engine]) -> Non
     with pytest.raises(ValueError, match=r"^no such folder$"):
         engine(workers=1).run(source, Make("no such folder"))
     assert source.outcomes == []
+
+
+@pytest.mark.slow
+def test_workers_that_die_while_they_start_are_started_again(
+    engine: type[Engine], tmp_path: Path
+) -> None:
+    source = ListSource([{}])
+    engine(workers=1).run(source, Make(deaths=2, folder=str(tmp_path)))
+    assert [outcome.status for outcome in source.outcomes] == ["complete"]
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+@pytest.mark.slow
+def test_workers_that_never_come_up_stop_the_run_in_one_line(
+    engine: type[Engine], tmp_path: Path
+) -> None:
+    source = ListSource([{}])
+    with pytest.raises(WorkError, match=r"^a worker must come up .* 3 in a row .* SIGKILL$"):
+        engine(workers=1).run(source, Make(deaths=9, folder=str(tmp_path)))
+    assert source.outcomes == []
+
+
+@pytest.mark.slow
+def test_a_spent_worker_is_replaced(engine: type[Engine]) -> None:
+    source = ListSource([{}, {"do": "spend"}, {}, {}])
+    engine(workers=1).run(source, Make())
+    pids = [outcome.seconds["pid"] for outcome in source.outcomes]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+@pytest.mark.slow
+def test_a_source_may_find_that_it_is_done_when_it_is_asked(engine: type[Engine]) -> None:
+    class Exhausted(ListSource):
+        exhausted = False
+
+        def next_job(self) -> Job | None:
+            job = super().next_job()
+            self.exhausted = job is None
+            return job
+
+        @property
+        def done(self) -> bool:
+            return self.exhausted and len(self.outcomes) == self.given
+
+    source = Exhausted([{}, {}])
+    engine(workers=1).run(source, Make())
+    assert [outcome.number for outcome in source.outcomes] == [0, 1]
 
 
 @pytest.mark.slow

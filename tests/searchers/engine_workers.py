@@ -1,11 +1,13 @@
 """Workers, a factory and a source for the tests of the engines; child processes import them."""
 
+import contextlib
 import os
 import random
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nas_explorer.searchers.engine import Job, Outcome
@@ -14,8 +16,11 @@ from nas_explorer.searchers.engine import Job, Outcome
 class EchoWorker:
     """Answers any request, and follows it where it says how to fail."""
 
+    spent = False
+
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         misbehave(request)
+        self.spent = request.get("do") == "spend"
         return {**request, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
 
 
@@ -28,7 +33,7 @@ def misbehave(request: Any) -> None:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "sleep":
-            time.sleep(60)
+            time.sleep(request.get("seconds", 60))
         case _:
             pass
 
@@ -61,8 +66,11 @@ class Echo:
 class JobWorker:
     """Does what the job's architecture says; its figures depend on the number, but for the pid."""
 
+    spent = False
+
     def run(self, job: Job) -> Outcome:
         misbehave(job.architecture)
+        self.spent = job.architecture.get("do") == "spend"
         value = random.Random(job.number).random()
         threads = float(os.environ["OMP_NUM_THREADS"])
         seconds = {"value": value, "pid": os.getpid(), "threads": threads}
@@ -71,13 +79,20 @@ class JobWorker:
 
 @dataclass(frozen=True)
 class Make:
-    """Makes a job worker, or fails to."""
+    """Makes a job worker, or fails to: by an error, or by dying the first ``deaths`` times."""
 
     trouble: str = ""
+    deaths: int = 0
+    folder: str = ""
+    """Where the starts are counted."""
 
     def __call__(self) -> JobWorker:
         if self.trouble:
             raise ValueError(self.trouble)
+        for number in range(self.deaths):
+            with contextlib.suppress(FileExistsError):
+                (Path(self.folder) / str(number)).touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
         return JobWorker()
 
 

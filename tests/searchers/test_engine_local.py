@@ -52,6 +52,13 @@ def test_a_job_is_asked_for_only_when_a_worker_is_free() -> None:
     assert max(under_way) <= 1
 
 
+def test_a_place_that_gets_no_worker_is_given_up_while_others_work(tmp_path: Path) -> None:
+    source = ListSource([{"do": "sleep", "seconds": 0.2}] * 4)
+    LocalEngine(workers=2).run(source, Make(deaths=4, folder=str(tmp_path)))
+    assert [outcome.status for outcome in source.outcomes] == ["complete"] * 4
+    assert len({outcome.seconds["pid"] for outcome in source.outcomes}) == 1
+
+
 MAIN = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where started in the background

@@ -13,7 +13,9 @@ from nas_explorer.searchers.engines.process import (
     Broken,
     Event,
     Failure,
+    NotStarted,
     Reply,
+    RunningTime,
     WorkerProcess,
     environment,
     wait_for,
@@ -132,7 +134,6 @@ def test_the_start_of_the_process_is_not_counted_as_time_of_a_request(start: Sta
     [
         ("raise", ValueError, "a folder must exist"),
         ("fussy", RuntimeError, "FussyError: ab"),
-        ("exit", RuntimeError, "its process exited with code 4"),
     ],
 )
 def test_a_worker_that_cannot_be_made_brings_the_error(
@@ -143,6 +144,32 @@ def test_a_worker_that_cannot_be_made_brings_the_error(
     error = pickle.loads(event.error)
     assert type(error) is kind
     assert text in str(error)
+
+
+def test_a_process_that_ends_while_it_starts_says_how(start: Start) -> None:
+    process = start(Echo("exit"))
+    assert event_of(process) == NotStarted(detail="the process exited with code 4")
+    assert not process.alive
+
+
+def test_a_spent_worker_answers_and_is_gone(start: Start) -> None:
+    process = start()
+    assert answer(ask(process, x=1, do="spend"))["x"] == 1
+    assert not process.alive
+
+
+def test_time_in_which_the_process_is_stopped_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moment = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    clock = RunningTime()
+    moment += 0.25
+    assert clock.now(longest=0.5) == 0.25
+    moment += 3600.0
+    assert clock.now(longest=0.5) == 0.75
+    moment += 3600.0
+    assert clock.now() == 0.75 + RunningTime.LONGEST
 
 
 def gone(pid: int, *, within: float = 5.0) -> bool:
@@ -157,6 +184,43 @@ def gone(pid: int, *, within: float = 5.0) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+STOPPED = """
+import pickle, sys
+sys.path.insert(0, {folder!r})
+from engine_workers import Echo  # noqa: E402
+from nas_explorer.searchers.engines.process import WorkerProcess, wait_for
+if __name__ == "__main__":
+    process = WorkerProcess(factory=pickle.dumps(Echo()), time_limit=2.0)
+    while not process.idle:
+        wait_for([process])
+        process.collect()
+    process.give(pickle.dumps({{"do": "sleep", "seconds": 1.0}}))
+    print("given", flush=True)
+    while (event := process.collect()) is None:
+        wait_for([process])
+    print(type(event).__name__, event, flush=True)
+    process.kill()
+"""
+
+
+@pytest.mark.slow
+def test_a_search_that_is_stopped_and_goes_on_loses_no_candidate_to_its_time_limit(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "stopped.py"
+    script.write_text(STOPPED.format(folder=str(Path(__file__).parent)))
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "given\n"
+        os.killpg(parent.pid, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.killpg(parent.pid, signal.SIGCONT)
+        assert parent.stdout.readline().startswith("Reply")
 
 
 PARENT = """
