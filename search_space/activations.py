@@ -39,6 +39,7 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
+    "hard_swish": nn.Hardswish,
     "star_relu": StarReLU,
     "squared_relu": SquaredReLU,
 }

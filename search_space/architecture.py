@@ -37,8 +37,11 @@ if TYPE_CHECKING:
     from .network import Network
     from .step_costs import PartCosts
 
-FORMAT = 1
-"""Version of the JSON form."""
+FORMAT = 2
+"""Version of the JSON form. In form 1, fields that came later have their value in ``before``."""
+
+_DIGESTED = 1
+"""Version of the text that a digest is taken of."""
 
 
 @cache
@@ -56,9 +59,9 @@ def _told(component: Component) -> dict[str, Any]:
         key = then.get(field.name, field.name)
         data[key] = _told(value) if isinstance(value, Component) else value
     if component.added:
-        usual = type(component)()
+        usual, before = type(component)(), dict(component.before)
         for name in component.added:
-            if getattr(component, name) == getattr(usual, name):
+            if getattr(component, name) == before.get(name, getattr(usual, name)):
                 del data[name]
     return data
 
@@ -144,7 +147,7 @@ class Architecture:
         and has the same digest. Names of parts do not count.
         """
         place = {IMAGE: -1}
-        lines = [f"{FORMAT} {self.input} {self.classes}"]
+        lines = [f"{_DIGESTED} {self.input} {self.classes}"]
         for index, part in enumerate(self.parts()):
             inputs = [place[name] for name in part.inputs]
             lines.append(f"{component_text(part.component)} {inputs} {part.width}")
@@ -245,16 +248,18 @@ class Architecture:
         """
         required = ("input", "classes", "stem", "stages", "head")
         top = fields_of(data, "architecture", required=required, optional=("format", "overview"))
-        if top.get("format", FORMAT) != FORMAT:
-            raise InputError(f"format must be {FORMAT}, but got {shown(top['format'])}")
+        form = top.get("format", FORMAT)
+        if form not in range(1, FORMAT + 1):
+            raise InputError(f"format must be from 1 to {FORMAT}, but got {shown(form)}")
+        older = form < FORMAT
         size = top["input"]
         if not isinstance(size, list | tuple) or len(cast(Sequence[Any], size)) != 3:
             raise InputError(f"input must be [channels, height, width], but got {shown(size)}")
         return cls(
             input=Shape(*cast(Sequence[int], size)),
             classes=top["classes"],
-            stem=cast(Stem, component_from_data(Stem, top["stem"], "stem")),
-            stages=stages_from_json(top["stages"], "stages"),
-            head=cast(Head, component_from_data(Head, top["head"], "head")),
-            overview=overview_from_json(top.get("overview")),
+            stem=cast(Stem, component_from_data(Stem, top["stem"], "stem", older=older)),
+            stages=stages_from_json(top["stages"], "stages", older=older),
+            head=cast(Head, component_from_data(Head, top["head"], "head", older=older)),
+            overview=overview_from_json(top.get("overview"), older=older),
         )

@@ -65,12 +65,20 @@ class Component(ABC):
     """Rows of the catalogue of papers that it honours; those of a token mixer are in its traits."""
     absent: ClassVar[bool] = False
     """Whether it stands for nothing at all, so that no part is made of it."""
+    one_size: ClassVar[bool] = False
+    """Whether it takes maps of that size alone that it was built for; token mixers say it in their
+    traits."""
     added: ClassVar[tuple[str, ...]] = ()
     """Fields that came after records of it were kept: a digest leaves them out at their default,
-    which is what was done before."""
+    which is what was done before, or at the value in ``before``."""
+    before: ClassVar[tuple[tuple[str, Value], ...]] = ()
+    """Fields of ``added`` whose default is not what was done before, with the value that is: kept
+    records that lack them have it."""
     renamed: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Fields that had another name when records were kept, name now to name then: digests have the
     old one, and it is read still."""
+    revision: ClassVar[int] = 1
+    """Raised when a default changes: a space that offers the component is another space then."""
 
     def __post_init__(self) -> None:
         for field, domain in field_domains(type(self)).items():

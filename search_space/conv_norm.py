@@ -38,6 +38,7 @@ def conv_norm(
     act: str = "none",
     eps: float = 1e-5,
     folds: bool = False,
+    zero: bool = False,
 ) -> nn.Sequential:
     """Return a convolution without bias, a batch norm and an activation.
 
@@ -53,12 +54,15 @@ def conv_norm(
         act: Name of the activation, or ``none``.
         eps: Added to the variance.
         folds: Whether the norm folds into the convolution, where published figures count it so.
+        zero: Whether the norm's scale starts at zero, for the last norm of a residual branch.
     """
     padding = dilation * (kernel_size // 2)
     conv = nn.Conv2d(
         channels, width, kernel_size, stride, padding, dilation, groups=groups, bias=False
     )
     norm = nn.BatchNorm2d(width, eps=eps)
+    if zero:
+        nn.init.zeros_(norm.weight)
     layers = OrderedDict[str, nn.Module](conv=conv, norm=norm)
     if folds:
         layers = OrderedDict[str, nn.Module](normed=NormedConv(conv, norm))

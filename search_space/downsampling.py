@@ -16,6 +16,7 @@ from .deformation import DeformableConv2d
 from .domains import YES_NO, Choice, IntRange
 from .guidance import GuidedDownsampling
 from .inverted import InvertedResidualDownsampling
+from .mixers.levit import LevitDownsampling
 from .mixers.mb_conv import MbConvDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patches import MultiScalePatches
@@ -340,5 +341,6 @@ DOWNSAMPLINGS = table_of(
     BottleneckDownsampling,
     GuidedDownsampling,
     MbConvDownsampling,
+    LevitDownsampling,
     NoDownsampling,
 )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
 from .domains import YES_NO, Positive
+from .folding import Foldable
 from .norms import BatchNorm, LayerNorm
 from .shapes import Shape, scaled
 
@@ -74,32 +75,80 @@ class PooledHead(Head):
         return nn.Linear(channels, classes)
 
 
-class MeanOfScores(nn.Module):
-    """The mean of two classifiers' scores."""
+class NormedLinear(Foldable):
+    """A batch norm and a linear map, which fold into one linear map."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
-        self.labels = nn.Linear(channels, classes)
-        self.teacher = nn.Linear(channels, classes)
+        self.norm = nn.BatchNorm1d(channels)
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, x_BC: Tensor) -> Tensor:
+        """Map (B, C) to (B, K)."""
+        return self.linear(self.norm(x_BC))
+
+    def folded(self) -> nn.Linear:
+        """Return one linear map."""
+        mean, var = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and var is not None
+        scale = self.norm.weight / (var + self.norm.eps).sqrt()
+        matrix, start = self.linear.weight, self.norm.bias - mean * scale
+        return linear(matrix * scale, self.linear.bias + matrix @ start)
+
+
+def linear(matrix: Tensor, bias: Tensor) -> nn.Linear:
+    """Return a linear map of that matrix and bias."""
+    made = nn.Linear(matrix.shape[1], matrix.shape[0], device="meta")  # draws no random numbers
+    made.weight, made.bias = nn.Parameter(matrix), nn.Parameter(bias)
+    return made
+
+
+class MeanOfScores(nn.Module):
+    """The mean of two classifiers' scores."""
+
+    def __init__(self, labels: nn.Module, teacher: nn.Module) -> None:
+        super().__init__()
+        self.labels, self.teacher = labels, teacher
 
     def forward(self, x_BC: Tensor) -> Tensor:
         """Map (B, C) to (B, K)."""
         return (self.labels(x_BC) + self.teacher(x_BC)) / 2
 
 
+class MergedScores(MeanOfScores, Foldable):
+    """The mean of two classifiers' scores, for what is run those of their mean."""
+
+    def folded(self) -> nn.Module:
+        """Return one linear map."""
+        labels, teacher = (
+            each.folded() if isinstance(each, NormedLinear) else each
+            for each in (self.labels, self.teacher)
+        )
+        assert isinstance(labels, nn.Linear) and isinstance(teacher, nn.Linear)
+        return linear((labels.weight + teacher.weight) / 2, (labels.bias + teacher.bias) / 2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DistilledHead(PooledHead):
     """A pooled head with two linear maps, one for a teacher's labels (Graham et al., LeViT, 2021).
 
-    arXiv:2104.01136; also that of CAS-ViT. A network in use gives the mean of both: so it does here
-    in training too, where the reference codes give each map its own loss.
+    arXiv:2104.01136; also that of RepViT and CAS-ViT. A network in use gives the mean of both: so
+    it does here in training too, where the reference codes give each map its own loss.
     """
 
     name = "distilled"
+    added = ("own_norms", "merges")
+
+    own_norms: Annotated[bool, YES_NO] = False
+    """Whether each map has a batch norm of its own that folds into it, as in LeViT."""
+    merges: Annotated[bool, YES_NO] = False
+    """Whether both maps become one for what is run, as in RepViT (Wang et al., 2023)."""
 
     def classifier(self, channels: int, classes: int) -> nn.Module:
         """Build two linear maps."""
-        return MeanOfScores(channels, classes)
+        make = NormedLinear if self.own_norms else nn.Linear
+        mean = MergedScores if self.merges else MeanOfScores
+        return mean(make(channels, classes), make(channels, classes))
 
 
 class WideClassifier(Classifier):

@@ -153,13 +153,15 @@ class Network(nn.Module):
 
 
 def _bound_mixer(parts: Sequence[Part]) -> str | None:
-    """Return the name of a token mixer that takes maps of one size only, or none."""
+    """Return the name of a component that takes maps of one size only, or none."""
     for part in parts:
-        mixer = part.component
-        if isinstance(mixer, TokenMixer):
-            traits = mixer.traits
+        component = part.component
+        if component.one_size:
+            return component.name
+        if isinstance(component, TokenMixer):
+            traits = component.traits
             if traits.resolution_bound and not traits.resizes:
-                return mixer.name
+                return component.name
     return None
 
 

@@ -133,6 +133,13 @@ class Slot:
             raise InputError(f"{path} must keep one {self.kind.kind} at least, but got {names}")
         return replace(self, options=options)
 
+    def classes(self) -> Iterator[type[Component]]:
+        """Yield every component that is offered, here and inside."""
+        for option in self.options:
+            yield option.cls
+            for slot in option.slots.values():
+                yield from slot.classes()
+
     @cached_property
     def names(self) -> Choice:
         """The decision between the options."""

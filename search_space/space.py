@@ -117,8 +117,17 @@ class SearchSpace:
         meant = {key: value for key, value in self.source.items() if key not in told}
         # "any" means more where more components are known: what is offered is part of the meaning
         offered = {path: domain.values for path, domain in self.decisions().items()}
-        text = json.dumps([meant, self.input, self.classes, offered], sort_keys=True)
+        whole = [meant, self.input, self.classes, offered, *self._revisions()]
+        text = json.dumps(whole, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _revisions(self) -> Iterator[str]:
+        """Yield the components offered whose defaults have changed, with how often."""
+        stages = [each for stage in self.stages for each in (stage.block, stage.downsampling)]
+        slots = [slot for slot in (self.stem, *stages, self.head) if slot]
+        classes = {cls for slot in slots for cls in slot.classes()}
+        changed = (cls for cls in classes if cls.revision > 1)
+        yield from sorted(f"{cls.kind} {cls.name} {cls.revision}" for cls in changed)
 
     @cached_property
     def graph(self) -> StepGraph:

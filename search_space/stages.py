@@ -199,21 +199,21 @@ def overview_to_json(overview: Overview) -> dict[str, Any]:
     }
 
 
-def overview_from_json(data: object) -> Overview | None:
+def overview_from_json(data: object, *, older: bool = False) -> Overview | None:
     """Read what ``overview_to_json`` wrote; none stays none."""
     if data is None:
         return None
     found = fields_of(data, "overview", required=("after", "stages", "width"))
-    stages = stages_from_json(found["stages"], "overview.stages")
+    stages = stages_from_json(found["stages"], "overview.stages", older=older)
     return Overview(after=found["after"], stages=stages, width=found["width"])
 
 
-def stages_from_json(data: object, path: str) -> tuple[Stage, ...]:
-    """Read a list of what ``stage_to_json`` wrote."""
+def stages_from_json(data: object, path: str, *, older: bool = False) -> tuple[Stage, ...]:
+    """Read a list of what ``stage_to_json`` wrote; ``older`` as in ``component_from_data``."""
     if not isinstance(data, list):
         raise InputError(f"{path} must be a list, but got {shown(data)}")
     stages = cast(list[object], data)
-    return tuple(_stage_from_json(each, f"{path}.{i}") for i, each in enumerate(stages))
+    return tuple(_stage_from_json(each, f"{path}.{i}", older) for i, each in enumerate(stages))
 
 
 def fields_of(
@@ -233,26 +233,24 @@ def fields_of(
     return mapping
 
 
-def _stage_from_json(data: object, path: str) -> Stage:
+def _stage_from_json(data: object, path: str, older: bool) -> Stage:
     required = ("width", "depth", "blocks")
     stage = fields_of(data, path, required=required, optional=("downsampling",))
     if not isinstance(stage["blocks"], list):
         raise InputError(f"{path}.blocks must be a list, but got {shown(stage['blocks'])}")
     blocks = [
-        component_from_data(Block, block, f"{path}.blocks.{index}")
+        component_from_data(Block, block, f"{path}.blocks.{index}", older=older)
         for index, block in enumerate(cast(list[object], stage["blocks"]))
     ]
     before = stage.get("downsampling")
+    if before is not None:
+        before = component_from_data(Downsampling, before, f"{path}.downsampling", older=older)
     try:
         return Stage(
             width=stage["width"],
             depth=stage["depth"],
             blocks=tuple(cast(list[Block], blocks)),
-            downsampling=None
-            if before is None
-            else cast(
-                Downsampling, component_from_data(Downsampling, before, f"{path}.downsampling")
-            ),
+            downsampling=cast(Downsampling | None, before),
         )
     except InputError as error:
         raise error if str(error).startswith(path) else InputError(f"{path}: {error}") from None

@@ -304,6 +304,7 @@ class PositionStem(PatchStem):
     """
 
     name = "position"
+    one_size = True
 
     def build(self, shape: Shape, width: int) -> nn.Sequential:
         """Build the module."""

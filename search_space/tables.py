@@ -59,13 +59,17 @@ def component_to_data(component: Component) -> dict[str, Any]:
     return data
 
 
-def component_from_data(kind: type[Component], data: object, path: str) -> Component:
+def component_from_data(
+    kind: type[Component], data: object, path: str, *, older: bool = False
+) -> Component:
     """Read what ``component_to_data`` wrote; knobs left out take their default.
 
     Args:
         kind: The kind expected, as in ``TokenMixer``.
         data: A name, or a mapping with ``name`` and knobs.
         path: Where it stands in the file, for messages.
+        older: Whether it was kept in an older form: then knobs that came later have their value
+            in ``before``, as they have where a knob goes by its old name.
 
     Raises:
         InputError: If a name is unknown, a knob misspelt, or a value outside its domain.
@@ -79,6 +83,7 @@ def component_from_data(kind: type[Component], data: object, path: str) -> Compo
         known = [field.name for field in fields(cls)]
         present = {then: now for now, then in cls.renamed}
         values: dict[str, Any] = {}
+        former = dict(cls.before) if older or present.keys() & data.keys() else {}
         for key, value in data.items():
             if key == "name":
                 continue
@@ -86,8 +91,10 @@ def component_from_data(kind: type[Component], data: object, path: str) -> Compo
             if key not in known or key in values:
                 raise unknown_name(f"field of {cls.name}", key, known)
             nested = field_kinds(cls).get(key)
-            values[key] = component_from_data(nested, value, f"{path}.{key}") if nested else value
-        return cls(**values)
+            if nested:
+                value = component_from_data(nested, value, f"{path}.{key}", older=older)
+            values[key] = value
+        return cls(**(former | values))
     except InputError as error:
         if str(error).startswith(path):
             raise

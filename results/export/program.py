@@ -49,9 +49,11 @@ def exported_program(
 def bound_mixer(architecture: Architecture) -> str | None:
     """Return why a network cannot take images of any resolution, or none."""
     for part in architecture.parts():
-        mixer = part.component
-        if isinstance(mixer, TokenMixer) and mixer.traits.resolution_bound:
-            return f"token mixers must not be bound to a resolution, but {mixer.name} is"
+        component = part.component
+        if component.one_size:
+            return f"a {component.kind} must not be bound to a resolution, but {component.name} is"
+        if isinstance(component, TokenMixer) and component.traits.resolution_bound:
+            return f"token mixers must not be bound to a resolution, but {component.name} is"
     return None
 
 

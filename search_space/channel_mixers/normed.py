@@ -35,7 +35,9 @@ class NormedMlp(ChannelMixer):
     last_norm: Annotated[bool, YES_NO] = False
     """Whether a batch norm follows the second map."""
     folds: Annotated[bool, YES_NO] = False
-    """Whether the norms fold into the maps, as in LSNet (Wang et al., 2025), for what is run."""
+    """Whether the norms fold into the maps for what is run, as in LeViT (Graham et al., 2021),
+    RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); the last one's scale starts at zero
+    there."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
@@ -48,13 +50,13 @@ class NormedMlp(ChannelMixer):
     def build(self, shape: Shape) -> nn.Sequential:
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
-        second = nn.Conv2d(hidden, channels, 1, bias=False)
-        return nn.Sequential(
-            OrderedDict(
-                fc1=conv_norm(channels, hidden, act=self.activation, folds=self.folds),
-                fc2=conv_norm(hidden, channels, folds=self.folds) if self.last_norm else second,
-            )
+        first = conv_norm(channels, hidden, act=self.activation, folds=self.folds)
+        second = (
+            conv_norm(hidden, channels, folds=self.folds, zero=self.folds)
+            if self.last_norm
+            else nn.Conv2d(hidden, channels, 1, bias=False)
         )
+        return nn.Sequential(OrderedDict[str, nn.Module](fc1=first, fc2=second))
 
 
 class PartialSpatialAttention(nn.Module):

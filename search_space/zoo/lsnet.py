@@ -34,6 +34,9 @@ _NOTES = {
 _PERCEPTRON = NormedMlp(ratio=2, last_norm=True, folds=True)
 _DOWN = SeparableDownsampling(activation="none", depthwise_first=True, folds=True)
 _LOCAL = RepVitBlock(mixer=RepDepthwiseConv(squeeze=True), channel_mixer=_PERCEPTRON)
+_ATTENTION = LevitAttention(
+    value_expansion=1, value_base="channels", query_kernel=3, activation="relu"
+)
 
 
 def _block(mixer: TokenMixer) -> Block:
@@ -43,7 +46,7 @@ def _block(mixer: TokenMixer) -> Block:
 def lsnet(widths: Sequence[int], depths: Sequence[int], *, resolution: int = 224) -> Architecture:
     """Return an LSNet: local blocks in turn with large-small convolution, attention at the end."""
     mixers: list[TokenMixer] = [LsConv()] * (len(widths) - 1)
-    mixers.append(LevitAttention(value_ratio=1, query_kernel=3))
+    mixers.append(_ATTENTION)
     return Architecture(
         input=Shape(3, resolution, resolution),
         classes=1000,

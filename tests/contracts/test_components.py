@@ -33,7 +33,7 @@ from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.tables import TABLES, component_from_data, component_to_data
 from torch import Tensor, nn
 
-from ..search_space.tensors import randomised
+from ..search_space.tensors import awake, randomised
 
 CLASSES = [cls for table in TABLES.values() for cls in table.values()]
 SHAPES = [Shape(32, 8, 8), Shape(32, 7, 5), Shape(32, 3, 3), Shape(32, 1, 1), Shape(24, 1, 6)]
@@ -102,7 +102,9 @@ class Wired(nn.Module):
 
 def built(component: Component, shape: Shape) -> Wired:
     torch.manual_seed(1)
-    return Wired(wired(component, shape))
+    module = Wired(wired(component, shape))
+    awake(module)
+    return module
 
 
 def image(shape: Shape, batch: int = 2) -> Tensor:

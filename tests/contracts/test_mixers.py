@@ -26,6 +26,8 @@ from nas_explorer.search_space.splines import SplineConv2d
 from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor, nn
 
+from ..search_space.tensors import awake
+
 every_mixer = pytest.mark.parametrize("cls", MIXERS.values(), ids=list(MIXERS))
 
 SMALL = Shape(32, 5, 6)
@@ -54,7 +56,7 @@ def variants(cls: type[TokenMixer]) -> Iterator[TokenMixer]:
 
 def built(mixer: TokenMixer, shape: Shape) -> nn.Module:
     torch.manual_seed(5)
-    return mixer.build(shape).eval()
+    return awake(mixer.build(shape)).eval()
 
 
 def seen_from(mixer: TokenMixer, shape: Shape, row: int, column: int, noise: float = 0) -> Tensor:

@@ -24,6 +24,14 @@ def randomised(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
+def awake(module: nn.Module) -> nn.Module:
+    """Return it with norms that start at zero, so that a branch starts as nothing, at one."""
+    for each in module.modules():
+        if isinstance(each, nn.BatchNorm2d) and not each.weight.any():
+            nn.init.ones_(each.weight)
+    return module
+
+
 def seen(module: nn.Module, shape: tuple[int, ...], channel: int, row: int, column: int) -> Tensor:
     """Which inputs one output of a module in double precision depends on: a boolean (C, H, W)."""
     x = random(2, *shape).requires_grad_()

@@ -312,7 +312,7 @@ def changed(*path: str | int, to: object) -> dict[str, Any]:
         (None, "architecture must be a mapping, but got None"),
         ([], "architecture must be a mapping, but got []"),
         ({}, "architecture must have input, classes, stem, stages, head, but got no 'input'"),
-        (changed("format", to=2), "format must be 1, but got 2"),
+        (changed("format", to=3), "format must be from 1 to 2, but got 3"),
         (changed("stems", to=1), "did you mean 'stem'?"),
         (changed("downsampling", to="conv"), "key of architecture must be one of"),
         (changed("stages", 1, "format", to=1), "key of stages.1 must be one of"),

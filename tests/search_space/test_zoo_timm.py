@@ -146,13 +146,45 @@ def test_conditional_efficientnets_are_timms_but_for_padding() -> None:
     assert_the_same(efficientnet(4, 1.0, resolution=128), reference)
 
 
+def levit_order(reference: nn.Module) -> list[Tensor]:
+    """timm's LeViT has queries, keys and values of each head together, ours those of all heads."""
+    weights = reference.state_dict()
+    for name, module in reference.named_modules():
+        if hasattr(module, "key_attn_dim"):
+            queries_too = hasattr(module, "qkv")
+            made = [module.key_dim] * (1 + queries_too) + [module.val_dim]
+            place = f"{name}.{'qkv' if queries_too else 'kv'}."
+            for each in [each for each in weights if each.startswith(place)]:
+                if weights[each].dim():
+                    heads = weights[each].unflatten(0, (module.num_heads, -1)).split(made, 1)
+                    weights[each] = torch.cat([part.flatten(0, 1) for part in heads])
+    return [weights[name] for name in weights if "num_batches_tracked" not in name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["levit_128s", "levit_192", "levit_384"])
+def test_levit_is_timms(name: str) -> None:
+    """On maps of 6 x 6, 3 x 3 and 2 x 2: halves are rounded up."""
+    reference = randomised(timm.create_model(name, pretrained=False, img_size=96))
+    architecture = replace(zoo_entry(name).architecture, input=Shape(3, 96, 96))
+    with torch.no_grad():
+        assert_equal_scores(architecture, reference, levit_order(reference))
+
+
 def assert_the_same(architecture: Architecture, reference: nn.Module) -> None:
     """Give ours and timm's network the same weights and compare their scores."""
     with torch.no_grad():
         reference = randomised(reference)
-        network = loaded(architecture, in_our_order(reference.state_dict()))
-        x = torch.randn(2, *architecture.input, generator=torch.Generator().manual_seed(2))
-        expected = reference(x)
-        got = network(x)
+        assert_equal_scores(architecture, reference, in_our_order(reference.state_dict()))
+
+
+def assert_equal_scores(
+    architecture: Architecture, reference: nn.Module, weights: list[Tensor]
+) -> None:
+    """Give ours timm's weights, in our order, and compare the scores, in both of our forms."""
+    network = loaded(architecture, weights)
+    x = torch.randn(2, *architecture.input, generator=torch.Generator().manual_seed(2))
+    expected = reference(x)
     assert expected.std() > 0.01
-    assert (got - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max()))
+    for form in (network, network.folded()):
+        assert (form(x) - expected).abs().max() < 1e-4 * max(1.0, float(expected.abs().max()))
