@@ -24,7 +24,8 @@ from nas_explorer.search_space.architecture import Architecture
 from nas_explorer.search_space.check import check
 from nas_explorer.search_space.choosers import CrossoverChooser, MutationChooser, RandomChooser
 from nas_explorer.search_space.feasibility import Constraint
-from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.step_costs import step_table
 from nas_explorer.search_space.step_table import StepTable

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -14,12 +15,38 @@ _SIGINT = 130
 
 app = typer.Typer(
     name="nas",
-    help="Search for the vision backbone that fits your images, your device and your budget.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import version
+    from platform import python_version
+
+    others = ", ".join(f"{name} {version(name)}" for name in ("torch", "optuna"))
+    print(f"nas-explorer {version('nas-explorer')} (Python {python_version()}, {others})")
+    raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the versions and exit."
+        ),
+    ] = False,
+) -> None:
+    """Search for the vision backbone that fits your images, your device and your budget."""
+
+
 search.register(app)
 show.register(app)
 space.register(app)

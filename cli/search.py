@@ -1,18 +1,16 @@
 """``nas search``."""
 
+import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from .shared import Storage, shown
 
 if TYPE_CHECKING:
-    from ..searchers.search import Prepared, SearchOptions, Summary
-
-_LISTS = ("objectives", "constraints")
+    from ..searchers.search import Prepared, Summary
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def search(  # the command's options are its contract
     *,
     budget: Annotated[
-        int | None, typer.Option(metavar="N", help="Candidates in the study in all.  [100]")
+        str | None, typer.Option(metavar="N", help="Candidates in the study in all.  [100]")
     ] = None,
     space: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.yaml", help="Search space.  [micro]")
@@ -32,11 +30,11 @@ def search(  # the command's options are its contract
         str | None,
         typer.Option(
             metavar="NAME",
-            help="digits, cifar10, cifar100, fashion-mnist or folder:PATH.  [digits]",
+            help="digits, cifar10, cifar100, fashion-mnist or folder:PATH (./PATH).  [digits]",
         ),
     ] = None,
     resolution: Annotated[
-        int | None, typer.Option(metavar="N", help="Side of the images in pixels.")
+        str | None, typer.Option(metavar="N", help="Side of the images in pixels.")
     ] = None,
     objectives: Annotated[
         str | None,
@@ -58,19 +56,23 @@ def search(  # the command's options are its contract
         str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Candidates measured at once.  [one a core]")
+        str | None, typer.Option(metavar="N", help="Candidates measured at once.  [one a core]")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, cpu or cuda.  [auto]")
+        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.  [auto]")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Length of the short schedule.")
+        str | None,
+        typer.Option(metavar="N", help="Passes over the training images.  [by the data]"),
     ] = None,
     time_limit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Give a candidate up after so long.")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Give a candidate up after 90s, 10m, 1h; a number is in seconds."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of everything drawn at random.  [0]")
+        str | None, typer.Option(metavar="N", help="Seed of everything drawn at random.  [0]")
     ] = None,
     exportable_only: Annotated[
         bool | None,
@@ -90,7 +92,7 @@ def search(  # the command's options are its contract
 
     Run it again to continue: the same command finishes the same study.
     """
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "budget": budget,
         "space": space,
         "data": data,
@@ -113,23 +115,22 @@ def search(  # the command's options are its contract
     return _run({**written, **{key: value for key, value in given.items() if value is not None}})
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, object]:
     """Read search options from a YAML file; keys as on the command line, without the dashes.
 
     Raises:
         InputError: If it cannot be read or has an unknown key.
     """
     from ..search_space.errors import InputError, unknown_name
-    from ..search_space.files import read_yaml
-    from ..searchers.search import SearchOptions
+    from ..search_space.yaml_files import read_yaml
+    from ..searchers.options import option_names
 
     data = read_yaml(path, "a config file")
     if not isinstance(data, Mapping):
         raise InputError(f"a config file must hold keys and values, but got {path}")
-    known = {each.name: each.name for each in fields(SearchOptions)}
-    known["constraint"] = "constraints"
-    options: dict[str, Any] = {}
-    for key, value in cast(Mapping[object, Any], data).items():
+    known = {name: name for name in option_names()} | {"constraint": "constraints"}
+    options: dict[str, object] = {}
+    for key, value in cast(Mapping[object, object], data).items():
         name = str(key).replace("-", "_")
         if name not in known:
             raise unknown_name("key of the config file", key, known)
@@ -137,37 +138,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return options
 
 
-def make_options(values: Mapping[str, Any]) -> "SearchOptions":
-    """Return the options, every value of the right type.
+def _run(values: Mapping[str, object]) -> int:
+    from ..searchers.options import read_options
 
-    Raises:
-        InputError: If a value has the wrong type or is out of range.
-    """
-    from ..search_space.errors import InputError
-    from ..searchers.search import SearchOptions
-
-    options: dict[str, Any] = {}
-    for name, value in values.items():
-        if name in _LISTS:
-            listed: list[Any] = cast(list[Any], value) if isinstance(value, list) else [value]
-            if name == "objectives" and not isinstance(value, list):
-                listed = str(value).split(",")
-            options[name] = tuple(str(each).strip() for each in listed)
-            continue
-        wanted = next(each.type for each in fields(SearchOptions) if each.name == name)
-        kinds = {bool: bool, int: int, float: (int, float), str: str}
-        allowed = next(kind for kind in kinds if kind.__name__ in str(wanted))
-        mistaken = isinstance(value, bool) and allowed is not bool  # True is an int too
-        if mistaken or not isinstance(value, kinds[allowed]):
-            raise InputError(f"{name} must be of type {allowed.__name__}, but got {value!r}")
-        options[name] = value
-    return SearchOptions(**options)
-
-
-def _run(values: Mapping[str, Any]) -> int:
+    options = read_options(values)  # before torch is imported, which takes seconds
+    for note in options.notes:
+        print(f"nas: {note}", file=sys.stderr)
     from .progress import show_progress
 
-    options = make_options(values)
     with show_progress() as progress:
         from ..searchers.search import prepare, run
 

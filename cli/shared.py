@@ -30,9 +30,9 @@ ExportableOnly = Annotated[
 
 def storage_url(given: str | None) -> str:
     """Return the storage's URL, or the default one."""
-    from ..results.storage import DEFAULT_STORAGE
+    from ..results.storage_url import read_storage
 
-    return given or DEFAULT_STORAGE
+    return read_storage(given)
 
 
 def console() -> "Console":

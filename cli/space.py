@@ -29,7 +29,8 @@ def register(app: typer.Typer) -> None:
 def list_spaces(*, as_json: Json = False) -> None:
     """List the shipped search spaces, and the components that a space can be made of."""
     from ..search_space.describe import descriptions
-    from ..search_space.files import load_space, presets
+    from ..search_space.files import load_space
+    from ..search_space.presets import presets
 
     told = descriptions()
     spaces = [load_space(name) for name in presets()]

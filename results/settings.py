@@ -1,7 +1,7 @@
 """What a study was made with."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
@@ -10,6 +10,28 @@ from ..search_space.errors import InputError
 
 FORMAT = 1
 """Version of the stored form of settings and candidates."""
+
+
+def check_study_name(name: str) -> None:
+    """Check that a study may have this name.
+
+    Raises:
+        InputError: If it is empty, longer than 200 characters, or not printable.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > 200:
+        raise InputError(f"a study's name must be 1 to 200 printable characters, but got {name!r}")
+
+
+def check_objectives(names: Sequence[str]) -> None:
+    """Check what is optimised.
+
+    Raises:
+        InputError: If there is no objective, one twice, or one that is no metric.
+    """
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"objectives must be one or more different metrics, but got {names!r}")
+    for name in names:
+        metric(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +68,7 @@ class StudySettings:
     """Version of the stored form."""
 
     def __post_init__(self) -> None:
-        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
-            raise InputError(
-                f"objectives must be one or more different metrics, but got {self.objectives!r}"
-            )
-        for name in self.objectives:
-            metric(name)
+        check_objectives(self.objectives)
 
     @property
     def directions(self) -> tuple[Direction, ...]:

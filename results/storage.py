@@ -16,11 +16,9 @@ from optuna.storages import RDBStorage
 from sqlalchemy import exc
 
 from ..search_space.errors import InputError
+from .storage_url import DEFAULT_STORAGE
 
 T = TypeVar("T")
-
-DEFAULT_STORAGE = "sqlite:///runs/nas.db"
-"""Where studies are kept unless told otherwise."""
 
 _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 10

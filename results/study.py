@@ -35,7 +35,7 @@ from ..search_space.errors import InputError, unknown_name
 from . import records
 from .candidate import Candidate
 from .rescue import Rescue
-from .settings import StudySettings
+from .settings import StudySettings, check_study_name
 from .storage import (
     StorageError,
     one_transaction,
@@ -105,10 +105,7 @@ class Study:
             StorageError: If the storage cannot be used.
             InputError: If the study that is there was made with other settings.
         """
-        if not name.strip() or not name.isprintable() or len(name) > 200:
-            raise InputError(
-                f"a study's name must be 1 to 200 printable characters, but got {name!r}"
-            )
+        check_study_name(name)
         storage = open_storage(storage_url, create=True)
         if name not in studies_of(storage, storage_url):
             try:

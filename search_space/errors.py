@@ -47,3 +47,24 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
     if len(names) > _MANY:
         names = [*names[:3], f"... ({len(names)} in all)"]
     return InputError(f"{kind} must be one of {', '.join(names)}, but got {shown(given)}{hint}")
+
+
+def known_name(kind: str, given: object, known: Iterable[str]) -> str:
+    """Return the name in a table that is meant: capitals, hyphens and the like do not matter.
+
+    Args:
+        kind: What is named, as in ``"searcher"``.
+        given: The name given.
+        known: The names in the table.
+
+    Raises:
+        InputError: If there is none; the message is that of ``unknown_name``.
+    """
+    names = tuple(known)
+    if given in names:
+        return str(given)
+    plain = "".join(filter(str.isalnum, str(given).lower()))
+    for name in names:
+        if plain == "".join(filter(str.isalnum, name.lower())):
+            return name
+    raise unknown_name(kind, given, names)

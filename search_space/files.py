@@ -13,15 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from .base import Block, Component, Downsampling, Head, Stem, field_domains, field_kinds
 from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, shown, unknown_name
-from .presets import preset_text, presets
 from .shapes import Shape
 from .slots import Option, Slot
 from .space import SearchSpace
+from .space_files import SPACE_ENDINGS, space_data, space_name
 from .stages import DEPTH, WIDTH
 from .steps import PATTERNS, StageSpace
 from .tables import TABLES, component_class
@@ -45,50 +43,9 @@ def load_space(name_or_file: str) -> SearchSpace:
         InputError: If there is no such space or file, or the file is wrong: the place in it, the
             rule and the value.
     """
-    if name_or_file.endswith((".yaml", ".yml")):
-        data = read_yaml(Path(name_or_file), "a space file")
-        return space_from_data(data, default_name=Path(name_or_file).stem)
-    if name_or_file not in presets():
-        raise unknown_name("space (or a .yaml file)", name_or_file, presets())
-    return space_from_data(yaml.safe_load(preset_text(name_or_file)), default_name=name_or_file)
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, which YAML forbids and PyYAML overlooks."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Read a mapping."""
-        node = super().compose_mapping_node(anchor)
-        keys: set[tuple[str, str]] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in keys:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"{key.value!r} is given twice", problem_mark=key.start_mark
-                    )
-                keys.add((key.tag, key.value))
-        return node
-
-
-def read_yaml(path: Path, what: str) -> object:
-    """Read a YAML file; ``what`` it is goes into messages.
-
-    Raises:
-        InputError: If it cannot be read, is not YAML, or gives a key twice.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{what} must be readable, but got {path}: {error.strerror}") from None
-    except ValueError:
-        raise InputError(f"{what} must be UTF-8 text, but got {path}") from None
-    try:
-        return yaml.load(text, _Loader)
-    except Exception as error:  # PyYAML lets through what its constructors raise: 2020-99-99
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise InputError(f"{what} must be YAML, but got {path}{place}: {problem}") from None
+    name = space_name(name_or_file)
+    stem = Path(name).stem if name.endswith(SPACE_ENDINGS) else name
+    return space_from_data(space_data(name), default_name=stem)
 
 
 def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:

@@ -12,11 +12,13 @@ from ..evaluators.accuracy.data import DataSpec, SearchData, load_search_data
 from ..evaluators.base import METRICS, metric
 from ..evaluators.cost.cost import additive_costs
 from ..evaluators.cost.evaluator import CostEvaluator
+from ..evaluators.device_name import device_name
 from ..evaluators.latency.settings import LatencySettings
+from ..evaluators.units import read_constraint
 from ..results.settings import StudySettings
-from ..results.storage import DEFAULT_STORAGE, file_beside
+from ..results.storage import file_beside
 from ..results.study import Study
-from ..search_space.errors import InputError, unknown_name
+from ..search_space.errors import InputError
 from ..search_space.feasibility import Constraint
 from ..search_space.files import load_space
 from ..search_space.moves import moves
@@ -25,64 +27,11 @@ from ..search_space.step_costs import step_table
 from .base import Objective
 from .engines import load_engine
 from .loop import Listener, SearchLoop
-from .table import SEARCHERS, make_searcher
+from .options import SearchOptions
+from .table import make_searcher
 from .worker import Plan
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions:
-    """What a search is asked to do: the options of ``nas search``."""
-
-    budget: int = 100
-    """Candidates in the study in all, at least 1."""
-    space: str = "micro"
-    """A shipped space or a YAML file."""
-    data: str = "digits"
-    """Data set, or ``folder:PATH``."""
-    resolution: int | None = None
-    """Side of the images in pixels; none: what the space and the data suggest."""
-    objectives: tuple[str, ...] = ("accuracy", "macs")
-    """Names of the metrics to optimise."""
-    constraints: tuple[str, ...] = ()
-    """Hard constraints, such as ``params<=2e6``."""
-    searcher: str = "tpe"
-    """Who proposes."""
-    engine: str = "local"
-    """Where candidates are measured."""
-    ray_address: str | None = None
-    """An existing Ray cluster; none: one on this machine."""
-    workers: int | None = None
-    """Candidates measured at once; none: one a core, or one where there is a GPU."""
-    device: str = "auto"
-    """``auto``, ``cpu`` or ``cuda``."""
-    epochs: int | None = None
-    """Length of the short schedule; none: what suits the data."""
-    time_limit: float | None = None
-    """Seconds after which a candidate is given up; none: never."""
-    seed: int = 0
-    """Seed of everything drawn at random."""
-    exportable_only: bool = False
-    """Whether mixers that cannot be written as ONNX are kept out of the space."""
-    study: str | None = None
-    """Name of the study; none: made from the space, the data and the other settings."""
-    storage: str = DEFAULT_STORAGE
-    """Where the study is kept."""
-
-    def __post_init__(self) -> None:
-        for name in ("budget", "workers", "epochs", "resolution"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1, but got {value}")
-        if self.time_limit is not None and not 0 < self.time_limit <= 1e6:
-            raise InputError(f"time_limit must be from 0 to 1e6 s, but got {self.time_limit}")
-        if self.ray_address is not None and self.engine != "ray":
-            raise InputError(f"ray_address must come with engine ray, but got {self.engine!r}")
-        if self.seed < 0:
-            raise InputError(f"seed must be at least 0, but got {self.seed}")
-        if self.searcher not in SEARCHERS:
-            raise unknown_name("searcher", self.searcher, SEARCHERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +85,8 @@ def prepare(options: SearchOptions) -> Prepared:
         InputError: For whatever the user gave that cannot be used.
     """
     load_engine(options.engine)
-    constraints = parse_constraints(options.constraints)
-    for name in options.objectives:
-        metric(name)
+    constraints = tuple(map(read_constraint, options.constraints))
+    device = choose_device(options.device)
     space = load_space(options.space)
     data = load_search_data(_data_spec(options, space), cache=image_cache())
     space = space.bind(
@@ -146,7 +94,6 @@ def prepare(options: SearchOptions) -> Prepared:
     )
     if options.exportable_only:
         space = space.exportable()
-    device = choose_device(options.device)
     recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
     exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
     rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")
@@ -246,23 +193,6 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
         raise InputError(f"{error}; {helps}" if helps else str(error)) from None
 
 
-def parse_constraints(texts: tuple[str, ...]) -> tuple[Constraint, ...]:
-    """Read constraints and check that their metrics exist.
-
-    Raises:
-        InputError: If one cannot be read, names an unknown metric, or nothing can keep it.
-    """
-    constraints = tuple(Constraint.parse(text) for text in texts)
-    for constraint in constraints:
-        share = metric(constraint.metric).unit == "1"
-        if share and not (constraint.low <= 1 and constraint.high >= 0):
-            raise InputError(
-                f"{constraint.metric} must be bounded between 0 and 1 (0.9 is 90 %), "
-                f"but got {str(constraint)!r}"
-            )
-    return constraints
-
-
 def choose_device(name: str) -> str:
     """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
 
@@ -271,11 +201,10 @@ def choose_device(name: str) -> str:
     """
     import torch
 
+    name = device_name(name)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
-    if name != "cpu" and (kind != "cuda" or (number and not number.isdecimal())):
-        raise unknown_name("device", name, ("auto", "cpu", "cuda"))
     found = torch.cuda.device_count() if kind == "cuda" else 0
     if kind == "cuda" and int(number or 0) >= found:
         raise InputError(f"device must be there to be used, but got {name!r} of {found} GPUs")

@@ -5,13 +5,9 @@ from importlib import import_module
 from ..search_space.errors import unknown_name
 from ..search_space.space import SearchSpace
 from .base import Objective, Searcher
+from .names import SEARCHERS
 
-# Name on the command line: module in this folder, class.
-SEARCHERS = {
-    "random": ("random", "RandomSearcher"),
-    "tpe": ("tpe", "TpeSearcher"),
-    "nsga2": ("nsga2", "Nsga2Searcher"),
-}
+__all__ = ["SEARCHERS", "load_searcher", "make_searcher"]
 
 
 def load_searcher(name: str) -> type[Searcher]:

@@ -13,6 +13,7 @@ from ...search_space.errors import InputError, unknown_name
 from ...search_space.seeds import derive_seed
 from .augment import Augmentation
 from .cache import DecodedCache
+from .data_names import DATA_NAMES, known_data
 from .folder import ImageFolder
 from .images import LabelledImages
 from .levels import Levels, Range
@@ -45,9 +46,11 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         if self.kind not in DATA_SETS:
-            raise unknown_name("data", self.name, _names())
+            raise unknown_name("data", self.name, known_data())
         if (self.kind == "folder") != bool(self.folder):
-            raise InputError(f"data must be one of {', '.join(_names())}, but got {self.name!r}")
+            raise InputError(
+                f"data must be one of {', '.join(known_data())}, but got {self.name!r}"
+            )
         low, high = _RESOLUTIONS
         side = self.resolution
         if side is not None and (type(side) is not int or not low <= side <= high):
@@ -168,8 +171,7 @@ DATA_SETS: Mapping[str, DataSet] = {
 """The data sets, by name; ``folder`` is written ``folder:PATH``."""
 
 
-def _names() -> list[str]:
-    return ["folder:PATH" if name == "folder" else name for name in DATA_SETS]
+assert set(DATA_SETS) == {*DATA_NAMES, "folder"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

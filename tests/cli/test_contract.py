@@ -69,6 +69,10 @@ def test_no_command_is_missing_here():
         (["search", "--space", "mcro"], "did you mean 'micro'"),
         (["search", "--budget", "0"], "budget must be at least 1, but got 0"),
         (["search", "--budget", "many"], "many"),
+        (["search", "--budget", "1h"], "candidates in all"),
+        (["search", "--time-limit", "10q"], "90s, 10m or 1h"),
+        (["search", "--device", "mps"], "auto, cpu, cuda"),
+        (["search", "--data", "./nowhere"], "./nowhere"),
         (["search", "--bugdet", "3"], "--bugdet"),
         (["search", "--objectives", "acuracy"], "did you mean 'accuracy'"),
         (["search", "--objectives", "macs,macs"], "macs"),
@@ -128,15 +132,53 @@ def test_where_an_export_goes_is_checked_before_anything_is_loaded(tmp_path, out
     assert [each.name for each in tmp_path.iterdir()] == ["folder.py"]
 
 
-def test_help_does_not_load_torch():
+HEAVY = ("torch", "optuna", "sqlalchemy", "pandas", "plotly", "ray", "sklearn", "onnx", "fvcore")
+
+
+def run_light(commands, light=HEAVY, cwd=None):
+    """Run commands in one fresh process; return the exit codes, and what must not be loaded."""
     code = (
-        "import sys\nfrom nas_explorer.cli.main import run\nassert run(['--help']) == 0\n"
-        "heavy = {'torch', 'optuna', 'pandas', 'plotly', 'ray', 'sklearn', 'onnx', 'fvcore'}\n"
-        "sys.exit(1 if heavy & set(sys.modules) else 0)"
+        "import json, sys\nfrom nas_explorer.cli.main import run\n"
+        f"codes = [run(each) for each in {commands!r}]\n"
+        f"print(json.dumps([codes, sorted({set(light)!r} & set(sys.modules))]), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert "search" in done.stdout
+    *_, last = done.stderr.splitlines()
+    return (*json.loads(last), done)
+
+
+def test_help_and_version_load_nothing_heavy():
+    commands = [["--help"], ["-h"], ["search", "-h"], ["space", "check", "-h"], ["--version"]]
+    codes, loaded, done = run_light(commands)
+    assert codes == [0] * 5 and loaded == []
+    assert "search" in done.stdout and "nas-explorer 0.1.0 (Python " in done.stdout
+
+
+def test_a_wrong_value_of_a_search_is_told_before_anything_heavy_is_loaded(tmp_path):
+    wrong = {
+        "--budget": "1h",
+        "--space": "mcro",
+        "--data": "digit",
+        "--resolution": "224",
+        "--objectives": "acuracy",
+        "--constraint": "latency<=5MB",
+        "--searcher": "magic",
+        "--engine": "cloud",
+        "--workers": "0",
+        "--device": "mps",
+        "--epochs": "-1",
+        "--time-limit": "10q",
+        "--seed": "x",
+        "--study": " ",
+        "--storage": "nonsense",
+        "--config": "/nowhere.yaml",
+    }
+    commands = [["search", name, value] for name, value in wrong.items()]
+    codes, loaded, _ = run_light(commands, cwd=tmp_path)
+    assert codes == [2] * len(wrong) and loaded == []
 
 
 @pytest.mark.parametrize("arguments", [["space", "list"], ["space", "show", "micro"], ["zoo"]])

@@ -34,12 +34,13 @@ from nas_explorer.search_space.base import (
 from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.downsampling import NoDownsampling
-from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.folding import Foldable, fold, with_kernel
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv
 from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
 from nas_explorer.search_space.norms import NoNorm
+from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.stems import PatchStem

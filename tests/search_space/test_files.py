@@ -12,16 +12,12 @@ import pytest
 import yaml
 from nas_explorer.search_space.base import TokenMixer
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.files import (
-    load_space,
-    presets,
-    read_slot,
-    read_yaml,
-    space_from_data,
-)
+from nas_explorer.search_space.files import load_space, read_slot, space_from_data
 from nas_explorer.search_space.mixers import MIXERS
+from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.slots import Slot
 from nas_explorer.search_space.tables import TABLES
+from nas_explorer.search_space.yaml_files import read_yaml
 
 GOOD: dict[str, Any] = yaml.safe_load(
     """

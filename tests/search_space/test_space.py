@@ -14,8 +14,9 @@ from nas_explorer.search_space.assembly import assembled
 from nas_explorer.search_space.choosers import RandomChooser, ReplayChooser
 from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.files import load_space, presets
+from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.mixers.trivial import Pooling
+from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.size import Size
 from nas_explorer.search_space.space import Draw, SearchSpace
 

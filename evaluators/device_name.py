@@ -1,0 +1,29 @@
+"""Names of devices as people write them."""
+
+from ..search_space.errors import InputError, unknown_name
+
+DEVICES = ("auto", "cpu", "cuda")
+"""Kinds of devices; ``cuda:N`` is one of several."""
+
+_OTHERS = ("mps", "metal", "xpu", "tpu", "rocm", "hip", "npu")
+
+
+def device_name(text: str) -> str:
+    """Return ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: ``gpu`` is ``cuda``.
+
+    Whether the device is there is not looked at.
+
+    Raises:
+        InputError: If it is another.
+    """
+    kind, separator, number = text.strip().lower().partition(":")
+    kind = "cuda" if kind == "gpu" else kind
+    if kind in _OTHERS:
+        how = "NVIDIA's and AMD's GPUs are cuda" if kind in ("rocm", "hip") else "use cpu"
+        raise InputError(
+            f"device must be one of {', '.join(DEVICES)}, but got {text!r}, "
+            f"on which nothing is measured yet; {how}"
+        )
+    if kind not in DEVICES or (separator and (kind != "cuda" or not number.isdecimal())):
+        raise unknown_name("device", text, DEVICES)
+    return f"{kind}{separator}{number}"

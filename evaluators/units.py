@@ -1,0 +1,137 @@
+"""Units that people write behind numbers, and what they stand for."""
+
+import re
+from dataclasses import replace
+
+from ..search_space.errors import InputError, shown
+from ..search_space.feasibility import PREFIXES, Constraint
+from .base import METRICS, metric
+
+_BYTES = {
+    **{f"{prefix}B": scale for prefix, scale in PREFIXES.items()},
+    **{f"{letter}iB": 1024.0 ** (1 + place) for place, letter in enumerate("KMG")},
+}
+_MILLISECONDS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3}
+_SECONDS = {
+    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+}
+_TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*")
+
+_FLOPS = "flops"
+"""What people bound in place of MACs; one multiply-add is two of them."""
+
+
+def _counts(*words: str) -> dict[str, float]:
+    """Return the units of a count: a prefix, a word for what is counted, or both."""
+    return {f"{prefix}{word}": scale for prefix, scale in PREFIXES.items() for word in ("", *words)}
+
+
+_UNITS = {
+    "accuracy": {"": 1.0, "%": 0.01},
+    "latency": {"": 1.0, **_MILLISECONDS},
+    "params": _counts("params", "parameters"),
+    "macs": _counts("MAC", "MACs", "macs"),
+    _FLOPS: _counts("FLOP", "FLOPs", "flops"),
+}
+"""Metric to unit to what a number of it is multiplied by."""
+
+_EXAMPLES = {"accuracy": "90% or 0.9", "latency": "5ms or 0.005s", "B": "10MB or 10MiB"}
+"""How a value is written, by metric or unit."""
+
+
+def scale(name: str, unit: str) -> float:
+    """Return what a number is multiplied by to be in the metric's own unit.
+
+    Args:
+        name: Name of a metric, or ``flops``.
+        unit: What stands behind the number; nothing: the metric's own unit.
+
+    Raises:
+        InputError: If there is no such metric, or the unit is not one of its.
+    """
+    found = metric(name).unit if name != _FLOPS else ""
+    units = _UNITS.get(name) or (PREFIXES | _BYTES if found == "B" else _counts())
+    if unit not in units:
+        how = _EXAMPLES.get(name) or _EXAMPLES.get(found) or "2000000, 2e6 or 2M"
+        raise InputError(f"a bound on {name} must be written like {how}, but got unit {unit!r}")
+    return units[unit]
+
+
+def read_constraint(text: str) -> Constraint:
+    """Read a constraint with units: ``latency<=5ms``, ``accuracy>=90%``, ``peak_memory<=10MB``.
+
+    A bound on ``flops`` becomes one on MACs, half as large.
+
+    Raises:
+        InputError: If it cannot be read, its metric is unknown, or nothing can keep it.
+    """
+    found = Constraint.parse(text, scale)
+    if found.metric == _FLOPS:
+        return replace(found, metric="macs", low=found.low / 2, high=found.high / 2)
+    if metric(found.metric).direction == "maximize" and not (found.low <= 1 and found.high >= 0):
+        raise InputError(
+            f"{found.metric} must be bounded between 0 and 1 (0.9 is 90 %), or in %, "
+            f"but got {text!r}"
+        )
+    return found
+
+
+def read_metric(name: str) -> str:
+    """Return a metric's name for what people write: capitals do not matter, FLOPs are MACs.
+
+    Raises:
+        InputError: If there is no such metric; the message lists the known ones.
+    """
+    lowered = name.strip().lower()
+    return "macs" if lowered == _FLOPS else metric(lowered if lowered in METRICS else name).name
+
+
+def taken_for_macs(text: str) -> str | None:
+    """Return the line that says how FLOPs in a constraint or a metric's name are taken, or none."""
+    if not re.search(rf"\b{_FLOPS}\b", text.lower()):
+        return None
+    meant = read_metric(text) if text.strip().isalpha() else read_constraint(text)
+    return f"{text} is taken as {meant}: one multiply-add (MAC) is two FLOPs"
+
+
+def read_seconds(name: str, value: object) -> float:
+    """Read a time: ``90``, ``90s``, ``10m``, ``1h30m``; a plain number is in seconds.
+
+    Raises:
+        InputError: If it has another form.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = value.strip().lower() if isinstance(value, str) else ""
+    pieces = _TIME.findall(text)
+    whole = "".join(match[0] for match in re.finditer(_TIME, text)) == text
+    units = {unit for _, unit in pieces}
+    if not whole or not units or units - set(_SECONDS) or ("" in units and len(pieces) > 1):
+        raise InputError(f"{name} must be a time like 90s, 10m or 1h, but got {shown(value)}")
+    return sum(float(number) * _SECONDS[unit] for number, unit in pieces)
+
+
+def read_whole(name: str, value: object, *, unit: str = "", hint: str = "") -> int:
+    """Read a whole number: ``100``, ``1e3``, ``2k``, ``1,000``, ``224px``.
+
+    Args:
+        name: What it is, for the message.
+        value: What was given.
+        unit: A unit that may stand behind it.
+        hint: What the message says of the rule, in brackets.
+
+    Raises:
+        InputError: If it has another form, or is not whole.
+    """
+    if type(value) is int:
+        return value
+    text = value.strip().removesuffix(unit).strip() if isinstance(value, str) else ""
+    plain = re.sub(r"(?<=\d)[,_](?=\d{3}(?!\d))", "", text)
+    if match := re.fullmatch(r"([-+]?\d+(?:\.\d+)?(?:[eE]\+?\d+)?)([kKM]?)", plain):
+        number = float(match[1]) * PREFIXES[match[2]]
+        if number.is_integer():
+            return int(number)
+    more = f" ({hint})" if hint else ""
+    raise InputError(f"{name} must be a whole number{more}, but got {shown(value)}")

@@ -1,0 +1,86 @@
+"""Search spaces as their files name them: found and looked at without what they are made of.
+
+Components take seconds to import; whether a space is there, and which images it takes, is told
+before that.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from .errors import InputError, known_name
+from .presets import preset_text, presets
+from .yaml_files import read_yaml
+
+SPACE_ENDINGS = (".yaml", ".yml")
+"""Endings of a space file."""
+
+
+def space_name(name_or_file: str) -> str:
+    """Return a shipped space's name in its own spelling; a file stays as it is.
+
+    Raises:
+        InputError: If there is no such space or file; the message lists the shipped ones.
+    """
+    if not name_or_file.endswith(SPACE_ENDINGS):
+        return known_name("space (or a .yaml file)", name_or_file, presets())
+    path = Path(name_or_file)
+    if not path.exists() and path.stem in presets():
+        raise InputError(
+            f"a space file must be readable, but got {name_or_file}: there is none; "
+            f"the shipped space is named {path.stem!r}"
+        )
+    return name_or_file
+
+
+def space_data(name_or_file: str) -> object:
+    """Return what the file of a space holds.
+
+    Raises:
+        InputError: If there is no such space, or its file cannot be read.
+    """
+    name = space_name(name_or_file)
+    if name.endswith(SPACE_ENDINGS):
+        return read_yaml(Path(name), "a space file")
+    return yaml.safe_load(preset_text(name))
+
+
+def takes(data: object) -> tuple[int, int] | None:
+    """Return the least and the largest side of images, in pixels, that a space file allows.
+
+    None where the file does not say so in whole numbers, which reading the space refuses.
+    """
+    size = cast(Mapping[str, Any], data).get("input") if isinstance(data, Mapping) else None
+    if not isinstance(size, Mapping):
+        return None
+    found = cast(Mapping[str, Any], size)
+    low, high = found.get("min"), found.get("max", 4096)
+    low = (8 if found.get("resolution") == "data" else 1) if low is None else low
+    return (low, high) if type(low) is int and type(high) is int else None
+
+
+def check_resolution(name_or_file: str, resolution: int) -> None:
+    """Check that a space takes images of this size.
+
+    Args:
+        name_or_file: A shipped space or a YAML file.
+        resolution: Side of the images in pixels.
+
+    Raises:
+        InputError: If it does not; the message names the shipped spaces that do.
+    """
+    bounds = takes(space_data(name_or_file))
+    if bounds is None or bounds[0] <= resolution <= bounds[1]:
+        return
+    others: list[str] = []
+    for name in presets():
+        low, high = takes(space_data(name)) or (1, 0)
+        if low <= resolution <= high:
+            others.append(name)
+    listed = f"; spaces that take it: {', '.join(others)}" if others else ""
+    raise InputError(
+        f"resolution of space {name_or_file!r} must be from {bounds[0]} to {bounds[1]} pixels, "
+        f"but got {resolution}{listed}"
+    )

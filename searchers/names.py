@@ -1,0 +1,22 @@
+"""Names of searchers, known without importing what they search."""
+
+from ..search_space.errors import known_name
+
+# Name on the command line: module in this folder, class.
+SEARCHERS = {
+    "random": ("random", "RandomSearcher"),
+    "tpe": ("tpe", "TpeSearcher"),
+    "nsga2": ("nsga2", "Nsga2Searcher"),
+}
+
+_OTHER_NAMES = {"nsgaii": "nsga2", "randomsearch": "random"}
+
+
+def searcher_name(text: str) -> str:
+    """Return a searcher's name in its own spelling: ``NSGA-II`` is ``nsga2``.
+
+    Raises:
+        InputError: If there is none; the message lists the known ones.
+    """
+    plain = "".join(filter(str.isalnum, text.lower()))
+    return _OTHER_NAMES.get(plain) or known_name("searcher", text, SEARCHERS)

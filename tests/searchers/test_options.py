@@ -1,0 +1,103 @@
+"""The options of a search: read as people write them, checked before anything heavy."""
+
+from pathlib import Path
+
+import pytest
+from nas_explorer.evaluators.accuracy.data import DATA_SETS
+from nas_explorer.evaluators.accuracy.data_names import known_data
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.presets import presets
+from nas_explorer.search_space.space_files import check_resolution, space_data, takes
+from nas_explorer.searchers.options import SearchOptions, read_options
+from nas_explorer.searchers.table import SEARCHERS, load_searcher
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("budget", "1e3", 1000),
+        ("time_limit", "10m", 600.0),
+        ("resolution", "32x32", 32),
+        ("resolution", "32px", 32),
+        ("objectives", "Accuracy, FLOPs", ("accuracy", "macs")),
+        ("objectives", ["latency"], ("latency",)),
+        ("constraints", ["latency<=5ms"], ("latency<=5",)),
+        ("constraints", "accuracy>=90%", ("accuracy>=0.9",)),
+        ("searcher", "NSGA-II", "nsga2"),
+        ("searcher", "TPE", "tpe"),
+        ("engine", "Ray", "ray"),
+        ("device", "gpu", "cuda"),
+        ("device", "GPU:1", "cuda:1"),
+        ("data", "./photos", "folder:./photos"),
+        ("data", "photos", "folder:photos"),
+        ("data", "folder:photos", "folder:photos"),
+        ("data", "digits", "digits"),
+        ("data", "./digits", "folder:./digits"),
+        ("data", "CIFAR-10", "cifar10"),
+        ("data", "Fashion_MNIST", "fashion-mnist"),
+        ("space", "Micro", "micro"),
+        ("storage", "my.db", "sqlite:///my.db"),
+        ("storage", "postgresql://host/db", "postgresql://host/db"),
+        ("exportable_only", True, True),
+    ],
+)
+def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
+    assert getattr(read_options({name: given}), name) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("budget", "1h", "candidates in all; --time-limit bounds the time of each"),
+        ("budget", True, "budget must be a whole number"),
+        ("time_limit", "0", "above 0 and at most 1e+06 s, but got 0 s"),
+        ("resolution", "224", "from 8 to 64 pixels, but got 224; spaces that take it: imagenet"),
+        ("resolution", "32x24", "square images"),
+        ("resolution", "0", "resolution must be at least 1, but got 0"),
+        ("device", "mps", "on which nothing is measured yet; use cpu"),
+        ("device", "cuda:x", "auto, cpu, cuda"),
+        ("data", "./none", "a data folder must be there, but got './none'"),
+        ("data", "folder:", "folder:PATH"),
+        ("data", "digit", "did you mean 'digits'"),
+        ("space", "micro.yaml", "the shipped space is named 'micro'"),
+        ("storage", "nonsense", "sqlite:///runs/nas.db"),
+        ("objectives", "macs,FLOPs", "different metrics"),
+        ("study", "a\nb", "1 to 200 printable characters"),
+        ("exportable_only", "yes", "exportable_only must be of type bool, but got 'yes'"),
+        ("bugdet", 3, "did you mean 'budget'"),
+    ],
+)
+def test_what_is_not_is_refused_in_one_line(name: str, given: object, says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_options({name: given})
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_was_taken_otherwise_is_told() -> None:
+    (note,) = SearchOptions(constraints=("flops<=1e6", "params<=1M")).notes
+    assert note.startswith("flops<=1e6 is taken as macs<=500000")
+    assert SearchOptions().notes == ()
+
+
+def test_names_told_without_imports_are_those_of_the_tables() -> None:
+    assert {each.partition(":")[0] for each in known_data()} == set(DATA_SETS)
+    assert {load_searcher(name).name for name in SEARCHERS} == set(SEARCHERS)
+
+
+def test_sizes_told_without_reading_a_space_are_the_spaces() -> None:
+    bounds = load_space("micro").resolutions
+    assert takes(space_data("micro")) == (bounds.low, bounds.high)
+    for name in presets():
+        low, high = takes(space_data(name)) or (0, 0)
+        check_resolution(name, low)
+        with pytest.raises(InputError, match=f"from {low} to {high} pixels"):
+            check_resolution(name, high + 1)
