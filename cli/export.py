@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from ..results.study import Study
 
 
-_CONDITIONS = ("device_name", "device", "batch", "threads", "runtime", "dtype", "torch")
+_CONDITIONS = (
+    "device_name",
+    "device",
+    "batch",
+    "threads",
+    "runtime",
+    "dtype",
+    "memory_layout",
+    "torch",
+)
 """What a card tells of a latency's provenance."""
 
 

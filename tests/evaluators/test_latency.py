@@ -1,15 +1,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from nas_explorer.evaluators.base import CandidateError
 from nas_explorer.evaluators.latency import evaluator as module
+from nas_explorer.evaluators.latency.clocks import Run
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
 from nas_explorer.evaluators.latency.sentinel import RESOLUTION, Sentinel
 from nas_explorer.evaluators.latency.settings import LatencySettings
+from nas_explorer.evaluators.latency.timing import Timing
 from nas_explorer.search_space.architecture import Architecture
 from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.errors import InputError
@@ -67,6 +70,21 @@ class Recorder(nn.Module):
         return self.conv(x_BCHW)
 
 
+class Wide(Recorder):
+    """Keeps how its weights lie in memory whenever it is run."""
+
+    weights: list[bool]
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        type(self).weights = []
+        self.wide = nn.Conv2d(4, 4, 3)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        self.weights.append(not self.wide.weight.is_contiguous())
+        return self.wide(super().forward(x_BCHW))
+
+
 def test_the_network_runs_as_the_settings_say(
     architecture: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,13 +92,45 @@ def test_the_network_runs_as_the_settings_say(
     settings = LatencySettings(
         batch=2,
         dtype="bfloat16",
-        channels_last=True,
+        layout="channels_last",
         warmup_seconds=0,
         min_seconds=0,
         max_seconds=0,
     )
     LatencyEvaluator(device=CPU, settings=settings).evaluate(architecture)
     assert set(Recorder.seen) == {((2, 1, 8, 8), torch.bfloat16, True, False, True)}
+
+
+def timing(milliseconds: float) -> Timing:
+    return Timing(
+        median=milliseconds,
+        low=milliseconds,
+        high=milliseconds,
+        passes=20,
+        disturbed=0,
+        clock="wall",
+        warmup_passes=3,
+        stable=True,
+    )
+
+
+@pytest.mark.parametrize(("contiguous", "last"), [(3.0, 2.0), (2.0, 3.0)])
+def test_both_layouts_are_timed_and_the_faster_counts(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch, contiguous: float, last: float
+) -> None:
+    def in_turns(runs: Sequence[Run], *_: object) -> tuple[Timing, ...]:
+        for run in runs[:2]:
+            run()
+        return timing(contiguous), timing(last), timing(0.5)
+
+    monkeypatch.setattr(module, "Network", Wide)
+    monkeypatch.setattr(module, "measure_in_turns", in_turns)
+    (latency,) = LatencyEvaluator(device=CPU, settings=BRIEF).evaluate(architecture)
+    assert Wide.weights == [False, True]  # whether the channels come last
+    assert latency.value == 2.0
+    assert latency.provenance["memory_layout"] == ("channels_last" if last == 2 else "contiguous")
+    assert latency.provenance["layout_medians"] == {"contiguous": contiguous, "channels_last": last}
+    assert latency.provenance["ratio_to_sentinel"] == 4.0
 
 
 def test_running_out_of_memory_is_the_candidates_fault(

@@ -163,13 +163,22 @@ def test_a_cuda_pass_lies_between_two_events_on_an_idle_device(
 
 
 def test_settings_go_through_json() -> None:
-    settings = LatencySettings(batch=8, dtype="bfloat16", channels_last=True, runtime="compiled")
+    settings = LatencySettings(
+        batch=8, dtype="bfloat16", layout="channels_last", runtime="compiled"
+    )
     assert LatencySettings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize(("stated", "layout"), [(False, "contiguous"), (True, "channels_last")])
+def test_earlier_settings_say_which_layout_they_timed(stated: bool, layout: str) -> None:
+    earlier = {"batch": 2, "channels_last": stated}
+    assert LatencySettings.from_json(earlier) == LatencySettings(batch=2, layout=layout)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"layout": "nhwc"}, "layout must be one of best, channels_last, contiguous, but got"),
         ({"batch": 0}, "batch must be a whole number from 1, but got 0"),
         ({"batch": 1.5}, "batch must be a whole number from 1, but got 1.5"),
         ({"repeats": 9}, "repeats must be a whole number from 10, but got 9"),
