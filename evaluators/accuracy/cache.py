@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .images import LabelledImages
-from .layout import ImageFile
+from .scan import ImageFile
 
 _LOG = logging.getLogger(__name__)
 _VERSION = "3"  # counted up when the same files are decoded to other pixels
@@ -49,6 +49,7 @@ class DecodedCache:
                     classes=tuple(metadata["classes"]),
                     unreadable=tuple((name, why) for name, why in metadata["unreadable"]),
                     levels={kind: (low, high) for kind, (low, high) in metadata["levels"].items()},
+                    known_hashes=file.get_tensor("hashes"),
                 )
         except FileNotFoundError:
             return None
@@ -67,7 +68,7 @@ class DecodedCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             save_file(
-                {"images": data.images, "labels": data.labels},
+                {"images": data.images, "labels": data.labels, "hashes": data.hashes},
                 partial,
                 {"labelled_images": json.dumps(metadata)},
             )

@@ -14,15 +14,12 @@ from ...search_space.seeds import derive_seed
 from .augment import Augmentation
 from .cache import DecodedCache
 from .data_names import DATA_NAMES, known_data
+from .division import cut, divide, without_copies
 from .folder import ImageFolder
 from .images import LabelledImages
 from .levels import Levels, Range
 from .recipe import Recipe
 from .sources import Digits, Source, TorchvisionSet
-from .splits import stratified_cut
-
-TEST_SHARE = 0.2
-"""Share that is cut off as test split where a data set has none of its own."""
 
 _RESOLUTIONS = (4, 512)
 
@@ -200,6 +197,16 @@ class SearchData:
     """Files left out because they could not be read: path and reason."""
     levels: Levels = field(default_factory=dict[str, Range])
     """What became black and white in files of more than 8 bits."""
+    own_validation: bool = False
+    """Whether the validation split is the data set's own, not cut from the training images."""
+    own_test: bool = False
+    """Whether the test split is the data set's own, not cut from the training images."""
+    test_count: int | None = None
+    """Images of the test split, of which none is opened; none: not known."""
+    left_out: tuple[str, ...] = ()
+    """What is not used and why, one sentence each."""
+    copies: tuple[str, ...] = ()
+    """What there is to say of images whose pixels are the same, one sentence each."""
 
     @property
     def channels(self) -> int:
@@ -258,13 +265,11 @@ def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData
         InputError: If the data cannot be had or used.
     """
     source = _open(spec, cache)
-    train = source.train()
-    validation = source.validation(train)
-    if not source.has_test:
-        train = train.take(_cut_test(train, spec)[0])
+    parts = divide(source, name=spec.name, seed=spec.seed)
+    train, validation, own = parts.train, parts.validation, parts.validation is not None
     if validation is None:
-        kept, cut = _cut(train, spec.validation, 1, derive_seed("validation split", spec.seed))
-        train, validation = train.take(kept), train.take(cut)
+        seed = derive_seed("validation split", spec.seed)
+        train, validation = cut(train, share=spec.validation, keep=1, seed=seed)
     train, validation = _sized(train, spec), _sized(validation, spec)
     mean, std = train.statistics()
     return SearchData(
@@ -279,25 +284,33 @@ def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData
         fingerprint=f"{train.digest()}{validation.digest()}",
         unreadable=tuple(dict.fromkeys((*train.unreadable, *validation.unreadable))),
         levels=train.levels,
+        own_validation=own,
+        own_test=source.has_test,
+        test_count=source.test_count if parts.test is None else len(parts.test),
+        left_out=(*source.left_out, *parts.left_out),
+        copies=parts.copies,
     )
 
 
 def load_test_split(spec: DataSpec, *, cache: Path | None = None) -> LabelledImages:
     """Read a data set's test split. For the one reading after a search, never during it.
 
+    Images that the training or validation split holds too are left out, which it tells.
+
     Args:
         spec: Which data, as given to ``load_search_data``.
         cache: As given to ``load_search_data``.
 
     Raises:
-        InputError: If the data cannot be had or used, or are too few to have a test split.
+        InputError: If the data cannot be had or used, or are too few to have a test split of images
+            that are no copies of others.
     """
     source = _open(spec, cache)
-    train = source.train()
-    test = source.test(train)
-    if test is None:
-        test = train.take(_cut_test(train, spec)[1])
-    if not len(test):
+    parts = divide(source, name=spec.name, seed=spec.seed)
+    test = parts.test
+    if test is None and (whole := source.test(parts.train)) is not None:
+        test = without_copies(whole, parts, name=spec.name)
+    if test is None or not len(test):
         raise InputError(
             f"a test split is cut only from classes of at least 3 images, but {spec.name!r} "
             "has none"
@@ -312,11 +325,3 @@ def _open(spec: DataSpec, cache: Path | None) -> Source:
 
 def _sized(data: LabelledImages, spec: DataSpec) -> LabelledImages:
     return data if spec.resolution is None else data.resized(spec.resolution)
-
-
-def _cut_test(train: LabelledImages, spec: DataSpec) -> tuple[Tensor, Tensor]:
-    return _cut(train, TEST_SHARE, 2, derive_seed("test split", spec.seed))
-
-
-def _cut(data: LabelledImages, share: float, keep: int, seed: int) -> tuple[Tensor, Tensor]:
-    return stratified_cut(data.labels, classes=len(data.classes), share=share, keep=keep, seed=seed)

@@ -1,7 +1,8 @@
 """A data set in a folder of images: ``PATH/CLASS/*.jpg``, or with ``train``, ``val``, ``test``."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -9,19 +10,12 @@ import torch
 
 from ...search_space.errors import InputError
 from .cache import DecodedCache
+from .copies import as_keys
 from .decode import Header, decode, default_resolution, measure_levels, probe
 from .images import LabelledImages
-from .layout import (
-    ImageFile,
-    Layout,
-    few,
-    find_classes,
-    find_images,
-    find_layout,
-    same_classes,
-    shown,
-)
+from .layout import Classes, Layout, find_classes, find_layout, loose_files, same_classes
 from .levels import Levels
+from .scan import ImageFile, Scan, few, scan, shown
 from .sources import Source
 
 _LEAST = 2
@@ -38,6 +32,9 @@ class ImageFolder(Source):
     """Side to which images are scaled; none: see ``default_resolution``."""
     cache: DecodedCache | None
     """Where decoded images are kept."""
+    _scans: dict[Path, Scan] = field(
+        default_factory=dict[Path, Scan], init=False, repr=False, compare=False
+    )
 
     @cached_property
     def layout(self) -> Layout:
@@ -49,22 +46,45 @@ class ImageFolder(Source):
         """Whether there is a test folder."""
         return self.layout.test is not None
 
+    @cached_property
+    def classes(self) -> Classes:
+        """The classes of the train folder, which the other parts must hold too."""
+        return find_classes(self.layout.train)
+
+    @property
+    def test_count(self) -> int | None:
+        """Image files in the test folder; none is opened."""
+        return None if self.layout.test is None else len(self._scan(self.layout.test).files)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is not read and why, one sentence each."""
+        parts = (self.layout.train, self.layout.validation, self.layout.test)
+        found = (*self.layout.left_out, *self.classes.left_out)
+        for part in parts:
+            if part is not None:
+                found += (*loose_files(part, self.root), *self._scan(part).left_out(self.root))
+        return found
+
+    def name_of(self, file: Path) -> str:
+        """Return its path from the folder on."""
+        return repr(shown(file.relative_to(self.root)))
+
     def train(self) -> LabelledImages:
         """Return the images of the train folder: colour, unless all of them are greyscale.
 
         Raises:
             InputError: If a folder cannot be read, the parts hold different classes, or a class
-                has fewer than 2 readable images.
+                has fewer than 2 different readable images.
         """
-        folder = self.layout.train
-        classes = find_classes(folder)
         for other in (self.layout.validation, self.layout.test):
             if other is not None:
-                same_classes(other, classes)
-        files = find_images(folder, classes)
-        _check_counts(folder, classes, [file.label for file in files], ())
-        train = self._read(folder, classes, files, None)
-        _check_counts(folder, classes, train.labels.tolist(), train.unreadable)
+                same_classes(other, self.classes.names)
+        files = self._scan(self.layout.train).files
+        self._check_counts([(file.label, index) for index, file in enumerate(files)], ())
+        train = self._read(self.layout.train, None)
+        pictures = as_keys(train.hashes)
+        self._check_counts(zip(train.labels.tolist(), pictures, strict=True), train.unreadable)
         return train
 
     def validation(self, train: LabelledImages) -> LabelledImages | None:
@@ -78,7 +98,7 @@ class ImageFolder(Source):
     def _part(self, folder: Path | None, train: LabelledImages) -> LabelledImages | None:
         if folder is None:
             return None
-        part = self._read(folder, train.classes, find_images(folder, train.classes), train)
+        part = self._read(folder, train)
         if not len(part):
             raise InputError(
                 f"'{shown(folder)}' must hold a readable image, but got none"
@@ -86,32 +106,41 @@ class ImageFolder(Source):
             )
         return part
 
-    def _read(
-        self,
-        folder: Path,
-        classes: tuple[str, ...],
-        files: Sequence[ImageFile],
-        like: LabelledImages | None,
+    def _scan(self, folder: Path) -> Scan:
+        if folder not in self._scans:
+            self._scans[folder] = scan(folder, self.classes.names)
+        return self._scans[folder]
+
+    def _read(self, folder: Path, like: LabelledImages | None) -> LabelledImages:
+        """Return the images with their files, from the cache if it has them.
+
+        Size, channels and levels are as in ``like``.
+        """
+        files = self._scan(folder).files
+        found = self._cached(folder, files, like)
+        unread = {name for name, _ in found.unreadable}
+        return replace(
+            found,
+            files=tuple(f.path for f in files if shown(f.path.relative_to(folder)) not in unread),
+        )
+
+    def _cached(
+        self, folder: Path, files: Sequence[ImageFile], like: LabelledImages | None
     ) -> LabelledImages:
-        """Return the images, from the cache if it has them; size and channels as in ``like``."""
         if self.cache is None:
-            return self._decode(folder, classes, files, like)
+            return self._decode(folder, files, like)
         options = (
             (self.resolution,) if like is None else (like.resolution, like.channels, like.levels)
         )
-        path = self.cache.path(files, classes, options)
+        path = self.cache.path(files, self.classes.names, options)
         found = self.cache.read(path)
         if found is None:
-            found = self._decode(folder, classes, files, like)
+            found = self._decode(folder, files, like)
             self.cache.write(path, found)
         return found
 
     def _decode(
-        self,
-        folder: Path,
-        classes: tuple[str, ...],
-        files: Sequence[ImageFile],
-        like: LabelledImages | None,
+        self, folder: Path, files: Sequence[ImageFile], like: LabelledImages | None
     ) -> LabelledImages:
         paths = [file.path for file in files]
         if like is None:
@@ -123,7 +152,7 @@ class ImageFolder(Source):
         return LabelledImages(
             images=torch.from_numpy(decoded.images),
             labels=torch.tensor([f.label for f, why in outcomes if why is None], dtype=torch.int64),
-            classes=tuple(shown(name) for name in classes),
+            classes=tuple(shown(name) for name in self.classes.names),
             unreadable=tuple(
                 (shown(f.path.relative_to(folder)), why) for f, why in outcomes if why is not None
             ),
@@ -139,23 +168,20 @@ class ImageFolder(Source):
         deep = [p for p, h in known if h.samples is not None and h.samples.white is None]
         return resolution, channels, measure_levels(deep)
 
-
-def _check_counts(
-    folder: Path,
-    classes: Sequence[str],
-    labels: Sequence[int],
-    unreadable: Sequence[tuple[str, str]],
-) -> None:
-    """Check that every class has enough images."""
-    counts = [0] * len(classes)
-    for label in labels:
-        counts[label] += 1
-    lacking = [name for name, count in zip(classes, counts, strict=True) if count < _LEAST]
-    if lacking:
-        raise InputError(
-            f"every class must have at least {_LEAST} readable images, but '{shown(folder)}' has "
-            f"fewer of {few(lacking)}{_unreadable(unreadable)}"
-        )
+    def _check_counts(
+        self, found: Iterable[tuple[int, object]], unreadable: Sequence[tuple[str, str]]
+    ) -> None:
+        """Check that every class has enough images, given the label and identity of each."""
+        counts = Counter(label for label, _ in {*found})
+        names = [name for label, name in enumerate(self.classes.names) if counts[label] < _LEAST]
+        if names:
+            others = self._scan(self.layout.train).left_out(self.root)
+            raise InputError(
+                f"every class must have at least {_LEAST} different readable images, but "
+                f"'{shown(self.layout.train)}' has fewer of {few(names)}"
+                + _unreadable(unreadable)
+                + "".join(f"; {each}" for each in others)
+            )
 
 
 def _unreadable(files: Sequence[tuple[str, str]]) -> str:

@@ -2,12 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .copies import picture_hashes
 from .levels import Levels, Range
 
 _CHUNK = 1024
@@ -25,8 +28,14 @@ class LabelledImages:
     """Names of the classes, by label."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Files left out because they could not be read: path and reason."""
+    left_out: tuple[str, ...] = ()
+    """What else is left out and why, one sentence each."""
     levels: Levels = field(default_factory=dict[str, Range])
     """What became black and white in files of more than 8 bits."""
+    files: tuple[Path, ...] = ()
+    """The file of each image; empty where they are not read from one each."""
+    known_hashes: Tensor | None = None
+    """See ``hashes``; none: not computed yet."""
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -41,9 +50,21 @@ class LabelledImages:
         """Side of the images in pixels."""
         return self.images.shape[2]
 
+    @cached_property
+    def hashes(self) -> Tensor:
+        """A hash of each image's pixels, ``(N, 16)``, uint8."""
+        return picture_hashes(self.images) if self.known_hashes is None else self.known_hashes
+
     def take(self, indices: Tensor) -> Self:
         """Return a copy of the images at ``indices`` (1-d, int64), in that order."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        files = tuple(self.files[index] for index in indices.tolist()) if self.files else ()
+        return replace(
+            self,
+            images=self.images[indices],
+            labels=self.labels[indices],
+            files=files,
+            known_hashes=self.hashes[indices],
+        )
 
     def resized(self, resolution: int) -> Self:
         """Return the images at another resolution, antialiased."""
@@ -57,7 +78,7 @@ class LabelledImages:
             .to(torch.uint8)
             for chunk in self.images.split(_CHUNK)
         ]
-        return replace(self, images=torch.cat(chunks))
+        return replace(self, images=torch.cat(chunks), known_hashes=None)
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return mean and standard deviation of each channel, in units of a pixel step (0..255).

@@ -22,6 +22,20 @@ class Source(ABC):
     def has_test(self) -> bool:
         """Whether it has a test split of its own."""
 
+    @property
+    def test_count(self) -> int | None:
+        """Images of its own test split, as far as can be told without opening any."""
+        return None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What lies there and is not read, and why: one sentence each."""
+        return ()
+
+    def name_of(self, file: Path) -> str:
+        """Return the name of one of its files as it is told, quoted."""
+        return repr(str(file))
+
     @abstractmethod
     def train(self) -> LabelledImages:
         """Read what may be trained on; without a test split of its own, all there is."""

@@ -1,32 +1,86 @@
-"""Stratified splits that depend on the labels and a seed alone."""
+"""Stratified splits that depend on the labels, equal pictures and a seed alone."""
+
+from collections import Counter
 
 import torch
 from torch import Tensor
 
 
 def stratified_cut(
-    labels: Tensor, *, classes: int, share: float, keep: int, seed: int
+    labels: Tensor,
+    *,
+    classes: int,
+    share: float,
+    keep: int,
+    seed: int,
+    pictures: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cut a part off that holds about the same share of every class.
 
     Of a class with n members ``round(share * n)`` are cut off, but at least one, and never so many
-    that fewer than ``keep`` remain.
+    that fewer than ``keep`` pictures remain. Members that show one picture stay together, whatever
+    their classes: so fewer may be cut off, or more where a class has no picture of few members.
 
     Args:
         labels: ``(N,)``, int64, from 0 to ``classes - 1``.
         classes: Number of classes.
         share: Share to cut off, between 0 and 1.
-        keep: Members of each class that must remain, at least.
+        keep: Different pictures of each class that must remain, at least.
         seed: Decides which members are cut off.
+        pictures: ``(N,)``, int64: equal numbers for equal pictures; none: all differ.
 
     Returns:
         Indices that remain and indices cut off, each in ascending order.
     """
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(labels), generator=generator)
-    cut = torch.zeros(len(labels), dtype=torch.bool)
-    for label in range(classes):
-        members = order[labels[order] == label]
-        count = min(max(1, round(share * len(members))), len(members) - keep)
-        cut[members[: max(0, count)]] = True
+    order = torch.randperm(len(labels), generator=generator).tolist()
+    shown = list(range(len(labels))) if pictures is None else pictures.tolist()
+    cutter = _Cutter(labels.tolist(), shown, keep)
+    members: list[list[int]] = [[] for _ in range(classes)]
+    for index in order:
+        members[cutter.labels[index]].append(index)
+    for label, own in enumerate(members):
+        cutter.cut_class(label, own, min(max(1, round(share * len(own))), len(own) - keep))
+    cut = torch.tensor(cutter.cut, dtype=torch.bool)
     return torch.nonzero(~cut).flatten(), torch.nonzero(cut).flatten()
+
+
+class _Cutter:
+    """Cuts pictures off, each with all members that show it."""
+
+    def __init__(self, labels: list[int], shown: list[int], keep: int) -> None:
+        self.labels = labels
+        self.cut = [False] * len(labels)
+        self._shown = shown
+        self._keep = keep
+        self._members: dict[int, list[int]] = {}
+        for index, picture in enumerate(shown):
+            self._members.setdefault(picture, []).append(index)
+        self._counts = {
+            picture: Counter(labels[index] for index in own)
+            for picture, own in self._members.items()
+        }
+        self._left = Counter(label for counts in self._counts.values() for label in counts)
+
+    def cut_class(self, label: int, members: list[int], count: int) -> None:
+        """Cut ``count`` members of a class off, the first that fit."""
+        done = sum(self.cut[index] for index in members)
+        for index in members:
+            if done >= count:
+                return
+            size = self._counts[self._shown[index]][label]
+            if done + size <= count and self._may_go(index):
+                self._remove(index)
+                done += size
+        free = [index for index in members if self._may_go(index)]
+        if not done and free:  # a class of a few pictures, each with many members
+            self._remove(min(free, key=lambda index: self._counts[self._shown[index]][label]))
+
+    def _may_go(self, index: int) -> bool:
+        counts = self._counts[self._shown[index]]
+        return not self.cut[index] and all(self._left[each] > self._keep for each in counts)
+
+    def _remove(self, index: int) -> None:
+        for each in self._members[self._shown[index]]:
+            self.cut[each] = True
+        self._left.subtract(self._counts[self._shown[index]].keys())

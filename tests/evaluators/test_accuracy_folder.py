@@ -19,12 +19,20 @@ def picture(mode="RGB", size=(12, 10), seed=0):
     )
 
 
-def fill(root: Path, classes=("cat", "dog"), count=5, mode="RGB", size=(12, 10), ending="png"):
+def fill(
+    root: Path,
+    classes=("cat", "dog"),
+    count=5,
+    mode="RGB",
+    size=(12, 10),
+    ending="png",
+    seed=0,
+):
     for label, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             path = root / name / f"{number}.{ending}"
-            picture(mode, size, seed=100 * label + number).save(path)
+            picture(mode, size, seed=seed + 100 * label + number).save(path)
     return root
 
 
@@ -63,8 +71,8 @@ def test_another_seed_gives_another_split(tmp_path):
 
 def test_parts_in_folders_are_taken_as_they_are(tmp_path):
     fill(tmp_path / "Train", count=4)
-    fill(tmp_path / "valid", count=3)
-    fill(tmp_path / "test", count=2)
+    fill(tmp_path / "valid", count=3, seed=1000)
+    fill(tmp_path / "test", count=2, seed=2000)
     data = load(tmp_path)
     assert len(data.train_labels) == 8
     assert len(data.validation_labels) == 6
@@ -73,7 +81,7 @@ def test_parts_in_folders_are_taken_as_they_are(tmp_path):
 
 def test_a_search_never_opens_the_test_folder(tmp_path, monkeypatch):
     fill(tmp_path / "train", count=4)
-    fill(tmp_path / "test", count=2)
+    fill(tmp_path / "test", count=2, seed=2000)
     opened = []
     original = Image.open
     monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or original(path))
@@ -191,6 +199,7 @@ def test_other_files_are_ignored(tmp_path):
     data = load(tmp_path)
     assert data.classes == ("cat", "dog")
     assert data.unreadable == ()
+    assert data.left_out == ("'cat/pipe.png': not a regular file",)
 
 
 def test_images_in_subfolders_of_a_class_count(tmp_path):
@@ -255,18 +264,27 @@ def test_parts_are_not_taken_for_classes(tmp_path):
     assert "holds only 'test', 'train'" in refusal(tmp_path)
 
 
-def test_a_class_may_be_called_train(tmp_path):
-    assert load(fill(tmp_path, classes=("train", "plane"))).classes == ("plane", "train")
-
-
 def test_a_message_is_one_line_whatever_the_name(tmp_path):
     assert "nowhere\\n" in refusal(tmp_path / "nowhere\n")
 
 
-def test_empty_classes_are_refused(tmp_path):
+def test_an_empty_class_is_named_and_left_out(tmp_path):
     fill(tmp_path)
     (tmp_path / "bird").mkdir()
-    assert "has fewer of 'bird'" in refusal(tmp_path)
+    data = load(tmp_path)
+    assert data.classes == ("cat", "dog")
+    assert data.left_out == ("'bird': a class folder without images",)
+
+
+def test_a_class_is_not_left_out_because_its_images_cannot_be_read(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "bird").mkdir()
+    for number in range(3):
+        (tmp_path / "bird" / f"{number}.HEIC").write_bytes(b"")
+    assert refusal(tmp_path).endswith(
+        "has fewer of 'bird'; 'bird/0.HEIC' and 2 more: files ending in .heic are not read; "
+        "convert them to JPEG or PNG"
+    )
 
 
 def test_a_class_left_with_one_image_is_refused(tmp_path):
@@ -274,7 +292,7 @@ def test_a_class_left_with_one_image_is_refused(tmp_path):
     fill(tmp_path, classes=("dog",), count=1)
     (tmp_path / "dog" / "1.png").write_text("broken")
     text = refusal(tmp_path)
-    assert "at least 2 readable images" in text
+    assert "at least 2 different readable images" in text
     assert "has fewer of 'dog'; 1 could not be read, the first 'dog/1.png'" in text
 
 
