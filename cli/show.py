@@ -56,6 +56,8 @@ def sorted_front(study: "Study") -> "list[Candidate]":
 
 def print_front(study: "Study") -> "list[Candidate]":
     """Print the front as a table and return it."""
+    from ..search_space.outline import outlines
+
     members = sorted_front(study)
     if not members:
         print("No candidate is complete and feasible yet, so there is no front.")
@@ -67,9 +69,11 @@ def print_front(study: "Study") -> "list[Candidate]":
             str(each.number),
             each.digest[:8],
             *(shown(name, each.value(name)) for name in names),
-            each.architecture.outline(),
+            told,
         ]
-        for each in members
+        for each, told in zip(
+            members, outlines([m.architecture_json for m in members]), strict=True
+        )
     ]
     print_rows(["#", "digest", *names, "architecture"], rows)
     return members
@@ -103,7 +107,7 @@ def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
         "status": candidate.status,
         "measurements": {name: each.to_json() for name, each in candidate.measurements.items()},
         "decisions": dict(candidate.decisions),
-        "architecture": candidate.architecture.to_json(),
+        "architecture": candidate.architecture_json,
         "reason": candidate.reason,
         "traceback": candidate.traceback,
         "seconds": dict(candidate.seconds),

@@ -3,22 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..evaluators.base import Measurement
-from ..search_space import forms
-from ..search_space.architecture import Architecture
+from ..search_space.outline import outline
+
+if TYPE_CHECKING:
+    from ..search_space.architecture import Architecture
 
 Status = Literal["running", "complete", "infeasible", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """An architecture with its measurements and status in a study."""
+    """An architecture with its measurements and status in a study.
+
+    Of one that was read from a record the architecture is made when it is first asked for: it needs
+    torch, which takes seconds to import, and a table of candidates does not.
+    """
 
     number: int
     """Its place in the study, from 0, in the order of proposal."""
-    architecture: Architecture
+    architecture: "Architecture"
     """The network, in canonical form."""
     decisions: Mapping[str, Any]
     """What was chosen on the walk: path to value."""
@@ -33,10 +39,33 @@ class Candidate:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time by activity: ``training``, ``latency``, ``total`` ..."""
 
+    def __getattr__(self, name: str) -> Any:
+        record: Mapping[str, Any] | None = vars(self).get("_record")
+        if name != "architecture" or record is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        from ..search_space.architecture import Architecture
+
+        made = Architecture.from_json(record["architecture"])
+        # What was worked out before it was stored stays: for thousands that would take seconds.
+        vars(made).update(digest=record["digest"], canonical=made)
+        vars(self)["architecture"] = made
+        return made
+
     @property
     def digest(self) -> str:
         """The architecture's digest."""
-        return self.architecture.digest
+        record = vars(self).get("_record")
+        return self.architecture.digest if record is None else record["digest"]
+
+    @property
+    def architecture_json(self) -> dict[str, Any]:
+        """The canonical architecture as JSON values, without making it."""
+        record = vars(self).get("_record")
+        return self.architecture.canonical.to_json() if record is None else record["architecture"]
+
+    def outline(self) -> str:
+        """Return the architecture's outline, one short line, without making it."""
+        return outline(self.architecture_json)
 
     def value(self, metric: str) -> float | None:
         """Return the metric's value, or none if it was not measured."""
@@ -44,6 +73,8 @@ class Candidate:
         return None if measurement is None else measurement.value
 
     def _repr_html_(self) -> str:
+        from ..search_space import forms
+
         title = f"<p><b>candidate {self.number}</b> {self.status} {escape(self.reason or '')}</p>"
         cells = "".join(
             f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
@@ -52,6 +83,8 @@ class Candidate:
         return f"{title}<table>{cells}</table>{forms.html(self.architecture)}"
 
     def __rich__(self) -> str:
+        from ..search_space import forms
+
         lines = [f"candidate {self.number} {self.status} {self.reason or ''}".rstrip()]
         lines += [f"{name:<12} {value}" for name, value in self._measured()]
         return "\n".join(lines).replace("[", r"\[") + "\n" + forms.text(self.architecture)
@@ -67,7 +100,7 @@ class Candidate:
             "number": self.number,
             "digest": self.digest,
             "status": self.status,
-            "architecture": self.architecture.canonical.to_json(),
+            "architecture": self.architecture_json,
             "decisions": dict(self.decisions),
             "measurements": [each.to_json() for each in self.measurements.values()],
             "reason": self.reason,
@@ -78,13 +111,11 @@ class Candidate:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Candidate":
         """Read what ``to_json`` wrote."""
-        architecture = Architecture.from_json(data["architecture"])
-        # What was worked out before it was stored stays: for thousands that would take seconds.
-        vars(architecture).update(digest=data["digest"], canonical=architecture)
         measurements = [Measurement.from_json(each) for each in data["measurements"]]
-        return cls(
+        candidate = cls.__new__(cls)
+        vars(candidate).update(
+            _record={"digest": data["digest"], "architecture": data["architecture"]},
             number=data["number"],
-            architecture=architecture,
             decisions=data["decisions"],
             status=data["status"],
             measurements={each.metric: each for each in measurements},
@@ -92,3 +123,4 @@ class Candidate:
             traceback=data["traceback"],
             seconds=data["seconds"],
         )
+        return candidate

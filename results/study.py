@@ -30,7 +30,6 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
-from ..search_space.architecture import Architecture
 from ..search_space.errors import InputError, unknown_name
 from . import records
 from .candidate import Candidate
@@ -48,6 +47,8 @@ from .storage import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..search_space.architecture import Architecture
 
 _log = logging.getLogger(__name__)
 _SETTINGS = "nas:settings"
@@ -181,7 +182,7 @@ class Study:
         self,
         number: int,
         *,
-        architecture: Architecture,
+        architecture: "Architecture",
         decisions: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
     ) -> Candidate:

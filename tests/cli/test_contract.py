@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 import typer
 from nas_explorer.cli.main import app, run
+from nas_explorer.evaluators.base import Measurement
+from nas_explorer.results.settings import StudySettings
+from nas_explorer.results.study import Study
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.mixers.trivial import Pooling
+from optuna.distributions import CategoricalDistribution
 
 STUDY = {"--study", "--storage"}
 COMMANDS = {
@@ -179,6 +185,40 @@ def test_a_wrong_value_of_a_search_is_told_before_anything_heavy_is_loaded(tmp_p
     commands = [["search", name, value] for name, value in wrong.items()]
     codes, loaded, _ = run_light(commands, cwd=tmp_path)
     assert codes == [2] * len(wrong) and loaded == []
+
+
+def test_the_front_is_printed_without_torch(tmp_path):
+    drawn = load_space("micro").walk(RandomChooser(0))
+    settings = StudySettings(
+        space_name="micro",
+        space_digest="0",
+        space={},
+        data={},
+        data_fingerprint="0",
+        objectives=("macs",),
+        searcher="random",
+        seed=0,
+    )
+    study = Study.create_or_open("tiny", f"sqlite:///{tmp_path / 'nas.db'}", settings)
+    domains = {path: CategoricalDistribution([value]) for path, value in drawn.decisions.items()}
+    with study.exclusive():
+        begun = study.start(
+            0,
+            architecture=drawn.architecture,
+            decisions=drawn.decisions,
+            distributions=domains,
+        )
+        measured = {"macs": Measurement(metric="macs", value=12345)}
+        study.finish(replace(begun, status="complete", measurements=measured))
+    study.close()
+    light = ["torch", "pandas", "plotly", "ray", "sklearn", "onnx", "fvcore"]
+    commands = [["front"], ["front", "--json"], ["front", "--study", "tni"]]
+    codes, loaded, done = run_light(
+        [[*each, "--storage", "nas.db"] for each in commands], light, tmp_path
+    )
+    assert codes == [0, 0, 2] and loaded == []
+    assert drawn.architecture.outline() in done.stdout and "12.3 k" in done.stdout
+    assert "did you mean 'tiny'" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["space", "list"], ["space", "show", "micro"], ["zoo"]])

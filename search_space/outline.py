@@ -1,0 +1,71 @@
+"""Architectures in one line each, from their JSON form alone: nothing of a network is imported."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+SEPARATOR = ": "
+"""Stands between an outline and what differs from others of that outline."""
+
+_UNSAID = ("stages", "blocks", "mixer", "name")
+"""Keys that are left out of the paths of what differs."""
+
+
+def outline(data: Mapping[str, Any]) -> str:
+    """Return one short line: width x depth and the names of the mixers of each stage."""
+    return " | ".join(
+        f"{stage['width']}x{stage['depth']} {'+'.join(dict.fromkeys(_mixers(stage)))}"
+        for stage in _stages(data)
+    )
+
+
+def outlines(architectures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return an outline for each architecture; where some are alike, what differs follows.
+
+    Two lines are equal only for equal architectures. What differs is written as ``nas show`` names
+    decisions, without the words ``stages``, ``blocks`` and ``mixer``: ``0.kernel_size=5`` is the kernel of the
+    first stage's token mixer.
+
+    Args:
+        architectures: In the JSON form of ``Architecture``, canonical.
+    """
+    lines = [outline(each) for each in architectures]
+    groups: dict[str, list[int]] = {}
+    for index, line in enumerate(lines):
+        groups.setdefault(line, []).append(index)
+    for members in groups.values():
+        told = [dict(_leaves(architectures[index])) for index in members]
+        paths = dict.fromkeys(path for each in told for path in each)
+        varied = [path for path in paths if len({each.get(path) for each in told}) > 1]
+        for index, each in zip(members, told, strict=True):
+            differs = ", ".join(f"{path}={each[path]}" for path in varied if path in each)
+            if differs:
+                lines[index] += SEPARATOR + differs
+    return lines
+
+
+def _stages(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*data["stages"], *(data.get("overview") or {"stages": ()})["stages"]]
+
+
+def _mixers(stage: Mapping[str, Any]) -> Iterator[str]:
+    for block in stage["blocks"]:
+        yield block.get("mixer", block)["name"]
+
+
+def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each value in JSON data as text, by its path; a component's name by the component's."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key == "blocks" and len(value) == 1:  # one block, over and over
+                yield from _leaves(value[0], path)
+            else:
+                yield from _leaves(value, path if key in _UNSAID else _joined(path, key))
+    elif isinstance(data, list | tuple):
+        for index, value in enumerate(data):
+            yield from _leaves(value, _joined(path, str(index)))
+    else:
+        yield path, str(data).removesuffix(".0")
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
