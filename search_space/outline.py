@@ -21,9 +21,9 @@ def outline(data: Mapping[str, Any]) -> str:
 def outlines(architectures: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return an outline for each architecture; where some are alike, what differs follows.
 
-    Two lines are equal only for equal architectures. What differs is written as ``nas show`` names
-    decisions, without the words ``stages``, ``blocks`` and ``mixer``: ``0.kernel_size=5`` is the kernel of the
-    first stage's token mixer.
+    Two lines are equal only for equal architectures. What differs is named as in ``nas show``,
+    without ``stages``, ``blocks`` and ``mixer``: ``0.kernel_size=5`` is that of the first stage's
+    token mixer.
 
     Args:
         architectures: In the JSON form of ``Architecture``, canonical.

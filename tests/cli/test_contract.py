@@ -218,7 +218,7 @@ def test_the_front_is_printed_without_torch(tmp_path):
     )
     assert codes == [0, 0, 2] and loaded == []
     assert drawn.architecture.outline() in done.stdout and "12.3 k" in done.stdout
-    assert "did you mean 'tiny'" in done.stderr
+    assert "study must be one of tiny, but got 'tni'" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["space", "list"], ["space", "show", "micro"], ["zoo"]])
