@@ -8,6 +8,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
@@ -16,11 +17,17 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from .candidate import Candidate
-from .storage import one_transaction
 
 _CANDIDATE = "nas:candidate"
 _NUMBERS_PER_QUERY = 500
-_TRIALS = sqlalchemy.table("trials", *map(sqlalchemy.column, ("trial_id", "study_id", "number")))
+_KEYS = ("decisions", "status", "measurements", "seconds")
+"""What every record has, with or without its network."""
+_TRIALS = sqlalchemy.table(
+    "trials", *map(sqlalchemy.column, ("trial_id", "study_id", "number", "state"))
+)
+_SHOWN = sqlalchemy.table(
+    "trial_user_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
+)
 _RECORDS = sqlalchemy.table(
     "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
 )
@@ -30,8 +37,21 @@ _PARAMETERS = sqlalchemy.table(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was read of a study."""
+
+    candidates: Sequence[tuple[Candidate, int | None]]
+    """In the order of their numbers, each with how many had finished before it; none: it runs."""
+    foreign: Collection[int]
+    """Numbers of the trials that another program added."""
+    damaged: Mapping[int, str]
+    """Number of each candidate whose record cannot be read, and why."""
+
+
 def insert(
     storage: RDBStorage,
+    connection: sqlalchemy.Connection,
     study_id: int,
     candidate: Candidate,
     distributions: Mapping[str, BaseDistribution],
@@ -40,8 +60,9 @@ def insert(
 
     Args:
         storage: Where to.
+        connection: That of the one transaction that all is written in.
         study_id: Optuna's id of the study.
-        candidate: What has been started.
+        candidate: What has been started; its own number does not matter.
         distributions: Path to the domain of each of its decisions.
     """
     shown = {"digest": candidate.digest, "architecture": candidate.architecture.summary()}
@@ -60,73 +81,140 @@ def insert(
     ]
     trial_id = storage.create_new_trial(study_id, trial)
     if rows:
-        with storage.engine.begin() as connection:
-            connection.execute(
-                sqlalchemy.insert(_PARAMETERS), [{"trial_id": trial_id, **row} for row in rows]
-            )
-    return storage.get_trial_number_from_id(trial_id)
+        connection.execute(
+            sqlalchemy.insert(_PARAMETERS), [{"trial_id": trial_id, **row} for row in rows]
+        )
+    number = sqlalchemy.select(_TRIALS.c.number).where(_TRIALS.c.trial_id == trial_id)
+    return connection.execute(number).scalar_one()
+
+
+def added(
+    connection: sqlalchemy.Connection, study_id: int, candidate: Candidate, after: int
+) -> int | None:
+    """Return the number of the running trial that ``insert`` made, or none.
+
+    Where the connection was lost at the end of a transaction, that is how to know what became of
+    it.
+
+    Args:
+        connection: The connection to the database.
+        study_id: Optuna's id of the study.
+        candidate: What was inserted.
+        after: A number that trials had before.
+    """
+    trials, shown = _TRIALS.c, _SHOWN.c
+    query = (
+        sqlalchemy.select(trials.number)
+        .join_from(_TRIALS, _SHOWN, trials.trial_id == shown.trial_id)
+        .where(trials.study_id == study_id, trials.number > after)
+        .where(shown.key == "digest", shown.value_json == json.dumps(candidate.digest))
+    )
+    return connection.execute(query).scalars().first()
 
 
 def update(
     storage: RDBStorage,
+    connection: sqlalchemy.Connection,
     study_id: int,
     candidate: Candidate,
     objectives: Sequence[str],
     order: int,
-) -> None:
-    """Write a finished candidate into its running trial, all of it or nothing.
+) -> bool:
+    """Write a finished candidate into its running trial; return false where it had finished.
+
+    Where another program has ended the trial, its state and values stay as that program wrote
+    them.
 
     Args:
         storage: Where to.
+        connection: That of the one transaction that all is written in.
         study_id: Optuna's id of the study.
         candidate: What has finished.
         objectives: Names of the metrics that become the trial's values.
         order: How many had finished before.
-
-    Raises:
-        optuna.exceptions.UpdateFinishedTrialError: If it had finished before.
     """
+    trials, records = _TRIALS.c, _RECORDS.c
+    query = _stored(study_id, records.trial_id, trials.state, records.value_json)
+    row = connection.execute(query.where(trials.number == candidate.number)).mappings().one()
+    trial_id, trial_state, text = row["trial_id"], row["state"], row["value_json"]
+    if _has_finished(text):
+        return False
+    record = json.dumps({**candidate.to_json(), "order": order})
+    connection.execute(
+        sqlalchemy.update(_RECORDS)
+        .where(records.trial_id == trial_id, records.key == _CANDIDATE)
+        .values(value_json=record)
+    )
+    if trial_state != TrialState.RUNNING.name:
+        return True
+    state, values, shown = _as_trial(candidate, objectives)
+    for key, value in shown.items():
+        storage.set_trial_user_attr(trial_id, key, value)
+    storage.set_trial_state_values(trial_id, state, values)
+    return True
+
+
+def _as_trial(
+    candidate: Candidate, objectives: Sequence[str]
+) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
+    """Return a finished candidate's state, values and user attributes as a trial."""
     numbers = {
         name: each.value
         for name, each in candidate.measurements.items()
         if math.isfinite(each.value)
     }
-    values = [numbers[name] for name in objectives if name in numbers]
+    reason = {"reason": candidate.reason} if candidate.reason else {}
     if candidate.status == "infeasible":
-        state = TrialState.PRUNED
-    elif candidate.status == "complete" and len(values) == len(objectives):
-        state = TrialState.COMPLETE
-        numbers = {name: numbers[name] for name in numbers if name not in objectives}
-    else:
-        state = TrialState.FAIL
-    shown = {**numbers, **({"reason": candidate.reason} if candidate.reason else {})}
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, candidate.number)
-    with one_transaction(storage):
-        record = {**candidate.to_json(), "order": order}
-        storage.set_trial_system_attr(trial_id, _CANDIDATE, record)
-        for key, value in shown.items():
-            storage.set_trial_user_attr(trial_id, key, value)
-        storage.set_trial_state_values(
-            trial_id, state, [float(v) for v in values] if state == TrialState.COMPLETE else None
-        )
+        return TrialState.PRUNED, None, {**numbers, **reason}
+    if candidate.status == "complete" and all(name in numbers for name in objectives):
+        values = [float(numbers.pop(name)) for name in objectives]
+        return TrialState.COMPLETE, values, {**numbers, **reason}
+    return TrialState.FAIL, None, {**numbers, **reason}
 
 
-def read(
-    storage: RDBStorage, study_id: int, known: Container[int]
-) -> list[tuple[Candidate, int | None]]:
-    """Return the candidates whose number is not in ``known``, in the order of their numbers.
+def _has_finished(text: str) -> bool:
+    try:
+        return json.loads(text).get("order") is not None
+    except (ValueError, TypeError, AttributeError):
+        return False
 
-    Each comes with how many had finished before it did, or none where it still runs.
-    """
-    trials, found = _TRIALS.c, _stored(study_id)
+
+def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:
+    """Return the candidates whose number is not in ``known``."""
+    trials, found = _TRIALS.c, _stored(study_id, _TRIALS.c.number, _RECORDS.c.value_json)
     with storage.engine.connect() as connection:
         every = sqlalchemy.select(trials.number).where(trials.study_id == study_id)
         numbers = [n for n in connection.execute(every).scalars() if n not in known]
         if len(numbers) <= _NUMBERS_PER_QUERY:
             found = found.where(trials.number.in_(numbers))
-        rows = [row[1] for row in connection.execute(found) if row[0] not in known]
-    data: list[dict[str, Any]] = [json.loads(row) for row in rows]
-    return [(Candidate.from_json(each), each.get("order")) for each in data]
+        texts = {row[0]: row[1] for row in connection.execute(found) if row[0] not in known}
+    candidates: list[tuple[Candidate, int | None]] = []
+    damaged: dict[int, str] = {}
+    for number, text in texts.items():
+        try:
+            record = parse(number, text)
+            candidates.append((Candidate.from_json(record), record.get("order")))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            damaged[number] = one_line(error)
+    return Found(candidates=candidates, foreign={*numbers} - texts.keys(), damaged=damaged)
+
+
+def parse(number: int, text: str) -> dict[str, Any]:
+    """Read the record of the candidate that has this number, whatever number stands in it.
+
+    Raises:
+        ValueError: If it is no JSON, or not that of a candidate.
+    """
+    record = json.loads(text)
+    if missing := [key for key in _KEYS if key not in record]:
+        raise ValueError(f"it must have {missing[0]!r}")
+    return {**record, "number": number}
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says on one line, with its kind where it does not speak for itself."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
 
 def rows(
@@ -136,10 +224,11 @@ def rows(
     after: int | None,
     *,
     networks: bool = True,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """Yield the records of the candidates of these numbers, and of those with greater ones.
 
-    In the order of the numbers; at most a few hundred ``numbers``.
+    In the order of the numbers, each with its number; in place of a record that cannot be read,
+    why. At most a few hundred ``numbers``.
 
     Args:
         storage: Where from.
@@ -154,10 +243,14 @@ def rows(
         wanted |= _TRIALS.c.number > after
     with storage.engine.connect() as connection:
         lean = not networks and storage.engine.dialect.name == "sqlite"
-        query = _stored(study_id, _lean(_RECORDS.c.value_json) if lean else None).where(wanted)
+        value = _lean(_RECORDS.c.value_json) if lean else _RECORDS.c.value_json
+        query = _stored(study_id, _TRIALS.c.number, value).where(wanted)
         query = query.execution_options(yield_per=_NUMBERS_PER_QUERY)
-        for row in connection.execute(query):
-            yield json.loads(row[1])
+        for number, text in connection.execute(query):
+            try:
+                yield number, parse(number, text)
+            except (ValueError, TypeError) as error:
+                yield number, one_line(error)
 
 
 def _lean(value: "sqlalchemy.ColumnElement[Any]") -> "sqlalchemy.ColumnElement[Any]":
@@ -169,12 +262,12 @@ def _lean(value: "sqlalchemy.ColumnElement[Any]") -> "sqlalchemy.ColumnElement[A
 
 
 def _stored(
-    study_id: int, value: "sqlalchemy.ColumnElement[Any] | None" = None
+    study_id: int, *columns: "sqlalchemy.ColumnElement[Any]"
 ) -> "sqlalchemy.Select[Any, Any]":
-    """Return the query for the numbers and records of a study, in the order of the numbers."""
+    """Return the query for columns of a study's candidates, in the order of the numbers."""
     trials, records = _TRIALS.c, _RECORDS.c
     return (
-        sqlalchemy.select(trials.number, records.value_json if value is None else value)
+        sqlalchemy.select(*columns)
         .join_from(_TRIALS, _RECORDS, trials.trial_id == records.trial_id)
         .where(trials.study_id == study_id, records.key == _CANDIDATE)
         .order_by(trials.number)

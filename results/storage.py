@@ -1,24 +1,28 @@
-"""Where studies are kept: opening, locking and writing, with errors of one line."""
+"""Where studies are kept: opening, reading and writing, with errors of one line."""
 
 import hashlib
 import logging
 import re
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
-from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
-from sqlalchemy import exc
+from sqlalchemy import event, exc
 
 from ..search_space.errors import InputError
 from .storage_url import DEFAULT_STORAGE
 
 T = TypeVar("T")
+
+SIDE_FILES = (".lock", ".weights", ".rescued.jsonl")
+"""Endings of what a study has beside its database."""
 
 _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 10
@@ -28,15 +32,23 @@ _RULES = (
     ("locked|deadlock|lock wait", "must not be held by another program"),
     ("not a database|malformed", "must be a database"),
 )
+_UNREACHABLE = (
+    "connection refused|connection reset|starting up|shutting down|terminating connection"
+    "|closed the connection|closed unexpectedly|lost connection|gone away|can't connect"
+)
+_LOST_TRIES = 9
+"""Tries where the server is not to be had: about a minute, in which one is started anew."""
 
 
 class StorageError(InputError):
     """The storage named by the user cannot be used, or no longer."""
 
-    def __init__(self, message: str, *, passing: bool = False) -> None:
+    def __init__(self, message: str, *, passing: bool = False, lost: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
         """Whether trying again may help."""
+        self.lost = lost
+        """Whether the database's server was not to be had: it may be there again in a minute."""
 
 
 def shown_url(url: str) -> str:
@@ -47,7 +59,7 @@ def shown_url(url: str) -> str:
         return url
 
 
-def _explain(url: str, error: Exception) -> StorageError:
+def explained(url: str, error: Exception) -> StorageError:
     """Return the one-line error for what the database said."""
     shown = shown_url(url)
     if isinstance(error, exc.NoSuchModuleError):
@@ -67,14 +79,14 @@ def _explain(url: str, error: Exception) -> StorageError:
         if re.search(pattern, said, re.IGNORECASE):
             passing = rule == "must not be held by another program"
             return StorageError(f"storage {rule}, but got {shown!r}: {said}", passing=passing)
-    # Two programs that make the tables of a new database at once: the second finds them made. And
-    # a connection that was lost is made anew.
-    passing = (
-        "already exists" in said
-        or isinstance(cause, exc.IntegrityError)
-        or (isinstance(cause, exc.DBAPIError) and cause.connection_invalidated)
+    # Two programs that make the tables of a new database at once: the second finds them made.
+    passing = "already exists" in said or isinstance(cause, exc.IntegrityError)
+    lost = re.search(_UNREACHABLE, said, re.IGNORECASE) is not None
+    if isinstance(cause, exc.DBAPIError):
+        lost = lost or cause.connection_invalidated
+    return StorageError(
+        f"storage must be usable, but got {shown!r}: {said}", passing=passing, lost=lost
     )
-    return StorageError(f"storage must be usable, but got {shown!r}: {said}", passing=passing)
 
 
 @contextmanager
@@ -91,7 +103,7 @@ def storage_errors(url: str) -> Generator[None]:
         OSError,
         RuntimeError,
     ) as error:
-        raise _explain(url, error) from error
+        raise explained(url, error) from error
 
 
 def retry(action: Callable[[], T], *, tries: int = 5, pause: float = 0.2) -> T:
@@ -99,18 +111,19 @@ def retry(action: Callable[[], T], *, tries: int = 5, pause: float = 0.2) -> T:
 
     Args:
         action: Writes to the storage, all or nothing.
-        tries: How often at the most.
+        tries: How often at the most; more often while the server is not to be had.
         pause: Seconds before the second try; doubled each time.
     """
-    for attempt in range(tries - 1):
+    for attempt in count(1):
         try:
             return action()
         except StorageError as error:
-            if not error.passing:
+            allowed = _LOST_TRIES if error.lost else tries if error.passing else 1
+            if attempt >= allowed:
                 raise
             _log.warning("trying again: %s", error)
-            time.sleep(pause * 2**attempt)
-    return action()
+            time.sleep(pause * 2 ** (attempt - 1))
+    raise AssertionError("count() has no end")
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -128,16 +141,20 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
 
     Args:
         url: SQLAlchemy URL.
-        create: Whether to make the SQLite file and its folder where they are missing.
+        create: Whether to make the SQLite file, its folder and the tables where they are missing.
 
     Raises:
-        StorageError: If it cannot be opened.
+        StorageError: If it cannot be opened, or has lost all that it held.
     """
     file = sqlite_file(url)
     if file is not None and not create and not file.exists():
         raise StorageError(f"storage must exist, but got {shown_url(url)!r}: no file {file}")
     if optuna.logging.get_verbosity() < optuna.logging.WARNING:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print every new study
+    if file is not None:
+        _check_not_emptied(url, file)
+    if not create:
+        _check_tables(url)
 
     def make() -> RDBStorage:
         with storage_errors(url):
@@ -145,23 +162,81 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
                 file.parent.mkdir(parents=True, exist_ok=True)
             # RDBStorage takes braces for a template.
             braced = url.replace("{", "{{").replace("}", "}}")
-            return RDBStorage(braced, engine_kwargs={"connect_args": _connect_args(url)})
+            storage = RDBStorage(braced, _engine_options(url), skip_table_creation=not create)
+        event.listen(storage.engine, "handle_error", partial(_raise_explained, url))
+        return storage
 
+    try:
+        return make()
+    except StorageError as error:
+        if error.lost or not error.passing:  # a server that was never there is not waited for
+            raise
     return retry(make)
 
 
-def _connect_args(url: str) -> dict[str, Any]:
+def _raise_explained(url: str, context: sqlalchemy.engine.ExceptionContext) -> None:
+    """Raise what went wrong in a database past Optuna, which would try again by itself.
+
+    Inside one of our transactions that could not succeed, and would hide the first error.
+    """
+    error = context.sqlalchemy_exception
+    if error is None or context.is_pre_ping or isinstance(error, exc.IntegrityError):
+        return
+    raise explained(url, error) from error
+
+
+def _check_not_emptied(url: str, file: Path) -> None:
+    """Refuse a file that is empty though it held studies: a new one would cover up the loss."""
+    for attempt in range(2):
+        if not file.exists() or file.stat().st_size:
+            return
+        if attempt == 0 and _beside(file):  # or another program is making its tables just now
+            time.sleep(0.5)
+    if lie := _beside(file):
+        more = f" and {len(lie) - 1} more" if len(lie) > 1 else ""
+        raise StorageError(
+            f"storage must hold the studies whose files lie beside it, but got {shown_url(url)!r}, "
+            f"which is empty: put a copy of it back, or remove it together with {lie[0]}{more}"
+        )
+
+
+def _beside(file: Path) -> list[Path]:
+    """Return the side files of studies in a database file."""
+    with suppress(OSError):
+        return sorted(
+            each
+            for each in file.parent.iterdir()
+            if each.name.startswith(f"{file.name}.") and each.name.endswith(SIDE_FILES)
+        )
+    return []
+
+
+def _check_tables(url: str) -> None:
+    """Refuse a database without Optuna's tables, which it would make even if only asked to read."""
+    with storage_errors(url):
+        engine = sqlalchemy.create_engine(url, **_engine_options(url))
+        try:
+            there = set(sqlalchemy.inspect(engine).get_table_names())
+        finally:
+            engine.dispose()
+    if not there.issuperset(("studies", "trials", "version_info", "alembic_version")):
+        raise StorageError(f"storage must hold a study, but got {shown_url(url)!r} with none")
+
+
+def _engine_options(url: str) -> dict[str, Any]:
     """Return what bounds the wait for a connection (or SQLite's lock), in the driver's words."""
-    parsed = sqlalchemy.make_url(url)
+    with storage_errors(url):
+        parsed = sqlalchemy.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return {"timeout": _CONNECT_SECONDS}
+        return {"connect_args": {"timeout": _CONNECT_SECONDS}}
+    options: dict[str, Any] = {"pool_pre_ping": True}  # one that was lost is made anew
     if parsed.get_driver_name() in ("psycopg2", "psycopg", "pymysql", "mysqldb"):
-        return {"connect_timeout": _CONNECT_SECONDS}
-    return {}
+        options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+    return options
 
 
 @contextmanager
-def one_transaction(storage: RDBStorage) -> Generator[None]:
+def one_transaction(storage: RDBStorage) -> Generator[sqlalchemy.Connection]:
     """Join all that is written to ``storage`` inside into one transaction: all or nothing.
 
     For one thread at a time.
@@ -170,7 +245,7 @@ def one_transaction(storage: RDBStorage) -> Generator[None]:
         storage.scoped_session.remove()
         storage.scoped_session.configure(bind=connection, join_transaction_mode="rollback_only")
         try:
-            yield
+            yield connection
         finally:
             storage.scoped_session.remove()
             storage.scoped_session.configure(
@@ -179,57 +254,20 @@ def one_transaction(storage: RDBStorage) -> Generator[None]:
 
 
 def file_beside(url: str, study: str, suffix: str) -> Path:
-    """Return the path of a side file of one study: in the database's folder, or ``runs/``."""
+    """Return the path of a side file of one study: in the database's folder, or ``runs/``.
+
+    Args:
+        url: The storage's URL. A link to a database file stands for the file that it leads to.
+        study: Name of the study.
+        suffix: One of ``SIDE_FILES``.
+    """
     file = sqlite_file(url)
     readable = re.sub(r"[^A-Za-z0-9._-]", "_", study)[:40]
     identity = study if file is not None else f"{shown_url(url)}\n{study}"
     name = f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}{suffix}"
-    return Path("runs", name) if file is None else file.with_name(f"{file.name}.{name}")
-
-
-def study_lock(storage: RDBStorage, url: str, study: str) -> AbstractContextManager[bool]:
-    """Hold the one lock of a study inside a ``with``: false where another process holds it.
-
-    The lock dies with the process that holds it, however that ends: for an SQLite file it is a
-    lock of the operating system on a file beside it, for PostgreSQL and MySQL one of the server's
-    own, tied to the connection. Other databases, and one in memory, have none: always true.
-    """
-    if sqlite_file(url) is not None:
-        return _file_lock(url, file_beside(url, study, ".lock"))
-    scope = f"{storage.engine.url.database}\n{study}"  # MySQL's locks belong to the whole server
-    key = int.from_bytes(hashlib.sha256(scope.encode()).digest()[:7], "big")
-    match storage.engine.dialect.name:
-        case "postgresql":
-            return _server_lock(storage, url, f"SELECT pg_try_advisory_lock({key})")
-        case "mysql" | "mariadb":
-            return _server_lock(storage, url, f"SELECT GET_LOCK('nas-{key}', 0)")
-        case _:
-            return nullcontext(True)
-
-
-@contextmanager
-def _file_lock(url: str, path: Path) -> Generator[bool]:
-    lock = FileLock(path, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise _explain(url, error) from error
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _server_lock(storage: RDBStorage, url: str, statement: str) -> Generator[bool]:
-    with storage_errors(url):
-        connection = storage.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        held = bool(connection.execute(sqlalchemy.text(statement)).scalar())
-    try:
-        yield held
-    finally:
-        connection.invalidate()  # closes it, and with it goes the lock
-        connection.close()
+    if file is None:
+        return Path("runs", name)
+    beside = file.with_name(f"{file.name}.{name}")
+    if file.is_symlink() and not beside.exists():  # earlier versions did not follow links
+        file = file.resolve()
+    return file.with_name(f"{file.name}.{name}")

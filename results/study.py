@@ -15,10 +15,6 @@ The whole candidate is one JSON value beside them, from which this package reads
 """
 
 import logging
-import os
-import socket
-import time
-import warnings
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,24 +22,17 @@ from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
 from ..search_space.errors import InputError, unknown_name
 from . import records
 from .candidate import Candidate
+from .holder import Hold
 from .rescue import Rescue
 from .settings import StudySettings, check_study_name
-from .storage import (
-    StorageError,
-    one_transaction,
-    open_storage,
-    retry,
-    shown_url,
-    storage_errors,
-    study_lock,
-)
+from .storage import StorageError, open_storage, retry, shown_url, storage_errors
+from .studies import StudyEntry, make_study, studies_of, study_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,39 +40,26 @@ if TYPE_CHECKING:
     from ..search_space.architecture import Architecture
 
 _log = logging.getLogger(__name__)
-_SETTINGS = "nas:settings"
-_HOLDER = "nas:holder"
+_FOREIGN = "another program added it"
 _TRACEBACK_CHARACTERS = 20_000
-
-
-def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
-    """Return the stored settings by study name, the study that was searched last first."""
-    with storage_errors(url):
-        found = [each for each in storage.get_all_studies() if _SETTINGS in each.system_attrs]
-    found.sort(key=lambda each: each.system_attrs[_HOLDER]["since"], reverse=True)
-    return {each.study_name: each.system_attrs[_SETTINGS] for each in found}
-
-
-def _holder() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
 
 
 class Study:
     """The stored record of one search. For one thread at a time."""
 
-    def __init__(self, *, storage: RDBStorage, url: str, name: str) -> None:
+    def __init__(self, *, storage: RDBStorage, url: str, entry: StudyEntry) -> None:
         """Attach to a study that is there; use ``open`` or ``create_or_open``."""
-        self.name = name
+        self.name = entry.name
         self.url = shown_url(url)
+        self.settings = StudySettings.from_json(entry.settings)
         self._storage = storage
-        self._rescue = Rescue(url=url, study=name)
+        self._rescue = Rescue(url=url, study=entry.name)
+        self._id = entry.study_id
         self._finished: dict[int, Candidate] = {}
         self._order: dict[int, int] = {}
-        self._exclusive = False
-        with storage_errors(url):
-            self._id = storage.get_study_id_from_name(name)
-            attributes = storage.get_study_system_attrs(self._id)
-        self.settings = StudySettings.from_json(attributes[_SETTINGS])
+        self._left_out: dict[int, str] = {}
+        self._last = -1
+        self._hold: Hold | None = None
         if kept := self._rescue.pending():
             try:
                 with self.exclusive():
@@ -109,15 +85,9 @@ class Study:
         check_study_name(name)
         storage = open_storage(storage_url, create=True)
         if name not in studies_of(storage, storage_url):
-            try:
-                _create(storage, storage_url, name, settings)
-            except optuna.exceptions.DuplicatedStudyError:  # or made by another just now
-                if name not in studies_of(storage, storage_url):
-                    raise InputError(
-                        f"a study's name must not be that of a study of another program, "
-                        f"but got {name!r}"
-                    ) from None
-        study = cls(storage=storage, url=storage_url, name=name)
+            make_study(storage, storage_url, name, settings)
+        entries = {each.name: each for each in study_list(storage, storage_url)}
+        study = cls(storage=storage, url=storage_url, entry=entries[name])
         if difference := study.settings.difference(settings):
             study.close()
             setting, has, asked = difference
@@ -129,21 +99,22 @@ class Study:
 
     @classmethod
     def open(cls, name: str | None, storage_url: str) -> "Study":
-        """Open a study that is there; none: the one that was searched last.
+        """Open a study that is there; none: the latest, as in ``study_list``.
 
         Raises:
             StorageError: If there is no such storage.
             InputError: If there is no such study; the message lists those there are.
         """
         storage = open_storage(storage_url, create=False)
-        known = list(studies_of(storage, storage_url))
-        if not known:
+        entries = {each.name: each for each in study_list(storage, storage_url)}
+        if not entries:
             raise InputError(
                 f"storage must hold a study, but got {shown_url(storage_url)!r} with none"
             )
-        if name is not None and name not in known:
-            raise unknown_name("study", name, known)
-        return cls(storage=storage, url=storage_url, name=name or known[0])
+        if name is not None and name not in entries:
+            raise unknown_name("study", name, list(entries))
+        entry = entries[name] if name is not None else next(iter(entries.values()))
+        return cls(storage=storage, url=storage_url, entry=entry)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -159,28 +130,17 @@ class Study:
         Raises:
             InputError: If another process searches it now.
         """
-        with study_lock(self._storage, self._rescue.url, self.name) as held:
-            if not held:
-                with storage_errors(self.url):
-                    by = self._storage.get_study_system_attrs(self._id)[_HOLDER]
-                raise InputError(
-                    f"a study must be searched by one process at a time, but got {self.name!r}, "
-                    f"which process {by['pid']} on {by['host']} is searching"
-                )
-            with storage_errors(self.url):
-                self._storage.set_study_system_attr(self._id, _HOLDER, _holder())
-            self._exclusive = True
+        with Hold(self._storage, self._rescue.url, self._id, self.name) as self._hold:
             try:
                 self._take_in()
                 yield
             finally:
-                self._exclusive = False
+                self._hold = None
 
     # Writing --------------------------------------------------------------------------------
 
     def start(
         self,
-        number: int,
         *,
         architecture: "Architecture",
         decisions: Mapping[str, Any],
@@ -188,30 +148,44 @@ class Study:
     ) -> Candidate:
         """Record that a candidate is about to be measured; inside ``exclusive`` only.
 
+        Its number is that of the trial: the next one, behind those of other programs too.
+
         Args:
-            number: Its number: that of candidates there are.
             architecture: The network.
             decisions: What was chosen on the walk: path to value.
             distributions: Path to the domain of that decision, the same on every walk.
 
         Raises:
-            StorageError: If it cannot be stored, or another program wrote into the study.
+            StorageError: If it cannot be stored.
         """
-        assert self._exclusive
+        hold = self._held()
         candidate = Candidate(
-            number=number,
+            number=self._last + 1,
             architecture=architecture.canonical,
             decisions=decisions,
             status="running",
         )
-        with storage_errors(self.url):
-            stored = records.insert(self._storage, self._id, candidate, distributions)
-        if stored != number:
-            raise StorageError(
-                f"only this program may add to study {self.name!r}, "
-                f"but got number {stored} where {number} was next"
-            )
-        return candidate
+        again = False
+
+        def insert() -> int:
+            nonlocal again
+            with hold.transaction() as connection:
+                if again:  # the connection may have been lost after all was stored
+                    there = records.added(connection, self._id, candidate, self._last)
+                    if there is not None:
+                        return there
+                again = True
+                return records.insert(self._storage, connection, self._id, candidate, distributions)
+
+        number = retry(insert)
+        for foreign in range(self._last + 1, number):
+            self._leave_out(foreign, _FOREIGN)
+        self._last = number
+        return replace(candidate, number=number)
+
+    def _held(self) -> Hold:
+        assert self._hold is not None, "only who holds a study writes into it"
+        return self._hold
 
     def finish(self, candidate: Candidate) -> None:
         """Record what became of a started candidate; inside ``exclusive`` only.
@@ -223,7 +197,7 @@ class Study:
         Raises:
             StorageError: If it could not be stored; the message says where it was kept.
         """
-        assert self._exclusive and candidate.status != "running"
+        assert candidate.status != "running"
         try:
             retry(lambda: self._store(candidate))
         except StorageError as error:
@@ -231,19 +205,25 @@ class Study:
             raise StorageError(
                 f"{error}; candidate {candidate.number} is kept in {kept}"
             ) from error
+        except BaseException:  # the user has had enough of waiting for the storage
+            if candidate.number not in self._finished:
+                self._rescue.keep(candidate)
+            raise
 
     def _store(self, candidate: Candidate) -> None:
         if candidate.traceback:
             candidate = replace(candidate, traceback=candidate.traceback[-_TRACEBACK_CHARACTERS:])
         order = len(self._finished)
-        with storage_errors(self.url):
-            try:
-                records.update(self._storage, self._id, candidate, self.settings.objectives, order)
-            except optuna.exceptions.UpdateFinishedTrialError:
-                _log.warning("candidate %d had finished before", candidate.number)
-                return
-        self._finished[candidate.number] = candidate
-        self._order[candidate.number] = order
+        objectives = self.settings.objectives
+        with self._held().transaction() as connection:
+            stored = records.update(
+                self._storage, connection, self._id, candidate, objectives, order
+            )
+        if stored:
+            self._finished[candidate.number] = candidate
+            self._order[candidate.number] = order
+        else:
+            _log.info("candidate %d had finished before", candidate.number)
 
     def _take_in(self) -> None:
         """Store what was kept in a file when the storage failed."""
@@ -260,13 +240,30 @@ class Study:
         unfinished: list[Candidate] = []
         with storage_errors(self.url):
             found = records.read(self._storage, self._id, self._finished)
-        for candidate, order in found:
+        for candidate, order in found.candidates:
             if order is None:
                 unfinished.append(candidate)
             else:
                 self._finished[candidate.number] = candidate
                 self._order[candidate.number] = order
+            self._last = max(self._last, candidate.number)
+        for number in found.foreign:
+            self._leave_out(number, _FOREIGN)
+        for number, reason in found.damaged.items():
+            self._leave_out(number, f"its record cannot be read: {reason}")
         return unfinished
+
+    def _leave_out(self, number: int, reason: str) -> None:
+        """Name, once, a trial that is no candidate or none that can be read."""
+        self._last = max(self._last, number)
+        if number not in self._left_out:
+            self._left_out[number] = reason
+            _log.warning("left out: candidate %d of study %r; %s", number, self.name, reason)
+
+    @property
+    def left_out(self) -> Mapping[int, str]:
+        """Number of each trial that is left out, as far as it has been read, and why."""
+        return self._left_out
 
     def candidates(self) -> list[Candidate]:
         """Return all candidates in the order of their numbers; those finished are read once."""
@@ -284,7 +281,12 @@ class Study:
             networks: Whether the architectures are needed, without which ``Candidate`` reads none.
         """
         with storage_errors(self.url):
-            yield from records.rows(self._storage, self._id, numbers, after, networks=networks)
+            found = records.rows(self._storage, self._id, numbers, after, networks=networks)
+            for number, record in found:
+                if isinstance(record, str):
+                    self._leave_out(number, f"its record cannot be read: {record}")
+                else:
+                    yield record
 
     def running(self) -> list[Candidate]:
         """Return the candidates that have not finished, in the order of their numbers.
@@ -312,6 +314,8 @@ class Study:
             matching = [each for each in candidates if each.digest.startswith(text)]
         if len(matching) == 1:
             return matching[0]
+        if text.isdecimal() and (reason := self._left_out.get(int(text[:18]))):
+            raise InputError(f"candidate {text} of study {self.name!r} was left out: {reason}")
         rule = "a candidate must be a number or a unique prefix of a digest"
         if matching:
             some = ", ".join(f"{each.number} ({each.digest[:12]})" for each in matching[:5])
@@ -356,22 +360,3 @@ class Study:
         from .table import front_frame
 
         return front_frame(self.candidates(), self.settings.objectives, intervals=intervals)
-
-
-def _create(storage: RDBStorage, url: str, name: str, settings: StudySettings) -> None:
-    """Make the study, all of it or nothing."""
-
-    def make() -> None:
-        with storage_errors(url), one_transaction(storage), warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study = optuna.create_study(
-                storage=storage, study_name=name, directions=settings.directions
-            )
-            study.set_metric_names(list(settings.objectives))
-            for key in ("space_name", "objectives", "constraints", "searcher", "seed"):
-                study.set_user_attr(key, getattr(settings, key))
-            study_id = storage.get_study_id_from_name(name)
-            storage.set_study_system_attr(study_id, _SETTINGS, settings.to_json())
-            storage.set_study_system_attr(study_id, _HOLDER, _holder())
-
-    retry(make)

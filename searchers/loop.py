@@ -51,9 +51,10 @@ class Listener(Protocol):
 class SearchLoop:
     """The jobs of one run of a study, as an engine sees them.
 
-    Candidate k is proposed from the history of the candidates up to k - ``lag``, in order of their
-    numbers, whatever else has finished by then. So a search proposes the same candidates however
-    its workers' times fall, and a resumed one those of the uninterrupted one.
+    The k-th candidate is proposed from the history of the candidates up to the (k - ``lag``)-th,
+    in order of their numbers, whatever else has finished by then. So a search proposes the same
+    candidates however its workers' times fall, and a resumed one those of the uninterrupted one.
+    (Where another program adds trials to the study, numbers run ahead of k.)
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class SearchLoop:
         self._again = [each for each in known if each.status == "running"]
         self._started: dict[int, Candidate] = {}
         self._digests = {each.digest for each in known}
-        self._next = max((each.number for each in known), default=-1) + 1
+        self._numbers = [each.number for each in known]
         self._told = 0
         self._tried_again: set[int] = set()
         self._failed_in_a_row = 0
@@ -107,7 +108,12 @@ class SearchLoop:
     def done(self) -> bool:
         """Whether no further job will come: one under way may have to be done once more."""
         waiting = self._again or self._started
-        return not waiting and (self.exhausted or self._next >= self._budget)
+        return not waiting and not self._asks
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the searcher is asked for further candidates."""
+        return not self.exhausted and len(self._numbers) < self._budget
 
     @property
     def finished(self) -> int:
@@ -120,7 +126,7 @@ class SearchLoop:
             candidate = self._again.pop(0)
             if job := self._begin(candidate):
                 return job
-        while not self.exhausted and self._next < self._budget and self._history_complete():
+        while self._asks and self._history_complete():
             with self._clock("sampling"):
                 self._tell()
                 proposal = self._propose()
@@ -133,18 +139,21 @@ class SearchLoop:
         return None
 
     def _history_complete(self) -> bool:
-        needed = self._next - self._lag
-        return all(number in self._finished for number in range(self._told, needed + 1))
+        return all(number in self._finished for number in self._untold())
+
+    def _untold(self) -> list[int]:
+        """Return the numbers of what the searcher must be told before it is asked again."""
+        return self._numbers[self._told : max(0, len(self._numbers) - self._lag + 1)]
 
     def _tell(self) -> None:
-        while self._told <= self._next - self._lag:
-            self._searcher.tell(self._finished[self._told])
+        for number in self._untold():
+            self._searcher.tell(self._finished[number])
             self._told += 1
 
     def _propose(self) -> Proposal | None:
         """Return a proposal that is not yet in the record, or none where the space has no more."""
         for attempt in count():
-            proposal = self._searcher.ask(self._next, attempt)
+            proposal = self._searcher.ask(len(self._numbers), attempt)
             if proposal is None or proposal.architecture.digest not in self._digests:
                 return proposal
             self.duplicates += 1
@@ -154,13 +163,12 @@ class SearchLoop:
         """Enter the proposal into the study."""
         with self._clock("storing"):
             candidate = self._study.start(
-                self._next,
                 architecture=proposal.architecture,
                 decisions=proposal.decisions,
                 distributions=self._distributions,
             )
         self._digests.add(candidate.digest)
-        self._next += 1
+        self._numbers.append(candidate.number)
         return candidate
 
     def _begin(self, candidate: Candidate) -> Job | None:

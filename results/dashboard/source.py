@@ -11,7 +11,8 @@ from ..candidate import Candidate
 from ..columns import ColumnBuilder, Columns
 from ..settings import StudySettings
 from ..storage import open_storage
-from ..study import Study, studies_of
+from ..studies import studies_of
+from ..study import Study
 from .references import Reference, read_timm, zoo_references
 
 

@@ -99,7 +99,6 @@ def run(study: Study, *candidates: Candidate) -> None:
     with study.exclusive():
         for each in candidates:
             study.start(
-                each.number,
                 architecture=each.architecture,
                 decisions=each.decisions,
                 distributions=domains(),

@@ -184,7 +184,6 @@ def die_while_searching(url: str, numbers: list[int], candidates, distributions,
         for number in numbers:
             each = candidates[number]
             study.start(
-                number,
                 architecture=each.architecture,
                 decisions=each.decisions,
                 distributions=distributions,
@@ -217,7 +216,6 @@ def test_a_killed_search_is_taken_up_where_it_was(study, url, make_candidate, di
             assert each.architecture == candidates[each.number].architecture
             study.finish(candidates[each.number])
         study.start(
-            3,
             architecture=make_candidate(3).architecture,
             decisions=make_candidate(3).decisions,
             distributions=distributions,

@@ -1,0 +1,272 @@
+"""The studies of a storage: listing, making, renaming and deleting them. Loads no networks."""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+
+from ..search_space.errors import InputError, unknown_name
+from .holder import HOLDER, Hold, parsed, this_process
+from .settings import StudySettings, check_study_name
+from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
+
+_log = logging.getLogger(__name__)
+SETTINGS = "nas:settings"
+_STATUSES = {"COMPLETE": "complete", "PRUNED": "infeasible", "FAIL": "failed", "RUNNING": "running"}
+"""The state of a trial and what the candidate is then."""
+_STUDIES = sqlalchemy.table("studies", *map(sqlalchemy.column, ("study_id", "study_name")))
+_ATTRIBUTES = sqlalchemy.table(
+    "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
+)
+_TRIALS = sqlalchemy.table("trials", *map(sqlalchemy.column, ("trial_id", "study_id", "state")))
+_RECORDS = sqlalchemy.table("trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyEntry:
+    """What the list of studies tells of one."""
+
+    name: str
+    """Its name."""
+    study_id: int
+    """Optuna's number of it in the storage."""
+    settings: Mapping[str, Any]
+    """What it was made with, as it is stored."""
+    counts: Mapping[str, int]
+    """Status of candidates to how many there are."""
+    foreign: int
+    """Trials that another program added to it."""
+    holder: Mapping[str, Any]
+    """Which process searched it last, and since when."""
+
+    @property
+    def since(self) -> float:
+        """When it was last searched, or made, in seconds since 1970; 0 where that is not known."""
+        since = self.holder.get("since")
+        return float(since) if isinstance(since, int | float) else 0.0
+
+    @property
+    def searched(self) -> bool:
+        """Whether a process searches it, or was killed while it did."""
+        return "token" in self.holder and "released" not in self.holder
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has nothing to show: no candidate has finished, and none is under way."""
+        running = self.counts.get("running", 0)
+        return sum(self.counts.values()) == running and not (running and self.searched)
+
+
+def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
+    """Return the studies of a storage, the latest first: that searched last, empty ones behind.
+
+    A study whose settings cannot be read is named in the log and left out.
+    """
+    with storage_errors(url), storage.engine.connect() as connection:
+        notes = _notes(connection)
+        trials = _counts(connection)
+    entries: list[StudyEntry] = []
+    for (study_id, name), texts in notes.items():
+        if SETTINGS not in texts:
+            continue  # another program's
+        settings = parsed(texts[SETTINGS])
+        if not settings:
+            _log.warning("left out: study %r, whose settings cannot be read", name)
+            continue
+        states = trials.get(study_id, {})
+        counts = {
+            status: states[state, True]
+            for state, status in _STATUSES.items()
+            if (state, True) in states
+        }
+        entries.append(
+            StudyEntry(
+                name=name,
+                study_id=study_id,
+                settings=settings,
+                counts=counts,
+                foreign=sum(count for (_, ours), count in states.items() if not ours),
+                holder=parsed(texts.get(HOLDER)),
+            )
+        )
+    return sorted(entries, key=lambda each: (not each.empty, each.since), reverse=True)
+
+
+def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
+    """Return by id and name of the study what this package notes in its row."""
+    studies, attributes = _STUDIES.c, _ATTRIBUTES.c
+    query = (
+        sqlalchemy.select(
+            studies.study_id, studies.study_name, attributes.key, attributes.value_json
+        )
+        .join_from(_STUDIES, _ATTRIBUTES, studies.study_id == attributes.study_id)
+        .where(attributes.key.in_((SETTINGS, HOLDER)))
+    )
+    notes: dict[tuple[int, str], dict[str, str]] = {}
+    for study_id, name, key, text in connection.execute(query):
+        notes.setdefault((study_id, name), {})[key] = text
+    return notes
+
+
+def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:
+    """Return by study how many trials are in which state, and this package's or another's."""
+    trials, records = _TRIALS.c, _RECORDS.c
+    ours = sqlalchemy.and_(records.trial_id == trials.trial_id, records.key == "nas:candidate")
+    query = (
+        sqlalchemy.select(
+            trials.study_id, trials.state, records.key.is_not(None), sqlalchemy.func.count()
+        )
+        .join_from(_TRIALS, _RECORDS, ours, isouter=True)
+        .group_by(trials.study_id, trials.state, records.key.is_not(None))
+    )
+    counts: dict[int, dict[tuple[str, bool], int]] = {}
+    for study_id, state, is_ours, count in connection.execute(query):
+        counts.setdefault(study_id, {})[state, bool(is_ours)] = count
+    return counts
+
+
+def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
+    """Return the stored settings by study name, the latest first as in ``study_list``."""
+    return {each.name: each.settings for each in study_list(storage, url)}
+
+
+def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings) -> None:
+    """Make a study, all of it or nothing.
+
+    Raises:
+        InputError: If another program has a study of that name.
+    """
+
+    def make() -> None:
+        with storage_errors(url), one_transaction(storage), warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study = optuna.create_study(
+                storage=storage, study_name=name, directions=settings.directions
+            )
+            study.set_metric_names(list(settings.objectives))
+            for key in ("space_name", "objectives", "constraints", "searcher", "seed"):
+                study.set_user_attr(key, getattr(settings, key))
+            study_id = storage.get_study_id_from_name(name)
+            storage.set_study_system_attr(study_id, SETTINGS, settings.to_json())
+            made = this_process()
+            storage.set_study_system_attr(study_id, HOLDER, {**made, "released": made["since"]})
+
+    try:
+        retry(make)
+    except optuna.exceptions.DuplicatedStudyError:  # or made by another just now
+        if name not in studies_of(storage, url):
+            raise _taken(name) from None
+
+
+def _taken(name: str) -> InputError:
+    return InputError(
+        f"a study's name must not be that of a study of another program, but got {name!r}"
+    )
+
+
+def rename_study(name: str, new: str, storage_url: str) -> None:
+    """Give a study another name; its kept weights go with it.
+
+    Raises:
+        InputError: If there is no such study, another process searches it, or the new name is not
+            free.
+    """
+    check_study_name(new)
+    storage = open_storage(storage_url, create=False)
+    entry = _entry(storage, storage_url, name)
+    studies = _STUDIES.c
+    with Hold(storage, storage_url, entry.study_id, name, search=False) as hold:
+        with storage_errors(storage_url), storage.engine.connect() as connection:
+            query = sqlalchemy.select(studies.study_id).where(studies.study_name == new)
+            if connection.execute(query).first():
+                raise InputError(f"a study's name must be free, but got {new!r}")
+        old_weights, new_weights = (
+            file_beside(storage_url, each, ".weights") for each in (name, new)
+        )
+        moved = _move(old_weights, new_weights)
+        try:
+            with hold.transaction() as connection:
+                connection.execute(
+                    sqlalchemy.update(_STUDIES)
+                    .where(studies.study_id == entry.study_id)
+                    .values(study_name=new)
+                )
+        except BaseException:
+            if moved:
+                _move(new_weights, old_weights)
+            raise
+    _remove(file_beside(storage_url, name, ".lock"))
+
+
+def delete_study(name: str, storage_url: str) -> None:
+    """Delete a study with all that lies beside the storage of it; what a kill left of one too.
+
+    Raises:
+        InputError: If there is no such study, or another process searches it.
+    """
+    storage = open_storage(storage_url, create=False)
+    beside = [file_beside(storage_url, name, suffix) for suffix in SIDE_FILES]
+    if name in studies_of(storage, storage_url) or not any(each.exists() for each in beside):
+        entry = _entry(storage, storage_url, name)
+        with (
+            Hold(storage, storage_url, entry.study_id, name, search=False) as hold,
+            hold.transaction() as connection,
+        ):
+            _delete_rows(connection, entry.study_id)
+    for each in beside:
+        _remove(each)
+
+
+def _entry(storage: RDBStorage, url: str, name: str) -> StudyEntry:
+    entries = {each.name: each for each in study_list(storage, url)}
+    if name not in entries:
+        raise unknown_name("study", name, list(entries))
+    return entries[name]
+
+
+def _delete_rows(connection: sqlalchemy.Connection, study_id: int) -> None:
+    """Delete a study's rows in all tables that lead to it; Optuna would read each of them first."""
+    tables = sqlalchemy.MetaData()
+    tables.reflect(connection)
+    studies, trials = tables.tables["studies"], tables.tables["trials"]
+    its_trials = sqlalchemy.select(trials.c.trial_id).where(trials.c.study_id == study_id)
+    for table in reversed(tables.sorted_tables):
+        for key in table.foreign_keys:
+            if key.column.table is trials:
+                connection.execute(sqlalchemy.delete(table).where(key.parent.in_(its_trials)))
+            elif key.column.table is studies:
+                connection.execute(sqlalchemy.delete(table).where(key.parent == study_id))
+    connection.execute(sqlalchemy.delete(studies).where(studies.c.study_id == study_id))
+
+
+def _move(source: Path, target: Path) -> bool:
+    """Move a folder to a place where there is none; return whether there was one to move."""
+    if not source.is_dir():
+        return False
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise InputError(
+            f"the weights of a study must go with its name, but got {source}: {error.strerror}"
+        ) from None
+    return True
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"what lies beside a deleted study must be removed too, but got {path}: "
+            f"{error.strerror}; remove it yourself"
+        ) from None
