@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import dashboard, export, search, show, space
+from . import dashboard, export, search, show, space, studies
 from .shared import WorkError
 
 _SIGINT = 130
@@ -50,6 +50,7 @@ def _options(
 search.register(app)
 show.register(app)
 space.register(app)
+studies.register(app)
 export.register(app)
 dashboard.register(app)
 

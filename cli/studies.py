@@ -1,0 +1,137 @@
+"""``nas studies``: lists, renames and deletes studies."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .shared import Json, Storage, print_json, print_rows, storage_url
+
+if TYPE_CHECKING:
+    from ..results.studies import StudyEntry
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="List, rename and delete studies.", invoke_without_command=True)
+    group.callback()(studies)
+    group.command("rename")(rename)
+    group.command("delete")(delete)
+    app.add_typer(group, name="studies")
+
+
+def studies(context: typer.Context, *, storage: Storage = None, as_json: Json = False) -> None:
+    """List the studies of a storage, the latest first; rename or delete one."""
+    context.obj = storage
+    if context.invoked_subcommand is not None:
+        return
+    found = _entries(storage_url(storage))
+    if as_json:
+        print_json([_as_json(each) for each in found])
+        return
+    if not found:
+        print("No study yet: nas search makes one.")
+        return
+    rows = [
+        [
+            each.name,
+            str(sum(each.counts.values())),
+            _counts(each),
+            ", ".join(each.settings.get("objectives", ())),
+            _searched(each),
+        ]
+        for each in found
+    ]
+    print_rows(["study", "candidates", "of which", "objectives", "last searched"], rows)
+
+
+def _entries(url: str) -> "list[StudyEntry]":
+    from ..results.storage import open_storage
+    from ..results.studies import study_list
+
+    return study_list(open_storage(url, create=False), url)
+
+
+def _counts(entry: "StudyEntry") -> str:
+    counts = [f"{count} {status}" for status, count in entry.counts.items()]
+    if entry.foreign:
+        counts.append(f"{entry.foreign} of other programs")
+    return ", ".join(counts) or "none yet"
+
+
+def _searched(entry: "StudyEntry") -> str:
+    from ..results.holder import has_ended, searched_by
+
+    when = datetime.fromtimestamp(entry.since).strftime("%Y-%m-%d %H:%M") if entry.since else "?"
+    if not entry.searched:
+        return when
+    by = searched_by(entry.holder)
+    return f"{when}, by {by}, which has ended" if has_ended(entry.holder) else f"now, by {by}"
+
+
+def _as_json(entry: "StudyEntry") -> dict[str, Any]:
+    from ..results.holder import has_ended
+
+    described = ("space_name", "data", "objectives", "constraints", "searcher", "seed")
+    searched = entry.searched and not has_ended(entry.holder)
+    return {
+        "name": entry.name,
+        **{key: entry.settings.get(key) for key in described},
+        "candidates": dict(entry.counts),
+        "foreign_trials": entry.foreign,
+        "searched_at": datetime.fromtimestamp(entry.since, UTC).isoformat(),
+        "searched_by": {key: entry.holder[key] for key in ("pid", "host")} if searched else None,
+    }
+
+
+def rename(
+    context: typer.Context,
+    study: StudyArgument,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+    *,
+    storage: Storage = None,
+) -> None:
+    """Give a study another name; its weights go with it."""
+    from ..results.studies import rename_study
+
+    rename_study(study, new, storage_url(storage or context.obj))
+    print(f"Study {study!r} is {new!r} now; nas search --study {new!r} goes on with it.")
+
+
+def delete(
+    context: typer.Context,
+    study: StudyArgument,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    storage: Storage = None,
+) -> int:
+    """Delete a study: its candidates and their weights."""
+    from ..results.storage import file_beside
+    from ..results.studies import delete_study
+    from ..search_space.errors import InputError, unknown_name
+
+    url = storage_url(storage or context.obj)
+    entries = {each.name: each for each in _entries(url)}
+    weights = file_beside(url, study, ".weights")
+    entry = entries.get(study)
+    if entry is None and not weights.exists():
+        raise unknown_name("study", study, list(entries))
+    if not yes:
+        count = sum(entry.counts.values()) if entry else 0
+        what = f"study {study!r}: {count} candidates and {_megabytes(weights):.1f} MB of weights"
+        if not sys.stdin.isatty():
+            raise InputError(f"to delete must be confirmed by --yes, but got none for {what}")
+        if not typer.confirm(f"Delete {what}?"):
+            print("Nothing was deleted.")
+            return 1
+    delete_study(study, url)
+    print(f"Deleted study {study!r}")
+    return 0
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()) / 1e6
