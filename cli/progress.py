@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .found import data_lines
 from .shared import shown
 
 if TYPE_CHECKING:
@@ -51,18 +52,14 @@ class ProgressView:
         for candidate in done:
             self._note(candidate.value(self._objectives[0]))
         self._say(
-            f"Study {study.name}: space {space.name} ({space.size()}) on "
-            f"{data.spec.name} ({len(data.train_labels)} training and "
-            f"{len(data.validation_labels)} validation images of "
-            f"{data.channels}x{data.resolution}x{data.resolution}, {len(data.classes)} classes), "
-            f"{prepared.workers} workers on {prepared.plan.device}"
+            f"Study {study.name}: space {space.name} ({space.size()}), "
+            f"{prepared.workers} workers on {prepared.plan.device}",
+            whole=True,
         )
+        for line in data_lines(data):
+            self._say(line, whole=True)
         for line in space.never_built():
             self._say(line)
-        for path, reason in data.unreadable[:5]:
-            self._say(f"Left out, unreadable: {path} ({reason})")
-        if len(data.unreadable) > 5:
-            self._say(f"Left out, unreadable: {len(data.unreadable) - 5} further files")
         if done:
             self._say(f"Continuing after {len(done)} complete candidates")
         self._update(f"0 of {prepared.options.budget}: starting the workers ...")
@@ -103,9 +100,12 @@ class ProgressView:
         if better:
             self._best = value
 
-    def _say(self, line: str) -> None:
+    def _say(self, line: str, *, whole: bool = False) -> None:
+        """Print a line; on a terminal cut at its width, unless it is to be read ``whole``."""
         if self._status is None:
             print(line, file=sys.stderr, flush=True)
+        elif whole:
+            self._console.print(line, markup=False)
         else:
             self._console.print(line, markup=False, overflow="ellipsis", no_wrap=True)
 

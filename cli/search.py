@@ -36,6 +36,10 @@ def search(  # the command's options are its contract
     resolution: Annotated[
         str | None, typer.Option(metavar="N", help="Side of the images in pixels.")
     ] = None,
+    max_megapixels: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Leave out image files of more megapixels.  [250]"),
+    ] = None,
     objectives: Annotated[
         str | None,
         typer.Option(metavar="A,B,...", help="Metrics to optimise.  [accuracy,macs]"),
@@ -97,6 +101,7 @@ def search(  # the command's options are its contract
         "space": space,
         "data": data,
         "resolution": resolution,
+        "max_megapixels": max_megapixels,
         "objectives": objectives,
         "constraints": constraint or None,
         "searcher": searcher,

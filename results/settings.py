@@ -8,6 +8,9 @@ from typing import Any, cast
 from ..evaluators.base import Direction, metric
 from ..search_space.errors import InputError
 
+_PLACE = ("name", "root", "max_megapixels")
+"""Of the data: where they lie and what is read of it; their fingerprint says what was read."""
+
 FORMAT = 1
 """Version of the stored form of settings and candidates."""
 
@@ -105,7 +108,7 @@ class StudySettings:
         for name in ("space", "space_name"):
             del mine[name], theirs[name]
         for each in (mine, theirs):  # the fingerprint says what the images are, wherever they lie
-            each["data"] = {k: v for k, v in each["data"].items() if k not in ("name", "root")}
+            each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
         left, right = dict(_flatten(mine)), dict(_flatten(theirs))
         for key in {**left, **right}:
             if left.get(key) != right.get(key):

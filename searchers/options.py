@@ -26,6 +26,7 @@ _WHOLE = {
     "workers": "",
     "epochs": "passes over the training images",
     "seed": "",
+    "max_megapixels": "millions of pixels, as in 250",
 }
 _LONGEST = 1e6
 
@@ -49,6 +50,8 @@ class SearchOptions:
     """Data set, or a folder: ``folder:PATH``, or a path that looks like one."""
     resolution: int | None = None
     """Side of the images in pixels; none: what the space and the data suggest."""
+    max_megapixels: int | None = None
+    """Size of an image file in millions of pixels, at most; none: 250."""
     objectives: tuple[str, ...] = ("accuracy", "macs")
     """Names of the metrics to optimise."""
     constraints: tuple[str, ...] = ()
@@ -79,7 +82,7 @@ class SearchOptions:
     """What was taken in another form than it was given in, a line each."""
 
     def __post_init__(self) -> None:
-        for name in ("budget", "workers", "epochs", "resolution"):
+        for name in ("budget", "workers", "epochs", "resolution", "max_megapixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, but got {value}")

@@ -245,4 +245,6 @@ def image_cache() -> Path:
 def _data_spec(options: SearchOptions, space: SearchSpace) -> DataSpec:
     """Return the data at the asked resolution; else at the space's, or their own if it says so."""
     own = None if space.follows_data else space.input.height
-    return DataSpec(name=options.data, resolution=options.resolution or own, seed=options.seed)
+    spec = DataSpec(name=options.data, resolution=options.resolution or own, seed=options.seed)
+    limit = options.max_megapixels
+    return spec if limit is None else replace(spec, max_megapixels=limit)

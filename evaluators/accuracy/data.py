@@ -14,6 +14,7 @@ from ...search_space.seeds import derive_seed
 from .augment import Augmentation
 from .cache import DecodedCache
 from .data_names import DATA_NAMES, known_data
+from .decode import MEGAPIXELS
 from .division import cut, divide, without_copies
 from .folder import ImageFolder
 from .images import LabelledImages
@@ -40,6 +41,8 @@ class DataSpec:
     """Decides which images go into which split."""
     root: str = "data"
     """Folder in which downloaded data sets are kept."""
+    max_megapixels: int = MEGAPIXELS
+    """Size of an image file in millions of pixels, at most; larger ones are left out."""
 
     def __post_init__(self) -> None:
         if self.kind not in DATA_SETS:
@@ -60,6 +63,11 @@ class DataSpec:
             )
         if type(self.seed) is not int or self.seed < 0:
             raise InputError(f"seed must be a whole number of at least 0, but got {self.seed!r}")
+        if type(self.max_megapixels) is not int or self.max_megapixels < 1:
+            raise InputError(
+                f"max_megapixels must be a whole number of at least 1, but got "
+                f"{self.max_megapixels!r}"
+            )
 
     @property
     def kind(self) -> str:
@@ -159,6 +167,7 @@ DATA_SETS: Mapping[str, DataSet] = {
         open=lambda spec, cache: ImageFolder(
             root=Path(os.path.expanduser(spec.folder)),  # noqa: PTH111 (fails on unknown users)
             resolution=spec.resolution,
+            megapixels=spec.max_megapixels,
             cache=cache,
         ),
         mirrored=None,

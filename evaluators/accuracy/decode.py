@@ -1,14 +1,16 @@
 """From image files to one array of square images."""
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from statistics import median_low
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +28,10 @@ WORKERS = 2
 _CHUNK = 256
 INTERPOLATION = "bicubic"
 """How files are scaled."""
+MEGAPIXELS = 250
+"""Of a file, at most: more than telephones and most cameras take, and about 2 GB to decode."""
+_LARGE = 50e6
+"""Pixels from which on files are decoded one at a time: each takes several bytes a pixel."""
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", *SIXTEEN_BITS)
 
 
@@ -51,9 +57,9 @@ class Decoded:
     """For each file none, or why it could not be read."""
 
 
-def probe(paths: Sequence[Path]) -> list[Header | str]:
-    """Return for each file its header, or why it has none."""
-    return _each(_header, paths)
+def probe(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
+    """Return for each file its header, or why it has none: larger ones are not read."""
+    return _each(_header, paths, megapixels)
 
 
 def default_resolution(headers: Sequence[Header]) -> int:
@@ -64,17 +70,22 @@ def default_resolution(headers: Sequence[Header]) -> int:
     return min(64, max(8, median_low([header.side for header in headers]))) // 4 * 4
 
 
-def measure_levels(paths: Sequence[Path]) -> Levels:
+def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Levels:
     """Return the levels of a data set from those of its files that have more than 8 bits.
 
     A file that cannot be read says nothing; ``decode`` will name it.
     """
-    found = [each for each in _each(_extremes, paths) if not isinstance(each, str)]
+    found = [each for each in _each(_extremes, paths, megapixels) if not isinstance(each, str)]
     return levels_of([each for each in found if each is not None])
 
 
 def decode(
-    paths: Sequence[Path], *, resolution: int, channels: int, levels: Levels | None = None
+    paths: Sequence[Path],
+    *,
+    resolution: int,
+    channels: int,
+    levels: Levels | None = None,
+    megapixels: int = MEGAPIXELS,
 ) -> Decoded:
     """Decode files to squares of ``resolution``, by the rules of ``plain`` and ``square_image``.
 
@@ -90,45 +101,63 @@ def decode(
         images[number] = _pixels(path, resolution, channels, levels or {})
 
     reasons = tuple(
-        each if isinstance(each, str) else None for each in _each(fill, list(enumerate(paths)))
+        each if isinstance(each, str) else None
+        for each in _each(fill, [*enumerate(paths)], megapixels)
     )
     good = [number for number, reason in enumerate(reasons) if reason is None]
     return Decoded(images=images if len(good) == len(paths) else images[good], reasons=reasons)
 
 
-def _each(function: Callable[[Any], T], items: Sequence[Any]) -> list[T | str]:
+def _each(function: Callable[[Any], T], items: Sequence[Any], megapixels: int) -> list[T | str]:
     """Return ``function`` of each item, or the reason why it failed; order kept."""
 
     def attempt(item: Any) -> T | str:
         try:
             return function(item)
         except Exception as error:  # decoders raise anything, from SyntaxError to struct.error
-            return _reason(error)
+            return _reason(error, megapixels)
 
     def attempt_all(start: int) -> list[T | str]:
         return [attempt(item) for item in items[start : start + _CHUNK]]
 
-    with _strict_pillow(), ThreadPoolExecutor(WORKERS) as pool:
+    with _strict_pillow(megapixels), ThreadPoolExecutor(WORKERS) as pool:
         return list(chain.from_iterable(pool.map(attempt_all, range(0, len(items), _CHUNK))))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, megapixels: int) -> str:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        found = re.search(r"\d+(?= pixels)", str(error))
+        size = f"{int(found[0]) / 1e6:.4g} megapixels" if found else "its size"
+        return f"{size} must be at most {megapixels} (--max-megapixels)"
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    known = OSError | UnknownLevelsError | Image.DecompressionBombError | Warning
+    known = OSError | UnknownLevelsError | Warning
     named = isinstance(error, known) and str(error)
     return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
 
 
 @contextmanager
-def _strict_pillow() -> Generator[None]:
-    """Refuse decompression bombs already where Pillow warns, and silence its other warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+def _strict_pillow(megapixels: int) -> Generator[None]:
+    """Refuse files of more pixels, where Pillow alone may warn; silence its other warnings."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = megapixels * 1_000_000
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+_one_at_a_time = Lock()
+
+
+def _turn(image: Image.Image) -> AbstractContextManager[Any]:
+    """Return what a file must hold while it is decoded, so that large ones fit into memory."""
+    return _one_at_a_time if image.width * image.height > _LARGE else nullcontext()
 
 
 def _header(path: Path) -> Header:
@@ -143,19 +172,21 @@ def _extremes(path: Path) -> tuple[str, Range] | None:
         samples = samples_of(image)
         if samples is None or samples.white is not None:
             return None
-        image.load()
-        found = extremes(image, samples)
+        with _turn(image):
+            image.load()
+            found = extremes(image, samples)
         return None if found is None else (samples.kind, found)
 
 
 def _pixels(path: Path, resolution: int, channels: int, levels: Levels) -> NDArray[np.uint8]:
     """Return ``(C, R, R)``."""
-    with Image.open(path) as opened:
+    with Image.open(path) as opened, _turn(opened):
         # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
         # those that others get of the file.
         opened.load()
         image = plain(opened, "L" if channels == 1 else "RGB", levels)
-    pixels = np.asarray(square_image(image, resolution, INTERPOLATION), dtype=np.uint8)
+        image = square_image(image, resolution, INTERPOLATION)
+    pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 

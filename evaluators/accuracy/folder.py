@@ -30,6 +30,8 @@ class ImageFolder(Source):
     """The folder."""
     resolution: int | None
     """Side to which images are scaled; none: see ``default_resolution``."""
+    megapixels: int
+    """Of a file, at most; larger ones are left out."""
     cache: DecodedCache | None
     """Where decoded images are kept."""
     _scans: dict[Path, Scan] = field(
@@ -132,7 +134,7 @@ class ImageFolder(Source):
         options = (
             (self.resolution,) if like is None else (like.resolution, like.channels, like.levels)
         )
-        path = self.cache.path(files, self.classes.names, options)
+        path = self.cache.path(files, self.classes.names, self.megapixels, options)
         found = self.cache.read(path)
         if found is None:
             found = self._decode(folder, files, like)
@@ -147,7 +149,13 @@ class ImageFolder(Source):
             resolution, channels, levels = self._form(paths)
         else:
             resolution, channels, levels = like.resolution, like.channels, like.levels
-        decoded = decode(paths, resolution=resolution, channels=channels, levels=levels)
+        decoded = decode(
+            paths,
+            resolution=resolution,
+            channels=channels,
+            levels=levels,
+            megapixels=self.megapixels,
+        )
         outcomes = list(zip(files, decoded.reasons, strict=True))
         return LabelledImages(
             images=torch.from_numpy(decoded.images),
@@ -161,12 +169,16 @@ class ImageFolder(Source):
 
     def _form(self, paths: Sequence[Path]) -> tuple[int, int, Levels]:
         """Return resolution, channels and levels that suit the training images."""
-        known = [(p, h) for p, h in zip(paths, probe(paths), strict=True) if isinstance(h, Header)]
+        known = [
+            (p, h)
+            for p, h in zip(paths, probe(paths, megapixels=self.megapixels), strict=True)
+            if isinstance(h, Header)
+        ]
         headers = [header for _, header in known]
         resolution = self.resolution or (default_resolution(headers) if headers else 8)
         channels = 1 if all(header.grey for header in headers) else 3
         deep = [p for p, h in known if h.samples is not None and h.samples.white is None]
-        return resolution, channels, measure_levels(deep)
+        return resolution, channels, measure_levels(deep, megapixels=self.megapixels)
 
     def _check_counts(
         self, found: Iterable[tuple[int, object]], unreadable: Sequence[tuple[str, str]]

@@ -24,6 +24,7 @@ COMMANDS = {
         "--space",
         "--data",
         "--resolution",
+        "--max-megapixels",
         "--objectives",
         "--constraint",
         "--searcher",

@@ -46,6 +46,7 @@ class TestSpec:
             ({"name": "digits", "resolution": True}, "resolution"),
             ({"name": "digits", "validation": 1.0}, "validation must be a number above 0"),
             ({"name": "digits", "validation": float("nan")}, "validation"),
+            ({"name": "digits", "max_megapixels": 0}, "max_megapixels must be a whole number"),
             ({"name": "digits", "seed": -1}, "seed must be a whole number of at least 0"),
             ({"name": "digits", "resolutoin": 8}, "did you mean 'resolution'"),
         ],

@@ -1,5 +1,7 @@
 import io
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from nas_explorer.evaluators.accuracy import cache as cache_module
 from nas_explorer.evaluators.accuracy import folder as folder_module
 from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data, load_test_split
+from nas_explorer.evaluators.accuracy.decode import Header, probe
 from nas_explorer.search_space.errors import InputError
 from PIL import Image
 
@@ -180,13 +183,30 @@ def test_unreadable_files_are_named_and_left_out(tmp_path):
     assert whole + len(load_test_split(data.spec)) == 10
 
 
-def test_decompression_bombs_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+def test_files_of_too_many_pixels_are_named_and_left_out(tmp_path):
     fill(tmp_path, count=3)
-    picture(size=(40, 30)).save(tmp_path / "cat" / "warned.png")  # above the limit
-    picture(size=(90, 90)).save(tmp_path / "cat" / "refused.png")  # above twice the limit
-    data = load(tmp_path)
-    assert {path for path, _ in data.unreadable} == {"cat/warned.png", "cat/refused.png"}
+    for name, size in (("warned", (1000, 1200)), ("refused", (1500, 1500))):
+        # Above the limit, and above twice the limit.
+        Image.new("1", size).save(tmp_path / "cat" / f"{name}.png")
+    before = Image.MAX_IMAGE_PIXELS
+    data = load(tmp_path, max_megapixels=1, resolution=8)
+    assert data.unreadable == (
+        ("cat/refused.png", "2.25 megapixels must be at most 1 (--max-megapixels)"),
+        ("cat/warned.png", "1.2 megapixels must be at most 1 (--max-megapixels)"),
+    )
+    (left_out,) = load(tmp_path, max_megapixels=2, resolution=8).unreadable
+    assert left_out[0] == "cat/refused.png"
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_photographs_of_200_megapixels_are_read(tmp_path):
+    whole = io.BytesIO()
+    Image.new("L", (1, 1)).save(whole, "PNG")
+    start = b"IHDR" + struct.pack(">II", 16_320, 12_240) + whole.getvalue()[24:29]
+    large = whole.getvalue()[:12] + start + struct.pack(">I", zlib.crc32(start))
+    (tmp_path / "a.png").write_bytes(large + whole.getvalue()[33:])
+    (header,) = probe([tmp_path / "a.png"])
+    assert isinstance(header, Header) and header.side == 12_240
 
 
 def test_other_files_are_ignored(tmp_path):

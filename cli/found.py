@@ -1,0 +1,53 @@
+"""What a search found in its data, in lines of text."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..evaluators.accuracy.data import SearchData
+
+_MOST = 10
+"""Lines of one kind, at most."""
+_CLASSES = 6
+"""Classes that are named, at most."""
+_KINDS = {
+    "sixteen_bit": "16-bit greyscale",
+    "integer": "greyscale of signed or 32-bit integers",
+    "float": "greyscale of floating-point numbers",
+}
+
+
+def data_lines(data: "SearchData") -> Iterator[str]:
+    """Yield classes, images of each split, what was left out and why, copies, scales of grey."""
+    names = ", ".join(data.classes[:_CLASSES])
+    more = len(data.classes) - _CLASSES
+    test = "an uncounted number of" if data.test_count is None else f"{data.test_count:,}"
+    own = {"validation": data.own_validation, "test": data.own_test}
+    cut = " and ".join(part for part, its_own in own.items() if not its_own)
+    yield (
+        f"Data {data.spec.name}: {len(data.classes)} classes ({names}"
+        f"{f' and {more} more' if more > 0 else ''}), {len(data.train_labels):,} training, "
+        f"{len(data.validation_labels):,} validation and {test} test images "
+        f"of {data.channels}x{data.resolution}x{data.resolution}; "
+        f"{f'{cut} cut from the training images; ' if cut else ''}the search reads no test image"
+    )
+    yield from _first([f"Left out: {each}" for each in (*_unreadable(data), *data.left_out)])
+    yield from (f"Copies: {each}" for each in data.copies)
+    for kind, (black, white) in data.levels.items():
+        yield f"Scale of {_KINDS[kind]}: {black:g} is black, {white:g} is white"
+
+
+def _unreadable(data: "SearchData") -> Iterator[str]:
+    """Yield the files that could not be read, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in data.unreadable:
+        by_reason.setdefault(reason, []).append(path)
+    for reason, paths in by_reason.items():
+        more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+        yield f"'{paths[0]}'{more}: {reason}"
+
+
+def _first(lines: list[str]) -> Iterator[str]:
+    yield from lines[:_MOST]
+    if len(lines) > _MOST:
+        yield f"Left out: {len(lines) - _MOST} further kinds of files"
