@@ -107,8 +107,7 @@ def export(
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     for what, told in checks.items():
         print(f"{what.capitalize()}: {told}")
-    if any_resolution:
-        print(f"Sizes of images: {proof.sizes}")
+    print(f"Sizes of images: {proof.sizes}")
     print(f"Time of an image: {proof.latency_ratio:.2g} times the network's in torch")
 
 
@@ -148,9 +147,11 @@ def export_candidate(
     """
     from ..results.export import ExportError, export_model
     from ..results.export.card import recounted
+    from ..results.export.export import format_for
     from ..results.export.weights import WeightsFolder
     from ..searchers.search import weights_folder
 
+    format_for(found.architecture, output, any_resolution=any_resolution)  # before it takes time
     folder = WeightsFolder(weights_folder(record.name, storage_url(storage)))
     weights, training = None, "untrained"
     if not untrained:

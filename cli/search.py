@@ -82,6 +82,10 @@ def search(  # the command's options are its contract
         bool | None,
         typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
     ] = None,
+    any_resolution: Annotated[
+        bool | None,
+        typer.Option("--any-resolution", help="Only networks that take images of any size."),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the study.  [made from the settings]"),
@@ -113,6 +117,7 @@ def search(  # the command's options are its contract
         "time_limit": time_limit,
         "seed": seed,
         "exportable_only": exportable_only,
+        "any_resolution": any_resolution,
         "study": study,
         "storage": storage,
     }

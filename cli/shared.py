@@ -26,6 +26,10 @@ ExportableOnly = Annotated[
     bool,
     typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
 ]
+AnyResolution = Annotated[
+    bool,
+    typer.Option("--any-resolution", help="Only networks that take images of any size."),
+]
 
 
 def storage_url(given: str | None) -> str:

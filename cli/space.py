@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import ExportableOnly, Json, print_json, print_rows, shown
+from .shared import AnyResolution, ExportableOnly, Json, print_json, print_rows, shown
 
 if TYPE_CHECKING:
     from ..search_space.size import Size
@@ -73,7 +73,11 @@ def _counted(size: "Size") -> dict[str, Any]:
 
 
 def show(
-    space: SpaceName, *, exportable_only: ExportableOnly = False, as_json: Json = False
+    space: SpaceName,
+    *,
+    exportable_only: ExportableOnly = False,
+    any_resolution: AnyResolution = False,
+    as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
     from ..search_space.files import load_space
@@ -81,7 +85,10 @@ def show(
     found = load_space(space)
     if exportable_only:
         found = found.exportable()
-    size = found.size() if exportable_only else _size(space, found)
+    if any_resolution:
+        found = found.any_resolution()
+    whole = not (exportable_only or any_resolution)
+    size = _size(space, found) if whole else found.size()
     decisions = {path: list(domain.values) for path, domain in found.decisions().items()}
     if as_json:
         data: dict[str, Any] = {
@@ -123,6 +130,7 @@ def check(
     ] = None,
     classes: Annotated[int | None, typer.Option(metavar="N", help="Number of classes.")] = None,
     exportable_only: ExportableOnly = False,
+    any_resolution: AnyResolution = False,
     as_json: Json = False,
 ) -> int:
     """Tell what a space holds, and what of it keeps the constraints, before a search."""
@@ -148,6 +156,7 @@ def check(
         channels=channels,
         classes=classes,
         exportable_only=exportable_only,
+        any_resolution=any_resolution,
     )
     told = check_space(found.table, constraints)
     if as_json:

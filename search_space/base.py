@@ -98,6 +98,11 @@ class Component(ABC):
         """Whether it can be written as ONNX."""
         return True
 
+    @classmethod
+    def any_resolution(cls) -> bool:
+        """Whether its weights are for maps of any height and width, not of one size."""
+        return not cls.one_size
+
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
         return None
@@ -132,6 +137,13 @@ class Component(ABC):
         return f"{self.name}({knobs})" if knobs else self.name
 
 
+def bound_inside(component: Component) -> Component | None:
+    """Return what ties a component to maps of one size: itself, one inside it, or none."""
+    if not component.any_resolution():
+        return component
+    return next(filter(None, map(bound_inside, component.components().values())), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Traits:
     """What a token mixer is with its default knobs."""
@@ -154,7 +166,7 @@ class Traits:
     """How multiply-adds grow with the number of tokens N, such as ``N k^2``; the letters are those
     of ``describe.COST_LETTERS``."""
     resolution_bound: bool = False
-    """Whether its parameters depend on the size of the map."""
+    """Whether its weights are for maps of one size, as where there is one for each place."""
     resizes: bool = False
     """Whether, bound to one size, it takes maps of other sizes too, by resizing."""
     exportable: bool = True
@@ -188,6 +200,11 @@ class TokenMixer(Layer):
     def exportable(cls) -> bool:
         """Whether it can be written as ONNX."""
         return cls.traits.exportable
+
+    @classmethod
+    def any_resolution(cls) -> bool:
+        """Whether its weights are for maps of any height and width, not of one size."""
+        return not cls.traits.resolution_bound
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
-from .base import TokenMixer
+from .base import TokenMixer, bound_inside
 from .errors import InputError
 from .folding import fold
 from .heads import Classifier
@@ -59,7 +59,8 @@ class Network(nn.Module):
         self._head = parts[-1]
         self._keep(parts[:-1])
         self._features = _stage_ends(self._body, architecture.input.height)
-        self._bound = _bound_mixer(self._body)
+        self.bound_by = _bound_component(self._body)
+        """Name of a component that takes maps of one size only, or none."""
         self.num_classes = architecture.classes
         self.num_features = self._head.in_shapes[0].channels
 
@@ -95,13 +96,13 @@ class Network(nn.Module):
 
     def _check_size(self, x_BCHW: Tensor) -> None:
         """Refuse images of another size where weights depend on it."""
-        if self._bound is None or torch.jit.is_tracing():
+        if self.bound_by is None or torch.jit.is_tracing():
             return
         _, height, width = self.architecture.input
         given = tuple(x_BCHW.shape[2:])
         if given != (height, width):
             raise InputError(
-                f"images must be {height}x{width}, since the weights of {self._bound} depend on "
+                f"images must be {height}x{width}, since the weights of {self.bound_by} depend on "
                 f"the size, but got {'x'.join(map(str, given))}"
             )
 
@@ -152,16 +153,12 @@ class Network(nn.Module):
         self.head_module.classifier = head.classifier.to(old).train(self.training)
 
 
-def _bound_mixer(parts: Sequence[Part]) -> str | None:
+def _bound_component(parts: Sequence[Part]) -> str | None:
     """Return the name of a component that takes maps of one size only, or none."""
     for part in parts:
-        component = part.component
-        if component.one_size:
-            return component.name
-        if isinstance(component, TokenMixer):
-            traits = component.traits
-            if traits.resolution_bound and not traits.resizes:
-                return component.name
+        bound = bound_inside(part.component)
+        if bound and not (isinstance(bound, TokenMixer) and bound.traits.resizes):
+            return bound.name
     return None
 
 

@@ -114,8 +114,13 @@ class Slot:
     options: tuple[Option, ...]
     """What the space offers, at least one."""
 
-    def only(self, keep: Callable[[type[Component]], bool], path: str) -> "Slot":
+    def only(self, keep: Callable[[type[Component]], bool], what: str, path: str) -> "Slot":
         """Return the slot without the components that ``keep`` refuses, here and inside.
+
+        Args:
+            keep: Whether a component stays.
+            what: What those can do that stay, for the error.
+            path: Full name of the slot, for the error.
 
         Raises:
             InputError: If it would be left without any.
@@ -123,14 +128,18 @@ class Slot:
         options = tuple(
             replace(
                 option,
-                slots={name: s.only(keep, f"{path}.{name}") for name, s in option.slots.items()},
+                slots={
+                    name: s.only(keep, what, f"{path}.{name}") for name, s in option.slots.items()
+                },
             )
             for option in self.options
             if keep(option.cls)
         )
         if not options:
             names = ", ".join(option.cls.name for option in self.options)
-            raise InputError(f"{path} must keep one {self.kind.kind} at least, but got {names}")
+            raise InputError(
+                f"{path} must keep one {self.kind.kind} at least that {what}, but got {names}"
+            )
         return replace(self, options=options)
 
     def classes(self) -> Iterator[type[Component]]:

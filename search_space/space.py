@@ -11,6 +11,7 @@ from typing import Any
 
 from .architecture import Architecture
 from .assembly import assembled
+from .base import Component
 from .choosers import (
     Chooser,
     EnumerationChooser,
@@ -98,17 +99,33 @@ class SearchSpace:
         Raises:
             InputError: If none is left somewhere.
         """
+        return self._only(lambda cls: cls.exportable(), "can be written as ONNX")
+
+    def any_resolution(self) -> "SearchSpace":
+        """Return the space without the components that tie a network to images of one size.
+
+        Raises:
+            InputError: If none is left somewhere.
+        """
+        return self._only(lambda cls: cls.any_resolution(), "has weights for maps of any size")
+
+    def _only(self, keep: Callable[[type[Component]], bool], what: str) -> "SearchSpace":
         assert self.guide is None, "choose the components first, then constrain"
         stages = tuple(
             replace(
                 stage,
-                block=stage.block.only(
-                    lambda cls: cls.exportable(), f"exportable stages.{index}.block"
-                ),
+                block=stage.block.only(keep, what, f"stages.{index}.block"),
+                downsampling=stage.downsampling
+                and stage.downsampling.only(keep, what, f"stages.{index}.downsampling"),
             )
             for index, stage in enumerate(self.stages)
         )
-        return replace(self, stages=stages)
+        return replace(
+            self,
+            stem=self.stem.only(keep, what, "stem"),
+            stages=stages,
+            head=self.head.only(keep, what, "head"),
+        )
 
     @property
     def digest(self) -> str:

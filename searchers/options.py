@@ -73,7 +73,9 @@ class SearchOptions:
     seed: int = 0
     """Seed of everything drawn at random."""
     exportable_only: bool = False
-    """Whether mixers that cannot be written as ONNX are kept out of the space."""
+    """Whether what cannot be written as ONNX is kept out of the space."""
+    any_resolution: bool = False
+    """Whether what ties a network to images of one size is kept out of the space."""
     study: str | None = None
     """Name of the study; none: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE

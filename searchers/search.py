@@ -94,6 +94,8 @@ def prepare(options: SearchOptions) -> Prepared:
     )
     if options.exportable_only:
         space = space.exportable()
+    if options.any_resolution:
+        space = space.any_resolution()
     recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
     exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
     rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")

@@ -26,6 +26,7 @@ def costed_space(
     channels: int | None = None,
     classes: int | None = None,
     exportable_only: bool = False,
+    any_resolution: bool = False,
 ) -> CostedSpace:
     """Return a search space bound to images and classes; none given: its own.
 
@@ -35,21 +36,27 @@ def costed_space(
         channels: Channels of the images.
         classes: Number of classes.
         exportable_only: Leave out the components that cannot be written as ONNX.
+        any_resolution: Leave out those that tie a network to images of one size.
 
     Raises:
         InputError: If there is no such space, or it cannot take such images.
         UncountableOperation: If an operation of one of its parts cannot be counted.
     """
-    shipped = name_or_file in presets() and not exportable_only
+    kind = ["exportable"] * exportable_only + ["any resolution"] * any_resolution
+    shipped = name_or_file in presets() and not kind
     found = shipped_space(name_or_file) if shipped else None
     if found and _is_for(found, resolution, channels, classes):
         return found
-    kind = ["exportable"] if exportable_only else []
     path = _path(name_or_file, [resolution, channels, classes, *kind])
     if path is not None and path.exists() and (found := _read(path)):
         return found
     found = computed_space(
-        name_or_file, resolution, channels, classes, exportable_only=exportable_only
+        name_or_file,
+        resolution,
+        channels,
+        classes,
+        exportable_only=exportable_only,
+        any_resolution=any_resolution,
     )
     if path is not None:
         _write(path, found)
@@ -71,6 +78,7 @@ def computed_space(
     classes: int | None = None,
     *,
     exportable_only: bool = False,
+    any_resolution: bool = False,
 ) -> CostedSpace:
     """Return what ``costed_space`` does, counted anew."""
     from ...search_space.files import load_space
@@ -85,6 +93,8 @@ def computed_space(
     )
     if exportable_only:
         space = space.exportable()
+    if any_resolution:
+        space = space.any_resolution()
     return CostedSpace(
         name=space.name,
         input=space.input,

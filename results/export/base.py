@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ...search_space.architecture import Architecture
+from ...search_space.base import bound_inside
 from ...search_space.network import Network
 from ...search_space.shapes import Shape
 
@@ -61,13 +62,23 @@ class ModelFormat(ABC):
         """Choose the size of the images.
 
         Args:
-            any_resolution: Whether the file takes images of any height and width; for formats
-                that hold a traced program.
+            any_resolution: Whether the file must take images of any height and width.
         """
         self.any_resolution = any_resolution
 
     def refuses(self, architecture: Architecture) -> str | None:
-        """Return why it cannot hold ``architecture`` (the rule, then the values), or none."""
+        """Return why it cannot hold ``architecture`` (the rule, then the values), or none.
+
+        Where any resolution is wanted, no component may be bound to one.
+        """
+        if not self.any_resolution:
+            return None
+        for part in architecture.parts():
+            if bound := bound_inside(part.component):
+                return (
+                    f"a {bound.kind} must have weights for maps of any size, but those of "
+                    f"{bound.name} are for one; nas search --any-resolution keeps it out"
+                )
         return None
 
     def environment(self) -> dict[str, str]:

@@ -71,10 +71,7 @@ def export_model(
     """
     path = Path(path)
     check_target(path)
-    chosen = FORMATS[path.suffix.lower()]
-    model_format = chosen(any_resolution=any_resolution and chosen.folded)
-    if reason := model_format.refuses(architecture):
-        raise InputError(reason)
+    model_format = format_for(architecture, path, any_resolution=any_resolution)
     _check_given(architecture, metadata, images)
     if weights is None:
         network = fresh_network(architecture, seed)
@@ -105,6 +102,21 @@ def export_model(
         with replacing({card: texts[card.suffix](told) for card in cards}):
             pass
     return proof
+
+
+def format_for(
+    architecture: Architecture, path: Path, *, any_resolution: bool = False
+) -> ModelFormat:
+    """Return the format of a file to be written, by its ending, which must be one of ``FORMATS``.
+
+    Raises:
+        InputError: If the format cannot hold the architecture.
+    """
+    chosen = FORMATS[path.suffix.lower()]
+    model_format = chosen(any_resolution=any_resolution)
+    if reason := model_format.refuses(architecture):
+        raise InputError(reason)
+    return model_format
 
 
 def _check_given(

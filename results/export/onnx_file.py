@@ -16,7 +16,7 @@ from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_header
 from .onnx_macs import count_macs, known_shapes
-from .program import bound_mixer, exported_program, quiet, untraceable
+from .program import exported_program, quiet, untraceable
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -44,7 +44,7 @@ class OnnxFile(ModelFormat):
             component = part.component
             if not component.exportable():
                 return f"a {component.kind} must be exportable to ONNX, but {component.name} is not"
-        return bound_mixer(architecture) if self.any_resolution else None
+        return super().refuses(architecture)
 
     def environment(self) -> dict[str, str]:
         """Return the version of the operators and that of ONNX Runtime."""

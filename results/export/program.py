@@ -8,8 +8,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
 
-from ...search_space.architecture import Architecture
-from ...search_space.base import TokenMixer
 from ...search_space.network import Network
 from .base import ExportError, first_line
 
@@ -44,17 +42,6 @@ def exported_program(
             return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
     except Exception as error:  # whatever a component does that the exporter cannot follow
         raise untraceable(error) from error
-
-
-def bound_mixer(architecture: Architecture) -> str | None:
-    """Return why a network cannot take images of any resolution, or none."""
-    for part in architecture.parts():
-        component = part.component
-        if component.one_size:
-            return f"a {component.kind} must not be bound to a resolution, but {component.name} is"
-        if isinstance(component, TokenMixer) and component.traits.resolution_bound:
-            return f"token mixers must not be bound to a resolution, but {component.name} is"
-    return None
 
 
 def untraceable(error: Exception) -> ExportError:

@@ -136,6 +136,9 @@ def count_macs(module: nn.Module, shape: Shape) -> int:
 
 def _sizes(network: Network, opened: Opened, model_format: ModelFormat) -> str:
     """Return which sizes of images a file takes, in words."""
+    if network.bound_by:
+        height, width = network.architecture.input[1:]
+        return f"{height}x{width} alone, since the weights of {network.bound_by} are for one size"
     if model_format.folded and not model_format.any_resolution:  # traced at one size
         return "{1}x{2} alone".format(*network.architecture.input)
     least = "x".join(map(str, opened.least))

@@ -10,12 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...search_space.architecture import Architecture
 from ...search_space.network import Network
 from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_header
-from .program import bound_mixer, exported_program, quiet
+from .program import exported_program, quiet
 from .proof import count_macs, count_parameters
 
 _HEADER = "nas_explorer.json"
@@ -31,10 +30,6 @@ class Pt2File(ModelFormat):
     name = "torch.export"
     tolerance = 1e-4
     folded = True
-
-    def refuses(self, architecture: Architecture) -> str | None:
-        """Its mixers must not be bound to a resolution where any is wanted."""
-        return bound_mixer(architecture) if self.any_resolution else None
 
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Trace the network and return the file's contents."""

@@ -49,7 +49,7 @@ class TimmNetwork(Network):
     @property
     def fixed_input_size(self) -> bool:
         """Whether it takes images of one size only."""
-        return self._bound is not None
+        return self.bound_by is not None
 
     @property
     def feature_info(self) -> list[dict[str, Any]]:  # type: ignore[override]

@@ -36,6 +36,7 @@ COMMANDS = {
         "--time-limit",
         "--seed",
         "--exportable-only",
+        "--any-resolution",
         "--config",
     },
     "front": STUDY | {"--csv", "--json"},
@@ -49,8 +50,8 @@ COMMANDS = {
     "studies rename": {"--storage"},
     "studies delete": {"--storage", "--yes", "-y"},
     "space list": {"--json"},
-    "space show": {"--exportable-only", "--json"},
-    "space check": {"--constraint", "--exportable-only", "--json"},
+    "space show": {"--exportable-only", "--any-resolution", "--json"},
+    "space check": {"--constraint", "--exportable-only", "--any-resolution", "--json"},
 }
 
 

@@ -76,6 +76,14 @@ def test_what_can_be_exported_is_another_space(file: Path, monkeypatch: pytest.M
     assert same(left, costed_space(str(file), exportable_only=True)) and left.size != every.size
 
 
+def test_what_takes_any_size_is_another_space(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(TEXT.replace("pooling, ", "token_mlp, "))
+    every, left = (costed_space(str(file), any_resolution=each) for each in (False, True))
+    assert left.size != every.size
+    assert same(left, costed_space(str(file), any_resolution=True)), "the same when read again"
+
+
 @pytest.mark.parametrize("left", [1, 10, -10])
 def test_a_file_that_cannot_be_read_is_made_anew(
     file: Path, folder: Path, left: int, caplog: pytest.LogCaptureFixture

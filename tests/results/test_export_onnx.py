@@ -16,7 +16,6 @@ import torch
 from nas_explorer.results.export import ExportError, Proof, export_model, onnx_macs
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.onnx_file import OnnxFile
-from nas_explorer.results.export.program import bound_mixer
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import (
@@ -215,7 +214,7 @@ def drawn(seed: int) -> Architecture:
     micro = load_space("micro")
     architecture = micro.walk(RandomChooser(seed)).architecture
     assert architecture.input == (1, 8, 8) and len(architecture.stages) > 1
-    assert bound_mixer(architecture) is None
+    assert OnnxFile(any_resolution=True).refuses(architecture) is None
     return architecture
 
 
@@ -291,8 +290,10 @@ def test_a_shape_of_one_size_in_a_file_for_any_is_refused(tmp_path: Path) -> Non
 def test_images_of_any_size_are_refused_for_a_mixer_of_one_size(tmp_path: Path) -> None:
     block = MetaFormerBlock(mixer=TokenMlp())
     architecture = replace(SMALL, stages=(Stage(width=16, depth=1, blocks=(block,)),))
-    for ending in ("onnx", "pt2"):
-        with pytest.raises(InputError, match="must not be bound to a resolution, but token_mlp is"):
+    for ending in ("onnx", "pt2", "safetensors", "py"):
+        with pytest.raises(
+            InputError, match="weights for maps of any size, but those of token_mlp are for one"
+        ):
             export_model(
                 architecture,
                 tmp_path / f"net.{ending}",

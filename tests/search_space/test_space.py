@@ -297,5 +297,22 @@ def test_mixers_that_cannot_be_exported_can_be_left_out(monkeypatch: pytest.Monk
     assert left.digest != space.digest
     drawn = {left.walk(RandomChooser(seed)).architecture.outline() for seed in range(20)}
     assert drawn == {"8x1 identity", "8x2 identity"}
-    with pytest.raises(InputError, match=r"mixer must keep one token mixer .* but got pooling$"):
+    with pytest.raises(
+        InputError, match=r"mixer must keep .* can be written as ONNX, but got pooling$"
+    ):
         small_space(EXPORT.format(block="{metaformer: {mixer: pooling}}")).exportable()
+
+
+def test_what_ties_a_network_to_its_size_can_be_left_out() -> None:
+    space = small_space(EXPORT.format(block="{metaformer: {mixer: [random, token_mlp, pooling]}}"))
+    left = space.any_resolution()
+    assert (space.walks, left.walks) == (12, 2) and left.digest != space.digest
+    drawn = {left.walk(RandomChooser(seed)).architecture.outline() for seed in range(20)}
+    assert drawn == {"8x1 pooling", "8x2 pooling"}
+    tied = small_space(EXPORT.format(block="{metaformer: {mixer: [random, token_mlp]}}"))
+    told = r"stages.0.block.mixer must .* weights for maps of any size, but got random, token_mlp$"
+    with pytest.raises(InputError, match=told):
+        tied.any_resolution()
+    positions = EXPORT.replace("stem: patch", "stem: [patch, position]")
+    stems = small_space(positions.format(block="{metaformer: {mixer: pooling}}"))
+    assert (stems.walks, stems.any_resolution().walks) == (4, 2)
