@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -218,41 +218,56 @@ def _cost(total: list[float]) -> str:
 
 
 def find_architecture(name: str, study: str | None, storage: str | None) -> "Architecture":
-    """Return what a zoo name, a JSON file or a candidate stands for.
+    """Return what a zoo name, a candidate, a JSON file or one of weights stands for.
 
     Raises:
         InputError: If it is none of them.
     """
-    from ..search_space.architecture import Architecture
-    from ..search_space.errors import InputError, unknown_name
-    from ..search_space.zoo import in_zoo, zoo_entry, zoo_names
+    from ..search_space.zoo import in_zoo, unknown_network, zoo_entry
 
     if in_zoo(name):
         return zoo_entry(name).architecture
-    if name.endswith(".json"):
-        try:
-            return Architecture.from_json(json.loads(Path(name).read_text(encoding="utf-8")))
-        except OSError as error:
-            raise InputError(
-                f"an architecture file must be readable, but got {name}: {error.strerror}"
-            ) from None
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"an architecture file must be JSON, but got {name}: {error}"
-            ) from None
+    if name.endswith((".json", ".safetensors")):
+        return _read_architecture(Path(name))
     candidate_like = name.isdecimal() or all(c in "0123456789abcdef" for c in name.lower())
     if candidate_like and name:
         return open_study(study, storage).find(name).architecture
-    raise unknown_name(
-        "an architecture (a .json file, a candidate, or a zoo name)", name, zoo_names()
+    raise unknown_network(
+        "an architecture must be a candidate, a name of the zoo, or a .json or .safetensors file",
+        name,
     )
+
+
+def _read_architecture(file: Path) -> "Architecture":
+    """Return what a JSON file or a file of weights describes.
+
+    It may be the architecture's own JSON, or hold it under ``architecture``, as the files of
+    ``nas export`` and the output of ``nas measure --json`` do.
+    """
+    from ..results.export.header import read_header
+    from ..results.export.weights import read_weights
+    from ..search_space.architecture import Architecture
+    from ..search_space.errors import InputError
+
+    if file.suffix == ".safetensors":
+        return read_header(read_weights(file)[1])
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"an architecture file must be readable, but got {file}: {error.strerror}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
+    if isinstance(data, dict) and "architecture" in data:
+        data = cast(dict[str, Any], data)["architecture"]
+    return Architecture.from_json(data)
 
 
 def measure(
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCH", help="Zoo name, JSON file or candidate.")
+        str,
+        typer.Argument(metavar="ARCH", help="Zoo name, .json or .safetensors file, or candidate."),
     ],
     *,
     latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,

@@ -3,7 +3,7 @@
 import types
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -103,6 +103,11 @@ class Component(ABC):
         """Whether its weights are for maps of any height and width, not of one size."""
         return not cls.one_size
 
+    @classmethod
+    def any_size_program(cls) -> bool:
+        """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
+        return cls.any_resolution()
+
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
         return None
@@ -137,11 +142,17 @@ class Component(ABC):
         return f"{self.name}({knobs})" if knobs else self.name
 
 
+def first_inside(component: Component, what: Callable[[Component], bool]) -> Component | None:
+    """Return the first of which ``what`` holds: the component, one inside it, or none."""
+    if what(component):
+        return component
+    inner = (first_inside(each, what) for each in component.components().values())
+    return next(filter(None, inner), None)
+
+
 def bound_inside(component: Component) -> Component | None:
     """Return what ties a component to maps of one size: itself, one inside it, or none."""
-    if not component.any_resolution():
-        return component
-    return next(filter(None, map(bound_inside, component.components().values())), None)
+    return first_inside(component, lambda each: not each.any_resolution())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +180,8 @@ class Traits:
     """Whether its weights are for maps of one size, as where there is one for each place."""
     resizes: bool = False
     """Whether, bound to one size, it takes maps of other sizes too, by resizing."""
+    any_size_program: bool = True
+    """Whether torch's exporter can follow it for maps of any size, where its weights allow them."""
     exportable: bool = True
     """Whether it can be written as ONNX."""
     code: str = "none"
@@ -205,6 +218,11 @@ class TokenMixer(Layer):
     def any_resolution(cls) -> bool:
         """Whether its weights are for maps of any height and width, not of one size."""
         return not cls.traits.resolution_bound
+
+    @classmethod
+    def any_size_program(cls) -> bool:
+        """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
+        return cls.any_resolution() and cls.traits.any_size_program
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,7 +98,8 @@ regional: further, but not from all of a large map; global: every place. *Weight
 the input (a product of two maps counts as that), or static. *Cost*: how multiply-adds grow with the
 places; {"; ".join(f"{letter}: {told}" for letter, told in COST_LETTERS.items())}. A mixer that is
 *bound* has weights whose number depends on the size of the map: its network refuses images of
-another size, unless the mixer *resizes*.
+another size, unless the mixer *resizes*. A mixer that is *free, but not as a program* ties `.onnx`
+and `.pt2` files to one size.
 """
 
 _ELSEWHERE = """
@@ -132,7 +133,7 @@ def mixers_page() -> str:
 
 def _resolution(traits: Traits) -> str:
     if not traits.resolution_bound:
-        return "free"
+        return "free" if traits.any_size_program else "free, but not as a program"
     return "bound, resizes" if traits.resizes else "bound"
 
 

@@ -102,12 +102,14 @@ class SearchSpace:
         return self._only(lambda cls: cls.exportable(), "can be written as ONNX")
 
     def any_resolution(self) -> "SearchSpace":
-        """Return the space without the components that tie a network to images of one size.
+        """Return the space without the components that tie networks to images of one size.
+
+        Also without those that do so in programs (``.onnx``, ``.pt2``) alone.
 
         Raises:
             InputError: If none is left somewhere.
         """
-        return self._only(lambda cls: cls.any_resolution(), "has weights for maps of any size")
+        return self._only(lambda cls: cls.any_size_program(), "takes maps of any size")
 
     def _only(self, keep: Callable[[type[Component]], bool], what: str) -> "SearchSpace":
         assert self.guide is None, "choose the components first, then constrain"

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ...search_space.architecture import Architecture
-from ...search_space.base import bound_inside
+from ...search_space.base import bound_inside, first_inside
 from ...search_space.network import Network
 from ...search_space.shapes import Shape
 
@@ -78,6 +78,12 @@ class ModelFormat(ABC):
                 return (
                     f"a {bound.kind} must have weights for maps of any size, but those of "
                     f"{bound.name} are for one; nas search --any-resolution keeps it out"
+                )
+            tied = first_inside(part.component, lambda each: not each.any_size_program())
+            if self.folded and tied:
+                return (
+                    f"a {tied.kind} must be traceable for maps of any size, but {tied.name} is "
+                    f"not: .safetensors and .py take them; nas search --any-resolution keeps it out"
                 )
         return None
 

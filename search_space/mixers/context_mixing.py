@@ -245,6 +245,7 @@ class ContMix(TokenMixer):
         reach="global",
         weights="input-dependent",
         cost="N (k^2 + R^2)",
+        any_size_program=False,
     )
 
     kernel_size: Annotated[int, LARGE] = 7

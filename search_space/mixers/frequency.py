@@ -214,6 +214,7 @@ class AdaptiveFrequencyFilter(TokenMixer):
         reach="global",
         weights="input-dependent",
         cost="N log N (monarch: N^1.25)",
+        any_size_program=False,
     )
 
     blocks: Annotated[int, Positive(whole=True)] = 8

@@ -171,6 +171,7 @@ class MultiAxisMlp(TokenMixer):
         reach="regional",
         weights="input-dependent",
         cost="N (b^2 + g^2)",
+        any_size_program=False,
         code="google-research/maxim",
     )
 

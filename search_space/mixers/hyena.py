@@ -111,6 +111,7 @@ class Hyena(TokenMixer):
         reach="global",
         weights="input-dependent",
         cost="N log N",
+        any_size_program=False,
     )
 
     order: Annotated[int, IntRange(2, 5)] = 2

@@ -126,6 +126,7 @@ class HyperZzw(TokenMixer):
         reach="global",
         weights="input-dependent",
         cost="N (sqrt N + k^2)",
+        any_size_program=False,
     )
 
     kernel_size: Annotated[int, IntRange(1, 31, 2)] = 3

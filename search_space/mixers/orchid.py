@@ -140,6 +140,7 @@ class Orchid(TokenMixer):
         reach="global",
         weights="input-dependent",
         cost="N log N",
+        any_size_program=False,
     )
     renamed = (("conditioning_norm", "norm"),)
 

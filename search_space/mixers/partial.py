@@ -178,6 +178,7 @@ class PartialSelfAttention(PartialConv):
         reach="global",
         weights="input-dependent",
         cost="N^2",
+        any_size_program=False,
     )
 
     heads: Annotated[int, Choice((1, 2, 3, 4, 6, 8, 12))] = 4

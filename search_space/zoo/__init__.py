@@ -1,9 +1,10 @@
 """Published architectures as values, with the figures that their papers print."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from ..errors import unknown_name
+from ..errors import InputError, shown
 from . import (
     affnet,
     casvit,
@@ -34,8 +35,9 @@ from . import (
     van,
 )
 from .entry import ZooEntry
+from .names import family_of, is_slip, other_names, plain_name, untagged
 
-__all__ = ["ZOO", "ZooEntry", "in_zoo", "zoo_entry", "zoo_names"]
+__all__ = ["ZOO", "ZooEntry", "in_zoo", "unknown_network", "zoo_entry", "zoo_names"]
 
 _FAMILIES = (
     metaformer,
@@ -68,22 +70,31 @@ _FAMILIES = (
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(
-    {entry.name: entry for family in _FAMILIES for entry in family.entries()}
+    {
+        entry.name: replace(entry, aliases=other_names(entry.name, entry.aliases))
+        for family in _FAMILIES
+        for entry in family.entries()
+    }
 )
 """All published networks, by name."""
 
+_FEW = 16
+"""Of more networks of a family only the first are listed."""
 
-def _plain(name: str) -> str:
-    """Drop what papers and repositories write in different ways: ``VAN-B0``, ``van_b0``."""
-    return "".join(filter(str.isalnum, name.lower()))
+_PLAIN = {
+    plain_name(name): entry for entry in ZOO.values() for name in (entry.name, *entry.aliases)
+}
 
 
-_PLAIN = {_plain(name): entry for entry in ZOO.values() for name in (entry.name, *entry.aliases)}
+def _found(name: str) -> ZooEntry | None:
+    return next(
+        (_PLAIN[plain] for plain in map(plain_name, untagged(name)) if plain in _PLAIN), None
+    )
 
 
 def in_zoo(name: str) -> bool:
     """Return whether a published network goes by that name."""
-    return _plain(name) in _PLAIN
+    return _found(name) is not None
 
 
 def zoo_names() -> list[str]:
@@ -94,11 +105,39 @@ def zoo_names() -> list[str]:
 def zoo_entry(name: str) -> ZooEntry:
     """Return the published network of that name, its own or another that it goes by.
 
-    Capitals and what stands between letters and digits do not matter.
+    Capitals and what stands between letters and digits do not matter, nor does what timm puts
+    after a dot to name weights.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If there is none; the message names those of the family, or the one meant where
+            a letter is wrong.
     """
-    if not in_zoo(name):
-        raise unknown_name("published network", name, zoo_names())
-    return _PLAIN[_plain(name)]
+    found = _found(name)
+    if found is None:
+        raise unknown_network("a published network must go by a known name", name)
+    return found
+
+
+def unknown_network(rule: str, given: str) -> InputError:
+    """Return the error for a name that no published network has.
+
+    Another network of the same family is never offered as if it were the one: they are listed.
+
+    Args:
+        rule: What must be, as in ``"a network must go by a known name"``.
+        given: The name given.
+    """
+    families: dict[str, list[str]] = {}
+    for entry in ZOO.values():
+        families.setdefault(entry.family.partition(" (")[0], []).append(entry.name)
+    slips = [name for name in zoo_names() if is_slip(given, name)]
+    family = family_of(given, families)
+    if len(slips) == 1:
+        hint = f"did you mean {slips[0]!r}?"
+    elif family is not None:
+        first = families[family][:_FEW]
+        more = f", ... ({len(families[family])} in all)" if len(families[family]) > _FEW else ""
+        hint = f"of {family} there are {', '.join(first)}{more}"
+    else:
+        hint = f"nas zoo lists all {len(ZOO)}"
+    return InputError(f"{rule}, but got {shown(given)}; {hint}")

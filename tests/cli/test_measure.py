@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from nas_explorer.cli.main import run
 from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.results.export import export_model
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
 
@@ -29,3 +30,36 @@ def test_costs_are_the_folded_ones_with_the_trained_ones_beside(
     assert found["macs"]["value"] == cost.macs
     assert found["macs"]["provenance"] == {"training_form": cost.training_macs}
     assert found["activations"]["provenance"] == {}
+
+
+def test_what_an_export_wrote_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = zoo_entry("van_b0").architecture
+    small = replace(network, input=Shape(3, 32, 32), stages=network.stages[:1])
+    export_model(small, tmp_path / "net.safetensors", weights=None, metadata={}, seed=0)
+    for file in ("net.safetensors", "net.json"):
+        assert run(["measure", str(tmp_path / file), "--json"]) == 0
+        told = capsys.readouterr().out
+        assert json.loads(told)["digest"] == small.digest
+    (tmp_path / "told.json").write_text(told)
+    assert run(["measure", str(tmp_path / "told.json"), "--json"]) == 0
+    assert capsys.readouterr().out == told
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("[1]", "architecture must be"),
+        ('{"architecture": 3}', "architecture must be"),
+        ("{", "must be JSON"),
+    ],
+)
+def test_other_files_are_refused(
+    text: str, rule: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net.json").write_text(text)
+    assert run(["measure", str(tmp_path / "net.json")]) == 2
+    assert rule in capsys.readouterr().err
+    assert run(["measure", str(tmp_path / "none.safetensors")]) == 2
+    assert "safetensors file" in capsys.readouterr().err

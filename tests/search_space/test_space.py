@@ -310,7 +310,7 @@ def test_what_ties_a_network_to_its_size_can_be_left_out() -> None:
     drawn = {left.walk(RandomChooser(seed)).architecture.outline() for seed in range(20)}
     assert drawn == {"8x1 pooling", "8x2 pooling"}
     tied = small_space(EXPORT.format(block="{metaformer: {mixer: [random, token_mlp]}}"))
-    told = r"stages.0.block.mixer must .* weights for maps of any size, but got random, token_mlp$"
+    told = r"stages.0.block.mixer must keep .* takes maps of any size, but got random, token_mlp$"
     with pytest.raises(InputError, match=told):
         tied.any_resolution()
     positions = EXPORT.replace("stem: patch", "stem: [patch, position]")

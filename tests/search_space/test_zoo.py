@@ -57,8 +57,6 @@ def test_entries_are_filled_in(entry: ZooEntry) -> None:
 def test_the_table() -> None:
     assert len({entry.architecture.digest for entry in ZOO.values()}) == len(ZOO) >= 60
     assert len({entry.family.partition(" (")[0] for entry in ZOO.values()}) >= 14
-    with pytest.raises(InputError, match="did you mean 'caformer_s18'"):
-        zoo_entry("CAFormer-S19")
     entry = zoo_entry("convformer_s18")
     assert (entry.printed_params, entry.printed_macs) == (27_000_000, 3_900_000_000)
 
@@ -79,9 +77,48 @@ def test_networks_are_found_by_the_names_of_papers() -> None:
         ("Mixer-S/16", "mixer_s16_224"),
         ("ResMLP-S12", "resmlp_12_224"),
         ("ResNet-50", "resnet50"),
+        ("convnext_tiny", "ConvNeXt-T"),
+        ("convnext_xlarge", "ConvNeXt-XL"),
+        ("convnext_tiny.fb_in22k_ft_in1k_384", "ConvNeXt-T-384"),
+        ("caformer_s18.sail_in1k_384", "caformer_s18_384"),
+        ("tf_efficientnet_cc_b0_4e.in1k", "tf_efficientnet_cc_b0_4e"),
+        ("convnext_isotropic_small", "ConvNeXt-S iso"),
+        ("convnext_dcls_tiny", "ConvNeXt-T-dcls"),
+        ("inception_next_base", "inceptionnext_base"),
+        ("asmlp_tiny_patch4_shift5_224", "AS-MLP-T"),
+        ("FocalNet-T (SRF)", "focalnet_tiny_srf"),
+        ("focalnet_base_iso_16", "focalnet_base_iso"),
+        ("HorNet-S-GF", "hornet_small_gf"),
+        ("VAN-Tiny", "van_b0"),
+        ("resmlpB_24", "resmlp_big_24_224"),
+        ("mobilenetv2_100", "mobilenet_v2"),
+        ("WRN-50-2", "wide_resnet50_2"),
     ):
         assert in_zoo(written) and zoo_entry(written) is ZOO[name]
-    assert not in_zoo("VAN-B9")
+    for other in ("VAN-B9", "resnet18.pt2", "convnext_tiny.onnx", "efficientnet_cc_b0_4e"):
+        assert not in_zoo(other)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("convnext_tini", "did you mean 'convnext_tiny'?"),
+        ("covnext_tiny", "did you mean 'convnext_tiny'?"),
+        ("cafromer_s18", "did you mean 'caformer_s18'?"),
+        ("CAFormer-S19", "of CAFormer there are caformer_s18, caformer_s18_384, caformer_s36, "),
+        ("van_b7", "of VAN there are van_b0, van_b1, van_b2, van_b3, van_b4"),
+        ("convnext_xxlarge", "of ConvNeXt there are ConvNeXt-T, "),
+        ("convnextv2_small", "of ConvNeXt V2 there are convnextv2_atto, "),
+        ("focalnet_tiny_erf", "of FocalNet there are focalnet_tiny_srf, focalnet_tiny_lrf, "),
+        ("fasternet_x", "of FasterNet there are fasternet_t0, "),
+        ("vit_base", f"nas zoo lists all {len(ZOO)}"),
+    ],
+)
+def test_no_other_network_of_the_family_is_offered_as_the_one(given: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        zoo_entry(given)
+    text = f"a published network must go by a known name, but got {given!r}; {hint}"
+    assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,11 @@ def small(name: str) -> Architecture:
     return replace(architecture, head=head)
 
 
+def test_networks_go_by_the_names_of_timm() -> None:
+    for name, theirs in PAIRS.items():
+        assert zoo_entry(theirs) is zoo_entry(name)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "theirs"), PAIRS.items(), ids=list(PAIRS))
 def test_the_same_function_as_timm(name: str, theirs: str) -> None:
