@@ -89,13 +89,13 @@ class SqueezeExcite(nn.Module):
         return x_BCHW * self.expand(self.act(self.squeeze(mean_BC11))).sigmoid()
 
 
-def divisible(count: float, by: int = 8) -> int:
+def divisible(count: float, by: int = 8, least: float = 0.9) -> int:
     """Return the multiple of ``by`` nearest to ``count``, at least ``by`` and 0.9 of ``count``.
 
-    The rule for channels of MobileNetV2 (Sandler et al., 2018).
+    The rule for channels of MobileNetV2 (Sandler et al., 2018); ``least`` stands for the 0.9.
     """
     nearest = max(by, int(count + by / 2) // by * by)
-    return nearest + by if nearest < 0.9 * count else nearest
+    return nearest + by if nearest < least * count else nearest
 
 
 def inverted_residual(

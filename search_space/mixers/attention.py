@@ -121,7 +121,7 @@ class RelativeAttention(Attention):
     """Attention between all places with a learned bias for each offset between two of them.
 
     Bias as in Liu et al., Swin Transformer, 2021, equation 4, over the whole map; that of LIT (Pan
-    et al., 2021).
+    et al., 2021), whose maps have biases.
     """
 
     name = "relative_attention"
@@ -135,6 +135,12 @@ class RelativeAttention(Attention):
         resolution_bound=True,
         code="zhuang-group/LIT",
     )
+    revision = 2
+
+    qkv_bias: Annotated[bool, YES_NO] = True
+    """Whether queries, keys and values have a bias."""
+    proj_bias: Annotated[bool, YES_NO] = True
+    """Whether the output projection has a bias."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

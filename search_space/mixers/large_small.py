@@ -11,13 +11,13 @@ from typing import Annotated, Self
 from torch import Tensor, nn
 
 from ..base import TokenMixer, Traits
-from ..conv_norm import SqueezeExcite, conv_norm
-from ..domains import YES_NO, IntRange, Positive
-from ..folding import Foldable, with_kernel
+from ..branches import Branch, DepthwiseBranches
+from ..conv_norm import SqueezeExcite, conv_norm, divisible
+from ..domains import YES_NO, Choice, IntRange, Positive
+from ..folding import Foldable, normed_kernel, with_kernel
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
 from .dynamic_kernels import mix_windows, windows
-from .reparam import DepthwiseBranches
 
 
 def large_kernel_perception(
@@ -84,13 +84,15 @@ class LsConv(TokenMixer):
     """Channels that share a predicted kernel; must divide the channels."""
 
     def refuses(self, shape: Shape, width: int | None = None) -> str | None:
-        """The groups must be full."""
-        if shape.channels % self.group_channels == 0:
-            return None
-        return (
-            f"group_channels must divide the channels, but got group_channels "
-            f"{self.group_channels} and {shape.channels} channels"
-        )
+        """The groups must be full, and the norm of a predicted kernel needs two values."""
+        if shape.channels % self.group_channels:
+            return (
+                f"group_channels must divide the channels, but got group_channels "
+                f"{self.group_channels} and {shape.channels} channels"
+            )
+        if self.small_kernel**2 * shape.tokens == 1:
+            return "small_kernel must be at least 3 on a map of 1x1, but got 1"
+        return None
 
     def canonical(self, shape: Shape) -> Self:
         """Clip the large kernel to what the map can fill."""
@@ -107,7 +109,7 @@ class LsConv(TokenMixer):
 
 
 class ResidualDepthwise(Foldable):
-    """A map plus depthwise convolutions of it."""
+    """A map plus depthwise convolutions of it, each with a batch norm."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -121,18 +123,45 @@ class ResidualDepthwise(Foldable):
         """Return one depthwise convolution."""
         conv = self.branches.folded()
         assert isinstance(conv, nn.Conv2d)
-        kernel = conv.weight.clone()
-        middle = kernel.shape[2] // 2
-        kernel[:, :, middle, middle] += 1
-        return with_kernel(conv, kernel, conv.bias)
+        return with_kernel(conv, with_map(conv.weight), conv.bias)
+
+
+class NormedDepthwise(Foldable):
+    """A map, a depthwise convolution of it with a batch norm and a 1x1 one without, then a norm."""
+
+    def __init__(self, channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.large = Branch(channels, kernel_size, 1, width=channels, stride=1)
+        self.small = nn.Conv2d(channels, channels, 1, groups=channels)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return self.norm(self.large(x_BCHW) + self.small(x_BCHW) + x_BCHW)
+
+    def folded(self) -> nn.Module:
+        """Return one depthwise convolution."""
+        kernel, bias = normed_kernel(self.large.conv, self.large.norm)
+        assert self.small.bias is not None
+        whole = with_map(kernel, self.small.weight[:, :, 0, 0])
+        conv = with_kernel(self.large.conv, whole, bias + self.small.bias)
+        return with_kernel(conv, *normed_kernel(conv, self.norm))
+
+
+def with_map(kernel: Tensor, more: Tensor | float = 0.0) -> Tensor:
+    """Return a depthwise kernel that also adds the map itself, and ``more`` times it."""
+    whole, middle = kernel.clone(), kernel.shape[2] // 2
+    whole[:, :, middle, middle] += 1 + more
+    return whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepDepthwiseConv(TokenMixer):
     """Depthwise convolution trained beside a 1x1 one and the map itself, then squeeze-excitation.
 
-    The local mixer of RepViT and LSNet (Wang et al., 2025, figure 4): it carries its own residual,
-    and all but squeeze-and-excitation (to a quarter of the channels) folds into one convolution.
+    The local mixer of RepViT (Wang et al., 2023, figure 3, as in its released code) and, without
+    the norm of the sum, of LSNet (Wang et al., 2025, figure 4): it carries its own residual, and
+    all but squeeze-and-excitation (to a quarter of the channels) folds into one convolution.
     """
 
     name = "rep_depthwise_conv"
@@ -144,20 +173,37 @@ class RepDepthwiseConv(TokenMixer):
         weights="static",
         cost="N k^2",
     )
+    added = ("sum_norm", "squeeze_step")
+    before = (("sum_norm", False), ("squeeze_step", 1))
+    revision = 2
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the kernel in pixels, odd, 1 to 31."""
+    sum_norm: Annotated[bool, YES_NO] = True
+    """Whether a batch norm follows the sum, and the 1x1 convolution has a bias in place of a norm,
+    as in RepViT; else the 1x1 convolution has a norm and the sum has none, as in LSNet."""
     squeeze: Annotated[bool, YES_NO] = False
     """Whether squeeze-and-excitation follows."""
+    squeeze_step: Annotated[int, Choice((1, 8))] = 8
+    """What the channels inside squeeze-and-excitation are a multiple of: 8 in RepViT and LSNet."""
+
+    def inner(self, shape: Shape) -> int:
+        """Return the channels inside squeeze-and-excitation: 16 at 48 channels and steps of 8."""
+        step = self.squeeze_step
+        return scaled(shape.channels, 0.25) if step == 1 else divisible(shape.channels / 4, step, 0)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+        """Clip the kernel to what the map can fill; drop a step that makes no difference."""
+        exact = replace(self, squeeze_step=1)
+        rounds = self.squeeze and self.inner(shape) != exact.inner(shape)
+        kernel_size = reaching_kernel(self.kernel_size, shape)
+        return replace(self if rounds else exact, kernel_size=kernel_size)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        conv = ResidualDepthwise(shape.channels, self.kernel_size)
+        make = NormedDepthwise if self.sum_norm else ResidualDepthwise
+        conv = make(shape.channels, self.kernel_size)
         if not self.squeeze:
             return conv
-        squeeze = SqueezeExcite(shape.channels, scaled(shape.channels, 0.25))
+        squeeze = SqueezeExcite(shape.channels, self.inner(shape))
         return nn.Sequential(OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze))

@@ -76,12 +76,13 @@ class LearnableSpacing(nn.Module):
     def on_four(self, position_2CK: Tensor) -> Tensor:
         """Return the dense kernel (C, S, S) of weights that fall on the four nearest pixels."""
         side = 2 * self.radius + 1
-        first_2CK = position_2CK.detach().floor().clamp(max=self.radius - 1)
+        wide = side + 1  # a weight on the last row has a share of zero beyond it, and its gradient
+        first_2CK = position_2CK.detach().floor()
         rows_CK, columns_CK = position_2CK - first_2CK
         top_CK, left_CK = first_2CK.long() + self.radius
         upper_CK, lower_CK = self.weight_CK * (1 - rows_CK), self.weight_CK * rows_CK
-        corner_CK = top_CK * side + left_CK
-        places = torch.cat((corner_CK, corner_CK + 1, corner_CK + side, corner_CK + side + 1), 1)
+        corner_CK = top_CK * wide + left_CK
+        places = torch.cat((corner_CK, corner_CK + 1, corner_CK + wide, corner_CK + wide + 1), 1)
         values = torch.cat(
             (
                 upper_CK * (1 - columns_CK),
@@ -91,8 +92,9 @@ class LearnableSpacing(nn.Module):
             ),
             dim=1,
         )
-        empty = values.new_zeros(len(values), side * side)
-        return empty.scatter_add(1, places, values).unflatten(1, (side, side))
+        empty = values.new_zeros(len(values), wide * wide)
+        whole_CSS = empty.scatter_add(1, places, values).unflatten(1, (wide, wide))
+        return whole_CSS[:, :side, :side]
 
     def kernel(self) -> Tensor:
         """Return the dense kernel: outputs, inputs of each, S, S."""

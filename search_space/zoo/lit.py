@@ -32,7 +32,7 @@ def lit(width: int, depths: Sequence[int], resolution: int = 224) -> Architectur
     """Return a LIT whose stages have 1, 2, 4 and 8 times ``width`` channels, heads of 32."""
     norm = LayerNorm(eps=1e-5)
     early = ChannelBlock(norm=norm)
-    attention = RelativeAttention(head_dim=32, qkv_bias=True, proj_bias=True)
+    attention = RelativeAttention(head_dim=32)
     late = MetaFormerBlock(mixer=attention, norm=norm)
     blocks: Sequence[Block] = (early, early, late, late)
     return Architecture(

@@ -33,7 +33,9 @@ _NOTES = {
 
 _PERCEPTRON = NormedMlp(ratio=2, last_norm=True, folds=True)
 _DOWN = SeparableDownsampling(activation="none", depthwise_first=True, folds=True)
-_LOCAL = RepVitBlock(mixer=RepDepthwiseConv(squeeze=True), channel_mixer=_PERCEPTRON)
+_LOCAL = RepVitBlock(
+    mixer=RepDepthwiseConv(sum_norm=False, squeeze=True), channel_mixer=_PERCEPTRON
+)
 _ATTENTION = LevitAttention(
     value_expansion=1, value_base="channels", query_kernel=3, activation="relu"
 )

@@ -208,6 +208,15 @@ def test_output_has_the_shape_that_was_promised(cls: type[Component]) -> None:
 
 
 @every_class
+def test_what_is_not_refused_runs_on_one_place(cls: type[Component]) -> None:
+    """And for one image; ``benchmarks/corners.py`` looks at all corners of the knobs."""
+    for component in variants(cls):
+        for shape in (Shape(1, 1, 1), Shape(8, 1, 1)):
+            if refusal(component, shape) is None:
+                assert built(component, shape).eval()(image(shape, 1)).isfinite().all()
+
+
+@every_class
 def test_trains_finitely_in_float32_and_bfloat16(cls: type[Component]) -> None:
     for component, shape in cases(cls):
         module = built(component, shape)

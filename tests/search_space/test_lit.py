@@ -24,7 +24,7 @@ every_stage:
   block:
     channel: {norm: *norm}
     metaformer:
-      mixer: {relative_attention: {head_dim: 32, qkv_bias: true, proj_bias: true}}
+      mixer: {relative_attention: {head_dim: 32}}
       norm: *norm
 stages:
   - {width: 96, depth: 2}
@@ -83,7 +83,7 @@ def test_attention_adds_a_bias_for_each_head_and_offset() -> None:
 
 def test_biases_are_weights_and_cost_no_multiply_adds() -> None:
     cost = count_module(RelativeAttention(head_dim=4).build(SHAPE), SHAPE)
-    assert cost.params == 4 * 64 + 2 * 5 * 7
+    assert cost.params == 4 * 64 + 4 * 8 + 2 * 5 * 7
     assert cost.macs == 12 * 4 * 64 + 2 * 12 * 12 * 8
 
 

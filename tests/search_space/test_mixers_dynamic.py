@@ -1,6 +1,7 @@
 """Mixers whose kernels are made for the image or the place: counts by hand, slow references."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -132,6 +133,23 @@ def test_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> None:
 def test_folded_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> None:
     cost = count_module(fold(built(mixer)), SHAPE)
     assert (cost.params, cost.macs) == (params, macs)
+
+
+def test_squeezed_channels_are_a_multiple_of_eight() -> None:
+    """A quarter of 48 is 12, halfway between 8 and 16: such go up."""
+    squeezed = RepDepthwiseConv(squeeze=True)
+    assert [squeezed.inner(Shape(each, 8, 8)) for each in (8, 40, 48, 64)] == [8, 8, 16, 16]
+    assert replace(squeezed, squeeze_step=1).inner(Shape(48, 8, 8)) == 12
+    assert squeezed.canonical(Shape(64, 8, 8)).squeeze_step == 1  # the same network
+    assert squeezed.canonical(Shape(48, 8, 8)).squeeze_step == 8
+
+
+def test_a_norm_of_one_value_is_refused() -> None:
+    one = LsConv(small_kernel=1)
+    assert (
+        one.refuses(Shape(8, 1, 1)) == "small_kernel must be at least 3 on a map of 1x1, but got 1"
+    )
+    assert one.refuses(Shape(8, 1, 2)) is None and LsConv().refuses(Shape(8, 1, 1)) is None
 
 
 def test_windows_of_a_small_map_by_hand() -> None:

@@ -49,6 +49,19 @@ def dense_by_hand(module: LearnableSpacing) -> Tensor:
     return kernel[:, None, :-1, :-1]
 
 
+@pytest.mark.parametrize("place", [-3.0, 1.0, 3.0, 3.5])
+def test_gradients_of_positions_are_those_to_the_right(place: float) -> None:
+    """A weight on a pixel leaves it, as in the reference code; at both edges too, and beyond."""
+    module = built(kernel_count=1, dilated_size=7)
+    with torch.no_grad():
+        module.position_2CK.fill_(place)
+        module.weight_CK.fill_(2.0)
+    pixel = min(int(place), 3) + 3
+    module.kernel()[0, 0, pixel, pixel].backward()
+    assert module.position_2CK.grad is not None
+    assert module.position_2CK.grad[:, 0, 0].tolist() == [-2.0, -2.0]
+
+
 def test_is_a_dense_depthwise_convolution_with_the_constructed_kernel() -> None:
     module = built(kernel_count=5, dilated_size=7)
     with torch.no_grad():

@@ -57,6 +57,7 @@ PAIRS = {
     "resnet18": "resnet18",
     "resnet50": "resnet50",
     "resnext50_32x4d": "resnext50_32x4d",
+    "repvit_m0_9": "repvit_m0_9",
     "mobilenet_v2": "mobilenetv2_100",
     "mobilenetv2_050": "mobilenetv2_050",
 }

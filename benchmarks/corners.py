@@ -1,0 +1,187 @@
+"""Can everything be built and run that components do not refuse?
+
+Every registered component, with each knob at its ends, all knobs at their ends together, and some
+at random, and each norm inside; on maps from one pixel and one channel up. What is not refused must
+build, give finite scores of the promised shape for a batch of one, and train a step on two images.
+What is refused is counted: some of it would run, but not as its knobs say (groups that do not
+divide the channels, say). Disagreements are listed. The last line is JSON; the exit code is 1 where
+there is one.
+
+    python benchmarks/corners.py [--quick] [--random N] [--seed N] [--only NAME]
+"""
+
+import argparse
+import json
+import platform
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from nas_explorer.search_space.base import Block, Component, Layer, Norm, Residual, field_domains
+from nas_explorer.search_space.base import field_kinds as nested
+from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.domains import Domain, Positive
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.norms import NORMS
+from nas_explorer.search_space.parts import IMAGE, PartList
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.tables import TABLES
+from torch import Tensor, nn
+
+CHANNELS = (1, 2, 3, 4, 8, 12, 32)
+SIDES = ((1, 1), (1, 2), (2, 2), (1, 6), (7, 5))
+SHAPES = [Shape(channels, *side) for channels in CHANNELS for side in SIDES]
+QUICK = [Shape(1, 1, 1), Shape(8, 1, 1), Shape(6, 1, 3)]
+"""Maps of a quick run."""
+
+OUT = 6
+"""Output channels of what resamples, and classes of a head."""
+
+LARGE = 16
+"""No knob is tried at more, lest a module fill the memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement:
+    """Where what is said and what is done differ."""
+
+    component: str
+    """Kind, name and knobs."""
+    shape: str
+    """The map."""
+    failed: str
+    """Why it cannot be built and run."""
+
+
+def ends(domain: Domain, value: Any) -> tuple[Any, ...]:
+    """Return the least and the largest value to try; those of an open domain lie around one."""
+    if isinstance(domain, Positive):
+        return (1, 3, 2 * value) if domain.whole else (1e-6, value / 3, 2 * value)
+    small = [each for each in domain.values if isinstance(each, str | bool) or each <= LARGE]
+    return (small[0], small[-1]) if domain.ordered else tuple(small)
+
+
+def corners(cls: type[Component], count: int, seed: int) -> Iterator[Component]:
+    """Yield the default, each knob at its ends, all at their ends, and ``count`` random ones."""
+    default = cls()
+    choices: dict[str, tuple[Any, ...]] = {
+        name: ends(domain, getattr(default, name)) for name, domain in field_domains(cls).items()
+    }
+    for name, kind in nested(cls).items():
+        if kind is Norm:
+            choices[name] = tuple(norm() for norm in NORMS.values())
+    yield default
+    for name, values in choices.items():
+        for value in values:
+            yield replace(default, **{name: value})
+    yield replace(default, **{name: values[0] for name, values in choices.items()})
+    yield replace(default, **{name: values[-1] for name, values in choices.items()})
+    draw = random.Random(f"{seed} {cls.kind} {cls.name}")
+    for _ in range(count):
+        yield replace(default, **{name: draw.choice(values) for name, values in choices.items()})
+
+
+def wired(component: Component, shape: Shape) -> PartList:
+    """Return the parts that a component makes on a map."""
+    parts = PartList.start(shape)
+    if isinstance(component, Residual):
+        component = MetaFormerBlock(residual=component)
+    if isinstance(component, Block):
+        component.wire(parts, IMAGE)
+    else:
+        parts.add("part", component, IMAGE, width=width_of(component))
+    return parts
+
+
+def width_of(component: Component) -> int | None:
+    """Return the output channels to ask for, where they can be chosen."""
+    return None if isinstance(component, Layer | Block | Residual) else OUT
+
+
+def run(parts: PartList, modules: Sequence[nn.Module], x: Tensor) -> Tensor:
+    """Return the output of the last part."""
+    live = {IMAGE: x}
+    for part, module in zip(parts.parts, modules, strict=True):
+        x = live[part.name] = module(*[live[name] for name in part.inputs])
+    return x
+
+
+def failure(component: Component, shape: Shape) -> str | None:
+    """Return why a component cannot be built and run on a map, or none."""
+    draw = torch.Generator().manual_seed(0)
+    try:
+        parts = wired(component, shape)
+        modules = [part.build() for part in parts.parts]
+        one = run(parts, [module.eval() for module in modules], torch.randn(1, *shape))
+        promised = parts.parts[-1].out_shape if parts.parts else shape
+        if one.numel() != promised.channels * promised.tokens or not one.numel():
+            return f"it gives {tuple(one.shape)}, not {promised}"
+        two = torch.randn(2, *shape, generator=draw, requires_grad=True)
+        y = run(parts, [module.train() for module in modules], two)
+        y.square().mean().backward()
+    except Exception as error:  # whatever a module does that it should have refused
+        first = str(error).partition("\n")[0]
+        return f"{type(error).__name__}: {first[:160]}"
+    grads = [p.grad for module in modules for p in module.parameters() if p.grad is not None]
+    whole = one.isfinite().all() and y.isfinite().all()
+    return None if whole and all(g.isfinite().all() for g in grads) else "it is not finite"
+
+
+def look(
+    cls: type[Component], shapes: Sequence[Shape], count: int, seed: int
+) -> tuple[int, int, list[Disagreement]]:
+    """Return how many corners of a component were run, how many refused, and what failed."""
+    tried = refused = 0
+    found: list[Disagreement] = []
+    for component in dict.fromkeys(corners(cls, count, seed)):
+        for shape in shapes:
+            if component.refuses(shape, width_of(component)):
+                refused += 1
+                continue
+            tried += 1
+            if failed := failure(component, shape):
+                label = f"{component.kind} {component.label()}"
+                found.append(Disagreement(component=label, shape=str(shape), failed=failed))
+    return tried, refused, found
+
+
+def main() -> None:
+    """Look at all, print what disagrees and the JSON line."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--random", type=int, default=8, help="random corners of each component")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="components of this name alone")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    classes = [cls for table in TABLES.values() for cls in table.values()]
+    if options.only:
+        classes = [cls for cls in classes if cls.name == options.only]
+    if not classes:
+        raise SystemExit(str(InputError(f"no component has the name {options.only!r}")))
+    shapes, count = (QUICK, 0) if options.quick else (SHAPES, options.random)
+    started = time.perf_counter()
+    tried, refused, wrong = 0, 0, list[Disagreement]()
+    for cls in classes:
+        ran, not_run, found = look(cls, shapes, count, options.seed)
+        tried, refused, wrong = tried + ran, refused + not_run, wrong + found
+        for one in found:
+            print(f"{one.component} on {one.shape}: {one.failed}", flush=True)
+    about = {
+        "components": len(classes),
+        "run": tried,
+        "refused": refused,
+        "disagreements": len(wrong),
+        "seconds": time.perf_counter() - started,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    print(json.dumps(about))
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

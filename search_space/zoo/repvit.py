@@ -1,0 +1,75 @@
+"""RepViT (Wang et al., RepViT: Revisiting Mobile CNN From ViT Perspective, 2023)."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ..architecture import Architecture, Stage
+from ..base import Block
+from ..blocks import ChannelBlock, RepVitBlock
+from ..channel_mixers.normed import NormedMlp
+from ..downsampling import SeparableDownsampling
+from ..heads import DistilledHead
+from ..mixers.large_small import RepDepthwiseConv
+from ..norms import NoNorm
+from ..shapes import Shape
+from ..stems import ConvStackStem
+from .entry import ZooEntry, rounded
+
+# Name: width of the first stage, depths, what is printed.
+_SIZES = {
+    "repvit_m0_9": (48, (2, 2, 14, 2), "5.1M 0.8G"),
+    "repvit_m1_0": (56, (2, 2, 14, 2), "6.8M 1.1G"),
+    "repvit_m1_1": (64, (2, 2, 12, 2), "8.2M 1.3G"),
+    "repvit_m1_5": (64, (4, 4, 24, 4), "14.0M 2.3G"),
+    "repvit_m2_3": (80, (6, 6, 34, 2), "22.9M 4.5G"),
+}
+
+_NOTES = {"repvit_m0_9": "0.816G", "repvit_m1_1": "1.337G", "repvit_m1_5": "2.274G"}
+
+_PERCEPTRON = NormedMlp(activation="gelu", last_norm=True, folds=True)
+_PLAIN = RepVitBlock(mixer=RepDepthwiseConv(), channel_mixer=_PERCEPTRON)
+_SQUEEZED = RepVitBlock(mixer=RepDepthwiseConv(squeeze=True), channel_mixer=_PERCEPTRON)
+_DOWN = SeparableDownsampling(activation="none", depthwise_first=True, folds=True)
+
+
+def repvit(width: int, depths: Sequence[int], *, resolution: int = 224) -> Architecture:
+    """Return a RepViT: blocks with and without squeeze-and-excitation in turn.
+
+    A block stands before each halving of the map, and a perceptron after it.
+    """
+    stages: list[Stage] = []
+    for index, depth in enumerate(depths):
+        blocks: list[Block] = [(_SQUEEZED, _PLAIN)[number % 2] for number in range(depth)]
+        if index:
+            blocks.insert(0, ChannelBlock(channel_mixer=_PERCEPTRON, norm=NoNorm()))
+        if index < len(depths) - 1:
+            blocks.append(_PLAIN)
+        stages.append(
+            Stage(
+                width=width * 2**index,
+                depth=len(blocks),
+                blocks=tuple(blocks),
+                downsampling=_DOWN if index else None,
+            )
+        )
+    return Architecture(
+        input=Shape(3, resolution, resolution),
+        classes=1000,
+        stem=ConvStackStem(halvings=2, activation="gelu"),
+        stages=tuple(stages),
+        head=DistilledHead(norm=NoNorm(), own_norms=True, merges=True),
+    )
+
+
+def entries() -> Iterator[ZooEntry]:
+    """Yield the published sizes."""
+    for name, (width, depths, printed) in _SIZES.items():
+        yield ZooEntry(
+            name=name,
+            family="RepViT",
+            resolution=224,
+            printed=printed,
+            source="THU-MIG/RepViT, README.md",
+            note=rounded(_NOTES[name]) if name in _NOTES else "",
+            make=partial(repvit, width, depths),
+        )
