@@ -32,7 +32,17 @@ MEGAPIXELS = 250
 """Of a file, at most: more than telephones and most cameras take, and about 2 GB to decode."""
 _LARGE = 50e6
 """Pixels from which on files are decoded one at a time: each takes several bytes a pixel."""
+_UNREAD = {
+    "a TIFF of a kind": rb"II[*+]\0|MM\0[*+]",
+    "HEIC, whatever its ending,": rb"....ftyp(he|mif1|msf1)",
+    "JPEG XL, whatever its ending,": rb"\xff\n|\0\0\0\x0cJXL ",
+}
+"""How files begin that are images, but of a kind that cannot be read."""
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", *SIXTEEN_BITS)
+
+
+class _UnreadKindError(ValueError):
+    """An image of a kind that cannot be read; the message says of which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +143,7 @@ def _reason(error: Exception, megapixels: int) -> str:
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    known = OSError | UnknownLevelsError | Warning
+    known = OSError | UnknownLevelsError | _UnreadKindError | Warning
     named = isinstance(error, known) and str(error)
     return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
 
@@ -160,15 +170,29 @@ def _turn(image: Image.Image) -> AbstractContextManager[Any]:
     return _one_at_a_time if image.width * image.height > _LARGE else nullcontext()
 
 
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        with path.open("rb") as file:
+            start = file.read(12)
+        for kind, signature in _UNREAD.items():
+            if re.match(signature, start, re.DOTALL):
+                raise _UnreadKindError(
+                    f"{kind} that cannot be read; convert it to PNG or JPEG"
+                ) from None
+        raise
+
+
 def _header(path: Path) -> Header:
-    with Image.open(path) as image:
+    with _opened(path) as image:
         return Header(
             side=min(image.size), grey=image.mode in _GREY_MODES, samples=samples_of(image)
         )
 
 
 def _extremes(path: Path) -> tuple[str, Range] | None:
-    with Image.open(path) as image:
+    with _opened(path) as image:
         samples = samples_of(image)
         if samples is None or samples.white is not None:
             return None
@@ -180,7 +204,7 @@ def _extremes(path: Path) -> tuple[str, Range] | None:
 
 def _pixels(path: Path, resolution: int, channels: int, levels: Levels) -> NDArray[np.uint8]:
     """Return ``(C, R, R)``."""
-    with Image.open(path) as opened, _turn(opened):
+    with _opened(path) as opened, _turn(opened):
         # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
         # those that others get of the file.
         opened.load()

@@ -52,7 +52,9 @@ def divide(source: Source, *, name: str, seed: int) -> Parts:
     if validation is not None:
         alone = train.take(absent_from(train.hashes, [validation.hashes]))
         if lost := len(train) - len(alone):
-            left_out = (f"{lost:,} training images: copies of validation images",)
+            left_out = (
+                f"{lost:,} training image{'s'[: lost > 1]}: copied in the validation split",
+            )
         _check_left(alone, name)
         train = alone
     test = None
@@ -90,7 +92,7 @@ def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> Labelled
             f"a test split must hold images of its own, but all of {name!r} are copies of training "
             "or validation images"
         )
-    told = f"{lost:,} test images: copies of training or validation images"
+    told = f"{lost:,} test image{'s'[: lost > 1]}: copied in the training or validation split"
     return replace(alone, left_out=(told,)) if lost else test
 
 

@@ -48,7 +48,7 @@ def samples_of(image: "Image.Image") -> Samples | None:
     white = None
     if tags.get(BITS) == (12,):
         white = 4095
-    elif image.format in ("PPM", "JPEG2000"):
+    elif (image.format, kind) in (("PPM", "integer"), ("JPEG2000", "sixteen_bit")):
         white = 65535  # Pillow has spread the values by what the file states
     return Samples(
         kind=kind,

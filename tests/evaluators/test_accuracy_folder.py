@@ -173,6 +173,22 @@ def broken_files(folder: Path) -> set[str]:
     return {"truncated.jpg", "truncated.png", "empty.png", "text.jpg", "dangling.png"}
 
 
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        (b"\0\0\0\x18ftypheic", "HEIC, whatever its ending, that cannot be read; convert it to"),
+        (b"\xff\n\xfa", "JPEG XL, whatever its ending, that cannot be read; convert it to"),
+        (b"II*\0\x08\0\0\0\0\0\0\0", "a TIFF of a kind that cannot be read; convert it to"),
+        (b"text", "not an image"),
+    ],
+)
+def test_an_image_of_another_kind_is_told_by_its_content(tmp_path, start, reason):
+    fill(tmp_path, count=3)
+    (tmp_path / "cat" / "photo.jpg").write_bytes(start)
+    ((path, told),) = load(tmp_path).unreadable
+    assert path == "cat/photo.jpg" and told.startswith(reason)
+
+
 def test_unreadable_files_are_named_and_left_out(tmp_path):
     fill(tmp_path, count=5)
     names = broken_files(tmp_path / "dog")

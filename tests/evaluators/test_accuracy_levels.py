@@ -102,6 +102,16 @@ def test_numbers_share_one_range(tmp_path, order):
     ]
 
 
+def test_portable_floats_have_no_white_of_their_own(tmp_path):
+    for name, rows in (("a", [0.5, 1.0, 0.0, 0.25]), ("b", [0.0, 0.0, 0.0, 0.5])):
+        (tmp_path / f"{name}.pfm").write_bytes(b"Pf\n2 2\n-1.0\n" + struct.pack("<4f", *rows))
+    # Rows from the bottom to the top.
+    assert greys(tmp_path / "a.pfm", tmp_path / "b.pfm") == [
+        [[0, 64], [128, 255]],
+        [[0, 128], [0, 0]],
+    ]
+
+
 def test_signed_integers_share_one_range(tmp_path):
     write_tiff(tmp_path / "a.tif", [[-1000, 0], [0, 1000]], bits=16, form=2)
     write_tiff(tmp_path / "b.tif", [[0, 0], [0, 500]], bits=16, form=2)
