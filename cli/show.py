@@ -11,6 +11,7 @@ from .shared import (
     Json,
     Storage,
     StudyName,
+    WorkError,
     print_json,
     print_rows,
     shown,
@@ -283,14 +284,16 @@ def measure(
     from ..results.table import format_measurement
 
     found = find_architecture(architecture, study, storage)
-    measurements = list(CostEvaluator().evaluate(found))
+    try:
+        measurements = list(CostEvaluator().evaluate(found))
+    except CandidateError as error:
+        raise WorkError(f"costs could not be counted: {error}") from None
     if latency:
         import torch
 
         from ..evaluators.latency.evaluator import LatencyEvaluator
         from ..evaluators.latency.settings import LatencySettings
         from ..searchers.search import choose_device
-        from .shared import WorkError
 
         where = torch.device(choose_device(device))
         try:

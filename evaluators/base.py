@@ -73,7 +73,7 @@ METRICS: Mapping[str, Metric] = {
             unit="B",
             direction="minimize",
             tier="exact",
-            summary="most bytes of feature maps alive at one time, one image, float32",
+            summary="most bytes of maps alive at one time in a run of one image, float32",
         ),
         Metric(
             name="latency",

@@ -43,16 +43,18 @@ def seeded(seed: int, device: torch.device) -> Generator[None]:
 
 @contextmanager
 def candidate_faults() -> Generator[None]:
-    """Turn a failure of memory or device into the candidate's error.
+    """Turn whatever a candidate raises into its error.
 
     Raises:
-        CandidateError: ``out_of_memory`` or ``device_error``.
+        CandidateError: Of the error's ``fault_kind``; its detail is the first line of the error's
+            text, after the type where the kind is ``error``.
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except CandidateError:
+        raise
+    except Exception as error:
         kind = fault_kind(error)
-        if kind == "error":
-            raise
-        text = str(error)
-        raise CandidateError(kind, text.splitlines()[0] if text else "no memory left") from error
+        line = (str(error).splitlines() or [""])[0]
+        detail = f"{type(error).__name__}: {line}" if kind == "error" else line
+        raise CandidateError(kind, detail or "no memory left") from error

@@ -15,7 +15,7 @@ def map_bytes(shape: Sequence[int]) -> int:
     return FLOAT_BYTES * math.prod(shape)
 
 
-def alive_bytes(parts: Sequence[Part], image: Shape) -> list[int]:
+def alive_bytes(parts: Sequence[Part], image: Shape, *, held: bool = False) -> list[int]:
     """Return the bytes of the maps alive while each part runs, its output left out.
 
     A map lives from the part that makes it to the last that takes it; ``Network`` runs parts so.
@@ -23,8 +23,11 @@ def alive_bytes(parts: Sequence[Part], image: Shape) -> list[int]:
     Args:
         parts: In the order in which they run.
         image: The shape of the map that they start from.
+        held: Whether that map lives on to the end: who calls a network holds its image.
     """
     last = {name: index for index, part in enumerate(parts) for name in part.inputs}
+    if held:
+        last[IMAGE] = len(parts)
     size = {IMAGE: map_bytes(image)} | {part.name: map_bytes(part.out_shape) for part in parts}
     found: list[int] = []
     alive = size[IMAGE]

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from .base import Block, Component
+from .liveness import map_bytes
 from .mixers.trivial import IdentityMixer
 from .parts import IMAGE, Part
 from .shapes import Shape
@@ -49,6 +50,7 @@ class _Builder:
         self._graph = graph
         self._metrics = tuple(metrics)
         self._peak = PEAK_MEMORY in self._metrics
+        self._image = map_bytes(graph.image)  # alive all the time
         self._part_costs = costs
         self._known: dict[Any, tuple[list[float], float]] = {}
         self._tables: list[list[list[float]]] = []
@@ -126,7 +128,8 @@ class _Builder:
             elif kind == "mixer":
                 costs = [self._mixer(row.component, lane) for row in rows]
             else:
-                costs = [self._single(self._graph.parts(once, row)) for row in rows]
+                beside = self._image if kind == "head" or once[2] else 0  # the stem takes it
+                costs = [self._single(self._graph.parts(once, row), beside) for row in rows]
             self._table_of[key] = len(self._tables)
             self._tables.append(costs)
         return self._table_of[key]
@@ -171,10 +174,15 @@ class _Builder:
     def _with_peak(self, sums: list[float], peak: float) -> list[float]:
         return [peak if n == PEAK_MEMORY else s for n, s in zip(self._metrics, sums, strict=True)]
 
-    def _single(self, parts: Sequence[Part]) -> list[float]:
-        """Return the costs of what is alone with its input: stem, downsampling or head."""
+    def _single(self, parts: Sequence[Part], beside: int) -> list[float]:
+        """Return the costs of what is alone with its input: stem, downsampling or head.
+
+        Bytes of ``beside`` are alive too.
+        """
         uses = [Use.alone(part.component, part.in_shapes, part.width) for part in parts]
-        return self._summed([(use.component, use) for use in uses])
+        return self._summed(
+            [(use.component, replace(use, alive=use.alive + beside)) for use in uses]
+        )
 
     def _mixer(self, component: Component | None, lane: Lane) -> list[float]:
         """Return the costs of the varied mixer of one block."""
@@ -214,7 +222,8 @@ class _Builder:
         """Return what a block uses; what it depends on is said at ``Block.wire``."""
         key = (shape, *wiring_key(block))
         if key not in self._wirings:
-            self._wirings[key] = wiring_of(block, shape)
+            uses = wiring_of(block, shape)
+            self._wirings[key] = [replace(use, alive=use.alive + self._image) for use in uses]
         return self._wirings[key]
 
 

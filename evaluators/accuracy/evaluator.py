@@ -56,7 +56,7 @@ class AccuracyEvaluator(Evaluator):
         """Return the validation accuracy with its 95 % Wilson interval.
 
         Raises:
-            CandidateError: ``non_finite``, ``out_of_memory`` or ``time_limit``.
+            CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
             InputError: If the architecture is one for other images or classes.
         """
         self._check(architecture)

@@ -228,7 +228,7 @@ def train(
         on_epoch: Told of every epoch.
 
     Raises:
-        CandidateError: ``non_finite``, ``out_of_memory`` or ``time_limit``.
+        CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
     """
     with candidate_faults(), seeded(seed, device):
         return _Run(model, data, recipe, seed, device, time_limit).result(on_epoch)

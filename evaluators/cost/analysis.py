@@ -12,7 +12,7 @@ from ...search_space.shapes import Shape
 from .handles import UncountableOperation
 from .memory import working_memory
 from .reading import Count
-from .trace import Graph, Tracer, counts, operations, saved_tensors, trace
+from .trace import Tracer, counts, operations, saved_tensors, trace
 from .value import COUNTED, MAC_KINDS, Cost, Row
 
 _TRACER = Tracer()
@@ -21,14 +21,28 @@ _SMALL = 2**16
 """Bytes of the largest maps that are quick to compute with."""
 
 
-def _row(module: nn.Module, graph: Graph, training: tuple[int, int] | None = None) -> Row:
-    """Return the row; ``training`` are parameters and MACs of the trained form if it folds."""
-    found = operations(graph)
-    counted = counts(found)
+def _row(module: nn.Module, inputs: Sequence[Tensor]) -> Row:
+    """Return the row of a module as it is: what is trained is what is run."""
+    counted = _counts(module, inputs)
     amounts = [counted[name] for name in COUNTED]
     params, saved = weights(module)
-    training = training or (params, _macs(counted))
-    return (params, saved, *amounts, *training, working_memory(found, graph))
+    return (params, saved, *amounts, params, _macs(counted), working_memory(module, inputs))
+
+
+def _folded_row(module: nn.Module, inputs: Sequence[Tensor]) -> Row:
+    """Return the row of a module's folded form, with parameters and MACs of the trained form."""
+    if not foldable(module):
+        return _row(module, inputs)
+    with inputs[0].device:  # where what is folded is made
+        folded = fold(module)
+    *row, _, _, memory = _row(folded, inputs)
+    macs = _macs(_counts(module, inputs))
+    return (*row, weights(module)[0], macs, memory)
+
+
+def _counts(module: nn.Module, inputs: Sequence[Tensor]) -> Count:
+    graph = trace(module, inputs)  # held: its values live no longer than it does
+    return counts(operations(graph))
 
 
 def _macs(counted: Count) -> int:
@@ -60,17 +74,9 @@ def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int
         inputs = [torch.empty(1, *shape) for shape in in_shapes]
         return component.module(in_shapes[0], width), inputs
 
-    def build_folded() -> tuple[nn.Module, list[Tensor]]:
-        module, inputs = build()
-        return fold(module), inputs
-
     small = all(map_bytes(shape) <= _SMALL for shape in in_shapes)
     try:
-        module, graph = _TRACER.trace(build, small=small)
-        if not foldable(module):
-            return _row(module, graph)
-        training = weights(module)[0], _macs(counts(operations(graph)))
-        return _row(*_TRACER.trace(build_folded, small=small), training)
+        return _TRACER.see(build, _folded_row, small=small)
     except UncountableOperation as error:
         place = f"{component.kind} {component.label()} on {in_shapes[0]}"
         raise UncountableOperation(error.operation, place) from None
@@ -92,7 +98,7 @@ def count_module(module: nn.Module, *in_shapes: Sequence[int]) -> Cost:
     inputs = [like.new_zeros((1, *shape)) for shape in in_shapes]
     training = [each for each in module.modules() if each.training]
     try:
-        row = _row(module, trace(module.eval(), inputs))
+        row = _row(module.eval(), inputs)
     except UncountableOperation as error:
         raise UncountableOperation(error.operation, type(module).__name__) from None
     finally:

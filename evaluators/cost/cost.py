@@ -1,7 +1,7 @@
 """Exact costs of parts and of whole architectures.
 
-The cost of a network is the sum over its parts (the peak memory: the maximum over the running
-parts). Each distinct part is analysed once, and remembered in memory and on disk.
+The cost of a network is the sum over its parts (the peak memory: the image, and the maximum over
+the running parts). Each distinct part is analysed once, and remembered in memory and on disk.
 """
 
 from collections.abc import Mapping, Sequence
@@ -90,7 +90,8 @@ def architecture_cost(architecture: Architecture) -> Cost:
     numbers, times, alive = np.array(found, dtype=np.int64).reshape(-1, 3).T
     rows = _table.rows[numbers]
     sums = times @ rows[:, :-1]
-    return Cost.from_row(sums.tolist(), peak_memory=int((rows[:, -1] + alive).max()))
+    peak = map_bytes(architecture.input) + int((rows[:, -1] + alive).max())
+    return Cost.from_row(sums.tolist(), peak_memory=peak)
 
 
 def costs_of(architectures: Sequence[Architecture]) -> Mapping[str, Integers]:
@@ -119,7 +120,8 @@ def _chunk_costs(architectures: Sequence[Architecture]) -> Integers:
     params, param_bytes, activations = rows[:, :3].T
     macs = rows[:, _MAC_COLUMNS].sum(axis=1)
     additive = np.stack([params, macs, activations, param_bytes], axis=1) * times[:, None]
-    peaks = np.maximum.reduceat(rows[:, -1] + alive, starts)
+    images = np.array([map_bytes(each.input) for each in architectures])
+    peaks = images + np.maximum.reduceat(rows[:, -1] + alive, starts)
     return np.concatenate([np.add.reduceat(additive, starts), peaks[:, None]], axis=1)
 
 

@@ -1,9 +1,9 @@
 """The exact metrics as an evaluator."""
 
 from ...search_space.architecture import Architecture
-from ..base import CandidateError, Evaluator, Measurement
+from ..base import Evaluator, Measurement
+from ..running import candidate_faults
 from .cost import EXACT_METRICS, architecture_cost
-from .handles import UncountableOperation
 
 
 class CostEvaluator(Evaluator):
@@ -15,12 +15,10 @@ class CostEvaluator(Evaluator):
         """Return one measurement for each of ``metrics``, whole numbers.
 
         Raises:
-            CandidateError: If an operation of the network has no formula.
+            CandidateError: If the network cannot be run, or an operation of it has no formula.
         """
-        try:
+        with candidate_faults():
             cost = architecture_cost(architecture)
-        except UncountableOperation as error:
-            raise CandidateError("error", str(error)) from error
         training = {"params": cost.training_params, "macs": cost.training_macs}
         return tuple(
             _measurement(name, getattr(cost, name), training.get(name)) for name in self.metrics

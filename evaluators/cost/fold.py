@@ -136,7 +136,8 @@ class Fold:
         """Add the parts of an architecture to ``found``: together they are those of ``parts()``.
 
         What is added are entries (``table.Entry``) one after the other, three numbers each: so
-        many tuples alive would keep Python's garbage collector busy.
+        many tuples alive would keep Python's garbage collector busy. The bytes that are alive are
+        those beside the image, which is held throughout.
 
         Raises:
             UncountableOperation: If one cannot be analysed.
@@ -150,9 +151,9 @@ class Fold:
             if not stage.depth:
                 continue
             before = architecture.stem if first else stage.downsampling
-            first = False
             assert before is not None
-            shape = self._single(before, shape, stage.width, found)
+            shape = self._single(before, shape, stage.width, found, image=first)
+            first = False
             on_map = self._maps.get(shape)
             if on_map is None:
                 on_map = self._maps[shape] = _OnMap(shape, self._table)
@@ -163,18 +164,37 @@ class Fold:
     def _add_parts(self, architecture: Architecture, found: list[int]) -> None:
         """Add the parts one by one: for the few architectures that are no chain of stages."""
         parts = architecture.parts()
-        for part, alive in zip(parts, alive_bytes(parts, architecture.input), strict=True):
-            found += (self._table.number(*part.key), 1, alive)
+        image = map_bytes(architecture.input)
+        living = alive_bytes(parts, architecture.input, held=True)
+        for part, alive in zip(parts, living, strict=True):
+            found += (self._table.number(*part.key), 1, alive - image)
 
-    def _single(self, component: Component, shape: Shape, width: int, found: list[int]) -> Shape:
-        """Add a stem, a downsampling or a head to ``found``; return the output's shape."""
+    def _single(
+        self,
+        component: Component,
+        shape: Shape,
+        width: int,
+        found: list[int],
+        *,
+        image: bool = False,
+    ) -> Shape:
+        """Add a stem, a downsampling or a head to ``found``; return the output's shape.
+
+        Args:
+            component: What it is.
+            shape: Of its input.
+            width: Output channels or classes.
+            found: Where its entry goes.
+            image: Whether its input is the image.
+        """
         key = (id(component), shape, width)
         known = self._singles.get(key)
         if known is None:
             canonical = canonical_component(component, shape)
             entry: tuple[int, ...] = ()
             if not canonical.absent:
-                entry = (self._table.number(canonical, (shape,), width), 1, map_bytes(shape))
+                alive = 0 if image else map_bytes(shape)
+                entry = (self._table.number(canonical, (shape,), width), 1, alive)
             if len(self._singles) >= _MOST_KNOWN:
                 self._singles.clear()
             known = (component, component.out_shape(shape, width), entry)

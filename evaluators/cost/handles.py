@@ -308,12 +308,6 @@ FREE = (
 """Operations that cost nothing."""
 
 
-def is_view(kind: str) -> bool:
-    """Whether an operation's outputs have the memory of its inputs."""
-    own = kind.startswith("prim::PythonOp")
-    return kind.removeprefix("aten::") in VIEWS or (kind.startswith("prim::") and not own)
-
-
 def counted(kind: str, inputs: list[Value], outputs: list[Value]) -> Count:
     """Return what one operation costs, of a kind in ``HANDLES``.
 

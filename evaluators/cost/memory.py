@@ -1,65 +1,111 @@
-"""How much memory the maps of one forward pass take."""
+"""How much memory the maps of one forward pass take: that of the tensors alive while it runs."""
 
-import itertools
 from collections.abc import Sequence
+from typing import Any
 
-from ...search_space.liveness import FLOAT_BYTES
-from .handles import is_view
-from .reading import Value, elements, is_tensor, sizes
-from .trace import Graph, Operation
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-Owners = frozenset[int]
-"""The tensors whose memory a value has, by number."""
-
-_NOBODY: Owners = frozenset()
+_FLASH = 1
+"""Torch's number of the attention that keeps no scores (``torch.nn.attention.SDPBackend``)."""
 
 
-def tensor_bytes(value: Value) -> int:
-    """Return the bytes of a tensor in a trace: 4 a number (8 if complex), 8 an integer, 1 a bool.
+def working_memory(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Return the most bytes alive at one time while a module runs, beside its inputs and weights.
 
-    Integers without sizes are what torch makes of Python's, and take nothing.
+    The inputs are held throughout. Of the two layouts that maps have (contiguous, channels last),
+    the one that takes more counts.
+
+    Args:
+        module: In eval mode.
+        inputs: Where its weights are; on the meta device nothing is computed.
     """
-    kind = value.type().scalarType()
-    if kind in ("Bool", "Byte", "Char"):
-        return elements(value)
-    if kind in ("Long", "Int", "Short"):
-        return 8 * elements(value) if sizes(value) else 0
-    return (2 if kind.startswith("Complex") else 1) * FLOAT_BYTES * elements(value)
+    layouts = [list(inputs)]
+    last = [_channels_last(each) for each in inputs]
+    if any(one.stride() != other.stride() for one, other in zip(inputs, last, strict=True)):
+        layouts.append(last)
+    return max(_peak(module, each) for each in layouts)
 
 
-def working_memory(found: Sequence[Operation], graph: Graph) -> int:
-    """Return the most bytes alive at one time, beside the module's inputs and weights.
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
-    A tensor lives from the operation that makes it to the last that uses it or a view of it; what
-    works in place, or can be a view, has no memory of its own.
+
+def _peak(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    with torch.no_grad(), _AttentionOfCpu(), LiveBytes(inputs[0].device) as live:
+        module(*inputs)
+    return live.peak
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows every storage that an operation makes on a device until nobody holds it.
+
+    What operations take and none of them has made does not count: weights, and inputs.
     """
-    made: list[tuple[int, int]] = []  # of each tensor: when it is made, its bytes
-    last: list[int] = []  # of each tensor: when it is used last
-    owners: dict[int, Owners] = {}
-    for time, (kind, inputs, outputs) in enumerate(found):
-        held = [owners.get(each.unique(), _NOBODY) for each in inputs]
-        for owner in _NOBODY.union(*held):
-            last[owner] = time
-        in_place = kind.endswith("_") and not kind.endswith("__")
-        unpacks_new = kind == "prim::ListUnpack" and inputs[0].unique() not in owners
-        shares = in_place or (is_view(kind) and not unpacks_new)
-        shared = _NOBODY.union(*(held[:1] if in_place else held))
-        for out in outputs:
-            if shares:
-                owners[out.unique()] = shared
-            elif is_tensor(out):
-                owners[out.unique()] = frozenset({len(made)})
-                made.append((time, tensor_bytes(out)))
-                last.append(time)
-    for out in graph.outputs():
-        for owner in owners.get(out.unique(), _NOBODY):
-            last[owner] = len(found)
-    return _peak(made, last, len(found))
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self._device = device
+        self.peak = 0
+        """The most bytes alive at one time."""
+        self._made: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._given: dict[int, StorageWeakRef] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation; its inputs are held by now, and its outputs made."""
+        for storage in _storages((args, kwargs)):
+            if storage._cdata not in self._made:
+                self._given[storage._cdata] = StorageWeakRef(storage)
+        found = func(*args, **(kwargs or {}))
+        alive = {key: made for key, made in self._made.items() if not made[0].expired()}
+        for storage in _storages(found):
+            if storage._cdata not in self._given and storage.device == self._device:
+                alive[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        self._made = alive
+        self.peak = max(self.peak, sum(size for _, size in alive.values()))
+        return found
 
 
-def _peak(made: Sequence[tuple[int, int]], last: Sequence[int], steps: int) -> int:
-    change = [0] * (steps + 2)
-    for (time, size), end in zip(made, last, strict=True):
-        change[time] += size
-        change[end + 1] -= size
-    return max(itertools.accumulate(change))
+def _storages(values: Any) -> list[Any]:
+    return [each.untyped_storage() for each in tree_leaves(values) if isinstance(each, Tensor)]
+
+
+class _AttentionOfCpu(TorchFunctionMode):
+    """Has attention on the meta device take what it takes on the CPU.
+
+    There, torch would write it out with all of its scores.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention and args[0].is_meta:
+            return _attention(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    # Memory that nobody writes to: torch looks at sizes, strides and types alone.
+    like = [
+        each if each is None else torch.empty_strided(each.shape, each.stride(), dtype=each.dtype)
+        for each in (query, key, value, attn_mask)
+    ]
+    settings: dict[str, Any] = {"scale": scale, "enable_gqa": enable_gqa}
+    chosen = torch._fused_sdp_choice(*like, dropout_p, is_causal, **settings)  # pyright: ignore
+    three = query, key, value
+    if chosen != _FLASH:
+        return F.scaled_dot_product_attention(*three, attn_mask, dropout_p, is_causal, **settings)
+    flash: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return flash(*three, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]

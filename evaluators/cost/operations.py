@@ -106,9 +106,9 @@ VIEWS = _names(
     view_as_real
     """
 )
-"""Without memory of their own: what can be a view of the input counts as one. They are free:
-numbers stay what they are, but for their type, and the sign of ``conj`` is part of the product that
-it is used in. ``handles.py`` refuses dropout that is active."""
+"""Views, and what can be one. They are free: numbers stay what they are, but for their type, and
+the sign of ``conj`` is part of the product that it is used in. ``handles.py`` refuses dropout that
+is active."""
 
 MOVES = _names(
     """

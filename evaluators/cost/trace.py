@@ -6,7 +6,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ Operation = tuple[str, list[Value], list[Value]]
 
 Build = Callable[[], tuple[nn.Module, Sequence[Tensor]]]
 """Makes the module and its inputs, on the device that is current."""
+
+Found = TypeVar("Found")
 
 _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
 
@@ -110,7 +112,7 @@ def _plain_arguments(
 
 
 class Tracer:
-    """Traces modules, on the device where that is quicker.
+    """Runs modules to see what they do, on the device where that is quicker.
 
     On torch's meta device nothing is computed, but its first use imports much (seconds), and every
     operation goes through Python. So small maps are always computed; large ones until that has
@@ -121,34 +123,41 @@ class Tracer:
         """Prepare; ``patience`` is the processor time in seconds to be spent on real numbers."""
         self._patience = patience
 
-    def trace(self, build: Build, *, small: bool = False) -> tuple[nn.Module, Graph]:
-        """Return what ``build`` makes, in eval mode, and the trace of its forward pass.
+    def see(
+        self,
+        build: Build,
+        examine: Callable[[nn.Module, Sequence[Tensor]], Found],
+        *,
+        small: bool = False,
+    ) -> Found:
+        """Return what ``examine`` finds of what ``build`` makes, in eval mode.
 
         The random numbers of the process are left as they were.
 
         Args:
             build: Makes the module and its inputs.
+            examine: Runs the module.
             small: Whether real numbers are quick.
         """
+
+        def on(device: str) -> Found:
+            with torch.device(device):
+                module, inputs = build()
+            return examine(module.eval(), inputs)
+
         state = torch.get_rng_state()
         try:
             if small:
-                return self._on("cpu", build)
+                return on("cpu")
             if self._patience <= 0 or "torch._dynamo" in sys.modules:
                 with contextlib.suppress(Exception):  # what is wrong comes again below
-                    return self._on("meta", build)
+                    return on("meta")
             started = time.process_time()
-            found = self._on("cpu", build)
+            found = on("cpu")
             self._patience -= time.process_time() - started
             return found
         finally:
             torch.set_rng_state(state)
-
-    def _on(self, device: str, build: Build) -> tuple[nn.Module, Graph]:
-        with torch.device(device):
-            module, inputs = build()
-        with _PlainConvolutions() if device == "meta" else contextlib.nullcontext():
-            return module, trace(module.eval(), inputs)
 
 
 def saved_tensors(module: nn.Module) -> list[Tensor]:
@@ -165,7 +174,14 @@ def trace(module: nn.Module, inputs: Sequence[Tensor]) -> Graph:
         outputs = [each for each in found if isinstance(each, Tensor)]
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    with torch.no_grad(), _operation_by_operation(), WholeConvolutions(), warnings.catch_warnings():
+    unreal = any(each.is_meta for each in inputs)
+    with (
+        torch.no_grad(),
+        _operation_by_operation(),
+        _PlainConvolutions() if unreal else contextlib.nullcontext(),
+        WholeConvolutions(),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore", TracerWarning)
         # What torch.jit.trace does, without making a module of the trace (private, as fvcore's).
         graph, _ = torch._C._create_graph_by_tracing(  # pyright: ignore

@@ -52,7 +52,7 @@ class Cost:
     other_by_kind: Mapping[str, int]
     """Other operations by kind, a key for each of ``OTHER_KINDS``."""
     peak_memory: int
-    """The most bytes of maps that are alive at one time, numbers as float32; without weights."""
+    """The most bytes of maps that are alive at one time in a run, in float32; without weights."""
     training_params: int
     """Trainable parameters of the form that is trained; ``params`` where nothing folds."""
     training_macs: int

@@ -57,7 +57,7 @@ class LatencyEvaluator(Evaluator):
         """Return the latency.
 
         Raises:
-            CandidateError: ``out_of_memory``.
+            CandidateError: ``out_of_memory``, or ``error`` for all else that goes wrong.
         """
         with torch.inference_mode(), candidate_faults():
             runs = self._passes_of(architecture)

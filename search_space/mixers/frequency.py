@@ -38,7 +38,7 @@ class FourierSum(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         y_BCHW = torch.fft.fftn(at_least_float32(x_BCHW), dim=self.axes, norm=self.scale).real
-        return y_BCHW.to(x_BCHW.dtype)
+        return y_BCHW.to(x_BCHW.dtype).contiguous()  # as a view it would hold the imaginary part
 
 
 @dataclass(frozen=True, kw_only=True)

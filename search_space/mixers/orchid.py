@@ -45,19 +45,25 @@ class ConditionedKernel(nn.Module):
         """Return the spectrum of one kernel a channel, complex (B, C, H, V)."""
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
         count = size[0] * size[1]  # spectra are divided by it, lest kernels grow with the map
-        given_BCHV = spectrum(self.places(x_BCHW), size, "fft") / count
+        given_BCHV = spectrum(_applied(self.places, x_BCHW), size, "fft") / count
         re, im = given_BCHV.real, given_BCHV.imag
         if self.query is None:
             parts = [re.square() + im.square()]
         else:
-            query_BCHV = spectrum(self.query(x_BCHW), size, "fft") / count
+            query_BCHV = spectrum(_applied(self.query, x_BCHW), size, "fft") / count
             other_re, other_im = query_BCHV.real, query_BCHV.imag
             parts = [re * other_re + im * other_im, re * other_im - im * other_re]
         if self.frequencies is None:
             return torch.complex(parts[0], parts[-1] if len(parts) == 2 else torch.zeros_like(re))
         # Real and imaginary part of a channel side by side: they are one group.
-        mixed = self.frequencies(torch.stack(parts, dim=2).flatten(1, 2)).unflatten(1, (-1, 2))
+        given = torch.stack(parts, dim=2).flatten(1, 2)
+        mixed = at_least_float32(_applied(self.frequencies, given)).unflatten(1, (-1, 2))
         return torch.complex(mixed[:, :, 0], mixed[:, :, 1])
+
+
+def _applied(module: nn.Module, x: Tensor) -> Tensor:
+    """Return what a module makes of a map, in the precision of its weights if it has any."""
+    return module(x.to(next(module.parameters(), x).dtype))
 
 
 class DynamicConvolution(nn.Module):

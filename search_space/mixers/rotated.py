@@ -24,8 +24,8 @@ from .dynamic_kernels import convolve_each
 def rotations(theta_BE: Tensor, kernel_size: int) -> Tensor:
     """Return the matrices that turn a kernel counterclockwise by angles in radians: (B, E, p, q).
 
-    Each element is interpolated bilinearly between four; beyond the edge the nearest counts (Pu
-    et al., 2023, figure 4; for 3 x 3 their matrix).
+    They are float32 at least. Each element is interpolated bilinearly between four; beyond the edge
+    the nearest counts (Pu et al., 2023, figure 4; for 3 x 3 their matrix).
     """
     cos, sin = theta_BE.cos()[..., None], theta_BE.sin()[..., None]
     edge = (kernel_size - 1) / 2
@@ -68,6 +68,7 @@ class RotatedKernels(nn.Module):
         """Map (B, C, H, W) to itself."""
         share_BE, theta_BE = self.routed(x_BCHW)
         turned_BEpq = rotations(theta_BE, self.kernel_size) * share_BE[..., None, None]
+        turned_BEpq = turned_BEpq.to(self.weight.dtype)  # rotations are float32 at least
         weight_EOIq = self.weight.flatten(2).unflatten(0, (self.kernels, -1))
         kernels_BOIp = torch.einsum("bepq,eoiq->boip", turned_BEpq, weight_EOIq)
         return convolve_each(x_BCHW, kernels_BOIp.unflatten(3, self.weight.shape[2:]))

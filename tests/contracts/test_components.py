@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from nas_explorer.evaluators.latency.settings import DTYPES
 from nas_explorer.search_space.architecture import canonical_component
 from nas_explorer.search_space.base import (
     Block,
@@ -226,6 +227,29 @@ def test_trains_finitely_in_float32_and_bfloat16(cls: type[Component]) -> None:
     constant = torch.ones(2, *SHAPES[0])
     if refusal(cls(), SHAPES[0]) is None:
         assert_finite_training(built(cls(), SHAPES[0]), constant, autocast=False)
+
+
+@every_class
+def test_runs_in_every_precision_that_latency_is_timed_in(cls: type[Component]) -> None:
+    for component, shape in cases(cls):
+        if shape != SHAPES[1]:
+            continue
+        for dtype in (getattr(torch, name) for name in DTYPES):
+            module = fold(built(component, shape)).to(dtype)
+            with torch.inference_mode():
+                y = module(image(shape).to(dtype))
+            assert y.dtype == dtype and y.isfinite().all()
+
+
+@every_class
+def test_an_output_holds_no_more_memory_than_it_needs(cls: type[Component]) -> None:
+    """Costs count a map that lives on by its shape."""
+    for component, shape in cases(cls):
+        x = image(shape)
+        with torch.no_grad():
+            y = fold(built(component, shape))(x)
+        own = y.untyped_storage()
+        assert own.data_ptr() == x.untyped_storage().data_ptr() or own.nbytes() == y.nbytes
 
 
 @every_class

@@ -180,9 +180,11 @@ class TestFaults:
         with pytest.raises(CandidateError, match="out_of_memory"), candidate_faults():
             raise error
 
-    def test_other_errors_pass(self):
-        with pytest.raises(RuntimeError, match="shapes"), candidate_faults():
-            raise RuntimeError("shapes do not fit")
+    def test_other_errors_are_the_candidates_too(self):
+        with pytest.raises(CandidateError) as caught, candidate_faults():
+            raise RuntimeError("shapes do not fit\nsome trace")
+        assert caught.value.kind == "error"
+        assert str(caught.value) == "error: RuntimeError: shapes do not fit"
 
     def test_a_time_limit_ends_the_training(self):
         with pytest.raises(CandidateError) as caught:

@@ -7,9 +7,12 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.evaluators.cost.memory import working_memory
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import MetaFormerBlock
 from nas_explorer.search_space.channel_mixers.mlp import Mlp, NoChannelMixer
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.convolution import LargeKernelConv
 from nas_explorer.search_space.norms import LayerNorm, NoNorm
@@ -18,6 +21,8 @@ from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..live_memory import live_peak
 
 
 class Apply(nn.Module):
@@ -50,8 +55,14 @@ def several(x: Tensor) -> Tensor:
         (lambda x: x.repeat(4, 1) @ torch.ones(8, 1), 6.5),  # what is made here, and 4 numbers
         (lambda x: x.max(dim=1), 1 + 4 / 32 + 8 / 32),  # a number and an index
         (lambda x: F.relu(x) > 0, 1 + 1 + 8 / 32),
-        (lambda x: x.cfloat(), 1),  # a change of type can be a view
+        (lambda x: x.float(), 1),  # it is of that type
+        (lambda x: x.cfloat(), 3),
         (lambda x: torch.complex(x, x), 3),
+        (lambda x: x.view(2, 4).t().reshape(8), 2),  # a copy: no view has its elements in a row
+        (lambda x: x.view(2, 4).t().contiguous().exp(), 3),
+        (lambda x: torch.einsum("bi,j->bij", x, torch.ones(8)) + 1, 1 + 8 + 8),
+        (lambda x: F.unfold(x.view(1, 1, 2, 4), 3, padding=1) * 1, 1 + 9 + 9),
+        (lambda x: F.max_pool1d(x[None], 2), 1 + 0.5 + 1),  # and places: 8 bytes each
     ],
 )
 def test_a_module(function: Callable[..., Any], maps: float) -> None:
@@ -71,11 +82,14 @@ def small(block: MetaFormerBlock) -> Architecture:
 MAP = 16 * 4 * 4 * 4
 """Bytes of a map of the small network."""
 
+IMAGE = 3 * 8 * 8 * 4
+"""Bytes of its image, which who calls a network holds all the time."""
+
 
 def test_the_channel_mixer_has_the_most_alive() -> None:
     block = MetaFormerBlock(mixer=LargeKernelConv(kernel_size=3), channel_mixer=Mlp(ratio=4.0))
     # The stream, the normed map, and the hidden map twice: before and after its activation.
-    assert architecture_cost(small(block)).peak_memory == (1 + 1 + 4 + 4) * MAP
+    assert architecture_cost(small(block)).peak_memory == IMAGE + (1 + 1 + 4 + 4) * MAP
 
 
 def test_the_stream_is_alive_beside_its_branch() -> None:
@@ -86,15 +100,15 @@ def test_the_stream_is_alive_beside_its_branch() -> None:
         residual=LayerScaleResidual(),
     )
     # Norm: stream and output. Mixer, scale: the stream, input and output. Sum: stream, branch, sum.
-    assert architecture_cost(small(block)).peak_memory == 3 * MAP
+    assert architecture_cost(small(block)).peak_memory == IMAGE + 3 * MAP
     # Without a norm the mixer's input is the stream itself; the scale still needs three.
     bare = MetaFormerBlock(
         mixer=LargeKernelConv(kernel_size=3), channel_mixer=NoChannelMixer(), norm=NoNorm()
     )
-    assert architecture_cost(small(bare)).peak_memory == 3 * MAP
+    assert architecture_cost(small(bare)).peak_memory == IMAGE + 3 * MAP
 
 
-def test_a_large_image_has_the_peak_in_the_stem() -> None:
+def test_a_large_image_is_held_to_the_end() -> None:
     architecture = Architecture(
         input=Shape(3, 64, 64),
         classes=2,
@@ -102,4 +116,41 @@ def test_a_large_image_has_the_peak_in_the_stem() -> None:
         stages=(Stage(width=4, depth=1, blocks=(MetaFormerBlock(),)),),
         head=PooledHead(norm=NoNorm()),
     )
-    assert architecture_cost(architecture).peak_memory == 4 * (3 * 64 * 64 + 4 * 4 * 4)
+    # The image, and what the channel mixer has alive, as above.
+    assert architecture_cost(architecture).peak_memory == 4 * (3 * 64 * 64 + 10 * 4 * 4 * 4)
+
+
+def test_the_layout_that_takes_more_counts() -> None:
+    """A map that is contiguous is not copied, but one with its channels last is."""
+    taken = count_module(Apply(lambda x: x.contiguous() * 1), (4, 4, 4)).peak_memory
+    assert taken == 3 * 256
+    taken = count_module(Apply(lambda x: x.permute(0, 2, 3, 1) * 1), (4, 4, 4)).peak_memory
+    assert taken == 2 * 256
+
+
+def test_attention_keeps_no_scores_where_nothing_is_computed() -> None:
+    def attend(x: Tensor, mask: Tensor | None) -> Tensor:
+        return F.scaled_dot_product_attention(x, x, x, mask)
+
+    for mask, most in ((None, 16 * 8 + 16), (torch.zeros(1, 1, 16, 16), 16 * 8 + 16)):
+        x = torch.empty(1, 1, 16, 8)
+        found = [
+            working_memory(Apply(lambda x, m=m: attend(x, m)), [y])
+            for m, y in ((mask, x), (None if mask is None else mask.to("meta"), x.to("meta")))
+        ]
+        assert found == [4 * most, 4 * most]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobile", "universal", "micro"])
+def test_a_network_needs_what_is_claimed(name: str) -> None:
+    """The tensors alive while it runs, for networks drawn from a space; on small images."""
+    space = load_space(name)
+    space = space.bind(channels=3, resolution=max(32, space.resolutions.low), classes=10)
+    for seed in range(4):
+        architecture = space.walk(RandomChooser(seed)).architecture
+        network = architecture.build().eval().folded()
+        held = [*network.parameters(), *network.buffers()]
+        needed = live_peak(network, torch.zeros(1, *architecture.input), held=held)
+        claimed = architecture_cost(architecture).peak_memory
+        assert needed <= claimed <= 1.05 * needed, architecture.summary()

@@ -294,6 +294,16 @@ class DistanceMixer(LargeKernelConv):
         return Distances()
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BrokenMixer(LargeKernelConv):
+    """A mixer that cannot be built."""
+
+    name = "broken"
+
+    def build(self, shape: Shape) -> nn.Module:
+        raise ZeroDivisionError("by what")
+
+
 def test_an_uncountable_operation_names_component_and_part() -> None:
     architecture = network(MetaFormerBlock(), MetaFormerBlock(mixer=DistanceMixer(kernel_size=3)))
     message = (
@@ -302,5 +312,11 @@ def test_an_uncountable_operation_names_component_and_part() -> None:
     )
     with pytest.raises(UncountableOperation, match=message):
         architecture_cost(architecture)
-    with pytest.raises(CandidateError, match=message):
+    with pytest.raises(CandidateError, match=f"^error: UncountableOperation: every .*{message}"):
+        CostEvaluator().evaluate(architecture)
+
+
+def test_a_network_that_cannot_run_is_a_failed_candidate() -> None:
+    architecture = network(MetaFormerBlock(mixer=BrokenMixer(kernel_size=3)))
+    with pytest.raises(CandidateError, match=r"^error: ZeroDivisionError: by what"):
         CostEvaluator().evaluate(architecture)

@@ -1,13 +1,14 @@
 """Tracing: without numbers as with them."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 from nas_explorer.evaluators.cost.memory import working_memory
 from nas_explorer.evaluators.cost.reference import fvcore_counts
-from nas_explorer.evaluators.cost.trace import Build, Tracer, counts, operations
+from nas_explorer.evaluators.cost.trace import Build, Tracer, counts, operations, trace
 from nas_explorer.evaluators.cost.value import COUNTED, MAC_KINDS
 from nas_explorer.search_space.base import Block, Layer, Residual
 from nas_explorer.search_space.shapes import Shape
@@ -21,10 +22,12 @@ BUILT = [
 
 
 def found(tracer: Tracer, build: Build, *, small: bool = False) -> tuple[Any, int, str]:
-    module, graph = tracer.trace(build, small=small)
-    traced = operations(graph)
-    devices = {each.device.type for each in module.state_dict().values()} or {"none"}
-    return counts(traced), working_memory(traced, graph), devices.pop()
+    def examine(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[Any, int, str]:
+        graph = trace(module, inputs)
+        devices = {each.device.type for each in module.state_dict().values()} or {"none"}
+        return counts(operations(graph)), working_memory(module, inputs), devices.pop()
+
+    return tracer.see(build, examine, small=small)
 
 
 @pytest.mark.slow
@@ -67,7 +70,7 @@ def test_patience_is_spent_on_real_numbers(monkeypatch: pytest.MonkeyPatch) -> N
     def build() -> tuple[nn.Module, list[Tensor]]:
         return nn.Conv2d(16, 16, 15), [torch.empty(1, 16, 64, 64)]
 
-    tracer.trace(build)
+    found(tracer, build)
     assert tracer._patience < 0.05
 
 

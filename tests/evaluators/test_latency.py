@@ -146,6 +146,18 @@ def test_running_out_of_memory_is_the_candidates_fault(
     assert caught.value.kind == "out_of_memory"
 
 
+def test_whatever_goes_wrong_is_the_candidates_failure(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Recorder):
+        def forward(self, x_BCHW: Tensor) -> Tensor:
+            raise TypeError("Got unsupported ScalarType BFloat16")
+
+    monkeypatch.setattr(module, "Network", Broken)
+    with pytest.raises(CandidateError, match=r"^error: TypeError: Got unsupported ScalarType"):
+        LatencyEvaluator(device=CPU, settings=BRIEF).evaluate(architecture)
+
+
 def test_measuring_leaves_the_random_state_alone(architecture: Architecture) -> None:
     evaluator = LatencyEvaluator(device=CPU, settings=BRIEF)
     torch.manual_seed(3)

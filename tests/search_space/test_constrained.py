@@ -45,7 +45,8 @@ def totals(architecture: Architecture) -> tuple[float, float]:
 def peak(architecture: Architecture) -> float:
     parts = architecture.parts()
     working = [costs(part)["working_memory"] for part in parts]
-    return max(map(sum, zip(alive_bytes(parts, architecture.input), working, strict=True)))
+    alive = alive_bytes(parts, architecture.input, held=True)
+    return max(map(sum, zip(alive, working, strict=True)))
 
 
 def table_of(space: SearchSpace, *metrics: str) -> StepTable:
