@@ -96,7 +96,8 @@ def from_spectrum(
     if transform == "fft":
         if band is not None:
             x_BCHV = _each_part(x_BCHV, _widened, size)
-        return torch.fft.irfft2(x_BCHV, s=size)[..., : cropped[0], : cropped[1]]
+        map_BCHW = torch.fft.irfft2(x_BCHV, s=size)[..., : cropped[0], : cropped[1]]
+        return map_BCHW.contiguous()  # as a view it would hold the padding too
     start = 0 if band is None else -band[0]
     twice = torch.full(x_BCHV.shape[-1:], 2.0, dtype=x_BCHV.real.dtype, device=x_BCHV.device)
     twice[0] = 1  # the frequencies that have no mirror image are met once
