@@ -286,21 +286,18 @@ def measure(
     found = find_architecture(architecture, study, storage)
     try:
         measurements = list(CostEvaluator().evaluate(found))
+        if latency:
+            import torch
+
+            from ..evaluators.latency.evaluator import LatencyEvaluator
+            from ..evaluators.latency.settings import LatencySettings
+            from ..searchers.search import choose_device
+
+            settings = LatencySettings(batch=batch)
+            timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
+            measurements.extend(timer.evaluate(found))
     except CandidateError as error:
-        raise WorkError(f"costs could not be counted: {error}") from None
-    if latency:
-        import torch
-
-        from ..evaluators.latency.evaluator import LatencyEvaluator
-        from ..evaluators.latency.settings import LatencySettings
-        from ..searchers.search import choose_device
-
-        where = torch.device(choose_device(device))
-        try:
-            evaluator = LatencyEvaluator(device=where, settings=LatencySettings(batch=batch))
-            measurements.extend(evaluator.evaluate(found))
-        except CandidateError as error:
-            raise WorkError(f"latency could not be measured: {error}") from None
+        raise WorkError(f"it could not be measured: {error}") from None
     if as_json:
         print_json(
             {
