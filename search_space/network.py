@@ -3,8 +3,9 @@
 Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from .errors import InputError
 from .folding import fold
 from .heads import Classifier
 from .parts import IMAGE, Part
+from .sharing import with_shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +134,12 @@ class Network(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map images (B, C, H, W) to scores (B, K)."""
         return self.forward_head(self.forward_features(x_BCHW))
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights; of a tensor that modules share, one of its names is enough."""
+        return super().load_state_dict(with_shared(state_dict, self), strict, assign)
 
     def folded(self) -> "Network":
         """Return a copy in the form that is run: same scores, in eval mode; not to be trained."""

@@ -9,6 +9,7 @@ from ...search_space.base import Component
 from ...search_space.folding import fold, foldable
 from ...search_space.liveness import FLOAT_BYTES, map_bytes
 from ...search_space.shapes import Shape
+from ...search_space.sharing import distinct
 from .handles import UncountableOperation
 from .memory import working_memory
 from .reading import Count
@@ -51,7 +52,7 @@ def _macs(counted: Count) -> int:
 
 def weights(module: nn.Module) -> tuple[int, int]:
     """Return the trainable parameters, and the bytes of all that is saved of a module."""
-    trainable = sum(each.numel() for each in module.parameters() if each.requires_grad)
+    trainable = sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
     return trainable, sum(_bytes(each) for each in saved_tensors(module))
 
 

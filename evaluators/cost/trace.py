@@ -14,6 +14,7 @@ from torch.jit import TracerWarning
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from ...search_space.sharing import distinct
 from .handles import FREE, HANDLES, UncountableOperation, counted
 from .reading import Count, Value
 
@@ -163,7 +164,7 @@ class Tracer:
 def saved_tensors(module: nn.Module) -> list[Tensor]:
     """Return the parameters and persistent buffers of a module, shared ones once."""
     saved = module.state_dict(keep_vars=True).values()
-    return list({id(each): each for each in saved if isinstance(each, Tensor)}.values())
+    return distinct(each for each in saved if isinstance(each, Tensor))
 
 
 def trace(module: nn.Module, inputs: Sequence[Tensor]) -> Graph:

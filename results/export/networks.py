@@ -9,6 +9,7 @@ from torch import Tensor
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from ...search_space.network import Network
+from ...search_space.sharing import shared_names
 from .base import first_line
 
 N = TypeVar("N", bound=Network)
@@ -48,6 +49,7 @@ def trained_network(
         ) from error
     state = outline.state_dict()
     _check_fit(state, weights)
+    _check_shared(shared_names(state), weights)
     made = sum(each.nbytes for name, each in outline.named_buffers() if name not in state)
     if made > _MOST_MADE:
         raise InputError(
@@ -69,6 +71,15 @@ def _check_fit(state: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> No
         needed, given = _form(tensor), _form(weights[name])
         if needed != given:
             raise InputError(f"{rule} {name!r} is {given} and must be {needed}")
+
+
+def _check_shared(shared: Mapping[str, str], weights: Mapping[str, Tensor]) -> None:
+    for name, first in shared.items():
+        if not torch.equal(weights[name], weights[first]):
+            raise InputError(
+                f"the weights must fit the architecture, but {name!r} and {first!r}, which are one "
+                f"tensor there, differ"
+            )
 
 
 def _form(tensor: Tensor) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...search_space.network import Network
 from ...search_space.seeds import derive_seed
 from ...search_space.shapes import Shape
+from ...search_space.sharing import distinct
 from .base import ExportError, ModelFormat, Opened
 
 BATCHES = (1, 4, 1, 4)
@@ -120,8 +121,8 @@ def prove(
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(weights.numel() for weights in module.parameters() if weights.requires_grad)
+    """Return the number of trainable parameters, shared ones once."""
+    return sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
 
 
 def count_macs(module: nn.Module, shape: Shape) -> int:

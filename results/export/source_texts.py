@@ -58,6 +58,8 @@ def load(weights: str | Path | None = None) -> "Net":
             first, last = (start + offset for offset in tensor["data_offsets"])
             flat = torch.frombuffer(data[first:last], dtype=types[tensor["dtype"]])
             state[name] = flat.reshape(tensor["shape"])
+    shared = json.loads(header.get("__metadata__", {}).get("shared", "{}"))
+    state.update({name: state[first] for name, first in shared.items()})
     net = Net()
     net.load_state_dict(state)
     return net.eval()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
+from ...search_space.sharing import shared_names
 from .base import first_line
 from .files import replacing
 from .header import make_header
@@ -23,6 +24,9 @@ _log = logging.getLogger(__name__)
 
 CHECKSUM = "sha256"
 """Key of the header under which the checksum of the rest of it and of the weights is found."""
+
+SHARED = "shared"
+"""Key of the header for tensors that modules share: JSON, further names to the one in the file."""
 
 _OF_WEIGHTS = "weights_sha256"
 """The key in files that searches kept when the checksum was of the weights alone."""
@@ -43,13 +47,15 @@ def checksum(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
 
 
 def encode_weights(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> bytes:
-    """Return the contents of a safetensors file: tensors, header and checksum."""
+    """Return the contents of a safetensors file: tensors, shared ones once, header, checksum."""
+    shared = shared_names(weights)
     # Copies: the format refuses tensors that share memory or are laid out channels last.
     own = {
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in weights.items()
+        if name not in shared
     }
-    told = {"format": "pt", **header}
+    told = {"format": "pt", **header, **({SHARED: json.dumps(shared)} if shared else {})}
     return save(own, {**told, CHECKSUM: checksum(own, told)})
 
 
@@ -58,7 +64,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], header: Mapping[str,
 
     Args:
         path: A file in a folder that exists; replaced if it is there.
-        weights: Name to tensor, on any device.
+        weights: Name to tensor, on any device; of those in one place, one is written.
         header: Texts that ``read_weights`` returns; see ``make_header``.
 
     Raises:
@@ -92,7 +98,18 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{rule}: it has no checksum, as files of nas-explorer have")
     if not whole:
         raise InputError(f"{rule}: it does not have its checksum")
-    return weights, header
+    return {**weights, **_under_other_names(weights, header, rule)}, header
+
+
+def _under_other_names(
+    weights: Mapping[str, Tensor], header: Mapping[str, str], rule: str
+) -> dict[str, Tensor]:
+    """Return the tensors that modules share under the names that are not in the file."""
+    try:
+        names = json.loads(header.get(SHARED, "{}"))
+        return {name: weights[first] for name, first in names.items() if name not in weights}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{rule}: it does not tell which tensors are shared") from error
 
 
 class WeightsFolder:
