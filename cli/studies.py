@@ -57,6 +57,8 @@ def _entries(url: str) -> "list[StudyEntry]":
 
 
 def _counts(entry: "StudyEntry") -> str:
+    if not entry.settings:
+        return "its settings are damaged"
     counts = [f"{count} {status}" for status, count in entry.counts.items()]
     if entry.foreign:
         counts.append(f"{entry.foreign} of other programs")

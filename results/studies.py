@@ -1,6 +1,5 @@
 """The studies of a storage: listing, making, renaming and deleting them. Loads no networks."""
 
-import logging
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -17,7 +16,6 @@ from .holder import HOLDER, Hold, parsed, this_process
 from .settings import StudySettings, check_study_name
 from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
 
-_log = logging.getLogger(__name__)
 SETTINGS = "nas:settings"
 _STATUSES = {"COMPLETE": "complete", "PRUNED": "infeasible", "FAIL": "failed", "RUNNING": "running"}
 """The state of a trial and what the candidate is then."""
@@ -38,7 +36,7 @@ class StudyEntry:
     study_id: int
     """Optuna's number of it in the storage."""
     settings: Mapping[str, Any]
-    """What it was made with, as it is stored."""
+    """What it was made with, as it is stored; nothing where that cannot be read."""
     counts: Mapping[str, int]
     """Status of candidates to how many there are."""
     foreign: int
@@ -51,6 +49,18 @@ class StudyEntry:
         """When it was last searched, or made, in seconds since 1970; 0 where that is not known."""
         since = self.holder.get("since")
         return float(since) if isinstance(since, int | float) else 0.0
+
+    def check_readable(self) -> None:
+        """Check that its settings could be read.
+
+        Raises:
+            InputError: If not.
+        """
+        if not self.settings:
+            raise InputError(
+                f"the stored settings of a study must be whole, but those of {self.name!r} are "
+                "damaged"
+            )
 
     @property
     def searched(self) -> bool:
@@ -65,10 +75,7 @@ class StudyEntry:
 
 
 def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
-    """Return the studies of a storage, the latest first: that searched last, empty ones behind.
-
-    A study whose settings cannot be read is named in the log and left out.
-    """
+    """Return the studies of a storage, the latest first: that searched last, empty ones behind."""
     with storage_errors(url), storage.engine.connect() as connection:
         notes = _notes(connection)
         trials = _counts(connection)
@@ -76,10 +83,6 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
     for (study_id, name), texts in notes.items():
         if SETTINGS not in texts:
             continue  # another program's
-        settings = parsed(texts[SETTINGS])
-        if not settings:
-            _log.warning("left out: study %r, whose settings cannot be read", name)
-            continue
         states = trials.get(study_id, {})
         counts = {
             status: states[state, True]
@@ -90,13 +93,17 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
             StudyEntry(
                 name=name,
                 study_id=study_id,
-                settings=settings,
+                settings=parsed(texts[SETTINGS]),
                 counts=counts,
                 foreign=sum(count for (_, ours), count in states.items() if not ours),
                 holder=parsed(texts.get(HOLDER)),
             )
         )
-    return sorted(entries, key=lambda each: (not each.empty, each.since), reverse=True)
+    return sorted(
+        entries,
+        key=lambda each: (bool(each.settings), not each.empty, each.since),
+        reverse=True,
+    )
 
 
 def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
@@ -133,8 +140,8 @@ def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool
 
 
 def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
-    """Return the stored settings by study name, the latest first as in ``study_list``."""
-    return {each.name: each.settings for each in study_list(storage, url)}
+    """Return the stored settings by study name, the latest first; those that can be read."""
+    return {each.name: each.settings for each in study_list(storage, url) if each.settings}
 
 
 def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings) -> None:
@@ -161,14 +168,10 @@ def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings
     try:
         retry(make)
     except optuna.exceptions.DuplicatedStudyError:  # or made by another just now
-        if name not in studies_of(storage, url):
-            raise _taken(name) from None
-
-
-def _taken(name: str) -> InputError:
-    return InputError(
-        f"a study's name must not be that of a study of another program, but got {name!r}"
-    )
+        if all(name != each.name for each in study_list(storage, url)):
+            raise InputError(
+                f"a study's name must not be that of a study of another program, but got {name!r}"
+            ) from None
 
 
 def rename_study(name: str, new: str, storage_url: str) -> None:
@@ -213,7 +216,8 @@ def delete_study(name: str, storage_url: str) -> None:
     """
     storage = open_storage(storage_url, create=False)
     beside = [file_beside(storage_url, name, suffix) for suffix in SIDE_FILES]
-    if name in studies_of(storage, storage_url) or not any(each.exists() for each in beside):
+    known = any(name == each.name for each in study_list(storage, storage_url))
+    if known or not any(each.exists() for each in beside):
         entry = _entry(storage, storage_url, name)
         with (
             Hold(storage, storage_url, entry.study_id, name, search=False) as hold,

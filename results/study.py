@@ -32,7 +32,7 @@ from .holder import Hold
 from .rescue import Rescue
 from .settings import StudySettings, check_study_name
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors
-from .studies import StudyEntry, make_study, studies_of, study_list
+from .studies import StudyEntry, make_study, study_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,7 @@ class Study:
         """Attach to a study that is there; use ``open`` or ``create_or_open``."""
         self.name = entry.name
         self.url = shown_url(url)
+        entry.check_readable()
         self.settings = StudySettings.from_json(entry.settings)
         self._storage = storage
         self._rescue = Rescue(url=url, study=entry.name)
@@ -84,10 +85,11 @@ class Study:
         """
         check_study_name(name)
         storage = open_storage(storage_url, create=True)
-        if name not in studies_of(storage, storage_url):
+        known = _entries(storage, storage_url)
+        if name not in known:
             make_study(storage, storage_url, name, settings)
-        entries = {each.name: each for each in study_list(storage, storage_url)}
-        study = cls(storage=storage, url=storage_url, entry=entries[name])
+            known = _entries(storage, storage_url)
+        study = cls(storage=storage, url=storage_url, entry=known[name])
         if difference := study.settings.difference(settings):
             study.close()
             setting, has, asked = difference
@@ -106,15 +108,19 @@ class Study:
             InputError: If there is no such study; the message lists those there are.
         """
         storage = open_storage(storage_url, create=False)
-        entries = {each.name: each for each in study_list(storage, storage_url)}
-        if not entries:
+        known = _entries(storage, storage_url)
+        if not known:
             raise InputError(
                 f"storage must hold a study, but got {shown_url(storage_url)!r} with none"
             )
-        if name is not None and name not in entries:
-            raise unknown_name("study", name, list(entries))
-        entry = entries[name] if name is not None else next(iter(entries.values()))
-        return cls(storage=storage, url=storage_url, entry=entry)
+        if name is not None and name not in known:
+            raise unknown_name("study", name, list(known))
+        if name is None:
+            name = next(iter(known))
+            for each in known.values():
+                if not each.settings and each.name != name:
+                    _log.warning("left out: study %r, whose settings are damaged", each.name)
+        return cls(storage=storage, url=storage_url, entry=known[name])
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -310,12 +316,13 @@ class Study:
         candidates = self.candidates()
         text = text.strip().lower()
         matching = [each for each in candidates if str(each.number) == text]
+        for number, reason in self._left_out.items():
+            if str(number) == text:
+                raise InputError(f"candidate {text} of study {self.name!r} is left out: {reason}")
         if text and not matching:
             matching = [each for each in candidates if each.digest.startswith(text)]
         if len(matching) == 1:
             return matching[0]
-        if text.isdecimal() and (reason := self._left_out.get(int(text[:18]))):
-            raise InputError(f"candidate {text} of study {self.name!r} was left out: {reason}")
         rule = "a candidate must be a number or a unique prefix of a digest"
         if matching:
             some = ", ".join(f"{each.number} ({each.digest[:12]})" for each in matching[:5])
@@ -360,3 +367,8 @@ class Study:
         from .table import front_frame
 
         return front_frame(self.candidates(), self.settings.objectives, intervals=intervals)
+
+
+def _entries(storage: RDBStorage, url: str) -> dict[str, StudyEntry]:
+    """Return the studies of a storage by name, the latest first."""
+    return {each.name: each for each in study_list(storage, url)}
