@@ -1,0 +1,54 @@
+"""A search that is killed between any two statements goes on as if it had not been."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+
+import pytest
+import sqlalchemy
+
+from .quick_search import database, digests_of, quick_search
+
+FORK = multiprocessing.get_context("fork")
+STATEMENTS = 25
+"""What a candidate takes, from its proposal to the stored outcome, and a bit more."""
+
+
+def search_and_die(url: str, at: int) -> None:
+    """Search, and be killed at the ``at``-th statement or commit from the first candidate on."""
+    count = -1
+
+    def die(*context: object) -> None:
+        nonlocal count
+        begun = len(context) > 2 and str(context[2]).startswith("INSERT INTO trials")
+        count += count >= 0 or begun
+        if count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for name in ("after_cursor_execute", "commit"):
+        sqlalchemy.event.listen(sqlalchemy.Engine, name, die)
+    quick_search(url, 99)
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_statement_loses_and_doubles_nothing(tmp_path) -> None:
+    url = database(tmp_path)
+    quick_search(url, 1)
+    for at in range(1, STATEMENTS, 2):  # two statements lie between two transactions
+        process = FORK.Process(target=search_and_die, args=(url, at))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    count = len(digests_of(url))
+    assert 7 <= count <= 13
+    quick_search(url, count)
+    (tmp_path / "whole").mkdir()
+    whole = database(tmp_path / "whole")
+    quick_search(whole, count)
+    assert digests_of(url) == digests_of(whole)
+    with sqlite3.connect(tmp_path / "nas.db") as connection:
+        (bare,) = connection.execute(
+            "SELECT count(*) FROM trials WHERE trial_id NOT IN (SELECT trial_id FROM trial_params)"
+        ).fetchone()
+    assert bare == 0
