@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,14 +13,15 @@ from .shared import Storage, StudyName, WorkError, shown, storage_url
 from .show import CandidateName, open_study
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
 
     from torch import Tensor
 
     from ..evaluators.accuracy.data import SearchData
+    from ..evaluators.accuracy.preparation import Preparation
     from ..evaluators.base import Measurement
     from ..results.candidate import Candidate
-    from ..results.export.preparation import Preparation
+    from ..results.export.file_proof import Originals
     from ..results.export.proof import Proof
     from ..results.export.weights import WeightsFolder
     from ..results.settings import StudySettings
@@ -103,7 +105,7 @@ def export(
         f"Checked on {proof.inputs} inputs: largest difference {proof.absolute:.3g} "
         f"(relative {proof.relative:.3g})"
     )
-    where = f"{proof.real} images of the data" if proof.real else "random images: no data here"
+    where = f"{proof.real} images of the data" if proof.real else "random images"
     print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     for what, told in checks.items():
         print(f"{what.capitalize()}: {told}")
@@ -136,7 +138,7 @@ def export_candidate(
     any_resolution: bool = False,
     licence: str | None = None,
     storage: str | None = None,
-) -> "tuple[Proof, Mapping[str, str]]":
+) -> "tuple[Proof, dict[str, str]]":
     """Write a candidate as a model file; return how it compares with the network.
 
     Also how its accuracy, parameters and multiply-adds compare with the record, in words.
@@ -146,7 +148,7 @@ def export_candidate(
         InputError: If the file cannot be written there, or the format cannot hold the network.
     """
     from ..results.export import ExportError, export_model
-    from ..results.export.card import recounted
+    from ..results.export.card import from_files, recounted
     from ..results.export.export import format_for
     from ..results.export.weights import WeightsFolder
     from ..searchers.search import weights_folder
@@ -157,17 +159,19 @@ def export_candidate(
     if not untrained:
         weights, training = trained_weights(folder, found)
     settings = record.settings
-    data = study_data(settings)
-    checked = check_measured(found, weights, data)
+    data, absent = study_data(settings)
+    checked = check_measured(found, weights, data, absent)
+    prepared = stated_preparation(found, training, data)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
+        training.pop("preparation", None)  # stands beside it, with the rules in words
     metadata = {
         "study": record.name,
         "candidate": found.number,
         "training": training,
         "measurements": {name: _told(each) for name, each in found.measurements.items()},
         "data": _portable(settings.data),
-        "preparation": "not stated" if data is None else preparation(data).to_json(),
+        "preparation": "not stated" if prepared is None else prepared.described(),
         "checked": checked,
         "licence": licence or "not stated",
         "search": {
@@ -187,12 +191,13 @@ def export_candidate(
             weights=weights,
             metadata=metadata,
             seed=settings.seed,
-            images=None if data is None else prepared_images(data, 64),
+            images=None if data is None else data.preparation(data.validation_images[:64]),
+            originals=None if data is None or weights is None else originals(data),
             any_resolution=any_resolution,
         )
     except ExportError as error:
         raise WorkError(str(error)) from None
-    return proof, {"accuracy": checked, **recounted(metadata, proof)}
+    return proof, {"accuracy": checked, **from_files(proof), **recounted(metadata, proof)}
 
 
 def _told(measurement: "Measurement") -> dict[str, Any]:
@@ -213,38 +218,54 @@ def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:
     return {**told, "name": kind + separator + Path(folder).name}
 
 
-def study_data(settings: "StudySettings") -> "SearchData | None":
-    """Return the data that a study was searched on; none where it is not here."""
+def study_data(settings: "StudySettings") -> "tuple[SearchData | None, str]":
+    """Return the data that a study was searched on; where it is not to be had none, and why."""
     from ..evaluators.accuracy.data import DataSpec, load_search_data
     from ..search_space.errors import InputError
     from ..searchers.search import image_cache
 
     try:
         data = load_search_data(DataSpec.from_json(settings.data), cache=image_cache())
-    except (InputError, OSError):
-        return None
-    return data if data.fingerprint == settings.data_fingerprint else None
+    except (InputError, OSError) as error:
+        return None, f"the data are not here ({error})"
+    if data.fingerprint != settings.data_fingerprint:
+        return None, "the data have changed since the search"
+    return data, ""
 
 
-def prepared_images(data: "SearchData", count: int) -> "Tensor":
-    """Return the first validation images as a network takes them."""
+def stated_preparation(
+    found: "Candidate", training: Any, data: "SearchData | None"
+) -> "Preparation | None":
+    """Return how images are prepared for a candidate.
+
+    As its training kept it, with the weights or in the record; for those trained before it was
+    kept, as the data tell.
+    """
+    from ..evaluators.accuracy.preparation import Preparation
+
+    accuracy = found.measurements.get("accuracy")
+    recorded = () if accuracy is None else (accuracy.provenance,)
+    for facts in (training, *recorded):
+        kept = Preparation.of(facts) if isinstance(facts, Mapping) else None
+        if kept is not None:
+            return kept
+    return None if data is None else data.preparation
+
+
+def originals(data: "SearchData") -> "Originals":
+    """Return validation images as files, at most 1,000 and about a thousand megapixels."""
     import torch
 
-    from ..evaluators.accuracy.scoring import Normalise
+    from ..evaluators.accuracy.originals import sample, validation_originals
+    from ..results.export.file_proof import Originals
 
-    return Normalise(data, torch.device("cpu"))(data.validation_images[:count])
-
-
-def preparation(data: "SearchData") -> "Preparation":
-    """Return what is done to an image before the network sees it."""
-    from ..results.export.preparation import Preparation
-
-    return Preparation(
-        side=data.resolution,
-        interpolation=data.interpolation,
-        mean=data.mean,
-        std=data.std,
-        classes=data.classes,
+    places = sample(data, 1000, 1e9)
+    indices = torch.tensor(places)
+    return Originals(
+        given=validation_originals(data, places),
+        levels=data.validation_images[indices],
+        labels=data.validation_labels[indices],
+        preparation=data.preparation,
     )
 
 
@@ -252,8 +273,15 @@ def check_measured(
     found: "Candidate",
     weights: "dict[str, Tensor] | None",
     data: "SearchData | None",
+    absent: str,
 ) -> str:
     """Compare a candidate's record with its network of today; return what came of the accuracy.
+
+    Args:
+        found: The candidate.
+        weights: Its trained weights, if they are exported.
+        data: The data of the search, where they are to be had.
+        absent: Else why they are not.
 
     Raises:
         WorkError: If the costs are not the recorded ones, or the accuracy of the kept weights on
@@ -277,7 +305,7 @@ def check_measured(
     if weights is None:
         return "that of the search's weights, which this file does not hold"
     if data is None or accuracy is None:
-        return "not checked again: the data are not here"
+        return f"not checked again: {absent or 'none is recorded'}"
     network = trained_network(found.architecture, weights)
     normalise = Normalise(data, torch.device("cpu"))
     _, right = score(network, lambda images: network(normalise(images)), data, 64)

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .export import load_model
+    from .export import load_model, load_preparation
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "load_preparation"]
 
 
 def __getattr__(name: str) -> object:
-    if name != "load_model":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .export import load_model  # torch takes seconds to import
+    from . import export  # torch takes seconds to import
 
-    return load_model
+    return getattr(export, name)

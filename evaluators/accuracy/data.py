@@ -17,8 +17,9 @@ from .data_names import DATA_NAMES, known_data
 from .decode import MEGAPIXELS
 from .division import cut, divide, without_copies
 from .folder import ImageFolder
-from .images import LabelledImages
+from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
+from .preparation import Preparation
 from .recipe import Recipe
 from .sources import Digits, Source, TorchvisionSet
 
@@ -216,6 +217,8 @@ class SearchData:
     """What is not used and why, one sentence each."""
     copies: tuple[str, ...] = ()
     """What there is to say of images whose pixels are the same, one sentence each."""
+    validation_files: tuple[Path, ...] = ()
+    """The file of each validation image; empty where they are not read from one each."""
 
     @property
     def channels(self) -> int:
@@ -228,9 +231,16 @@ class SearchData:
         return self.train_images.shape[2]
 
     @property
-    def interpolation(self) -> str:
-        """How images of another size are scaled, antialiased: of longer ones the centre is cut."""
-        return "bicubic" if self.spec.kind == "folder" else "bilinear"
+    def preparation(self) -> Preparation:
+        """What was done to the images, and is to be done to others."""
+        return Preparation(
+            side=self.resolution,
+            interpolation=INTERPOLATION,
+            mean=self.mean,
+            std=self.std,
+            levels=self.levels,
+            classes=self.classes,
+        )
 
     @property
     def baseline(self) -> float:
@@ -298,6 +308,7 @@ def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData
         test_count=source.test_count if parts.test is None else len(parts.test),
         left_out=(*source.left_out, *parts.left_out),
         copies=parts.copies,
+        validation_files=validation.files,
     )
 
 

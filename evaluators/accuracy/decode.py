@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ...search_space.errors import InputError
-from .geometry import square_image
+from .images import INTERPOLATION
 from .levels import Levels, Range, extremes, levels_of
-from .pixels import SIXTEEN_BITS, Samples, UnknownLevelsError, plain, samples_of
+from .pixels import SIXTEEN_BITS, Samples, samples_of
+from .prepare import eight_bit_images
 
 T = TypeVar("T")
 
 WORKERS = 2
 _CHUNK = 256
-INTERPOLATION = "bicubic"
-"""How files are scaled."""
 MEGAPIXELS = 250
 """Of a file, at most: more than telephones and most cameras take, and about 2 GB to decode."""
 _LARGE = 50e6
@@ -97,7 +96,7 @@ def decode(
     levels: Levels | None = None,
     megapixels: int = MEGAPIXELS,
 ) -> Decoded:
-    """Decode files to squares of ``resolution``, by the rules of ``plain`` and ``square_image``.
+    """Decode files to squares of ``resolution``, as ``eight_bit_images`` does.
 
     Raises:
         InputError: If the result would take more than half of the machine's memory.
@@ -143,7 +142,7 @@ def _reason(error: Exception, megapixels: int) -> str:
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    known = OSError | UnknownLevelsError | _UnreadKindError | Warning
+    known = OSError | ValueError | _UnreadKindError | Warning
     named = isinstance(error, known) and str(error)
     return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
 
@@ -204,14 +203,15 @@ def _extremes(path: Path) -> tuple[str, Range] | None:
 
 def _pixels(path: Path, resolution: int, channels: int, levels: Levels) -> NDArray[np.uint8]:
     """Return ``(C, R, R)``."""
+    mode = "L" if channels == 1 else "RGB"
     with _opened(path) as opened, _turn(opened):
         # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
         # those that others get of the file.
         opened.load()
-        image = plain(opened, "L" if channels == 1 else "RGB", levels)
-        image = square_image(image, resolution, INTERPOLATION)
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+        found = eight_bit_images(
+            opened, side=resolution, interpolation=INTERPOLATION, mode=mode, levels=levels
+        )
+    return found[0].numpy()
 
 
 def _check_memory(shape: tuple[int, int, int, int]) -> None:

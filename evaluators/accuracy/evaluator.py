@@ -96,6 +96,7 @@ class AccuracyEvaluator(Evaluator):
                 "data": self.data.spec.to_json(),
                 "fingerprint": self.data.fingerprint,
                 "resolution": self.data.resolution,
+                "preparation": self.data.preparation.to_json(),
                 "baseline": self.data.baseline,
                 "recipe": self.recipe.to_json(),
                 "augmentation": chosen_augmentation(self.recipe, self.data),

@@ -8,10 +8,14 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .copies import picture_hashes
+from .geometry import square_tensor
 from .levels import Levels, Range
+
+INTERPOLATION = "bicubic"
+"""How images are scaled."""
+
 
 _CHUNK = 1024
 
@@ -70,13 +74,8 @@ class LabelledImages:
         """Return the images at another resolution, antialiased."""
         if resolution == self.resolution:
             return self
-        size = (resolution, resolution)
         chunks = [
-            F.interpolate(chunk.float(), size, mode="bilinear", antialias=True)
-            .round_()
-            .clamp_(0, 255)
-            .to(torch.uint8)
-            for chunk in self.images.split(_CHUNK)
+            square_tensor(chunk, resolution, INTERPOLATION) for chunk in self.images.split(_CHUNK)
         ]
         return replace(self, images=torch.cat(chunks), known_hashes=None)
 

@@ -5,10 +5,7 @@ needs torch alone, and Pillow and NumPy only where it is given image files.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from PIL import Image
+from typing import Any, NamedTuple
 
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of 16-bit greyscale."""
@@ -18,8 +15,12 @@ BACKGROUND = 128
 """Level, of 255, of the grey that shows through transparent places."""
 ORIENTATION = 0x0112
 """EXIF tag that says how the camera was turned."""
-BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
-"""Tags of TIFF: bits of a value; 0 where zero is white; 1 where values have no sign."""
+BITS = 258
+"""Tag of TIFF: bits of a value."""
+PHOTOMETRIC = 262
+"""Tag of TIFF: 0 where zero is white."""
+SAMPLE_FORMAT = 339
+"""Tag of TIFF: 1 where values have no sign."""
 
 
 class UnknownLevelsError(ValueError):
@@ -39,7 +40,7 @@ class Samples(NamedTuple):
     """Whether integers of 32 bits have no sign."""
 
 
-def samples_of(image: "Image.Image") -> Samples | None:
+def samples_of(image: Any) -> Samples | None:
     """Return how an opened image stores its values, or none for one of 8 bits."""
     kind = KINDS.get(image.mode)
     if kind is None:
@@ -58,7 +59,7 @@ def samples_of(image: "Image.Image") -> Samples | None:
     )
 
 
-def plain(image: "Image.Image", mode: str, levels: Mapping[str, Sequence[float]]) -> "Image.Image":
+def plain(image: Any, mode: str, levels: Mapping[str, Sequence[float]]) -> Any:
     """Return an image as a network is shown it, in mode ``L`` or ``RGB``.
 
     Of an animation the first frame is taken; EXIF orientation is applied; transparent places
@@ -67,7 +68,7 @@ def plain(image: "Image.Image", mode: str, levels: Mapping[str, Sequence[float]]
     make dark images as bright as others.
 
     Args:
-        image: As opened, or any other image.
+        image: Of Pillow, as opened or any other.
         mode: ``L`` or ``RGB``.
         levels: Value of black and value of white by kind (see ``Samples``), one pair for a whole
             data set. Of ``sixteen_bit`` they are 0 and 65535 where it has no pair.
@@ -88,7 +89,7 @@ def plain(image: "Image.Image", mode: str, levels: Mapping[str, Sequence[float]]
     return image if image.mode == mode else image.convert(mode)
 
 
-def upright(image: "Image.Image") -> "Image.Image":
+def upright(image: Any) -> Any:
     """Return an image turned as its EXIF data say."""
     from PIL import ImageOps
 
@@ -99,9 +100,7 @@ def upright(image: "Image.Image") -> "Image.Image":
     return ImageOps.exif_transpose(image) if turned else image
 
 
-def eight_bits(
-    image: "Image.Image", samples: Samples, levels: Mapping[str, Sequence[float]]
-) -> "Image.Image":
+def eight_bits(image: Any, samples: Samples, levels: Mapping[str, Sequence[float]]) -> Any:
     """Return greyscale in mode ``L``, or ``LA`` where one of its values means transparent."""
     import numpy as np
     from PIL import Image
@@ -122,7 +121,7 @@ def eight_bits(
     return grey
 
 
-def stored_values(image: "Image.Image", samples: Samples) -> Any:
+def stored_values(image: Any, samples: Samples) -> Any:
     """Return the values of an image as an array of numbers ``(H, W)``."""
     import numpy as np
 

@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .base import ExportError
     from .export import export_model
-    from .load import load_model
+    from .load import load_model, load_preparation
     from .proof import Proof
 
-__all__ = ["ExportError", "Proof", "export_model", "load_model"]
+__all__ = ["ExportError", "Proof", "export_model", "load_model", "load_preparation"]
 
-_PLACES = {"ExportError": "base", "Proof": "proof", "export_model": "export", "load_model": "load"}
+_PLACES = {
+    "ExportError": "base",
+    "Proof": "proof",
+    "export_model": "export",
+    "load_model": "load",
+    "load_preparation": "load",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,10 +1,10 @@
 """What a format of model files must do: write a network, and read it back to be compared."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -39,6 +39,8 @@ class Opened:
     macs: int | None
     """Multiply-adds of convolutions and matrix products for one image, counted in the file; none
     where it holds an operation that is not counted."""
+    prepare: Callable[[Sequence[Any]], Tensor] | None = None
+    """The file's own function that makes what ``run`` takes of image files, where it has one."""
     least: tuple[int, int] = (1, 1)
     """Least height and width of the images, where the format has a bound beside the network's."""
 

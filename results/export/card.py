@@ -84,6 +84,7 @@ def model_card(told: Told) -> bytes:
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
                 "same top class": f"{100 * proof.agreement:.1f} % of {real}",
+                **from_files(proof),
                 "time of an image": f"{proof.latency_ratio:.2g} times the network's in torch",
             },
         ),
@@ -136,6 +137,21 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
     return told
 
 
+def from_files(proof: Proof) -> dict[str, str]:
+    """Return how many images a file names rightly, by what they were prepared with."""
+    found = proof.files
+    if found is None:
+        return {}
+    ways = {"as the search saw them": found.seen, "through prepare()": found.prepared}
+    if found.timm is not None:
+        ways["through timm's transform"] = found.timm
+    told = ", ".join(f"{100 * share:.1f} % {way}" for way, share in ways.items())
+    return {
+        "accuracy from files": f"{told} ({found.images} validation images; largest "
+        f"difference of a pixel {found.difference:g} of 255)"
+    }
+
+
 def _mapping(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a fact as a mapping."""
     value = facts.get(name, {})
@@ -166,4 +182,6 @@ def _text(value: Any) -> str:
     """Return a value on one line, so that no text of others becomes a heading."""
     if isinstance(value, Mapping):
         value = ", ".join(f"{key} {each}" for key, each in value.items())
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
     return " ".join(str(value).split())

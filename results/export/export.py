@@ -12,6 +12,7 @@ from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import ExportError, ModelFormat, first_line
 from .card import Told, json_card, model_card, recorded_count
+from .file_proof import Originals
 from .files import check_target, replacing
 from .header import make_header
 from .networks import fresh_network, trained_network
@@ -39,6 +40,7 @@ def export_model(
     metadata: Mapping[str, Any],
     seed: int,
     images: Tensor | None = None,
+    originals: Originals | None = None,
     any_resolution: bool = False,
 ) -> Proof:
     """Write a network as a model file; the ending decides the format.
@@ -57,6 +59,7 @@ def export_model(
             ``low``, ``high``), ``preparation`` is what is done to an image before.
         seed: Seed of the weights where none are given.
         images: Images of the data, normalised, (N, C, H, W): the file is compared on them too.
+        originals: Images of the data as files: the file must name them as rightly.
         any_resolution: Whether the file takes images of any height and width: ``.onnx`` and
             ``.pt2`` are bound to the architecture's otherwise, the others never.
 
@@ -83,7 +86,7 @@ def export_model(
     encoded = model_format.encode(network, header)
     contents = {path.with_name(path.name + end): data for end, data in encoded.items()}
     with replacing(contents) as written:
-        proof = prove(network, written, model_format, images)
+        proof = prove(network, written, model_format, images, originals)
         recorded = recorded_count(facts, "params", folded=proof.folded)
         if None not in (recorded, proof.parameters) and recorded != proof.parameters:
             raise ExportError(

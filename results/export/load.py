@@ -1,11 +1,17 @@
-"""From a model file to a network."""
+"""From a model file to a network, and to what prepares its images."""
 
+import json
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from ...evaluators.accuracy.preparation import Preparation
 from ...search_space.errors import InputError
 from ...search_space.network import Network
-from .header import read_header
+from .base import first_line
+from .header import read_facts, read_header
 from .networks import trained_network
+from .ours import MARK
 from .weights import read_weights
 
 
@@ -26,3 +32,50 @@ def load_model(path: str | Path) -> Network:
         return trained_network(read_header(header), weights)
     except InputError as error:
         raise InputError(f"{str(path)!r}: {error}") from error
+
+
+def load_preparation(path: str | Path) -> Preparation:
+    """Return what makes a network's input of images, as a file of ``export_model`` states it.
+
+    The file is of any format; nothing in it is executed.
+
+    Raises:
+        InputError: If the file is missing, not one of ours, or does not state it.
+    """
+    path = Path(path)
+    try:
+        header = _header(path)
+    except InputError:
+        raise
+    except Exception as error:  # of a zip file, of JSON, of protobuf
+        raise InputError(
+            f"a model file must be readable, but got {str(path)!r}: {first_line(error)}"
+        ) from error
+    found = Preparation.of(read_facts(header))
+    if found is None:
+        raise InputError(
+            f"a model file must state how images are prepared, but {str(path)!r} does not"
+        )
+    return found
+
+
+def _header(path: Path) -> Mapping[str, str]:
+    """Return what a file says of itself."""
+    match path.suffix.lower():
+        case ".safetensors":
+            return read_weights(path)[1]
+        case ".py":
+            return read_weights(path.with_name(f"{path.name}.safetensors"))[1]
+        case ".onnx":
+            import onnx
+
+            model = onnx.load(path, load_external_data=False)
+            return {each.key: each.value for each in model.metadata_props}
+        case ".pt2":
+            with zipfile.ZipFile(path) as file:
+                inside = next(each for each in file.namelist() if each.endswith(f"/{MARK}.json"))
+                return json.loads(file.read(inside))
+        case _:
+            raise InputError(
+                f"a model file must end in .safetensors, .onnx, .pt2 or .py, but got {str(path)!r}"
+            )

@@ -14,6 +14,7 @@ from ...search_space.seeds import derive_seed
 from ...search_space.shapes import Shape
 from ...search_space.sharing import distinct
 from .base import ExportError, ModelFormat, Opened
+from .file_proof import FileProof, Originals, prove_files
 
 BATCHES = (1, 4, 1, 4)
 """Sizes of the batches of random images compared."""
@@ -54,13 +55,19 @@ class Proof:
     not take the network's own size: the least multiple of it that it takes; else none."""
     sizes: str
     """Which height x width the file takes."""
+    files: FileProof | None
+    """What it makes of image files; none where the data are not here."""
     latency_ratio: float
     """Median time of one image in the file's own runtime over that of the network in torch, both
     on the CPU, in turns."""
 
 
 def prove(
-    network: Network, path: Path, model_format: ModelFormat, images: Tensor | None = None
+    network: Network,
+    path: Path,
+    model_format: ModelFormat,
+    images: Tensor | None = None,
+    originals: Originals | None = None,
 ) -> Proof:
     """Read a model file back and compare it with the network.
 
@@ -74,6 +81,8 @@ def prove(
         path: The file.
         model_format: Its format.
         images: Images of the data, normalised, (N, C, H, W).
+        originals: Images of the data as files, or as Pillow opens them, which the file must name
+            as rightly as it does the search's pixels: see ``prove_files``.
 
     Raises:
         ExportError: If the file does not reproduce the network.
@@ -102,6 +111,11 @@ def prove(
     _compare_weights(network, opened)
     folded = network.folded()
     _compare_counts(network, folded, opened, model_format, size)
+    files = None
+    if originals is not None:
+        files = prove_files(
+            lambda batch: opened.run(_enlarged(batch, size)), originals, opened.prepare
+        )
     return Proof(
         format=model_format.name,
         inputs=inputs,
@@ -116,6 +130,7 @@ def prove(
         size=path.stat().st_size,
         enlarged=None if size == network.architecture.input else f"{size.height}x{size.width}",
         sizes=_sizes(network, opened, model_format),
+        files=files,
         latency_ratio=_latency_ratio(folded, opened, size),
     )
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from ...evaluators.accuracy.preparation import Preparation
+from ...evaluators.accuracy.prepare import prepare_images
 from ...search_space.architecture import Architecture
 from ...search_space.base import Component, TokenMixer
 from ...search_space.network import Network
@@ -20,11 +22,17 @@ from ...search_space.residuals import Sum
 from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_facts, read_header
-from .preparation import Preparation
 from .proof import count_macs, count_parameters
 from .recorded import Arguments, recorded_network
 from .source import Sources
-from .source_texts import HEAD, NOT_STATED, PREPARE, PREPARED, TAIL, preparation_constants
+from .source_texts import (
+    HEAD,
+    NOT_STATED,
+    TAIL,
+    preparation_constants,
+    prepare_text,
+    prepared_text,
+)
 from .weights import encode_weights, read_weights
 
 _WIDTH = 100
@@ -61,6 +69,7 @@ class PythonFile(ModelFormat):
             weights=network.state_dict(),
             parameters=count_parameters(network),
             macs=count_macs(network, size),
+            prepare=names.get("prepare"),
         )
 
 
@@ -95,14 +104,14 @@ def python_source(
         classes=architecture.classes,
         digest=architecture.digest[:12],
         papers="\n".join(_papers(architecture.parts())),
-        images=NOT_STATED if preparation is None else PREPARED,
+        images=NOT_STATED if preparation is None else prepared_text(preparation),
     )
     constants = [f'WEIGHTS_SHA256 = "{weights_sha256}"']
     functions = [TAIL]
     if preparation is not None:
-        sources.imports.add(("torch.nn", "functional as F"))
+        sources.imports.add(("typing", "Any"))
         constants += preparation_constants(preparation)
-        functions.insert(0, PREPARE.format(**vars(preparation)))
+        functions.insert(0, prepare_text(preparation, sources.name_of(prepare_images)))
     top = f"{head}\n{sources.imported()}\n\n" + "\n".join(constants)
     return "\n\n\n".join([top, *sources.segments, net, *functions])
 

@@ -9,7 +9,7 @@ import io
 import sys
 import tokenize
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from .base import ExportError
 
@@ -46,8 +46,8 @@ class Sources:
             lines.append(f"from {module} import {', '.join(names)}")
         return "\n".join(lines)
 
-    def name_of(self, definition: type) -> str:
-        """Add a class of ours and what it needs; return its name in the file."""
+    def name_of(self, definition: type | FunctionType) -> str:
+        """Add a class or function of ours and what it needs; return its name in the file."""
         return self._add(_Definition(module=definition.__module__, name=definition.__qualname__))
 
     def _add(self, wanted: _Definition) -> str:

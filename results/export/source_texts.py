@@ -1,8 +1,13 @@
 """What is the same in every source file."""
 
-from .preparation import Preparation
+import textwrap
+
+from ...evaluators.accuracy.preparation import Preparation
 
 _WIDTH = 100
+
+RULES = ("decoding", "scaling", "crop", "values")
+"""What is told in words of a preparation."""
 
 HEAD = '''\
 """{summary}
@@ -18,24 +23,24 @@ Its parts, and where they come from:
 """
 '''
 
-PREPARED = "``prepare`` makes its input of an image."
 NOT_STATED = "How its images are prepared is not stated."
 
 PREPARE = '''\
-def prepare(images: torch.Tensor) -> torch.Tensor:
-    """Map images (B, C, H, W) of any size, values 0 to 255, to what the network takes.
+def prepare(images: Any) -> torch.Tensor:
+    """Return what the network takes: ({shape}), float32.
 
-    The centre is cut out and scaled to {side}x{side}; then each channel is normalised.
+    Args:
+        images: A path or an image of Pillow; a NumPy array (H, W, C) or (B, H, W, C), uint8; a
+            tensor (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of such.
     """
-    rows, columns = images.shape[2:]
-    side = min(rows, columns)
-    top, left = (rows - side) // 2, (columns - side) // 2
-    x = images[:, :, top : top + side, left : left + side].float()
-    if side != {side}:
-        x = F.interpolate(x, ({side}, {side}), mode="{interpolation}", antialias=True)
-        x = x.round().clamp(0, 255)
-    mean, std = (torch.tensor(each, device=x.device).view(1, -1, 1, 1) for each in (MEAN, STD))
-    return (x - mean) / std
+    return {function}(
+        images,
+        side={side},
+        interpolation="{interpolation}",
+        mean=MEAN,
+        std=STD,
+        levels=LEVELS,
+    )
 '''
 
 TAIL = '''\
@@ -71,4 +76,27 @@ def preparation_constants(preparation: Preparation) -> list[str]:
     classes = [f"CLASSES = {preparation.classes!r}"]
     if len(classes[0]) > _WIDTH:
         classes = ["CLASSES = (", *(f"    {name!r}," for name in preparation.classes), ")"]
-    return [f"MEAN = {preparation.mean}", f"STD = {preparation.std}", *classes]
+    return [
+        f"MEAN = {preparation.mean}",
+        f"STD = {preparation.std}",
+        f"LEVELS = {dict(preparation.levels)}",
+        *classes,
+    ]
+
+
+def prepared_text(preparation: Preparation) -> str:
+    """Return how images are prepared, in words, for the docstring of the file."""
+    told = preparation.described()
+    rules = ". ".join(f"{name.capitalize()}: {told[name]}" for name in RULES)
+    text = f"``prepare`` makes its input of images; those in files need Pillow too. {rules}."
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False)
+
+
+def prepare_text(preparation: Preparation, function: str) -> str:
+    """Return the function ``prepare``, which calls ``function``."""
+    return PREPARE.format(
+        shape=f"B, {len(preparation.mean)}, {preparation.side}, {preparation.side}",
+        function=function,
+        side=preparation.side,
+        interpolation=preparation.interpolation,
+    )

@@ -12,11 +12,12 @@ import torch
 from timm.models import PretrainedCfg, register_model
 from torch import Tensor
 
+from ...evaluators.accuracy.preparation import Preparation
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError, shown, unknown_name
+from .file_proof import timm_configuration
 from .header import read_facts, read_header
 from .networks import trained_network
-from .preparation import Preparation
 from .timm_network import FeatureNetwork, Indices, TimmNetwork, usual_depth
 from .weights import read_weights
 
@@ -192,11 +193,7 @@ def _own_configuration(network: TimmNetwork, facts: Mapping[str, Any]) -> dict[s
         return told
     return {
         **told,
-        "mean": tuple(each / 255 for each in prepared.mean),
-        "std": tuple(each / 255 for each in prepared.std),
-        "interpolation": prepared.interpolation,
-        "crop_pct": 1.0,
-        "crop_mode": "center",
+        **timm_configuration(prepared),
         "label_names": prepared.classes,
     }
 

@@ -106,7 +106,10 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     card = (folder / "model.safetensors.md").read_text()
     assert "again on the validation split\n" in told
     assert re.search(r"- accuracy checked: [\d.]+ % recorded, [\d.]+ % again", card)
-    assert "\n- mean: [" in card
+    assert "\n- mean: " in card and "\n- classes: 0, 1, 2, " in card
+    assert re.search(
+        r"Accuracy from files: ([\d.]+ %) .* \1 through prepare\(\), \1 through tim", told
+    )
     assert re.search(r"\n- accuracy: [\d.]+ % \[[\d.]+, [\d.]+\] \(95 % interval\)\n", card)
     assert re.search(r"\n- macs: [\d,]+ MAC\n", card)
     told = json.loads((folder / "model.json").read_text())["metadata"]["measurements"]["latency"]

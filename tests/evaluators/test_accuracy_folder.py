@@ -254,7 +254,7 @@ def test_names_of_any_bytes_can_be_stored(tmp_path):
         picture(seed=number).save(tmp_path / strange / f"{number}.png")
     (tmp_path / strange / "x.png").write_bytes(b"")
     data = load_search_data(DataSpec(name=f"folder:{tmp_path}"), cache=tmp_path / ".cache")
-    assert data.classes == ("caf\\xe9", "cat", "dog") and data.interpolation == "bicubic"
+    assert data.classes == ("caf\\xe9", "cat", "dog") and data.preparation.classes == data.classes
     assert data.unreadable == (("caf\\xe9/x.png", "not an image"),)
 
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import nas_explorer.results
 import pytest
 import torch
+from nas_explorer.evaluators.accuracy.preparation import Preparation
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
 from nas_explorer.results.export.export import FORMATS
 from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
-from nas_explorer.results.export.preparation import Preparation
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
 from nas_explorer.results.export.weights import read_weights, save_weights

@@ -13,8 +13,8 @@ import pytest
 import timm
 import torch
 from nas_explorer.evaluators.accuracy.optimizer import split_parameters
+from nas_explorer.evaluators.accuracy.preparation import Preparation
 from nas_explorer.results.export import export_model, load_model, timm_model
-from nas_explorer.results.export.preparation import Preparation
 from nas_explorer.results.export.timm_network import FeatureNetwork, TimmNetwork
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import MetaFormerBlock

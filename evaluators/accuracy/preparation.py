@@ -1,0 +1,116 @@
+"""What is done to an image before a network sees it: one rule for training, proof and export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any
+
+from .pixels import BACKGROUND, KINDS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pair = tuple[float, float]
+"""Value of black and value of white."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How images become what a network takes. It belongs to the weights and is kept with them."""
+
+    side: int
+    """Height and width in pixels: the shorter side is scaled to it, the centre cut out."""
+    interpolation: str
+    """How images are scaled, antialiased: ``bilinear`` or ``bicubic``."""
+    mean: tuple[float, ...]
+    """Subtracted from each channel, 0 to 255; one for grey, three for colour."""
+    std: tuple[float, ...]
+    """Each channel is then divided by it, in the same unit."""
+    levels: Mapping[str, Pair] = field(default_factory=dict[str, Pair])
+    """Black and white of files of more than 8 bits, by kind, where they do not state their own."""
+    classes: tuple[str, ...]
+    """Names of the classes, by label."""
+
+    def __call__(self, images: Any) -> "Tensor":
+        """Return what a network takes, (B, C, side, side), float32.
+
+        Args:
+            images: Paths, images of Pillow, arrays or tensors: see ``prepare_images``.
+
+        Raises:
+            ValueError: If it is nothing of these.
+        """
+        from .prepare import prepare_images  # torch takes seconds to import
+
+        told = {name: each for name, each in vars(self).items() if name != "classes"}
+        return prepare_images(images, **told)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only; ``of`` reads them back."""
+        levels = {kind: list(each) for kind, each in self.levels.items()}
+        return {
+            "size": [self.side, self.side],
+            "interpolation": self.interpolation,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            **({"levels": levels} if levels else {}),
+            "classes": list(self.classes),
+        }
+
+    def described(self) -> dict[str, Any]:
+        """Return ``to_json`` with the rules in words."""
+        size = f"{self.side}x{self.side}"
+        return {
+            "decoding": self._decoding,
+            "scaling": f"shorter side to {self.side}, the longer in proportion and rounded down, "
+            "antialiased, as torchvision's Resize of an image of Pillow",
+            "crop": f"centre, {size}, as torchvision's CenterCrop",
+            "values": "0 to 255, less the mean, over the deviation",
+            **self.to_json(),
+        }
+
+    @property
+    def _decoding(self) -> str:
+        """What ``plain`` does, in words."""
+        levels = {"sixteen_bit": (0.0, 65535.0), **self.levels}
+        known = [f"{black:g} to {white:g} of {kind}" for kind, (black, white) in levels.items()]
+        return (
+            f"first frame of an animation; turned as EXIF says; transparent places over grey "
+            f"{BACKGROUND}; more than 8 bits of grey from black to white as the file states them, "
+            f"else {', '.join(known).replace('_', ' ')} values; then Pillow's mode {self.mode}"
+        )
+
+    @property
+    def mode(self) -> str:
+        """``L`` for grey, ``RGB`` for colour."""
+        return "L" if len(self.mean) == 1 else "RGB"
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Preparation | None":
+        """Return what stands under ``preparation``, or none where it does not or not wholly."""
+        told: Any = facts.get("preparation")
+        try:
+            found = cls(
+                side=int(told["size"][0]),
+                interpolation={"bilinear": "bilinear", "bicubic": "bicubic"}[told["interpolation"]],
+                mean=tuple(map(float, told["mean"])),
+                std=tuple(map(float, told["std"])),
+                levels={
+                    kind: (float(black), float(white))
+                    for kind, (black, white) in dict(told.get("levels", {})).items()
+                },
+                classes=tuple(map(str, told["classes"])),
+            )
+        except (TypeError, ValueError, LookupError):
+            return None
+        return found if found._usable else None
+
+    @property
+    def _usable(self) -> bool:
+        finite = all(map(isfinite, self.mean)) and all(0 < each < inf for each in self.std)
+        channels = len(self.mean) == len(self.std) and len(self.mean) in (1, 3)
+        levels = all(
+            kind in KINDS.values() and -inf < black < white < inf
+            for kind, (black, white) in self.levels.items()
+        )
+        return finite and channels and levels and self.side > 0

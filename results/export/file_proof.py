@@ -1,0 +1,172 @@
+"""The proof from image files: what prepares them gives the pixels and scores of the search."""
+
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...evaluators.accuracy.pixels import plain
+from ...evaluators.accuracy.preparation import Preparation
+from .base import ExportError
+
+Prepare = Callable[[Sequence[Any]], Tensor]
+"""Makes what a network takes of paths and images of Pillow."""
+
+_STEP = 1.01
+"""Largest difference of a pixel allowed, of 255: one step, and what float32 rounds."""
+_SHARE = 1000
+"""Of so many images one may be named otherwise; of fewer too."""
+_BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Originals:
+    """Images of the data as people have them, and as the search saw them."""
+
+    given: Sequence[Any]
+    """Paths or images of Pillow."""
+    levels: Tensor
+    """What the search saw of them (N, C, S, S), uint8."""
+    labels: Tensor
+    """Their classes (N,), int64."""
+    preparation: Preparation
+    """What makes the one of the other."""
+    same_rules: bool = True
+    """Whether the search saw them by these rules, not by those of an older version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileProof:
+    """How many images a model file names rightly that it is given as files."""
+
+    images: int
+    """Number of images."""
+    seen: float
+    """Accuracy on the pixels that the search saw, 0 to 1."""
+    prepared: float
+    """Accuracy through ``prepare``: that of the ``.py`` file, else this package's."""
+    timm: float | None
+    """Accuracy through timm's transform; none where timm is not installed."""
+    difference: float
+    """Largest difference of a pixel from what the search saw, in levels of 255."""
+
+
+def prove_files(
+    run: Callable[[Tensor], Tensor], originals: Originals, prepare: Prepare | None
+) -> FileProof:
+    """Give a model file images as people have them, and compare with what the search saw.
+
+    Args:
+        run: Maps what a network takes to scores.
+        originals: The images.
+        prepare: The model file's own function, where it has one.
+
+    Raises:
+        ExportError: If a pixel differs by more than one level, or more than one image in 1,000 is
+            named rightly by one and not by the other.
+    """
+    preparation = originals.preparation
+    ways: dict[str, Prepare] = {"prepare": prepare or preparation}
+    if find_spec("timm") is not None:
+        ways["timm"] = timm_transform(preparation)
+    count = len(originals.labels)
+    right = dict.fromkeys(("seen", *ways), 0)
+    most = dict.fromkeys(ways, 0.0)
+    std = torch.tensor(preparation.std).view(1, -1, 1, 1)
+    for start in range(0, count, _BATCH):
+        part = slice(start, start + _BATCH)
+        labels, seen = originals.labels[part], preparation(originals.levels[part])
+        right["seen"] += _right(run, seen, labels)
+        for name, way in ways.items():
+            images = _prepared(way, name, originals.given[part])
+            most[name] = max(most[name], ((images - seen) * std).abs().max().item())
+            right[name] += _right(run, images, labels)
+    if originals.same_rules:
+        for name in ways:
+            _check(name, most[name], right[name] - right["seen"], count)
+    return FileProof(
+        images=count,
+        seen=right["seen"] / count,
+        prepared=right["prepare"] / count,
+        timm=right["timm"] / count if "timm" in right else None,
+        difference=round(max(most.values()), 2),
+    )
+
+
+def timm_configuration(preparation: Preparation) -> dict[str, Any]:
+    """Return how images are prepared in timm's words."""
+    return {
+        "mean": tuple(each / 255 for each in preparation.mean),
+        "std": tuple(each / 255 for each in preparation.std),
+        "interpolation": preparation.interpolation,
+        "crop_pct": 1.0,
+        "crop_mode": "center",
+    }
+
+
+def timm_transform(preparation: Preparation) -> Prepare:
+    """Return timm's transform, of images that Pillow has decoded by the rules."""
+    from timm.data import create_transform  # type: ignore[import-untyped]
+
+    size = (len(preparation.mean), preparation.side, preparation.side)
+    transform: Any = create_transform(size, **timm_configuration(preparation))
+
+    def apply(given: Sequence[Any]) -> Tensor:
+        return torch.stack([transform(_decoded(each, preparation)) for each in given])
+
+    return apply
+
+
+def _decoded(given: Any, preparation: Preparation) -> Any:
+    from PIL import Image
+
+    if not isinstance(given, Path):
+        return plain(given, preparation.mode, preparation.levels)
+    with Image.open(given) as opened:
+        return plain(opened, preparation.mode, preparation.levels)
+
+
+@contextmanager
+def _as_the_search_opened_them() -> Generator[None]:
+    """Let Pillow open files of any size, without warnings: the search has bounded their size."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _prepared(way: Prepare, name: str, given: Sequence[Any]) -> Tensor:
+    try:
+        with _as_the_search_opened_them():
+            return way(given)
+    except Exception as error:  # whatever Pillow raises of a file that is gone or cut since
+        raise ExportError(
+            f"images of the data must be prepared by {name} as the search did, but: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _right(run: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> int:
+    with torch.no_grad():
+        return int((run(images).argmax(1) == labels).sum())
+
+
+def _check(name: str, difference: float, more: int, count: int) -> None:
+    if difference > _STEP or abs(more) > max(1, count / _SHARE):
+        raise ExportError(
+            f"image files prepared by {name} must give the search's pixels within 1 of 255 and its "
+            f"accuracy within one image in {_SHARE:,}, but pixels differ by up to {difference:.3g} "
+            f"and {abs(more)} {'more' if more > 0 else 'fewer'} of {count} are named rightly"
+        )

@@ -1,0 +1,129 @@
+"""What a network takes, made of images as people have them: the same as of their files."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from nas_explorer.evaluators.accuracy.decode import decode
+from nas_explorer.evaluators.accuracy.preparation import Preparation
+from PIL import Image
+
+COLOUR = Preparation(
+    side=8,
+    interpolation="bicubic",
+    mean=(100.0, 110.0, 120.5),
+    std=(50.0, 60.0, 70.0),
+    classes=("a", "b"),
+)
+GREY = Preparation(side=8, interpolation="bicubic", mean=(100.0,), std=(50.0,), classes=("a", "b"))
+SIZES = [(8, 9), (11, 8), (30, 21), (21, 31), (5, 6), (8, 8)]
+"""Height and width: margins odd and even, wide and high, scaled up, down and not at all."""
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def steps(one: torch.Tensor, other: torch.Tensor, preparation: Preparation) -> float:
+    """Return the largest difference in levels of 255."""
+    std = torch.tensor(preparation.std).view(1, -1, 1, 1)
+    return ((one - other) * std).abs().max().item()
+
+
+@pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("preparation", [GREY, COLOUR], ids=["grey", "colour"])
+def test_whatever_is_given_the_same_is_made(tmp_path, size, preparation):
+    pixels = noise(*size)
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).save(path)
+    levels = decode([path], resolution=8, channels=len(preparation.mean)).images
+    expected = preparation(torch.from_numpy(levels))  # of its own size: normalised alone
+    assert expected.shape == (1, len(preparation.mean), 8, 8)
+    assert torch.equal(preparation(path), expected)
+    assert torch.equal(preparation(str(path)), expected)
+    assert torch.equal(preparation(Image.fromarray(pixels)), expected)
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+    for given in (pixels, pixels[None], tensor, tensor[None], tensor / 255):
+        assert steps(preparation(given), expected, preparation) < 1.01
+    assert torch.equal(preparation([path, pixels, tensor[None]])[0], expected[0])
+
+
+def test_a_level_is_normalised_by_mean_and_deviation():
+    white = np.full((8, 8), 255, dtype=np.uint8)
+    assert torch.allclose(GREY(white), torch.tensor(3.1))  # (255 - 100) / 50
+    assert torch.allclose(GREY(torch.ones(1, 8, 8)), torch.tensor(3.1))
+    assert torch.allclose(COLOUR(white)[0, :, 0, 0], torch.tensor([3.1, 145 / 60, 134.5 / 70]))
+
+
+def test_grey_is_made_of_colour_as_pillow_does():
+    pixels = noise(8, 8)
+    theirs = torch.from_numpy(np.array(Image.fromarray(pixels).convert("L")))
+    assert torch.equal(GREY(pixels), GREY(theirs))
+
+
+def test_transparent_places_of_an_image_of_pillow_become_grey():
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    assert torch.equal(COLOUR(image), COLOUR(np.full((8, 8, 3), 128, dtype=np.uint8)))
+
+
+def test_an_array_of_any_strides_is_taken():
+    pixels = noise(9, 8)
+    pixels.setflags(write=False)
+    assert torch.equal(COLOUR(pixels[::-1, ::-1]), COLOUR(np.ascontiguousarray(pixels[::-1, ::-1])))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (np.zeros((3, 8, 8), dtype=np.uint8), "as its last axis, but is \\(3, 8, 8\\)"),
+        (np.zeros((8, 8, 4), dtype=np.uint8), "what is transparent"),
+        (np.zeros((8, 8, 3)), "must be uint8 .* but is float64"),
+        (torch.zeros(8, 8, 3, dtype=torch.uint8), "with channels last give a NumPy array"),
+        (torch.full((3, 8, 8), 200.0), "from 0 to 1, but has 200 to 200"),
+        (torch.zeros(3, 8, 8, dtype=torch.int64), "must be uint8 or float, but is torch.int64"),
+        (torch.zeros(3, 0, 8), "one pixel at least, but is 8x0"),
+        (np.zeros((1, 3_000_000), dtype=np.uint8), "less narrow"),
+        ([], "not empty, but got list"),
+        (8, "but got int"),
+    ],
+)
+def test_what_is_no_image_is_refused(given, says):
+    with pytest.raises(ValueError, match=says):
+        COLOUR(given)
+
+
+def test_pillow_is_needed_for_its_own_images_alone(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert COLOUR([torch.zeros(3, 9, 8), noise(9, 8), noise(8, 9)]).shape == (3, 3, 8, 8)
+    with pytest.raises(ImportError, match="PIL"):
+        COLOUR(tmp_path / "a.png")
+
+
+def test_it_goes_through_json():
+    whole = Preparation(
+        side=8,
+        interpolation="bicubic",
+        mean=(1.0,),
+        std=(2.0,),
+        levels={"integer": (0.0, 4095.0)},
+        classes=("a", "b"),
+    )
+    told = json.loads(json.dumps(whole.described()))
+    assert Preparation.of({"preparation": told}) == whole
+    assert "0 to 4095" in told["decoding"] and "grey 128" in told["decoding"]
+    for key, value in [
+        ("levels", {"integer": [1.0, 0.0]}),
+        ("levels", {"import os": [0.0, 1.0]}),
+        ("mean", [1.0, 2.0]),
+        ("std", [0.0]),
+        ("size", [0, 0]),
+    ]:
+        assert Preparation.of({"preparation": {**told, key: value}}) is None
+
+
+def test_paths_may_be_of_any_kind(tmp_path):
+    Image.new("L", (8, 8), 100).save(tmp_path / "a.png")
+    assert torch.equal(GREY(Path(tmp_path / "a.png")), torch.zeros(1, 1, 8, 8))
