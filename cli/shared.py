@@ -1,16 +1,13 @@
-"""What the commands share: options, consoles, tables."""
+"""What the commands share: options, errors, JSON."""
 
 import json
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..search_space.errors import WorkError as WorkError
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from .tables import Column as Column
+from .tables import print_rows as print_rows
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 StudyName = Annotated[
@@ -39,13 +36,6 @@ def storage_url(given: str | None) -> str:
     return read_storage(given)
 
 
-def console() -> "Console":
-    """Return a console on standard output that never wraps what is piped."""
-    from rich.console import Console
-
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
-
-
 def print_json(data: Any) -> None:
     """Print JSON on standard output."""
     print(json.dumps(data, indent=2, allow_nan=False))
@@ -56,22 +46,3 @@ def shown(metric: str, value: float | None) -> str:
     from ..results.numbers import format_value
 
     return format_value(metric, value)
-
-
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: lines drawn on a terminal, tabs where piped."""
-    if not sys.stdout.isatty():
-        for row in (header, *rows):
-            print("\t".join(row))
-        return
-    from rich.box import SIMPLE
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE, pad_edge=False)
-    for index, name in enumerate(header):
-        last = index == len(header) - 1
-        table.add_column(name, justify="left" if last else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)

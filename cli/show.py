@@ -1,13 +1,16 @@
 """``nas front``, ``nas show``, ``nas measure``, ``nas zoo`` and ``nas report``."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from .shared import (
+    Column,
     Json,
     Storage,
     StudyName,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from ..results.candidate import Candidate
     from ..results.study import Study
     from ..search_space.architecture import Architecture, Stage
+    from ..search_space.base import Block
 
 CandidateName = Annotated[
     str, typer.Argument(metavar="CANDIDATE", help="Its number or a unique prefix of its digest.")
@@ -34,7 +38,6 @@ def register(app: typer.Typer) -> None:
     app.command("front")(front)
     app.command("show")(show)
     app.command("measure")(measure)
-    app.command("zoo")(zoo)
     app.command("report")(report)
 
 
@@ -45,43 +48,80 @@ def open_study(study: str | None, storage: str | None) -> "Study":
     return Study.open(study, storage_url(storage))
 
 
-def sorted_front(study: "Study") -> "list[Candidate]":
-    """Return the front, the best of the first objective on top."""
+def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
+    """Return the front, the best of a metric on top; none: of the first objective.
+
+    Raises:
+        InputError: If there is no such metric.
+    """
+    from ..evaluators.base import metric
+    from ..evaluators.units import read_metric
     from ..results.front import pareto_front
 
     objectives = study.settings.objectives
+    by = metric(objectives[0] if sort is None else read_metric(sort))
     members = pareto_front(study.candidates(), objectives)
-    rising = study.settings.directions[0] == "minimize"
-    return sorted(members, key=lambda each: each.value(objectives[0]) or 0, reverse=not rising)
+    worst = math.inf if by.direction == "minimize" else -math.inf
+
+    def key(candidate: "Candidate") -> float:
+        value = candidate.value(by.name)
+        return worst if value is None else value
+
+    return sorted(members, key=key, reverse=by.direction == "maximize")
 
 
-def print_front(study: "Study") -> "list[Candidate]":
-    """Print the front as a table and return it."""
+def print_front(
+    study: "Study", top: int | None = None, sort: str | None = None
+) -> "list[Candidate]":
+    """Print the front as a table and return it, all of it.
+
+    Args:
+        study: The record.
+        top: How many are printed at most; none: all.
+        sort: The metric of which the best stands on top; none: the first objective.
+    """
+    from ..results.table import format_measurement
     from ..search_space.outline import outlines
 
-    members = sorted_front(study)
+    members = sorted_front(study, sort)
     if not members:
         print("No candidate is complete and feasible yet, so there is no front.")
         return members
-    names = list(dict.fromkeys((*study.settings.objectives, "params", "macs", "latency")))
+    shown_ones = members[:top]
+    objectives = study.settings.objectives
+    names = list(dict.fromkeys((*objectives, "params", "macs", "latency")))
     names = [name for name in names if any(each.value(name) is not None for each in members)]
+    told = outlines([each.architecture_json for each in members])
     rows = [
         [
             str(each.number),
             each.digest[:8],
-            *(shown(name, each.value(name)) for name in names),
-            told,
+            *(format_measurement(each.measurements.get(name)) for name in names),
+            line,
         ]
-        for each, told in zip(
-            members, outlines([m.architecture_json for m in members]), strict=True
-        )
+        for each, line in zip(shown_ones, told, strict=False)
     ]
-    print_rows(["#", "digest", *names, "architecture"], rows)
+    # What was optimised stays in the narrowest table; digests go first, then the other metrics.
+    metrics = [
+        Column(title=name, drop=0 if name in objectives else 2 + index)
+        for index, name in enumerate(names)
+    ]
+    digest = Column(title="digest", drop=2 + len(names))
+    print_rows([Column(title="#"), digest, *metrics, Column(title="architecture", cut=True)], rows)
+    if len(shown_ones) < len(members):
+        print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
     return members
 
 
 def front(
     *,
+    top: Annotated[
+        str | None, typer.Option(metavar="N", help="Only the first N candidates.")
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="METRIC", help="Best of it on top.  [the first objective]"),
+    ] = None,
     study: StudyName = None,
     storage: Storage = None,
     csv: Annotated[
@@ -89,16 +129,21 @@ def front(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the Pareto front."""
+    """Print the Pareto front: values with their 95 % intervals, in brackets."""
+    from ..evaluators.units import read_metric, read_whole
+
+    count = None if top is None else read_whole("top", top, low=1)
+    if sort is not None:
+        read_metric(sort)
     record = open_study(study, storage)
     if csv is not None:
-        from ..results.table import write_csv
+        from ..results.table import to_frame, write_csv
 
-        write_csv(record.front(), csv)
+        write_csv(to_frame(sorted_front(record, sort)[:count]), csv)
     if as_json:
-        print_json([_candidate_json(each) for each in sorted_front(record)])
+        print_json([_candidate_json(each) for each in sorted_front(record, sort)[:count]])
     else:
-        print_front(record)
+        print_front(record, count, sort)
 
 
 def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
@@ -208,10 +253,32 @@ def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[
     if stage.downsampling is not None:
         cost = _cost(sums.get(f"{place}.downsampling", [0, 0]))
         print(f"  downsampling     {stage.downsampling.label()}{cost}")
-    for block in stage.blocks:
-        print(f"  {block.name}")
+    same: dict[Block, list[int]] = {}
+    for index in range(stage.depth):
+        same.setdefault(stage.block(index), []).append(index)
+    for block, places in same.items():
+        print(f"  {block_places(places)}: {block.name}")
         for name, inner in block.components().items():
             print(f"    {name:<14} {inner.label()}")
+
+
+def block_places(places: Sequence[int]) -> str:
+    """Return which blocks of a stage, from 0, are meant: ``blocks 0-2, 4``, ``block 3``.
+
+    Every second one, three or more of them, is ``blocks 0, 2 ... 16``.
+    """
+    word = "block" if len(places) == 1 else "blocks"
+    steps = {after - before for before, after in pairwise(places)}
+    if len(places) > 2 and len(steps) == 1 and steps != {1}:
+        return f"{word} {places[0]}, {places[1]} ... {places[-1]}"
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    told = (f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"{word} {', '.join(told)}"
 
 
 def _cost(total: list[float]) -> str:
@@ -224,14 +291,15 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
     Raises:
         InputError: If it is none of them.
     """
+    if name.isdecimal():
+        return open_study(study, storage).find(name).architecture
+    if name.endswith((".json", ".safetensors")):
+        return _read_architecture(Path(name))
     from ..search_space.zoo import in_zoo, unknown_network, zoo_entry
 
     if in_zoo(name):
         return zoo_entry(name).architecture
-    if name.endswith((".json", ".safetensors")):
-        return _read_architecture(Path(name))
-    candidate_like = name.isdecimal() or all(c in "0123456789abcdef" for c in name.lower())
-    if candidate_like and name:
+    if name and all(c in "0123456789abcdef" for c in name.lower()):
         return open_study(study, storage).find(name).architecture
     raise unknown_network(
         "an architecture must be a candidate, a name of the zoo, or a .json or .safetensors file",
@@ -245,12 +313,12 @@ def _read_architecture(file: Path) -> "Architecture":
     It may be the architecture's own JSON, or hold it under ``architecture``, as the files of
     ``nas export`` and the output of ``nas measure --json`` do.
     """
-    from ..results.export.header import read_header
-    from ..results.export.weights import read_weights
-    from ..search_space.architecture import Architecture
     from ..search_space.errors import InputError
 
     if file.suffix == ".safetensors":
+        from ..results.export.header import read_header
+        from ..results.export.weights import read_weights
+
         return read_header(read_weights(file)[1])
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
@@ -262,6 +330,8 @@ def _read_architecture(file: Path) -> "Architecture":
         raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
     if isinstance(data, dict) and "architecture" in data:
         data = cast(dict[str, Any], data)["architecture"]
+    from ..search_space.architecture import Architecture  # takes seconds to import
+
     return Architecture.from_json(data)
 
 
@@ -272,18 +342,26 @@ def measure(
     ],
     *,
     latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or cuda.")] = "auto",
-    batch: Annotated[int, typer.Option(metavar="N", help="Images a forward pass.")] = 1,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+    ] = "auto",
+    batch: Annotated[
+        str, typer.Option(metavar="N", help="Images of the forward pass that is timed.")
+    ] = "1",
     study: StudyName = None,
     storage: Storage = None,
     as_json: Json = False,
 ) -> None:
     """Measure any architecture: exact costs, and latency if asked."""
     from ..evaluators.base import CandidateError
-    from ..evaluators.cost.evaluator import CostEvaluator
+    from ..evaluators.device_name import device_name
+    from ..evaluators.units import read_whole
     from ..results.table import format_measurement
 
+    device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     found = find_architecture(architecture, study, storage)
+    from ..evaluators.cost.evaluator import CostEvaluator
+
     try:
         measurements = list(CostEvaluator().evaluate(found))
         if latency:
@@ -293,7 +371,7 @@ def measure(
             from ..evaluators.latency.settings import LatencySettings
             from ..searchers.search import choose_device
 
-            settings = LatencySettings(batch=batch)
+            settings = LatencySettings(batch=images)
             timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
             measurements.extend(timer.evaluate(found))
     except CandidateError as error:
@@ -318,52 +396,6 @@ def _training(measurement: "Measurement") -> str:
     """Return what it is in the form that is trained, where that is another."""
     value = measurement.provenance.get("training_form")
     return "" if value is None else f"; {value:,} while it is trained"
-
-
-def zoo(*, as_json: Json = False) -> None:
-    """List the published architectures: printed and counted parameters and MACs."""
-    from ..evaluators.cost.cost import architecture_cost
-    from ..evaluators.cost.shipped import shipped_zoo
-    from ..search_space.zoo import ZOO, zoo_entry
-
-    known = shipped_zoo()
-    entries: list[dict[str, Any]] = []
-    for name in ZOO:
-        entry = zoo_entry(name)
-        counted = known.get(entry.architecture.digest)
-        if counted is None:
-            cost = architecture_cost(entry.architecture)
-            counted = cost.params, cost.macs
-        entries.append(
-            {
-                "name": entry.name,
-                "aliases": entry.aliases,
-                "family": entry.family,
-                "resolution": entry.resolution,
-                "params": counted[0],
-                "macs": counted[1],
-                "printed_params": entry.printed_params,
-                "printed_macs": entry.printed_macs,
-                "source": entry.source,
-                "note": entry.note,
-            }
-        )
-    if as_json:
-        print_json(entries)
-        return
-    numbers = ("params", "printed_params", "macs", "printed_macs")
-    rows = [
-        [
-            " = ".join((each["name"], *each["aliases"])),
-            str(each["resolution"]),
-            *(shown(n.removeprefix("printed_"), each[n]) for n in numbers),
-            each["source"],
-            each["note"],
-        ]
-        for each in entries
-    ]
-    figures = ("params", "printed", "MACs", "printed")
-    print_rows(["name", "resolution", *figures, "source of the printed", "where they differ"], rows)
 
 
 def report(

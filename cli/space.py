@@ -1,14 +1,18 @@
 """``nas space list``, ``nas space show`` and ``nas space check``."""
 
+import sys
 from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import AnyResolution, ExportableOnly, Json, print_json, print_rows, shown
+from .shared import AnyResolution, Column, ExportableOnly, Json, print_json, print_rows, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..search_space.describe import Description
     from ..search_space.size import Size
     from ..search_space.space import SearchSpace
 
@@ -26,14 +30,26 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="space")
 
 
-def list_spaces(*, as_json: Json = False) -> None:
+def list_spaces(
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[KIND]",
+            help="Only this kind, as in 'token mixer', norm or space; or one component's name.",
+        ),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
     """List the shipped search spaces, and the components that a space can be made of."""
     from ..search_space.describe import descriptions
     from ..search_space.files import load_space
     from ..search_space.presets import presets
 
     told = descriptions()
-    spaces = [load_space(name) for name in presets()]
+    chosen = kind if kind is None else _kind(kind, told)
+    spaces = [load_space(name) for name in presets()] if chosen in (None, "space") else []
+    told = [each for each in told if chosen in (None, each.kind, each.name)]
     sizes = {each.name: _size(each.name, each) for each in spaces}
     if as_json:
         listed = [
@@ -42,15 +58,60 @@ def list_spaces(*, as_json: Json = False) -> None:
         ]
         print_json({"spaces": listed, "components": [asdict(each) for each in told]})
         return
-    rows = [[each.name, sizes[each.name].short, each.summary] for each in spaces]
-    print_rows(["name", "architectures", "what for"], rows)
-    for kind, components in groupby(told, key=lambda each: each.kind):
+    if spaces:
+        rows = [[each.name, sizes[each.name].short, each.summary] for each in spaces]
+        print_rows(["name", "architectures", "what for"], rows)
+    if chosen in {each.name for each in told}:
+        _print_components(told)
+        return
+    for kind_of, components in groupby(told, key=lambda each: each.kind):
         rows = [
             [each.name, each.summary, ", ".join((*map(str, each.knobs), *each.slots))]
             for each in components
         ]
-        print()
-        print_rows([kind, "what", "knobs (values; default)"], rows)
+        if chosen is None:
+            print()
+        what = Column(title="what", cut=True)
+        knobs = Column(title="knobs (values; default)", drop=1, cut=True)
+        print_rows([Column(title=kind_of), what, knobs], rows)
+
+
+def _kind(text: str, told: "Sequence[Description]") -> str:
+    """Return the kind of component, or the component, that is meant.
+
+    Raises:
+        InputError: If there is neither; the message lists the kinds, and names the nearest.
+    """
+    from ..search_space.errors import InputError, known_name, unknown_name
+
+    kinds = list(dict.fromkeys(("space", *(each.kind for each in told))))
+    for each in (text, text.removesuffix("s")):
+        try:
+            return known_name("kind", each, kinds)
+        except InputError:
+            continue
+    ends = [each for each in kinds if each.split()[-1] == text.removesuffix("s").lower()]
+    if len(ends) == 1:
+        return ends[0]
+    names = [each.name for each in told]
+    if text in names:
+        return text
+    near = str(unknown_name("component", text, names)).partition("; ")[2]
+    more = f"; {near}" if near else ""
+    raise InputError(
+        f"what is listed must be one of {', '.join(kinds)}, or a component, but got {text!r}{more}"
+    )
+
+
+def _print_components(told: "Sequence[Description]") -> None:
+    """Print components with a line for each knob."""
+    for each in told:
+        print(f"{each.name}, {each.kind}: {each.summary}")
+        print(f"in {each.file}")
+        for knob in each.knobs:
+            print(f"  {knob}")
+        for slot in each.slots:
+            print(f"  {slot} (a component)")
 
 
 def _size(name_or_file: str, space: "SearchSpace") -> "Size":
@@ -80,6 +141,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
+    from ..search_space.space_files import space_name  # told before components are imported
+
+    space = space_name(space)
     from ..search_space.files import load_space
 
     found = load_space(space)
@@ -123,38 +187,50 @@ def check(
         ),
     ] = None,
     resolution: Annotated[
-        int | None, typer.Option(metavar="N", help="Side of the images in pixels.")
+        str | None, typer.Option(metavar="N", help="Side of the images in pixels.")
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(metavar="N", help="Channels of the images.")
+        str | None, typer.Option(metavar="N", help="Channels of the images.")
     ] = None,
-    classes: Annotated[int | None, typer.Option(metavar="N", help="Number of classes.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="N", help="Number of classes.")] = None,
     exportable_only: ExportableOnly = False,
     any_resolution: AnyResolution = False,
     as_json: Json = False,
 ) -> int:
     """Tell what a space holds, and what of it keeps the constraints, before a search."""
-    from ..evaluators.base import METRICS
-    from ..evaluators.cost.spaces import costed_space
     from ..evaluators.cost.value import EXACT_METRICS
-    from ..search_space.check import check as check_space
-    from ..search_space.errors import InputError, unknown_name
-    from ..search_space.feasibility import Constraint
+    from ..evaluators.units import read_constraint, read_whole, taken_for_macs
+    from ..search_space.errors import InputError
+    from ..search_space.space_files import check_resolution, space_name
+    from ..searchers.options import read_side
 
-    constraints = [Constraint.parse(text) for text in constraint or ()]
+    constraints = [read_constraint(text) for text in constraint or ()]
     for each in constraints:
-        if each.metric not in METRICS:
-            raise unknown_name("metric", each.metric, METRICS)
         if each.metric not in EXACT_METRICS:
             raise InputError(
                 f"what is checked before a search must be one of {', '.join(EXACT_METRICS)}, "
                 f"but got {each.metric!r}"
             )
+    space = space_name(space)
+    side = None if resolution is None else read_side("resolution", resolution)
+    if side is not None:
+        check_resolution(space, side)
+    counts = {"channels": channels, "classes": classes}
+    whole = {
+        name: None if value is None else read_whole(name, value, low=1)
+        for name, value in counts.items()
+    }
+    for note in filter(None, map(taken_for_macs, constraint or ())):
+        print(f"nas: {note}", file=sys.stderr)
+
+    from ..evaluators.cost.spaces import costed_space
+    from ..search_space.check import check as check_space
+
     found = costed_space(
         space,
-        resolution=resolution,
-        channels=channels,
-        classes=classes,
+        resolution=side,
+        channels=whole["channels"],
+        classes=whole["classes"],
         exportable_only=exportable_only,
         any_resolution=any_resolution,
     )

@@ -113,7 +113,9 @@ def read_seconds(name: str, value: object) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in pieces)
 
 
-def read_whole(name: str, value: object, *, unit: str = "", hint: str = "") -> int:
+def read_whole(
+    name: str, value: object, *, unit: str = "", hint: str = "", low: int | None = None
+) -> int:
     """Read a whole number: ``100``, ``1e3``, ``2k``, ``1,000``, ``224px``.
 
     Args:
@@ -121,10 +123,18 @@ def read_whole(name: str, value: object, *, unit: str = "", hint: str = "") -> i
         value: What was given.
         unit: A unit that may stand behind it.
         hint: What the message says of the rule, in brackets.
+        low: The least that it may be, if there is one.
 
     Raises:
-        InputError: If it has another form, or is not whole.
+        InputError: If it has another form, is not whole, or too small.
     """
+    number = _whole(name, value, unit, hint)
+    if low is not None and number < low:
+        raise InputError(f"{name} must be at least {low}, but got {number}")
+    return number
+
+
+def _whole(name: str, value: object, unit: str, hint: str) -> int:
     if type(value) is int:
         return value
     text = value.strip().removesuffix(unit).strip() if isinstance(value, str) else ""

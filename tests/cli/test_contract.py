@@ -39,7 +39,7 @@ COMMANDS = {
         "--any-resolution",
         "--config",
     },
-    "front": STUDY | {"--csv", "--json"},
+    "front": STUDY | {"--csv", "--json", "--top", "--sort"},
     "show": STUDY | {"--json", "--graph"},
     "measure": STUDY | {"--latency", "--device", "--batch", "--json"},
     "zoo": {"--json"},
@@ -51,7 +51,15 @@ COMMANDS = {
     "studies delete": {"--storage", "--yes", "-y"},
     "space list": {"--json"},
     "space show": {"--exportable-only", "--any-resolution", "--json"},
-    "space check": {"--constraint", "--exportable-only", "--any-resolution", "--json"},
+    "space check": {
+        "--constraint",
+        "--resolution",
+        "--channels",
+        "--classes",
+        "--exportable-only",
+        "--any-resolution",
+        "--json",
+    },
 }
 
 
@@ -188,11 +196,22 @@ def test_a_wrong_value_of_a_search_is_told_before_anything_heavy_is_loaded(tmp_p
         "--config": "/nowhere.yaml",
     }
     commands = [["search", name, value] for name, value in wrong.items()]
+    commands += [
+        ["space", "show", "mcro"],
+        ["space", "check", "micro", "--resolution", "224"],
+        ["space", "check", "micro", "--classes", "0"],
+        ["space", "check", "micro", "--constraint", "latency<=5MB"],
+        ["measure", "none.json"],
+        ["measure", "van_b0", "--device", "mps"],
+        ["measure", "van_b0", "--latency", "--batch", "0"],
+        ["front", "--top", "0"],
+        ["front", "--sort", "acuracy"],
+    ]
     codes, loaded, _ = run_light(commands, cwd=tmp_path)
-    assert codes == [2] * len(wrong) and loaded == []
+    assert codes == [2] * len(commands) and loaded == []
 
 
-def test_the_front_is_printed_without_torch(tmp_path):
+def test_fronts_and_studies_are_printed_without_torch(tmp_path):
     drawn = load_space("micro").walk(RandomChooser(0))
     settings = StudySettings(
         space_name="micro",
@@ -217,11 +236,11 @@ def test_the_front_is_printed_without_torch(tmp_path):
         study.finish(replace(begun, status="complete", measurements=measured))
     study.close()
     light = ["torch", "pandas", "plotly", "ray", "sklearn", "onnx", "fvcore"]
-    commands = [["front"], ["front", "--json"], ["front", "--study", "tni"]]
+    commands = [["front"], ["front", "--json"], ["studies"], ["front", "--study", "tni"]]
     codes, loaded, done = run_light(
         [[*each, "--storage", "nas.db"] for each in commands], light, tmp_path
     )
-    assert codes == [0, 0, 2] and loaded == []
+    assert codes == [0, 0, 0, 2] and loaded == []
     assert drawn.architecture.outline() in done.stdout and "12.3 k" in done.stdout
     assert "study must be one of tiny, but got 'tni'" in done.stderr
 
@@ -279,6 +298,31 @@ def test_an_interrupted_command_says_so(monkeypatch, capsys):
     monkeypatch.setattr("nas_explorer.search_space.zoo.zoo_entry", interrupt)
     assert run(["zoo"]) == 1
     assert "interrupted; what finished is kept" in capsys.readouterr().err
+
+
+def test_the_zoo_can_be_asked_for_some(capsys):
+    for pattern in ("van_b*", "VAN-B", "van"):
+        assert run(["zoo", pattern, "--json"]) == 0
+        names = [each["name"] for each in json.loads(capsys.readouterr().out)]
+        assert names == [f"van_b{size}" for size in range(5)]
+    assert run(["zoo", "no_such"]) == 2
+    assert (
+        "a pattern must fit the name of a published network, but got 'no_such'"
+        in capsys.readouterr().err
+    )
+
+
+def test_space_list_can_be_asked_for_a_kind_or_a_component(capsys):
+    for kind in ("norm", "Norms"):
+        assert run(["space", "list", kind]) == 0
+        head, *rows = capsys.readouterr().out.splitlines()
+        assert head.startswith("norm\t") and {"layer_norm", "batch_norm"} <= {
+            row.partition("\t")[0] for row in rows
+        }
+    assert run(["space", "list", "mlp_mixer"]) == 2
+    assert "token mixer" in capsys.readouterr().err
+    assert run(["space", "list", "raft_mlp"]) == 0
+    assert "\n  raft_size (a positive integer" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["space"]])

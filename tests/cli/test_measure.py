@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from nas_explorer.cli.main import run
+from nas_explorer.cli.show import block_places
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.results.export import export_model
 from nas_explorer.search_space.shapes import Shape
@@ -63,3 +64,17 @@ def test_other_files_are_refused(
     assert rule in capsys.readouterr().err
     assert run(["measure", str(tmp_path / "none.safetensors")]) == 2
     assert "safetensors file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ([3], "block 3"),
+        ([0, 1, 2], "blocks 0-2"),
+        ([0, 1, 4], "blocks 0-1, 4"),
+        ([0, 2], "blocks 0, 2"),
+        ([1, 3, 5, 7], "blocks 1, 3 ... 7"),
+    ],
+)
+def test_equal_blocks_are_told_once(places: list[int], told: str) -> None:
+    assert block_places(places) == told

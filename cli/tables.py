@@ -1,0 +1,147 @@
+"""Tables for terminals of any width: a row is a line, and no name is ever broken."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_GAP = "  "
+_MORE = " …"
+_LEAST = 24
+"""A column that may be cut keeps at least so many places."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table: what stands over it, and what becomes of it where space is short."""
+
+    title: str
+    """Its title."""
+    drop: int = 0
+    """Columns of the greatest number are left out first; those of 0 never."""
+    cut: bool = False
+    """Whether long cells are cut: what follows the last ``: `` in a cell is kept, if it can be."""
+    pieces: str = ""
+    """What stands between the names in a cell, of which the first is kept, the others if they fit;
+    none: a cell is one."""
+
+
+def print_rows(columns: Sequence[str | Column], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table: as wide as the terminal, or with tabs and all columns where piped.
+
+    A column given by its title alone is never left out; the last one may be cut.
+    """
+    specs = [_column(each, index == len(columns) - 1) for index, each in enumerate(columns)]
+    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in ([each.title for each in specs], *cells):
+            print("\t".join(row))
+        return
+    for line in table_lines(specs, cells, shutil.get_terminal_size().columns):
+        print(line)
+
+
+def _column(given: str | Column, last: bool) -> Column:
+    return Column(title=given, cut=last) if isinstance(given, str) else given
+
+
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the lines of a table, none longer than ``width`` but for names that are longer.
+
+    Args:
+        columns: What the cells of a row are.
+        rows: The cells.
+        width: Places in a line.
+    """
+    natural = [
+        max([_places(each.title), *(_places(row[index]) for row in rows)])
+        for index, each in enumerate(columns)
+    ]
+    least = [_least(each, natural[i], [row[i] for row in rows]) for i, each in enumerate(columns)]
+    kept, widths = _fitted(columns, natural, least, width)
+    lines: list[list[str]] = [[columns[index].title for index in kept]]
+    lines.append(["─" * widths[index] for index in kept])
+    numbers = {index for index in kept if all(_is_number(row[index]) for row in rows)}
+    for row in rows:
+        lines.append([_shortened(row[index], widths[index], columns[index]) for index in kept])
+    shown = [
+        _GAP.join(
+            _padded(cell, widths[index], right=index in numbers)
+            for index, cell in zip(kept, line, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    if len(kept) < len(columns):
+        left_out = [each.title for index, each in enumerate(columns) if index not in kept]
+        shown.append(f"Columns that need a wider terminal: {', '.join(left_out)}")
+    return shown
+
+
+def _least(column: Column, natural: int, cells: Sequence[str]) -> int:
+    """Return the places that a column needs at least."""
+    if column.pieces:
+        firsts = [_places(each.partition(column.pieces)[0]) + len(_MORE) for each in cells]
+        return min(natural, max([_places(column.title), *firsts]))
+    return min(_LEAST, natural) if column.cut else natural
+
+
+def _fitted(
+    columns: Sequence[Column], natural: Sequence[int], least: Sequence[int], width: int
+) -> tuple[list[int], dict[int, int]]:
+    """Return which columns are shown, and the places that each gets."""
+    kept = list(range(len(columns)))
+
+    def room() -> int:
+        return width - sum(least[index] for index in kept) - len(_GAP) * (len(kept) - 1)
+
+    while room() < 0:
+        droppable = [index for index in kept if columns[index].drop]
+        if not droppable:
+            break
+        kept.remove(max(droppable, key=lambda index: (columns[index].drop, index)))
+    left = max(0, room())
+    widths: dict[int, int] = {}
+    for index in kept:
+        more = min(left, natural[index] - least[index])
+        widths[index] = least[index] + more
+        left -= more
+    return kept, widths
+
+
+def _places(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _places(text))
+    return space + text if right else text + space
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell == "-" or cell[0].isdigit()
+
+
+def _shortened(text: str, width: int, column: Column) -> str:
+    """Cut a text; of one with a ``: `` the part before is cut first."""
+    if _places(text) <= width:
+        return text
+    if column.pieces:
+        names = text.split(column.pieces)
+        while len(names) > 1 and _places(column.pieces.join(names)) + len(_MORE) > width:
+            names.pop()
+        return column.pieces.join(names) + _MORE
+    head, separator, tail = text.rpartition(": ")
+    kept = separator + tail
+    if separator and _places(kept) <= width - 4:
+        return _cut(head, width - _places(kept)) + kept
+    return _cut(text, width)
+
+
+def _cut(text: str, width: int) -> str:
+    while _places(text) > width - 1:
+        text = text[: max(0, min(len(text) - 1, width - 1))]
+    return f"{text.rstrip()}…"
