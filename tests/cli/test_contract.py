@@ -227,7 +227,6 @@ def test_fronts_and_studies_are_printed_without_torch(tmp_path):
     domains = {path: CategoricalDistribution([value]) for path, value in drawn.decisions.items()}
     with study.exclusive():
         begun = study.start(
-            0,
             architecture=drawn.architecture,
             decisions=drawn.decisions,
             distributions=domains,
