@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import dashboard, export, search, show, space, studies, zoo
+from . import dashboard, export, measure, search, show, space, studies, zoo
 from .shared import WorkError
 
 _SIGINT = 130
@@ -49,6 +49,7 @@ def _options(
 
 search.register(app)
 show.register(app)
+measure.register(app)
 zoo.register(app)
 space.register(app)
 studies.register(app)

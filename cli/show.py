@@ -1,32 +1,25 @@
-"""``nas front``, ``nas show``, ``nas measure``, ``nas zoo`` and ``nas report``."""
+"""``nas front``, ``nas show`` and ``nas report``."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .parts import print_parts
 from .shared import (
     Column,
     Json,
     Storage,
     StudyName,
-    WorkError,
     print_json,
     print_rows,
-    shown,
     storage_url,
 )
 
 if TYPE_CHECKING:
-    from ..evaluators.base import Measurement
     from ..results.candidate import Candidate
     from ..results.study import Study
-    from ..search_space.architecture import Architecture, Stage
-    from ..search_space.base import Block
 
 CandidateName = Annotated[
     str, typer.Argument(metavar="CANDIDATE", help="Its number or a unique prefix of its digest.")
@@ -37,7 +30,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("front")(front)
     app.command("show")(show)
-    app.command("measure")(measure)
     app.command("report")(report)
 
 
@@ -218,184 +210,6 @@ def _write_graph(candidate: "Candidate", study: str, file: Path) -> None:
 
     graph = candidate.architecture.graph(additive_costs)
     write_atomically(file, graph_page(graph, f"Candidate {candidate.number} of study {study}"))
-
-
-def print_parts(architecture: "Architecture") -> None:
-    """Print the stages of an architecture, and what each costs."""
-    from ..evaluators.cost.cost import part_cost
-
-    print(f"input      {architecture.input}, {architecture.classes} classes")
-    sums: dict[str, list[float]] = {}
-    for part in architecture.parts():
-        names = part.name.split(".")
-        place = ".".join(names[:2]) if names[0] in ("stages", "overview") else names[0]
-        cost = part_cost(part)
-        for each in dict.fromkeys((place, ".".join(names[:3]))):
-            total = sums.setdefault(each, [0, 0])
-            total[0] += cost.params
-            total[1] += cost.macs
-    canonical = architecture.canonical
-    print(f"stem       {canonical.stem.label()}{_cost(sums['stem'])}")
-    for index, (stage, shape) in enumerate(
-        zip(canonical.stages, canonical.stage_shapes, strict=True)
-    ):
-        _print_stage(f"stages.{index}", stage, f"{shape}, ", sums)
-    if canonical.overview:
-        for index, stage in enumerate(canonical.overview.stages):
-            _print_stage(f"overview.{index}", stage, f"width {stage.width}, ", sums)
-        after = f"after stages.{canonical.overview.after - 1}, guides the stages that follow"
-        print(f"guide      width {canonical.overview.width}, {after}{_cost(sums['guide'])}")
-    print(f"head       {canonical.head.label()}{_cost(sums['head'])}")
-
-
-def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[float]]) -> None:
-    print(f"{place:<10} {size}depth {stage.depth}{_cost(sums.get(place, [0, 0]))}")
-    if stage.downsampling is not None:
-        cost = _cost(sums.get(f"{place}.downsampling", [0, 0]))
-        print(f"  downsampling     {stage.downsampling.label()}{cost}")
-    same: dict[Block, list[int]] = {}
-    for index in range(stage.depth):
-        same.setdefault(stage.block(index), []).append(index)
-    for block, places in same.items():
-        print(f"  {block_places(places)}: {block.name}")
-        for name, inner in block.components().items():
-            print(f"    {name:<14} {inner.label()}")
-
-
-def block_places(places: Sequence[int]) -> str:
-    """Return which blocks of a stage, from 0, are meant: ``blocks 0-2, 4``, ``block 3``.
-
-    Every second one, three or more of them, is ``blocks 0, 2 ... 16``.
-    """
-    word = "block" if len(places) == 1 else "blocks"
-    steps = {after - before for before, after in pairwise(places)}
-    if len(places) > 2 and len(steps) == 1 and steps != {1}:
-        return f"{word} {places[0]}, {places[1]} ... {places[-1]}"
-    runs: list[list[int]] = []
-    for place in places:
-        if runs and place == runs[-1][-1] + 1:
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    told = (f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-    return f"{word} {', '.join(told)}"
-
-
-def _cost(total: list[float]) -> str:
-    return f"   [{shown('params', total[0])} params, {shown('macs', total[1])} MACs]"
-
-
-def find_architecture(name: str, study: str | None, storage: str | None) -> "Architecture":
-    """Return what a zoo name, a candidate, a JSON file or one of weights stands for.
-
-    Raises:
-        InputError: If it is none of them.
-    """
-    if name.isdecimal():
-        return open_study(study, storage).find(name).architecture
-    if name.endswith((".json", ".safetensors")):
-        return _read_architecture(Path(name))
-    from ..search_space.zoo import in_zoo, unknown_network, zoo_entry
-
-    if in_zoo(name):
-        return zoo_entry(name).architecture
-    if name and all(c in "0123456789abcdef" for c in name.lower()):
-        return open_study(study, storage).find(name).architecture
-    raise unknown_network(
-        "an architecture must be a candidate, a name of the zoo, or a .json or .safetensors file",
-        name,
-    )
-
-
-def _read_architecture(file: Path) -> "Architecture":
-    """Return what a JSON file or a file of weights describes.
-
-    It may be the architecture's own JSON, or hold it under ``architecture``, as the files of
-    ``nas export`` and the output of ``nas measure --json`` do.
-    """
-    from ..search_space.errors import InputError
-
-    if file.suffix == ".safetensors":
-        from ..results.export.header import read_header
-        from ..results.export.weights import read_weights
-
-        return read_header(read_weights(file)[1])
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"an architecture file must be readable, but got {file}: {error.strerror}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
-    if isinstance(data, dict) and "architecture" in data:
-        data = cast(dict[str, Any], data)["architecture"]
-    from ..search_space.architecture import Architecture  # takes seconds to import
-
-    return Architecture.from_json(data)
-
-
-def measure(
-    architecture: Annotated[
-        str,
-        typer.Argument(metavar="ARCH", help="Zoo name, .json or .safetensors file, or candidate."),
-    ],
-    *,
-    latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
-    ] = "auto",
-    batch: Annotated[
-        str, typer.Option(metavar="N", help="Images of the forward pass that is timed.")
-    ] = "1",
-    study: StudyName = None,
-    storage: Storage = None,
-    as_json: Json = False,
-) -> None:
-    """Measure any architecture: exact costs, and latency if asked."""
-    from ..evaluators.base import CandidateError
-    from ..evaluators.device_name import device_name
-    from ..evaluators.units import read_whole
-    from ..results.table import format_measurement
-
-    device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
-    found = find_architecture(architecture, study, storage)
-    from ..evaluators.cost.evaluator import CostEvaluator
-
-    try:
-        measurements = list(CostEvaluator().evaluate(found))
-        if latency:
-            import torch
-
-            from ..evaluators.latency.evaluator import LatencyEvaluator
-            from ..evaluators.latency.settings import LatencySettings
-            from ..searchers.search import choose_device
-
-            settings = LatencySettings(batch=images)
-            timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
-            measurements.extend(timer.evaluate(found))
-    except CandidateError as error:
-        raise WorkError(f"it could not be measured: {error}") from None
-    if as_json:
-        print_json(
-            {
-                "digest": found.digest,
-                "architecture": found.to_json(),
-                "measurements": {each.metric: each.to_json() for each in measurements},
-            }
-        )
-        return
-    print_parts(found)
-    print()
-    for each in measurements:
-        exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
-        print(f"{each.metric:<12} {format_measurement(each)}{exact}")
-
-
-def _training(measurement: "Measurement") -> str:
-    """Return what it is in the form that is trained, where that is another."""
-    value = measurement.provenance.get("training_form")
-    return "" if value is None else f"; {value:,} while it is trained"
 
 
 def report(

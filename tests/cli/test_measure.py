@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nas_explorer.cli.main import run
-from nas_explorer.cli.show import block_places
+from nas_explorer.cli.parts import block_places
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.results.export import export_model
 from nas_explorer.search_space.shapes import Shape

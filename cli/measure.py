@@ -1,0 +1,133 @@
+"""``nas measure``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from .parts import print_parts
+from .shared import Json, Storage, StudyName, WorkError, print_json
+from .show import open_study
+
+if TYPE_CHECKING:
+    from ..evaluators.base import Measurement
+    from ..search_space.architecture import Architecture
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("measure")(measure)
+
+
+def find_architecture(name: str, study: str | None, storage: str | None) -> "Architecture":
+    """Return what a zoo name, a candidate, a JSON file or one of weights stands for.
+
+    Raises:
+        InputError: If it is none of them.
+    """
+    if name.isdecimal():
+        return open_study(study, storage).find(name).architecture
+    if name.endswith((".json", ".safetensors")):
+        return _read_architecture(Path(name))
+    from ..search_space.zoo import in_zoo, unknown_network, zoo_entry
+
+    if in_zoo(name):
+        return zoo_entry(name).architecture
+    if name and all(c in "0123456789abcdef" for c in name.lower()):
+        return open_study(study, storage).find(name).architecture
+    raise unknown_network(
+        "an architecture must be a candidate, a name of the zoo, or a .json or .safetensors file",
+        name,
+    )
+
+
+def _read_architecture(file: Path) -> "Architecture":
+    """Return what a JSON file or a file of weights describes.
+
+    It may be the architecture's own JSON, or hold it under ``architecture``, as the files of
+    ``nas export`` and the output of ``nas measure --json`` do.
+    """
+    from ..search_space.errors import InputError
+
+    if file.suffix == ".safetensors":
+        from ..results.export.header import read_header
+        from ..results.export.weights import read_weights
+
+        return read_header(read_weights(file)[1])
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"an architecture file must be readable, but got {file}: {error.strerror}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
+    if isinstance(data, dict) and "architecture" in data:
+        data = cast(dict[str, Any], data)["architecture"]
+    from ..search_space.architecture import Architecture  # takes seconds to import
+
+    return Architecture.from_json(data)
+
+
+def measure(
+    architecture: Annotated[
+        str,
+        typer.Argument(metavar="ARCH", help="Zoo name, .json or .safetensors file, or candidate."),
+    ],
+    *,
+    latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
+    ] = "auto",
+    batch: Annotated[
+        str, typer.Option(metavar="N", help="Images of the forward pass that is timed.")
+    ] = "1",
+    study: StudyName = None,
+    storage: Storage = None,
+    as_json: Json = False,
+) -> None:
+    """Measure any architecture: exact costs, and latency if asked."""
+    from ..evaluators.base import CandidateError
+    from ..evaluators.device_name import device_name
+    from ..evaluators.units import read_whole
+    from ..results.table import format_measurement
+
+    device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
+    found = find_architecture(architecture, study, storage)
+    from ..evaluators.cost.evaluator import CostEvaluator
+
+    try:
+        measurements = list(CostEvaluator().evaluate(found))
+        if latency:
+            import torch
+
+            from ..evaluators.latency.evaluator import LatencyEvaluator
+            from ..evaluators.latency.settings import LatencySettings
+            from ..searchers.search import choose_device
+
+            settings = LatencySettings(batch=images)
+            timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
+            measurements.extend(timer.evaluate(found))
+    except CandidateError as error:
+        raise WorkError(f"it could not be measured: {error}") from None
+    if as_json:
+        print_json(
+            {
+                "digest": found.digest,
+                "architecture": found.to_json(),
+                "measurements": {each.metric: each.to_json() for each in measurements},
+            }
+        )
+        return
+    print_parts(found)
+    print()
+    for each in measurements:
+        exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
+        print(f"{each.metric:<12} {format_measurement(each)}{exact}")
+
+
+def _training(measurement: "Measurement") -> str:
+    """Return what it is in the form that is trained, where that is another."""
+    value = measurement.provenance.get("training_form")
+    return "" if value is None else f"; {value:,} while it is trained"

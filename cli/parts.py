@@ -1,0 +1,76 @@
+"""An architecture as lines of text: its stages, their blocks, and what each costs."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from .shared import shown
+
+if TYPE_CHECKING:
+    from ..search_space.architecture import Architecture, Stage
+    from ..search_space.base import Block
+
+
+def print_parts(architecture: "Architecture") -> None:
+    """Print the stages of an architecture, and what each costs."""
+    from ..evaluators.cost.cost import part_cost
+
+    print(f"input      {architecture.input}, {architecture.classes} classes")
+    sums: dict[str, list[float]] = {}
+    for part in architecture.parts():
+        names = part.name.split(".")
+        place = ".".join(names[:2]) if names[0] in ("stages", "overview") else names[0]
+        cost = part_cost(part)
+        for each in dict.fromkeys((place, ".".join(names[:3]))):
+            total = sums.setdefault(each, [0, 0])
+            total[0] += cost.params
+            total[1] += cost.macs
+    canonical = architecture.canonical
+    print(f"stem       {canonical.stem.label()}{_cost(sums['stem'])}")
+    for index, (stage, shape) in enumerate(
+        zip(canonical.stages, canonical.stage_shapes, strict=True)
+    ):
+        _print_stage(f"stages.{index}", stage, f"{shape}, ", sums)
+    if canonical.overview:
+        for index, stage in enumerate(canonical.overview.stages):
+            _print_stage(f"overview.{index}", stage, f"width {stage.width}, ", sums)
+        after = f"after stages.{canonical.overview.after - 1}, guides the stages that follow"
+        print(f"guide      width {canonical.overview.width}, {after}{_cost(sums['guide'])}")
+    print(f"head       {canonical.head.label()}{_cost(sums['head'])}")
+
+
+def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[float]]) -> None:
+    print(f"{place:<10} {size}depth {stage.depth}{_cost(sums.get(place, [0, 0]))}")
+    if stage.downsampling is not None:
+        cost = _cost(sums.get(f"{place}.downsampling", [0, 0]))
+        print(f"  downsampling     {stage.downsampling.label()}{cost}")
+    same: dict[Block, list[int]] = {}
+    for index in range(stage.depth):
+        same.setdefault(stage.block(index), []).append(index)
+    for block, places in same.items():
+        print(f"  {block_places(places)}: {block.name}")
+        for name, inner in block.components().items():
+            print(f"    {name:<14} {inner.label()}")
+
+
+def block_places(places: Sequence[int]) -> str:
+    """Return which blocks of a stage, from 0, are meant: ``blocks 0-2, 4``, ``block 3``.
+
+    Every second one, three or more of them, is ``blocks 0, 2 ... 16``.
+    """
+    word = "block" if len(places) == 1 else "blocks"
+    steps = {after - before for before, after in pairwise(places)}
+    if len(places) > 2 and len(steps) == 1 and steps != {1}:
+        return f"{word} {places[0]}, {places[1]} ... {places[-1]}"
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    told = (f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"{word} {', '.join(told)}"
+
+
+def _cost(total: list[float]) -> str:
+    return f"   [{shown('params', total[0])} params, {shown('macs', total[1])} MACs]"
