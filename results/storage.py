@@ -147,12 +147,11 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
         StorageError: If it cannot be opened, or has lost all that it held.
     """
     file = sqlite_file(url)
-    if file is not None and not create and not file.exists():
-        raise StorageError(f"storage must exist, but got {shown_url(url)!r}: no file {file}")
     if optuna.logging.get_verbosity() < optuna.logging.WARNING:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print every new study
     if file is not None:
-        _check_not_emptied(url, file)
+        with storage_errors(url):
+            _check_file(url, file, create=create)
     if not create:
         _check_tables(url)
 
@@ -185,14 +184,18 @@ def _raise_explained(url: str, context: sqlalchemy.engine.ExceptionContext) -> N
     raise explained(url, error) from error
 
 
-def _check_not_emptied(url: str, file: Path) -> None:
-    """Refuse a file that is empty though it held studies: a new one would cover up the loss."""
-    for attempt in range(2):
-        if not file.exists() or file.stat().st_size:
-            return
-        if attempt == 0 and _beside(file):  # or another program is making its tables just now
-            time.sleep(0.5)
-    if lie := _beside(file):
+def _check_file(url: str, file: Path, *, create: bool) -> None:
+    """Refuse a file that is not there to be read, or is empty though it held studies."""
+    if not create and not file.exists():
+        raise StorageError(f"storage must exist, but got {shown_url(url)!r}: no file {file}")
+
+    def emptied() -> list[Path]:
+        return _beside(file) if file.exists() and not file.stat().st_size else []
+
+    if not emptied():
+        return
+    time.sleep(0.5)  # or another program is making its tables just now
+    if lie := emptied():  # a new database would cover up the loss
         more = f" and {len(lie) - 1} more" if len(lie) > 1 else ""
         raise StorageError(
             f"storage must hold the studies whose files lie beside it, but got {shown_url(url)!r}, "

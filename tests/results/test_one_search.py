@@ -120,6 +120,12 @@ def test_who_has_lost_a_study_writes_no_more(
     assert rows(url) == before
 
 
+def test_a_study_of_an_earlier_version_has_no_token(study, url, fill, make_candidate):
+    take_over(url, {"pid": 1, "host": "far", "since": 5.0})
+    fill(study, make_candidate(0, accuracy=0.5, macs=1))
+    assert len(Study.open("first", url).finished()) == 1
+
+
 def test_a_database_that_is_replaced_is_told(study, url, fill, make_candidate):
     fill(study, make_candidate(0, status="running"))
     data = file_of(url).read_bytes()

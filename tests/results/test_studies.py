@@ -142,7 +142,10 @@ def test_reading_makes_no_tables(tmp_path, theirs):
     assert file.read_bytes() == before and tables(file) == ["notes"] * theirs
 
 
-def test_a_storage_that_was_emptied_is_no_new_one(study, url, fill, make_candidate, make_settings):
+def test_a_storage_that_was_emptied_is_no_new_one(
+    study, url, fill, make_candidate, make_settings, monkeypatch
+):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     fill(study, make_candidate(0, accuracy=0.5, macs=1))
     study.close()
     file = file_of(url)
