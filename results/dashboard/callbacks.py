@@ -11,9 +11,11 @@ from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
+from flask import request
 
 from ..storage import StorageError
 from .actions import act
+from .detail import tip
 from .pages import COMMON, FIGURES, OF_STUDY, TEXTS, Reader, Sight
 from .source import Source
 from .view import View
@@ -23,8 +25,10 @@ _log = logging.getLogger(__name__)
 
 def register(app: Dash, source: Source) -> None:
     """Add the callbacks."""
-    _show(app, source, Reader(source))
+    reader = Reader(source)
+    _show(app, source, reader)
     _look(app, source)
+    _tip(app, reader)
     app.clientside_callback(
         ClientsideFunction("nas", "fill"),
         Output("contents", "modified_timestamp"),
@@ -69,6 +73,16 @@ def _figures(at: Sight, *, brushed: bool) -> dict[str, Any]:
     """Return the figures of the page; after a selection only those that it changes."""
     made = FIGURES[at.view.page]
     return {name: make(at) for name, make in made.items() if not (brushed and name in OF_STUDY)}
+
+
+def _tip(app: Dash, reader: Reader) -> None:
+    @app.server.get("/tip")
+    def show_tip() -> str:
+        """Tell of the candidate that the mouse is over; the rest is as in the page's address."""
+        at = reader.read(request.query_string.decode(errors="replace"))
+        return tip(at.source, at.snapshot, at.view)
+
+    _ = show_tip
 
 
 def _look(app: Dash, source: Source) -> None:

@@ -158,7 +158,7 @@ def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Marku
             tag("p", one.architecture.outline()),
             tag("p", one.reason, class_="fault") if one.reason else "",
             measured(one),
-            dominated_by(snapshot, view, one),
+            dominated_by(snapshot, view),
             tag("h3", "Export"),
             _exports(view, one, lacks_weights=source.lacks_weights(snapshot.name, one)),
             _failure(one),

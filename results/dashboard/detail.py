@@ -1,18 +1,24 @@
 """The pane of the candidate that was chosen."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from markupsafe import Markup
 
 from ..candidate import Candidate
 from ..plots import short_path
 from ..table import format_measurement
+from .filters import kept
 from .markup import facts, joined, link, row, tag
-from .scene import dominating
+from .scene import Rows, dominating
 from .source import Snapshot, Source
+from .table_part import metric_names
 from .view import View
 
 _NAMED = 12
+_REASON = 200  # characters of why it failed that are told
+_ALWAYS = ("accuracy", "latency")
 
 
 def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:
@@ -28,7 +34,7 @@ def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:
             tag("p", candidate.status, " ", tag("code", candidate.digest[:12])),
             tag("p", candidate.reason, class_="fault") if candidate.reason else "",
             measured(candidate),
-            dominated_by(snapshot, view, candidate),
+            dominated_by(snapshot, view),
             tag("p", link("All about it", replace(view, page="candidate"), key="all")),
             tag("p", candidate.architecture.outline()),
             tag("details", tag("summary", "decisions"), decisions(candidate)),
@@ -47,15 +53,66 @@ def decisions(candidate: Candidate) -> Markup:
     return tag("table", tag("tbody", rows))
 
 
-def dominated_by(snapshot: Snapshot, view: View, candidate: Candidate) -> Markup:
-    """Return which candidates dominate one, over all objectives."""
+def in_words(names: Sequence[str]) -> str:
+    """Return names as they are read: ``accuracy, macs and latency``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def better_rows(snapshot: Snapshot, view: View) -> Rows:
+    """Return the rows of the candidates kept that dominate the one chosen, in the objectives."""
+    columns = snapshot.columns
+    at = None if view.candidate is None else columns.row(view.candidate)
+    if at is None:
+        return np.empty(0, np.intp)
+    return dominating(columns, at, snapshot.settings.objectives, kept(view.filters, columns))
+
+
+def standing(snapshot: Snapshot, view: View) -> str:
+    """Return how the candidate chosen stands to those kept, in a few words."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
-    at, names = columns.row(candidate.number), " and ".join(objectives)
+    at = None if view.candidate is None else columns.row(view.candidate)
+    names = in_words(objectives)
     if at is None or not columns.comparable(objectives)[at]:
-        return tag("p", f"Not compared: it is not complete with {names}.")
-    better = columns.number_N[dominating(columns, at, objectives)].tolist()
+        return f"Not compared: it is not complete with {names}"
+    better = len(better_rows(snapshot, view))
+    out = "" if kept(view.filters, columns)[at] else "Filtered out. "
+    among = " of those kept" if view.filters else ""
+    if better:
+        return f"{out}Dominated in {names} by {better:,}{among}"
+    return f"{out}None{among} dominates it in {names}" if out else f"On the front of {names}"
+
+
+def dominated_by(snapshot: Snapshot, view: View) -> Markup:
+    """Return which of the candidates kept dominate the one chosen, over all objectives."""
+    better = snapshot.columns.number_N[better_rows(snapshot, view)].tolist()
+    text = standing(snapshot, view)
     if not better:
-        return tag("p", f"On the front of {names}.")
+        return tag("p", f"{text}.")
     links = (link(str(number), replace(view, candidate=number)) for number in better[:_NAMED])
     more = ", ..." if len(better) > _NAMED else ""
-    return tag("p", f"Dominated in {names} by {len(better):,}: ", Markup(", ").join(links), more)
+    return tag("p", f"{text}: ", Markup(", ").join(links), more)
+
+
+def tip(source: Source, snapshot: Snapshot, view: View) -> Markup:
+    """Return what is told of a candidate when the mouse is over its point."""
+    found = {} if view.candidate is None else source.candidates(snapshot.name, [view.candidate])
+    if not found:
+        return tag("p", "There is no such candidate.")
+    (candidate,) = found.values()
+    names = metric_names(snapshot)
+    wanted = [n for n in names if n in (*snapshot.settings.objectives, view.x, view.y, *_ALWAYS)]
+    rows = (
+        row(format_measurement(candidate.measurements[name]), head=name)
+        for name in wanted
+        if name in candidate.measurements
+    )
+    status = "" if candidate.status == "complete" else f", {candidate.status}"
+    return joined(
+        (
+            tag("b", f"Candidate {candidate.number}{status}"),
+            tag("table", tag("tbody", rows)),
+            tag("p", f"{standing(snapshot, view)}."),
+            tag("p", candidate.reason[:_REASON], class_="fault") if candidate.reason else "",
+            tag("p", candidate.architecture.outline()),
+        )
+    )

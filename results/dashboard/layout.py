@@ -37,6 +37,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
             dcc.Store(id="version", data=versions),
             dcc.Store(id="contents"),
             dcc.Store(id="done"),
+            html.Div(id="tip", hidden=True, role="tooltip"),
             html.Header(
                 [
                     html.H1("nas dashboard"),
@@ -80,7 +81,7 @@ def _candidate() -> list[Component]:
     return [
         html.Div(id="choice", className="controls", role="group", **aria(label="Candidates")),
         html.Div(id="summary"),
-        html.P(id="export-told", role="status"),
+        html.P([html.Span(id="export-told", role="status"), " ", html.Span(id="export-time")]),
         html.Div(
             [
                 section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),

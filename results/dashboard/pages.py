@@ -13,7 +13,7 @@ from . import candidate_part, compare_part, matters
 from .actions import complete_view
 from .candidate_part import Pair, make_pair
 from .controls import axes_controls, filter_form, study_menu
-from .detail import detail
+from .detail import better_rows, detail, in_words
 from .filters import Filter, kept
 from .markup import joined, link, tag
 from .parallel import Axis, make_axes, parallel
@@ -42,7 +42,7 @@ class Sight:
     @cached_property
     def scene(self) -> Scene:
         """What the scatter draws."""
-        return scene(self.snapshot.columns, self.view)
+        return scene(self.snapshot.columns, self.view, self.snapshot.settings.objectives)
 
     @cached_property
     def effects(self) -> Effects | None:
@@ -177,15 +177,23 @@ COMMON: Texts = {
 
 def _scatter(at: Sight) -> go.Figure:
     references = at.source.references(at.view.extras)
-    return scatter(at.snapshot.columns, at.view, references, at.scene)
+    return scatter(
+        at.snapshot.columns, at.view, references, at.scene, better_rows(at.snapshot, at.view)
+    )
 
 
 def _scatter_note(at: Sight) -> Markup:
     view, drawn, columns = at.view, at.scene, at.snapshot.columns
     total = len(drawn.shown) + len(drawn.context)
+    names = in_words(at.snapshot.settings.objectives)
     sentences = (
         f"{len(drawn.shown):,} of {total:,} complete candidates kept, {len(drawn.front):,} on the "
-        f"front of {view.x} and {view.y}.",
+        f"front of {names}: no other one kept is at least as good in all of these and better in "
+        "one. All others are dominated"
+        + f", {len(drawn.unclear):,} of them not beyond the 95 % intervals"
+        * ("intervals" in view.extras)
+        + ".",
+        f"The dotted line joins the best in {view.x} and {view.y} alone." if drawn.alone else "",
         "Drag to select; what is selected filters everything.",
         without_note(view, drawn),
         beyond_note(view, columns, at.source.references(view.extras)),

@@ -1,12 +1,14 @@
 """The scatter of any two metrics: candidates, their front, published networks."""
 
+import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from ...evaluators.base import metric
 from ..columns import Answers, Columns, Numbers
@@ -15,7 +17,7 @@ from ..plots import BLUE, COLOURS, VERMILLION, axis_title, log_tick, tick_format
 from .filters import Between, Inside
 from .reach import axis_range
 from .references import Reference
-from .scene import Rows, Scene, dominating
+from .scene import Rows, Scene
 from .theme import GREY, SCALE, new_figure, said
 from .view import View
 
@@ -23,7 +25,9 @@ PINK, ORANGE = COLOURS[3:5]
 Style = dict[str, Any]
 
 MANY = 500
-"""From so many candidates on they are drawn by WebGL."""
+"""From so many candidates on most are drawn on a canvas, see ``assets/points.js``."""
+_FEW = 50  # points of one kind that are drawn by plotly all the same
+_SHADES = 64
 _LEVELS = 18
 """Values of a decision that are told apart by colour and symbol; the rarer ones are grey."""
 _SYMBOLS = (
@@ -41,9 +45,21 @@ _MARKS = {"infeasible": "x-thin", "failed": "y-down", "running": "circle-open-do
 
 
 def scatter(
-    columns: Columns, view: View, references: Sequence[Reference], drawn: Scene
+    columns: Columns,
+    view: View,
+    references: Sequence[Reference],
+    drawn: Scene,
+    better: Rows,
 ) -> go.Figure:
-    """Return the scatter of the two metrics that the view names."""
+    """Return the scatter of the two metrics that the view names.
+
+    Args:
+        columns: The candidates.
+        view: What is looked at.
+        references: Published networks to be seen beside them.
+        drawn: What the candidates are drawn as, see ``scene``.
+        better: Rows of those that dominate the candidate chosen.
+    """
     scales = view.scales or ()
     figure = new_figure(
         xaxis=_axis("x", view, columns, references),
@@ -69,11 +85,13 @@ def scatter(
     intervals = "intervals" in view.extras
     if intervals:
         unclear = {"color": BLUE, "symbol": "diamond-open", "size": 9}
-        hovered = {"hoverinfo": "skip"} if draw.telling else {}  # through it what it rings
-        draw.points(drawn.unclear, "within the intervals", unclear, **hovered)
+        draw.points(drawn.unclear, "of these, within the intervals", unclear, hoverinfo="skip")
+    draw.stairs(drawn)
     draw.front(drawn, intervals=intervals)
     draw.references(references)
-    draw.selected()
+    draw.selected(better)
+    if draw.layers:
+        figure.update_layout(meta={"points": draw.layers})
     return figure if figure.data else said(figure, "No candidate has these metrics yet.")
 
 
@@ -121,6 +139,7 @@ class _Draw:
     columns: Columns
     view: View
     many: bool
+    layers: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def points(
         self,
@@ -128,8 +147,8 @@ class _Draw:
         name: str,
         marker: Style,
         *,
-        mode: str = "markers",
         lacked: str | None = None,
+        seen: bool = False,
         **trace: Any,
     ) -> None:
         """Add points of one kind; nothing where there are none.
@@ -138,28 +157,63 @@ class _Draw:
             rows: Which candidates.
             name: What they are.
             marker: How they look.
-            mode: Plotly's.
             lacked: The axis whose metric they lack: they lie along the edge.
+            seen: Whether they are drawn above all others, however many.
             trace: What else plotly is told.
         """
         if not len(rows):
             return
-        gl = self.many and mode == "markers"
-        make = self.figure.add_scattergl if gl else self.figure.add_scatter
-        metrics = self._metrics(lacked)
-        make(
-            **{axis: self.columns.value(metric)[rows] for axis, metric in metrics.items()},
-            **_along_edge(lacked, len(rows)),
-            customdata=self.columns.number_N[rows],
-            name=f"{escape(name)} ({len(rows):,})",
-            mode=mode,
-            marker=marker,
-            hovertemplate="<br>".join(
-                ("candidate %{customdata}", *(f"{n} %{{{axis}}}" for axis, n in metrics.items()))
-            )
-            + f"<extra>{escape(name)}</extra>",
+        trace = {
+            "hoverinfo": "none",
+            "mode": "markers",
             **trace,
+        }  # assets/dashboard.js shows what there is to tell
+        if self.many and not seen and len(rows) > _FEW:
+            quiet = trace["hoverinfo"] == "skip"
+            self.layers.append(self._layer(rows, marker, lacked, quiet=quiet))
+            place, marker = {"x": [None], "y": [None]}, self._in_legend(rows, marker)
+        else:
+            metrics = self._metrics(lacked)
+            place = {axis: self.columns.value(name)[rows] for axis, name in metrics.items()}
+            place |= _along_edge(lacked, len(rows))
+            trace["customdata"] = self.columns.number_N[rows]
+        self.figure.add_scatter(
+            **place, name=f"{escape(name)} ({len(rows):,})", marker=marker, **trace
         )
+
+    def _layer(
+        self, rows: Rows, marker: Style, lacked: str | None, *, quiet: bool
+    ) -> dict[str, Any]:
+        """Return points as ``assets/points.js`` draws them."""
+        colour, size = marker["color"], marker["size"]
+        layer = {
+            "trace": len(self.figure.data),
+            "number": _packed(self.columns.number_N[rows], np.int32),
+            "symbol": marker.get("symbol", "circle"),
+            "opacity": marker.get("opacity", 1.0),
+            "width": marker.get("line", {}).get("width", 1.0),
+            "edge": _EDGE,
+            "quiet": quiet,
+        }
+        for axis, name in self._metrics(lacked).items():
+            layer[axis] = _packed(self.columns.value(name)[rows], np.float32)
+        layer |= {"size": size} if isinstance(size, int) else {"sizes": _packed(size, np.float32)}
+        if isinstance(colour, str):
+            return {**layer, "colour": colour}
+        low, high = np.nanmin(colour), np.nanmax(colour)
+        shades = np.nan_to_num((colour - low) / (high - low or 1.0) * (_SHADES - 1), nan=255)
+        palette = sample_colorscale(SCALE, np.linspace(0, 1, _SHADES).tolist())
+        return {**layer, "shade": _packed(shades, np.uint8), "palette": palette}
+
+    def _in_legend(self, rows: Rows, marker: Style) -> Style:
+        """Return the looks of a layer's entry in the legend."""
+        looks = dict(marker)
+        if not isinstance(looks["size"], int):
+            looks["size"] = 8
+        if not isinstance(looks["color"], str):
+            ends = {"cmin": np.nanmin(looks["color"]), "cmax": np.nanmax(looks["color"])}
+            looks |= {"color": [ends["cmin"]], **ends}
+        return looks
 
     def _metrics(self, lacked: str | None) -> dict[str, str]:
         """Return the metric of each axis, without the one that is lacked."""
@@ -225,12 +279,28 @@ class _Draw:
         share = np.nan_to_num((numbers[rows] - low) / (high - low or 1))
         return np.sqrt(16 + 200 * share)
 
+    def stairs(self, drawn: Scene) -> None:
+        """Add the staircase that nothing known is beyond in the two metrics alone."""
+        rows = drawn.stairs
+        if drawn.alone and len(rows):
+            self.figure.add_scatter(
+                **{axis: self.columns.value(n)[rows] for axis, n in self._metrics(None).items()},
+                name=f"best of these two ({len(rows):,})",
+                mode="lines",
+                line={**self._line(), "dash": "dot"},
+                hoverinfo="skip",
+            )
+
+    def _line(self) -> Style:
+        """Return the looks of a staircase: up to the next point nothing better is known."""
+        less = metric(self.view.x).direction == "minimize"
+        return {"color": VERMILLION, "shape": "hv" if less else "vh", "width": 1.5}
+
     def front(self, drawn: Scene, *, intervals: bool) -> None:
-        """Add the front, with the staircase that nothing known is beyond."""
+        """Add the front, with its staircase where it is that of the two metrics."""
         rows = drawn.front
         if not len(rows):
             return  # nobody may have these metrics yet
-        less = metric(self.view.x).direction == "minimize"
         bars: dict[str, Any] = {}
         if intervals:
             for key, name in (("error_x", self.view.x), ("error_y", self.view.y)):
@@ -240,14 +310,9 @@ class _Draw:
             around = self._sizes(rows, drawn.shown, 8) + 7
             looks |= {"symbol": "diamond-open", "size": around, "line": {"width": 1.5}}
             bars["hoverinfo"] = "skip"
-        self.points(
-            rows,
-            "front",
-            looks,
-            mode="lines+markers",
-            line={"color": VERMILLION, "shape": "hv" if less else "vh", "width": 1.5},
-            **bars,
-        )
+        if not drawn.alone:
+            bars |= {"mode": "lines+markers", "line": self._line()}
+        self.points(rows, "front", looks, seen=True, **bars)
 
     def _bars(self, rows: Rows, name: str) -> dict[str, Any] | None:
         found = self.columns.metrics[name]
@@ -294,24 +359,28 @@ class _Draw:
             + "<extra>published</extra>",
         )
 
-    def selected(self) -> None:
-        """Ring the candidate looked at, and mark those that dominate it in these two metrics."""
+    def selected(self, better: Rows) -> None:
+        """Ring the candidate looked at, and mark those that dominate it in the objectives."""
         number = self.view.candidate
         row = None if number is None else self.columns.row(number)
         if row is None:
             return
-        known = {
-            axis: np.isfinite(self.columns.value(getattr(self.view, axis))[row]) for axis in "xy"
-        }
-        lacked = [axis for axis in "xy" if not known[axis]]
-        better = dominating(self.columns, row, (self.view.x, self.view.y))
+        known = {axis: np.isfinite(self.columns.value(getattr(self.view, axis))) for axis in "xy"}
+        lacked = [axis for axis in "xy" if not known[axis][row]]
+        better = better[known["x"][better] & known["y"][better]]
         for rows, name, size, width in (
             (better, f"dominate {number}", 9, 1),
             (np.array([row]), f"candidate {number}", 18, 3),
         ):
             line = {"width": width, "color": ORANGE}
             looks = {"line": line, "symbol": "circle-open", "color": ORANGE, "size": size}
-            self.points(rows, name, looks, lacked=lacked[0] if len(lacked) == 1 else None)
+            along = lacked[0] if len(lacked) == 1 else None
+            self.points(rows, name, looks, lacked=along, seen=True)
+
+
+def _packed(values: Any, kind: type) -> str:
+    """Return numbers as text that a browser reads into an array without parsing."""
+    return base64.b64encode(np.asarray(values).astype(kind).tobytes()).decode()
 
 
 def _along_edge(lacked: str | None, count: int) -> dict[str, Any]:

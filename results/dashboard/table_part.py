@@ -7,11 +7,10 @@ import numpy as np
 from markupsafe import Markup
 
 from ..columns import STATUSES, Columns
-from ..front import front_mask
 from ..table import format_measurement
 from .filters import kept
 from .markup import heads, joined, link, scrolled, tag
-from .scene import Rows
+from .scene import Rows, front_rows
 from .source import Snapshot, Source
 from .view import View
 
@@ -33,8 +32,7 @@ def ordered(columns: Columns, view: View) -> Rows:
 def on_front(snapshot: Snapshot, view: View) -> set[int]:
     """Return the rows on the front of all objectives, among those kept."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
-    rows = np.flatnonzero(columns.comparable(objectives) & kept(view.filters, columns))
-    return set(rows[front_mask(columns.losses(objectives)[rows])].tolist())
+    return set(front_rows(columns, objectives, kept(view.filters, columns)).tolist())
 
 
 def metric_names(snapshot: Snapshot) -> list[str]:

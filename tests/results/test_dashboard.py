@@ -260,7 +260,7 @@ def test_the_scatter_shows_each_candidate_once_as_what_it_is(reader):
 def test_points_can_be_coloured_and_sized_by_any_column(reader):
     for query in ("colour=latency&size=macs", "colour=stages.0.block.mixer", "colour=status"):
         figure = FIGURES["explore"]["scatter"](reader.read(f"?{query}&filter=macs:1..1e9"))
-        rest = [each for each in figure.data if not each.name.startswith(("front", "within"))]
+        rest = [each for each in figure.data if not each.name.startswith(("front", "of these"))]
         rest = [each for each in rest if not str(each.marker.symbol).startswith(("x-thin", "line"))]
         assert sum(len(each.x) for each in rest) == 4, "the front too"
 
@@ -335,7 +335,7 @@ def test_many_answers_are_told_apart_or_said_to_be_grey(columns, reader):
     view = replace(reader.read("").view, extras=())
     for name, shown in (("few", 10), ("many", 18)):
         at = replace(view, colour=name)
-        figure = scatter(many, at, (), scene(many, at))
+        figure = scatter(many, at, (), scene(many, at, ("accuracy", "macs")), np.empty(0, int))
         drawn = [each for each in figure.data if not each.name.startswith("front")]
         assert len(drawn) == shown and sum(len(each.x) for each in drawn) == count
         assert len({(each.marker.color, each.marker.symbol) for each in drawn}) == shown

@@ -13,30 +13,39 @@ document.addEventListener("click", event => {
   go(link.getAttribute("href"));
 });
 
-// A file is made while the page waits, which says so, and then what came of it.
-let making = false;
+// A file is made while the page waits: which file, how long already, and then what came of it.
+let making = "";
 document.addEventListener("click", async event => {
   const link = event.target.closest("a[data-export]");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  if (making) return;
-  making = true;
-  link.setAttribute("aria-disabled", "true");
-  const name = link.dataset.export, told = document.getElementById("export-told");
+  if (making || link.ariaDisabled === "true") return;
+  making = link.dataset.export;
+  const told = document.getElementById("export-told"), start = performance.now();
+  const tellTime = () => {
+    const seconds = Math.floor((performance.now() - start) / 1000);
+    document.getElementById("export-time").textContent = seconds ? `${seconds} s` : "";
+  };
   told.className = "";
-  told.textContent = `Making ${name} and checking it against the network ...`;
+  told.textContent = `Making ${making} and checking it against the network ...`;
+  document.body.classList.add("exporting");
+  const clock = setInterval(tellTime, 1000);
   try {
     const answer = await fetch(link.href);
     if (!answer.ok) throw new Error(await answer.text());
     const file = await answer.blob();
-    save(file, /filename="(.*)"/.exec(answer.headers.get("Content-Disposition"))[1]);
-    told.textContent = `${name} is made and checked: ${(file.size / 1e6).toFixed(2)} MB.`;
+    const name = /filename="(.*)"/.exec(answer.headers.get("Content-Disposition"))[1];
+    save(file, name);
+    told.textContent = `${making} is made and checked: ${(file.size / 1e6).toFixed(2)} MB, `
+      + `saved by the browser as ${name}.`;
   } catch (error) {
     told.className = "fault";
-    told.textContent = `${name} could not be had: ${error.message}`;
+    told.textContent = `${making} could not be had: ${error.message}`;
   }
-  making = false;
-  link.removeAttribute("aria-disabled");
+  clearInterval(clock);
+  document.getElementById("export-time").textContent = "";
+  document.body.classList.remove("exporting");
+  making = "";
 });
 
 function save(file, name) {
@@ -74,7 +83,7 @@ document.addEventListener("change", event => {
     const boxes = [...document.querySelectorAll(`[data-field="${name}"]:checked`)];
     const values = boxes.map(box => box.value);
     params.delete(name);
-    for (const value of field.dataset.many ? values : [values.join(",")]) params.append(name, value);
+    for (const value of "many" in field.dataset ? values : [values.join(",")]) params.append(name, value);
   } else {
     params.set(name, field.value);
   }
@@ -119,7 +128,6 @@ new MutationObserver((_, observer) => {
 }).observe(document, { childList: true, subtree: true });
 
 const CONFIG = { displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
-  plotGlPixelRatio: window.devicePixelRatio,  // it would be 2, four times the work
   modeBarButtonsToRemove: ["autoScale2d", "zoomIn2d", "zoomOut2d"] };
 
 // A figure is as wide as its place, whenever that changes.
@@ -146,10 +154,78 @@ function listen(plot, id) {
   plot.on("plotly_selected", event => {
     if (event) tell({ what: id, selected: { range: event.range, lassoPoints: event.lassoPoints } });
   });
-  plot.on("plotly_click", event => {
-    tell({ what: "click", candidate: event.points[0].customdata });
-  });
+  plot.on("plotly_click", event => choose(event.points[0].customdata));
+  if (id === "scatter") hover(plot);
 }
+
+const choose = candidate => {
+  if (candidate !== undefined) tell({ what: "click", candidate });
+};
+
+// What a candidate is shows beside the mouse, and a click chooses it, be it an element of the
+// figure or a point on the canvas.
+function hover(plot) {
+  let over = null, pressed = null;  // what plotly says the mouse is over, and where it went down
+  plot.on("plotly_hover", ({ event, points: [{ customdata }] }) => {
+    over = customdata ?? null;
+    if (over !== null) showTip(over, event);
+  });
+  plot.on("plotly_unhover", () => { over = null; hideTip(); });
+  plot.on("plotly_afterplot", () => nasPoints.draw(plot));
+  plot.on("plotly_relayouting", () => nasPoints.draw(plot));
+  plot.on("plotly_restyle", () => nasPoints.draw(plot));
+  const found = event => over === null && event.target.closest(".draglayer")
+    ? nasPoints.nearest(plot, event) : null;
+  plot.addEventListener("mousemove", event => {
+    if (over !== null || event.buttons) return;
+    const number = found(event);
+    if (number === null) hideTip();
+    else showTip(number, event);
+  });
+  plot.addEventListener("mouseleave", hideTip);
+  plot.addEventListener("pointerdown", event => { pressed = event; }, true);
+  window.addEventListener("pointerup", event => {
+    const near = pressed && Math.hypot(event.clientX - pressed.clientX,
+      event.clientY - pressed.clientY) < 5;
+    const number = near ? found(pressed) : null;
+    pressed = null;
+    if (number !== null) choose(number);
+  }, true);
+}
+
+const tips = new Map();  // what is told of candidates, until something changes
+let tipped = null;
+async function showTip(number, { clientX, clientY }) {
+  const tip = document.getElementById("tip"), again = tipped === number;
+  tipped = number;
+  moveTip(tip, clientX, clientY);
+  if (again && !tip.hidden) return;
+  const params = new URLSearchParams(location.search);
+  params.set("candidate", number);
+  const address = `tip?${params}`;
+  if (!tips.has(address)) {
+    tip.textContent = `Candidate ${number}`;
+    const answer = await fetch(address).catch(() => null);
+    if (answer?.ok) tips.set(address, await answer.text());
+  }
+  if (tipped !== number) return;
+  tip.innerHTML = tips.get(address) || tip.innerHTML;
+  moveTip(tip, clientX, clientY);
+}
+
+function moveTip(tip, x, y) {
+  tip.hidden = false;
+  const { offsetWidth: width, offsetHeight: height } = tip;
+  const left = x + 14 + width < innerWidth ? x + 14 : Math.max(4, x - 14 - width);
+  tip.style.left = `${Math.min(left, innerWidth - width - 4)}px`;
+  tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - height - 4))}px`;
+}
+
+function hideTip() {
+  tipped = null;
+  document.getElementById("tip").hidden = true;
+}
+window.addEventListener("scroll", hideTip, { passive: true });
 
 // Figures wait for the ones before them; a newer one takes the place of one that still waits.
 const waiting = {};
@@ -175,11 +251,13 @@ async function drawOne(id, { data, layout }) {
   if (!place.offsetParent) return;  // its page is left, and comes with its figures again
   const plot = place.firstChild || newPlot(place);
   if (layout.height) place.style.height = `${layout.height}px`;
+  plot.nasLayers = nasPoints.read(layout.meta?.points);
   const same = layout.datarevision && layout.datarevision === plot.layout?.datarevision;
   if (same) {  // a tenth of the time
     const { images, shapes } = layout;
     await Plotly.relayout(plot, { images, shapes, selections: [] });
   } else await Plotly.react(plot, data, { ...layout, height: undefined }, CONFIG);
+  nasPoints.draw(plot);
   if (!first) return;
   listen(plot, id);  // and let it be seen before the next one is made
   await new Promise(seen => requestAnimationFrame(() => setTimeout(seen)));
@@ -187,6 +265,8 @@ async function drawOne(id, { data, layout }) {
 
 function fill(contents) {
   if (contents) {
+    tips.clear();
+    hideTip();
     for (const page of document.querySelectorAll("[id^=page-]"))
       page.hidden = page.id !== `page-${contents.page}`;
     document.getElementById("filtering").hidden = contents.page === "candidate";
