@@ -9,7 +9,7 @@ candidates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ MOST = 20_000
 FEWEST = 20
 """Candidates below which nothing is told."""
 _DRAWS = 400
-_SHUFFLES = 40
+_SHUFFLES = 100
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +74,9 @@ class Effect:
     """Upper end."""
     chance: float
     """What 19 of 20 shuffled studies stay below."""
+    beyond: bool
+    """Whether the share is more than the greatest of all decisions in 19 of 20 shuffled studies,
+    each against its own ``chance``."""
     levels: Sequence[Level]
     """Its answers."""
 
@@ -119,6 +122,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
     fitted = fit(np.concatenate(blocks, axis=1), target)
     starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
     found: list[Effect] = []
+    chances: list[Floats] = []
     for place, (path, codes) in enumerate(groups.items()):
         counts = np.bincount(codes[codes >= 0])
         part = slice(starts[place], starts[place + 1])
@@ -131,6 +135,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
         shares = (draws**2) @ weights
         noise = ((draws - mean) ** 2).mean(axis=0) @ weights
         by_chance = (chance**2) @ weights + noise * fitted.chance_noise_S
+        chances.append(by_chance)
         found.append(
             Effect(
                 path=path,
@@ -138,6 +143,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
                 low=float(np.quantile(shares, 0.025)),
                 high=float(np.quantile(shares, 0.975)),
                 chance=float(np.quantile(by_chance, 0.95)),
+                beyond=False,
                 levels=_levels(
                     columns.decisions[path].labels, counts, mean, draws, logarithmic=logarithmic
                 ),
@@ -146,8 +152,19 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
     return Effects(
         count=len(rows),
         explained=fitted.explained,
-        decisions=sorted(found, key=lambda each: -each.share),
+        decisions=sorted(_judged(found, np.stack(chances)), key=lambda each: -each.share),
     )
+
+
+def _judged(found: Sequence[Effect], shares_ES: Floats) -> list[Effect]:
+    """Tell which decisions are beyond chance together, given the shares in shuffled studies.
+
+    Of thirty decisions one or two are above what 19 of 20 studies stay below, by chance alone.
+    """
+    own = np.array([each.chance for each in found])
+    ratios = shares_ES / np.where(own > 0, own, 1.0)[:, None]
+    most = max(1.0, float(np.quantile(ratios.max(axis=0), 0.95)))
+    return [replace(each, beyond=each.share > most * each.chance) for each in found]
 
 
 def _answered(codes_N: NDArray[np.int32]) -> Floats:

@@ -6,6 +6,7 @@ what matters differs in shape too.
 
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
+from math import ceil, isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -29,27 +30,62 @@ def axis_title(name: str) -> str:
     return name if unit in ("1", "MAC") else f"{name} [{unit}]"
 
 
-def tick_format(name: str) -> str | None:
-    """Return the format of the numbers at the axis of a metric: shares in percent, counts short."""
-    if format_value(name, 0).endswith("%"):
-        return ".1~%"
+def tick_format(name: str, values: Collection[float] = ()) -> str | None:
+    """Return the format of the numbers at the axis of a metric: shares in percent, counts short.
+
+    Args:
+        name: The metric.
+        values: What is on the axis: the closer together, the more digits tell them apart.
+    """
+    if is_share(name):
+        return f".{share_digits(values)}~%"
     return "~s" if is_count(name) else None
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is read in percent."""
+    return format_value(name, 0).endswith("%")
+
+
+def share_digits(values: Collection[float]) -> int:
+    """Return the decimals of a percent that tell about five labels over these values apart."""
+    span = max(values) - min(values) if values else 0.0
+    return min(6, max(1, ceil(-log10(100 * span / 5)))) if span > 0 else 1
+
+
+def flat_ends(name: str, values: Collection[float]) -> list[float] | None:
+    """Return the ends of a linear axis for values that are all one, around which plotly would put
+    an axis of whole numbers; none where they differ.
+
+    Args:
+        name: The metric.
+        values: Its values.
+    """
+    known = [value for value in values if isfinite(value)]
+    if not known or min(known) < max(known):
+        return None
+    half = 0.05 if is_share(name) else abs(known[0]) / 10 or 1.0
+    return [known[0] - half, known[0] + half]
 
 
 def _axis(name: str, values: Sequence[float | None]) -> dict[str, Any]:
     """Return the axis of a metric: percent for shares, a logarithm for counts."""
     axis: dict[str, Any] = {"title": {"text": axis_title(name)}}
-    if form := tick_format(name):
+    found = [value for value in values if value is not None]
+    if form := tick_format(name, found):
         axis["tickformat"] = form
+    if ends := flat_ends(name, found):
+        axis["range"] = ends
     if is_count(name):
         known = [value for value in values if value and value > 0]
         if known and len(known) == len(values):
             axis |= {"type": "log", "dtick": log_tick(known)}
+            axis.pop("range", None)
     return axis
 
 
-def log_tick(values: Collection[float]) -> str | None:
-    """Return what says to label 1, 2, 5 and so on, where that gives neither few nor many labels.
+def log_tick(values: Collection[float]) -> str | int | None:
+    """Return what says to label 1, 2, 5 and so on, or the powers of ten of a longer axis.
 
     Elsewhere plotly chooses by the room there is.
 
@@ -57,7 +93,8 @@ def log_tick(values: Collection[float]) -> str | None:
         values: What is on the axis; what is not above zero is not seen there.
     """
     seen = [value for value in values if value > 0]
-    return "D2" if seen and 5 < max(seen) / min(seen) < 300 else None
+    ratio = max(seen) / min(seen) if seen else 1.0
+    return None if ratio <= 5 else "D2" if ratio < 300 else 1 if ratio < 1e9 else None
 
 
 def _figure(title: str, **layout: Any) -> go.Figure:
@@ -164,6 +201,7 @@ def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.F
     """Return validation accuracy over epochs, a line for each candidate that has a curve."""
     trained = [each for each in candidates if learning_curve(each)]
     epochs = max((len(learning_curve(each)) for each in trained), default=1)
+    reached = [e["validation_accuracy"] for each in trained for e in learning_curve(each)]
     figure = _figure(
         title,
         # From a single point plotly would make axes of whole numbers around it.
@@ -172,8 +210,13 @@ def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.F
             "dtick": 1 if epochs <= 10 else None,
             "range": [0, epochs + 0.5],
         },
-        yaxis={"title": {"text": "validation accuracy"}, "tickformat": ".1~%"}
-        | ({"range": [0, 1]} if epochs == 1 else {}),
+        yaxis={
+            "title": {"text": "validation accuracy"},
+            "tickformat": tick_format("accuracy", reached),
+            "range": [0, 1] if epochs == 1 else flat_ends("accuracy", reached),
+            "automargin": True,
+        },
+        showlegend=True,
     )
     for place, candidate in enumerate(trained):
         curve = learning_curve(candidate)

@@ -35,17 +35,19 @@ class Pair:
     """The candidate; none where it is not there."""
     other: Candidate | None
     """The other one; none where none was asked for, or it is not there."""
+    asked: int | None
+    """Number of the other one that was asked for."""
     nodes: Mapping[str, Node]
     """The parts of the candidate's network, by name."""
     graph: Any
     """The graph of its network."""
 
 
-def make_pair(one: Candidate | None, other: Candidate | None) -> Pair:
+def make_pair(one: Candidate | None, other: Candidate | None, asked: int | None = None) -> Pair:
     """Put two candidates side by side."""
     graph = None if one is None else one.architecture.graph(additive_costs)
     nodes = {} if graph is None else {name: cast(Node, graph.nodes[name]) for name in graph}
-    return Pair(one=one, other=other, nodes=nodes, graph=graph)
+    return Pair(one=one, other=other, asked=asked, nodes=nodes, graph=graph)
 
 
 # Figures ----------------------------------------------------------------------------------------
@@ -109,11 +111,19 @@ def _place(node: Node) -> str:
 
 
 def curves(pair: Pair) -> go.Figure:
-    """Return the learning curves of both."""
-    trained = [each for each in (pair.one, pair.other) if each and learning_curve(each)]
-    if not trained:
-        return said(new_figure(), "No learning curve is stored.")
-    return themed(learning_curves(trained))
+    """Return the learning curves of both, and nothing where the candidate is not there."""
+    if pair.one is None:
+        return said(new_figure(), "No candidate is chosen.")
+    both = [each for each in (pair.one, pair.other) if each]
+    without = [str(each.number) for each in both if not learning_curve(each)]
+    if len(without) == len(both):
+        return said(new_figure(), f"No learning curve of {' and '.join(without)} is stored.")
+    figure = themed(learning_curves(both), showlegend=True)
+    if without:
+        text = f"none of candidate {without[0]} is stored"
+        where = {"x": 1, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "right"}
+        figure.add_annotation(text=text, showarrow=False, yanchor="bottom", **where)
+    return figure
 
 
 # Texts ------------------------------------------------------------------------------------------
@@ -150,6 +160,8 @@ def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Marku
     """Return what the candidate is, what was measured, and the ways to take it home."""
     one = pair.one
     if one is None:
+        if view.candidate is not None:
+            return tag("p", f"There is no candidate {view.candidate} in {snapshot.name}.")
         return tag("p", "Give the number of a candidate, or choose one in the table.")
     return joined(
         (
@@ -234,7 +246,10 @@ def difference(pair: Pair) -> Markup:
     """Return in what the two differ: metrics, decisions, costs of each stage."""
     one, other = pair.one, pair.other
     if one is None or other is None:
-        return tag("p", "Give another number above to compare with.", class_="note")
+        text = "Give another number above to compare with."
+        if one is not None and pair.asked is not None:
+            text = f"There is no candidate {pair.asked} to compare with."
+        return tag("p", text, class_="note")
     header = heads("", f"candidate {one.number}", f"candidate {other.number}", "ratio")
     rows = [
         row(format_measurement(a), format_measurement(b), _ratio(a, b), head=name)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ...evaluators.base import metric
 from ..compare import Distribution, Growth, corners, difference, distribution, error_name, growths
 from ..front import front_mask, is_count
-from ..plots import COLOURS, DASHES, axis_title, log_tick, tick_format
+from ..plots import COLOURS, DASHES, axis_title, flat_ends, log_tick, tick_format
 from ..table import format_value
 from .controls import boxes, menu, same
 from .filters import kept
@@ -80,15 +80,14 @@ def _pale(colour: str) -> str:
 
 def error_distributions(found: Comparison, view: View) -> go.Figure:
     """Return the empirical distributions of the metric, with their bands."""
-    axis = {"title": {"text": error_name(view.metric)}, "tickformat": tick_format(view.metric)}
+    at = [
+        float(each.at_N[end]) for each in found.distributions if len(each.at_N) for end in (0, -1)
+    ]
+    axis = {"title": {"text": error_name(view.metric)}, "tickformat": tick_format(view.metric, at)}
     if is_count(view.metric):
-        ends = [
-            float(each.at_N[end])
-            for each in found.distributions
-            if len(each.at_N)
-            for end in (0, -1)
-        ]
-        axis |= {"type": "log", "dtick": log_tick(ends)}
+        axis |= {"type": "log", "dtick": log_tick(at)}
+    elif ends := flat_ends(view.metric, at):
+        axis["range"] = ends
     share = {"title": {"text": "share of candidates"}, "tickformat": ".0%", "range": [0, 1.02]}
     figure = new_figure(xaxis=axis, yaxis=share)
     for place, (study, each) in enumerate(zip(found.studies, found.distributions, strict=True)):
@@ -171,7 +170,9 @@ def fronts(found: Comparison, view: View) -> go.Figure:
             "title": {"text": axis_title(name)},
             "type": "log" if logarithmic else "linear",
             "dtick": log_tick(drawn) if logarithmic else None,
-            "tickformat": tick_format(name),
+            "tickformat": tick_format(name, drawn),
+            "range": None if logarithmic else flat_ends(name, drawn),
+            "automargin": True,
         }
         figure.update_layout({f"{axis}axis": made})
     return figure if figure.data else said(figure, "No candidate is complete yet.")
@@ -191,7 +192,7 @@ def compare_table(found: Comparison, view: View) -> Markup:
                 f"{settings.searcher}, seed {settings.seed}",
                 f"{len(each.at_N):,}",
                 format_value(view.metric, middle),
-                "-" if study is first else f"{distance:.3f}, p {chance:.2g}",
+                "-" if np.isnan(distance) or study is first else f"{distance:.3f}, p {chance:.2g}",
                 f"{grown.volume_N[-1]:.4f}" if len(grown.volume_N) else "-",
                 f"{grown.seconds_N[-1]:,.0f} s" if len(grown.seconds_N) else "-",
                 "-" if other is None else f"{other[0]}: {other[1]} / {other[2]}",

@@ -26,6 +26,8 @@ def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:
     found = {} if view.candidate is None else source.candidates(snapshot.name, [view.candidate])
     if not found:
         hint = "Click a point, or a number in the table."
+        if view.candidate is not None:
+            hint = f"There is no candidate {view.candidate} in {snapshot.name}. {hint}"
         return tag("h2", "Candidate") + tag("p", hint, class_="note")
     (candidate,) = found.values()
     return joined(

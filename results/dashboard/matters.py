@@ -1,14 +1,16 @@
 """The page of what matters: the effect of each decision, and what stands out on the front."""
 
 from html import escape
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
 from ..effects import FEWEST, Effect, Effects, effect_title
 from ..enrichment import Share, words
 from ..front import is_count
-from ..plots import BLUE, VERMILLION, short_path, tick_format
+from ..plots import BLUE, VERMILLION, is_share, share_digits, short_path
 from .controls import menu, same
 from .markup import heads, joined, row, scrolled, tag
 from .source import Snapshot
@@ -16,6 +18,7 @@ from .table_part import metric_names
 from .theme import GREY, new_figure, said
 from .view import View
 
+_NAMED = 6
 MOST = 15
 """Decisions that are drawn."""
 Shares = tuple[int, int, list[Share]]
@@ -35,11 +38,19 @@ def controls(snapshot: Snapshot, view: View, found: Effects | None) -> Markup:
     )
 
 
-def importance(found: Effects | None) -> go.Figure:
-    """Return the share of each decision, with its interval and what chance would give."""
-    figure = new_figure(xaxis={"title": {"text": "share of variance"}, "tickformat": ".0%"})
+def importance(found: Effects | None, count: int = 0) -> go.Figure:
+    """Return the share of each decision, with its interval and what chance would give.
+
+    Args:
+        found: The effects; none where there are too few candidates.
+        count: How many candidates there are, to be told then.
+    """
     if found is None:
-        return said(figure, f"Fewer than {FEWEST} candidates, or all alike.")
+        few = f"{count:,} complete candidates; it takes {FEWEST}."
+        return said(new_figure(), few if count < FEWEST else "All candidates are alike.")
+    top = max(0.05, *(1.05 * max(e.high, e.chance, e.share) for e in found.decisions[:MOST]))
+    axis = {"title": {"text": "share of variance"}, "range": [0, top]}
+    figure = new_figure(xaxis={**axis, "tickformat": f".{share_digits((0, top))}~%"})
     shown = list(found.decisions[:MOST])
     names = [escape(short_path(each.path)) for each in shown]
     figure.add_bar(
@@ -47,7 +58,8 @@ def importance(found: Effects | None) -> go.Figure:
         x=[each.share for each in shown],
         orientation="h",
         name="share",
-        marker={"color": BLUE},
+        marker={"color": [BLUE if each.share > each.chance else GREY for each in shown]},
+        showlegend=False,
         error_x={
             "type": "data",
             "symmetric": False,
@@ -61,8 +73,9 @@ def importance(found: Effects | None) -> go.Figure:
         y=names,
         x=[each.chance for each in shown],
         mode="markers",
-        name="by chance (95 %)",
+        name="what chance stays below (95 %)",
         marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": VERMILLION}},
+        showlegend=True,
         hovertemplate="by chance up to %{x:.1%}<extra></extra>",
     )
     figure.update_yaxes(autorange="reversed", automargin=True)
@@ -81,13 +94,22 @@ def levels(found: Effects | None, view: View) -> go.Figure:
     """Return the effect of each answer to the decision looked at."""
     effect = chosen(found, view)
     factor = is_count(view.metric)
-    axis = {"title": {"text": effect_title(view.metric)}, "type": "log" if factor else "linear"}
-    if not factor and (tick_format(view.metric) or "").endswith("%"):
-        axis["tickformat"] = "+.1%"
-    figure = new_figure(xaxis=axis)
+    axis: dict[str, Any] = {
+        "title": {"text": effect_title(view.metric)},
+        "type": "log" if factor else "linear",
+    }
     if effect is None:
-        return said(figure, "Nothing to show.")
+        return said(new_figure(), "Nothing to show.")
     shown = effect.levels
+    ends = [end for each in shown for end in (each.low, each.high)]
+    if factor:
+        least = (*ends, 0.99, 1.01)  # what is less than a percent looks like it
+        axis["range"] = [1.05 * float(np.log10(pick(least))) for pick in (min, max)]
+    elif is_share(view.metric):
+        least = (*ends, -0.005, 0.005)
+        axis["range"] = [1.05 * pick(least) for pick in (min, max)]
+        axis["tickformat"] = f"+.{share_digits(least)}~%"
+    figure = new_figure(xaxis=axis)
     figure.add_scatter(
         y=[f"{escape(each.label)} ({each.count:,})" for each in shown],
         x=[each.effect for each in shown],
@@ -114,11 +136,27 @@ def matters_note(found: Effects | None, view: View) -> Markup:
         return Markup("")
     effect = chosen(found, view)
     name = "" if effect is None else short_path(effect.path)
+    words = _beyond(found, view.metric)
     return joined(
-        f"An additive model of {view.metric}{' by its logarithm' * is_count(view.metric)}, fitted "
-        f"to {found.count:,} candidates kept; all decisions together predict {found.explained:.0%} "
-        f"of its variance (cross-validated). Bars: 95 % intervals. Red: what 19 of 20 shuffled "
-        f"studies stay below. On the right: {name}, each answer against the average."
+        f"{words} An additive model of {view.metric}{' by its logarithm' * is_count(view.metric)}, "
+        f"fitted to {found.count:,} candidates kept; all decisions together predict "
+        f"{found.explained:.0%} of its variance (cross-validated). Bars: 95 % intervals. "
+        f"Red: what 19 of 20 shuffled studies stay below; grey bars do too. "
+        f"On the right: {name}, each answer against the average."
+    )
+
+
+def _beyond(found: Effects, name: str) -> str:
+    """Return in words which decisions matter beyond chance."""
+    sure = [short_path(each.path) for each in found.decisions if each.beyond]
+    count, above = len(found.decisions), sum(e.share > e.chance for e in found.decisions)
+    if sure:
+        named = ", ".join(sure[:_NAMED]) + ", ..." * (len(sure) > _NAMED)
+        return f"Beyond chance: {named} ({len(sure)} of {count} decisions)."
+    return (
+        f"Nothing is beyond chance: no decision tells more of {name} than the first of as many "
+        f"does in shuffled studies. {above} of {count} are above their own mark; about "
+        f"{count / 20:.1g} would be by chance."
     )
 
 
@@ -168,7 +206,9 @@ def represented_table(shares: Shares, view: View) -> Markup:
     header = heads(
         view.word, "on the front", "of all", "by chance", "ratio [95 %]", "probability by chance"
     )
-    note = (
+    none = shown and all(each.probability >= 0.05 for each in shown)
+    note = "Nothing is beyond chance here. " if none else ""
+    note += (
         "A candidate counts where it has the answer anywhere. The probability, two-sided and "
         "corrected for the number of answers (Holm), is that of a front drawn blindly from these "
         "candidates; red diamonds are below 0.05."

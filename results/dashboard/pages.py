@@ -67,7 +67,7 @@ class Sight:
         numbers = [each for each in asked if each is not None]
         found = self.source.candidates(self.snapshot.name, numbers) if numbers else {}
         one, other = (None if each is None else found.get(each) for each in asked)
-        return make_pair(one, other)
+        return make_pair(one, other, self.view.other)
 
 
 class Reader:
@@ -182,6 +182,12 @@ def _scatter(at: Sight) -> go.Figure:
     )
 
 
+def _count(at: Sight) -> int:
+    """Return how many of the candidates kept have the metric looked at."""
+    columns = at.snapshot.columns
+    return int((kept(at.view.filters, columns) & columns.comparable((at.view.metric,))).sum())
+
+
 def _scatter_note(at: Sight) -> Markup:
     view, drawn, columns = at.view, at.scene, at.snapshot.columns
     total = len(drawn.shown) + len(drawn.context)
@@ -213,7 +219,7 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "curves": lambda at: candidate_part.curves(at.pair),
     },
     "matters": {
-        "importance": lambda at: matters.importance(at.effects),
+        "importance": lambda at: matters.importance(at.effects, _count(at)),
         "levels": lambda at: matters.levels(at.effects, at.view),
         "represented": lambda at: matters.represented(at.shares),
     },

@@ -37,6 +37,21 @@ def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[flo
     return low - edge, high + edge
 
 
+def whole_range(values: Sequence[float], *, logarithmic: bool) -> tuple[float, float] | None:
+    """Return the ends of an axis that holds all values, as plotly has them; none for a single one.
+
+    Args:
+        values: What is drawn.
+        logarithmic: Whether the ends are logarithms to base ten, of the values above zero.
+    """
+    scaled = np.array(values, np.float64)
+    scaled = np.log10(scaled[scaled > 0]) if logarithmic else scaled
+    if not len(scaled) or np.ptp(scaled) == 0:
+        return (scaled[0] - 0.5, scaled[0] + 0.5) if logarithmic and len(scaled) else None
+    edge = _EDGE * np.ptp(scaled)
+    return float(scaled.min() - edge), float(scaled.max() + edge)
+
+
 def axis_range(
     axis: str, view: View, columns: Columns, references: Sequence[Reference]
 ) -> tuple[float, float] | None:

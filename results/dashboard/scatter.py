@@ -13,9 +13,9 @@ from plotly.colors import sample_colorscale
 from ...evaluators.base import metric
 from ..columns import Answers, Columns, Numbers
 from ..front import Mask
-from ..plots import BLUE, COLOURS, VERMILLION, axis_title, log_tick, tick_format
+from ..plots import BLUE, COLOURS, VERMILLION, axis_title, flat_ends, log_tick, tick_format
 from .filters import Between, Inside
-from .reach import axis_range
+from .reach import axis_range, whole_range
 from .references import Reference
 from .scene import Rows, Scene
 from .theme import GREY, SCALE, new_figure, said
@@ -62,8 +62,8 @@ def scatter(
     """
     scales = view.scales or ()
     figure = new_figure(
-        xaxis=_axis("x", view, columns, references),
-        yaxis=_axis("y", view, columns, references),
+        xaxis=_axis("x", view, columns, references, drawn),
+        yaxis=_axis("y", view, columns, references, drawn),
         dragmode="select",
         clickmode="event",
         hovermode="closest",
@@ -72,7 +72,7 @@ def scatter(
         selectionrevision=" ".join(each.to_text() for each in view.filters),
         **_edges(drawn, view, references),
     )
-    many = len(drawn.shown) + len(drawn.context) > MANY
+    many = _is_many(drawn)
     draw = _Draw(figure=figure, columns=columns, view=view, many=many)
     draw.points(drawn.context, "filtered out", {"color": GREY, "opacity": 0.25, "size": 4})
     draw.candidates(drawn)
@@ -110,25 +110,39 @@ def _lacks(reference: Reference, view: View) -> str | None:
 
 
 def _axis(
-    axis: str, view: View, columns: Columns, references: Sequence[Reference]
+    axis: str, view: View, columns: Columns, references: Sequence[Reference], drawn: Scene
 ) -> dict[str, Any]:
     name, logarithmic = getattr(view, axis), axis in (view.scales or ())
-    known = columns.value(name)
-    known = known[known > 0]
-    ends = [known.min(), known.max()] if len(known) else []
+    own = drawn_values(columns, name, drawn)
+    others = [each.values[name] for each in references if name in each.values]
+    values = [*own.tolist(), *others]
     reach = axis_range(axis, view, columns, references)
-    if logarithmic and reach:
-        ends = [10**end for end in reach]
-    else:
-        ends += [each.values[name] for each in references if name in each.values]
+    if reach is None and (_is_many(drawn) or not np.ptp(values or [0.0])):
+        reach = whole_range(values, logarithmic=logarithmic) or flat_ends(name, values)
+    ends = values if reach is None else [10**end for end in reach] if logarithmic else reach
     return {
         "title": {"text": axis_title(name)},
         "type": "log" if logarithmic else "linear",
         "dtick": log_tick(ends) if logarithmic else None,
-        "tickformat": tick_format(name),
+        "tickformat": tick_format(name, ends),
         "automargin": True,
         "range": reach,
     }
+
+
+def drawn_values(columns: Columns, name: str, drawn: Scene) -> Numbers:
+    """Return the values of a metric that are seen, with the ends of the front's intervals."""
+    rows = np.concatenate(
+        [drawn.shown, drawn.context, *drawn.others.values(), *drawn.without.values()]
+    )
+    found = columns.metrics.get(name, {})
+    ends = [found[end][drawn.front] for end in ("low", "high") if end in found]
+    values = np.concatenate([columns.value(name)[rows], *ends])
+    return values[np.isfinite(values)]
+
+
+def _is_many(drawn: Scene) -> bool:
+    return len(drawn.shown) + len(drawn.context) > MANY
 
 
 @dataclass(frozen=True, kw_only=True)
