@@ -50,7 +50,10 @@ def dashboard(
     from ..search_space.errors import unknown_name
 
     source = Source(
-        storage_url(storage), timm_results=timm_results or (), weights=kept_weights(storage)
+        storage_url(storage),
+        study=study,
+        timm_results=timm_results or (),
+        weights=kept_weights(storage),
     )
     if study is not None and study not in source.studies:
         raise unknown_name("study", study, source.studies)

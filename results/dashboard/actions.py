@@ -52,11 +52,15 @@ def complete_view(view: View, snapshot: Snapshot) -> View:
         y=y,
         scales=view.scales if view.scales is not None else usual_scales(x, y),
         colour=view.colour if view.colour in known else "",
+        axes=tuple(each for each in view.axes if each in known - _NOT_AXES),
         size=view.size if view.size in known else "",
         by=view.by if view.by in known else "",
         metric=view.metric if view.metric in metrics else objectives[0],
         word=view.word if view.word in kinds else (*kinds, "mixer")[0],
     )
+
+
+_NOT_AXES = {"", "number", "seconds", "status"}
 
 
 def usual_scales(x: str, y: str) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
             source.look_again()
         at = reader.read(query)
         if brushed := cause == "done.data":
-            view = act(at.view, lambda: reader.axes(at.snapshot), done)
+            view = act(at.view, lambda: reader.axes(at), done)
             if view == at.view:
                 raise PreventUpdate
             at = reader.read(view.to_query())

@@ -122,6 +122,19 @@ def axes_controls(source: Source, snapshot: Snapshot, view: View) -> Markup:
     )
 
 
+def axes_choice(snapshot: Snapshot, axes: Sequence[str]) -> Markup:
+    """Return the boxes of the parallel axes.
+
+    Args:
+        snapshot: The study.
+        axes: Names of those that are drawn.
+    """
+    metrics = metric_names(snapshot)
+    paths = [name for name, _ in columns_of(snapshot) if name in snapshot.columns.decisions]
+    choices = [*same(metrics), *((path, short_path(path)) for path in paths)]
+    return boxes("axes", "Axes", choices, axes)
+
+
 def filter_form(snapshot: Snapshot, view: View) -> Markup:
     """Return the form in which filters are made by hand."""
     choice = menu("by", "filter by", [("", "choose"), *columns_of(snapshot)], view.by)

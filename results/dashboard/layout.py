@@ -144,6 +144,7 @@ def _explore() -> list[Component]:
     )
     progress = "Share of the space of objectives that the front dominates, over time"
     return [
+        html.Div(id="cards"),
         html.Div(id="controls", className="controls", role="group", **aria(label="Axes")),
         html.Div(
             [
@@ -161,6 +162,7 @@ def _explore() -> list[Component]:
             "parallel",
             "Decisions and metrics",
             html.P(parallel, className="note"),
+            html.Details([html.Summary("Choose the axes"), html.Div(id="axes")]),
             html.Div(
                 plot("parallel", 400, "Parallel axes of decisions and metrics"), className="scroll"
             ),

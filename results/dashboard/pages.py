@@ -12,7 +12,8 @@ from ..enrichment import front_shares
 from . import candidate_part, compare_part, matters
 from .actions import complete_view
 from .candidate_part import Pair, make_pair
-from .controls import axes_controls, filter_form, study_menu
+from .cards import cards
+from .controls import axes_choice, axes_controls, filter_form, study_menu
 from .detail import better_rows, detail, in_words
 from .filters import Filter, kept
 from .markup import joined, link, tag
@@ -92,14 +93,14 @@ class Reader:
             ),
         )
 
-    def axes(self, snapshot: Snapshot) -> Sequence[Axis]:
+    def axes(self, at: Sight) -> Sequence[Axis]:
         """Return the parallel axes."""
-        return _axes(snapshot)
+        return _axes(at.snapshot, at.view.axes)
 
 
 @once_a_version
-def _axes(snapshot: Snapshot) -> Sequence[Axis]:
-    return make_axes(snapshot.columns, snapshot.settings.objectives)
+def _axes(snapshot: Snapshot, chosen: Sequence[str]) -> Sequence[Axis]:
+    return make_axes(snapshot.columns, snapshot.settings.objectives, chosen)
 
 
 @once_a_version
@@ -182,6 +183,11 @@ def _scatter(at: Sight) -> go.Figure:
     )
 
 
+def _parallel(at: Sight) -> go.Figure:
+    axes, objectives = _axes(at.snapshot, at.view.axes), at.snapshot.settings.objectives
+    return parallel(at.snapshot.columns, at.view, axes, objectives)
+
+
 def _count(at: Sight) -> int:
     """Return how many of the candidates kept have the metric looked at."""
     columns = at.snapshot.columns
@@ -192,14 +198,15 @@ def _scatter_note(at: Sight) -> Markup:
     view, drawn, columns = at.view, at.scene, at.snapshot.columns
     total = len(drawn.shown) + len(drawn.context)
     names = in_words(at.snapshot.settings.objectives)
+    count = f"{len(drawn.shown):,} of {total:,} complete candidates kept"
+    unclear = f", {len(drawn.unclear):,} of them not beyond the 95 % intervals"
     sentences = (
-        f"{len(drawn.shown):,} of {total:,} complete candidates kept, {len(drawn.front):,} on the "
-        f"front of {names}: no other one kept is at least as good in all of these and better in "
-        "one. All others are dominated"
-        + f", {len(drawn.unclear):,} of them not beyond the 95 % intervals"
-        * ("intervals" in view.extras)
-        + ".",
-        f"The dotted line joins the best in {view.x} and {view.y} alone." if drawn.alone else "",
+        f"{count}, {len(drawn.front):,} on the front of {names}: no other one kept is at least as "
+        "good in all of these and better in one. All others are dominated"
+        f"{unclear * ('intervals' in view.extras)}."
+        if len(drawn.shown)
+        else f"{count}.",
+        f"The dotted line joins the best in {view.x} and {view.y} alone." * drawn.alone,
         "Drag to select; what is selected filters everything.",
         without_note(view, drawn),
         beyond_note(view, columns, at.source.references(view.extras)),
@@ -210,7 +217,7 @@ def _scatter_note(at: Sight) -> Markup:
 FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
     "explore": {
         "scatter": _scatter,
-        "parallel": lambda at: parallel(at.snapshot.columns, at.view, _axes(at.snapshot)),
+        "parallel": _parallel,
         "progress": lambda at: _progress(at.snapshot)[0],
     },
     "candidate": {
@@ -235,7 +242,11 @@ OF_STUDY = ("progress",)
 TEXTS: Mapping[Page, Texts] = {
     "explore": {
         "controls": lambda at: axes_controls(at.source, at.snapshot, at.view),
+        "cards": lambda at: cards(at.source, at.snapshot, at.view),
         "scatter-note": _scatter_note,
+        "axes": lambda at: axes_choice(
+            at.snapshot, [axis.name for axis in _axes(at.snapshot, at.view.axes)]
+        ),
         "table": lambda at: table(at.source, at.snapshot, at.view),
         "detail": lambda at: detail(at.source, at.snapshot, at.view),
         "progress-note": lambda at: joined(_progress(at.snapshot)[1]),

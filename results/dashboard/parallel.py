@@ -6,6 +6,7 @@ would take seconds for what takes milliseconds.
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from html import escape
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from plotly.colors import sample_colorscale, unlabel_rgb
 
+from ...evaluators.base import metric
 from ..columns import Columns
 from ..front import Mask, is_count
 from ..plots import axis_title, short_path, telling_columns
@@ -30,7 +32,11 @@ MOST = 1_000
 """Lines that are drawn of those kept; of more candidates so many from all along the study."""
 _CONTEXT = 300  # lines of those filtered out
 _DENSE = 300  # from so many lines on they are paler
-_DECISIONS = 8
+AXES = 8
+"""Axes that can be read side by side; more are on request."""
+_FEWEST = 4  # decisions among them
+_LABELS = 20  # values named at an axis, one below the other
+_LETTERS = 17  # of a value or a line of a title: what fits beside the next axis
 _SPREAD = 0.3
 _SIZE = (1200, 400)  # pixels of the picture
 _SHADES = 64
@@ -52,6 +58,8 @@ class Axis:
     """Whether it is a count by its logarithm."""
     labels: Sequence[str] | None
     """The values of a decision, in the order of their places; none for a metric."""
+    flat: bool = False
+    """Whether all have one value."""
 
     def at(self, value: Any) -> Any:
         """Return the height of a value."""
@@ -64,18 +72,53 @@ class Axis:
         return float(10**scaled if self.logarithmic else scaled)
 
     @property
+    def step(self) -> int:
+        """Of how many values of a decision one is named."""
+        return -(-len(self.labels or ()) // _LABELS)
+
+    @property
+    def lines(self) -> list[str]:
+        """The title, in lines that fit."""
+        lines = textwrap.wrap(self.title.replace("_", "_\u200b"), _LETTERS + 2)
+        lines = [each.replace("\u200b", "") for each in lines]
+        return [*lines, f"(1 of {self.step} named)"] if self.step > 1 else lines
+
+    @property
     def ticks(self) -> list[tuple[float, str]]:
         """Heights and texts of some values."""
         if self.labels is not None:
-            return [(self.at(code), escape(label)) for code, label in enumerate(self.labels)]
+            step = self.step
+            named = list(enumerate(self.labels))[::step]
+            return [(self.at(code), escape(shortened(label))) for code, label in named]
+        if self.flat:
+            return [(0.5, format_value(self.name, self.value(0.5)))]
         heights = np.linspace(0, 1, 5).tolist()
         return [(each, format_value(self.name, self.value(each))) for each in heights]
 
 
-def make_axes(columns: Columns, objectives: Sequence[str]) -> list[Axis]:
-    """Return the axes: the decisions that tell most about the first objective, then the metrics."""
-    metrics = [*objectives, *(name for name in columns.metrics if name not in objectives)]
-    paths = telling_columns(columns, objectives[0], _DECISIONS)
+def shortened(text: str) -> str:
+    """Return a text that fits beside an axis."""
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}\u2026"
+
+
+def make_axes(
+    columns: Columns, objectives: Sequence[str], chosen: Sequence[str] = ()
+) -> list[Axis]:
+    """Return the axes: decisions to the left, metrics to the right.
+
+    Args:
+        columns: The candidates.
+        objectives: Metrics that are searched for.
+        chosen: Names of columns; none: the objectives, the other metrics that are measured, and
+            the decisions that tell most about the first objective, as many as can be read.
+    """
+    every = [*objectives, *(name for name in columns.metrics if name not in objectives)]
+    paths = [name for name in chosen if name in columns.decisions]
+    metrics = [name for name in every if name in chosen]
+    if not paths and not metrics:
+        measured = [name for name in every if name in objectives or metric(name).tier != "exact"]
+        metrics = measured[: max(len(objectives), AXES - _FEWEST)]
+        paths = telling_columns(columns, objectives[0], max(_FEWEST, AXES - len(metrics)))
     drawn = columns.comparable(objectives)
     return [
         *(_decision_axis(columns, path) for path in paths),
@@ -100,6 +143,9 @@ def _metric_axis(name: str, values: NDArray[np.float64]) -> Axis:
     logarithmic = is_count(name) and bool((values > 0).all())
     scaled = np.log10(values) if logarithmic else values
     low, high = (float(scaled.min()), float(scaled.max())) if len(scaled) else (0.0, 1.0)
+    flat = low == high
+    if flat:
+        low, high = low - 0.5, high + 0.5
     return Axis(
         name=name,
         title=axis_title(name),
@@ -107,6 +153,7 @@ def _metric_axis(name: str, values: NDArray[np.float64]) -> Axis:
         high=high,
         logarithmic=logarithmic,
         labels=None,
+        flat=flat,
     )
 
 
@@ -122,36 +169,42 @@ def heights(columns: Columns, axes: Sequence[Axis], rows: NDArray[np.intp]) -> N
     return np.stack(crossed, axis=1)
 
 
-def parallel(columns: Columns, view: View, axes: Sequence[Axis]) -> go.Figure:
+def parallel(
+    columns: Columns, view: View, axes: Sequence[Axis], objectives: Sequence[str]
+) -> go.Figure:
     """Return the figure.
 
     Args:
         columns: Of which the complete candidates with all metrics of the axes are drawn.
+        objectives: Metrics that are searched for; the first one colours the lines.
         view: Its filters and the candidate that is chosen.
         axes: See ``make_axes``.
     """
     metrics = [axis.name for axis in axes if axis.labels is None]
-    complete, mask = columns.comparable(metrics), kept(view.filters, columns)
+    complete = columns.comparable([*metrics, objectives[0]])
+    mask = kept(view.filters, columns)
     row = None if view.candidate is None else columns.row(view.candidate)
     chosen = row is not None and complete[row]
     opacity = 1.0 if (complete & mask).sum() < _DENSE else 0.6  # the texts lie over the lines
+    tall = max(len(axis.lines) for axis in axes)
     figure = new_figure(
         # Where only the picture and the boxes differ, the browser draws no more than these.
         datarevision=f"{chosen and row} {[astuple(axis) for axis in axes]}",
         selectionrevision=" ".join(each.to_text() for each in view.filters),
-        images=[_image(_picture(columns, axes, complete, mask, metrics[0]), len(axes), opacity)]
+        images=[_image(_picture(columns, axes, complete, mask, objectives[0]), len(axes), opacity)]
         if complete.any()
         else [],
         shapes=[box for each in view.filters for box in _outlines(axes, each)],
-        margin={"l": _room(axes[0]), "r": 72, "t": 96, "b": 16},
+        margin={"l": _room(axes[0]), "r": 64, "t": 16 + 17 * tall, "b": 16},
+        meta={"axes": len(axes)},
         dragmode="select",
         hovermode=False,
         showlegend=False,
         xaxis={
             "range": [-0.35, len(axes) - 0.65],
             "tickvals": list(range(len(axes))),
-            "ticktext": [escape(axis.title) for axis in axes],
-            "tickangle": -20,
+            "ticktext": ["<br>".join(map(escape, axis.lines)) for axis in axes],
+            "tickangle": 0,
             "side": "top",
             "fixedrange": True,
             "showgrid": False,
@@ -187,7 +240,7 @@ def _image(source: str, axes: int, opacity: float) -> dict[str, Any]:
 
 def _room(axis: Axis) -> int:
     """Return the pixels that the texts left of the first axis need."""
-    return max(56, 7 * max(len(text) for _, text in axis.ticks))
+    return max(64, 7 * max(len(text) for _, text in axis.ticks))
 
 
 def _some(mask: Mask, most: int) -> NDArray[np.intp]:

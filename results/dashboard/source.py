@@ -69,6 +69,7 @@ class Source:
         self,
         url: str,
         *,
+        study: str | None = None,
         timm_results: Sequence[Path] = (),
         weights: Callable[[str, Candidate], Path] | None = None,
     ) -> None:
@@ -76,6 +77,7 @@ class Source:
 
         Args:
             url: Where.
+            study: The one that is shown where an address names none; none: that searched last.
             timm_results: Tables of published results.
             weights: Returns the file in which a study's search kept the weights of a candidate,
                 where it did; none: nobody knows.
@@ -85,6 +87,7 @@ class Source:
             InputError: If it holds no study, or a table of published results cannot be read.
         """
         self._url = url
+        self._first = study
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
         self._published = read_timm(timm_results)
@@ -96,8 +99,8 @@ class Source:
 
     @property
     def studies(self) -> Sequence[str]:
-        """Names of the studies, the one that was searched last first."""
-        return self._studies
+        """Names of the studies: the one that was asked for, then those searched last."""
+        return sorted(self._studies, key=lambda name: name != self._first)
 
     @property
     def has_published(self) -> bool:
@@ -107,7 +110,10 @@ class Source:
     def look_again(self) -> None:
         """Look for studies that were not there before."""
         with self._lock:
-            self._studies = list(studies_of(self._storage, self._url))
+            found = list(studies_of(self._storage, self._url))
+            self._studies = found or self._studies
+            for gone in self._followed.keys() - set(found):
+                del self._followed[gone]  # one of its name may be another study
 
     def snapshot(self, name: str, *, fresh: bool = False) -> Snapshot:
         """Return a study as it was when last read.

@@ -33,6 +33,8 @@ class View:
     """Column that sizes the points; empty: none."""
     extras: tuple[str, ...] = ("intervals", "infeasible")
     """What is drawn besides."""
+    axes: tuple[str, ...] = ()
+    """Columns that are parallel axes; none: those that tell most."""
     filters: tuple[Filter, ...] = ()
     """What is kept."""
     by: str = ""
@@ -148,7 +150,7 @@ _TEXTS = (
     "over",
     "sort",
 )
-_LISTS = ("scales", "extras")
+_LISTS = ("scales", "extras", "axes")
 _NUMBERS = ("candidate", "other", "start")
 
 

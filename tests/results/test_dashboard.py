@@ -1,5 +1,6 @@
 """What the dashboard shows follows from its address, and what it is sent does no harm."""
 
+import base64
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,17 +13,20 @@ from markupsafe import Markup
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
 from nas_explorer.results.columns import Answers, ColumnBuilder
+from nas_explorer.results.dashboard import matters
 from nas_explorer.results.dashboard.actions import act, drag, select
+from nas_explorer.results.dashboard.detail import tip
 from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
 from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
-from nas_explorer.results.dashboard.parallel import heights, make_axes, read_box
+from nas_explorer.results.dashboard.parallel import AXES, heights, make_axes, read_box
 from nas_explorer.results.dashboard.reach import near_range
 from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.scatter import scatter
 from nas_explorer.results.dashboard.scene import scene
 from nas_explorer.results.dashboard.source import Source, once_a_version
 from nas_explorer.results.dashboard.view import View
+from nas_explorer.results.effects import effects
 from nas_explorer.results.plots import short_path
 from nas_explorer.results.study import Study
 from nas_explorer.search_space.errors import InputError
@@ -314,6 +318,186 @@ def test_what_lacks_a_metric_is_drawn_along_the_axis_that_it_has(reader):
             assert list(ticks["failed, no accuracy"].customdata) == [4]
         note = TEXTS["explore"]["scatter-note"](at)
         assert note.endswith(rest) and ("2 without" in note) == bool(rest)
+
+
+def test_one_meaning_of_dominated_in_legend_note_rings_pane_and_tip(
+    study, fill, make_candidate, url
+):
+    # In accuracy and macs 0 dominates 1 and 2; in all three objectives only 2, as 1 is faster.
+    points = ((0.9, 10, 3.0), (0.8, 20, 1.0), (0.7, 20, 4.0), (0.95, 40, 5.0))
+    made = [make_candidate(i, accuracy=a, macs=m, latency=t) for i, (a, m, t) in enumerate(points)]
+    three = Study.create_or_open(
+        "three", url, replace(study.settings, objectives=("accuracy", "macs", "latency"))
+    )
+    fill(three, *made)
+
+    def names(at):
+        drawn = FIGURES["explore"]["scatter"](at).data
+        return {
+            re.sub(r" \(.*", "", e.name): [*(() if e.customdata is None else e.customdata)]
+            for e in drawn
+        }
+
+    reader = Reader(Source(url))
+    at = reader.read("?study=three&candidate=1&extras=")
+    drawn = names(at)
+    assert drawn["front"] == [0, 1, 3] and drawn["dominated"] == [2]
+    assert "best of these two" in drawn and "dominate 1" not in drawn
+    (stairs,) = [e for e in FIGURES["explore"]["scatter"](at).data if "two" in e.name]
+    assert list(stairs.x) == [10, 40] and stairs.line.dash == "dot"
+    assert "3 on the front of accuracy, macs and latency" in TEXTS["explore"]["scatter-note"](at)
+    assert TEXTS["explore"]["table"](at).count("complete, front") == 3
+    for text in (TEXTS["explore"]["detail"](at), tip(at.source, at.snapshot, at.view)):
+        assert "On the front of accuracy, macs and latency" in text
+    at = reader.read("?study=three&candidate=2&extras=&filter=accuracy:0.75..0.85")
+    assert names(at)["dominate 2"] == [1] and names(at)["front"] == [1]
+    for text in (TEXTS["explore"]["detail"](at), tip(at.source, at.snapshot, at.view)):
+        assert "Filtered out. Dominated in accuracy, macs and latency by 1 of those kept" in text
+    assert "latency</th><td>4 ms" in text and made[2].architecture.outline()[:20] in text
+
+
+def test_thousands_lie_on_a_canvas_and_none_is_lost(columns, reader):
+    count = 900
+    many = replace(
+        columns,
+        number_N=np.arange(count),
+        status_N=np.zeros(count, np.int8),
+        metrics={
+            "macs": dict.fromkeys(("value", "low", "high"), np.arange(1.0, count + 1)),
+            "accuracy": dict.fromkeys(("value", "low", "high"), np.linspace(0.9, 0.1, count)),
+        },
+        decisions={},
+    )
+    view = replace(reader.read("").view, extras=(), colour="macs")
+    figure = scatter(many, view, (), scene(many, view, ("accuracy", "macs")), np.empty(0, int))
+    (layer,) = figure.layout.meta["points"]
+    assert figure.data[layer["trace"]].name == "candidates (900)"
+    x, number, shade = (
+        np.frombuffer(base64.b64decode(layer[name]), kind)
+        for name, kind in (("x", np.float32), ("number", np.int32), ("shade", np.uint8))
+    )
+    assert x.tolist() == many.value("macs").tolist() and number.tolist() == list(range(count))
+    assert (shade[0], shade[-1]) == (0, 63) and len(layer["palette"]) == 64
+    assert figure.layout.xaxis.range == pytest.approx((-0.177, 3.131), abs=1e-3)  # log10, and 6 %
+    assert list(figure.data[-1].customdata) == [0], "the front is drawn above"
+
+
+def test_a_wrong_number_draws_nobody_else(study, fill, make_candidate, url):
+    curve = [{"train_loss": 1.0, "validation_loss": 1.0, "validation_accuracy": 0.5}] * 2
+    trained = make_candidate(1, accuracy=0.5, macs=1)
+    accuracy = replace(trained.measurements["accuracy"], provenance={"learning_curve": curve})
+    trained = replace(trained, measurements={**trained.measurements, "accuracy": accuracy})
+    fill(study, make_candidate(0, accuracy=0.4, macs=2), trained)
+    reader = Reader(Source(url))
+
+    def show(query):
+        at = reader.read(f"?page=candidate&{query}")
+        return [FIGURES["candidate"][n](at) for n in ("curves", "costs", "network")], at
+
+    figures, at = show("candidate=77&other=1")
+    assert not any(figure.data for figure in figures)
+    assert "no candidate 77" in TEXTS["candidate"]["summary"](at)
+    assert "no candidate 77" in TEXTS["explore"]["detail"](at)
+    (curves, *_), _ = show("candidate=0&other=1")
+    assert [each.name for each in curves.data] == ["1"] and curves.layout.showlegend
+    assert [each.text for each in curves.layout.annotations] == ["none of candidate 0 is stored"]
+    (curves, *_), at = show("candidate=1&other=77")
+    assert [each.name for each in curves.data] == ["1"]
+    assert "no candidate 77 to compare" in TEXTS["candidate"]["difference"](at)
+    low, high = curves.layout.yaxis.range
+    assert (low, high) == pytest.approx((0.45, 0.55)), "not from -50 % to 150 %"
+
+
+def test_the_bare_address_opens_the_study_asked_for(study, make_settings, url):
+    Study.create_or_open("second", url, make_settings(seed=1)).close()
+    assert Reader(Source(url)).read("").view.study == "second", "that made last"
+    source = Source(url, study="first")
+    assert Reader(source).read("?page=compare").view.study == "first"
+    source.look_again()
+    assert Reader(source).read("").view.study == "first" and source.studies == ["first", "second"]
+
+
+def test_the_parallel_axes_can_be_read_and_chosen(reader):
+    at = reader.read("")
+    axes = make_axes(at.snapshot.columns, ("accuracy", "macs"))
+    assert len(axes) == AXES and [e.name for e in axes[-3:]] == ["accuracy", "macs", "latency"]
+    figure = FIGURES["explore"]["parallel"](at)
+    assert figure.layout.meta["axes"] == AXES and figure.layout.xaxis.tickangle == 0
+    for lines in figure.layout.xaxis.ticktext:
+        assert max(map(len, lines.split("<br>"))) <= 22
+    at = reader.read("?axes=macs,stages.0.block.mixer,nothing")
+    titles = FIGURES["explore"]["parallel"](at).layout.xaxis.ticktext
+    assert list(titles) == ["s0 mixer", "macs"]
+    boxes = re.findall(r'value="([^"]*)" checked', TEXTS["explore"]["axes"](at))
+    assert sorted(boxes) == ["macs", "stages.0.block.mixer"]
+
+
+def test_a_decision_of_many_values_names_as_many_as_fit(columns):
+    labels = [f"a_component_of_a_long_name_{i}" for i in range(45)]
+    many = replace(columns, decisions={"d": Answers(levels=labels, codes_N=np.zeros(7, np.int32))})
+    (axis,) = make_axes(many, ("accuracy",), ("d",))
+    assert len(axis.ticks) == 15 and max(len(text) for _, text in axis.ticks) <= 17
+    assert axis.lines == ["d", "(1 of 3 named)"]
+    flat = replace(columns, metrics={"macs": dict.fromkeys(("value",), np.full(7, 100.0))})
+    (axis,) = make_axes(flat, ("macs",), ("macs",))
+    assert axis.ticks == [(0.5, "100")] and axis.at(100.0) == 0.5
+
+
+def test_cards_tell_how_far_it_is(reader):
+    text = TEXTS["explore"]["cards"](reader.read(""))
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text))
+    assert (
+        facts["complete"] == "4 of 7" and facts["running"] == "1" and facts["on the front"] == "2"
+    )
+    assert facts["best accuracy"].startswith("90.0 % ") and "candidate 1<" in facts["best accuracy"]
+    assert facts["least macs"].startswith("10.0 k ")
+    kept_ones = TEXTS["explore"]["cards"](reader.read("?filter=macs:2e4..3e4"))
+    assert "2 of 7" in kept_ones and "20.0 k" in kept_ones
+
+
+def test_a_study_without_results_says_what_is_running(study, fill, url, make_candidate):
+    def text():
+        return TEXTS["explore"]["cards"](Reader(Source(url)).read(""))
+
+    assert "random searches the space micro for more accuracy, less macs on digits" in text()
+    assert "not proposed a candidate" in text()
+    failed = replace(make_candidate(1, status="failed"), reason="<out of memory>")
+    fill(study, make_candidate(0, status="running"), failed)
+    outline = make_candidate(0).architecture.outline()
+    assert f"candidate 0</a>: {outline}" in text() and "ended: &lt;out of memory&gt;" in text()
+
+
+def test_nothing_beyond_chance_is_said_and_no_bar_is_full(columns, reader):
+    rng = np.random.default_rng(0)
+    count, view = 300, reader.read("?page=matters").view
+    codes = {f"d{i}": rng.integers(0, 3, count).astype(np.int32) for i in range(20)}
+    noise = rng.normal(0.5, 1e-5, count)
+
+    def found(values):
+        return effects(
+            replace(
+                columns,
+                number_N=np.arange(count),
+                status_N=np.zeros(count, np.int8),
+                metrics={"accuracy": dict.fromkeys(("value", "low", "high"), values)},
+                decisions={k: Answers(levels=["a", "b", "c"], codes_N=v) for k, v in codes.items()},
+            ),
+            "accuracy",
+            np.ones(count, bool),
+        )
+
+    nothing = found(noise)
+    assert not any(each.beyond for each in nothing.decisions)
+    assert matters.matters_note(nothing, view).startswith("Nothing is beyond chance")
+    figure = matters.importance(nothing)
+    assert figure.layout.xaxis.range[0] == 0 and figure.layout.xaxis.range[1] >= 0.05
+    levels = matters.levels(nothing, view).layout.xaxis
+    assert levels.range[0] <= -0.005 and levels.tickformat == "+.1~%"
+    some = found(noise + 1e-4 * (codes["d7"] == 1))
+    assert [each.path for each in some.decisions if each.beyond] == ["d7"]
+    assert matters.matters_note(some, view).startswith("Beyond chance: d7 (1 of 20 decisions)")
+    few = FIGURES["matters"]["importance"](reader.read("?page=matters"))
+    assert [e.text for e in few.layout.annotations] == ["4 complete candidates; it takes 20."]
 
 
 def test_many_answers_are_told_apart_or_said_to_be_grey(columns, reader):

@@ -7,6 +7,7 @@ import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.plots import (
     best_so_far,
+    flat_ends,
     hover_text,
     hypervolume_progress,
     learning_curves,
@@ -15,6 +16,7 @@ from nas_explorer.results.plots import (
     pareto,
     short_path,
     telling_decisions,
+    tick_format,
 )
 
 
@@ -134,3 +136,22 @@ def test_the_decisions_that_tell_most(make_candidate):
 
 def test_paths_are_shortened():
     assert short_path("stages.2.block.mixer.attention.head_dim") == "s2 mixer attention head_dim"
+
+
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        ((), ".1~%"),
+        ((0.2, 0.9), ".1~%"),
+        ((0.9721, 0.9725), ".3~%"),  # 0.04 %: five labels are 0.008 % apart
+        ((0.5, 0.5), ".1~%"),
+    ],
+)
+def test_labels_of_shares_differ(values, form):
+    assert tick_format("accuracy", values) == form
+
+
+def test_an_axis_of_one_value_is_near_it():
+    assert flat_ends("accuracy", [0.5, 0.5]) == pytest.approx([0.45, 0.55])
+    assert flat_ends("latency", [2.0]) == pytest.approx([1.8, 2.2])
+    assert flat_ends("accuracy", [0.5, 0.6]) is None and flat_ends("accuracy", []) is None

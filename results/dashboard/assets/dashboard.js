@@ -251,6 +251,9 @@ async function drawOne(id, { data, layout }) {
   if (!place.offsetParent) return;  // its page is left, and comes with its figures again
   const plot = place.firstChild || newPlot(place);
   if (layout.height) place.style.height = `${layout.height}px`;
+  if (layout.meta?.axes) place.style.minWidth = `${8.5 * layout.meta.axes}rem`;
+  const short = layout.xaxis;  // no room for 1, 2, 5 on a phone
+  if (place.clientWidth < 480 && short?.dtick === "D2") short.dtick = 1;
   plot.nasLayers = nasPoints.read(layout.meta?.points);
   const same = layout.datarevision && layout.datarevision === plot.layout?.datarevision;
   if (same) {  // a tenth of the time
