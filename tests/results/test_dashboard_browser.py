@@ -8,7 +8,7 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.study import Study
 from typer.testing import CliRunner
 
-from .conftest import draw
+from .conftest import candidate, draw
 
 pytestmark = [
     pytest.mark.slow,
@@ -312,6 +312,88 @@ def test_what_lacks_a_metric_is_there_to_be_clicked(open_page):
     page.wait_for_selector("#detail h2:text('Candidate 6')")
 
 
+def test_any_number_of_studies_are_ticked(open_page, study, make_settings, url):
+    for name in ("second", "a, b", "fourth"):
+        Study.create_or_open(name, url, make_settings(seed=1)).close()
+    page = open_page("?study=first&page=compare", "document.querySelector('#fronts .main-svg')")
+    for place, name in enumerate(("second", "a, b", "fourth")):
+        page.locator(f"#compare-controls input[value='{name}']").click()
+        page.wait_for_function(
+            f"document.querySelectorAll('#compare-table tbody tr').length === {place + 2}"
+        )
+        assert not page.locator("#not-there").is_visible()
+    page.locator("#compare-controls input[value='a, b']").click()
+    page.wait_for_function("document.querySelectorAll('#compare-table tbody tr').length === 3")
+
+
+def test_the_mouse_over_a_point_tells_of_its_candidate(open_page):
+    page = open_page()
+    x, y = page.evaluate(
+        """() => { const plot = document.querySelector("#scatter .js-plotly-plot");
+          const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
+          return [box.left + xaxis._offset + xaxis.d2p(30), box.top + yaxis._offset
+            + yaxis.d2p(0.9)]; }"""
+    )
+    page.mouse.move(x + 3, y)
+    page.mouse.move(x, y)
+    page.wait_for_selector("#tip:has-text('latency')")
+    text = page.inner_text("#tip")
+    assert "90.0 % [85.0, 95.0]" in text and "2 ms" in text and "On the front of" in text
+    assert draw(1).architecture.canonical.outline()[:12] in text
+    page.mouse.move(5, 5)
+    page.wait_for_selector("#tip", state="hidden")
+
+
+def test_points_on_the_canvas_are_told_of_and_chosen(browser, study, fill, url, monkeypatch):
+    monkeypatch.setattr("nas_explorer.results.dashboard.scatter.MANY", 3)
+    monkeypatch.setattr("nas_explorer.results.dashboard.scatter._FEW", 1)
+    values = ((0.9, 10), (0.5, 1_000), (0.6, 100_000))
+    fill(
+        study,
+        *(
+            candidate(i, accuracy=a, macs=m)
+            for i, (a, m) in enumerate((*values, (0.4, 70), (0.3, 9_000)))
+        ),
+    )
+    server = make_dashboard(Source(url), Settings(port=0))
+    with serving(server):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        page.wait_for_selector("#scatter canvas.points")
+        x, y = page.evaluate(
+            """() => { const plot = document.querySelector("#scatter .js-plotly-plot");
+              const layer = plot.nasLayers[0], i = layer.number.indexOf(2);
+              const box = plot.getBoundingClientRect();
+              return [box.left + layer.left[i], box.top + layer.top[i]]; }"""
+        )
+        ink = """([x, y]) => { const canvas = document.querySelector("canvas.points");
+          const box = canvas.getBoundingClientRect();
+          return canvas.getContext("2d").getImageData(x - box.left, y - box.top, 1, 1).data[3]; }"""
+        assert page.evaluate(ink, [x, y]) > 100 and page.evaluate(ink, [x + 30, y]) == 0
+        page.mouse.move(x + 1, y + 1)
+        page.wait_for_selector("#tip:has-text('60.0 %')")
+        page.mouse.click(x + 2, y)
+        page.wait_for_selector("#detail h2:text('Candidate 2')")
+        page.close()
+
+
+def test_the_titles_of_parallel_axes_do_not_touch(open_page):
+    for width in (1280, 360):
+        page = open_page("?study=first", viewport={"width": width, "height": 900})
+        boxes = page.evaluate(
+            """[...document.querySelectorAll("#parallel .xtick text")]
+              .map(e => e.getBoundingClientRect()).map(b => [b.left, b.right, b.top])"""
+        )
+        left, right, top = page.evaluate(
+            """(b => [b.left, b.right, b.top])(
+              document.querySelector("#parallel").getBoundingClientRect())"""
+        )
+        assert len(boxes) == 8 and all(
+            b[0] >= left and b[1] <= right and b[2] >= top for b in boxes
+        )
+        assert all(a[1] < b[0] for a, b in pairwise(boxes))
+
+
 def test_an_export_arrives_as_nas_export_makes_it(browser, study, fill, url, tmp_path):
     drawn = draw(1)
     costs = CostEvaluator().evaluate(drawn.architecture)
@@ -335,6 +417,8 @@ def test_an_export_arrives_as_nas_export_makes_it(browser, study, fill, url, tmp
             page.locator("#summary a", has_text="untrained").click()
             assert "checking it" in told.inner_text()
         page.wait_for_selector("#export-told:text('is made and checked')")
+        assert "saved by the browser as candidate-0.safetensors.zip" in told.inner_text()
+        assert not page.locator("body.exporting").count()
         assert arrived.value.suggested_filename == "candidate-0.safetensors.zip"
         arrived.value.save_as(tmp_path / "arrived.zip")
         page.close()
