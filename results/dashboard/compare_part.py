@@ -83,7 +83,10 @@ def error_distributions(found: Comparison, view: View) -> go.Figure:
     at = [
         float(each.at_N[end]) for each in found.distributions if len(each.at_N) for end in (0, -1)
     ]
-    axis: dict[str, Any] = {"title": {"text": error_name(view.metric)}, "tickformat": tick_format(view.metric, at)}
+    axis: dict[str, Any] = {
+        "title": {"text": error_name(view.metric)},
+        "tickformat": tick_format(view.metric, at),
+    }
     if is_count(view.metric):
         axis |= {"type": "log", "dtick": log_tick(at)}
     elif ends := flat_ends(view.metric, at):
