@@ -1,6 +1,5 @@
 """The scatter of any two metrics: candidates, their front, published networks."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -8,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from ...evaluators.base import metric
 from ..columns import Answers, Columns, Numbers
 from ..front import Mask
 from ..plots import BLUE, COLOURS, VERMILLION, axis_title, flat_ends, log_tick, tick_format
+from .canvas import in_legend, layer
 from .filters import Between, Inside
 from .reach import axis_range, whole_range
 from .references import Reference
@@ -27,7 +26,6 @@ Style = dict[str, Any]
 MANY = 500
 """From so many candidates on most are drawn on a canvas, see ``assets/points.js``."""
 _FEW = 50  # points of one kind that are drawn by plotly all the same
-_SHADES = 64
 _LEVELS = 18
 """Values of a decision that are told apart by colour and symbol; the rarer ones are grey."""
 _SYMBOLS = (
@@ -184,8 +182,10 @@ class _Draw:
         }  # assets/dashboard.js shows what there is to tell
         if self.many and not seen and len(rows) > _FEW:
             quiet = trace["hoverinfo"] == "skip"
-            self.layers.append(self._layer(rows, marker, lacked, quiet=quiet))
-            place, marker = {"x": [None], "y": [None]}, self._in_legend(rows, marker)
+            values = {a: self.columns.value(n)[rows] for a, n in self._metrics(lacked).items()}
+            made = layer(values, self.columns.number_N[rows], marker, edge=_EDGE, quiet=quiet)
+            self.layers.append({**made, "trace": len(self.figure.data)})
+            place, marker = {"x": [None], "y": [None]}, in_legend(marker)
         else:
             metrics = self._metrics(lacked)
             place = {axis: self.columns.value(name)[rows] for axis, name in metrics.items()}
@@ -194,40 +194,6 @@ class _Draw:
         self.figure.add_scatter(
             **place, name=f"{escape(name)} ({len(rows):,})", marker=marker, **trace
         )
-
-    def _layer(
-        self, rows: Rows, marker: Style, lacked: str | None, *, quiet: bool
-    ) -> dict[str, Any]:
-        """Return points as ``assets/points.js`` draws them."""
-        colour, size = marker["color"], marker["size"]
-        layer = {
-            "trace": len(self.figure.data),
-            "number": _packed(self.columns.number_N[rows], np.int32),
-            "symbol": marker.get("symbol", "circle"),
-            "opacity": marker.get("opacity", 1.0),
-            "width": marker.get("line", {}).get("width", 1.0),
-            "edge": _EDGE,
-            "quiet": quiet,
-        }
-        for axis, name in self._metrics(lacked).items():
-            layer[axis] = _packed(self.columns.value(name)[rows], np.float32)
-        layer |= {"size": size} if isinstance(size, int) else {"sizes": _packed(size, np.float32)}
-        if isinstance(colour, str):
-            return {**layer, "colour": colour}
-        low, high = np.nanmin(colour), np.nanmax(colour)
-        shades = np.nan_to_num((colour - low) / (high - low or 1.0) * (_SHADES - 1), nan=255)
-        palette = sample_colorscale(SCALE, np.linspace(0, 1, _SHADES).tolist())
-        return {**layer, "shade": _packed(shades, np.uint8), "palette": palette}
-
-    def _in_legend(self, rows: Rows, marker: Style) -> Style:
-        """Return the looks of a layer's entry in the legend."""
-        looks = dict(marker)
-        if not isinstance(looks["size"], int):
-            looks["size"] = 8
-        if not isinstance(looks["color"], str):
-            ends = {"cmin": np.nanmin(looks["color"]), "cmax": np.nanmax(looks["color"])}
-            looks |= {"color": [ends["cmin"]], **ends}
-        return looks
 
     def _metrics(self, lacked: str | None) -> dict[str, str]:
         """Return the metric of each axis, without the one that is lacked."""
@@ -390,11 +356,6 @@ class _Draw:
             looks = {"line": line, "symbol": "circle-open", "color": ORANGE, "size": size}
             along = lacked[0] if len(lacked) == 1 else None
             self.points(rows, name, looks, lacked=along, seen=True)
-
-
-def _packed(values: Any, kind: type) -> str:
-    """Return numbers as text that a browser reads into an array without parsing."""
-    return base64.b64encode(np.asarray(values).astype(kind).tobytes()).decode()
 
 
 def _along_edge(lacked: str | None, count: int) -> dict[str, Any]:
