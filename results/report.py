@@ -14,11 +14,11 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ..evaluators.base import metric
+from .axis_format import axis_title
 from .candidate import Candidate
 from .dashboard.source import Snapshot
 from .front import comparable, is_count, pareto_front
 from .plots import (
-    axis_title,
     best_so_far,
     hypervolume_progress,
     learning_curve,

@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from ...evaluators.base import metric
+from ..axis_format import axis_title, flat_ends, log_tick, tick_format
 from ..compare import Distribution, Growth, corners, difference, distribution, error_name, growths
 from ..front import front_mask, is_count
-from ..plots import COLOURS, DASHES, axis_title, flat_ends, log_tick, tick_format
+from ..plots import COLOURS, DASHES
 from ..table import format_value
 from .controls import boxes, menu, same
 from .filters import kept

@@ -7,10 +7,11 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from ..axis_format import is_share, share_digits
 from ..effects import FEWEST, Effect, Effects, effect_title
 from ..enrichment import Share, words
 from ..front import is_count
-from ..plots import BLUE, VERMILLION, is_share, share_digits, short_path
+from ..plots import BLUE, VERMILLION, short_path
 from .controls import menu, same
 from .markup import heads, joined, row, scrolled, tag
 from .source import Snapshot

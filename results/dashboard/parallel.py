@@ -19,9 +19,10 @@ from PIL import Image, ImageDraw
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from ...evaluators.base import metric
+from ..axis_format import axis_title
 from ..columns import Columns
 from ..front import Mask, is_count
-from ..plots import axis_title, short_path, telling_columns
+from ..plots import short_path, telling_columns
 from ..table import format_value
 from .filters import Among, Between, Filter, kept
 from .scatter import ORANGE

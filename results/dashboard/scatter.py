@@ -9,9 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...evaluators.base import metric
+from ..axis_format import axis_title, flat_ends, log_tick, tick_format
 from ..columns import Answers, Columns, Numbers
 from ..front import Mask
-from ..plots import BLUE, COLOURS, VERMILLION, axis_title, flat_ends, log_tick, tick_format
+from ..plots import BLUE, COLOURS, VERMILLION
 from .canvas import in_legend, layer
 from .filters import Between, Inside
 from .reach import axis_range, whole_range

@@ -5,18 +5,16 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 from nas_explorer.evaluators.base import Measurement
+from nas_explorer.results.axis_format import flat_ends, log_tick, tick_format
 from nas_explorer.results.plots import (
     best_so_far,
-    flat_ends,
     hover_text,
     hypervolume_progress,
     learning_curves,
-    log_tick,
     parallel_coordinates,
     pareto,
     short_path,
     telling_decisions,
-    tick_format,
 )
 
 
