@@ -1,8 +1,11 @@
 """Why do the counters of multiply-adds disagree?
 
-Counts published networks with ours, fvcore's, torch's own and, where they are installed, ptflops'
-and thop's counters, each as it comes. ``docs/costs.md`` explains the differences. The last line is
-JSON.
+Counts published networks, and small modules whose count is worked by hand, with ours, fvcore's,
+torch's own and, where they are installed, the counters of ptflops, thop, torchinfo, torchprofile
+and deepspeed, each as it comes. Some of them stay patched into torch after an error, and then
+count double: so each count is made in a process of its own. ``docs/costs.md`` explains the
+differences.
+The last line is JSON.
 
     python benchmarks/counters.py [--quick]
 """
@@ -12,15 +15,17 @@ import contextlib
 import io
 import json
 import logging
+import multiprocessing
 import sys
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import timm
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 NETWORKS = (
@@ -37,6 +42,69 @@ NETWORKS = (
     "sequencer2d_s",
     "gmlp_s16_224",
 )
+
+
+class SelfAttention(nn.Module):
+    """torch's own attention, of 4 heads of 16 channels; a token a pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(64, 4, batch_first=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Mix the tokens."""
+        tokens_BNC = x_BCHW.flatten(2).transpose(1, 2)
+        return self.attention(tokens_BNC, tokens_BNC, tokens_BNC, need_weights=False)[0]
+
+
+class Recurrence(nn.Module):
+    """A long short-term memory of 64 cells over the pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(64, 64, batch_first=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Mix the tokens."""
+        return self.lstm(x_BCHW.flatten(2).transpose(1, 2))[0]
+
+
+class Spectrum(nn.Module):
+    """A Fourier transform and back."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Transform."""
+        return torch.fft.irfft2(torch.fft.rfft2(x_BCHW))
+
+
+class OwnKernels(nn.Module):
+    """A depthwise 3x3 convolution whose kernels a linear map makes from the mean of the map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.make = nn.Linear(64, 64 * 9)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Convolve."""
+        kernels = self.make(x_BCHW.mean((0, 2, 3))).reshape(64, 1, 3, 3)
+        return F.conv2d(x_BCHW, kernels, padding=1, groups=64)
+
+
+SIDE = 16
+"""Side of the maps of 64 channels that the small modules take."""
+PIXELS = SIDE**2
+MODULES: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "nn.MultiheadAttention": (SelfAttention, 4 * PIXELS * 64**2 + 2 * PIXELS**2 * 64),
+    "nn.LSTM": (Recurrence, PIXELS * 4 * 64 * (64 + 64)),
+    # Each 2.5 n log2 n for n complex points, halved as one side is real; log2 256 = 8.
+    "FFT and back": (Spectrum, 2 * 64 * PIXELS * 8 * 5 // 4),
+    "transposed convolution": (
+        lambda: nn.ConvTranspose2d(64, 64, 2, stride=2),
+        PIXELS * 64 * 64 * 2 * 2,
+    ),
+    "kernels from the input": (OwnKernels, 64 * 64 * 9 + PIXELS * 64 * 9),
+}
+"""Name to how it is made and its multiply-adds, worked by hand; no biases."""
 
 
 def ours(module: nn.Module, x: Tensor) -> int:
@@ -91,48 +159,119 @@ def thop_macs(module: nn.Module, x: Tensor) -> float:
     return profile(module, inputs=(x,), verbose=False)[0]
 
 
+def torchinfo_macs(module: nn.Module, x: Tensor) -> float:
+    """Return what torchinfo calls multiply-adds."""
+    from torchinfo import summary
+
+    return summary(module, input_data=x, verbose=0).total_mult_adds
+
+
+def torchprofile_macs(module: nn.Module, x: Tensor) -> float:
+    """Return what torchprofile calls MACs."""
+    from torchprofile import profile_macs
+
+    return profile_macs(module, x)
+
+
+def deepspeed_macs(module: nn.Module, x: Tensor) -> float:
+    """Return what deepspeed's profiler calls MACs."""
+    from deepspeed.profiling.flops_profiler import get_model_profile
+
+    _, macs, _ = get_model_profile(
+        module, args=[x], print_profile=False, as_string=False, warm_up=0
+    )
+    return macs
+
+
 COUNTERS: dict[str, Callable[[nn.Module, Tensor], float]] = {
     "ours": ours,
-    "fvcore": fvcore_flops,
     "torch": torch_flops,
+    "fvcore": fvcore_flops,
     "ptflops": lambda module, x: ptflops_macs(module, x, "pytorch"),
     "ptflops aten": lambda module, x: ptflops_macs(module, x, "aten"),
     "thop": thop_macs,
+    "torchinfo": torchinfo_macs,
+    "torchprofile": torchprofile_macs,
+    "deepspeed": deepspeed_macs,
     "activations": our_activations,
     "fvcore activations": fvcore_activations,
 }
+PACKAGES = ("torch", "timm", "fvcore", "ptflops", "thop", "torchinfo", "torchprofile", "deepspeed")
 
 
-def figure(name: str, counter: Callable[[nn.Module, Tensor], float]) -> float | None:
-    """Return what one counter finds in one network, in millions; none where it fails."""
+def make(name: str) -> tuple[nn.Module, Tensor]:
+    """Return a network or small module in eval mode, and what it takes."""
+    if name in MODULES:
+        return MODULES[name][0]().eval(), torch.zeros(1, 64, SIDE, SIDE)
     module = timm.create_model(name, pretrained=False).eval()
-    x = torch.zeros(1, *module.default_cfg["input_size"])
-    try:
-        with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-            return float(counter(module, x)) / 1e6
-    except ImportError:
-        return None
-    except Exception as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return None
+    return module, torch.zeros(1, *module.default_cfg["input_size"])
 
 
-def main() -> None:
-    """Count all networks and print the table and the JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke run: one network")
-    options = parser.parse_args()
+def figure(task: tuple[str, str]) -> float | None:
+    """Return what one counter finds in one network; none where it fails or is not installed."""
+    name, counter = task
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    table: dict[str, dict[str, float | None]] = {}
-    print(f"{'millions':<30}" + "".join(f"{name:>20}" for name in COUNTERS))
-    for name in NETWORKS[1:2] if options.quick else NETWORKS:
-        table[name] = {each: figure(name, counter) for each, counter in COUNTERS.items()}
-        cells = ("-" if value is None else f"{value:.3f}" for value in table[name].values())
+    module, x = make(name)
+    try:
+        with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+            return float(COUNTERS[counter](module, x))
+    except ImportError:
+        return None
+    except Exception as error:
+        print(f"{counter}, {name}: {type(error).__name__}: {error}", file=sys.stderr)
+        return None
+
+
+def counted(
+    names: tuple[str, ...], counters: tuple[str, ...]
+) -> dict[str, dict[str, float | None]]:
+    """Return what each counter finds in each network, each in a fresh process."""
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":  # a fork of what has loaded torch, and counted nothing
+        context.set_forkserver_preload(["torch", "timm", "fvcore.nn"])
+    tasks = [(name, counter) for name in names for counter in counters]
+    with context.Pool(1, maxtasksperchild=1) as pool:
+        found = dict(zip(tasks, pool.map(figure, tasks, chunksize=1), strict=True))
+    return {name: {each: found[name, each] for each in counters} for name in names}
+
+
+def show(title: str, table: dict[str, dict[str, float | None]], unit: float) -> None:
+    """Print a table."""
+    header = [title, *next(iter(table.values()))]
+    print("".join(f"{cell:>20}" if column else f"{cell:<30}" for column, cell in enumerate(header)))
+    for name, values in table.items():
+        cells = ("-" if value is None else f"{value / unit:.3f}" for value in values.values())
         print(f"{name:<30}" + "".join(f"{cell:>20}" for cell in cells))
-    versions = {each: version(each) for each in ("torch", "timm", "fvcore")}
-    print(json.dumps({"quick": options.quick, "millions": table, "device": "cpu", **versions}))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is installed."""
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def main() -> None:
+    """Count everything and print the tables and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run: the small modules")
+    options = parser.parse_args()
+    of_macs = tuple(name for name in COUNTERS if "activations" not in name)
+    quick = ("ours", "torch", "fvcore")
+    modules = {
+        name: {"by hand": float(MODULES[name][1]), **found}
+        for name, found in counted(tuple(MODULES), quick if options.quick else of_macs).items()
+    }
+    show("thousands", modules, 1e3)
+    networks = {} if options.quick else counted(NETWORKS, tuple(COUNTERS))
+    if networks:
+        show("millions", networks, 1e6)
+    figures = {"quick": options.quick, "modules": modules, "networks": networks}
+    print(json.dumps({**figures, "device": "cpu", **versions()}))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class ProgressView:
         )
         for line in data_lines(data):
             self._say(line, whole=True)
-        for line in space.never_built():
+        for line in (*space.never_built(), *prepared.notes):
             self._say(line)
         if done:
             self._say(f"Continuing after {len(done)} complete candidates")

@@ -86,6 +86,12 @@ def search(  # the command's options are its contract
         bool | None,
         typer.Option("--any-resolution", help="Only networks that take images of any size."),
     ] = None,
+    remeasure: Annotated[
+        bool | None,
+        typer.Option(
+            "--remeasure", help="Measure latencies of another device or other versions again here."
+        ),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the study.  [made from the settings]"),
@@ -118,6 +124,7 @@ def search(  # the command's options are its contract
         "seed": seed,
         "exportable_only": exportable_only,
         "any_resolution": any_resolution,
+        "remeasure": remeasure,
         "study": study,
         "storage": storage,
     }

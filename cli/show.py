@@ -72,6 +72,7 @@ def print_front(
         top: How many are printed at most; none: all.
         sort: The metric of which the best stands on top; none: the first objective.
     """
+    from ..results.conditions import notes
     from ..results.table import format_measurement
     from ..search_space.outline import outlines
 
@@ -102,6 +103,8 @@ def print_front(
     print_rows([Column(title="#"), digest, *metrics, Column(title="architecture", cut=True)], rows)
     if len(shown_ones) < len(members):
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
+    for note in notes(shown_ones, names):
+        print(f"Note: {note}")
     return members
 
 

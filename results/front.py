@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..evaluators.base import metric
 from .candidate import Candidate
+from .conditions import Conditions, conditions_of
 
 Losses = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -120,6 +121,8 @@ def pareto_front(
 ) -> list[Candidate]:
     """Return the candidates that no other dominates, in their order.
 
+    Where latency counts, only candidates timed under the same conditions dominate each other.
+
     Args:
         candidates: Of which those that are ``comparable`` take part.
         metrics: What counts, each in its own direction.
@@ -127,10 +130,25 @@ def pareto_front(
     """
     taking_part = comparable(candidates, metrics)
     if intervals:
-        mask = clear_front_mask(*loss_intervals(taking_part, metrics))
+        best_NM, worst_NM = loss_intervals(taking_part, metrics)
     else:
-        mask = front_mask(losses(taking_part, metrics))
-    return [each for each, on_front in zip(taking_part, mask, strict=True) if on_front]
+        best_NM = worst_NM = losses(taking_part, metrics)
+    on_front = np.zeros(len(taking_part), dtype=np.bool_)
+    for places in _compared(taking_part, metrics):
+        if intervals:
+            on_front[places] = clear_front_mask(best_NM[places], worst_NM[places])
+        else:
+            on_front[places] = front_mask(best_NM[places])
+    return [taking_part[place] for place in np.flatnonzero(on_front)]
+
+
+def _compared(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[list[int]]:
+    """Return the places of those that may be compared: all, or those timed alike."""
+    groups: dict[Conditions, list[int]] = {}
+    for place, each in enumerate(candidates):
+        timed = conditions_of(each.measurements["latency"]) if "latency" in metrics else ()
+        groups.setdefault(timed, []).append(place)
+    return list(groups.values())
 
 
 def dominators(
@@ -144,6 +162,11 @@ def dominators(
     others = comparable(candidates, metrics)
     if not others or not comparable([candidate], metrics):
         return []
+    if "latency" in metrics:
+        mine_timed = conditions_of(candidate.measurements["latency"])
+        others = [e for e in others if conditions_of(e.measurements["latency"]) == mine_timed]
+        if not others:
+            return []
     if intervals:
         theirs, mine = loss_intervals(others, metrics)[1], loss_intervals([candidate], metrics)[0]
     else:

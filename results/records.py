@@ -28,6 +28,9 @@ _TRIALS = sqlalchemy.table(
 _SHOWN = sqlalchemy.table(
     "trial_user_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
 )
+_VALUES = sqlalchemy.table(
+    "trial_values", *map(sqlalchemy.column, ("trial_id", "objective", "value"))
+)
 _RECORDS = sqlalchemy.table(
     "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
 )
@@ -177,6 +180,47 @@ def _has_finished(text: str) -> bool:
         return json.loads(text).get("order") is not None
     except (ValueError, TypeError, AttributeError):
         return False
+
+
+def rewrite(
+    connection: sqlalchemy.Connection,
+    study_id: int,
+    candidate: Candidate,
+    objectives: Sequence[str],
+    metric: str,
+) -> None:
+    """Put a new measurement of one metric into the record of a complete candidate.
+
+    It may have become infeasible by it. Optuna lets nobody change a finished trial, so its tables
+    are written: the record, and the value or the attribute that Optuna's tools show.
+
+    Args:
+        connection: That of the one transaction that all is written in.
+        study_id: Optuna's id of the study.
+        candidate: With the new measurement.
+        objectives: Names of the metrics that are the trial's values.
+        metric: Name of the metric.
+    """
+    trials, records, values, shown = _TRIALS.c, _RECORDS.c, _VALUES.c, _SHOWN.c
+    query = _stored(study_id, records.trial_id, records.value_json)
+    row = connection.execute(query.where(trials.number == candidate.number)).mappings().one()
+    trial_id, order = row["trial_id"], json.loads(row["value_json"])["order"]
+    record = json.dumps({**candidate.to_json(), "order": order})
+    of_record = (records.trial_id == trial_id) & (records.key == _CANDIDATE)
+    connection.execute(sqlalchemy.update(_RECORDS).where(of_record).values(value_json=record))
+    value = candidate.measurements[metric].value
+    if candidate.status == "infeasible":
+        pruned = sqlalchemy.literal_column(f"'{TrialState.PRUNED.name}'")
+        of_trial = trials.trial_id == trial_id
+        connection.execute(sqlalchemy.update(_TRIALS).where(of_trial).values(state=pruned))
+        connection.execute(sqlalchemy.delete(_VALUES).where(values.trial_id == trial_id))
+    elif metric in objectives:
+        of_value = (values.trial_id == trial_id) & (values.objective == objectives.index(metric))
+        connection.execute(sqlalchemy.update(_VALUES).where(of_value).values(value=value))
+    else:
+        of_key = (shown.trial_id == trial_id) & (shown.key == metric)
+        text = json.dumps(value)
+        connection.execute(sqlalchemy.update(_SHOWN).where(of_key).values(value_json=text))
 
 
 def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any, cast
 
 from .candidate import Candidate
+from .conditions import notes
 from .front import best, superlative
 from .provenance import told
 from .study import Study
@@ -100,6 +101,7 @@ def front_section(
         f"<p>No other complete candidate is better in {escape(' and '.join(objectives))} at once. "
         "Intervals are 95 %.</p>"
     )
+    note += "".join(f"<p>Note: {escape(line)}.</p>" for line in notes(candidates, metrics))
     return note + _table(header, rows, "Pareto front")
 
 

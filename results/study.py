@@ -15,7 +15,6 @@ The whole candidate is one JSON value beside them, from which this package reads
 """
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
+from ..evaluators.base import Measurement
 from ..search_space.errors import InputError, unknown_name
 from . import records
 from .candidate import Candidate
@@ -33,6 +33,7 @@ from .rescue import Rescue
 from .settings import StudySettings, check_study_name
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors
 from .studies import StudyEntry, make_study, study_list
+from .study_facts import study_facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,6 +232,36 @@ class Study:
         else:
             _log.info("candidate %d had finished before", candidate.number)
 
+    def remeasure(
+        self, candidate: Candidate, measurement: Measurement, broken: str | None = None
+    ) -> None:
+        """Put a new measurement of a metric in the place of an earlier one.
+
+        Inside ``exclusive`` only.
+
+        Args:
+            candidate: One that is complete.
+            measurement: Of a metric that it has.
+            broken: Why it is infeasible by it; none: it stays complete.
+        """
+        assert candidate.status == "complete"
+        name = measurement.metric
+        assert name in candidate.measurements, "there is one to be replaced"
+        changed = replace(
+            candidate,
+            measurements={**candidate.measurements, name: measurement},
+            status="infeasible" if broken else "complete",
+            reason=broken,
+        )
+        objectives = self.settings.objectives
+
+        def write() -> None:
+            with self._held().transaction() as connection:
+                records.rewrite(connection, self._id, changed, objectives, name)
+
+        retry(write)
+        self._finished[candidate.number] = changed
+
     def _take_in(self) -> None:
         """Store what was kept in a file when the storage failed."""
         waiting = {each.number: each.digest for each in self.running()}
@@ -331,31 +362,19 @@ class Study:
             f"{rule} in study {self.name!r} of {len(candidates)} candidates, but got {text!r}"
         )
 
+    @property
     def _facts(self) -> list[tuple[str, str]]:
-        """Return how far it has come, and the best of each objective."""
-        from .front import best, pareto_front, superlative
-        from .table import format_measurement
-
-        candidates = self.candidates()
-        front = pareto_front(candidates, self.settings.objectives)
-        counts = Counter(each.status for each in candidates)
-        told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-        facts = [("candidates", told or "none yet"), ("on the front", str(len(front)))]
-        for name in self.settings.objectives if front else ():
-            found = best(front, name)
-            value = format_measurement(found.measurements[name])
-            facts.append((f"{superlative(name)} {name}", f"{value}, candidate {found.number}"))
-        return facts
+        return study_facts(self.candidates(), self.settings.objectives)
 
     def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
-            for name, value in self._facts()
+            for name, value in self._facts
         )
         return f"<table><caption>study {escape(self.name)}</caption>{cells}</table>"
 
     def __rich__(self) -> str:
-        lines = [f"study {self.name}", *(f"{name:<16} {value}" for name, value in self._facts())]
+        lines = [f"study {self.name}", *(f"{name:<16} {value}" for name, value in self._facts)]
         return "\n".join(lines).replace("[", r"\[")
 
     def front(self, *, intervals: bool = False) -> "pd.DataFrame":

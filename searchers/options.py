@@ -76,6 +76,8 @@ class SearchOptions:
     """Whether what cannot be written as ONNX is kept out of the space."""
     any_resolution: bool = False
     """Whether what ties a network to images of one size is kept out of the space."""
+    remeasure: bool = False
+    """Whether latencies of another device or other versions are measured again here, first."""
     study: str | None = None
     """Name of the study; none: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE

@@ -28,6 +28,7 @@ from .base import Objective
 from .engines import load_engine
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
+from .remeasure import check_latency, remeasure, timed_here
 from .table import make_searcher
 from .worker import Plan
 
@@ -50,6 +51,8 @@ class Prepared:
     """What the workers do."""
     workers: int
     """Candidates measured at once."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a line each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +131,8 @@ def prepare(options: SearchOptions) -> Prepared:
         constraints=rest,
         weights=str(weights_folder(name, options.storage)),
     )
+    counts = "latency" in (*options.objectives, *(each.metric for each in rest))
+    notes = check_latency(study, timed_here(plan), counts=counts, again=options.remeasure)
     workers = options.workers or (1 if device != "cpu" else cores())
     return Prepared(
         options=options,
@@ -136,6 +141,7 @@ def prepare(options: SearchOptions) -> Prepared:
         study=study,
         plan=plan,
         workers=workers,
+        notes=notes,
     )
 
 
@@ -158,6 +164,8 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
     engine = engine_class(workers=prepared.workers, time_limit=options.time_limit, **extra)
     began = time.perf_counter()
     with prepared.study.exclusive():
+        if options.remeasure:
+            remeasure(prepared.study, prepared.plan, engine)
         loop = SearchLoop(
             study=prepared.study,
             searcher=searcher,

@@ -37,6 +37,7 @@ COMMANDS = {
         "--seed",
         "--exportable-only",
         "--any-resolution",
+        "--remeasure",
         "--config",
     },
     "front": STUDY | {"--csv", "--json", "--top", "--sort"},

@@ -29,6 +29,7 @@ def test_sums_over_parts() -> None:
 
 @pytest.mark.slow
 def test_other_counters() -> None:
-    (found,) = run("counters.py")["millions"].values()
-    assert found["ours"] == found["torch"] == pytest.approx(300.774272)
-    assert found["activations"] == found["fvcore activations"]
+    found = run("counters.py")["modules"]
+    assert len(found) == 5
+    for name, counts in found.items():
+        assert counts["ours"] == counts["by hand"] > 0, name

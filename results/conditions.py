@@ -1,0 +1,100 @@
+"""Where measurements were made: values compare only within one device and set of versions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..evaluators.base import Measurement
+from .candidate import Candidate
+
+CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    "latency": (
+        "device_name",
+        "device",
+        "driver",
+        "cuda",
+        "cudnn",
+        "torch",
+        "batch",
+        "dtype",
+        "threads",
+        "runtime",
+        "layout",
+    ),
+    "accuracy": ("device", "dtype", "torch"),
+}
+"""Metric to what of its provenance two values must share to be compared."""
+
+_BARE = ("device_name", "device", "dtype")
+"""Told without their names."""
+
+Conditions = tuple[tuple[str, Any], ...]
+
+
+def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
+    """Return what values of a metric must share, as far as the provenance tells it.
+
+    Args:
+        name: Name of the metric; of an exact one nothing matters.
+        provenance: Of one measurement, or of one that would be made now.
+    """
+    told = dict(provenance)
+    if "device" in told:
+        told["device"] = str(told["device"]).partition(":")[0]
+    if "layout" not in told and "channels_last" in told:  # earlier records timed one layout
+        told["layout"] = "channels_last" if told["channels_last"] else "contiguous"
+    return tuple((key, told[key]) for key in CONDITIONS.get(name, ()) if told.get(key) is not None)
+
+
+def conditions_of(measurement: Measurement) -> Conditions:
+    """Return the conditions under which a measurement was made."""
+    return conditions(measurement.metric, measurement.provenance)
+
+
+def by_conditions(candidates: Iterable[Candidate], name: str) -> dict[Conditions, list[Candidate]]:
+    """Return the candidates that have a metric, by the conditions of their measurement."""
+    groups: dict[Conditions, list[Candidate]] = {}
+    for each in candidates:
+        if name in each.measurements:
+            groups.setdefault(conditions_of(each.measurements[name]), []).append(each)
+    return groups
+
+
+def text(found: Conditions, others: Iterable[Conditions] = ()) -> str:
+    """Return conditions as people read them; with ``others``, only what differs among all."""
+    sets = [set(each) for each in (found, *others)]
+    shared = set[tuple[str, Any]]() if len(sets) == 1 else set.intersection(*sets)
+    parts = [
+        str(value) if key in _BARE else f"{key} {value}"
+        for key, value in found
+        if (key, value) not in shared
+    ]
+    return ", ".join(parts) or "unknown conditions"
+
+
+def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
+    """Return a line for each metric that was measured under more than one set of conditions."""
+    lines: list[str] = []
+    for name in metrics:
+        groups = by_conditions(candidates, name)
+        if len(groups) < 2:
+            continue
+        where = "; ".join(
+            f"{_numbers([each.number for each in group])}: {text(found, groups)}"
+            for found, group in groups.items()
+        )
+        rule = "and is compared only within each" if name == "latency" else "and may differ by it"
+        lines.append(f"{name} was measured under {len(groups)} conditions {rule}: {where}")
+    return lines
+
+
+def _numbers(numbers: list[int]) -> str:
+    """Return numbers as ranges: ``candidates 0-3, 7``; of many ranges the first."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    shown = [str(a) if a == b else f"{a}-{b}" for a, b in ranges[:5]]
+    more = f" and more ({len(numbers)} in all)" if len(ranges) > 5 else ""
+    return ("candidate " if len(numbers) == 1 else "candidates ") + ", ".join(shown) + more

@@ -1,0 +1,132 @@
+"""A study that goes on elsewhere: refused, told, or measured again."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from nas_explorer.evaluators.accuracy.data import DataSpec
+from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.base import Measurement
+from nas_explorer.evaluators.latency.provenance import describe
+from nas_explorer.evaluators.latency.settings import LatencySettings
+from nas_explorer.results.settings import StudySettings
+from nas_explorer.results.study import Study
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.files import load_space
+from nas_explorer.searchers.distributions import distributions
+from nas_explorer.searchers.engine import Engine, JobSource, Outcome, WorkerFactory
+from nas_explorer.searchers.remeasure import check_latency, remeasure, timed_here
+from nas_explorer.searchers.worker import Plan, broken
+
+SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
+PLAN = Plan(
+    metrics=("latency", "accuracy"),
+    data=DataSpec(name="digits"),
+    cache="",
+    recipe=Recipe(),
+    latency=LatencySettings(),
+    device="cpu",
+    seed=0,
+    constraints=(Constraint.parse("latency<=5"),),
+)
+HERE = {**describe(torch.device("cpu")), **PLAN.latency.to_json()}
+ELSEWHERE = {**HERE, "device_name": "another processor", "torch": "2.9.0"}
+NEW = {0: 1.5, 1: 9.0}
+"""Latency here of those timed elsewhere; the second breaks the bound."""
+
+
+class Inline(Engine):
+    """Pretends to measure: in this process, and what ``NEW`` says."""
+
+    name = "inline"
+    metrics: tuple[str, ...] = ()
+
+    def run(self, source: JobSource, factory: WorkerFactory) -> None:
+        assert isinstance(factory, Plan)
+        self.metrics = factory.metrics
+        while not source.done:
+            job = source.next_job()
+            assert job is not None
+            measured = [Measurement(metric="latency", value=NEW[job.number], provenance=HERE)]
+            reason = broken(factory.constraints, measured)
+            status = "infeasible" if reason else "complete"
+            source.take(
+                Outcome(
+                    number=job.number, status=status, measurements=tuple(measured), reason=reason
+                )
+            )
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    settings = StudySettings(
+        space_name="micro",
+        space_digest=SPACE.digest,
+        space=SPACE.source,
+        data={"name": "digits"},
+        data_fingerprint="none",
+        objectives=("accuracy", "latency"),
+        searcher="random",
+        seed=0,
+    )
+    study = Study.create_or_open("study", f"sqlite:///{tmp_path}/nas.db", settings)
+    domains = distributions(SPACE.decisions())
+    with study.exclusive():
+        for number, provenance in enumerate((ELSEWHERE, ELSEWHERE, HERE)):
+            draw = SPACE.walk(RandomChooser(number))
+            started = study.start(
+                architecture=draw.architecture,
+                decisions=draw.decisions,
+                distributions=domains,
+            )
+            measured = {
+                "accuracy": Measurement(metric="accuracy", value=0.5),
+                "latency": Measurement(metric="latency", value=3.0, provenance=provenance),
+            }
+            study.finish(replace(started, status="complete", measurements=measured))
+        yield study
+    study.close()
+
+
+def test_latencies_that_count_are_refused_from_elsewhere(study: Study) -> None:
+    with pytest.raises(InputError, match=r"from another processor, torch 2\.9\.0 \(2 can"):
+        check_latency(study, timed_here(PLAN), counts=True, again=False)
+
+
+def test_latencies_that_do_not_count_are_told(study: Study) -> None:
+    (line,) = check_latency(study, timed_here(PLAN), counts=False, again=False)
+    assert "another processor, torch 2.9.0 (2 candidates)" in line
+
+
+def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path) -> None:
+    engine = Inline()
+    assert remeasure(study, PLAN, engine).failed == {}
+    assert engine.metrics == ("latency",)
+    again = Study.open("study", f"sqlite:///{tmp_path}/nas.db")
+    for candidates in (study.candidates(), again.candidates()):
+        first, second, third = candidates
+        assert (first.status, first.value("latency"), first.value("accuracy")) == (
+            "complete",
+            1.5,
+            0.5,
+        )
+        assert (second.status, second.reason) == (
+            "infeasible",
+            "must keep latency<=5, but latency is 9",
+        )
+        assert (third.status, third.value("latency")) == ("complete", 3.0)
+    again.close()
+    assert check_latency(study, timed_here(PLAN), counts=True, again=False) == ()
+
+
+def test_optuna_sees_the_new_values(study: Study, tmp_path: Path) -> None:
+    import optuna
+
+    remeasure(study, PLAN, Inline())
+    seen = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/nas.db").trials
+    assert [each.state.name for each in seen] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert seen[0].values == [0.5, 1.5]
