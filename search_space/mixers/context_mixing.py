@@ -18,7 +18,7 @@ from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, IntRange, Positive
 from ..kernels import depthwise
 from ..shapes import Shape
-from .dynamic_kernels import inner_windows, mix_windows
+from .dynamic_kernels import mix_windows
 from .reparam import DepthwiseBranches
 
 # Kernel side: sides and dilations of the branches beside it.
@@ -121,8 +121,8 @@ class ContextMixing(nn.Module):
             maps = [F.interpolate(each, size=size, mode="bilinear") for each in maps]
         kernels = self.kernels(*maps[1:])
         mixed = [
-            mix_windows(inner_windows(half, side), kernel)
-            for half, side, kernel in zip(maps[0].chunk(2, 1), self.sides, kernels, strict=True)
+            mix_windows(half, kernel, inner=True)
+            for half, kernel in zip(maps[0].chunk(2, 1), kernels, strict=True)
         ]
         mixed_BCHW = torch.cat(mixed, 1)
         return F.adaptive_avg_pool2d(mixed_BCHW, (H, W)) if shorter < least else mixed_BCHW

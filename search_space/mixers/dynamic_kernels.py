@@ -4,6 +4,8 @@ Shape suffixes: B batch, C channels, H rows, W columns, O output channels, I inp
 group, G groups of channels with one kernel, D channels of such a group, k and l sides of a kernel.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,26 +23,64 @@ def inner_windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
     Near the edge it is not centred (Hassani et al., Neighborhood Attention, 2023). No side of the
     map may be smaller than ``kernel_size``.
     """
-    half = kernel_size // 2
     found_BCHWkl = x_BCHW.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
     for axis in (2, 3):
-        side = x_BCHW.shape[axis]
-        place = torch.arange(side, device=x_BCHW.device)
-        nearest = (place - half).clamp(0, side - kernel_size)
-        found_BCHWkl = found_BCHWkl.index_select(axis, nearest)
+        starts = _starts(x_BCHW, axis, kernel_size)
+        found_BCHWkl = found_BCHWkl.index_select(axis, starts)
     return found_BCHWkl
 
 
-def mix_windows(windows_BCHWkl: Tensor, kernels_BGklHW: Tensor) -> Tensor:
+def _starts(x_BCHW: Tensor, axis: int, kernel_size: int) -> Tensor:
+    """Return where the nearest window within the map begins, for each place along an axis."""
+    side = x_BCHW.shape[axis]
+    place = torch.arange(side, device=x_BCHW.device)
+    return (place - kernel_size // 2).clamp(0, side - kernel_size)
+
+
+def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) -> Tensor:
     """Apply to the window of each place the kernel of that place; return (B, C, H, W).
 
-    Group g of consecutive channels has kernel g. It takes C H W k k multiply-adds.
+    Group g of consecutive channels has kernel g. It takes C H W k k multiply-adds. One element of
+    all kernels after the other is applied, so that no windows are written out: they would take k k
+    times the memory of the map. Exported files hold one product, which runtimes take better.
+
+    Args:
+        x_BCHW: The map.
+        kernels_BGklHW: A kernel for each group and place.
+        inner: Whether windows are those of ``inner_windows``, else of ``windows``.
     """
-    B, C, H, W, k, _ = windows_BCHWkl.shape
-    G = kernels_BGklHW.shape[1]
-    grouped_BGDHWkl = windows_BCHWkl.reshape(B, G, C // G, H, W, k, k)
-    mixed_BGDHW = torch.einsum("bgdhwkl,bgklhw->bgdhw", grouped_BGDHWkl, kernels_BGklHW)
-    return mixed_BGDHW.reshape(B, C, H, W)
+    G, k = kernels_BGklHW.shape[1:3]
+    if torch.compiler.is_exporting():
+        windows_BCHWkl = (inner_windows if inner else windows)(x_BCHW, k)
+        grouped_BGDHWkl = windows_BCHWkl.unflatten(1, (G, -1))
+        return torch.einsum("bgdhwkl,bgklhw->bgdhw", grouped_BGDHWkl, kernels_BGklHW).flatten(1, 2)
+    mixed_BGDHW: Tensor | None = None
+    places = ((row, column) for row in range(k) for column in range(k))
+    taps = _inner_taps(x_BCHW, k) if inner else _taps(x_BCHW, k)
+    for (row, column), tap_BCHW in zip(places, taps, strict=True):
+        kernel_BGHW = kernels_BGklHW[:, :, row, column]
+        tap_BGDHW = tap_BCHW.unflatten(1, (G, -1))
+        product_BGDHW = torch.einsum("bgdhw,bghw->bgdhw", tap_BGDHW, kernel_BGHW)
+        mixed_BGDHW = product_BGDHW if mixed_BGDHW is None else mixed_BGDHW + product_BGDHW
+    assert mixed_BGDHW is not None
+    return mixed_BGDHW.flatten(1, 2)
+
+
+def _taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
+    """Yield for each element of the windows the map moved so that it lies at each place."""
+    windows_BCHWkl = windows(x_BCHW, kernel_size)
+    for row in range(kernel_size):
+        for column in range(kernel_size):
+            yield windows_BCHWkl[..., row, column]
+
+
+def _inner_taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
+    """Yield the same for windows within the map."""
+    rows, columns = (_starts(x_BCHW, axis, kernel_size) for axis in (2, 3))
+    for row in range(kernel_size):
+        moved_BCHW = x_BCHW.index_select(2, rows + row)
+        for column in range(kernel_size):
+            yield moved_BCHW.index_select(3, columns + column)
 
 
 def convolve_each(

@@ -17,7 +17,7 @@ from ..domains import YES_NO, Choice, IntRange, Positive
 from ..folding import Foldable, normed_kernel, with_kernel
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
-from .dynamic_kernels import mix_windows, windows
+from .dynamic_kernels import mix_windows
 
 
 def large_kernel_perception(
@@ -52,7 +52,7 @@ class LargeSmallConv(nn.Module):
         kernels_BGklHW = kernels_BpHW.unflatten(1, (self.kernels, self.small, self.small))
         # Channels g, g + G, g + 2G, ... share kernel g; brought together for the product.
         together_BCHW = x_BCHW.unflatten(1, (-1, self.kernels)).transpose(1, 2).flatten(1, 2)
-        mixed_BCHW = mix_windows(windows(together_BCHW, self.small), kernels_BGklHW)
+        mixed_BCHW = mix_windows(together_BCHW, kernels_BGklHW)
         apart_BCHW = mixed_BCHW.unflatten(1, (self.kernels, -1)).transpose(1, 2).flatten(1, 2)
         return self.norm(apart_BCHW)
 

@@ -17,7 +17,7 @@ from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange, Positive
 from ..kernels import reaching_kernel
 from ..shapes import Shape
-from .dynamic_kernels import mix_windows, windows
+from .dynamic_kernels import mix_windows
 
 
 class SharedKernels(nn.Module):
@@ -60,7 +60,7 @@ class PredictedKernels(nn.Module):
         if self.softmax:
             kernels_BhpHW = kernels_BhpHW.softmax(2)
         kernels_BhklHW = kernels_BhpHW.view(B, heads, side, side, H, W)
-        y_BCHW = mix_windows(windows(x_BCHW, side), kernels_BhklHW)
+        y_BCHW = mix_windows(x_BCHW, kernels_BhklHW)
         return y_BCHW if self.bias_C is None else y_BCHW + self.bias_C[:, None, None]
 
 

@@ -70,7 +70,12 @@ class RotatedKernels(nn.Module):
         turned_BEpq = rotations(theta_BE, self.kernel_size) * share_BE[..., None, None]
         turned_BEpq = turned_BEpq.to(self.weight.dtype)  # rotations are float32 at least
         weight_EOIq = self.weight.flatten(2).unflatten(0, (self.kernels, -1))
-        kernels_BOIp = torch.einsum("bepq,eoiq->boip", turned_BEpq, weight_EOIq)
+        # One by one: all at once, torch would copy the weights to bring each kernel's together.
+        kernels_BOIp = sum(
+            torch.einsum("bpq,oiq->boip", turned_BEpq[:, number], weight_EOIq[number])
+            for number in range(self.kernels)
+        )
+        assert isinstance(kernels_BOIp, Tensor)
         return convolve_each(x_BCHW, kernels_BOIp.unflatten(3, self.weight.shape[2:]))
 
 

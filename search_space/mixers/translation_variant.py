@@ -18,7 +18,7 @@ from ..domains import YES_NO, IntRange
 from ..folding import Foldable
 from ..kernels import reaching_kernel
 from ..shapes import Shape
-from .dynamic_kernels import mix_windows, windows
+from .dynamic_kernels import mix_windows
 
 
 class PlaceKernels(nn.Module):
@@ -36,7 +36,7 @@ class PlaceKernels(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         kernels_1CklHW = self.weight.unflatten(1, (self.side, self.side))[None]
-        y_BCHW = mix_windows(windows(x_BCHW, self.side), kernels_1CklHW)
+        y_BCHW = mix_windows(x_BCHW, kernels_1CklHW)
         return y_BCHW if self.bias is None else y_BCHW + self.bias
 
 
@@ -83,7 +83,7 @@ class TranslationVariantConv(Foldable):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         kernels_CklHW, bias_CHW = self.kernels()
-        y_BCHW = mix_windows(windows(x_BCHW, self.kernel_size), kernels_CklHW[None])
+        y_BCHW = mix_windows(x_BCHW, kernels_CklHW[None])
         return y_BCHW if bias_CHW is None else y_BCHW + bias_CHW
 
     def folded(self) -> nn.Module:

@@ -11,7 +11,6 @@ from nas_explorer.search_space.mixers.context_mixing import (
 )
 from nas_explorer.search_space.mixers.dynamic_kernels import (
     mix_windows,
-    windows,
 )
 from nas_explorer.search_space.mixers.large_small import LsConv
 from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
@@ -33,7 +32,7 @@ def test_large_perception_small_aggregation() -> None:
     assert x.grad[0].abs().amax(0).nonzero().aminmax(dim=0).min.tolist() == [1, 1]
     kernels = perception(x).view(1, 8, 3, 3, 8, 8)
     alike = torch.stack([kernels[:, channel % 8] for channel in range(32)], 1)
-    expected = mix_windows(windows(x, 3), alike)
+    expected = mix_windows(x, alike)
     assert close(module(x), module.get_submodule("norm")(expected))
 
 
