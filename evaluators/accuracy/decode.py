@@ -28,7 +28,7 @@ T = TypeVar("T")
 WORKERS = 2
 _CHUNK = 256
 MEGAPIXELS = 250
-"""Of a file, at most: more than telephones and most cameras take, and about 2 GB to decode."""
+"""Of a file, at most: more than telephones and most cameras take, and 2 to 4 GB to decode."""
 _LARGE = 50e6
 """Pixels from which on files are decoded one at a time: each takes several bytes a pixel."""
 _UNREAD = {

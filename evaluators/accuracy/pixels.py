@@ -84,7 +84,7 @@ def plain(image: Any, mode: str, levels: Mapping[str, Sequence[float]]) -> Any:
         image = eight_bits(image, samples, levels)
     if image.has_transparency_data:
         ground = Image.new("RGBA", image.size, (BACKGROUND,) * 3 + (255,))
-        ground.alpha_composite(image.convert("RGBA"))
+        ground.alpha_composite(image if image.mode == "RGBA" else image.convert("RGBA"))
         image = ground
     return image if image.mode == mode else image.convert(mode)
 
