@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,8 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
     ]
     if len(kept) < len(columns):
         left_out = [each.title for index, each in enumerate(columns) if index not in kept]
-        shown.append(f"Columns that need a wider terminal: {', '.join(left_out)}")
+        told = f"Columns that need a wider terminal: {', '.join(left_out)}"
+        shown += textwrap.wrap(told, max(width, 20))
     return shown
 
 

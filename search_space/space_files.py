@@ -25,7 +25,14 @@ def space_name(name_or_file: str) -> str:
         InputError: If there is no such space or file; the message lists the shipped ones.
     """
     if not name_or_file.endswith(SPACE_ENDINGS):
-        return known_name("space (or a .yaml file)", name_or_file, presets())
+        try:
+            return known_name("space (or a .yaml file)", name_or_file, presets())
+        except InputError as error:
+            if not _like_a_network(name_or_file):
+                raise
+            raise InputError(
+                f"{error}; published networks are no spaces: nas measure {name_or_file}"
+            ) from None
     path = Path(name_or_file)
     if not path.exists() and path.stem in presets():
         raise InputError(
@@ -33,6 +40,13 @@ def space_name(name_or_file: str) -> str:
             f"the shipped space is named {path.stem!r}"
         )
     return name_or_file
+
+
+def _like_a_network(name: str) -> bool:
+    """Return whether a name begins as those of a family of published networks do."""
+    files = Path(__file__).with_name("zoo").glob("*.py")
+    families = {each.stem.replace("_", "") for each in files} - {"init", "entry", "names"}
+    return "".join(filter(str.isalnum, name.lower())).startswith(tuple(families))
 
 
 def space_data(name_or_file: str) -> object:

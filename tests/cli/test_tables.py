@@ -25,7 +25,7 @@ def test_a_narrow_one_cuts_text_then_leaves_columns_out_and_says_so() -> None:
     assert max(map(len, cut)) == 41
     narrow = table_lines(COLUMNS, ROWS, 20)
     assert narrow[2] == "van_b0 …       864 M"
-    assert narrow[-1] == "Columns that need a wider terminal: note"
+    assert " ".join(narrow[4:]) == "Columns that need a wider terminal: note"
 
 
 def test_names_are_never_broken() -> None:

@@ -68,6 +68,8 @@ def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
         ("data", "./none", "a data folder must be there, but got './none'"),
         ("data", "folder:", "folder:PATH"),
         ("data", "digit", "did you mean 'digits'"),
+        ("space", "convnext_atto", "no spaces: nas measure convnext_atto"),
+        ("space", "mcro", "did you mean 'micro'?"),
         ("space", "micro.yaml", "the shipped space is named 'micro'"),
         ("storage", "nonsense", "sqlite:///runs/nas.db"),
         ("objectives", "macs,FLOPs", "different metrics"),
