@@ -76,6 +76,11 @@ class Network(nn.Module):
         """The last map of every stage, from the largest."""
         return self._features
 
+    @property
+    def reduction(self) -> int:
+        """Image side over the side of the last map, rounded."""
+        return round(self.architecture.input.height / self._head.in_shapes[0].height)
+
     def _run(self, x_BCHW: Tensor, wanted: Sequence[str]) -> list[Tensor]:
         """Run the body and return the outputs of the parts named in ``wanted``."""
         self._check_size(x_BCHW)

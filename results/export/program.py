@@ -31,7 +31,7 @@ def exported_program(
     """
     channels, height, width = network.architecture.input
     if any_resolution:
-        step = network.feature_info[-1].reduction
+        step = network.reduction
         height, width = (max(-(-side // step), 8) * step for side in (height, width))
         width += 4 * step
     # Two images: a batch of one would be taken for a constant.

@@ -171,7 +171,7 @@ def _images(network: Network, image: Shape) -> Iterator[Tensor]:
 def _larger_images(network: Network, size: Shape) -> list[Tensor]:
     """Return images beyond a size by steps that the network's last map can follow."""
     channels, height, width = size
-    step = network.feature_info[-1].reduction
+    step = network.reduction
     generator = torch.Generator().manual_seed(0)
     return [
         torch.randn(2, channels, height + down * step, width + right * step, generator=generator)

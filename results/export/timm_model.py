@@ -230,7 +230,7 @@ def _check_stride(network: TimmNetwork, wanted: int) -> None:
     if isinstance(network, FeatureNetwork):
         least = max(network.feature_info.reduction())
     else:
-        least = reductions[-1]
+        least = network.reduction
     if wanted >= min(32, least):
         return
     fewer = [each for each in reductions if each <= wanted]

@@ -214,6 +214,8 @@ class FeatureNetwork(TimmNetwork):
         Raises:
             InputError: If there is no such map.
         """
+        if not self._features:
+            raise InputError("features_only must have maps to give, but no layer follows the stem")
         self._taken = tuple(self._chosen(out_indices, "out_indices"))
         needed = {self._features[index].module for index in self._taken}
         for part in reversed(self._body):

@@ -209,6 +209,17 @@ def test_output_has_the_shape_that_was_promised(cls: type[Component]) -> None:
 
 
 @every_class
+def test_says_whether_its_weights_are_for_maps_of_one_size(cls: type[Component]) -> None:
+    if issubclass(cls, Block | Residual | TokenMixer):
+        return  # made of others; of mixers every variant is tried elsewhere
+    sizes = [
+        {name: value.shape for name, value in cls().module(shape, OUT).state_dict().items()}
+        for shape in (Shape(32, 16, 16), Shape(32, 20, 20))
+    ]
+    assert (sizes[0] == sizes[1]) == cls.any_resolution() == cls.any_size_program()
+
+
+@every_class
 def test_what_is_not_refused_runs_on_one_place(cls: type[Component]) -> None:
     """And for one image; ``benchmarks/corners.py`` looks at all corners of the knobs."""
     for component in variants(cls):

@@ -4,8 +4,10 @@ refused in one line. Fed from the table."""
 from pathlib import Path
 
 import pytest
+import torch
 from nas_explorer.results.export import export_model
 from nas_explorer.results.export.networks import fresh_network
+from nas_explorer.results.export.program import exported_program
 from nas_explorer.results.export.proof import count_macs
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.base import TokenMixer
@@ -20,6 +22,11 @@ from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import PatchStem
 
 from ..helpers import names, trained
+
+FREE = {name: cls for name, cls in MIXERS.items() if cls.any_resolution()}
+TIED = [name for name, cls in FREE.items() if not cls.any_size_program()]
+TRACED = [*TIED[::3], *[name for name in FREE if name not in TIED][::12]]
+"""Some that say that a program ties them to one size, and some of the others."""
 
 EXPORTABLE = {name: cls for name, cls in MIXERS.items() if cls.exportable()}
 
@@ -62,3 +69,36 @@ def test_other_mixers_are_refused_in_one_line(tmp_path: Path) -> None:
             message = f"a token mixer must be exportable to ONNX, but {cls.name} is not"
             assert str(caught.value) == message
             assert names(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRACED)
+def test_says_whether_a_program_can_take_maps_of_any_size(name: str) -> None:
+    network = fresh_network(around(FREE[name]()), seed=0).folded()
+    images = [torch.randn(2, 3, *size) for size in ((12, 12), (40, 24), (26, 34))]
+    with torch.no_grad():
+        scores = [network(each) for each in images]
+        try:
+            program = exported_program(network, any_resolution=True).module()
+            free = all(
+                torch.allclose(program(each), score, atol=1e-4)
+                for each, score in zip(images, scores, strict=True)
+            )
+        except Exception:  # of the tracer, or a guard of the program
+            free = False
+    assert free == FREE[name].any_size_program()
+
+
+def test_what_a_program_ties_to_one_size_is_refused_at_once(tmp_path: Path) -> None:
+    assert {"hyena", "contmix", "adaptive_frequency_filter"} <= {*TIED}
+    for ending in ("onnx", "pt2"):
+        with pytest.raises(InputError) as caught:
+            export_model(
+                around(FREE["hyena"]()),
+                tmp_path / f"net.{ending}",
+                weights=None,
+                metadata={},
+                seed=0,
+                any_resolution=True,
+            )
+        assert "must be traceable for maps of any size, but hyena is not" in str(caught.value)

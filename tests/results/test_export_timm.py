@@ -18,6 +18,7 @@ from nas_explorer.results.export import export_model, load_model, timm_model
 from nas_explorer.results.export.timm_network import FeatureNetwork, TimmNetwork
 from nas_explorer.search_space.architecture import Architecture, Stage
 from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
 from nas_explorer.search_space.downsampling import DOWNSAMPLINGS, NoDownsampling
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import (
@@ -29,6 +30,8 @@ from nas_explorer.search_space.heads import (
     WideHead,
 )
 from nas_explorer.search_space.mixers.mlp import TokenMlp
+from nas_explorer.search_space.mixers.trivial import IdentityMixer
+from nas_explorer.search_space.norms import NoNorm
 from nas_explorer.search_space.residuals import NoResidual
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import STEMS, ConvStem, PatchStem, Stem
@@ -172,6 +175,20 @@ def test_some_maps_survive_copies_pickles_and_traces(
         assert all(map(torch.equal, run(again), run(model)))
     traced: Any = torch.jit.trace(model, IMAGES[:1])  # pyright: ignore
     assert all(map(torch.equal, run(traced), run(model)))
+
+
+def test_a_network_of_a_stem_alone_has_no_maps(tmp_path: Path) -> None:
+    none = MetaFormerBlock(
+        mixer=IdentityMixer(),
+        channel_mixer=NoChannelMixer(),
+        norm=NoNorm(),
+        residual=NoResidual(),
+    )
+    alone = replace(SMALL, stages=(Stage(width=8, depth=1, blocks=(none,)),))
+    path = written(tmp_path, alone)
+    assert make(path, output_stride=4).num_classes == 5
+    with pytest.raises(InputError, match="must have maps to give, but no layer follows the stem"):
+        make(path, features_only=True)
 
 
 def test_fewer_maps_allow_a_smaller_stride(three_maps: str) -> None:
