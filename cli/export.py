@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,9 +159,10 @@ def export_candidate(
     if not untrained:
         weights, training = trained_weights(folder, found)
     settings = record.settings
-    data, absent = study_data(settings)
-    checked = check_measured(found, weights, data, absent)
-    prepared = stated_preparation(found, training, data)
+    kept = kept_preparation(found, training)
+    data, remark = study_data(settings, older=kept is None)
+    checked = check_measured(found, weights, data, remark)
+    prepared = kept or (None if data is None else data.preparation)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
         training.pop("preparation", None)  # stands beside it, with the rules in words
@@ -192,7 +193,9 @@ def export_candidate(
             metadata=metadata,
             seed=settings.seed,
             images=None if data is None else data.preparation(data.validation_images[:64]),
-            originals=None if data is None or weights is None else originals(data),
+            originals=None
+            if data is None or weights is None
+            else originals(data, same_rules=not remark),
             any_resolution=any_resolution,
         )
     except ExportError as error:
@@ -218,41 +221,51 @@ def _portable(data: "Mapping[str, Any]") -> dict[str, Any]:
     return {**told, "name": kind + separator + Path(folder).name}
 
 
-def study_data(settings: "StudySettings") -> "tuple[SearchData | None, str]":
-    """Return the data that a study was searched on; where it is not to be had none, and why."""
+def study_data(
+    settings: "StudySettings", *, older: bool = False
+) -> "tuple[SearchData | None, str]":
+    """Return the data that a study was searched on, and what there is to say of it.
+
+    That is nothing where all is as it was. Where the data are not to be had there are none.
+
+    Args:
+        settings: Of the study.
+        older: Whether images may have been scaled as older versions did.
+    """
     from ..evaluators.accuracy.data import DataSpec, load_search_data
+    from ..evaluators.accuracy.older import load_older_data
     from ..search_space.errors import InputError
     from ..searchers.search import image_cache
 
     try:
-        data = load_search_data(DataSpec.from_json(settings.data), cache=image_cache())
+        spec = DataSpec.from_json(settings.data)
+        data = load_search_data(spec, cache=image_cache())
     except (InputError, OSError) as error:
         return None, f"the data are not here ({error})"
-    if data.fingerprint != settings.data_fingerprint:
-        return None, "the data have changed since the search"
-    return data, ""
+    if data.fingerprint == settings.data_fingerprint:
+        return data, ""
+    if older:
+        with suppress(Exception):  # whatever Pillow raises of a file that is not what it was
+            data = load_older_data(spec)
+        if data.fingerprint == settings.data_fingerprint:
+            return data, "images were scaled as older versions did"
+    return None, "the data have changed since the search"
 
 
-def stated_preparation(
-    found: "Candidate", training: Any, data: "SearchData | None"
-) -> "Preparation | None":
-    """Return how images are prepared for a candidate.
+def kept_preparation(found: "Candidate", training: Any) -> "Preparation | None":
+    """Return how images are prepared as the training kept it, with the weights or in the record.
 
-    As its training kept it, with the weights or in the record; for those trained before it was
-    kept, as the data tell.
+    None for candidates that were trained before it was kept.
     """
     from ..evaluators.accuracy.preparation import Preparation
 
     accuracy = found.measurements.get("accuracy")
-    recorded = () if accuracy is None else (accuracy.provenance,)
-    for facts in (training, *recorded):
-        kept = Preparation.of(facts) if isinstance(facts, Mapping) else None
-        if kept is not None:
-            return kept
-    return None if data is None else data.preparation
+    recorded = {} if accuracy is None else accuracy.provenance
+    told = training if isinstance(training, Mapping) else {}
+    return Preparation.of(told) or Preparation.of(recorded)
 
 
-def originals(data: "SearchData") -> "Originals":
+def originals(data: "SearchData", *, same_rules: bool) -> "Originals":
     """Return validation images as files, at most 1,000 and about a thousand megapixels."""
     import torch
 
@@ -266,6 +279,7 @@ def originals(data: "SearchData") -> "Originals":
         levels=data.validation_images[indices],
         labels=data.validation_labels[indices],
         preparation=data.preparation,
+        same_rules=same_rules,
     )
 
 
@@ -273,7 +287,7 @@ def check_measured(
     found: "Candidate",
     weights: "dict[str, Tensor] | None",
     data: "SearchData | None",
-    absent: str,
+    remark: str,
 ) -> str:
     """Compare a candidate's record with its network of today; return what came of the accuracy.
 
@@ -281,7 +295,7 @@ def check_measured(
         found: The candidate.
         weights: Its trained weights, if they are exported.
         data: The data of the search, where they are to be had.
-        absent: Else why they are not.
+        remark: Why they are not, or how they were prepared otherwise than today.
 
     Raises:
         WorkError: If the costs are not the recorded ones, or the accuracy of the kept weights on
@@ -305,7 +319,7 @@ def check_measured(
     if weights is None:
         return "that of the search's weights, which this file does not hold"
     if data is None or accuracy is None:
-        return f"not checked again: {absent or 'none is recorded'}"
+        return f"not checked again: {remark or 'none is recorded'}"
     network = trained_network(found.architecture, weights)
     normalise = Normalise(data, torch.device("cpu"))
     _, right = score(network, lambda images: network(normalise(images)), data, 64)
@@ -317,7 +331,8 @@ def check_measured(
             f"the kept weights of candidate {found.number} must have its recorded accuracy, "
             f"{recorded}, but have {found_again}"
         )
-    return f"{recorded} recorded, {found_again} again on the validation split"
+    where = f"the validation split ({remark})" if remark else "the validation split"
+    return f"{recorded} recorded, {found_again} again on {where}"
 
 
 def trained_weights(

@@ -283,13 +283,23 @@ def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData
     Raises:
         InputError: If the data cannot be had or used.
     """
+    return load_parts(spec, cache=cache, sized=_sized)
+
+
+def load_parts(
+    spec: DataSpec,
+    *,
+    cache: Path | None,
+    sized: Callable[[LabelledImages, DataSpec], LabelledImages],
+) -> SearchData:
+    """Do what ``load_search_data`` does, with images brought to their size by ``sized``."""
     source = _open(spec, cache)
     parts = divide(source, name=spec.name, seed=spec.seed)
     train, validation, own = parts.train, parts.validation, parts.validation is not None
     if validation is None:
         seed = derive_seed("validation split", spec.seed)
         train, validation = cut(train, share=spec.validation, keep=1, seed=seed)
-    train, validation = _sized(train, spec), _sized(validation, spec)
+    train, validation = sized(train, spec), sized(validation, spec)
     mean, std = train.statistics()
     return SearchData(
         spec=spec,

@@ -142,7 +142,7 @@ def _reason(error: Exception, megapixels: int) -> str:
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    known = OSError | ValueError | _UnreadKindError | Warning
+    known = OSError | ValueError | Warning
     named = isinstance(error, known) and str(error)
     return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
 
