@@ -142,7 +142,7 @@ def matters_note(found: Effects | None, view: View) -> Markup:
         f"{words} An additive model of {view.metric}{' by its logarithm' * is_count(view.metric)}, "
         f"fitted to {found.count:,} candidates kept; all decisions together predict "
         f"{found.explained:.0%} of its variance (cross-validated). Bars: 95 % intervals. "
-        f"Red: what 19 of 20 shuffled studies stay below; grey bars do too. "
+        f"Red: the mark that 19 of 20 shuffled studies stay below; a grey bar is below its mark. "
         f"On the right: {name}, each answer against the average."
     )
 
