@@ -34,7 +34,7 @@ from torch import Tensor, nn
 CHANNELS = (1, 2, 3, 4, 8, 12, 32)
 SIDES = ((1, 1), (1, 2), (2, 2), (1, 6), (7, 5))
 SHAPES = [Shape(channels, *side) for channels in CHANNELS for side in SIDES]
-QUICK = [Shape(1, 1, 1), Shape(8, 1, 1), Shape(6, 1, 3)]
+QUICK = [Shape(8, 1, 1)]
 """Maps of a quick run."""
 
 OUT = 6
@@ -65,7 +65,10 @@ def ends(domain: Domain, value: Any) -> tuple[Any, ...]:
 
 
 def corners(cls: type[Component], count: int, seed: int) -> Iterator[Component]:
-    """Yield the default, each knob at its ends, all at their ends, and ``count`` random ones."""
+    """Yield the default, all knobs at their ends, each at its ends, and ``count`` random ones.
+
+    Where ``count`` is 0, the default and the least of all alone.
+    """
     default = cls()
     choices: dict[str, tuple[Any, ...]] = {
         name: ends(domain, getattr(default, name)) for name, domain in field_domains(cls).items()
@@ -74,11 +77,13 @@ def corners(cls: type[Component], count: int, seed: int) -> Iterator[Component]:
         if kind is Norm:
             choices[name] = tuple(norm() for norm in NORMS.values())
     yield default
+    yield replace(default, **{name: values[0] for name, values in choices.items()})
+    if not count:  # a quick run
+        return
+    yield replace(default, **{name: values[-1] for name, values in choices.items()})
     for name, values in choices.items():
         for value in values:
             yield replace(default, **{name: value})
-    yield replace(default, **{name: values[0] for name, values in choices.items()})
-    yield replace(default, **{name: values[-1] for name, values in choices.items()})
     draw = random.Random(f"{seed} {cls.kind} {cls.name}")
     for _ in range(count):
         yield replace(default, **{name: draw.choice(values) for name, values in choices.items()})

@@ -14,6 +14,7 @@ from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
 from .domains import YES_NO, Positive
 from .folding import Foldable
+from .initial import small_start
 from .norms import BatchNorm, LayerNorm
 from .shapes import Shape, scaled
 
@@ -81,7 +82,7 @@ class NormedLinear(Foldable):
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(channels)
-        self.linear = nn.Linear(channels, classes)
+        self.linear = small_start(nn.Linear(channels, classes))
 
     def forward(self, x_BC: Tensor) -> Tensor:
         """Map (B, C) to (B, K)."""

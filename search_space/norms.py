@@ -91,6 +91,17 @@ class RMSNorm(Norm):
         return ChannelRMSNorm(shape.channels, self.eps)
 
 
+class WholeNorm(nn.GroupNorm):
+    """Group normalisation that takes a map of one value too, as layer normalisation does.
+
+    torch's module refuses it; of one value the bias is left.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GroupNorm(Norm):
     """Group normalisation (Wu and He, 2018) with one group: over all places and channels.
@@ -107,7 +118,7 @@ class GroupNorm(Norm):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        norm = nn.GroupNorm(1, shape.channels, eps=self.eps)
+        norm = WholeNorm(1, shape.channels, eps=self.eps)
         if not self.bias:
             norm.register_parameter("bias", None)
         return norm

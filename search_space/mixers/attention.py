@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Positive
+from ..initial import small_start
 from ..shapes import Shape
 from .positions import offsets
 
@@ -108,12 +109,13 @@ class Attention(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return SelfAttention(
+        attention = SelfAttention(
             channels=shape.channels,
             head_dim=self.head_dim,
             qkv_bias=self.qkv_bias,
             proj_bias=self.proj_bias,
         )
+        return small_start(attention)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,7 @@ class RelativeAttention(Attention):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return RelativeSelfAttention(
+        attention = RelativeSelfAttention(
             height=shape.height,
             width=shape.width,
             channels=shape.channels,
@@ -152,3 +154,4 @@ class RelativeAttention(Attention):
             qkv_bias=self.qkv_bias,
             proj_bias=self.proj_bias,
         )
+        return small_start(attention)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, Positive
+from ..initial import small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
 from .clipped import WidenedMixer
@@ -48,14 +49,13 @@ class SeparableConv(WidenedMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels, inner = shape.channels, self.inner(shape)
-        return nn.Sequential(
-            OrderedDict(
-                pwconv1=nn.Conv2d(channels, inner, 1, bias=self.bias),
-                act=activation(self.activation),
-                dwconv=depthwise(inner, (self.kernel_size, self.kernel_size), bias=self.bias),
-                pwconv2=nn.Conv2d(inner, channels, 1, bias=self.bias),
-            )
+        layers = OrderedDict(
+            pwconv1=nn.Conv2d(channels, inner, 1, bias=self.bias),
+            act=activation(self.activation),
+            dwconv=depthwise(inner, (self.kernel_size, self.kernel_size), bias=self.bias),
+            pwconv2=nn.Conv2d(inner, channels, 1, bias=self.bias),
         )
+        return small_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ class LargeKernelConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return depthwise(shape.channels, (self.kernel_size, self.kernel_size), bias=self.bias)
+        sides = (self.kernel_size, self.kernel_size)
+        return small_start(depthwise(shape.channels, sides, bias=self.bias))
 
 
 class InceptionDepthwise(nn.Module):

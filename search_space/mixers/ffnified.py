@@ -11,6 +11,7 @@ from ..base import TokenMixer, Traits
 from ..branches import DepthwiseBranches
 from ..conv_norm import conv_norm
 from ..domains import Choice
+from ..initial import small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape
 
@@ -63,14 +64,13 @@ class FfnifiedAttention(TokenMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels = shape.channels
-        return nn.Sequential(
-            OrderedDict(
-                query=conv_norm(channels, channels),
-                key=self.kernels(channels),
-                act=activation(self.activation),
-                value=self.kernels(channels),
-            )
+        layers = OrderedDict(
+            query=conv_norm(channels, channels),
+            key=self.kernels(channels),
+            act=activation(self.activation),
+            value=self.kernels(channels),
         )
+        return small_start(nn.Sequential(layers))
 
     def kernels(self, channels: int) -> nn.Module:
         """Build one depthwise convolution."""

@@ -153,6 +153,13 @@ class GaussianMixtureConv(ClippedDepthwiseMixer):
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
 
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Beyond a thousandth and a thousand pixels, determinants leave what float32 can hold."""
+        for name, value in (("radius", self.radius), ("pixel_spread", self.pixel_spread)):
+            if not 1e-3 <= value <= 1e3:
+                return f"{name} must be from 0.001 to 1000 pixels, but got {value:g}"
+        return None
+
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         return GaussianMixture(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import Positive
+from ..initial import small_start
 from ..shapes import Shape, scaled
 
 
@@ -78,7 +79,10 @@ class TokenMatrix(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenLinear(TokenMixer):
-    """The cross-patch linear map of ResMLP (Touvron et al., 2021, section 2)."""
+    """The cross-patch linear map of ResMLP (Touvron et al., 2021, section 2).
+
+    Its weights start as in the released code; in timm with more spread.
+    """
 
     name = "token_linear"
     traits = Traits(
@@ -93,4 +97,4 @@ class TokenLinear(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return TokenMatrix(shape.tokens)
+        return small_start(TokenMatrix(shape.tokens))

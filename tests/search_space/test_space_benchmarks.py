@@ -41,3 +41,10 @@ def test_digests_are_the_networks() -> None:
         "built_networks_with_two_digests",
     ):
         assert found[name] == 0
+
+
+@pytest.mark.slow
+def test_what_is_not_refused_can_be_built() -> None:
+    found = run("corners.py")
+    assert found["disagreements"] == 0
+    assert found["run"] > found["components"] > 100 and found["refused"] > 0

@@ -152,6 +152,38 @@ def test_conditional_efficientnets_are_timms_but_for_padding() -> None:
     assert_the_same(efficientnet(4, 1.0, resolution=128), reference)
 
 
+# Whose weights start as timm's: all of them, or those of the token mixers.
+STARTS = {
+    "levit_128s": "",
+    "repvit_m0_9": "",
+    "ConvNeXt-T": ".mixer.",
+    "caformer_s18": ".mixer.",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "which"), STARTS.items(), ids=list(STARTS))
+def test_weights_start_as_timms(name: str, which: str) -> None:
+    """Mean and standard deviation, within six times what a draw of so many numbers may be off."""
+    torch.manual_seed(1)
+    reference = timm.create_model(PAIRS.get(name, name), pretrained=False)
+    weights = reference.state_dict()
+    theirs = levit_order(reference) if name.startswith("levit") else in_our_order(weights)
+    ours = zoo_entry(name).architecture.build().state_dict()
+    kept = [each for each in ours if "num_batches_tracked" not in each]
+    looked_at = 0
+    for place, other in zip(kept, theirs, strict=True):
+        value = ours[place]
+        if which in place and value.numel() > 1:  # star ReLU's two numbers start as in the paper
+            assert value.numel() == other.numel(), place
+            spread = 6 * max(value.std(correction=0), other.std(correction=0)) + 1e-6
+            root = value.numel() ** 0.5
+            assert abs(value.std(correction=0) - other.std(correction=0)) < spread / root, place
+            assert abs(value.mean() - other.mean()) < 1.5 * spread / root, place
+            looked_at += 1
+    assert looked_at >= 12
+
+
 def levit_order(reference: nn.Module) -> list[Tensor]:
     """timm's LeViT has queries, keys and values of each head together, ours those of all heads."""
     weights = reference.state_dict()
