@@ -74,7 +74,7 @@ def print_front(
     """
     from ..results.conditions import notes
     from ..results.table import format_measurement
-    from ..search_space.outline import outlines
+    from ..search_space.outline import SEPARATOR, outlines
 
     members = sorted_front(study, sort)
     if not members:
@@ -100,7 +100,15 @@ def print_front(
         for index, name in enumerate(names)
     ]
     digest = Column(title="digest", drop=2 + len(names))
-    print_rows([Column(title="#"), digest, *metrics, Column(title="architecture", cut=True)], rows)
+    print_rows(
+        [
+            Column(title="#"),
+            digest,
+            *metrics,
+            Column(title="architecture", cut=True, tail=SEPARATOR),
+        ],
+        rows,
+    )
     if len(shown_ones) < len(members):
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
     for note in notes(shown_ones, names):

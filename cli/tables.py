@@ -21,7 +21,9 @@ class Column:
     drop: int = 0
     """Columns of the greatest number are left out first; those of 0 never."""
     cut: bool = False
-    """Whether long cells are cut: what follows the last ``: `` in a cell is kept, if it can be."""
+    """Whether long cells are cut."""
+    tail: str = ""
+    """What stands before the part of a cell that is kept where the rest is cut, if it has one."""
     pieces: str = ""
     """What stands between the names in a cell, of which the first is kept, the others if they fit;
     none: a cell is one."""
@@ -128,7 +130,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _shortened(text: str, width: int, column: Column) -> str:
-    """Cut a text; of one with a ``: `` the part before is cut first."""
+    """Cut a text; of one with a tail the part before is cut first."""
     if _places(text) <= width:
         return text
     if column.pieces:
@@ -136,7 +138,7 @@ def _shortened(text: str, width: int, column: Column) -> str:
         while len(names) > 1 and _places(column.pieces.join(names)) + len(_MORE) > width:
             names.pop()
         return column.pieces.join(names) + _MORE
-    head, separator, tail = text.rpartition(": ")
+    head, separator, tail = text.rpartition(column.tail) if column.tail else ("", "", "")
     kept = separator + tail
     if separator and _places(kept) <= width - 4:
         return _cut(head, width - _places(kept)) + kept

@@ -38,7 +38,7 @@ def test_names_are_never_broken() -> None:
 
 
 def test_what_tells_rows_apart_outlives_the_rest_of_a_cell() -> None:
-    column = Column(title="architecture", cut=True)
+    column = Column(title="architecture", cut=True, tail=": ")
     rows = [[f"16x2 separable_conv | 32x3 pooling: 0.ratio={each}"] for each in (2, 4)]
     lines = table_lines([column], rows, 30)
     assert lines[2:] == ["16x2 separable_con…: 0.ratio=2", "16x2 separable_con…: 0.ratio=4"]
