@@ -7,6 +7,7 @@ import torch
 from nas_explorer.evaluators.accuracy import evaluator as module
 from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
+from nas_explorer.evaluators.accuracy.preparation import Preparation
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.accuracy.training import wilson_interval
 from nas_explorer.evaluators.base import CandidateError, Measurement
@@ -57,6 +58,7 @@ def test_one_measurement_with_interval_and_provenance(data):
     assert provenance["seed"] == derive_seed(7, architecture.digest)
     assert provenance["data"] == {**data.spec.to_json(), "name": "digits"}
     assert provenance["fingerprint"] == data.fingerprint
+    assert Preparation.of(json.loads(json.dumps(dict(provenance)))) == data.preparation
     assert provenance["recipe"]["epochs"] == provenance["epochs"] == 1
     assert provenance["augmentation"] == "shift"
     assert provenance["learning_curve"][-1]["validation_accuracy"] == measured.value
