@@ -54,7 +54,7 @@ class Hold:
     def __init__(
         self, storage: RDBStorage, url: str, study_id: int, study: str, *, search: bool = True
     ) -> None:
-        """Prepare to hold a study; ``with`` takes and leaves it.
+        """Prepare to hold a study; a ``with`` statement takes it and gives it up.
 
         Args:
             storage: Where the study is.
@@ -122,8 +122,12 @@ class Hold:
             return False
         if not lock.comes_back:
             return True
-        with storage_errors(self._url):
-            before = self._note()
+        try:
+            with storage_errors(self._url):
+                before = self._note()
+        except BaseException:
+            lock.release()
+            raise
         if "token" not in before or "released" in before or has_ended(before):
             return True
         # Its connection may have been lost just now: then it takes the lock again before long.
@@ -179,7 +183,7 @@ class Hold:
         )
 
     def _leave(self) -> None:
-        """Note that nobody searches it now; what hinders that is told by the lock, a bit later."""
+        """Note that nobody searches it now; where that fails, the lock is given up all the same."""
         try:
             with self.transaction():
                 self._write({**self._mine, "released": time.time()})

@@ -225,6 +225,7 @@ class _ServerLock(StudyLock):
         if not self._ask():
             self.release()
             return False
+        self._ended.clear()
         self._keeper = threading.Thread(target=self._keep, daemon=True)
         self._keeper.start()
         return True
@@ -240,6 +241,7 @@ class _ServerLock(StudyLock):
         self._ended.set()
         if self._keeper is not None:
             self._keeper.join()
+            self._keeper = None
         self._drop()
 
     def _ask(self) -> bool:
