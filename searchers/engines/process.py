@@ -93,6 +93,8 @@ class RunningTime:
 _CLOCK = RunningTime()
 _SLICE = 0.25
 """Seconds between two looks at the clock while a request with a time limit is waited for."""
+_LONG_SLICE = RunningTime.LONGEST / 2
+"""Seconds between two looks where none has a limit: the time that a request took is recorded."""
 
 
 @contextmanager
@@ -245,8 +247,8 @@ def wait_for(processes: Sequence[WorkerProcess]) -> None:
     handles = [handle for process in processes for handle in process.handles]
     while True:
         limits = [left for process in processes if (left := process.seconds_left) is not None]
-        timeout = min(_SLICE, *limits) if limits else None
-        if wait(handles, timeout=timeout) or timeout is None:
+        timeout = min(_SLICE, *limits) if limits else _LONG_SLICE
+        if wait(handles, timeout=timeout):
             return
         _CLOCK.now(longest=2 * timeout)
         if timeout in limits:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nas_explorer.searchers.engines import process as module
 from nas_explorer.searchers.engines.process import (
     Broken,
     Event,
@@ -172,6 +173,31 @@ def test_time_in_which_the_process_is_stopped_does_not_count(
     assert clock.now() == 0.75 + RunningTime.LONGEST
 
 
+def test_time_without_a_limit_is_recorded_in_full(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock goes on by each wait in vain; the process is gone at the fourth."""
+    process = start()
+    until_idle(process)
+    moment, waits = time.monotonic(), 0
+
+    def wait(handles: Any, timeout: float) -> list[Any]:
+        nonlocal moment, waits
+        moment += timeout
+        waits += 1
+        return list(handles) if waits == 4 else []
+
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    monkeypatch.setattr(module, "wait", wait)
+    process.give(pickle.dumps({"do": "sleep"}))
+    wait_for([process])
+    process._process.kill()
+    process._process.join()
+    event = process.collect()
+    assert isinstance(event, Failure)
+    assert event.seconds == pytest.approx(20.0)
+
+
 def gone(pid: int, *, within: float = 5.0) -> bool:
     """Whether the process ends in time; one that waits to be reaped has ended."""
     limit = time.monotonic() + within
@@ -217,6 +243,7 @@ def test_a_search_that_is_stopped_and_goes_on_loses_no_candidate_to_its_time_lim
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "given\n"
+        time.sleep(0.5)  # it has begun to wait by then
         os.killpg(parent.pid, signal.SIGSTOP)
         time.sleep(2.5)
         os.killpg(parent.pid, signal.SIGCONT)
