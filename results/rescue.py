@@ -23,7 +23,8 @@ class Rescue:
     study: str
     """The study's name."""
 
-    def _paths(self) -> tuple[Path, Path]:
+    def paths(self) -> tuple[Path, Path]:
+        """Return where it may be."""
         beside = file_beside(self.url, self.study, ".rescued.jsonl")
         place = hashlib.sha256(str(beside.resolve()).encode()).hexdigest()[:8]
         return beside, Path(tempfile.gettempdir(), f"{place}-{beside.name}")
@@ -33,7 +34,7 @@ class Rescue:
         uid = os.getuid() if hasattr(os, "getuid") else None
         return [
             path
-            for path in self._paths()
+            for path in self.paths()
             # Anybody can put a file into the temporary folder.
             if path.is_file() and not path.is_symlink() and uid in (None, path.stat().st_uid)
         ]
@@ -41,7 +42,7 @@ class Rescue:
     def keep(self, candidate: Candidate) -> str:
         """Write the candidate to the first file that takes it; return where that is."""
         line = json.dumps(candidate.to_json()).encode() + b"\n"
-        for path in self._paths():
+        for path in self.paths():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)

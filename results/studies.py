@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 
 from ..search_space.errors import InputError, unknown_name
 from .holder import HOLDER, Hold, parsed, this_process
+from .rescue import Rescue
 from .settings import StudySettings, check_study_name
 from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
 
@@ -101,7 +102,7 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
         )
     return sorted(
         entries,
-        key=lambda each: (bool(each.settings), not each.empty, each.since),
+        key=lambda each: (bool(each.settings), not each.empty, each.since, each.study_id),
         reverse=True,
     )
 
@@ -175,7 +176,7 @@ def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings
 
 
 def rename_study(name: str, new: str, storage_url: str) -> None:
-    """Give a study another name; its kept weights go with it.
+    """Give a study another name; what lies beside the storage of it goes with it.
 
     Raises:
         InputError: If there is no such study, another process searches it, or the new name is not
@@ -190,11 +191,11 @@ def rename_study(name: str, new: str, storage_url: str) -> None:
             query = sqlalchemy.select(studies.study_id).where(studies.study_name == new)
             if connection.execute(query).first():
                 raise InputError(f"a study's name must be free, but got {new!r}")
-        old_weights, new_weights = (
-            file_beside(storage_url, each, ".weights") for each in (name, new)
-        )
-        moved = _move(old_weights, new_weights)
+        moved: list[tuple[Path, Path]] = []
         try:
+            for old_path, new_path in _to_be_moved(storage_url, name, new):
+                _move(old_path, new_path)
+                moved.append((old_path, new_path))
             with hold.transaction() as connection:
                 connection.execute(
                     sqlalchemy.update(_STUDIES)
@@ -202,8 +203,8 @@ def rename_study(name: str, new: str, storage_url: str) -> None:
                     .values(study_name=new)
                 )
         except BaseException:
-            if moved:
-                _move(new_weights, old_weights)
+            for old_path, new_path in moved:
+                _move(new_path, old_path)
             raise
     _remove(file_beside(storage_url, name, ".lock"))
 
@@ -216,6 +217,7 @@ def delete_study(name: str, storage_url: str) -> None:
     """
     storage = open_storage(storage_url, create=False)
     beside = [file_beside(storage_url, name, suffix) for suffix in SIDE_FILES]
+    beside += Rescue(url=storage_url, study=name).pending()
     known = any(name == each.name for each in study_list(storage, storage_url))
     if known or not any(each.exists() for each in beside):
         entry = _entry(storage, storage_url, name)
@@ -250,17 +252,23 @@ def _delete_rows(connection: sqlalchemy.Connection, study_id: int) -> None:
     connection.execute(sqlalchemy.delete(studies).where(studies.c.study_id == study_id))
 
 
-def _move(source: Path, target: Path) -> bool:
-    """Move a folder to a place where there is none; return whether there was one to move."""
-    if not source.is_dir():
-        return False
+def _to_be_moved(url: str, name: str, new: str) -> list[tuple[Path, Path]]:
+    """Return the paths of a study's weights and kept results, and those they get by a new name."""
+    weights, new_weights = (file_beside(url, each, ".weights") for each in (name, new))
+    kept, new_kept = (Rescue(url=url, study=each) for each in (name, new))
+    there = kept.pending()
+    moves = zip(kept.paths(), new_kept.paths(), strict=True)
+    found = [(old_path, new_path) for old_path, new_path in moves if old_path in there]
+    return [*found, (weights, new_weights)] if weights.is_dir() else found
+
+
+def _move(source: Path, target: Path) -> None:
     try:
         source.rename(target)
     except OSError as error:
         raise InputError(
-            f"the weights of a study must go with its name, but got {source}: {error.strerror}"
+            f"the files of a study must go with its name, but got {source}: {error.strerror}"
         ) from None
-    return True
 
 
 def _remove(path: Path) -> None:
