@@ -87,10 +87,15 @@ class StudySettings:
         """Read what ``to_json`` wrote.
 
         Raises:
-            InputError: If a newer version wrote it.
+            InputError: If a newer version wrote it, or something is missing.
         """
         if data.get("format") != FORMAT:
             raise InputError(f"a study's format must be {FORMAT}, but got {data.get('format')!r}")
+        if missing := [each.name for each in fields(cls) if each.name not in data]:
+            raise InputError(
+                f"the stored settings of a study must be whole, but those of this one have no "
+                f"{missing[0]!r}"
+            )
         known = {each.name: data[each.name] for each in fields(cls)}
         known["objectives"] = tuple(known["objectives"])
         known["constraints"] = tuple(known["constraints"])
@@ -109,7 +114,7 @@ class StudySettings:
             del mine[name], theirs[name]
         for each in (mine, theirs):  # the fingerprint says what the images are, wherever they lie
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
-        left, right = dict(_flatten(mine)), dict(_flatten(theirs))
+        left, right = _in_one_form(mine), _in_one_form(theirs)
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
@@ -118,6 +123,15 @@ class StudySettings:
     @property
     def _space_label(self) -> str:
         return f"{self.space_name} (digest {self.space_digest[:8]})"
+
+
+def _in_one_form(settings: Mapping[str, Any]) -> dict[str, object]:
+    """Return path to value, those of earlier versions by their present names."""
+    flat = dict(_flatten(settings))
+    last = flat.pop("evaluation.latency.channels_last", None)
+    if last is not None:
+        flat["evaluation.latency.layout"] = "channels_last" if last else "contiguous"
+    return flat
 
 
 def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -132,6 +132,19 @@ def test_settings_of_a_newer_version_are_refused(make_settings):
         StudySettings.from_json({**make_settings().to_json(), "format": 2})
 
 
+def test_settings_of_which_a_part_is_missing_are_refused(make_settings):
+    cut = make_settings().to_json()
+    del cut["searcher"]
+    with pytest.raises(InputError, match="must be whole, but those of this one have no 'searcher'"):
+        StudySettings.from_json(cut)
+
+
+def test_an_earlier_study_says_which_layout_it_timed(make_settings):
+    earlier = make_settings(evaluation={"latency": {"batch": 1, "channels_last": False}})
+    now = make_settings(evaluation={"latency": {"batch": 1, "layout": "best"}})
+    assert earlier.difference(now) == ("evaluation.latency.layout", "contiguous", "best")
+
+
 @pytest.mark.parametrize("objectives", [(), ("macs", "macs"), ("speed",)])
 def test_objectives_must_be_different_metrics(make_settings, objectives):
     with pytest.raises(InputError):
