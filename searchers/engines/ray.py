@@ -15,6 +15,7 @@ from ...search_space.errors import InputError, WorkError
 from ..engine import Engine, Job, JobSource, Outcome, WorkerFactory
 from .outcomes import check_waiting, outcome_of
 from .process import environment
+from .ray_guard import children, guarded
 
 try:
     import ray
@@ -87,8 +88,9 @@ class RayEngine(Engine):
         constants = {"factory": pickle.dumps(factory), "time_limit": self.time_limit}
         with (
             environment(_QUIET),
-            self._session(),
+            self._session() as started,
             tempfile.TemporaryDirectory(prefix=f"nas-ray-{os.getpid()}-") as folder,
+            guarded(folder, started),
         ):
             tuner = tune.Tuner(
                 tune.with_resources(Host, {"cpu": 1, "gpu": self.gpus_per_worker}),
@@ -111,10 +113,12 @@ class RayEngine(Engine):
         feed.check()
 
     @contextmanager
-    def _session(self) -> Generator[None]:
+    def _session(self) -> Generator[set[int]]:
+        """Have Ray; give the processes that were started for it."""
         if ray.is_initialized():
-            yield
+            yield set()
             return
+        before = children(os.getpid())
         alone = self.address is None
         try:
             _check_reachable(self.address)
@@ -133,7 +137,7 @@ class RayEngine(Engine):
             rule = f"Ray must be running at {self.address!r}{hint}"
             raise InputError(f"{rule}, but {_line(error)}") from error
         try:
-            yield
+            yield children(os.getpid()) - before
         finally:
             ray.shutdown()
 
