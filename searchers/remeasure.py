@@ -1,7 +1,7 @@
 """Latency measured anew, where a study goes on with another device or other versions."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -17,13 +17,26 @@ from .worker import Plan
 _log = logging.getLogger(__name__)
 
 
-def timed_here(plan: Plan) -> Conditions:
-    """Return the conditions under which latency would be measured now, in this process."""
+def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
+    """Return the conditions under which latency would be measured now.
+
+    Args:
+        plan: What is measured and how.
+        cluster: Whether workers are on the nodes of a cluster, which nobody knows before.
+
+    Returns:
+        Those of this process; none for a cluster.
+    """
+    if cluster:
+        return None
     return conditions("latency", {**describe(torch.device(plan.device)), **plan.latency.to_json()})
 
 
-def timed_elsewhere(study: Study, here: Conditions) -> list[Candidate]:
-    """Return the complete candidates whose latency was measured under other conditions."""
+def timed_elsewhere(study: Study, here: Conditions | None) -> list[Candidate]:
+    """Return the complete candidates whose latency was measured under other conditions.
+
+    Where ``here`` is not known, these are all that have a latency.
+    """
     return [
         each
         for each in study.candidates()
@@ -33,12 +46,14 @@ def timed_elsewhere(study: Study, here: Conditions) -> list[Candidate]:
     ]
 
 
-def check_latency(study: Study, here: Conditions, *, counts: bool, again: bool) -> tuple[str, ...]:
+def check_latency(
+    study: Study, here: Conditions | None, *, counts: bool, again: bool
+) -> tuple[str, ...]:
     """Refuse to let latencies of several devices or versions be compared.
 
     Args:
         study: The record.
-        here: The conditions now.
+        here: The conditions now; none: not known before something is measured.
         counts: Whether latency is an objective or bounded.
         again: Whether what was timed elsewhere will be measured again.
 
@@ -49,22 +64,38 @@ def check_latency(study: Study, here: Conditions, *, counts: bool, again: bool) 
         InputError: If latency counts, there is some from elsewhere, and it is not measured again.
     """
     others = timed_elsewhere(study, here)
-    if not others or again:
+    if not others:
         return ()
+    if again:
+        return (f"Latency is measured again first: {_count(others)}",)
     found = by_conditions(others, "latency")
     first = next(iter(found))
-    where = f"{text(first, (here,))} ({len(found[first])} candidates)"
+    if here is None:
+        return _cluster_notes(found) if counts else ()
+    where = f"{text(first, (here,))} ({_count(found[first])})"
     now = text(here, (first,))
     if not counts:
         return (
-            f"Latency was measured on {where}, here it is on {now}: compare it within each "
-            "(--remeasure measures it again here)",
+            f"Latency was measured on {where}, but now it is measured on {now}: compare it only "
+            "within each (--remeasure measures it again here)",
         )
     raise InputError(
         f"latency must be measured on one device with one set of versions in study "
         f"{study.name!r}, which has it from {where}, but got {now}; use --remeasure to measure "
         "it again here, or another --study name"
     )
+
+
+def _cluster_notes(found: Mapping[Conditions, Sequence[Candidate]]) -> tuple[str, ...]:
+    where = "; ".join(f"{text(each, found)} ({_count(found[each])})" for each in found)
+    return (
+        f"Latency was measured on {where}. Nodes of a cluster may differ: it is compared only "
+        "within one device and set of versions (--remeasure measures all of it again)",
+    )
+
+
+def _count(candidates: Sequence[Candidate]) -> str:
+    return f"{len(candidates)} candidate{'s'[: len(candidates) != 1]}"
 
 
 class Remeasurement:
@@ -108,8 +139,8 @@ class Remeasurement:
         return not self._waiting
 
 
-def remeasure(study: Study, plan: Plan, engine: Engine) -> Remeasurement:
+def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None) -> Remeasurement:
     """Measure again what was timed under other conditions; inside ``study.exclusive`` only."""
-    source = Remeasurement(study, timed_elsewhere(study, timed_here(plan)))
+    source = Remeasurement(study, timed_elsewhere(study, here))
     engine.run(source, replace(plan, metrics=("latency",), weights=None))
     return source

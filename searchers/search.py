@@ -132,7 +132,8 @@ def prepare(options: SearchOptions) -> Prepared:
         weights=str(weights_folder(name, options.storage)),
     )
     counts = "latency" in (*options.objectives, *(each.metric for each in rest))
-    notes = check_latency(study, timed_here(plan), counts=counts, again=options.remeasure)
+    here = timed_here(plan, cluster=options.ray_address is not None)
+    notes = check_latency(study, here, counts=counts, again=options.remeasure)
     workers = options.workers or (1 if device != "cpu" else cores())
     return Prepared(
         options=options,
@@ -165,7 +166,8 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
     began = time.perf_counter()
     with prepared.study.exclusive():
         if options.remeasure:
-            remeasure(prepared.study, prepared.plan, engine)
+            here = timed_here(prepared.plan, cluster=options.ray_address is not None)
+            remeasure(prepared.study, prepared.plan, engine, here)
         loop = SearchLoop(
             study=prepared.study,
             searcher=searcher,

@@ -19,7 +19,12 @@ from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import load_space
 from nas_explorer.searchers.distributions import distributions
 from nas_explorer.searchers.engine import Engine, JobSource, Outcome, WorkerFactory
-from nas_explorer.searchers.remeasure import check_latency, remeasure, timed_here
+from nas_explorer.searchers.remeasure import (
+    check_latency,
+    remeasure,
+    timed_elsewhere,
+    timed_here,
+)
 from nas_explorer.searchers.worker import Plan, broken
 
 SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
@@ -102,9 +107,23 @@ def test_latencies_that_do_not_count_are_told(study: Study) -> None:
     assert "another processor, torch 2.9.0 (2 candidates)" in line
 
 
+def test_what_will_be_measured_again_is_said(study: Study) -> None:
+    (line,) = check_latency(study, timed_here(PLAN), counts=True, again=True)
+    assert line == "Latency is measured again first: 2 candidates"
+
+
+def test_nodes_of_a_cluster_are_not_taken_for_this_machine(study: Study) -> None:
+    unknown = timed_here(PLAN, cluster=True)
+    (line,) = check_latency(study, unknown, counts=True, again=False)
+    assert "another processor, torch 2.9.0 (2 candidates); " in line
+    assert f"{HERE['device_name']}, torch {torch.__version__} (1 candidate). Nodes" in line
+    assert check_latency(study, unknown, counts=False, again=False) == ()
+    assert [each.number for each in timed_elsewhere(study, unknown)] == [0, 1, 2]
+
+
 def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path) -> None:
     engine = Inline()
-    assert remeasure(study, PLAN, engine).failed == {}
+    assert remeasure(study, PLAN, engine, timed_here(PLAN)).failed == {}
     assert engine.metrics == ("latency",)
     again = Study.open("study", f"sqlite:///{tmp_path}/nas.db")
     for candidates in (study.candidates(), again.candidates()):
@@ -126,7 +145,7 @@ def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path
 def test_optuna_sees_the_new_values(study: Study, tmp_path: Path) -> None:
     import optuna
 
-    remeasure(study, PLAN, Inline())
+    remeasure(study, PLAN, Inline(), timed_here(PLAN))
     seen = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/nas.db").trials
     assert [each.state.name for each in seen] == ["COMPLETE", "PRUNED", "COMPLETE"]
     assert seen[0].values == [0.5, 1.5]
