@@ -192,7 +192,7 @@ def rewrite(
     """Put a new measurement of one metric into the record of a complete candidate.
 
     It may have become infeasible by it. Optuna lets nobody change a finished trial, so its tables
-    are written: the record, and the value or the attribute that Optuna's tools show.
+    are written: the record, and the state, values and attributes that Optuna's tools show.
 
     Args:
         connection: That of the one transaction that all is written in.
@@ -208,7 +208,6 @@ def rewrite(
     record = json.dumps({**candidate.to_json(), "order": order})
     of_record = (records.trial_id == trial_id) & (records.key == _CANDIDATE)
     connection.execute(sqlalchemy.update(_RECORDS).where(of_record).values(value_json=record))
-    value = candidate.measurements[metric].value
     if candidate.status == "infeasible":
         pruned = sqlalchemy.literal_column(f"'{TrialState.PRUNED.name}'")
         of_trial = trials.trial_id == trial_id
@@ -216,11 +215,17 @@ def rewrite(
         connection.execute(sqlalchemy.delete(_VALUES).where(values.trial_id == trial_id))
     elif metric in objectives:
         of_value = (values.trial_id == trial_id) & (values.objective == objectives.index(metric))
+        value = candidate.measurements[metric].value
         connection.execute(sqlalchemy.update(_VALUES).where(of_value).values(value=value))
-    else:
-        of_key = (shown.trial_id == trial_id) & (shown.key == metric)
-        text = json.dumps(value)
-        connection.execute(sqlalchemy.update(_SHOWN).where(of_key).values(value_json=text))
+    _, _, attributes = _as_trial(candidate, objectives)
+    of_keys = (shown.trial_id == trial_id) & shown.key.in_(attributes)
+    connection.execute(sqlalchemy.delete(_SHOWN).where(of_keys))
+    rows = [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(each)}
+        for key, each in attributes.items()
+    ]
+    if rows:
+        connection.execute(sqlalchemy.insert(_SHOWN), rows)
 
 
 def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:
