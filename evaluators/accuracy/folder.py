@@ -121,9 +121,11 @@ class ImageFolder(Source):
         files = self._scan(folder).files
         found = self._cached(folder, files, like)
         unread = {name for name, _ in found.unreadable}
+        part = "" if folder == self.root else f"{shown(folder.relative_to(self.root))}/"
         return replace(
             found,
             files=tuple(f.path for f in files if shown(f.path.relative_to(folder)) not in unread),
+            unreadable=tuple((f"{part}{name}", why) for name, why in found.unreadable),
         )
 
     def _cached(

@@ -59,7 +59,7 @@ def find_layout(root: Path) -> Layout:
     A part counts if it holds folders.
 
     Raises:
-        InputError: If ``root`` is no folder or cannot be read, or if it cannot be told which of
+        InputError: If ``root`` is no folder or cannot be read, or if it is not clear which of
             its folders are parts and which are classes.
     """
     _check_folder(root)
@@ -139,7 +139,7 @@ def same_classes(folder: Path, classes: Sequence[str]) -> None:
 
 
 def loose_files(folder: Path, root: Path) -> tuple[str, ...]:
-    """Return what is left out of the files beside class folders or parts; told from ``root``."""
+    """Return which files beside class folders or parts are left out, relative to ``root``."""
     files = [e for e in entries(folder) if not is_folder(e) and may_be_image(e.name)]
     if not files:
         return ()
@@ -195,13 +195,13 @@ def _suspects(found: Sequence[Path], parts: Sequence[Path]) -> list[Path]:
 
 def _beside_parts(root: Path, train: Path, rest: Sequence[Path]) -> list[str]:
     """Return what is left out of the folders beside the parts; refuse any that holds images."""
-    told: list[str] = []
+    unused: list[str] = []
     extra: list[str] = []
     for each in rest:
         if not holds_images(each):
-            told.append(f"'{shown(each.name)}': a folder without images")
+            unused.append(f"'{shown(each.name)}': a folder without images")
         elif each.name.lower() in _NAMES:
-            told.append(f"'{shown(each.name)}': its images lie in no class folders")
+            unused.append(f"'{shown(each.name)}': its images lie in no class folders")
         else:
             extra.append(each.name)
     if extra:
@@ -209,7 +209,7 @@ def _beside_parts(root: Path, train: Path, rest: Sequence[Path]) -> list[str]:
             f"beside '{shown(train.name)}' there may be 'val' and 'test', but '{shown(root)}' also "
             f"holds images in {few(extra)}: {_WAY_OUT}"
         )
-    return told
+    return unused
 
 
 def _check_undivided(folder: Path) -> None:

@@ -58,7 +58,7 @@ class Scan:
     """What is left out, by reason."""
 
     def left_out(self, root: Path) -> Iterator[str]:
-        """Yield a sentence for each reason; paths are told from ``root``."""
+        """Yield a sentence for each reason, with paths relative to ``root``."""
         for reason, paths in sorted(self.others.items()):
             more = "" if len(paths) == 1 else f" and {len(paths) - 1:,} more"
             yield f"'{shown(paths[0].relative_to(root))}'{more}: {reason}"

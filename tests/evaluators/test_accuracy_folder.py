@@ -199,6 +199,19 @@ def test_unreadable_files_are_named_and_left_out(tmp_path):
     assert whole + len(load_test_split(data.spec)) == 10
 
 
+def test_unreadable_files_of_two_parts_are_two(tmp_path):
+    for seed, part in enumerate(("train", "val")):
+        fill(tmp_path / part, seed=1000 * seed)
+        (tmp_path / part / "dog" / "broken.png").write_bytes(b"no image")
+    for _ in range(2):  # decoded, then from the cache
+        data = load_search_data(DataSpec(name=f"folder:{tmp_path}"), cache=tmp_path / ".cache")
+        assert data.unreadable == (
+            ("train/dog/broken.png", "not an image"),
+            ("val/dog/broken.png", "not an image"),
+        )
+        assert len(data.validation_files) == 10
+
+
 def test_files_of_too_many_pixels_are_named_and_left_out(tmp_path):
     fill(tmp_path, count=3)
     for name, size in (("warned", (1000, 1200)), ("refused", (1500, 1500))):
