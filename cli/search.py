@@ -194,7 +194,8 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     if summary.duplicates:
         print(f"Duplicates served from the record: {summary.duplicates}")
     if summary.exhausted:
-        print("The space has no further architecture that keeps the constraints.")
+        which = " that keeps the constraints" if prepared.options.constraints else ""
+        print(f"The space has no further architecture{which}.")
     if front:
         best = front[0]
         reached = shown("accuracy", best.value("accuracy"))

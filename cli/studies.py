@@ -85,7 +85,9 @@ def _as_json(entry: "StudyEntry") -> dict[str, Any]:
         **{key: entry.settings.get(key) for key in described},
         "candidates": dict(entry.counts),
         "foreign_trials": entry.foreign,
-        "searched_at": datetime.fromtimestamp(entry.since, UTC).isoformat(),
+        "searched_at": datetime.fromtimestamp(entry.since, UTC).isoformat()
+        if entry.since
+        else None,
         "searched_by": {key: entry.holder[key] for key in ("pid", "host")} if searched else None,
     }
 
@@ -101,7 +103,7 @@ def rename(
     from ..results.studies import rename_study
 
     rename_study(study, new, storage_url(storage or context.obj))
-    print(f"Study {study!r} is {new!r} now; nas search --study {new!r} goes on with it.")
+    print(f"Study {study!r} is {new!r} now; nas search --study {new!r} continues it.")
 
 
 def delete(
@@ -126,7 +128,7 @@ def delete(
         count = sum(entry.counts.values()) if entry else 0
         what = f"study {study!r}: {count} candidates and {_megabytes(weights):.1f} MB of weights"
         if not sys.stdin.isatty():
-            raise InputError(f"to delete must be confirmed by --yes, but got none for {what}")
+            raise InputError(f"deletion must be confirmed with --yes, but got none for {what}")
         if not typer.confirm(f"Delete {what}?"):
             print("Nothing was deleted.")
             return 1

@@ -25,24 +25,25 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
 """Metric to what of its provenance two values must share to be compared."""
 
 _BARE = ("device_name", "device", "dtype")
-"""Told without their names."""
+"""Shown without their names."""
 
 Conditions = tuple[tuple[str, Any], ...]
 
 
 def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
-    """Return what values of a metric must share, as far as the provenance tells it.
+    """Return what values of a metric must share, as far as the provenance states it.
 
     Args:
         name: Name of the metric; of an exact one nothing matters.
         provenance: Of one measurement, or of one that would be made now.
     """
-    told = dict(provenance)
-    if "device" in told:
-        told["device"] = str(told["device"]).partition(":")[0]
-    if "layout" not in told and "channels_last" in told:  # earlier records timed one layout
-        told["layout"] = "channels_last" if told["channels_last"] else "contiguous"
-    return tuple((key, told[key]) for key in CONDITIONS.get(name, ()) if told.get(key) is not None)
+    known = dict(provenance)
+    if "device" in known:
+        known["device"] = str(known["device"]).partition(":")[0]
+    if "layout" not in known and "channels_last" in known:  # earlier records timed one layout
+        known["layout"] = "channels_last" if known["channels_last"] else "contiguous"
+    keys = CONDITIONS.get(name, ())
+    return tuple((key, known[key]) for key in keys if known.get(key) is not None)
 
 
 def conditions_of(measurement: Measurement) -> Conditions:
@@ -82,7 +83,11 @@ def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
             f"{_numbers([each.number for each in group])}: {text(found, groups)}"
             for found, group in groups.items()
         )
-        rule = "and is compared only within each" if name == "latency" else "and may differ by it"
+        rule = (
+            "and is compared only within each"
+            if name == "latency"
+            else "which may change its value"
+        )
         lines.append(f"{name} was measured under {len(groups)} conditions {rule}: {where}")
     return lines
 

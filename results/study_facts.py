@@ -14,8 +14,8 @@ def study_facts(
     """Return how far a study has come, and the best of each objective: names and texts."""
     front = pareto_front(candidates, objectives)
     counts = Counter(each.status for each in candidates)
-    told = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    facts = [("candidates", told or "none yet"), ("on the front", str(len(front)))]
+    by_status = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    facts = [("candidates", by_status or "none yet"), ("on the front", str(len(front)))]
     for name in objectives if front else ():
         found = best(front, name)
         value = format_measurement(found.measurements[name])

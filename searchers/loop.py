@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _AGAIN = ("out_of_memory", "device_error", "worker_died")
 """Kinds of failures that a fresh worker may not have: such a candidate is tried once more."""
 _IN_A_ROW = 5
-"""Candidates that may fail for no reason of the network's, one after the other, until we stop."""
+"""Candidates that fail one after the other, for reasons that may not be theirs, before we stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ class Progress:
 
 
 class Listener(Protocol):
-    """Is told of every finished candidate, after it is stored."""
+    """Called after each finished candidate has been stored."""
 
     def __call__(self, progress: Progress) -> None:
-        """Take notice."""
+        """Show or note how far the search is."""
         ...
 
 
@@ -106,7 +106,10 @@ class SearchLoop:
 
     @property
     def done(self) -> bool:
-        """Whether no further job will come: one under way may have to be done once more."""
+        """Whether no further job will come.
+
+        Not before the last job under way has come back: it may have to be done once more.
+        """
         waiting = self._again or self._started
         return not waiting and not self._asks
 
@@ -236,7 +239,7 @@ class SearchLoop:
         self._failed_in_a_row = self._failed_in_a_row + 1 if ours else 0
         if self._failed_in_a_row == _IN_A_ROW:
             raise WorkError(
-                f"fewer than {_IN_A_ROW} candidates in a row may fail, but candidate "
-                f"{outcome.number} is the last of so many: {outcome.reason}; what finished is "
-                "kept, and the same command goes on"
+                f"at most {_IN_A_ROW - 1} candidates in a row may fail, but with candidate "
+                f"{outcome.number} there are {_IN_A_ROW}: {outcome.reason}; what finished is "
+                "kept, and the same command continues the search"
             )

@@ -99,7 +99,7 @@ class _Pool:
     def _goes_on(self, event: NotStarted) -> bool:
         """Return whether to try again, or to go on with one worker less, after a failed start."""
         self._not_started += 1
-        _log.warning("a worker did not come up: %s", event.detail)
+        _log.warning("a worker could not start: %s", event.detail)
         if self._not_started < START_ATTEMPTS:
             return True
         if self._workers == 1:

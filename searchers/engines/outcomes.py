@@ -21,8 +21,8 @@ def outcome_of(number: int, event: Event) -> Outcome:
         raise pickle.loads(event.error)
     if isinstance(event, NotStarted):
         raise WorkError(
-            f"a worker must come up before it is given work, but {START_ATTEMPTS} in a row ended "
-            f"while they started; of the last, {event.detail}"
+            f"a worker must start before it is given work, but {START_ATTEMPTS} in a row ended "
+            f"before they were ready; the last one: {event.detail}"
         )
     if isinstance(event, Failure):
         return Outcome(

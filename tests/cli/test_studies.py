@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from nas_explorer.cli.main import run
+from nas_explorer.cli.studies import _as_json
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.storage import file_beside
+from nas_explorer.results.studies import StudyEntry
 from nas_explorer.results.study import Study
 
 URL = "sqlite:///runs/nas.db"
@@ -77,6 +79,11 @@ def test_studies_are_listed_renamed_and_deleted(studies: None, capsys, monkeypat
     assert not file_beside(URL, "first", ".weights").exists()
     assert run(["studies", "delete", "--yes", "first"]) == 2
     assert "study must be one of third, but got 'first'" in capsys.readouterr().err
+
+
+def test_a_study_of_an_unknown_date_has_none() -> None:
+    entry = StudyEntry(name="x", study_id=1, settings={}, counts={}, foreign=0, holder={})
+    assert _as_json(entry)["searched_at"] is None
 
 
 def test_no_torch_is_loaded(studies: None) -> None:

@@ -144,7 +144,7 @@ def test_workers_that_never_come_up_stop_the_run_in_one_line(
     engine: type[Engine], tmp_path: Path
 ) -> None:
     source = ListSource([{}])
-    with pytest.raises(WorkError, match=r"^a worker must come up .* 3 in a row .* SIGKILL$"):
+    with pytest.raises(WorkError, match=r"^a worker must start .* 3 in a row .* SIGKILL$"):
         engine(workers=1).run(source, Make(deaths=9, folder=str(tmp_path)))
     assert source.outcomes == []
 
