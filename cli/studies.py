@@ -66,20 +66,17 @@ def _counts(entry: "StudyEntry") -> str:
 
 
 def _searched(entry: "StudyEntry") -> str:
-    from ..results.holder import has_ended, searched_by
+    from ..results.holder import searched_by
 
     when = datetime.fromtimestamp(entry.since).strftime("%Y-%m-%d %H:%M") if entry.since else "?"
     if not entry.searched:
         return when
     by = searched_by(entry.holder)
-    return f"{when}, by {by}, which has ended" if has_ended(entry.holder) else f"now, by {by}"
+    return f"now, by {by}" if entry.under_way else f"{when}, by {by}, which has ended"
 
 
 def _as_json(entry: "StudyEntry") -> dict[str, Any]:
-    from ..results.holder import has_ended
-
     described = ("space_name", "data", "objectives", "constraints", "searcher", "seed")
-    searched = entry.searched and not has_ended(entry.holder)
     return {
         "name": entry.name,
         **{key: entry.settings.get(key) for key in described},
@@ -88,7 +85,9 @@ def _as_json(entry: "StudyEntry") -> dict[str, Any]:
         "searched_at": datetime.fromtimestamp(entry.since, UTC).isoformat()
         if entry.since
         else None,
-        "searched_by": {key: entry.holder[key] for key in ("pid", "host")} if searched else None,
+        "searched_by": {key: entry.holder[key] for key in ("pid", "host")}
+        if entry.under_way
+        else None,
     }
 
 

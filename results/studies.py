@@ -12,7 +12,7 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 
 from ..search_space.errors import InputError, unknown_name
-from .holder import HOLDER, Hold, parsed, this_process
+from .holder import HOLDER, Hold, has_ended, parsed, this_process
 from .rescue import Rescue
 from .settings import StudySettings, check_study_name
 from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
@@ -69,10 +69,15 @@ class StudyEntry:
         return "token" in self.holder and "released" not in self.holder
 
     @property
+    def under_way(self) -> bool:
+        """Whether a process searches it, as far as can be known from this machine."""
+        return self.searched and not has_ended(self.holder)
+
+    @property
     def empty(self) -> bool:
         """Whether it has nothing to show: no candidate has finished, and none is under way."""
         running = self.counts.get("running", 0)
-        return sum(self.counts.values()) == running and not (running and self.searched)
+        return sum(self.counts.values()) == running and not (running and self.under_way)
 
 
 def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:

@@ -18,6 +18,8 @@ _SMI_FIELDS = {
     "power_w": "power.draw",
 }
 _SMI_SECONDS = 5.0
+_drivers: dict[str, Any] = {}
+"""Driver by GPU, as read last: no other while the process lives, and latencies go by it."""
 
 
 def describe(device: torch.device) -> dict[str, Any]:
@@ -90,5 +92,9 @@ def _smi(uuid: str) -> dict[str, Any]:
             command, capture_output=True, text=True, timeout=_SMI_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return {}
-    return read_smi(done.stdout)
+        found = {}  # a busy machine may take too long to answer
+    else:
+        found = read_smi(done.stdout)
+    if driver := found.get("driver", _drivers.get(uuid)):
+        found["driver"] = _drivers[uuid] = driver
+    return found

@@ -1,6 +1,8 @@
-from math import comb
+from math import subprocess
 
+import comb
 import pytest
+from nas_explorer.evaluators.latency import provenance
 from nas_explorer.evaluators.latency.median import MIN_SAMPLE, interval_ranks, median_interval
 from nas_explorer.evaluators.latency.provenance import read_smi
 from nas_explorer.evaluators.latency.timing import is_stable
@@ -56,3 +58,20 @@ def test_smi_line_is_read_and_missing_fields_are_left_out() -> None:
         "temperature_c": 34.0,
     }
     assert read_smi("No devices were found\n") == {}
+
+
+def test_a_driver_read_once_stays_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a moment of load would make two latencies of one GPU incomparable."""
+    line = "575.57.08, 1980, 2619, 34, 90.5\n"
+
+    def late(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("nvidia-smi", 5.0)
+
+    monkeypatch.setattr(provenance, "_drivers", {})
+    monkeypatch.setattr(
+        subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, stdout=line)
+    )
+    assert provenance._smi("GPU-a")["driver"] == "575.57.08"
+    monkeypatch.setattr(subprocess, "run", late)
+    assert provenance._smi("GPU-a") == {"driver": "575.57.08"}
+    assert provenance._smi("GPU-b") == {}

@@ -1,6 +1,10 @@
 """Studies are listed, renamed and deleted; what is damaged is named and the rest is shown."""
 
+import json
+import socket
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -61,6 +65,22 @@ def test_an_empty_study_is_never_the_latest(study, url, fill, make_candidate, ma
     assert [each.name for each in entries(url)] == ["first", "cut off", "empty"]
     with other.exclusive():  # now it is under way
         assert Study.open(None, url).name == "cut off"
+
+
+def test_a_search_that_was_killed_before_anything_finished_is_empty(
+    study, url, fill, make_candidate, make_settings
+):
+    fill(study, make_candidate(0, accuracy=0.5, macs=1))
+    other = Study.create_or_open("killed", url, make_settings())
+    fill(other, make_candidate(0, status="running"))
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    note = {"pid": process.pid, "host": socket.gethostname(), "since": 2e9, "token": "x"}
+    where = "WHERE key = 'nas:holder' AND study_id = 2"
+    change(url, f"UPDATE study_system_attributes SET value_json = ? {where}", json.dumps(note))
+    latest, killed = entries(url)
+    assert (latest.name, killed.name) == ("first", "killed")
+    assert killed.searched and not killed.under_way and killed.empty
 
 
 def test_of_empty_studies_the_newest_is_opened(study, url, make_settings):
