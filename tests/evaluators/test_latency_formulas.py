@@ -1,6 +1,6 @@
-from math import subprocess
+import subprocess
+from math import comb
 
-import comb
 import pytest
 from nas_explorer.evaluators.latency import provenance
 from nas_explorer.evaluators.latency.median import MIN_SAMPLE, interval_ranks, median_interval
