@@ -28,7 +28,7 @@ class Parts:
     test: LabelledImages | None
     """What was cut from the training images; none where it has a test split of its own."""
     copies: tuple[str, ...]
-    """What there is to say of copies, one sentence each."""
+    """How many images are exact copies, and which are under two classes, one sentence each."""
     left_out: tuple[str, ...]
     """Copies that are not used, one sentence each."""
 
@@ -47,20 +47,18 @@ def divide(source: Source, *, name: str, seed: int) -> Parts:
     train = source.train()
     validation = source.validation(train)
     read = [train] if validation is None else [train, validation]
-    told = _told(read, source)
+    copies = _copies(read, source)
     left_out: tuple[str, ...] = ()
     if validation is not None:
         alone = train.take(absent_from(train.hashes, [validation.hashes]))
         if lost := len(train) - len(alone):
-            left_out = (
-                f"{lost:,} training image{'s'[: lost > 1]}: copied in the validation split",
-            )
+            left_out = (f"{lost:,} training image{'s'[: lost > 1]}: also in the validation split",)
         _check_left(alone, name)
         train = alone
     test = None
     if not source.has_test:
         train, test = cut(train, share=TEST_SHARE, keep=2, seed=derive_seed("test split", seed))
-    return Parts(train=train, validation=validation, test=test, copies=told, left_out=left_out)
+    return Parts(train=train, validation=validation, test=test, copies=copies, left_out=left_out)
 
 
 def cut(
@@ -79,7 +77,7 @@ def cut(
 
 
 def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> LabelledImages:
-    """Return a test split without what the other parts hold too; it tells how many it lost.
+    """Return a test split without what the other parts hold too; ``left_out`` says how many.
 
     Raises:
         InputError: If nothing remains.
@@ -92,25 +90,25 @@ def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> Labelled
             f"a test split must hold images of its own, but all of {name!r} are copies of training "
             "or validation images"
         )
-    told = f"{lost:,} test image{'s'[: lost > 1]}: copied in the training or validation split"
-    return replace(alone, left_out=(told,)) if lost else test
+    reason = f"{lost:,} test image{'s'[: lost > 1]}: also in the training or validation split"
+    return replace(alone, left_out=(reason,)) if lost else test
 
 
-def _told(parts: Sequence[LabelledImages], source: Source) -> tuple[str, ...]:
+def _copies(parts: Sequence[LabelledImages], source: Source) -> tuple[str, ...]:
     """Return how many images are copies, and which are under two classes."""
     first = first_alike(torch.cat([part.hashes for part in parts]))
     count = len(first) - len(first.unique())
     if not count:
         return ()
     are = "image is an exact copy of another" if count == 1 else "images are exact copies of others"
-    told = [f"{count:,} {are}; copies stay in one split"]
+    lines = [f"{count:,} {are}; copies stay in one split"]
     twice = under_two_classes(first, torch.cat([part.labels for part in parts]))
     if twice:
         files = [file for part in parts for file in part.files]
         names = [source.name_of(files[each]) if files else f"image {each}" for each in twice[0]]
         more = f" (and {len(twice) - 1:,} more)" if len(twice) > 1 else ""
-        told.append(f"one picture under two classes: {', '.join(names)}{more}")
-    return tuple(told)
+        lines.append(f"one picture under two classes: {', '.join(names)}{more}")
+    return tuple(lines)
 
 
 def _check_left(train: LabelledImages, name: str) -> None:

@@ -145,7 +145,7 @@ class TestOwnParts:
         save(root / "train" / "dog" / "copy.png", 1003)
         data = load(root)
         assert (len(data.train_labels), len(data.validation_labels)) == (10, 10)
-        assert data.left_out == ("2 training images: copied in the validation split",)
+        assert data.left_out == ("2 training images: also in the validation split",)
         assert data.copies[1] == (
             "one picture under two classes: 'train/cat/copy.png', 'train/dog/copy.png'"
         )
@@ -155,7 +155,7 @@ class TestOwnParts:
         save(root / "test" / "cat" / "validated.png", 1002)
         test = load_test_split(load(root).spec)
         assert len(test) == 10
-        assert test.left_out == ("2 test images: copied in the training or validation split",)
+        assert test.left_out == ("2 test images: also in the training or validation split",)
 
     def test_a_class_of_copies_alone_is_refused(self, root):
         for number in range(5):
