@@ -15,6 +15,7 @@ from .conv_norm import conv_norm
 from .deformation import DeformableConv2d
 from .domains import YES_NO, Choice, IntRange
 from .guidance import GuidedDownsampling
+from .initial import small_start
 from .inverted import InvertedResidualDownsampling
 from .mixers.levit import LevitDownsampling
 from .mixers.mb_conv import MbConvDownsampling
@@ -30,6 +31,7 @@ class ConvDownsampling(Downsampling):
     """A norm and a strided convolution: 2x2 in ConvNeXt (2022), 3x3 in MetaFormer (2022).
 
     In FocalNet (Yang et al., 2022) the norm comes after, in VAN (Guo et al., 2022) on both sides.
+    Weights start as in these; VAN's as those of ``conv_mlp``, StarNet's biases as torch's.
     """
 
     name = "conv"
@@ -67,7 +69,7 @@ class ConvDownsampling(Downsampling):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         geometry = (self.kernel_size, self.stride, self.padding)
-        conv = nn.Conv2d(shape.channels, width, *geometry, bias=self.bias)
+        conv = small_start(nn.Conv2d(shape.channels, width, *geometry, bias=self.bias))
         layers = OrderedDict(norm=self.norm.build(shape), conv=conv)
         if not self.norm_after.absent:
             layers["norm_after"] = self.norm_after.build(self.out_shape(shape, width))
@@ -217,7 +219,7 @@ class PatchMerging(Downsampling):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         merged = Shape(4 * shape.channels, *self.out_size(shape.height, shape.width))
-        return MergedPatches(self.norm.build(merged), shape.channels, width)
+        return small_start(MergedPatches(self.norm.build(merged), shape.channels, width))
 
 
 @dataclass(frozen=True, kw_only=True)

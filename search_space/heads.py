@@ -52,7 +52,10 @@ class PooledClassifier(Classifier):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledHead(Head):
-    """Mean over places, norm, one linear map (ConvNeXt, Liu et al., 2022)."""
+    """Mean over places, norm, one linear map (ConvNeXt, Liu et al., 2022).
+
+    Weights start as there; in torchvision's ResNet as torch draws them, in MLP-Mixer at zero.
+    """
 
     name = "pooled"
 
@@ -73,7 +76,7 @@ class PooledHead(Head):
 
     def classifier(self, channels: int, classes: int) -> nn.Module:
         """Build what maps channels to scores."""
-        return nn.Linear(channels, classes)
+        return small_start(nn.Linear(channels, classes))
 
 
 class NormedLinear(Foldable):
@@ -82,7 +85,7 @@ class NormedLinear(Foldable):
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm1d(channels)
-        self.linear = small_start(nn.Linear(channels, classes))
+        self.linear = nn.Linear(channels, classes)
 
     def forward(self, x_BC: Tensor) -> Tensor:
         """Map (B, C) to (B, K)."""
@@ -149,7 +152,7 @@ class DistilledHead(PooledHead):
         """Build two linear maps."""
         make = NormedLinear if self.own_norms else nn.Linear
         mean = MergedScores if self.merges else MeanOfScores
-        return mean(make(channels, classes), make(channels, classes))
+        return small_start(mean(make(channels, classes), make(channels, classes)))
 
 
 class WideClassifier(Classifier):
@@ -173,7 +176,8 @@ class WideHead(Head):
     """A map to more channels, an activation, and the classifier (MobileNetV2, 2018).
 
     Sandler et al., table 1; in FasterNet (Chen et al., 2023, figure 4) the mean over places comes
-    before the map, which has no norm. In Conv2Former (Hou et al., 2022) the norm comes last.
+    before the map, which has no norm. In Conv2Former (Hou et al., 2022) the norm comes last. Both
+    maps start as in FasterNet, in MobileNetV2 by their outputs.
     """
 
     name = "wide"
@@ -209,8 +213,8 @@ class WideHead(Head):
         )
         if self.norm_last:
             layers.move_to_end("norm")
-        features = nn.Sequential(layers)
-        return WideClassifier(features, nn.Linear(self.features, classes), self.pool_first)
+        features, classifier = nn.Sequential(layers), nn.Linear(self.features, classes)
+        return small_start(WideClassifier(features, classifier, self.pool_first))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +254,8 @@ class MlpHead(Head):
                 fc2=nn.Linear(hidden, classes),
             )
         )
-        return PooledClassifier(self.norm.build(Shape(shape.channels, 1, 1)), perceptron)
+        norm = self.norm.build(Shape(shape.channels, 1, 1))
+        return PooledClassifier(norm, small_start(perceptron))
 
 
 HEADS = table_of(PooledHead, DistilledHead, MlpHead, WideHead)

@@ -9,6 +9,7 @@ from .activations import ACTIVATION
 from .base import Downsampling
 from .conv_norm import divisible, inverted_residual
 from .domains import Choice, Positive
+from .initial import fan_out_start
 from .shapes import Shape
 
 
@@ -42,6 +43,8 @@ class InvertedResidualDownsampling(Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        return inverted_residual(
-            shape.channels, width, self.hidden(shape), stride=self.stride, act=self.activation
+        hidden = self.hidden(shape)
+        layers = inverted_residual(
+            shape.channels, width, hidden, stride=self.stride, act=self.activation
         )
+        return fan_out_start(layers)

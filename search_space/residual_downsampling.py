@@ -14,6 +14,7 @@ from .activations import ACTIVATION, activation
 from .base import Downsampling
 from .conv_norm import conv_norm
 from .domains import Choice, Positive
+from .initial import fan_out_start
 from .mixers.bottleneck import (
     GROUPS,
     basic_layers,
@@ -41,7 +42,8 @@ class StridedResidual(nn.Module):
 class ResidualDownsampling(Downsampling):
     """What the residual blocks with a stride share.
 
-    The shortcut is a 1x1 convolution with the same stride and a batch norm.
+    The shortcut is a 1x1 convolution with the same stride and a batch norm. The last norm's scale
+    starts at one, as in torchvision; in timm at zero.
     """
 
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
@@ -64,7 +66,8 @@ class ResidualDownsampling(Downsampling):
         """Build the module."""
         branch = nn.Sequential(self.branch(shape, width))
         shortcut = conv_norm(shape.channels, width, stride=self.stride)
-        return StridedResidual(branch, shortcut, self.activation)
+        module = StridedResidual(branch, shortcut, self.activation)
+        return fan_out_start(module, grouped=False)
 
 
 @dataclass(frozen=True, kw_only=True)

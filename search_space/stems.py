@@ -11,6 +11,7 @@ from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Norm, Stem, table_of
 from .conv_norm import conv_norm
 from .domains import YES_NO, Choice, IntRange, Positive
+from .initial import fan_out_start, small_start
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patches import MultiScalePatches
 from .shapes import Shape, conv_size
@@ -20,7 +21,8 @@ from .shapes import Shape, conv_size
 class ConvStem(Stem):
     """One overlapping convolution and a norm, as in PoolFormer (Yu et al., MetaFormer, 2022).
 
-    There it is 7x7 of stride 4, padded by 2; in VAN (Guo et al., 2022) padded by 3.
+    There it is 7x7 of stride 4, padded by 2; in VAN (Guo et al., 2022) padded by 3. Weights start
+    as in PoolFormer, and where an activation follows as in ResNet; those of VAN do so too.
     """
 
     name = "conv"
@@ -64,8 +66,9 @@ class ConvStem(Stem):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         sides = [conv_size(side, *self.geometry) for side in shape[1:]]
+        start = small_start if self.activation == "none" else fan_out_start
         layers = OrderedDict[str, nn.Module](
-            conv=nn.Conv2d(shape.channels, width, *self.geometry, bias=self.bias),
+            conv=start(nn.Conv2d(shape.channels, width, *self.geometry, bias=self.bias)),
             norm=self.norm.build(Shape(width, *sides)),
         )
         if self.activation != "none":
@@ -80,7 +83,8 @@ class TwoConvStem(Stem):
     """Two 3x3 convolutions of stride 2, each with a norm (Xiao et al., Early Convolutions, 2021).
 
     arXiv:2106.14881; that of CAS-ViT (Zhang et al., 2024) and FFNet (Yun et al., 2024), and with
-    nothing between the convolutions that of timm's smaller ConvNeXts ("overlap").
+    nothing between the convolutions that of timm's smaller ConvNeXts ("overlap"). Weights start as
+    there, in CAS-ViT as torch draws them; StarNet's biases too.
     """
 
     name = "two_convs"
@@ -122,7 +126,7 @@ class TwoConvStem(Stem):
         )
         if self.last_activation:
             layers["act2"] = activation(self.activation)
-        return nn.Sequential(layers)
+        return small_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +201,11 @@ class ConvStackStem(Stem):
 
 @dataclass(frozen=True, kw_only=True)
 class PatchStem(Stem):
-    """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm."""
+    """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm.
+
+    Weights start as in ConvNeXt; in timm's MLP-Mixer, ResMLP and gMLP with a variance of one over
+    the inputs.
+    """
 
     name = "patch"
     added = ("bias",)
@@ -216,7 +224,7 @@ class PatchStem(Stem):
     def build(self, shape: Shape, width: int) -> nn.Sequential:
         """Build the module."""
         side = self.patch_size
-        conv = nn.Conv2d(shape.channels, width, side, side, bias=self.bias)
+        conv = small_start(nn.Conv2d(shape.channels, width, side, side, bias=self.bias))
         return nn.Sequential(
             OrderedDict(conv=conv, norm=self.norm.build(self.out_shape(shape, width)))
         )

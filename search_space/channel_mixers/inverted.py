@@ -10,6 +10,7 @@ from ..base import ChannelMixer
 from ..combine import Shortcut
 from ..conv_norm import divisible, inverted_residual
 from ..domains import YES_NO, Positive
+from ..initial import fan_out_start
 from ..shapes import Shape
 
 
@@ -42,4 +43,4 @@ class InvertedResidual(ChannelMixer):
         """Build the module."""
         channels = shape.channels
         branch = inverted_residual(channels, channels, self.hidden(shape), act=self.activation)
-        return Shortcut(branch) if self.shortcut else branch
+        return fan_out_start(Shortcut(branch) if self.shortcut else branch)

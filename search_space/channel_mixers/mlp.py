@@ -13,13 +13,17 @@ from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
 from ..combine import Shortcut
 from ..domains import YES_NO, Positive
+from ..initial import fan_out_start, small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mlp(ChannelMixer):
-    """Two linear maps over channels with an activation between (Vaswani et al., 2017)."""
+    """Two linear maps over channels with an activation between (Vaswani et al., 2017).
+
+    Weights start as in ConvNeXt and MetaFormer; in timm's MLP-Mixer and ResMLP by Glorot's rule.
+    """
 
     name = "mlp"
 
@@ -41,20 +45,19 @@ class Mlp(ChannelMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
-        return nn.Sequential(
-            OrderedDict(
-                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
-                act=activation(self.activation),
-                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
-            )
+        layers = OrderedDict(
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            act=activation(self.activation),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
         )
+        return small_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvMlp(Mlp):
     """A perceptron with a depthwise convolution before its activation (Wang et al., PVTv2, 2021).
 
-    arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022).
+    arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022), as whose its weights start.
     """
 
     name = "conv_mlp"
@@ -71,14 +74,13 @@ class ConvMlp(Mlp):
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
         kernel = (self.kernel_size, self.kernel_size)
-        return nn.Sequential(
-            OrderedDict(
-                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
-                dwconv=depthwise(hidden, kernel, bias=self.bias),
-                act=activation(self.activation),
-                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
-            )
+        layers = OrderedDict(
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            dwconv=depthwise(hidden, kernel, bias=self.bias),
+            act=activation(self.activation),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
         )
+        return fan_out_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +99,13 @@ class ShortcutConvMlp(ConvMlp):
         local = OrderedDict[str, nn.Module](
             dwconv=depthwise(hidden, kernel, bias=self.bias), act=activation(self.activation)
         )
-        return nn.Sequential(
-            OrderedDict(
-                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
-                act=activation(self.activation),
-                local=Shortcut(nn.Sequential(local)),
-                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
-            )
+        layers = OrderedDict(
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            act=activation(self.activation),
+            local=Shortcut(nn.Sequential(local)),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
         )
+        return small_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)

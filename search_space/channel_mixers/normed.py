@@ -15,6 +15,7 @@ from ..activations import ACTIVATION
 from ..base import ChannelMixer
 from ..conv_norm import conv_norm
 from ..domains import YES_NO, Positive
+from ..initial import small_start
 from ..shapes import Shape, scaled
 
 
@@ -23,7 +24,8 @@ class NormedMlp(ChannelMixer):
     """Two linear maps without bias, a batch norm and an activation between.
 
     Chen et al., FasterNet, 2023, arXiv:2303.03667, figure 4; with a norm after the second map too
-    it is the ConvFFN of RepLKNet (Ding et al., 2022, arXiv:2203.06717).
+    it is the ConvFFN of RepLKNet (Ding et al., 2022, arXiv:2203.06717). Weights start as in these:
+    without the last norm small, with it as torch draws them.
     """
 
     name = "normed_mlp"
@@ -56,7 +58,8 @@ class NormedMlp(ChannelMixer):
             if self.last_norm
             else nn.Conv2d(hidden, channels, 1, bias=False)
         )
-        return nn.Sequential(OrderedDict[str, nn.Module](fc1=first, fc2=second))
+        layers = nn.Sequential(OrderedDict[str, nn.Module](fc1=first, fc2=second))
+        return layers if self.last_norm else small_start(layers)
 
 
 class PartialSpatialAttention(nn.Module):
@@ -100,5 +103,5 @@ class PartialAttentionMlp(NormedMlp):
     def build(self, shape: Shape) -> nn.Sequential:
         """Build the module."""
         layers = super().build(shape)
-        layers.add_module("attention", PartialSpatialAttention(shape.channels))
+        layers.add_module("attention", small_start(PartialSpatialAttention(shape.channels)))
         return layers

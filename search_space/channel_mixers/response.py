@@ -16,6 +16,7 @@ from ..conv_norm import SqueezeExcite
 from ..domains import YES_NO, Positive
 from ..folding import Foldable, normed_kernel, with_kernel
 from ..guidance import ResidualDepthwise
+from ..initial import small_start
 from ..shapes import Shape, scaled
 
 
@@ -114,6 +115,6 @@ class GrnMlp(ChannelMixer):
         build = NormedResponseMlp if self.last_norm else ResponseMlp
         mlp = build(channels=channels, hidden=hidden, act=self.activation, local=self.local)
         if not self.squeeze:
-            return mlp
+            return small_start(mlp)
         squeeze = SqueezeExcite(channels, scaled(channels, 0.25))
-        return nn.Sequential(OrderedDict[str, nn.Module](squeeze=squeeze, mlp=mlp))
+        return small_start(nn.Sequential(OrderedDict[str, nn.Module](squeeze=squeeze, mlp=mlp)))

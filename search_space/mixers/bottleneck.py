@@ -10,6 +10,7 @@ from ..activations import ACTIVATION
 from ..base import Traits
 from ..conv_norm import conv_norm
 from ..domains import Choice, IntRange, Positive
+from ..initial import fan_out_start
 from ..kernels import KERNEL
 from ..shapes import Shape
 from .clipped import WidenedMixer
@@ -72,7 +73,8 @@ def uneven_groups(operation: str, groups: int, inner: int) -> str | None:
 class BasicConv(WidenedMixer):
     """Two dense convolutions with batch norms: the branch of ResNet's basic block.
 
-    He et al., 2016, figure 5, left.
+    He et al., 2016, figure 5, left. The last norm's scale starts at one, as in torchvision; in timm
+    at zero.
     """
 
     name = "basic_conv"
@@ -94,11 +96,10 @@ class BasicConv(WidenedMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels = shape.channels
-        return nn.Sequential(
-            basic_layers(
-                channels, channels, self.inner(shape), self.kernel_size, act=self.activation
-            )
+        layers = basic_layers(
+            channels, channels, self.inner(shape), self.kernel_size, act=self.activation
         )
+        return fan_out_start(nn.Sequential(layers), grouped=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ class BottleneckConv(WidenedMixer):
 
     The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right); with groups that of
     ResNeXt (Xie et al., 2017, arXiv:1611.05431), with the maximum that of Han et al., 2022. Widened
-    and depthwise it is the channel mixer ``inverted_residual``.
+    and depthwise it is the channel mixer ``inverted_residual``. Norms start as in ``basic_conv``.
     """
 
     name = "bottleneck_conv"
@@ -155,4 +156,4 @@ class BottleneckConv(WidenedMixer):
             groups=self.groups,
             act=self.activation,
         )
-        return nn.Sequential(layers)
+        return fan_out_start(nn.Sequential(layers), grouped=False)

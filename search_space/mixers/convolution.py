@@ -152,9 +152,10 @@ class InceptionConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return InceptionDepthwise(
+        branches = InceptionDepthwise(
             channels=shape.channels,
             branch=self.branch(shape),
             square=self.kernel_size,
             band=self.band_size,
         )
+        return small_start(branches)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import YES_NO, IntRange
+from ..initial import small_start
 from ..kernels import depthwise
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape
@@ -87,10 +88,11 @@ class FocalModulation(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return Modulation(
+        modulation = Modulation(
             channels=shape.channels,
             kernels=[self.kernel_size + self.growth * level for level in range(self.levels)],
             act=self.activation,
             mean=self.mean,
             norm=self.normed,
         )
+        return small_start(modulation)

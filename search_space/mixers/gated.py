@@ -13,6 +13,7 @@ from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..combine import Gate, Shortcut
 from ..domains import YES_NO, IntRange, Positive
+from ..initial import fan_out_start
 from ..kernels import depthwise
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape, scaled
@@ -107,7 +108,7 @@ class LargeKernelAttention(TokenMixer):
                     proj_2=nn.Conv2d(channels, channels, 1),
                 )
             )
-        return Shortcut(module) if self.shortcut else module
+        return fan_out_start(Shortcut(module) if self.shortcut else module)
 
 
 class GatedLinear(nn.Module):

@@ -16,6 +16,7 @@ from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..channel_mixers.mlp import Mlp
 from ..domains import YES_NO, IntRange, Positive
+from ..initial import glorot_start
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape, scaled
 from .mlp import TokenPerceptron
@@ -74,10 +75,10 @@ class GatedMlpMixer(TokenMixer):
         channels, half = shape.channels, self.half(shape)
         return nn.Sequential(
             OrderedDict(
-                fc1=nn.Conv2d(channels, 2 * half, 1),
+                fc1=glorot_start(nn.Conv2d(channels, 2 * half, 1)),
                 act=activation(self.activation),
                 gate=SpatialGate(half, shape.tokens),
-                fc2=nn.Conv2d(half, channels, 1),
+                fc2=glorot_start(nn.Conv2d(half, channels, 1)),
             )
         )
 

@@ -3,6 +3,7 @@
 Shape suffixes: B batch, C channels, H rows, W columns, E experts.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ from ..activations import ACTIVATION, activation
 from ..base import Downsampling, TokenMixer, Traits
 from ..conv_norm import SqueezeExcite
 from ..domains import Choice, IntRange, Positive
+from ..initial import fan_out_deviation, fan_out_start
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
 from .conditional import KernelBank
@@ -46,6 +48,9 @@ class RoutedConv(nn.Module):
             depthwise=depthwise,
             bias=False,
         )
+        outputs = 1 if depthwise else width
+        deviation = fan_out_deviation(outputs, kernel_size**2)
+        nn.init.normal_(self.bank.weight, std=deviation)
         self.norm = nn.BatchNorm2d(width, eps=eps)
         self.stride = stride
 
@@ -105,6 +110,10 @@ class MobileConv(nn.Module):
         self.squeeze = SqueezeExcite(hidden, squeezed, act=act)
         self.project = make(hidden, width)
         self.routing = nn.Linear(channels, experts) if experts else None
+        if self.routing is not None:
+            bound = 1 / math.sqrt(channels + experts)
+            nn.init.uniform_(self.routing.weight, -bound, bound)
+            nn.init.zeros_(self.routing.bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to the output."""
@@ -201,7 +210,7 @@ def mobile_conv(
     what: MbConv | MbConvDownsampling, channels: int, width: int, stride: int
 ) -> nn.Module:
     """Build the module that both are made of."""
-    return MobileConv(
+    module = MobileConv(
         channels,
         width,
         scaled(channels, what.ratio),
@@ -212,3 +221,4 @@ def mobile_conv(
         experts=what.experts,
         eps=what.eps,
     )
+    return fan_out_start(module)

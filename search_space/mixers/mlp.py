@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import Positive
-from ..initial import small_start
+from ..initial import glorot_start, small_start
 from ..shapes import Shape, scaled
 
 
@@ -32,7 +32,11 @@ class TokenPerceptron(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenMlp(TokenMixer):
-    """The token-mixing perceptron of MLP-Mixer (Tolstikhin et al., 2021, equation 1)."""
+    """The token-mixing perceptron of MLP-Mixer (Tolstikhin et al., 2021, equation 1).
+
+    Its weights start as in timm, by Glorot's rule; in the released code with a variance of one over
+    the inputs.
+    """
 
     name = "token_mlp"
     traits = Traits(
@@ -62,7 +66,8 @@ class TokenMlp(TokenMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         hidden = self.hidden(shape)
-        return TokenPerceptron(tokens=shape.tokens, hidden=hidden, act=self.activation)
+        perceptron = TokenPerceptron(tokens=shape.tokens, hidden=hidden, act=self.activation)
+        return glorot_start(perceptron)
 
 
 class TokenMatrix(nn.Module):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..base import TokenMixer, Traits
 from ..domains import Choice, Positive
+from ..initial import small_start
 from ..kernels import KERNEL, reaching_kernel
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape, scaled
@@ -84,12 +85,13 @@ class PartialConv(TokenMixer):
         """Build the module."""
         convolved = self.convolved(shape)
         others = shape.channels - convolved
-        return PartialConvolution(
+        module = PartialConvolution(
             convolved=convolved,
             others=others,
             kernel_size=self.kernel_size,
             rest=self.rest(others),
         )
+        return small_start(module)
 
 
 class GaussianAttention(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..base import TokenMixer, Traits
 from ..domains import IntRange, Positive
+from ..initial import small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape
@@ -92,7 +93,7 @@ class RecursiveGatedConv(TokenMixer):
         """Build the module."""
         widths = rising_widths(shape.channels, self.order)
         spatial = depthwise(sum(widths), (self.kernel_size, self.kernel_size))
-        return RecursiveGate(widths=widths, spatial=spatial, scale=self.scale)
+        return small_start(RecursiveGate(widths=widths, spatial=spatial, scale=self.scale))
 
 
 class LocalGlobalFilter(nn.Module):
@@ -154,4 +155,4 @@ class RecursiveGatedFilter(TokenMixer):
         """Build the module."""
         widths = rising_widths(shape.channels, self.order)
         spatial = LocalGlobalFilter(shape._replace(channels=sum(widths)), self.transform)
-        return RecursiveGate(widths=widths, spatial=spatial, scale=self.scale)
+        return small_start(RecursiveGate(widths=widths, spatial=spatial, scale=self.scale))

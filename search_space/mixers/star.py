@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..domains import Positive
+from ..initial import small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape, scaled
 
@@ -75,9 +76,10 @@ class StarMixer(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return Star(
+        star = Star(
             channels=shape.channels,
             hidden=self.hidden(shape),
             kernel_size=self.kernel_size,
             act=self.activation,
         )
+        return small_start(star, biases=False)
