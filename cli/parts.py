@@ -40,7 +40,8 @@ def print_parts(architecture: "Architecture") -> None:
 
 
 def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[float]]) -> None:
-    print(f"{place:<10} {size}depth {stage.depth}{_cost(sums.get(place, [0, 0]))}")
+    tied = ", tied" if stage.tied else ""
+    print(f"{place:<10} {size}depth {stage.depth}{tied}{_cost(sums.get(place, [0, 0]))}")
     if stage.downsampling is not None:
         cost = _cost(sums.get(f"{place}.downsampling", [0, 0]))
         print(f"  downsampling     {stage.downsampling.label()}{cost}")

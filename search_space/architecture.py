@@ -206,7 +206,8 @@ class Architecture:
             runs = groupby(stage.block(index) for index in range(stage.depth))
             mixers = [getattr(block, "mixer", block).label() for block, _ in runs]
             named = " ".join(dict.fromkeys(mixers))
-            texts.append(f"{stage.width}x{stage.depth} {named}")
+            tied = ", tied" if stage.tied else ""
+            texts.append(f"{stage.width}x{stage.depth} {named}{tied}")
         return " | ".join(texts)
 
     def outline(self) -> str:

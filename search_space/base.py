@@ -68,6 +68,8 @@ class Component(ABC):
     one_size: ClassVar[bool] = False
     """Whether it takes maps of that size alone that it was built for; token mixers say it in their
     traits."""
+    ties: ClassVar[tuple[str, ...]] = ()
+    """Parameters of its module that the blocks of a tied stage share; the module does not fold."""
     added: ClassVar[tuple[str, ...]] = ()
     """Fields that came after records of it were kept: a digest leaves them out at their default,
     which is what was done before, or at the value in ``before``."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from .parts import IMAGE, Part
 from .shapes import Shape
+from .tying import untied
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -81,9 +82,10 @@ def _image(shape: Shape) -> Node:
 
 def _node(part: Part, costs: "PartCosts") -> Node:
     counted = costs(part)
+    component = untied(part.component)
     return Node(
-        kind=part.component.kind,
-        operation=part.component.name,
+        kind=component.kind,
+        operation=component.name,
         label=part.component.label(),
         stage=_number_after("stages", part.name),
         block=_number_after("blocks", part.name),

@@ -3,9 +3,9 @@
 Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,9 @@ from .base import TokenMixer, bound_inside
 from .errors import InputError
 from .folding import fold
 from .heads import Classifier
-from .parts import IMAGE, Part
+from .parts import IMAGE, Part, lenders
 from .sharing import with_shared
+from .tying import Tied
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Network(nn.Module):
             _put(self, part.name, part.build())
         self._head = parts[-1]
         self._keep(parts[:-1])
+        self._tie()
         self._features = _stage_ends(self._body, architecture.input.height)
         self.bound_by = _bound_component(self._body)
         """Name of a component that takes maps of one size only, or none."""
@@ -70,6 +72,20 @@ class Network(nn.Module):
         """Have these parts alone to run before the head."""
         self._body = body
         self._frees = _last_uses(body)
+
+    def _tie(self) -> None:
+        """Give parts of tied stages the parameters that others lend them."""
+        lent = lenders(self._body)
+        for part in self._body:
+            if isinstance(part.component, Tied):
+                lender = self.get_submodule(lent[part.name])
+                part.component.tie(self.get_submodule(part.name), lender)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or convert the tensors; torch makes new parameters of some, module by module."""
+        super()._apply(fn, recurse)
+        self._tie()
+        return self
 
     @property
     def feature_info(self) -> tuple[FeatureInfo, ...]:
@@ -144,7 +160,9 @@ class Network(nn.Module):
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
         """Load weights; of a tensor that modules share, one of its names is enough."""
-        return super().load_state_dict(with_shared(state_dict, self), strict, assign)
+        found = super().load_state_dict(with_shared(state_dict, self), strict, assign)
+        self._tie()
+        return found
 
     def folded(self) -> "Network":
         """Return a copy in the form that is run: same scores, in eval mode; not to be trained."""

@@ -1,6 +1,6 @@
 """A network as a list of parts with known shapes."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -8,9 +8,13 @@ from torch import nn
 
 from .base import Component
 from .shapes import Shape
+from .tying import Tied
 
 IMAGE = "image"
 """The name under which the first part finds its input."""
+
+Key = tuple[Component, tuple[Shape, ...], int | None]
+"""Component, shapes of its inputs, width: see ``Part.key``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +35,25 @@ class Part:
     """Shape of its output."""
 
     @property
-    def key(self) -> tuple[Component, tuple[Shape, ...], int | None]:
+    def key(self) -> Key:
         """What its cost depends on: equal keys build equal modules on equal shapes."""
         return self.component, self.in_shapes, self.width
 
     def build(self) -> nn.Module:
         """Build the module."""
         return self.component.module(self.in_shapes[0], self.width)
+
+
+def lenders(parts: Iterable[Part]) -> dict[str, str]:
+    """Return the names of tied parts, each with the name of the part that lends it parameters."""
+    last: dict[Key, str] = {}
+    found: dict[str, str] = {}
+    for part in parts:
+        if isinstance(part.component, Tied):
+            found[part.name] = last[part.component.of, part.in_shapes, part.width]
+        elif part.component.ties:
+            last[part.key] = part.name
+    return found
 
 
 @dataclass
@@ -48,6 +64,8 @@ class PartList:
     """The parts so far, in an order in which they can be run."""
     guide: str | None = None
     """Name of the map of an overview, at the size of the stream, for blocks that take one."""
+    lenders: set[Key] | None = None
+    """Parts of a tied stage so far that have parameters to share; none outside such stages."""
     _shapes: dict[str, Shape] = field(default_factory=dict[str, Shape])
     _prefix: str = ""
 
@@ -83,6 +101,7 @@ class PartList:
         full = self._prefix + name
         in_shapes = tuple(self._shapes[each] for each in inputs)
         out_shape = component.out_shape(in_shapes[0], width)
+        component = self._tied(component, in_shapes, width)
         self.parts.append(
             Part(
                 name=full,
@@ -95,3 +114,15 @@ class PartList:
         )
         self._shapes[full] = out_shape
         return full
+
+    def _tied(
+        self, component: Component, in_shapes: tuple[Shape, ...], width: int | None
+    ) -> Component:
+        """Return a component, tied where an equal one came before in a tied stage."""
+        if self.lenders is None or not component.ties:
+            return component
+        key = (component, in_shapes, width)
+        if key in self.lenders:
+            return Tied(of=component)
+        self.lenders.add(key)
+        return component

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar, cast
 
-from .base import Block, Component, Downsampling, Stem, field_kinds
-from .domains import IntRange, Positive
+from .base import Block, Component, Downsampling, Stem, field_kinds, first_inside
+from .domains import YES_NO, IntRange, Positive
 from .errors import InputError, shown, unknown_name
 from .guidance import Concat, Resize
-from .parts import PartList
+from .parts import IMAGE, PartList, lenders
 from .shapes import Shape
 from .tables import component_from_data, component_to_data
 
@@ -30,6 +30,10 @@ def shortest_pattern(blocks: Sequence[Block], depth: int) -> tuple[Block, ...]:
     return tuple(full)
 
 
+def _has_ties(component: Component) -> bool:
+    return bool(component.ties)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """Blocks that work on one map size."""
@@ -42,12 +46,22 @@ class Stage:
     """The pattern: block i of the stage is ``blocks[i % len(blocks)]``."""
     downsampling: Downsampling | None = None
     """From the stage before; none in the first stage, which follows the stem."""
+    tied: bool = False
+    """Whether equal components of its blocks share the parameters that their class names in
+    ``ties``, such as the positions of ``learnable_spacing_conv``. Search spaces have no such
+    stages."""
 
     def __post_init__(self) -> None:
         WIDTH.check("width", self.width)
         DEPTH.check("depth", self.depth)
         if self.depth and not self.blocks:
             raise InputError(f"a stage of depth {self.depth} must name its blocks, but got none")
+        YES_NO.check("tied", self.tied)
+        if self.tied and not any(first_inside(block, _has_ties) for block in self.blocks):
+            raise InputError(
+                "a tied stage must have a component with parameters to share, such as "
+                "learnable_spacing_conv, but got none"
+            )
 
     def block(self, index: int) -> Block:
         """Return the block at ``index``, from 0 to ``depth - 1``."""
@@ -135,12 +149,21 @@ def canonical_stage(place: Place) -> Stage:
     """Return the stage that stands for all those that build the same modules in its place."""
     stage, before = place.stage, canonical_component(place.resampler, place.shape)
     blocks = tuple(canonical_component(block, place.out) for block in stage.blocks)
-    return Stage(
+    canonical = Stage(
         width=stage.width,
         depth=stage.depth,
         blocks=shortest_pattern(blocks, stage.depth),
         downsampling=before if isinstance(before, Downsampling) else None,
+        tied=stage.tied,
     )
+    return replace(canonical, tied=_shares(canonical, place.out)) if stage.tied else canonical
+
+
+def _shares(stage: Stage, shape: Shape) -> bool:
+    """Whether blocks of a tied stage have anything in common."""
+    parts = PartList.start(shape)
+    wire_stage(parts, "", replace(stage, downsampling=None), IMAGE)
+    return bool(lenders(parts.parts))
 
 
 def wire_stage(
@@ -172,11 +195,11 @@ def wire_stage(
                 guide = parts.add("guide", Resize(height=size[0], width=size[1]), guide)
             if join:
                 stream = parts.add("join", Concat(), stream, guide, width=stage.width)
-        parts.guide = guide
+        parts.guide, parts.lenders = guide, set() if stage.tied else None
         for number in range(stage.depth):
             with parts.within(f"blocks.{number}"):
                 stream = stage.block(number).wire(parts, stream)
-        parts.guide = None
+        parts.guide = parts.lenders = None
     return stream
 
 
@@ -187,6 +210,7 @@ def stage_to_json(stage: Stage) -> dict[str, Any]:
         "depth": stage.depth,
         "downsampling": stage.downsampling and component_to_data(stage.downsampling),
         "blocks": [component_to_data(block) for block in stage.blocks],
+        **({"tied": True} if stage.tied else {}),
     }
 
 
@@ -235,7 +259,7 @@ def fields_of(
 
 def _stage_from_json(data: object, path: str, older: bool) -> Stage:
     required = ("width", "depth", "blocks")
-    stage = fields_of(data, path, required=required, optional=("downsampling",))
+    stage = fields_of(data, path, required=required, optional=("downsampling", "tied"))
     if not isinstance(stage["blocks"], list):
         raise InputError(f"{path}.blocks must be a list, but got {shown(stage['blocks'])}")
     blocks = [
@@ -251,6 +275,7 @@ def _stage_from_json(data: object, path: str, older: bool) -> Stage:
             depth=stage["depth"],
             blocks=tuple(cast(list[Block], blocks)),
             downsampling=cast(Downsampling | None, before),
+            tied=stage.get("tied", False),
         )
     except InputError as error:
         raise error if str(error).startswith(path) else InputError(f"{path}: {error}") from None

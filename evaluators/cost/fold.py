@@ -142,7 +142,7 @@ class Fold:
         Raises:
             UncountableOperation: If one cannot be analysed.
         """
-        if architecture.overview is not None:
+        if architecture.overview is not None or any(stage.tied for stage in architecture.stages):
             self._add_parts(architecture, found)
             return
         shape: Shape = architecture.input

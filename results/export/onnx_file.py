@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...search_space.architecture import Architecture
+from ...search_space.base import first_inside
 from ...search_space.errors import InputError
 from ...search_space.network import Network
 from ...search_space.shapes import Shape
@@ -41,9 +42,9 @@ class OnnxFile(ModelFormat):
     def refuses(self, architecture: Architecture) -> str | None:
         """Every component must be exportable."""
         for part in architecture.parts():
-            component = part.component
-            if not component.exportable():
-                return f"a {component.kind} must be exportable to ONNX, but {component.name} is not"
+            bound = first_inside(part.component, lambda each: not each.exportable())
+            if bound:
+                return f"a {bound.kind} must be exportable to ONNX, but {bound.name} is not"
         return super().refuses(architecture)
 
     def environment(self) -> dict[str, str]:

@@ -17,9 +17,10 @@ from ...evaluators.accuracy.prepare import prepare_images
 from ...search_space.architecture import Architecture
 from ...search_space.base import Component, TokenMixer
 from ...search_space.network import Network
-from ...search_space.parts import IMAGE, Part
+from ...search_space.parts import IMAGE, Part, lenders
 from ...search_space.residuals import Sum
 from ...search_space.shapes import Shape
+from ...search_space.tying import Tied
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_facts, read_header
 from .proof import count_macs, count_parameters
@@ -188,6 +189,7 @@ class _Writer:
         for unit in units:
             _plant(tree, unit.path.split("."), self.unit(network, unit))
         lines = ["class Net(nn.Module):", '    """The whole network."""', "", *_members(tree)]
+        lines += _ties(network.architecture.parts())
         lines += ["", "    def forward(self, image: torch.Tensor) -> torch.Tensor:"]
         lines += ['        """Map images (B, C, H, W) to scores (B, K)."""']
         lines += _calls(units)
@@ -339,6 +341,26 @@ def _access(path: str) -> str:
     """Return the expression that finds a module in nested containers, after ``self.``."""
     first, *rest = path.split(".")
     return first + "".join(f"[{name}]" if name.isdigit() else f"[{name!r}]" for name in rest)
+
+
+def _ties(parts: Sequence[Part]) -> list[str]:
+    """Return the statements of a constructor that give tied parts what others lend them."""
+    lent = lenders(parts)
+    pairs = [
+        f'            "{part.name}.{name}": "{lent[part.name]}.{name}",'
+        for part in parts
+        if isinstance(part.component, Tied)
+        for name in part.component.of.ties
+    ]
+    if not pairs:
+        return []
+    return [
+        "        for tied, lender in {  # one parameter under several names",
+        *pairs,
+        "        }.items():",
+        '            place, _, name = tied.rpartition(".")',
+        "            setattr(self.get_submodule(place), name, self.get_parameter(lender))",
+    ]
 
 
 def _calls(units: Sequence[_Unit]) -> list[str]:

@@ -116,8 +116,8 @@ class LearnableSpacingConv(DepthwiseMixer):
     Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, equations 3 to 7
     (bilinear); Dilated Convolution with Learnable Spacings: beyond bilinear interpolation, 2023,
     arXiv:2306.00817 (triangle, Gaussian). The reference code clips positions after each step, here
-    the kernel clips them; it starts triangles at a spread that gets no gradient. Its ConvNeXt has
-    one set of positions a stage, here each mixer has its own.
+    the kernel clips them; it starts triangles at a spread that gets no gradient. In a tied stage
+    the blocks share their positions, as in its ConvNeXt.
     """
 
     name = "learnable_spacing_conv"
@@ -131,6 +131,7 @@ class LearnableSpacingConv(DepthwiseMixer):
         cost="N k^2",
     )
     added = ("depthwise",)
+    ties = ("position_2CK",)
 
     kernel_count: Annotated[int, IntRange(1, 128)] = 16
     """Weights of a kernel, 1 to 128."""

@@ -1,8 +1,10 @@
 """What modules share is one tensor: in counts, in files and in proofs."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 import timm
 import torch
@@ -17,6 +19,8 @@ from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.mixers.hyena import Hyena
+from nas_explorer.search_space.mixers.learnable_spacing import LearnableSpacingConv
+from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.sharing import distinct, shared_names
 from nas_explorer.search_space.stems import PatchStem
@@ -35,6 +39,20 @@ TIED = Architecture(
     stages=(Stage(width=4, depth=1, blocks=(BLOCK,)),),
     head=PooledHead(),
 )
+SPACED = replace(
+    TIED,
+    stages=(
+        Stage(
+            width=4,
+            depth=3,
+            blocks=(replace(BLOCK, mixer=LearnableSpacingConv(kernel_count=5, dilated_size=7)),),
+            tied=True,
+        ),
+    ),
+)
+"""Its blocks share the positions of their weights: 2 x 4 x 5 numbers."""
+POSITIONS = tuple(f"stages.0.blocks.{block}.mixer.position_2CK" for block in range(3))
+
 FREQUENCY = "stages.0.blocks.0.mixer.filter.networks.0.{}.frequency"
 """Of the sines after the three layers of the network that makes the filter: they are one module."""
 
@@ -122,3 +140,47 @@ def test_a_program_that_shares_is_counted_as_the_network(tmp_path: Path) -> None
     program = torch.export.load(path)
     frequencies = [each for name, each in program.state_dict.items() if "frequency" in name]
     assert len(frequencies) == 3 and len(distinct(frequencies)) == 1
+
+
+def spaced(path: Path) -> Network:
+    """Export the network with shared positions; return it."""
+    weights = trained(SPACED)
+    weights |= dict.fromkeys(POSITIONS[1:], weights[POSITIONS[0]])
+    proof = export_model(SPACED, path, weights=weights, metadata={}, seed=0)
+    cost = architecture_cost(SPACED)
+    assert proof.parameters in (cost.params, None) and proof.macs == cost.macs
+    return trained_network(SPACED, weights)
+
+
+def test_parts_that_share_are_stored_once_and_read_as_one(tmp_path: Path) -> None:
+    network = spaced(tmp_path / "net.safetensors")
+    with safe_open(tmp_path / "net.safetensors", framework="pt") as file:
+        names = [name for name in file.keys() if "position" in name]  # noqa: SIM118
+    assert names == [POSITIONS[0]]
+    spaced(tmp_path / "net.py")
+    spec = importlib.util.spec_from_file_location("net", tmp_path / "net.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = timm.create_model("nas_explorer", file=tmp_path / "net.safetensors")
+    maps = timm.create_model("nas_explorer", file=tmp_path / "net.safetensors", features_only=True)
+    images = torch.randn(2, 3, 8, 8)
+    for other in (module.Net(), module.load(), model, load_model(tmp_path / "net.safetensors")):
+        assert count_parameters(other) == architecture_cost(SPACED).params
+        assert len(distinct(other.get_parameter(name) for name in POSITIONS)) == 1
+    with torch.no_grad():
+        scores = network(images)
+        assert torch.equal(module.load()(images), scores) and torch.equal(model(images), scores)
+        (last,) = maps(images)
+        assert torch.equal(network.forward_head(last), scores)
+        assert maps.double()(images.double())[0].dtype == torch.float64
+
+
+@pytest.mark.slow
+def test_programs_hold_what_parts_share_once(tmp_path: Path) -> None:
+    spaced(tmp_path / "net.pt2")
+    state = torch.export.load(tmp_path / "net.pt2").state_dict
+    assert len(distinct(each for name, each in state.items() if "position" in name)) == 1
+    spaced(tmp_path / "net.onnx")
+    held = [list(each.dims) for each in onnx.load(tmp_path / "net.onnx").graph.initializer]
+    assert [2, 4, 5] not in held  # but the dense kernels that they make
