@@ -271,7 +271,7 @@ class DepthwiseDownsampling(Downsampling):
         branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
         dwconv = DepthwiseBranches(shape.channels, branches, width=width, stride=2)
         layers = OrderedDict[str, nn.Module](dwconv=dwconv, pwconv=NormedShortcut(width))
-        return nn.Sequential(layers)
+        return small_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)

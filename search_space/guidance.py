@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from .base import Component, Downsampling, Layer
 from .conv_norm import conv_norm
 from .domains import Positive
+from .initial import small_start
 from .shapes import Shape
 
 
@@ -88,7 +89,7 @@ class LocalResidual(Layer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return ResidualDepthwise(shape.channels)
+        return small_start(ResidualDepthwise(shape.channels))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class GuideMap(Component):
     def module(self, shape: Shape, width: int | None) -> nn.Module:
         """Build the module."""
         assert width is not None
-        return nn.Conv2d(shape.channels, width, 1)
+        return small_start(nn.Conv2d(shape.channels, width, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,4 +189,4 @@ class GuidedDownsampling(Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        return SplitConv(shape.channels - self.guide, width - self.guide, self.guide)
+        return small_start(SplitConv(shape.channels - self.guide, width - self.guide, self.guide))

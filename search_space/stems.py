@@ -152,17 +152,16 @@ class ThreeConvStem(Stem):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         half = Shape(self.hidden, (shape.height + 1) // 2, (shape.width + 1) // 2)
-        return nn.Sequential(
-            OrderedDict(
-                conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=False),
-                act1=activation(self.activation),
-                norm1=self.norm.build(half),
-                conv2=nn.Conv2d(self.hidden, self.hidden, 3, 1, 1, bias=False),
-                act2=activation(self.activation),
-                norm2=self.norm.build(half),
-                conv3=nn.Conv2d(self.hidden, width, 2, 2, bias=False),
-            )
+        layers = OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=False),
+            act1=activation(self.activation),
+            norm1=self.norm.build(half),
+            conv2=nn.Conv2d(self.hidden, self.hidden, 3, 1, 1, bias=False),
+            act2=activation(self.activation),
+            norm2=self.norm.build(half),
+            conv3=nn.Conv2d(self.hidden, width, 2, 2, bias=False),
         )
+        return small_start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +170,7 @@ class ConvStackStem(Stem):
 
     Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2.1: four; in LSNet (Wang et al., 2025)
     three. In OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1. The norms fold.
+    Weights start as in LeViT, which is as torch draws them; OverLoCK's with a deviation of 0.02.
     """
 
     name = "conv_stack"
@@ -308,7 +308,7 @@ class PositionStem(PatchStem):
     """Patches, each a linear map, a norm, and a learned vector added for each place.
 
     Dosovitskiy et al., ViT, 2020, arXiv:2010.11929, equation 1, without the class token; bound to
-    one resolution. Also the stem of GFNet (Rao et al., 2021).
+    one resolution. Also the stem of GFNet (Rao et al., 2021), whose map starts as torch draws it.
     """
 
     name = "position"

@@ -9,6 +9,7 @@ from torch import nn
 from ..activations import activation
 from ..branches import DepthwiseBranches
 from ..domains import Choice
+from ..initial import small_start
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
 from .mlp import Mlp
@@ -51,11 +52,10 @@ class ConvFirstMlp(Mlp):
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
         branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
-        return nn.Sequential(
-            OrderedDict(
-                dwconv=DepthwiseBranches(channels, branches),
-                fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
-                act=activation(self.activation),
-                fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
-            )
+        layers = OrderedDict[str, nn.Module](
+            dwconv=DepthwiseBranches(channels, branches),
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            act=activation(self.activation),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
         )
+        return small_start(nn.Sequential(layers))

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
 from ..domains import YES_NO, Positive
+from ..initial import fan_out_start, small_start
+from ..kernels import depthwise
 from ..shapes import Shape, scaled
 
 
@@ -58,12 +60,16 @@ class Glu(ChannelMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
+        return small_start(self.perceptron(shape, local=None))
+
+    def perceptron(self, shape: Shape, local: nn.Module | None) -> GatedMlp:
+        """Build the perceptron with what convolves the gate."""
         return GatedMlp(
             channels=shape.channels,
             hidden=self.hidden(shape),
             act=self.activation,
             bias=self.bias,
-            local=None,
+            local=local,
         )
 
 
@@ -80,10 +86,7 @@ class ConvGlu(Glu):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         hidden = self.hidden(shape)
-        return GatedMlp(
-            channels=shape.channels,
-            hidden=hidden,
-            act=self.activation,
-            bias=self.bias,
-            local=nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),
-        )
+        local = depthwise(hidden, (3, 3))
+        perceptron = small_start(self.perceptron(shape, local))
+        fan_out_start(local)
+        return perceptron

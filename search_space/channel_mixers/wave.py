@@ -14,6 +14,7 @@ from ..activations import ACTIVATION
 from ..base import ChannelMixer
 from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, IntRange
+from ..initial import fan_out_start
 from ..shapes import Shape, scaled
 
 
@@ -80,9 +81,10 @@ class WaveMixer(ChannelMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         hidden = shape.channels * self.expansion
-        return WaveAggregation(
+        aggregation = WaveAggregation(
             channels=shape.channels,
             hidden=hidden,
             groups=hidden if self.depthwise else shape.channels,
             act=self.activation,
         )
+        return fan_out_start(aggregation)

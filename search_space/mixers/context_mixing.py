@@ -16,6 +16,7 @@ from ..base import TokenMixer, Traits
 from ..channel_mixers.response import GlobalResponseNorm
 from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, IntRange, Positive
+from ..initial import small_start
 from ..kernels import depthwise
 from ..shapes import Shape
 from .dynamic_kernels import mix_windows
@@ -265,13 +266,14 @@ class ContMix(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return SelfContextMixing(
+        mixing = SelfContextMixing(
             shape.channels,
             gated=self.gated,
             heads=self.heads,
             sides=(self.small_kernel, self.kernel_size),
             regions=self.regions,
         )
+        return small_start(mixing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,13 +310,14 @@ class GuidedContMix(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return GuidedContextMixing(
+        mixing = GuidedContextMixing(
             shape.channels,
             self.guide,
             heads=self.heads,
             sides=(self.small_kernel, self.kernel_size),
             regions=self.regions,
         )
+        return small_start(mixing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,4 +347,5 @@ class DilatedSqueezeConv(TokenMixer):
         """Build the module."""
         squeeze = SqueezeExcite(shape.channels, max(16, shape.channels // 8), act="gelu")
         conv = dilated_branches(shape.channels, self.kernel_size)
-        return nn.Sequential(OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze))
+        layers = OrderedDict[str, nn.Module](conv=conv, squeeze=squeeze)
+        return small_start(nn.Sequential(layers))

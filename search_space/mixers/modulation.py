@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..initial import small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..shapes import Shape
 
@@ -65,4 +66,4 @@ class ConvModulation(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return Modulation(shape.channels, self.kernel_size, self.activation)
+        return small_start(Modulation(shape.channels, self.kernel_size, self.activation))

@@ -14,6 +14,7 @@ from ..activations import ACTIVATION
 from ..base import TokenMixer, Traits
 from ..conv_norm import SqueezeExcite, conv_norm
 from ..domains import YES_NO, IntRange
+from ..initial import fan_out_start
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape, scaled
 
@@ -105,10 +106,11 @@ class MultiOrderConv(TokenMixer):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return MultiOrder(
+        mixing = MultiOrder(
             shape.channels,
             side=self.kernel_size,
             dilation=self.dilation,
             depthwise=self.depthwise,
             act=self.activation,
         )
+        return fan_out_start(mixing)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from ..base import TokenMixer, Traits
 from ..domains import IntRange, Positive
-from ..initial import small_start
 from ..kernels import KERNEL, depthwise, reaching_kernel
 from ..norms import ChannelLayerNorm
 from ..shapes import Shape
@@ -55,7 +54,8 @@ class RecursiveGatedConv(TokenMixer):
 
     Section 3.1: the channels of the n products double from C / 2^(n-1) to C, and one
     depthwise convolution serves all gates. HorNet has n = 2, 3, 4, 5 in its four stages, and
-    divides the convolved channels by 3.
+    divides the convolved channels by 3. Weights start as torch draws them; at HorNet's deviation of
+    0.02 the products of narrow maps vanish.
     """
 
     name = "recursive_gated_conv"
@@ -93,7 +93,7 @@ class RecursiveGatedConv(TokenMixer):
         """Build the module."""
         widths = rising_widths(shape.channels, self.order)
         spatial = depthwise(sum(widths), (self.kernel_size, self.kernel_size))
-        return small_start(RecursiveGate(widths=widths, spatial=spatial, scale=self.scale))
+        return RecursiveGate(widths=widths, spatial=spatial, scale=self.scale)
 
 
 class LocalGlobalFilter(nn.Module):
@@ -120,7 +120,7 @@ class RecursiveGatedFilter(TokenMixer):
 
     Section 3.1: half of the gates come from 3x3 depthwise kernels, half from a learned factor for
     every frequency (GFNet), with layer norms before and after. Instead of resizing the factors on
-    another map they are made for the map at hand.
+    another map they are made for the map at hand. Weights start as in ``recursive_gated_conv``.
     """
 
     name = "recursive_gated_filter"
@@ -155,4 +155,4 @@ class RecursiveGatedFilter(TokenMixer):
         """Build the module."""
         widths = rising_widths(shape.channels, self.order)
         spatial = LocalGlobalFilter(shape._replace(channels=sum(widths)), self.transform)
-        return small_start(RecursiveGate(widths=widths, spatial=spatial, scale=self.scale))
+        return RecursiveGate(widths=widths, spatial=spatial, scale=self.scale)

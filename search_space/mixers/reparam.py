@@ -14,6 +14,7 @@ from ..base import TokenMixer, Traits
 from ..branches import DepthwiseBranches
 from ..conv_norm import conv_norm
 from ..domains import Choice, IntRange, Positive
+from ..initial import small_start
 from ..kernels import KERNEL, reaching_kernel
 from ..shapes import Shape
 from .clipped import WidenedMixer
@@ -112,4 +113,4 @@ class DilatedReparamConv(TokenMixer):
         """Build the module."""
         dilated = _DILATED.get(self.kernel_size, ())
         branches = [(self.kernel_size, 1), *dilated]
-        return DepthwiseBranches(shape.channels, branches, normed=bool(dilated))
+        return small_start(DepthwiseBranches(shape.channels, branches, normed=bool(dilated)))

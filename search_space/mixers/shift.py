@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..activations import ACTIVATION, activation
 from ..base import Norm, TokenMixer, Traits
 from ..domains import YES_NO, IntRange, Positive
+from ..initial import small_start
 from ..norms import LayerNorm
 from ..shapes import Shape
 
@@ -124,7 +125,8 @@ class CycleMlp(TokenMixer):
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         hidden = self.hidden(shape)
-        return CycleMixing(shape.channels, self.steps, hidden, self.activation, self.bias)
+        mixing = CycleMixing(shape.channels, self.steps, hidden, self.activation, self.bias)
+        return small_start(mixing)
 
 
 class AxialShiftMixing(nn.Module):

@@ -195,14 +195,13 @@ def test_weights_start_as_timms(name: str) -> None:
     """Each difference is one of those named, and each of those named is there."""
     torch.manual_seed(1)
     reference = timm.create_model(PAIRS.get(name, name), pretrained=False)
-    order = (
-        levit_order if name.startswith("levit") else lambda each: in_our_order(each.state_dict())
-    )
+    levit = name.startswith("levit")
+    weights = levit_order(reference) if levit else in_our_order(reference.state_dict())
     ours = zoo_entry(name).architecture.build().state_dict()
     kept = [each for each in ours if "num_batches_tracked" not in each]
     named = [where for names, where, _ in OTHER_STARTS if name.startswith(names)]
     met = set[str]()
-    for place, theirs in zip(kept, order(reference), strict=True):
+    for place, theirs in zip(kept, weights, strict=True):
         if not starts_alike(ours[place], theirs):
             why = [where for where in named if re.fullmatch(where, place)]
             assert why, place
