@@ -68,7 +68,7 @@ class Constraint:
         try:
             low, high = (number * scale(name, unit) for number, unit in bounds)
         except InputError as error:
-            raise InputError(f"{error} in {text!r}") from None
+            raise InputError(f"in {text!r}, {error}") from None
         if low > high:
             raise InputError(f"a range must run from low to high, but got {text!r}")
         return cls(metric=name, low=low, high=high, strict=strict)

@@ -47,7 +47,7 @@ def test_a_constraint_with_units_is_one_in_the_metrics_own(text: str, same: str)
         ("params<=2m", "2000000, 2e6 or 2M, but got unit 'm'"),
         ("peak_memory<=5ms", "10MB or 10MiB"),
         ("macs<=1,5M", "must read like"),
-        ("parms<=1e6", "in 'parms<=1e6'"),
+        ("parms<=1e6", "in 'parms<=1e6', metric must be one of"),
         ("latency<=5 ms ms", "must read like"),
     ],
 )
