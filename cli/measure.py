@@ -1,6 +1,7 @@
 """``nas measure``."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -27,7 +28,7 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
         InputError: If it is none of them.
     """
     if name.isdecimal():
-        return open_study(study, storage).find(name).architecture
+        return _of_study(name, study, storage)
     if name.endswith((".json", ".safetensors")):
         return _read_architecture(Path(name))
     from ..search_space.zoo import in_zoo, unknown_network, zoo_entry
@@ -35,11 +36,19 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
     if in_zoo(name):
         return zoo_entry(name).architecture
     if name and all(c in "0123456789abcdef" for c in name.lower()):
-        return open_study(study, storage).find(name).architecture
+        return _of_study(name, study, storage)
     raise unknown_network(
         "an architecture must be a candidate, a name of the zoo, or a .json or .safetensors file",
         name,
     )
+
+
+def _of_study(name: str, study: str | None, storage: str | None) -> "Architecture":
+    """Return a candidate's architecture, and say on stderr whose it is."""
+    record = open_study(study, storage)
+    found = record.find(name)
+    print(f"Candidate {found.number} of study {record.name}", file=sys.stderr)
+    return found.architecture
 
 
 def _read_architecture(file: Path) -> "Architecture":

@@ -1,6 +1,7 @@
 """``nas front``, ``nas show`` and ``nas report``."""
 
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,7 +147,11 @@ def front(
     if as_json:
         print_json([_candidate_json(each) for each in sorted_front(record, sort)[:count]])
     else:
+        if study is None:
+            print(f"Study {record.name}, the one searched last", file=sys.stderr)
         print_front(record, count, sort)
+        if csv is not None:
+            print(f"Wrote {csv}")
 
 
 def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
@@ -186,11 +191,11 @@ def show(
         print_json(_candidate_json(found))
         return
     print(f"Candidate {found.number} of study {record.name}: {found.status}")
-    print(f"digest     {found.digest}")
+    print(f"{'digest':<12} {found.digest}")
     if found.reason:
-        print(f"reason     {found.reason}")
+        print(f"{'reason':<12} {found.reason}")
     for each in found.measurements.values():
-        print(f"{each.metric:<10} {format_measurement(each)}")
+        print(f"{each.metric:<12} {format_measurement(each)}")
     print()
     print_parts(found.architecture)
     print("\nDecisions")

@@ -1,11 +1,12 @@
-"""``nas show --graph``: a picture beside the words."""
+"""What ``nas show``, ``nas front`` and ``nas measure`` print of a study."""
 
 import json
 from types import SimpleNamespace
 
 import pytest
-from nas_explorer.cli import show
+from nas_explorer.cli import measure, show
 from nas_explorer.cli.main import run
+from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.files import load_space
@@ -19,10 +20,19 @@ def study(monkeypatch):
         architecture=drawn.architecture.canonical,
         decisions=drawn.decisions,
         status="complete",
-        measurements={},
+        measurements={
+            name: Measurement(metric=name, value=value)
+            for name, value in (("macs", 417376), ("peak_memory", 74752), ("accuracy", 0.5))
+        },
     )
-    record = SimpleNamespace(name="a<b", find=lambda name: candidate)
-    monkeypatch.setattr(show, "open_study", lambda study, storage: record)
+    record = SimpleNamespace(
+        name="a<b",
+        find=lambda name: candidate,
+        candidates=lambda: [candidate],
+        settings=SimpleNamespace(objectives=("accuracy", "macs")),
+    )
+    for module in (show, measure):
+        monkeypatch.setattr(module, "open_study", lambda study, storage: record)
 
 
 def test_the_picture_is_written_beside_the_words(tmp_path, capsys):
@@ -45,3 +55,31 @@ def test_a_file_that_cannot_be_written_is_one_line_and_code_2(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert "must be writable, but got" in err and "graph.html" in err
+
+
+def test_values_of_a_candidate_stand_under_each_other(capsys):
+    assert run(["show", "7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    values = {line.split()[0]: line[13:] for line in lines[1:5]}
+    assert values["macs"] == "417 k" and values["peak_memory"] == "74.8 kB"
+    assert values["digest"].isalnum()
+    assert all(line[12] == " " for line in lines[1:5])
+
+
+def test_a_front_says_of_which_study_it_is_and_where_it_was_written(tmp_path, capsys):
+    file = tmp_path / "front.csv"
+    assert run(["front", "--csv", str(file)]) == 0
+    out, err = capsys.readouterr()
+    assert err == "Study a<b, the one searched last\n"
+    assert out.startswith("#\t") and out.endswith(f"Wrote {file}\n")
+    assert file.read_text(encoding="utf-8").startswith("number,")
+    assert run(["front", "--study", "a<b", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and json.loads(out)[0]["number"] == 7
+
+
+def test_costs_say_of_which_study_a_candidate_is(capsys):
+    assert run(["measure", "7", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "Candidate 7 of study a<b\n"
+    assert json.loads(out)["measurements"]["macs"]["value"] > 0
