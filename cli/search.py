@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .shared import Storage, shown
+from .shared import Storage, shown, study_option
 
 if TYPE_CHECKING:
     from ..searchers.search import Prepared, Summary
@@ -206,5 +206,5 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         print(
             "Next: nas dashboard | nas report -o report.html | "
             f"nas show {best.number} | nas export {best.number} -o model.safetensors"
-            f" (each with --study {study.name})"
+            f" (each with {study_option(study.name)})"
         )

@@ -1,6 +1,7 @@
 """What the commands share: options, errors, JSON."""
 
 import json
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,11 @@ def storage_url(given: str | None) -> str:
     from ..results.storage_url import read_storage
 
     return read_storage(given)
+
+
+def study_option(name: str) -> str:
+    """Return the option that names a study, as a shell reads it."""
+    return shlex.join([f"--study={name}"] if name.startswith("-") else ["--study", name])
 
 
 def print_json(data: Any) -> None:

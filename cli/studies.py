@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Json, Storage, print_json, print_rows, storage_url
+from .shared import Json, Storage, print_json, print_rows, storage_url, study_option
 
 if TYPE_CHECKING:
     from ..results.studies import StudyEntry
@@ -102,7 +102,7 @@ def rename(
     from ..results.studies import rename_study
 
     rename_study(study, new, storage_url(storage or context.obj))
-    print(f"Study {study!r} is {new!r} now; nas search --study {new!r} continues it.")
+    print(f"Study {study!r} is {new!r} now; nas search {study_option(new)} continues it.")
 
 
 def delete(

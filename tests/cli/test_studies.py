@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_studies_are_listed_renamed_and_deleted(studies: None, capsys, monkeypat
     assert not file_beside(URL, "first", ".weights").exists()
     assert run(["studies", "delete", "--yes", "first"]) == 2
     assert "study must be one of third, but got 'first'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["photos", "Anna's photos; $HOME", "-y"])
+def test_a_shell_reads_the_command_that_continues_a_study(studies: None, capsys, name) -> None:
+    assert run(["studies", "rename", "--", "second", name]) == 0
+    command = capsys.readouterr().out.split("; nas search ", 1)[1].removesuffix(" continues it.\n")
+    assert shlex.split(command) == (["--study=-y"] if name == "-y" else ["--study", name])
 
 
 def test_a_study_of_an_unknown_date_has_none() -> None:
