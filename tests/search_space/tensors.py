@@ -27,7 +27,7 @@ def randomised(module: nn.Module) -> nn.Module:
 def awake(module: nn.Module) -> nn.Module:
     """Return it with norms that start at zero, so that a branch starts as nothing, at one."""
     for each in module.modules():
-        if isinstance(each, nn.BatchNorm2d) and not each.weight.any():
+        if isinstance(each, nn.BatchNorm2d) and each.affine and not each.weight.any():
             nn.init.ones_(each.weight)
     return module
 
