@@ -181,7 +181,11 @@ def _score(name: str, given: Any) -> Any:
 def _text(value: Any) -> str:
     """Return a value on one line, so that no text of others becomes a heading."""
     if isinstance(value, Mapping):
-        value = ", ".join(f"{key} {each}" for key, each in value.items())
+        value = ", ".join(
+            f"{key} {'none' if each is None else each}" for key, each in value.items()
+        )
     if isinstance(value, list):
         value = ", ".join(map(str, value))
+    if value is None:
+        value = "none"
     return " ".join(str(value).split())

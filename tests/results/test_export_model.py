@@ -117,7 +117,12 @@ def test_the_file_says_where_its_weights_come_from(tmp_path: Path) -> None:
 
 
 def test_a_card_lies_beside_it(tmp_path: Path) -> None:
-    proof = export(tmp_path / "net.safetensors", metadata={"study": "first"})
+    data = {"name": "digits", "resolution": None}
+    facts = {"study": "first", "data": data, "search": {"of": data, "seed": None}}
+    proof = export(tmp_path / "net.safetensors", metadata=facts)
+    text = (tmp_path / "net.safetensors.md").read_text()
+    assert "- name: digits\n- resolution: none\n" in text
+    assert "- of: name digits, resolution none\n- seed: none\n" in text
     card = json.loads((tmp_path / "net.json").read_text())
     assert Architecture.from_json(card["architecture"]) == TINY.canonical
     assert card["digest"] == TINY.digest
