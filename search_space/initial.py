@@ -1,11 +1,30 @@
 """Weights at the start."""
 
 import math
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from torch import nn
 
 M = TypeVar("M", bound=nn.Module)
+
+_TORCH = ContextVar("_TORCH", default=False)
+
+
+@contextmanager
+def torch_start() -> Generator[None]:
+    """Leave the weights of what is built inside as torch draws them: by the number of inputs.
+
+    The starts of published networks suit wide networks and long schedules. With them narrow ones
+    learn too slowly in a few epochs, so a short training starts from torch's own weights.
+    """
+    token = _TORCH.set(True)
+    try:
+        yield
+    finally:
+        _TORCH.reset(token)
 
 
 def small_start(module: M, *, biases: bool = True) -> M:
@@ -19,6 +38,8 @@ def small_start(module: M, *, biases: bool = True) -> M:
         module: What is drawn anew, with all that it holds.
         biases: Whether biases start at zero; else they stay as they are.
     """
+    if _TORCH.get():
+        return module
     for each in module.modules():
         if isinstance(each, nn.Conv2d | nn.Linear):
             # Cut off at five deviations: with bounds of two units, as the reference codes have
@@ -48,6 +69,8 @@ def fan_out_start(module: M, *, grouped: bool = True) -> M:
         grouped: Whether outputs of one group count, as in VAN and EfficientNet; else those of all
             groups, as torch counts them and ResNeXt starts.
     """
+    if _TORCH.get():
+        return module
     for each in module.modules():
         if isinstance(each, nn.Conv2d):
             outputs = each.out_channels // (each.groups if grouped else 1)
@@ -65,6 +88,8 @@ def glorot_start(module: M) -> M:
     Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010, equation 16),
     and biases of standard deviation 1e-6 (Dosovitskiy et al., 2020, reference code).
     """
+    if _TORCH.get():
+        return module
     for each in module.modules():
         if isinstance(each, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(each.weight)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...search_space.architecture import Architecture
 from ...search_space.errors import InputError
+from ...search_space.initial import torch_start
 from ...search_space.network import Network
 from ...search_space.seeds import derive_seed
 from ..base import Evaluator, Measurement
@@ -61,7 +62,7 @@ class AccuracyEvaluator(Evaluator):
         """
         self._check(architecture)
         seed = derive_seed(self.seed, architecture.digest)
-        with candidate_faults(), seeded(seed, self.device):
+        with candidate_faults(), seeded(seed, self.device), torch_start():
             model = Network(architecture)
         result = train(
             model,
@@ -101,6 +102,7 @@ class AccuracyEvaluator(Evaluator):
                 "recipe": self.recipe.to_json(),
                 "augmentation": chosen_augmentation(self.recipe, self.data),
                 "seed": seed,
+                "start": "torch",
                 "device": str(self.device),
                 "dtype": "bfloat16" if self.device.type == "cuda" else "float32",
                 "epochs": len(result.curve),

@@ -207,7 +207,13 @@ def test_every_network_is_compiled_however_many_came_before(
     monkeypatch.setattr(
         nn.Module, "compile", lambda self, **options: original(self, backend=backend, **options)
     )
-    settings = LatencySettings(runtime="compiled", warmup_seconds=0, min_seconds=0, max_seconds=0)
+    settings = LatencySettings(
+        runtime="compiled",
+        layout="contiguous",
+        warmup_seconds=0,
+        min_seconds=0,
+        max_seconds=0,
+    )
     evaluator = LatencyEvaluator(device=CPU, settings=settings)
     for _ in range(10):  # torch compiles one piece of code only so often, unless told to forget
         evaluator.evaluate(architecture)
