@@ -185,7 +185,8 @@ class _Draw:
             quiet = trace["hoverinfo"] == "skip"
             values = {a: self.columns.value(n)[rows] for a, n in self._metrics(lacked).items()}
             made = layer(values, self.columns.number_N[rows], marker, edge=_EDGE, quiet=quiet)
-            self.layers.append({**made, "trace": len(self.figure.data)})
+            drawn: Any = self.figure.data  # plotly has no types
+            self.layers.append({**made, "trace": len(drawn)})
             place, marker = {"x": [None], "y": [None]}, in_legend(marker)
         else:
             metrics = self._metrics(lacked)
