@@ -3,7 +3,7 @@ fresh traces.
 
     python docs/write_costs.py
 
-Run it when a test says that they are of other code. Takes about two minutes; files whose costs are
+Run it when a test says that they are of other code. Takes about ten minutes; files whose costs are
 the same stay as they are.
 """
 
