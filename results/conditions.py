@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..evaluators.base import Measurement
+from ..evaluators.latency.settings import with_layout
 from .candidate import Candidate
 
 CONDITIONS: Mapping[str, tuple[str, ...]] = {
@@ -37,11 +38,9 @@ def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
         name: Name of the metric; of an exact one nothing matters.
         provenance: Of one measurement, or of one that would be made now.
     """
-    known = dict(provenance)
+    known = with_layout(provenance)
     if "device" in known:
         known["device"] = str(known["device"]).partition(":")[0]
-    if "layout" not in known and "channels_last" in known:  # earlier records timed one layout
-        known["layout"] = "channels_last" if known["channels_last"] else "contiguous"
     keys = CONDITIONS.get(name, ())
     return tuple((key, known[key]) for key in keys if known.get(key) is not None)
 

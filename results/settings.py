@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
 from ..evaluators.base import Direction, metric
+from ..evaluators.latency.settings import with_layout
 from ..search_space.errors import InputError
 
 _PLACE = ("name", "root", "max_megapixels")
@@ -114,7 +115,9 @@ class StudySettings:
             del mine[name], theirs[name]
         for each in (mine, theirs):  # the fingerprint says what the images are, wherever they lie
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
-        left, right = _in_one_form(mine), _in_one_form(theirs)
+            if "latency" in each["evaluation"]:
+                each["evaluation"]["latency"] = with_layout(each["evaluation"]["latency"])
+        left, right = dict(_flatten(mine)), dict(_flatten(theirs))
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
@@ -123,15 +126,6 @@ class StudySettings:
     @property
     def _space_label(self) -> str:
         return f"{self.space_name} (digest {self.space_digest[:8]})"
-
-
-def _in_one_form(settings: Mapping[str, Any]) -> dict[str, object]:
-    """Return path to value, those of earlier versions by their present names."""
-    flat = dict(_flatten(settings))
-    last = flat.pop("evaluation.latency.channels_last", None)
-    if last is not None:
-        flat["evaluation.latency.layout"] = "channels_last" if last else "contiguous"
-    return flat
 
 
 def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

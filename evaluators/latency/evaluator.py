@@ -90,7 +90,8 @@ class LatencyEvaluator(Evaluator):
         image = architecture.input
         runs: list[Run] = []
         for layout in self._layouts:
-            own = deepcopy(network).to(memory_format=_FORMATS[layout])
+            last = layout == self._layouts[-1]  # which needs no copy
+            own = (network if last else deepcopy(network)).to(memory_format=_FORMATS[layout])
             if self.settings.runtime == "compiled":
                 own.compile(dynamic=False)
             runs.append(self._pass(own, (image.channels, image.height, image.width), layout))
