@@ -141,7 +141,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
-    from ..search_space.space_files import space_name  # told before components are imported
+    from ..search_space.space_files import space_name  # checked before components are imported
 
     space = space_name(space)
     from ..search_space.files import load_space

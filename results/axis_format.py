@@ -19,7 +19,7 @@ def tick_format(name: str, values: Collection[float] = ()) -> str | None:
 
     Args:
         name: The metric.
-        values: What is on the axis: the closer together, the more digits tell them apart.
+        values: What is on the axis. The closer together they are, the more digits are shown.
     """
     if is_share(name):
         return f".{share_digits(values)}~%"
@@ -32,7 +32,7 @@ def is_share(name: str) -> bool:
 
 
 def share_digits(values: Collection[float]) -> int:
-    """Return the decimals of a percent that tell about five labels over these values apart."""
+    """Return how many decimals of a percent make about five labels over these values differ."""
     span = max(values) - min(values) if values else 0.0
     return min(6, max(1, ceil(-log10(100 * span / 5)))) if span > 0 else 1
 

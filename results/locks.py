@@ -270,5 +270,5 @@ class _ServerLock(StudyLock):
 
     def _keep(self) -> None:
         while not self._ended.wait(PING_SECONDS):
-            with suppress(StorageError):  # the next write tells
+            with suppress(StorageError):  # the next write reports it
                 self._ask()

@@ -3,7 +3,7 @@
 from ..search_space.errors import InputError
 
 DEFAULT_STORAGE = "sqlite:///runs/nas.db"
-"""Where studies are kept unless told otherwise."""
+"""Where studies are kept if no other storage is named."""
 
 _FILES = (".db", ".sqlite", ".sqlite3")
 

@@ -30,7 +30,7 @@ _RECORDS = sqlalchemy.table("trial_system_attributes", *map(sqlalchemy.column, (
 
 @dataclass(frozen=True, kw_only=True)
 class StudyEntry:
-    """What the list of studies tells of one."""
+    """One study in the list of studies."""
 
     name: str
     """Its name."""

@@ -145,7 +145,7 @@ class SearchLoop:
         return all(number in self._finished for number in self._untold())
 
     def _untold(self) -> list[int]:
-        """Return the numbers of what the searcher must be told before it is asked again."""
+        """Return the numbers of what the searcher's ``tell`` must get before the next ``ask``."""
         return self._numbers[self._told : max(0, len(self._numbers) - self._lag + 1)]
 
     def _tell(self) -> None:

@@ -9,7 +9,7 @@ from ..evaluators.accuracy.data import DataSpec
 from ..evaluators.accuracy.recipe import Recipe
 from ..evaluators.base import CandidateError, Evaluator, Measurement
 from ..evaluators.latency.settings import LatencySettings
-from ..evaluators.running import fault_kind
+from ..evaluators.running import candidate_faults
 from ..search_space.architecture import Architecture
 from ..search_space.feasibility import Constraint
 from .engine import Job, Outcome
@@ -87,23 +87,19 @@ class MeasuringWorker:
         reason = trace = None
         status = "complete"
         try:
-            architecture = Architecture.from_json(job.architecture)
-            for evaluator in self._evaluators:
-                began = time.perf_counter()
-                had.extend(evaluator.evaluate(architecture))
-                seconds["+".join(evaluator.metrics)] = time.perf_counter() - began
-                reason = broken(self._constraints, had)
-                if reason:
-                    status = "infeasible"
-                    break
+            with candidate_faults():  # the search goes on whatever one candidate does
+                architecture = Architecture.from_json(job.architecture)
+                for evaluator in self._evaluators:
+                    began = time.perf_counter()
+                    had.extend(evaluator.evaluate(architecture))
+                    seconds["+".join(evaluator.metrics)] = time.perf_counter() - began
+                    reason = broken(self._constraints, had)
+                    if reason:
+                        status = "infeasible"
+                        break
         except CandidateError as error:
             status, reason, trace = "failed", str(error), traceback.format_exc()
             self.spent = error.kind in SPENT
-        except Exception as error:  # the search goes on whatever one candidate does
-            kind = fault_kind(error)
-            line = f"{kind}: {type(error).__name__}: {error}".splitlines()[0]
-            status, reason, trace = "failed", line, traceback.format_exc()
-            self.spent = kind in SPENT
         seconds["total"] = time.perf_counter() - start
         return Outcome(
             number=job.number,

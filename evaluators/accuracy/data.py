@@ -325,7 +325,7 @@ def load_parts(
 def load_test_split(spec: DataSpec, *, cache: Path | None = None) -> LabelledImages:
     """Read a data set's test split. For the one reading after a search, never during it.
 
-    Images that the training or validation split holds too are left out, which it tells.
+    Copies of images of the training or validation split are left out; ``left_out`` says how many.
 
     Args:
         spec: Which data, as given to ``load_search_data``.

@@ -82,7 +82,7 @@ def default_resolution(headers: Sequence[Header]) -> int:
 def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Levels:
     """Return the levels of a data set from those of its files that have more than 8 bits.
 
-    A file that cannot be read says nothing; ``decode`` will name it.
+    A file that cannot be read does not count here; ``decode`` names it later.
     """
     found = [each for each in _each(_extremes, paths, megapixels) if not isinstance(each, str)]
     return levels_of([each for each in found if each is not None])

@@ -24,7 +24,7 @@ class Source(ABC):
 
     @property
     def test_count(self) -> int | None:
-        """Images of its own test split, as far as can be told without opening any."""
+        """Images of its own test split, as far as is known without opening any."""
         return None
 
     @property
@@ -33,7 +33,7 @@ class Source(ABC):
         return ()
 
     def name_of(self, file: Path) -> str:
-        """Return the name of one of its files as it is told, quoted."""
+        """Return the name of one of its files for a message, in quotes."""
         return repr(str(file))
 
     @abstractmethod

@@ -17,7 +17,7 @@ from .table_part import metric_names
 from .view import View
 
 _NAMED = 12
-_REASON = 200  # characters of why it failed that are told
+_REASON = 200  # characters of the reason of a failure that are shown
 _ALWAYS = ("accuracy", "latency")
 
 
@@ -96,7 +96,7 @@ def dominated_by(snapshot: Snapshot, view: View) -> Markup:
 
 
 def tip(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return what is told of a candidate when the mouse is over its point."""
+    """Return what is shown of a candidate while the mouse is over its point."""
     found = {} if view.candidate is None else source.candidates(snapshot.name, [view.candidate])
     if not found:
         return tag("p", "There is no such candidate.")

@@ -44,7 +44,7 @@ def importance(found: Effects | None, count: int = 0) -> go.Figure:
 
     Args:
         found: The effects; none where there are too few candidates.
-        count: How many candidates there are, to be told then.
+        count: How many candidates there are; shown where they are too few.
     """
     if found is None:
         few = f"{count:,} complete candidates; it takes {FEWEST}."

@@ -180,7 +180,7 @@ class _Draw:
             "hoverinfo": "none",
             "mode": "markers",
             **trace,
-        }  # assets/dashboard.js shows what there is to tell
+        }  # assets/dashboard.js shows the facts of a point
         if self.many and not seen and len(rows) > _FEW:
             quiet = trace["hoverinfo"] == "skip"
             values = {a: self.columns.value(n)[rows] for a, n in self._metrics(lacked).items()}

@@ -34,7 +34,7 @@ class View:
     extras: tuple[str, ...] = ("intervals", "infeasible")
     """What is drawn besides."""
     axes: tuple[str, ...] = ()
-    """Columns that are parallel axes; none: those that tell most."""
+    """Columns that are parallel axes; none: those that matter most."""
     filters: tuple[Filter, ...] = ()
     """What is kept."""
     by: str = ""

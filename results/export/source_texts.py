@@ -7,7 +7,7 @@ from ...evaluators.accuracy.preparation import Preparation
 _WIDTH = 100
 
 RULES = ("decoding", "scaling", "crop", "values")
-"""What is told in words of a preparation."""
+"""The parts of a preparation that are stated in words."""
 
 HEAD = '''\
 """{summary}

@@ -1,0 +1,54 @@
+"""What a worker says of a candidate that fails, and whether its process may go on."""
+
+import pytest
+from nas_explorer.evaluators.base import CandidateError, Evaluator, Measurement
+from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.files import load_space
+from nas_explorer.searchers.engine import Job
+from nas_explorer.searchers.worker import MeasuringWorker
+
+SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
+JOB = Job(number=3, architecture=SPACE.walk(RandomChooser(0)).architecture.to_json())
+
+
+class Failing(Evaluator):
+    metrics = ("latency",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "spent"),
+    [
+        (ValueError("two\nlines"), "error: ValueError: two", False),
+        (CandidateError("non_finite", "the loss"), "non_finite: the loss", False),
+        (MemoryError(), "out_of_memory: no memory left", True),
+        (
+            RuntimeError("CUDA out of memory. Tried"),
+            "out_of_memory: CUDA out of memory. Tried",
+            True,
+        ),
+        (RuntimeError("CUDA error: an assert"), "device_error: CUDA error: an assert", True),
+    ],
+)
+def test_a_failure_has_its_kind_and_says_whether_the_process_is_spent(
+    error: Exception, reason: str, spent: bool
+) -> None:
+    worker = MeasuringWorker(evaluators=(Failing(error),), constraints=())
+    outcome = worker.run(JOB)
+    assert (outcome.number, outcome.status, outcome.reason) == (3, "failed", reason)
+    assert outcome.kind == reason.partition(":")[0]
+    assert outcome.traceback is not None and "evaluate" in outcome.traceback
+    assert worker.spent is spent
+
+
+def test_an_architecture_that_cannot_be_read_fails_alone() -> None:
+    worker = MeasuringWorker(evaluators=(), constraints=())
+    outcome = worker.run(Job(number=0, architecture={"unknown": 1}))
+    assert outcome.status == "failed"
+    assert outcome.reason is not None and outcome.reason.startswith("error: InputError: key of")
