@@ -59,18 +59,13 @@ def block_places(places: Sequence[int]) -> str:
 
     Every second one, three or more of them, is ``blocks 0, 2 ... 16``.
     """
+    from ..results.numbers import number_ranges
+
     word = "block" if len(places) == 1 else "blocks"
     steps = {after - before for before, after in pairwise(places)}
     if len(places) > 2 and len(steps) == 1 and steps != {1}:
         return f"{word} {places[0]}, {places[1]} ... {places[-1]}"
-    runs: list[list[int]] = []
-    for place in places:
-        if runs and place == runs[-1][-1] + 1:
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    told = (f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-    return f"{word} {', '.join(told)}"
+    return f"{word} {', '.join(number_ranges(places))}"
 
 
 def _cost(total: list[float]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from ..evaluators.base import Measurement
 from ..evaluators.latency.settings import with_layout
 from .candidate import Candidate
+from .numbers import number_ranges
 
 CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "latency": (
@@ -93,12 +94,6 @@ def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
 
 def _numbers(numbers: list[int]) -> str:
     """Return numbers as ranges: ``candidates 0-3, 7``; of many ranges the first."""
-    ranges: list[list[int]] = []
-    for number in sorted(numbers):
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    shown = [str(a) if a == b else f"{a}-{b}" for a, b in ranges[:5]]
+    ranges = number_ranges(numbers)
     more = f" and more ({len(numbers)} in all)" if len(ranges) > 5 else ""
-    return ("candidate " if len(numbers) == 1 else "candidates ") + ", ".join(shown) + more
+    return ("candidate " if len(numbers) == 1 else "candidates ") + ", ".join(ranges[:5]) + more

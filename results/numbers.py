@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+from collections.abc import Iterable
+
 from ..evaluators.base import metric
 
 
@@ -20,3 +22,17 @@ def format_value(name: str, value: float | None) -> str:
                 return f"{value / factor:#.3g}".rstrip(".") + f" {prefix}{unit}"
         return f"{value:g} {unit}".rstrip()
     return f"{value:.3g} {found.unit}"
+
+
+def number_ranges(numbers: Iterable[int]) -> list[str]:
+    """Return whole numbers in rising order, those that follow each other as one range.
+
+    ``["0-3", "7"]`` for 0, 1, 2, 3 and 7.
+    """
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return [str(first) if first == last else f"{first}-{last}" for first, last in runs]
