@@ -6,18 +6,22 @@ import torch
 import torch.utils.flop_counter  # takes a second, which would be some test's
 from nas_explorer.results.export.networks import fresh_network
 from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.sharing import shared_names
 from torch import Tensor
 
 
 def trained(architecture: Architecture) -> dict[str, Tensor]:
-    """Weights as a training would leave them: none equal, batch norm's statistics too."""
+    """Weights as a training would leave them: none equal but shared ones, and batch norm's
+    statistics too."""
     generator = torch.Generator().manual_seed(7)
-    return {
+    state = fresh_network(architecture, seed=1).state_dict()
+    found = {
         name: tensor * 1.1 + 0.02 * torch.rand(tensor.shape, generator=generator)
         if tensor.is_floating_point()
         else tensor + 3 * name.endswith("num_batches_tracked")
-        for name, tensor in fresh_network(architecture, seed=1).state_dict().items()
+        for name, tensor in state.items()
     }
+    return found | {name: found[first] for name, first in shared_names(state).items()}
 
 
 def names(folder: Path) -> list[str]:

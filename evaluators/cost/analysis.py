@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from ...search_space.base import Component
 from ...search_space.folding import fold, foldable
-from ...search_space.liveness import FLOAT_BYTES, map_bytes
+from ...search_space.liveness import map_bytes
 from ...search_space.shapes import Shape
 from ...search_space.sharing import distinct
 from .handles import UncountableOperation
-from .memory import working_memory
+from .memory import float32_bytes, working_memory
 from .reading import Count
 from .trace import Tracer, counts, operations, saved_tensors, trace
 from .value import COUNTED, MAC_KINDS, Cost, Row
@@ -53,13 +53,7 @@ def _macs(counted: Count) -> int:
 def weights(module: nn.Module) -> tuple[int, int]:
     """Return the trainable parameters, and the bytes of all that is saved of a module."""
     trainable = sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
-    return trainable, sum(_bytes(each) for each in saved_tensors(module))
-
-
-def _bytes(tensor: Tensor) -> int:
-    if tensor.is_complex():
-        return 2 * FLOAT_BYTES * tensor.numel()
-    return (FLOAT_BYTES if tensor.is_floating_point() else tensor.element_size()) * tensor.numel()
+    return trainable, sum(float32_bytes(each, each.numel()) for each in saved_tensors(module))
 
 
 def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> Row:

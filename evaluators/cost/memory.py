@@ -11,6 +11,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ...search_space.liveness import FLOAT_BYTES
+
 _FLASH = 1
 """Torch's number of the attention that keeps no scores (``torch.nn.attention.SDPBackend``)."""
 
@@ -20,6 +22,8 @@ def working_memory(module: nn.Module, inputs: Sequence[Tensor]) -> int:
 
     The inputs are held throughout. Of the two layouts that maps have (contiguous, channels last),
     the one that takes more counts.
+
+    Floating-point numbers of any type count as float32.
 
     Args:
         module: In eval mode.
@@ -58,21 +62,30 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation; its inputs are held by now, and its outputs made."""
-        for storage in _storages((args, kwargs)):
+        for storage, _ in _storages((args, kwargs)):
             if storage._cdata not in self._made:
                 self._given[storage._cdata] = StorageWeakRef(storage)
         found = func(*args, **(kwargs or {}))
         alive = {key: made for key, made in self._made.items() if not made[0].expired()}
-        for storage in _storages(found):
+        for storage, like in _storages(found):
             if storage._cdata not in self._given and storage.device == self._device:
-                alive[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+                size = float32_bytes(like, storage.nbytes() // like.element_size())
+                alive[storage._cdata] = StorageWeakRef(storage), size
         self._made = alive
         self.peak = max(self.peak, sum(size for _, size in alive.values()))
         return found
 
 
-def _storages(values: Any) -> list[Any]:
-    return [each.untyped_storage() for each in tree_leaves(values) if isinstance(each, Tensor)]
+def _storages(values: Any) -> list[tuple[Any, Tensor]]:
+    leaves = tree_leaves(values)
+    return [(each.untyped_storage(), each) for each in leaves if isinstance(each, Tensor)]
+
+
+def float32_bytes(like: Tensor, elements: int) -> int:
+    """Return the bytes of elements of a tensor's type, any floating-point type as float32."""
+    if like.is_complex():
+        return 2 * FLOAT_BYTES * elements
+    return (FLOAT_BYTES if like.is_floating_point() else like.element_size()) * elements
 
 
 class _AttentionOfCpu(TorchFunctionMode):

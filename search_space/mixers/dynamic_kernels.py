@@ -42,7 +42,8 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
 
     Group g of consecutive channels has kernel g. It takes C H W k k multiply-adds. One element of
     all kernels after the other is applied, so that no windows are written out: they would take k k
-    times the memory of the map. Exported files hold one product, which runtimes take better.
+    times the memory of the map. Traces and exported files hold one product, which runtimes take
+    better.
 
     Args:
         x_BCHW: The map.
@@ -50,7 +51,7 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
         inner: Whether windows are those of ``inner_windows``, else of ``windows``.
     """
     G, k = kernels_BGklHW.shape[1:3]
-    if torch.compiler.is_exporting():
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():
         windows_BCHWkl = (inner_windows if inner else windows)(x_BCHW, k)
         grouped_BGDHWkl = windows_BCHWkl.unflatten(1, (G, -1))
         return torch.einsum("bgdhwkl,bgklhw->bgdhw", grouped_BGDHWkl, kernels_BGklHW).flatten(1, 2)
@@ -58,10 +59,12 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
     places = ((row, column) for row in range(k) for column in range(k))
     taps = _inner_taps(x_BCHW, k) if inner else _taps(x_BCHW, k)
     for (row, column), tap_BCHW in zip(places, taps, strict=True):
-        kernel_BGHW = kernels_BGklHW[:, :, row, column]
+        kernel_BG1HW = kernels_BGklHW[:, :, row, column].unsqueeze(2)
         tap_BGDHW = tap_BCHW.unflatten(1, (G, -1))
-        product_BGDHW = torch.einsum("bgdhw,bghw->bgdhw", tap_BGDHW, kernel_BGHW)
-        mixed_BGDHW = product_BGDHW if mixed_BGDHW is None else mixed_BGDHW + product_BGDHW
+        if mixed_BGDHW is None:
+            mixed_BGDHW = tap_BGDHW * kernel_BG1HW
+        else:
+            mixed_BGDHW = torch.addcmul(mixed_BGDHW, tap_BGDHW, kernel_BG1HW)
     assert mixed_BGDHW is not None
     return mixed_BGDHW.flatten(1, 2)
 
