@@ -35,6 +35,12 @@ def data_lines(data: "SearchData") -> Iterator[str]:
     yield from (f"Copies: {each}" for each in data.copies)
     for kind, (black, white) in data.levels.items():
         yield f"Scale of {_KINDS[kind]}: {black:g} is black, {white:g} is white"
+    if data.shortened:
+        files = "image has" if data.shortened == 1 else "images have"
+        yield (
+            f"Depth of colour: {data.shortened:,} {files} more than 8 bits a channel, "
+            "of which 8 are read"
+        )
 
 
 def _unreadable(data: "SearchData") -> Iterator[str]:

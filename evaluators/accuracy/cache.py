@@ -16,7 +16,7 @@ from .images import LabelledImages
 from .scan import ImageFile
 
 _LOG = logging.getLogger(__name__)
-_VERSION = "3"  # counted up when the same files are decoded to other pixels
+_VERSION = "4"  # counted up when of the same files other pixels, or more, are kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ class DecodedCache:
                     classes=tuple(metadata["classes"]),
                     unreadable=tuple((name, why) for name, why in metadata["unreadable"]),
                     levels={kind: (low, high) for kind, (low, high) in metadata["levels"].items()},
+                    shortened=metadata["shortened"],
                     known_hashes=file.get_tensor("hashes"),
                 )
         except FileNotFoundError:
@@ -64,6 +65,7 @@ class DecodedCache:
             "classes": data.classes,
             "unreadable": data.unreadable,
             "levels": dict(data.levels),
+            "shortened": data.shortened,
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,11 @@ from ...search_space.seeds import derive_seed
 from .augment import Augmentation
 from .cache import DecodedCache
 from .data_names import DATA_NAMES, known_data
-from .decode import MEGAPIXELS
 from .division import cut, divide, without_copies
 from .folder import ImageFolder
 from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
+from .opening import MEGAPIXELS
 from .preparation import Preparation
 from .recipe import Recipe
 from .sources import Digits, Source, TorchvisionSet
@@ -207,6 +207,8 @@ class SearchData:
     """Files left out because they could not be read: path and reason."""
     levels: Levels = field(default_factory=dict[str, Range])
     """What became black and white in files of more than 8 bits."""
+    shortened: int = 0
+    """Files with more than 8 bits a channel of colour, of which 8 are read."""
     own_validation: bool = False
     """Whether the validation split is the data set's own, not cut from the training images."""
     own_test: bool = False
@@ -239,6 +241,7 @@ class SearchData:
             mean=self.mean,
             std=self.std,
             levels=self.levels,
+            megapixels=self.spec.max_megapixels,
             classes=self.classes,
         )
 
@@ -313,6 +316,7 @@ def load_parts(
         fingerprint=f"{train.digest()}{validation.digest()}",
         unreadable=tuple(dict.fromkeys((*train.unreadable, *validation.unreadable))),
         levels=train.levels,
+        shortened=train.shortened + (validation.shortened if own else 0),
         own_validation=own,
         own_test=source.has_test,
         test_count=source.test_count if parts.test is None else len(parts.test),

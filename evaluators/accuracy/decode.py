@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from statistics import median_low
@@ -20,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from ...search_space.errors import InputError
 from .images import INTERPOLATION
 from .levels import Levels, Range, extremes, levels_of
+from .opening import MEGAPIXELS, TooManyPixelsError, opened_image
 from .pixels import SIXTEEN_BITS, Samples, samples_of
 from .prepare import eight_bit_images
 
@@ -27,8 +29,6 @@ T = TypeVar("T")
 
 WORKERS = 2
 _CHUNK = 256
-MEGAPIXELS = 250
-"""Of a file, at most: more than telephones and most cameras take, and 2 to 4 GB to decode."""
 _LARGE = 50e6
 """Pixels from which on files are decoded one at a time: each takes several bytes a pixel."""
 _UNREAD = {
@@ -64,11 +64,13 @@ class Decoded:
     """``(N, C, R, R)``: the files that could be read, in order."""
     reasons: tuple[str | None, ...]
     """For each file none, or why it could not be read."""
+    shortened: int
+    """Number of files with more than 8 bits a channel of colour, of which Pillow keeps 8."""
 
 
 def probe(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
     """Return for each file its header, or why it has none: larger ones are not read."""
-    return _each(_header, paths, megapixels)
+    return _each(partial(_header, megapixels=megapixels), paths)
 
 
 def default_resolution(headers: Sequence[Header]) -> int:
@@ -84,7 +86,8 @@ def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Le
 
     A file that cannot be read does not count here; ``decode`` names it later.
     """
-    found = [each for each in _each(_extremes, paths, megapixels) if not isinstance(each, str)]
+    read = partial(_extremes, megapixels=megapixels)
+    found = [each for each in _each(read, paths) if not isinstance(each, str)]
     return levels_of([each for each in found if each is not None])
 
 
@@ -105,39 +108,46 @@ def decode(
     _check_memory(shape)
     images = np.empty(shape, dtype=np.uint8)
 
-    def fill(numbered: tuple[int, Path]) -> None:
+    def fill(numbered: tuple[int, Path]) -> bool:
         number, path = numbered
-        images[number] = _pixels(path, resolution, channels, levels or {})
+        with _opened(path, megapixels) as image:
+            shortened = _shortened(image)
+            images[number] = _pixels(image, resolution, channels, levels or {})
+        return shortened
 
-    reasons = tuple(
-        each if isinstance(each, str) else None
-        for each in _each(fill, [*enumerate(paths)], megapixels)
-    )
+    outcomes = _each(fill, [*enumerate(paths)])
+    reasons = tuple(each if isinstance(each, str) else None for each in outcomes)
     good = [number for number, reason in enumerate(reasons) if reason is None]
-    return Decoded(images=images if len(good) == len(paths) else images[good], reasons=reasons)
+    return Decoded(
+        images=images if len(good) == len(paths) else images[good],
+        reasons=reasons,
+        shortened=sum(each is True for each in outcomes),
+    )
 
 
-def _each(function: Callable[[Any], T], items: Sequence[Any], megapixels: int) -> list[T | str]:
+def _each(function: Callable[[Any], T], items: Sequence[Any]) -> list[T | str]:
     """Return ``function`` of each item, or the reason why it failed; order kept."""
 
     def attempt(item: Any) -> T | str:
         try:
             return function(item)
         except Exception as error:  # decoders raise anything, from SyntaxError to struct.error
-            return _reason(error, megapixels)
+            return _reason(error)
 
     def attempt_all(start: int) -> list[T | str]:
         return [attempt(item) for item in items[start : start + _CHUNK]]
 
-    with _strict_pillow(megapixels), ThreadPoolExecutor(WORKERS) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:
+        warnings.simplefilter("ignore")  # of Pillow, about files that it reads all the same
         return list(chain.from_iterable(pool.map(attempt_all, range(0, len(items), _CHUNK))))
 
 
-def _reason(error: Exception, megapixels: int) -> str:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        found = re.search(r"\d+(?= pixels)", str(error))
-        size = f"{int(found[0]) / 1e6:.4g} megapixels" if found else "its size"
-        return f"{size} must be at most {megapixels} (--max-megapixels)"
+def _reason(error: Exception) -> str:
+    if isinstance(error, TooManyPixelsError):
+        return (
+            f"{error.pixels / 1e6:.4g} megapixels must be at most {error.megapixels} "
+            "(--max-megapixels)"
+        )
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     if isinstance(error, OSError) and error.strerror:
@@ -145,20 +155,6 @@ def _reason(error: Exception, megapixels: int) -> str:
     known = OSError | ValueError | Warning
     named = isinstance(error, known) and str(error)
     return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
-
-
-@contextmanager
-def _strict_pillow(megapixels: int) -> Generator[None]:
-    """Refuse files of more pixels, where Pillow alone may warn; silence its other warnings."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = megapixels * 1_000_000
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 _one_at_a_time = Lock()
@@ -169,9 +165,11 @@ def _turn(image: Image.Image) -> AbstractContextManager[Any]:
     return _one_at_a_time if image.width * image.height > _LARGE else nullcontext()
 
 
-def _opened(path: Path) -> Image.Image:
+@contextmanager
+def _opened(path: Path, megapixels: int) -> Generator[Image.Image]:
     try:
-        return Image.open(path)
+        with opened_image(path, megapixels) as image:
+            yield image
     except UnidentifiedImageError:
         with path.open("rb") as file:
             start = file.read(12)
@@ -183,15 +181,15 @@ def _opened(path: Path) -> Image.Image:
         raise
 
 
-def _header(path: Path) -> Header:
-    with _opened(path) as image:
+def _header(path: Path, *, megapixels: int) -> Header:
+    with _opened(path, megapixels) as image:
         return Header(
             side=min(image.size), grey=image.mode in _GREY_MODES, samples=samples_of(image)
         )
 
 
-def _extremes(path: Path) -> tuple[str, Range] | None:
-    with _opened(path) as image:
+def _extremes(path: Path, *, megapixels: int) -> tuple[str, Range] | None:
+    with _opened(path, megapixels) as image:
         samples = samples_of(image)
         if samples is None or samples.white is not None:
             return None
@@ -201,15 +199,38 @@ def _extremes(path: Path) -> tuple[str, Range] | None:
         return None if found is None else (samples.kind, found)
 
 
-def _pixels(path: Path, resolution: int, channels: int, levels: Levels) -> NDArray[np.uint8]:
+def _shortened(image: Image.Image) -> bool:
+    """Return whether an image that is not loaded yet has more bits a channel than Pillow keeps.
+
+    It is so in PNG, TIFF and PPM with more than 8 bits of colour. Of JPEG 2000 Pillow does not
+    say it.
+    """
+    if samples_of(image) is not None:
+        return False
+    for tile in getattr(image, "tile", ()):
+        mode, *rest = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if str(mode).endswith((";16B", ";16L", ";16N")):
+            return True
+        if tile.codec_name.startswith("ppm") and rest and rest[0] > 255:
+            return True
+    return False
+
+
+def _pixels(
+    image: Image.Image, resolution: int, channels: int, levels: Levels
+) -> NDArray[np.uint8]:
     """Return ``(C, R, R)``."""
-    mode = "L" if channels == 1 else "RGB"
-    with _opened(path) as opened, _turn(opened):
+    with _turn(image):
         # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
         # those that others get of the file.
-        opened.load()
+        image.load()
         found = eight_bit_images(
-            opened, side=resolution, interpolation=INTERPOLATION, mode=mode, levels=levels
+            image,
+            side=resolution,
+            interpolation=INTERPOLATION,
+            mode="L" if channels == 1 else "RGB",
+            levels=levels,
+            megapixels=MEGAPIXELS,
         )
     return found[0].numpy()
 

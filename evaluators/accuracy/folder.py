@@ -167,6 +167,7 @@ class ImageFolder(Source):
                 (shown(f.path.relative_to(folder)), why) for f, why in outcomes if why is not None
             ),
             levels=levels,
+            shortened=decoded.shortened,
         )
 
     def _form(self, paths: Sequence[Path]) -> tuple[int, int, Levels]:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from .data import DataSpec, SearchData, load_parts
 from .images import LabelledImages
+from .opening import opened_image
 from .pixels import plain
 
 
@@ -30,7 +31,7 @@ def load_older_data(spec: DataSpec) -> SearchData:
 
 def _scaled(data: LabelledImages, spec: DataSpec) -> LabelledImages:
     if data.files:
-        return replace(data, images=_decoded(data), known_hashes=None)
+        return replace(data, images=_decoded(data, spec.max_megapixels), known_hashes=None)
     side = spec.resolution
     if side in (None, data.resolution):
         return data
@@ -39,13 +40,14 @@ def _scaled(data: LabelledImages, spec: DataSpec) -> LabelledImages:
     return replace(data, images=levels, known_hashes=None)
 
 
-def _decoded(data: LabelledImages) -> Tensor:
-    found = [_square(path, data.resolution, data.channels) for path in data.files]
+def _decoded(data: LabelledImages, megapixels: int) -> Tensor:
+    form = (data.resolution, data.channels, megapixels)
+    found = [_square(path, *form) for path in data.files]
     return torch.from_numpy(np.stack(found))
 
 
-def _square(path: Path, side: int, channels: int) -> NDArray[np.uint8]:
-    with Image.open(path) as opened:
+def _square(path: Path, side: int, channels: int, megapixels: int) -> NDArray[np.uint8]:
+    with opened_image(path, megapixels) as opened:
         opened.draft(None, (2 * side, 2 * side))
         opened.load()
         image = plain(opened, "L" if channels == 1 else "RGB", {})

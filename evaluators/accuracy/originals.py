@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from .data import SearchData, load_search_data
+from .opening import opened_image
 
 
 def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path | Image.Image]:
@@ -33,7 +34,9 @@ def sample(data: SearchData, most: int, pixels: float) -> list[int]:
     """
     count = min(most, len(data.validation_labels))
     if data.validation_files:
-        first = [_size(path) for path in _spread(data.validation_files, 32)]
+        first = [
+            _size(path, data.spec.max_megapixels) for path in _spread(data.validation_files, 32)
+        ]
         count = min(count, max(32, int(pixels * len(first) / max(1, sum(first)))))
     return _spread(range(len(data.validation_labels)), count)
 
@@ -43,9 +46,9 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, megapixels: int) -> int:
     try:
-        with Image.open(path) as image:
+        with opened_image(path, megapixels) as image:
             return image.width * image.height
     except Exception:  # gone since, or changed: who reads it will say so
         return 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+from .opening import MEGAPIXELS
 from .pixels import BACKGROUND, KINDS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Preparation:
     """Each channel is then divided by it, in the same unit."""
     levels: Mapping[str, Pair] = field(default_factory=dict[str, Pair])
     """Black and white of files of more than 8 bits, by kind, where they do not state their own."""
+    megapixels: int = MEGAPIXELS
+    """Millions of pixels that a file may have, at most, whatever Pillow's own limit."""
     classes: tuple[str, ...]
     """Names of the classes, by label."""
 
@@ -38,7 +41,7 @@ class Preparation:
             images: Paths, images of Pillow, arrays or tensors: see ``prepare_images``.
 
         Raises:
-            ValueError: If it is nothing of these.
+            ValueError: If it is nothing of these, or a file has more pixels.
         """
         from .prepare import prepare_images  # torch takes seconds to import
 
@@ -48,12 +51,14 @@ class Preparation:
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only; ``of`` reads them back."""
         levels = {kind: list(each) for kind, each in self.levels.items()}
+        usual = self.megapixels == MEGAPIXELS
         return {
             "size": [self.side, self.side],
             "interpolation": self.interpolation,
             "mean": list(self.mean),
             "std": list(self.std),
             **({"levels": levels} if levels else {}),
+            **({} if usual else {"megapixels": self.megapixels}),
             "classes": list(self.classes),
         }
 
@@ -75,9 +80,11 @@ class Preparation:
         levels = {"sixteen_bit": (0.0, 65535.0), **self.levels}
         known = [f"{black:g} to {white:g} of {kind}" for kind, (black, white) in levels.items()]
         return (
-            f"first frame of an animation; turned as EXIF says; transparent places over grey "
-            f"{BACKGROUND}; more than 8 bits of grey from black to white as the file states them, "
-            f"else {', '.join(known).replace('_', ' ')} values; then Pillow's mode {self.mode}"
+            f"files of at most {self.megapixels} megapixels; first frame of an animation; turned "
+            f"as EXIF says; transparent places over grey {BACKGROUND}; more than 8 bits of grey "
+            f"from black to white as the file states them, else "
+            f"{', '.join(known).replace('_', ' ')} values; of 16 bits of colour the upper 8; then "
+            f"Pillow's mode {self.mode}"
         )
 
     @property
@@ -99,6 +106,7 @@ class Preparation:
                     kind: (float(black), float(white))
                     for kind, (black, white) in dict(told.get("levels", {})).items()
                 },
+                megapixels=int(told.get("megapixels", MEGAPIXELS)),
                 classes=tuple(map(str, told["classes"])),
             )
         except (TypeError, ValueError, LookupError):
@@ -113,4 +121,4 @@ class Preparation:
             kind in KINDS.values() and -inf < black < white < inf
             for kind, (black, white) in self.levels.items()
         )
-        return finite and channels and levels and self.side > 0
+        return finite and channels and levels and self.side > 0 and self.megapixels > 0

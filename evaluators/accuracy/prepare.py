@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .geometry import square_image, square_tensor
+from .opening import opened_image
 from .pixels import plain
 
 
@@ -25,6 +26,7 @@ def prepare_images(
     mean: Sequence[float],
     std: Sequence[float],
     levels: Mapping[str, Sequence[float]],
+    megapixels: int,
 ) -> Tensor:
     """Return what a network takes (B, C, S, S), float32.
 
@@ -37,13 +39,19 @@ def prepare_images(
         mean: Subtracted from each channel, 0 to 255.
         std: Each channel is then divided by it.
         levels: Black and white of files of more than 8 bits, by kind: see ``plain``.
+        megapixels: Millions of pixels that a file may have, whatever Pillow's own limit.
 
     Raises:
-        ValueError: If it is nothing of these.
+        ValueError: If it is nothing of these, or a file has more pixels.
     """
     mode = "L" if len(mean) == 1 else "RGB"
     found = eight_bit_images(
-        images, side=side, interpolation=interpolation, mode=mode, levels=levels
+        images,
+        side=side,
+        interpolation=interpolation,
+        mode=mode,
+        levels=levels,
+        megapixels=megapixels,
     )
     x = found.float()
     middle = torch.tensor(mean, device=x.device).view(1, -1, 1, 1)
@@ -52,7 +60,13 @@ def prepare_images(
 
 
 def eight_bit_images(
-    images: Any, *, side: int, interpolation: str, mode: str, levels: Mapping[str, Sequence[float]]
+    images: Any,
+    *,
+    side: int,
+    interpolation: str,
+    mode: str,
+    levels: Mapping[str, Sequence[float]],
+    megapixels: int,
 ) -> Tensor:
     """Return images (B, C, S, S), uint8, in mode ``L`` or ``RGB``; see ``prepare_images``."""
 
@@ -63,14 +77,19 @@ def eight_bit_images(
 
     if isinstance(images, list | tuple) and images:
         parts = [
-            eight_bit_images(each, side=side, interpolation=interpolation, mode=mode, levels=levels)
+            eight_bit_images(
+                each,
+                side=side,
+                interpolation=interpolation,
+                mode=mode,
+                levels=levels,
+                megapixels=megapixels,
+            )
             for each in images
         ]
         return torch.cat(parts)
     if isinstance(images, str | PathLike):
-        from PIL import Image
-
-        with Image.open(images) as opened:
+        with opened_image(images, megapixels) as opened:
             return of_pillow(opened)
     if hasattr(images, "getexif"):  # Pillow's: it is not imported for others
         return of_pillow(images)

@@ -1,8 +1,7 @@
 """The proof from image files: what prepares them gives the pixels and scores of the search."""
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...evaluators.accuracy.opening import opened_image
 from ...evaluators.accuracy.pixels import plain
 from ...evaluators.accuracy.preparation import Preparation
 from .base import ExportError
@@ -124,32 +124,16 @@ def timm_transform(preparation: Preparation) -> Prepare:
 
 
 def _decoded(given: Any, preparation: Preparation) -> Any:
-    from PIL import Image
-
     if not isinstance(given, Path):
         return plain(given, preparation.mode, preparation.levels)
-    with Image.open(given) as opened:
+    with opened_image(given, preparation.megapixels) as opened:
         return plain(opened, preparation.mode, preparation.levels)
-
-
-@contextmanager
-def _as_the_search_opened_them() -> Generator[None]:
-    """Let Pillow open files of any size, without warnings: the search has bounded their size."""
-    from PIL import Image
-
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 def _prepared(way: Prepare, name: str, given: Sequence[Any]) -> Tensor:
     try:
-        with _as_the_search_opened_them():
+        with warnings.catch_warnings():  # the search has read these files, and was silent
+            warnings.simplefilter("ignore")
             return way(given)
     except Exception as error:  # whatever Pillow raises of a file that is gone or cut since
         raise ExportError(

@@ -31,7 +31,8 @@ def prepare(images: Any) -> torch.Tensor:
 
     Args:
         images: A path or an image of Pillow; a NumPy array (H, W, C) or (B, H, W, C), uint8; a
-            tensor (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of such.
+            tensor (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of such. A file has
+            at most {megapixels} megapixels.
     """
     return {function}(
         images,
@@ -40,6 +41,7 @@ def prepare(images: Any) -> torch.Tensor:
         mean=MEAN,
         std=STD,
         levels=LEVELS,
+        megapixels={megapixels},
     )
 '''
 
@@ -99,4 +101,5 @@ def prepare_text(preparation: Preparation, function: str) -> str:
         function=function,
         side=preparation.side,
         interpolation=preparation.interpolation,
+        megapixels=preparation.megapixels,
     )

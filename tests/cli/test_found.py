@@ -1,5 +1,7 @@
 """What a search says of its data before it starts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from nas_explorer.cli.found import data_lines
@@ -35,6 +37,15 @@ def test_it_tells_classes_splits_and_what_is_left_out(photos):
         "convert them to JPEG or PNG",
         "Copies: 1 image is an exact copy of another; copies stay in one split",
         "Scale of 16-bit greyscale: 0 is black, 4095 is white",
+    ]
+
+
+def test_bits_of_colour_that_are_not_read_are_said(photos):
+    data = load_search_data(DataSpec(name=f"folder:{photos}"))
+    said = [[*data_lines(replace(data, shortened=count))][-1] for count in (1, 1200)]
+    assert said == [
+        "Depth of colour: 1 image has more than 8 bits a channel, of which 8 are read",
+        "Depth of colour: 1,200 images have more than 8 bits a channel, of which 8 are read",
     ]
 
 

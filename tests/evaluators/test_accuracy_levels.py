@@ -1,6 +1,7 @@
 """Brightness of images of more than 8 bits: two that differ in it alone stay different."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,41 @@ def test_the_test_split_has_the_scale_of_the_training_images(tmp_path):
         data = load_search_data(DataSpec(name=f"folder:{tmp_path}"), cache=tmp_path / ".cache")
         assert data.levels == {"sixteen_bit": (0, 4095)}
         assert load_test_split(data.spec, cache=tmp_path / ".cache").images.max() == 3
+
+
+def write_png(path: Path, *, colour: int, channels: int, bits: int = 16) -> None:
+    """Write 2x2 pixels, all channels of value 0x1234 (of 8 bits: 0x12)."""
+    row = b"\0" + bytes([0x12, 0x34][: bits // 8] * channels * 2)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 2, 2, bits, colour, 0, 0, 0),
+        b"IDAT": zlib.compress(row * 2),
+        b"IEND": b"",
+    }
+    framed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(framed))
+
+
+def test_colour_of_more_than_8_bits_is_counted(tmp_path):
+    for name, colour, channels in (("rgb", 2, 3), ("grey_alpha", 4, 2), ("rgba", 6, 4)):
+        write_png(tmp_path / f"{name}.png", colour=colour, channels=channels)
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 2 4095\n" + bytes([0x01, 0x23] * 12))
+    deep = [*tmp_path.iterdir()]
+    write_png(tmp_path / "grey.png", colour=0, channels=1)  # all of its bits count
+    write_png(tmp_path / "eight.png", colour=2, channels=3, bits=8)
+    found = decode([*deep, tmp_path / "grey.png", tmp_path / "eight.png"], resolution=2, channels=3)
+    assert found.reasons == (None,) * 6 and found.shortened == 4
+    assert (found.images[deep.index(tmp_path / "rgb.png")] == 0x12).all()
+
+
+def test_the_data_say_how_many_images_lose_bits_of_colour(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for number in range(8):
+            Image.new("RGB", (8, 8), (number, 0, ord(name))).save(tmp_path / name / f"{number}.png")
+    write_png(tmp_path / "a" / "deep.png", colour=2, channels=3)
+    for _ in range(2):  # decoded, then from the cache
+        data = load_search_data(DataSpec(name=f"folder:{tmp_path}"), cache=tmp_path / ".cache")
+        assert data.shortened == 1

@@ -2,12 +2,15 @@
 
 import json
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.decode import decode
+from nas_explorer.evaluators.accuracy.opening import PILLOW_LIMIT
 from nas_explorer.evaluators.accuracy.preparation import Preparation
 from PIL import Image
 
@@ -109,17 +112,20 @@ def test_it_goes_through_json():
         mean=(1.0,),
         std=(2.0,),
         levels={"integer": (0.0, 4095.0)},
+        megapixels=300,
         classes=("a", "b"),
     )
     told = json.loads(json.dumps(whole.described()))
     assert Preparation.of({"preparation": told}) == whole
-    assert "0 to 4095" in told["decoding"] and "grey 128" in told["decoding"]
+    for rule in ("0 to 4095", "grey 128", "at most 300 megapixels", "16 bits of colour the upper"):
+        assert rule in told["decoding"]
     for key, value in [
         ("levels", {"integer": [1.0, 0.0]}),
         ("levels", {"import os": [0.0, 1.0]}),
         ("mean", [1.0, 2.0]),
         ("std", [0.0]),
         ("size", [0, 0]),
+        ("megapixels", 0),
     ]:
         assert Preparation.of({"preparation": {**told, key: value}}) is None
 
@@ -127,3 +133,38 @@ def test_it_goes_through_json():
 def test_paths_may_be_of_any_kind(tmp_path):
     Image.new("L", (8, 8), 100).save(tmp_path / "a.png")
     assert torch.equal(GREY(Path(tmp_path / "a.png")), torch.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])  # of TIFF Pillow asks when it is decoded, too
+def test_files_above_pillows_limit_are_prepared(tmp_path, monkeypatch, ending):
+    pixels = noise(100, 100)
+    Image.fromarray(pixels).save(tmp_path / f"a.{ending}")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # refuses more than twice as many
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = COLOUR(tmp_path / f"a.{ending}")
+    assert torch.equal(found, COLOUR(Image.fromarray(pixels)))
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize(("side", "size"), [(1001, "1.002"), (1500, "2.25")])
+def test_files_of_more_megapixels_are_refused_in_one_line(tmp_path, side, size):
+    Image.new("1", (side, side)).save(tmp_path / "a.png")  # above the limit; above twice as many
+    says = rf"at most 1 megapixels, but '.*a\.png' has {size}; an image that Pillow has opened may"
+    with warnings.catch_warnings(), pytest.raises(ValueError, match=says):
+        warnings.simplefilter("error")
+        replace(GREY, megapixels=1)(tmp_path / "a.png")
+    assert GREY(tmp_path / "a.png").shape == (1, 1, 8, 8)
+
+
+def test_threads_inside_share_the_highest_limit_and_the_last_puts_pillows_back(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    low, high = PILLOW_LIMIT.at(200), PILLOW_LIMIT.at(300)
+    seen = []
+    for step in (low.__enter__, high.__enter__):
+        step()
+        seen.append(Image.MAX_IMAGE_PIXELS)
+    for leaving in (high, low):
+        leaving.__exit__(None, None, None)
+        seen.append(Image.MAX_IMAGE_PIXELS)
+    assert seen == [200, 300, 200, 100]

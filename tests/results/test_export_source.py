@@ -29,6 +29,7 @@ from nas_explorer.search_space.residuals import LayerScaleResidual
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.stems import ConvStem
 from nas_explorer.search_space.tables import TABLES
+from PIL import Image
 from torch import Tensor, nn
 
 from ..helpers import names, trained
@@ -170,13 +171,16 @@ def test_the_source_names_the_papers_of_its_parts_and_of_no_other() -> None:
     assert "InceptionNeXt" not in source
 
 
-def test_the_source_prepares_images_as_the_training_did(tmp_path: Path) -> None:
+def test_the_source_prepares_images_as_the_training_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "net.py"
     preparation = Preparation(
         side=8,
         interpolation="bicubic",
         mean=(100.0, 110.0, 120.5),
         std=(50.0, 60.0, 70.0),
+        megapixels=1,
         classes=("a 'quoted' one", '"""\nimport os', "\\", "é", "e"),
     )
     export(path, metadata={"preparation": preparation.to_json()})
@@ -184,6 +188,14 @@ def test_the_source_prepares_images_as_the_training_did(tmp_path: Path) -> None:
     assert net["CLASSES"] == preparation.classes
     images = torch.randint(0, 256, (2, 3, 21, 30), dtype=torch.uint8)
     assert torch.equal(net["prepare"](images), preparation(images))
+    Image.fromarray(images[0].permute(1, 2, 0).numpy()).save(tmp_path / "a.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses more than twice as many
+        found = net["prepare"](tmp_path / "a.png")
+    assert torch.equal(found, preparation(tmp_path / "a.png"))
+    Image.new("1", (1001, 1000)).save(tmp_path / "b.png")
+    with pytest.raises(ValueError, match=r"at most 1 megapixels, but '.*b\.png' has 1\.001"):
+        net["prepare"](tmp_path / "b.png")
     assert "turned as EXIF says" in net["__doc__"] and "transparent places" in net["__doc__"]
     assert "prepare" not in source_of(TINY).split('"""')[2]
 
