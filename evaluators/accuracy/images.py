@@ -37,7 +37,7 @@ class LabelledImages:
     levels: Levels = field(default_factory=dict[str, Range])
     """What became black and white in files of more than 8 bits."""
     shortened: int = 0
-    """Files with more than 8 bits a channel of colour, of which 8 are read, in all parts cut of it."""
+    """Files with more than 8 bits a channel of colour, of which 8 are read; not less for a part."""
     files: tuple[Path, ...] = ()
     """The file of each image; empty where they are not read from one each."""
     known_hashes: Tensor | None = None
