@@ -147,6 +147,7 @@ def export_candidate(
         WorkError: If it has no trained weights, or what was written does not reproduce it.
         InputError: If the file cannot be written there, or the format cannot hold the network.
     """
+    from ..evaluators.units import write_bounds
     from ..results.export import ExportError, export_model
     from ..results.export.card import from_files, recounted
     from ..results.export.export import format_for
@@ -182,7 +183,7 @@ def export_candidate(
             "searcher": settings.searcher,
             "seed": settings.seed,
             "objectives": ", ".join(settings.objectives),
-            "constraints": ", ".join(settings.constraints) or "none",
+            "constraints": write_bounds(", ".join(settings.constraints)) or "none",
         },
     }
     try:

@@ -199,7 +199,7 @@ def check(
 ) -> int:
     """Tell what a space holds, and what of it keeps the constraints, before a search."""
     from ..evaluators.cost.value import EXACT_METRICS
-    from ..evaluators.units import read_constraint, read_whole, taken_for_macs
+    from ..evaluators.units import read_constraint, read_whole, taken_for_macs, write_bounds
     from ..search_space.errors import InputError
     from ..search_space.space_files import check_resolution, space_name
     from ..searchers.options import read_side
@@ -269,7 +269,5 @@ def check(
         return 0
     told_all = " and ".join(str(each) for each in constraints)
     none = "none does" if told.proved else "none was found"
-    raise InputError(
-        f"some architecture must keep {told_all}, but {none}"
-        + "".join(f"; {'or ' if index else ''}{each}" for index, each in enumerate(told.moves))
-    )
+    helps = "".join(f"; {'or ' if index else ''}{each}" for index, each in enumerate(told.moves))
+    raise InputError(write_bounds(f"some architecture must keep {told_all}, but {none}{helps}"))

@@ -19,6 +19,12 @@ _SECONDS = {
 }
 _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*")
 
+_PLAIN_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+_PLAIN_BOUND = re.compile(
+    rf"\b(?:{'|'.join(METRICS)})(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}"
+)
+"""A constraint as ``str`` writes it."""
+
 _FLOPS = "flops"
 """What people bound in place of MACs; one multiply-add is two of them."""
 
@@ -76,6 +82,35 @@ def read_constraint(text: str) -> Constraint:
             f"but got {text!r}"
         )
     return found
+
+
+def write_value(name: str, value: float, digits: int = 6) -> str:
+    """Return a metric's value with its unit: ``9 ms``, ``87.5 %``, ``1024 B``; counts have none.
+
+    Args:
+        name: Name of the metric.
+        value: In the metric's own unit.
+        digits: Significant ones, at most.
+    """
+    found = metric(name)
+    if found.direction == "maximize" and found.unit == "1":
+        return f"{100 * value:.{digits}g} %"
+    unit = "" if found.tier == "exact" and found.unit != "B" else f" {found.unit}"
+    return f"{value:.{digits}g}{unit}"
+
+
+def write_constraint(constraint: Constraint) -> str:
+    """Return a constraint as people read it, with units; ``read_constraint`` reads it back."""
+    name = constraint.metric
+    bounds = str(constraint).removeprefix(name)
+    return name + re.sub(
+        _PLAIN_NUMBER, lambda found: write_value(name, float(found[0]), digits=15), bounds
+    )
+
+
+def write_bounds(text: str) -> str:
+    """Return a text with units behind the bounds in it, which are written as ``str`` does."""
+    return _PLAIN_BOUND.sub(lambda found: write_constraint(Constraint.parse(found[0])), text)
 
 
 def read_metric(name: str) -> str:

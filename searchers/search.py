@@ -14,7 +14,7 @@ from ..evaluators.cost.cost import additive_costs
 from ..evaluators.cost.evaluator import CostEvaluator
 from ..evaluators.device_name import device_name
 from ..evaluators.latency.settings import LatencySettings
-from ..evaluators.units import read_constraint
+from ..evaluators.units import read_constraint, write_bounds
 from ..results.settings import StudySettings
 from ..results.storage import file_beside
 from ..results.study import Study
@@ -202,7 +202,7 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
         names = tuple(dict.fromkeys(each.metric for each in constraints))
         table = step_table(space.graph, names, additive_costs)
         helps = "; or ".join(moves(table, constraints))
-        raise InputError(f"{error}; {helps}" if helps else str(error)) from None
+        raise InputError(write_bounds(f"{error}; {helps}" if helps else str(error))) from None
 
 
 def choose_device(name: str) -> str:

@@ -10,6 +10,7 @@ from ..evaluators.accuracy.recipe import Recipe
 from ..evaluators.base import CandidateError, Evaluator, Measurement
 from ..evaluators.latency.settings import LatencySettings
 from ..evaluators.running import candidate_faults
+from ..evaluators.units import write_constraint, write_value
 from ..search_space.architecture import Architecture
 from ..search_space.feasibility import Constraint
 from .engine import Job, Outcome
@@ -117,5 +118,6 @@ def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str |
     for constraint in constraints:
         value = values.get(constraint.metric)
         if value is not None and not constraint.holds(value):
-            return f"must keep {constraint}, but {constraint.metric} is {value:.6g}"
+            found = write_value(constraint.metric, value)
+            return f"must keep {write_constraint(constraint)}, but {constraint.metric} is {found}"
     return None

@@ -8,6 +8,9 @@ from nas_explorer.evaluators.units import (
     read_seconds,
     read_whole,
     taken_for_macs,
+    write_bounds,
+    write_constraint,
+    write_value,
 )
 from nas_explorer.search_space.errors import InputError
 
@@ -60,6 +63,31 @@ def test_what_a_unit_does_not_fit_is_refused_with_the_right_form(text: str, says
 def test_every_metric_takes_a_bare_number() -> None:
     for name in METRICS:
         assert read_constraint(f"{name}<=0.5").high == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("latency<=5", "latency<=5 ms"),
+        ("accuracy>0.9", "accuracy>90 %"),
+        ("latency in 1..10", "latency in 1 ms..10 ms"),
+        ("peak_memory<=10MB", "peak_memory<=10000000 B"),
+        ("params<=2e6", "params<=2000000"),
+        ("macs==1e16", "macs==1e+16"),
+    ],
+)
+def test_bounds_are_written_with_units_and_read_back(given: str, written: str) -> None:
+    constraint = read_constraint(given)
+    assert write_constraint(constraint) == written
+    assert read_constraint(written) == constraint
+    assert write_bounds(f"keep {constraint}; or macs<=5, but") == f"keep {written}; or macs<=5, but"
+
+
+def test_values_are_written_with_units() -> None:
+    assert write_value("latency", 9.0) == "9 ms"
+    assert write_value("accuracy", 0.8754) == "87.54 %"
+    assert write_value("param_bytes", 1024) == "1024 B"
+    assert write_value("macs", 1024) == "1024"
 
 
 def test_flops_are_told_to_be_macs() -> None:

@@ -135,7 +135,7 @@ def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path
         )
         assert (second.status, second.reason) == (
             "infeasible",
-            "must keep latency<=5, but latency is 9",
+            "must keep latency<=5 ms, but latency is 9 ms",
         )
         assert (third.status, third.value("latency")) == ("complete", 3.0)
     again.close()
@@ -149,6 +149,6 @@ def test_optuna_sees_the_new_values(study: Study, tmp_path: Path) -> None:
     seen = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/nas.db").trials
     assert [each.state.name for each in seen] == ["COMPLETE", "PRUNED", "COMPLETE"]
     assert seen[0].values == [0.5, 1.5]
-    reason = "must keep latency<=5, but latency is 9"
+    reason = "must keep latency<=5 ms, but latency is 9 ms"
     shown = {key: seen[1].user_attrs[key] for key in ("accuracy", "latency", "reason")}
     assert shown == {"accuracy": 0.5, "latency": 9.0, "reason": reason}
