@@ -20,15 +20,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from nas_explorer.search_space.base import Block, Component, Layer, Norm, Residual, field_domains
-from nas_explorer.search_space.base import field_kinds as nested
-from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.base import Component, Layer, Norm, field_domains
+from nas_explorer.search_space.components.base import field_kinds as nested
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.norms import NORMS
+from nas_explorer.search_space.components.parts import IMAGE, PartList
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.domains import Domain, Positive
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.norms import NORMS
-from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.tables import TABLES
 from torch import Tensor, nn
 
 CHANNELS = (1, 2, 3, 4, 8, 12, 32)

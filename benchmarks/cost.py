@@ -21,9 +21,9 @@ from importlib.metadata import version
 import torch
 from nas_explorer.evaluators.cost.cost import architecture_cost, clear_memory, costs_of
 from nas_explorer.evaluators.cost.reference import fvcore_counts
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 
 def timed(work: Callable[[], object]) -> float:

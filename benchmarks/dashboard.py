@@ -29,11 +29,11 @@ from nas_explorer.evaluators.cost.evaluator import CostEvaluator
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.dashboard.app import Settings, make_dashboard
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.storage import open_storage
-from nas_explorer.results.study import Study
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.storage import open_storage
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from playwright.sync_api import Page, sync_playwright
 
 DISTINCT = 500

@@ -19,8 +19,8 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
-from nas_explorer.searchers.engine import Job, Outcome
 from nas_explorer.searchers.engines import ENGINES, load_engine
+from nas_explorer.searchers.engines.base import Job, Outcome
 
 SKIPPED = 3  # outcomes before the steady state
 

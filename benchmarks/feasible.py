@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 from nas_explorer.evaluators.cost.cost import EXACT_METRICS, additive_costs, costs_of
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.check import check
-from nas_explorer.search_space.choosers import CrossoverChooser, MutationChooser, RandomChooser
-from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.check import check
+from nas_explorer.search_space.constraints.constraint import Constraint
+from nas_explorer.search_space.constraints.cost_table import StepTable
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.step_costs import step_table
-from nas_explorer.search_space.step_table import StepTable
+from nas_explorer.search_space.walk.choosers import CrossoverChooser, MutationChooser, RandomChooser
 
 SHARES = (0.1, 1e-3, 1e-5)
 Draws = Callable[[int], Architecture]

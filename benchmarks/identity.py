@@ -22,13 +22,14 @@ from functools import cache
 from typing import Any
 
 import torch
-from nas_explorer.evaluators.cost.trace import trace
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import Component
-from nas_explorer.search_space.choosers import MutationChooser, RandomChooser
+from nas_explorer.evaluators.cost.counting.trace import trace
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import Component
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.walk.choosers import MutationChooser, RandomChooser
 
 SIDES = {"mobile": 64, "imagenet": 128, "universal": 16}
 """The side of the images of a shipped space; others: the space's own."""

@@ -18,9 +18,9 @@ import torch
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.evaluators.latency.settings import LatencySettings
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 NAMES = ("plain median", "contract", "ratio to sentinel")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from nas_explorer.search_space.mixers.long_conv import LongConv, SquashedConvolution
+from nas_explorer.search_space.components.mixers.long_conv import LongConv, SquashedConvolution
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 from torch.nn import functional as F

@@ -26,14 +26,14 @@ from importlib.metadata import version
 import torch
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.cost.reference import fvcore_counts
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.parts import IMAGE
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.network import Network
-from nas_explorer.search_space.parts import IMAGE
 from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import nn
 
 CHECKS = ("json", "build", "forward", "backward", "fold", "costs")

@@ -44,8 +44,8 @@ def dashboard(
     ] = None,
 ) -> None:
     """Show a study in the browser, live while it is searched."""
+    from ..results.dashboard.access import is_loopback
     from ..results.dashboard.app import Settings, make_dashboard
-    from ..results.dashboard.guard import is_loopback
     from ..results.dashboard.source import Source
     from ..search_space.errors import unknown_name
 
@@ -79,7 +79,7 @@ def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
 
     def path(study: str, candidate: "Candidate") -> Path:
         from ..results.export.weights import WeightsFolder  # with torch, long to come
-        from ..searchers.search import weights_folder
+        from ..searchers.run.search import weights_folder
 
         return WeightsFolder(weights_folder(study, storage_url(storage))).path(
             candidate.architecture

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ..evaluators.accuracy.data import SearchData
-    from ..evaluators.accuracy.preparation import Preparation
+    from ..evaluators.accuracy.data.dataset import SearchData
+    from ..evaluators.accuracy.data.preparation import Preparation
     from ..evaluators.base import Measurement
     from ..results.candidate import Candidate
     from ..results.export.file_proof import Originals
     from ..results.export.proof import Proof
     from ..results.export.weights import WeightsFolder
-    from ..results.settings import StudySettings
-    from ..results.study import Study
+    from ..results.study.settings import StudySettings
+    from ..results.study.study import Study
 
 
 _CONDITIONS = (
@@ -91,7 +91,7 @@ def export(
             licence=licence,
             storage=storage,
         )
-    from ..results.export.ours import targets
+    from ..results.export.overwrite_guard import targets
 
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB)")
     beside = output.with_name(f"{output.name}.safetensors")
@@ -152,7 +152,7 @@ def export_candidate(
     from ..results.export.card import from_files, recounted
     from ..results.export.export import format_for
     from ..results.export.weights import WeightsFolder
-    from ..searchers.search import weights_folder
+    from ..searchers.run.search import weights_folder
 
     format_for(found.architecture, output, any_resolution=any_resolution)  # before it takes time
     folder = WeightsFolder(weights_folder(record.name, storage_url(storage)))
@@ -233,10 +233,10 @@ def study_data(
         settings: Of the study.
         older: Whether images may have been scaled as older versions did.
     """
-    from ..evaluators.accuracy.data import DataSpec, load_search_data
-    from ..evaluators.accuracy.older import load_older_data
+    from ..evaluators.accuracy.data.dataset import DataSpec, load_search_data
+    from ..evaluators.accuracy.data.older import load_older_data
     from ..search_space.errors import InputError
-    from ..searchers.search import image_cache
+    from ..searchers.run.search import image_cache
 
     try:
         spec = DataSpec.from_json(settings.data)
@@ -258,7 +258,7 @@ def kept_preparation(found: "Candidate", training: Any) -> "Preparation | None":
 
     None for candidates that were trained before it was kept.
     """
-    from ..evaluators.accuracy.preparation import Preparation
+    from ..evaluators.accuracy.data.preparation import Preparation
 
     accuracy = found.measurements.get("accuracy")
     recorded = {} if accuracy is None else accuracy.provenance
@@ -270,7 +270,7 @@ def originals(data: "SearchData", *, same_rules: bool) -> "Originals":
     """Return validation images as files, at most 1,000 and about a thousand megapixels."""
     import torch
 
-    from ..evaluators.accuracy.originals import sample, validation_originals
+    from ..evaluators.accuracy.data.originals import sample, validation_originals
     from ..results.export.file_proof import Originals
 
     places = sample(data, 1000, 1e9)
@@ -304,7 +304,7 @@ def check_measured(
     """
     import torch
 
-    from ..evaluators.accuracy.scoring import Normalise, score
+    from ..evaluators.accuracy.training.scoring import Normalise, score
     from ..evaluators.cost.cost import architecture_cost
     from ..results.export.networks import trained_network
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..evaluators.accuracy.data import SearchData
+    from ..evaluators.accuracy.data.dataset import SearchData
 
 _MOST = 10
 """Lines of one kind, at most."""

@@ -13,7 +13,7 @@ from .show import open_study
 
 if TYPE_CHECKING:
     from ..evaluators.base import Measurement
-    from ..search_space.architecture import Architecture
+    from ..search_space.architecture.architecture import Architecture
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +74,7 @@ def _read_architecture(file: Path) -> "Architecture":
         raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
     if isinstance(data, dict) and "architecture" in data:
         data = cast(dict[str, Any], data)["architecture"]
-    from ..search_space.architecture import Architecture  # takes seconds to import
+    from ..search_space.architecture.architecture import Architecture
 
     return Architecture.from_json(data)
 
@@ -100,7 +100,7 @@ def measure(
     from ..evaluators.base import CandidateError
     from ..evaluators.device_name import device_name
     from ..evaluators.units import read_whole
-    from ..results.table import format_measurement
+    from ..results.numbers import format_measurement
 
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     found = find_architecture(architecture, study, storage)
@@ -113,7 +113,7 @@ def measure(
 
             from ..evaluators.latency.evaluator import LatencyEvaluator
             from ..evaluators.latency.settings import LatencySettings
-            from ..searchers.search import choose_device
+            from ..searchers.run.search import choose_device
 
             settings = LatencySettings(batch=images)
             timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)

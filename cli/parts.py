@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from .shared import shown
 
 if TYPE_CHECKING:
-    from ..search_space.architecture import Architecture, Stage
-    from ..search_space.base import Block
+    from ..search_space.architecture.architecture import Architecture
+    from ..search_space.architecture.stages import Stage
+    from ..search_space.components.wired import Block
 
 
 def print_parts(architecture: "Architecture") -> None:

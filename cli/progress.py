@@ -12,8 +12,8 @@ from .shared import shown
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from ..searchers.loop import Progress
-    from ..searchers.search import Prepared
+    from ..searchers.run.loop import Progress
+    from ..searchers.run.search import Prepared
 
 
 @contextmanager

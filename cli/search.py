@@ -10,7 +10,7 @@ import typer
 from .shared import Storage, shown, study_option
 
 if TYPE_CHECKING:
-    from ..searchers.search import Prepared, Summary
+    from ..searchers.run.search import Prepared, Summary
 
 
 def register(app: typer.Typer) -> None:
@@ -140,7 +140,7 @@ def read_config(path: Path) -> dict[str, object]:
     """
     from ..search_space.errors import InputError, unknown_name
     from ..search_space.yaml_files import read_yaml
-    from ..searchers.options import option_names
+    from ..searchers.run.options import option_names
 
     data = read_yaml(path, "a config file")
     if not isinstance(data, Mapping):
@@ -156,7 +156,7 @@ def read_config(path: Path) -> dict[str, object]:
 
 
 def _run(values: Mapping[str, object]) -> int:
-    from ..searchers.options import read_options
+    from ..searchers.run.options import read_options
 
     options = read_options(values)  # before torch is imported, which takes seconds
     for note in options.notes:
@@ -164,7 +164,7 @@ def _run(values: Mapping[str, object]) -> int:
     from .progress import show_progress
 
     with show_progress() as progress:
-        from ..searchers.search import prepare, run
+        from ..searchers.run.search import prepare, run
 
         prepared = prepare(options)
         progress.begin(prepared)

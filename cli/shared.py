@@ -32,7 +32,7 @@ AnyResolution = Annotated[
 
 def storage_url(given: str | None) -> str:
     """Return the storage's URL, or the default one."""
-    from ..results.storage_url import read_storage
+    from ..results.study.storage_url import read_storage
 
     return read_storage(given)
 

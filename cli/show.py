@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .parts import print_parts
-from .shared import (
-    Column,
-    Json,
-    Storage,
-    StudyName,
-    print_json,
-    print_rows,
-    storage_url,
-)
+from .shared import Column, Json, Storage, StudyName, print_json, print_rows, storage_url
 
 if TYPE_CHECKING:
     from ..results.candidate import Candidate
-    from ..results.study import Study
+    from ..results.study.study import Study
 
 CandidateName = Annotated[
     str, typer.Argument(metavar="CANDIDATE", help="Its number or a unique prefix of its digest.")
@@ -36,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def open_study(study: str | None, storage: str | None) -> "Study":
     """Open the study named by the options."""
-    from ..results.study import Study
+    from ..results.study.study import Study
 
     return Study.open(study, storage_url(storage))
 
@@ -49,7 +41,7 @@ def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
     """
     from ..evaluators.base import metric
     from ..evaluators.units import read_metric
-    from ..results.front import pareto_front
+    from ..results.analysis.front import pareto_front
 
     objectives = study.settings.objectives
     by = metric(objectives[0] if sort is None else read_metric(sort))
@@ -73,9 +65,9 @@ def print_front(
         top: How many are printed at most; none: all.
         sort: The metric of which the best stands on top; none: the first objective.
     """
-    from ..results.conditions import notes
-    from ..results.table import format_measurement
-    from ..search_space.outline import SEPARATOR, outlines
+    from ..results.analysis.conditions import notes
+    from ..results.numbers import format_measurement
+    from ..search_space.architecture.outline import SEPARATOR, outlines
 
     members = sorted_front(study, sort)
     if not members:
@@ -141,7 +133,7 @@ def front(
         read_metric(sort)
     record = open_study(study, storage)
     if csv is not None:
-        from ..results.table import to_frame, write_csv
+        from ..results.analysis.table import to_frame, write_csv
 
         write_csv(to_frame(sorted_front(record, sort)[:count]), csv)
     if as_json:
@@ -180,8 +172,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements, where they come from, failures."""
-    from ..results.provenance import told
-    from ..results.table import format_measurement
+    from ..results.analysis.provenance import told
+    from ..results.numbers import format_measurement
 
     record = open_study(study, storage)
     found = record.find(candidate)
@@ -221,8 +213,8 @@ def show(
 
 def _write_graph(candidate: "Candidate", study: str, file: Path) -> None:
     from ..evaluators.cost.cost import additive_costs
-    from ..results.graph_plot import graph_page
-    from ..results.table import write_atomically
+    from ..results.analysis.table import write_atomically
+    from ..results.figures.graph_plot import graph_page
 
     graph = candidate.architecture.graph(additive_costs)
     write_atomically(file, graph_page(graph, f"Candidate {candidate.number} of study {study}"))
@@ -248,8 +240,8 @@ def report(
     storage: Storage = None,
 ) -> None:
     """Write the study as one HTML file that opens without a network."""
-    from ..results.report import make_report, write_report
-    from ..results.report_files import write_candidates, write_figures
+    from ..results.report.figure_files import write_candidates, write_figures
+    from ..results.report.report import make_report, write_report
 
     record = open_study(study, storage)
     drawn = make_report(record, [open_study(name, storage) for name in compare or ()])

@@ -12,8 +12,8 @@ from .shared import AnyResolution, Column, ExportableOnly, Json, print_json, pri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..search_space.describe import Description
-    from ..search_space.size import Size
+    from ..search_space.components.describe import Description
+    from ..search_space.counting.size import Size
     from ..search_space.space import SearchSpace
 
 SpaceName = Annotated[
@@ -42,7 +42,7 @@ def list_spaces(
     as_json: Json = False,
 ) -> None:
     """List the shipped search spaces, and the components that a space can be made of."""
-    from ..search_space.describe import descriptions
+    from ..search_space.components.describe import descriptions
     from ..search_space.files import load_space
     from ..search_space.presets import presets
 
@@ -202,7 +202,7 @@ def check(
     from ..evaluators.units import read_constraint, read_whole, taken_for_macs, write_bounds
     from ..search_space.errors import InputError
     from ..search_space.space_files import check_resolution, space_name
-    from ..searchers.options import read_side
+    from ..searchers.run.options import read_side
 
     constraints = [read_constraint(text) for text in constraint or ()]
     for each in constraints:
@@ -224,7 +224,7 @@ def check(
         print(f"nas: {note}", file=sys.stderr)
 
     from ..evaluators.cost.spaces import costed_space
-    from ..search_space.check import check as check_space
+    from ..search_space.constraints.check import check as check_space
 
     found = costed_space(
         space,

@@ -10,7 +10,7 @@ import typer
 from .shared import Json, Storage, print_json, print_rows, storage_url, study_option
 
 if TYPE_CHECKING:
-    from ..results.studies import StudyEntry
+    from ..results.study.studies import StudyEntry
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")]
 
@@ -50,8 +50,8 @@ def studies(context: typer.Context, *, storage: Storage = None, as_json: Json = 
 
 
 def _entries(url: str) -> "list[StudyEntry]":
-    from ..results.storage import open_storage
-    from ..results.studies import study_list
+    from ..results.study.storage import open_storage
+    from ..results.study.studies import study_list
 
     return study_list(open_storage(url, create=False), url)
 
@@ -66,7 +66,7 @@ def _counts(entry: "StudyEntry") -> str:
 
 
 def _searched(entry: "StudyEntry") -> str:
-    from ..results.holder import searched_by
+    from ..results.study.holder import searched_by
 
     when = datetime.fromtimestamp(entry.since).strftime("%Y-%m-%d %H:%M") if entry.since else "?"
     if not entry.searched:
@@ -99,7 +99,7 @@ def rename(
     storage: Storage = None,
 ) -> None:
     """Give a study another name; its weights go with it."""
-    from ..results.studies import rename_study
+    from ..results.study.studies import rename_study
 
     rename_study(study, new, storage_url(storage or context.obj))
     print(f"Study {study!r} is {new!r} now; nas search {study_option(new)} continues it.")
@@ -113,8 +113,8 @@ def delete(
     storage: Storage = None,
 ) -> int:
     """Delete a study: its candidates and their weights."""
-    from ..results.storage import file_beside
-    from ..results.studies import delete_study
+    from ..results.study.storage import file_beside
+    from ..results.study.studies import delete_study
     from ..search_space.errors import InputError, unknown_name
 
     url = storage_url(storage or context.obj)

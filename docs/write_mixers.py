@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from nas_explorer.search_space.describe import mixers_page
+from nas_explorer.search_space.components.describe import mixers_page
 
 Path(__file__).with_name("mixers.md").write_text(mixers_page(), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ..search_space.errors import unknown_name
 
 if TYPE_CHECKING:
-    from ..search_space.architecture import Architecture
+    from ..search_space.architecture.architecture import Architecture
 
 Direction = Literal["minimize", "maximize"]
 Tier = Literal["exact", "measured", "trained"]

@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
+from ..search_space.constraints.constraint import PREFIXES, Constraint
 from ..search_space.errors import InputError, shown
-from ..search_space.feasibility import PREFIXES, Constraint
 from .base import METRICS, metric
 
 _BYTES = {

@@ -6,10 +6,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..evaluators.base import Measurement
-from ..search_space.outline import outline
+from ..search_space.architecture.outline import outline
 
 if TYPE_CHECKING:
-    from ..search_space.architecture import Architecture
+    from ..search_space.architecture.architecture import Architecture
 
 Status = Literal["running", "complete", "infeasible", "failed"]
 
@@ -43,7 +43,7 @@ class Candidate:
         record: Mapping[str, Any] | None = vars(self).get("_record")
         if name != "architecture" or record is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        from ..search_space.architecture import Architecture
+        from ..search_space.architecture.architecture import Architecture
 
         made = Architecture.from_json(record["architecture"])
         # What was worked out before it was stored stays: for thousands that would take seconds.
@@ -73,7 +73,7 @@ class Candidate:
         return None if measurement is None else measurement.value
 
     def _repr_html_(self) -> str:
-        from ..search_space import forms
+        from ..search_space.architecture import forms
 
         title = f"<p><b>candidate {self.number}</b> {self.status} {escape(self.reason or '')}</p>"
         cells = "".join(
@@ -83,14 +83,14 @@ class Candidate:
         return f"{title}<table>{cells}</table>{forms.html(self.architecture)}"
 
     def __rich__(self) -> str:
-        from ..search_space import forms
+        from ..search_space.architecture import forms
 
         lines = [f"candidate {self.number} {self.status} {self.reason or ''}".rstrip()]
         lines += [f"{name:<12} {value}" for name, value in self._measured()]
         return "\n".join(lines).replace("[", r"\[") + "\n" + forms.text(self.architecture)
 
     def _measured(self) -> list[tuple[str, str]]:
-        from .table import format_measurement
+        from .numbers import format_measurement
 
         return [(name, format_measurement(each)) for name, each in self.measurements.items()]
 

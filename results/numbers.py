@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ..evaluators.base import metric
+from ..evaluators.base import Measurement, metric
 
 
 def format_value(name: str, value: float | None) -> str:
@@ -36,3 +36,19 @@ def number_ranges(numbers: Iterable[int]) -> list[str]:
         else:
             runs.append([number, number])
     return [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+
+
+def format_measurement(measurement: Measurement | None) -> str:
+    """Return value and 95 % interval as people read them: ``93.1 % [92.0, 94.1]``."""
+    if measurement is None:
+        return "-"
+    text = format_value(measurement.metric, measurement.value)
+    if measurement.low is None or measurement.high is None:
+        return text
+    low, high = (
+        format_value(measurement.metric, end) for end in (measurement.low, measurement.high)
+    )
+    suffix = text.partition(" ")[2]
+    if all(end.partition(" ")[2] == suffix for end in (low, high)):
+        low, high = low.partition(" ")[0], high.partition(" ")[0]
+    return f"{text} [{low}, {high}]"

@@ -13,16 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from .base import Block, Component, Downsampling, Head, Stem, field_domains, field_kinds
+from .architecture.stages import DEPTH, WIDTH
+from .components.base import Component, Downsampling, Head, Stem, field_domains, field_kinds
+from .components.tables import TABLES, component_class
+from .components.wired import Block
 from .domains import Choice, Domain, IntRange, Positive, Value
 from .errors import InputError, shown, unknown_name
 from .shapes import Shape
-from .slots import Option, Slot
 from .space import SearchSpace
 from .space_files import SPACE_ENDINGS, space_data, space_name
-from .stages import DEPTH, WIDTH
-from .steps import PATTERNS, StageSpace
-from .tables import TABLES, component_class
+from .walk.decision_graph import PATTERNS, StageSpace
+from .walk.slots import Option, Slot
 
 MOST_VALUES = 128
 """No decision of a file may have more values."""

@@ -9,38 +9,29 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from .architecture import Architecture
-from .assembly import assembled
-from .base import Component
-from .choosers import (
+from .architecture.architecture import Architecture
+from .components.base import Component
+from .components.parts import PartCosts
+from .constraints.build_cost_table import step_table
+from .constraints.constraint import Constraint
+from .constraints.steering import Guide, Stand
+from .counting.count_distinct import MOST_COUNTED, SAMPLE, count_words, stages_differ
+from .counting.membership import Membership
+from .counting.size import Size, estimated
+from .domains import Domain, IntRange, Positive, Value, same
+from .errors import InputError
+from .shapes import Shape
+from .walk.assembly import Draw, assembled
+from .walk.choosers import (
     Chooser,
     EnumerationChooser,
     FirstChooser,
     RecordingChooser,
     ReplayChooser,
 )
-from .distinct import MOST_COUNTED, SAMPLE, count_words, stages_differ
-from .domains import Domain, IntRange, Positive, Value, same
-from .errors import InputError
-from .feasibility import Constraint
-from .guide import Guide, Stand
-from .membership import Membership
-from .refusals import never_built, usual_refusal
-from .shapes import Shape
-from .size import Size, estimated
-from .slots import Row, Slot, choose_row
-from .step_costs import PartCosts, step_table
-from .steps import END, VARIED, Node, StageSpace, Step, StepGraph
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draw:
-    """What a walk gives."""
-
-    architecture: Architecture
-    """The network."""
-    decisions: Mapping[str, Value]
-    """What was chosen: path to value, those without an alternative at their place too."""
+from .walk.decision_graph import END, VARIED, Node, StageSpace, Step, StepGraph
+from .walk.slots import Row, Slot, choose_row
+from .walk.unreachable import never_built, usual_refusal
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..results.candidate import Candidate
-from ..search_space.architecture import Architecture
-from ..search_space.choosers import Chooser, MutationChooser
+from ..search_space.architecture.architecture import Architecture
 from ..search_space.seeds import derive_seed
-from ..search_space.space import Draw, SearchSpace
-from .untold import Untold
+from ..search_space.space import SearchSpace
+from ..search_space.walk.assembly import Draw
+from ..search_space.walk.choosers import Chooser, MutationChooser
+from .remaining import Untold
 
 _OWN = 10
 """Attempts that are the searcher's own; those after it mutate its first."""

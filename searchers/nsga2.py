@@ -8,8 +8,8 @@ from optuna.samplers import NSGAIISampler
 from optuna.trial import FrozenTrial
 
 from ..results.candidate import Candidate
-from ..search_space.choosers import Chooser, CrossoverChooser, MutationChooser, RandomChooser
 from ..search_space.space import SearchSpace
+from ..search_space.walk.choosers import Chooser, CrossoverChooser, MutationChooser, RandomChooser
 from .base import Objective, Searcher
 from .optuna_history import OptunaHistory
 

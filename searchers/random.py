@@ -1,7 +1,7 @@
 """Random search."""
 
 from ..results.candidate import Candidate
-from ..search_space.choosers import Chooser, RandomChooser
+from ..search_space.walk.choosers import Chooser, RandomChooser
 from .base import Searcher
 
 

@@ -9,9 +9,9 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from ..results.candidate import Candidate
-from ..search_space.choosers import Chooser, RandomChooser
 from ..search_space.domains import Domain, Value, same
 from ..search_space.space import SearchSpace
+from ..search_space.walk.choosers import Chooser, RandomChooser
 from .base import Objective, Searcher
 from .optuna_history import OptunaHistory, values_of
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 import torch.utils.flop_counter  # takes a second, which would be some test's
 from nas_explorer.results.export.networks import fresh_network
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.sharing import shared_names
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.components.sharing import shared_names
 from torch import Tensor
 
 

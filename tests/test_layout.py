@@ -4,9 +4,10 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -37,16 +38,35 @@ def modules(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The absolute names of what a module of ours imports, anywhere in it."""
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def dotted(path: Path) -> str:
+    """The name of a module or package of ours."""
+    parts = ("nas_explorer", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {dotted(path): path for folder in ORDER for path in modules(folder)}
+
+
+@cache
+def imported(path: Path) -> list[str]:
+    """The absolute names of the modules that one of ours imports, anywhere in it, for types too."""
     package = ("nas_explorer", *path.relative_to(ROOT).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found: list[str] = []
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (".".join((*base, name)) for name in names)
+            name = ".".join((*base, *([node.module] if node.module else [])))
+            for alias in node.names:
+                inner = f"{name}.{alias.name}"
+                found.append(inner if inner in MODULES else name)
+    return found
 
 
 @FOLDERS
@@ -58,6 +78,33 @@ def test_imports_point_one_way(folder: str) -> None:
             if top == "nas_explorer":
                 assert rest and rest[0] in allowed, f"{path} imports {name}"
             assert top not in ORDER, f"{path} imports {name} absolutely"
+
+
+@pytest.fixture(scope="module")
+def imports() -> "nx.DiGraph[str]":
+    """An edge from each module of ours to each that it imports."""
+    edges = [(name, each) for name, path in MODULES.items() for each in imported(path)]
+    return nx.DiGraph(edge for edge in edges if edge[1] in MODULES and edge[0] != edge[1])
+
+
+def test_no_imports_go_round_in_a_circle(imports: "nx.DiGraph[str]") -> None:
+    circles = [each for each in nx.strongly_connected_components(imports) if len(each) > 1]
+    assert not circles
+
+
+@pytest.mark.parametrize("room", sorted(n for n, p in MODULES.items() if p.name == "__init__.py"))
+def test_rooms_point_one_way(room: str, imports: "nx.DiGraph[str]") -> None:
+    """What lies in a package, its sub-packages as one each, has no circle either."""
+
+    def inside(name: str) -> str | None:
+        within = name.removeprefix(f"{room}.")
+        return None if within == name else within.split(".")[0]
+
+    pairs = {(inside(one), inside(other)): (one, other) for one, other in imports.edges}
+    between = nx.DiGraph(pair for pair in pairs if None not in pair and pair[0] != pair[1])
+    for circle in nx.simple_cycles(between):
+        steps = zip(circle, [*circle[1:], circle[0]], strict=True)
+        pytest.fail(f"a circle of imports: {[pairs[step] for step in steps]}")
 
 
 def test_network_code_needs_torch_alone() -> None:
@@ -91,13 +138,13 @@ def test_files_are_short_and_say_what_they_are(folder: str) -> None:
     for path in modules(folder):
         text = path.read_text(encoding="utf-8")
         assert len(text.splitlines()) <= 400, f"{path} is too long"
-        assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+        assert ast.get_docstring(parsed(path)), f"{path} has no docstring"
 
 
 @pytest.mark.parametrize("folder", ORDER[:-1])
 def test_only_the_command_line_prints(folder: str) -> None:
     for path in modules(folder):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("print", "breakpoint", "input"), f"{path}:{node.lineno}"
 

@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.initial import torch_start
 from ...search_space.errors import InputError
-from ...search_space.initial import torch_start
-from ...search_space.network import Network
 from ...search_space.seeds import derive_seed
 from ..base import Evaluator, Measurement
-from ..running import candidate_faults, seeded
-from .data import SearchData
+from ..measurement_context import candidate_faults, seeded
+from .data.dataset import SearchData
 from .recipe import Recipe
-from .training import TrainingResult, chosen_augmentation, train
+from .training.loop import TrainingResult, chosen_augmentation, train
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Takes the trained weights: architecture, state of the network, provenance of the training."""

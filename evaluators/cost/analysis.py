@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...search_space.base import Component
-from ...search_space.folding import fold, foldable
-from ...search_space.liveness import map_bytes
+from ...search_space.architecture.live_memory import map_bytes
+from ...search_space.components.base import Component
+from ...search_space.components.layers.folding import fold, foldable
+from ...search_space.components.sharing import distinct
 from ...search_space.shapes import Shape
-from ...search_space.sharing import distinct
-from .handles import UncountableOperation
-from .memory import float32_bytes, working_memory
-from .reading import Count
-from .trace import Tracer, counts, operations, saved_tensors, trace
+from .counting.handles import UncountableOperation
+from .counting.memory import float32_bytes, working_memory
+from .counting.trace import Tracer, counts, operations, saved_tensors, trace
+from .counting.trace_values import Count
 from .value import COUNTED, MAC_KINDS, Cost, Row
 
 _TRACER = Tracer()

@@ -20,7 +20,7 @@ from .value import COLUMNS, Row
 from .version import counting_version
 
 if TYPE_CHECKING:
-    from ...search_space.base import Component
+    from ...search_space.components.base import Component
 
 _LOG = logging.getLogger(__name__)
 _KEPT_DAYS = 30
@@ -44,8 +44,8 @@ def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | N
 
     What they are built of is not part of the version.
     """
-    from ...search_space.architecture import component_text  # torch takes seconds to import
-    from ...search_space.base import Component
+    from ...search_space.components.base import Component
+    from ...search_space.components.canonical import component_text  # torch takes seconds to import
 
     package = Component.__module__.rpartition(".")[0]
     todo: list[Component] = [component]

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...search_space.architecture import Architecture
-from ...search_space.liveness import map_bytes
-from ...search_space.parts import Part
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.live_memory import map_bytes
+from ...search_space.components.parts import Part
+from .counting.handles import UncountableOperation
 from .fold import Fold
-from .handles import UncountableOperation
 from .table import CostTable, Integers
 from .value import ADDITIVE_METRICS, COLUMNS, EXACT_METRICS, MAC_KINDS, Cost
 

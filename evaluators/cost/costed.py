@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...search_space.constraints.cost_table import StepTable, from_arrays, to_arrays
+from ...search_space.counting.size import Size
 from ...search_space.shapes import Shape
-from ...search_space.size import Size
-from ...search_space.step_table import StepTable, from_arrays, to_arrays
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,8 +1,8 @@
 """The exact metrics as an evaluator."""
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
 from ..base import Evaluator, Measurement
-from ..running import candidate_faults
+from ..measurement_context import candidate_faults
 from .cost import EXACT_METRICS, architecture_cost
 
 

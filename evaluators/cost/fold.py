@@ -5,11 +5,14 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from ...search_space.architecture import Architecture, Stage, canonical_component
-from ...search_space.base import Block, Component, Layer, field_domains, field_kinds
-from ...search_space.liveness import alive_bytes, map_bytes
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.component_uses import wiring_of
+from ...search_space.architecture.live_memory import alive_bytes, map_bytes
+from ...search_space.architecture.stages import Stage
+from ...search_space.components.base import Component, Layer, field_domains, field_kinds
+from ...search_space.components.canonical import canonical_component
+from ...search_space.components.wired import Block
 from ...search_space.shapes import Shape
-from ...search_space.wiring import wiring_of
 from .table import CostTable, Entry
 
 _MOST_KNOWN = 100_000  # components met, before all are forgotten

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from .handles import FREE, HANDLES
-from .trace import WholeConvolutions
+from .counting.handles import FREE, HANDLES
+from .counting.trace import WholeConvolutions
 from .value import COUNTED
 
 

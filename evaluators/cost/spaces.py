@@ -81,8 +81,8 @@ def computed_space(
     any_resolution: bool = False,
 ) -> CostedSpace:
     """Return what ``costed_space`` does, counted anew."""
+    from ...search_space.constraints.build_cost_table import step_table
     from ...search_space.files import load_space
-    from ...search_space.step_costs import step_table
     from .cost import additive_costs
 
     space = load_space(name_or_file)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...search_space.base import Component
+from ...search_space.components.base import Component
 from ...search_space.shapes import Shape
 from .analysis import component_row
 from .cache import DiskCache, cache_folder, cache_key

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.layers.folding import fold
 from ...search_space.errors import InputError
-from ...search_space.folding import fold
-from ...search_space.network import Network
 from ..base import Evaluator, Measurement
-from ..running import candidate_faults, seeded
+from ..measurement_context import candidate_faults, seeded
 from .clocks import Run
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel

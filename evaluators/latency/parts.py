@@ -7,7 +7,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
 
 PASSES = 15
 """Passes of one image, of whose times the median counts."""

@@ -5,13 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...search_space.errors import InputError
-from ..enrichment import words
-from ..front import is_count
-from .filters import Between, Filter, Inside, with_filter
+from ..figures.filters import Between, Filter, Inside, with_filter
+from ..figures.view import View
 from .parallel import Axis, read_box
-from .source import Snapshot
-from .table_part import metric_names
-from .view import View
 
 
 def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
@@ -35,37 +31,6 @@ def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
             return replace(view, candidate=number)
         case _:
             return view
-
-
-def complete_view(view: View, snapshot: Snapshot) -> View:
-    """Fill in what the study decides, and replace what it does not have."""
-    columns, objectives = snapshot.columns, snapshot.settings.objectives
-    metrics = metric_names(snapshot)
-    second = (*objectives[1:], metrics[-1])[0]
-    x = view.x if view.x in metrics else second
-    y = view.y if view.y in metrics else objectives[0]
-    kinds = words(columns)
-    known = {"", "number", "seconds", "status", *columns.metrics, *columns.decisions}
-    return replace(
-        view,
-        x=x,
-        y=y,
-        scales=view.scales if view.scales is not None else usual_scales(x, y),
-        colour=view.colour if view.colour in known else "",
-        axes=tuple(each for each in view.axes if each in known - _NOT_AXES),
-        size=view.size if view.size in known else "",
-        by=view.by if view.by in known else "",
-        metric=view.metric if view.metric in metrics else objectives[0],
-        word=view.word if view.word in kinds else (*kinds, "mixer")[0],
-    )
-
-
-_NOT_AXES = {"", "number", "seconds", "status"}
-
-
-def usual_scales(x: str, y: str) -> tuple[str, ...]:
-    """Return which axes are logarithmic by default: those of counts."""
-    return tuple(axis for axis, name in (("x", x), ("y", y)) if is_count(name))
 
 
 def select(view: View, selected: Mapping[str, Any]) -> View:

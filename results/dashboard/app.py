@@ -13,11 +13,11 @@ from flask import Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ...search_space.errors import InputError
+from .access import guard, is_loopback, policy
 from .callbacks import register
 from .exports import Exporter, add_exports
-from .guard import guard, is_loopback, policy
 from .layout import page
-from .posts import check_posts
+from .request_checks import check_posts
 from .source import Source
 
 # plotly.js-basic-dist-min from npm, as it is there (MIT): lines, points and bars, a quarter of the

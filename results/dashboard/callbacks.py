@@ -13,12 +13,12 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 from flask import request
 
-from ..storage import StorageError
+from ..figures.view import View
+from ..study.storage import StorageError
 from .actions import act
 from .detail import tip
 from .pages import COMMON, FIGURES, OF_STUDY, TEXTS, Reader, Sight
 from .source import Source
-from .view import View
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
-from ..columns import Numbers
-from .theme import SCALE
+from ..analysis.columns import Numbers
+from ..figures.theme import SCALE
 
 _SHADES = 64
 

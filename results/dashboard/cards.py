@@ -6,14 +6,15 @@ import numpy as np
 from markupsafe import Markup
 
 from ...evaluators.base import metric
-from ..columns import Columns
-from ..front import Mask, superlative
-from ..table import format_value
-from .filters import kept
-from .markup import Content, joined, link, tag
-from .scene import front_rows
-from .source import Snapshot, Source
-from .view import View
+from ..analysis.columns import Columns
+from ..analysis.front import Mask, superlative
+from ..figures.filters import kept
+from ..figures.markup import Content, joined, link, tag
+from ..figures.scatter_data import front_rows
+from ..figures.snapshot import Snapshot
+from ..figures.view import View
+from ..numbers import format_value
+from .source import Source
 
 _NAMED = 5
 """Running candidates that are named."""

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from ..columns import Columns
-from ..plots import short_path
-from .filters import Among, Between, exact
-from .markup import joined, tag
-from .source import Snapshot, Source
-from .table_part import metric_names
-from .view import View
+from ..analysis.columns import Columns
+from ..figures.filters import Among, Between, exact
+from ..figures.markup import joined, tag
+from ..figures.plots import short_path
+from ..figures.snapshot import Snapshot, metric_names
+from ..figures.view import View
+from .source import Source
 
 Choices = Iterable[tuple[str, str]]
 _FIRST = ("mixer", "second_mixer", "depth", "kernel_size")  # the decisions most asked for

@@ -7,14 +7,14 @@ import numpy as np
 from markupsafe import Markup
 
 from ..candidate import Candidate
-from ..plots import short_path
-from ..table import format_measurement
-from .filters import kept
-from .markup import facts, joined, link, row, tag
-from .scene import Rows, dominating
-from .source import Snapshot, Source
-from .table_part import metric_names
-from .view import View
+from ..figures.filters import kept
+from ..figures.markup import facts, joined, link, row, tag
+from ..figures.plots import short_path
+from ..figures.scatter_data import Rows, dominating
+from ..figures.snapshot import Snapshot, metric_names
+from ..figures.view import View
+from ..numbers import format_measurement
+from .source import Source
 
 _NAMED = 12
 _REASON = 200  # characters of the reason of a failure that are shown

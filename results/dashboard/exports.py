@@ -16,8 +16,8 @@ from flask import Flask, Response, request
 
 from ...search_space.errors import InputError
 from ..export.files import ENDINGS
+from ..figures.view import read_number
 from .source import Source
-from .view import read_number
 
 Exporter = Callable[[str, int, Path, bool], None]
 """Writes a candidate as a model file: study, number, file, whether with fresh weights.

@@ -7,24 +7,25 @@ from functools import cached_property
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from ..effects import Effects, effects
-from ..enrichment import front_shares
-from . import candidate_part, compare_part, matters
-from .actions import complete_view
-from .candidate_part import Pair, make_pair
+from ..analysis.effects import Effects, effects
+from ..analysis.enrichment import front_shares
+from ..figures import comparison, importance, networks
+from ..figures.filters import Filter, kept
+from ..figures.markup import joined, link, tag
+from ..figures.networks import Pair, make_pair
+from ..figures.scatter_data import Scene, scene, without_note
+from ..figures.snapshot import Snapshot, complete_view, once_a_version
+from ..figures.view import Page, View, not_there
+from . import candidate_part, compare_part, importance_page
 from .cards import cards
 from .controls import axes_choice, axes_controls, filter_form, study_menu
 from .detail import better_rows, detail, in_words
-from .filters import Filter, kept
-from .markup import joined, link, tag
 from .parallel import Axis, make_axes, parallel
 from .progress import progress
 from .reach import beyond_note
 from .scatter import scatter
-from .scene import Scene, scene, without_note
-from .source import Snapshot, Source, once_a_version
+from .source import Source
 from .table_part import table
-from .view import Page, View, not_there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,13 +52,13 @@ class Sight:
         return _effects(self.snapshot, self.view.metric, self.view.filters)
 
     @cached_property
-    def shares(self) -> matters.Shares:
+    def shares(self) -> importance.Shares:
         """How often answers stand on the front, among the candidates kept."""
         columns, objectives = self.snapshot.columns, self.snapshot.settings.objectives
         return front_shares(columns, objectives, self.view.word, kept(self.view.filters, columns))
 
     @cached_property
-    def comparison(self) -> compare_part.Comparison:
+    def comparison(self) -> comparison.Comparison:
         """This study beside those chosen."""
         return compare_part.compare(self.source, self.snapshot, self.view)
 
@@ -221,19 +222,19 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "progress": lambda at: _progress(at.snapshot)[0],
     },
     "candidate": {
-        "network": lambda at: candidate_part.network(at.pair, at.view),
-        "costs": lambda at: candidate_part.cost_by_part(at.pair, at.view),
-        "curves": lambda at: candidate_part.curves(at.pair),
+        "network": lambda at: networks.network(at.pair, at.view),
+        "costs": lambda at: networks.cost_by_part(at.pair, at.view),
+        "curves": lambda at: networks.curves(at.pair),
     },
     "matters": {
-        "importance": lambda at: matters.importance(at.effects, _count(at)),
-        "levels": lambda at: matters.levels(at.effects, at.view),
-        "represented": lambda at: matters.represented(at.shares),
+        "importance": lambda at: importance.importance(at.effects, _count(at)),
+        "levels": lambda at: importance.levels(at.effects, at.view),
+        "represented": lambda at: importance.represented(at.shares),
     },
     "compare": {
-        "distributions": lambda at: compare_part.error_distributions(at.comparison, at.view),
-        "growth": lambda at: compare_part.growth(at.comparison, at.view),
-        "fronts": lambda at: compare_part.fronts(at.comparison, at.view),
+        "distributions": lambda at: comparison.error_distributions(at.comparison, at.view),
+        "growth": lambda at: comparison.growth(at.comparison, at.view),
+        "fronts": lambda at: comparison.fronts(at.comparison, at.view),
     },
 }
 """Figures of each page, by their place."""
@@ -259,13 +260,13 @@ TEXTS: Mapping[Page, Texts] = {
         "difference": lambda at: candidate_part.difference(at.pair),
     },
     "matters": {
-        "matters-controls": lambda at: matters.controls(at.snapshot, at.view, at.effects),
-        "matters-note": lambda at: matters.matters_note(at.effects, at.view),
-        "represented-table": lambda at: matters.represented_table(at.shares, at.view),
+        "matters-controls": lambda at: importance_page.controls(at.snapshot, at.view, at.effects),
+        "matters-note": lambda at: importance.importance_note(at.effects, at.view),
+        "represented-table": lambda at: importance.represented_table(at.shares, at.view),
     },
     "compare": {
         "compare-controls": lambda at: compare_part.controls(at.source, at.snapshot, at.view),
-        "compare-table": lambda at: compare_part.compare_table(at.comparison, at.view),
+        "compare-table": lambda at: comparison.compare_table(at.comparison, at.view),
     },
 }
 """Texts of each page, by their place."""

@@ -19,15 +19,15 @@ from PIL import Image, ImageDraw
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from ...evaluators.base import metric
-from ..axis_format import axis_title
-from ..columns import Columns
-from ..front import Mask, is_count
-from ..plots import short_path, telling_columns
-from ..table import format_value
-from .filters import Among, Between, Filter, kept
+from ..analysis.columns import Columns
+from ..analysis.front import Mask, is_count
+from ..figures.axis_format import axis_title
+from ..figures.filters import Among, Between, Filter, kept
+from ..figures.plots import short_path, telling_columns
+from ..figures.theme import GREY, SCALE, new_figure, said
+from ..figures.view import View
+from ..numbers import format_value
 from .scatter import ORANGE
-from .theme import GREY, SCALE, new_figure, said
-from .view import View
 
 MOST = 1_000
 """Lines that are drawn of those kept; of more candidates so many from all along the study."""

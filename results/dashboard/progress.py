@@ -3,10 +3,10 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from ..compare import corners, growths
-from ..plots import VERMILLION
-from .source import Snapshot
-from .theme import new_figure, said
+from ..analysis.compare import corners, growths
+from ..figures.plots import VERMILLION
+from ..figures.snapshot import Snapshot
+from ..figures.theme import new_figure, said
 
 
 def progress(snapshot: Snapshot) -> tuple[go.Figure, str]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..columns import Columns, Numbers
+from ..analysis.columns import Columns, Numbers
+from ..figures.view import View
 from .references import Reference
-from .view import View
 
 _NEAR = 0.5  # of the study's own extent, beyond its ends
 _EDGE = 0.06

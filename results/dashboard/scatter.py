@@ -9,17 +9,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...evaluators.base import metric
-from ..axis_format import axis_title, flat_ends, log_tick, tick_format
-from ..columns import Answers, Columns, Numbers
-from ..front import Mask
-from ..plots import BLUE, COLOURS, VERMILLION
+from ..analysis.columns import Answers, Columns, Numbers
+from ..analysis.front import Mask
+from ..figures.axis_format import axis_title, flat_ends, log_tick, tick_format
+from ..figures.filters import Between, Inside
+from ..figures.plots import BLUE, COLOURS, VERMILLION
+from ..figures.scatter_data import Rows, Scene
+from ..figures.theme import GREY, SCALE, new_figure, said
+from ..figures.view import View
 from .canvas import in_legend, layer
-from .filters import Between, Inside
 from .reach import axis_range, whole_range
 from .references import Reference
-from .scene import Rows, Scene
-from .theme import GREY, SCALE, new_figure, said
-from .view import View
 
 PINK, ORANGE = COLOURS[3:5]
 Style = dict[str, Any]

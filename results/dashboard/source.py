@@ -2,32 +2,16 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...search_space.errors import InputError
+from ..analysis.columns import ColumnBuilder
 from ..candidate import Candidate
-from ..columns import ColumnBuilder, Columns
-from ..settings import StudySettings
-from ..storage import open_storage
-from ..studies import studies_of
-from ..study import Study
+from ..figures.snapshot import Snapshot
+from ..study.storage import open_storage
+from ..study.studies import studies_of
+from ..study.study import Study
 from .references import Reference, read_timm, zoo_references
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Snapshot:
-    """A study as far as it has been read."""
-
-    name: str
-    """Name of the study."""
-    settings: StudySettings
-    """What it was made with."""
-    columns: Columns
-    """Its candidates."""
-    version: int
-    """How often it had changed."""
 
 
 class _Followed:
@@ -151,27 +135,3 @@ class Source:
         """Return the published networks asked for: ``zoo``, ``timm`` or both."""
         zoo = zoo_references() if "zoo" in extras else []
         return [*zoo, *(self._published if "timm" in extras else [])]
-
-
-_REMEMBERED = 16
-
-
-def once_a_version(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember what was last made of each snapshot; the snapshot comes first."""
-    made: dict[tuple[Any, ...], tuple[int, Any]] = {}
-    lock = threading.Lock()  # only for the table: two may make the same thing
-
-    def remembering(snapshot: Snapshot, *rest: Any) -> Any:
-        key = (snapshot.name, *rest)
-        with lock:
-            version, value = made.get(key, (0, None))
-        if version != snapshot.version:
-            value = make(snapshot, *rest)
-            with lock:
-                made.pop(key, None)
-                made[key] = (snapshot.version, value)
-                if len(made) > _REMEMBERED:
-                    made.pop(next(iter(made)))
-        return value
-
-    return remembering

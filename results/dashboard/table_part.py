@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 from markupsafe import Markup
 
-from ..columns import STATUSES, Columns
-from ..table import format_measurement
-from .filters import kept
-from .markup import heads, joined, link, scrolled, tag
-from .scene import Rows, front_rows
-from .source import Snapshot, Source
-from .view import View
+from ..analysis.columns import STATUSES, Columns
+from ..figures.filters import kept
+from ..figures.markup import heads, joined, link, scrolled, tag
+from ..figures.scatter_data import Rows, front_rows
+from ..figures.snapshot import Snapshot, metric_names
+from ..figures.view import View
+from ..numbers import format_measurement
+from .source import Source
 
 ROWS = 20
 """Rows that are shown at a time."""
@@ -33,12 +34,6 @@ def on_front(snapshot: Snapshot, view: View) -> set[int]:
     """Return the rows on the front of all objectives, among those kept."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     return set(front_rows(columns, objectives, kept(view.filters, columns)).tolist())
-
-
-def metric_names(snapshot: Snapshot) -> list[str]:
-    """Return the metrics that can be asked for, the objectives first."""
-    objectives = snapshot.settings.objectives
-    return [*objectives, *(name for name in snapshot.columns.metrics if name not in objectives)]
 
 
 def table(source: Source, snapshot: Snapshot, view: View) -> Markup:

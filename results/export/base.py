@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ...search_space.architecture import Architecture
-from ...search_space.base import bound_inside, first_inside
-from ...search_space.network import Network
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.base import bound_inside, first_inside
 from ...search_space.shapes import Shape
 
 

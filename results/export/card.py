@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from ...evaluators.base import METRICS, Measurement
-from ...search_space.architecture import Architecture
-from ..table import format_measurement
+from ...search_space.architecture.architecture import Architecture
+from ..numbers import format_measurement
 from .header import VERSION
-from .ours import CARD_SIGN, MARK
+from .overwrite_guard import CARD_SIGN, MARK
 from .proof import Proof
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import ExportError, ModelFormat, first_line
 from .card import Told, json_card, model_card, recorded_count
@@ -17,7 +17,7 @@ from .files import check_target, replacing
 from .header import make_header
 from .networks import fresh_network, trained_network
 from .onnx_file import OnnxFile
-from .ours import targets
+from .overwrite_guard import targets
 from .proof import Proof, prove
 from .pt2_file import Pt2File
 from .python_file import PythonFile

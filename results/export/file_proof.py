@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...evaluators.accuracy.opening import opened_image
-from ...evaluators.accuracy.pixels import plain
-from ...evaluators.accuracy.preparation import Preparation
+from ...evaluators.accuracy.data.opening import opened_image
+from ...evaluators.accuracy.data.pixels import plain
+from ...evaluators.accuracy.data.preparation import Preparation
 from .base import ExportError
 
 Prepare = Callable[[Sequence[Any]], Tensor]

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...search_space.errors import InputError, unknown_name
-from .ours import check_ours
+from .overwrite_guard import check_ours
 
 ENDINGS = (".safetensors", ".onnx", ".pt2", ".py")
 """How the name of a model file may end; it decides the format."""

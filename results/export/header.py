@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
-from .ours import MARK
+from .overwrite_guard import MARK
 
 VERSION = "2"
 """Version of the header."""

@@ -5,13 +5,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...evaluators.accuracy.preparation import Preparation
+from ...evaluators.accuracy.data.preparation import Preparation
+from ...search_space.architecture.network import Network
 from ...search_space.errors import InputError
-from ...search_space.network import Network
 from .base import first_line
 from .header import read_facts, read_header
 from .networks import trained_network
-from .ours import MARK
+from .overwrite_guard import MARK
 from .weights import read_weights
 
 

@@ -6,10 +6,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.sharing import shared_names
 from ...search_space.errors import InputError
-from ...search_space.network import Network
-from ...search_space.sharing import shared_names
 from .base import first_line
 
 N = TypeVar("N", bound=Network)

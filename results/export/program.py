@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
 
-from ...search_space.network import Network
+from ...search_space.architecture.network import Network
 from .base import ExportError, first_line
 
 _CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")

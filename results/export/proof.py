@@ -9,10 +9,10 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from ...search_space.network import Network
+from ...search_space.architecture.network import Network
+from ...search_space.components.sharing import distinct
 from ...search_space.seeds import derive_seed
 from ...search_space.shapes import Shape
-from ...search_space.sharing import distinct
 from .base import ExportError, ModelFormat, Opened
 from .file_proof import FileProof, Originals, prove_files
 

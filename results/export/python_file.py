@@ -12,28 +12,21 @@ from typing import Any
 
 from torch import nn
 
-from ...evaluators.accuracy.preparation import Preparation
-from ...evaluators.accuracy.prepare import prepare_images
-from ...search_space.architecture import Architecture
-from ...search_space.base import Component, TokenMixer
-from ...search_space.network import Network
-from ...search_space.parts import IMAGE, Part, lenders
-from ...search_space.residuals import Sum
+from ...evaluators.accuracy.data.preparation import Preparation
+from ...evaluators.accuracy.data.prepare import prepare_images
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.base import Component, TokenMixer
+from ...search_space.components.parts import IMAGE, Part, lenders
+from ...search_space.components.residuals import Sum
+from ...search_space.components.tying import Tied
 from ...search_space.shapes import Shape
-from ...search_space.tying import Tied
 from .base import ExportError, ModelFormat, Opened, first_line
+from .constructor_arguments import Arguments, recorded_network
 from .header import read_facts, read_header
 from .proof import count_macs, count_parameters
-from .recorded import Arguments, recorded_network
 from .source import Sources
-from .source_texts import (
-    HEAD,
-    NOT_STATED,
-    TAIL,
-    preparation_constants,
-    prepare_text,
-    prepared_text,
-)
+from .source_texts import HEAD, NOT_STATED, TAIL, preparation_constants, prepare_text, prepared_text
 from .weights import encode_weights, read_weights
 
 _WIDTH = 100

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...search_space.architecture.network import Network
 from ...search_space.errors import InputError
-from ...search_space.network import Network
 from .base import ExportError, ModelFormat, Opened
 from .load import load_model
 from .proof import count_macs, count_parameters

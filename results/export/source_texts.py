@@ -2,7 +2,7 @@
 
 import textwrap
 
-from ...evaluators.accuracy.preparation import Preparation
+from ...evaluators.accuracy.data.preparation import Preparation
 
 _WIDTH = 100
 

@@ -12,8 +12,8 @@ import torch
 from timm.models import PretrainedCfg, register_model
 from torch import Tensor
 
-from ...evaluators.accuracy.preparation import Preparation
-from ...search_space.architecture import Architecture
+from ...evaluators.accuracy.data.preparation import Preparation
+from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError, shown, unknown_name
 from .file_proof import timm_configuration
 from .header import read_facts, read_header

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ...evaluators.accuracy.optimizer import split_parameters
-from ...search_space.architecture import Architecture
+from ...evaluators.accuracy.training.optimizer import split_parameters
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.parts import Part
+from ...search_space.components.residuals import Add
 from ...search_space.errors import InputError, shown
-from ...search_space.network import Network
-from ...search_space.parts import Part
-from ...search_space.residuals import Add
 
 POOLS = ("avg", "")
 """Ways from a map to features: the network's own, and none."""

@@ -12,13 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ...search_space.architecture import Architecture
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.components.sharing import shared_names
 from ...search_space.errors import InputError
-from ...search_space.sharing import shared_names
 from .base import first_line
 from .files import replacing
 from .header import make_header
-from .ours import MARK
+from .overwrite_guard import MARK
 
 _log = logging.getLogger(__name__)
 

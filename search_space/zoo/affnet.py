@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import ChannelBlock, FusionBlock, NoBlock
-from ..channel_mixers.inverted import InvertedResidual
-from ..heads import WideHead
-from ..inverted import InvertedResidualDownsampling
-from ..mixers.frequency import AdaptiveFrequencyFilter
-from ..norms import BatchNorm, GroupNorm, NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ChannelBlock, FusionBlock, NoBlock
+from ..components.channel_mixers.inverted import InvertedResidual
+from ..components.heads import WideHead
+from ..components.layers.inverted_bottleneck import InvertedResidualDownsampling
+from ..components.mixers.frequency import AdaptiveFrequencyFilter
+from ..components.norms import BatchNorm, GroupNorm, NoNorm
+from ..components.stems import ConvStem
 from ..shapes import Shape
-from ..stems import ConvStem
 from .entry import ZooEntry, rounded
 
 _DEPTHS = (2, 4, 3)

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import IntegrationBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling
-from ..heads import DistilledHead
-from ..mixers.additive import ConvAdditiveMixer, LocalIntegration
-from ..norms import BatchNorm, NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import IntegrationBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import DistilledHead
+from ..components.mixers.additive import ConvAdditiveMixer, LocalIntegration
+from ..components.norms import BatchNorm, NoNorm
+from ..components.stems import TwoConvStem
 from ..shapes import Shape
-from ..stems import TwoConvStem
 from .entry import ZooEntry, with_norms
 
 # Name: widths, depths, what is printed, multiply-adds with norms and biases.

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from functools import partial
 from math import ceil
 
-from ..architecture import Architecture, Stage
-from ..blocks import NoBlock, ResidualBlock
-from ..heads import WideHead
-from ..mixers.mb_conv import MbConv, MbConvDownsampling
-from ..norms import BatchNorm
-from ..residuals import PlainResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import NoBlock, ResidualBlock
+from ..components.heads import WideHead
+from ..components.mixers.mb_conv import MbConv, MbConvDownsampling
+from ..components.norms import BatchNorm
+from ..components.residuals import PlainResidual
+from ..components.stems import ConvStem
 from ..shapes import Shape
-from ..stems import ConvStem
 from .entry import ZooEntry, rounded
 
 # Width, depth, kernel, stride, ratio of each stage; the last three have experts.

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import ShortcutConvMlp
-from ..downsampling import ConvDownsampling
-from ..heads import WideHead
-from ..mixers.modulation import ConvModulation
-from ..norms import LayerNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import ShortcutConvMlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import WideHead
+from ..components.mixers.modulation import ConvModulation
+from ..components.norms import LayerNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import ThreeConvStem
 from ..shapes import Shape
-from ..stems import ThreeConvStem
 from .entry import ZooEntry
 
 _BASE, _LARGE = (96, (4, 4, 34, 4), 11), (128, (4, 4, 48, 4), 11)

@@ -7,17 +7,19 @@ arXiv:2303.16900.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import ChannelMixer, Head, Norm, Residual, Stem, TokenMixer
-from ..blocks import ConvNeXtBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling
-from ..heads import MlpHead, PooledHead
-from ..mixers.convolution import InceptionConv, LargeKernelConv
-from ..norms import BatchNorm, LayerNorm, NoNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.base import ChannelMixer, Head, Norm, Stem, TokenMixer
+from ..components.blocks import ConvNeXtBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import MlpHead, PooledHead
+from ..components.mixers.convolution import InceptionConv, LargeKernelConv
+from ..components.norms import BatchNorm, LayerNorm, NoNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import PatchStem, TwoConvStem
+from ..components.wired import Residual
 from ..shapes import Shape
-from ..stems import PatchStem, TwoConvStem
 from .entry import ZooEntry, with_norms
 
 _SHALLOW, _TINY, _DEEP = (2, 2, 6, 2), (3, 3, 9, 3), (3, 3, 27, 3)

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ..architecture import Architecture
-from ..heads import PooledHead
-from ..mixers.learnable_spacing import LearnableSpacingConv
-from ..norms import LayerNorm
+from ..architecture.architecture import Architecture
+from ..components.heads import PooledHead
+from ..components.mixers.learnable_spacing import LearnableSpacingConv
+from ..components.norms import LayerNorm
 from .convnext import hierarchical
 from .entry import ZooEntry
 

@@ -6,12 +6,12 @@ Co-designing and Scaling ConvNets with Masked Autoencoders, arXiv:2301.00808.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture
-from ..channel_mixers.response import GrnMlp
-from ..heads import PooledHead
-from ..mixers.convolution import LargeKernelConv
-from ..norms import LayerNorm
-from ..residuals import PlainResidual
+from ..architecture.architecture import Architecture
+from ..components.channel_mixers.response import GrnMlp
+from ..components.heads import PooledHead
+from ..components.mixers.convolution import LargeKernelConv
+from ..components.norms import LayerNorm
+from ..components.residuals import PlainResidual
 from .convnext import hierarchical
 from .entry import ZooEntry, with_norms
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..architecture import Architecture
+from ..architecture.architecture import Architecture
 
 
 def _number(text: str) -> int | None:

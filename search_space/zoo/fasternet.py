@@ -7,16 +7,17 @@ Partial Convolution Meets Visual Attention, arXiv:2503.03148.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Block
-from ..blocks import ConvNeXtBlock, MetaFormerBlock
-from ..channel_mixers.normed import NormedMlp, PartialAttentionMlp
-from ..downsampling import ConvDownsampling
-from ..heads import WideHead
-from ..mixers.partial import PartialChannelAttention, PartialConv, PartialSelfAttention
-from ..norms import BatchNorm, NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ConvNeXtBlock, MetaFormerBlock
+from ..components.channel_mixers.normed import NormedMlp, PartialAttentionMlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import WideHead
+from ..components.mixers.partial import PartialChannelAttention, PartialConv, PartialSelfAttention
+from ..components.norms import BatchNorm, NoNorm
+from ..components.stems import PatchStem
+from ..components.wired import Block
 from ..shapes import Shape
-from ..stems import PatchStem
 from .entry import ZooEntry, rounded
 
 # Name: width of the first stage, depths, activation, what is printed.

@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Residual
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.conv_first import ConvFirstMlp
-from ..downsampling import DepthwiseDownsampling
-from ..heads import PooledHead
-from ..mixers.ffnified import FfnifiedAttention
-from ..norms import BatchNorm, NoNorm
-from ..residuals import LayerScaleResidual, PlainResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.conv_first import ConvFirstMlp
+from ..components.downsampling import DepthwiseDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.ffnified import FfnifiedAttention
+from ..components.norms import BatchNorm, NoNorm
+from ..components.residuals import LayerScaleResidual, PlainResidual
+from ..components.stems import TwoConvStem
+from ..components.wired import Residual
 from ..shapes import Shape
-from ..stems import TwoConvStem
 from .entry import ZooEntry
 
 _SMALL, _LARGE = ConvFirstMlp(ratio=3), ConvFirstMlp(ratio=3, kernel_size=7, small_kernel=3)

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling
-from ..heads import PooledHead
-from ..mixers.focal import FocalModulation
-from ..norms import LayerNorm, NoNorm
-from ..residuals import LayerScaleResidual, PlainResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.focal import FocalModulation
+from ..components.norms import LayerNorm, NoNorm
+from ..components.residuals import LayerScaleResidual, PlainResidual
+from ..components.stems import ConvStem, PatchStem
 from ..shapes import Shape
-from ..stems import ConvStem, PatchStem
 from .entry import ZooEntry, with_norms
 
 _NORM = LayerNorm(eps=1e-5)

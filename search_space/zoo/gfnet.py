@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Residual
-from ..blocks import SingleResidualBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling
-from ..heads import PooledHead
-from ..mixers.frequency import GlobalFilter
-from ..norms import NoNorm
-from ..residuals import LayerScaleResidual, PlainResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import SingleResidualBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.frequency import GlobalFilter
+from ..components.norms import NoNorm
+from ..components.residuals import LayerScaleResidual, PlainResidual
+from ..components.stems import PositionStem
+from ..components.wired import Residual
 from ..shapes import Shape
-from ..stems import PositionStem
 from .entry import ZooEntry
 
 # Name: patch, widths, depths, layer scale at the start (0: none), what is printed.

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import NoChannelMixer
-from ..heads import PooledHead
-from ..mixers.gated_mlp import GatedMlpMixer
-from ..norms import NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import NoChannelMixer
+from ..components.heads import PooledHead
+from ..components.mixers.gated_mlp import GatedMlpMixer
+from ..components.norms import NoNorm
+from ..components.stems import PatchStem
 from ..shapes import Shape
-from ..stems import PatchStem
 from .entry import ZooEntry, with_norms
 from .mlp_mixer import TIMM
 

@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import TokenMixer
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling
-from ..heads import PooledHead
-from ..mixers.recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
-from ..norms import LayerNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.base import TokenMixer
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
+from ..components.norms import LayerNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import PatchStem
 from ..shapes import Shape
-from ..stems import PatchStem
 from .entry import ZooEntry, with_norms
 
 _README = "raoyongming/HorNet, README.md"

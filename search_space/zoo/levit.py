@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Block
-from ..blocks import ChannelBlock, MetaFormerBlock
-from ..channel_mixers.normed import NormedMlp
-from ..heads import DistilledHead
-from ..mixers.levit import LevitAttention, LevitDownsampling
-from ..norms import NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ChannelBlock, MetaFormerBlock
+from ..components.channel_mixers.normed import NormedMlp
+from ..components.heads import DistilledHead
+from ..components.mixers.levit import LevitAttention, LevitDownsampling
+from ..components.norms import NoNorm
+from ..components.stems import ConvStackStem
+from ..components.wired import Block
 from ..shapes import Shape
-from ..stems import ConvStackStem
 from .entry import ZooEntry
 
 # Name: channels of a key, widths, heads, depths, what is printed.

@@ -6,15 +6,16 @@ Less is More: Pay Less Attention in Vision Transformers, arXiv:2105.14217.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Block
-from ..blocks import ChannelBlock, MetaFormerBlock
-from ..downsampling import DeformableDownsampling
-from ..heads import PooledHead
-from ..mixers.attention import RelativeAttention
-from ..norms import LayerNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ChannelBlock, MetaFormerBlock
+from ..components.downsampling import DeformableDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.attention import RelativeAttention
+from ..components.norms import LayerNorm
+from ..components.stems import PatchStem
+from ..components.wired import Block
 from ..shapes import Shape
-from ..stems import PatchStem
 from .entry import ZooEntry
 
 _SOURCE = "zhuang-group/LIT, README.md"

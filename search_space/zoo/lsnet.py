@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Block, TokenMixer
-from ..blocks import MetaFormerBlock, NoBlock, RepVitBlock
-from ..channel_mixers.normed import NormedMlp
-from ..downsampling import SeparableDownsampling
-from ..heads import PooledHead
-from ..mixers.large_small import LsConv, RepDepthwiseConv
-from ..mixers.levit import LevitAttention
-from ..norms import BatchNorm, NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.base import TokenMixer
+from ..components.blocks import MetaFormerBlock, NoBlock, RepVitBlock
+from ..components.channel_mixers.normed import NormedMlp
+from ..components.downsampling import SeparableDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.large_small import LsConv, RepDepthwiseConv
+from ..components.mixers.levit import LevitAttention
+from ..components.norms import BatchNorm, NoNorm
+from ..components.stems import ConvStackStem
+from ..components.wired import Block
 from ..shapes import Shape
-from ..stems import ConvStackStem
 from .entry import ZooEntry, rounded
 
 _README = "jameslahm/lsnet, README.md"

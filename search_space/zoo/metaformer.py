@@ -7,19 +7,20 @@ MetaFormer Baselines for Vision, arXiv:2210.13452, section 3 and table 1.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Head, Norm, TokenMixer
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling
-from ..heads import MlpHead, PooledHead
-from ..mixers.attention import Attention
-from ..mixers.convolution import SeparableConv
-from ..mixers.trivial import IdentityMixer, Pooling, RandomMixing
-from ..norms import GroupNorm, LayerNorm, NoNorm
-from ..residuals import LayerScaleResidual, PlainResidual, ResScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.base import Head, Norm, TokenMixer
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import MlpHead, PooledHead
+from ..components.mixers.attention import Attention
+from ..components.mixers.convolution import SeparableConv
+from ..components.mixers.trivial import IdentityMixer, Pooling, RandomMixing
+from ..components.norms import GroupNorm, LayerNorm, NoNorm
+from ..components.residuals import LayerScaleResidual, PlainResidual, ResScaleResidual
+from ..components.stems import ConvStem
 from ..shapes import Shape
-from ..stems import ConvStem
 from .entry import ZooEntry, rounded, with_norms
 
 _SOURCE = "sail-sg/metaformer, README.md"

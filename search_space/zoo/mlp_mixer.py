@@ -6,14 +6,15 @@ The paper prints no multiply-adds, and parameters without the classifier; timm p
 from collections.abc import Iterator
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp
-from ..heads import PooledHead
-from ..mixers.mlp import TokenMlp
-from ..norms import NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.heads import PooledHead
+from ..components.mixers.mlp import TokenMlp
+from ..components.norms import NoNorm
+from ..components.stems import PatchStem
 from ..shapes import Shape
-from ..stems import PatchStem
 from .entry import ZooEntry, with_norms
 
 TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"

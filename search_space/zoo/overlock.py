@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Overview, Stage
-from ..base import Residual
-from ..blocks import GuidedBlock, LocalBlock
-from ..channel_mixers.response import GrnMlp
-from ..downsampling import ConvDownsampling, NoDownsampling
-from ..guidance import GuidedDownsampling
-from ..heads import WideHead
-from ..mixers.context_mixing import DilatedSqueezeConv, GuidedContMix
-from ..norms import BatchNorm, NoNorm
-from ..residuals import PlainResidual, ResScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Overview, Stage
+from ..components.blocks import GuidedBlock, LocalBlock
+from ..components.channel_mixers.response import GrnMlp
+from ..components.downsampling import ConvDownsampling, NoDownsampling
+from ..components.heads import WideHead
+from ..components.mixers.context_mixing import DilatedSqueezeConv, GuidedContMix
+from ..components.norms import BatchNorm, NoNorm
+from ..components.overview_parts import GuidedDownsampling
+from ..components.residuals import PlainResidual, ResScaleResidual
+from ..components.stems import ConvStackStem
+from ..components.wired import Residual
 from ..shapes import Shape
-from ..stems import ConvStackStem
 from .entry import ZooEntry
 
 _README = "LMMMEng/OverLoCK, README.md"

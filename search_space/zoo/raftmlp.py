@@ -7,15 +7,16 @@ configurations in okojoalg/raft-mlp.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp, NoChannelMixer
-from ..downsampling import MultiScaleDownsampling
-from ..heads import PooledHead
-from ..mixers.raft import RaftMlp
-from ..norms import LayerNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp, NoChannelMixer
+from ..components.downsampling import MultiScaleDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.raft import RaftMlp
+from ..components.norms import LayerNorm
+from ..components.stems import MultiScaleStem
 from ..shapes import Shape
-from ..stems import MultiScaleStem
 from .entry import ZooEntry
 
 # Name: widths, what is printed.

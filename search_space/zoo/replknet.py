@@ -7,17 +7,18 @@ Perception Large-Kernel ConvNet, arXiv:2311.15599, section 3.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import ConvNeXtBlock, MetaFormerBlock
-from ..channel_mixers.normed import NormedMlp
-from ..channel_mixers.response import GrnMlp
-from ..downsampling import ConvDownsampling, SeparableDownsampling
-from ..heads import PooledHead
-from ..mixers.reparam import DilatedReparamConv, ReparamLargeKernel
-from ..norms import BatchNorm, LayerNorm, NoNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ConvNeXtBlock, MetaFormerBlock
+from ..components.channel_mixers.normed import NormedMlp
+from ..components.channel_mixers.response import GrnMlp
+from ..components.downsampling import ConvDownsampling, SeparableDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.reparam import DilatedReparamConv, ReparamLargeKernel
+from ..components.norms import BatchNorm, LayerNorm, NoNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import SeparableStem, TwoConvStem
 from ..shapes import Shape
-from ..stems import SeparableStem, TwoConvStem
 from .entry import ZooEntry, rounded
 
 _BASE, _LARGE = (128, 256, 512, 1024), (192, 384, 768, 1536)

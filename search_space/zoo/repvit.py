@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Block
-from ..blocks import ChannelBlock, RepVitBlock
-from ..channel_mixers.normed import NormedMlp
-from ..downsampling import SeparableDownsampling
-from ..heads import DistilledHead
-from ..mixers.large_small import RepDepthwiseConv
-from ..norms import NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ChannelBlock, RepVitBlock
+from ..components.channel_mixers.normed import NormedMlp
+from ..components.downsampling import SeparableDownsampling
+from ..components.heads import DistilledHead
+from ..components.mixers.large_small import RepDepthwiseConv
+from ..components.norms import NoNorm
+from ..components.stems import ConvStackStem
+from ..components.wired import Block
 from ..shapes import Shape
-from ..stems import ConvStackStem
 from .entry import ZooEntry, rounded
 
 # Name: width of the first stage, depths, what is printed.

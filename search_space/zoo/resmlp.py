@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp
-from ..heads import PooledHead
-from ..mixers.mlp import TokenLinear
-from ..norms import Affine, NoNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.heads import PooledHead
+from ..components.mixers.mlp import TokenLinear
+from ..components.norms import Affine, NoNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import PatchStem
 from ..shapes import Shape
-from ..stems import PatchStem
 from .entry import ZooEntry
 from .mlp_mixer import TIMM
 

@@ -9,18 +9,19 @@ Features with Parameter-Free Layers, 2022, arXiv:2202.02777, table 3).
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..base import Downsampling, TokenMixer
-from ..blocks import ChannelBlock, NoBlock, ResidualBlock
-from ..channel_mixers.inverted import InvertedResidual
-from ..conv_norm import divisible
-from ..heads import PooledHead, WideHead
-from ..inverted import InvertedResidualDownsampling
-from ..mixers.bottleneck import BasicConv, BottleneckConv
-from ..norms import BatchNorm, NoNorm
-from ..residual_downsampling import BasicDownsampling, BottleneckDownsampling
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.base import Downsampling, TokenMixer
+from ..components.blocks import ChannelBlock, NoBlock, ResidualBlock
+from ..components.channel_mixers.inverted import InvertedResidual
+from ..components.heads import PooledHead, WideHead
+from ..components.layers.conv_norm import divisible
+from ..components.layers.inverted_bottleneck import InvertedResidualDownsampling
+from ..components.mixers.bottleneck import BasicConv, BottleneckConv
+from ..components.norms import BatchNorm, NoNorm
+from ..components.residual_downsampling import BasicDownsampling, BottleneckDownsampling
+from ..components.stems import ConvStem
 from ..shapes import Shape
-from ..stems import ConvStem
 from .entry import ZooEntry, rounded
 
 _STEM = ConvStem(

@@ -6,15 +6,16 @@ Chen et al., 2021, arXiv:2107.10224, and Lian et al., 2021, arXiv:2107.08391.
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import Mlp
-from ..downsampling import ConvDownsampling, PatchMerging
-from ..heads import PooledHead
-from ..mixers.shift import AxialShift, CycleMlp
-from ..norms import GroupNorm, LayerNorm, NoNorm
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import Mlp
+from ..components.downsampling import ConvDownsampling, PatchMerging
+from ..components.heads import PooledHead
+from ..components.mixers.shift import AxialShift, CycleMlp
+from ..components.norms import GroupNorm, LayerNorm, NoNorm
+from ..components.stems import ConvStem, PatchStem
 from ..shapes import Shape
-from ..stems import ConvStem, PatchStem
 from .entry import ZooEntry, rounded, with_norms
 
 _SMALL, _EVEN = (64, 128, 320, 512), (4, 4, 4, 4)

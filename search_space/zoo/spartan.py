@@ -6,16 +6,17 @@ Spatial Reinforcement Token-based Aggregation Network for Visual Recognition, ar
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.wave import WaveMixer
-from ..downsampling import ConvDownsampling
-from ..heads import PooledHead
-from ..mixers.multi_order import MultiOrderConv
-from ..norms import BatchNorm, GroupNorm, NoNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.wave import WaveMixer
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.multi_order import MultiOrderConv
+from ..components.norms import BatchNorm, GroupNorm, NoNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import TwoConvStem
 from ..shapes import Shape
-from ..stems import TwoConvStem
 from .entry import ZooEntry, rounded
 
 

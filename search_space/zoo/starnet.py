@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import ResidualBlock
-from ..downsampling import ConvDownsampling
-from ..heads import PooledHead
-from ..mixers.star import StarMixer
-from ..norms import BatchNorm, NoNorm
-from ..residuals import PlainResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import ResidualBlock
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.star import StarMixer
+from ..components.norms import BatchNorm, NoNorm
+from ..components.residuals import PlainResidual
+from ..components.stems import TwoConvStem
 from ..shapes import Shape
-from ..stems import TwoConvStem
 from .entry import ZooEntry, rounded, with_norms
 
 _STARS = "ma-xu/Rewrite-the-Stars, imagenet/README.md"

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from ..architecture import Architecture, Stage
-from ..blocks import MetaFormerBlock
-from ..channel_mixers.mlp import ConvMlp
-from ..downsampling import ConvDownsampling
-from ..heads import PooledHead
-from ..mixers.gated import LargeKernelAttention
-from ..norms import BatchNorm, LayerNorm
-from ..residuals import LayerScaleResidual
+from ..architecture.architecture import Architecture
+from ..architecture.stages import Stage
+from ..components.blocks import MetaFormerBlock
+from ..components.channel_mixers.mlp import ConvMlp
+from ..components.downsampling import ConvDownsampling
+from ..components.heads import PooledHead
+from ..components.mixers.gated import LargeKernelAttention
+from ..components.norms import BatchNorm, LayerNorm
+from ..components.residuals import LayerScaleResidual
+from ..components.stems import ConvStem
 from ..shapes import Shape
-from ..stems import ConvStem
 from .entry import ZooEntry, rounded, with_norms
 
 _README = "Visual-Attention-Network/VAN-Classification, README.md"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...search_space.errors import unknown_name
 
 if TYPE_CHECKING:  # processes that only host workers load this package, and stay small
-    from ..engine import Engine
+    from .base import Engine
 
 # Name on the command line: module in this folder, class.
 ENGINES = {

@@ -4,7 +4,7 @@ import logging
 import pickle
 from typing import ClassVar
 
-from ..engine import Engine, Job, JobSource, WorkerFactory
+from .base import Engine, Job, JobSource, WorkerFactory
 from .outcomes import START_ATTEMPTS, check_waiting, outcome_of
 from .process import NotStarted, WorkerProcess, wait_for
 

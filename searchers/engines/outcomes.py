@@ -3,7 +3,7 @@
 import pickle
 
 from ...search_space.errors import WorkError
-from ..engine import Outcome
+from .base import Outcome
 from .process import Broken, Event, Failure, NotStarted
 
 START_ATTEMPTS = 3

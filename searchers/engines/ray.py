@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...search_space.errors import InputError, WorkError
-from ..engine import Engine, Job, JobSource, Outcome, WorkerFactory
+from .base import Engine, Job, JobSource, Outcome, WorkerFactory
 from .outcomes import check_waiting, outcome_of
 from .process import environment
 from .ray_guard import children, guarded

@@ -9,11 +9,11 @@ import pytest
 import typer
 from nas_explorer.cli.main import app, run
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.study import Study
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.study import Study
+from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.mixers.trivial import Pooling
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from optuna.distributions import CategoricalDistribution
 
 STUDY = {"--study", "--storage"}

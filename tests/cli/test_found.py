@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from nas_explorer.cli.found import data_lines
-from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
 from PIL import Image
 
 

@@ -8,8 +8,8 @@ from nas_explorer.cli import measure, show
 from nas_explorer.cli.main import run
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 
 @pytest.fixture(autouse=True)

@@ -179,7 +179,7 @@ def test_a_killed_search_goes_on_with_the_same_candidates(folder, capsys):
     def digests(study):
         assert run(["front", "--json", "--study", study]) == 0
         capsys.readouterr()
-        from nas_explorer.results.study import Study
+        from nas_explorer.results.study.study import Study
 
         found = Study.open(study, "sqlite:///runs/nas.db").candidates()
         return [(each.number, each.digest, each.value("accuracy")) for each in found]

@@ -12,26 +12,29 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.latency.settings import DTYPES
-from nas_explorer.search_space.architecture import canonical_component
-from nas_explorer.search_space.base import (
-    Block,
+from nas_explorer.search_space.components.base import (
     Component,
     Head,
     Layer,
     Norm,
     Resampler,
-    Residual,
     TokenMixer,
     field_domains,
     field_kinds,
 )
-from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.canonical import canonical_component
+from nas_explorer.search_space.components.layers.folding import fold, foldable
+from nas_explorer.search_space.components.parts import IMAGE, PartList
+from nas_explorer.search_space.components.tables import (
+    TABLES,
+    component_from_data,
+    component_to_data,
+)
+from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.domains import Positive
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.folding import fold, foldable
-from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.tables import TABLES, component_from_data, component_to_data
 from torch import Tensor, nn
 
 from ..search_space.tensors import awake, randomised

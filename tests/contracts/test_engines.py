@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from nas_explorer.search_space.errors import InputError, WorkError
-from nas_explorer.searchers.engine import Engine, Job, Outcome
 from nas_explorer.searchers.engines import ENGINES, load_engine
+from nas_explorer.searchers.engines.base import Engine, Job, Outcome
 
 HELPERS = str(Path(__file__).parents[1] / "searchers")
 sys.path.insert(0, HELPERS)

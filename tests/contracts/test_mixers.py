@@ -10,20 +10,21 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.cost import part_cost
-from nas_explorer.search_space.activations import ACTIVATIONS, activation
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import TokenMixer, field_domains
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.describe import COST_LETTERS
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.activations import ACTIVATIONS, activation
+from nas_explorer.search_space.components.base import TokenMixer, field_domains
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.describe import COST_LETTERS
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.layers.spline_conv import SplineConv2d
+from nas_explorer.search_space.components.mixers import MIXERS
+from nas_explorer.search_space.components.norms import ChannelLayerNorm
+from nas_explorer.search_space.components.parts import IMAGE, PartList
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers import MIXERS
-from nas_explorer.search_space.norms import ChannelLayerNorm
-from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.splines import SplineConv2d
-from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor, nn
 
 from ..search_space.tensors import awake

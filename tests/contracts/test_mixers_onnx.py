@@ -9,17 +9,18 @@ from nas_explorer.results.export import export_model
 from nas_explorer.results.export.networks import fresh_network
 from nas_explorer.results.export.program import exported_program
 from nas_explorer.results.export.proof import count_macs
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers import MIXERS
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.residuals import NoResidual
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers import MIXERS
-from nas_explorer.search_space.norms import NoNorm
-from nas_explorer.search_space.residuals import NoResidual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PatchStem
 
 from ..helpers import names, trained
 

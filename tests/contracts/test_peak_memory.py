@@ -5,8 +5,9 @@ from itertools import islice
 import pytest
 import torch
 from nas_explorer.evaluators.cost.cost import part_cost
-from nas_explorer.search_space.base import Block, Component, Residual
-from nas_explorer.search_space.folding import fold
+from nas_explorer.search_space.components.base import Component
+from nas_explorer.search_space.components.layers.folding import fold
+from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.shapes import Shape
 
 from ..live_memory import live_peak

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from nas_explorer.evaluators.base import METRICS, Measurement
 from nas_explorer.results.candidate import Candidate
+from nas_explorer.search_space.components.parts import Part
+from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import space_from_data
-from nas_explorer.search_space.parts import Part
 from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.searchers.base import Objective, Proposal, Searcher

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.copies import absent_from, first_alike, picture_hashes
-from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data, load_test_split
-from nas_explorer.evaluators.accuracy.splits import stratified_cut
+from nas_explorer.evaluators.accuracy.data.copies import absent_from, first_alike, picture_hashes
+from nas_explorer.evaluators.accuracy.data.dataset import (
+    DataSpec,
+    load_search_data,
+    load_test_split,
+)
+from nas_explorer.evaluators.accuracy.data.splits import stratified_cut
 from nas_explorer.search_space.errors import InputError
 from PIL import Image
 

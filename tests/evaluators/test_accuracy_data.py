@@ -7,15 +7,15 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy import sources
-from nas_explorer.evaluators.accuracy.data import (
+from nas_explorer.evaluators.accuracy.data import sources
+from nas_explorer.evaluators.accuracy.data.dataset import (
     DATA_SETS,
     DataSpec,
     load_search_data,
     load_test_split,
 )
-from nas_explorer.evaluators.accuracy.images import LabelledImages
-from nas_explorer.evaluators.accuracy.splits import stratified_cut
+from nas_explorer.evaluators.accuracy.data.images import LabelledImages
+from nas_explorer.evaluators.accuracy.data.splits import stratified_cut
 from nas_explorer.search_space.errors import InputError
 
 imports_torchvision = pytest.mark.slow

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from nas_explorer.evaluators.accuracy.decode import decode
+from nas_explorer.evaluators.accuracy.data.decode import decode
 from PIL import Image
 
 

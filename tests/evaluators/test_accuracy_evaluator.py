@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy import evaluator as module
-from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
-from nas_explorer.evaluators.accuracy.preparation import Preparation
 from nas_explorer.evaluators.accuracy.recipe import Recipe
-from nas_explorer.evaluators.accuracy.training import wilson_interval
+from nas_explorer.evaluators.accuracy.training.loop import wilson_interval
 from nas_explorer.evaluators.base import CandidateError, Measurement
-from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.seeds import derive_seed
 

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy import cache as cache_module
-from nas_explorer.evaluators.accuracy import folder as folder_module
-from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data, load_test_split
-from nas_explorer.evaluators.accuracy.decode import Header, probe
+from nas_explorer.evaluators.accuracy.data import cache as cache_module
+from nas_explorer.evaluators.accuracy.data import folder as folder_module
+from nas_explorer.evaluators.accuracy.data.dataset import (
+    DataSpec,
+    load_search_data,
+    load_test_split,
+)
+from nas_explorer.evaluators.accuracy.data.decode import Header, probe
 from nas_explorer.search_space.errors import InputError
 from PIL import Image
 

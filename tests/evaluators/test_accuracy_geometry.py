@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nas_explorer.evaluators.accuracy.geometry import crop_start, scaled_size, square_image
+from nas_explorer.evaluators.accuracy.data.geometry import crop_start, scaled_size, square_image
 from PIL import Image
 from torchvision import transforms
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from nas_explorer.evaluators.accuracy.layout import find_classes, find_layout, same_classes
-from nas_explorer.evaluators.accuracy.scan import scan
+from nas_explorer.evaluators.accuracy.data.layout import find_classes, find_layout, same_classes
+from nas_explorer.evaluators.accuracy.data.scan import scan
 from nas_explorer.search_space.errors import InputError
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data, load_test_split
-from nas_explorer.evaluators.accuracy.decode import decode, measure_levels
-from nas_explorer.evaluators.accuracy.levels import levels_of
+from nas_explorer.evaluators.accuracy.data.dataset import (
+    DataSpec,
+    load_search_data,
+    load_test_split,
+)
+from nas_explorer.evaluators.accuracy.data.decode import decode, measure_levels
+from nas_explorer.evaluators.accuracy.data.levels import levels_of
 from PIL import Image
 
 

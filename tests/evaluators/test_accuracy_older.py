@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from nas_explorer.evaluators.accuracy.data import DataSpec, load_search_data
-from nas_explorer.evaluators.accuracy.older import load_older_data
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.data.older import load_older_data
 from PIL import Image
 
 

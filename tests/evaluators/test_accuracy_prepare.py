@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.decode import decode
-from nas_explorer.evaluators.accuracy.opening import PILLOW_LIMIT
-from nas_explorer.evaluators.accuracy.preparation import Preparation
+from nas_explorer.evaluators.accuracy.data.decode import decode
+from nas_explorer.evaluators.accuracy.data.opening import PILLOW_LIMIT
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from PIL import Image
 
 COLOUR = Preparation(

@@ -6,18 +6,15 @@ import textwrap
 
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.data import DataSpec, SearchData
-from nas_explorer.evaluators.accuracy.optimizer import AdamW, split_parameters
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData
 from nas_explorer.evaluators.accuracy.recipe import Recipe
-from nas_explorer.evaluators.accuracy.training import (
-    train,
-    wilson_interval,
-)
+from nas_explorer.evaluators.accuracy.training.loop import train, wilson_interval
+from nas_explorer.evaluators.accuracy.training.optimizer import AdamW, split_parameters
 from nas_explorer.evaluators.base import CandidateError
-from nas_explorer.evaluators.running import candidate_faults, seeded
-from nas_explorer.search_space.base import Block, Residual
+from nas_explorer.evaluators.measurement_context import candidate_faults, seeded
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.tables import TABLES
 from torch import nn
 
 CPU = torch.device("cpu")

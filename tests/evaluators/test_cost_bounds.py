@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from nas_explorer.evaluators.cost.spaces import costed_space
-from nas_explorer.search_space.feasibility import Constraint
-from nas_explorer.search_space.guide import Guide, Stand
-from nas_explorer.search_space.step_table import StepTable
+from nas_explorer.search_space.constraints.constraint import Constraint
+from nas_explorer.search_space.constraints.cost_table import StepTable
+from nas_explorer.search_space.constraints.steering import Guide, Stand
 
 
 @pytest.fixture(scope="module")

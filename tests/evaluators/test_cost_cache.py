@@ -16,13 +16,14 @@ from nas_explorer.evaluators.cost.cache import DiskCache, cache_folder, cache_ke
 from nas_explorer.evaluators.cost.cost import architecture_cost, clear_memory
 from nas_explorer.evaluators.cost.table import CostTable
 from nas_explorer.evaluators.cost.value import COLUMNS
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.trivial import Pooling
-from nas_explorer.search_space.norms import LayerNorm
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.trivial import Pooling
+from nas_explorer.search_space.components.norms import LayerNorm
+from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem
 
 ARCHITECTURE = Architecture(
     input=Shape(3, 16, 16),

@@ -1,7 +1,7 @@
 """Formulas on shapes against numbers worked by hand."""
 
 import pytest
-from nas_explorer.evaluators.cost import formulas
+from nas_explorer.evaluators.cost.counting import formulas
 
 
 def test_convolution() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.evaluators.cost.handles import FREE, UncountableOperation
+from nas_explorer.evaluators.cost.counting.handles import FREE, UncountableOperation
 from nas_explorer.evaluators.cost.value import Cost
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -17,34 +17,34 @@ from nas_explorer.evaluators.cost.cost import (
     costs_of,
     part_cost,
 )
+from nas_explorer.evaluators.cost.counting.handles import UncountableOperation
 from nas_explorer.evaluators.cost.evaluator import CostEvaluator
-from nas_explorer.evaluators.cost.handles import UncountableOperation
 from nas_explorer.evaluators.cost.reference import fvcore_counts
 from nas_explorer.evaluators.cost.value import COLUMNS, Cost
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import (
-    Block,
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import (
     Component,
     Layer,
     Norm,
-    Residual,
     field_domains,
     field_kinds,
 )
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.choosers import RandomChooser
-from nas_explorer.search_space.downsampling import NoDownsampling
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.downsampling import NoDownsampling
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.layers.folding import Foldable, fold, with_kernel
+from nas_explorer.search_space.components.mixers.convolution import LargeKernelConv
+from nas_explorer.search_space.components.mixers.trivial import IdentityMixer, Pooling
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.stems import PatchStem
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.folding import Foldable, fold, with_kernel
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.convolution import LargeKernelConv
-from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
-from nas_explorer.search_space.norms import NoNorm
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.stems import PatchStem
-from nas_explorer.search_space.tables import TABLES
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import nn
 from torch.nn import functional as F
 

@@ -16,12 +16,12 @@ from nas_explorer.evaluators.cost.costed import CostedSpace, decoded
 from nas_explorer.evaluators.cost.shipped import ship, shipped_space
 from nas_explorer.evaluators.cost.spaces import costed_space
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.constraints.cost_table import StepTable
+from nas_explorer.search_space.counting.membership import Way
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.membership import Way
 from nas_explorer.search_space.presets import presets
-from nas_explorer.search_space.step_table import StepTable
-from nas_explorer.search_space.steps import StepGraph
+from nas_explorer.search_space.walk.choosers import RandomChooser
+from nas_explorer.search_space.walk.decision_graph import StepGraph
 
 
 def as_shipped(name: str) -> CostedSpace:

@@ -12,8 +12,8 @@ from nas_explorer.evaluators.cost import spaces, version
 from nas_explorer.evaluators.cost.costed import CostedSpace
 from nas_explorer.evaluators.cost.spaces import costed_space
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
+from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.mixers.trivial import Pooling
 
 TEXT = """
 input: {channels: 3, resolution: 8, classes: 2}

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from nas_explorer.evaluators.cost.cost import EXACT_METRICS, additive_costs, architecture_cost
-from nas_explorer.search_space.base import Block, field_kinds
-from nas_explorer.search_space.choosers import RandomChooser
-from nas_explorer.search_space.feasibility import Constraint
+from nas_explorer.search_space.components.base import field_kinds
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block
+from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.constraint import Constraint
+from nas_explorer.search_space.constraints.steering import Guide, Stand
 from nas_explorer.search_space.files import space_from_data
-from nas_explorer.search_space.guide import Guide, Stand
-from nas_explorer.search_space.step_costs import step_table
-from nas_explorer.search_space.tables import TABLES
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 OFFERED = {
     "mixer": ["identity", "pooling", "separable_conv", "attention"],

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from nas_explorer.evaluators.cost.memory import working_memory
+from nas_explorer.evaluators.cost.counting.memory import working_memory
+from nas_explorer.evaluators.cost.counting.trace import Build, Tracer, counts, operations, trace
 from nas_explorer.evaluators.cost.reference import fvcore_counts
-from nas_explorer.evaluators.cost.trace import Build, Tracer, counts, operations, trace
 from nas_explorer.evaluators.cost.value import COUNTED, MAC_KINDS
-from nas_explorer.search_space.base import Block, Layer, Residual
+from nas_explorer.search_space.components.base import Layer
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.tables import TABLES
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -15,9 +15,9 @@ from nas_explorer.evaluators.cost import version
 from nas_explorer.evaluators.cost.cost import additive_costs, architecture_cost, clear_memory
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
 from nas_explorer.evaluators.cost.version import NOT_COUNTED, code_version
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.constraints.build_cost_table import step_table
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.step_costs import step_table
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 ROOT = Path(nas_explorer.search_space.__file__).parent
 
@@ -121,7 +121,7 @@ def test_what_is_left_out_has_no_part_in_costs(
 
 def check_file() -> str:
     """The name that Python's own records have for a file that is left out."""
-    from nas_explorer.search_space import check
+    from nas_explorer.search_space.constraints import check
 
     return check.check.__code__.co_filename
 

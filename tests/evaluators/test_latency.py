@@ -13,10 +13,10 @@ from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
 from nas_explorer.evaluators.latency.sentinel import RESOLUTION, Sentinel
 from nas_explorer.evaluators.latency.settings import LatencySettings
 from nas_explorer.evaluators.latency.timing import Timing
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import Tensor, nn
 
 CPU = torch.device("cpu")

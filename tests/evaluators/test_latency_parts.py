@@ -2,8 +2,8 @@
 
 import torch
 from nas_explorer.evaluators.latency.parts import PASSES, part_times
-from nas_explorer.search_space.choosers import RandomChooser
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 
 def test_every_part_is_timed_and_nothing_else_changes():

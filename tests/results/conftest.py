@@ -11,11 +11,11 @@ import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.study import Study
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.space import Draw
+from nas_explorer.search_space.walk.assembly import Draw
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from .hostile import HOSTILE

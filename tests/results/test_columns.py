@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from nas_explorer.results.columns import ColumnBuilder, merged_path
-from nas_explorer.results.front import loss_intervals, losses
-from nas_explorer.results.plots import telling_columns, telling_decisions
+from nas_explorer.results.analysis.columns import ColumnBuilder, merged_path
+from nas_explorer.results.analysis.front import loss_intervals, losses
+from nas_explorer.results.figures.plots import telling_columns, telling_decisions
 
 
 @pytest.fixture

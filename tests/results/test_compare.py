@@ -4,9 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from nas_explorer.results.columns import ColumnBuilder
-from nas_explorer.results.compare import corners, difference, distribution, error_name, growths
-from nas_explorer.results.front import hypervolume_history
+from nas_explorer.results.analysis.columns import ColumnBuilder
+from nas_explorer.results.analysis.compare import (
+    corners,
+    difference,
+    distribution,
+    error_name,
+    growths,
+)
+from nas_explorer.results.analysis.front import hypervolume_history
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from typing import Any
 
 from nas_explorer.evaluators.base import Measurement
+from nas_explorer.results.analysis.conditions import conditions, notes
+from nas_explorer.results.analysis.front import dominators, pareto_front
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.conditions import conditions, notes
-from nas_explorer.results.front import dominators, pareto_front
 
 from .conftest import candidate
 

@@ -12,23 +12,24 @@ import pytest
 from markupsafe import Markup
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
-from nas_explorer.results.columns import Answers, ColumnBuilder
-from nas_explorer.results.dashboard import matters
+from nas_explorer.results.analysis.columns import Answers, ColumnBuilder
+from nas_explorer.results.analysis.effects import effects
 from nas_explorer.results.dashboard.actions import act, drag, select
 from nas_explorer.results.dashboard.detail import tip
-from nas_explorer.results.dashboard.filters import Among, Between, Inside, kept, read_filter
-from nas_explorer.results.dashboard.markup import link, tag
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
 from nas_explorer.results.dashboard.parallel import AXES, heights, make_axes, read_box
 from nas_explorer.results.dashboard.reach import near_range
 from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.scatter import scatter
-from nas_explorer.results.dashboard.scene import scene
-from nas_explorer.results.dashboard.source import Source, once_a_version
-from nas_explorer.results.dashboard.view import View
-from nas_explorer.results.effects import effects
-from nas_explorer.results.plots import short_path
-from nas_explorer.results.study import Study
+from nas_explorer.results.dashboard.source import Source
+from nas_explorer.results.figures import importance
+from nas_explorer.results.figures.filters import Among, Between, Inside, kept, read_filter
+from nas_explorer.results.figures.markup import link, tag
+from nas_explorer.results.figures.plots import short_path
+from nas_explorer.results.figures.scatter_data import scene
+from nas_explorer.results.figures.snapshot import once_a_version
+from nas_explorer.results.figures.view import View
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 from .hostile import HOSTILE
@@ -488,14 +489,16 @@ def test_nothing_beyond_chance_is_said_and_no_bar_is_full(columns, reader):
 
     nothing = found(noise)
     assert not any(each.beyond for each in nothing.decisions)
-    assert matters.matters_note(nothing, view).startswith("Nothing is beyond chance")
-    figure = matters.importance(nothing)
+    assert importance.importance_note(nothing, view).startswith("Nothing is beyond chance")
+    figure = importance.importance(nothing)
     assert figure.layout.xaxis.range[0] == 0 and figure.layout.xaxis.range[1] >= 0.05
-    levels = matters.levels(nothing, view).layout.xaxis
+    levels = importance.levels(nothing, view).layout.xaxis
     assert levels.range[0] <= -0.005 and levels.tickformat == "+.1~%"
     some = found(noise + 1e-4 * (codes["d7"] == 1))
     assert [each.path for each in some.decisions if each.beyond] == ["d7"]
-    assert matters.matters_note(some, view).startswith("Beyond chance: d7 (1 of 20 decisions)")
+    assert importance.importance_note(some, view).startswith(
+        "Beyond chance: d7 (1 of 20 decisions)"
+    )
     few = FIGURES["matters"]["importance"](reader.read("?page=matters"))
     assert [e.text for e in few.layout.annotations] == ["4 complete candidates; it takes 20."]
 

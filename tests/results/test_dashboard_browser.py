@@ -18,7 +18,7 @@ from nas_explorer.evaluators.cost.evaluator import CostEvaluator
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.dashboard.app import Settings, make_dashboard
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.study import Study
+from nas_explorer.results.study.study import Study
 from typer.testing import CliRunner
 
 from .conftest import candidate, draw

@@ -14,11 +14,11 @@ from nas_explorer.cli.dashboard import address, kept_weights
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
 from nas_explorer.results.dashboard.pages import TEXTS, Reader
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.dashboard.view import Page, View
 from nas_explorer.results.export.files import ENDINGS
 from nas_explorer.results.export.weights import WeightsFolder
+from nas_explorer.results.figures.view import Page, View
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.searchers.search import weights_folder
+from nas_explorer.searchers.run.search import weights_folder
 from werkzeug.test import create_environ, run_wsgi_app
 
 # Taking home ------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from nas_explorer.results.columns import Answers, Columns
-from nas_explorer.results.effects import cross_validated, effects, fit
-from nas_explorer.results.enrichment import front_shares, words
+from nas_explorer.results.analysis.columns import Answers, Columns
+from nas_explorer.results.analysis.effects import cross_validated, effects, fit
+from nas_explorer.results.analysis.enrichment import front_shares, words
 from scipy.stats import hypergeom
 
 

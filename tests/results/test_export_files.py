@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.decode import decode
-from nas_explorer.evaluators.accuracy.preparation import Preparation
+from nas_explorer.evaluators.accuracy.data.decode import decode
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.results import load_preparation
 from nas_explorer.results.export import ExportError, export_model
 from nas_explorer.results.export.file_proof import Originals, prove_files, timm_transform
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import PooledHead
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem
 from PIL import Image
 from torch import Tensor
 

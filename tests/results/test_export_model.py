@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import nas_explorer.results
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.preparation import Preparation
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
 from nas_explorer.results.export.export import FORMATS
 from nas_explorer.results.export.header import make_header, read_facts
@@ -20,15 +20,16 @@ from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
 from nas_explorer.results.export.weights import read_weights, save_weights
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.levit import LevitAttention
+from nas_explorer.search_space.components.mixers.trivial import RandomMixing
+from nas_explorer.search_space.components.norms import BatchNorm
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.levit import LevitAttention
-from nas_explorer.search_space.mixers.trivial import RandomMixing
-from nas_explorer.search_space.norms import BatchNorm
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PatchStem
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor

@@ -17,9 +17,10 @@ from nas_explorer.results.export import ExportError, Proof, export_model, onnx_m
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.onnx_file import OnnxFile
 from nas_explorer.results.export.proof import count_macs, prove
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import (
-    Block,
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import (
     Component,
     Downsampling,
     Head,
@@ -27,20 +28,20 @@ from nas_explorer.search_space.base import (
     TokenMixer,
     field_kinds,
 )
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.glu import Glu
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.glu import Glu
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.attention import Attention
+from nas_explorer.search_space.components.mixers.mlp import TokenMlp
+from nas_explorer.search_space.components.mixers.trivial import Pooling
+from nas_explorer.search_space.components.norms import BatchNorm
+from nas_explorer.search_space.components.stems import ConvStem
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.attention import Attention
-from nas_explorer.search_space.mixers.mlp import TokenMlp
-from nas_explorer.search_space.mixers.trivial import Pooling
-from nas_explorer.search_space.network import Network
-from nas_explorer.search_space.norms import BatchNorm
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem
-from nas_explorer.search_space.tables import TABLES
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 

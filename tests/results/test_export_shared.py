@@ -13,17 +13,18 @@ from nas_explorer.results.export import export_model, load_model, timm_model
 from nas_explorer.results.export.networks import trained_network
 from nas_explorer.results.export.proof import count_parameters
 from nas_explorer.results.export.weights import encode_weights, read_weights
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.hyena import Hyena
+from nas_explorer.search_space.components.mixers.learnable_spacing import LearnableSpacingConv
+from nas_explorer.search_space.components.sharing import distinct, shared_names
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.hyena import Hyena
-from nas_explorer.search_space.mixers.learnable_spacing import LearnableSpacingConv
-from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.sharing import distinct, shared_names
-from nas_explorer.search_space.stems import PatchStem
 from safetensors import safe_open
 from torch import Tensor, nn
 

@@ -12,23 +12,31 @@ from typing import Any
 
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.preparation import Preparation
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.results.export import ExportError, Proof, export_model, python_file
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.proof import prove
 from nas_explorer.results.export.pt2_file import Pt2File
 from nas_explorer.results.export.python_file import PythonFile, python_source
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import Block, Component, Downsampling, Head, Stem, field_kinds
-from nas_explorer.search_space.blocks import ConvNeXtBlock, MetaFormerBlock
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.attention import Attention
-from nas_explorer.search_space.mixers.convolution import SeparableConv
-from nas_explorer.search_space.norms import BatchNorm
-from nas_explorer.search_space.residuals import LayerScaleResidual
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import (
+    Component,
+    Downsampling,
+    Head,
+    Stem,
+    field_kinds,
+)
+from nas_explorer.search_space.components.blocks import ConvNeXtBlock, MetaFormerBlock
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.attention import Attention
+from nas_explorer.search_space.components.mixers.convolution import SeparableConv
+from nas_explorer.search_space.components.norms import BatchNorm
+from nas_explorer.search_space.components.residuals import LayerScaleResidual
+from nas_explorer.search_space.components.stems import ConvStem
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem
-from nas_explorer.search_space.tables import TABLES
 from PIL import Image
 from torch import Tensor, nn
 

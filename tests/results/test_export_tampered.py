@@ -11,14 +11,15 @@ from nas_explorer.results.export import ExportError, export_model
 from nas_explorer.results.export.base import ModelFormat
 from nas_explorer.results.export.export import FORMATS
 from nas_explorer.results.export.networks import trained_network
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.downsampling import PoolDownsampling
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.convolution import LargeKernelConv, SeparableConv
-from nas_explorer.search_space.network import Network
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.downsampling import PoolDownsampling
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.convolution import LargeKernelConv, SeparableConv
+from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem
 from torch import nn
 
 from ..helpers import names, trained

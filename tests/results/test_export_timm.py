@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import timm
 import torch
-from nas_explorer.evaluators.accuracy.optimizer import split_parameters
-from nas_explorer.evaluators.accuracy.preparation import Preparation
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
+from nas_explorer.evaluators.accuracy.training.optimizer import split_parameters
 from nas_explorer.results.export import export_model, load_model, timm_model
 from nas_explorer.results.export.timm_network import FeatureNetwork, TimmNetwork
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.downsampling import DOWNSAMPLINGS, NoDownsampling
-from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import (
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.downsampling import DOWNSAMPLINGS, NoDownsampling
+from nas_explorer.search_space.components.heads import (
     HEADS,
     DistilledHead,
     Head,
@@ -29,12 +29,13 @@ from nas_explorer.search_space.heads import (
     PooledHead,
     WideHead,
 )
-from nas_explorer.search_space.mixers.mlp import TokenMlp
-from nas_explorer.search_space.mixers.trivial import IdentityMixer
-from nas_explorer.search_space.norms import NoNorm
-from nas_explorer.search_space.residuals import NoResidual
+from nas_explorer.search_space.components.mixers.mlp import TokenMlp
+from nas_explorer.search_space.components.mixers.trivial import IdentityMixer
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.residuals import NoResidual
+from nas_explorer.search_space.components.stems import STEMS, ConvStem, PatchStem, Stem
+from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import STEMS, ConvStem, PatchStem, Stem
 from timm.data import resolve_model_data_config
 from timm.models import group_parameters
 from timm.optim import create_optimizer_v2, param_groups_layer_decay

@@ -3,7 +3,7 @@
 import io
 from dataclasses import replace
 
-from nas_explorer.results.study import Study
+from nas_explorer.results.study.study import Study
 from rich.console import Console
 
 

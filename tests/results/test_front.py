@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nas_explorer.results.front import (
+from nas_explorer.results.analysis.front import (
     clear_front_mask,
     comparable,
     dominators,

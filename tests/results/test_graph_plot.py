@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import networkx as nx
 import pytest
-from nas_explorer.results.graph_layout import (
+from nas_explorer.results.figures.graph_layout import (
     ABOVE,
     BELOW,
     DOWN,
@@ -18,12 +18,12 @@ from nas_explorer.results.graph_layout import (
     lines_of,
     rows_of,
 )
-from nas_explorer.results.graph_plot import graph_figure, graph_page
-from nas_explorer.results.plots import COLOURS
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.results.figures.graph_plot import graph_figure, graph_page
+from nas_explorer.results.figures.plots import COLOURS
+from nas_explorer.search_space.architecture.graph import Node
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.graph import Node
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 MAP = Shape(4, 8, 8)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy
-from nas_explorer.results.storage import StorageError, file_beside
-from nas_explorer.results.study import Study
+from nas_explorer.results.study.storage import StorageError, file_beside
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 FORK = multiprocessing.get_context("fork")

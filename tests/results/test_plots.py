@@ -5,8 +5,8 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.axis_format import flat_ends, log_tick, tick_format
-from nas_explorer.results.plots import (
+from nas_explorer.results.figures.axis_format import flat_ends, log_tick, tick_format
+from nas_explorer.results.figures.plots import (
     best_so_far,
     hover_text,
     hypervolume_progress,

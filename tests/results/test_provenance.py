@@ -1,7 +1,7 @@
 """How a measurement was had is told in words and units."""
 
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.provenance import told
+from nas_explorer.results.analysis.provenance import told
 
 
 def test_names_are_words_and_numbers_have_units():

@@ -13,8 +13,8 @@ from itertools import pairwise
 import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.report import make_report, report_html, write_report
-from nas_explorer.results.study import Study
+from nas_explorer.results.report.report import make_report, report_html, write_report
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"
@@ -49,7 +49,9 @@ class Page(HTMLParser):
 def plotly(request, monkeypatch):
     """Stand in for five megabytes of script, but in the browser."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr("nas_explorer.results.report.get_plotlyjs", lambda: "/*</script*/")
+        monkeypatch.setattr(
+            "nas_explorer.results.report.report.get_plotlyjs", lambda: "/*</script*/"
+        )
 
 
 @pytest.fixture

@@ -4,17 +4,21 @@ import re
 
 import numpy as np
 import pytest
-from nas_explorer.results.columns import ColumnBuilder
-from nas_explorer.results.dashboard.source import Snapshot
-from nas_explorer.results.effects import effects
-from nas_explorer.results.enrichment import front_shares
-from nas_explorer.results.plots import short_path
-from nas_explorer.results.report import make_report, report_html
-from nas_explorer.results.report_choice import choice_figures
-from nas_explorer.results.report_compare import compare_choices, compare_figures, compare_section
-from nas_explorer.results.report_matters import matters_choices, matters_section
-from nas_explorer.results.report_networks import network_choices
-from nas_explorer.results.study import Study
+from nas_explorer.results.analysis.columns import ColumnBuilder
+from nas_explorer.results.analysis.effects import effects
+from nas_explorer.results.analysis.enrichment import front_shares
+from nas_explorer.results.figures.plots import short_path
+from nas_explorer.results.figures.snapshot import Snapshot
+from nas_explorer.results.report.choice import choice_figures
+from nas_explorer.results.report.compare_section import (
+    compare_choices,
+    compare_figures,
+    compare_section,
+)
+from nas_explorer.results.report.importance_section import importance_choices, importance_section
+from nas_explorer.results.report.networks_section import network_choices
+from nas_explorer.results.report.report import make_report, report_html
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 from .hostile import HOSTILE
@@ -39,8 +43,8 @@ def make_snapshot(make_candidate, make_settings):
 def test_what_matters_is_what_the_effects_say(make_snapshot):
     snapshot = make_snapshot("first", 40)
     columns = snapshot.columns
-    choices = matters_choices(snapshot)
-    html = matters_section(snapshot, choices)
+    choices = importance_choices(snapshot)
+    html = importance_section(snapshot, choices)
     assert [each.label for each in choices["metric"]] == ["accuracy", "macs"]
     found = effects(columns, "accuracy", columns.number_N >= 0)
     (bar, chance) = choices["metric"][0].figures["importance"].data
@@ -62,9 +66,9 @@ def test_what_matters_is_what_the_effects_say(make_snapshot):
 def test_of_few_candidates_nothing_is_told_of_effects(make_snapshot):
     for count in (0, 1, 19):
         snapshot = make_snapshot("few", count)
-        choices = matters_choices(snapshot)
+        choices = importance_choices(snapshot)
         assert list(choices) == (["word"] if count == 19 else [])
-        assert "fewer than 20 candidates" in matters_section(snapshot, choices)
+        assert "fewer than 20 candidates" in importance_section(snapshot, choices)
 
 
 def test_studies_are_compared_by_error_and_hypervolume(make_snapshot):
@@ -110,7 +114,7 @@ def test_each_network_shows_what_its_parts_cost(make_candidate):
 
 def test_every_figure_has_a_file_name_of_its_own(make_snapshot):
     snapshot = make_snapshot("first", 40)
-    choices = matters_choices(snapshot)
+    choices = importance_choices(snapshot)
     names = [name for name, _ in choice_figures(choices)]
     assert len(names) == len(set(names)) and {"importance-macs", "represented-mixer"} <= set(names)
     assert "levels-accuracy-stages.0.depth" in names

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
-from nas_explorer.results.report import make_report
-from nas_explorer.results.report_files import _width, write_candidates, write_figures
+from nas_explorer.results.report.figure_files import _width, write_candidates, write_figures
+from nas_explorer.results.report.report import make_report
 from nas_explorer.search_space.errors import InputError
 
 
@@ -33,7 +33,7 @@ def test_each_figure_is_written_in_each_format(filled, tmp_path, monkeypatch):
         for figure, path, times, wide in zip(fig, file, scale, width, strict=True):
             path.write_text(f"{len(figure.data)} {times} {wide}")
 
-    monkeypatch.setattr("nas_explorer.results.report_files.write_images", write)
+    monkeypatch.setattr("nas_explorer.results.report.figure_files.write_images", write)
     written = write_figures(make_report(filled), tmp_path / "a" / "b")
     names = {"front", "hypervolume", "best", "parallel"}
     names |= {f"{what}-{i}" for i in range(4) for what in ("network", "cost-macs", "cost-params")}
@@ -52,7 +52,7 @@ def test_what_cannot_be_drawn_gives_one_line(filled, study, tmp_path, monkeypatc
     def fail(**given):
         raise RuntimeError("Kaleido requires\nGoogle Chrome")
 
-    monkeypatch.setattr("nas_explorer.results.report_files.write_images", fail)
+    monkeypatch.setattr("nas_explorer.results.report.figure_files.write_images", fail)
     with pytest.raises(InputError, match="Chromium, but got: Kaleido requires Google") as error:
         write_figures(make_report(filled), tmp_path)
     assert "\n" not in str(error.value)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy
-from nas_explorer.results import locks
+from nas_explorer.results.study import locks
 from sqlalchemy.pool import StaticPool
 
 

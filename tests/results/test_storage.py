@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from nas_explorer.results import storage as storage_module
-from nas_explorer.results.storage import StorageError, open_storage, retry, shown_url
-from nas_explorer.results.study import Study
+from nas_explorer.results.study import storage as storage_module
+from nas_explorer.results.study.storage import StorageError, open_storage, retry, shown_url
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 FORK = multiprocessing.get_context("fork")

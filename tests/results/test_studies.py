@@ -9,11 +9,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from nas_explorer.results.rescue import Rescue
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.storage import StorageError, file_beside, open_storage
-from nas_explorer.results.studies import delete_study, rename_study, study_list
-from nas_explorer.results.study import Study
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.spill_file import Rescue
+from nas_explorer.results.study.storage import StorageError, file_beside, open_storage
+from nas_explorer.results.study.studies import delete_study, rename_study, study_list
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 
@@ -243,7 +243,7 @@ def test_a_rename_that_fails_leaves_all_as_it_was(study, url, make_candidate, mo
     def fail(*_) -> None:
         raise StorageError("storage must have free space")
 
-    monkeypatch.setattr("nas_explorer.results.holder.Hold._check", fail)
+    monkeypatch.setattr("nas_explorer.results.study.holder.Hold._check", fail)
     with pytest.raises(StorageError, match="free space"):
         rename_study("first", "second", url)
     assert (old / "a.safetensors").is_file() and len(kept.read()) == 1

@@ -5,10 +5,10 @@ from dataclasses import replace
 import optuna
 import pytest
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.storage import StorageError, open_storage
-from nas_explorer.results.studies import studies_of
-from nas_explorer.results.study import Study
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.storage import StorageError, open_storage
+from nas_explorer.results.study.studies import studies_of
+from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 
@@ -236,7 +236,7 @@ def test_the_front_is_a_table(study, fill, make_candidate):
 
 
 def test_candidates_are_read_from_many(study, fill, make_candidate, monkeypatch):
-    monkeypatch.setattr("nas_explorer.results.records._NUMBERS_PER_QUERY", 2)
+    monkeypatch.setattr("nas_explorer.results.study.records._NUMBERS_PER_QUERY", 2)
     candidates = [make_candidate(i, accuracy=0.5, macs=1) for i in range(5)]
     fill(study, *candidates)
     study._finished.clear()

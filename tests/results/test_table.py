@@ -5,14 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.table import (
-    format_measurement,
-    format_value,
-    front_frame,
-    to_frame,
-    write_atomically,
-    write_csv,
-)
+from nas_explorer.results.analysis.table import front_frame, to_frame, write_atomically, write_csv
+from nas_explorer.results.numbers import format_measurement, format_value
 from nas_explorer.search_space.errors import InputError
 
 

@@ -6,20 +6,21 @@ from itertools import product
 from typing import Any, cast
 
 import yaml
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import (
-    Block,
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import (
     Component,
     Downsampling,
     Head,
     Stem,
     field_kinds,
 )
+from nas_explorer.search_space.components.tables import component_class
+from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.tables import component_class
 
 SMALL: dict[str, str] = {
     "clipped kernels": """

@@ -8,30 +8,35 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
-from nas_explorer.search_space.architecture import Architecture, Stage, component_text
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.blocks import ConvNeXtBlock, MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import Mlp, NoChannelMixer
-from nas_explorer.search_space.choosers import RandomChooser
-from nas_explorer.search_space.downsampling import (
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage, shortest_pattern
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.blocks import ConvNeXtBlock, MetaFormerBlock
+from nas_explorer.search_space.components.canonical import component_text
+from nas_explorer.search_space.components.channel_mixers.mlp import Mlp, NoChannelMixer
+from nas_explorer.search_space.components.downsampling import (
     ConvDownsampling,
     NoDownsampling,
     PoolDownsampling,
 )
+from nas_explorer.search_space.components.heads import MlpHead, PooledHead
+from nas_explorer.search_space.components.mixers.attention import Attention
+from nas_explorer.search_space.components.mixers.convolution import LargeKernelConv, SeparableConv
+from nas_explorer.search_space.components.mixers.focal import FocalModulation
+from nas_explorer.search_space.components.mixers.trivial import IdentityMixer, Pooling
+from nas_explorer.search_space.components.norms import BatchNorm, LayerNorm, NoNorm
+from nas_explorer.search_space.components.parts import IMAGE
+from nas_explorer.search_space.components.residuals import (
+    NoResidual,
+    PlainResidual,
+    ResScaleResidual,
+)
+from nas_explorer.search_space.components.stems import ConvStem, PatchStem
+from nas_explorer.search_space.components.tables import component_from_data
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.heads import MlpHead, PooledHead
-from nas_explorer.search_space.mixers.attention import Attention
-from nas_explorer.search_space.mixers.convolution import LargeKernelConv, SeparableConv
-from nas_explorer.search_space.mixers.focal import FocalModulation
-from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
-from nas_explorer.search_space.norms import BatchNorm, LayerNorm, NoNorm
-from nas_explorer.search_space.parts import IMAGE
-from nas_explorer.search_space.residuals import NoResidual, PlainResidual, ResScaleResidual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stages import shortest_pattern
-from nas_explorer.search_space.stems import ConvStem, PatchStem
-from nas_explorer.search_space.tables import component_from_data
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 POOL = MetaFormerBlock(mixer=Pooling())
 LARGE = MetaFormerBlock(mixer=LargeKernelConv(kernel_size=31))

@@ -9,15 +9,15 @@ from itertools import product
 
 import numpy as np
 import pytest
-from nas_explorer.search_space.beam import Beam
-from nas_explorer.search_space.best_sums import Best, front, reduced
-from nas_explorer.search_space.check import check
-from nas_explorer.search_space.choice_groups import BoundedSteps
-from nas_explorer.search_space.feasibility import Constraint
-from nas_explorer.search_space.guide import Guide, Stand
-from nas_explorer.search_space.moves import moves
-from nas_explorer.search_space.step_table import CostedStep, StepTable
-from nas_explorer.search_space.tilted import Tilted
+from nas_explorer.search_space.constraints.beam_search import Beam
+from nas_explorer.search_space.constraints.bounded_steps import BoundedSteps
+from nas_explorer.search_space.constraints.check import check
+from nas_explorer.search_space.constraints.constraint import Constraint
+from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
+from nas_explorer.search_space.constraints.importance_sampling import Tilted
+from nas_explorer.search_space.constraints.relaxations import moves
+from nas_explorer.search_space.constraints.steering import Guide, Stand
+from nas_explorer.search_space.constraints.unbeaten_sums import Best, front, reduced
 
 METRICS = ("red", "blue", "green")
 

@@ -1,17 +1,17 @@
 """Choosers: replay, mutation, crossover."""
 
 import pytest
-from nas_explorer.search_space.choosers import (
+from nas_explorer.search_space.domains import Choice, Value
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.assembly import Draw
+from nas_explorer.search_space.walk.choosers import (
     CrossoverChooser,
     EnumerationChooser,
     MutationChooser,
     RandomChooser,
     ReplayChooser,
 )
-from nas_explorer.search_space.domains import Choice, Value
-from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.space import Draw
 
 MICRO = load_space("micro")
 

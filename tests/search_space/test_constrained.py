@@ -9,20 +9,21 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from nas_explorer.search_space.architecture import Architecture, component_text
-from nas_explorer.search_space.check import check
-from nas_explorer.search_space.choosers import CrossoverChooser, MutationChooser, RandomChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.live_memory import alive_bytes
+from nas_explorer.search_space.components.canonical import component_text
+from nas_explorer.search_space.components.parts import Part
+from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.check import check
+from nas_explorer.search_space.constraints.constraint import Constraint
+from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
+from nas_explorer.search_space.constraints.relaxations import moves
+from nas_explorer.search_space.constraints.steering import Guide, Stand
+from nas_explorer.search_space.counting.size import Size, estimated
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.guide import Guide, Stand
-from nas_explorer.search_space.liveness import alive_bytes
-from nas_explorer.search_space.moves import moves
-from nas_explorer.search_space.parts import Part
-from nas_explorer.search_space.size import Size, estimated
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.step_costs import step_table
-from nas_explorer.search_space.step_table import CostedStep, StepTable
+from nas_explorer.search_space.walk.choosers import CrossoverChooser, MutationChooser, RandomChooser
 
 from .spaces import MEETING, SMALL, every_architecture, small_space
 

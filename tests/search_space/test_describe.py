@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from nas_explorer.search_space.describe import descriptions, mixers_page
-from nas_explorer.search_space.mixers import MIXERS
-from nas_explorer.search_space.tables import TABLES
+from nas_explorer.search_space.components.describe import descriptions, mixers_page
+from nas_explorer.search_space.components.mixers import MIXERS
+from nas_explorer.search_space.components.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 

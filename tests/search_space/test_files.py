@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from nas_explorer.search_space.base import TokenMixer
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.mixers import MIXERS
+from nas_explorer.search_space.components.tables import TABLES
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space, read_slot, space_from_data
-from nas_explorer.search_space.mixers import MIXERS
 from nas_explorer.search_space.presets import presets
-from nas_explorer.search_space.slots import Slot
-from nas_explorer.search_space.tables import TABLES
+from nas_explorer.search_space.walk.slots import Slot
 from nas_explorer.search_space.yaml_files import read_yaml
 
 GOOD: dict[str, Any] = yaml.safe_load(

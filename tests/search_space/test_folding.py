@@ -2,7 +2,13 @@
 
 import pytest
 import torch
-from nas_explorer.search_space.folding import Foldable, fold, foldable, normed_kernel, with_kernel
+from nas_explorer.search_space.components.layers.folding import (
+    Foldable,
+    fold,
+    foldable,
+    normed_kernel,
+    with_kernel,
+)
 from torch import Tensor, nn
 
 from .tensors import randomised

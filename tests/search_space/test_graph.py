@@ -6,20 +6,21 @@ from dataclasses import replace
 import networkx as nx
 import pytest
 from nas_explorer.evaluators.cost.cost import architecture_cost
-from nas_explorer.search_space import graph as graph_module
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import Mlp
-from nas_explorer.search_space.choosers import RandomChooser
-from nas_explorer.search_space.downsampling import ConvDownsampling
+from nas_explorer.search_space.architecture import graph as graph_module
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.graph import Node
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import Mlp
+from nas_explorer.search_space.components.downsampling import ConvDownsampling
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.trivial import Pooling
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.residuals import ResScaleResidual
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.graph import Node
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.trivial import Pooling
-from nas_explorer.search_space.norms import NoNorm
-from nas_explorer.search_space.residuals import ResScaleResidual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PatchStem
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 BLOCK = MetaFormerBlock(
     mixer=Pooling(), channel_mixer=Mlp(ratio=2), norm=NoNorm(), residual=ResScaleResidual()

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.choosers import MutationChooser, RandomChooser
-from nas_explorer.search_space.downsampling import NoDownsampling
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.downsampling import NoDownsampling
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.network import Network
+from nas_explorer.search_space.walk.choosers import MutationChooser, RandomChooser
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 

@@ -2,7 +2,12 @@
 
 import pytest
 import torch
-from nas_explorer.search_space.initial import fan_out_start, glorot_start, small_start, torch_start
+from nas_explorer.search_space.components.initial import (
+    fan_out_start,
+    glorot_start,
+    small_start,
+    torch_start,
+)
 from torch import nn
 
 

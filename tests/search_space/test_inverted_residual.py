@@ -2,13 +2,15 @@
 
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.blocks import FusionBlock, SingleResidualBlock
-from nas_explorer.search_space.channel_mixers.inverted import InvertedResidual
-from nas_explorer.search_space.conv_norm import divisible
-from nas_explorer.search_space.inverted import InvertedResidualDownsampling
-from nas_explorer.search_space.parts import IMAGE, PartList
+from nas_explorer.search_space.components.blocks import FusionBlock, SingleResidualBlock
+from nas_explorer.search_space.components.channel_mixers.inverted import InvertedResidual
+from nas_explorer.search_space.components.layers.conv_norm import divisible
+from nas_explorer.search_space.components.layers.inverted_bottleneck import (
+    InvertedResidualDownsampling,
+)
+from nas_explorer.search_space.components.parts import IMAGE, PartList
+from nas_explorer.search_space.components.stems import PositionStem
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PositionStem
 
 
 def test_channels_are_multiples_of_eight() -> None:

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.mixers.levit import LevitAttention
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.mixers.levit import LevitAttention
+from nas_explorer.search_space.components.tables import component_from_data, component_to_data
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.tables import component_from_data, component_to_data
 
 LEVIT = {"heads": 2, "key_dim": 4, "value_ratio": 1.0, "query_kernel": 3, "activation": "relu"}
 

@@ -2,18 +2,18 @@
 
 import pytest
 import torch
-from nas_explorer.search_space.activations import ACTIVATIONS, activation
-from nas_explorer.search_space.base import Component, Layer
-from nas_explorer.search_space.channel_mixers import CHANNEL_MIXERS
-from nas_explorer.search_space.channel_mixers.conv_first import ConvFirstMlp
-from nas_explorer.search_space.channel_mixers.glu import ConvGlu, Glu
-from nas_explorer.search_space.channel_mixers.mlp import (
+from nas_explorer.search_space.components.activations import ACTIVATIONS, activation
+from nas_explorer.search_space.components.base import Component, Layer
+from nas_explorer.search_space.components.channel_mixers import CHANNEL_MIXERS
+from nas_explorer.search_space.components.channel_mixers.conv_first import ConvFirstMlp
+from nas_explorer.search_space.components.channel_mixers.glu import ConvGlu, Glu
+from nas_explorer.search_space.components.channel_mixers.mlp import (
     ConvMlp,
     Mlp,
     NoChannelMixer,
     ShortcutConvMlp,
 )
-from nas_explorer.search_space.downsampling import (
+from nas_explorer.search_space.components.downsampling import (
     ConvDownsampling,
     DepthwiseDownsampling,
     MultiScaleDownsampling,
@@ -21,16 +21,23 @@ from nas_explorer.search_space.downsampling import (
     PatchMerging,
     PoolDownsampling,
 )
-from nas_explorer.search_space.heads import DistilledHead, MlpHead, PooledHead, WideHead
-from nas_explorer.search_space.norms import Affine, BatchNorm, GroupNorm, LayerNorm, NoNorm, RMSNorm
-from nas_explorer.search_space.shapes import Shape, conv_size, scaled
-from nas_explorer.search_space.stems import (
+from nas_explorer.search_space.components.heads import DistilledHead, MlpHead, PooledHead, WideHead
+from nas_explorer.search_space.components.norms import (
+    Affine,
+    BatchNorm,
+    GroupNorm,
+    LayerNorm,
+    NoNorm,
+    RMSNorm,
+)
+from nas_explorer.search_space.components.stems import (
     ConvStem,
     MultiScaleStem,
     PatchStem,
     ThreeConvStem,
     TwoConvStem,
 )
+from nas_explorer.search_space.shapes import Shape, conv_size, scaled
 from torch import nn
 from torch.nn import functional as F
 

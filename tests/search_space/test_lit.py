@@ -6,10 +6,13 @@ from itertools import product
 import torch
 import yaml
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.blocks import ChannelBlock, MetaFormerBlock
+from nas_explorer.search_space.components.blocks import ChannelBlock, MetaFormerBlock
+from nas_explorer.search_space.components.mixers.attention import (
+    RelativeAttention,
+    RelativeSelfAttention,
+)
+from nas_explorer.search_space.components.parts import IMAGE, PartList
 from nas_explorer.search_space.files import space_from_data
-from nas_explorer.search_space.mixers.attention import RelativeAttention, RelativeSelfAttention
-from nas_explorer.search_space.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
 

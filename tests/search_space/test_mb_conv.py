@@ -3,7 +3,7 @@
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.mixers.mb_conv import MbConv, MbConvDownsampling
+from nas_explorer.search_space.components.mixers.mb_conv import MbConv, MbConvDownsampling
 from nas_explorer.search_space.shapes import Shape
 
 SHAPE = Shape(32, 8, 8)

@@ -4,16 +4,16 @@ import math
 
 import pytest
 import torch
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.kernels import reaching_kernel
-from nas_explorer.search_space.mixers.attention import Attention
-from nas_explorer.search_space.mixers.convolution import (
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.layers.kernel_clipping import reaching_kernel
+from nas_explorer.search_space.components.mixers.attention import Attention
+from nas_explorer.search_space.components.mixers.convolution import (
     InceptionConv,
     LargeKernelConv,
     SeparableConv,
 )
-from nas_explorer.search_space.mixers.mlp import TokenMlp
-from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling, RandomMixing
+from nas_explorer.search_space.components.mixers.mlp import TokenMlp
+from nas_explorer.search_space.components.mixers.trivial import IdentityMixer, Pooling, RandomMixing
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F

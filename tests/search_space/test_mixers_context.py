@@ -3,17 +3,15 @@
 import math
 
 import torch
-from nas_explorer.search_space.mixers.context_mixing import (
+from nas_explorer.search_space.components.mixers.context_mixing import (
     ContextMixing,
     ContMix,
     RegionKernels,
     relative_bias,
 )
-from nas_explorer.search_space.mixers.dynamic_kernels import (
-    mix_windows,
-)
-from nas_explorer.search_space.mixers.large_small import LsConv
-from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
+from nas_explorer.search_space.components.mixers.dynamic_kernels import mix_windows
+from nas_explorer.search_space.components.mixers.large_small import LsConv
+from nas_explorer.search_space.components.mixers.light import DynamicConv, LightConv
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -6,24 +6,34 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import component_row
 from nas_explorer.evaluators.cost.value import COLUMNS
-from nas_explorer.search_space.base import ChannelMixer, Layer, TokenMixer
-from nas_explorer.search_space.channel_mixers.edge import EdgeMlp
-from nas_explorer.search_space.channel_mixers.normed import NormedMlp, PartialAttentionMlp
-from nas_explorer.search_space.channel_mixers.response import GrnMlp
-from nas_explorer.search_space.channel_mixers.wave import WaveMixer
-from nas_explorer.search_space.folding import fold
-from nas_explorer.search_space.mixers.bottleneck import BasicConv, BottleneckConv
-from nas_explorer.search_space.mixers.modulation import ConvModulation
-from nas_explorer.search_space.mixers.multi_order import MultiOrderConv
-from nas_explorer.search_space.mixers.one_way import OneWayConv
-from nas_explorer.search_space.mixers.partial import (
+from nas_explorer.search_space.components.base import ChannelMixer, Layer, TokenMixer
+from nas_explorer.search_space.components.channel_mixers.edge import EdgeMlp
+from nas_explorer.search_space.components.channel_mixers.normed import (
+    NormedMlp,
+    PartialAttentionMlp,
+)
+from nas_explorer.search_space.components.channel_mixers.response import GrnMlp
+from nas_explorer.search_space.components.channel_mixers.wave import WaveMixer
+from nas_explorer.search_space.components.layers.folding import fold
+from nas_explorer.search_space.components.mixers.bottleneck import BasicConv, BottleneckConv
+from nas_explorer.search_space.components.mixers.modulation import ConvModulation
+from nas_explorer.search_space.components.mixers.multi_order import MultiOrderConv
+from nas_explorer.search_space.components.mixers.one_way import OneWayConv
+from nas_explorer.search_space.components.mixers.partial import (
     PartialChannelAttention,
     PartialConv,
     PartialSelfAttention,
 )
-from nas_explorer.search_space.mixers.positions import BUCKETS, distance_bucket, distance_buckets
-from nas_explorer.search_space.mixers.reparam import DilatedReparamConv, ReparamLargeKernel
-from nas_explorer.search_space.mixers.trivial import MaxPooling, Pooling
+from nas_explorer.search_space.components.mixers.positions import (
+    BUCKETS,
+    distance_bucket,
+    distance_buckets,
+)
+from nas_explorer.search_space.components.mixers.reparam import (
+    DilatedReparamConv,
+    ReparamLargeKernel,
+)
+from nas_explorer.search_space.components.mixers.trivial import MaxPooling, Pooling
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.deformation import DeformableConv2d
-from nas_explorer.search_space.downsampling import ConvDownsampling, DeformableDownsampling
-from nas_explorer.search_space.mixers.deformable import DeformableConv
-from nas_explorer.search_space.norms import NoNorm
+from nas_explorer.search_space.components.downsampling import (
+    ConvDownsampling,
+    DeformableDownsampling,
+)
+from nas_explorer.search_space.components.layers.deformable_conv import DeformableConv2d
+from nas_explorer.search_space.components.mixers.deformable import DeformableConv
+from nas_explorer.search_space.components.norms import NoNorm
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 from torch.nn import functional as F

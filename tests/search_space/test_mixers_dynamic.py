@@ -6,23 +6,25 @@ from dataclasses import replace
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.folding import fold
-from nas_explorer.search_space.mixers.conditional import CondConv, TunableConv, tune
-from nas_explorer.search_space.mixers.context_mixing import (
-    ContMix,
-)
-from nas_explorer.search_space.mixers.dynamic_kernels import (
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.layers.folding import fold
+from nas_explorer.search_space.components.mixers.conditional import CondConv, TunableConv, tune
+from nas_explorer.search_space.components.mixers.context_mixing import ContMix
+from nas_explorer.search_space.components.mixers.dynamic_kernels import (
     convolve_each,
     inner_windows,
     mix_windows,
     windows,
 )
-from nas_explorer.search_space.mixers.hyper_kernel import GlobalBranch, HyperZzw
-from nas_explorer.search_space.mixers.large_small import LsConv, RepDepthwiseConv
-from nas_explorer.search_space.mixers.light import DynamicConv, LightConv
-from nas_explorer.search_space.mixers.rotated import RotatedConv, RotatedKernels, rotations
-from nas_explorer.search_space.mixers.translation_variant import TvConv
+from nas_explorer.search_space.components.mixers.hyper_kernel import GlobalBranch, HyperZzw
+from nas_explorer.search_space.components.mixers.large_small import LsConv, RepDepthwiseConv
+from nas_explorer.search_space.components.mixers.light import DynamicConv, LightConv
+from nas_explorer.search_space.components.mixers.rotated import (
+    RotatedConv,
+    RotatedKernels,
+    rotations,
+)
+from nas_explorer.search_space.components.mixers.translation_variant import TvConv
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F

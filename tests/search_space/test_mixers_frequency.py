@@ -5,8 +5,13 @@ import math
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.mixers.fourier import convolve, factors, from_spectrum, spectrum
-from nas_explorer.search_space.mixers.frequency import (
+from nas_explorer.search_space.components.mixers.fourier import (
+    convolve,
+    factors,
+    from_spectrum,
+    spectrum,
+)
+from nas_explorer.search_space.components.mixers.frequency import (
     AdaptiveFrequencyFilter,
     FourierMixing,
     GlobalFilter,

@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 from nas_explorer.evaluators.cost.cost import part_cost
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.mixers.additive import ConvAdditiveMixer, LocalIntegration
-from nas_explorer.search_space.mixers.ffnified import FfnifiedAttention
-from nas_explorer.search_space.mixers.focal import FocalModulation
-from nas_explorer.search_space.mixers.gated import (
-    GatedLinearMixer,
-    LargeKernelAttention,
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.mixers.additive import ConvAdditiveMixer, LocalIntegration
+from nas_explorer.search_space.components.mixers.ffnified import FfnifiedAttention
+from nas_explorer.search_space.components.mixers.focal import FocalModulation
+from nas_explorer.search_space.components.mixers.gated import GatedLinearMixer, LargeKernelAttention
+from nas_explorer.search_space.components.mixers.recursive_gate import (
+    RecursiveGatedConv,
+    RecursiveGatedFilter,
 )
-from nas_explorer.search_space.mixers.recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
-from nas_explorer.search_space.mixers.star import StarMixer
-from nas_explorer.search_space.parts import IMAGE, PartList
+from nas_explorer.search_space.components.mixers.star import StarMixer
+from nas_explorer.search_space.components.parts import IMAGE, PartList
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 from torch.nn import functional as F

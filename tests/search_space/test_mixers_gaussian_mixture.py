@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.mixers.gaussian_mixture import (
+from nas_explorer.search_space.components.mixers.gaussian_mixture import (
     GaussianMixture,
     GaussianMixtureConv,
     Gaussians,

@@ -8,13 +8,14 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import architecture_cost
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.hyena import GatedLongConvolutions, Hyena
-from nas_explorer.search_space.norms import NoNorm
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.hyena import GatedLongConvolutions, Hyena
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor
 
 from .tensors import random

@@ -7,8 +7,8 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import architecture_cost
-from nas_explorer.search_space.mixers.convolution import LargeKernelConv
-from nas_explorer.search_space.mixers.learnable_spacing import (
+from nas_explorer.search_space.components.mixers.convolution import LargeKernelConv
+from nas_explorer.search_space.components.mixers.learnable_spacing import (
     LearnableSpacing,
     LearnableSpacingConv,
 )

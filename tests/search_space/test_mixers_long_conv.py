@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.mixers.frequency import GlobalFilter
-from nas_explorer.search_space.mixers.long_conv import LongConv, SquashedConvolution
-from nas_explorer.search_space.mixers.structured_global_conv import (
+from nas_explorer.search_space.components.mixers.frequency import GlobalFilter
+from nas_explorer.search_space.components.mixers.long_conv import LongConv, SquashedConvolution
+from nas_explorer.search_space.components.mixers.structured_global_conv import (
     MultiScaleConvolution,
     StructuredGlobalConv,
 )

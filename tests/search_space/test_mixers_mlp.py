@@ -3,12 +3,16 @@
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.base import TokenMixer
-from nas_explorer.search_space.mixers.feed_forward import FeedForwardMixer
-from nas_explorer.search_space.mixers.gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
-from nas_explorer.search_space.mixers.mlp import TokenLinear, TokenMlp
-from nas_explorer.search_space.mixers.raft import RaftMlp
-from nas_explorer.search_space.mixers.shift import AxialShift, CycleMlp
+from nas_explorer.search_space.components.base import TokenMixer
+from nas_explorer.search_space.components.mixers.feed_forward import FeedForwardMixer
+from nas_explorer.search_space.components.mixers.gated_mlp import (
+    GatedMlpMixer,
+    MixerGated,
+    MultiAxisMlp,
+)
+from nas_explorer.search_space.components.mixers.mlp import TokenLinear, TokenMlp
+from nas_explorer.search_space.components.mixers.raft import RaftMlp
+from nas_explorer.search_space.components.mixers.shift import AxialShift, CycleMlp
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.mixers.orchid import DynamicConvolution, Orchid
+from nas_explorer.search_space.components.mixers.orchid import DynamicConvolution, Orchid
 from nas_explorer.search_space.shapes import Shape
 from torch import nn
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.downsampling import RecursiveDownsampling
-from nas_explorer.search_space.mixers.recursive import RecursiveConv
+from nas_explorer.search_space.components.downsampling import RecursiveDownsampling
+from nas_explorer.search_space.components.mixers.recursive import RecursiveConv
 from nas_explorer.search_space.shapes import Shape
 from torch.nn import functional as F
 

@@ -2,21 +2,22 @@
 
 import pytest
 import torch
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.choosers import RandomChooser
-from nas_explorer.search_space.downsampling import ConvDownsampling
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.downsampling import ConvDownsampling
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.convolution import LargeKernelConv
+from nas_explorer.search_space.components.mixers.trivial import IdentityMixer, Pooling
+from nas_explorer.search_space.components.norms import LayerNorm, NoNorm
+from nas_explorer.search_space.components.parts import IMAGE
+from nas_explorer.search_space.components.residuals import NoResidual, ResScaleResidual
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.convolution import LargeKernelConv
-from nas_explorer.search_space.mixers.trivial import IdentityMixer, Pooling
-from nas_explorer.search_space.network import Network
-from nas_explorer.search_space.norms import LayerNorm, NoNorm
-from nas_explorer.search_space.parts import IMAGE
-from nas_explorer.search_space.residuals import NoResidual, ResScaleResidual
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PatchStem
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import nn
 
 BARE = MetaFormerBlock(

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.architecture.outline import outline, outlines
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.outline import outline, outlines
+from nas_explorer.search_space.walk.choosers import RandomChooser
 
 
 def test_an_outline_of_the_json_form_is_the_architectures() -> None:

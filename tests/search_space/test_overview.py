@@ -7,17 +7,18 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import additive_costs, architecture_cost, costs_of
-from nas_explorer.search_space.architecture import Architecture, Overview, Stage
-from nas_explorer.search_space.blocks import GuidedBlock, MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.downsampling import ConvDownsampling, NoDownsampling
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Overview, Stage
+from nas_explorer.search_space.components.blocks import GuidedBlock, MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.downsampling import ConvDownsampling, NoDownsampling
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.convolution import LargeKernelConv
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.overview_parts import GuidedDownsampling
+from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.guidance import GuidedDownsampling
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.convolution import LargeKernelConv
-from nas_explorer.search_space.norms import NoNorm
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem
 
 _LOCAL = MetaFormerBlock(mixer=LargeKernelConv(kernel_size=3), channel_mixer=NoChannelMixer())
 _GUIDED = GuidedBlock(

@@ -2,21 +2,25 @@
 
 import pytest
 import torch
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.base import Head, Resampler
-from nas_explorer.search_space.blocks import MetaFormerBlock, NoBlock, ResidualBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.downsampling import ConvDownsampling, SeparableDownsampling
-from nas_explorer.search_space.heads import PooledHead, WideHead
-from nas_explorer.search_space.mixers.bottleneck import BasicConv, BottleneckConv
-from nas_explorer.search_space.norms import BatchNorm, NoNorm
-from nas_explorer.search_space.residual_downsampling import (
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import Head, Resampler
+from nas_explorer.search_space.components.blocks import MetaFormerBlock, NoBlock, ResidualBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.downsampling import (
+    ConvDownsampling,
+    SeparableDownsampling,
+)
+from nas_explorer.search_space.components.heads import PooledHead, WideHead
+from nas_explorer.search_space.components.mixers.bottleneck import BasicConv, BottleneckConv
+from nas_explorer.search_space.components.norms import BatchNorm, NoNorm
+from nas_explorer.search_space.components.residual_downsampling import (
     BasicDownsampling,
     BottleneckDownsampling,
 )
-from nas_explorer.search_space.residuals import ActivatedResidual, PlainResidual
+from nas_explorer.search_space.components.residuals import ActivatedResidual, PlainResidual
+from nas_explorer.search_space.components.stems import ConvStem, PatchStem, SeparableStem
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import ConvStem, PatchStem, SeparableStem
 from torch.nn import functional as F
 
 MAP = Shape(16, 9, 8)

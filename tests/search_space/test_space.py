@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.assembly import assembled
-from nas_explorer.search_space.choosers import RandomChooser, ReplayChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.components.mixers.trivial import Pooling
+from nas_explorer.search_space.counting.size import Size
 from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.mixers.trivial import Pooling
 from nas_explorer.search_space.presets import presets
-from nas_explorer.search_space.size import Size
-from nas_explorer.search_space.space import Draw, SearchSpace
+from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.walk.assembly import Draw, assembled
+from nas_explorer.search_space.walk.choosers import RandomChooser, ReplayChooser
 
 from .spaces import MEETING, SMALL, every_architecture, small_space
 
@@ -195,7 +195,7 @@ def test_neighbours_differ_in_one_decision() -> None:
 @pytest.mark.slow
 def test_another_process_draws_the_same() -> None:
     code = (
-        "from nas_explorer.search_space.choosers import RandomChooser\n"
+        "from nas_explorer.search_space.walk.choosers import RandomChooser\n"
         "from nas_explorer.search_space.files import load_space\n"
         "space = load_space('micro')\n"
         "print(*[space.walk(RandomChooser(i)).architecture.digest for i in range(20)])\n"

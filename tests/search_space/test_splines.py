@@ -6,10 +6,10 @@ from math import comb, factorial
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.search_space.channel_mixers.kan import Kan
-from nas_explorer.search_space.mixers.kan import KanConv
+from nas_explorer.search_space.components.channel_mixers.kan import Kan
+from nas_explorer.search_space.components.layers.spline_conv import SplineConv2d, spline_basis
+from nas_explorer.search_space.components.mixers.kan import KanConv
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.splines import SplineConv2d, spline_basis
 from torch.nn import functional as F
 
 SHAPE = Shape(3, 5, 4)

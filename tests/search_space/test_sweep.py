@@ -9,13 +9,14 @@ from types import ModuleType
 
 import pytest
 import torch
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.folding import Foldable
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.trivial import Pooling
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.layers.folding import Foldable
+from nas_explorer.search_space.components.mixers.trivial import Pooling
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.stems import PatchStem
 from torch import Tensor, nn
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sweep.py"

@@ -10,20 +10,21 @@ import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import additive_costs, architecture_cost, costs_of
-from nas_explorer.search_space.architecture import Architecture, Stage
-from nas_explorer.search_space.blocks import MetaFormerBlock
-from nas_explorer.search_space.channel_mixers.mlp import NoChannelMixer
-from nas_explorer.search_space.downsampling import ConvDownsampling, NoDownsampling
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.channel_mixers.mlp import NoChannelMixer
+from nas_explorer.search_space.components.downsampling import ConvDownsampling, NoDownsampling
+from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.mixers.learnable_spacing import LearnableSpacingConv
+from nas_explorer.search_space.components.mixers.trivial import Pooling
+from nas_explorer.search_space.components.norms import NoNorm
+from nas_explorer.search_space.components.parts import lenders
+from nas_explorer.search_space.components.sharing import distinct
+from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.heads import PooledHead
-from nas_explorer.search_space.mixers.learnable_spacing import LearnableSpacingConv
-from nas_explorer.search_space.mixers.trivial import Pooling
-from nas_explorer.search_space.network import Network
-from nas_explorer.search_space.norms import NoNorm
-from nas_explorer.search_space.parts import lenders
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.search_space.sharing import distinct
-from nas_explorer.search_space.stems import PatchStem
 from torch import nn
 
 from .spaces import small_space

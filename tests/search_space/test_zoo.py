@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.network import Network
 from nas_explorer.search_space.zoo import ZOO, ZooEntry, in_zoo, zoo_entry, zoo_names
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import timm
 import torch
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.heads import MlpHead, PooledHead
-from nas_explorer.search_space.mixers.focal import FocalModulation
-from nas_explorer.search_space.network import Network
-from nas_explorer.search_space.norms import LayerNorm
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.components.heads import MlpHead, PooledHead
+from nas_explorer.search_space.components.mixers.focal import FocalModulation
+from nas_explorer.search_space.components.norms import LayerNorm
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
 from nas_explorer.search_space.zoo.condconv import efficientnet

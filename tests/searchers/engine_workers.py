@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_explorer.searchers.engine import Job, Outcome
+from nas_explorer.searchers.engines.base import Job, Outcome
 
 
 class EchoWorker:

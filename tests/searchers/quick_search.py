@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from nas_explorer.evaluators.base import METRICS, Evaluator, Measurement
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.study import Study
-from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.study import Study
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.searchers.base import Objective
-from nas_explorer.searchers.engine import Job, Outcome
-from nas_explorer.searchers.loop import SearchLoop
+from nas_explorer.searchers.engines.base import Job, Outcome
+from nas_explorer.searchers.run.loop import SearchLoop
 from nas_explorer.searchers.table import make_searcher
 
 OBJECTIVES = ("accuracy", "macs")

@@ -2,7 +2,7 @@
 
 import optuna
 import pytest
-from nas_explorer.results.study import Study
+from nas_explorer.results.study.study import Study
 
 from .quick_search import (
     SETTINGS,

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from nas_explorer.evaluators.accuracy.data import DATA_SETS
-from nas_explorer.evaluators.accuracy.data_names import known_data
+from nas_explorer.evaluators.accuracy.data.dataset import DATA_SETS
+from nas_explorer.evaluators.accuracy.data.names import known_data
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space_files import check_resolution, space_data, takes
-from nas_explorer.searchers.options import SearchOptions, read_options
+from nas_explorer.searchers.run.options import SearchOptions, read_options
 from nas_explorer.searchers.table import SEARCHERS, load_searcher
 
 

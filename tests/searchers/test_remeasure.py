@@ -6,26 +6,26 @@ from pathlib import Path
 
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.data import DataSpec
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.evaluators.latency.settings import LatencySettings
-from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.study import Study
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.study.study import Study
+from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.feasibility import Constraint
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from nas_explorer.searchers.distributions import distributions
-from nas_explorer.searchers.engine import Engine, JobSource, Outcome, WorkerFactory
-from nas_explorer.searchers.remeasure import (
+from nas_explorer.searchers.engines.base import Engine, JobSource, Outcome, WorkerFactory
+from nas_explorer.searchers.run.remeasure import (
     check_latency,
     remeasure,
     timed_elsewhere,
     timed_here,
 )
-from nas_explorer.searchers.worker import Plan, broken
+from nas_explorer.searchers.run.worker import Plan, broken
 
 SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
 PLAN = Plan(

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from nas_explorer.evaluators.base import METRICS, Measurement
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.search_space.choosers import Chooser, RandomChooser, ReplayChooser
 from nas_explorer.search_space.domains import Choice, Domain, IntRange, Value
 from nas_explorer.search_space.files import load_space, space_from_data
+from nas_explorer.search_space.walk.choosers import Chooser, RandomChooser, ReplayChooser
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.distributions import distribution, distributions
 from nas_explorer.searchers.nsga2 import Nsga2Searcher, survivors
+from nas_explorer.searchers.remaining import Untold
 from nas_explorer.searchers.tpe import TpeSearcher, nearest
-from nas_explorer.searchers.untold import Untold
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 

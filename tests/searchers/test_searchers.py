@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 from nas_explorer.evaluators.base import METRICS, Measurement
+from nas_explorer.results.analysis.front import hypervolume, losses
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.front import hypervolume, losses
-from nas_explorer.search_space.architecture import Architecture
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.table import make_searcher

@@ -2,11 +2,11 @@
 
 import pytest
 from nas_explorer.evaluators.base import CandidateError, Evaluator, Measurement
-from nas_explorer.search_space.architecture import Architecture
-from nas_explorer.search_space.choosers import RandomChooser
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
-from nas_explorer.searchers.engine import Job
-from nas_explorer.searchers.worker import MeasuringWorker
+from nas_explorer.search_space.walk.choosers import RandomChooser
+from nas_explorer.searchers.engines.base import Job
+from nas_explorer.searchers.run.worker import MeasuringWorker
 
 SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
 JOB = Job(number=3, architecture=SPACE.walk(RandomChooser(0)).architecture.to_json())

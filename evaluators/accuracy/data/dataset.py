@@ -1,0 +1,363 @@
+"""Data sets by name, and what a search gets to see of them: never the test split."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....search_space.errors import InputError, unknown_name
+from ....search_space.seeds import derive_seed
+from ..augment import Augmentation
+from .cache import DecodedCache
+from .data_names import DATA_NAMES, known_data
+from .names import DATA_NAMES, known_data
+from .decode import MEGAPIXELS
+from .division import cut, divide, without_copies
+from .folder import ImageFolder
+from .images import INTERPOLATION, LabelledImages
+from .levels import Levels, Range
+from .opening import MEGAPIXELS
+from .preparation import Preparation
+from ..recipe import Recipe
+from .sources import Digits, Source, TorchvisionSet
+
+_RESOLUTIONS = (4, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which images, at which size, split how."""
+
+    name: str
+    """As on the command line: a name in ``DATA_SETS``, or ``folder:PATH``."""
+    resolution: int | None = None
+    """Side of the images in pixels, 4 to 512; none: the data set's own, for a folder the median of
+    the shorter sides, cut to 8..64 and down to a multiple of 4."""
+    validation: float = 0.2
+    """Share of the training images that is cut off as validation split, where the data set has
+    none of its own; above 0 and below 1."""
+    seed: int = 0
+    """Decides which images go into which split."""
+    root: str = "data"
+    """Folder in which downloaded data sets are kept."""
+    max_megapixels: int = MEGAPIXELS
+    """Size of an image file in millions of pixels, at most; larger ones are left out."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in DATA_SETS:
+            raise unknown_name("data", self.name, known_data())
+        if (self.kind == "folder") != bool(self.folder):
+            raise InputError(
+                f"data must be one of {', '.join(known_data())}, but got {self.name!r}"
+            )
+        low, high = _RESOLUTIONS
+        side = self.resolution
+        if side is not None and (type(side) is not int or not low <= side <= high):
+            raise InputError(
+                f"resolution must be a whole number from {low} to {high}, but got {side!r}"
+            )
+        if not isinstance(self.validation, float) or not 0 < self.validation < 1:
+            raise InputError(
+                f"validation must be a number above 0 and below 1, but got {self.validation!r}"
+            )
+        if type(self.seed) is not int or self.seed < 0:
+            raise InputError(f"seed must be a whole number of at least 0, but got {self.seed!r}")
+        if type(self.max_megapixels) is not int or self.max_megapixels < 1:
+            raise InputError(
+                f"max_megapixels must be a whole number of at least 1, but got "
+                f"{self.max_megapixels!r}"
+            )
+
+    @property
+    def kind(self) -> str:
+        """Key in ``DATA_SETS``."""
+        return self.name.partition(":")[0]
+
+    @property
+    def folder(self) -> str:
+        """What follows ``folder:``; empty for other data."""
+        return self.name.partition(":")[2]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only; ``from_json`` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "DataSpec":
+        """Read what ``to_json`` wrote; what is left out takes its default.
+
+        Raises:
+            InputError: If a key is unknown or a value cannot be used.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise unknown_name("data key", key, known)
+        return cls(**data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One entry of the table of data sets."""
+
+    summary: str
+    """What it holds, one line."""
+    open: Callable[[DataSpec, DecodedCache | None], Source]
+    """Returns where to read it; reads nothing yet."""
+    mirrored: bool | None
+    """Whether a mirrored image is still one of its class; none: if it is in colour."""
+    recipe: Callable[[int], Recipe]
+    """The default recipe for that many training images."""
+
+
+def _short(count: int) -> Recipe:
+    """Return a recipe for any data set: about 30,000 images seen, in 1 to 50 epochs.
+
+    Batches shrink with the data set, down to 16, so that even the smallest makes some steps.
+    """
+    batch = 64
+    while batch > 16 and count < 16 * batch:
+        batch //= 2
+    return Recipe(epochs=min(50, max(1, round(30_000 / count))), batch_size=batch, lr=4e-3)
+
+
+def _torchvision(
+    name: str, loader: str, files: str
+) -> Callable[[DataSpec, DecodedCache | None], Source]:
+    return lambda spec, cache: TorchvisionSet(
+        name=name, loader=loader, root=Path(spec.root), files=files
+    )
+
+
+_CIFAR = "from https://www.cs.toronto.edu/~kriz/cifar.html"
+
+DATA_SETS: Mapping[str, DataSet] = {
+    "digits": DataSet(
+        summary="handwritten digits, 1,797 grey images of 8x8, 10 classes; comes along",
+        open=lambda spec, cache: Digits(),
+        mirrored=False,
+        recipe=lambda count: Recipe(epochs=5, batch_size=64, lr=8e-3),
+    ),
+    "cifar10": DataSet(
+        summary="objects and animals, 60,000 colour images of 32x32, 10 classes; 170 MB",
+        open=_torchvision("cifar10", "CIFAR10", f"cifar-10-python.tar.gz {_CIFAR}"),
+        mirrored=True,
+        recipe=_short,
+    ),
+    "cifar100": DataSet(
+        summary="objects and animals, 60,000 colour images of 32x32, 100 classes; 169 MB",
+        open=_torchvision("cifar100", "CIFAR100", f"cifar-100-python.tar.gz {_CIFAR}"),
+        mirrored=True,
+        recipe=_short,
+    ),
+    "fashion-mnist": DataSet(
+        summary="clothes, 70,000 grey images of 28x28, 10 classes; 31 MB",
+        open=_torchvision(
+            "fashion-mnist",
+            "FashionMNIST",
+            "FashionMNIST/raw/*-ubyte.gz (4 files from "
+            "https://github.com/zalandoresearch/fashion-mnist)",
+        ),
+        mirrored=True,
+        recipe=_short,
+    ),
+    "folder": DataSet(
+        summary="your own: PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with test and val beside it",
+        open=lambda spec, cache: ImageFolder(
+            root=Path(os.path.expanduser(spec.folder)),  # noqa: PTH111 (fails on unknown users)
+            resolution=spec.resolution,
+            megapixels=spec.max_megapixels,
+            cache=cache,
+        ),
+        mirrored=None,
+        recipe=_short,
+    ),
+}
+"""The data sets, by name; ``folder`` is written ``folder:PATH``."""
+
+
+assert set(DATA_SETS) == {*DATA_NAMES, "folder"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchData:
+    """What a search gets to see: a training and a validation split."""
+
+    spec: DataSpec
+    """Where it comes from."""
+    train_images: Tensor
+    """``(N, C, R, R)``, uint8."""
+    train_labels: Tensor
+    """``(N,)``, int64."""
+    validation_images: Tensor
+    """``(M, C, R, R)``, uint8."""
+    validation_labels: Tensor
+    """``(M,)``, int64."""
+    classes: tuple[str, ...]
+    """Names of the classes, by label."""
+    mean: tuple[float, ...]
+    """Mean of each channel over the training split, 0 to 255."""
+    std: tuple[float, ...]
+    """Standard deviation of each channel over the training split, at least 1, in the same unit."""
+    fingerprint: str
+    """Hash of both splits: pixels, labels, class names."""
+    unreadable: tuple[tuple[str, str], ...]
+    """Files left out because they could not be read: path and reason."""
+    levels: Levels = field(default_factory=dict[str, Range])
+    """What became black and white in files of more than 8 bits."""
+    shortened: int = 0
+    """Files with more than 8 bits a channel of colour, of which 8 are read."""
+    own_validation: bool = False
+    """Whether the validation split is the data set's own, not cut from the training images."""
+    own_test: bool = False
+    """Whether the test split is the data set's own, not cut from the training images."""
+    test_count: int | None = None
+    """Images of the test split, of which none is opened; none: not known."""
+    left_out: tuple[str, ...] = ()
+    """What is not used and why, one sentence each."""
+    copies: tuple[str, ...] = ()
+    """What there is to say of images whose pixels are the same, one sentence each."""
+    validation_files: tuple[Path, ...] = ()
+    """The file of each validation image; empty where they are not read from one each."""
+
+    @property
+    def channels(self) -> int:
+        """1 for greyscale images, 3 for colour."""
+        return self.train_images.shape[1]
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        return self.train_images.shape[2]
+
+    @property
+    def preparation(self) -> Preparation:
+        """What was done to the images, and is to be done to others."""
+        return Preparation(
+            side=self.resolution,
+            interpolation=INTERPOLATION,
+            mean=self.mean,
+            std=self.std,
+            levels=self.levels,
+            megapixels=self.spec.max_megapixels,
+            classes=self.classes,
+        )
+
+    @property
+    def baseline(self) -> float:
+        """Validation accuracy of always naming the most frequent class of the validation split."""
+        counts = torch.bincount(self.validation_labels, minlength=len(self.classes))
+        return counts.max().item() / len(self.validation_labels)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What fits the data: flips only where a mirrored image is still one of its class."""
+        mirrored = DATA_SETS[self.spec.kind].mirrored
+        return "shift+flip" if (self.channels == 3 if mirrored is None else mirrored) else "shift"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The default recipe for this data."""
+        return DATA_SETS[self.spec.kind].recipe(len(self.train_labels))
+
+    def to(self, device: torch.device) -> "SearchData":
+        """Return the data with its tensors on ``device``."""
+        return replace(
+            self,
+            train_images=self.train_images.to(device),
+            train_labels=self.train_labels.to(device),
+            validation_images=self.validation_images.to(device),
+            validation_labels=self.validation_labels.to(device),
+        )
+
+
+def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData:
+    """Read a data set's training and validation split.
+
+    Files of a test split are not opened, unless the data set comes as one file with it; where it
+    has no test split of its own, one is cut off first and dropped.
+
+    Args:
+        spec: Which data.
+        cache: Folder in which the decoded images of a ``folder:`` are kept for other processes.
+
+    Raises:
+        InputError: If the data cannot be had or used.
+    """
+    return load_parts(spec, cache=cache, sized=_sized)
+
+
+def load_parts(
+    spec: DataSpec,
+    *,
+    cache: Path | None,
+    sized: Callable[[LabelledImages, DataSpec], LabelledImages],
+) -> SearchData:
+    """Do what ``load_search_data`` does, with images brought to their size by ``sized``."""
+    source = _open(spec, cache)
+    parts = divide(source, name=spec.name, seed=spec.seed)
+    train, validation, own = parts.train, parts.validation, parts.validation is not None
+    if validation is None:
+        seed = derive_seed("validation split", spec.seed)
+        train, validation = cut(train, share=spec.validation, keep=1, seed=seed)
+    train, validation = sized(train, spec), sized(validation, spec)
+    mean, std = train.statistics()
+    return SearchData(
+        spec=spec,
+        train_images=train.images,
+        train_labels=train.labels,
+        validation_images=validation.images,
+        validation_labels=validation.labels,
+        classes=train.classes,
+        mean=mean,
+        std=std,
+        fingerprint=f"{train.digest()}{validation.digest()}",
+        unreadable=tuple(dict.fromkeys((*train.unreadable, *validation.unreadable))),
+        levels=train.levels,
+        shortened=train.shortened + (validation.shortened if own else 0),
+        own_validation=own,
+        own_test=source.has_test,
+        test_count=source.test_count if parts.test is None else len(parts.test),
+        left_out=(*source.left_out, *parts.left_out),
+        copies=parts.copies,
+        validation_files=validation.files,
+    )
+
+
+def load_test_split(spec: DataSpec, *, cache: Path | None = None) -> LabelledImages:
+    """Read a data set's test split. For the one reading after a search, never during it.
+
+    Copies of images of the training or validation split are left out; ``left_out`` says how many.
+
+    Args:
+        spec: Which data, as given to ``load_search_data``.
+        cache: As given to ``load_search_data``.
+
+    Raises:
+        InputError: If the data cannot be had or used, or are too few to have a test split of images
+            that are no copies of others.
+    """
+    source = _open(spec, cache)
+    parts = divide(source, name=spec.name, seed=spec.seed)
+    test = parts.test
+    if test is None and (whole := source.test(parts.train)) is not None:
+        test = without_copies(whole, parts, name=spec.name)
+    if test is None or not len(test):
+        raise InputError(
+            f"a test split is cut only from classes of at least 3 images, but {spec.name!r} "
+            "has none"
+        )
+    return _sized(test, spec)
+
+
+def _open(spec: DataSpec, cache: Path | None) -> Source:
+    kept = None if cache is None else DecodedCache(folder=cache)
+    return DATA_SETS[spec.kind].open(spec, kept)
+
+
+def _sized(data: LabelledImages, spec: DataSpec) -> LabelledImages:
+    return data if spec.resolution is None else data.resized(spec.resolution)

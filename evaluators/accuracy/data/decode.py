@@ -1,0 +1,248 @@
+"""From image files to one array of square images."""
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from statistics import median_low
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ....search_space.errors import InputError
+from .images import INTERPOLATION
+from .levels import Levels, Range, extremes, levels_of
+from .opening import MEGAPIXELS, TooManyPixelsError, opened_image
+from .pixels import SIXTEEN_BITS, Samples, samples_of
+from .prepare import eight_bit_images
+
+T = TypeVar("T")
+
+WORKERS = 2
+_CHUNK = 256
+_LARGE = 50e6
+"""Pixels from which on files are decoded one at a time: each takes several bytes a pixel."""
+_UNREAD = {
+    "a TIFF of a kind": rb"II[*+]\0|MM\0[*+]",
+    "HEIC, whatever its ending,": rb"....ftyp(he|mif1|msf1)",
+    "JPEG XL, whatever its ending,": rb"\xff\n|\0\0\0\x0cJXL ",
+}
+"""How files begin that are images, but of a kind that cannot be read."""
+_GREY_MODES = ("1", "L", "LA", "La", "I", "F", *SIXTEEN_BITS)
+
+
+class _UnreadKindError(ValueError):
+    """An image of a kind that cannot be read; the message says of which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the start of an image file says."""
+
+    side: int
+    """The shorter side in pixels."""
+    grey: bool
+    """Whether its mode is one of greyscale, whatever the bits."""
+    samples: Samples | None
+    """How it stores greys of more than 8 bits; none for an image of 8 bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """Images and what became of each file."""
+
+    images: NDArray[np.uint8]
+    """``(N, C, R, R)``: the files that could be read, in order."""
+    reasons: tuple[str | None, ...]
+    """For each file none, or why it could not be read."""
+    shortened: int
+    """Number of files with more than 8 bits a channel of colour, of which Pillow keeps 8."""
+
+
+def probe(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
+    """Return for each file its header, or why it has none: larger ones are not read."""
+    return _each(partial(_header, megapixels=megapixels), paths)
+
+
+def default_resolution(headers: Sequence[Header]) -> int:
+    """Return the median of the shorter sides, cut to 8..64 and down to a multiple of 4.
+
+    A multiple of 4, because stems and downsamplings halve the side.
+    """
+    return min(64, max(8, median_low([header.side for header in headers]))) // 4 * 4
+
+
+def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Levels:
+    """Return the levels of a data set from those of its files that have more than 8 bits.
+
+    A file that cannot be read does not count here; ``decode`` names it later.
+    """
+    read = partial(_extremes, megapixels=megapixels)
+    found = [each for each in _each(read, paths) if not isinstance(each, str)]
+    return levels_of([each for each in found if each is not None])
+
+
+def decode(
+    paths: Sequence[Path],
+    *,
+    resolution: int,
+    channels: int,
+    levels: Levels | None = None,
+    megapixels: int = MEGAPIXELS,
+) -> Decoded:
+    """Decode files to squares of ``resolution``, as ``eight_bit_images`` does.
+
+    Raises:
+        InputError: If the result would take more than half of the machine's memory.
+    """
+    shape = (len(paths), channels, resolution, resolution)
+    _check_memory(shape)
+    images = np.empty(shape, dtype=np.uint8)
+
+    def fill(numbered: tuple[int, Path]) -> bool:
+        number, path = numbered
+        with _opened(path, megapixels) as image:
+            shortened = _shortened(image)
+            images[number] = _pixels(image, resolution, channels, levels or {})
+        return shortened
+
+    outcomes = _each(fill, [*enumerate(paths)])
+    reasons = tuple(each if isinstance(each, str) else None for each in outcomes)
+    good = [number for number, reason in enumerate(reasons) if reason is None]
+    return Decoded(
+        images=images if len(good) == len(paths) else images[good],
+        reasons=reasons,
+        shortened=sum(each is True for each in outcomes),
+    )
+
+
+def _each(function: Callable[[Any], T], items: Sequence[Any]) -> list[T | str]:
+    """Return ``function`` of each item, or the reason why it failed; order kept."""
+
+    def attempt(item: Any) -> T | str:
+        try:
+            return function(item)
+        except Exception as error:  # decoders raise anything, from SyntaxError to struct.error
+            return _reason(error)
+
+    def attempt_all(start: int) -> list[T | str]:
+        return [attempt(item) for item in items[start : start + _CHUNK]]
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:
+        warnings.simplefilter("ignore")  # of Pillow, about files that it reads all the same
+        return list(chain.from_iterable(pool.map(attempt_all, range(0, len(items), _CHUNK))))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TooManyPixelsError):
+        return (
+            f"{error.pixels / 1e6:.4g} megapixels must be at most {error.megapixels} "
+            "(--max-megapixels)"
+        )
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    known = OSError | ValueError | Warning
+    named = isinstance(error, known) and str(error)
+    return " ".join((str(error) if named else f"{type(error).__name__}: {error}").split())
+
+
+_one_at_a_time = Lock()
+
+
+def _turn(image: Image.Image) -> AbstractContextManager[Any]:
+    """Return what a file must hold while it is decoded, so that large ones fit into memory."""
+    return _one_at_a_time if image.width * image.height > _LARGE else nullcontext()
+
+
+@contextmanager
+def _opened(path: Path, megapixels: int) -> Generator[Image.Image]:
+    try:
+        with opened_image(path, megapixels) as image:
+            yield image
+    except UnidentifiedImageError:
+        with path.open("rb") as file:
+            start = file.read(12)
+        for kind, signature in _UNREAD.items():
+            if re.match(signature, start, re.DOTALL):
+                raise _UnreadKindError(
+                    f"{kind} that cannot be read; convert it to PNG or JPEG"
+                ) from None
+        raise
+
+
+def _header(path: Path, *, megapixels: int) -> Header:
+    with _opened(path, megapixels) as image:
+        return Header(
+            side=min(image.size), grey=image.mode in _GREY_MODES, samples=samples_of(image)
+        )
+
+
+def _extremes(path: Path, *, megapixels: int) -> tuple[str, Range] | None:
+    with _opened(path, megapixels) as image:
+        samples = samples_of(image)
+        if samples is None or samples.white is not None:
+            return None
+        with _turn(image):
+            image.load()
+            found = extremes(image, samples)
+        return None if found is None else (samples.kind, found)
+
+
+def _shortened(image: Image.Image) -> bool:
+    """Return whether an image that is not loaded yet has more bits a channel than Pillow keeps.
+
+    It is so in PNG, TIFF and PPM with more than 8 bits of colour. Of JPEG 2000 Pillow does not
+    say it.
+    """
+    if samples_of(image) is not None:
+        return False
+    for tile in getattr(image, "tile", ()):
+        mode, *rest = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if str(mode).endswith((";16B", ";16L", ";16N")):
+            return True
+        if tile.codec_name.startswith("ppm") and rest and rest[0] > 255:
+            return True
+    return False
+
+
+def _pixels(
+    image: Image.Image, resolution: int, channels: int, levels: Levels
+) -> NDArray[np.uint8]:
+    """Return ``(C, R, R)``."""
+    with _turn(image):
+        # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
+        # those that others get of the file.
+        image.load()
+        found = eight_bit_images(
+            image,
+            side=resolution,
+            interpolation=INTERPOLATION,
+            mode="L" if channels == 1 else "RGB",
+            levels=levels,
+            megapixels=MEGAPIXELS,
+        )
+    return found[0].numpy()
+
+
+def _check_memory(shape: tuple[int, int, int, int]) -> None:
+    if not hasattr(os, "sysconf"):  # Windows
+        return
+    needed = float(np.prod(shape, dtype=np.float64))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory / 2:
+        raise InputError(
+            f"decoded images must take at most half of the memory ({memory / 2e9:.1f} GB), but "
+            f"{shape[0]} images of {shape[2]}x{shape[3]} take {needed / 1e9:.1f} GB: "
+            "give a lower resolution"
+        )

@@ -1,0 +1,121 @@
+"""A data set divided into parts, none of which holds a copy of another's image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from ....search_space.errors import InputError
+from ....search_space.seeds import derive_seed
+from .copies import absent_from, first_alike, under_two_classes
+from .images import LabelledImages
+from .scan import few
+from .sources import Source
+from .splits import stratified_cut
+
+TEST_SHARE = 0.2
+"""Share that is cut off as test split where a data set has none of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """What a data set is divided into."""
+
+    train: LabelledImages
+    """What may be trained on."""
+    validation: LabelledImages | None
+    """Its own validation split; none: it has none."""
+    test: LabelledImages | None
+    """What was cut from the training images; none where it has a test split of its own."""
+    copies: tuple[str, ...]
+    """How many images are exact copies, and which are under two classes, one sentence each."""
+    left_out: tuple[str, ...]
+    """Copies that are not used, one sentence each."""
+
+
+def divide(source: Source, *, name: str, seed: int) -> Parts:
+    """Read a data set, without its own test split; cut one off where it has none.
+
+    Args:
+        source: Where it lies.
+        name: For errors.
+        seed: Decides what is cut off.
+
+    Raises:
+        InputError: If all training images of a class are copies of validation images.
+    """
+    train = source.train()
+    validation = source.validation(train)
+    read = [train] if validation is None else [train, validation]
+    copies = _copies(read, source)
+    left_out: tuple[str, ...] = ()
+    if validation is not None:
+        alone = train.take(absent_from(train.hashes, [validation.hashes]))
+        if lost := len(train) - len(alone):
+            left_out = (f"{lost:,} training image{'s'[: lost > 1]}: also in the validation split",)
+        _check_left(alone, name)
+        train = alone
+    test = None
+    if not source.has_test:
+        train, test = cut(train, share=TEST_SHARE, keep=2, seed=derive_seed("test split", seed))
+    return Parts(train=train, validation=validation, test=test, copies=copies, left_out=left_out)
+
+
+def cut(
+    images: LabelledImages, *, share: float, keep: int, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Return what remains and what is cut off; see ``stratified_cut``. Copies stay together."""
+    kept, off = stratified_cut(
+        images.labels,
+        classes=len(images.classes),
+        share=share,
+        keep=keep,
+        seed=seed,
+        pictures=first_alike(images.hashes),
+    )
+    return images.take(kept), images.take(off)
+
+
+def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> LabelledImages:
+    """Return a test split without what the other parts hold too; ``left_out`` says how many.
+
+    Raises:
+        InputError: If nothing remains.
+    """
+    seen = [each.hashes for each in (parts.train, parts.validation) if each is not None]
+    alone = test.take(absent_from(test.hashes, seen))
+    lost = len(test) - len(alone)
+    if lost and not len(alone):
+        raise InputError(
+            f"a test split must hold images of its own, but all of {name!r} are copies of training "
+            "or validation images"
+        )
+    reason = f"{lost:,} test image{'s'[: lost > 1]}: also in the training or validation split"
+    return replace(alone, left_out=(reason,)) if lost else test
+
+
+def _copies(parts: Sequence[LabelledImages], source: Source) -> tuple[str, ...]:
+    """Return how many images are copies, and which are under two classes."""
+    first = first_alike(torch.cat([part.hashes for part in parts]))
+    count = len(first) - len(first.unique())
+    if not count:
+        return ()
+    are = "image is an exact copy of another" if count == 1 else "images are exact copies of others"
+    lines = [f"{count:,} {are}; copies stay in one split"]
+    twice = under_two_classes(first, torch.cat([part.labels for part in parts]))
+    if twice:
+        files = [file for part in parts for file in part.files]
+        names = [source.name_of(files[each]) if files else f"image {each}" for each in twice[0]]
+        more = f" (and {len(twice) - 1:,} more)" if len(twice) > 1 else ""
+        lines.append(f"one picture under two classes: {', '.join(names)}{more}")
+    return tuple(lines)
+
+
+def _check_left(train: LabelledImages, name: str) -> None:
+    counts = torch.bincount(train.labels, minlength=len(train.classes)).tolist()
+    empty = [each for each, count in zip(train.classes, counts, strict=True) if not count]
+    if empty:
+        raise InputError(
+            f"every class must have training images of its own, but in {name!r} all of "
+            f"{few(empty)} are copies of validation images"
+        )

@@ -1,0 +1,37 @@
+"""Names of data as people write them, told apart without reading any."""
+
+import os
+
+from ....search_space.errors import InputError, known_name, unknown_name
+
+DATA_NAMES = ("digits", "cifar10", "cifar100", "fashion-mnist")
+"""Data sets that have a name; the other data are ``folder:PATH``."""
+
+_FOLDER = "folder:"
+
+
+def known_data() -> tuple[str, ...]:
+    """Return what ``--data`` may be, for messages."""
+    return (*DATA_NAMES, f"{_FOLDER}PATH")
+
+
+def data_name(text: str) -> str:
+    """Return a name in its own spelling, or ``folder:PATH`` for the path of a folder.
+
+    A data set's name goes before a folder of that name.
+
+    Raises:
+        InputError: If it is neither; the message lists the known names.
+    """
+    path = text.removeprefix(_FOLDER)
+    if path == text and os.sep not in text and not text.startswith((".", "~")):
+        try:
+            return known_name("data", text, DATA_NAMES)
+        except InputError:
+            if not os.path.isdir(text):  # noqa: PTH112
+                raise unknown_name("data", text, known_data()) from None
+    if not path:
+        raise InputError(f"data must be one of {', '.join(known_data())}, but got {text!r}")
+    if not os.path.isdir(os.path.expanduser(path)):  # noqa: PTH111, PTH112 (unknown users)
+        raise InputError(f"a data folder must be there, but got {path!r}")
+    return _FOLDER + path

@@ -1,0 +1,62 @@
+"""Validation images as they were before they were prepared."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from .data import SearchData, load_search_data
+from .opening import opened_image
+from .dataset import SearchData, load_search_data
+
+
+def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path | Image.Image]:
+    """Return the files of some validation images, or images of Pillow where there are none.
+
+    Raises:
+        InputError: If the data cannot be had any more.
+    """
+    if data.validation_files:
+        return [data.validation_files[index] for index in indices]
+    own = load_search_data(replace(data.spec, resolution=None))
+    return [_image(own.validation_images[index]) for index in indices]
+
+
+def sample(data: SearchData, most: int, pixels: float) -> list[int]:
+    """Return places of validation images, evenly spread: ``most``, fewer where files are large.
+
+    Args:
+        data: The data.
+        most: Number of images, at most.
+        pixels: Pixels of all files together, about, at most; 32 images are taken anyway.
+    """
+    count = min(most, len(data.validation_labels))
+    if data.validation_files:
+        first = [
+            _size(path, data.spec.max_megapixels) for path in _spread(data.validation_files, 32)
+        ]
+        count = min(count, max(32, int(pixels * len(first) / max(1, sum(first)))))
+    return _spread(range(len(data.validation_labels)), count)
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    count = min(count, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
+
+
+def _size(path: Path, megapixels: int) -> int:
+    try:
+        with opened_image(path, megapixels) as image:
+            return image.width * image.height
+    except Exception:  # gone since, or changed: who reads it will say so
+        return 0
+
+
+def _image(levels_CHW: torch.Tensor) -> Image.Image:
+    """Return an image of uint8 levels as one of Pillow."""
+    channels = levels_CHW.shape[0]
+    pixels = levels_CHW[0] if channels == 1 else levels_CHW.permute(1, 2, 0)
+    return Image.fromarray(pixels.contiguous().numpy())

@@ -1,0 +1,139 @@
+"""Data sets where they lie: each reads one part of itself at a time."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ....search_space.errors import InputError
+from .images import LabelledImages
+
+
+class Source(ABC):
+    """A data set where it lies."""
+
+    @property
+    @abstractmethod
+    def has_test(self) -> bool:
+        """Whether it has a test split of its own."""
+
+    @property
+    def test_count(self) -> int | None:
+        """Images of its own test split, as far as is known without opening any."""
+        return None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What lies there and is not read, and why: one sentence each."""
+        return ()
+
+    def name_of(self, file: Path) -> str:
+        """Return the name of one of its files for a message, in quotes."""
+        return repr(str(file))
+
+    @abstractmethod
+    def train(self) -> LabelledImages:
+        """Read what may be trained on; without a test split of its own, all there is."""
+
+    def validation(self, train: LabelledImages) -> LabelledImages | None:
+        """Read its own validation split, in the form of ``train``, or return none."""
+        return None
+
+    @abstractmethod
+    def test(self, train: LabelledImages) -> LabelledImages | None:
+        """Read its own test split, in the form of ``train``, or return none."""
+
+
+class Digits(Source):
+    """1,797 greyscale images of handwritten digits, 8x8, that come with scikit-learn.
+
+    Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI repository, 1998.
+    """
+
+    @property
+    def has_test(self) -> bool:
+        """False."""
+        return False
+
+    def train(self) -> LabelledImages:
+        """Return all images; their 17 levels are spread over 0..255."""
+        table = _digits_table()
+        levels = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
+        return LabelledImages(
+            images=torch.from_numpy(levels),
+            labels=torch.from_numpy(table[:, -1].astype(np.int64)),
+            classes=tuple("0123456789"),
+        )
+
+    def test(self, train: LabelledImages) -> LabelledImages | None:
+        """Return none."""
+        return None
+
+
+def _digits_table() -> NDArray[np.float64]:
+    """Return one row an image: 64 levels from 0 to 16, and the digit."""
+    # Importing scikit-learn takes every process seconds, reading its file a few milliseconds.
+    found = find_spec("sklearn")
+    folder = Path(found.origin).parent if found is not None and found.origin else Path()
+    file = folder / "datasets" / "data" / "digits.csv.gz"
+    if file.exists():
+        return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    bundled: Any = load_digits()
+    return np.column_stack([bundled.data, bundled.target])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchvisionSet(Source):
+    """A data set that torchvision downloads and reads."""
+
+    name: str
+    """Name on the command line."""
+    loader: str
+    """Name of the class in ``torchvision.datasets``."""
+    root: Path
+    """Where its files are kept."""
+    files: str
+    """What must lie in ``root`` where it cannot be downloaded."""
+
+    @property
+    def has_test(self) -> bool:
+        """True."""
+        return True
+
+    def train(self) -> LabelledImages:
+        """Return its training images; downloads the data set if it is not there.
+
+        Raises:
+            InputError: If it is not there and cannot be downloaded.
+        """
+        return self._read(train=True)
+
+    def test(self, train: LabelledImages) -> LabelledImages | None:
+        """Return its test images."""
+        return self._read(train=False)
+
+    def _read(self, *, train: bool) -> LabelledImages:
+        from torchvision import datasets
+
+        try:
+            found = getattr(datasets, self.loader)(self.root, train=train, download=True)
+        except Exception as error:  # a damaged file makes its reader raise anything
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"{self.name} must be in '{self.root}' or be downloadable, but got: {reason}; "
+                f"put {self.files} there by hand"
+            ) from error
+        images = torch.as_tensor(found.data)
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        return LabelledImages(
+            images=images.contiguous(),
+            labels=torch.as_tensor(found.targets, dtype=torch.int64),
+            classes=tuple(found.classes),
+        )

@@ -1,0 +1,1 @@
+"""The short training and its score."""

@@ -1,0 +1,234 @@
+"""The training loop: one model, one recipe, one seed, one learning curve."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...base import CandidateError
+from ...measurement_context import candidate_faults, seeded
+from ..augment import Augmentation, augment, draw
+from ..data.dataset import SearchData
+from ..recipe import Recipe, learning_rate, warmup_steps
+from .optimizer import AdamW
+from .scoring import Normalise, score
+
+_CHECK_EVERY = 50
+"""Steps between two looks at the loss: on a GPU each look waits for all work under way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One point of a learning curve."""
+
+    train_loss: float
+    """Mean smoothed cross-entropy over the epoch, in nats."""
+    validation_loss: float
+    """Mean cross-entropy on the validation split after the epoch, in nats."""
+    validation_accuracy: float
+    """Share of the validation split that is classified rightly after the epoch."""
+    lr: float
+    """Learning rate of the epoch's last step."""
+    seconds: float
+    """Wall time since the training began."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What a training came to."""
+
+    curve: tuple[Epoch, ...]
+    """One point for each epoch that was run."""
+    accuracy: float
+    """Share of the validation split that is classified rightly at the end."""
+    low: float
+    """Lower end of the accuracy's 95 % interval."""
+    high: float
+    """Upper end of the accuracy's 95 % interval."""
+    seconds: float
+    """Wall time of the training, validation included."""
+    stopped_early: str | None = None
+    """Why it ended before its last epoch, if it did."""
+
+    def curve_json(self) -> list[dict[str, Any]]:
+        """Return the learning curve as JSON values."""
+        return [asdict(epoch) for epoch in self.curve]
+
+
+def wilson_interval(right: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of which ``right`` of ``total`` were seen.
+
+    Wilson, Probable inference, the law of succession, and statistical inference, 1927: unlike the
+    normal approximation it stays within 0 and 1 and has a width where all or none are right.
+    """
+    z = 1.959963984540054
+    share = right / total
+    centre = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    # Rounding must not leave the share itself outside.
+    low, high = max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    return min(share, low), max(share, high)
+
+
+def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
+    """Return the recipe's augmentation, or what fits the data where it says ``auto``."""
+    return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
+
+
+class _Run:
+    """One training under way."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: SearchData,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        time_limit: float | None,
+    ) -> None:
+        self.start = time.perf_counter()
+        self.cuda = device.type == "cuda"
+        # On the CPU too: the weight gradient of a depthwise convolution is several times faster.
+        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.data = data
+        self.recipe = recipe
+        self.device = device
+        self.time_limit = time_limit
+        self.count = len(data.train_labels)
+        # Rounded down, so that no batch is smaller than asked for: batch norm needs two images.
+        self.batches = max(1, self.count // recipe.batch_size)
+        self.steps = self.batches * recipe.epochs
+        self.step = 0
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.optimizer = AdamW(self.model, recipe.weight_decay)
+        self.normalise = Normalise(data, device)
+        self.augmentation: Augmentation = chosen_augmentation(recipe, data)
+
+    def result(self, on_epoch: Callable[[Epoch], None] | None) -> TrainingResult:
+        """Run all epochs, or until the run has diverged."""
+        curve: list[Epoch] = []
+        limit = self.recipe.divergence_factor * math.log(len(self.data.classes))
+        above, right, stopped = 0, 0, None
+        for number in range(1, self.recipe.epochs + 1):
+            warm = self.step >= warmup_steps(self.recipe, self.steps)
+            epoch, right = self.epoch()
+            curve.append(epoch)
+            if on_epoch is not None:
+                on_epoch(epoch)
+            above = above + 1 if warm and epoch.train_loss > limit else 0
+            if above == self.recipe.divergence_epochs and number < self.recipe.epochs:
+                stopped = (
+                    f"training loss above {limit:.3g} in epochs {number - above + 1}..{number}"
+                )
+                break
+        low, high = wilson_interval(right, len(self.data.validation_labels))
+        return TrainingResult(
+            curve=tuple(curve),
+            accuracy=curve[-1].validation_accuracy,
+            low=low,
+            high=high,
+            seconds=curve[-1].seconds,
+            stopped_early=stopped,
+        )
+
+    def epoch(self) -> tuple[Epoch, int]:
+        """Run one epoch; return its point of the curve and the number of right answers."""
+        train_loss = self.train_epoch()
+        validation_loss, right = self.validate()
+        epoch = Epoch(
+            train_loss=train_loss,
+            validation_loss=validation_loss,
+            validation_accuracy=right / len(self.data.validation_labels),
+            lr=learning_rate(self.recipe, self.step - 1, self.steps),
+            seconds=time.perf_counter() - self.start,
+        )
+        return epoch, right
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return float32 class scores."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.cuda):
+            return self.model(self.normalise(images)).float()
+
+    def train_epoch(self) -> float:
+        """Run one epoch; return the mean loss."""
+        self.model.train()
+        order = torch.randperm(self.count, generator=self.generator, device=self.device)
+        draws = draw(self.count, self.data.resolution, self.generator)
+        total = torch.zeros((), device=self.device)
+        for batch, indices in enumerate(order.tensor_split(self.batches)):
+            total += self.train_step(
+                augment(self.data.train_images[indices], draws, indices, self.augmentation),
+                self.data.train_labels[indices],
+            ) * len(indices)
+            if batch % _CHECK_EVERY == _CHECK_EVERY - 1:
+                self.check(total.item())
+        loss = total.item() / self.count
+        self.check(loss)
+        return loss
+
+    def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Make one step; return the loss, still on the device."""
+        loss = F.cross_entropy(
+            self.logits(images), labels, label_smoothing=self.recipe.label_smoothing
+        )
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.optimizer.parameters, self.recipe.clip)
+        self.optimizer.step(learning_rate(self.recipe, self.step, self.steps))
+        self.step += 1
+        return loss.detach()
+
+    def validate(self) -> tuple[float, int]:
+        """Return mean loss and number of right answers on the validation split."""
+        mean, right = score(self.model, self.logits, self.data, 2 * self.recipe.batch_size)
+        self.check(mean)
+        return mean, right
+
+    def check(self, loss: float) -> None:
+        """Raise the candidate's error if the loss is not finite or the time is up."""
+        if not math.isfinite(loss):
+            raise CandidateError("non_finite", f"the loss became {loss} by step {self.step}")
+        seconds = time.perf_counter() - self.start
+        if self.time_limit is not None and seconds > self.time_limit:
+            raise CandidateError(
+                "time_limit",
+                f"training took more than {self.time_limit:g} s: step {self.step} of {self.steps}",
+            )
+
+
+def train(
+    model: nn.Module,
+    data: SearchData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+    time_limit: float | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> TrainingResult:
+    """Train ``model`` and score it on the validation split after every epoch.
+
+    It computes channels last, on CUDA in bfloat16 by autocast, on the CPU in float32, where the
+    same arguments give the same result (with one thread). The caller's random state is untouched.
+
+    Args:
+        model: Maps ``(B, C, H, W)`` to ``(B, classes)``; moved to the device and changed.
+        data: Training and validation split, on ``device``.
+        recipe: How to train.
+        seed: Decides order and augmentation, and what the model itself draws.
+        device: Where to train.
+        time_limit: Seconds after which the training is given up.
+        on_epoch: Told of every epoch.
+
+    Raises:
+        CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
+    """
+    with candidate_faults(), seeded(seed, device):
+        return _Run(model, data, recipe, seed, device, time_limit).result(on_epoch)

@@ -1,0 +1,46 @@
+"""How many images a network names rightly."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.dataset import SearchData
+
+
+class Normalise:
+    """Makes a network's input of images: less the mean of training images, over their deviation."""
+
+    def __init__(self, data: SearchData, device: torch.device) -> None:
+        shape = (1, data.channels, 1, 1)
+        self.mean = torch.tensor(data.mean, device=device).view(shape)
+        self.scale = torch.tensor([1 / value for value in data.std], device=device).view(shape)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Map images (B, C, R, R), uint8, to float32 of the same shape, channels last."""
+        normalised = (images.float() - self.mean) * self.scale
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()  # not inference_mode: what a module remembers must stay fit for training
+def score(
+    model: nn.Module, logits: Callable[[Tensor], Tensor], data: SearchData, batch_size: int
+) -> tuple[float, int]:
+    """Return mean loss and number of right answers on the validation split.
+
+    Args:
+        model: Put in eval mode.
+        logits: Maps images, uint8, to its float32 class scores.
+        data: On the device of the model.
+        batch_size: Images looked at together.
+    """
+    model.eval()
+    images, labels = data.validation_images, data.validation_labels
+    loss = torch.zeros((), device=labels.device)
+    right = torch.zeros((), device=labels.device, dtype=torch.int64)
+    for part, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        scores = logits(part)
+        loss += F.cross_entropy(scores, truth, reduction="sum")
+        right += (scores.argmax(1) == truth).sum()
+    return loss.item() / len(labels), int(right.item())

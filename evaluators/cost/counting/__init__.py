@@ -1,0 +1,1 @@
+"""What the operations of a module cost, counted from a trace."""

@@ -1,0 +1,124 @@
+"""How much memory the maps of one forward pass take: that of the tensors alive while it runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ....search_space.architecture.live_memory import FLOAT_BYTES
+
+_FLASH = 1
+"""Torch's number of the attention that keeps no scores (``torch.nn.attention.SDPBackend``)."""
+
+
+def working_memory(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Return the most bytes alive at one time while a module runs, beside its inputs and weights.
+
+    The inputs are held throughout. Of the two layouts that maps have (contiguous, channels last),
+    the one that takes more counts.
+
+    Floating-point numbers of any type count as float32.
+
+    Args:
+        module: In eval mode.
+        inputs: Where its weights are; on the meta device nothing is computed.
+    """
+    layouts = [list(inputs)]
+    last = [_channels_last(each) for each in inputs]
+    if any(one.stride() != other.stride() for one, other in zip(inputs, last, strict=True)):
+        layouts.append(last)
+    return max(_peak(module, each) for each in layouts)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
+def _peak(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    with torch.no_grad(), _AttentionOfCpu(), LiveBytes(inputs[0].device) as live:
+        module(*inputs)
+    return live.peak
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows every storage that an operation makes on a device until nobody holds it.
+
+    What operations take and none of them has made does not count: weights, and inputs.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self._device = device
+        self.peak = 0
+        """The most bytes alive at one time."""
+        self._made: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._given: dict[int, StorageWeakRef] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation; its inputs are held by now, and its outputs made."""
+        for storage, _ in _storages((args, kwargs)):
+            if storage._cdata not in self._made:
+                self._given[storage._cdata] = StorageWeakRef(storage)
+        found = func(*args, **(kwargs or {}))
+        alive = {key: made for key, made in self._made.items() if not made[0].expired()}
+        for storage, like in _storages(found):
+            if storage._cdata not in self._given and storage.device == self._device:
+                size = float32_bytes(like, storage.nbytes() // like.element_size())
+                alive[storage._cdata] = StorageWeakRef(storage), size
+        self._made = alive
+        self.peak = max(self.peak, sum(size for _, size in alive.values()))
+        return found
+
+
+def _storages(values: Any) -> list[tuple[Any, Tensor]]:
+    leaves = tree_leaves(values)
+    return [(each.untyped_storage(), each) for each in leaves if isinstance(each, Tensor)]
+
+
+def float32_bytes(like: Tensor, elements: int) -> int:
+    """Return the bytes of elements of a tensor's type, any floating-point type as float32."""
+    if like.is_complex():
+        return 2 * FLOAT_BYTES * elements
+    return (FLOAT_BYTES if like.is_floating_point() else like.element_size()) * elements
+
+
+class _AttentionOfCpu(TorchFunctionMode):
+    """Has attention on the meta device take what it takes on the CPU.
+
+    There, torch would write it out with all of its scores.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention and args[0].is_meta:
+            return _attention(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    # Memory that nobody writes to: torch looks at sizes, strides and types alone.
+    like = [
+        each if each is None else torch.empty_strided(each.shape, each.stride(), dtype=each.dtype)
+        for each in (query, key, value, attn_mask)
+    ]
+    settings: dict[str, Any] = {"scale": scale, "enable_gqa": enable_gqa}
+    chosen = torch._fused_sdp_choice(*like, dropout_p, is_causal, **settings)  # pyright: ignore
+    three = query, key, value
+    if chosen != _FLASH:
+        return F.scaled_dot_product_attention(*three, attn_mask, dropout_p, is_causal, **settings)
+    flash: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return flash(*three, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]

@@ -1,0 +1,1 @@
+"""What the candidates of a study say: fronts, effects, comparisons, tables."""

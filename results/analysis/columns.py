@@ -1,0 +1,256 @@
+"""The candidates of a study as columns of numbers, which thousands of them can be drawn from.
+
+A candidate as a value takes a third of a millisecond to make of its record; the columns are read
+from the records alone, and only from those that are new.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...evaluators.base import METRICS, metric
+from ..candidate import Status
+from .front import Losses, Mask
+
+Numbers = NDArray[np.float64]
+STATUSES: tuple[Status, ...] = ("complete", "infeasible", "failed", "running")
+ENDS = ("value", "low", "high")
+"""What is kept of a measurement: its value and the ends of its 95 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What the candidates answered to one decision."""
+
+    levels: Sequence[Any]
+    """The values that occur, numbers in their order."""
+    codes_N: NDArray[np.int32]
+    """For each candidate the place of its value in ``levels``; -1 where it was not asked."""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the levels are numbers."""
+        return all(isinstance(each, int | float) and each is not True for each in self.levels)
+
+    @property
+    def labels(self) -> list[str]:
+        """The levels as text."""
+        return [str(each) for each in self.levels]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Columns:
+    """The candidates of a study in the order of their numbers, one row each."""
+
+    number_N: NDArray[np.int64]
+    """Numbers, rising."""
+    status_N: NDArray[np.int8]
+    """Places in ``STATUSES``."""
+    order_N: NDArray[np.int64]
+    """How many had finished before; that of those still running is the largest integer."""
+    seconds_N: Numbers
+    """Wall time of measuring; NaN where not known."""
+    metrics: Mapping[str, Mapping[str, Numbers]]
+    """Metric to ``value``, ``low`` and ``high``; NaN where there is none."""
+    decisions: Mapping[str, Answers]
+    """Path to answers. A knob has one path whichever component it belongs to."""
+
+    def __len__(self) -> int:
+        return len(self.number_N)
+
+    def value(self, name: str) -> Numbers:
+        """Return the values of a metric; all NaN for one that nobody has."""
+        found = self.metrics.get(name)
+        return np.full(len(self), np.nan) if found is None else found["value"]
+
+    def has_status(self, *names: Status) -> Mask:
+        """Return which candidates have one of these statuses."""
+        return np.isin(self.status_N, [STATUSES.index(name) for name in names])
+
+    def comparable(self, metrics: Sequence[str]) -> Mask:
+        """Return which candidates are complete with a number for each of ``metrics``."""
+        mask = self.has_status("complete")
+        for name in metrics:
+            mask &= np.isfinite(self.value(name))
+        return mask
+
+    def losses(self, metrics: Sequence[str]) -> Losses:
+        """Return the losses, (candidates, metrics)."""
+        return self.loss_intervals(metrics, ends=("value",))[0]
+
+    def loss_intervals(
+        self, metrics: Sequence[str], ends: Sequence[str] = ("low", "high")
+    ) -> tuple[Losses, Losses]:
+        """Return the best and the worst losses within the intervals, (candidates, metrics)."""
+        found: list[Losses] = []
+        for end in ends:
+            columns: list[Numbers] = []
+            for name in metrics:
+                sign = 1.0 if metric(name).direction == "minimize" else -1.0
+                values = self.metrics[name][end] if name in self.metrics else self.value(name)
+                columns.append(sign * np.where(np.isnan(values), self.value(name), values))
+            found.append(np.stack(columns, axis=1))
+        return np.minimum.reduce(found), np.maximum.reduce(found)
+
+    def numbers(self, name: str) -> Numbers | None:
+        """Return a column as numbers: a metric, a decision of numbers, ``number`` or ``seconds``.
+
+        NaN where a candidate has none; none for a column that is not of numbers.
+        """
+        if name in self.metrics:
+            return self.metrics[name]["value"]
+        if name == "number":
+            return self.number_N.astype(np.float64)
+        if name == "seconds":
+            return self.seconds_N
+        found = self.decisions.get(name)
+        if found is None or not found.ordered:
+            return None
+        return np.array([*map(float, found.levels), np.nan])[found.codes_N]
+
+    def answers(self, name: str) -> Answers | None:
+        """Return a column of few values: a decision or ``status``; none for another column."""
+        if name == "status":
+            return Answers(levels=STATUSES, codes_N=self.status_N.astype(np.int32))
+        return self.decisions.get(name)
+
+    def row(self, number: int) -> int | None:
+        """Return the row of the candidate of that number, or none."""
+        row = int(np.searchsorted(self.number_N, number))
+        return row if row < len(self) and self.number_N[row] == number else None
+
+
+class ColumnBuilder:
+    """Takes in records as they come and makes columns of them."""
+
+    def __init__(self) -> None:
+        self._row: dict[int, int] = {}
+        self._status = array("b")
+        self._order = array("q")
+        self._seconds = array("d")
+        self._metrics: dict[str, _Cells] = {}
+        self._decisions: dict[str, _Answered] = {}
+        self._paths: dict[str, _Answered] = {}
+        self.last = -1
+        """The greatest number taken in; -1 where none was."""
+        self.running: set[int] = set()
+        """Numbers of the candidates that had not finished when they were read."""
+
+    def take(self, records: Iterable[Mapping[str, Any]]) -> int:
+        """Take in candidates' records, in the order of their numbers; return how many.
+
+        A record of a number that is there replaces it: the candidate has gone on.
+        """
+        count = 0
+        for record in records:
+            count += 1
+            number = record["number"]
+            row = self._row.get(number)
+            if row is None:
+                row = self._row[number] = len(self._row)
+                self.last = number
+                self._status.append(0)
+                self._order.append(0)
+                self._seconds.append(0)
+                self._take_decisions(row, record["decisions"])
+            self._status[row] = STATUSES.index(record["status"])
+            order = record.get("order")
+            self._order[row] = np.iinfo(np.int64).max if order is None else order
+            self._seconds[row] = record["seconds"].get("total", np.nan)
+            for each in record["measurements"]:
+                self._metrics.setdefault(each["metric"], _Cells()).put(
+                    row, *(np.nan if each[end] is None else each[end] for end in ENDS)
+                )
+            (self.running.add if record["status"] == "running" else self.running.discard)(number)
+        return count
+
+    def _take_decisions(self, row: int, decisions: Mapping[str, Any]) -> None:
+        for path, value in decisions.items():
+            found = self._paths.get(path)
+            if found is None:
+                name = merged_path(path, decisions)
+                found = self._paths[path] = self._decisions.setdefault(name, _Answered())
+            levels = found.levels
+            found.rows.append(row)
+            found.codes.append(levels.setdefault(value, len(levels)))
+
+    def columns(self) -> Columns:
+        """Return what has been taken in."""
+        count = len(self._row)
+        return Columns(
+            number_N=np.fromiter(self._row, np.int64, count),
+            status_N=np.array(self._status, np.int8),
+            order_N=np.array(self._order, np.int64),
+            seconds_N=np.array(self._seconds, np.float64),
+            metrics={
+                name: dict(zip(ENDS, self._metrics[name].spread(count, np.nan), strict=True))
+                for name in METRICS
+                if name in self._metrics
+            },
+            decisions={name: each.answers(count) for name, each in self._decisions.items()},
+        )
+
+
+class _Answered:
+    """What was answered to a decision: rows and codes, in which the levels came."""
+
+    def __init__(self) -> None:
+        self.rows = array("q")
+        self.codes = array("i")
+        self.levels: dict[Any, int] = {}
+
+    def answers(self, count: int) -> Answers:
+        levels = list(self.levels)
+        order = sorted(range(len(levels)), key=lambda code: _level_key(levels[code]))
+        place = np.empty(len(levels), np.int32)
+        place[order] = np.arange(len(levels))
+        codes = np.full(count, -1, np.int32)
+        codes[np.array(self.rows)] = place[np.array(self.codes)]
+        return Answers(levels=[levels[code] for code in order], codes_N=codes)
+
+
+class _Cells:
+    """The filled cells of one or more columns: rows and values, the last one of a row counts."""
+
+    def __init__(self) -> None:
+        self._rows = array("q")
+        self._values: list[array[float]] = []
+
+    def put(self, row: int, *values: float) -> None:
+        self._rows.append(row)
+        if not self._values:
+            self._values = [array("d") for _ in values]
+        for column, value in zip(self._values, values, strict=True):
+            column.append(value)
+
+    def spread(self, count: int, missing: float) -> list[Numbers]:
+        rows = np.array(self._rows)
+        columns: list[Numbers] = []
+        for values in self._values:
+            column = np.full(count, missing)
+            column[rows] = np.array(values)
+            columns.append(column)
+        return columns
+
+
+def _level_key(level: Any) -> tuple[float, str]:
+    return (float(level) if isinstance(level, int | float) else 0.0, str(level))
+
+
+def merged_path(path: str, decisions: Mapping[str, Any]) -> str:
+    """Return the path without the names of the components chosen on its way.
+
+    ``stages.0.block.mixer.attention.head_dim`` becomes ``stages.0.block.mixer.head_dim``, so that
+    knobs of one name that several components have make one column.
+    """
+    words = path.split(".")
+    kept = [
+        word
+        for place, word in enumerate(words)
+        if place == len(words) - 1 or decisions.get(".".join(words[:place])) != word
+    ]
+    return ".".join(kept)

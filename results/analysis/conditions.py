@@ -1,0 +1,99 @@
+"""Where measurements were made: values compare only within one device and set of versions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ...evaluators.base import Measurement
+from ...evaluators.latency.settings import with_layout
+from ..candidate import Candidate
+from ..numbers import number_ranges
+
+CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    "latency": (
+        "device_name",
+        "device",
+        "driver",
+        "cuda",
+        "cudnn",
+        "torch",
+        "batch",
+        "dtype",
+        "threads",
+        "runtime",
+        "layout",
+    ),
+    "accuracy": ("device", "dtype", "torch"),
+}
+"""Metric to what of its provenance two values must share to be compared."""
+
+_BARE = ("device_name", "device", "dtype")
+"""Shown without their names."""
+
+Conditions = tuple[tuple[str, Any], ...]
+
+
+def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
+    """Return what values of a metric must share, as far as the provenance states it.
+
+    Args:
+        name: Name of the metric; of an exact one nothing matters.
+        provenance: Of one measurement, or of one that would be made now.
+    """
+    known = with_layout(provenance)
+    if "device" in known:
+        known["device"] = str(known["device"]).partition(":")[0]
+    keys = CONDITIONS.get(name, ())
+    return tuple((key, known[key]) for key in keys if known.get(key) is not None)
+
+
+def conditions_of(measurement: Measurement) -> Conditions:
+    """Return the conditions under which a measurement was made."""
+    return conditions(measurement.metric, measurement.provenance)
+
+
+def by_conditions(candidates: Iterable[Candidate], name: str) -> dict[Conditions, list[Candidate]]:
+    """Return the candidates that have a metric, by the conditions of their measurement."""
+    groups: dict[Conditions, list[Candidate]] = {}
+    for each in candidates:
+        if name in each.measurements:
+            groups.setdefault(conditions_of(each.measurements[name]), []).append(each)
+    return groups
+
+
+def text(found: Conditions, others: Iterable[Conditions] = ()) -> str:
+    """Return conditions as people read them; with ``others``, only what differs among all."""
+    sets = [set(each) for each in (found, *others)]
+    shared = set[tuple[str, Any]]() if len(sets) == 1 else set.intersection(*sets)
+    parts = [
+        str(value) if key in _BARE else f"{key} {value}"
+        for key, value in found
+        if (key, value) not in shared
+    ]
+    return ", ".join(parts) or "unknown conditions"
+
+
+def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
+    """Return a line for each metric that was measured under more than one set of conditions."""
+    lines: list[str] = []
+    for name in metrics:
+        groups = by_conditions(candidates, name)
+        if len(groups) < 2:
+            continue
+        where = "; ".join(
+            f"{_numbers([each.number for each in group])}: {text(found, groups)}"
+            for found, group in groups.items()
+        )
+        rule = (
+            "and is compared only within each"
+            if name == "latency"
+            else "which may change its value"
+        )
+        lines.append(f"{name} was measured under {len(groups)} conditions {rule}: {where}")
+    return lines
+
+
+def _numbers(numbers: list[int]) -> str:
+    """Return numbers as ranges: ``candidates 0-3, 7``; of many ranges the first."""
+    ranges = number_ranges(numbers)
+    more = f" and more ({len(numbers)} in all)" if len(ranges) > 5 else ""
+    return ("candidate " if len(numbers) == 1 else "candidates ") + ", ".join(ranges[:5]) + more

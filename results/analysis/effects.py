@@ -1,0 +1,265 @@
+"""What each decision does to a metric: an additive model with its uncertainty.
+
+The metric (a count by its logarithm) is the sum of an effect for each answer to each decision, and
+noise. Effects are drawn towards zero as far as generalised cross-validation says (Golub, Heath and
+Wahba, Generalized Cross-Validation as a Method for Choosing a Good Ridge Parameter, 1979); seen as
+a normal prior, that gives them a normal posterior, and intervals come from drawing from it. How
+much a decision would seem to matter by chance alone is had by shuffling the metric between
+candidates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...evaluators.base import metric
+from .columns import Columns
+from .front import Mask, is_count
+
+Floats = NDArray[np.float64]
+
+MOST = 20_000
+"""Candidates that take part; of more so many from all along the study."""
+FEWEST = 20
+"""Candidates below which nothing is told."""
+_DRAWS = 400
+_SHUFFLES = 100
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """A fitted model."""
+
+    mean_P: Floats
+    """Effects."""
+    draws_DP: Floats
+    """Draws from their posterior."""
+    chance_SP: Floats
+    """Effects fitted to shuffled metrics."""
+    chance_noise_S: Floats
+    """The variance of the noise left in each of these, over that of the metric itself."""
+    explained: float
+    """Share of the variance that it predicts of candidates it has not seen, by cross-validation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """The effect of one answer."""
+
+    label: str
+    """The answer."""
+    count: int
+    """Candidates with it."""
+    effect: float
+    """Difference from the average of those asked, other decisions equal; of a count the factor."""
+    low: float
+    """Lower end of its 95 % interval."""
+    high: float
+    """Upper end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """How much a decision matters to a metric."""
+
+    path: str
+    """The decision."""
+    share: float
+    """Share of the metric's variance over the candidates that it accounts for: posterior mean."""
+    low: float
+    """Lower end of its 95 % interval."""
+    high: float
+    """Upper end."""
+    chance: float
+    """What 19 of 20 shuffled studies stay below."""
+    beyond: bool
+    """Whether the share is more than the greatest of all decisions in 19 of 20 shuffled studies,
+    each against its own ``chance``."""
+    levels: Sequence[Level]
+    """Its answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effects:
+    """What matters to a metric."""
+
+    count: int
+    """Candidates that took part."""
+    explained: float
+    """Share of the variance that all decisions together predict, by cross-validation."""
+    decisions: Sequence[Effect]
+    """The decisions, the one that matters most first."""
+
+
+def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
+    """Return what each decision does to a metric.
+
+    Args:
+        columns: The candidates.
+        name: The metric.
+        mask: Of which candidates; those not comparable in the metric are left out.
+
+    Returns:
+        The effects; none where too few candidates take part, or all have one value.
+    """
+    rows = np.flatnonzero(mask & columns.comparable((name,)))
+    rows = rows[:: max(1, -(-len(rows) // MOST))]
+    values = columns.value(name)[rows]
+    if len(rows) < FEWEST or np.ptp(values) == 0:
+        return None
+    logarithmic = is_count(name) and bool((values > 0).all())
+    target = np.log(values) if logarithmic else values
+    groups = {
+        path: answers.codes_N[rows]
+        for path, answers in columns.decisions.items()
+        if len(np.unique(answers.codes_N[rows][answers.codes_N[rows] >= 0])) > 1
+    }
+    if not groups:
+        return None
+    blocks = [_answered(codes) for codes in groups.values()]
+    fitted = fit(np.concatenate(blocks, axis=1), target)
+    starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    found: list[Effect] = []
+    chances: list[Floats] = []
+    for place, (path, codes) in enumerate(groups.items()):
+        counts = np.bincount(codes[codes >= 0])
+        part = slice(starts[place], starts[place + 1])
+        # Against the average of those asked, so that only differences count.
+        mean, draws, chance = (
+            each[..., part] - (each[..., part] @ counts / counts.sum())[..., None]
+            for each in (fitted.mean_P, fitted.draws_DP, fitted.chance_SP)
+        )
+        weights = counts / (len(rows) * float(target.var()))
+        shares = (draws**2) @ weights
+        noise = ((draws - mean) ** 2).mean(axis=0) @ weights
+        by_chance = (chance**2) @ weights + noise * fitted.chance_noise_S
+        chances.append(by_chance)
+        found.append(
+            Effect(
+                path=path,
+                share=float((mean**2) @ weights + noise),
+                low=float(np.quantile(shares, 0.025)),
+                high=float(np.quantile(shares, 0.975)),
+                chance=float(np.quantile(by_chance, 0.95)),
+                beyond=False,
+                levels=_levels(
+                    columns.decisions[path].labels, counts, mean, draws, logarithmic=logarithmic
+                ),
+            )
+        )
+    return Effects(
+        count=len(rows),
+        explained=fitted.explained,
+        decisions=sorted(_judged(found, np.stack(chances)), key=lambda each: -each.share),
+    )
+
+
+def _judged(found: Sequence[Effect], shares_ES: Floats) -> list[Effect]:
+    """Tell which decisions are beyond chance together, given the shares in shuffled studies.
+
+    Of thirty decisions one or two are above what 19 of 20 studies stay below, by chance alone.
+    """
+    own = np.array([each.chance for each in found])
+    ratios = shares_ES / np.where(own > 0, own, 1.0)[:, None]
+    most = max(1.0, float(np.quantile(ratios.max(axis=0), 0.95)))
+    return [replace(each, beyond=each.share > most * each.chance) for each in found]
+
+
+def _answered(codes_N: NDArray[np.int32]) -> Floats:
+    """Return a column for each answer to a decision, against the average of those asked.
+
+    Candidates that were not asked have zeros: what keeps a decision from being asked is another
+    one, which has that effect.
+    """
+    asked = codes_N >= 0
+    block = np.zeros((len(codes_N), int(codes_N.max()) + 1))
+    block[np.flatnonzero(asked), codes_N[asked]] = 1.0
+    block[asked] -= block[asked].mean(axis=0)
+    return block
+
+
+def _levels(
+    labels: Sequence[str],
+    counts: NDArray[np.int64],
+    mean: Floats,
+    draws: Floats,
+    *,
+    logarithmic: bool,
+) -> list[Level]:
+    low, high = np.quantile(draws, (0.025, 0.975), axis=0)
+    ends = (np.exp(each) if logarithmic else each for each in (mean, low, high))
+    return [
+        Level(label=label, count=int(count), effect=float(e), low=float(a), high=float(b))
+        for label, count, e, a, b in zip(labels, counts, *ends, strict=False)
+        if count
+    ]
+
+
+def fit(design_NP: Floats, target_N: Floats) -> Fitted:
+    """Fit the additive model.
+
+    Args:
+        design_NP: What each candidate answered, one column for each answer.
+        target_N: The metric.
+    """
+    x, y = design_NP - design_NP.mean(axis=0), target_N - target_N.mean()
+    squares, vectors = np.linalg.eigh(x.T @ x)
+    squares = np.maximum(squares, 0.0)
+    along = vectors.T @ (x.T @ y)
+    ridge, noise, error = cross_validated(squares, along, float(y @ y), len(y))
+    rng = np.random.default_rng(0)
+    mean = vectors @ (along / (squares + ridge))
+    spread = rng.standard_normal((_DRAWS, len(squares))) * np.sqrt(noise / (squares + ridge))
+    shuffled = np.stack([rng.permutation(y) for _ in range(_SHUFFLES)], axis=1)
+    shuffled_along = vectors.T @ (x.T @ shuffled)
+    left = [_left(squares, each, float(y @ y), len(y), ridge) for each in shuffled_along.T]
+    return Fitted(
+        mean_P=mean,
+        draws_DP=mean + spread @ vectors.T,
+        chance_SP=(vectors @ (shuffled_along / (squares + ridge)[:, None])).T,
+        chance_noise_S=np.array([rest / free / noise for rest, free in left]),
+        explained=max(0.0, 1.0 - error * len(y) / float(y @ y)),
+    )
+
+
+def cross_validated(
+    squares_P: Floats, along_P: Floats, target_square: float, count: int
+) -> tuple[float, float, float]:
+    """Return the ridge of least generalised cross-validation, the noise's variance, and the error.
+
+    Args:
+        squares_P: Eigenvalues of the design's squares.
+        along_P: The design times the target, along the eigenvectors.
+        target_square: Sum of the target's squares.
+        count: Number of candidates.
+
+    Returns:
+        The ridge, the variance of the noise, and the mean square error of a prediction (the
+        paper's V of lambda).
+    """
+    best = (np.inf, 0.0, 0.0)
+    for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(squares_P.mean()), 1e-12):
+        rest, free = _left(squares_P, along_P, target_square, count, float(ridge))
+        if free > 0.05 * count:  # below, the residuals tell nothing of the noise
+            best = min(best, (count * rest / free**2, float(ridge), rest / free))
+    error, ridge, noise = best
+    return ridge, noise, error
+
+
+def _left(
+    squares_P: Floats, along_P: Floats, target_square: float, count: int, ridge: float
+) -> tuple[float, float]:
+    """Return the sum of the squared residuals under a ridge, and their degrees of freedom."""
+    mean = along_P / (squares_P + ridge)
+    rest = target_square - 2 * float(mean @ along_P) + float(squares_P @ mean**2)
+    return rest, count - 1 - float(np.sum(squares_P / (squares_P + ridge)))
+
+
+def effect_title(name: str) -> str:
+    """Return what the effects on a metric are, with their unit."""
+    if is_count(name):
+        return f"factor on {name}"
+    unit = metric(name).unit
+    return f"effect on {name}" + ("" if unit == "1" else f" [{unit}]")

@@ -1,0 +1,253 @@
+"""Dominance, Pareto front and hypervolume.
+
+Everything is turned into *losses* first, of which less is better: the value of a metric that is
+minimised, minus the value of one that is maximised. Then a dominates b if a is nowhere worse and
+somewhere better. Equal candidates do not dominate each other: ties stay.
+
+With intervals, every loss lies between ``best`` and ``worst``, the ends of its 95 % interval (both
+are the value itself where it is exact), and a *clearly* dominates b if even a's worst is nowhere
+worse than b's best, and somewhere better.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...evaluators.base import metric
+from ..candidate import Candidate
+from .conditions import Conditions, conditions_of
+
+Losses = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def comparable(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:
+    """Return the complete candidates with a number for each of ``metrics``.
+
+    Infeasible and failed ones are left out, and those that still run.
+    """
+    return [
+        each
+        for each in candidates
+        if each.status == "complete"
+        and all(np.isfinite(_number(each.value(name))) for name in metrics)
+    ]
+
+
+def best(candidates: Sequence[Candidate], name: str) -> Candidate:
+    """Return the candidate with the best value of a metric, which all of them have."""
+    less = metric(name).direction == "minimize"
+    return (min if less else max)(candidates, key=lambda each: each.measurements[name].value)
+
+
+def superlative(name: str) -> str:
+    """Return what the best value of a metric is called."""
+    return "least" if metric(name).direction == "minimize" else "best"
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def losses(candidates: Sequence[Candidate], metrics: Sequence[str]) -> Losses:
+    """Return the losses, (candidates, metrics)."""
+    signs = _signs(metrics)
+    values = [[_number(each.value(name)) for name in metrics] for each in candidates]
+    return np.array(values, dtype=np.float64).reshape(-1, len(metrics)) * signs
+
+
+def _signs(metrics: Sequence[str]) -> Losses:
+    return np.array([1.0 if metric(name).direction == "minimize" else -1.0 for name in metrics])
+
+
+def loss_intervals(
+    candidates: Sequence[Candidate], metrics: Sequence[str]
+) -> tuple[Losses, Losses]:
+    """Return the best and the worst losses within the 95 % intervals, (candidates, metrics)."""
+    signs = _signs(metrics)
+    ends: list[Losses] = []
+    for end in ("low", "high"):
+        rows: list[list[float]] = []
+        for candidate in candidates:
+            found = [candidate.measurements[name] for name in metrics]
+            stated = [getattr(each, end) for each in found]
+            rows.append([m.value if s is None else s for m, s in zip(found, stated, strict=True)])
+        ends.append(np.array(rows, dtype=np.float64).reshape(-1, len(metrics)) * signs)
+    return np.minimum(*ends), np.maximum(*ends)
+
+
+def front_mask(losses_NM: Losses) -> Mask:
+    """Return which rows no other row dominates; equal rows stand or fall together.
+
+    Args:
+        losses_NM: Losses, (candidates, metrics), without NaN.
+    """
+    # The sum of dense ranks orders rows so that none is dominated by a later one, without the
+    # rounding that a sum of the losses themselves would have.
+    ranks = [np.unique(column, return_inverse=True)[1] for column in losses_NM.T]
+    order = np.argsort(np.sum(ranks, axis=0), kind="stable")
+    columns = [rank.astype(np.int32)[order] for rank in ranks]
+    mask = np.zeros(len(losses_NM), dtype=np.bool_)
+    left = order
+    while left.size:
+        first = [column[0] for column in columns]
+        free = columns[0] < first[0]
+        for column, value in zip(columns[1:], first[1:], strict=True):
+            free |= column < value  # ten times faster than one comparison and any()
+        done = ~free
+        equal = np.all([c[done] == v for c, v in zip(columns, first, strict=True)], axis=0)
+        mask[left[done][equal]] = True
+        left, columns = left[free], [column[free] for column in columns]
+    return mask
+
+
+def clear_front_mask(best_NM: Losses, worst_NM: Losses) -> Mask:
+    """Return which rows no other row clearly dominates.
+
+    Args:
+        best_NM: Lower ends of the losses, (candidates, metrics).
+        worst_NM: Upper ends.
+    """
+    mask = np.ones(len(best_NM), dtype=np.bool_)
+    # What a row clearly dominates, a row with nowhere worse worst losses does too.
+    for worst in np.unique(worst_NM[front_mask(worst_NM)], axis=0):
+        mask &= ~((worst <= best_NM).all(axis=1) & (worst < best_NM).any(axis=1))
+    return mask
+
+
+def pareto_front(
+    candidates: Sequence[Candidate], metrics: Sequence[str], *, intervals: bool = False
+) -> list[Candidate]:
+    """Return the candidates that no other dominates, in their order.
+
+    Where latency counts, only candidates timed under the same conditions dominate each other.
+
+    Args:
+        candidates: Of which those that are ``comparable`` take part.
+        metrics: What counts, each in its own direction.
+        intervals: Drop only what is clearly dominated, beyond the 95 % intervals.
+    """
+    taking_part = comparable(candidates, metrics)
+    if intervals:
+        best_NM, worst_NM = loss_intervals(taking_part, metrics)
+    else:
+        best_NM = worst_NM = losses(taking_part, metrics)
+    on_front = np.zeros(len(taking_part), dtype=np.bool_)
+    for places in _compared(taking_part, metrics):
+        if intervals:
+            on_front[places] = clear_front_mask(best_NM[places], worst_NM[places])
+        else:
+            on_front[places] = front_mask(best_NM[places])
+    return [taking_part[place] for place in np.flatnonzero(on_front)]
+
+
+def _compared(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[list[int]]:
+    """Return the places of those that may be compared: all, or those timed alike."""
+    groups: dict[Conditions, list[int]] = {}
+    for place, each in enumerate(candidates):
+        timed = conditions_of(each.measurements["latency"]) if "latency" in metrics else ()
+        groups.setdefault(timed, []).append(place)
+    return list(groups.values())
+
+
+def dominators(
+    candidate: Candidate,
+    candidates: Sequence[Candidate],
+    metrics: Sequence[str],
+    *,
+    intervals: bool = False,
+) -> list[Candidate]:
+    """Return the candidates that (clearly, with ``intervals``) dominate one that is comparable."""
+    others = comparable(candidates, metrics)
+    if not others or not comparable([candidate], metrics):
+        return []
+    if "latency" in metrics:
+        mine_timed = conditions_of(candidate.measurements["latency"])
+        others = [e for e in others if conditions_of(e.measurements["latency"]) == mine_timed]
+        if not others:
+            return []
+    if intervals:
+        theirs, mine = loss_intervals(others, metrics)[1], loss_intervals([candidate], metrics)[0]
+    else:
+        theirs, mine = losses(others, metrics), losses([candidate], metrics)
+    mask = (theirs <= mine).all(axis=1) & (theirs < mine).any(axis=1)
+    return [others[index] for index in np.flatnonzero(mask)]
+
+
+def hypervolume(losses_NM: Losses, reference_M: Losses) -> float:
+    """Return the volume of all that the rows dominate within the reference point.
+
+    While, Bradstreet and Barone, A fast way of calculating exact hypervolumes, 2012: each row adds
+    its own box less what the rows after it share with that.
+
+    Args:
+        losses_NM: Losses, (candidates, metrics).
+        reference_M: The corner from which volumes are measured; rows not better than it in every
+            metric add nothing.
+    """
+    inside = losses_NM[(losses_NM < reference_M).all(axis=1)]
+    if not inside.size:
+        return 0.0
+    front = np.unique(inside[front_mask(inside)], axis=0)
+    if front.shape[1] == 1:
+        return float(reference_M[0] - front[0, 0])
+    if front.shape[1] == 2:
+        heights = np.diff(front[:, 1], prepend=reference_M[1])
+        return float(np.sum((reference_M[0] - front[:, 0]) * -heights))
+    return sum(exclusive(row, front[i + 1 :], reference_M) for i, row in enumerate(front))
+
+
+def exclusive(row_M: Losses, others_NM: Losses, reference_M: Losses) -> float:
+    """Return the volume that ``row_M`` dominates and none of ``others_NM`` does."""
+    box = float(np.prod(np.maximum(reference_M - row_M, 0.0)))
+    if not box or not len(others_NM):
+        return box
+    return box - hypervolume(np.maximum(others_NM, row_M), reference_M)
+
+
+def hypervolume_history(
+    candidates: Sequence[Candidate], metrics: Sequence[str]
+) -> list[tuple[int, float]]:
+    """Return the hypervolume after each comparable candidate: its number and the volume.
+
+    See ``unit_losses`` for its scale: it is between 0 and 1, and comparable within one call only.
+    """
+    taking_part = comparable(candidates, metrics)
+    grown = hypervolume_growth(unit_losses(losses(taking_part, metrics), metrics))
+    return [(each.number, float(v)) for each, v in zip(taking_part, grown, strict=True)]
+
+
+def unit_losses(losses_NM: Losses, metrics: Sequence[str]) -> Losses:
+    """Return the losses scaled so that the best of each metric is 0 and the worst is 1.
+
+    Counts go by their logarithm, as they span orders of magnitude.
+    """
+    scaled = losses_NM.copy()
+    for column, name in enumerate(metrics):
+        if is_count(name) and (np.abs(scaled[:, column]) > 0).all():
+            signs = np.sign(scaled[:, column])
+            scaled[:, column] = signs * np.log(np.abs(scaled[:, column]))
+    if len(scaled):
+        scaled -= scaled.min(axis=0)
+        scaled /= np.where(scaled.max(axis=0) > 0, scaled.max(axis=0), 1.0)
+    return scaled
+
+
+def hypervolume_growth(losses_NM: Losses) -> Losses:
+    """Return the hypervolume after each row, of losses between 0 and 1; the worst is 1."""
+    count, width = losses_NM.shape
+    reference = np.ones(width)
+    volume, front, grown = 0.0, np.empty((0, width)), np.empty(count)
+    for place, row in enumerate(losses_NM):
+        if not (front <= row).all(axis=1).any():
+            volume += exclusive(row, front, reference)
+            front = np.vstack([front[~(row <= front).all(axis=1)], row])
+        grown[place] = volume
+    return grown
+
+
+def is_count(name: str) -> bool:
+    """Whether the metric counts something that spans orders of magnitude."""
+    found = metric(name)
+    return found.tier == "exact" and found.direction == "minimize"

@@ -1,0 +1,1 @@
+"""Pictures and tables that the report and the dashboard share."""

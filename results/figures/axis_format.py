@@ -1,0 +1,65 @@
+"""How the axis of a metric is labelled: its title, the digits of its numbers, its ends."""
+
+from collections.abc import Collection
+from math import ceil, isfinite, log10
+
+from ...evaluators.base import metric
+from ..analysis.front import is_count
+from ..numbers import format_value
+
+
+def axis_title(name: str) -> str:
+    """Return the metric's name with its unit, where it has one."""
+    unit = metric(name).unit
+    return name if unit in ("1", "MAC") else f"{name} [{unit}]"
+
+
+def tick_format(name: str, values: Collection[float] = ()) -> str | None:
+    """Return the format of the numbers at the axis of a metric: shares in percent, counts short.
+
+    Args:
+        name: The metric.
+        values: What is on the axis. The closer together they are, the more digits are shown.
+    """
+    if is_share(name):
+        return f".{share_digits(values)}~%"
+    return "~s" if is_count(name) else None
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric is read in percent."""
+    return format_value(name, 0).endswith("%")
+
+
+def share_digits(values: Collection[float]) -> int:
+    """Return how many decimals of a percent make about five labels over these values differ."""
+    span = max(values) - min(values) if values else 0.0
+    return min(6, max(1, ceil(-log10(100 * span / 5)))) if span > 0 else 1
+
+
+def flat_ends(name: str, values: Collection[float]) -> list[float] | None:
+    """Return the ends of a linear axis for values that are all one, around which plotly would put
+    an axis of whole numbers; none where they differ.
+
+    Args:
+        name: The metric.
+        values: Its values.
+    """
+    known = [value for value in values if isfinite(value)]
+    if not known or min(known) < max(known):
+        return None
+    half = 0.05 if is_share(name) else abs(known[0]) / 10 or 1.0
+    return [known[0] - half, known[0] + half]
+
+
+def log_tick(values: Collection[float]) -> str | int | None:
+    """Return what says to label 1, 2, 5 and so on, or the powers of ten of a longer axis.
+
+    Elsewhere plotly chooses by the room there is.
+
+    Args:
+        values: What is on the axis; what is not above zero is not seen there.
+    """
+    seen = [value for value in values if value > 0]
+    ratio = max(seen) / min(seen) if seen else 1.0
+    return None if ratio <= 5 else "D2" if ratio < 300 else 1 if ratio < 1e9 else None

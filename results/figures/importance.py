@@ -1,0 +1,200 @@
+"""The effect of each decision on a metric, and what stands out on the front."""
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from ..analysis.effects import FEWEST, Effect, Effects, effect_title
+from ..analysis.enrichment import Share
+from ..analysis.front import is_count
+from .axis_format import is_share, share_digits
+from .markup import heads, joined, row, scrolled, tag
+from .plots import BLUE, VERMILLION, short_path
+from .theme import GREY, new_figure, said
+from .view import View
+
+_NAMED = 6
+MOST = 15
+"""Decisions that are drawn."""
+Shares = tuple[int, int, list[Share]]
+
+
+def importance(found: Effects | None, count: int = 0) -> go.Figure:
+    """Return the share of each decision, with its interval and what chance would give.
+
+    Args:
+        found: The effects; none where there are too few candidates.
+        count: How many candidates there are; shown where they are too few.
+    """
+    if found is None:
+        few = f"{count:,} complete candidates; it takes {FEWEST}."
+        return said(new_figure(), few if count < FEWEST else "All candidates are alike.")
+    top = max(0.05, *(1.05 * max(e.high, e.chance, e.share) for e in found.decisions[:MOST]))
+    axis = {"title": {"text": "share of variance"}, "range": [0, top]}
+    figure = new_figure(xaxis={**axis, "tickformat": f".{share_digits((0, top))}~%"})
+    shown = list(found.decisions[:MOST])
+    names = [escape(short_path(each.path)) for each in shown]
+    figure.add_bar(
+        y=names,
+        x=[each.share for each in shown],
+        orientation="h",
+        name="share",
+        marker={"color": [BLUE if each.share > each.chance else GREY for each in shown]},
+        showlegend=False,
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each.high - each.share for each in shown],
+            "arrayminus": [each.share - each.low for each in shown],
+            "color": GREY,
+        },
+        hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+    )
+    figure.add_scatter(
+        y=names,
+        x=[each.chance for each in shown],
+        mode="markers",
+        name="what chance stays below (95 %)",
+        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": VERMILLION}},
+        showlegend=True,
+        hovertemplate="by chance up to %{x:.1%}<extra></extra>",
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return figure
+
+
+def chosen(found: Effects | None, view: View) -> Effect | None:
+    """Return the decision looked at: the one chosen, else the one that matters most."""
+    if found is None:
+        return None
+    by_path = {each.path: each for each in found.decisions}
+    return by_path.get(view.decision, found.decisions[0])
+
+
+def levels(found: Effects | None, view: View) -> go.Figure:
+    """Return the effect of each answer to the decision looked at."""
+    effect = chosen(found, view)
+    factor = is_count(view.metric)
+    axis: dict[str, Any] = {
+        "title": {"text": effect_title(view.metric)},
+        "type": "log" if factor else "linear",
+    }
+    if effect is None:
+        return said(new_figure(), "Nothing to show.")
+    shown = effect.levels
+    ends = [end for each in shown for end in (each.low, each.high)]
+    if factor:
+        least = (*ends, 0.99, 1.01)  # what is less than a percent looks like it
+        axis["range"] = [1.05 * float(np.log10(pick(least))) for pick in (min, max)]
+    elif is_share(view.metric):
+        least = (*ends, -0.005, 0.005)
+        axis["range"] = [1.05 * pick(least) for pick in (min, max)]
+        axis["tickformat"] = f"+.{share_digits(least)}~%"
+    figure = new_figure(xaxis=axis)
+    figure.add_scatter(
+        y=[f"{escape(each.label)} ({each.count:,})" for each in shown],
+        x=[each.effect for each in shown],
+        mode="markers",
+        name=escape(short_path(effect.path)),
+        marker={"color": BLUE, "size": 9},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each.high - each.effect for each in shown],
+            "arrayminus": [each.effect - each.low for each in shown],
+            "color": BLUE,
+        },
+        hovertemplate="%{y}: %{x}<extra></extra>",
+    )
+    figure.add_vline(1.0 if factor else 0.0, line={"color": GREY, "dash": "dot"})
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def importance_note(found: Effects | None, view: View) -> Markup:
+    """Return what the figures stand for."""
+    if found is None:
+        return Markup("")
+    effect = chosen(found, view)
+    name = "" if effect is None else short_path(effect.path)
+    words = _beyond(found, view.metric)
+    return joined(
+        f"{words} An additive model of {view.metric}{' by its logarithm' * is_count(view.metric)}, "
+        f"fitted to {found.count:,} candidates kept; all decisions together predict "
+        f"{found.explained:.0%} of its variance (cross-validated). Bars: 95 % intervals. "
+        f"Red: the mark that 19 of 20 shuffled studies stay below; a grey bar is below its mark. "
+        f"On the right: {name}, each answer against the average."
+    )
+
+
+def _beyond(found: Effects, name: str) -> str:
+    """Return in words which decisions matter beyond chance."""
+    sure = [short_path(each.path) for each in found.decisions if each.beyond]
+    count, above = len(found.decisions), sum(e.share > e.chance for e in found.decisions)
+    if sure:
+        named = ", ".join(sure[:_NAMED]) + ", ..." * (len(sure) > _NAMED)
+        return f"Beyond chance: {named} ({len(sure)} of {count} decisions)."
+    return (
+        f"Nothing is beyond chance: no decision tells more of {name} than the first of as many "
+        f"does in shuffled studies. {above} of {count} are above their own mark; about "
+        f"{count / 20:.1g} would be by chance."
+    )
+
+
+def represented(shares: Shares) -> go.Figure:
+    """Return how often each answer stands on the front, over what chance would give."""
+    figure = new_figure(xaxis={"title": {"text": "share on the front over share of all"}})
+    shown = shares[2]
+    if not shown:
+        return said(figure, "No candidate is complete yet.")
+    figure.add_scatter(
+        y=[escape(each.label) for each in shown],
+        x=[each.ratio for each in shown],
+        mode="markers",
+        marker={
+            "color": [VERMILLION if each.probability < 0.05 else GREY for each in shown],
+            "size": 10,
+            "symbol": ["diamond" if each.probability < 0.05 else "circle" for each in shown],
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each.high - each.ratio for each in shown],
+            "arrayminus": [each.ratio - each.low for each in shown],
+            "color": GREY,
+        },
+        hovertemplate="%{y}: %{x:.2f} times<extra></extra>",
+    )
+    figure.add_vline(1.0, line={"color": GREY, "dash": "dot"})
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return figure
+
+
+def represented_table(shares: Shares, view: View) -> Markup:
+    """Return the same as a table, with the probabilities."""
+    front, count, shown = shares
+    rows = [
+        row(
+            f"{each.front} of {front}",
+            f"{each.every:,} of {count:,}",
+            f"{each.expected:.1f}",
+            f"{each.ratio:.2f} [{each.low:.2f}, {each.high:.2f}]",
+            f"{each.probability:.3g}",
+            head=each.label,
+        )
+        for each in shown
+    ]
+    header = heads(
+        view.word, "on the front", "of all", "by chance", "ratio [95 %]", "probability by chance"
+    )
+    none = shown and all(each.probability >= 0.05 for each in shown)
+    note = "Nothing is beyond chance here. " if none else ""
+    note += (
+        "A candidate counts where it has the answer anywhere. The probability, two-sided and "
+        "corrected for the number of answers (Holm), is that of a front drawn blindly from these "
+        "candidates; red diamonds are below 0.05."
+    )
+    return scrolled("Answers on the front", header, rows) + tag("p", note, class_="note")

@@ -1,0 +1,114 @@
+"""What the scatter shows of a study: each candidate once, by what it is drawn as."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.columns import STATUSES, Columns
+from ..analysis.front import Mask, clear_front_mask, front_mask
+from .filters import kept
+from .view import View
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """The rows that are drawn, by what they are."""
+
+    shown: Rows
+    """Complete, kept, with both metrics."""
+    front: Rows
+    """Of those, which no candidate kept dominates in the objectives, from left to right."""
+    unclear: Rows
+    """Of those, which some dominate, but none beyond the intervals."""
+    stairs: Rows
+    """Of those, which none dominates in the two metrics alone, from left to right."""
+    alone: bool
+    """Whether the objectives are others than the two metrics, so that the front is another one."""
+    context: Rows
+    """Complete with both metrics, but not kept."""
+    others: dict[str, Rows]
+    """Kept with both metrics, but not complete: by status."""
+    without: dict[tuple[str, str], Rows]
+    """Kept with one of the metrics: by status and the axis whose metric they lack."""
+    nowhere: int
+    """How many are kept that have neither."""
+
+
+def front_rows(columns: Columns, objectives: Sequence[str], mask: Mask) -> Rows:
+    """Return the rows that none of ``mask`` dominates in the objectives, by measured values."""
+    rows = np.flatnonzero(mask & columns.comparable(objectives))
+    return rows[front_mask(columns.losses(objectives)[rows])]
+
+
+def _unclear(columns: Columns, objectives: Sequence[str], mask: Mask) -> Rows:
+    rows = np.flatnonzero(mask & columns.comparable(objectives))
+    low, high = (each[rows] for each in columns.loss_intervals(objectives))
+    return rows[clear_front_mask(low, high)]
+
+
+def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:
+    """Sort the candidates by what they are drawn as.
+
+    Args:
+        columns: The candidates.
+        view: Its two metrics and its filters.
+        objectives: In which candidates dominate each other, whatever the two metrics are.
+    """
+    metrics = (view.x, view.y)
+    mask, complete = kept(view.filters, columns), columns.comparable(metrics)
+    shown = np.flatnonzero(mask & complete)
+    front = front_rows(columns, objectives, mask)
+    best = np.intersect1d(front, shown)
+    unclear = np.intersect1d(_unclear(columns, objectives, mask), shown)
+    alone = set(metrics) != set(objectives)
+    stairs = front_rows(columns, metrics, mask) if alone else best
+    has = {axis: np.isfinite(columns.value(getattr(view, axis))) for axis in "xy"}
+    some = STATUSES if "infeasible" in view.extras else STATUSES[:1]
+    kinds = {name: mask & columns.has_status(name) for name in some}
+    return Scene(
+        shown=shown,
+        front=best[np.argsort(columns.value(view.x)[best], kind="stable")],
+        unclear=np.setdiff1d(unclear, front),
+        stairs=stairs[np.argsort(columns.value(view.x)[stairs], kind="stable")],
+        alone=alone,
+        context=np.flatnonzero(complete & ~mask),
+        others={
+            name: np.flatnonzero(rows & has["x"] & has["y"])
+            for name, rows in kinds.items()
+            if name != "complete"
+        },
+        without={
+            (name, lacked): np.flatnonzero(rows & has[other] & ~has[lacked])
+            for name, rows in kinds.items()
+            for lacked, other in ("yx", "xy")
+        },
+        nowhere=int(sum((rows & ~has["x"] & ~has["y"]).sum() for rows in kinds.values())),
+    )
+
+
+def without_note(view: View, drawn: Scene) -> str:
+    """Return how many candidates lack a metric, and where they are."""
+    texts: list[str] = []
+    for lacked, other in ("yx", "xy"):
+        count = sum(len(rows) for (_, axis), rows in drawn.without.items() if axis == lacked)
+        if count:
+            names = (getattr(view, axis) for axis in (lacked, other))
+            texts.append("{:,} without {} are ticks along {}.".format(count, *names))
+    if drawn.nowhere:
+        texts.append(f"{drawn.nowhere:,} have neither.")
+    return " ".join(texts)
+
+
+def dominating(columns: Columns, row: int, objectives: Sequence[str], mask: Mask) -> Rows:
+    """Return the rows of ``mask`` that dominate one; none where it is not comparable."""
+    both = columns.comparable(objectives)
+    if not both[row]:
+        return np.empty(0, np.intp)
+    losses = columns.losses(objectives)
+    mine = losses[row]
+    better = (losses <= mine).all(axis=1) & (losses < mine).any(axis=1)
+    return np.flatnonzero(both & mask & better)

@@ -1,0 +1,68 @@
+"""The section of the report that draws the networks of the front, one at a time."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import plotly.graph_objects as go
+
+from ..candidate import Candidate
+from ..figures.graph_plot import graph_figure
+from ..figures.networks import cost_by_part, make_pair
+from ..figures.view import View
+from .choice import Choices, Option, high, menu, place
+
+MOST = 12
+"""Networks that are drawn: each makes the file some 50 kB larger."""
+
+
+def spread(candidates: Sequence[Candidate], most: int) -> Sequence[Candidate]:
+    """Return at most so many candidates, from all along the sequence."""
+    return candidates[:: max(1, math.ceil(len(candidates) / most))]
+
+
+def network_choices(front: Sequence[Candidate]) -> Choices:
+    """Return the pictures of networks of the front with what each part of them costs."""
+    options = list(map(_network, spread(front, MOST)))
+    return {"graph": options} if options else {}
+
+
+def _network(candidate: Candidate) -> Option:
+    pair = make_pair(candidate, None)
+    figures = {"network": graph_figure(pair.graph)}
+    for what in ("macs", "params"):
+        costs = cost_by_part(pair, View(study="", weight=what))
+        figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))) + 5)  # its legend is high
+    return Option(
+        label=f"{candidate.number}: {candidate.architecture.outline()}",
+        name=str(candidate.number),
+        figures=figures,
+    )
+
+
+def _rows(figure: go.Figure) -> Iterator[str]:
+    for trace in figure.to_dict()["data"]:
+        yield from trace["y"]
+
+
+def networks_section(front: Sequence[Candidate], choices: Choices) -> str:
+    """Return the place of the picture of one network, and the choice between them."""
+    if not choices:
+        return ""
+    shown = len(choices["graph"])
+    rest = f" {shown} of {len(front)} on the front." if shown < len(front) else ""
+    caption = (
+        "A row for each block; the area of a part grows with its MACs, and pointing at it tells "
+        f"its shapes, parameters and MACs.{rest}"
+    )
+    label = "The parts of the network chosen and what each takes, a row for each block"
+    costs = "".join(
+        place(
+            f"cost-{what}", f"{name} by part", f"{name} of each block, by kind of part.", tall=True
+        )
+        for what, name in (("macs", "MACs"), ("params", "Parameters"))
+    )
+    return (
+        f'<div class="controls">{menu("graph", "candidate")}</div>'
+        + place("network", label, caption, tall=True)
+        + f'<h3>Cost by part</h3><div class="beside">{costs}</div>'
+    )

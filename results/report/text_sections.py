@@ -1,0 +1,186 @@
+"""The sections of the report that are text: summary, front, failures, settings, provenance."""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from importlib.metadata import version
+from typing import Any, cast
+
+from ..analysis.conditions import notes
+from ..analysis.front import best, superlative
+from ..analysis.provenance import told
+from ..analysis.table import metrics_of
+from ..candidate import Candidate
+from ..numbers import format_measurement, format_value
+from ..study.study import Study
+
+_SAMPLES = 20
+
+PAIRS = """
+<div class="controls">
+<label>x axis <select id="x"></select></label>
+<label><input type="checkbox" id="x-log"> logarithmic</label>
+<label>y axis <select id="y"></select></label>
+<label><input type="checkbox" id="y-log"> logarithmic</label>
+</div>
+<figure><div id="plot-pairs" class="plot tall" role="img"
+aria-label="Scatter of the two metrics chosen, with their Pareto front"></div>
+<figcaption id="pairs-note" role="status"></figcaption></figure>
+"""
+
+ALL = """
+<div class="scroll" role="region" tabindex="0" aria-label="All candidates">
+<table id="all"><thead></thead><tbody></tbody></table></div>
+<p><button type="button" id="more"></button></p>
+"""
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "".join(f"<div>{escape(line)}</div>" for line in lines)
+
+
+def _interval_apart(candidate: Candidate, name: str) -> list[str]:
+    value, bracket, interval = format_measurement(candidate.measurements.get(name)).partition(" [")
+    return [value, bracket.strip() + interval] if bracket else [value]
+
+
+def summary_section(
+    candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
+) -> str:
+    """Return how far the study is, and the best of each objective."""
+    counts = Counter(each.status for each in candidates)
+    facts = [("candidates", str(len(candidates)))]
+    facts += [(status, str(counts[status])) for status in ("complete", "infeasible", "failed")]
+    if counts["running"]:
+        facts.append(("running", str(counts["running"])))
+    facts.append(("on the front", str(len(front))))
+    for name in objectives:
+        if front:
+            found = best(front, name)
+            label = f"{superlative(name)} {name}, candidate {found.number}"
+            facts.append((label, format_value(name, found.value(name))))
+    seconds = sum(each.seconds.get("total", 0.0) for each in candidates)
+    facts.append(("measuring in all", _duration(seconds)))
+    cells = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
+    return f'<dl class="facts">{cells}</dl>'
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def has_pairs(candidates: Sequence[Candidate]) -> bool:
+    """Return whether some complete candidate has two metrics to be seen against each other."""
+    return any(each.status == "complete" and len(each.measurements) > 1 for each in candidates)
+
+
+def front_section(
+    candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
+) -> str:
+    """Return the front as a table, or why there is none."""
+    if not front:
+        if any(each.status == "complete" for each in candidates):
+            return f"<p>No complete candidate has a number for {' and '.join(objectives)}.</p>"
+        return "<p>No candidate is complete yet.</p>"
+    metrics = [*objectives, *(name for name in metrics_of(front) if name not in objectives)]
+    rows = [
+        [
+            str(each.number),
+            *(_lines(_interval_apart(each, name)) for name in metrics),
+            _lines(each.architecture.summary().split(" | ")),
+            f"<code>{each.digest[:12]}</code>",
+        ]
+        for each in front
+    ]
+    header = ["candidate", *metrics, "architecture", "digest"]
+    note = (
+        f"<p>No other complete candidate is better in {escape(' and '.join(objectives))} at once. "
+        "Intervals are 95 %.</p>"
+    )
+    note += "".join(f"<p>Note: {escape(line)}.</p>" for line in notes(candidates, metrics))
+    return note + _table(header, rows, "Pareto front")
+
+
+def failures_section(candidates: Sequence[Candidate]) -> str:
+    """Return the candidates that failed or are infeasible, those with one reason together."""
+    groups: dict[tuple[str, str], list[Candidate]] = {}
+    for each in candidates:
+        if each.status in ("failed", "infeasible"):
+            groups.setdefault((each.status, each.reason or "no reason given"), []).append(each)
+    rows: list[list[str]] = []
+    for (status, reason), group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        numbers = ", ".join(str(each.number) for each in group[:_SAMPLES])
+        more = ", ..." if len(group) > _SAMPLES else ""
+        trace = next((each.traceback for each in group if each.traceback), None)
+        detail = (
+            f"<details><summary>traceback</summary><pre>{escape(trace)}</pre></details>"
+            if trace
+            else ""
+        )
+        rows.append([status, str(len(group)), escape(reason) + detail, numbers + more])
+    if not rows:
+        return ""
+    return _table(["status", "how many", "reason", "candidates"], rows, "Not complete")
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(cast(Mapping[str, Any], value), f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return escape(", ".join(str(each) for each in cast(Sequence[object], value))) or "none"
+    return escape(str(value))
+
+
+def settings_section(study: Study) -> str:
+    """Return what the study was made with."""
+    settings = study.settings.to_json()
+    space = json.dumps(settings.pop("space"), indent=2, ensure_ascii=False)
+    made = f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
+    rows = [[escape(key), _shown(value)] for key, value in _flatten(settings)]
+    rows.append(["storage", escape(study.url)])
+    rows.append(["report made", escape(f"{made}, nas-explorer {version('nas-explorer')}")])
+    rows.append(["on", escape(f"Python {platform.python_version()}, {platform.platform()}")])
+    return (
+        _table(["setting", "value"], rows, "Settings")
+        + f"<details><summary>search space</summary><pre>{escape(space)}</pre></details>"
+    )
+
+
+def provenance_section(candidates: Sequence[Candidate]) -> str:
+    """Return how each metric was had, with the values that all candidates share."""
+    rows: list[list[str]] = []
+    for name in metrics_of(candidates):
+        found: dict[str, set[str]] = {}
+        for each in candidates:
+            if name in each.measurements:
+                for key, text in told(each.measurements[name]).items():
+                    found.setdefault(key, set()).add(text)
+        for key, values in found.items():
+            text = next(iter(values)) if len(values) == 1 else f"{len(values)} different"
+            rows.append([escape(name), escape(key), escape(text)])
+    return _table(["metric", "what", "value"], rows, "Provenance") if rows else ""
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> str:
+    """Return a table of cells that are HTML already; the header names their class too."""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
+    lines = [
+        "".join(f'<td class="{name}">{cell}</td>' for name, cell in zip(header, row, strict=True))
+        for row in rows
+    ]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )

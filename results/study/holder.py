@@ -1,0 +1,206 @@
+"""Who searches a study: a note in the study's own row, checked in every transaction that writes."""
+
+import json
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+import sqlalchemy
+from optuna.storages import RDBStorage
+
+from ...search_space.errors import InputError
+from .locks import PING_SECONDS, lock_of
+from .storage import StorageError, one_transaction, retry, storage_errors
+
+_log = logging.getLogger(__name__)
+HOLDER = "nas:holder"
+_ATTRIBUTES = sqlalchemy.table(
+    "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
+)
+
+
+def this_process() -> dict[str, Any]:
+    """Return the note that this process leaves, with a token of this one time."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.time(),
+        "token": secrets.token_hex(8),
+    }
+
+
+def searched_by(holder: Mapping[str, Any]) -> str:
+    """Return who searches, in words."""
+    return f"process {holder.get('pid')} on {holder.get('host')}"
+
+
+def parsed(text: str | None) -> dict[str, Any]:
+    """Return a note as it is stored; an empty one where it cannot be read."""
+    with suppress(ValueError, TypeError):
+        data = json.loads(text or "{}")
+        if isinstance(data, dict):
+            return data  # pyright: ignore[reportUnknownVariableType]
+    return {}
+
+
+class Hold:
+    """The right to write into one study, as long as no other process has taken it."""
+
+    def __init__(
+        self, storage: RDBStorage, url: str, study_id: int, study: str, *, search: bool = True
+    ) -> None:
+        """Prepare to hold a study; a ``with`` statement takes it and gives it up.
+
+        Args:
+            storage: Where the study is.
+            url: The storage's URL.
+            study_id: Optuna's number of the study.
+            study: Its name.
+            search: Whether this counts as searching it, by which the latest study is known.
+        """
+        self._storage = storage
+        self._url = url
+        self._id = study_id
+        self._study = study
+        self._lock = lock_of(storage, url, study_id, study)
+        self._mine = this_process()
+        self._search = search
+
+    def __enter__(self) -> Self:
+        """Hold the study.
+
+        Raises:
+            InputError: If another process searches it; nothing has been written then.
+        """
+        if not self._acquire():
+            with storage_errors(self._url):
+                by = searched_by(self._note())
+            raise InputError(
+                f"a study must be searched by one process at a time, but got {self._study!r}, "
+                f"which {by} is searching"
+            )
+        try:
+            retry(self._begin)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        with storage_errors(self._url):
+            before = self._note()
+        if not self._search and "since" in before:
+            self._mine["since"] = before["since"]
+        self._write(self._mine)
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._leave()
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def transaction(self) -> Generator[sqlalchemy.Connection]:
+        """Join what is written inside into one transaction of the process that holds the study.
+
+        Raises:
+            StorageError: If it does not hold it any more; nothing is written.
+        """
+        self._lock.check()
+        with storage_errors(self._url), one_transaction(self._storage) as connection:
+            self._check(connection)
+            yield connection
+
+    def _acquire(self) -> bool:
+        lock = self._lock
+        if not lock.acquire():
+            return False
+        if not lock.comes_back:
+            return True
+        try:
+            with storage_errors(self._url):
+                before = self._note()
+        except BaseException:
+            lock.release()
+            raise
+        if "token" not in before or "released" in before or has_ended(before):
+            return True
+        # Its connection may have been lost just now: then it takes the lock again before long.
+        lock.release()
+        _log.warning(
+            "waiting %g s: %s may still be searching study %r",
+            2 * PING_SECONDS,
+            searched_by(before),
+            self._study,
+        )
+        time.sleep(2 * PING_SECONDS)
+        return lock.acquire()
+
+    def _note(self) -> dict[str, Any]:
+        with self._storage.engine.connect() as connection:
+            return parsed(self._text(connection))
+
+    def _text(self, connection: sqlalchemy.Connection) -> str | None:
+        columns = _ATTRIBUTES.c
+        query = sqlalchemy.select(columns.value_json).where(
+            columns.study_id == self._id, columns.key == HOLDER
+        )
+        return connection.execute(query).scalar_one_or_none()
+
+    def _check(self, connection: sqlalchemy.Connection) -> None:
+        columns = _ATTRIBUTES.c
+        mine = sqlalchemy.update(_ATTRIBUTES).where(
+            columns.study_id == self._id, columns.key == HOLDER
+        )
+        # A write that changes nothing: until the transaction ends, nobody else can write the note.
+        connection.execute(mine.values(key=HOLDER))
+        text = self._text(connection)
+        if text is None:
+            raise self._deleted()
+        found = parsed(text)
+        if found.get("token") != self._mine["token"]:
+            raise StorageError(
+                f"a study must be searched by one process at a time, but got {self._study!r}, "
+                f"which {searched_by(found)} has begun to search"
+            )
+
+    def _write(self, note: Mapping[str, Any]) -> None:
+        with storage_errors(self._url):
+            try:
+                self._storage.set_study_system_attr(self._id, HOLDER, dict(note))
+            except KeyError:
+                raise self._deleted() from None
+
+    def _deleted(self) -> StorageError:
+        return StorageError(
+            f"a study must stay where it is while it is searched, but got {self._study!r}, "
+            "which was deleted"
+        )
+
+    def _leave(self) -> None:
+        """Note that nobody searches it now; where that fails, the lock is given up all the same."""
+        try:
+            with self.transaction():
+                self._write({**self._mine, "released": time.time()})
+        except StorageError as error:
+            _log.info("study %r was not given up properly: %s", self._study, error)
+
+
+def has_ended(holder: Mapping[str, Any]) -> bool:
+    """Return whether it is known that the process of a note has ended."""
+    if holder.get("host") != socket.gethostname() or not isinstance(holder.get("pid"), int):
+        return False
+    if not hasattr(os, "getuid"):  # where to signal a process means to end it
+        return False
+    try:
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False

@@ -1,0 +1,323 @@
+"""Candidates as Optuna's trials, in the tables of its storage.
+
+Optuna reads and writes parameters one by one, a millisecond each, and a candidate has dozens. So
+they are written at once, and only the candidates' own records are read, by its tables' columns.
+"""
+
+import json
+import math
+import sqlite3
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy
+from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+
+from ..candidate import Candidate
+
+_CANDIDATE = "nas:candidate"
+_NUMBERS_PER_QUERY = 500
+_KEYS = ("decisions", "status", "measurements", "seconds")
+"""What every record has, with or without its network."""
+_TRIALS = sqlalchemy.table(
+    "trials", *map(sqlalchemy.column, ("trial_id", "study_id", "number", "state"))
+)
+_SHOWN = sqlalchemy.table(
+    "trial_user_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
+)
+_VALUES = sqlalchemy.table(
+    "trial_values", *map(sqlalchemy.column, ("trial_id", "objective", "value"))
+)
+_RECORDS = sqlalchemy.table(
+    "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
+)
+_PARAMETERS = sqlalchemy.table(
+    "trial_params",
+    *map(sqlalchemy.column, ("trial_id", "param_name", "param_value", "distribution_json")),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was read of a study."""
+
+    candidates: Sequence[tuple[Candidate, int | None]]
+    """In the order of their numbers, each with how many had finished before it; none: it runs."""
+    foreign: Collection[int]
+    """Numbers of the trials that another program added."""
+    damaged: Mapping[int, str]
+    """Number of each candidate whose record cannot be read, and why."""
+
+
+def insert(
+    storage: RDBStorage,
+    connection: sqlalchemy.Connection,
+    study_id: int,
+    candidate: Candidate,
+    distributions: Mapping[str, BaseDistribution],
+) -> int:
+    """Add a running trial for a candidate; return the number that it got.
+
+    Args:
+        storage: Where to.
+        connection: That of the one transaction that all is written in.
+        study_id: Optuna's id of the study.
+        candidate: What has been started; its own number does not matter.
+        distributions: Path to the domain of each of its decisions.
+    """
+    shown = {"digest": candidate.digest, "architecture": candidate.architecture.summary()}
+    trial = create_trial(
+        state=TrialState.RUNNING,
+        user_attrs=shown,
+        system_attrs={_CANDIDATE: candidate.to_json()},
+    )
+    rows = [
+        {
+            "param_name": path,
+            "param_value": distributions[path].to_internal_repr(value),
+            "distribution_json": distribution_to_json(distributions[path]),
+        }
+        for path, value in candidate.decisions.items()
+    ]
+    trial_id = storage.create_new_trial(study_id, trial)
+    if rows:
+        connection.execute(
+            sqlalchemy.insert(_PARAMETERS), [{"trial_id": trial_id, **row} for row in rows]
+        )
+    number = sqlalchemy.select(_TRIALS.c.number).where(_TRIALS.c.trial_id == trial_id)
+    return connection.execute(number).scalar_one()
+
+
+def added(
+    connection: sqlalchemy.Connection, study_id: int, candidate: Candidate, after: int
+) -> int | None:
+    """Return the number of the running trial that ``insert`` made, or none.
+
+    Where the connection was lost at the end of a transaction, that is how to know what became of
+    it.
+
+    Args:
+        connection: The connection to the database.
+        study_id: Optuna's id of the study.
+        candidate: What was inserted.
+        after: A number that trials had before.
+    """
+    trials, shown = _TRIALS.c, _SHOWN.c
+    query = (
+        sqlalchemy.select(trials.number)
+        .join_from(_TRIALS, _SHOWN, trials.trial_id == shown.trial_id)
+        .where(trials.study_id == study_id, trials.number > after)
+        .where(shown.key == "digest", shown.value_json == json.dumps(candidate.digest))
+    )
+    return connection.execute(query).scalars().first()
+
+
+def update(
+    storage: RDBStorage,
+    connection: sqlalchemy.Connection,
+    study_id: int,
+    candidate: Candidate,
+    objectives: Sequence[str],
+    order: int,
+) -> bool:
+    """Write a finished candidate into its running trial; return false where it had finished.
+
+    Where another program has ended the trial, its state and values stay as that program wrote
+    them.
+
+    Args:
+        storage: Where to.
+        connection: That of the one transaction that all is written in.
+        study_id: Optuna's id of the study.
+        candidate: What has finished.
+        objectives: Names of the metrics that become the trial's values.
+        order: How many had finished before.
+    """
+    trials, records = _TRIALS.c, _RECORDS.c
+    query = _stored(study_id, records.trial_id, trials.state, records.value_json)
+    row = connection.execute(query.where(trials.number == candidate.number)).mappings().one()
+    trial_id, trial_state, text = row["trial_id"], row["state"], row["value_json"]
+    if _has_finished(text):
+        return False
+    record = json.dumps({**candidate.to_json(), "order": order})
+    connection.execute(
+        sqlalchemy.update(_RECORDS)
+        .where(records.trial_id == trial_id, records.key == _CANDIDATE)
+        .values(value_json=record)
+    )
+    if trial_state != TrialState.RUNNING.name:
+        return True
+    state, values, shown = _as_trial(candidate, objectives)
+    for key, value in shown.items():
+        storage.set_trial_user_attr(trial_id, key, value)
+    storage.set_trial_state_values(trial_id, state, values)
+    return True
+
+
+def _as_trial(
+    candidate: Candidate, objectives: Sequence[str]
+) -> tuple[TrialState, list[float] | None, dict[str, Any]]:
+    """Return a finished candidate's state, values and user attributes as a trial."""
+    numbers = {
+        name: each.value
+        for name, each in candidate.measurements.items()
+        if math.isfinite(each.value)
+    }
+    reason = {"reason": candidate.reason} if candidate.reason else {}
+    if candidate.status == "infeasible":
+        return TrialState.PRUNED, None, {**numbers, **reason}
+    if candidate.status == "complete" and all(name in numbers for name in objectives):
+        values = [float(numbers.pop(name)) for name in objectives]
+        return TrialState.COMPLETE, values, {**numbers, **reason}
+    return TrialState.FAIL, None, {**numbers, **reason}
+
+
+def _has_finished(text: str) -> bool:
+    try:
+        return json.loads(text).get("order") is not None
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def rewrite(
+    connection: sqlalchemy.Connection,
+    study_id: int,
+    candidate: Candidate,
+    objectives: Sequence[str],
+    metric: str,
+) -> None:
+    """Put a new measurement of one metric into the record of a complete candidate.
+
+    It may have become infeasible by it. Optuna lets nobody change a finished trial, so its tables
+    are written: the record, and the state, values and attributes that Optuna's tools show.
+
+    Args:
+        connection: That of the one transaction that all is written in.
+        study_id: Optuna's id of the study.
+        candidate: With the new measurement.
+        objectives: Names of the metrics that are the trial's values.
+        metric: Name of the metric.
+    """
+    trials, records, values, shown = _TRIALS.c, _RECORDS.c, _VALUES.c, _SHOWN.c
+    query = _stored(study_id, records.trial_id, records.value_json)
+    row = connection.execute(query.where(trials.number == candidate.number)).mappings().one()
+    trial_id, order = row["trial_id"], json.loads(row["value_json"])["order"]
+    record = json.dumps({**candidate.to_json(), "order": order})
+    of_record = (records.trial_id == trial_id) & (records.key == _CANDIDATE)
+    connection.execute(sqlalchemy.update(_RECORDS).where(of_record).values(value_json=record))
+    if candidate.status == "infeasible":
+        pruned = sqlalchemy.literal_column(f"'{TrialState.PRUNED.name}'")
+        of_trial = trials.trial_id == trial_id
+        connection.execute(sqlalchemy.update(_TRIALS).where(of_trial).values(state=pruned))
+        connection.execute(sqlalchemy.delete(_VALUES).where(values.trial_id == trial_id))
+    elif metric in objectives:
+        of_value = (values.trial_id == trial_id) & (values.objective == objectives.index(metric))
+        value = candidate.measurements[metric].value
+        connection.execute(sqlalchemy.update(_VALUES).where(of_value).values(value=value))
+    _, _, attributes = _as_trial(candidate, objectives)
+    of_keys = (shown.trial_id == trial_id) & shown.key.in_(attributes)
+    connection.execute(sqlalchemy.delete(_SHOWN).where(of_keys))
+    rows = [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(each)}
+        for key, each in attributes.items()
+    ]
+    if rows:
+        connection.execute(sqlalchemy.insert(_SHOWN), rows)
+
+
+def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:
+    """Return the candidates whose number is not in ``known``."""
+    trials, found = _TRIALS.c, _stored(study_id, _TRIALS.c.number, _RECORDS.c.value_json)
+    with storage.engine.connect() as connection:
+        every = sqlalchemy.select(trials.number).where(trials.study_id == study_id)
+        numbers = [n for n in connection.execute(every).scalars() if n not in known]
+        if len(numbers) <= _NUMBERS_PER_QUERY:
+            found = found.where(trials.number.in_(numbers))
+        texts = {row[0]: row[1] for row in connection.execute(found) if row[0] not in known}
+    candidates: list[tuple[Candidate, int | None]] = []
+    damaged: dict[int, str] = {}
+    for number, text in texts.items():
+        try:
+            record = parse(number, text)
+            candidates.append((Candidate.from_json(record), record.get("order")))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            damaged[number] = one_line(error)
+    return Found(candidates=candidates, foreign={*numbers} - texts.keys(), damaged=damaged)
+
+
+def parse(number: int, text: str) -> dict[str, Any]:
+    """Read the record of the candidate that has this number, whatever number stands in it.
+
+    Raises:
+        ValueError: If it is no JSON, or not that of a candidate.
+    """
+    record = json.loads(text)
+    if missing := [key for key in _KEYS if key not in record]:
+        raise ValueError(f"it must have {missing[0]!r}")
+    return {**record, "number": number}
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says on one line, with its kind where it does not speak for itself."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+
+
+def rows(
+    storage: RDBStorage,
+    study_id: int,
+    numbers: Collection[int],
+    after: int | None,
+    *,
+    networks: bool = True,
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Yield the records of the candidates of these numbers, and of those with greater ones.
+
+    In the order of the numbers, each with its number; in place of a record that cannot be read,
+    why. At most a few hundred ``numbers``.
+
+    Args:
+        storage: Where from.
+        study_id: Optuna's id of the study.
+        numbers: Of which candidates.
+        after: All with greater numbers than this too; none: no others.
+        networks: Whether the architectures are needed; without them reading takes half the time
+            where the database can leave them out.
+    """
+    wanted = _TRIALS.c.number.in_(numbers)
+    if after is not None:
+        wanted |= _TRIALS.c.number > after
+    with storage.engine.connect() as connection:
+        lean = not networks and storage.engine.dialect.name == "sqlite"
+        value = _lean(_RECORDS.c.value_json) if lean else _RECORDS.c.value_json
+        query = _stored(study_id, _TRIALS.c.number, value).where(wanted)
+        query = query.execution_options(yield_per=_NUMBERS_PER_QUERY)
+        for number, text in connection.execute(query):
+            try:
+                yield number, parse(number, text)
+            except (ValueError, TypeError) as error:
+                yield number, one_line(error)
+
+
+def _lean(value: "sqlalchemy.ColumnElement[Any]") -> "sqlalchemy.ColumnElement[Any]":
+    """Return a record without its architecture, in SQLite's words; whole where it cannot be cut."""
+    if sqlite3.sqlite_version_info < (3, 38):  # it may have been built without JSON
+        return value
+    cut = sqlalchemy.func.json_remove(value, "$.architecture")
+    return sqlalchemy.case((sqlalchemy.func.json_valid(value) == 1, cut), else_=value)
+
+
+def _stored(
+    study_id: int, *columns: "sqlalchemy.ColumnElement[Any]"
+) -> "sqlalchemy.Select[Any, Any]":
+    """Return the query for columns of a study's candidates, in the order of the numbers."""
+    trials, records = _TRIALS.c, _RECORDS.c
+    return (
+        sqlalchemy.select(*columns)
+        .join_from(_TRIALS, _RECORDS, trials.trial_id == records.trial_id)
+        .where(trials.study_id == study_id, records.key == _CANDIDATE)
+        .order_by(trials.number)
+    )

@@ -1,0 +1,289 @@
+"""The studies of a storage: listing, making, renaming and deleting them. Loads no networks."""
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+
+from ...search_space.errors import InputError, unknown_name
+from .holder import HOLDER, Hold, has_ended, parsed, this_process
+from .settings import StudySettings, check_study_name
+from .spill_file import Rescue
+from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
+
+SETTINGS = "nas:settings"
+_STATUSES = {"COMPLETE": "complete", "PRUNED": "infeasible", "FAIL": "failed", "RUNNING": "running"}
+"""The state of a trial and what the candidate is then."""
+_STUDIES = sqlalchemy.table("studies", *map(sqlalchemy.column, ("study_id", "study_name")))
+_ATTRIBUTES = sqlalchemy.table(
+    "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
+)
+_TRIALS = sqlalchemy.table("trials", *map(sqlalchemy.column, ("trial_id", "study_id", "state")))
+_RECORDS = sqlalchemy.table("trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyEntry:
+    """One study in the list of studies."""
+
+    name: str
+    """Its name."""
+    study_id: int
+    """Optuna's number of it in the storage."""
+    settings: Mapping[str, Any]
+    """What it was made with, as it is stored; nothing where that cannot be read."""
+    counts: Mapping[str, int]
+    """Status of candidates to how many there are."""
+    foreign: int
+    """Trials that another program added to it."""
+    holder: Mapping[str, Any]
+    """Which process searched it last, and since when."""
+
+    @property
+    def since(self) -> float:
+        """When it was last searched, or made, in seconds since 1970; 0 where that is not known."""
+        since = self.holder.get("since")
+        return float(since) if isinstance(since, int | float) else 0.0
+
+    def check_readable(self) -> None:
+        """Check that its settings could be read.
+
+        Raises:
+            InputError: If not.
+        """
+        if not self.settings:
+            raise InputError(
+                f"the stored settings of a study must be whole, but those of {self.name!r} are "
+                "damaged"
+            )
+
+    @property
+    def searched(self) -> bool:
+        """Whether a process searches it, or was killed while it did."""
+        return "token" in self.holder and "released" not in self.holder
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a process searches it, as far as can be known from this machine."""
+        return self.searched and not has_ended(self.holder)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has nothing to show: no candidate has finished, and none is under way."""
+        running = self.counts.get("running", 0)
+        return sum(self.counts.values()) == running and not (running and self.under_way)
+
+
+def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
+    """Return the studies of a storage, the latest first: that searched last, empty ones behind."""
+    with storage_errors(url), storage.engine.connect() as connection:
+        notes = _notes(connection)
+        trials = _counts(connection)
+    entries: list[StudyEntry] = []
+    for (study_id, name), texts in notes.items():
+        if SETTINGS not in texts:
+            continue  # another program's
+        states = trials.get(study_id, {})
+        counts = {
+            status: states[state, True]
+            for state, status in _STATUSES.items()
+            if (state, True) in states
+        }
+        entries.append(
+            StudyEntry(
+                name=name,
+                study_id=study_id,
+                settings=parsed(texts[SETTINGS]),
+                counts=counts,
+                foreign=sum(count for (_, ours), count in states.items() if not ours),
+                holder=parsed(texts.get(HOLDER)),
+            )
+        )
+    return sorted(
+        entries,
+        key=lambda each: (bool(each.settings), not each.empty, each.since, each.study_id),
+        reverse=True,
+    )
+
+
+def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
+    """Return by id and name of the study what this package notes in its row."""
+    studies, attributes = _STUDIES.c, _ATTRIBUTES.c
+    query = (
+        sqlalchemy.select(
+            studies.study_id, studies.study_name, attributes.key, attributes.value_json
+        )
+        .join_from(_STUDIES, _ATTRIBUTES, studies.study_id == attributes.study_id)
+        .where(attributes.key.in_((SETTINGS, HOLDER)))
+    )
+    notes: dict[tuple[int, str], dict[str, str]] = {}
+    for study_id, name, key, text in connection.execute(query):
+        notes.setdefault((study_id, name), {})[key] = text
+    return notes
+
+
+def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:
+    """Return by study how many trials are in which state, and this package's or another's."""
+    trials, records = _TRIALS.c, _RECORDS.c
+    ours = sqlalchemy.and_(records.trial_id == trials.trial_id, records.key == "nas:candidate")
+    query = (
+        sqlalchemy.select(
+            trials.study_id, trials.state, records.key.is_not(None), sqlalchemy.func.count()
+        )
+        .join_from(_TRIALS, _RECORDS, ours, isouter=True)
+        .group_by(trials.study_id, trials.state, records.key.is_not(None))
+    )
+    counts: dict[int, dict[tuple[str, bool], int]] = {}
+    for study_id, state, is_ours, count in connection.execute(query):
+        counts.setdefault(study_id, {})[state, bool(is_ours)] = count
+    return counts
+
+
+def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
+    """Return the stored settings by study name, the latest first; those that can be read."""
+    return {each.name: each.settings for each in study_list(storage, url) if each.settings}
+
+
+def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings) -> None:
+    """Make a study, all of it or nothing.
+
+    Raises:
+        InputError: If another program has a study of that name.
+    """
+
+    def make() -> None:
+        with storage_errors(url), one_transaction(storage), warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study = optuna.create_study(
+                storage=storage, study_name=name, directions=settings.directions
+            )
+            study.set_metric_names(list(settings.objectives))
+            for key in ("space_name", "objectives", "constraints", "searcher", "seed"):
+                study.set_user_attr(key, getattr(settings, key))
+            study_id = storage.get_study_id_from_name(name)
+            storage.set_study_system_attr(study_id, SETTINGS, settings.to_json())
+            made = this_process()
+            storage.set_study_system_attr(study_id, HOLDER, {**made, "released": made["since"]})
+
+    try:
+        retry(make)
+    except optuna.exceptions.DuplicatedStudyError:  # or made by another just now
+        if all(name != each.name for each in study_list(storage, url)):
+            raise InputError(
+                f"a study's name must not be that of a study of another program, but got {name!r}"
+            ) from None
+
+
+def rename_study(name: str, new: str, storage_url: str) -> None:
+    """Give a study another name; what lies beside the storage of it goes with it.
+
+    Raises:
+        InputError: If there is no such study, another process searches it, or the new name is not
+            free.
+    """
+    check_study_name(new)
+    storage = open_storage(storage_url, create=False)
+    entry = _entry(storage, storage_url, name)
+    studies = _STUDIES.c
+    with Hold(storage, storage_url, entry.study_id, name, search=False) as hold:
+        with storage_errors(storage_url), storage.engine.connect() as connection:
+            query = sqlalchemy.select(studies.study_id).where(studies.study_name == new)
+            if connection.execute(query).first():
+                raise InputError(f"a study's name must be free, but got {new!r}")
+        moved: list[tuple[Path, Path]] = []
+        try:
+            for old_path, new_path in _to_be_moved(storage_url, name, new):
+                _move(old_path, new_path)
+                moved.append((old_path, new_path))
+            with hold.transaction() as connection:
+                connection.execute(
+                    sqlalchemy.update(_STUDIES)
+                    .where(studies.study_id == entry.study_id)
+                    .values(study_name=new)
+                )
+        except BaseException:
+            for old_path, new_path in moved:
+                _move(new_path, old_path)
+            raise
+    _remove(file_beside(storage_url, name, ".lock"))
+
+
+def delete_study(name: str, storage_url: str) -> None:
+    """Delete a study with all that lies beside the storage of it; what a kill left of one too.
+
+    Raises:
+        InputError: If there is no such study, or another process searches it.
+    """
+    storage = open_storage(storage_url, create=False)
+    beside = [file_beside(storage_url, name, suffix) for suffix in SIDE_FILES]
+    beside += Rescue(url=storage_url, study=name).pending()
+    known = any(name == each.name for each in study_list(storage, storage_url))
+    if known or not any(each.exists() for each in beside):
+        entry = _entry(storage, storage_url, name)
+        with (
+            Hold(storage, storage_url, entry.study_id, name, search=False) as hold,
+            hold.transaction() as connection,
+        ):
+            _delete_rows(connection, entry.study_id)
+    for each in beside:
+        _remove(each)
+
+
+def _entry(storage: RDBStorage, url: str, name: str) -> StudyEntry:
+    entries = {each.name: each for each in study_list(storage, url)}
+    if name not in entries:
+        raise unknown_name("study", name, list(entries))
+    return entries[name]
+
+
+def _delete_rows(connection: sqlalchemy.Connection, study_id: int) -> None:
+    """Delete a study's rows in all tables that lead to it; Optuna would read each of them first."""
+    tables = sqlalchemy.MetaData()
+    tables.reflect(connection)
+    studies, trials = tables.tables["studies"], tables.tables["trials"]
+    its_trials = sqlalchemy.select(trials.c.trial_id).where(trials.c.study_id == study_id)
+    for table in reversed(tables.sorted_tables):
+        for key in table.foreign_keys:
+            if key.column.table is trials:
+                connection.execute(sqlalchemy.delete(table).where(key.parent.in_(its_trials)))
+            elif key.column.table is studies:
+                connection.execute(sqlalchemy.delete(table).where(key.parent == study_id))
+    connection.execute(sqlalchemy.delete(studies).where(studies.c.study_id == study_id))
+
+
+def _to_be_moved(url: str, name: str, new: str) -> list[tuple[Path, Path]]:
+    """Return the paths of a study's weights and kept results, and those they get by a new name."""
+    weights, new_weights = (file_beside(url, each, ".weights") for each in (name, new))
+    kept, new_kept = (Rescue(url=url, study=each) for each in (name, new))
+    there = kept.pending()
+    moves = zip(kept.paths(), new_kept.paths(), strict=True)
+    found = [(old_path, new_path) for old_path, new_path in moves if old_path in there]
+    return [*found, (weights, new_weights)] if weights.is_dir() else found
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise InputError(
+            f"the files of a study must go with its name, but got {source}: {error.strerror}"
+        ) from None
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"what lies beside a deleted study must be removed too, but got {path}: "
+            f"{error.strerror}; remove it yourself"
+        ) from None

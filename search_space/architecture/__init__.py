@@ -1,0 +1,1 @@
+"""The value that describes a network, and what is made of it."""

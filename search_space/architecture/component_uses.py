@@ -1,0 +1,111 @@
+"""How often a block uses each of its components: then its cost is a sum over their costs."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..components.base import Component, Layer
+from ..components.parts import IMAGE, Part, PartList
+from ..components.wired import Block
+from ..shapes import Shape
+from .live_memory import alive_bytes, map_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """One component of a block (or of its wiring) on maps of some shapes."""
+
+    component: Component
+    """What is used; where ``field`` is given, it stands for all of its class."""
+    field: str | None
+    """The field of the block that it comes from; none for what the wiring makes."""
+    in_shapes: tuple[Shape, ...]
+    """Shapes of its inputs."""
+    width: int | None
+    """See ``Part.width``."""
+    times: int
+    """How often."""
+    alive: int
+    """The most bytes alive before it runs, its inputs among them."""
+
+    @classmethod
+    def alone(cls, component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> "Use":
+        """Return the use of a component once, with nothing alive but its inputs."""
+        return cls(
+            component=component,
+            field=None,
+            in_shapes=in_shapes,
+            width=width,
+            times=1,
+            alive=sum(map(map_bytes, in_shapes)),
+        )
+
+
+def wiring_of(block: Block, shape: Shape) -> list[Use]:
+    """Return what a block uses on ``shape``.
+
+    Other blocks with layers of the same classes, and all else equal, use their own layers in the
+    same way: see ``Block.wire``.
+    """
+    parts, fields = _wired(block, shape)
+    found: dict[Any, Use] = {}
+    for part, field, alive in zip(parts, fields, alive_bytes(parts, shape), strict=True):
+        key = (field or part.component, part.in_shapes, part.width)
+        before = found.get(key)
+        found[key] = Use(
+            component=part.component,
+            field=field,
+            in_shapes=part.in_shapes,
+            width=part.width,
+            times=1 if before is None else before.times + 1,
+            alive=alive if before is None else max(alive, before.alive),
+        )
+    return list(found.values())
+
+
+Line = tuple[Component | str, int | None, tuple[int, ...]]
+"""A part: its component (or the field of the block that it comes from), its width (see ``Part``),
+and how many parts back each of its inputs is. Those of a network tell it from all others."""
+
+
+def lines_of(parts: Sequence[Part]) -> list[Line]:
+    """Return the lines of parts in a row."""
+    place = {IMAGE: -1} | {part.name: index for index, part in enumerate(parts)}
+    return [
+        (part.component, part.width, tuple(index - place[name] for name in part.inputs))
+        for index, part in enumerate(parts)
+    ]
+
+
+def block_lines(block: Block, shape: Shape) -> list[Line]:
+    """Return the lines that a block adds to a network, with the fields that they come from.
+
+    They are the same for all blocks of one ``wiring_key``, on all shapes.
+    """
+    parts, fields = _wired(block, shape)
+    return [
+        (field or component, width, back)
+        for field, (component, width, back) in zip(fields, lines_of(parts), strict=True)
+    ]
+
+
+def wiring_key(block: Block) -> tuple[Any, ...]:
+    """Return what the wiring of a block depends on: see ``Block.wire``."""
+    inner = block.components().values()
+    classes = [type(each) if isinstance(each, Layer) else each for each in inner]
+    return (type(block), *classes, *block.knobs().values())
+
+
+def _wired(block: Block, shape: Shape) -> tuple[list[Part], list[str | None]]:
+    """Return the parts of a block and the field that each comes from, if any."""
+    own = {name: copy.copy(component) for name, component in block.components().items()}
+    by_identity = {id(component): name for name, component in own.items()}
+    told_apart = copy.copy(block)
+    for name, component in own.items():
+        object.__setattr__(told_apart, name, component)
+    parts = PartList.start(shape)
+    last = told_apart.wire(parts, IMAGE)
+    added = [IMAGE, *(part.name for part in parts.parts)]
+    assert last == added[-1], f"{block.name} must end with the last part that it adds"
+    return parts.parts, [by_identity.get(id(part.component)) for part in parts.parts]

@@ -1,0 +1,312 @@
+"""A component: one frozen typed class that says what it is, what it needs, and builds itself."""
+
+import types
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import ClassVar, Literal, Self
+
+from torch import nn
+
+from ..domains import Domain, Value
+from ..errors import InputError, shown
+from ..shapes import Shape
+
+
+@cache
+def field_domains(cls: type["Component"]) -> Mapping[str, Domain]:
+    """Return the domain of every knob of a component class, in the order of its fields."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found: dict[str, Domain] = {}
+    for field in fields(cls):
+        for extra in getattr(hints[field.name], "__metadata__", ()):
+            if isinstance(extra, Domain):
+                found[field.name] = extra
+    return types.MappingProxyType(found)
+
+
+@cache
+def field_kinds(cls: type["Component"]) -> Mapping[str, type["Component"]]:
+    """Return the fields of a component class that are components themselves, with their kind."""
+    hints = typing.get_type_hints(cls)
+    found = {
+        field.name: hints[field.name]
+        for field in fields(cls)
+        if isinstance(hints[field.name], type) and issubclass(hints[field.name], Component)
+    }
+    return types.MappingProxyType(found)
+
+
+@cache
+def float_fields(cls: type["Component"]) -> frozenset[str]:
+    """Return the names of the knobs that are floating-point numbers."""
+    hints = typing.get_type_hints(cls)
+    return frozenset(name for name in field_domains(cls) if hints[name] is float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component(ABC):
+    """One choice that can be made in a network, with its knobs as fields.
+
+    A knob is declared ``Annotated[type, domain]``; a value outside its domain is refused when the
+    component is made. A field that is a component itself (the mixer of a block) needs no domain.
+    """
+
+    name: ClassVar[str]
+    """The name in files, tables and on the command line."""
+    kind: ClassVar[str]
+    """What it is a choice for, in words: "token mixer"."""
+    catalogue: ClassVar[tuple[str, ...]] = ()
+    """Rows of the catalogue of papers that it honours; those of a token mixer are in its traits."""
+    absent: ClassVar[bool] = False
+    """Whether it stands for nothing at all, so that no part is made of it."""
+    one_size: ClassVar[bool] = False
+    """Whether it takes maps of that size alone that it was built for; token mixers say it in their
+    traits."""
+    ties: ClassVar[tuple[str, ...]] = ()
+    """Parameters of its module that the blocks of a tied stage share; the module does not fold."""
+    added: ClassVar[tuple[str, ...]] = ()
+    """Fields that came after records of it were kept: a digest leaves them out at their default,
+    which is what was done before, or at the value in ``before``."""
+    before: ClassVar[tuple[tuple[str, Value], ...]] = ()
+    """Fields of ``added`` whose default is not what was done before, with the value that is: kept
+    records that lack them have it."""
+    renamed: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Fields that had another name when records were kept, name now to name then: digests have the
+    old one, and it is read still."""
+    revision: ClassVar[int] = 1
+    """Raised when a default changes: a space that offers the component is another space then."""
+
+    def __post_init__(self) -> None:
+        for field, domain in field_domains(type(self)).items():
+            value = getattr(self, field)
+            domain.check(field, value)
+            if field in float_fields(type(self)):  # 2 and 2.0 must not be two networks
+                object.__setattr__(self, field, float(value))
+
+        for field, kind in field_kinds(type(self)).items():
+            if not isinstance(getattr(self, field), kind):
+                raise InputError(
+                    f"{field} must be a {kind.kind}, but got {shown(getattr(self, field))}"
+                )
+
+    @classmethod
+    def exportable(cls) -> bool:
+        """Whether it can be written as ONNX."""
+        return True
+
+    @classmethod
+    def any_resolution(cls) -> bool:
+        """Whether its weights are for maps of any height and width, not of one size."""
+        return not cls.one_size
+
+    @classmethod
+    def any_size_program(cls) -> bool:
+        """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
+        return cls.any_resolution()
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
+        return None
+
+    def canonical(self, shape: Shape) -> Self:
+        """Return the component that stands for all those that build the same module on ``shape``.
+
+        Of two components that build the same module (same parameters, same function), both must
+        return the same one.
+        """
+        return self
+
+    def out_shape(self, shape: Shape, width: int | None) -> Shape:
+        """Return the shape of the output for an input of ``shape``; see ``Part.width``."""
+        return shape
+
+    @abstractmethod
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape`` (and ``width`` output channels, if given)."""
+
+    def knobs(self) -> dict[str, Value]:
+        """Return the knobs and their values."""
+        return {name: getattr(self, name) for name in field_domains(type(self))}
+
+    def components(self) -> "dict[str, Component]":
+        """Return the components inside it."""
+        return {name: getattr(self, name) for name in field_kinds(type(self))}
+
+    def label(self) -> str:
+        """Return the name with its knobs, one short line."""
+        knobs = ", ".join(f"{name}={value}" for name, value in self.knobs().items())
+        return f"{self.name}({knobs})" if knobs else self.name
+
+
+def first_inside(component: Component, what: Callable[[Component], bool]) -> Component | None:
+    """Return the first of which ``what`` holds: the component, one inside it, or none."""
+    if what(component):
+        return component
+    inner = (first_inside(each, what) for each in component.components().values())
+    return next(filter(None, inner), None)
+
+
+def bound_inside(component: Component) -> Component | None:
+    """Return what ties a component to maps of one size: itself, one inside it, or none."""
+    return first_inside(component, lambda each: not each.any_resolution())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What a token mixer is with its default knobs."""
+
+    catalogue: tuple[str, ...] = ()
+    """Rows of the catalogue of papers that it honours."""
+    paper: str
+    """First author, title, year, and identifier of the source."""
+    reach: Literal["none", "local", "regional", "global"]
+    """From where one output place can draw. None: itself; local: places at most 3 pixels away;
+    regional: some that are further away, but not all of a large map; global: every place."""
+    weights: Literal["none", "static", "input-dependent"]
+    """Whether its weights are learned once or computed from the input.
+
+    A product of two maps counts as computed from the input: one is the other's weights. Without
+    its norms and activations a static mixer is an affine map (or a sum of learned functions of one
+    number each); an input-dependent one is not. Without weights there is nothing to train.
+    """
+    cost: str
+    """How multiply-adds grow with the number of tokens N, such as ``N k^2``; the letters are those
+    of ``describe.COST_LETTERS``."""
+    resolution_bound: bool = False
+    """Whether its weights are for maps of one size, as where there is one for each place."""
+    resizes: bool = False
+    """Whether, bound to one size, it takes maps of other sizes too, by resizing."""
+    any_size_program: bool = True
+    """Whether torch's exporter can follow it for maps of any size, where its weights allow them."""
+    exportable: bool = True
+    """Whether it can be written as ONNX."""
+    code: str = "none"
+    """Repository of the reference code on GitHub: owner/name, or none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(Component):
+    """A component that keeps the shape of the map."""
+
+    @abstractmethod
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module: maps ``(B, *shape)`` to ``(B, *shape)``."""
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape``."""
+        return self.build(shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenMixer(Layer):
+    """Mixes the places of a feature map."""
+
+    kind = "token mixer"
+    traits: ClassVar[Traits]
+    """What this mixer is."""
+
+    @classmethod
+    def exportable(cls) -> bool:
+        """Whether it can be written as ONNX."""
+        return cls.traits.exportable
+
+    @classmethod
+    def any_resolution(cls) -> bool:
+        """Whether its weights are for maps of any height and width, not of one size."""
+        return not cls.traits.resolution_bound
+
+    @classmethod
+    def any_size_program(cls) -> bool:
+        """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
+        return cls.any_resolution() and cls.traits.any_size_program
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMixer(Layer):
+    """Mixes the channels of a feature map, place by place."""
+
+    kind = "channel mixer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Norm(Layer):
+    """Normalises a feature map."""
+
+    kind = "norm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampler(Component):
+    """A component that changes the shape of the map: stem or downsampling."""
+
+    @abstractmethod
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module: maps ``(B, *shape)`` to ``(B, *self.out_shape(shape, width))``."""
+
+    @abstractmethod
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output; below 1 where the input is too small."""
+
+    def out_shape(self, shape: Shape, width: int | None) -> Shape:
+        """Return the shape of the output with ``width`` channels."""
+        assert width is not None
+        return Shape(width, *self.out_size(shape.height, shape.width))
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape`` and ``width`` output channels."""
+        assert width is not None
+        return self.build(shape, width)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Return why ``shape`` is too small, or none."""
+        if min(self.out_size(shape.height, shape.width)) < 1:
+            return f"the map must not shrink below 1x1, but is {shape.height}x{shape.width} before"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stem(Resampler):
+    """From image to the first feature map."""
+
+    kind = "stem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downsampling(Resampler):
+    """From one stage's map to the next one's."""
+
+    kind = "downsampling"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head(Component):
+    """From the last feature map to class scores."""
+
+    kind = "head"
+
+    @abstractmethod
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module, a ``heads.Classifier``: ``(B, *shape)`` to ``(B, classes)``."""
+
+    def out_shape(self, shape: Shape, width: int | None) -> Shape:
+        """Return ``classes x 1 x 1``."""
+        assert width is not None
+        return Shape(width, 1, 1)
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module for an input of ``shape`` and ``width`` classes."""
+        assert width is not None
+        return self.build(shape, width)
+
+
+def table_of(*classes: type[Component]) -> Mapping[str, type[Component]]:
+    """Return the table name -> class, refusing a name used twice."""
+    table: dict[str, type[Component]] = {}
+    for cls in classes:
+        if cls.name in table:
+            raise InputError(f"component names must differ, but got {cls.name!r} twice")
+        table[cls.name] = cls
+    return types.MappingProxyType(table)

@@ -1,0 +1,61 @@
+"""The perceptron behind a depthwise convolution."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import nn
+
+from ...domains import Choice
+from ...shapes import Shape
+from ..activations import activation
+from ..initial import small_start
+from ..layers.depthwise_branches import DepthwiseBranches
+from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from .mlp import Mlp
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvFirstMlp(Mlp):
+    """Depthwise convolution, batch norm, perceptron: ConvNeXt's block as a channel mixer (FFNet).
+
+    Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021. In FFNet a kernel of 7 is
+    trained with one of 3 beside it, and the perceptron has 3 times the channels.
+    """
+
+    name = "conv_first_mlp"
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
+    small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7))] = 0
+    """Side of the kernel that is trained beside it, up to ``kernel_size``; 0: none."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The small kernel must fit into the large one."""
+        if self.small_kernel <= self.kernel_size:
+            return None
+        return (
+            f"small_kernel must be at most kernel_size, but got small_kernel {self.small_kernel} "
+            f"and kernel_size {self.kernel_size}"
+        )
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels, and clip the kernels to what the map can fill."""
+        clipped = replace(
+            self,
+            kernel_size=reaching_kernel(self.kernel_size, shape),
+            small_kernel=reaching_kernel(self.small_kernel, shape),
+        )
+        return super(ConvFirstMlp, clipped).canonical(shape)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
+        layers = OrderedDict[str, nn.Module](
+            dwconv=DepthwiseBranches(channels, branches),
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            act=activation(self.activation),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+        )
+        return small_start(nn.Sequential(layers))

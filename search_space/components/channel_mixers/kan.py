@@ -1,0 +1,64 @@
+"""Layers of learned functions at each place."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Self
+
+from torch import nn
+
+from ...domains import IntRange, Positive
+from ...shapes import Shape, scaled
+from ..activations import ACTIVATION
+from ..base import ChannelMixer
+from ..layers.spline_conv import SplineConv2d
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kan(ChannelMixer):
+    """Two Kolmogorov-Arnold layers over channels, each edge a learned function.
+
+    Liu et al., KAN: Kolmogorov-Arnold Networks, 2024, arXiv:2404.19756, equation 2.7; in place of
+    perceptrons on images Moradi et al., Kolmogorov-Arnold Network Autoencoders, 2024,
+    arXiv:2410.02077.
+    """
+
+    name = "kan"
+    catalogue = ("B27",)
+
+    ratio: Annotated[float, Positive()] = 1.0
+    """Hidden channels over channels."""
+    grid_size: Annotated[int, IntRange(1, 32)] = 5
+    """Cells of the splines' grid, 1 to 32."""
+    spline_order: Annotated[int, IntRange(1, 5)] = 3
+    """Degree of the splines' pieces, 1 to 5."""
+    span: Annotated[float, Positive()] = 1.0
+    """The grid goes from -span to span; beyond it the activation alone is left."""
+    activation: Annotated[str, ACTIVATION] = "silu"
+    """Of the part that is no spline."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        layer = partial(
+            SplineConv2d,
+            kernel_size=1,
+            grid_size=self.grid_size,
+            order=self.spline_order,
+            span=self.span,
+            act=self.activation,
+        )
+        return nn.Sequential(
+            OrderedDict(
+                layer1=layer(channels=channels, width=hidden),
+                layer2=layer(channels=hidden, width=channels),
+            )
+        )

@@ -1,0 +1,121 @@
+"""The two-layer perceptron at each place, and its absence.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import nn
+
+from ...domains import YES_NO, Positive
+from ...shapes import Shape, scaled
+from ..activations import ACTIVATION, activation
+from ..base import ChannelMixer
+from ..initial import fan_out_start, small_start
+from ..layers.gate_and_shortcut import Shortcut
+from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp(ChannelMixer):
+    """Two linear maps over channels with an activation between (Vaswani et al., 2017).
+
+    Weights start as in ConvNeXt and MetaFormer; in timm's MLP-Mixer and ResMLP by Glorot's rule.
+    """
+
+    name = "mlp"
+
+    ratio: Annotated[float, Positive()] = 4.0
+    """Hidden channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """Between the two maps."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether both maps have a bias."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        layers = OrderedDict(
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            act=activation(self.activation),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+        )
+        return small_start(nn.Sequential(layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvMlp(Mlp):
+    """A perceptron with a depthwise convolution before its activation (Wang et al., PVTv2, 2021).
+
+    arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022), as whose its weights start.
+    """
+
+    name = "conv_mlp"
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels, and clip the kernel to what the map can fill."""
+        clipped = replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
+        return super(ConvMlp, clipped).canonical(shape)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        kernel = (self.kernel_size, self.kernel_size)
+        layers = OrderedDict(
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            dwconv=depthwise(hidden, kernel, bias=self.bias),
+            act=activation(self.activation),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+        )
+        return fan_out_start(nn.Sequential(layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortcutConvMlp(ConvMlp):
+    """A perceptron whose hidden map gets its own depthwise convolution added, both activated.
+
+    The channel mixer of Conv2Former (Hou et al., 2022, arXiv:2211.11943).
+    """
+
+    name = "conv_shortcut_mlp"
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        kernel = (self.kernel_size, self.kernel_size)
+        local = OrderedDict[str, nn.Module](
+            dwconv=depthwise(hidden, kernel, bias=self.bias), act=activation(self.activation)
+        )
+        layers = OrderedDict(
+            fc1=nn.Conv2d(channels, hidden, 1, bias=self.bias),
+            act=activation(self.activation),
+            local=Shortcut(nn.Sequential(local)),
+            fc2=nn.Conv2d(hidden, channels, 1, bias=self.bias),
+        )
+        return small_start(nn.Sequential(layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoChannelMixer(ChannelMixer):
+    """No channel mixer: the block is its token mixer alone (Activator, Abdullah et al., 2024)."""
+
+    name = "none"
+    catalogue = ("M03",)
+    absent = True
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build a module that does nothing."""
+        return nn.Identity()

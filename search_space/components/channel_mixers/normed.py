@@ -1,0 +1,107 @@
+"""Perceptrons at each place with norms inside.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...domains import YES_NO, Positive
+from ...shapes import Shape, scaled
+from ..activations import ACTIVATION
+from ..base import ChannelMixer
+from ..initial import small_start
+from ..layers.conv_norm import conv_norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormedMlp(ChannelMixer):
+    """Two linear maps without bias, a batch norm and an activation between.
+
+    Chen et al., FasterNet, 2023, arXiv:2303.03667, figure 4; with a norm after the second map too
+    it is the ConvFFN of RepLKNet (Ding et al., 2022, arXiv:2203.06717). Weights start as in these:
+    without the last norm small, with it as torch draws them.
+    """
+
+    name = "normed_mlp"
+
+    ratio: Annotated[float, Positive()] = 2.0
+    """Hidden channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the first norm."""
+    last_norm: Annotated[bool, YES_NO] = False
+    """Whether a batch norm follows the second map."""
+    folds: Annotated[bool, YES_NO] = False
+    """Whether the norms fold into the maps for what is run, as in LeViT (Graham et al., 2021),
+    RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); the last one's scale starts at zero
+    there."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape) -> nn.Sequential:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        first = conv_norm(channels, hidden, act=self.activation, folds=self.folds)
+        second = (
+            conv_norm(hidden, channels, folds=self.folds, zero=self.folds)
+            if self.last_norm
+            else nn.Conv2d(hidden, channels, 1, bias=False)
+        )
+        layers = nn.Sequential(OrderedDict[str, nn.Module](fc1=first, fc2=second))
+        return layers if self.last_norm else small_start(layers)
+
+
+class PartialSpatialAttention(nn.Module):
+    """Half the channels times one factor a place, the other half through a linear map."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        mapped = channels // 2
+        weighed = channels - mapped
+        self.sizes = [weighed, mapped]
+        self.attention = nn.Conv2d(weighed, 1, 1, bias=False)
+        self.weighed_norm = nn.BatchNorm2d(weighed)
+        self.mapped_norm = nn.BatchNorm2d(mapped)
+        self.map = nn.Conv2d(mapped, mapped, 1, bias=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        weighed, mapped = x_BCHW.split(self.sizes, dim=1)
+        weighed = weighed * F.hardsigmoid(self.attention(weighed))
+        return torch.cat((self.weighed_norm(weighed), self.map(self.mapped_norm(mapped))), dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartialAttentionMlp(NormedMlp):
+    """PAT_sp: the perceptron of FasterNet and spatial attention on half of its outputs.
+
+    Huang et al., Partial Convolution Meets Visual Attention, 2025, arXiv:2503.03148, section 3.2.
+    The attention follows the second map; the factor of a place is the hard sigmoid of a linear
+    map of the half that it weighs.
+    """
+
+    name = "partial_attention_mlp"
+    catalogue = ("M46",)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Both halves must have a channel."""
+        if shape.channels > 1:
+            return None
+        return f"the channels must be at least 2, but got {shape.channels}"
+
+    def build(self, shape: Shape) -> nn.Sequential:
+        """Build the module."""
+        layers = super().build(shape)
+        layers.add_module("attention", small_start(PartialSpatialAttention(shape.channels)))
+        return layers

@@ -1,0 +1,166 @@
+"""What every registered component is, in words: for the command line and ``docs/mixers.md``."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..domains import Value
+from .base import Component, TokenMixer, Traits, field_domains, field_kinds
+from .tables import TABLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knob:
+    """One field of a component that can be chosen."""
+
+    name: str
+    """Name of the field."""
+    rule: str
+    """Its legal values, in words."""
+    default: Value
+    """Its value where none is given."""
+
+    def __str__(self) -> str:
+        number = isinstance(self.default, float)
+        return f"{self.name} ({self.rule}; {f'{self.default:g}' if number else self.default})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a component is."""
+
+    kind: str
+    """What it is a choice for: "token mixer"."""
+    name: str
+    """Its name in files and tables."""
+    summary: str
+    """One line of text."""
+    catalogue: tuple[str, ...]
+    """Rows of the catalogue of papers that it honours."""
+    file: str
+    """Where its class is."""
+    knobs: tuple[Knob, ...]
+    """Its fields that are values."""
+    slots: tuple[str, ...]
+    """Its fields that are components."""
+
+
+def catalogue_rows(cls: type[Component]) -> tuple[str, ...]:
+    """Return the rows of the catalogue of papers that a component honours."""
+    return cls.traits.catalogue if issubclass(cls, TokenMixer) else cls.catalogue
+
+
+def describe(cls: type[Component]) -> Description:
+    """Return what a component class is."""
+    default = cls()
+    _, _, module = cls.__module__.partition("search_space.")
+    return Description(
+        kind=cls.kind,
+        name=cls.name,
+        summary=(cls.__doc__ or "").splitlines()[0].rstrip("."),
+        catalogue=catalogue_rows(cls),
+        file=f"search_space/{module.replace('.', '/')}.py",
+        knobs=tuple(
+            Knob(
+                name=name,
+                rule=domain.rule.removeprefix("be "),
+                default=getattr(default, name),
+            )
+            for name, domain in field_domains(cls).items()
+        ),
+        slots=tuple(field_kinds(cls)),
+    )
+
+
+def descriptions() -> tuple[Description, ...]:
+    """Return what every registered component is, in the order of the tables."""
+    return tuple(describe(cls) for table in TABLES.values() for cls in table.values())
+
+
+COST_LETTERS = {
+    "N": "places of the map, H x W",
+    "H": "its rows",
+    "W": "its columns",
+    "k": "side of the kernel, of the smaller one where there are two",
+    "K": "side of the larger kernel",
+    "d": "dilation",
+    "r": "recursions",
+    "R": "regions along each side",
+    "b": "side of a block",
+    "g": "side of a grid",
+}
+"""What the letters of ``Traits.cost`` mean."""
+
+_HEAD = f"""# Token mixers
+
+Made from the tables by `python docs/write_mixers.py`; a test compares. What is said is said of the
+default knobs. *Mixes*: from where a place draws: none: itself; local: at most 3 pixels away;
+regional: further, but not from all of a large map; global: every place. *Weights*: computed from
+the input (a product of two maps counts as that), or static. *Cost*: how multiply-adds grow with the
+places; {"; ".join(f"{letter}: {told}" for letter, told in COST_LETTERS.items())}. A mixer that is
+*bound* has weights whose number depends on the size of the map: its network refuses images of
+another size, unless the mixer *resizes*. A mixer that is *free, but not as a program* ties `.onnx`
+and `.pt2` files to one size.
+"""
+
+_ELSEWHERE = """
+# Rows of the catalogue that are something else
+
+Channel mixers, norms, residuals, blocks, stems, downsampling and heads that honour a row.
+"""
+
+
+def mixers_page() -> str:
+    """Return the text of ``docs/mixers.md``."""
+    header = (
+        *("mixer", "rows", "what", "mixes", "weights", "cost", "resolution"),
+        *("knobs (values; default)", "ONNX", "paper", "code"),
+    )
+    mixers = [_mixer_cells(cls) for cls in TABLES[TokenMixer].values()]
+    others = sorted(
+        (each for each in descriptions() if each.catalogue and each.kind != TokenMixer.kind),
+        key=lambda each: (each.catalogue, each.kind, each.name),
+    )
+    elsewhere = [
+        (", ".join(each.catalogue), each.kind, f"`{each.name}`", each.summary, f"`{each.file}`")
+        for each in others
+    ]
+    lines = [
+        *(_HEAD, *_table(header, mixers)),
+        *(_ELSEWHERE, *_table(("rows", "kind", "name", "what", "file"), elsewhere)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _resolution(traits: Traits) -> str:
+    if not traits.resolution_bound:
+        return "free" if traits.any_size_program else "free, but not as a program"
+    return "bound, resizes" if traits.resizes else "bound"
+
+
+def _mixer_cells(cls: type[Component]) -> Sequence[str]:
+    assert issubclass(cls, TokenMixer)
+    told, traits, default = describe(cls), cls.traits, cls()
+    slots = [
+        f"{name} (a {kind.kind}; {getattr(default, name).name})"
+        for name, kind in field_kinds(cls).items()
+    ]
+    code = traits.code
+    return (
+        f"`{told.name}`",
+        ", ".join(told.catalogue),
+        told.summary,
+        traits.reach,
+        traits.weights,
+        traits.cost,
+        _resolution(traits),
+        "; ".join((*map(str, told.knobs), *slots)),
+        "yes" if traits.exportable else "no",
+        traits.paper,
+        code if code == "none" else f"[{code}](https://github.com/{code})",
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    for row in (header, ["---"] * len(header), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"

@@ -1,0 +1,348 @@
+"""Downsampling: from one stage's map to the next one's."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from ..domains import YES_NO, Choice, IntRange
+from ..shapes import Shape, conv_size
+from .activations import ACTIVATION, NONE_OR_ACTIVATION, STEADY_ACTIVATION, activation
+from .base import Downsampling, Norm, table_of
+from .initial import small_start
+from .layers.conv_norm import conv_norm
+from .layers.deformable_conv import DeformableConv2d
+from .layers.depthwise_branches import DepthwiseBranches, NormedShortcut
+from .layers.inverted_bottleneck import InvertedResidualDownsampling
+from .layers.multi_scale_patches import MultiScalePatches
+from .layers.recursive_conv import RecursiveConvs
+from .mixers.levit import LevitDownsampling
+from .mixers.mb_conv import MbConvDownsampling
+from .norms import BatchNorm, LayerNorm, NoNorm
+from .overview_parts import GuidedDownsampling
+from .residual_downsampling import BasicDownsampling, BottleneckDownsampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvDownsampling(Downsampling):
+    """A norm and a strided convolution: 2x2 in ConvNeXt (2022), 3x3 in MetaFormer (2022).
+
+    In FocalNet (Yang et al., 2022) the norm comes after, in VAN (Guo et al., 2022) on both sides.
+    Weights start as in these; VAN's as those of ``conv_mlp``, StarNet's biases as torch's.
+    """
+
+    name = "conv"
+    added = ("norm_after", "bias", "activation")
+
+    kernel_size: Annotated[int, Choice((2, 3, 5, 7))] = 3
+    """Side of the kernel in pixels, odd for stride 1; padding is (kernel - stride + 1) // 2."""
+    stride: Annotated[int, Choice((1, 2))] = 2
+    """Step in pixels; 1 changes the channels alone."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before the convolution."""
+    norm_after: Norm = field(default_factory=NoNorm)
+    """After the convolution."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias."""
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
+    """After the last norm."""
+
+    @property
+    def padding(self) -> int:
+        """Zeros at each end."""
+        return (self.kernel_size - self.stride + 1) // 2
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """An even kernel at every pixel would make the map larger."""
+        if self.stride == 1 and self.kernel_size % 2 == 0:
+            return f"kernel_size must be odd for stride 1, but got {self.kernel_size}"
+        return super().refuses(shape, width)
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        geometry = (self.kernel_size, self.stride, self.padding)
+        return conv_size(height, *geometry), conv_size(width, *geometry)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        geometry = (self.kernel_size, self.stride, self.padding)
+        conv = small_start(nn.Conv2d(shape.channels, width, *geometry, bias=self.bias))
+        layers = OrderedDict(norm=self.norm.build(shape), conv=conv)
+        if not self.norm_after.absent:
+            layers["norm_after"] = self.norm_after.build(self.out_shape(shape, width))
+        if self.activation != "none":
+            layers["act"] = activation(self.activation)
+        return nn.Sequential(layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolDownsampling(Downsampling):
+    """Mean or maximum over 2x2, then a norm and a 1x1 convolution (ResNet-D, He et al., 2019)."""
+
+    name = "pool"
+
+    pooling: Annotated[str, Choice(("mean", "max"))] = "mean"
+    """What is taken of each 2x2 window."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before the convolution."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // 2, width // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        pool = nn.AvgPool2d(2) if self.pooling == "mean" else nn.MaxPool2d(2)
+        pooled = Shape(shape.channels, *self.out_size(shape.height, shape.width))
+        conv = nn.Conv2d(shape.channels, width, 1)
+        return nn.Sequential(OrderedDict(pool=pool, norm=self.norm.build(pooled), conv=conv))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeformableDownsampling(Downsampling):
+    """Deformable token merging: a deformable convolution in steps of two, a norm, an activation.
+
+    Pan et al., Less is More: Pay Less Attention in Vision Transformers (LIT), 2021,
+    arXiv:2105.14217, section 3.3. The offsets start near zero, in the reference code at zero.
+    """
+
+    name = "deformable"
+    catalogue = ("M34",)
+
+    kernel_size: Annotated[int, Choice((2, 3))] = 2
+    """Side of both kernels in pixels; padding is (kernel - 1) // 2."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the convolution."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """After the norm."""
+
+    @property
+    def padding(self) -> int:
+        """Zeros at each end."""
+        return (self.kernel_size - 1) // 2
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        geometry = (self.kernel_size, 2, self.padding)
+        return conv_size(height, *geometry), conv_size(width, *geometry)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        conv = DeformableConv2d(
+            channels=shape.channels,
+            width=width,
+            kernel_size=self.kernel_size,
+            offset_kernel_size=self.kernel_size,
+            stride=2,
+            padding=self.padding,
+            offset_padding=self.padding,
+        )
+        norm = self.norm.build(self.out_shape(shape, width))
+        return nn.Sequential(OrderedDict(conv=conv, norm=norm, act=activation(self.activation)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecursiveDownsampling(Downsampling):
+    """A norm, a 1x1 convolution, then convolutions and a 2x2 maximum, repeated with their weights.
+
+    The recursive encoder of Zhang and LeCun, 2018, arXiv:1802.01817, and Malik et al., Efficient
+    Purely Convolutional Text Encoding, 2018, arXiv:1808.01160, in two dimensions; there several
+    convolutions come before it, here one of 1x1 for the channels.
+    """
+
+    name = "recursive"
+    catalogue = ("Q03",)
+
+    kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
+    """Side of the kernels in pixels, odd, 3 to 7."""
+    layers: Annotated[int, IntRange(1, 8)] = 2
+    """Convolutions before each maximum, 1 to 8, the input added to the last."""
+    recursions: Annotated[int, IntRange(1, 5)] = 1
+    """How often the map is halved, 1 to 5."""
+    activation: Annotated[str, STEADY_ACTIVATION] = "relu"
+    """After each convolution."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Before everything."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // 2**self.recursions, width // 2**self.recursions
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        convs = RecursiveConvs(
+            channels=width,
+            kernel_size=self.kernel_size,
+            layers=self.layers,
+            recursions=self.recursions,
+            groups=1,
+            act=self.activation,
+            bias=True,
+            residual=True,
+            halve=True,
+        )
+        conv = nn.Conv2d(shape.channels, width, 1)
+        return nn.Sequential(OrderedDict(norm=self.norm.build(shape), conv=conv, convs=convs))
+
+
+class MergedPatches(nn.Module):
+    """The places of each 2x2 window behind each other as channels, normed and mapped."""
+
+    def __init__(self, norm: nn.Module, channels: int, width: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.reduction = nn.Conv2d(4 * channels, width, 1, bias=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, width, H / 2, W / 2)."""
+        H, W = (size // 2 * 2 for size in x_BCHW.shape[2:])
+        corners = [x_BCHW[:, :, row:H:2, column:W:2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(corners, dim=1)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchMerging(Downsampling):
+    """A norm and a linear map of each 2x2 window (Liu et al., Swin Transformer, 2021)."""
+
+    name = "patch_merging"
+
+    norm: Norm = field(default_factory=LayerNorm)
+    """Over the four places' channels together, before the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output; what is left over is dropped."""
+        return height // 2, width // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        merged = Shape(4 * shape.channels, *self.out_size(shape.height, shape.width))
+        return small_start(MergedPatches(self.norm.build(merged), shape.channels, width))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiScaleDownsampling(Downsampling):
+    """Patches of 2x2 with what lies around them (Tatsunami and Taki, RaftMLP, 2021).
+
+    arXiv:2108.04384, section 3.3.
+    """
+
+    name = "multi_scale"
+
+    scales: Annotated[int, IntRange(1, 4)] = 2
+    """Number of windows, each twice as wide as the one before; the first is the patch."""
+    norm: Norm = field(default_factory=NoNorm)
+    """Before the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // 2, width // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        patches = MultiScalePatches(shape.channels, width, 2, self.scales)
+        return nn.Sequential(OrderedDict(norm=self.norm.build(shape), patches=patches))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwiseDownsampling(Downsampling):
+    """A strided depthwise kernel, trained with a small one beside it, and a 1x1 map with shortcut.
+
+    Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021 (as in FFNet's code): 7x7 with a
+    3x3 kernel, each with a batch norm; all fold into two convolutions. Where the new channels are
+    no multiple of the old ones, the kernels have as many groups as divide both.
+    """
+
+    name = "depthwise"
+
+    kernel_size: Annotated[int, Choice((3, 5, 7, 9))] = 7
+    """Side of the kernel in pixels, odd, 3 to 9; the stride is 2."""
+    small_kernel: Annotated[int, Choice((0, 1, 3))] = 3
+    """Side of the kernel that is trained beside it; 0: none."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: halves, rounded up."""
+        return -(-height // 2), -(-width // 2)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        branches = [(side, 1) for side in (self.kernel_size, self.small_kernel) if side]
+        dwconv = DepthwiseBranches(shape.channels, branches, width=width, stride=2)
+        layers = OrderedDict[str, nn.Module](dwconv=dwconv, pwconv=NormedShortcut(width))
+        return small_start(nn.Sequential(layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparableDownsampling(Downsampling):
+    """A 1x1 convolution and a depthwise 3x3 one of stride 2, each with batch norm.
+
+    Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717, section 4.1: with
+    activations. In LSNet (Wang et al., 2025, arXiv:2503.23135) the depthwise one comes first,
+    there are no activations, and the norms fold.
+    """
+
+    name = "separable"
+
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
+    """After each norm."""
+    depthwise_first: Annotated[bool, YES_NO] = False
+    """Whether the depthwise convolution comes first."""
+    folds: Annotated[bool, YES_NO] = False
+    """Whether the norms fold into the convolutions, for what is run."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: halves, rounded up."""
+        return -(-height // 2), -(-width // 2)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        inner = shape.channels if self.depthwise_first else width
+        each = partial(conv_norm, act=self.activation, folds=self.folds)
+        layers = [
+            ("pwconv", each(shape.channels, width)),
+            ("dwconv", each(inner, inner, 3, stride=2, groups=inner)),
+        ]
+        return nn.Sequential(OrderedDict(layers[::-1] if self.depthwise_first else layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoDownsampling(Downsampling):
+    """The stage goes on with the map as it is: needs the same width as before."""
+
+    name = "none"
+    absent = True
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The width must not change."""
+        if width is None or width == shape.channels:
+            return None
+        return f"width must stay {shape.channels} without downsampling, but got {width}"
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width as they are."""
+        return height, width
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build a module that does nothing."""
+        return nn.Identity()
+
+
+DOWNSAMPLINGS = table_of(
+    ConvDownsampling,
+    PoolDownsampling,
+    DeformableDownsampling,
+    RecursiveDownsampling,
+    PatchMerging,
+    MultiScaleDownsampling,
+    InvertedResidualDownsampling,
+    DepthwiseDownsampling,
+    SeparableDownsampling,
+    BasicDownsampling,
+    BottleneckDownsampling,
+    GuidedDownsampling,
+    MbConvDownsampling,
+    LevitDownsampling,
+    NoDownsampling,
+)

@@ -1,0 +1,261 @@
+"""Heads: from the last feature map to class scores.
+
+Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
+"""
+
+from abc import abstractmethod
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Self
+
+from torch import Tensor, nn
+
+from ..domains import YES_NO, Positive
+from ..shapes import Shape, scaled
+from .activations import ACTIVATION, activation
+from .base import Head, Norm, table_of
+from .initial import small_start
+from .layers.folding import Foldable
+from .norms import BatchNorm, LayerNorm
+
+
+class Classifier(nn.Module):
+    """From a map to features of the whole image, and from these to scores."""
+
+    classifier: nn.Module
+    """Maps features (B, F) to scores (B, K)."""
+
+    @abstractmethod
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to features (B, F)."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, K)."""
+        return self.classifier(self.pooled(x_BCHW))
+
+
+class PooledClassifier(Classifier):
+    """Norm before or after the mean over places, then the classifier."""
+
+    def __init__(self, norm: nn.Module, classifier: nn.Module, norm_first: bool = False) -> None:
+        super().__init__()
+        self.norm = norm
+        self.classifier = classifier
+        self.norm_first = norm_first
+
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C)."""
+        if self.norm_first:
+            return self.norm(x_BCHW).mean((2, 3))
+        return self.norm(x_BCHW.mean((2, 3), keepdim=True)).flatten(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledHead(Head):
+    """Mean over places, norm, one linear map (ConvNeXt, Liu et al., 2022).
+
+    Weights start as there; in torchvision's ResNet as torch draws them, in MLP-Mixer at zero.
+    """
+
+    name = "pooled"
+
+    norm: Norm = field(default_factory=LayerNorm)
+    """Between mean and map, or before the mean."""
+    norm_first: Annotated[bool, YES_NO] = False
+    """Whether the norm comes before the mean, as in MLP-Mixer and PoolFormer, not after."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Of no norm, or one place, the order does not matter."""
+        matters = shape.tokens > 1 and not self.norm.absent
+        return self if matters else replace(self, norm_first=False)
+
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module."""
+        norm = self.norm.build(shape if self.norm_first else Shape(shape.channels, 1, 1))
+        return PooledClassifier(norm, self.classifier(shape.channels, classes), self.norm_first)
+
+    def classifier(self, channels: int, classes: int) -> nn.Module:
+        """Build what maps channels to scores."""
+        return small_start(nn.Linear(channels, classes))
+
+
+class NormedLinear(Foldable):
+    """A batch norm and a linear map, which fold into one linear map."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels)
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, x_BC: Tensor) -> Tensor:
+        """Map (B, C) to (B, K)."""
+        return self.linear(self.norm(x_BC))
+
+    def folded(self) -> nn.Linear:
+        """Return one linear map."""
+        mean, var = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and var is not None
+        scale = self.norm.weight / (var + self.norm.eps).sqrt()
+        matrix, start = self.linear.weight, self.norm.bias - mean * scale
+        return linear(matrix * scale, self.linear.bias + matrix @ start)
+
+
+def linear(matrix: Tensor, bias: Tensor) -> nn.Linear:
+    """Return a linear map of that matrix and bias."""
+    made = nn.Linear(matrix.shape[1], matrix.shape[0], device="meta")  # draws no random numbers
+    made.weight, made.bias = nn.Parameter(matrix), nn.Parameter(bias)
+    return made
+
+
+class MeanOfScores(nn.Module):
+    """The mean of two classifiers' scores."""
+
+    def __init__(self, labels: nn.Module, teacher: nn.Module) -> None:
+        super().__init__()
+        self.labels, self.teacher = labels, teacher
+
+    def forward(self, x_BC: Tensor) -> Tensor:
+        """Map (B, C) to (B, K)."""
+        return (self.labels(x_BC) + self.teacher(x_BC)) / 2
+
+
+class MergedScores(MeanOfScores, Foldable):
+    """The mean of two classifiers' scores, for what is run those of their mean."""
+
+    def folded(self) -> nn.Module:
+        """Return one linear map."""
+        labels, teacher = (
+            each.folded() if isinstance(each, NormedLinear) else each
+            for each in (self.labels, self.teacher)
+        )
+        assert isinstance(labels, nn.Linear) and isinstance(teacher, nn.Linear)
+        return linear((labels.weight + teacher.weight) / 2, (labels.bias + teacher.bias) / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilledHead(PooledHead):
+    """A pooled head with two linear maps, one for a teacher's labels (Graham et al., LeViT, 2021).
+
+    arXiv:2104.01136; also that of RepViT and CAS-ViT. A network in use gives the mean of both: so
+    it does here in training too, where the reference codes give each map its own loss.
+    """
+
+    name = "distilled"
+    added = ("own_norms", "merges")
+
+    own_norms: Annotated[bool, YES_NO] = False
+    """Whether each map has a batch norm of its own that folds into it, as in LeViT."""
+    merges: Annotated[bool, YES_NO] = False
+    """Whether both maps become one for what is run, as in RepViT (Wang et al., 2023)."""
+
+    def classifier(self, channels: int, classes: int) -> nn.Module:
+        """Build two linear maps."""
+        make = NormedLinear if self.own_norms else nn.Linear
+        mean = MergedScores if self.merges else MeanOfScores
+        return small_start(mean(make(channels, classes), make(channels, classes)))
+
+
+class WideClassifier(Classifier):
+    """Linear map, norm and activation before or after the mean over places, then the classifier."""
+
+    def __init__(self, features: nn.Module, classifier: nn.Module, pool_first: bool) -> None:
+        super().__init__()
+        self.features = features
+        self.classifier = classifier
+        self.pool_first = pool_first
+
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, F)."""
+        if self.pool_first:
+            return self.features(x_BCHW.mean((2, 3), keepdim=True)).flatten(1)
+        return self.features(x_BCHW).mean((2, 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideHead(Head):
+    """A map to more channels, an activation, and the classifier (MobileNetV2, 2018).
+
+    Sandler et al., table 1; in FasterNet (Chen et al., 2023, figure 4) the mean over places comes
+    before the map, which has no norm. In Conv2Former (Hou et al., 2022) the norm comes last. Both
+    maps start as in FasterNet, in MobileNetV2 by their outputs.
+    """
+
+    name = "wide"
+
+    features: Annotated[int, Positive(whole=True)] = 1280
+    """Channels before the classifier."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the norm."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the map."""
+    norm_last: Annotated[bool, YES_NO] = False
+    """Whether the norm comes after the activation, not before."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the map has a bias."""
+    pool_first: Annotated[bool, YES_NO] = False
+    """Whether the mean over places is taken before the map."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Of one place, or no norm, the order does not matter."""
+        return replace(
+            self,
+            pool_first=self.pool_first and shape.tokens > 1,
+            norm_last=self.norm_last and not self.norm.absent,
+        )
+
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module."""
+        side = (1, 1) if self.pool_first else (shape.height, shape.width)
+        layers = OrderedDict[str, nn.Module](
+            conv=nn.Conv2d(shape.channels, self.features, 1, bias=self.bias),
+            norm=self.norm.build(Shape(self.features, *side)),
+            act=activation(self.activation),
+        )
+        if self.norm_last:
+            layers.move_to_end("norm")
+        features, classifier = nn.Sequential(layers), nn.Linear(self.features, classes)
+        return small_start(WideClassifier(features, classifier, self.pool_first))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlpHead(Head):
+    """Mean over places, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022).
+
+    Also the head of InceptionNeXt (Yu et al., 2023), which has no norm after the mean.
+    """
+
+    name = "mlp"
+
+    ratio: Annotated[float, Positive()] = 4.0
+    """Hidden channels over channels."""
+    activation: Annotated[str, ACTIVATION] = "squared_relu"
+    """Inside the perceptron."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Between mean and perceptron."""
+    inner_eps: Annotated[float, Positive()] = 1e-5
+    """Added to the variance in the layer norm inside, which follows the activation."""
+
+    def hidden(self, shape: Shape) -> int:
+        """Return the hidden channels, at least 1."""
+        return scaled(shape.channels, self.ratio)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the ratio that of whole channels."""
+        return replace(self, ratio=self.hidden(shape) / shape.channels)
+
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module."""
+        hidden = self.hidden(shape)
+        perceptron = nn.Sequential(
+            OrderedDict(
+                fc1=nn.Linear(shape.channels, hidden),
+                act=activation(self.activation),
+                norm=nn.LayerNorm(hidden, eps=self.inner_eps),
+                fc2=nn.Linear(hidden, classes),
+            )
+        )
+        norm = self.norm.build(Shape(shape.channels, 1, 1))
+        return PooledClassifier(norm, small_start(perceptron))
+
+
+HEADS = table_of(PooledHead, DistilledHead, MlpHead, WideHead)

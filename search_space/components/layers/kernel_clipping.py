@@ -1,0 +1,24 @@
+"""What components with a kernel share."""
+
+from torch import nn
+
+from ...domains import IntRange
+from ...shapes import Shape
+
+KERNEL = IntRange(1, 31, 2)
+"""Odd kernel sides, so that a map keeps its size."""
+
+
+def reaching_kernel(kernel_size: int, shape: Shape) -> int:
+    """Return the side beyond which a zero-padded kernel meets nothing but padding.
+
+    On a side of n pixels two places are at most n - 1 apart, so of a larger kernel only the
+    central 2n - 1 taps ever touch a pixel.
+    """
+    return min(kernel_size, 2 * max(shape.height, shape.width) - 1)
+
+
+def depthwise(channels: int, kernel: tuple[int, int], *, bias: bool = True) -> nn.Conv2d:
+    """Return a depthwise convolution that keeps the size of the map (odd sides)."""
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=bias)

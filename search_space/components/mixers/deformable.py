@@ -1,0 +1,87 @@
+"""Deformable convolution."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from torch import nn
+
+from ...domains import YES_NO, Choice, IntRange, Positive
+from ...shapes import Shape
+from ..base import Traits
+from ..layers.deformable_conv import DeformableConv2d
+from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from .clipped import DepthwiseMixer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeformableConv(DepthwiseMixer):
+    """Convolution with predicted offsets, in the forms that CoDeNet compares.
+
+    Huang et al., CoDeNet: Efficient Deployment of Input-Adaptive Object Detection on Embedded
+    FPGAs, 2020 (first called Algorithm-hardware Co-design for Deformable Convolution), section 3:
+    full or depthwise, offsets free, of limited range, or of a fixed shape, a square that one number
+    a place widens. Without the 1x1 convolution that goes before its depthwise form.
+    """
+
+    name = "deformable_conv"
+    traits = Traits(
+        catalogue=("M06",),
+        paper="Huang et al., CoDeNet: Efficient Deployment of Input-Adaptive Object Detection on "
+        "Embedded FPGAs, 2020, arXiv:2006.08357; Dai et al., Deformable Convolutional Networks, "
+        "2017, arXiv:1703.06211",
+        code="DequanWang/CoDeNet",
+        reach="regional",
+        weights="input-dependent",
+        cost="N k^2",
+    )
+
+    kernel_size: Annotated[int, IntRange(1, 11, 2)] = 3
+    """Side of the kernel in pixels, odd, 1 to 11."""
+    depthwise: Annotated[bool, YES_NO] = True
+    """Whether each channel has a kernel of its own, or all are summed."""
+    offsets: Annotated[str, Choice(("free", "limited", "square"))] = "free"
+    """One for each tap without or with a limit, or one number a place that widens the kernel's
+    square (and never narrows it)."""
+    max_offset: Annotated[float, Positive()] = 8.0
+    """Limit of an offset along an axis in pixels, a positive number; without meaning for free
+    ones. For the square, the limit of the tap next to the centre."""
+    modulation: Annotated[bool, YES_NO] = False
+    """Whether each tap is scaled by a predicted number from 0 to 1 (Zhu et al., 2018)."""
+    offset_kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the kernel that predicts the offsets, in pixels, odd, 1 to 31."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias; the prediction always has one."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The square of a single tap has nothing to widen."""
+        if self.offsets == "square" and self.kernel_size == 1:
+            return "kernel_size must be 3 or more where offsets is square, but got 1"
+        return None
+
+    def canonical(self, shape: Shape) -> Self:
+        """Forget the limit of free offsets; clip the predicting kernel to what the map can fill.
+
+        One channel has nothing to be summed with.
+        """
+        return replace(
+            super().canonical(shape),
+            max_offset=DeformableConv.max_offset if self.offsets == "free" else self.max_offset,
+            offset_kernel_size=reaching_kernel(self.offset_kernel_size, shape),
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return DeformableConv2d(
+            channels=shape.channels,
+            width=shape.channels,
+            kernel_size=self.kernel_size,
+            offset_kernel_size=self.offset_kernel_size,
+            padding=self.kernel_size // 2,
+            offset_padding=self.offset_kernel_size // 2,
+            groups=shape.channels if self.depthwise else 1,
+            square=self.offsets == "square",
+            max_offset=math.inf if self.offsets == "free" else self.max_offset,
+            modulation=self.modulation,
+            bias=self.bias,
+        )

@@ -1,0 +1,210 @@
+"""LeViT's attention: convolutions with batch norms, and a learned bias for every distance.
+
+Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), M places that ask, h
+heads, d channels of a query, e channels of a value, D distances.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...domains import LARGEST, Choice, IntRange, Positive
+from ...shapes import Shape, scaled
+from ..activations import ACTIVATION, activation
+from ..base import Downsampling, TokenMixer, Traits
+from ..layers.conv_norm import conv_norm
+from ..layers.kernel_clipping import reaching_kernel
+from .positions import distances
+
+
+class BiasedAttention(nn.Module):
+    """Attention with a bias a head and a distance; of rows and columns every ``stride``-th asks."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_hD"})
+
+    distance_MN: Tensor
+
+    def __init__(self, shape: Shape, *, heads: int, stride: int) -> None:
+        super().__init__()
+        self.heads, self.stride = heads, stride
+        self.bias_hD = nn.Parameter(torch.zeros(heads, shape.tokens))
+        distance_HWN = distances(*shape[1:]).unflatten(0, shape[1:])
+        asked_MN = distance_HWN[::stride, ::stride].flatten(0, 1)
+        self.register_buffer("distance_MN", asked_MN, persistent=False)
+
+    def attend(self, query_BCHW: Tensor, key_BCHW: Tensor, value_BCHW: Tensor) -> Tensor:
+        """Return the mixed values: channels of the values, size of the queries."""
+        H, W = query_BCHW.shape[2:]
+        q_BhMd, k_BhNd, v_BhNe = (
+            each.unflatten(1, (self.heads, -1)).flatten(3).transpose(2, 3)
+            for each in (query_BCHW, key_BCHW, value_BCHW)
+        )
+        bias_hMN = self.bias_hD[:, self.distance_MN]
+        mixed_BhMe = F.scaled_dot_product_attention(q_BhMd, k_BhNd, v_BhNe, bias_hMN)
+        return mixed_BhMe.transpose(2, 3).flatten(1, 2).unflatten(2, (H, W))
+
+
+def last_map(values: int, width: int, act: str, *, zero: bool) -> nn.Sequential:
+    """Return an activation, a 1x1 convolution and its norm, which may start at zero."""
+    conv = conv_norm(values, width, folds=True, zero=zero)
+    return nn.Sequential(OrderedDict(act=activation(act), conv=conv))
+
+
+class DistanceAttention(BiasedAttention):
+    """Attention of every place to all places."""
+
+    def __init__(
+        self, shape: Shape, *, heads: int, key_dim: int, value_dim: int, kernel: int, act: str
+    ) -> None:
+        super().__init__(shape, heads=heads, stride=1)
+        keys, values = heads * key_dim, heads * value_dim
+        self.sizes = [keys, keys, values]
+        self.qkv = conv_norm(shape.channels, 2 * keys + values, folds=True)
+        self.query = (
+            conv_norm(keys, keys, kernel, groups=keys, folds=True) if kernel > 1 else nn.Identity()
+        )
+        self.proj = last_map(values, shape.channels, act, zero=True)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        query, key, value = self.qkv(x_BCHW).split(self.sizes, 1)
+        return self.proj(self.attend(self.query(query), key, value))
+
+
+class ShrinkingAttention(BiasedAttention):
+    """Attention of the places in every second row and column to all places."""
+
+    def __init__(
+        self, shape: Shape, width: int, *, heads: int, key_dim: int, value_dim: int, act: str
+    ) -> None:
+        super().__init__(shape, heads=heads, stride=2)
+        keys, values = heads * key_dim, heads * value_dim
+        self.sizes = [keys, values]
+        self.kv = conv_norm(shape.channels, keys + values, folds=True)
+        self.query = conv_norm(shape.channels, keys, folds=True)
+        self.proj = last_map(values, width, act, zero=False)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, width, H / 2, W / 2), rounded up."""
+        key, value = self.kv(x_BCHW).split(self.sizes, 1)
+        query = self.query(x_BCHW[:, :, :: self.stride, :: self.stride])
+        return self.proj(self.attend(query, key, value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevitAttention(TokenMixer):
+    """Attention with a bias for every distance, batch norms, and an activation before the last map.
+
+    Graham et al., LeViT, 2021, section 4.2. LSNet (Wang et al., 2025) has a depthwise convolution
+    on the queries, and as many channels of values as the map has. The norms fold into the
+    convolutions; the last one's scale starts at zero.
+    """
+
+    name = "levit_attention"
+    traits = Traits(
+        paper="Graham et al., LeViT: a Vision Transformer in ConvNet's Clothing for Faster "
+        "Inference, 2021, arXiv:2104.01136",
+        code="facebookresearch/LeViT",
+        reach="global",
+        weights="input-dependent",
+        cost="N^2",
+        resolution_bound=True,
+    )
+    renamed = (("value_expansion", "value_ratio"),)
+    added = ("value_base",)
+    before = (("value_base", "channels"),)
+    revision = 2
+
+    heads: Annotated[int, IntRange(1, 64)] = 4
+    """Number of heads, 1 to 64."""
+    key_dim: Annotated[int, IntRange(1, 256)] = 16
+    """Channels of a query and a key of one head, 1 to 256."""
+    value_expansion: Annotated[float, Positive()] = 2.0
+    """Channels of the values of all heads over those of what ``value_base`` names."""
+    value_base: Annotated[str, Choice(("keys", "channels"))] = "keys"
+    """``keys``: the keys of all heads, as in LeViT; ``channels``: the map."""
+    query_kernel: Annotated[int, IntRange(1, 7, 2)] = 1
+    """Side of the depthwise kernel on the queries in pixels, odd, 1 to 7; 1: there is none."""
+    activation: Annotated[str, ACTIVATION] = "hard_swish"
+    """Before the last map: hard swish in LeViT, ReLU in LSNet."""
+
+    def value_dim(self, shape: Shape) -> int:
+        """Return the channels of a value of one head, at least 1."""
+        if self.value_base == "keys":
+            return scaled(self.key_dim, self.value_expansion)
+        return scaled(shape.channels, self.value_expansion / self.heads)
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """The values must not be more channels than anything may have."""
+        most, values = LARGEST * shape.channels, self.value_dim(shape) * self.heads
+        if values <= most:
+            return None
+        return f"the values must have at most {most} channels, but got {values}"
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the expansion that of whole channels, and clip the kernel to what the map fills."""
+        return replace(
+            self,
+            value_expansion=self.value_dim(shape) * self.heads / shape.channels,
+            value_base="channels",
+            query_kernel=max(min(self.query_kernel, 3), reaching_kernel(self.query_kernel, shape)),
+        )
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return DistanceAttention(
+            shape,
+            heads=self.heads,
+            key_dim=self.key_dim,
+            value_dim=self.value_dim(shape),
+            kernel=self.query_kernel,
+            act=self.activation,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevitDownsampling(Downsampling):
+    """LeViT's attention in which the places of every second row and column alone ask.
+
+    Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2 (attention to shrink activation maps):
+    there with one head for every ``key_dim`` channels before it, and values of four times the keys.
+    """
+
+    name = "levit_attention"
+    one_size = True
+
+    heads: Annotated[int, IntRange(1, 64)] = 8
+    """Number of heads, 1 to 64."""
+    key_dim: Annotated[int, IntRange(1, 256)] = 16
+    """Channels of a query and a key of one head, 1 to 256."""
+    value_expansion: Annotated[float, Positive()] = 4.0
+    """Channels of a value over those of a key."""
+    activation: Annotated[str, ACTIVATION] = "hard_swish"
+    """Before the last map."""
+
+    def value_dim(self) -> int:
+        """Return the channels of a value of one head, at least 1."""
+        return scaled(self.key_dim, self.value_expansion)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Make the expansion that of whole channels."""
+        return replace(self, value_expansion=self.value_dim() / self.key_dim)
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: halves, rounded up."""
+        return -(-height // 2), -(-width // 2)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        return ShrinkingAttention(
+            shape,
+            width,
+            heads=self.heads,
+            key_dim=self.key_dim,
+            value_dim=self.value_dim(),
+            act=self.activation,
+        )

@@ -1,0 +1,257 @@
+"""Orchid: global convolution with a kernel that depends on the input.
+
+Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the columns.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+import torch
+from torch import Tensor, nn
+
+from ...domains import YES_NO, Choice, IntRange, Positive
+from ...shapes import Shape
+from ..activations import ACTIVATION, activation
+from ..base import TokenMixer, Traits
+from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from ..norms import ChannelLayerNorm
+from .fourier import Size, at_least_float32, from_spectrum, full_precision, spectrum
+from .implicit_filter import ImplicitFilter
+from .long_conv import on_torus
+
+NORM = Choice(("layer", "batch", "none"))
+"""What follows a conditioning convolution."""
+
+
+def grouped(inputs: int, outputs: int, groups: int, side: int, *, circular: bool) -> nn.Module:
+    """Return a convolution that keeps the map's size and sees the map again outside, or zeros."""
+    mode = "circular" if circular else "zeros"
+    return nn.Conv2d(inputs, outputs, side, padding=side // 2, groups=groups, padding_mode=mode)
+
+
+class ConditionedKernel(nn.Module):
+    """Makes the spectrum of a kernel from a map: the same one wherever the map lies."""
+
+    def __init__(
+        self, *, query: nn.Module | None, places: nn.Module, frequencies: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.query = query
+        self.places = places
+        self.frequencies = frequencies
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return the spectrum of one kernel a channel, complex (B, C, H, V)."""
+        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        count = size[0] * size[1]  # spectra are divided by it, lest kernels grow with the map
+        given_BCHV = spectrum(_applied(self.places, x_BCHW), size, "fft") / count
+        re, im = given_BCHV.real, given_BCHV.imag
+        if self.query is None:
+            parts = [re.square() + im.square()]
+        else:
+            query_BCHV = spectrum(_applied(self.query, x_BCHW), size, "fft") / count
+            other_re, other_im = query_BCHV.real, query_BCHV.imag
+            parts = [re * other_re + im * other_im, re * other_im - im * other_re]
+        if self.frequencies is None:
+            return torch.complex(parts[0], parts[-1] if len(parts) == 2 else torch.zeros_like(re))
+        # Real and imaginary part of a channel side by side: they are one group.
+        given = torch.stack(parts, dim=2).flatten(1, 2)
+        mixed = at_least_float32(_applied(self.frequencies, given)).unflatten(1, (-1, 2))
+        return torch.complex(mixed[:, :, 0], mixed[:, :, 1])
+
+
+def _applied(module: nn.Module, x: Tensor) -> Tensor:
+    """Return what a module makes of a map, in the precision of its weights if it has any."""
+    return module(x.to(next(module.parameters(), x).dtype))
+
+
+class DynamicConvolution(nn.Module):
+    """A gate, a circular convolution with a fixed and a conditioned kernel, another gate."""
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        short: nn.Module,
+        conditioned: ConditionedKernel,
+        fixed: list[ImplicitFilter],
+    ) -> None:
+        """Put it together.
+
+        Args:
+            channels: Channels of the map.
+            short: From three times the channels to themselves, before the gates.
+            conditioned: Makes the kernel that depends on the input.
+            fixed: Makes the kernel added to that one, and perhaps that of the input's own branch.
+        """
+        super().__init__()
+        self.in_proj = nn.Conv2d(channels, 3 * channels, 1)
+        self.short = short
+        self.conditioned = conditioned
+        self.fixed = nn.ModuleList(fixed)
+        self.bias_C11 = nn.ParameterList(torch.randn(channels, 1, 1) for _ in fixed)
+        self.out_proj = nn.Conv2d(channels, channels, 1)
+
+    def fixed_spectrum(self, branch: int, size: Size) -> Tensor:
+        """Return the spectrum of the kernels that do not depend on the input, with the bias."""
+        down, across = (range(-(side // 2), side - side // 2) for side in size)
+        taps_CIJ = self.fixed[branch](down, across, (size[0] // 2, size[1] // 2))
+        bias_C11 = at_least_float32(self.bias_C11[branch])
+        return spectrum(on_torus(taps_CIJ, size), size, "fft") + bias_C11
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        projected = self.in_proj(x_BCHW)
+        outer, inner, y_BCHW = self.short(projected).chunk(3, dim=1)
+        with full_precision(x_BCHW):
+            last_BCHW = at_least_float32(projected.chunk(3, dim=1)[-1])
+            kernel_BCHV = self.conditioned(last_BCHW) + self.fixed_spectrum(0, size)
+            y_BCHW = self.filtered(y_BCHW * inner, kernel_BCHV)
+            y_BCHW = y_BCHW * outer
+            if len(self.fixed) == 2:
+                y_BCHW = y_BCHW + self.filtered(x_BCHW, self.fixed_spectrum(1, size))
+        return self.out_proj(y_BCHW.to(x_BCHW.dtype))
+
+    def filtered(self, x_BCHW: Tensor, kernel_BCHV: Tensor) -> Tensor:
+        """Return the circular convolution with a kernel of that spectrum."""
+        size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        product_BCHV = spectrum(x_BCHW, size, "fft") * kernel_BCHV
+        return from_spectrum(product_BCHV, size, "fft", size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orchid(TokenMixer):
+    """A circular convolution as large as the map whose kernel a network makes of the input.
+
+    Karami and Ghodsi, Orchid, 2024, section 3, over rows and columns instead of a sequence. The
+    kernel is the same for a map and for the map moved round (so that the convolution commutes with
+    moves): it comes of the magnitudes of the spectrum (section 3.2.I) or of the map's correlation
+    with itself (section 3.2.II). A kernel that does not depend on the input is added. Three linear
+    maps of the input, with short convolutions, give the two gates and what is convolved; the
+    reference code adds another long convolution of the input. Where it pads short convolutions with
+    zeros, moves hold away from the edges only; ours are circular unless asked. Its groups of
+    parts of a correlation hold the same part of two channels, ours both parts of one. Left out are
+    its causal and cosine transforms, orthonormal scale, kernels of unsquared spectra, dense
+    conditioning, activations of a correlation's query, heads, orders above 2 and reflected edges.
+    """
+
+    name = "orchid"
+    traits = Traits(
+        catalogue=("Q09",),
+        paper="Karami and Ghodsi, Orchid: Flexible and Data-Dependent Convolution for Sequence "
+        "Modeling, 2024, arXiv:2402.18508",
+        code="Karami-m/orchid",
+        reach="global",
+        weights="input-dependent",
+        cost="N log N",
+        any_size_program=False,
+    )
+    renamed = (("conditioning_norm", "norm"),)
+
+    kernel: Annotated[str, Choice(("magnitude", "correlation"))] = "magnitude"
+    """What the kernel is made of: squared magnitudes of the spectrum, or a correlation."""
+    network: Annotated[str, Choice(("both", "places", "frequencies"))] = "both"
+    """Where the conditioning convolutions run: on the map, on the spectrum, or on both; a
+    correlation always is of two maps that come of convolutions."""
+    conditioning_size: Annotated[int, KERNEL] = 3
+    """Side of their depthwise kernels, odd, 1 to 31."""
+    conditioning_layers: Annotated[int, IntRange(1, 4)] = 1
+    """How many follow each other, 1 to 4."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """Between them."""
+    conditioning_norm: Annotated[str, NORM] = "layer"
+    """After each."""
+    padding: Annotated[str, Choice(("circular", "zeros"))] = "circular"
+    """What short and conditioning convolutions see outside."""
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of the depthwise kernel before the gates in pixels, odd, 1 to 31."""
+    static_branch: Annotated[bool, YES_NO] = True
+    """Whether a long convolution of the input with a fixed kernel is added."""
+    bands: Annotated[int, IntRange(1, 64)] = 1
+    """Waves that describe an offset to the network of the fixed kernels: 1 to 64."""
+    filter_width: Annotated[int, Positive(whole=True)] = 64
+    """Units of a layer of that network."""
+    filter_layers: Annotated[int, IntRange(0, 4)] = 2
+    """Its layers between the first and the last: 0 to 4."""
+
+    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+        """Kernels that see the map again must not reach round it more than once."""
+        larger = max(self.kernel_size, self.conditioning_size)
+        if self.padding == "circular" and larger // 2 > min(shape.height, shape.width):
+            return (
+                f"circular kernels must not reach further than the map's sides, but got kernels of "
+                f"{self.kernel_size} and {self.conditioning_size} and {shape.height}x{shape.width}"
+            )
+        return None
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip kernels that meet nothing but zeros; drop what has no effect."""
+        changed = self
+        if self.kernel == "correlation" and self.network == "frequencies":
+            changed = replace(changed, network="both")
+        if self.conditioning_layers == 1:
+            changed = replace(changed, activation="gelu")
+        if self.padding == "zeros":
+            changed = replace(
+                changed,
+                kernel_size=reaching_kernel(self.kernel_size, shape),
+                conditioning_size=reaching_kernel(self.conditioning_size, shape),
+            )
+        return changed
+
+    def conditioning(self, inputs: int, outputs: int, groups: int, *, circular: bool) -> nn.Module:
+        """Return layers of a grouped convolution and a norm, with activations between."""
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for number in range(self.conditioning_layers):
+            given = outputs if number else inputs
+            layers[f"conv{number}"] = grouped(
+                given, outputs, groups, self.conditioning_size, circular=circular
+            )
+            if number < self.conditioning_layers - 1:
+                layers[f"act{number}"] = activation(self.activation)
+            if self.conditioning_norm == "layer":
+                layers[f"norm{number}"] = ChannelLayerNorm(outputs, eps=1e-5, bias=True)
+            elif self.conditioning_norm == "batch":
+                layers[f"norm{number}"] = nn.BatchNorm2d(outputs)
+        return nn.Sequential(layers)
+
+    def conditioned(self, channels: int) -> ConditionedKernel:
+        """Return what makes the kernel that depends on the input."""
+        circular = self.padding == "circular"
+        query, places, frequencies = None, nn.Identity(), None
+        correlation = self.kernel == "correlation"
+        if correlation:
+            query = self.conditioning(channels, channels, channels, circular=circular)
+        if correlation or self.network != "frequencies":
+            places = self.conditioning(channels, channels, channels, circular=circular)
+        if self.network != "places":
+            parts = 2 if correlation else 1
+            frequencies = self.conditioning(
+                parts * channels, 2 * channels, channels, circular=False
+            )
+        return ConditionedKernel(query=query, places=places, frequencies=frequencies)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        inner = 3 * shape.channels
+        circular = self.padding == "circular"
+        short = grouped(inner, inner, inner, self.kernel_size, circular=circular)
+        conditioned = self.conditioned(shape.channels)
+        fixed = [
+            ImplicitFilter(
+                shape.channels,
+                axes=2,
+                product=False,
+                bands=self.bands,
+                width=self.filter_width,
+                layers=self.filter_layers,
+                frequency=1.0,
+                window="fixed",
+                decay_fast=0.3,
+                decay_slow=1.5,
+            )
+            for _ in range(2 if self.static_branch else 1)
+        ]
+        return DynamicConvolution(shape.channels, short=short, conditioned=conditioned, fixed=fixed)

@@ -1,0 +1,166 @@
+"""How a branch joins the stream it left.
+
+Shape suffixes: B batch, C channels, H rows, W columns.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from torch import Tensor, nn
+
+from ..domains import YES_NO, Positive
+from ..shapes import Shape
+from .activations import ACTIVATION, activation
+from .base import Component, Layer, table_of
+from .wired import Residual
+
+if TYPE_CHECKING:
+    from .parts import PartList
+
+
+class ChannelScale(nn.Module):
+    """One learned factor a channel, and a bias where asked."""
+
+    def __init__(self, channels: int, init: float, bias: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), init))
+        self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        y_BCHW = x_BCHW * self.weight[:, None, None]
+        return y_BCHW if self.bias is None else y_BCHW + self.bias[:, None, None]
+
+
+class Sum(nn.Module):
+    """The sum of two maps."""
+
+    def forward(self, left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
+        """Map two (B, C, H, W) to one."""
+        return left_BCHW + right_BCHW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(Layer):
+    """One learned factor a channel."""
+
+    name = "scale"
+    kind = "joint"
+    added = ("bias",)
+
+    init: Annotated[float, Positive()] = 1.0
+    """The factor at the start of training."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether a bias follows."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return ChannelScale(shape.channels, self.init, self.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Component):
+    """The sum of two maps of one shape."""
+
+    name = "add"
+    kind = "joint"
+
+    def module(self, shape: Shape, width: int | None) -> nn.Module:
+        """Build the module."""
+        return Sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainResidual(Residual):
+    """The branch is added to the stream (He et al., 2016)."""
+
+    name = "plain"
+    catalogue = ("B11",)
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the sum."""
+        return parts.add(f"{name}.add", Add(), stream, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activated(Layer):
+    """An activation on its own."""
+
+    name = "activation"
+    kind = "joint"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """Which one."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return activation(self.activation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivatedResidual(Residual):
+    """An activation follows the sum, as in the first residual networks (He et al., 2016)."""
+
+    name = "activated"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After the sum."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the sum and the activation."""
+        total = parts.add(f"{name}.add", Add(), stream, branch)
+        return parts.add(f"{name}.act", Activated(activation=self.activation), total)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerScaleResidual(Residual):
+    """The branch is scaled by a small learned factor a channel (Touvron et al., CaiT, 2021)."""
+
+    name = "layer_scale"
+
+    init: Annotated[float, Positive()] = 1e-5
+    """The factor at the start of training."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the factor on the branch and the sum."""
+        scaled = parts.add(f"{name}.scale", Scale(init=self.init), branch)
+        return parts.add(f"{name}.add", Add(), stream, scaled)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResScaleResidual(Residual):
+    """The stream is scaled, not the branch (Shleifer et al., NormFormer, 2021).
+
+    Used in the last two stages of the MetaFormer baselines (Yu et al., 2022), and with a bias in
+    those of OverLoCK (Lou and Yu, 2025).
+    """
+
+    name = "res_scale"
+    added = ("bias",)
+
+    init: Annotated[float, Positive()] = 1.0
+    """The factor at the start of training."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the scaled stream has a learned bias."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add the factor on the stream and the sum."""
+        scaled = parts.add(f"{name}.scale", Scale(init=self.init, bias=self.bias), stream)
+        return parts.add(f"{name}.add", Add(), scaled, branch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoResidual(Residual):
+    """The branch replaces the stream."""
+
+    name = "none"
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add nothing."""
+        return branch
+
+
+RESIDUALS = table_of(
+    PlainResidual, ActivatedResidual, LayerScaleResidual, ResScaleResidual, NoResidual
+)

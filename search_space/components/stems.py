@@ -1,0 +1,333 @@
+"""Stems: from image to the first feature map."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from ..domains import YES_NO, Choice, IntRange, Positive
+from ..shapes import Shape, conv_size
+from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
+from .base import Norm, Stem, table_of
+from .initial import fan_out_start, small_start
+from .layers.conv_norm import conv_norm
+from .layers.multi_scale_patches import MultiScalePatches
+from .norms import BatchNorm, LayerNorm, NoNorm
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvStem(Stem):
+    """One overlapping convolution and a norm, as in PoolFormer (Yu et al., MetaFormer, 2022).
+
+    There it is 7x7 of stride 4, padded by 2; in VAN (Guo et al., 2022) padded by 3. Weights start
+    as in PoolFormer, and where an activation follows as in ResNet; those of VAN do so too.
+    """
+
+    name = "conv"
+    added = ("padding", "bias", "activation", "pool")
+
+    kernel_size: Annotated[int, Choice((3, 5, 7, 9))] = 3
+    """Side of the kernel in pixels, odd, 3 to 9."""
+    stride: Annotated[int, Choice((1, 2, 4))] = 2
+    """Step in pixels: 1, 2 or 4."""
+    padding: Annotated[str, Choice(("fit", "half"))] = "fit"
+    """Zeros at each end: ``fit`` is (kernel - stride + 1) // 2, ``half`` is kernel // 2."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the convolution has a bias."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """After the convolution."""
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
+    """After the norm: relu in ResNet, relu6 in MobileNetV2."""
+    pool: Annotated[bool, YES_NO] = False
+    """Whether the maximum over 3x3 at every second place follows, as in ResNet."""
+
+    @property
+    def geometry(self) -> tuple[int, int, int]:
+        """Side of the kernel, step, and zeros at each end."""
+        fit = max(0, self.kernel_size - self.stride + 1) // 2
+        padding = self.kernel_size // 2 if self.padding == "half" else fit
+        return self.kernel_size, self.stride, padding
+
+    def canonical(self, shape: Shape) -> Self:
+        """Name the padding ``fit`` where both rules agree."""
+        same = replace(self, padding="fit")
+        return same if same.geometry == self.geometry else self
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return self._out_side(height), self._out_side(width)
+
+    def _out_side(self, size: int) -> int:
+        size = conv_size(size, *self.geometry)
+        return -(-size // 2) if self.pool else size
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        sides = [conv_size(side, *self.geometry) for side in shape[1:]]
+        start = small_start if self.activation == "none" else fan_out_start
+        layers = OrderedDict[str, nn.Module](
+            conv=start(nn.Conv2d(shape.channels, width, *self.geometry, bias=self.bias)),
+            norm=self.norm.build(Shape(width, *sides)),
+        )
+        if self.activation != "none":
+            layers["act"] = activation(self.activation)
+        if self.pool:
+            layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+        return nn.Sequential(layers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoConvStem(Stem):
+    """Two 3x3 convolutions of stride 2, each with a norm (Xiao et al., Early Convolutions, 2021).
+
+    arXiv:2106.14881; that of CAS-ViT (Zhang et al., 2024) and FFNet (Yun et al., 2024), and with
+    nothing between the convolutions that of timm's smaller ConvNeXts ("overlap"). Weights start as
+    there, in CAS-ViT as torch draws them; StarNet's biases too.
+    """
+
+    name = "two_convs"
+
+    hidden: Annotated[int, Positive(whole=True)] = 32
+    """Channels between the two."""
+    activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
+    """After the first norm, or none."""
+    last_activation: Annotated[bool, YES_NO] = True
+    """Whether an activation follows the second norm too."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the convolutions have a bias."""
+    first_norm: Annotated[bool, YES_NO] = True
+    """Whether the first convolution has a norm too."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the convolutions."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Where there is no norm, or no activation, it does not matter after which convolution."""
+        return replace(
+            self,
+            first_norm=self.first_norm or self.norm.absent,
+            last_activation=self.last_activation and self.activation != "none",
+        )
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: quarters, rounded up."""
+        return -(-height // 4), -(-width // 4)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        half = Shape(self.hidden, -(-shape.height // 2), -(-shape.width // 2))
+        layers = OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=self.bias),
+            norm1=self.norm.build(half) if self.first_norm else nn.Identity(),
+            act1=activation(self.activation),
+            conv2=nn.Conv2d(self.hidden, width, 3, 2, 1, bias=self.bias),
+            norm2=self.norm.build(self.out_shape(shape, width)),
+        )
+        if self.last_activation:
+            layers["act2"] = activation(self.activation)
+        return small_start(nn.Sequential(layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreeConvStem(Stem):
+    """3x3 of stride 2, 3x3, and 2x2 patches, without biases (Hou et al., Conv2Former, 2022).
+
+    arXiv:2211.11943; as in its code the norms come after the activations.
+    """
+
+    name = "three_convs"
+
+    hidden: Annotated[int, Positive(whole=True)] = 32
+    """Channels after the first two."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """After the first two."""
+    norm: Norm = field(default_factory=BatchNorm)
+    """After the first two activations."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return (height + 1) // 2 // 2, (width + 1) // 2 // 2
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        half = Shape(self.hidden, (shape.height + 1) // 2, (shape.width + 1) // 2)
+        layers = OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=False),
+            act1=activation(self.activation),
+            norm1=self.norm.build(half),
+            conv2=nn.Conv2d(self.hidden, self.hidden, 3, 1, 1, bias=False),
+            act2=activation(self.activation),
+            norm2=self.norm.build(half),
+            conv3=nn.Conv2d(self.hidden, width, 2, 2, bias=False),
+        )
+        return small_start(nn.Sequential(layers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvStackStem(Stem):
+    """3x3 convolutions of stride 2 with batch norms, each with twice the channels of the last one.
+
+    Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2.1: four; in LSNet (Wang et al., 2025)
+    three. In OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1. The norms fold.
+    Weights start as in LeViT, which is as torch draws them; OverLoCK's with a deviation of 0.02.
+    """
+
+    name = "conv_stack"
+
+    halvings: Annotated[int, IntRange(1, 5)] = 2
+    """Convolutions of stride 2, 1 to 5."""
+    doubled: Annotated[bool, YES_NO] = False
+    """Whether each is followed by a convolution of stride 1."""
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After each norm but the last."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output, rounded up."""
+        return -(-height // 2**self.halvings), -(-width // 2**self.halvings)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        layers: list[nn.Module] = []
+        channels = shape.channels
+        for left in reversed(range(self.halvings)):
+            inner = max(1, width // 2**left)
+            for stride in (2, 1) if self.doubled else (2,):
+                conv = conv_norm(channels, inner, 3, stride=stride, folds=True)
+                layers += [conv, activation(self.activation)]
+                channels = inner
+        return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchStem(Stem):
+    """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm.
+
+    Weights start as in ConvNeXt; in timm's MLP-Mixer, ResMLP and gMLP with a variance of one over
+    the inputs.
+    """
+
+    name = "patch"
+    added = ("bias",)
+
+    patch_size: Annotated[int, Choice((1, 2, 4, 7, 8, 14, 16, 32))] = 4
+    """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""
+    bias: Annotated[bool, YES_NO] = True
+    """Whether the map has a bias."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """After the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // self.patch_size, width // self.patch_size
+
+    def build(self, shape: Shape, width: int) -> nn.Sequential:
+        """Build the module."""
+        side = self.patch_size
+        conv = small_start(nn.Conv2d(shape.channels, width, side, side, bias=self.bias))
+        return nn.Sequential(
+            OrderedDict(conv=conv, norm=self.norm.build(self.out_shape(shape, width)))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiScaleStem(Stem):
+    """Patches with what lies around them, at several scales (Tatsunami and Taki, RaftMLP, 2021).
+
+    arXiv:2108.04384, section 3.3.
+    """
+
+    name = "multi_scale"
+
+    patch_size: Annotated[int, Choice((2, 4, 8, 16))] = 4
+    """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""
+    scales: Annotated[int, IntRange(1, 4)] = 2
+    """Number of windows, each twice as wide as the one before; the first is the patch."""
+    norm: Norm = field(default_factory=NoNorm)
+    """After the map."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // self.patch_size, width // self.patch_size
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        patches = MultiScalePatches(shape.channels, width, self.patch_size, self.scales)
+        return nn.Sequential(
+            OrderedDict(patches=patches, norm=self.norm.build(self.out_shape(shape, width)))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeparableStem(Stem):
+    """A 3x3 convolution of stride 2, then depthwise, 1x1, depthwise of stride 2 (RepLKNet).
+
+    Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717, section 4.1: each
+    with batch norm and activation.
+    """
+
+    name = "separable"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """After each norm."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: quarters, rounded up."""
+        return -(-height // 4), -(-width // 4)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        act = self.activation
+        return nn.Sequential(
+            OrderedDict(
+                conv=conv_norm(shape.channels, width, 3, stride=2, act=act),
+                dwconv1=conv_norm(width, width, 3, groups=width, act=act),
+                pwconv=conv_norm(width, width, act=act),
+                dwconv2=conv_norm(width, width, 3, stride=2, groups=width, act=act),
+            )
+        )
+
+
+class Positions(nn.Module):
+    """A learned vector for each place, added."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"position_CHW"})
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.position_CHW = nn.Parameter(torch.empty(shape))
+        nn.init.trunc_normal_(self.position_CHW, std=0.02)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return x_BCHW + self.position_CHW
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionStem(PatchStem):
+    """Patches, each a linear map, a norm, and a learned vector added for each place.
+
+    Dosovitskiy et al., ViT, 2020, arXiv:2010.11929, equation 1, without the class token; bound to
+    one resolution. Also the stem of GFNet (Rao et al., 2021), whose map starts as torch draws it.
+    """
+
+    name = "position"
+    one_size = True
+
+    def build(self, shape: Shape, width: int) -> nn.Sequential:
+        """Build the module."""
+        layers = super().build(shape, width)
+        layers.add_module("positions", Positions(self.out_shape(shape, width)))
+        return layers
+
+
+STEMS = table_of(
+    ConvStem,
+    TwoConvStem,
+    ThreeConvStem,
+    ConvStackStem,
+    PatchStem,
+    PositionStem,
+    MultiScaleStem,
+    SeparableStem,
+)

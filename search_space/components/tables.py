@@ -1,0 +1,91 @@
+"""All components, by kind and name; and between values and plain data."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from ..errors import InputError, shown, unknown_name
+from .base import ChannelMixer, Component, Downsampling, Head, Norm, Stem, TokenMixer, field_kinds
+from .blocks import BLOCKS
+from .channel_mixers import CHANNEL_MIXERS
+from .downsampling import DOWNSAMPLINGS
+from .heads import HEADS
+from .mixers import MIXERS
+from .norms import NORMS
+from .residuals import RESIDUALS
+from .stems import STEMS
+from .wired import Block, Residual
+
+TABLES: Mapping[type[Component], Mapping[str, type[Component]]] = {
+    TokenMixer: MIXERS,
+    ChannelMixer: CHANNEL_MIXERS,
+    Norm: NORMS,
+    Residual: RESIDUALS,
+    Block: BLOCKS,
+    Stem: STEMS,
+    Downsampling: DOWNSAMPLINGS,
+    Head: HEADS,
+}
+
+
+def component_class(kind: type[Component], name: object) -> type[Component]:
+    """Return the class of that name.
+
+    Raises:
+        InputError: If there is none; the message lists the known ones.
+    """
+    table = TABLES[kind]
+    if not isinstance(name, str) or name not in table:
+        raise unknown_name(kind.kind, name, table)
+    return table[name]
+
+
+def component_to_data(component: Component) -> dict[str, Any]:
+    """Return a component as plain data: its name, its knobs, its own components."""
+    data: dict[str, Any] = {"name": component.name}
+    for field in fields(component):
+        value = getattr(component, field.name)
+        data[field.name] = component_to_data(value) if isinstance(value, Component) else value
+    return data
+
+
+def component_from_data(
+    kind: type[Component], data: object, path: str, *, older: bool = False
+) -> Component:
+    """Read what ``component_to_data`` wrote; knobs left out take their default.
+
+    Args:
+        kind: The kind expected, as in ``TokenMixer``.
+        data: A name, or a mapping with ``name`` and knobs.
+        path: Where it stands in the file, for messages.
+        older: Whether it was kept in an older form: then knobs that came later have their value
+            in ``before``, as they have where a knob goes by its old name.
+
+    Raises:
+        InputError: If a name is unknown, a knob misspelt, or a value outside its domain.
+    """
+    if isinstance(data, str):
+        data = {"name": data}
+    if not isinstance(data, Mapping) or "name" not in data:
+        raise InputError(f"{path} must be a {kind.kind} with a name, but got {shown(data)}")
+    try:
+        cls = component_class(kind, data["name"])
+        known = [field.name for field in fields(cls)]
+        present = {then: now for now, then in cls.renamed}
+        values: dict[str, Any] = {}
+        former = dict(cls.before) if older or present.keys() & data.keys() else {}
+        for key, value in data.items():
+            if key == "name":
+                continue
+            key = present.get(key, key)
+            if key not in known or key in values:
+                raise unknown_name(f"field of {cls.name}", key, known)
+            nested = field_kinds(cls).get(key)
+            if nested:
+                value = component_from_data(nested, value, f"{path}.{key}", older=older)
+            values[key] = value
+        return cls(**(former | values))
+    except InputError as error:
+        if str(error).startswith(path):
+            raise
+        raise InputError(f"{path}: {error}") from None

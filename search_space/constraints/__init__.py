@@ -1,0 +1,1 @@
+"""What is feasible under constraints, known before an architecture is drawn."""

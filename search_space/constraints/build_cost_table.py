@@ -1,0 +1,242 @@
+"""What the choices of a walk cost: from the graph of steps to a table of numbers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from ..architecture.component_uses import Use, wiring_key, wiring_of
+from ..architecture.live_memory import map_bytes
+from ..components.base import Component
+from ..components.mixers.trivial import IdentityMixer
+from ..components.parts import IMAGE, Part, PartCosts
+from ..components.wired import Block
+from ..shapes import Shape
+from ..walk.decision_graph import END, VARIED, Node, StepGraph
+from .cost_table import PEAK_MEMORY, CostedStep, StepTable
+
+WORKING_MEMORY = "working_memory"
+"""The name of what ``peak_memory`` is computed from."""
+
+Lane = tuple[Any, ...]
+"""How the block that was chosen uses its varied mixer: inputs, times and bytes alive of each use,
+then the most bytes alive in the rest of the block where there is such a mixer."""
+
+Key = tuple[Node, Lane]
+"""A node, and the lane that the walk is in; an empty one outside the blocks."""
+
+_IN_BLOCK = ("pattern", "mixer", "second")
+
+
+def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> StepTable:
+    """Return the steps of a space with the costs of their choices.
+
+    Args:
+        graph: The steps.
+        metrics: Metrics that ``costs`` gives, or ``peak_memory``.
+        costs: What a part costs.
+    """
+    return _Builder(graph, metrics, costs).table()
+
+
+class _Builder:
+    """Costs every choice in a step graph. The nodes of a second mixer are one for all first."""
+
+    def __init__(self, graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> None:
+        self._graph = graph
+        self._metrics = tuple(metrics)
+        self._peak = PEAK_MEMORY in self._metrics
+        self._image = map_bytes(graph.image)  # alive all the time
+        self._part_costs = costs
+        self._known: dict[Any, tuple[list[float], float]] = {}
+        self._tables: list[list[list[float]]] = []
+        self._table_of: dict[Any, int] = {}
+        self._wirings: dict[Any, list[Use]] = {}
+        self._lanes: dict[Node, list[Lane]] = {}
+        self._nexts: dict[Key, list[Key]] = {}
+
+    def table(self) -> StepTable:
+        """Return the table."""
+        order = self._order()
+        numbers = {key: number for number, key in enumerate([*order, (END, ())])}
+        steps: list[CostedStep] = []
+        for node, lane in order:
+            once, times = self._graph.once(node)
+            afters = [numbers[each] for each in self._nexts[node, lane]]
+            alike = len(set(afters)) == 1
+            steps.append(
+                CostedStep(
+                    table=self._table(once, lane),
+                    times=times,
+                    nexts=np.array(afters[:1] if alike else afters, dtype=np.int64),
+                    second=node[0] == "second",
+                )
+            )
+        return StepTable(
+            metrics=self._metrics,
+            tables=tuple(
+                np.array(each, dtype=np.float64).reshape(-1, len(self._metrics))
+                for each in self._tables
+            ),
+            steps=tuple(steps),
+        )
+
+    def _order(self) -> list[Key]:
+        """Return all nodes but the end, each before those it leads to."""
+        found: list[Key] = []
+        seen: set[Key] = {(END, ())}
+        stack: list[tuple[Key, bool]] = [((self._graph.start, ()), False)]
+        while stack:
+            key, left = stack.pop()
+            if left:
+                found.append(key)
+            elif key not in seen:
+                seen.add(key)
+                self._nexts[key] = self._afters(key)
+                stack.append((key, True))
+                stack.extend((after, False) for after in dict.fromkeys(self._nexts[key]))
+        found.reverse()
+        return found
+
+    def _afters(self, key: Key) -> list[Key]:
+        """Return what the choices at a node lead to."""
+        node, lane = key
+        nexts = self._graph.step(node).nexts
+        if node[0] == "fields" and nexts[0][0] in _IN_BLOCK:
+            self._table(self._graph.once(node)[0], ())
+            lanes = self._lanes[self._graph.once(node)[0]]
+            return list(zip(nexts, lanes, strict=True))
+        return [(any_first(each), lane if each[0] in _IN_BLOCK else ()) for each in nexts]
+
+    def _table(self, once: Node, lane: Lane) -> int:
+        """Return the number of the table of a node whose choices are built once."""
+        kind = once[0]
+        if kind not in ("before", "fields", "mixer", "head"):
+            return self._numbered(len(self._graph.step(once).rows))
+        key = once, (lane if kind == "mixer" else ())
+        if key not in self._table_of:
+            rows = self._graph.step(once).rows
+            if kind == "fields":
+                varied = self._graph.step(once).nexts[0][0] in _IN_BLOCK
+                found = [self._block(once, cast(Block, row.component), varied) for row in rows]
+                costs = [cost for cost, _ in found]
+                self._lanes[once] = [each for _, each in found]
+            elif kind == "mixer":
+                costs = [self._mixer(row.component, lane) for row in rows]
+            else:
+                beside = self._image if kind == "head" or once[2] else 0  # the stem takes it
+                costs = [self._single(self._graph.parts(once, row), beside) for row in rows]
+            self._table_of[key] = len(self._tables)
+            self._tables.append(costs)
+        return self._table_of[key]
+
+    def _numbered(self, rows: int) -> int:
+        """Return the number of a table of so many choices that cost nothing."""
+        if rows not in self._table_of:
+            self._table_of[rows] = len(self._tables)
+            self._tables.append([[0.0] * len(self._metrics)] * rows)
+        return self._table_of[rows]
+
+    # Costs of one choice --------------------------------------------------------------------
+
+    def _amounts(
+        self, component: Component, in_shapes: tuple[Shape, ...], width: int | None
+    ) -> tuple[list[float], float]:
+        """Return the sums of a part (zero in place of the peak), and its working memory."""
+        key = (component, in_shapes, width)
+        if key not in self._known:
+            part = Part(
+                name=component.kind,
+                component=component,
+                inputs=(IMAGE,) * len(in_shapes),
+                in_shapes=in_shapes,
+                width=width,
+                out_shape=component.out_shape(in_shapes[0], width),
+            )
+            found = self._part_costs(part)
+            sums = [0.0 if name == PEAK_MEMORY else found[name] for name in self._metrics]
+            self._known[key] = sums, found[WORKING_MEMORY] if self._peak else 0.0
+        return self._known[key]
+
+    def _summed(self, uses: Sequence[tuple[Component, Use]], rest: float = 0.0) -> list[float]:
+        """Return what components cost together; ``rest`` is the peak of what is not among them."""
+        total, peak = [0.0] * len(self._metrics), rest
+        for component, use in uses:
+            sums, working = self._amounts(component, use.in_shapes, use.width)
+            total = [mine + use.times * each for mine, each in zip(total, sums, strict=True)]
+            peak = max(peak, use.alive + working)
+        return self._with_peak(total, peak)
+
+    def _with_peak(self, sums: list[float], peak: float) -> list[float]:
+        return [peak if n == PEAK_MEMORY else s for n, s in zip(self._metrics, sums, strict=True)]
+
+    def _single(self, parts: Sequence[Part], beside: int) -> list[float]:
+        """Return the costs of what is alone with its input: stem, downsampling or head.
+
+        Bytes of ``beside`` are alive too.
+        """
+        uses = [Use.alone(part.component, part.in_shapes, part.width) for part in parts]
+        return self._summed(
+            [(use.component, replace(use, alive=use.alive + beside)) for use in uses]
+        )
+
+    def _mixer(self, component: Component | None, lane: Lane) -> list[float]:
+        """Return the costs of the varied mixer of one block."""
+        assert component is not None
+        if component.absent:
+            return [0.0] * len(self._metrics)
+        *uses, rest = lane
+        return self._summed([(component, use) for use in uses], rest)
+
+    def _block(self, node: Node, block: Block, varied: bool) -> tuple[list[float], Lane]:
+        """Return the costs of a block without its varied mixer, and the lane of that mixer."""
+        shape = node[2]
+        if not varied:
+            return self._rest(block, self._wiring(block, shape)), ()
+        rows = self._graph.mixers(node[1], shape, block.name)
+        present = next((row.component for row in rows if not _absent(row.component)), None)
+        if present is None:
+            return self._rest(block, self._wiring(block, shape)), (0.0,)
+        uses = self._wiring(_with_mixer(block, present), shape)
+        cost = self._rest(block, uses)
+        lane = [replace(use, component=present) for use in uses if use.field == VARIED]
+        if not self._peak:
+            return cost, (*(replace(use, alive=0) for use in lane), 0.0)
+        # Beside the rest, more can be alive if there is a mixer: then that comes with the mixer.
+        bare = self._wiring(_with_mixer(block, IdentityMixer()), shape)
+        least = self._rest(block, bare)
+        at = self._metrics.index(PEAK_MEMORY)
+        more = cost[at] if cost[at] > least[at] else 0.0
+        return self._with_peak(cost, least[at]), (*lane, more)
+
+    def _rest(self, block: Block, uses: Sequence[Use]) -> list[float]:
+        """Return the costs of what a block uses beside its varied mixer."""
+        rest = [use for use in uses if use.field != VARIED]
+        return self._summed([(_own(block, use), use) for use in rest])
+
+    def _wiring(self, block: Block, shape: Shape) -> list[Use]:
+        """Return what a block uses; what it depends on is said at ``Block.wire``."""
+        key = (shape, *wiring_key(block))
+        if key not in self._wirings:
+            uses = wiring_of(block, shape)
+            self._wirings[key] = [replace(use, alive=use.alive + self._image) for use in uses]
+        return self._wirings[key]
+
+
+def _own(block: Block, use: Use) -> Component:
+    """Return the component that a use stands for in this block."""
+    return use.component if use.field is None else getattr(block, use.field)
+
+
+def _with_mixer(block: Block, mixer: Component) -> Block:
+    return replace(block, **cast(Any, {VARIED: mixer}))
+
+
+def _absent(component: Component | None) -> bool:
+    return component is None or component.absent
+
+
+def any_first(node: Node) -> Node:
+    """Return, for the node of a second mixer, the one that stands for any first mixer."""
+    return (*node[:-1], -1) if node[0] == "second" else node

@@ -1,0 +1,1 @@
+"""How many architectures a search space holds, and whether it holds one."""

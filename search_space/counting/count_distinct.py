@@ -1,0 +1,104 @@
+"""How many different architectures the walks of a space give."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import chain, cycle, islice
+
+from ..components.base import TokenMixer
+from ..walk.assembly import stage_blocks
+from ..walk.decision_graph import END, Node
+from ..walk.slots import Row
+from .membership import HOLE, Fields, Membership, Units, Word
+
+MOST_COUNTED = 50_000
+"""Up to so many walks the architectures are counted one by one."""
+
+SAMPLE = 400
+"""In larger spaces so many walks are looked at."""
+
+IN_STAGE = ("block", "fields", "pattern", "mixer", "second")
+"""The kinds of nodes at which the blocks of a stage are chosen."""
+
+
+def stages_differ(membership: Membership) -> bool:
+    """Whether no two choices for the blocks of a stage add the same lines; no may mean maybe."""
+    graph = membership.graph
+    graph.count(graph.start)  # makes all nodes
+    places = dict.fromkeys(node[1:3] for node in graph.seen if node[0] == "block")
+    return all(_blocks_differ(membership, membership.units(*place)) for place in places)
+
+
+def _blocks_differ(membership: Membership, units: Units) -> bool:
+    """Whether blocks differ in their lines, whatever their mixers, and none begins like another.
+
+    One that begins like another does no harm where what follows tells them apart: where a stage
+    that has begun with the shorter cannot go on like the longer.
+    """
+    words: dict[Word, Fields] = {}
+    of_fields: dict[Fields, list[Word]] = defaultdict(list)
+    for word, owners in units.by_word.items():
+        blurred = _blurred(membership, word)
+        if not word or len(owners) > 1 or blurred in words:
+            return False
+        words[blurred] = owners[0][0]
+        of_fields[owners[0][0]].append(blurred)
+    for word in words:
+        for length in range(1, len(word)):
+            if word[:length] in words:
+                rest = word[length:]
+                for onward in of_fields[words[word[:length]]]:
+                    both = min(len(rest), len(onward))
+                    if rest[:both] == onward[:both]:
+                        return False
+    return True
+
+
+def _blurred(membership: Membership, word: Word) -> Word:
+    """Return lines with a hole for every token mixer."""
+    lines = [membership.line(number) for number in word]
+    return tuple(
+        membership.number((HOLE, *line[1:])) if isinstance(line[0], TokenMixer) else number
+        for number, line in zip(word, lines, strict=True)
+    )
+
+
+def count_words(membership: Membership) -> int:
+    """Return the number of different architectures by listing the lines of all."""
+    known: dict[Node, set[Word]] = {END: {()}}
+
+    def words(node: Node) -> set[Word]:
+        if node not in known:
+            known[node] = {
+                (*mine, *rest)
+                for after, added in _choices(membership, node)
+                for mine in added
+                for rest in words(after)
+            }
+        return known[node]
+
+    return len(words(membership.graph.start))
+
+
+def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Word]]]:
+    """Return the nodes that choices lead to, with what they can add.
+
+    The choices of a stage's blocks are taken together.
+    """
+    graph, found = membership.graph, defaultdict[Node, set[Word]](set)
+    if node[0] != "block":
+        step = graph.step(node)
+        for row, after in zip(step.rows, step.nexts, strict=True):
+            found[after].add(tuple(map(membership.number, membership.added(node, row))))
+        return found.items()
+    _, _, shape, depth = node
+    open_ways: list[tuple[Node, dict[str, Row]]] = [(node, {})]
+    while open_ways:
+        at, picks = open_ways.pop()
+        if at[0] in IN_STAGE:
+            step = graph.step(at)
+            for row, after in zip(step.rows, step.nexts, strict=True):
+                open_ways.append((after, {**picks, at[0]: row}))
+            continue
+        blocks = [membership.word(block, shape) for block in stage_blocks(picks, depth)]
+        found[at].add(tuple(chain.from_iterable(islice(cycle(blocks), depth))))
+    return found.items()

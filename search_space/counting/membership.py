@@ -1,0 +1,262 @@
+"""Whether a search space holds an architecture: all walks that give it.
+
+A network is a row of lines (``wiring.Line``), and so is what each choice adds to it. The walks that
+give a network are the ways to read its lines as choices, whatever stages and blocks they were
+described by.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from ..architecture.architecture import Architecture
+from ..architecture.component_uses import Line, block_lines, lines_of, wiring_key
+from ..components.base import Component
+from ..components.wired import Block
+from ..shapes import Shape
+from ..walk.assembly import with_mixer
+from ..walk.decision_graph import END, VARIED, Node, StepGraph, second_mixer_at
+from ..walk.slots import Row
+
+Way = tuple[tuple[Node, Row], ...]
+"""The choices of one walk, in order."""
+
+Word = tuple[int, ...]
+"""Lines by their numbers."""
+
+HOLE = "the varied mixer"
+"""Stands in lines for whichever it is."""
+
+Fields = tuple[str, int]
+"""A kind of block, and the number of a choice of its fields."""
+
+NO_MIXER = -1
+"""In place of the number of a mixer, where a kind of block has none that varies."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Units:
+    """What a stage offers on one map."""
+
+    by_word: dict[Word, list[tuple[Fields, int | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """The lines of a block, with holes, to what adds them: with which mixer, or none for any."""
+    holes: dict[int, set[tuple[int, ...]]] = field(default_factory=lambda: defaultdict(set))
+    """Numbers of lines that blocks add, and the places where they have holes."""
+    mixers: dict[str, dict[object, int]] = field(default_factory=dict)
+    """Kind of block to the numbers of its varied mixers."""
+
+
+class Membership:
+    """Reads architectures as walks through a graph."""
+
+    def __init__(self, graph: StepGraph) -> None:
+        self.graph = graph
+        self._numbers: dict[Line, int] = {}
+        self._numbered: list[Line] = []
+        self._wirings: dict[object, list[Line]] = {}
+        self._units: dict[tuple[int, Shape], Units] = {}
+
+    def ways(self, architecture: Architecture) -> Iterator[Way]:
+        """Yield all ways through the graph that give an architecture."""
+        reading = self._reading(architecture)
+        return reading.ways(self.graph.start, 0) if reading else iter(())
+
+    def count(self, architecture: Architecture) -> int:
+        """Return the number of walks that give an architecture."""
+        reading = self._reading(architecture)
+        return reading.count(self.graph.start, 0) if reading else 0
+
+    def _reading(self, architecture: Architecture) -> "_Reading | None":
+        if architecture.input != self.graph.image:
+            return None
+        return _Reading(self, lines_of(architecture.parts()))
+
+    def number(self, line: Line) -> int:
+        """Return the number of a line."""
+        found = self._numbers.setdefault(line, len(self._numbered))
+        if found == len(self._numbered):
+            self._numbered.append(line)
+        return found
+
+    def line(self, number: int) -> Line:
+        """Return the line of a number."""
+        return self._numbered[number]
+
+    def units(self, index: int, shape: Shape) -> Units:
+        """Return what a stage offers on maps of ``shape``; found once."""
+        if (index, shape) not in self._units:
+            found = self._units[index, shape] = Units()
+            for name in self.graph.stages[index].block.by_name:
+                varied = VARIED in self.graph.option(index, name).slots
+                mixers = self.graph.mixers(index, shape, name) if varied else ()
+                found.mixers[name] = {row.component: at for at, row in enumerate(mixers)}
+                stand_ins = _stand_ins(mixers) if varied else {NO_MIXER: None}
+                for fields, row in enumerate(self.graph.field_rows(index, shape, name)):
+                    for mixer, component in stand_ins.items():
+                        block = cast(Block, row.component)
+                        if varied:
+                            block = with_mixer(block, component)
+                        lines = self._lines(block, shape, hole=mixer is None)
+                        word = tuple(map(self.number, lines))
+                        found.by_word[word].append(((name, fields), mixer))
+                        holes = [at for at, line in enumerate(lines) if line[0] == HOLE]
+                        found.holes[len(word)].add(tuple(holes))
+        return self._units[index, shape]
+
+    def added(self, node: Node, row: Row) -> list[Line]:
+        """Return the line that a choice other than of blocks adds, if any."""
+        if row.component is None or row.component.absent:
+            return []
+        return [(row.component, node[4] if node[0] == "before" else self.graph.classes, (1,))]
+
+    def word(self, block: Block, shape: Shape) -> Word:
+        """Return the lines that a block adds."""
+        return tuple(map(self.number, self._lines(block, shape)))
+
+    def _lines(self, block: Block, shape: Shape, *, hole: bool = False) -> list[Line]:
+        """Return the lines that a block adds, with holes if asked."""
+        key = wiring_key(block)
+        if key not in self._wirings:
+            self._wirings[key] = block_lines(block.canonical(shape), shape)
+        return [
+            (HOLE if hole and name == VARIED else getattr(block, name), width, back)
+            if isinstance(name, str)
+            else (name, width, back)
+            for name, width, back in self._wirings[key]
+        ]
+
+
+def _stand_ins(mixers: Sequence[Row]) -> dict[int | None, Component | None]:
+    """Return the mixers that add no part, by number, and under none one for all that do."""
+    found: dict[int | None, Component | None] = {}
+    for number, row in enumerate(mixers):
+        assert row.component is not None
+        found.setdefault(number if row.component.absent else None, row.component)
+    return found
+
+
+class _Reading:
+    """Reads the lines of one network."""
+
+    def __init__(self, space: Membership, lines: Sequence[Line]) -> None:
+        self._space = space
+        self._graph = space.graph
+        self._lines = lines
+        self._word = tuple(map(space.number, lines))
+        self._counts: dict[tuple[Node, int], int] = {}
+        self._blocks: dict[tuple[int, Shape, int], dict[Fields, list[tuple[int, int]]]] = {}
+
+    def count(self, node: Node, at: int) -> int:
+        """Return in how many ways the lines from ``at`` can be read from ``node`` on."""
+        if node == END:
+            return at == len(self._lines)
+        key = (node, at)
+        if key not in self._counts:
+            self._counts[key] = sum(self.count(*rest[1:]) for rest in self._steps(node, at))
+        return self._counts[key]
+
+    def ways(self, node: Node, at: int) -> Iterator[Way]:
+        """Yield these ways."""
+        if node == END:
+            yield ()
+            return
+        for chosen, after, end in self._steps(node, at):
+            if self.count(after, end):
+                for rest in self.ways(after, end):
+                    yield (*chosen, *rest)
+
+    def _steps(self, node: Node, at: int) -> Iterator[tuple[Way, Node, int]]:
+        """Yield choices that add the next lines, the node and the line that they lead to.
+
+        The choices of a stage's blocks are taken together.
+        """
+        if node[0] == "block":
+            yield from self._stage(node, at)
+            return
+        step = self._graph.step(node)
+        for row, after in zip(step.rows, step.nexts, strict=True):
+            added = self._space.added(node, row)
+            if added == self._lines[at : at + len(added)]:
+                yield ((node, row),), after, at + len(added)
+
+    def _stage(self, node: Node, at: int) -> Iterator[tuple[Way, Node, int]]:
+        """Yield the choices of blocks; see ``_steps``."""
+        _, index, shape, depth = node
+        step = self._graph.step(node)
+        kinds = {row.value: number for number, row in enumerate(step.rows)}
+        for fields in self._found(index, shape, at):
+            kind, number = fields
+            begin, after = self._take(*self._take((), node, kinds[kind]), number)
+            if after[0] != "pattern":
+                for _, _, end in self._runs(index, shape, fields, depth, [], at):
+                    yield begin, after, end
+                continue
+            for choice, pattern in enumerate(self._graph.step(after).rows):
+                seconds = second_mixer_at(str(pattern.value), depth)
+                for first, second, end in self._runs(index, shape, fields, depth, seconds, at):
+                    chosen, then = self._take(*self._take(begin, after, choice), first)
+                    if second is not None:
+                        chosen, then = self._take(chosen, then, second - (second > first))
+                    yield chosen, then, end
+
+    def _take(self, chosen: Way, node: Node, number: int) -> tuple[Way, Node]:
+        """Return the choices with one more, and where it leads."""
+        step = self._graph.step(node)
+        return (*chosen, (node, step.rows[number])), step.nexts[number]
+
+    def _runs(
+        self, index: int, shape: Shape, fields: Fields, depth: int, seconds: Sequence[int], at: int
+    ) -> Iterator[tuple[int, int | None, int]]:
+        """Yield the first and the second mixer of blocks that add the next lines, and the end.
+
+        The blocks at the places ``seconds`` have the second, if any.
+        """
+        found: list[tuple[int | None, int | None, int]] = [(None, None, at)]
+        for place in range(depth):
+            before, found = found, []
+            for first, second, start in before:
+                for mixer, end in self._found(index, shape, start).get(fields, ()):
+                    if place not in seconds and first in (None, mixer):
+                        found.append((mixer, second, end))
+                    elif place in seconds and mixer != first and second in (None, mixer):
+                        found.append((first, mixer, end))
+        for first, second, end in found:
+            assert first is not None
+            yield first, second, end
+
+    def _found(self, index: int, shape: Shape, at: int) -> Mapping[Fields, list[tuple[int, int]]]:
+        """Return the blocks that add the next lines: their mixers, and the line after."""
+        key = (index, shape, at)
+        if key not in self._blocks:
+            found = self._blocks[key] = defaultdict(list)
+            units = self._space.units(index, shape)
+            for length, places in units.holes.items():
+                if at + length <= len(self._lines):
+                    for holes in places:
+                        self._match(units, at, length, holes, found)
+        return self._blocks[key]
+
+    def _match(
+        self,
+        units: Units,
+        at: int,
+        length: int,
+        holes: Sequence[int],
+        found: dict[Fields, list[tuple[int, int]]],
+    ) -> None:
+        """Add to ``found`` the blocks that add so many lines and have their mixer at ``holes``."""
+        mixers = {self._lines[at + hole][0] for hole in holes}
+        if len(mixers) > 1:
+            return
+        word = list(self._word[at : at + length])
+        for hole in holes:
+            word[hole] = self._space.number((HOLE, *self._lines[at + hole][1:]))
+        for fields, mixer in units.by_word.get(tuple(word), ()):
+            if mixer is None:
+                (component,) = mixers
+                mixer = units.mixers[fields[0]].get(component)
+            if mixer is not None:
+                found[fields].append((mixer, at + length))

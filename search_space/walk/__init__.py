@@ -1,0 +1,1 @@
+"""The walk through a search space: at each open decision a chooser is asked."""

@@ -1,0 +1,391 @@
+"""The decisions of a search space as a graph of steps: every walk is one way through it.
+
+A node says where a walk stands: the kind of decision, the stage, the map that the stage sees, and
+what else of the choices before matters to those after. Two walks that reach one node have the same
+choices from there on, so counting, bounds and sampling are sums over this graph.
+
+=========  ==========================================  =================================
+kind       the rest of the node                        what is chosen
+=========  ==========================================  =================================
+depth      stage, map before, map                      number of blocks; 0: no stage
+width      stage, map before (none: the image), depth  channels
+before     stage, map before, depth, width             stem or downsampling
+block      stage, map, depth                           kind of block
+fields     stage, map, depth, block                    all but the varied mixer
+pattern    stage, map, depth, block                    how the mixer varies
+mixer      stage, map, depth, block, pattern           the mixer, or the first of two
+second     stage, map, depth, block, pattern, first    the second mixer
+head       map                                         head
+end                                                    nothing
+=========  ==========================================  =================================
+
+Where the depth can be 0 it is chosen first (its map is none), else after ``before`` (the map before
+is none, and the depth in the nodes up to there): so the graph does not grow by the product of all
+widths before, widths and depths.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate, product
+from typing import Any, cast
+
+from ..components.base import Component, Resampler
+from ..components.parts import IMAGE, Part, PartList
+from ..components.wired import Block
+from ..domains import Choice, Domain
+from ..shapes import Shape
+from .slots import Branch, Option, Row, Slot, decision_tree, value_row
+
+PATTERNS = ("uniform", "alternate", "last")
+"""How the mixer varies inside a stage: not at all; first and second in turn; the second in the
+last block only."""
+
+VARIED = "mixer"
+"""The field of a block that a pattern varies."""
+
+Node = tuple[Any, ...]
+"""Where a walk stands."""
+
+END: Node = ("end",)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StageSpace:
+    """What may vary in one stage."""
+
+    width: Domain
+    """Channels."""
+    depth: Domain
+    """Blocks; 0 leaves the stage out."""
+    block: Slot
+    """The blocks."""
+    downsampling: Slot | None
+    """Before the stage; none where it can only be the first."""
+    pattern: Choice
+    """How the mixer varies inside the stage: some of ``PATTERNS``."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """What can be chosen at one node, and where each choice leads."""
+
+    path: str
+    """Where the paths of its decisions begin."""
+    rows: tuple[Row, ...]
+    """The choices."""
+    nexts: tuple[Node, ...]
+    """The node that each choice leads to."""
+    counts: tuple[int, ...]
+    """In how many ways the walk can go on after each choice."""
+    trees: "dict[Any, Branch | int]"
+    """The trees of all steps: those that offer the same share one."""
+
+    @cached_property
+    def all(self) -> int:
+        """All choices, as a set of bits."""
+        return (1 << len(self.rows)) - 1
+
+    @cached_property
+    def cumulative(self) -> tuple[int, ...]:
+        """Sums of ``counts`` up to each choice."""
+        return tuple(accumulate(self.counts))
+
+    @cached_property
+    def tree(self) -> Branch | int:
+        """The decisions that lead to each choice."""
+        key = (self.path, *map(id, self.rows))
+        if key not in self.trees:
+            self.trees[key] = decision_tree(self.rows, self.path)
+        return self.trees[key]
+
+
+def second_mixer_at(pattern: str, depth: int) -> list[int]:
+    """Return the places of the blocks, from 0, that have the second mixer."""
+    match pattern:
+        case "uniform":
+            return []
+        case "alternate":
+            return list(range(1, depth, 2))
+        case _:
+            return [depth - 1]
+
+
+def patterns(stage: StageSpace, depth: int, mixers: int) -> tuple[str, ...]:
+    """Return the patterns that differ from each other at this depth with so many mixers."""
+    names = cast(tuple[str, ...], stage.pattern.values)
+    if depth < 2 or mixers < 2:
+        return ("uniform",)
+    if depth == 2 and "alternate" in names:
+        return tuple(name for name in names if name != "last")
+    return names
+
+
+class StepGraph:
+    """The steps of a space on images of one size; each is made once, when first asked for."""
+
+    def __init__(
+        self,
+        *,
+        image: Shape,
+        classes: int,
+        stem: Slot,
+        stages: tuple[StageSpace, ...],
+        head: Slot,
+    ) -> None:
+        self.image = image
+        self.classes = classes
+        self.stem = stem
+        self.stages = stages
+        self.head = head
+        self._steps: dict[Node, Step] = {}
+        self._trees: dict[Any, Branch | int] = {}
+        self._counts: dict[Node, int] = {END: 1}
+        self._rows: dict[Any, tuple[Row, ...]] = {}
+        self.start: Node = self._enter(0, None)
+
+    @property
+    def seen(self) -> tuple[Node, ...]:
+        """The nodes that have been asked for."""
+        return tuple(self._steps)
+
+    def step(self, node: Node) -> Step:
+        """Return what can be chosen at ``node``; only choices that lead to an end."""
+        if node not in self._steps:
+            path, ways = self._ways(node)
+            counted = [(row, after, self.count(after)) for row, after in ways]
+            open_ways = [each for each in counted if each[2]]
+            self._steps[node] = Step(
+                path=path,
+                rows=tuple(row for row, _, _ in open_ways),
+                nexts=tuple(after for _, after, _ in open_ways),
+                counts=tuple(count for _, _, count in open_ways),
+                trees=self._trees,
+            )
+        return self._steps[node]
+
+    def count(self, node: Node) -> int:
+        """Return the number of ways from ``node`` to the end, exactly."""
+        if node[0] == "second":  # all choices but the first mixer lead on alike
+            node = node[:-1]
+        if node not in self._counts:
+            if node[0] == "second":
+                _, index, shape, _, name, _ = node
+                others = len(self.mixers(index, shape, name)) - 1
+                self._counts[node] = others * self.count(self._after(index, shape))
+            else:
+                self._counts[node] = sum(self.step(node).counts)
+        return self._counts[node]
+
+    # What a slot offers ---------------------------------------------------------------------
+
+    def rows(self, slot: Slot, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
+        """Return what ``slot`` offers on ``shape`` (for ``width`` channels); computed once."""
+        key = (id(slot), shape)
+        if key not in self._rows:
+            self._rows[key] = slot.rows(shape)
+        rows = self._rows[key]
+        if width is None:
+            return rows
+        return tuple(row for row in rows if _made(row).refuses(shape, width) is None)
+
+    def option(self, index: int, name: str) -> Option:
+        """Return one kind of block of a stage."""
+        return self.stages[index].block.by_name[name]
+
+    def mixers(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
+        """Return the rows of the varied mixer of one kind of block."""
+        return self.rows(self.option(index, name).slots[VARIED], shape)
+
+    def field_rows(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
+        """Return the blocks of one kind: all choices of all fields but the varied mixer.
+
+        The varied mixer is the first that its slot offers.
+        """
+        option = self.option(index, name)
+        key = (id(option), shape)
+        if key not in self._rows:
+            tables = {
+                field: self.rows(slot, shape)[: 1 if field == VARIED else None]
+                for field, slot in option.slots.items()
+            }
+            rows: list[Row] = []
+            for own, *chosen in product(option.own_rows(), *tables.values()):
+                parts = dict(zip(tables, chosen, strict=True))
+                inner: Any = {field: row.component for field, row in parts.items()}
+                answers = [
+                    answer.under(field)
+                    for field, row in parts.items()
+                    if field != VARIED
+                    for answer in row.answers
+                ]
+                block = replace(cast(Block, own.component), **inner)
+                rows.append(Row(component=block, answers=(*own.answers, *answers)))
+            self._rows[key] = tuple(rows)
+        return self._rows[key]
+
+    # What can be chosen, node by node -------------------------------------------------------
+
+    def _ways(self, node: Node) -> "Ways":
+        kind, *rest = node
+        match kind:
+            case "depth":
+                return self._depth(*rest)
+            case "width":
+                return self._width(*rest)
+            case "before":
+                return self._before(*rest)
+            case "block":
+                return self._block(*rest)
+            case "fields":
+                return self._fields(*rest)
+            case "pattern":
+                return self._pattern(*rest)
+            case "mixer":
+                return self._mixer(*rest)
+            case "second":
+                return self._second(*rest)
+            case _:
+                return self._classify(*rest)
+
+    def _enter(self, index: int, shape: Shape | None) -> Node:
+        """Return the first node of a stage; after the last, that of the head."""
+        if index == len(self.stages):
+            return ("head", shape)
+        if 0 in self.stages[index].depth.values:
+            return ("depth", index, shape, None)
+        return ("width", index, shape, None)
+
+    def _after(self, index: int, shape: Shape | None) -> Node:
+        return self._enter(index + 1, shape)
+
+    def _depth(self, index: int, before: Shape | None, shape: Shape | None) -> "Ways":
+        domain = self.stages[index].depth
+        ways: list[tuple[Row, Node]] = []
+        for depth in cast(Sequence[int], domain.values):
+            after: Node = ("width", index, before, depth)
+            if shape is not None:
+                after = ("block", index, shape, depth)
+            elif not depth:
+                after = self._after(index, before)
+            ways.append((value_row(domain, depth), after))
+        return f"stages.{index}.depth", ways
+
+    def _width(self, index: int, shape: Shape | None, depth: int | None) -> "Ways":
+        domain = self.stages[index].width
+        ways = [
+            (value_row(domain, width), ("before", index, shape, depth, width))
+            for width in domain.values
+        ]
+        return f"stages.{index}.width", ways
+
+    def _before(self, index: int, shape: Shape | None, depth: int | None, width: int) -> "Ways":
+        slot = self.stem if shape is None else self.stages[index].downsampling
+        rows = () if slot is None else self.rows(slot, shape or self.image, width)
+        ways: list[tuple[Row, Node]] = []
+        for row in rows:
+            resampler = cast(Resampler, row.component)
+            out = resampler.out_shape(shape or self.image, width)
+            after: Node = ("block", index, out, depth)
+            ways.append((row, after if depth else ("depth", index, None, out)))
+        return "stem" if shape is None else f"stages.{index}.downsampling", ways
+
+    def _block(self, index: int, shape: Shape, depth: int) -> "Ways":
+        slot = self.stages[index].block
+        ways = [
+            (value_row(slot.names, name), ("fields", index, shape, depth, name))
+            for name in slot.names.values
+        ]
+        return f"stages.{index}.block", ways
+
+    def _fields(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
+        varied = VARIED in self.option(index, name).slots
+        after = ("pattern", index, shape, depth, name) if varied else self._after(index, shape)
+        rows = self.field_rows(index, shape, name)
+        return self._prefix(index, name), [(row, after) for row in rows]
+
+    def _pattern(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
+        domain = self.stages[index].pattern
+        possible = patterns(self.stages[index], depth, len(self.mixers(index, shape, name)))
+        ways = [
+            (
+                value_row(domain, pattern) if pattern in domain.values else Row(value=pattern),
+                ("mixer", index, shape, depth, name, pattern),
+            )
+            for pattern in possible
+        ]
+        return f"stages.{index}.pattern", ways
+
+    def _mixer(self, index: int, shape: Shape, depth: int, name: str, pattern: str) -> "Ways":
+        ways = [
+            (
+                row,
+                self._after(index, shape)
+                if pattern == "uniform"
+                else ("second", index, shape, depth, name, pattern, first),
+            )
+            for first, row in enumerate(self.mixers(index, shape, name))
+        ]
+        return f"{self._prefix(index, name)}.{VARIED}", ways
+
+    def _second(
+        self, index: int, shape: Shape, depth: int, name: str, pattern: str, first: int
+    ) -> "Ways":
+        rows = self.mixers(index, shape, name)
+        others = [row for number, row in enumerate(rows) if number != first]
+        after = self._after(index, shape)
+        return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in others]
+
+    def _classify(self, shape: Shape | None) -> "Ways":
+        rows = () if shape is None else self.rows(self.head, shape, self.classes)
+        return "head", [(row, END) for row in rows]
+
+    def _prefix(self, index: int, name: str) -> str:
+        several = len(self.stages[index].block.options) > 1
+        return f"stages.{index}.block.{name}" if several else f"stages.{index}.block"
+
+    # What a choice adds to the network ------------------------------------------------------
+
+    def once(self, node: Node) -> tuple[Node, int]:
+        """Return a node whose choices add the same parts but once, and how many times this does.
+
+        That of a second mixer offers the first too.
+        """
+        match node:
+            case ("fields", index, shape, depth, name):
+                return ("fields", index, shape, 1, name), depth
+            case ("mixer", index, shape, depth, name, pattern):
+                times = depth - len(second_mixer_at(pattern, depth))
+                return ("mixer", index, shape, 1, name, "uniform"), times
+            case ("second", index, shape, depth, name, pattern, _):
+                times = len(second_mixer_at(pattern, depth))
+                return ("mixer", index, shape, 1, name, "uniform"), times
+            case _:
+                return node, 1
+
+    def parts(self, node: Node, row: Row) -> tuple[Part, ...]:
+        """Return the parts that a stem, downsampling or head adds to the network."""
+        match node:
+            case ("before", _, shape, _, width):
+                return _single(row.component, shape or self.image, width)
+            case ("head", shape):
+                return _single(row.component, shape, self.classes)
+            case _:
+                return ()
+
+
+Ways = tuple[str, Sequence[tuple[Row, Node]]]
+"""Where the paths of the decisions begin; the choices and where they lead."""
+
+
+def _made(row: Row) -> Component:
+    assert row.component is not None
+    return row.component
+
+
+def _single(component: Component | None, shape: Shape, width: int | None) -> tuple[Part, ...]:
+    """Return the part of one component, or nothing where it is absent."""
+    assert component is not None
+    parts = PartList.start(shape)
+    parts.add("part", component, IMAGE, width=width)
+    return tuple(parts.parts)

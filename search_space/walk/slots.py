@@ -1,0 +1,274 @@
+"""Slots: where a space offers components, with a domain for each of their knobs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+from ..components.base import Component
+from ..components.canonical import canonical_component
+from ..domains import Choice, Domain, Value
+from ..errors import InputError
+from ..shapes import Shape
+from .choosers import Chooser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One decision and its value."""
+
+    path: str
+    """Name of the decision, relative to its slot."""
+    domain: Domain
+    """All values it can have."""
+    value: Value
+    """The one chosen."""
+
+    def under(self, prefix: str) -> "Answer":
+        """Return the same decision with ``prefix`` before its path."""
+        return Answer(path=self.path_under(prefix), domain=self.domain, value=self.value)
+
+    def path_under(self, prefix: str) -> str:
+        """Return the path with ``prefix`` before it."""
+        return f"{prefix}.{self.path}" if self.path else prefix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One choice: what it is, and the decisions that give it."""
+
+    component: Component | None = None
+    """The component, in canonical form; none where a bare value is chosen."""
+    value: Value | None = None
+    """The bare value; none where a component is chosen."""
+    answers: tuple[Answer, ...] = ()
+    """The decisions, in the order in which they are asked."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Option:
+    """One component that a slot offers."""
+
+    cls: type[Component]
+    """The component."""
+    knobs: Mapping[str, Domain]
+    """Field to domain, for the fields that the space names."""
+    slots: "Mapping[str, Slot]"
+    """Field to slot, for the fields that are components."""
+    named: bool = False
+    """Whether somebody wrote its name, rather than ``any`` or nothing."""
+
+    def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
+        """Yield every concrete component that works on ``shape``, in canonical form.
+
+        ``prefix`` stands before the paths of its decisions.
+        """
+        nested = {name: slot.rows(shape, width) for name, slot in self.slots.items()}
+        for component, answers in self.products(nested, prefix):
+            if component.refuses(shape, width) is None:
+                yield Row(component=canonical_component(component, shape), answers=answers)
+
+    def products(
+        self, nested: Mapping[str, Sequence[Row]], prefix: str
+    ) -> Iterator[tuple[Component, tuple[Answer, ...]]]:
+        """Yield every choice of knobs and nested components; one value alone is not asked."""
+        knobs = [
+            [
+                (name, value, (Answer(path=prefix + name, domain=domain, value=value),))
+                if len(domain.values) > 1
+                else (name, value, ())
+                for value in domain.values
+            ]
+            for name, domain in self.knobs.items()
+        ]
+        components = [
+            [
+                (
+                    name,
+                    row.component,
+                    tuple(each.under(f"{prefix}{name}") for each in row.answers),
+                )
+                for row in rows
+            ]
+            for name, rows in nested.items()
+        ]
+        for chosen in product(*knobs, *components):
+            component = self.cls(**{name: value for name, value, _ in chosen})
+            yield component, tuple(answer for _, _, each in chosen for answer in each)
+
+    def own_rows(self) -> tuple[Row, ...]:
+        """Return the component with each choice of its own knobs, its components at default."""
+        bare = Option(cls=self.cls, knobs=self.knobs, slots={})
+        return tuple(
+            Row(component=component, answers=answers)
+            for component, answers in bare.products({}, "")
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slot:
+    """A place for one component, and the options for it."""
+
+    kind: type[Component]
+    """What belongs there."""
+    options: tuple[Option, ...]
+    """What the space offers, at least one."""
+
+    def only(self, keep: Callable[[type[Component]], bool], what: str, path: str) -> "Slot":
+        """Return the slot without the components that ``keep`` refuses, here and inside.
+
+        Args:
+            keep: Whether a component stays.
+            what: What those can do that stay, for the error.
+            path: Full name of the slot, for the error.
+
+        Raises:
+            InputError: If it would be left without any.
+        """
+        options = tuple(
+            replace(
+                option,
+                slots={
+                    name: s.only(keep, what, f"{path}.{name}") for name, s in option.slots.items()
+                },
+            )
+            for option in self.options
+            if keep(option.cls)
+        )
+        if not options:
+            names = ", ".join(option.cls.name for option in self.options)
+            raise InputError(
+                f"{path} must keep one {self.kind.kind} at least that {what}, but got {names}"
+            )
+        return replace(self, options=options)
+
+    def classes(self) -> Iterator[type[Component]]:
+        """Yield every component that is offered, here and inside."""
+        for option in self.options:
+            yield option.cls
+            for slot in option.slots.values():
+                yield from slot.classes()
+
+    @cached_property
+    def names(self) -> Choice:
+        """The decision between the options."""
+        return Choice(tuple(option.cls.name for option in self.options))
+
+    @cached_property
+    def by_name(self) -> "Mapping[str, Option]":
+        """The options by the names of their components."""
+        return {option.cls.name: option for option in self.options}
+
+    def rows(self, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
+        """Return every component that can stand here, once each, in canonical form.
+
+        Of several descriptions of one component the first is kept.
+        """
+        found: dict[Component | None, Row] = {}
+        several = len(self.options) > 1
+        for option in self.options:
+            name = option.cls.name
+            choice = (Answer(path="", domain=self.names, value=name),) if several else ()
+            for row in option.rows(shape, width, f"{name}." if several else ""):
+                whole = Row(component=row.component, answers=choice + row.answers)
+                found.setdefault(row.component, whole)
+        return tuple(found.values())
+
+    def decisions(self, path: str) -> Iterator[tuple[str, Domain]]:
+        """Yield every decision that can be open here: its path and its domain."""
+        several = len(self.options) > 1
+        if several:
+            yield path, self.names
+        for option in self.options:
+            prefix = f"{path}.{option.cls.name}" if several else path
+            for name, domain in option.knobs.items():
+                if len(domain.values) > 1:
+                    yield f"{prefix}.{name}", domain
+            for name, slot in option.slots.items():
+                yield from slot.decisions(f"{prefix}.{name}")
+
+
+def value_row(domain: Domain, value: Value) -> Row:
+    """Return the choice of a bare value; a decision only where the domain has more than one."""
+    alone = len(domain.values) == 1
+    answers = () if alone else (Answer(path="", domain=domain, value=value),)
+    return Row(value=value, answers=answers)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Branch:
+    """One decision between choices, and where each of its values leads."""
+
+    path: str
+    """Full name of the decision."""
+    domain: Domain
+    """All values it can ever have."""
+    ways: "tuple[tuple[Value, int, Branch | int], ...]"
+    """In the order of the domain: a value, the set of choices it leaves (bit i for choice i), and
+    the decision that follows or the choice itself."""
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """The values of ``ways``."""
+        return tuple(value for value, _, _ in self.ways)
+
+    @cached_property
+    def all(self) -> int:
+        """All choices below this decision, as a set of bits."""
+        return sum(choices for _, choices, _ in self.ways)
+
+
+def decision_tree(rows: Sequence[Row], path: str) -> Branch | int:
+    """Return the decisions that lead to each of ``rows``.
+
+    Args:
+        rows: At least one; no two with the same answers.
+        path: Where the paths of the decisions begin.
+    """
+    return _branch(rows, range(len(rows)), 0, path)
+
+
+def _branch(rows: Sequence[Row], indices: Sequence[int], depth: int, path: str) -> Branch | int:
+    first = rows[indices[0]].answers
+    if depth == len(first):
+        assert len(indices) == 1, f"two choices have the same decisions at {path}"
+        return indices[0]
+    groups: dict[Value, list[int]] = {}
+    for index in indices:
+        groups.setdefault(rows[index].answers[depth].value, []).append(index)
+    ways: list[tuple[Value, int, Branch | int]] = []
+    for value in first[depth].domain.values:
+        if group := groups.get(value):
+            bits = sum([1 << index for index in group])
+            ways.append((value, bits, _branch(rows, group, depth + 1, path)))
+    return Branch(path=first[depth].path_under(path), domain=first[depth].domain, ways=tuple(ways))
+
+
+def choose_row(
+    tree: Branch | int, possible: int, chooser: Chooser, decisions: dict[str, Value]
+) -> int:
+    """Ask for one choice, decision by decision, and note the answers in ``decisions``.
+
+    Args:
+        tree: The decisions.
+        possible: The set of choices that can be had (bit i for choice i); not empty.
+        chooser: Who answers; asked only where more than one value is left.
+        decisions: Takes every answer, those without an alternative too.
+
+    Returns:
+        The number of the choice.
+    """
+    while isinstance(tree, Branch):
+        left = tree.ways
+        if possible & tree.all != tree.all:
+            left = [way for way in left if way[1] & possible]
+            assert left, f"nothing is allowed at {tree.path}"
+        value, _, after = left[0]
+        if len(left) > 1:
+            values = tree.values if left is tree.ways else [way[0] for way in left]
+            value = chooser.choose(tree.path, tree.domain, values)
+            assert value in values, f"{value!r} is not allowed at {tree.path}"
+            after = left[values.index(value)][2]
+        decisions[tree.path] = value
+        tree = after
+    return tree

@@ -1,0 +1,111 @@
+"""Why something or nothing can be built in a space: what its components refuse, and where."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from ..shapes import Shape
+from .decision_graph import VARIED, Node, StepGraph
+from .slots import Option, Slot
+
+Place = tuple[str, Slot, Shape, int | None]
+"""A slot, where it is, the shape it sees, and the width asked of it."""
+
+
+def usual_refusal(graph: StepGraph) -> str | None:
+    """Return what components refuse most often, with its place; none where nothing is refused."""
+    told = Counter[str]()
+    for node in graph.seen:
+        for path, slot, shape, width in _places(graph, node):
+            told.update(_refused(path, slot, shape, width))
+    return told.most_common(1)[0][0] if told else None
+
+
+def _places(graph: StepGraph, node: Node) -> Iterator[Place]:
+    """Yield the slots that are filled at one node."""
+    match node:
+        case ("before", index, shape, _, width):
+            slot = graph.stem if shape is None else graph.stages[index].downsampling
+            if slot is not None:
+                path = "stem" if shape is None else f"stages.{index}.downsampling"
+                yield path, slot, shape or graph.image, width
+        case ("fields", index, shape, _, name):
+            for field, slot in graph.option(index, name).slots.items():
+                yield f"stages.{index}.block.{name}.{field}", slot, shape, None
+        case ("head", Shape() as shape):
+            yield "head", graph.head, shape, graph.classes
+        case _:
+            pass
+
+
+def _refused(path: str, slot: Slot, shape: Shape, width: int | None) -> Iterator[str]:
+    """Yield place and reason for every component that does not work there."""
+    for option in slot.options:
+        inner = f"{path}.{option.cls.name}"
+        nested = {field: each.rows(shape) for field, each in option.slots.items()}
+        for field, each in option.slots.items():
+            yield from _refused(f"{inner}.{field}", each, shape, None)
+        for component, _ in option.products(nested, ""):
+            if reason := component.refuses(shape, width):
+                yield f"{inner}: {reason}"
+
+
+def never_built(graph: StepGraph) -> tuple[str, ...]:
+    """Return what a space names but no network of it has: place, component and why, a line each."""
+    if not graph.count(graph.start):
+        return ()
+    built = {each for node in graph.seen for each in _built(graph, node)}
+    missing: dict[tuple[str, str], list[tuple[Option, Shape, int | None]]] = {}
+    for node in graph.seen:
+        for path, slot, shape, width in (*_blocks(graph, node), *_places(graph, node)):
+            for option in slot.options:
+                if option.named and (path, option.cls.name) not in built:
+                    missing.setdefault((path, option.cls.name), []).append((option, shape, width))
+    return tuple(
+        f"{path}: {name!r} can never be built here: {_usual(seen)}"
+        for (path, name), seen in sorted(missing.items(), key=lambda each: each[0])
+        if not any(inner.startswith(f"{path}.{name}.") for inner, _ in missing)
+    )
+
+
+def _blocks(graph: StepGraph, node: Node) -> Iterator[Place]:
+    """Yield the slot of the blocks of a stage, where a kind is chosen."""
+    match node:
+        case ("block", index, shape, _):
+            yield f"stages.{index}.block", graph.stages[index].block, shape, None
+        case _:
+            pass
+
+
+def _built(graph: StepGraph, node: Node) -> Iterator[tuple[str, str]]:
+    """Yield the components that networks have by a choice at one node, with their places."""
+    for row in graph.step(node).rows:
+        match node:
+            case ("before", index, shape, _, _) if row.component:
+                yield (
+                    ("stem" if shape is None else f"stages.{index}.downsampling"),
+                    row.component.name,
+                )
+            case ("block", index, _, _):
+                yield f"stages.{index}.block", str(row.value)
+            case ("fields", index, _, _, kind) if row.component:
+                for field, inner in row.component.components().items():
+                    if field != VARIED:
+                        yield f"stages.{index}.block.{kind}.{field}", inner.name
+            case ("mixer", index, _, _, kind, _) if row.component:
+                yield f"stages.{index}.block.{kind}.{VARIED}", row.component.name
+            case ("head", _) if row.component:
+                yield "head", row.component.name
+            case _:
+                pass
+
+
+def _usual(seen: Iterable[tuple[Option, Shape, int | None]]) -> str:
+    """Return why an option cannot be built: what is said most often."""
+    told = Counter[str]()
+    for option, shape, width in seen:
+        slot = Slot(kind=option.cls, options=(option,))
+        told.update(
+            each.removeprefix(f".{option.cls.name}").lstrip(".: ")
+            for each in _refused("", slot, shape, width)
+        )
+    return told.most_common(1)[0][0] if told else "no network can go on after it"

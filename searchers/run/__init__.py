@@ -1,0 +1,1 @@
+"""The search itself: its options, its loop, its worker."""

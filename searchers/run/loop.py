@@ -1,0 +1,245 @@
+"""The search loop: asks the searcher, checks the exact costs, hands out jobs, keeps the record."""
+
+import logging
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Protocol
+
+from ...evaluators.base import CandidateError, Evaluator, Measurement
+from ...results.candidate import Candidate
+from ...results.study.study import Study
+from ...search_space.errors import WorkError
+from ..base import Proposal, Searcher
+from ..distributions import distributions
+from ..engines.base import Job, Outcome
+
+_log = logging.getLogger(__name__)
+
+_AGAIN = ("out_of_memory", "device_error", "worker_died")
+"""Kinds of failures that a fresh worker may not have: such a candidate is tried once more."""
+_IN_A_ROW = 5
+"""Candidates that fail one after the other, for reasons that may not be theirs, before we stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a search is."""
+
+    candidate: Candidate
+    """The candidate that has just finished."""
+    finished: int
+    """Finished candidates in the study, earlier runs included."""
+    budget: int
+    """Candidates the study is to have."""
+    fresh: int
+    """Candidates finished by this run."""
+    seconds: float
+    """Wall time of this run."""
+
+
+class Listener(Protocol):
+    """Called after each finished candidate has been stored."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Show or note how far the search is."""
+        ...
+
+
+class SearchLoop:
+    """The jobs of one run of a study, as an engine sees them.
+
+    The k-th candidate is proposed from the history of the candidates up to the (k - ``lag``)-th,
+    in order of their numbers, whatever else has finished by then. So a search proposes the same
+    candidates however its workers' times fall, and a resumed one those of the uninterrupted one.
+    (Where another program adds trials to the study, numbers run ahead of k.)
+    """
+
+    def __init__(
+        self,
+        *,
+        study: Study,
+        searcher: Searcher,
+        costs: Evaluator,
+        budget: int,
+        lag: int,
+        listener: Listener,
+    ) -> None:
+        self._study = study
+        self._searcher = searcher
+        self._costs = costs
+        self._budget = budget
+        self._lag = lag
+        self._listener = listener
+        self._distributions = distributions(searcher.space.decisions())
+        self._start = time.perf_counter()
+        known = study.candidates()
+        self._finished = {each.number: each for each in known if each.status != "running"}
+        self._again = [each for each in known if each.status == "running"]
+        self._started: dict[int, Candidate] = {}
+        self._digests = {each.digest for each in known}
+        self._numbers = [each.number for each in known]
+        self._told = 0
+        self._tried_again: set[int] = set()
+        self._failed_in_a_row = 0
+        self.fresh = 0
+        """Candidates finished by this run."""
+        self.exhausted = False
+        """Whether the space has no further architecture."""
+        self.duplicates = 0
+        """Proposals served from the record."""
+        self.seconds: dict[str, float] = {}
+        """CPU time of this process by activity; while it waits, the workers go on."""
+        self.worker_seconds: dict[str, float] = {}
+        """Wall time of the workers by activity."""
+
+    @contextmanager
+    def _clock(self, activity: str) -> Generator[None]:
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            spent = time.thread_time() - began
+            self.seconds[activity] = self.seconds.get(activity, 0.0) + spent
+
+    @property
+    def done(self) -> bool:
+        """Whether no further job will come.
+
+        Not before the last job under way has come back: it may have to be done once more.
+        """
+        waiting = self._again or self._started
+        return not waiting and not self._asks
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the searcher is asked for further candidates."""
+        return not self.exhausted and len(self._numbers) < self._budget
+
+    @property
+    def finished(self) -> int:
+        """Candidates finished in the study in all."""
+        return len(self._finished)
+
+    def next_job(self) -> Job | None:
+        """Return the next job, or none as long as the history it needs is not complete."""
+        while self._again:
+            candidate = self._again.pop(0)
+            if job := self._begin(candidate):
+                return job
+        while self._asks and self._history_complete():
+            with self._clock("sampling"):
+                self._tell()
+                proposal = self._propose()
+            if proposal is None:
+                self.exhausted = True
+                return None
+            candidate = self._admit(proposal)
+            if job := self._begin(candidate):
+                return job
+        return None
+
+    def _history_complete(self) -> bool:
+        return all(number in self._finished for number in self._untold())
+
+    def _untold(self) -> list[int]:
+        """Return the numbers of what the searcher's ``tell`` must get before the next ``ask``."""
+        return self._numbers[self._told : max(0, len(self._numbers) - self._lag + 1)]
+
+    def _tell(self) -> None:
+        for number in self._untold():
+            self._searcher.tell(self._finished[number])
+            self._told += 1
+
+    def _propose(self) -> Proposal | None:
+        """Return a proposal that is not yet in the record, or none where the space has no more."""
+        for attempt in count():
+            proposal = self._searcher.ask(len(self._numbers), attempt)
+            if proposal is None or proposal.architecture.digest not in self._digests:
+                return proposal
+            self.duplicates += 1
+        raise AssertionError("count() has no end")
+
+    def _admit(self, proposal: Proposal) -> Candidate:
+        """Enter the proposal into the study."""
+        with self._clock("storing"):
+            candidate = self._study.start(
+                architecture=proposal.architecture,
+                decisions=proposal.decisions,
+                distributions=self._distributions,
+            )
+        self._digests.add(candidate.digest)
+        self._numbers.append(candidate.number)
+        return candidate
+
+    def _begin(self, candidate: Candidate) -> Job | None:
+        """Count the exact costs; return the job, or none where the candidate ends here."""
+        exact: Mapping[str, Measurement] = {}
+        outcome = None
+        try:
+            with self._clock("costing"):
+                exact = {each.metric: each for each in self._costs.evaluate(candidate.architecture)}
+        except CandidateError as error:
+            outcome = Outcome(number=candidate.number, status="failed", reason=str(error))
+        self._started[candidate.number] = replace(candidate, measurements=exact)
+        if outcome is not None:
+            self.take(outcome)
+            return None
+        return Job(
+            number=candidate.number,
+            architecture=candidate.architecture.to_json(),
+        )
+
+    def take(self, outcome: Outcome) -> None:
+        """Store the outcome of one job, then tell the listener.
+
+        A candidate that failed for want of memory, or whose worker died, is tried once more first.
+
+        Raises:
+            WorkError: If too many candidates in a row have failed; all are stored.
+        """
+        started = self._started.pop(outcome.number)
+        for activity, spent in outcome.seconds.items():
+            self.worker_seconds[activity] = self.worker_seconds.get(activity, 0.0) + spent
+        if outcome.kind in _AGAIN and outcome.number not in self._tried_again:
+            _log.warning("candidate %d is tried again: %s", outcome.number, outcome.reason)
+            self._tried_again.add(outcome.number)
+            self._again.append(replace(started, measurements={}))
+            return
+        measured = {each.metric: each for each in outcome.measurements}
+        candidate = replace(
+            started,
+            status=outcome.status,
+            measurements={**started.measurements, **measured},
+            reason=outcome.reason,
+            traceback=outcome.traceback,
+            seconds=outcome.seconds,
+        )
+        with self._clock("storing"):
+            self._study.finish(candidate)
+        self._finished[candidate.number] = candidate
+        self.fresh += 1
+        with self._clock("drawing"):
+            self._listener(
+                Progress(
+                    candidate=candidate,
+                    finished=self.finished,
+                    budget=self._budget,
+                    fresh=self.fresh,
+                    seconds=time.perf_counter() - self._start,
+                )
+            )
+        self._check_failures(outcome)
+
+    def _check_failures(self, outcome: Outcome) -> None:
+        """Stop before one fault of the machine or of our own takes the whole budget."""
+        ours = outcome.kind in (*_AGAIN, "error")
+        self._failed_in_a_row = self._failed_in_a_row + 1 if ours else 0
+        if self._failed_in_a_row == _IN_A_ROW:
+            raise WorkError(
+                f"at most {_IN_A_ROW - 1} candidates in a row may fail, but with candidate "
+                f"{outcome.number} there are {_IN_A_ROW}: {outcome.reason}; what finished is "
+                "kept, and the same command continues the search"
+            )

@@ -1,0 +1,187 @@
+"""What a search is asked to do, read and checked before anything heavy is imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+from ...evaluators.accuracy.data.names import data_name
+from ...evaluators.device_name import device_name
+from ...evaluators.units import (
+    read_constraint,
+    read_metric,
+    read_seconds,
+    read_whole,
+    taken_for_macs,
+)
+from ...results.study.settings import check_objectives, check_study_name
+from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
+from ...search_space.errors import InputError, known_name, shown, unknown_name
+from ...search_space.space_files import check_resolution, space_data, space_name
+from ..engines import ENGINES
+from ..names import searcher_name
+
+_LISTS = ("objectives", "constraints")
+_WHOLE = {
+    "budget": "candidates in all; --time-limit bounds the time of each",
+    "workers": "",
+    "epochs": "passes over the training images",
+    "seed": "",
+    "max_megapixels": "millions of pixels, as in 250",
+}
+_LONGEST = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """What a search is asked to do: the options of ``nas search``.
+
+    Names are kept in their own spelling, whatever that was in what was given.
+
+    Raises:
+        InputError: If a value is out of range, or a name unknown. Data and space are looked for,
+            not read.
+    """
+
+    budget: int = 100
+    """Candidates in the study in all, at least 1."""
+    space: str = "micro"
+    """A shipped space or a YAML file."""
+    data: str = "digits"
+    """Data set, or a folder: ``folder:PATH``, or a path that looks like one."""
+    resolution: int | None = None
+    """Side of the images in pixels; none: what the space and the data suggest."""
+    max_megapixels: int | None = None
+    """Size of an image file in millions of pixels, at most; none: 250."""
+    objectives: tuple[str, ...] = ("accuracy", "macs")
+    """Names of the metrics to optimise."""
+    constraints: tuple[str, ...] = ()
+    """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
+    searcher: str = "tpe"
+    """Who proposes."""
+    engine: str = "local"
+    """Where candidates are measured."""
+    ray_address: str | None = None
+    """An existing Ray cluster; none: one on this machine."""
+    workers: int | None = None
+    """Candidates measured at once; none: one a core, or one where there is a GPU."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+    epochs: int | None = None
+    """Passes over the training images in the short schedule; none: what suits the data."""
+    time_limit: float | None = None
+    """Seconds after which a candidate is given up; none: never."""
+    seed: int = 0
+    """Seed of everything drawn at random."""
+    exportable_only: bool = False
+    """Whether what cannot be written as ONNX is kept out of the space."""
+    any_resolution: bool = False
+    """Whether what ties a network to images of one size is kept out of the space."""
+    remeasure: bool = False
+    """Whether latencies of another device or other versions are measured again here, first."""
+    study: str | None = None
+    """Name of the study; none: made from the space, the data and the other settings."""
+    storage: str = DEFAULT_STORAGE
+    """Where the study is kept: a URL, or an SQLite file."""
+    notes: tuple[str, ...] = field(default=(), init=False, compare=False)
+    """What was taken in another form than it was given in, a line each."""
+
+    def __post_init__(self) -> None:
+        for name in ("budget", "workers", "epochs", "resolution", "max_megapixels"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} must be at least 1, but got {value}")
+        limit = self.time_limit
+        if limit is not None and not 0 < limit <= _LONGEST:
+            raise InputError(
+                f"time_limit must be above 0 and at most {_LONGEST:g} s, but got {limit:g} s"
+            )
+        if self.seed < 0:
+            raise InputError(f"seed must be at least 0, but got {self.seed}")
+        self._name(engine=known_name("engine", self.engine, ENGINES))
+        if self.ray_address is not None and self.engine != "ray":
+            raise InputError(f"ray_address must come with engine ray, but got {self.engine!r}")
+        asked = (*self.objectives, *self.constraints)
+        self._name(
+            searcher=searcher_name(self.searcher),
+            device=device_name(self.device),
+            notes=tuple(filter(None, map(taken_for_macs, asked))),
+            objectives=tuple(map(read_metric, self.objectives)),
+            constraints=tuple(str(read_constraint(each)) for each in self.constraints),
+            storage=read_storage(self.storage),
+            space=space_name(self.space),
+            data=data_name(self.data),
+        )
+        check_objectives(self.objectives)
+        if self.study is not None:
+            check_study_name(self.study)
+        if self.resolution is None:
+            space_data(self.space)
+        else:
+            check_resolution(self.space, self.resolution)
+
+    def _name(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # the one way into a frozen value
+
+
+def option_names() -> tuple[str, ...]:
+    """Return the names of all options, which are the keys of a config file too."""
+    return tuple(each.name for each in fields(SearchOptions) if each.init)
+
+
+def read_options(values: Mapping[str, object]) -> SearchOptions:
+    """Return the options for what a command line or a config file holds.
+
+    Args:
+        values: By the names of ``option_names``: texts, or values of the right type.
+
+    Raises:
+        InputError: If a key is unknown, or a value has the wrong form, type or range.
+    """
+    known = {
+        each.name: "bool" if each.type in (bool, "bool") else "str"
+        for each in fields(SearchOptions)
+        if each.init
+    }
+    for name in values:
+        if name not in known:
+            raise unknown_name("search option", name, known)
+    return SearchOptions(**{name: _read(name, known[name], v) for name, v in values.items()})
+
+
+def _read(name: str, kind: str, value: object) -> Any:
+    if name in _LISTS:
+        return _listed(name, value)
+    if name == "time_limit":
+        return read_seconds(name, value)
+    if name == "resolution":
+        return read_side(name, value)
+    if name in _WHOLE:
+        return read_whole(name, value, hint=_WHOLE[name])
+    wanted = bool if kind == "bool" else str
+    if not isinstance(value, wanted):
+        raise InputError(f"{name} must be of type {wanted.__name__}, but got {shown(value)}")
+    return value
+
+
+def _listed(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple):
+        listed = [str(each) for each in cast(list[object], value)]
+    else:
+        listed = str(value).split(",") if name == "objectives" else [str(value)]
+    return tuple(each.strip() for each in listed)
+
+
+def read_side(name: str, value: object) -> int:
+    """Read the side of square images in pixels: ``224``, ``224px`` or ``224x224``.
+
+    Raises:
+        InputError: If it has another form, or the images are not square.
+    """
+    rule = "pixels on a side, as in 224"
+    if not isinstance(value, str):
+        return read_whole(name, value, hint=rule)
+    sides = {each.strip() for each in value.lower().replace("×", "x").removesuffix("px").split("x")}
+    if len(sides) != 1:
+        raise InputError(f"{name} must be that of square images ({rule}), but got {value!r}")
+    return read_whole(name, sides.pop(), unit="px", hint=rule)

@@ -1,0 +1,262 @@
+"""A whole search from its options: data, space, study, searcher, engine."""
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
+from ...evaluators.base import METRICS, metric
+from ...evaluators.cost.cost import additive_costs
+from ...evaluators.cost.evaluator import CostEvaluator
+from ...evaluators.device_name import device_name
+from ...evaluators.latency.settings import LatencySettings
+from ...evaluators.units import read_constraint, write_bounds
+from ...results.study.settings import StudySettings
+from ...results.study.storage import file_beside
+from ...results.study.study import Study
+from ...search_space.constraints.build_cost_table import step_table
+from ...search_space.constraints.constraint import Constraint
+from ...search_space.constraints.relaxations import moves
+from ...search_space.errors import InputError
+from ...search_space.files import load_space
+from ...search_space.space import SearchSpace
+from ..base import Objective
+from ..engines import load_engine
+from ..table import make_searcher
+from .loop import Listener, SearchLoop
+from .options import SearchOptions
+from .remeasure import check_latency, remeasure, timed_here
+from .worker import Plan
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A search that is ready to run: everything that the user gave has been checked."""
+
+    options: SearchOptions
+    """What was asked."""
+    space: SearchSpace
+    """The space, bound to the data."""
+    data: SearchData
+    """What is trained on."""
+    study: Study
+    """The record."""
+    plan: Plan
+    """What the workers do."""
+    workers: int
+    """Candidates measured at once."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a line each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run came to."""
+
+    fresh: int
+    """Candidates finished by this run."""
+    finished: int
+    """Candidates finished in the study in all."""
+    exhausted: bool
+    """Whether the space had no further architecture."""
+    duplicates: int
+    """Proposals served from the record, at no cost to the budget."""
+    seconds: dict[str, float]
+    """CPU time of the searching process by activity: sampling, costing, storing, drawing."""
+    worker_seconds: dict[str, float]
+    """Wall time of the workers by activity, summed."""
+    wall: float
+    """Wall time of the run in seconds."""
+
+    @property
+    def overhead(self) -> float:
+        """Share of all work, in seconds of a core, that was not the workers'."""
+        own = sum(self.seconds.values())
+        return own / (own + self.worker_seconds.get("total", 0.0)) if own else 0.0
+
+
+def prepare(options: SearchOptions) -> Prepared:
+    """Read space and data, open the study; spend nothing yet.
+
+    Raises:
+        InputError: For whatever the user gave that cannot be used.
+    """
+    load_engine(options.engine)
+    constraints = tuple(map(read_constraint, options.constraints))
+    device = choose_device(options.device)
+    space = load_space(options.space)
+    data = load_search_data(_data_spec(options, space), cache=image_cache())
+    space = space.bind(
+        channels=data.channels, resolution=data.resolution, classes=len(data.classes)
+    )
+    if options.exportable_only:
+        space = space.exportable()
+    if options.any_resolution:
+        space = space.any_resolution()
+    recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
+    exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
+    rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")
+    wanted = {"accuracy", "latency", *options.objectives, *(each.metric for each in rest)}
+    latency = LatencySettings()
+    settings = StudySettings(
+        space_name=space.name,
+        space_digest=space.digest,
+        space=space.source,
+        data=data.spec.to_json(),
+        data_fingerprint=data.fingerprint,
+        objectives=options.objectives,
+        constraints=tuple(str(each) for each in constraints),
+        searcher=options.searcher,
+        seed=options.seed,
+        recipe=recipe.to_json(),
+        evaluation={"device": device, "latency": latency.to_json()},
+    )
+    space = _steered(space, exact)
+    name = options.study or default_name(settings)
+    study = Study.create_or_open(name, options.storage, settings)
+    plan = Plan(
+        metrics=tuple(name for name in METRICS if name in wanted),
+        data=_absolute(data.spec),
+        cache=str(image_cache().resolve()),
+        recipe=recipe,
+        latency=latency,
+        device=device,
+        seed=options.seed,
+        constraints=rest,
+        weights=str(weights_folder(name, options.storage)),
+    )
+    counts = "latency" in (*options.objectives, *(each.metric for each in rest))
+    here = timed_here(plan, cluster=options.ray_address is not None)
+    notes = check_latency(study, here, counts=counts, again=options.remeasure)
+    workers = options.workers or (1 if device != "cpu" else cores())
+    return Prepared(
+        options=options,
+        space=space,
+        data=data,
+        study=study,
+        plan=plan,
+        workers=workers,
+        notes=notes,
+    )
+
+
+def run(prepared: Prepared, listener: Listener) -> Summary:
+    """Run the search until its budget is spent or the space is exhausted."""
+    import time
+
+    options = prepared.options
+    objectives = tuple(
+        Objective(metric=name, direction=metric(name).direction) for name in options.objectives
+    )
+    searcher = make_searcher(
+        options.searcher, space=prepared.space, objectives=objectives, seed=options.seed
+    )
+    engine_class = load_engine(options.engine)
+    extra: dict[str, Any] = {}
+    if options.engine == "ray":
+        gpus = 0.0 if prepared.plan.device == "cpu" else 1 / prepared.workers
+        extra = {"address": options.ray_address, "gpus_per_worker": gpus}
+    engine = engine_class(workers=prepared.workers, time_limit=options.time_limit, **extra)
+    began = time.perf_counter()
+    with prepared.study.exclusive():
+        if options.remeasure:
+            here = timed_here(prepared.plan, cluster=options.ray_address is not None)
+            remeasure(prepared.study, prepared.plan, engine, here)
+        loop = SearchLoop(
+            study=prepared.study,
+            searcher=searcher,
+            costs=CostEvaluator(),
+            budget=options.budget,
+            lag=1 if prepared.workers == 1 else 2 * prepared.workers,
+            listener=listener,
+        )
+        engine.run(loop, prepared.plan)
+    return Summary(
+        fresh=loop.fresh,
+        finished=loop.finished,
+        exhausted=loop.exhausted,
+        duplicates=loop.duplicates,
+        seconds=loop.seconds,
+        worker_seconds=loop.worker_seconds,
+        wall=time.perf_counter() - began,
+    )
+
+
+def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchSpace:
+    """Return the space in which every walk keeps the constraints on exact metrics.
+
+    Raises:
+        InputError: If no architecture keeps them; it says which bound to move and to what value.
+    """
+    if not constraints:
+        return space
+    try:
+        return space.constrained(constraints, additive_costs)
+    except InputError as error:
+        names = tuple(dict.fromkeys(each.metric for each in constraints))
+        table = step_table(space.graph, names, additive_costs)
+        helps = "; or ".join(moves(table, constraints))
+        raise InputError(write_bounds(f"{error}; {helps}" if helps else str(error))) from None
+
+
+def choose_device(name: str) -> str:
+    """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
+
+    Raises:
+        InputError: If it is unknown or not there.
+    """
+    import torch
+
+    name = device_name(name)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    found = torch.cuda.device_count() if kind == "cuda" else 0
+    if kind == "cuda" and int(number or 0) >= found:
+        raise InputError(f"device must be there to be used, but got {name!r} of {found} GPUs")
+    return name
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_name(settings: StudySettings) -> str:
+    """Return a name that is the same whenever the settings are: so the same command continues."""
+    described = ("space", "data")  # their digests say what they are, wherever they lie
+    meant = {key: value for key, value in settings.to_json().items() if key not in described}
+    text = json.dumps(meant, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:4]
+    source = Path(settings.data["name"].partition(":")[2] or settings.data["name"]).name
+    return f"{settings.space_name}-{source}-{digest}"
+
+
+def weights_folder(study: str, storage_url: str) -> Path:
+    """Return the folder beside the storage in which a study's trained weights are kept."""
+    return file_beside(storage_url, study, ".weights").resolve()
+
+
+def _absolute(spec: DataSpec) -> DataSpec:
+    """Return the data as workers in any folder find them."""
+    name = f"folder:{Path(spec.folder).expanduser().resolve()}" if spec.folder else spec.name
+    return replace(spec, name=name, root=str(Path(spec.root).resolve()))
+
+
+def image_cache() -> Path:
+    """Return the folder in which decoded images are kept for other processes."""
+    return Path("runs") / "cache"
+
+
+def _data_spec(options: SearchOptions, space: SearchSpace) -> DataSpec:
+    """Return the data at the asked resolution; else at the space's, or their own if it says so."""
+    own = None if space.follows_data else space.input.height
+    spec = DataSpec(name=options.data, resolution=options.resolution or own, seed=options.seed)
+    limit = options.max_megapixels
+    return spec if limit is None else replace(spec, max_megapixels=limit)

@@ -1,0 +1,123 @@
+"""The worker: measures one candidate after the other in one process."""
+
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...evaluators.accuracy.data.dataset import DataSpec
+from ...evaluators.accuracy.recipe import Recipe
+from ...evaluators.base import CandidateError, Evaluator, Measurement
+from ...evaluators.latency.settings import LatencySettings
+from ...evaluators.measurement_context import candidate_faults
+from ...evaluators.units import write_constraint, write_value
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.constraints.constraint import Constraint
+from ..engines.base import Job, Outcome
+
+SPENT = ("out_of_memory", "device_error")
+"""Kinds of failures after which a process is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured of each candidate and how; makes the worker where it will work."""
+
+    metrics: tuple[str, ...]
+    """Names of the measured and trained metrics wanted."""
+    data: DataSpec
+    """The images to train on."""
+    cache: str
+    """Folder for decoded images, shared by the workers."""
+    recipe: Recipe
+    """How to train."""
+    latency: LatencySettings
+    """How to measure latency."""
+    device: str
+    """``cpu``, ``cuda`` or ``cuda:N``."""
+    seed: int
+    """The study's seed."""
+    constraints: tuple[Constraint, ...] = ()
+    """Hard constraints on the measured and trained metrics."""
+    weights: str | None = None
+    """Folder for the trained weights; none: they are dropped."""
+
+    def __call__(self) -> "MeasuringWorker":
+        """Read the data, choose the device, make the evaluators: cheapest first."""
+        import torch
+
+        device = torch.device(self.device)
+        evaluators: list[Evaluator] = []
+        if "latency" in self.metrics:
+            from ...evaluators.latency.evaluator import LatencyEvaluator
+
+            evaluators.append(LatencyEvaluator(device=device, settings=self.latency))
+        if "accuracy" in self.metrics:
+            from ...evaluators.accuracy.data.dataset import load_search_data
+            from ...evaluators.accuracy.evaluator import AccuracyEvaluator
+            from ...results.export.weights import WeightsFolder
+
+            evaluators.append(
+                AccuracyEvaluator(
+                    data=load_search_data(self.data, cache=Path(self.cache)),
+                    recipe=self.recipe,
+                    device=device,
+                    seed=self.seed,
+                    keep=WeightsFolder(Path(self.weights)).keep if self.weights else None,
+                )
+            )
+        return MeasuringWorker(evaluators=tuple(evaluators), constraints=self.constraints)
+
+
+class MeasuringWorker:
+    """Runs its evaluators in order and stops at the first broken constraint or failure."""
+
+    def __init__(
+        self, *, evaluators: tuple[Evaluator, ...], constraints: tuple[Constraint, ...]
+    ) -> None:
+        self._evaluators = evaluators
+        self._constraints = constraints
+        self.spent = False
+        """Whether memory or device have failed, so that a fresh process must do what comes."""
+
+    def run(self, job: Job) -> Outcome:
+        """Measure one candidate; what it does wrong is in the outcome."""
+        start = time.perf_counter()
+        had: list[Measurement] = []
+        seconds: dict[str, float] = {}
+        reason = trace = None
+        status = "complete"
+        try:
+            with candidate_faults():  # the search goes on whatever one candidate does
+                architecture = Architecture.from_json(job.architecture)
+                for evaluator in self._evaluators:
+                    began = time.perf_counter()
+                    had.extend(evaluator.evaluate(architecture))
+                    seconds["+".join(evaluator.metrics)] = time.perf_counter() - began
+                    reason = broken(self._constraints, had)
+                    if reason:
+                        status = "infeasible"
+                        break
+        except CandidateError as error:
+            status, reason, trace = "failed", str(error), traceback.format_exc()
+            self.spent = error.kind in SPENT
+        seconds["total"] = time.perf_counter() - start
+        return Outcome(
+            number=job.number,
+            status=status,
+            measurements=tuple(had),
+            reason=reason,
+            traceback=trace,
+            seconds=seconds,
+        )
+
+
+def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:
+    """Return the first constraint that a measurement breaks and its value, or none."""
+    values = {measurement.metric: measurement.value for measurement in had}
+    for constraint in constraints:
+        value = values.get(constraint.metric)
+        if value is not None and not constraint.holds(value):
+            found = write_value(constraint.metric, value)
+            return f"must keep {write_constraint(constraint)}, but {constraint.metric} is {found}"
+    return None
