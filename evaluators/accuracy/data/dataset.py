@@ -13,7 +13,7 @@ from ....search_space.errors import InputError, unknown_name
 from ....search_space.seeds import derive_seed
 from ..augment import Augmentation
 from .cache import DecodedCache
-from .data_names import DATA_NAMES, known_data
+from .names import DATA_NAMES, known_data
 from .names import DATA_NAMES, known_data
 from .decode import MEGAPIXELS
 from .division import cut, divide, without_copies
