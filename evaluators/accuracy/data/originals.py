@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from .data import SearchData, load_search_data
+from .dataset import SearchData, load_search_data
 from .opening import opened_image
 from .dataset import SearchData, load_search_data
 
