@@ -6,7 +6,7 @@ from the records alone, and only from those that are new.
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ...evaluators.base import METRICS, metric
 from ..candidate import Status
-from .front import Losses, Mask
+from .conditions import CONDITIONS, Conditions, condition_notes, conditions
+from .front import Losses, Mask, clear_front_mask, front_mask
 
 Numbers = NDArray[np.float64]
 STATUSES: tuple[Status, ...] = ("complete", "infeasible", "failed", "running")
@@ -58,6 +59,8 @@ class Columns:
     """Metric to ``value``, ``low`` and ``high``; NaN where there is none."""
     decisions: Mapping[str, Answers]
     """Path to answers. A knob has one path whichever component it belongs to."""
+    conditions: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
+    """Metric to the conditions under which it was measured, of those where they matter."""
 
     def __len__(self) -> int:
         return len(self.number_N)
@@ -77,6 +80,58 @@ class Columns:
         for name in metrics:
             mask &= np.isfinite(self.value(name))
         return mask
+
+    def fronts(
+        self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False
+    ) -> list[NDArray[np.intp]]:
+        """Return the rows of the front of ``mask``: one front for all that may be compared.
+
+        Where latency counts, these are the candidates that were timed under the same conditions.
+
+        Args:
+            metrics: What counts, each in its own direction.
+            mask: Which candidates take part; of these, those ``comparable`` do.
+            intervals: Drop only what is clearly dominated, beyond the 95 % intervals.
+        """
+        best_NM, worst_NM = (
+            self.loss_intervals(metrics) if intervals else (self.losses(metrics),) * 2
+        )
+        found: list[NDArray[np.intp]] = []
+        groups = self.timed(metrics)
+        taking_part = np.flatnonzero(mask & self.comparable(metrics))
+        for group in np.unique(groups[taking_part]):
+            rows = taking_part[groups[taking_part] == group]
+            best, worst = best_NM[rows], worst_NM[rows]
+            found.append(rows[clear_front_mask(best, worst) if intervals else front_mask(best)])
+        return found
+
+    def front(
+        self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False
+    ) -> NDArray[np.intp]:
+        """Return the rows of all ``fronts``, rising."""
+        found = self.fronts(metrics, mask, intervals=intervals)
+        return np.sort(np.concatenate([np.empty(0, np.intp), *found]))
+
+    def timed(self, metrics: Sequence[str]) -> NDArray[np.int32]:
+        """Return a number for each candidate; those with the same one may be compared."""
+        found = self.conditions.get("latency") if "latency" in metrics else None
+        return np.zeros(len(self), np.int32) if found is None else found.codes_N
+
+    def condition_notes(self, metrics: Iterable[str]) -> list[str]:
+        """Return a line for each metric that was measured under more than one set of conditions."""
+        return [
+            line
+            for name in metrics
+            if name in self.conditions
+            for line in condition_notes(name, self._measured_where(name))
+        ]
+
+    def _measured_where(self, name: str) -> dict[Conditions, list[int]]:
+        found = self.conditions[name]
+        return {
+            level: self.number_N[found.codes_N == code].tolist()
+            for code, level in enumerate(found.levels)
+        }
 
     def losses(self, metrics: Sequence[str]) -> Losses:
         """Return the losses, (candidates, metrics)."""
@@ -133,6 +188,7 @@ class ColumnBuilder:
         self._order = array("q")
         self._seconds = array("d")
         self._metrics: dict[str, _Cells] = {}
+        self._conditions: dict[str, _Answered] = {}
         self._decisions: dict[str, _Answered] = {}
         self._paths: dict[str, _Answered] = {}
         self.last = -1
@@ -165,6 +221,9 @@ class ColumnBuilder:
                 self._metrics.setdefault(each["metric"], _Cells()).put(
                     row, *(np.nan if each[end] is None else each[end] for end in ENDS)
                 )
+                if each["metric"] in CONDITIONS:
+                    made = conditions(each["metric"], each["provenance"])
+                    self._conditions.setdefault(each["metric"], _Answered()).put(row, made)
             (self.running.add if record["status"] == "running" else self.running.discard)(number)
         return count
 
@@ -174,9 +233,7 @@ class ColumnBuilder:
             if found is None:
                 name = merged_path(path, decisions)
                 found = self._paths[path] = self._decisions.setdefault(name, _Answered())
-            levels = found.levels
-            found.rows.append(row)
-            found.codes.append(levels.setdefault(value, len(levels)))
+            found.put(row, value)
 
     def columns(self) -> Columns:
         """Return what has been taken in."""
@@ -192,6 +249,7 @@ class ColumnBuilder:
                 if name in self._metrics
             },
             decisions={name: each.answers(count) for name, each in self._decisions.items()},
+            conditions={name: each.answers(count) for name, each in self._conditions.items()},
         )
 
 
@@ -202,6 +260,10 @@ class _Answered:
         self.rows = array("q")
         self.codes = array("i")
         self.levels: dict[Any, int] = {}
+
+    def put(self, row: int, value: Any) -> None:
+        self.rows.append(row)
+        self.codes.append(self.levels.setdefault(value, len(self.levels)))
 
     def answers(self, count: int) -> Answers:
         levels = list(self.levels)

@@ -77,22 +77,28 @@ def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
     lines: list[str] = []
     for name in metrics:
         groups = by_conditions(candidates, name)
-        if len(groups) < 2:
-            continue
-        where = "; ".join(
-            f"{_numbers([each.number for each in group])}: {text(found, groups)}"
-            for found, group in groups.items()
-        )
-        rule = (
-            "and is compared only within each"
-            if name == "latency"
-            else "which may change its value"
-        )
-        lines.append(f"{name} was measured under {len(groups)} conditions {rule}: {where}")
+        numbers = {found: [each.number for each in group] for found, group in groups.items()}
+        lines += condition_notes(name, numbers)
     return lines
 
 
-def _numbers(numbers: list[int]) -> str:
+def condition_notes(name: str, numbers: Mapping[Conditions, Sequence[int]]) -> list[str]:
+    """Return the line of ``notes`` for one metric, if there is one.
+
+    Args:
+        name: The metric.
+        numbers: Conditions to the numbers of the candidates that were measured under them.
+    """
+    if len(numbers) < 2:
+        return []
+    where = "; ".join(
+        f"{_numbers(group)}: {text(found, numbers)}" for found, group in numbers.items()
+    )
+    rule = "and is compared only within each" if name == "latency" else "which may change its value"
+    return [f"{name} was measured under {len(numbers)} conditions {rule}: {where}"]
+
+
+def _numbers(numbers: Sequence[int]) -> str:
     """Return numbers as ranges: ``candidates 0-3, 7``; of many ranges the first."""
     ranges = number_ranges(numbers)
     more = f" and more ({len(numbers)} in all)" if len(ranges) > 5 else ""

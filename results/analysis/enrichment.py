@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .columns import Columns
-from .front import Mask, front_mask
+from .front import Mask
 
 SAME = {"second_mixer": "mixer"}
 """Last words of paths that count as others."""
@@ -68,7 +68,7 @@ def front_shares(
         How many are on the front, of how many, and the answers, the most over-represented first.
     """
     rows = np.flatnonzero(mask & columns.comparable(objectives))
-    best = front_mask(columns.losses(objectives)[rows])
+    best = np.isin(rows, columns.front(objectives, mask))
     holders: dict[str, Mask] = {}
     for path, answers in columns.decisions.items():
         if _word(path) != word:

@@ -10,7 +10,6 @@ from ..analysis.columns import Columns
 from ..analysis.front import Mask, superlative
 from ..figures.filters import kept
 from ..figures.markup import Content, joined, link, tag
-from ..figures.scatter_data import front_rows
 from ..figures.snapshot import Snapshot
 from ..figures.view import View
 from ..numbers import format_value
@@ -45,7 +44,7 @@ def _bests(snapshot: Snapshot, view: View, mask: Mask) -> list[tuple[str, Conten
     """Return how many are on the front, and the best of each objective with its candidate."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     found: list[tuple[str, Content]] = []
-    if count := len(front_rows(columns, objectives, mask)):
+    if count := len(columns.front(objectives, mask)):
         found.append(("on the front", f"{count:,}"))
     for name in objectives:
         rows = np.flatnonzero(mask & columns.comparable((name,)))

@@ -199,6 +199,7 @@ def _scatter_note(at: Sight) -> Markup:
     view, drawn, columns = at.view, at.scene, at.snapshot.columns
     total = len(drawn.shown) + len(drawn.context)
     names = in_words(at.snapshot.settings.objectives)
+    measured = dict.fromkeys((*at.snapshot.settings.objectives, view.x, view.y))
     count = f"{len(drawn.shown):,} of {total:,} complete candidates kept"
     unclear = f", {len(drawn.unclear):,} of them not beyond the 95 % intervals"
     sentences = (
@@ -208,6 +209,7 @@ def _scatter_note(at: Sight) -> Markup:
         if len(drawn.shown)
         else f"{count}.",
         f"The dotted line joins the best in {view.x} and {view.y} alone." * drawn.alone,
+        *(f"{each[0].upper()}{each[1:]}." for each in columns.condition_notes(measured)),
         "Drag to select; what is selected filters everything.",
         without_note(view, drawn),
         beyond_note(view, columns, at.source.references(view.extras)),

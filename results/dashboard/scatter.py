@@ -262,15 +262,19 @@ class _Draw:
         return np.sqrt(16 + 200 * share)
 
     def stairs(self, drawn: Scene) -> None:
-        """Add the staircase that nothing known is beyond in the two metrics alone."""
-        rows = drawn.stairs
-        if drawn.alone and len(rows):
+        """Add the staircases that nothing known is beyond in the two metrics alone."""
+        if not drawn.alone and len(drawn.stairs) == 1:
+            return  # it is that of the front
+        count = sum(map(len, drawn.stairs))
+        for place, rows in enumerate(drawn.stairs):
             self.figure.add_scatter(
                 **{axis: self.columns.value(n)[rows] for axis, n in self._metrics(None).items()},
-                name=f"best of these two ({len(rows):,})",
+                name=f"best of these two ({count:,})",
                 mode="lines",
                 line={**self._line(), "dash": "dot"},
                 hoverinfo="skip",
+                legendgroup="stairs",
+                showlegend=not place,
             )
 
     def _line(self) -> Style:
@@ -292,7 +296,7 @@ class _Draw:
             around = self._sizes(rows, drawn.shown, 8) + 7
             looks |= {"symbol": "diamond-open", "size": around, "line": {"width": 1.5}}
             bars["hoverinfo"] = "skip"
-        if not drawn.alone:
+        if not drawn.alone and len(drawn.stairs) == 1:
             bars |= {"mode": "lines+markers", "line": self._line()}
         self.points(rows, "front", looks, seen=True, **bars)
 

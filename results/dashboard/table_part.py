@@ -9,7 +9,7 @@ from markupsafe import Markup
 from ..analysis.columns import STATUSES, Columns
 from ..figures.filters import kept
 from ..figures.markup import heads, joined, link, scrolled, tag
-from ..figures.scatter_data import Rows, front_rows
+from ..figures.scatter_data import Rows
 from ..figures.snapshot import Snapshot, metric_names
 from ..figures.view import View
 from ..numbers import format_measurement
@@ -33,7 +33,7 @@ def ordered(columns: Columns, view: View) -> Rows:
 def on_front(snapshot: Snapshot, view: View) -> set[int]:
     """Return the rows on the front of all objectives, among those kept."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
-    return set(front_rows(columns, objectives, kept(view.filters, columns)).tolist())
+    return set(columns.front(objectives, kept(view.filters, columns)).tolist())
 
 
 def table(source: Source, snapshot: Snapshot, view: View) -> Markup:

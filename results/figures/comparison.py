@@ -17,7 +17,7 @@ from ..analysis.compare import (
     difference,
     error_name,
 )
-from ..analysis.front import front_mask, is_count
+from ..analysis.front import is_count
 from ..numbers import format_value
 from .axis_format import axis_title, flat_ends, log_tick, tick_format
 from .filters import kept
@@ -128,8 +128,7 @@ def fronts(found: Comparison, view: View) -> go.Figure:
     less = metric(view.x).direction == "minimize"
     for place, study in enumerate(found.studies):
         columns = study.columns
-        rows = np.flatnonzero(columns.comparable((view.x, view.y)) & kept(view.filters, columns))
-        best = rows[front_mask(columns.losses((view.x, view.y))[rows])]
+        best = columns.front((view.x, view.y), kept(view.filters, columns))
         best = best[np.argsort(columns.value(view.x)[best], kind="stable")]
         if len(best):
             figure.add_scatter(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...evaluators.base import metric
 from ..analysis.columns import Columns
+from ..analysis.conditions import by_conditions
 from ..analysis.front import comparable, hypervolume_history, is_count, pareto_front
 from ..candidate import Candidate
 from ..numbers import format_measurement, format_value
@@ -87,6 +88,7 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
         title: Above the figure.
     """
     shown = comparable(candidates, (x, y))
+    several = "latency" in (x, y) and len(by_conditions(shown, "latency")) > 1
     front = sorted(pareto_front(shown, (x, y)), key=lambda each: each.measurements[x].value)
     best = {each.number for each in front}
     rest = [each for each in shown if each.number not in best]
@@ -108,7 +110,8 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
             "front",
             front,
             {
-                "mode": "lines+markers",
+                # Those measured under other conditions do not compare: no line joins them.
+                "mode": "markers" if several else "lines+markers",
                 # Up to the next point nothing better is known: the line is a staircase.
                 "line": {
                     "color": VERMILLION,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis.columns import STATUSES, Columns
-from ..analysis.front import Mask, clear_front_mask, front_mask
+from ..analysis.front import Mask
 from .filters import kept
 from .view import View
 
@@ -24,8 +24,9 @@ class Scene:
     """Of those, which no candidate kept dominates in the objectives, from left to right."""
     unclear: Rows
     """Of those, which some dominate, but none beyond the intervals."""
-    stairs: Rows
-    """Of those, which none dominates in the two metrics alone, from left to right."""
+    stairs: Sequence[Rows]
+    """Of those, which none dominates in the two metrics alone, from left to right: one line for
+    all that may be compared."""
     alone: bool
     """Whether the objectives are others than the two metrics, so that the front is another one."""
     context: Rows
@@ -36,18 +37,6 @@ class Scene:
     """Kept with one of the metrics: by status and the axis whose metric they lack."""
     nowhere: int
     """How many are kept that have neither."""
-
-
-def front_rows(columns: Columns, objectives: Sequence[str], mask: Mask) -> Rows:
-    """Return the rows that none of ``mask`` dominates in the objectives, by measured values."""
-    rows = np.flatnonzero(mask & columns.comparable(objectives))
-    return rows[front_mask(columns.losses(objectives)[rows])]
-
-
-def _unclear(columns: Columns, objectives: Sequence[str], mask: Mask) -> Rows:
-    rows = np.flatnonzero(mask & columns.comparable(objectives))
-    low, high = (each[rows] for each in columns.loss_intervals(objectives))
-    return rows[clear_front_mask(low, high)]
 
 
 def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:
@@ -61,19 +50,18 @@ def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:
     metrics = (view.x, view.y)
     mask, complete = kept(view.filters, columns), columns.comparable(metrics)
     shown = np.flatnonzero(mask & complete)
-    front = front_rows(columns, objectives, mask)
+    front = columns.front(objectives, mask)
     best = np.intersect1d(front, shown)
-    unclear = np.intersect1d(_unclear(columns, objectives, mask), shown)
+    unclear = np.intersect1d(columns.front(objectives, mask, intervals=True), shown)
     alone = set(metrics) != set(objectives)
-    stairs = front_rows(columns, metrics, mask) if alone else best
     has = {axis: np.isfinite(columns.value(getattr(view, axis))) for axis in "xy"}
     some = STATUSES if "infeasible" in view.extras else STATUSES[:1]
     kinds = {name: mask & columns.has_status(name) for name in some}
     return Scene(
         shown=shown,
-        front=best[np.argsort(columns.value(view.x)[best], kind="stable")],
+        front=_rising(best, columns, view.x),
         unclear=np.setdiff1d(unclear, front),
-        stairs=stairs[np.argsort(columns.value(view.x)[stairs], kind="stable")],
+        stairs=[_rising(each, columns, view.x) for each in columns.fronts(metrics, mask)],
         alone=alone,
         context=np.flatnonzero(complete & ~mask),
         others={
@@ -88,6 +76,10 @@ def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:
         },
         nowhere=int(sum((rows & ~has["x"] & ~has["y"]).sum() for rows in kinds.values())),
     )
+
+
+def _rising(rows: Rows, columns: Columns, name: str) -> Rows:
+    return rows[np.argsort(columns.value(name)[rows], kind="stable")]
 
 
 def without_note(view: View, drawn: Scene) -> str:
@@ -108,6 +100,8 @@ def dominating(columns: Columns, row: int, objectives: Sequence[str], mask: Mask
     both = columns.comparable(objectives)
     if not both[row]:
         return np.empty(0, np.intp)
+    timed = columns.timed(objectives)
+    both = both & (timed == timed[row])
     losses = columns.losses(objectives)
     mine = losses[row]
     better = (losses <= mine).all(axis=1) & (losses < mine).any(axis=1)

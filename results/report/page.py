@@ -143,7 +143,12 @@ function startChoice(name, options) {
   show();
 }
 
-// The Pareto plot of two metrics.
+// The Pareto plot of two metrics. Latencies compare only where they were measured alike.
+function alike(points, x, y) {
+  if (x !== "latency" && y !== "latency") return [points];
+  return [...new Set(points.map(i => all.timed[i]))].map(
+    group => points.filter(i => all.timed[i] === group));
+}
 function front(points, x, y) {
   const sx = metrics[x].less ? 1 : -1, sy = metrics[y].less ? 1 : -1;
   const rows = points.map(i => [sx * all.value[x][i], sy * all.value[y][i], i]);
@@ -165,7 +170,8 @@ function drawPairs() {
   const x = byId("x").value, y = byId("y").value;
   const points = all.number.map((_, i) => i).filter(i => all.status[i] === "complete"
     && all.value[x][i] !== null && all.value[y][i] !== null);
-  const best = front(points, x, y), chosen = new Set(best);
+  const groups = alike(points, x, y), best = groups.flatMap(each => front(each, x, y));
+  const chosen = new Set(best);
   const trace = (name, group, style) => ({ name, x: group.map(i => all.value[x][i]),
     y: group.map(i => all.value[y][i]),
     error_x: bars(x, group, style.bar), error_y: bars(y, group, style.bar),
@@ -180,7 +186,8 @@ function drawPairs() {
     trace("on the front of all objectives", rest.filter(i => all.front[i]),
       { bar, marker: { color: blue, symbol: "circle", size: 9 } }),
     trace("front of these two", best,
-      { mode: "lines+markers", marker: { color: VERMILLION, symbol: "diamond", size: 11 },
+      { mode: groups.length > 1 ? "markers" : "lines+markers",
+        marker: { color: VERMILLION, symbol: "diamond", size: 11 },
         line: { color: VERMILLION, width: 1.5, shape: metrics[x].less ? "hv" : "vh" } }),
   ].filter(each => each.x.length);
   const end = (name, pick) => points.map(i => all.value[name][i]).reduce((a, b) => pick(a, b), NaN);
@@ -194,7 +201,8 @@ function drawPairs() {
     showlegend: true, legend: { orientation: "h", yanchor: "bottom", y: 1, x: 0 } });
   Plotly.react("plot-pairs", traces, layout, config);
   byId("pairs-note").textContent = `${best.length} of ${points.length} candidates are on the front `
-    + `of ${x} and ${y}. Intervals are 95 %.`;
+    + `of ${x} and ${y}. Intervals are 95 %.` + (groups.length > 1
+    ? " Latencies are compared only where they were measured under the same conditions." : "");
 }
 function startPairs() {
   const names = data.metrics.map(each => each.name);

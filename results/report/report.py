@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ...evaluators.base import metric
+from ..analysis.conditions import by_conditions, conditions_of
 from ..analysis.front import comparable, is_count, pareto_front
 from ..analysis.table import metrics_of, write_atomically
 from ..candidate import Candidate
@@ -235,8 +236,16 @@ def _columns(candidates: Sequence[Candidate], front: Sequence[Candidate]) -> dic
         "architecture": [each.architecture.summary() for each in candidates],
         "seconds": [each.seconds.get("total") for each in candidates],
         "front": [each.number in on_front for each in candidates],
+        "timed": _timed(candidates),
         **ends,
     }
+
+
+def _timed(candidates: Sequence[Candidate]) -> list[int | None]:
+    """Return a number for each latency; those with the same one may be compared."""
+    groups = {each: place for place, each in enumerate(by_conditions(candidates, "latency"))}
+    found = [each.measurements.get("latency") for each in candidates]
+    return [None if each is None else groups[conditions_of(each)] for each in found]
 
 
 def report_figures(

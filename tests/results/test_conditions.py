@@ -2,10 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 from nas_explorer.evaluators.base import Measurement
+from nas_explorer.results.analysis.columns import ColumnBuilder, Columns
 from nas_explorer.results.analysis.conditions import conditions, notes
+from nas_explorer.results.analysis.enrichment import front_shares
 from nas_explorer.results.analysis.front import dominators, pareto_front
 from nas_explorer.results.candidate import Candidate
+from nas_explorer.results.figures.plots import pareto
+from nas_explorer.results.figures.scatter_data import dominating, scene
+from nas_explorer.results.figures.view import View
 
 from .conftest import candidate
 
@@ -23,6 +29,12 @@ def timed(number: int, latency: float, accuracy: float, **provenance: Any) -> Ca
     )
 
 
+def columns_of(candidates: list[Candidate]) -> Columns:
+    builder = ColumnBuilder()
+    builder.take(each.to_json() for each in candidates)
+    return builder.columns()
+
+
 def test_only_candidates_timed_alike_dominate_each_other() -> None:
     fast = timed(0, 1.0, 0.9)
     slow = timed(1, 2.0, 0.8)
@@ -33,6 +45,44 @@ def test_only_candidates_timed_alike_dominate_each_other() -> None:
     assert found == [0, 2, 3]
     assert [each.number for each in dominators(slow, every, ("accuracy", "latency"))] == [0]
     assert dominators(elsewhere, every, ("accuracy", "latency")) == []
+
+
+FOUR = [
+    timed(0, 1.0, 0.9),
+    timed(1, 2.0, 0.8),
+    timed(2, 3.0, 0.7, device_name="B"),
+    timed(3, 4.0, 0.6, device_name="B"),
+]
+"""Two of each device; on each the first dominates the second, and A's all of B's."""
+
+
+def test_the_dashboards_front_is_that_of_the_other_commands() -> None:
+    columns, names = columns_of(FOUR), ("accuracy", "latency")
+    every = np.ones(4, np.bool_)
+    assert columns.front(names, every).tolist() == [0, 2]
+    assert [each.number for each in pareto_front(FOUR, names)] == [0, 2]
+    assert [each.tolist() for each in columns.fronts(names, every)] == [[0], [2]]
+    assert columns.front(names, every, intervals=True).tolist() == [0, 2]
+    assert columns.front(("accuracy",), every).tolist() == [0]
+    drawn = scene(columns, View(study="", x="latency", y="accuracy"), names)
+    assert drawn.front.tolist() == [0, 2] and [each.tolist() for each in drawn.stairs] == [[0], [2]]
+    assert dominating(columns, 3, names, every).tolist() == [2]
+    assert front_shares(columns, names, "depth", every)[:2] == (2, 4)
+
+
+def test_the_dashboard_says_what_was_measured_where() -> None:
+    assert columns_of(FOUR).condition_notes(("accuracy", "latency", "macs")) == [
+        "latency was measured under 2 conditions and is compared only within each: "
+        "candidates 0-1: A; candidates 2-3: B"
+    ]
+    assert columns_of(FOUR[:2]).condition_notes(("accuracy", "latency")) == []
+
+
+def test_a_line_joins_only_what_was_timed_alike() -> None:
+    names = ("latency", "accuracy")
+    both, one = ({e.name: e for e in pareto(each, *names).data} for each in (FOUR, FOUR[:2]))
+    assert both["front"].mode == "markers" and list(both["front"].x) == [1.0, 3.0]
+    assert one["front"].mode == "lines+markers" and list(one["front"].x) == [1.0]
 
 
 def test_where_latency_does_not_count_all_are_compared() -> None:
