@@ -1,0 +1,1 @@
+"""The images: where they lie, how they are read, divided and prepared."""
