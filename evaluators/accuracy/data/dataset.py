@@ -12,17 +12,15 @@ from torch import Tensor
 from ....search_space.errors import InputError, unknown_name
 from ....search_space.seeds import derive_seed
 from ..augment import Augmentation
+from ..recipe import Recipe
 from .cache import DecodedCache
-from .names import DATA_NAMES, known_data
-from .names import DATA_NAMES, known_data
-from .decode import MEGAPIXELS
 from .division import cut, divide, without_copies
 from .folder import ImageFolder
 from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
+from .names import DATA_NAMES, known_data
 from .opening import MEGAPIXELS
 from .preparation import Preparation
-from ..recipe import Recipe
 from .sources import Digits, Source, TorchvisionSet
 
 _RESOLUTIONS = (4, 512)

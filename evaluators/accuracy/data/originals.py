@@ -10,7 +10,6 @@ from PIL import Image
 
 from .dataset import SearchData, load_search_data
 from .opening import opened_image
-from .dataset import SearchData, load_search_data
 
 
 def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path | Image.Image]:
