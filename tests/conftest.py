@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from functools import cache
 
 import pytest
 
@@ -18,6 +19,18 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def one_onnx_table() -> Generator[None]:
+    """Has torch make its table of ONNX operations once; else it takes half of each export."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib))
+        )
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,3 +33,9 @@ def test_other_counters() -> None:
     assert len(found) == 5
     for name, counts in found.items():
         assert counts["ours"] == counts["by hand"] > 0, name
+
+
+@pytest.mark.slow
+def test_component_costs() -> None:
+    found = run("component_costs.py")
+    assert found["disagreements"] == 0 and found["tried"] >= 10

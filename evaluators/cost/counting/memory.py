@@ -1,7 +1,8 @@
 """How much memory the maps of one forward pass take: that of the tensors alive while it runs."""
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,6 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ....search_space.architecture.live_memory import FLOAT_BYTES
 
@@ -41,7 +41,12 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 def _peak(module: nn.Module, inputs: Sequence[Tensor]) -> int:
-    with torch.no_grad(), _AttentionOfCpu(), LiveBytes(inputs[0].device) as live:
+    unreal = any(each.is_meta for each in inputs)
+    with (
+        torch.no_grad(),
+        _AttentionOfCpu() if unreal else contextlib.nullcontext(),
+        LiveBytes(inputs[0].device) as live,
+    ):
         module(*inputs)
     return live.peak
 
@@ -60,14 +65,21 @@ class LiveBytes(TorchDispatchMode):
         self._made: dict[int, tuple[StorageWeakRef, int]] = {}
         self._given: dict[int, StorageWeakRef] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # What torch wraps the method in else imports its compiler (seconds), and takes as long at
+        # each operation as the operation.
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation; its inputs are held by now, and its outputs made."""
-        for storage, _ in _storages((args, kwargs)):
-            if storage._cdata not in self._made:
+        kwargs = kwargs or {}
+        for storage, _ in _storages((*args, *kwargs.values())):
+            if storage._cdata not in self._made and storage._cdata not in self._given:
                 self._given[storage._cdata] = StorageWeakRef(storage)
-        found = func(*args, **(kwargs or {}))
+        found = func(*args, **kwargs)
         alive = {key: made for key, made in self._made.items() if not made[0].expired()}
-        for storage, like in _storages(found):
+        for storage, like in _storages((found,)):
             if storage._cdata not in self._given and storage.device == self._device:
                 size = float32_bytes(like, storage.nbytes() // like.element_size())
                 alive[storage._cdata] = StorageWeakRef(storage), size
@@ -76,9 +88,18 @@ class LiveBytes(TorchDispatchMode):
         return found
 
 
-def _storages(values: Any) -> list[tuple[Any, Tensor]]:
-    leaves = tree_leaves(values)
-    return [(each.untyped_storage(), each) for each in leaves if isinstance(each, Tensor)]
+def _storages(values: Iterable[Any]) -> list[tuple[Any, Tensor]]:
+    """Return those of the tensors among values and in lists among them: what operations take.
+
+    ``torch.utils._pytree`` looks for more kinds of containers, and takes most of the time.
+    """
+    found: list[tuple[Any, Tensor]] = []
+    for each in values:
+        if isinstance(each, Tensor):
+            found.append((each.untyped_storage(), each))
+        elif isinstance(each, list | tuple):
+            found += _storages(cast(Iterable[Any], each))
+    return found
 
 
 def float32_bytes(like: Tensor, elements: int) -> int:

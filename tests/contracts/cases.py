@@ -1,0 +1,128 @@
+"""What the contracts of components are tried on. A component that is registered is in it."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import cycle
+
+import pytest
+import torch
+from nas_explorer.search_space.components.base import Component, Layer
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.layers.folding import fold
+from nas_explorer.search_space.components.parts import IMAGE, PartList
+from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.wired import Block, Residual
+from nas_explorer.search_space.shapes import Shape
+from torch import Tensor, nn
+
+from ..knobs import opposites
+from ..search_space.tensors import awake
+
+CLASSES = [cls for table in TABLES.values() for cls in table.values()]
+SHAPES = [Shape(32, 8, 8), Shape(32, 7, 5), Shape(32, 3, 3), Shape(32, 1, 1), Shape(24, 1, 6)]
+OUT = 12
+"""Output channels of a resampler, classes of a head; a multiple of nothing much."""
+
+every_class = pytest.mark.parametrize(
+    "cls",
+    CLASSES,
+    ids=[f"{cls.kind}-{cls.name}".replace(" ", "_") for cls in CLASSES],
+    scope="module",  # all tests of one class after each other, so that they share its cases
+)
+
+
+def wired(component: Component, shape: Shape) -> PartList:
+    """The parts that a component makes on a map of ``shape``."""
+    parts = PartList.start(shape)
+    if isinstance(component, Residual):
+        component = MetaFormerBlock(residual=component)
+    if isinstance(component, Block):
+        component.wire(parts, IMAGE)
+    else:
+        parts.add("part", component, IMAGE, width=width_of(component))
+    return parts
+
+
+def width_of(component: Component) -> int | None:
+    """The output channels to ask for, where they can be chosen."""
+    return None if isinstance(component, Layer | Block | Residual) else OUT
+
+
+def refusal(component: Component, shape: Shape) -> str | None:
+    return component.refuses(shape, width_of(component))
+
+
+class Wired(nn.Module):
+    """The module of some wired parts."""
+
+    def __init__(self, parts: PartList) -> None:
+        super().__init__()
+        self.parts = parts.parts
+        self.built = nn.ModuleList(part.build() for part in parts.parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        live = {IMAGE: x}
+        for part, module in zip(self.parts, self.built, strict=True):
+            x = live[part.name] = module(*[live[name] for name in part.inputs])
+        return x
+
+
+def built(component: Component, shape: Shape) -> Wired:
+    torch.manual_seed(1)
+    module = Wired(wired(component, shape))
+    awake(module)
+    return module
+
+
+def image(shape: Shape, batch: int = 2) -> Tensor:
+    return torch.randn(batch, *shape, generator=torch.Generator().manual_seed(3))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A component on a map, and what it makes of it. Tests share it: they change copies alone."""
+
+    component: Component
+    shape: Shape
+
+    @cached_property
+    def module(self) -> Wired:
+        """As it is used, in evaluation mode."""
+        return built(self.component, self.shape).eval()
+
+    @cached_property
+    def folded(self) -> nn.Module:
+        return fold(self.module)
+
+    @cached_property
+    def x(self) -> Tensor:
+        """Two images."""
+        return image(self.shape)
+
+    @cached_property
+    def y(self) -> Tensor:
+        """What the module gives for them."""
+        with torch.no_grad():
+            return self.module(self.x)
+
+    def trainable(self) -> Wired:
+        """A copy in training mode."""
+        return copy.deepcopy(self.module).train()
+
+
+def cases(cls: type[Component]) -> Iterator[Case]:
+    """The default on every shape, and others on one of two: those that it can work on."""
+    for shape in SHAPES:
+        if refusal(cls(), shape) is None:
+            yield Case(cls(), shape)
+    two = SHAPES[1:3]
+    others = opposites(cls, lambda each: all(refusal(each, shape) is None for shape in two))
+    yield from map(Case, others, cycle(two))
+
+
+@lru_cache(maxsize=1)
+def shared_cases(cls: type[Component]) -> tuple[Case, ...]:
+    """The same cases for all tests of a class."""
+    return tuple(cases(cls))
