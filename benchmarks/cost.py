@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--whole", type=int, default=40, help="of these, networks for fvcore")
     parser.add_argument("--device", default="cpu", help="where fvcore runs the networks")
     options = parser.parse_args()
-    candidates, whole = (8, 2) if options.quick else (options.candidates, options.whole)
+    candidates, whole = (3, 2) if options.quick else (options.candidates, options.whole)
     torch.set_num_threads(1)
     space = load_space("imagenet")
     drawn = [space.walk(RandomChooser(seed)).architecture for seed in range(candidates)]

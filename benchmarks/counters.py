@@ -21,7 +21,6 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-import timm
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from torch import Tensor, nn
@@ -203,6 +202,8 @@ def make(name: str) -> tuple[nn.Module, Tensor]:
     """Return a network or small module in eval mode, and what it takes."""
     if name in MODULES:
         return MODULES[name][0]().eval(), torch.zeros(1, 64, SIDE, SIDE)
+    import timm  # here, as a quick run needs none of it
+
     module = timm.create_model(name, pretrained=False).eval()
     return module, torch.zeros(1, *module.default_cfg["input_size"])
 
@@ -230,7 +231,8 @@ def counted(
     """Return what each counter finds in each network, each in a fresh process."""
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":  # a fork of what has loaded torch, and counted nothing
-        context.set_forkserver_preload(["torch", "timm", "fvcore.nn"])
+        timm = ["timm"] if any(name not in MODULES for name in names) else []
+        context.set_forkserver_preload(["torch", "fvcore.nn", *timm])
     tasks = [(name, counter) for name in names for counter in counters]
     with context.Pool(1, maxtasksperchild=1) as pool:
         found = dict(zip(tasks, pool.map(figure, tasks, chunksize=1), strict=True))
