@@ -1,8 +1,8 @@
 """Costs of parts on disk, so that another run need not analyse them again.
 
-One file of JSON lines for each version of the code, only ever appended to. A line that was cut off
-by a crash is skipped; several processes may write at once, since each line is one write at the end
-of the file. Failing to use it is logged and never fatal.
+One file of JSON lines for each version of the code that some parts depend on, only ever appended
+to. A line that was cut off by a crash is skipped; several processes may write at once, since each
+line is one write at the end of a file. Failing to use them is logged and never fatal.
 """
 
 import json
@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...search_space.shapes import Shape
 from .value import COLUMNS, Row
-from .version import counting_version
+from .version import part_version
 
 if TYPE_CHECKING:
     from ...search_space.components.base import Component
+
+Key = tuple[str, str]
+"""Version of the code that a part depends on, and the part as text."""
 
 _LOG = logging.getLogger(__name__)
 _KEPT_DAYS = 30
@@ -39,10 +42,10 @@ def cache_folder() -> Path:
     return base / "nas-explorer"
 
 
-def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | None) -> str | None:
-    """Return the text under which a part is remembered; none for components from elsewhere.
+def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | None) -> Key | None:
+    """Return under which version of the code, and which text, a part is remembered.
 
-    What they are built of is not part of the version.
+    None for components from elsewhere: what they are built of is not part of the version.
     """
     from ...search_space.components.base import Component
     from ...search_space.components.canonical import component_text  # torch takes seconds to import
@@ -53,47 +56,57 @@ def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | N
         if not type(each).__module__.startswith(f"{package}."):
             return None
         todo.extend(each.components().values())
-    return f"{component.kind} {component_text(component)} {[list(s) for s in in_shapes]} {width}"
+    counted = part_version(type(each).__module__ for each in todo)
+    text = f"{component.kind} {component_text(component)} {[list(s) for s in in_shapes]} {width}"
+    return None if counted is None else (counted, text)
 
 
 class DiskCache:
     """What is remembered under one folder for the code as it is."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what is there."""
-        self._file: Path | None = None
-        self._rows: dict[str, Row] = {}
-        try:
-            counted = counting_version()
-            if counted is not None:
-                self._file = folder / f"costs-{counted}.jsonl"
-                self._rows = _read(self._file)
-        except OSError as error:
-            self._give_up(error)
+        self._folder: Path | None = folder
+        self._rows: dict[str, dict[str, Row]] = {}
 
-    def get(self, key: str) -> Row | None:
+    def get(self, key: Key) -> Row | None:
         """Return what is remembered under ``key``, or none."""
-        return self._rows.get(key)
+        return self._of(key[0]).get(key[1])
 
-    def add(self, key: str, row: Row) -> None:
-        """Remember ``row``, in the file too."""
-        self._rows[key] = row
-        if self._file is None:
+    def add(self, key: Key, row: Row) -> None:
+        """Remember ``row``, in the file of its version too."""
+        self._of(key[0])[key[1]] = row
+        if self._folder is None:
             return
-        line = json.dumps([key, *row], separators=(",", ":"))
+        path = self._file(self._folder, key[0])
+        line = json.dumps([key[1], *row], separators=(",", ":"))
         try:
-            if not self._file.exists():
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-                remove_old(self._file.parent, "costs-*.jsonl")
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                remove_old(path.parent, "costs-*.jsonl")
             # In front too: what a crash cut off before must not spoil this line.
-            with self._file.open("ab", buffering=0) as file:
+            with path.open("ab", buffering=0) as file:
                 file.write(f"\n{line}\n".encode())
         except OSError as error:
             self._give_up(error)
 
+    def _of(self, counted: str) -> dict[str, Row]:
+        """Return what is remembered for one version of the code."""
+        if counted not in self._rows:
+            self._rows[counted] = {}
+            try:
+                if self._folder is not None:
+                    self._rows[counted] = _read(self._file(self._folder, counted))
+            except OSError as error:
+                self._give_up(error)
+        return self._rows[counted]
+
+    @staticmethod
+    def _file(folder: Path, counted: str) -> Path:
+        return folder / f"costs-{counted}.jsonl"
+
     def _give_up(self, error: OSError) -> None:
         _LOG.warning("costs are not kept on disk: %s", error)
-        self._file = None
+        self._folder = None
 
 
 def _read(path: Path) -> dict[str, Row]:

@@ -1,22 +1,25 @@
 """Costs of the shipped search spaces and of the zoo that come with the package.
 
 So a first question about one of them needs no trace of every part, about a space no torch either.
-``docs/write_costs.py`` writes them. Each has a seal: a digest of all code that costs depend on, of
-the text of the space, and of the costs themselves. Where it does not match, or torch is newer than
-the one that they were counted with, they are as if they were not there.
+``docs/write_costs.py`` writes them. Each has a seal: a digest of the text of the space, of the
+costs themselves, and of the code that they depend on, which is that of the components in it (see
+``version``). One that offers any component has the lists of components in its seal too. Where it
+does not match, or torch is newer than the one that they were counted with, they are as if they were
+not there. Of code with another text, only what it does counts.
 """
 
 import hashlib
 import json
 import lzma
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ...search_space.presets import preset_text
 from .costed import CostedSpace, decoded, encoded
-from .version import code_version
+from .version import LISTS, code_digest, counted_by, digest, tabled_by
 
 _FOLDER = Path(__file__).with_name("shipped")
 _SEALS = _FOLDER / "seals.json"
@@ -43,47 +46,76 @@ def shipped_zoo() -> Mapping[str, tuple[int, int]]:
     return {} if data is None else json.loads(lzma.decompress(data))
 
 
-def ship(spaces: Mapping[str, CostedSpace], zoo: Mapping[str, tuple[int, int]]) -> None:
+def ship(
+    spaces: Mapping[str, tuple[CostedSpace, Iterable[str]]],
+    zoo: tuple[Mapping[str, tuple[int, int]], Iterable[str]],
+) -> None:
     """Write the costs of all shipped spaces and of the zoo, counted with this code and this torch.
 
     Files whose costs are the same stay as they are.
 
     Args:
-        spaces: By name, each at its own images.
-        zoo: Digest to parameters and MACs.
+        spaces: By name, each at its own images, and the modules that its components are in.
+        zoo: Digest to parameters and MACs, and the modules of the components.
     """
     _FOLDER.mkdir(exist_ok=True)
-    data = {name: encoded(space) for name, space in spaces.items()}
-    data[_ZOO] = json.dumps(zoo, sort_keys=True).encode()
+    data = {name: encoded(space) for name, (space, _) in spaces.items()}
+    data[_ZOO] = json.dumps(zoo[0], sort_keys=True).encode()
     for name, each in data.items():
         path = _data(name)
         if not path.exists() or lzma.decompress(path.read_bytes()) != each:
             path.write_bytes(lzma.compress(each, preset=9))
-    texts = {name: preset_text(name) for name in spaces} | {_ZOO: ""}
-    seals = {name: _seal(texts[name], _data(name).read_bytes()) for name in sorted(data)}
-    found = {"torch": version("torch"), "spaces": seals}
-    _SEALS.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    modules = {name: each for name, (_, each) in spaces.items()} | {_ZOO: zoo[1]}
+    seals: dict[str, Any] = {"torch": version("torch")}
+    for name in sorted(data):
+        text = "" if name == _ZOO else preset_text(name)
+        needed = sorted(counted_by(modules[name]) if name == _ZOO else tabled_by(modules[name]))
+        seals[name] = {
+            "seal": _seal(digest(needed), text, _data(name).read_bytes()),
+            "code": _seal(code_digest(needed), text, _data(name).read_bytes()),
+            "lists": digest(LISTS) if re.search(r"\bany\b", text) else None,
+            "modules": needed,
+        }
+    _SEALS.write_text(json.dumps(seals, indent=2) + "\n", "utf-8")
 
 
-def _sealed(name: str, text: str) -> bytes | None:
-    """Return what came along, if it is right for this code and this torch."""
+def lacks_components(name: str) -> bool:
+    """Whether components were added since the costs of a shipped space were written."""
+    lists = json.loads(_SEALS.read_text("utf-8"))[name]["lists"]
+    return lists is not None and lists != digest(LISTS)
+
+
+def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:
+    """Return what came along, if it is right for this code and this torch.
+
+    Args:
+        name: Of the space, or of the zoo.
+        text: Of the space.
+        complete: Whether nothing may lack that was added to the lists of components since.
+    """
     try:
-        found = json.loads(_SEALS.read_text("utf-8"))
-        newest, seal = found["torch"], found["spaces"][name]
+        seals = json.loads(_SEALS.read_text("utf-8"))
+        newest, found = seals["torch"], seals[name]
+        needed, seal, code = found["modules"], found["seal"], found["code"]
         data = _data(name).read_bytes()
-    except (OSError, ValueError, KeyError):  # not there, or two versions of the list in one
+        if complete and lacks_components(name):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or two versions in one
         return None
-    right = _release(version("torch")) <= _release(newest) and seal == _seal(text, data)
-    return data if right else None
+    if _release(version("torch")) > _release(newest):
+        return None
+    same = seal == _seal(digest(needed), text, data)
+    return data if same or code == _seal(code_digest(needed), text, data) else None
 
 
 def _data(name: str) -> Path:
     return _FOLDER / (f"{name}.json.xz" if name == _ZOO else f"{name}.npz.xz")
 
 
-def _seal(text: str, data: bytes) -> str:
-    about = json.dumps([code_version(), text])
-    return hashlib.sha256(about.encode() + data).hexdigest()[:32]
+def _seal(code: str | None, text: str, data: bytes) -> str | None:
+    if code is None:
+        return None
+    return hashlib.sha256(json.dumps([code, text]).encode() + data).hexdigest()[:32]
 
 
 def _release(text: str) -> tuple[int, ...]:

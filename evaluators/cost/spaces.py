@@ -7,14 +7,20 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...search_space.presets import preset_text, presets
 from .cache import cache_folder, remove_old
 from .costed import CostedSpace, decoded, encoded
 from .shipped import shipped_space
 from .value import EXACT_METRICS
-from .version import counting_version
+from .version import space_version
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from ...search_space.components.base import Component
+    from ...search_space.space import SearchSpace
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,9 +87,7 @@ def computed_space(
     any_resolution: bool = False,
 ) -> CostedSpace:
     """Return what ``costed_space`` does, counted anew."""
-    from ...search_space.constraints.build_cost_table import step_table
     from ...search_space.files import load_space
-    from .cost import additive_costs
 
     space = load_space(name_or_file)
     space = space.bind(
@@ -95,6 +99,14 @@ def computed_space(
         space = space.exportable()
     if any_resolution:
         space = space.any_resolution()
+    return with_costs(space)
+
+
+def with_costs(space: "SearchSpace") -> CostedSpace:
+    """Return a search space as numbers, its parts counted where they are not remembered."""
+    from ...search_space.constraints.build_cost_table import step_table
+    from .cost import additive_costs
+
     return CostedSpace(
         name=space.name,
         input=space.input,
@@ -106,12 +118,20 @@ def computed_space(
     )
 
 
+def modules_of(components: Iterable["Component"]) -> set[str]:
+    """Return the modules of components and of all those inside them."""
+    todo = list(components)
+    for each in todo:
+        todo.extend(each.components().values())
+    return {type(each).__module__ for each in todo}
+
+
 def _path(name_or_file: str, asked: list[int | str | None]) -> Path | None:
     """Return the file for this text of a space and this code; none where it cannot be kept."""
     try:
         known = name_or_file in presets()
         text = preset_text(name_or_file) if known else Path(name_or_file).read_text("utf-8")
-        counted = counting_version()
+        counted = space_version()
     except (OSError, EOFError, ValueError):
         return None
     if counted is None:

@@ -68,13 +68,13 @@ class CostTable:
         return self._count - 1
 
     def _row(self, component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> Row:
-        text = cache_key(component, in_shapes, width)
-        if text is None:
+        key = cache_key(component, in_shapes, width)
+        if key is None:
             return component_row(component, in_shapes, width)
         if self._disk is None:
             self._disk = DiskCache(cache_folder())
-        row = self._disk.get(text)
+        row = self._disk.get(key)
         if row is None:
             row = component_row(component, in_shapes, width)
-            self._disk.add(text, row)
+            self._disk.add(key, row)
         return row

@@ -1,65 +1,156 @@
-"""Which code costs are counted with, so that none is kept for another code.
+"""Which code a cost depends on, so that none is kept for another code.
 
-Known by the contents of the files. When they were changed matters in one case: code that was edited
-after this process loaded it.
+What a module depends on is what it imports, and what that imports. Two kinds of imports are not
+followed: of the tables that only list components, since a part depends on its own components and a
+space on those that it has; and of the constraints, which choose among costs and make none.
+
+Code is known by the contents of its files. When they were changed matters in one case: code that
+was edited after this process loaded it.
 """
 
+import ast
 import hashlib
 import os
+import re
+from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from ... import search_space
 from ...search_space import LOADED
 
-NOT_COUNTED = (
-    "check.py",
-    "beam.py",
-    "best_sums.py",
-    "choice_groups.py",
-    "choosers.py",
-    "describe.py",
-    "feasibility.py",
-    "fronts.py",
-    "graph.py",
-    "guide.py",
-    "moves.py",
-    "network.py",
-    "reach.py",
-    "seeds.py",
-    "thinned.py",
-    "tilted.py",
-    "zoo",
+_SPACE = search_space.__name__
+_COST = __name__.rpartition(".")[0]
+
+LISTS = (
+    f"{_SPACE}.components.tables",
+    f"{_SPACE}.components.mixers",
+    f"{_SPACE}.components.channel_mixers",
 )
-"""Files and folders of the search spaces that no cost depends on: they draw, ask and show."""
+"""Modules that list components."""
+
+COUNTING = f"{_COST}.analysis"
+"""The module that counts the costs of a part."""
+
+_KEEPING = (f"{_COST}.cache", f"{_COST}.version")  # what keeps costs makes none
+
+STEPS = (
+    f"{_COST}.cost",
+    f"{_SPACE}.constraints.build_cost_table",
+    f"{_SPACE}.constraints.cost_table",
+    f"{_SPACE}.files",
+)
+"""The modules that make a table of steps and costs of a space, beside its components."""
+
+_IMPORT = re.compile(r"^\s*from (\.+)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
 
 def sources() -> dict[str, Path]:
-    """Return the files that costs depend on, the components' and these, by their place."""
-    here = Path(__file__).parent
-    folders = {"search_space": here.parents[1] / "search_space", "cost": here}
-    found = {
-        f"{name}/{path.relative_to(folder).as_posix()}": path
-        for name, folder in folders.items()
-        for path in folder.rglob("*.py")
-        if name == "cost" or path.relative_to(folder).parts[0] not in NOT_COUNTED
+    """Return the files of the search spaces and of the costs, by the names of their modules."""
+    roots = {_SPACE: Path(search_space.__file__).parent, _COST: Path(__file__).parent}
+    return {
+        ".".join((name, *path.relative_to(root).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): path
+        for name, root in roots.items()
+        for path in root.rglob("*.py")
     }
-    return dict(sorted(found.items()))
 
 
-def code_version() -> str | None:
-    """Return a digest of all code that costs depend on, the same wherever it is installed.
+_sources = cache(sources)
+
+
+@cache
+def _text(name: str) -> bytes:
+    return _sources()[name].read_bytes().replace(b"\r\n", b"\n")
+
+
+@cache
+def _imported(name: str) -> frozenset[str]:
+    """Return the modules of ours that a module imports, for types too."""
+    is_package = _sources()[name].name == "__init__.py"
+    found: set[str] = set()
+    for dots, module, names in _IMPORT.findall(_text(name).decode()):
+        up = len(dots) - is_package
+        base = ".".join((*name.split(".")[: -up or None], *filter(None, [module])))
+        inner = {f"{base}.{each}" for each in re.findall(r"\w+", names)}
+        found |= (inner & _sources().keys()) or ({base} & _sources().keys())
+    return frozenset(found)
+
+
+@cache
+def needed(modules: frozenset[str]) -> frozenset[str]:
+    """Return modules of ours with all that they depend on."""
+    found = set[str]()
+    todo = [each for each in modules if each in _sources()]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo.extend(filter(_is_followed, _imported(name)))
+    return frozenset(found)
+
+
+def _is_followed(name: str) -> bool:
+    return name not in (*LISTS, *_KEEPING) and not name.startswith(f"{_SPACE}.constraints.")
+
+
+def counted_by(modules: Iterable[str]) -> frozenset[str]:
+    """Return all modules that costs of parts depend on, whose components are in ``modules``."""
+    return needed(frozenset(modules) | {COUNTING})
+
+
+def tabled_by(modules: Iterable[str]) -> frozenset[str]:
+    """Return all modules that the table of a space depends on, whose components are likewise."""
+    return needed(frozenset(modules) | {COUNTING, *STEPS})
+
+
+def digest(modules: Iterable[str]) -> str | None:
+    """Return a digest of the text of modules, the same wherever they are installed.
 
     None where that cannot be known: where the sources are not there, or were changed since this
     process loaded them.
     """
-    digest = hashlib.sha256()
-    found = sources()
-    for name, path in found.items():
-        if _changed(path) > LOADED:
+    found = hashlib.sha256()
+    names = sorted(modules)
+    for name in names:
+        path = _sources().get(name)
+        if path is None or _changed(path) > LOADED:
             return None
-        text = path.read_bytes().replace(b"\r\n", b"\n")
-        digest.update(f"{name} {len(text)}\n".encode() + text)
-    return digest.hexdigest()[:32] if found else None
+        found.update(f"{name} {len(_text(name))}\n".encode() + _text(name))
+    return found.hexdigest()[:32] if names else None
+
+
+def code_digest(modules: Iterable[str]) -> str | None:
+    """Return the same of what modules do: their comments and docstrings do not count.
+
+    It is slow, and other versions of Python may have another one.
+    """
+    if digest(modules) is None:
+        return None
+    found = hashlib.sha256()
+    for name in sorted(modules):
+        found.update(f"{name} {_code(name)}\n".encode())
+    return found.hexdigest()[:32]
+
+
+@cache
+def _code(name: str) -> str:
+    tree = ast.parse(_text(name))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_docstring(each)]  # pyright: ignore
+    return ast.dump(tree)
+
+
+def _is_docstring(node: object) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _changed(path: Path) -> float:
@@ -72,7 +163,23 @@ def _changed(path: Path) -> float:
     return max(stat.st_mtime, stat.st_ctime) if os.name == "nt" else stat.st_ctime
 
 
-def counting_version() -> str | None:
-    """Return a text for the code and the torch that costs are counted with; none if not known."""
-    code = code_version()
+@cache
+def _part_version(modules: frozenset[str]) -> str | None:
+    code = digest(counted_by(modules))
+    return None if code is None else f"{code}-{version('torch')}"
+
+
+def part_version(modules: Iterable[str]) -> str | None:
+    """Return a text for the code and the torch that count a part; none if not known.
+
+    Args:
+        modules: Those of its component and of the components inside it.
+    """
+    return _part_version(frozenset(modules))
+
+
+def space_version() -> str | None:
+    """Return a text for all code that the table of any space depends on, and the torch."""
+    components = {each for each in _sources() if each.startswith(f"{_SPACE}.components.")}
+    code = digest(tabled_by({*components, *LISTS}))
     return None if code is None else f"{code}-{version('torch')}"
