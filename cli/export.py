@@ -76,12 +76,12 @@ def export(
     with _stopped_in_order():
         from ..results.export.files import check_target
 
-        check_target(output)  # first: reading the study, and torch, take seconds
+        check_target(output)  # first: reading the study takes a second, and torch several
+        record = open_study(study, storage)
+        found = record.find(candidate)
         import torch
 
         torch.set_num_threads(1)  # several wait for each other where others work too
-        record = open_study(study, storage)
-        found = record.find(candidate)
         proof, checks = export_candidate(
             record,
             found,

@@ -44,6 +44,7 @@ class ProgressView:
     def begin(self, prepared: "Prepared") -> None:
         """Say what is searched."""
         from ..evaluators.base import metric
+        from ..evaluators.units import plural
 
         data, space, study = prepared.data, prepared.space, prepared.study
         self._objectives = prepared.options.objectives
@@ -53,7 +54,7 @@ class ProgressView:
             self._note(candidate.value(self._objectives[0]))
         self._say(
             f"Study {study.name}: space {space.name} ({space.size()}), "
-            f"{prepared.workers} workers on {prepared.plan.device}",
+            f"{plural(prepared.workers, 'worker')} on {prepared.plan.device}",
             whole=True,
         )
         for line in data_lines(data):
@@ -61,7 +62,7 @@ class ProgressView:
         for line in (*space.never_built(), *prepared.notes):
             self._say(line)
         if done:
-            self._say(f"Continuing after {len(done)} complete candidates")
+            self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
         self._update(f"0 of {prepared.options.budget}: starting the workers ...")
 
     def __call__(self, progress: "Progress") -> None:

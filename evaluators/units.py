@@ -113,6 +113,11 @@ def write_bounds(text: str) -> str:
     return _PLAIN_BOUND.sub(lambda found: write_constraint(Constraint.parse(found[0])), text)
 
 
+def plural(count: int, word: str) -> str:
+    """Return a number of things: ``1 worker``, ``2 workers``, ``1,000 images``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def read_metric(name: str) -> str:
     """Return a metric's name for what people write: capitals do not matter, FLOPs are MACs.
 

@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
+from ...evaluators.base import METRICS
 from ..candidate import Candidate
 
 _CANDIDATE = "nas:candidate"
@@ -29,7 +30,7 @@ _SHOWN = sqlalchemy.table(
     "trial_user_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
 )
 _VALUES = sqlalchemy.table(
-    "trial_values", *map(sqlalchemy.column, ("trial_id", "objective", "value"))
+    "trial_values", *map(sqlalchemy.column, ("trial_id", "objective", "value", "value_type"))
 )
 _RECORDS = sqlalchemy.table(
     "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
@@ -187,19 +188,18 @@ def rewrite(
     study_id: int,
     candidate: Candidate,
     objectives: Sequence[str],
-    metric: str,
 ) -> None:
-    """Put a new measurement of one metric into the record of a complete candidate.
+    """Put new measurements into the record of a candidate that has finished.
 
-    It may have become infeasible by it. Optuna lets nobody change a finished trial, so its tables
-    are written: the record, and the state, values and attributes that Optuna's tools show.
+    It may have become infeasible by them, or complete. Optuna lets nobody change a finished trial,
+    so its tables are written: the record, and the state, values and attributes that Optuna's
+    tools show.
 
     Args:
         connection: That of the one transaction that all is written in.
         study_id: Optuna's id of the study.
-        candidate: With the new measurement.
+        candidate: With the new measurements.
         objectives: Names of the metrics that are the trial's values.
-        metric: Name of the metric.
     """
     trials, records, values, shown = _TRIALS.c, _RECORDS.c, _VALUES.c, _SHOWN.c
     query = _stored(study_id, records.trial_id, records.value_json)
@@ -208,17 +208,16 @@ def rewrite(
     record = json.dumps({**candidate.to_json(), "order": order})
     of_record = (records.trial_id == trial_id) & (records.key == _CANDIDATE)
     connection.execute(sqlalchemy.update(_RECORDS).where(of_record).values(value_json=record))
-    if candidate.status == "infeasible":
-        pruned = sqlalchemy.literal_column(f"'{TrialState.PRUNED.name}'")
-        of_trial = trials.trial_id == trial_id
-        connection.execute(sqlalchemy.update(_TRIALS).where(of_trial).values(state=pruned))
-        connection.execute(sqlalchemy.delete(_VALUES).where(values.trial_id == trial_id))
-    elif metric in objectives:
-        of_value = (values.trial_id == trial_id) & (values.objective == objectives.index(metric))
-        value = candidate.measurements[metric].value
-        connection.execute(sqlalchemy.update(_VALUES).where(of_value).values(value=value))
-    _, _, attributes = _as_trial(candidate, objectives)
-    of_keys = (shown.trial_id == trial_id) & shown.key.in_(attributes)
+    state, numbers, attributes = _as_trial(candidate, objectives)
+    literal = sqlalchemy.literal_column(f"'{state.name}'")
+    of_trial = trials.trial_id == trial_id
+    connection.execute(sqlalchemy.update(_TRIALS).where(of_trial).values(state=literal))
+    connection.execute(sqlalchemy.delete(_VALUES).where(values.trial_id == trial_id))
+    finite = sqlalchemy.literal_column("'FINITE'")
+    for place, value in enumerate(numbers or ()):
+        new = {"trial_id": trial_id, "objective": place, "value": value, "value_type": finite}
+        connection.execute(sqlalchemy.insert(_VALUES).values(new))
+    of_keys = (shown.trial_id == trial_id) & shown.key.in_([*METRICS, "reason"])
     connection.execute(sqlalchemy.delete(_SHOWN).where(of_keys))
     rows = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(each)}

@@ -15,7 +15,7 @@ The whole candidate is one JSON value beside them, from which this package reads
 """
 
 import logging
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
@@ -233,23 +233,22 @@ class Study:
             _log.info("candidate %d had finished before", candidate.number)
 
     def remeasure(
-        self, candidate: Candidate, measurement: Measurement, broken: str | None = None
+        self, candidate: Candidate, measured: Iterable[Measurement], broken: str | None = None
     ) -> None:
-        """Put a new measurement of a metric in the place of an earlier one.
+        """Put new measurements in the place of earlier ones, or beside them.
 
         Inside ``exclusive`` only.
 
         Args:
-            candidate: One that is complete.
-            measurement: Of a metric that it has.
-            broken: Why it is infeasible by it; none: it stays complete.
+            candidate: One that is complete or infeasible.
+            measured: Its new measurements.
+            broken: Why it is infeasible by them; none: it is complete.
         """
-        assert candidate.status == "complete"
-        name = measurement.metric
-        assert name in candidate.measurements, "there is one to be replaced"
+        assert candidate.status in ("complete", "infeasible")
+        new = {each.metric: each for each in measured}
         changed = replace(
             candidate,
-            measurements={**candidate.measurements, name: measurement},
+            measurements={**candidate.measurements, **new},
             status="infeasible" if broken else "complete",
             reason=broken,
         )
@@ -257,7 +256,7 @@ class Study:
 
         def write() -> None:
             with self._held().transaction() as connection:
-                records.rewrite(connection, self._id, changed, objectives, name)
+                records.rewrite(connection, self._id, changed, objectives)
 
         retry(write)
         self._finished[candidate.number] = changed

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import torch
 
+from ...evaluators.base import Measurement
 from ...evaluators.latency.provenance import describe
+from ...evaluators.units import plural
 from ...results.analysis.conditions import (
     Conditions,
     by_conditions,
@@ -16,9 +18,10 @@ from ...results.analysis.conditions import (
 )
 from ...results.candidate import Candidate
 from ...results.study.study import Study
+from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError
 from ..engines.base import Engine, Job, Outcome
-from .worker import Plan
+from .worker import Plan, broken
 
 _log = logging.getLogger(__name__)
 
@@ -38,22 +41,40 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
     return conditions("latency", {**describe(torch.device(plan.device)), **plan.latency.to_json()})
 
 
-def timed_elsewhere(study: Study, here: Conditions | None) -> list[Candidate]:
-    """Return the complete candidates whose latency was measured under other conditions.
+def timed_elsewhere(
+    study: Study, here: Conditions | None, constraints: Sequence[Constraint] = ()
+) -> list[Candidate]:
+    """Return the candidates whose latency was measured under other conditions, and counts.
 
-    Where ``here`` is not known, these are all that have a latency.
+    These are the complete ones, and those that are infeasible by that latency.
+
+    Args:
+        study: The record.
+        here: The conditions now; none: not known, so that any latency is from elsewhere.
+        constraints: Bounds on measured metrics.
     """
+    bounds = tuple(each for each in constraints if each.metric == "latency")
+
+    def counts(candidate: Candidate, latency: Measurement) -> bool:
+        infeasible = candidate.status == "infeasible" and broken(bounds, [latency]) is not None
+        return candidate.status == "complete" or infeasible
+
     return [
         each
         for each in study.candidates()
-        if each.status == "complete"
-        and "latency" in each.measurements
-        and conditions_of(each.measurements["latency"]) != here
+        if (latency := each.measurements.get("latency")) is not None
+        and counts(each, latency)
+        and conditions_of(latency) != here
     ]
 
 
 def check_latency(
-    study: Study, here: Conditions | None, *, counts: bool, again: bool
+    study: Study,
+    here: Conditions | None,
+    *,
+    counts: bool,
+    again: bool,
+    constraints: Sequence[Constraint] = (),
 ) -> tuple[str, ...]:
     """Refuse to let latencies of several devices or versions be compared.
 
@@ -62,6 +83,7 @@ def check_latency(
         here: The conditions now; none: not known before something is measured.
         counts: Whether latency is an objective or bounded.
         again: Whether what was timed elsewhere will be measured again.
+        constraints: Bounds on measured metrics.
 
     Returns:
         What the user should know, one line each.
@@ -69,7 +91,7 @@ def check_latency(
     Raises:
         InputError: If latency counts, there is some from elsewhere, and it is not measured again.
     """
-    others = timed_elsewhere(study, here)
+    others = timed_elsewhere(study, here, constraints)
     if not others:
         return ()
     if again:
@@ -101,7 +123,7 @@ def _cluster_notes(found: Mapping[Conditions, Sequence[Candidate]]) -> tuple[str
 
 
 def _count(candidates: Sequence[Candidate]) -> str:
-    return f"{len(candidates)} candidate{'s'[: len(candidates) != 1]}"
+    return plural(len(candidates), "candidate")
 
 
 class Remeasurement:
@@ -112,7 +134,7 @@ class Remeasurement:
 
         Args:
             study: Where it is stored; inside ``exclusive`` only.
-            candidates: Complete ones, of this study.
+            candidates: Of this study; what is measured of them holds from then on.
         """
         self._study = study
         self._waiting = list(candidates)
@@ -129,12 +151,10 @@ class Remeasurement:
         return Job(number=candidate.number, architecture=candidate.architecture.to_json())
 
     def take(self, outcome: Outcome) -> None:
-        """Store the new latency; where there is none, the old one stays."""
+        """Store what was measured; where that failed, the old latency stays."""
         candidate = self._under_way.pop(outcome.number)
-        measured = {each.metric: each for each in outcome.measurements}
-        if "latency" in measured:
-            reason = outcome.reason if outcome.status == "infeasible" else None
-            self._study.remeasure(candidate, measured["latency"], reason)
+        if outcome.status in ("complete", "infeasible"):
+            self._study.remeasure(candidate, outcome.measurements, outcome.reason)
         else:
             self.failed[outcome.number] = outcome.reason or "no reason given"
             _log.warning("candidate %d keeps its latency: %s", outcome.number, outcome.reason)
@@ -145,8 +165,20 @@ class Remeasurement:
         return not self._waiting
 
 
-def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None) -> Remeasurement:
-    """Measure again what was timed under other conditions; inside ``study.exclusive`` only."""
-    source = Remeasurement(study, timed_elsewhere(study, here))
-    engine.run(source, replace(plan, metrics=("latency",), weights=None))
-    return source
+def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None) -> dict[int, str]:
+    """Measure again what was timed under other conditions; inside ``study.exclusive`` only.
+
+    What was infeasible by its latency there was measured no further: all that is wanted of it is
+    measured.
+    """
+    others = timed_elsewhere(study, here, plan.constraints)
+    failed: dict[int, str] = {}
+    for status, again in (
+        ("complete", replace(plan, metrics=("latency",), weights=None)),
+        ("infeasible", plan),
+    ):
+        source = Remeasurement(study, [each for each in others if each.status == status])
+        if not source.done:
+            engine.run(source, again)
+        failed |= source.failed
+    return failed

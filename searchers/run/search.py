@@ -15,6 +15,7 @@ from ...evaluators.cost.evaluator import CostEvaluator
 from ...evaluators.device_name import device_name
 from ...evaluators.latency.settings import LatencySettings
 from ...evaluators.units import read_constraint, write_bounds
+from ...results.analysis.conditions import Conditions
 from ...results.study.settings import StudySettings
 from ...results.study.storage import file_beside
 from ...results.study.study import Study
@@ -51,6 +52,8 @@ class Prepared:
     """What the workers do."""
     workers: int
     """Candidates measured at once."""
+    here: Conditions | None
+    """Under which latency is measured now; none: not known before."""
     notes: tuple[str, ...] = ()
     """What the user should know, a line each."""
 
@@ -133,7 +136,9 @@ def prepare(options: SearchOptions) -> Prepared:
     )
     counts = "latency" in (*options.objectives, *(each.metric for each in rest))
     here = timed_here(plan, cluster=options.ray_address is not None)
-    notes = check_latency(study, here, counts=counts, again=options.remeasure)
+    notes = check_latency(
+        study, here, counts=counts, again=options.remeasure, constraints=plan.constraints
+    )
     workers = options.workers or (1 if device != "cpu" else cores())
     return Prepared(
         options=options,
@@ -142,6 +147,7 @@ def prepare(options: SearchOptions) -> Prepared:
         study=study,
         plan=plan,
         workers=workers,
+        here=here,
         notes=notes,
     )
 
@@ -166,8 +172,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
     began = time.perf_counter()
     with prepared.study.exclusive():
         if options.remeasure:
-            here = timed_here(prepared.plan, cluster=options.ray_address is not None)
-            remeasure(prepared.study, prepared.plan, engine, here)
+            remeasure(prepared.study, prepared.plan, engine, prepared.here)
         loop = SearchLoop(
             study=prepared.study,
             searcher=searcher,

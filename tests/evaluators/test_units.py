@@ -3,6 +3,7 @@
 import pytest
 from nas_explorer.evaluators.base import METRICS
 from nas_explorer.evaluators.units import (
+    plural,
     read_constraint,
     read_metric,
     read_seconds,
@@ -125,3 +126,12 @@ def test_whole_numbers(value: object, number: int) -> None:
 def test_what_is_no_whole_number(value: object) -> None:
     with pytest.raises(InputError, match="budget must be a whole number"):
         read_whole("budget", value)
+
+
+def test_plurals() -> None:
+    assert [plural(count, "worker") for count in (0, 1, 2, 1000)] == [
+        "0 workers",
+        "1 worker",
+        "2 workers",
+        "1,000 workers",
+    ]

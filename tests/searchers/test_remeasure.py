@@ -1,9 +1,11 @@
 """A study that goes on elsewhere: refused, told, or measured again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
@@ -40,24 +42,29 @@ PLAN = Plan(
 )
 HERE = {**describe(torch.device("cpu")), **PLAN.latency.to_json()}
 ELSEWHERE = {**HERE, "device_name": "another processor", "torch": "2.9.0"}
-NEW = {0: 1.5, 1: 9.0}
-"""Latency here of those timed elsewhere; the second breaks the bound."""
+NEW = {0: 1.5, 1: 9.0, 3: 4.0, 4: 6.0}
+"""Latency here of those timed elsewhere; the second and the last break the bound."""
 
 
 class Inline(Engine):
     """Pretends to measure: in this process, and what ``NEW`` says."""
 
     name = "inline"
-    metrics: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[tuple[str, ...], list[int]]] = []
 
     def run(self, source: JobSource, factory: WorkerFactory) -> None:
         assert isinstance(factory, Plan)
-        self.metrics = factory.metrics
+        self.runs.append((factory.metrics, []))
         while not source.done:
             job = source.next_job()
             assert job is not None
+            self.runs[-1][1].append(job.number)
             measured = [Measurement(metric="latency", value=NEW[job.number], provenance=HERE)]
             reason = broken(factory.constraints, measured)
+            if reason is None and "accuracy" in factory.metrics:
+                measured.append(Measurement(metric="accuracy", value=0.7))
             status = "infeasible" if reason else "complete"
             source.take(
                 Outcome(
@@ -123,8 +130,8 @@ def test_nodes_of_a_cluster_are_not_taken_for_this_machine(study: Study) -> None
 
 def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path) -> None:
     engine = Inline()
-    assert remeasure(study, PLAN, engine, timed_here(PLAN)).failed == {}
-    assert engine.metrics == ("latency",)
+    assert remeasure(study, PLAN, engine, timed_here(PLAN)) == {}
+    assert engine.runs == [(("latency",), [0, 1])]
     again = Study.open("study", f"sqlite:///{tmp_path}/nas.db")
     for candidates in (study.candidates(), again.candidates()):
         first, second, third = candidates
@@ -142,9 +149,51 @@ def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path
     assert check_latency(study, timed_here(PLAN), counts=True, again=False) == ()
 
 
-def test_optuna_sees_the_new_values(study: Study, tmp_path: Path) -> None:
-    import optuna
+def add_infeasible(study: Study, number: int, provenance: Mapping[str, Any]) -> None:
+    """Add a candidate that was given up for its latency, before it was trained."""
+    draw = SPACE.walk(RandomChooser(number))
+    started = study.start(
+        architecture=draw.architecture,
+        decisions=draw.decisions,
+        distributions=distributions(SPACE.decisions()),
+    )
+    assert started.number == number
+    latency = Measurement(metric="latency", value=8.0, provenance=provenance)
+    reason = "must keep latency<=5 ms, but latency is 8 ms"
+    study.finish(
+        replace(started, status="infeasible", reason=reason, measurements={"latency": latency})
+    )
 
+
+def test_what_was_infeasible_by_a_latency_from_elsewhere_gets_another_chance(
+    study: Study, tmp_path: Path
+) -> None:
+    for number, provenance in ((3, ELSEWHERE), (4, ELSEWHERE), (5, HERE)):
+        add_infeasible(study, number, provenance)
+    (line,) = check_latency(
+        study, timed_here(PLAN), counts=True, again=True, constraints=PLAN.constraints
+    )
+    assert line == "Latency is measured again first: 4 candidates"
+    engine = Inline()
+    remeasure(study, PLAN, engine, timed_here(PLAN))
+    # Complete ones are timed alone; the others were never trained.
+    assert engine.runs == [(("latency",), [0, 1]), (("latency", "accuracy"), [3, 4])]
+    again = Study.open("study", f"sqlite:///{tmp_path}/nas.db")
+    for candidates in (study.candidates(), again.candidates()):
+        revived, still, untouched = candidates[3:]
+        assert (revived.status, revived.reason) == ("complete", None)
+        assert (revived.value("latency"), revived.value("accuracy")) == (4.0, 0.7)
+        assert still.reason == "must keep latency<=5 ms, but latency is 6 ms"
+        assert (untouched.status, untouched.value("latency")) == ("infeasible", 8.0)
+    again.close()
+    seen = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/nas.db").trials
+    assert [each.state.name for each in seen[3:]] == ["COMPLETE", "PRUNED", "PRUNED"]
+    assert seen[3].values == [0.7, 4.0]
+    assert "reason" not in seen[3].user_attrs and "latency" not in seen[3].user_attrs
+    assert seen[4].user_attrs["latency"] == 6.0
+
+
+def test_optuna_sees_the_new_values(study: Study, tmp_path: Path) -> None:
     remeasure(study, PLAN, Inline(), timed_here(PLAN))
     seen = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/nas.db").trials
     assert [each.state.name for each in seen] == ["COMPLETE", "PRUNED", "COMPLETE"]

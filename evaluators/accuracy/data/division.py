@@ -7,6 +7,7 @@ import torch
 
 from ....search_space.errors import InputError
 from ....search_space.seeds import derive_seed
+from ...units import plural
 from .copies import absent_from, first_alike, under_two_classes
 from .images import LabelledImages
 from .scan import few
@@ -52,7 +53,7 @@ def divide(source: Source, *, name: str, seed: int) -> Parts:
     if validation is not None:
         alone = train.take(absent_from(train.hashes, [validation.hashes]))
         if lost := len(train) - len(alone):
-            left_out = (f"{lost:,} training image{'s'[: lost > 1]}: also in the validation split",)
+            left_out = (f"{plural(lost, 'training image')}: also in the validation split",)
         _check_left(alone, name)
         train = alone
     test = None
@@ -90,7 +91,7 @@ def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> Labelled
             f"a test split must hold images of its own, but all of {name!r} are copies of training "
             "or validation images"
         )
-    reason = f"{lost:,} test image{'s'[: lost > 1]}: also in the training or validation split"
+    reason = f"{plural(lost, 'test image')}: also in the training or validation split"
     return replace(alone, left_out=(reason,)) if lost else test
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....search_space.errors import InputError
+from ...units import plural
 from .scan import entries, few, holds_images, is_folder, may_be_image, shown
 
 PARTS = {
@@ -102,8 +103,7 @@ def find_classes(folder: Path) -> Classes:
     if not found:
         images = sum(may_be_image(entry.name) for entry in entries(folder))
         raise InputError(
-            f"{_RULE}, but '{shown(folder)}' holds no folders ({images} "
-            f"image{'' if images == 1 else 's'})"
+            f"{_RULE}, but '{shown(folder)}' holds no folders ({plural(images, 'image')})"
         )
     if len(kept) < 2:
         raise InputError(
