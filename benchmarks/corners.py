@@ -144,7 +144,7 @@ def look(
     found: list[Disagreement] = []
     for component in dict.fromkeys(corners(cls, count, seed)):
         for shape in shapes:
-            if component.refuses(shape, width_of(component)):
+            if component.why_invalid(shape, width_of(component)):
                 refused += 1
                 continue
             tried += 1

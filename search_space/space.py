@@ -219,7 +219,7 @@ class SearchSpace:
         """
         droppable = any(0 in stage.depth.values for stage in self.stages)
         slots = [stage.downsampling for stage in self.stages[1:] if stage.downsampling]
-        cut = any(option.cls.absent for slot in slots for option in slot.options)
+        cut = any(option.cls.is_identity for slot in slots for option in slot.options)
         return not (droppable or cut) and stages_differ(self.membership)
 
     def decisions(self) -> dict[str, Domain]:

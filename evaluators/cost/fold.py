@@ -195,7 +195,7 @@ class Fold:
         if known is None:
             canonical = canonical_component(component, shape)
             entry: tuple[int, ...] = ()
-            if not canonical.absent:
+            if not canonical.is_identity:
                 alive = 0 if image else map_bytes(shape)
                 entry = (self._table.number(canonical, (shape,), width), 1, alive)
             if len(self._singles) >= _MOST_KNOWN:

@@ -68,7 +68,7 @@ class ModelFormat(ABC):
         """
         self.any_resolution = any_resolution
 
-    def refuses(self, architecture: Architecture) -> str | None:
+    def why_not_exportable(self, architecture: Architecture) -> str | None:
         """Return why it cannot hold ``architecture`` (the rule, then the values), or none.
 
         Where any resolution is wanted, no component may be bound to one.

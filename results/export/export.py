@@ -117,7 +117,7 @@ def format_for(
     """
     chosen = FORMATS[path.suffix.lower()]
     model_format = chosen(any_resolution=any_resolution)
-    if reason := model_format.refuses(architecture):
+    if reason := model_format.why_not_exportable(architecture):
         raise InputError(reason)
     return model_format
 

@@ -39,13 +39,13 @@ class OnnxFile(ModelFormat):
     tolerance = 1e-4
     folded = True
 
-    def refuses(self, architecture: Architecture) -> str | None:
+    def why_not_exportable(self, architecture: Architecture) -> str | None:
         """Every component must be exportable."""
         for part in architecture.parts():
             bound = first_inside(part.component, lambda each: not each.exportable())
             if bound:
                 return f"a {bound.kind} must be exportable to ONNX, but {bound.name} is not"
-        return super().refuses(architecture)
+        return super().why_not_exportable(architecture)
 
     def environment(self) -> dict[str, str]:
         """Return the version of the operators and that of ONNX Runtime."""

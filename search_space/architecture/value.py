@@ -65,12 +65,12 @@ class ArchitectureValue:
             raise InputError("an architecture must have a stage with blocks, but got none")
         branch = tuple(self._overview_places())  # first: says what is wrong with the overview
         for place in chain(self._places(), branch):
-            if reason := place.resampler.refuses(place.shape, place.width):
+            if reason := place.resampler.why_invalid(place.shape, place.width):
                 where = f"{place.path} after {place.shape}"
                 raise InputError(f"{where}: {place.resampler.name}: {reason}")
             out = place.out
             for block in {id(each): each for each in place.stage.blocks}.values():
-                if reason := block.refuses(out):
+                if reason := block.why_invalid(out):
                     raise InputError(f"{place.path} on {out}: {reason}")
 
     def _places(self) -> Iterator[Place]:

@@ -60,8 +60,8 @@ class Component(ABC):
     """What it is a choice for, in words: "token mixer"."""
     catalogue: ClassVar[tuple[str, ...]] = ()
     """Rows of the catalogue of papers that it honours; those of a token mixer are in its traits."""
-    absent: ClassVar[bool] = False
-    """Whether it stands for nothing at all, so that no part is made of it."""
+    is_identity: ClassVar[bool] = False
+    """Whether the component does nothing, so that a network has no part for it."""
     one_size: ClassVar[bool] = False
     """Whether it takes maps of that size alone that it was built for; token mixers say it in their
     traits."""
@@ -107,7 +107,7 @@ class Component(ABC):
         """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
         return cls.any_resolution()
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
         return None
 
@@ -260,7 +260,7 @@ class Resampler(Component):
         assert width is not None
         return self.build(shape, width)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why ``shape`` is too small, or none."""
         if min(self.out_size(shape.height, shape.width)) < 1:
             return f"the map must not shrink below 1x1, but is {shape.height}x{shape.width} before"

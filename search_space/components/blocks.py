@@ -50,13 +50,13 @@ class MetaFormerBlock(Block):
 
     def canonical(self, shape: Shape) -> Self:
         """Without norms their place does not matter."""
-        return replace(self, post_norm=False) if self.norm.absent else self
+        return replace(self, post_norm=False) if self.norm.is_identity else self
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the two halves; the second is left out where the channel mixer is ``none``."""
         branch = self._normed(parts, "1", "mixer", self.mixer, stream)
         stream = self.residual.wire(parts, "residual1", stream, branch)
-        if self.channel_mixer.absent:
+        if self.channel_mixer.is_identity:
             return stream
         branch = self._normed(parts, "2", "channel_mixer", self.channel_mixer, stream)
         return self.residual.wire(parts, "residual2", stream, branch)
@@ -87,7 +87,7 @@ class IntegrationBlock(MetaFormerBlock):
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the local mixer with a residual of its own, then the other two."""
-        if not self.local.absent:
+        if not self.local.is_identity:
             branch = parts.add("local", self.local, stream)
             stream = self.residual.wire(parts, "residual0", stream, branch)
         return super().wire(parts, stream)
@@ -198,7 +198,7 @@ class RepVitBlock(Block):
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the token mixer, the channel mixer, and one residual."""
         stream = parts.add("mixer", self.mixer, stream)
-        if self.channel_mixer.absent:
+        if self.channel_mixer.is_identity:
             return stream
         branch = parts.add("channel_mixer", self.channel_mixer, stream)
         return self.residual.wire(parts, "residual", stream, branch)
@@ -321,7 +321,7 @@ class GuidedBlock(Block):
         branch = parts.add("norm1", self.norm, stream)
         branch = parts.add("mixer", self.mixer, branch)
         stream = self.residual.wire(parts, "residual1", stream, branch)
-        if self.channel_mixer.absent:
+        if self.channel_mixer.is_identity:
             return stream
         stream = parts.add("local2", LocalResidual(), stream)
         branch = parts.add("norm2", self.norm, stream)

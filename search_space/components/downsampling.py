@@ -55,11 +55,11 @@ class ConvDownsampling(Downsampling):
         """Zeros at each end."""
         return (self.kernel_size - self.stride + 1) // 2
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """An even kernel at every pixel would make the map larger."""
         if self.stride == 1 and self.kernel_size % 2 == 0:
             return f"kernel_size must be odd for stride 1, but got {self.kernel_size}"
-        return super().refuses(shape, width)
+        return super().why_invalid(shape, width)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -71,7 +71,7 @@ class ConvDownsampling(Downsampling):
         geometry = (self.kernel_size, self.stride, self.padding)
         conv = small_start(nn.Conv2d(shape.channels, width, *geometry, bias=self.bias))
         layers = OrderedDict(norm=self.norm.build(shape), conv=conv)
-        if not self.norm_after.absent:
+        if not self.norm_after.is_identity:
             layers["norm_after"] = self.norm_after.build(self.out_shape(shape, width))
         if self.activation != "none":
             layers["act"] = activation(self.activation)
@@ -312,9 +312,9 @@ class NoDownsampling(Downsampling):
     """The stage goes on with the map as it is: needs the same width as before."""
 
     name = "none"
-    absent = True
+    is_identity = True
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The width must not change."""
         if width is None or width == shape.channels:
             return None

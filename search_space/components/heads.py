@@ -66,7 +66,7 @@ class PooledHead(Head):
 
     def canonical(self, shape: Shape) -> Self:
         """Of no norm, or one place, the order does not matter."""
-        matters = shape.tokens > 1 and not self.norm.absent
+        matters = shape.tokens > 1 and not self.norm.is_identity
         return self if matters else replace(self, norm_first=False)
 
     def build(self, shape: Shape, classes: int) -> nn.Module:
@@ -200,7 +200,7 @@ class WideHead(Head):
         return replace(
             self,
             pool_first=self.pool_first and shape.tokens > 1,
-            norm_last=self.norm_last and not self.norm.absent,
+            norm_last=self.norm_last and not self.norm.is_identity,
         )
 
     def build(self, shape: Shape, classes: int) -> nn.Module:

@@ -153,7 +153,7 @@ class NoNorm(Norm):
     """No normalisation."""
 
     name = "none"
-    absent = True
+    is_identity = True
 
     def build(self, shape: Shape) -> nn.Module:
         """Build a module that does nothing."""

@@ -174,14 +174,14 @@ class GuidedDownsampling(Downsampling):
     guide: Annotated[int, Positive(whole=True)] = 4
     """Channels of the guide: the last ones, before and after."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """There must be other channels than the guide's."""
         if min(shape.channels, width or shape.channels) <= self.guide:
             return (
                 f"guide must be less than the channels before and after, but got guide "
                 f"{self.guide}, {shape.channels} and {width} channels"
             )
-        return super().refuses(shape, width)
+        return super().why_invalid(shape, width)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""

@@ -100,7 +100,7 @@ class PartList:
             inputs: Full names of the parts it takes.
             width: Output channels, for components that can change them.
         """
-        if component.absent:
+        if component.is_identity:
             return inputs[0]
         full = self._prefix + name
         in_shapes = tuple(self._shapes[each] for each in inputs)

@@ -104,10 +104,10 @@ class BottleneckDownsampling(ResidualDownsampling):
         """Return the inner channels, at least 1."""
         return scaled(shape.channels, self.expansion)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must share the inner channels evenly."""
         uneven = uneven_groups(self.operation, self.groups, self.inner(shape))
-        return super().refuses(shape, width) or uneven
+        return super().why_invalid(shape, width) or uneven
 
     def canonical(self, shape: Shape) -> Self:
         """Make the expansion that of whole channels; leave out what makes no difference."""

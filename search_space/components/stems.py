@@ -106,7 +106,7 @@ class TwoConvStem(Stem):
         """Where there is no norm, or no activation, it does not matter after which convolution."""
         return replace(
             self,
-            first_norm=self.first_norm or self.norm.absent,
+            first_norm=self.first_norm or self.norm.is_identity,
             last_activation=self.last_activation and self.activation != "none",
         )
 

@@ -45,10 +45,10 @@ class Block(Component):
         form may have other knobs, but has the same components.
         """
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Return why one of its components cannot work on ``shape``, or none."""
         for field in field_kinds(type(self)):
             component: Component = getattr(self, field)
-            if reason := component.refuses(shape):
+            if reason := component.why_invalid(shape):
                 return f"{field} {component.name}: {reason}"
         return None

@@ -184,7 +184,7 @@ class _Builder:
     def _mixer(self, component: Component | None, lane: Lane) -> list[float]:
         """Return the costs of the varied mixer of one block."""
         assert component is not None
-        if component.absent:
+        if component.is_identity:
             return [0.0] * len(self._metrics)
         *uses, rest = lane
         return self._summed([(component, use) for use in uses], rest)
@@ -234,7 +234,7 @@ def _with_mixer(block: Block, mixer: Component) -> Block:
 
 
 def _absent(component: Component | None) -> bool:
-    return component is None or component.absent
+    return component is None or component.is_identity
 
 
 def any_first(node: Node) -> Node:

@@ -108,7 +108,7 @@ class Membership:
 
     def added(self, node: Node, row: Row) -> list[Line]:
         """Return the line that a choice other than of blocks adds, if any."""
-        if row.component is None or row.component.absent:
+        if row.component is None or row.component.is_identity:
             return []
         return [(row.component, node[4] if node[0] == "before" else self.graph.classes, (1,))]
 
@@ -134,7 +134,7 @@ def _stand_ins(mixers: Sequence[Row]) -> dict[int | None, Component | None]:
     found: dict[int | None, Component | None] = {}
     for number, row in enumerate(mixers):
         assert row.component is not None
-        found.setdefault(number if row.component.absent else None, row.component)
+        found.setdefault(number if row.component.is_identity else None, row.component)
     return found
 
 

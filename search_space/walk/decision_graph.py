@@ -187,7 +187,7 @@ class StepGraph:
         rows = self._rows[key]
         if width is None:
             return rows
-        return tuple(row for row in rows if _made(row).refuses(shape, width) is None)
+        return tuple(row for row in rows if _made(row).why_invalid(shape, width) is None)
 
     def option(self, index: int, name: str) -> Option:
         """Return one kind of block of a stage."""
@@ -384,7 +384,7 @@ def _made(row: Row) -> Component:
 
 
 def _single(component: Component | None, shape: Shape, width: int | None) -> tuple[Part, ...]:
-    """Return the part of one component, or nothing where it is absent."""
+    """Return the part of one component, or nothing where it is the identity."""
     assert component is not None
     parts = PartList.start(shape)
     parts.add("part", component, IMAGE, width=width)

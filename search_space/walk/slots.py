@@ -65,7 +65,7 @@ class Option:
         """
         nested = {name: slot.rows(shape, width) for name, slot in self.slots.items()}
         for component, answers in self.products(nested, prefix):
-            if component.refuses(shape, width) is None:
+            if component.why_invalid(shape, width) is None:
                 yield Row(component=canonical_component(component, shape), answers=answers)
 
     def products(

@@ -45,7 +45,7 @@ def _refused(path: str, slot: Slot, shape: Shape, width: int | None) -> Iterator
         for field, each in option.slots.items():
             yield from _refused(f"{inner}.{field}", each, shape, None)
         for component, _ in option.products(nested, ""):
-            if reason := component.refuses(shape, width):
+            if reason := component.why_invalid(shape, width):
                 yield f"{inner}: {reason}"
 
 

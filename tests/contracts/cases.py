@@ -51,7 +51,7 @@ def width_of(component: Component) -> int | None:
 
 
 def refusal(component: Component, shape: Shape) -> str | None:
-    return component.refuses(shape, width_of(component))
+    return component.why_invalid(shape, width_of(component))
 
 
 class Wired(nn.Module):

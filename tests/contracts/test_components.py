@@ -283,7 +283,7 @@ def test_equal_modules_have_one_canonical_form(cls: type[Component]) -> None:
 
 @every_class
 def test_absent_components_do_nothing(cls: type[Component]) -> None:
-    if cls.absent:
+    if cls.is_identity:
         shape = SHAPES[0]
         x = image(shape)
         module = cls().module(shape, shape.channels)

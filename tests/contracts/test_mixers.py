@@ -46,7 +46,7 @@ CURVED = (
 
 def variants(cls: type[TokenMixer]) -> Sequence[Any]:
     """The default, and others that have each knob at both ends."""
-    return cls(), *opposites(cls, lambda each: each.refuses(SMALL, None) is None)
+    return cls(), *opposites(cls, lambda each: each.why_invalid(SMALL, None) is None)
 
 
 def built(mixer: TokenMixer, shape: Shape) -> nn.Module:
@@ -183,7 +183,7 @@ def test_multiply_adds_grow_as_it_says(cls: type[TokenMixer]) -> None:
 
 def count(mixer: TokenMixer, shape: Shape) -> int:
     """Multiply-adds alone: what else is counted takes longer."""
-    if mixer.absent:
+    if mixer.is_identity:
         return 0
     graph = trace(fold(mixer.build(shape)), [torch.zeros(1, *shape)])
     counted = counts(operations(graph))
@@ -218,7 +218,7 @@ def test_where_a_single_channel_is_mixed_depthwise_makes_no_difference(
     default: Any = cls()
     both = [dataclasses.replace(default, depthwise=value) for value in (True, False)]
     for shape in (Shape(1, 4, 4), Shape(2, 4, 4)):
-        if default.refuses(shape) is None:
+        if default.why_invalid(shape) is None:
             sizes = [[value.shape for value in built(each, shape).parameters()] for each in both]
             canonical = {each.canonical(shape) for each in both}
             assert (len(canonical) == 1) == (sizes[0] == sizes[1])

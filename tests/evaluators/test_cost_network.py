@@ -138,7 +138,7 @@ def test_a_block_costs_the_sum_over_its_parts_whatever_is_in_it(cls: type[Block]
             for choice in TABLES[kind].values():
                 for component in (choice(), *opposites(choice)):
                     block = dataclasses.replace(base, **{name: component})
-                    if block.refuses(Shape(32, 8, 8)):
+                    if block.why_invalid(Shape(32, 8, 8)):
                         continue
                     architecture = network(block)
                     assert flat(architecture_cost(architecture)) == sum_of_parts(architecture)

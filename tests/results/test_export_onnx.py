@@ -215,7 +215,7 @@ def drawn(seed: int) -> Architecture:
     micro = load_space("micro")
     architecture = micro.walk(RandomChooser(seed)).architecture
     assert architecture.input == (1, 8, 8) and len(architecture.stages) > 1
-    assert OnnxFile(any_resolution=True).refuses(architecture) is None
+    assert OnnxFile(any_resolution=True).why_not_exportable(architecture) is None
     return architecture
 
 

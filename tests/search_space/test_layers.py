@@ -98,7 +98,9 @@ def test_trained_weights(component: Component, count: int) -> None:
     assert sum(each.numel() for each in module.parameters()) == count
 
 
-@pytest.mark.parametrize("name", [name for name, cls in CHANNEL_MIXERS.items() if not cls.absent])
+@pytest.mark.parametrize(
+    "name", [name for name, cls in CHANNEL_MIXERS.items() if not cls.is_identity]
+)
 def test_channel_mixers_work_place_by_place(name: str) -> None:
     """All but the convolutional ones, which see the eight neighbours, and those that pool."""
     torch.manual_seed(0)
@@ -169,7 +171,7 @@ def test_activations_are_new_each_time(name: str) -> None:
 def test_stem_sizes(kernel: int, stride: int, size: int, out: int) -> None:
     stem = ConvStem(kernel_size=kernel, stride=stride)
     assert stem.out_size(size, size) == (out, out)
-    assert (stem.refuses(Shape(3, size, size), 16) is None) == (out > 0)
+    assert (stem.why_invalid(Shape(3, size, size), 16) is None) == (out > 0)
 
 
 def test_stem_padding_has_one_name_where_the_rules_agree() -> None:
@@ -204,26 +206,26 @@ def test_patch_merging_takes_windows_apart() -> None:
 
 def test_a_map_that_would_vanish_is_refused() -> None:
     rule = "the map must not shrink below 1x1, but is 2x9 before"
-    assert PatchStem(patch_size=4).refuses(Shape(3, 2, 9), 8) == rule
-    assert PoolDownsampling().refuses(Shape(3, 1, 9), 8) is not None
-    assert ConvDownsampling(kernel_size=2).refuses(Shape(3, 1, 1), 8) is not None
-    assert ConvDownsampling(kernel_size=3).refuses(Shape(3, 1, 1), 8) is None
+    assert PatchStem(patch_size=4).why_invalid(Shape(3, 2, 9), 8) == rule
+    assert PoolDownsampling().why_invalid(Shape(3, 1, 9), 8) is not None
+    assert ConvDownsampling(kernel_size=2).why_invalid(Shape(3, 1, 1), 8) is not None
+    assert ConvDownsampling(kernel_size=3).why_invalid(Shape(3, 1, 1), 8) is None
 
 
 def test_downsampling_never_grows_the_map() -> None:
     for kernel in (2, 3, 5, 7):
         for stride in (1, 2):
             down = ConvDownsampling(kernel_size=kernel, stride=stride)
-            if down.refuses(Shape(8, 9, 6), 8) is None:
+            if down.why_invalid(Shape(8, 9, 6), 8) is None:
                 assert down.out_size(9, 6) <= (-(-9 // stride), -(-6 // stride))
     even = ConvDownsampling(kernel_size=2, stride=1)
-    assert even.refuses(Shape(8, 9, 6), 8) == "kernel_size must be odd for stride 1, but got 2"
+    assert even.why_invalid(Shape(8, 9, 6), 8) == "kernel_size must be odd for stride 1, but got 2"
 
 
 def test_no_downsampling_needs_the_same_width() -> None:
     same = NoDownsampling()
-    assert same.refuses(MAP, 48) is None
-    assert same.refuses(MAP, 64) == "width must stay 48 without downsampling, but got 64"
+    assert same.why_invalid(MAP, 48) is None
+    assert same.why_invalid(MAP, 64) == "width must stay 48 without downsampling, but got 64"
 
 
 def test_pool_downsampling_takes_the_mean_or_the_maximum() -> None:

@@ -166,11 +166,11 @@ def test_attention_is_equivariant_to_the_order_of_the_places() -> None:
 
 
 def test_attention_refuses_heads_that_do_not_divide_the_channels() -> None:
-    assert Attention(head_dim=32).refuses(Shape(96, 4, 4)) is None
-    assert Attention(head_dim=32).refuses(Shape(48, 4, 4)) == (
+    assert Attention(head_dim=32).why_invalid(Shape(96, 4, 4)) is None
+    assert Attention(head_dim=32).why_invalid(Shape(48, 4, 4)) == (
         "head_dim must divide the channels, but got head_dim 32 and 48 channels"
     )
-    assert Attention(head_dim=64).refuses(Shape(32, 4, 4)) is not None
+    assert Attention(head_dim=64).why_invalid(Shape(32, 4, 4)) is not None
 
 
 def test_token_perceptron_treats_every_channel_alike() -> None:
@@ -195,12 +195,12 @@ def test_separable_convolution_is_its_three_maps() -> None:
 
 
 def test_inception_needs_a_channel_for_every_branch() -> None:
-    assert InceptionConv(branch_ratio=1 / 3).refuses(Shape(3, 4, 4)) is None
-    assert InceptionConv(branch_ratio=0.5).refuses(Shape(32, 4, 4)) == (
+    assert InceptionConv(branch_ratio=1 / 3).why_invalid(Shape(3, 4, 4)) is None
+    assert InceptionConv(branch_ratio=0.5).why_invalid(Shape(32, 4, 4)) == (
         "branch_ratio must leave room for three branches of at least one channel, "
         "but got branch_ratio 0.5 and 32 channels"
     )
-    assert InceptionConv().refuses(Shape(2, 4, 4)) is not None
+    assert InceptionConv().why_invalid(Shape(2, 4, 4)) is not None
     shape = Shape(3, 4, 4)
     assert InceptionConv(branch_ratio=1 / 3).build(shape)(torch.ones(1, *shape)).shape == (
         1,

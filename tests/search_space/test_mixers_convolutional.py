@@ -333,20 +333,20 @@ def test_a_bottleneck_narrows() -> None:
 
 
 def test_groups_must_share_the_inner_channels() -> None:
-    assert BottleneckConv(groups=8).refuses(MAP) is None
-    assert BottleneckConv(groups=16).refuses(MAP) == (
+    assert BottleneckConv(groups=8).why_invalid(MAP) is None
+    assert BottleneckConv(groups=16).why_invalid(MAP) == (
         "groups must divide the inner channels, but got groups 16 and 8 channels"
     )
-    assert BottleneckConv(groups=16, operation="max").refuses(MAP) is None
+    assert BottleneckConv(groups=16, operation="max").why_invalid(MAP) is None
 
 
 def test_partial_attention_needs_other_channels() -> None:
-    assert PartialConv(ratio=1).refuses(MAP) is None
-    assert PartialConv(ratio=1.5).refuses(MAP) == "ratio must be at most 1, but got 1.5"
+    assert PartialConv(ratio=1).why_invalid(MAP) is None
+    assert PartialConv(ratio=1.5).why_invalid(MAP) == "ratio must be at most 1, but got 1.5"
     for mixer in (PartialChannelAttention(ratio=1), PartialSelfAttention(ratio=1)):
-        assert mixer.refuses(MAP) == (
+        assert mixer.why_invalid(MAP) == (
             "ratio must leave channels for the attention, but got ratio 1.0 and 32 channels"
         )
-    assert PartialSelfAttention(heads=12).refuses(Shape(24, 4, 4)) == (
+    assert PartialSelfAttention(heads=12).why_invalid(Shape(24, 4, 4)) == (
         "heads must divide the channels that are not convolved, but got heads 12 and 18 channels"
     )

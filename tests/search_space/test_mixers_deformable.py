@@ -189,6 +189,6 @@ def test_merging_tokens_moves_with_its_offsets() -> None:
 
 def test_the_square_of_one_tap_is_refused() -> None:
     mixer = DeformableConv(kernel_size=1, offsets="square")
-    reason = mixer.refuses(Shape(4, 4, 4))
+    reason = mixer.why_invalid(Shape(4, 4, 4))
     assert reason is not None and reason.endswith("where offsets is square, but got 1")
-    assert DeformableConv(kernel_size=1).refuses(Shape(4, 4, 4)) is None
+    assert DeformableConv(kernel_size=1).why_invalid(Shape(4, 4, 4)) is None

@@ -149,9 +149,10 @@ def test_squeezed_channels_are_a_multiple_of_eight() -> None:
 def test_a_norm_of_one_value_is_refused() -> None:
     one = LsConv(small_kernel=1)
     assert (
-        one.refuses(Shape(8, 1, 1)) == "small_kernel must be at least 3 on a map of 1x1, but got 1"
+        one.why_invalid(Shape(8, 1, 1))
+        == "small_kernel must be at least 3 on a map of 1x1, but got 1"
     )
-    assert one.refuses(Shape(8, 1, 2)) is None and LsConv().refuses(Shape(8, 1, 1)) is None
+    assert one.why_invalid(Shape(8, 1, 2)) is None and LsConv().why_invalid(Shape(8, 1, 1)) is None
 
 
 def test_windows_of_a_small_map_by_hand() -> None:

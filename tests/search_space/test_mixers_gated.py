@@ -88,7 +88,7 @@ def test_ffnified_attention_is_trained_in_branches() -> None:
     """Each kernel of 7 has one of 3 beside it, and each a batch norm."""
     weights = sum(each.numel() for each in FfnifiedAttention().build(MAP).parameters())
     assert weights == 32 * 32 + 2 * 32 + 2 * 32 * (49 + 9 + 2 * 2)
-    assert FfnifiedAttention(kernel_size=1).refuses(MAP) == (
+    assert FfnifiedAttention(kernel_size=1).why_invalid(MAP) == (
         "small_kernel must be at most kernel_size, but got small_kernel 3 and kernel_size 1"
     )
 
@@ -194,7 +194,7 @@ def test_filtered_gates_by_hand() -> None:
     convolved, _ = counted(RecursiveGatedConv(kernel_size=1), MAP)
     filtered, _ = counted(RecursiveGatedFilter(), MAP)
     assert filtered == convolved - 2 * 56 + 28 * 9 + 2 * 28 * 8 * 5 + 2 * 2 * 56
-    assert RecursiveGatedFilter(order=4).refuses(Shape(24, 4, 4)) == (
+    assert RecursiveGatedFilter(order=4).why_invalid(Shape(24, 4, 4)) == (
         "2^order must divide the channels, but got order 4 and 24 channels"
     )
 
@@ -282,8 +282,8 @@ def test_an_order_is_the_degree_of_the_interactions() -> None:
 
 
 def test_channels_must_halve() -> None:
-    assert RecursiveGatedConv(order=4).refuses(Shape(24, 4, 4)) is None
-    assert RecursiveGatedConv(order=5).refuses(Shape(24, 4, 4)) == (
+    assert RecursiveGatedConv(order=4).why_invalid(Shape(24, 4, 4)) is None
+    assert RecursiveGatedConv(order=5).why_invalid(Shape(24, 4, 4)) == (
         "2^(order - 1) must divide the channels, but got order 5 and 24 channels"
     )
 
@@ -332,8 +332,8 @@ def test_attention_multiplies_and_shortcut_adds() -> None:
 
 
 def test_a_dilated_kernel_needs_a_middle() -> None:
-    assert LargeKernelAttention(kernel_size=7, dilation=2).refuses(MAP) is None
-    assert LargeKernelAttention(kernel_size=10, dilation=3).refuses(MAP) == (
+    assert LargeKernelAttention(kernel_size=7, dilation=2).why_invalid(MAP) is None
+    assert LargeKernelAttention(kernel_size=10, dilation=3).why_invalid(MAP) == (
         "kernel_size over dilation, rounded up, must be odd where dilation is, but got 10 / 3"
     )
 

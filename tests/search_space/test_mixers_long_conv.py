@@ -91,7 +91,7 @@ def test_taps_that_are_not_refused_can_learn(smoothing: str, start: str) -> None
     for squash in (0.0, 0.003, 0.01):
         for size in (3, 7, 25):
             mixer = LongConv(squash=squash, smoothing=smoothing, smoothing_size=size, start=start)
-            if (reason := mixer.refuses(shape)) is not None:
+            if (reason := mixer.why_invalid(shape)) is not None:
                 assert reason.startswith("squash must be below") and "but got" in reason
                 refused += 1
                 continue
@@ -323,7 +323,7 @@ def test_learned_transforms_start_near_the_exact_one() -> None:
     for each in module.changes:
         torch.nn.init.zeros_(each)
     assert torch.allclose(module(x), exact)
-    assert replace(mixer, transform="fft").refuses(shape) is not None
+    assert replace(mixer, transform="fft").why_invalid(shape) is not None
 
 
 @pytest.mark.slow

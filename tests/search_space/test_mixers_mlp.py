@@ -174,7 +174,7 @@ def test_a_map_of_another_size_is_resized() -> None:
 
 
 def test_rafts_share_the_channels_evenly() -> None:
-    assert RaftMlp(raft_size=5).refuses(Shape(32, 4, 4)) == (
+    assert RaftMlp(raft_size=5).why_invalid(Shape(32, 4, 4)) == (
         "raft_size must divide the channels, but got raft_size 5 and 32 channels"
     )
 
@@ -354,7 +354,7 @@ def test_heads_of_a_feed_forward_network() -> None:
 def test_a_feed_forward_network_without_heads_has_no_size_of_heads() -> None:
     shape = Shape(8, 2, 2)
     assert FeedForwardMixer(head_dim=3).canonical(shape) == FeedForwardMixer().canonical(shape)
-    assert FeedForwardMixer(head_dim=3).refuses(shape) is None
-    assert FeedForwardMixer(separate_heads=True, head_dim=3).refuses(shape) == (
+    assert FeedForwardMixer(head_dim=3).why_invalid(shape) is None
+    assert FeedForwardMixer(separate_heads=True, head_dim=3).why_invalid(shape) == (
         "head_dim must divide the channels, but got head_dim 3 and 8 channels"
     )

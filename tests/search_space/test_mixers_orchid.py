@@ -140,5 +140,5 @@ def test_what_makes_no_difference_is_one_value() -> None:
     assert Orchid(activation="relu").canonical(shape) == Orchid()
     zeros = Orchid(padding="zeros", kernel_size=31, conditioning_size=31).canonical(shape)
     assert (zeros.kernel_size, zeros.conditioning_size) == (9, 9)
-    reason = Orchid(kernel_size=13).refuses(shape)
+    reason = Orchid(kernel_size=13).why_invalid(shape)
     assert reason is not None and "kernels of 13 and 3 and 5x5" in reason

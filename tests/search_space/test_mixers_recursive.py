@@ -66,4 +66,4 @@ def test_downsampling_halves_the_map_with_one_set_of_weights() -> None:
         assert cost.params == 8 + (4 * 6 + 6) + 2 * (36 * 9 + 6)
         places = sum([260, 60, 15][:recursions])
         assert cost.macs == 24 * 260 + 2 * 36 * 9 * places
-    assert RecursiveDownsampling(recursions=4).refuses(shape, 6) is not None
+    assert RecursiveDownsampling(recursions=4).why_invalid(shape, 6) is not None

@@ -86,7 +86,7 @@ def test_what_a_strided_block_does_not_have_makes_no_difference() -> None:
         BottleneckDownsampling(stride=1, operation=each) for each in ("conv", "mean_conv")
     )
     assert plain.canonical(MAP) == mean.canonical(MAP)
-    assert BottleneckDownsampling(groups=3).refuses(MAP, 20) == (
+    assert BottleneckDownsampling(groups=3).why_invalid(MAP, 20) == (
         "groups must divide the inner channels, but got groups 3 and 8 channels"
     )
 

@@ -30,7 +30,7 @@ class ConvFirstMlp(Mlp):
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7))] = 0
     """Side of the kernel that is trained beside it, up to ``kernel_size``; 0: none."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The small kernel must fit into the large one."""
         if self.small_kernel <= self.kernel_size:
             return None

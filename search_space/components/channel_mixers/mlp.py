@@ -114,7 +114,7 @@ class NoChannelMixer(ChannelMixer):
 
     name = "none"
     catalogue = ("M03",)
-    absent = True
+    is_identity = True
 
     def build(self, shape: Shape) -> nn.Module:
         """Build a module that does nothing."""

@@ -94,7 +94,7 @@ class PartialAttentionMlp(NormedMlp):
     name = "partial_attention_mlp"
     catalogue = ("M46",)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Both halves must have a channel."""
         if shape.channels > 1:
             return None

@@ -69,7 +69,7 @@ class WaveMixer(ChannelMixer):
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the convolution's norm."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The hidden channels are taken in pairs."""
         if shape.channels * self.expansion % 2 == 0:
             return None

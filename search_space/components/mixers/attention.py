@@ -98,7 +98,7 @@ class Attention(TokenMixer):
     proj_bias: Annotated[bool, YES_NO] = False
     """Whether the output projection has a bias."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must share the channels evenly."""
         if shape.channels % self.head_dim:
             return (

@@ -133,7 +133,7 @@ class BottleneckConv(WidenedMixer):
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the first convolution and the middle one."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must share the inner channels evenly."""
         return uneven_groups(self.operation, self.groups, self.inner(shape))
 

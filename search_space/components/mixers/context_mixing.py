@@ -260,7 +260,7 @@ class ContMix(TokenMixer):
     gated: Annotated[bool, YES_NO] = True
     """Whether a static large kernel, squeeze-and-excitation, a gate and a map come with it."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must share half of the channels evenly, the small kernel be the small one."""
         return _refused(self.small_kernel, self.kernel_size, self.heads, shape.channels)
 
@@ -298,7 +298,7 @@ class GuidedContMix(TokenMixer):
     guide: Annotated[int, Positive(whole=True)] = 8
     """Channels of the guide: the last ones of the map."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must share half of the other channels evenly."""
         if self.guide >= shape.channels:
             return (

@@ -132,7 +132,7 @@ class InceptionConv(TokenMixer):
         """Return the channels of one branch."""
         return scaled(shape.channels, self.branch_ratio)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The three branches together must not need more channels than there are."""
         if 3 * self.branch(shape) <= shape.channels:
             return None

@@ -53,7 +53,7 @@ class DeformableConv(DepthwiseMixer):
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias; the prediction always has one."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The square of a single tap has nothing to widen."""
         if self.offsets == "square" and self.kernel_size == 1:
             return "kernel_size must be 3 or more where offsets is square, but got 1"

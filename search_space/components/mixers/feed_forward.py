@@ -93,7 +93,7 @@ class FeedForwardMixer(TokenMixer):
         """Return the hidden units, at least 1."""
         return scaled(shape.channels * shape.tokens, self.hidden_share)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Separate heads must share the channels evenly."""
         if self.separate_heads and shape.channels % self.head_dim:
             return (

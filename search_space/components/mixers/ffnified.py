@@ -44,7 +44,7 @@ class FfnifiedAttention(TokenMixer):
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Between keys and values."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The small kernel must fit into the large one."""
         if self.small_kernel <= self.kernel_size:
             return None

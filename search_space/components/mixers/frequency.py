@@ -236,7 +236,7 @@ class AdaptiveFrequencyFilter(TokenMixer):
         """Return the hidden channels of a block, at least 1."""
         return scaled(shape.channels // self.blocks, self.ratio)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The blocks must share the channels evenly."""
         if shape.channels % self.blocks:
             return (

@@ -57,7 +57,7 @@ class LargeKernelAttention(TokenMixer):
         """Side of the dilated kernel in weights."""
         return -(-self.kernel_size // self.dilation)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The dilated kernel must have a middle."""
         if self.dilation * (self.taps - 1) % 2 == 0:
             return None

@@ -153,7 +153,7 @@ class GaussianMixtureConv(ClippedDepthwiseMixer):
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Beyond a thousandth and a thousand pixels, determinants leave what float32 can hold."""
         for name, value in (("radius", self.radius), ("pixel_spread", self.pixel_spread)):
             if not 1e-3 <= value <= 1e3:

@@ -140,7 +140,7 @@ class HyperZzw(TokenMixer):
     omega: Annotated[float, Positive()] = 4.0
     """Highest frequency of the sines at the start: periods over the map."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The second kernel is the larger one, lest one network have two descriptions."""
         if self.large_kernel_size >= self.kernel_size:
             return None

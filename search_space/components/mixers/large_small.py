@@ -83,7 +83,7 @@ class LsConv(TokenMixer):
     group_channels: Annotated[int, Positive(whole=True)] = 8
     """Channels that share a predicted kernel; must divide the channels."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must be full, and the norm of a predicted kernel needs two values."""
         if shape.channels % self.group_channels:
             return (

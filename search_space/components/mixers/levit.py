@@ -138,7 +138,7 @@ class LevitAttention(TokenMixer):
             return scaled(self.key_dim, self.value_expansion)
         return scaled(shape.channels, self.value_expansion / self.heads)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The values must not be more channels than anything may have."""
         most, values = LARGEST * shape.channels, self.value_dim(shape) * self.heads
         if values <= most:

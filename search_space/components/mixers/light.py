@@ -89,7 +89,7 @@ class _HeadedConv(TokenMixer):
     bias: Annotated[bool, YES_NO] = False
     """Whether the convolution has a bias."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must share the channels evenly."""
         if shape.channels % self.heads:
             return (

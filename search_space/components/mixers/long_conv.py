@@ -224,7 +224,7 @@ class LongConv(TokenMixer):
     learned_transform: Annotated[bool, YES_NO] = False
     """Whether the matrices of the map's transform are learned; needs ``monarch``."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Only a transform by matrices can be learned; taps that are shrunk to nothing cannot."""
         most, rule = 3 * DEVIATION[self.start], "3 times the deviation of taps at the start"
         if self.smoothing == "frequencies":  # which leaves most taps that much smaller

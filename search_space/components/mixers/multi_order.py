@@ -84,7 +84,7 @@ class MultiOrderConv(TokenMixer):
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the norms."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The two branches share the channels evenly."""
         if shape.channels % 2 == 0:
             return None

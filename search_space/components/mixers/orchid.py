@@ -176,7 +176,7 @@ class Orchid(TokenMixer):
     filter_layers: Annotated[int, IntRange(0, 4)] = 2
     """Its layers between the first and the last: 0 to 4."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Kernels that see the map again must not reach round it more than once."""
         larger = max(self.kernel_size, self.conditioning_size)
         if self.padding == "circular" and larger // 2 > min(shape.height, shape.width):

@@ -63,7 +63,7 @@ class PartialConv(TokenMixer):
         """Return the channels that are convolved, at least 1."""
         return scaled(shape.channels, self.ratio)
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """No more channels can be convolved than there are."""
         if self.ratio <= 1:
             return None
@@ -129,7 +129,7 @@ class PartialChannelAttention(PartialConv):
         cost="N k^2",
     )
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Some channels must be left."""
         return _leaves_channels(self, shape)
 
@@ -186,7 +186,7 @@ class PartialSelfAttention(PartialConv):
     heads: Annotated[int, Choice((1, 2, 3, 4, 6, 8, 12))] = 4
     """Heads of the attention, 1 to 12; must divide the channels that are not convolved."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Some channels must be left, and the heads must share them evenly."""
         others = shape.channels - self.convolved(shape)
         if reason := _leaves_channels(self, shape):

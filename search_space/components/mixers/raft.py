@@ -104,7 +104,7 @@ class RaftMlp(TokenMixer):
         sides = {"vertical": [shape.height], "horizontal": [shape.width], "both": [*shape[1:]]}
         return [self.raft_size * side for side in sides[self.axis]]
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The rafts must share the channels evenly."""
         if shape.channels % self.raft_size:
             return (

@@ -76,7 +76,7 @@ class RecursiveGatedConv(TokenMixer):
     scale: Annotated[float, Positive()] = 1 / 3
     """Fixed factor on the convolved channels (1 over the paper's alpha)."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The channels must halve order - 1 times."""
         if shape.channels % 2 ** (self.order - 1) == 0:
             return None
@@ -142,7 +142,7 @@ class RecursiveGatedFilter(TokenMixer):
     transform: Annotated[str, TRANSFORM] = "fft"
     """How Fourier transforms are computed; both ways give the same numbers."""
 
-    def refuses(self, shape: Shape, width: int | None = None) -> str | None:
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The channels of all gates together must have halves."""
         if shape.channels % 2**self.order == 0:
             return None

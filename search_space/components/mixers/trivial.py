@@ -21,7 +21,7 @@ class IdentityMixer(TokenMixer):
     """Mixes nothing: the lower bound (Yu et al., MetaFormer Baselines for Vision, 2022)."""
 
     name = "identity"
-    absent = True
+    is_identity = True
     traits = Traits(
         catalogue=("M39",),
         paper="Yu et al., MetaFormer Baselines for Vision, 2022, arXiv:2210.13452",
