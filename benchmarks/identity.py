@@ -142,7 +142,8 @@ def main() -> None:
     parser.add_argument("--built", type=int, default=400, help="of these, networks built")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     options = parser.parse_args()
-    count, built = (60, 12) if options.quick else (options.architectures, options.built)
+    options.workers = 1 if options.quick else options.workers
+    count, built = (36, 12) if options.quick else (options.architectures, options.built)
     names, chunks = presets(), 1 if options.quick else 20
     share = _EACH * len(names) * chunks
     seeds, first = -(-count // share), -(-built // share)

@@ -18,7 +18,7 @@ from nas_explorer.search_space.components.base import (
 from nas_explorer.search_space.components.tables import component_class
 from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.files import space_from_data
+from nas_explorer.search_space.files import load_space, space_from_data
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.space import SearchSpace
 
@@ -139,6 +139,12 @@ MEETING: dict[str, str] = {
         """,
 }
 """Two walks of these may give the same network."""
+
+
+@cache
+def shipped_space(name: str) -> SearchSpace:
+    """A space that comes with the package; to read one takes up to two seconds."""
+    return load_space(name)
 
 
 def small_space(text: str) -> SearchSpace:

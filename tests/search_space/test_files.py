@@ -19,6 +19,8 @@ from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.walk.slots import Slot
 from nas_explorer.search_space.yaml_files import read_yaml
 
+from .spaces import shipped_space
+
 GOOD: dict[str, Any] = yaml.safe_load(
     """
     name: small
@@ -268,7 +270,7 @@ def offered(slot: Slot | None) -> set[type]:
 
 
 def test_universal_holds_every_component() -> None:
-    space = load_space("universal")
+    space = shipped_space("universal")
     slots = [space.stem, space.head]
     slots += [slot for stage in space.stages for slot in (stage.block, stage.downsampling) if slot]
     held = set[type]().union(*map(offered, slots))
@@ -278,7 +280,7 @@ def test_universal_holds_every_component() -> None:
 def test_presets_load_and_say_what_they_are() -> None:
     assert set(presets()) == {"imagenet", "micro", "mobile", "universal"}
     for name in presets():
-        space = load_space(name)
+        space = shipped_space(name)
         assert space.name == name and space.summary and space.walks > 10**6
 
 

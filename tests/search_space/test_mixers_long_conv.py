@@ -1,11 +1,7 @@
 """Convolutions as large as the map: learned tap by tap, and of stretched grids."""
 
-import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +17,7 @@ from nas_explorer.search_space.shapes import Shape
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..benchmark_runs import run_benchmark
 from .tensors import random
 
 BARE = LongConv(skip=False, squash=0.0, start="normal")
@@ -328,10 +325,5 @@ def test_learned_transforms_start_near_the_exact_one() -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_runs_and_all_ways_agree() -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "long_kernels.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--quick"], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    (row,) = json.loads(done.stdout.splitlines()[-1])["milliseconds"].values()
+    (row,) = run_benchmark("long_kernels.py", "--quick")["milliseconds"].values()
     assert row["equal"] is True and min(row["conv2d"], row["fft"], row["monarch"]) > 0

@@ -14,13 +14,12 @@ from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.counting.size import Size
 from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.walk.assembly import Draw, assembled
 from nas_explorer.search_space.walk.choosers import RandomChooser, ReplayChooser
 
-from .spaces import MEETING, SMALL, every_architecture, small_space
+from .spaces import MEETING, SMALL, every_architecture, shipped_space, small_space
 
 
 @pytest.mark.parametrize("text", SMALL.values(), ids=list(SMALL))
@@ -98,7 +97,7 @@ ALL = SMALL | MEETING
 
 
 def spaces() -> dict[str, SearchSpace]:
-    loaded = {name: load_space(name) for name in presets()}
+    loaded = {name: shipped_space(name) for name in presets()}
     return {**loaded, **{name: small_space(text) for name, text in ALL.items()}}
 
 
@@ -275,7 +274,7 @@ def test_what_is_named_but_never_built_is_told() -> None:
 
 @pytest.mark.parametrize("name", presets())
 def test_shipped_spaces_name_nothing_in_vain(name: str) -> None:
-    space = load_space(name)
+    space = SPACES[name]
     for side in (space.resolutions.low, space.resolutions.high):
         assert not space.bind(channels=3, resolution=side, classes=10).never_built()
 

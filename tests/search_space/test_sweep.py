@@ -1,10 +1,5 @@
 """The sweep over random networks of a space runs, and finds what is wrong."""
 
-import importlib.util
-import json
-import subprocess
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -19,17 +14,12 @@ from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.shapes import Shape
 from torch import Tensor, nn
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "sweep.py"
+from ..benchmark_runs import load_benchmark, run_benchmark
 
 
 @pytest.fixture(scope="module")
 def sweep() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sweep", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["sweep"] = module  # its dataclasses look there
-    spec.loader.exec_module(module)
-    return module
+    return load_benchmark("sweep.py")
 
 
 @pytest.mark.slow
@@ -37,7 +27,7 @@ def test_a_few_networks_are_sound(sweep: ModuleType) -> None:
     for number in range(5):
         found = sweep.examine(("universal", 16, 0, number))
         assert found.failed is None, found
-        assert sweep.examine(("universal", 16, 0, number)).digest == found.digest
+    assert sweep.examine(("universal", 16, 0, number)).digest == found.digest
 
 
 class Wrong(nn.Module):
@@ -105,9 +95,6 @@ def test_what_is_wrong_is_found(
 
 @pytest.mark.slow
 def test_the_script() -> None:
-    command = [sys.executable, str(SCRIPT), "--quick", "--workers", "2", "--space", "micro"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = run_benchmark("sweep.py", "--quick", "--space", "micro")
     assert told["networks"] == 10 and told["failed"] == 0 and told["space"] == "micro"
     assert told["input"] == [1, 32, 32]

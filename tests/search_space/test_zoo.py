@@ -1,42 +1,27 @@
 """Published networks: the figures that are printed, and the function that timm computes."""
 
+import random
 from dataclasses import FrozenInstanceError
 from itertools import pairwise
 
 import pytest
-import torch
 from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.evaluators.cost.shipped import shipped_zoo
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.zoo import ZOO, ZooEntry, in_zoo, zoo_entry, zoo_names
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-UNITS = {"M": 1e6, "G": 1e9}
+from ..benchmark_runs import load_benchmark, run_benchmark
 
 every_entry = pytest.mark.parametrize("entry", ZOO.values(), ids=list(ZOO))
 
 
-def half_digit(text: str) -> float:
-    """Half of the last printed digit: 0.05e9 for 4.1G."""
-    decimals = len(text[:-1].partition(".")[2])
-    return 0.5 * 10.0**-decimals * UNITS[text[-1]]
+SCRIPT = load_benchmark("zoo.py")
+SHIPPED = shipped_zoo()
 
-
-def number(text: str) -> float:
-    """The figure itself: 4.1e9 for 4.1G."""
-    return float(text[:-1]) * UNITS[text[-1]]
-
-
-def counted(entry: ZooEntry) -> tuple[int, float]:
-    """Trainable parameters and multiply-adds of what is run, by torch's own counter."""
-    with torch.device("meta"):
-        network = Network(entry.architecture).eval().folded()
-        image = torch.empty(1, *entry.architecture.input)
-    params = sum(each.numel() for each in network.parameters() if each.requires_grad)
-    with FlopCounterMode(display=False) as counter:
-        network(image)
-    return params, counter.get_total_flops() / 2
+# benchmarks/zoo.py looks at all of them.
+SAMPLE = random.Random(1).sample(list(ZOO.values()), 10)
+NOTED = random.Random(1).sample([each for each in ZOO.values() if SCRIPT.note_counts(each)], 5)
 
 
 @every_entry
@@ -121,53 +106,40 @@ def test_no_other_network_of_the_family_is_offered_as_the_one(given: str, hint: 
     assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "entry", [each for each in ZOO.values() if " with them" in each.note], ids=lambda e: e.name
-)
-@pytest.mark.slow
-def test_notes_count_norms_and_biases(entry: ZooEntry) -> None:
-    """The figure of the note is the count, and the printed one rounded (or cut off)."""
-    with torch.device("meta"):
-        network, image = (
-            Network(entry.architecture).eval(),
-            torch.empty(1, *entry.architecture.input),
-        )
-    extra = []
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-            module.register_forward_hook(lambda _m, _i, out: extra.append(out.numel()))
-    network(image)
-    cost = architecture_cost(entry.architecture)
-    count = cost.macs + cost.other_by_kind["norm"] + ("biases" in entry.note) * sum(extra)
-    noted = entry.note.split(": ")[1].split(" ")[0]
-    assert abs(count - number(noted)) <= half_digit(noted)
-    rounded = entry.printed.split()[1]
-    off = count - number(rounded)
-    assert abs(off) <= half_digit(rounded) or (
-        "cut off" in entry.note and 0 < off < 2 * half_digit(rounded)
-    )
-
-
-@pytest.mark.slow
 @every_entry
 def test_figures_are_the_printed_ones(entry: ZooEntry) -> None:
     """To the last printed digit, else there is a note; never more than 3 % or one such digit off.
 
     There is a note too where so few digits are printed that the rest is more than 1 %.
     """
-    params, macs = counted(entry)
-    printed = (entry.printed_params, entry.printed_macs)
-    exact = True
-    for ours, theirs, text in zip((params, macs), printed, entry.printed.split(), strict=False):
-        if theirs is None:
-            exact = False
-            continue
-        exact = exact and abs(ours - theirs) <= half_digit(text)
-        cut_off = 2 * half_digit(text)  # some print whole millions, not rounded
-        assert abs(ours - theirs) < max(cut_off, 0.03 * theirs), (ours, theirs)
-    shown = architecture_cost(entry.architecture).macs
-    far = printed[1] is not None and abs(shown - printed[1]) > 0.01 * printed[1]
-    assert (exact and not far) == (not entry.note) or not entry.printed, (params, macs, shown)
+    counts = SHIPPED.get(entry.architecture.digest)
+    if counts is None:  # those that come with the package are of other code
+        cost = architecture_cost(entry.architecture)
+        counts = cost.params, cost.macs
+    assert SCRIPT.figures_wrong(entry, counts, counts[1]) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", SAMPLE, ids=lambda each: each.name)
+def test_torch_s_own_counter_finds_the_printed_figures(entry: ZooEntry) -> None:
+    cost = architecture_cost(entry.architecture)
+    ours = cost.params, cost.macs
+    assert tuple(SHIPPED.get(entry.architecture.digest, ours)) == ours
+    counts = SCRIPT.counted(entry)
+    assert counts[0] == cost.params
+    assert SCRIPT.figures_wrong(entry, counts, cost.macs) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", NOTED, ids=lambda each: each.name)
+def test_notes_count_norms_and_biases(entry: ZooEntry) -> None:
+    """The figure of the note is the count, and the printed one rounded (or cut off)."""
+    assert SCRIPT.note_wrong(entry, architecture_cost(entry.architecture)) is None
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs() -> None:
+    assert run_benchmark("zoo.py", "--quick", "--only", "starnet_s1")["disagree"] == 0
 
 
 def test_figures_by_hand() -> None:

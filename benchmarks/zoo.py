@@ -1,0 +1,149 @@
+"""Do the networks of the zoo have the figures that are printed for them?
+
+Parameters and multiply-adds of each published network are counted twice, on what is run: part by
+part, as everywhere in the project, and on the whole network by torch's own counter. Both must be
+within half of the last printed digit, or the entry must have a note that says why they are not; no
+count may be more than 3 % off (or one printed digit). Where the note says which count holds the
+norms (and biases), that count is made too. What disagrees is listed. The last line is JSON; the
+exit code is 1 where something disagrees.
+
+    python benchmarks/zoo.py [--quick] [--networks N] [--seed N] [--only NAME]
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+
+import torch
+from nas_explorer.evaluators.cost.cost import architecture_cost
+from nas_explorer.evaluators.cost.value import Cost
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.zoo import ZOO, ZooEntry, zoo_entry
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+UNITS = {"M": 1e6, "G": 1e9}
+
+
+def half_digit(text: str) -> float:
+    """Return half of the last printed digit: 0.05e9 for 4.1G."""
+    decimals = len(text[:-1].partition(".")[2])
+    return 0.5 * 10.0**-decimals * UNITS[text[-1]]
+
+
+def number(text: str) -> float:
+    """Return the figure itself: 4.1e9 for 4.1G."""
+    return float(text[:-1]) * UNITS[text[-1]]
+
+
+def counted(entry: ZooEntry) -> tuple[int, float]:
+    """Return trainable parameters and multiply-adds of what is run, by torch's own counter."""
+    with torch.device("meta"), torch.no_grad():
+        network = Network(entry.architecture).eval().folded()
+        image = torch.empty(1, *entry.architecture.input)
+    params = sum(each.numel() for each in network.parameters() if each.requires_grad)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(image)
+    return params, counter.get_total_flops() / 2
+
+
+def figures_wrong(entry: ZooEntry, counts: tuple[int, float], shown: float) -> str | None:
+    """Return why an entry's figures, or its note, do not fit what was counted.
+
+    Args:
+        entry: The published network.
+        counts: Parameters and multiply-adds.
+        shown: The multiply-adds that the project shows; they may differ from a counter's.
+    """
+    printed = (entry.printed_params, entry.printed_macs)
+    exact = True
+    for ours, theirs, text in zip(counts, printed, entry.printed.split(), strict=False):
+        if theirs is None:
+            exact = False
+            continue
+        exact = exact and abs(ours - theirs) <= half_digit(text)
+        cut_off = 2 * half_digit(text)  # some print whole millions, not rounded
+        if abs(ours - theirs) >= max(cut_off, 0.03 * theirs):
+            return f"{ours} counted, {theirs} printed"
+    far = printed[1] is not None and abs(shown - printed[1]) > 0.01 * printed[1]
+    if entry.printed and (exact and not far) != (not entry.note):
+        return f"{counts} counted, {shown} shown, {entry.printed} printed, noted: {entry.note!r}"
+    return None
+
+
+def note_counts(entry: ZooEntry) -> bool:
+    """Return whether the note gives a count that holds the norms."""
+    return " with them" in entry.note
+
+
+def biases(entry: ZooEntry) -> int:
+    """Return how many numbers the convolutions and linear maps add a bias to."""
+    extra: list[int] = []
+    with torch.device("meta"):
+        network = Network(entry.architecture).eval()
+        image = torch.empty(1, *entry.architecture.input)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            module.register_forward_hook(lambda _m, _i, out: extra.append(out.numel()))
+    with torch.no_grad():
+        network(image)
+    return sum(extra)
+
+
+def note_wrong(entry: ZooEntry, cost: Cost) -> str | None:
+    """Return why the count in a note is not the count, or not the printed one rounded (cut off)."""
+    count = cost.macs + cost.other_by_kind["norm"]
+    if "biases" in entry.note:
+        count += biases(entry)
+    noted = entry.note.split(": ")[1].split(" ")[0]
+    if abs(count - number(noted)) > half_digit(noted):
+        return f"{count} counted with norms, {noted} noted"
+    rounded = entry.printed.split()[1]
+    off, half = count - number(rounded), half_digit(rounded)
+    if abs(off) <= half or ("cut off" in entry.note and 0 < off < 2 * half):
+        return None
+    return f"{count} counted with norms, {rounded} printed"
+
+
+def disagreements(entry: ZooEntry) -> Iterator[str]:
+    """Yield what does not fit in one entry."""
+    cost = architecture_cost(entry.architecture)
+    for counts in (counted(entry), (cost.params, cost.macs)):
+        if wrong := figures_wrong(entry, counts, cost.macs):
+            yield wrong
+    if note_counts(entry) and (wrong := note_wrong(entry, cost)):
+        yield wrong
+
+
+def main() -> None:
+    """Look at all, print what disagrees and the JSON line."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--networks", type=int, help="how many, drawn at random; otherwise all")
+    parser.add_argument("--seed", type=int, default=0, help="decides the draw")
+    parser.add_argument("--only", default="", help="the network of this name alone")
+    options = parser.parse_args()
+    entries = [zoo_entry(options.only)] if options.only else list(ZOO.values())
+    if options.quick:
+        options.networks = 3
+    if options.networks:
+        few = min(options.networks, len(entries))
+        entries = random.Random(options.seed).sample(entries, few)
+    started = time.perf_counter()
+    wrong = {each.name: found for each in entries if (found := list(disagreements(each)))}
+    for name, found in wrong.items():
+        print(f"{name}: {'; '.join(found)}", flush=True)
+    about = {
+        "networks": len(entries),
+        "disagree": len(wrong),
+        "seconds": time.perf_counter() - started,
+        "torch": torch.__version__,
+    }
+    print(json.dumps(about))
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
