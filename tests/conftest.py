@@ -1,12 +1,17 @@
 """One torch thread a process, caches of its own; no skipped test where the caller refuses that."""
 
 import os
+import signal
 from collections.abc import Generator
 from functools import cache
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Shells start background jobs with SIGINT ignored, for all children too; tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,6 +39,14 @@ _QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
+
+# On a loaded machine a worker takes minutes to import torch; Ray gives it one.
+_PATIENT = {"RAY_worker_register_timeout_seconds": "300"}
+
+# The node manager gives its agents 15 s to start and then dies, after which Ray says in 30 s that
+# the node did not come up. Both times are constants of Ray (2.60; agent_register_timeout_ms and
+# raylet_start_wait_time_s are of other waits), so on a loaded machine it is started again.
+_STARTS = 3
 _ADDRESS = re.compile(r"auto|[^:/]+:\d{1,5}")
 _CONNECT_SECONDS = 5.0
 _MODE = "RAY_AUTH_MODE"
@@ -122,14 +130,10 @@ class RayEngine(Engine):
         alone = self.address is None
         try:
             _check_reachable(self.address)
-            ray.init(
-                address=self.address or "local",
-                num_cpus=self.workers if alone else None,
-                object_store_memory=_OBJECT_STORE_BYTES if alone else None,
-                include_dashboard=False if alone else None,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-            )
+            if alone:
+                start(num_cpus=self.workers, object_store_memory=_OBJECT_STORE_BYTES)
+            else:
+                _init(address=self.address)
         except Exception as error:  # of a node that does not come up Ray says so by this very class
             if alone:
                 raise WorkError(f"Ray must start on this machine, but {_line(error)}") from error
@@ -140,6 +144,27 @@ class RayEngine(Engine):
             yield children(os.getpid()) - before
         finally:
             ray.shutdown()
+
+
+def start(**options: Any) -> None:
+    """Start Ray on this machine, again where it does not come up; ``options`` are ``ray.init``'s.
+
+    Raises:
+        Exception: What Ray says, if it does not come up in several tries.
+    """
+    for left in reversed(range(_STARTS)):
+        try:
+            with environment(_PATIENT):
+                _init(address="local", include_dashboard=False, **options)
+            return
+        except Exception:  # of a node that does not come up Ray says so by this very class
+            ray.shutdown()  # ends what was started
+            if not left:
+                raise
+
+
+def _init(**options: Any) -> None:
+    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, **options)
 
 
 def _check_reachable(address: str | None) -> None:

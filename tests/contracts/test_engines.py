@@ -1,6 +1,5 @@
 """What every engine in the table must do. One run with every kind of trouble serves most tests."""
 
-import logging
 import os
 import random
 import sys
@@ -28,15 +27,11 @@ LATE = 6  # jobs from this number on are there only when all before them have co
 def engine(request: pytest.FixtureRequest) -> Iterator[type[Engine]]:
     if request.param == "ray":
         ray = pytest.importorskip("ray")
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            runtime_env={"env_vars": {"PYTHONPATH": HELPERS}},
-        )
-        yield load_engine("ray")
+        found = load_engine("ray")
+        from nas_explorer.searchers.engines.ray import start
+
+        start(num_cpus=2, runtime_env={"env_vars": {"PYTHONPATH": HELPERS}})
+        yield found
         assert ray.is_initialized(), "an engine leaves the caller's Ray as it is"
         ray.shutdown()
     else:

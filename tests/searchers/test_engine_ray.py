@@ -1,8 +1,12 @@
+import os
+from typing import Any
+
 import pytest
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.searchers.engines import load_engine
 
 pytest.importorskip("ray")
+PATIENCE = "RAY_worker_register_timeout_seconds"
 pytestmark = pytest.mark.slow  # importing Ray alone takes seconds
 
 
@@ -15,3 +19,30 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
 def test_a_negative_share_of_a_gpu_is_refused() -> None:
     with pytest.raises(InputError, match="GPUs per worker must be at least 0, but got -1"):
         load_engine("ray")(gpus_per_worker=-1.0)
+
+
+@pytest.mark.parametrize("failures", [0, 2, 3])
+def test_ray_is_started_again_where_it_does_not_come_up(
+    failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas_explorer.searchers.engines import ray as engine
+
+    calls: list[str] = []
+
+    def init(**options: Any) -> None:
+        assert options["address"] == "local" and options["num_cpus"] == 2
+        assert os.environ[PATIENCE] == "300"
+        calls.append("init")
+        if calls.count("init") <= failures:
+            raise RuntimeError("the node timed out")
+
+    monkeypatch.setattr(engine.ray, "init", init)
+    monkeypatch.setattr(engine.ray, "shutdown", lambda: calls.append("shutdown"))
+    if failures == 3:
+        with pytest.raises(RuntimeError, match="timed out"):
+            engine.start(num_cpus=2)
+        assert calls == ["init", "shutdown"] * 3
+    else:
+        engine.start(num_cpus=2)
+        assert calls == [*["init", "shutdown"] * failures, "init"]
+    assert PATIENCE not in os.environ
