@@ -250,7 +250,7 @@ def weights_folder(study: str, storage_url: str) -> Path:
 
 def _absolute(spec: DataSpec) -> DataSpec:
     """Return the data as workers in any folder find them."""
-    name = f"folder:{Path(spec.folder).expanduser().resolve()}" if spec.folder else spec.name
+    name = f"{spec.kind}:{Path(spec.path).expanduser().resolve()}" if spec.path else spec.name
     return replace(spec, name=name, root=str(Path(spec.root).resolve()))
 
 

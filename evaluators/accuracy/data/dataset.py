@@ -13,6 +13,7 @@ from ....search_space.errors import InputError, unknown_name
 from ....search_space.seeds import derive_seed
 from ..augment import Augmentation
 from ..recipe import Recipe
+from .arrays import ArrayFile
 from .cache import DecodedCache
 from .division import cut, divide, without_copies
 from .folder import ImageFolder
@@ -31,7 +32,7 @@ class DataSpec:
     """Which images, at which size, split how."""
 
     name: str
-    """As on the command line: a name in ``DATA_SETS``, or ``folder:PATH``."""
+    """As on the command line: a name in ``DATA_SETS``, ``folder:PATH`` or ``arrays:FILE.npz``."""
     resolution: int | None = None
     """Side of the images in pixels, 4 to 512; none: the data set's own, for a folder the median of
     the shorter sides, cut to 8..64 and down to a multiple of 4."""
@@ -48,7 +49,7 @@ class DataSpec:
     def __post_init__(self) -> None:
         if self.kind not in DATA_SETS:
             raise unknown_name("data", self.name, known_data())
-        if (self.kind == "folder") != bool(self.folder):
+        if (self.kind in WITH_PATH) != bool(self.path):
             raise InputError(
                 f"data must be one of {', '.join(known_data())}, but got {self.name!r}"
             )
@@ -76,8 +77,8 @@ class DataSpec:
         return self.name.partition(":")[0]
 
     @property
-    def folder(self) -> str:
-        """What follows ``folder:``; empty for other data."""
+    def path(self) -> str:
+        """What follows ``folder:`` or ``arrays:``; empty for other data."""
         return self.name.partition(":")[2]
 
     def to_json(self) -> dict[str, Any]:
@@ -166,7 +167,7 @@ DATA_SETS: Mapping[str, DataSet] = {
     "folder": DataSet(
         summary="your own: PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with test and val beside it",
         open=lambda spec, cache: ImageFolder(
-            root=Path(os.path.expanduser(spec.folder)),  # noqa: PTH111 (fails on unknown users)
+            root=Path(os.path.expanduser(spec.path)),  # noqa: PTH111 (fails on unknown users)
             resolution=spec.resolution,
             megapixels=spec.max_megapixels,
             cache=cache,
@@ -174,11 +175,20 @@ DATA_SETS: Mapping[str, DataSet] = {
         mirrored=None,
         recipe=_short,
     ),
+    "arrays": DataSet(
+        summary="your own: a .npz file of images (N, H, W) or (N, H, W, C), uint8, and labels (N,)",
+        open=lambda spec, cache: ArrayFile(
+            path=Path(os.path.expanduser(spec.path))  # noqa: PTH111 (fails on unknown users)
+        ),
+        mirrored=None,
+        recipe=_short,
+    ),
 }
-"""The data sets, by name; ``folder`` is written ``folder:PATH``."""
+"""The data sets, by name; those in ``WITH_PATH`` are written with a path: ``folder:PATH``."""
 
+WITH_PATH = ("folder", "arrays")
 
-assert set(DATA_SETS) == {*DATA_NAMES, "folder"}
+assert set(DATA_SETS) == {*DATA_NAMES, *WITH_PATH}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,24 +5,30 @@ import os
 from ....search_space.errors import InputError, known_name, unknown_name
 
 DATA_NAMES = ("digits", "cifar10", "cifar100", "fashion-mnist")
-"""Data sets that have a name; the other data are ``folder:PATH``."""
+"""Data sets that have a name; the other data are ``folder:PATH`` or ``arrays:FILE.npz``."""
 
 _FOLDER = "folder:"
+_ARRAYS = "arrays:"
 
 
 def known_data() -> tuple[str, ...]:
     """Return what ``--data`` may be, for messages."""
-    return (*DATA_NAMES, f"{_FOLDER}PATH")
+    return (*DATA_NAMES, f"{_FOLDER}PATH", f"{_ARRAYS}FILE.npz")
 
 
 def data_name(text: str) -> str:
-    """Return a name in its own spelling, or ``folder:PATH`` for the path of a folder.
+    """Return a name in its own spelling, ``folder:PATH`` for a folder, ``arrays:FILE`` for arrays.
 
     A data set's name goes before a folder of that name.
 
     Raises:
         InputError: If it is neither; the message lists the known names.
     """
+    if text.startswith(_ARRAYS) or text.endswith(".npz"):
+        path = text.removeprefix(_ARRAYS)
+        if not os.path.isfile(os.path.expanduser(path)):  # noqa: PTH111, PTH113 (unknown users)
+            raise InputError(f"a file of arrays must be there, but got {path!r}")
+        return _ARRAYS + path
     path = text.removeprefix(_FOLDER)
     if path == text and os.sep not in text and not text.startswith((".", "~")):
         try:
