@@ -104,20 +104,10 @@ def measure(
 
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     found = find_architecture(architecture, study, storage)
-    from ..evaluators.cost.evaluator import CostEvaluator
+    from ..evaluators.measure import measure as measured
 
     try:
-        measurements = list(CostEvaluator().evaluate(found))
-        if latency:
-            import torch
-
-            from ..evaluators.latency.evaluator import LatencyEvaluator
-            from ..evaluators.latency.settings import LatencySettings
-            from ..searchers.run.search import choose_device
-
-            settings = LatencySettings(batch=images)
-            timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
-            measurements.extend(timer.evaluate(found))
+        measurements = measured(found, latency=latency, device=device, batch=images)
     except CandidateError as error:
         raise WorkError(f"it could not be measured: {error}") from None
     if as_json:
@@ -125,13 +115,13 @@ def measure(
             {
                 "digest": found.digest,
                 "architecture": found.to_json(),
-                "measurements": {each.metric: each.to_json() for each in measurements},
+                "measurements": {name: each.to_json() for name, each in measurements.items()},
             }
         )
         return
     print_parts(found)
     print()
-    for each in measurements:
+    for each in measurements.values():
         exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
         print(f"{each.metric:<12} {format_measurement(each)}{exact}")
 

@@ -27,3 +27,21 @@ def device_name(text: str) -> str:
     if kind not in DEVICES or (separator and (kind != "cuda" or not number.isdecimal())):
         raise unknown_name("device", text, DEVICES)
     return f"{kind}{separator}{number}"
+
+
+def choose_device(name: str) -> str:
+    """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
+
+    Raises:
+        InputError: If it is unknown or not there.
+    """
+    import torch
+
+    name = device_name(name)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    found = torch.cuda.device_count() if kind == "cuda" else 0
+    if kind == "cuda" and int(number or 0) >= found:
+        raise InputError(f"device must be there to be used, but got {name!r} of {found} GPUs")
+    return name

@@ -123,8 +123,9 @@ def test_packages_are_those_on_disk() -> None:
         for folder in ORDER
         for path in (ROOT / folder).rglob("__init__.py")
     }
-    assert set(setup["packages"]) == on_disk
-    assert setup["package-dir"] == {f"nas_explorer.{folder}": folder for folder in ORDER}
+    places = {f"nas_explorer.{folder}": folder for folder in ORDER}
+    assert set(setup["packages"]) == {"nas_explorer", *on_disk}
+    assert setup["package-dir"] == {"nas_explorer": "nas_explorer", **places}
 
 
 @FOLDERS

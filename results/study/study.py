@@ -376,6 +376,12 @@ class Study:
         lines = [f"study {self.name}", *(f"{name:<16} {value}" for name, value in self._facts)]
         return "\n".join(lines).replace("[", r"\[")
 
+    def table(self) -> "pd.DataFrame":
+        """Return all candidates as a table, one row each; see ``analysis.table.to_frame``."""
+        from ..analysis.table import to_frame
+
+        return to_frame(self.candidates())
+
     def front(self, *, intervals: bool = False) -> "pd.DataFrame":
         """Return the Pareto front over the objectives as a table, the best of the first on top.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.device_name import device_name
@@ -19,6 +19,9 @@ from ...search_space.errors import InputError, known_name, shown, unknown_name
 from ...search_space.space_files import check_resolution, space_data, space_name
 from ..engines import ENGINES
 from ..names import searcher_name
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from ...search_space.space import SearchSpace
 
 _LISTS = ("objectives", "constraints")
 _WHOLE = {
@@ -44,8 +47,8 @@ class SearchOptions:
 
     budget: int = 100
     """Candidates in the study in all, at least 1."""
-    space: str = "micro"
-    """A shipped space or a YAML file."""
+    space: "str | SearchSpace" = "micro"
+    """A shipped space, a YAML file, or, in Python, a space."""
     data: str = "digits"
     """Data set, or a folder: ``folder:PATH``, or a path that looks like one."""
     resolution: int | None = None
@@ -108,12 +111,14 @@ class SearchOptions:
             objectives=tuple(map(read_metric, self.objectives)),
             constraints=tuple(str(read_constraint(each)) for each in self.constraints),
             storage=read_storage(self.storage),
-            space=space_name(self.space),
             data=data_name(self.data),
         )
         check_objectives(self.objectives)
         if self.study is not None:
             check_study_name(self.study)
+        if not isinstance(self.space, str):
+            return
+        self._name(space=space_name(self.space))
         if self.resolution is None:
             space_data(self.space)
         else:

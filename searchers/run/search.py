@@ -12,7 +12,7 @@ from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_searc
 from ...evaluators.base import METRICS, metric
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.evaluator import CostEvaluator
-from ...evaluators.device_name import device_name
+from ...evaluators.device_name import choose_device
 from ...evaluators.latency.settings import LatencySettings
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
@@ -93,7 +93,7 @@ def prepare(options: SearchOptions) -> Prepared:
     load_engine(options.engine)
     constraints = tuple(map(read_constraint, options.constraints))
     device = choose_device(options.device)
-    space = load_space(options.space)
+    space = load_space(options.space) if isinstance(options.space, str) else options.space
     data = load_search_data(_data_spec(options, space), cache=image_cache())
     space = space.bind(
         channels=data.channels, resolution=data.resolution, classes=len(data.classes)
@@ -208,24 +208,6 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
         table = step_table(space.graph, names, additive_costs)
         helps = "; or ".join(moves(table, constraints))
         raise InputError(write_bounds(f"{error}; {helps}" if helps else str(error))) from None
-
-
-def choose_device(name: str) -> str:
-    """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
-
-    Raises:
-        InputError: If it is unknown or not there.
-    """
-    import torch
-
-    name = device_name(name)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    found = torch.cuda.device_count() if kind == "cuda" else 0
-    if kind == "cuda" and int(number or 0) >= found:
-        raise InputError(f"device must be there to be used, but got {name!r} of {found} GPUs")
-    return name
 
 
 def cores() -> int:

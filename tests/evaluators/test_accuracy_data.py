@@ -10,6 +10,7 @@ import torch
 from nas_explorer.evaluators.accuracy.data import sources
 from nas_explorer.evaluators.accuracy.data.dataset import (
     DATA_SETS,
+    WITH_PATH,
     DataSpec,
     load_search_data,
     load_test_split,
@@ -32,7 +33,7 @@ class TestSpec:
         assert DataSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
     def test_only_the_first_colon_counts(self):
-        assert DataSpec(name="folder:C:/images").folder == "C:/images"
+        assert DataSpec(name="folder:C:/images").path == "C:/images"
 
     @pytest.mark.parametrize(
         ("values", "message"),
@@ -151,7 +152,7 @@ def test_resizing_averages():
     assert (small.int() - 100).abs().max() <= 15
 
 
-@pytest.mark.parametrize("name", [name for name in DATA_SETS if name != "folder"])
+@pytest.mark.parametrize("name", [name for name in DATA_SETS if name not in WITH_PATH])
 def test_recipes_of_the_table_are_made(name):
     assert DATA_SETS[name].recipe(40_000).epochs >= 1
 

@@ -1,0 +1,34 @@
+"""All exact metrics of one architecture, and its latency if asked."""
+
+from ..search_space.architecture.architecture import Architecture
+from .base import Measurement
+from .cost.evaluator import CostEvaluator
+from .device_name import choose_device
+
+
+def measure(
+    architecture: Architecture, *, latency: bool = False, device: str = "auto", batch: int = 1
+) -> dict[str, Measurement]:
+    """Return the measurements of an architecture by the names of their metrics.
+
+    Args:
+        architecture: Of any images and classes.
+        latency: Whether to measure the time of a forward pass too.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; where latency is measured.
+        batch: Images of the forward pass that is timed.
+
+    Raises:
+        CandidateError: If the network cannot be run.
+        InputError: If the device is not there, or the batch is less than 1.
+    """
+    found = list(CostEvaluator().evaluate(architecture))
+    if latency:
+        import torch
+
+        from .latency.evaluator import LatencyEvaluator
+        from .latency.settings import LatencySettings
+
+        settings = LatencySettings(batch=batch)
+        timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
+        found += timer.evaluate(architecture)
+    return {each.metric: each for each in found}

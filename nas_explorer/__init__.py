@@ -1,0 +1,62 @@
+"""Neural architecture search and design-space exploration for vision backbones.
+
+    import nas_explorer as nas
+
+    study = nas.search(space="micro", data="digits", budget=20)
+    print(study.front())
+    study.export(study.front()["number"][0], "model.onnx")
+
+What is named here is imported when it is first used.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .evaluators.measure import measure
+    from .results.study.study import Study
+    from .search_space.architecture.architecture import Architecture
+    from .search_space.constraints.constraint import Constraint
+    from .search_space.files import load_space
+    from .search_space.space import SearchSpace
+    from .searchers.run.python_search import load_study, search
+
+__all__ = [
+    "Architecture",
+    "Constraint",
+    "SearchSpace",
+    "Study",
+    "load_space",
+    "load_study",
+    "measure",
+    "search",
+]
+
+_PLACES = {
+    "Architecture": "search_space.architecture.architecture",
+    "Constraint": "search_space.constraints.constraint",
+    "SearchSpace": "search_space.space",
+    "Study": "results.study.study",
+    "load_space": "search_space.files",
+    "load_study": "searchers.run.python_search",
+    "measure": "evaluators.measure",
+    "search": "searchers.run.python_search",
+}
+
+if not (Path(__file__).parent / "search_space").is_dir():  # in a clone the folders lie beside it
+    __path__.append(str(Path(__file__).parents[1]))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("nas-explorer")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

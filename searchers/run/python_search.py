@@ -1,0 +1,118 @@
+"""A search and a study, as Python code asks for them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ...evaluators.accuracy.data.arrays import keep_arrays
+from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
+from ...results.study.study import Study
+from ...search_space.files import space_from_data
+from ...search_space.space import SearchSpace
+from .loop import Progress
+from .options import SearchOptions
+from .search import image_cache, prepare, run
+
+Callback = Callable[[Study, Progress], None]
+"""Called after each finished candidate has been stored."""
+
+
+def search(
+    *,
+    space: str | Path | Mapping[str, Any] | SearchSpace = "micro",
+    data: str | Path | tuple[ArrayLike, ArrayLike] = "digits",
+    objectives: Sequence[str] = ("accuracy", "macs"),
+    constraints: Sequence[str] = (),
+    budget: int = 100,
+    searcher: str = "tpe",
+    engine: str = "local",
+    workers: int | None = None,
+    device: str = "auto",
+    resolution: int | None = None,
+    epochs: int | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    study: str | None = None,
+    storage: str = DEFAULT_STORAGE,
+    callbacks: Sequence[Callback] = (),
+) -> Study:
+    """Search until the study holds the budget; return the study. Called again, it continues.
+
+    Workers are processes: a script calls this under ``if __name__ == "__main__":``.
+
+    Args:
+        space: A shipped space, a YAML file, what such a file holds, or a space.
+        data: A data set, a folder, a .npz file (see ``ArrayFile``), or images (N, H, W) or
+            (N, H, W, C), uint8, with labels (N,), which are kept in ``runs/cache``.
+        objectives: Names of the metrics to optimise.
+        constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
+        budget: Candidates in the study in all.
+        searcher: Who proposes.
+        engine: Where candidates are measured: ``local`` or ``ray``.
+        workers: Candidates measured at once; none: one a core, or one where there is a GPU.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        resolution: Side of the images in pixels; none: what the space and the data suggest.
+        epochs: Passes over the training images; none: what suits the data.
+        time_limit: Seconds after which a candidate is given up; none: never.
+        seed: Seed of everything drawn at random.
+        study: Name of the study; none: made from the space, the data and the other settings.
+        storage: Where the study is kept: a URL, or an SQLite file.
+        callbacks: Called after each finished candidate has been stored.
+
+    Raises:
+        InputError: For whatever was given that cannot be used.
+    """
+    options = SearchOptions(
+        budget=budget,
+        space=_space(space),
+        data=data if isinstance(data, str) else _data(data),
+        resolution=resolution,
+        objectives=tuple(objectives),
+        constraints=tuple(constraints),
+        searcher=searcher,
+        engine=engine,
+        workers=workers,
+        device=device,
+        epochs=epochs,
+        time_limit=time_limit,
+        seed=seed,
+        study=study,
+        storage=storage,
+    )
+    prepared = prepare(options)
+
+    def listener(progress: Progress) -> None:
+        for each in callbacks:
+            each(prepared.study, progress)
+
+    run(prepared, listener)
+    return prepared.study
+
+
+def load_study(name: str | None = None, storage: str = DEFAULT_STORAGE) -> Study:
+    """Open a study that is there.
+
+    Args:
+        name: Its name; none: the latest.
+        storage: Where it is kept: a URL, or an SQLite file.
+
+    Raises:
+        InputError: If there is no such study; the message lists those there are.
+        StorageError: If there is no such storage.
+    """
+    return Study.open(name, read_storage(storage))
+
+
+def _space(space: str | Path | Mapping[str, Any] | SearchSpace) -> str | SearchSpace:
+    if isinstance(space, SearchSpace):
+        return space
+    return space_from_data(space) if isinstance(space, Mapping) else str(space)
+
+
+def _data(data: Path | tuple[ArrayLike, ArrayLike]) -> str:
+    if isinstance(data, Path):
+        return str(data) if data.suffix == ".npz" else f"folder:{data}"
+    images, labels = data
+    return f"arrays:{keep_arrays(images, labels, image_cache())}"
