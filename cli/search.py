@@ -30,7 +30,8 @@ def search(  # the command's options are its contract
         str | None,
         typer.Option(
             metavar="NAME",
-            help="digits, cifar10, cifar100, fashion-mnist, folder:PATH (./PATH) or FILE.npz.  [digits]",
+            help="digits, cifar10, cifar100, fashion-mnist, folder:PATH (./PATH) "
+            "or FILE.npz.  [digits]",
         ),
     ] = None,
     resolution: Annotated[
