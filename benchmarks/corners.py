@@ -90,7 +90,7 @@ def corners(cls: type[Component], count: int, seed: int) -> Iterator[Component]:
         yield replace(default, **{name: draw.choice(values) for name, values in choices.items()})
 
 
-def wired(component: Component, shape: Shape) -> PartList:
+def part_list(component: Component, shape: Shape) -> PartList:
     """Return the parts that a component makes on a map."""
     parts = PartList.start(shape)
     if isinstance(component, Residual):
@@ -119,7 +119,7 @@ def failure(component: Component, shape: Shape) -> str | None:
     """Return why a component cannot be built and run on a map, or none."""
     draw = torch.Generator().manual_seed(0)
     try:
-        parts = wired(component, shape)
+        parts = part_list(component, shape)
         modules = [part.build() for part in parts.parts]
         one = run(parts, [module.eval() for module in modules], torch.randn(1, *shape))
         promised = parts.parts[-1].out_shape if parts.parts else shape

@@ -1,7 +1,6 @@
 """``nas export``."""
 
 import json
-import signal
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Storage, StudyName, WorkError, shown, storage_url
+from .shared import Storage, StudyName, WorkError, shown, sigterm_interrupts, storage_url
 from .show import CandidateName, open_study
 
 if TYPE_CHECKING:
@@ -115,18 +114,12 @@ def export(
 
 @contextmanager
 def _stopped_in_order() -> "Generator[None]":
-    """Let SIGTERM do as Ctrl-C does: what is under way is removed, and one line says so."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    """Say in one line that what was under way is removed, at Ctrl-C and at SIGTERM."""
     try:
-        yield
+        with sigterm_interrupts():
+            yield
     except KeyboardInterrupt:
         raise WorkError("interrupted; the model file was not written") from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def export_candidate(

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from .found import data_lines
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from ..searchers.run.loop import Progress
     from ..searchers.run.search import Prepared
+
+PATIENCE = 4.0
+"""Seconds without a line after which it is said what is waited for."""
 
 
 @contextmanager
@@ -34,12 +38,14 @@ class ProgressView:
 
         self._console = Console(stderr=True, highlight=False)
         self._status: Status | None = None
+        self._timer: Timer | None = None
         self._best: float | None = None
         self._objectives: tuple[str, ...] = ()
         self._maximize = True
         if self._console.is_terminal:
             self._status = self._console.status("Reading the data and the space ...")
             self._status.start()
+        self._later("Reading the data and the space ...")
 
     def begin(self, prepared: "Prepared") -> None:
         """Say what is searched."""
@@ -63,10 +69,16 @@ class ProgressView:
             self._say(line)
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
+        recipe = prepared.plan.recipe
         self._update(f"0 of {prepared.options.budget}: starting the workers ...")
+        self._later(
+            f"Searching: waiting for the first result; workers start, then each candidate is "
+            f"measured and trained for {plural(recipe.epochs, 'epoch')}"
+        )
 
     def __call__(self, progress: "Progress") -> None:
         """Show a finished candidate."""
+        self._cancel()
         candidate = progress.candidate
         if candidate.status == "complete":
             self._note(candidate.value(self._objectives[0]))
@@ -91,8 +103,22 @@ class ProgressView:
 
     def close(self) -> None:
         """Stop the live view."""
+        self._cancel()
         if self._status is not None:
             self._status.stop()
+
+    def _later(self, line: str) -> None:
+        """Print a line if nothing else has come after a few seconds; a terminal shows it anyway."""
+        self._cancel()
+        if self._status is None:
+            self._timer = Timer(PATIENCE, self._say, (line,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
 
     def _note(self, value: float | None) -> None:
         if value is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .shared import Storage, shown, study_option
+from .shared import Storage, shown, sigterm_interrupts, study_option
 
 if TYPE_CHECKING:
     from ..searchers.run.search import Prepared, Summary
@@ -164,7 +164,7 @@ def _run(values: Mapping[str, object]) -> int:
         print(f"nas: {note}", file=sys.stderr)
     from .progress import show_progress
 
-    with show_progress() as progress:
+    with sigterm_interrupts(), show_progress() as progress:
         from ..searchers.run.search import prepare, run
 
         prepared = prepare(options)
@@ -176,6 +176,7 @@ def _run(values: Mapping[str, object]) -> int:
 
 def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     """Print the front, where the time went, and where to look next."""
+    from ..evaluators.units import plural
     from .show import print_front
 
     study = prepared.study
@@ -187,11 +188,14 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         if name != "total"
     )
     before = "" if summary.finished == summary.fresh else f" more, {summary.finished} in all,"
-    print(f"Study {study.name}: {summary.fresh} candidates{before} in {summary.wall:.1f} s")
+    print(
+        f"Study {study.name}: {plural(summary.fresh, 'candidate')}{before} in {summary.wall:.1f} s"
+    )
     if worked:
         print(f"Workers ({prepared.workers}): {worked}")
     if spent:
-        print(f"Besides ({100 * summary.overhead:.1f} % of the work): {spent}")
+        share = f" ({100 * summary.overhead:.1f} % of the work)" if worked else ""
+        print(f"Besides{share}: {spent}")
     if summary.duplicates:
         print(f"Duplicates served from the record: {summary.duplicates}")
     if summary.exhausted:

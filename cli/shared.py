@@ -2,6 +2,9 @@
 
 import json
 import shlex
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +31,20 @@ AnyResolution = Annotated[
     bool,
     typer.Option("--any-resolution", help="Only networks that take images of any size."),
 ]
+
+
+@contextmanager
+def sigterm_interrupts() -> Generator[None]:
+    """Let SIGTERM do as Ctrl-C does, so that what is under way ends in order."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def storage_url(given: str | None) -> str:

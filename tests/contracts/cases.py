@@ -33,7 +33,7 @@ every_class = pytest.mark.parametrize(
 )
 
 
-def wired(component: Component, shape: Shape) -> PartList:
+def part_list(component: Component, shape: Shape) -> PartList:
     """The parts that a component makes on a map of ``shape``."""
     parts = PartList.start(shape)
     if isinstance(component, Residual):
@@ -71,7 +71,7 @@ class Wired(nn.Module):
 
 def built(component: Component, shape: Shape) -> Wired:
     torch.manual_seed(1)
-    module = Wired(wired(component, shape))
+    module = Wired(part_list(component, shape))
     awake(module)
     return module
 

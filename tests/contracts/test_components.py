@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from ..knobs import one_by_one, opposites
 from ..search_space.tensors import randomised
-from .cases import OUT, SHAPES, built, every_class, image, refusal, shared_cases, wired
+from .cases import OUT, SHAPES, built, every_class, image, part_list, refusal, shared_cases
 
 
 def variants(cls: type[Component]) -> Iterator[Component]:
@@ -288,7 +288,7 @@ def test_absent_components_do_nothing(cls: type[Component]) -> None:
         x = image(shape)
         module = cls().module(shape, shape.channels)
         assert torch.equal(module(x), x) and not list(module.parameters())
-        assert not wired(cls(), shape).parts
+        assert not part_list(cls(), shape).parts
 
 
 @every_class

@@ -1,0 +1,88 @@
+"""What a search says before its first result, at its end, and when it is told to stop."""
+
+import os
+import signal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nas_explorer.cli import progress, search
+from nas_explorer.cli.shared import sigterm_interrupts
+from nas_explorer.searchers.run.search import Summary
+
+
+class Impatient:
+    """A timer whose time is up at once."""
+
+    def __init__(self, seconds: float, function: Any, arguments: tuple[Any, ...]) -> None:
+        self.start = lambda: function(*arguments)
+        self.daemon = False
+
+    def cancel(self) -> None:
+        """Come too late."""
+
+
+def prepared(**options: Any) -> Any:
+    """Return as much of a search as is shown of it."""
+    study = SimpleNamespace(name="mine", candidates=list[Any])
+    space = SimpleNamespace(name="micro", size=lambda: "7 architectures", never_built=tuple[Any])
+    return SimpleNamespace(
+        options=SimpleNamespace(objectives=("accuracy",), budget=3, constraints=(), **options),
+        study=study,
+        space=space,
+        data=None,
+        workers=1,
+        notes=(),
+        plan=SimpleNamespace(device="cpu", recipe=SimpleNamespace(epochs=5)),
+    )
+
+
+def test_it_says_what_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "Timer", Impatient)
+    monkeypatch.setattr(progress, "data_lines", lambda data: [])
+    with progress.show_progress() as view:
+        view.begin(prepared())
+    assert capsys.readouterr().err.splitlines() == [
+        "Reading the data and the space ...",
+        "Study mine: space micro (7 architectures), 1 worker on cpu",
+        "Searching: waiting for the first result; workers start, then each candidate is measured "
+        "and trained for 5 epochs",
+    ]
+
+
+def test_it_says_nothing_where_results_come_soon(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.show_progress():
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_share_of_the_work_is_told_only_where_there_was_some(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nas_explorer.cli.show.print_front", lambda study: [])
+    shown: list[str] = []
+    for worked in ({}, {"total": 3.0, "accuracy": 3.0}):
+        summary = Summary(
+            fresh=len(worked) // 2,
+            finished=3,
+            exhausted=False,
+            duplicates=0,
+            seconds={"sampling": 1.0},
+            worker_seconds=worked,
+            wall=2.0,
+        )
+        search._print_end(prepared(), summary)
+        shown.append(capsys.readouterr().out)
+    assert "Besides: sampling 1.0 s" in shown[0]
+    assert shown[0].startswith("Study mine: 0 candidates more, 3 in all, in 2.0 s")
+    assert "Besides (25.0 % of the work): sampling 1.0 s" in shown[1]
+    assert shown[1].startswith("Study mine: 1 candidate more, 3 in all, in 2.0 s")
+
+
+def test_sigterm_ends_as_ctrl_c_does() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), sigterm_interrupts():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
