@@ -29,7 +29,7 @@ from nas_explorer.evaluators.cost.evaluator import CostEvaluator
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.dashboard.app import Settings, make_dashboard
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.storage import open_storage
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.files import load_space

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .export import export_candidate
 from .shared import Storage, StudyName, WorkError, storage_url
 from .show import open_study
 
@@ -79,7 +78,7 @@ def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
 
     def path(study: str, candidate: "Candidate") -> Path:
         from ..results.export.weights import WeightsFolder  # with torch, long to come
-        from ..searchers.run.search import weights_folder
+        from ..results.study.storage import weights_folder
 
         return WeightsFolder(weights_folder(study, storage_url(storage))).path(
             candidate.architecture
@@ -95,8 +94,7 @@ def make_exporter(storage: str | None) -> "Exporter":
     def exporter(study: str, number: int, output: Path, untrained: bool) -> None:
         record = open_study(study, storage)
         try:
-            found = record.find(str(number))
-            export_candidate(record, found, output, untrained=untrained, storage=storage)
+            record.export(number, output, untrained=untrained)
         except WorkError as error:
             raise InputError(str(error)) from error
         finally:

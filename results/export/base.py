@@ -11,10 +11,11 @@ from torch import Tensor
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.base import bound_inside, first_inside
+from ...search_space.errors import WorkError
 from ...search_space.shapes import Shape
 
 
-class ExportError(Exception):
+class ExportError(WorkError):
     """The network could not be written so that the file reproduces it: one line, with figures."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.columns import Columns
 from ..analysis.enrichment import words
 from ..analysis.front import is_count
-from ..study.settings import StudySettings
+from ..settings import StudySettings
 from .view import View
 
 

@@ -274,3 +274,8 @@ def file_beside(url: str, study: str, suffix: str) -> Path:
     if file.is_symlink() and not beside.exists():  # earlier versions did not follow links
         file = file.resolve()
     return file.with_name(f"{file.name}.{name}")
+
+
+def weights_folder(study: str, storage_url: str) -> Path:
+    """Return the folder beside the storage in which a study's trained weights are kept."""
+    return file_beside(storage_url, study, ".weights").resolve()

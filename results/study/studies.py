@@ -12,8 +12,8 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 
 from ...search_space.errors import InputError, unknown_name
+from ..settings import StudySettings, check_study_name
 from .holder import HOLDER, Hold, has_ended, parsed, this_process
-from .settings import StudySettings, check_study_name
 from .spill_file import Rescue
 from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
 

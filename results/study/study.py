@@ -1,365 +1,21 @@
-"""A study: the stored record of one search, in a database that Optuna's tools open too.
+"""A study: the stored record of one search, with what can be asked of it."""
 
-One Optuna study per study, one Optuna trial of the same number per candidate:
-
-============  ============  =======================================================
-candidate     trial state   what else Optuna's tools see
-============  ============  =======================================================
-running       RUNNING       decisions as parameters, digest and architecture
-complete      COMPLETE      the objectives as values, other metrics as attributes
-infeasible    PRUNED        the reason; it has no values, as it may never be trained
-failed        FAIL          the reason, and the metrics that were had
-============  ============  =======================================================
-
-The whole candidate is one JSON value beside them, from which this package reads.
-"""
-
-import logging
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from optuna.distributions import BaseDistribution
-from optuna.storages import RDBStorage
-
-from ...evaluators.base import Measurement
-from ...search_space.errors import InputError, unknown_name
 from ..candidate import Candidate
-from . import records
 from .facts import study_facts
-from .holder import Hold
-from .settings import StudySettings, check_study_name
-from .spill_file import Rescue
-from .storage import StorageError, open_storage, retry, shown_url, storage_errors
-from .studies import StudyEntry, make_study, study_list
+from .stored import StoredStudy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...search_space.architecture.architecture import Architecture
-
-_log = logging.getLogger(__name__)
-_FOREIGN = "another program added it"
-_TRACEBACK_CHARACTERS = 20_000
+    from ..export.proof import Proof
 
 
-class Study:
+class Study(StoredStudy):
     """The stored record of one search. For one thread at a time."""
-
-    def __init__(self, *, storage: RDBStorage, url: str, entry: StudyEntry) -> None:
-        """Attach to a study that is there; use ``open`` or ``create_or_open``."""
-        self.name = entry.name
-        self.url = shown_url(url)
-        entry.check_readable()
-        self.settings = StudySettings.from_json(entry.settings)
-        self._storage = storage
-        self._rescue = Rescue(url=url, study=entry.name)
-        self._id = entry.study_id
-        self._finished: dict[int, Candidate] = {}
-        self._order: dict[int, int] = {}
-        self._left_out: dict[int, str] = {}
-        self._last = -1
-        self._hold: Hold | None = None
-        if kept := self._rescue.pending():
-            try:
-                with self.exclusive():
-                    pass
-            except InputError as error:
-                _log.warning("not taken in: %s (%s)", ", ".join(map(str, kept)), error)
-
-    # Opening --------------------------------------------------------------------------------
-
-    @classmethod
-    def create_or_open(cls, name: str, storage_url: str, settings: StudySettings) -> "Study":
-        """Make a study, or open the one of that name.
-
-        Args:
-            name: Printable text, at most 200 characters.
-            storage_url: SQLAlchemy URL; an SQLite file and its folder are made where missing.
-            settings: What it is made with.
-
-        Raises:
-            StorageError: If the storage cannot be used.
-            InputError: If the study that is there was made with other settings.
-        """
-        check_study_name(name)
-        storage = open_storage(storage_url, create=True)
-        known = _entries(storage, storage_url)
-        if name not in known:
-            make_study(storage, storage_url, name, settings)
-            known = _entries(storage, storage_url)
-        study = cls(storage=storage, url=storage_url, entry=known[name])
-        if difference := study.settings.difference(settings):
-            study.close()
-            setting, has, asked = difference
-            raise InputError(
-                f"study {name!r} was made with {setting} {has}, but got {asked}; "
-                "use another --study name"
-            )
-        return study
-
-    @classmethod
-    def open(cls, name: str | None, storage_url: str) -> "Study":
-        """Open a study that is there; none: the latest, as in ``study_list``.
-
-        Raises:
-            StorageError: If there is no such storage.
-            InputError: If there is no such study; the message lists those there are.
-        """
-        storage = open_storage(storage_url, create=False)
-        known = _entries(storage, storage_url)
-        if not known:
-            raise InputError(
-                f"storage must hold a study, but got {shown_url(storage_url)!r} with none"
-            )
-        if name is not None and name not in known:
-            raise unknown_name("study", name, list(known))
-        if name is None:
-            name = next(iter(known))
-            for each in known.values():
-                if not each.settings and each.name != name:
-                    _log.warning("left out: study %r, whose settings are damaged", each.name)
-        return cls(storage=storage, url=storage_url, entry=known[name])
-
-    def close(self) -> None:
-        """Close the connections to the database."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
-
-    @contextmanager
-    def exclusive(self) -> Generator[None]:
-        """Be the only process that searches this study. What is ``running`` then is abandoned.
-
-        Results that a full disk or a lost connection kept out of the storage are taken in first.
-
-        Raises:
-            InputError: If another process searches it now.
-        """
-        with Hold(self._storage, self._rescue.url, self._id, self.name) as self._hold:
-            try:
-                self._take_in()
-                yield
-            finally:
-                self._hold = None
-
-    # Writing --------------------------------------------------------------------------------
-
-    def start(
-        self,
-        *,
-        architecture: "Architecture",
-        decisions: Mapping[str, Any],
-        distributions: Mapping[str, BaseDistribution],
-    ) -> Candidate:
-        """Record that a candidate is about to be measured; inside ``exclusive`` only.
-
-        Its number is that of the trial: the next one, behind those of other programs too.
-
-        Args:
-            architecture: The network.
-            decisions: What was chosen on the walk: path to value.
-            distributions: Path to the domain of that decision, the same on every walk.
-
-        Raises:
-            StorageError: If it cannot be stored.
-        """
-        hold = self._held()
-        candidate = Candidate(
-            number=self._last + 1,
-            architecture=architecture.canonical,
-            decisions=decisions,
-            status="running",
-        )
-        again = False
-
-        def insert() -> int:
-            nonlocal again
-            with hold.transaction() as connection:
-                if again:  # the connection may have been lost after all was stored
-                    there = records.added(connection, self._id, candidate, self._last)
-                    if there is not None:
-                        return there
-                again = True
-                return records.insert(self._storage, connection, self._id, candidate, distributions)
-
-        number = retry(insert)
-        for foreign in range(self._last + 1, number):
-            self._leave_out(foreign, _FOREIGN)
-        self._last = number
-        return replace(candidate, number=number)
-
-    def _held(self) -> Hold:
-        assert self._hold is not None, "only who holds a study writes into it"
-        return self._hold
-
-    def finish(self, candidate: Candidate) -> None:
-        """Record what became of a started candidate; inside ``exclusive`` only.
-
-        One that has finished before stays as it was. If the storage fails for good, the candidate
-        is written to a file from which the next opening of the study takes it; going on to finish
-        others is fine.
-
-        Raises:
-            StorageError: If it could not be stored; the message says where it was kept.
-        """
-        assert candidate.status != "running"
-        try:
-            retry(lambda: self._store(candidate))
-        except StorageError as error:
-            kept = self._rescue.keep(candidate)
-            raise StorageError(
-                f"{error}; candidate {candidate.number} is kept in {kept}"
-            ) from error
-        except BaseException:  # the user has had enough of waiting for the storage
-            if candidate.number not in self._finished:
-                self._rescue.keep(candidate)
-            raise
-
-    def _store(self, candidate: Candidate) -> None:
-        if candidate.traceback:
-            candidate = replace(candidate, traceback=candidate.traceback[-_TRACEBACK_CHARACTERS:])
-        order = len(self._finished)
-        objectives = self.settings.objectives
-        with self._held().transaction() as connection:
-            stored = records.update(
-                self._storage, connection, self._id, candidate, objectives, order
-            )
-        if stored:
-            self._finished[candidate.number] = candidate
-            self._order[candidate.number] = order
-        else:
-            _log.info("candidate %d had finished before", candidate.number)
-
-    def remeasure(
-        self, candidate: Candidate, measured: Iterable[Measurement], broken: str | None = None
-    ) -> None:
-        """Put new measurements in the place of earlier ones, or beside them.
-
-        Inside ``exclusive`` only.
-
-        Args:
-            candidate: One that is complete or infeasible.
-            measured: Its new measurements.
-            broken: Why it is infeasible by them; none: it is complete.
-        """
-        assert candidate.status in ("complete", "infeasible")
-        new = {each.metric: each for each in measured}
-        changed = replace(
-            candidate,
-            measurements={**candidate.measurements, **new},
-            status="infeasible" if broken else "complete",
-            reason=broken,
-        )
-        objectives = self.settings.objectives
-
-        def write() -> None:
-            with self._held().transaction() as connection:
-                records.rewrite(connection, self._id, changed, objectives)
-
-        retry(write)
-        self._finished[candidate.number] = changed
-
-    def _take_in(self) -> None:
-        """Store what was kept in a file when the storage failed."""
-        waiting = {each.number: each.digest for each in self.running()}
-        for candidate in self._rescue.read():
-            if waiting.get(candidate.number) == candidate.digest:
-                retry(lambda candidate=candidate: self._store(candidate))
-        self._rescue.remove()
-
-    # Reading --------------------------------------------------------------------------------
-
-    def _refresh(self) -> list[Candidate]:
-        """Read what has finished since; return those that have not."""
-        unfinished: list[Candidate] = []
-        with storage_errors(self.url):
-            found = records.read(self._storage, self._id, self._finished)
-        for candidate, order in found.candidates:
-            if order is None:
-                unfinished.append(candidate)
-            else:
-                self._finished[candidate.number] = candidate
-                self._order[candidate.number] = order
-            self._last = max(self._last, candidate.number)
-        for number in found.foreign:
-            self._leave_out(number, _FOREIGN)
-        for number, reason in found.damaged.items():
-            self._leave_out(number, f"its record cannot be read: {reason}")
-        return unfinished
-
-    def _leave_out(self, number: int, reason: str) -> None:
-        """Name, once, a trial that is no candidate or none that can be read."""
-        self._last = max(self._last, number)
-        if number not in self._left_out:
-            self._left_out[number] = reason
-            _log.warning("left out: candidate %d of study %r; %s", number, self.name, reason)
-
-    @property
-    def left_out(self) -> Mapping[int, str]:
-        """Number of each trial that is left out, as far as it has been read, and why."""
-        return self._left_out
-
-    def candidates(self) -> list[Candidate]:
-        """Return all candidates in the order of their numbers; those finished are read once."""
-        unfinished = self._refresh()
-        return sorted([*self._finished.values(), *unfinished], key=lambda each: each.number)
-
-    def records(
-        self, numbers: Collection[int] = (), *, after: int | None = None, networks: bool = True
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the stored records of the candidates of these numbers, which ``Candidate`` reads.
-
-        Args:
-            numbers: Of which candidates, a few hundred at most.
-            after: All with greater numbers than this too; none: no others.
-            networks: Whether the architectures are needed, without which ``Candidate`` reads none.
-        """
-        with storage_errors(self.url):
-            found = records.rows(self._storage, self._id, numbers, after, networks=networks)
-            for number, record in found:
-                if isinstance(record, str):
-                    self._leave_out(number, f"its record cannot be read: {record}")
-                else:
-                    yield record
-
-    def running(self) -> list[Candidate]:
-        """Return the candidates that have not finished, in the order of their numbers.
-
-        Inside ``exclusive`` and before any was started, these are what a killed search left:
-        measure them again under their numbers and ``finish`` them.
-        """
-        return self._refresh()
-
-    def finished(self) -> list[Candidate]:
-        """Return the candidates that have finished, in the order in which they did."""
-        self._refresh()
-        return sorted(self._finished.values(), key=lambda each: self._order[each.number])
-
-    def find(self, text: str) -> Candidate:
-        """Return the candidate of that number, or else of that unique prefix of its digest.
-
-        Raises:
-            InputError: If there is none, or more than one.
-        """
-        candidates = self.candidates()
-        text = text.strip().lower()
-        matching = [each for each in candidates if str(each.number) == text]
-        for number, reason in self._left_out.items():
-            if str(number) == text:
-                raise InputError(f"candidate {text} of study {self.name!r} is left out: {reason}")
-        if text and not matching:
-            matching = [each for each in candidates if each.digest.startswith(text)]
-        if len(matching) == 1:
-            return matching[0]
-        rule = "a candidate must be a number or a unique prefix of a digest"
-        if matching:
-            some = ", ".join(f"{each.number} ({each.digest[:12]})" for each in matching[:5])
-            raise InputError(f"{rule}, but got {text!r}, which fits {len(matching)}: {some}")
-        raise InputError(
-            f"{rule} in study {self.name!r} of {len(candidates)} candidates, but got {text!r}"
-        )
 
     @property
     def _facts(self) -> list[tuple[str, str]]:
@@ -392,7 +48,42 @@ class Study:
 
         return front_frame(self.candidates(), self.settings.objectives, intervals=intervals)
 
+    def export(
+        self,
+        candidate: "Candidate | int | str",
+        path: str | Path,
+        *,
+        untrained: bool = False,
+        any_resolution: bool = False,
+        licence: str | None = None,
+    ) -> "tuple[Proof, dict[str, str]]":
+        """Write a candidate as a model file; return how it compares with the network.
 
-def _entries(storage: RDBStorage, url: str) -> dict[str, StudyEntry]:
-    """Return the studies of a storage by name, the latest first."""
-    return {each.name: each for each in study_list(storage, url)}
+        Also how its accuracy, parameters and multiply-adds compare with the record, in words.
+
+        Args:
+            candidate: It, its number, or a unique prefix of its digest.
+            path: Its ending decides the format: ``.safetensors``, ``.onnx``, ``.pt2`` or ``.py``.
+            untrained: Export fresh weights, not the search's.
+            any_resolution: Let ``.onnx`` and ``.pt2`` take images of any size.
+            licence: Of the data, for the card.
+
+        Raises:
+            WorkError: If it has no trained weights, or what was written does not reproduce it.
+            InputError: If there is no such candidate, the file cannot be written there, or the
+                format cannot hold the network.
+        """
+        from ..export.from_record import export_candidate  # torch takes seconds to import
+        from ..export.weights import WeightsFolder
+
+        found = candidate if isinstance(candidate, Candidate) else self.find(str(candidate))
+        return export_candidate(
+            found,
+            Path(path),
+            study=self.name,
+            settings=self.settings,
+            folder=WeightsFolder(self.weights),
+            untrained=untrained,
+            any_resolution=any_resolution,
+            licence=licence,
+        )

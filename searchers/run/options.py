@@ -13,7 +13,7 @@ from ...evaluators.units import (
     read_whole,
     taken_for_macs,
 )
-from ...results.study.settings import check_objectives, check_study_name
+from ...results.settings import check_objectives, check_study_name
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...search_space.errors import InputError, known_name, shown, unknown_name
 from ...search_space.space_files import check_resolution, space_data, space_name

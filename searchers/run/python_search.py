@@ -7,13 +7,14 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ...evaluators.accuracy.data.arrays import keep_arrays
+from ...evaluators.accuracy.data.cache import image_cache
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...results.study.study import Study
 from ...search_space.files import space_from_data
 from ...search_space.space import SearchSpace
 from .loop import Progress
 from .options import SearchOptions
-from .search import image_cache, prepare, run
+from .search import prepare, run
 
 Callback = Callable[[Study, Progress], None]
 """Called after each finished candidate has been stored."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
 from ...evaluators.base import METRICS, metric
 from ...evaluators.cost.cost import additive_costs
@@ -16,8 +17,8 @@ from ...evaluators.device_name import choose_device
 from ...evaluators.latency.settings import LatencySettings
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
-from ...results.study.settings import StudySettings
-from ...results.study.storage import file_beside
+from ...results.settings import StudySettings
+from ...results.study.storage import weights_folder
 from ...results.study.study import Study
 from ...search_space.constraints.build_cost_table import step_table
 from ...search_space.constraints.constraint import Constraint
@@ -225,20 +226,10 @@ def default_name(settings: StudySettings) -> str:
     return f"{settings.space_name}-{source}-{digest}"
 
 
-def weights_folder(study: str, storage_url: str) -> Path:
-    """Return the folder beside the storage in which a study's trained weights are kept."""
-    return file_beside(storage_url, study, ".weights").resolve()
-
-
 def _absolute(spec: DataSpec) -> DataSpec:
     """Return the data as workers in any folder find them."""
     name = f"{spec.kind}:{Path(spec.path).expanduser().resolve()}" if spec.path else spec.name
     return replace(spec, name=name, root=str(Path(spec.root).resolve()))
-
-
-def image_cache() -> Path:
-    """Return the folder in which decoded images are kept for other processes."""
-    return Path("runs") / "cache"
 
 
 def _data_spec(options: SearchOptions, space: SearchSpace) -> DataSpec:

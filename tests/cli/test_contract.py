@@ -9,7 +9,7 @@ import pytest
 import typer
 from nas_explorer.cli.main import app, run
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.files import load_space

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nas_explorer.cli.main import run
 from nas_explorer.cli.studies import _as_json
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.storage import file_beside
 from nas_explorer.results.study.studies import StudyEntry
 from nas_explorer.results.study.study import Study

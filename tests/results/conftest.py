@@ -11,7 +11,7 @@ import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.assembly import Draw

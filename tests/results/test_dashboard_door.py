@@ -17,8 +17,8 @@ from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.export.files import ENDINGS
 from nas_explorer.results.export.weights import WeightsFolder
 from nas_explorer.results.figures.view import Page, View
+from nas_explorer.results.study.storage import weights_folder
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.searchers.run.search import weights_folder
 from werkzeug.test import create_environ, run_wsgi_app
 
 # Taking home ------------------------------------------------------------------------------------

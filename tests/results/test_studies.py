@@ -9,7 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.spill_file import Rescue
 from nas_explorer.results.study.storage import StorageError, file_beside, open_storage
 from nas_explorer.results.study.studies import delete_study, rename_study, study_list

@@ -5,7 +5,7 @@ from dataclasses import replace
 import optuna
 import pytest
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.storage import StorageError, open_storage
 from nas_explorer.results.study.studies import studies_of
 from nas_explorer.results.study.study import Study

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas_explorer.evaluators.base import METRICS, Evaluator, Measurement
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import space_from_data

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from nas_explorer.evaluators.base import Evaluator, Measurement
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import WorkError

@@ -13,7 +13,7 @@ from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.evaluators.latency.settings import LatencySettings
-from nas_explorer.results.study.settings import StudySettings
+from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.errors import InputError

@@ -85,3 +85,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError:
         _LOG.debug("could not remove %s", path)
+
+
+def image_cache() -> Path:
+    """Return the folder in which decoded images are kept for other processes."""
+    return Path("runs") / "cache"

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
-from ...evaluators.base import Direction, metric
-from ...evaluators.latency.settings import with_layout
-from ...search_space.errors import InputError
+from ..evaluators.base import Direction, metric
+from ..evaluators.latency.settings import with_layout
+from ..search_space.errors import InputError
 
 _PLACE = ("name", "root", "max_megapixels")
 """Of the data: where they lie and what is read of it; their fingerprint says what was read."""

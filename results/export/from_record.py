@@ -1,0 +1,126 @@
+"""From a candidate of a study to a model file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...evaluators.base import Measurement
+from ...evaluators.units import write_bounds
+from ..candidate import Candidate
+from ..settings import StudySettings
+from .card import from_files, recounted
+from .export import export_model, format_for
+from .proof import Proof
+from .record_checks import (
+    check_measured,
+    kept_preparation,
+    originals,
+    study_data,
+    trained_weights,
+)
+from .weights import WeightsFolder
+
+_CONDITIONS = (
+    "device_name",
+    "device",
+    "batch",
+    "threads",
+    "runtime",
+    "dtype",
+    "memory_layout",
+    "torch",
+)
+"""What a card states of a latency's provenance."""
+
+
+def export_candidate(
+    found: Candidate,
+    output: Path,
+    *,
+    study: str,
+    settings: StudySettings,
+    folder: WeightsFolder,
+    untrained: bool = False,
+    any_resolution: bool = False,
+    licence: str | None = None,
+) -> tuple[Proof, dict[str, str]]:
+    """Write a candidate as a model file; return how it compares with the network.
+
+    Also how its accuracy, parameters and multiply-adds compare with the record, in words.
+
+    Args:
+        found: The candidate.
+        output: Its ending decides the format.
+        study: Name of its study.
+        settings: Of the study.
+        folder: The weights that the search kept.
+        untrained: Export fresh weights.
+        any_resolution: Let ``.onnx`` and ``.pt2`` take images of any size.
+        licence: Of the data, for the card.
+
+    Raises:
+        WorkError: If it has no trained weights, or what was written does not reproduce it.
+        InputError: If the file cannot be written there, or the format cannot hold the network.
+    """
+
+    format_for(found.architecture, output, any_resolution=any_resolution)  # before it takes time
+    weights, training = None, "untrained"
+    if not untrained:
+        weights, training = trained_weights(folder, found)
+    kept = kept_preparation(found, training)
+    data, remark = study_data(settings, older=kept is None)
+    checked = check_measured(found, weights, data, remark)
+    prepared = kept or (None if data is None else data.preparation)
+    if isinstance(training, dict):
+        training = {**training, "data": _portable(training["data"])}
+        training.pop("preparation", None)  # stands beside it, with the rules in words
+    metadata = {
+        "study": study,
+        "candidate": found.number,
+        "training": training,
+        "measurements": {name: _described(each) for name, each in found.measurements.items()},
+        "data": _portable(settings.data),
+        "preparation": "not stated" if prepared is None else prepared.described(),
+        "checked": checked,
+        "licence": licence or "not stated",
+        "search": {
+            "study": study,
+            "candidate": found.number,
+            "space": settings.space_name,
+            "searcher": settings.searcher,
+            "seed": settings.seed,
+            "objectives": ", ".join(settings.objectives),
+            "constraints": write_bounds(", ".join(settings.constraints)) or "none",
+        },
+    }
+    proof = export_model(
+        found.architecture,
+        output,
+        weights=weights,
+        metadata=metadata,
+        seed=settings.seed,
+        images=None if data is None else data.preparation(data.validation_images[:64]),
+        originals=None
+        if data is None or weights is None
+        else originals(data, same_rules=not remark),
+        any_resolution=any_resolution,
+    )
+    return proof, {"accuracy": checked, **from_files(proof), **recounted(metadata, proof)}
+
+
+def _described(measurement: Measurement) -> dict[str, Any]:
+    """Return a measurement for the file: value, unit, interval, on what it was timed."""
+    found = measurement.to_json()
+    provenance = found.pop("provenance")
+    if "training_form" in provenance:
+        found["training_form"] = provenance["training_form"]
+    if measurement.metric == "latency":
+        found["conditions"] = {key: provenance[key] for key in _CONDITIONS if key in provenance}
+    return found
+
+
+def _portable(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of the data, without where it lies on this machine."""
+    kind, separator, folder = str(data["name"]).partition(":")
+    found = {key: value for key, value in data.items() if key != "root"}
+    return {**found, "name": kind + separator + Path(folder).name}
