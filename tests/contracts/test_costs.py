@@ -40,7 +40,7 @@ def assert_costs_what_it_takes(component: Component, shape: Shape) -> None:
 )
 def test_a_component_costs_what_it_takes(cls: type[Component]) -> None:
     tried = [(case.component, case.shape) for case in cases(cls)]
-    tried = [each for each in tried if each[0] != cls() or each[1] in SHAPES[:2]]
+    tried = [each for each in tried if each[0] != cls() or each[1] == SHAPES[1]]
     wide = Shape(96, 9, 9)
     if refusal(cls(), wide) is None:
         tried.append((cls(), wide))
