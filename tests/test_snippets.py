@@ -1,0 +1,94 @@
+"""Every Python snippet of the README and of the documentation runs."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from nas_explorer.evaluators.accuracy.data.preparation import Preparation
+from nas_explorer.results.export import export_model
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.walk.choosers import RandomChooser
+from PIL import Image
+
+from .helpers import trained
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
+ELSEWHERE = {"segmentation_models_pytorch"}
+"""Packages of others that a snippet may need and that are not installed here."""
+
+
+def snippets(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+WITH_CODE = [page for page in PAGES if snippets(page)]
+
+
+@pytest.fixture(scope="module")
+def architecture() -> Architecture:
+    """Of three stages, for images of any size in colour."""
+    space = load_space("micro").bind(channels=3, resolution=32, classes=3).any_resolution()
+    return space.walk(RandomChooser(0)).architecture
+
+
+@pytest.fixture(scope="module")
+def folder(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the snippets name: a trained network in a file, two pictures."""
+    folder = tmp_path_factory.mktemp("snippets")
+    preparation = Preparation(
+        side=architecture.input.height,
+        interpolation="bicubic",
+        mean=(120.0,) * 3,
+        std=(60.0,) * 3,
+        levels={},
+        classes=("a", "b", "c"),
+    )
+    export_model(
+        architecture,
+        folder / "model.safetensors",
+        weights=trained(architecture),
+        metadata={"preparation": preparation.described()},
+        seed=0,
+    )
+    for name in ("photo.jpg", "icon.png"):
+        Image.new("RGB", (40, 30), (200, 100, 50)).save(folder / name)
+    return folder
+
+
+def statements(code: str) -> Iterator[ast.stmt]:
+    """The statements up to one that imports what is not installed, which must be one known."""
+    for each in ast.parse(code).body:
+        names = [alias.name for alias in each.names] if isinstance(each, ast.Import) else []
+        missing = {name.split(".")[0] for name in names if find_spec(name.split(".")[0]) is None}
+        assert missing <= ELSEWHERE
+        if missing:
+            return
+        yield each
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_snippets_run(
+    page: str, folder: Path, architecture: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {
+        "__name__": "__main__",
+        "images": torch.rand(2, *architecture.input),
+        "architecture": architecture,
+        "architectures": [architecture],
+        "timm_model": timm.create_model("mobilenetv3_small_050"),
+    }
+    for code in snippets(page):
+        short = re.sub(r"budget=\d+", "budget=2, epochs=1, workers=1", code)
+        for each in statements(short):
+            exec(compile(ast.Module([each], []), page, "exec"), names)
