@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from ...search_space.statistics import MIN_SAMPLE, median_interval
 from .clocks import Clock, Pass, Run, make_clock
-from .median import MIN_SAMPLE, median_interval
 from .settings import ROUNDS, LatencySettings
 
 STABLE = 0.05

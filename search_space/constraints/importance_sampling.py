@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..statistics import count_interval
 from .bounded_steps import BoundedSteps
 from .cost_table import Floats, Integers, Numbers
 
@@ -250,8 +251,8 @@ class Tilted:
 
         Returns:
             How many of these keep the bounds, the share, and its 95 % interval: that of a Poisson
-            distributed number (Garwood, 1936, as approximated by Wilson and Hilferty, 1931), the
-            number of hits being that which would be as precise if all counted alike.
+            distributed number, the number of hits being that which would be as precise if all
+            counted alike.
         """
         chances = self._kept(count, seed)
         unit = self._moments.log_total + self._support - math.log(self._table.ways[0])
@@ -260,10 +261,8 @@ class Tilted:
             return 0, 0.0, 0.0, min(most, math.exp(unit + math.log(_NO_HIT / count)))
         mean = math.exp(unit + math.log(chances.sum() / count))
         hits = float(chances.sum() ** 2 / np.square(chances).sum())
-        low = (1 - 1 / (9 * hits) - 1.96 / (3 * math.sqrt(hits))) ** 3
-        more = hits + 1
-        high = (1 - 1 / (9 * more) + 1.96 / (3 * math.sqrt(more))) ** 3 * more / hits
-        return len(chances), min(mean, 1.0), max(mean * low, 0.0), min(mean * high, 1.0)
+        low, high = (end / hits for end in count_interval(hits))
+        return len(chances), min(mean, 1.0), mean * low, min(mean * high, 1.0)
 
     def _kept(self, count: int, seed: int) -> Floats:
         """Return the chances to be kept of those of so many walks that keep the bounds."""

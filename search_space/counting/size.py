@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-_Z = 1.959964
-"""Standard deviations of a 95 % interval."""
+from ..statistics import share_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ def estimated(walks: int, counts: Iterable[int], *, exact_walks: bool) -> Size:
     """Return the size of a space from a uniform sample of its walks.
 
     The mean of 1 / multiplicity is the number of architectures for each walk. Its interval is
-    Wilson's: that of a share, and no number from 0 to 1 varies more than a share of its mean.
+    that of a share.
 
     Args:
         walks: How many there are.
@@ -55,14 +54,12 @@ def estimated(walks: int, counts: Iterable[int], *, exact_walks: bool) -> Size:
     """
     shares = [Fraction(1, count) for count in counts]
     mean, n = sum(shares) / len(shares), len(shares)
-    middle = float(mean) + _Z**2 / (2 * n)
-    half = _Z * math.sqrt(float(mean * (1 - mean)) / n + _Z**2 / (4 * n**2))
-    low, high = ((middle + side) / (1 + _Z**2 / n) for side in (-half, half))
+    low, high = share_interval(float(mean), n)
     return Size(
         architectures=round(walks * mean),
         walks=walks,
         exact=False,
-        interval=(int(walks * Fraction(low)), math.ceil(walks * Fraction(min(1.0, high))))
+        interval=(int(walks * Fraction(low)), math.ceil(walks * Fraction(high)))
         if exact_walks
         else None,
     )

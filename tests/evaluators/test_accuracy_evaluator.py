@@ -9,11 +9,11 @@ from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_
 from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.accuracy.recipe import Recipe
-from nas_explorer.evaluators.accuracy.training.loop import wilson_interval
 from nas_explorer.evaluators.base import CandidateError, Measurement
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.seeds import derive_seed
+from nas_explorer.search_space.statistics import share_interval
 
 CPU = torch.device("cpu")
 BLOCK = {
@@ -53,7 +53,7 @@ def test_one_measurement_with_interval_and_provenance(data):
     assert measured.metric == "accuracy"
     right = round(measured.value * 287)
     assert measured.value == right / 287
-    assert (measured.low, measured.high) == wilson_interval(right, 287)
+    assert (measured.low, measured.high) == share_interval(right / 287, 287)
     provenance = measured.provenance
     assert provenance["seed"] == derive_seed(7, architecture.digest)
     assert provenance["data"] == {**data.spec.to_json(), "name": "digits"}

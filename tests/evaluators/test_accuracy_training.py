@@ -8,13 +8,14 @@ import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData
 from nas_explorer.evaluators.accuracy.recipe import Recipe
-from nas_explorer.evaluators.accuracy.training.loop import train, wilson_interval
+from nas_explorer.evaluators.accuracy.training.loop import train
 from nas_explorer.evaluators.accuracy.training.optimizer import AdamW, split_parameters
 from nas_explorer.evaluators.base import CandidateError
 from nas_explorer.evaluators.measurement_context import candidate_faults, seeded
 from nas_explorer.search_space.components.tables import TABLES
 from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.statistics import share_interval
 from torch import nn
 
 CPU = torch.device("cpu")
@@ -62,16 +63,16 @@ def run(recipe=None, *, model=None, data=None, seed=0, **options):
     )
 
 
-def test_wilson_interval_worked_by_hand():
+def test_the_interval_of_a_share_worked_by_hand():
     # 8 of 10, z = 1.96: centre (0.8 + 0.19207) / 1.38415 = 0.71674, half 0.22659.
-    assert wilson_interval(8, 10) == pytest.approx((0.49016, 0.94331), abs=1e-4)
-    low, high = wilson_interval(10, 10)
+    assert share_interval(8 / 10, 10) == pytest.approx((0.49016, 0.94331), abs=1e-4)
+    low, high = share_interval(10 / 10, 10)
     assert low == pytest.approx(0.7225, abs=1e-3)
     assert high == 1.0
-    assert wilson_interval(0, 10)[0] == 0.0
+    assert share_interval(0 / 10, 10)[0] == 0.0
     for total in range(1, 200):
-        assert wilson_interval(total, total)[1] == 1.0
-        assert wilson_interval(0, total)[0] == 0.0
+        assert share_interval(total / total, total)[1] == 1.0
+        assert share_interval(0 / total, total)[0] == 0.0
 
 
 class TestResult:

@@ -3,9 +3,14 @@ from math import comb
 
 import pytest
 from nas_explorer.evaluators.latency import provenance
-from nas_explorer.evaluators.latency.median import MIN_SAMPLE, interval_ranks, median_interval
 from nas_explorer.evaluators.latency.provenance import read_smi
 from nas_explorer.evaluators.latency.timing import is_stable
+from nas_explorer.search_space.statistics import (
+    MIN_SAMPLE,
+    count_interval,
+    interval_ranks,
+    median_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +80,11 @@ def test_a_driver_read_once_stays_known(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(subprocess, "run", late)
     assert provenance._smi("GPU-a") == {"driver": "575.57.08"}
     assert provenance._smi("GPU-b") == {}
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high"), [(1, 0.0253, 5.572), (10, 4.795, 18.39), (100, 81.36, 121.63)]
+)
+def test_the_interval_of_a_count_is_garwoods(count: int, low: float, high: float) -> None:
+    """The exact ends, from the table of Garwood, 1936; the approximation is worst for one."""
+    assert count_interval(count) == pytest.approx((low, high), rel=0.01, abs=0.07)

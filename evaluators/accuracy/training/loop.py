@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ....search_space.statistics import share_interval
 from ...base import CandidateError
 from ...measurement_context import candidate_faults, seeded
 from ..augment import Augmentation, augment, draw
@@ -60,22 +61,6 @@ class TrainingResult:
         return [asdict(epoch) for epoch in self.curve]
 
 
-def wilson_interval(right: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of which ``right`` of ``total`` were seen.
-
-    Wilson, Probable inference, the law of succession, and statistical inference, 1927: unlike the
-    normal approximation it stays within 0 and 1 and has a width where all or none are right.
-    """
-    z = 1.959963984540054
-    share = right / total
-    centre = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    # Rounding must not leave the share itself outside.
-    low, high = max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
-    return min(share, low), max(share, high)
-
-
 def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
     """Return the recipe's augmentation, or what fits the data where it says ``auto``."""
     return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
@@ -115,10 +100,10 @@ class _Run:
         """Run all epochs, or until the run has diverged."""
         curve: list[Epoch] = []
         limit = self.recipe.divergence_factor * math.log(len(self.data.classes))
-        above, right, stopped = 0, 0, None
+        above, stopped = 0, None
         for number in range(1, self.recipe.epochs + 1):
             warm = self.step >= warmup_steps(self.recipe, self.steps)
-            epoch, right = self.epoch()
+            epoch = self.epoch()
             curve.append(epoch)
             if on_epoch is not None:
                 on_epoch(epoch)
@@ -128,7 +113,8 @@ class _Run:
                     f"training loss above {limit:.3g} in epochs {number - above + 1}..{number}"
                 )
                 break
-        low, high = wilson_interval(right, len(self.data.validation_labels))
+        count = len(self.data.validation_labels)
+        low, high = share_interval(curve[-1].validation_accuracy, count)
         return TrainingResult(
             curve=tuple(curve),
             accuracy=curve[-1].validation_accuracy,
@@ -138,18 +124,17 @@ class _Run:
             stopped_early=stopped,
         )
 
-    def epoch(self) -> tuple[Epoch, int]:
-        """Run one epoch; return its point of the curve and the number of right answers."""
+    def epoch(self) -> Epoch:
+        """Run one epoch; return its point of the curve."""
         train_loss = self.train_epoch()
         validation_loss, right = self.validate()
-        epoch = Epoch(
+        return Epoch(
             train_loss=train_loss,
             validation_loss=validation_loss,
             validation_accuracy=right / len(self.data.validation_labels),
             lr=learning_rate(self.recipe, self.step - 1, self.steps),
             seconds=time.perf_counter() - self.start,
         )
-        return epoch, right
 
     def logits(self, images: Tensor) -> Tensor:
         """Return float32 class scores."""
