@@ -3,4 +3,4 @@
 import time
 
 LOADED = time.time()
-"""When this process loaded the first of its code."""
+"""Time (seconds since 1970) at which this process first imported the package."""

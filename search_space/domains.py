@@ -10,11 +10,11 @@ from .errors import InputError, shown
 Value = bool | int | float | str
 
 LARGEST = 10**6
-"""No number in an architecture may be larger: nothing so large could be built."""
+"""The largest legal number in an architecture; larger networks could not be built."""
 
 
 def same(left: Value, right: Value) -> bool:
-    """Whether two values are equal and of one kind: ``True`` is not 1."""
+    """Whether two values are equal and of the same type: ``True`` is not 1."""
     return left == right and isinstance(left, bool) == isinstance(right, bool)
 
 
@@ -24,7 +24,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def values(self) -> tuple[Value, ...]:
-        """All legal values; from small to large where ``ordered``."""
+        """All legal values, in ascending order where ``ordered``."""
 
     @property
     @abstractmethod
@@ -34,7 +34,7 @@ class Domain(ABC):
     @property
     @abstractmethod
     def rule(self) -> str:
-        """What a value must be, to follow the word "must"."""
+        """The rule for a value, as the words that follow "must"."""
 
     def check(self, name: str, value: object) -> None:
         """Raise ``InputError`` with the rule and the value where ``value`` is not legal."""
@@ -47,10 +47,10 @@ class Domain(ABC):
 
 @dataclass(frozen=True)
 class Choice(Domain):
-    """One of some named or numbered values, in no order unless they are numbers."""
+    """One of a list of values, ordered only where all are numbers."""
 
     options: tuple[Value, ...]
-    """The legal values, at least one, all different."""
+    """The legal values: at least one, without repetition."""
 
     def __init__(self, options: Sequence[Value]) -> None:
         if not options:
@@ -73,7 +73,7 @@ class Choice(Domain):
 
     @property
     def rule(self) -> str:
-        """What a value must be."""
+        """The rule for a value."""
         return f"be one of {', '.join(str(option) for option in self.options)}"
 
 
@@ -84,7 +84,7 @@ class IntRange(Domain):
     low: int
     """The smallest legal value."""
     high: int
-    """The largest value that may be legal."""
+    """Upper bound of the values."""
     step: int = 1
     """Distance between neighbours, at least 1."""
 
@@ -96,7 +96,7 @@ class IntRange(Domain):
 
     @property
     def values(self) -> tuple[int, ...]:
-        """All legal values, rising."""
+        """All legal values in ascending order."""
         return tuple(range(self.low, self.high + 1, self.step))
 
     @property
@@ -106,7 +106,7 @@ class IntRange(Domain):
 
     @property
     def rule(self) -> str:
-        """What a value must be."""
+        """The rule for a value."""
         if self.step == 2 and self.low % 2:
             return f"be odd and from {self.low} to {self.high}"
         grid = "" if self.step == 1 else f" in steps of {self.step}"
@@ -128,7 +128,7 @@ class IntRange(Domain):
 
 @dataclass(frozen=True)
 class Positive(Domain):
-    """Any positive number up to ``most``: too many to be drawn from."""
+    """Any positive number up to ``most``; a search space must narrow it to draw from it."""
 
     whole: bool = False
     """Whether it must be an integer."""
@@ -137,7 +137,7 @@ class Positive(Domain):
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """Refused: an unbounded domain must be narrowed in the search space first."""
+        """Raise ``InputError``: the search space must narrow this domain first."""
         raise InputError("an unbounded field must be given its values in the space, but got 'any'")
 
     @property
@@ -147,7 +147,7 @@ class Positive(Domain):
 
     @property
     def rule(self) -> str:
-        """What a value must be."""
+        """The rule for a value."""
         return f"be a positive {'integer' if self.whole else 'number'} up to {self.most}"
 
     def check(self, name: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""Errors that end in one line: what a user gave (the rule, then the value), or failed work."""
+"""Errors with a one-line message: bad input (the rule, then the value), or failed work."""
 
 import reprlib
 from collections.abc import Iterable
@@ -8,35 +8,35 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 _MANY = 24
-"""Of more names than these only the first are listed."""
+"""The most known names that a message lists."""
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used.
+    """The user's input cannot be used.
 
-    The message is one line: the rule, then what was given. The command line prints it and exits
+    The message is one line: the rule, then the value given. The command line prints it and exits
     with code 2.
     """
 
 
 class WorkError(Exception):
-    """The request was right, but the work failed.
+    """The input was right, but the work failed.
 
     The message is one line. The command line prints it and exits with code 1.
     """
 
 
 def shown(value: object) -> str:
-    """Return ``repr(value)`` for a message: one line, cut where it is long."""
+    """Return ``repr(value)`` for a message: one line, shortened where it is long."""
     text = _SHORT.repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
-    """Return the error for a name that is not in a table: the known (some of many), the nearest.
+    """Return the error for an unknown name, with the known names and the nearest one.
 
     Args:
-        kind: What is named, as in ``"token mixer"``.
+        kind: Kind of the named thing, as in ``"token mixer"``.
         given: The name given.
         known: The names in the table.
     """
@@ -50,10 +50,10 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
 
 
 def known_name(kind: str, given: object, known: Iterable[str]) -> str:
-    """Return the name in a table that is meant: capitals, hyphens and the like do not matter.
+    """Return the name in a table that matches, regardless of capitals, hyphens and the like.
 
     Args:
-        kind: What is named, as in ``"searcher"``.
+        kind: Kind of the named thing, as in ``"searcher"``.
         given: The name given.
         known: The names in the table.
 

@@ -1,11 +1,11 @@
 """Search spaces as YAML files: reading them, and the shipped ones.
 
 A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (a range) or ``any``
-(all that the component allows). A place for a component is given as a name (with its defaults), a
-list of names, or a mapping from name to fields. There the name ``any`` stands for all components
-that are not named; fields under it are for those that have them, and of the values each takes what
-is legal for it; a value that none takes is refused. ``input.resolution: data`` takes the size of
-the images searched on (between ``min`` and ``max``).
+(all legal values). A slot for a component is given as a name (with default knobs), a list of names,
+or a mapping from names to fields. In a mapping the name ``any`` stands for all components that are
+not named. A field under ``any`` applies to the components that have it, each with the values that
+are legal for it; a value that is legal for none is an error. ``input.resolution: data`` takes the
+size of the images of the search (between ``min`` and ``max``).
 """
 
 from collections.abc import Callable, Mapping
@@ -26,10 +26,10 @@ from .walk.decision_graph import PATTERNS, StageSpace
 from .walk.slots import Option, Slot
 
 MOST_VALUES = 128
-"""No decision of a file may have more values."""
+"""The most values of a decision in a file."""
 
 MOST_STAGES = 32
-"""No file may have more stages."""
+"""The most stages in a file."""
 
 ANY = "any"
 """Stands for all values of a field, or for all components that are not named."""
@@ -41,8 +41,8 @@ def load_space(name_or_file: str) -> SearchSpace:
     """Read a shipped space by name, or a YAML file by its path (ending in .yaml or .yml).
 
     Raises:
-        InputError: If there is no such space or file, or the file is wrong: the place in it, the
-            rule and the value.
+        InputError: If there is no such space or file, or the file is wrong: the path of the key,
+        the rule and the value.
     """
     name = space_name(name_or_file)
     stem = Path(name).stem if name.endswith(SPACE_ENDINGS) else name
@@ -50,7 +50,7 @@ def load_space(name_or_file: str) -> SearchSpace:
 
 
 def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
-    """Make a space from plain data (what a YAML file holds).
+    """Make a space from plain data, the content of a YAML file.
 
     Raises:
         InputError: If a key is unknown or missing, or a value outside its domain.
@@ -95,7 +95,7 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
 def _mapping(
     data: object, path: str, *, known: tuple[str, ...], required: tuple[str, ...] = ()
 ) -> Mapping[str, Any]:
-    """Return ``data`` as a mapping with known keys only."""
+    """Return ``data`` as a mapping, after a check of its keys."""
     if not isinstance(data, Mapping):
         raise InputError(f"{path} must be a mapping, but got {shown(data)}")
     mapping = cast(Mapping[str, Any], data)
@@ -115,7 +115,7 @@ _STAGE: Mapping[str, Callable[[object, str], object]] = {
     "downsampling": lambda data, path: read_slot(Downsampling, data, path),
     "pattern": lambda data, path: read_domain(data, Choice(PATTERNS), path),
 }
-"""How each key of a stage is read."""
+"""The reader of each key of a stage."""
 
 
 def _stage_fields(data: object, path: str) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def read_domain(data: object, declared: Domain, path: str) -> Domain:
 
 
 def read_slot(kind: type[Component], data: object, path: str) -> Slot:
-    """Read what may stand in one place: a name, a list of names, or names with their fields."""
+    """Read the components allowed in a slot: a name, a list of names, or names with fields."""
     named: dict[object, object] = {}
     if isinstance(data, Mapping):
         named.update(cast(Mapping[object, object], data))
@@ -218,7 +218,7 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
 def _all_others(
     kind: type[Component], named: Mapping[object, object], path: str
 ) -> Mapping[object, object]:
-    """Return name to fields of the components that are not named, with the fields of ``any``."""
+    """Return the components that are not named, each with the fields of ``any`` that it has."""
     others = {name: cls for name, cls in TABLES[kind].items() if name not in named}
     fields: dict[str, set[str]] = {
         name: {*field_domains(cls), *field_kinds(cls)} for name, cls in others.items()
@@ -282,6 +282,6 @@ def _option(cls: type[Component], data: object, path: str) -> Option:
 
 
 def _fixed(kind: type[Component], component: Component) -> Slot:
-    """Return the slot that offers one component only, with its knobs as they are."""
+    """Return the slot that offers one component only, with its knobs fixed."""
     knobs = {name: Choice((value,)) for name, value in component.knobs().items()}
     return Slot(kind=kind, options=(Option(cls=type(component), knobs=knobs, slots={}),))

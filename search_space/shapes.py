@@ -15,7 +15,7 @@ class Shape(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """Number of places: height x width."""
+        """Number of positions: height x width."""
         return self.height * self.width
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ def conv_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
 def scaled(count: int, ratio: float) -> int:
     """Return ``count * ratio`` rounded down, at least 1.
 
-    What is a rounding error below a whole number counts as that number, so that
+    A product that rounding errors put just below a whole number counts as that number, so that
     ``scaled(n, m / n) == m``.
     """
     return max(1, int(count * ratio + 1e-6))

@@ -1,6 +1,6 @@
-"""Search spaces as their files name them: found and looked at without what they are made of.
+"""Files of search spaces: lookup, and a check of the image size, without loading components.
 
-Components take seconds to import; whether a space is there, and which images it takes, is told
+Importing components takes seconds, so errors in a space's name or the image size are reported
 before that.
 """
 
@@ -19,10 +19,10 @@ SPACE_ENDINGS = (".yaml", ".yml")
 
 
 def space_name(name_or_file: str) -> str:
-    """Return a shipped space's name in its own spelling; a file stays as it is.
+    """Return the name of a shipped space in its exact spelling, or the path of a file unchanged.
 
     Raises:
-        InputError: If there is no such space or file; the message lists the shipped ones.
+        InputError: If there is no such space or file; the message lists the shipped spaces.
     """
     if not name_or_file.endswith(SPACE_ENDINGS):
         try:
@@ -43,14 +43,14 @@ def space_name(name_or_file: str) -> str:
 
 
 def _like_a_network(name: str) -> bool:
-    """Return whether a name begins as those of a family of published networks do."""
+    """Return whether a name begins like those of a family of published networks."""
     files = Path(__file__).with_name("zoo").glob("*.py")
     families = {each.stem.replace("_", "") for each in files} - {"init", "entry", "names"}
     return "".join(filter(str.isalnum, name.lower())).startswith(tuple(families))
 
 
 def space_data(name_or_file: str) -> object:
-    """Return what the file of a space holds.
+    """Return the content of a space's file.
 
     Raises:
         InputError: If there is no such space, or its file cannot be read.
@@ -62,9 +62,9 @@ def space_data(name_or_file: str) -> object:
 
 
 def takes(data: object) -> tuple[int, int] | None:
-    """Return the least and the largest side of images, in pixels, that a space file allows.
+    """Return the smallest and the largest side of images, in pixels, that a space file allows.
 
-    None where the file does not say so in whole numbers, which reading the space refuses.
+    The result is None where the file gives no whole numbers; reading the space is then an error.
     """
     size = cast(Mapping[str, Any], data).get("input") if isinstance(data, Mapping) else None
     if not isinstance(size, Mapping):
@@ -83,7 +83,7 @@ def check_resolution(name_or_file: str, resolution: int) -> None:
         resolution: Side of the images in pixels.
 
     Raises:
-        InputError: If it does not; the message names the shipped spaces that do.
+        InputError: If the space does not; the message names the shipped spaces that do.
     """
     bounds = takes(space_data(name_or_file))
     if bounds is None or bounds[0] <= resolution <= bounds[1]:

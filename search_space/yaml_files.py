@@ -1,4 +1,4 @@
-"""YAML files as people write them, read with one clear line for what is wrong."""
+"""Reading of YAML files, with one clear line for an error in them."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from .errors import InputError
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, which YAML forbids and PyYAML overlooks."""
+    """A loader that rejects repeated keys, which YAML forbids and PyYAML accepts."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Read a mapping."""
@@ -26,10 +26,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, what: str) -> object:
-    """Read a YAML file; ``what`` it is goes into messages.
+    """Read a YAML file; messages call it ``what``.
 
     Raises:
-        InputError: If it cannot be read, is not YAML, or gives a key twice.
+        InputError: If the file cannot be read, is not YAML, or gives a key twice.
     """
     try:
         text = path.read_text(encoding="utf-8")

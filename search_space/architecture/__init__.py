@@ -1,1 +1,1 @@
-"""The value that describes a network, and what is made of it."""
+"""The architecture, the value that describes a network: its parts, graph, module and JSON form."""

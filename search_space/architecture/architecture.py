@@ -1,4 +1,4 @@
-"""An architecture: the value that describes a network, with what can be made of it."""
+"""The architecture with its module and its graph."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ class Architecture(ArchitectureValue):
     """A network as an immutable value. Equal digest means equal network.
 
     Raises:
-        InputError: If it cannot be built: the rule and the values.
+        InputError: If the network cannot be built: the rule and the values.
     """
 
     def build(self) -> Network:
@@ -32,8 +32,8 @@ class Architecture(ArchitectureValue):
         takes its output. The nodes are in an order in which the parts can be run.
 
         Args:
-            costs: Gives at least ``params`` and ``macs`` of a part; without, those of
-                ``nas_explorer.evaluators.cost``.
+            costs: A function from a part to at least its ``params`` and ``macs``; by default that
+            of ``nas_explorer.evaluators.cost``.
         """
         return architecture_graph(self, costs)
 

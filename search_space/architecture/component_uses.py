@@ -1,4 +1,4 @@
-"""How often a block uses each of its components: then its cost is a sum over their costs."""
+"""The uses of components by a block: the block's cost is the sum over them."""
 
 import copy
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ from .live_memory import alive_bytes, map_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """One component of a block (or of its wiring) on maps of some shapes."""
+    """One component of a block on maps of given shapes, and how often the block runs it."""
 
     component: Component
-    """What is used; where ``field`` is given, it stands for all of its class."""
+    """The component; where ``field`` is given, any component of its class could stand there."""
     field: str | None
-    """The field of the block that it comes from; none for what the wiring makes."""
+    """The field of the block that holds the component; None where the wiring adds it."""
     in_shapes: tuple[Shape, ...]
     """Shapes of its inputs."""
     width: int | None
     """See ``Part.width``."""
     times: int
-    """How often."""
+    """How often the block runs the component."""
     alive: int
-    """The most bytes alive before it runs, its inputs among them."""
+    """The most bytes of live maps before the component runs, its inputs included."""
 
     @classmethod
     def alone(cls, component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> "Use":
-        """Return the use of a component once, with nothing alive but its inputs."""
+        """Return the use of a component run once, with no live maps but its inputs."""
         return cls(
             component=component,
             field=None,
@@ -43,10 +43,10 @@ class Use:
 
 
 def wiring_of(block: Block, shape: Shape) -> list[Use]:
-    """Return what a block uses on ``shape``.
+    """Return the uses of components by a block on ``shape``.
 
-    Other blocks with layers of the same classes, and all else equal, use their own layers in the
-    same way: see ``Block.wire``.
+    Two blocks that differ only in the knobs of their layers use them in the same way: see
+    ``Block.wire``.
     """
     parts, fields = _wired(block, shape)
     found: dict[Any, Use] = {}
@@ -91,7 +91,7 @@ def block_lines(block: Block, shape: Shape) -> list[Line]:
 
 
 def wiring_key(block: Block) -> tuple[Any, ...]:
-    """Return what the wiring of a block depends on: see ``Block.wire``."""
+    """Return the key of a block's wiring: equal keys mean equal wiring, see ``Block.wire``."""
     inner = block.components().values()
     classes = [type(each) if isinstance(each, Layer) else each for each in inner]
     return (type(block), *classes, *block.knobs().values())
@@ -101,11 +101,11 @@ def _wired(block: Block, shape: Shape) -> tuple[list[Part], list[str | None]]:
     """Return the parts of a block and the field that each comes from, if any."""
     own = {name: copy.copy(component) for name, component in block.components().items()}
     by_identity = {id(component): name for name, component in own.items()}
-    told_apart = copy.copy(block)
+    copied = copy.copy(block)
     for name, component in own.items():
-        object.__setattr__(told_apart, name, component)
+        object.__setattr__(copied, name, component)
     parts = PartList.start(shape)
-    last = told_apart.wire(parts, IMAGE)
+    last = copied.wire(parts, IMAGE)
     added = [IMAGE, *(part.name for part in parts.parts)]
     assert last == added[-1], f"{block.name} must end with the last part that it adds"
     return parts.parts, [by_identity.get(id(part.component)) for part in parts.parts]

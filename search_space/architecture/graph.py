@@ -1,4 +1,4 @@
-"""A network as a graph: which operation stands where, what it takes and what it costs."""
+"""A network as a graph: its operations with their inputs, shapes and costs."""
 
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypedDict
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
     import networkx as nx
 
 COSTS = "nas_explorer.part_costs"
-"""The group of entry points under which what counts costs is installed."""
+"""The group of entry points that names the function which counts the costs of a part."""
 
 
 class Node(TypedDict):
     """The attributes of a node: a part of the network, or the image that it starts from."""
 
     kind: str
-    """What it is, in words: ``token mixer``, ``norm``, ``joint``, ...; ``image`` for the image."""
+    """Kind of the component: ``token mixer``, ``norm``, ``joint``, ...; ``image`` for the image."""
     operation: str
     """Name of the component: ``separable_conv``."""
     label: str
     """Name of the component with its knobs."""
     stage: int | None
-    """Number of the stage, from 0; none outside the stages."""
+    """Number of the stage, from 0; None outside the stages."""
     block: int | None
-    """Number of the block in its stage, from 0; none outside the blocks."""
+    """Number of the block in its stage, from 0; None outside the blocks."""
     in_shapes: tuple[Shape, ...]
-    """Shapes of what it takes, in the order of the edges into it; for one image."""
+    """Shapes of the inputs for one image, in the order of the edges into the node."""
     out_shape: Shape
-    """Shape of what it gives."""
+    """Shape of the output for one image."""
     params: int
     """Trainable parameters."""
     macs: int
@@ -39,10 +39,10 @@ class Node(TypedDict):
 
 
 def installed_costs() -> PartCosts:
-    """Return what counts the costs of a part: by itself this folder knows only of shapes.
+    """Return the installed function that counts the costs of a part.
 
     Raises:
-        LookupError: If it was not installed.
+        LookupError: If none is installed.
     """
     for found in entry_points(group=COSTS):
         return found.load()
@@ -95,6 +95,6 @@ def _node(part: Part, costs: PartCosts) -> Node:
 
 
 def _number_after(word: str, name: str) -> int | None:
-    """Return 3 for ``stages`` in ``stages.3.downsampling``; none where the word is missing."""
+    """Return 3 for ``stages`` in ``stages.3.downsampling``; None where the word is missing."""
     words = name.split(".")
     return int(words[words.index(word) + 1]) if word in words else None

@@ -1,4 +1,4 @@
-"""How many bytes of maps are alive while a network runs, part by part."""
+"""Bytes of feature maps that must be kept while a network runs, part by part."""
 
 import math
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ def map_bytes(shape: Sequence[int]) -> int:
 
 
 def alive_bytes(parts: Sequence[Part], image: Shape, *, held: bool = False) -> list[int]:
-    """Return the bytes of the maps alive while each part runs, its output left out.
+    """Return the bytes of the maps kept while each part runs, without the part's output.
 
-    A map lives from the part that makes it to the last that takes it; ``Network`` runs parts so.
+    A map is kept from the part that computes it to the last part that reads it, as in ``Network``.
 
     Args:
-        parts: In the order in which they run.
-        image: The shape of the map that they start from.
-        held: Whether that map lives on to the end: who calls a network holds its image.
+        parts: The parts in the order in which they run.
+        image: The shape of the first part's input.
+        held: Whether that input is kept to the end, as the caller of a network keeps its image.
     """
     last = {name: index for index, part in enumerate(parts) for name in part.inputs}
     if held:

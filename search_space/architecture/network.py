@@ -1,4 +1,4 @@
-"""From an architecture to a module, with the interface that is expected of a backbone.
+"""The torch module of an architecture, with the interface that frameworks expect of a backbone.
 
 Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
 """
@@ -27,17 +27,17 @@ class FeatureInfo:
     channels: int
     """Number of channels."""
     reduction: int
-    """Image side over map side, rounded."""
+    """Side of the image divided by the side of the map, rounded."""
     module: str
-    """Name of the part whose output it is."""
+    """Name of the part that computes the map."""
 
 
 class Group(nn.Module):
-    """A named place for modules; it has no forward of its own."""
+    """A named container of modules, without a forward method."""
 
 
 def _put(root: nn.Module, path: str, module: nn.Module) -> None:
-    """Register ``module`` under a dotted path, making the groups in between."""
+    """Register ``module`` under a dotted path; create the groups in between."""
     *groups, leaf = path.split(".")
     for name in groups:
         if name not in dict(root.named_children()):
@@ -49,7 +49,7 @@ def _put(root: nn.Module, path: str, module: nn.Module) -> None:
 class Network(nn.Module):
     """The module of an architecture.
 
-    It runs the parts in their order. Each part initialises its own weights, from torch's global
+    The parts run in their order. Each part initialises its own weights, from torch's global
     generator.
     """
 
@@ -64,17 +64,17 @@ class Network(nn.Module):
         self._tie()
         self._features = _stage_ends(self._body, architecture.input.height)
         self.bound_by = _bound_component(self._body)
-        """Name of a component that takes maps of one size only, or none."""
+        """Name of a component that takes maps of one size only, or None."""
         self.num_classes = architecture.classes
         self.num_features = self._head.in_shapes[0].channels
 
     def _keep(self, body: Sequence[Part]) -> None:
-        """Have these parts alone to run before the head."""
+        """Let only these parts run before the head."""
         self._body = body
         self._frees = _last_uses(body)
 
     def _tie(self) -> None:
-        """Give parts of tied stages the parameters that others lend them."""
+        """Replace the shared parameters of tied parts by those of their lenders."""
         lent = lenders(self._body)
         for part in self._body:
             if isinstance(part.component, Tied):
@@ -82,7 +82,7 @@ class Network(nn.Module):
                 part.component.tie(self.get_submodule(part.name), lender)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move or convert the tensors; torch makes new parameters of some, module by module."""
+        """Move or convert the tensors, then tie them again: torch may make new parameters."""
         super()._apply(fn, recurse)
         self._tie()
         return self
@@ -94,7 +94,7 @@ class Network(nn.Module):
 
     @property
     def reduction(self) -> int:
-        """Image side over the side of the last map, rounded."""
+        """Side of the image divided by the side of the last map, rounded."""
         return round(self.architecture.input.height / self._head.in_shapes[0].height)
 
     def _run(self, x_BCHW: Tensor, wanted: Sequence[str]) -> list[Tensor]:
@@ -118,7 +118,7 @@ class Network(nn.Module):
         return self.get_submodule(part.name)(*inputs)
 
     def _check_size(self, x_BCHW: Tensor) -> None:
-        """Refuse images of another size where weights depend on it."""
+        """Raise ``ValueError`` for images of another size where the weights need one size."""
         if self.bound_by is None or torch.jit.is_tracing():
             return
         _, height, width = self.architecture.input
@@ -138,7 +138,7 @@ class Network(nn.Module):
         return self._run(x_BCHW, [each.module for each in self._features])
 
     def forward_head(self, x_BCHW: Tensor, pre_logits: bool = False) -> Tensor:
-        """Map the last feature map to scores (B, K), or to what the classifier takes (B, F)."""
+        """Map the last feature map to scores (B, K), or to the classifier's input (B, F)."""
         return self.head_module.pooled(x_BCHW) if pre_logits else self.head_module(x_BCHW)
 
     @property
@@ -149,7 +149,7 @@ class Network(nn.Module):
         return module
 
     def get_classifier(self) -> nn.Module:
-        """Return what maps pooled features (B, F) to scores (B, K)."""
+        """Return the module that maps pooled features (B, F) to scores (B, K)."""
         return self.head_module.classifier
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -159,13 +159,13 @@ class Network(nn.Module):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load weights; of a tensor that modules share, one of its names is enough."""
+        """Load weights; a tensor that several modules share may be given under one name alone."""
         found = super().load_state_dict(with_shared(state_dict, self), strict, assign)
         self._tie()
         return found
 
     def folded(self) -> "Network":
-        """Return a copy in the form that is run: same scores, in eval mode; not to be trained."""
+        """Return a folded copy for inference: the same scores in eval mode, not to be trained."""
         network = fold(self)
         assert isinstance(network, Network)
         return network
@@ -173,7 +173,7 @@ class Network(nn.Module):
     def reset_classifier(self, num_classes: int) -> None:
         """Replace the classifier by a new one for ``num_classes`` classes, at least 1.
 
-        It takes the place, the device and the precision of the old one; the rest of the head stays.
+        The new classifier keeps the old one's device and precision; the rest of the head stays.
         """
         old = next(self.parameters())
         self.architecture = replace(self.architecture, classes=num_classes)
@@ -185,7 +185,7 @@ class Network(nn.Module):
 
 
 def _bound_component(parts: Sequence[Part]) -> str | None:
-    """Return the name of a component that takes maps of one size only, or none."""
+    """Return the name of a component that takes maps of one size only, or None."""
     for part in parts:
         bound = bound_inside(part.component)
         if bound and not (isinstance(bound, TokenMixer) and bound.traits.resizes):
@@ -194,7 +194,7 @@ def _bound_component(parts: Sequence[Part]) -> str | None:
 
 
 def _last_uses(parts: Sequence[Part]) -> list[list[str]]:
-    """Return for each part the names whose tensors nobody needs after it."""
+    """Return for each part the names of the tensors that no later part needs."""
     last = {name: index for index, part in enumerate(parts) for name in part.inputs}
     return [[name for name, at in last.items() if at == index] for index in range(len(parts))]
 

@@ -1,13 +1,13 @@
-"""Architectures in one line each, from their JSON form alone: nothing of a network is imported."""
+"""One-line outlines of architectures, made from their JSON form without importing torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SEPARATOR = ": "
-"""Stands between an outline and what differs from others of that outline."""
+"""Separates an outline from the values that tell it from equal outlines."""
 
-_UNSAID = ("stages", "blocks", "mixer", "name")
-"""Keys that are left out of the paths of what differs."""
+_OMITTED = ("stages", "blocks", "mixer", "name")
+"""Keys that are left out of the paths of differing values."""
 
 
 def outline(data: Mapping[str, Any]) -> str:
@@ -19,24 +19,24 @@ def outline(data: Mapping[str, Any]) -> str:
 
 
 def outlines(architectures: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return an outline for each architecture; where some are alike, what differs follows.
+    """Return an outline for each architecture; equal ones are followed by their differing values.
 
-    Two lines are equal only for equal architectures. What differs is named as in ``nas show``,
-    without ``stages``, ``blocks`` and ``mixer``: ``0.kernel_size=5`` is that of the first stage's
-    token mixer.
+    Two lines are equal only for equal architectures. Differing values are named as in ``nas show``,
+    without ``stages``, ``blocks`` and ``mixer``: ``0.kernel_size=5`` belongs to the token mixer of
+    the first stage.
 
     Args:
-        architectures: In the JSON form of ``Architecture``, canonical.
+        architectures: Canonical architectures in the JSON form of ``Architecture``.
     """
     lines = [outline(each) for each in architectures]
     groups: dict[str, list[int]] = {}
     for index, line in enumerate(lines):
         groups.setdefault(line, []).append(index)
     for members in groups.values():
-        told = [dict(_leaves(architectures[index])) for index in members]
-        paths = dict.fromkeys(path for each in told for path in each)
-        varied = [path for path in paths if len({each.get(path) for each in told}) > 1]
-        for index, each in zip(members, told, strict=True):
+        leaves = [dict(_leaves(architectures[index])) for index in members]
+        paths = dict.fromkeys(path for each in leaves for path in each)
+        varied = [path for path in paths if len({each.get(path) for each in leaves}) > 1]
+        for index, each in zip(members, leaves, strict=True):
             differs = ", ".join(f"{path}={each[path]}" for path in varied if path in each)
             if differs:
                 lines[index] += SEPARATOR + differs
@@ -53,13 +53,16 @@ def _mixers(stage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each value in JSON data as text, by its path; a component's name by the component's."""
+    """Yield the path and the text of each value in JSON data.
+
+    The name of a component has the path of the component.
+    """
     if isinstance(data, Mapping):
         for key, value in data.items():
-            if key == "blocks" and len(value) == 1:  # one block, over and over
+            if key == "blocks" and len(value) == 1:  # one block, repeated
                 yield from _leaves(value[0], path)
             else:
-                yield from _leaves(value, path if key in _UNSAID else _joined(path, key))
+                yield from _leaves(value, path if key in _OMITTED else _joined(path, key))
     elif isinstance(data, list | tuple):
         for index, value in enumerate(data):
             yield from _leaves(value, _joined(path, str(index)))

@@ -1,4 +1,4 @@
-"""Stages and overviews: what an architecture is made of between stem and head."""
+"""Stages and overviews: the parts of an architecture between stem and head."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,20 +36,20 @@ def _has_ties(component: Component) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Blocks that work on one map size."""
+    """A sequence of blocks on maps of one size, behind an optional downsampling."""
 
     width: int
     """Channels, from 1 to a million."""
     depth: int
-    """Number of blocks, from 0 to 1000; a stage of depth 0 is absent, its downsampling too."""
+    """Number of blocks, from 0 to 1000; a stage of depth 0 is left out, with its downsampling."""
     blocks: tuple[Block, ...]
     """The pattern: block i of the stage is ``blocks[i % len(blocks)]``."""
     downsampling: Downsampling | None = None
-    """From the stage before; none in the first stage, which follows the stem."""
+    """Downsampling before the blocks; None in the first stage, which follows the stem."""
     tied: bool = False
-    """Whether equal components of its blocks share the parameters that their class names in
-    ``ties``, such as the positions of ``learnable_spacing_conv``. Search spaces have no such
-    stages."""
+    """Whether equal components of the blocks share the parameters that their class names in
+    ``ties``, such as the positions of ``learnable_spacing_conv``. Search spaces have no
+    tied stages."""
 
     def __post_init__(self) -> None:
         WIDTH.check("width", self.width)
@@ -70,17 +70,17 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """A branch that looks at the whole first; a map of its end guides the last stages.
+    """A branch beside the first stages whose output, mapped linearly, guides the last stages.
 
     Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, section 3.1: Base-Net, Overview-Net, Focus-Net.
-    The first of the last stages has the guide's channels behind those that it gets: they count in
-    its ``width``. In each of these stages blocks that take a guide find it at their map's size.
+    The guide is concatenated to the input of the first of the last stages, whose ``width`` includes
+    the guide's channels. Guided blocks get the guide at the size of their own map.
     """
 
     after: int
-    """Number of stages before the branch; at least one has blocks, before as after it."""
+    """Number of stages before the branch; at least one stage before and one after has blocks."""
     stages: tuple[Stage, ...]
-    """The branch, at least one with blocks, each with a downsampling."""
+    """Stages of the branch, each with a downsampling; at least one has blocks."""
     width: int
     """Channels of the guide, from 1 to a million."""
 
@@ -92,24 +92,24 @@ class Overview:
 
 
 class Place(NamedTuple):
-    """A stage with blocks, and what comes before it."""
+    """A stage with blocks, the resampler before it, and their shapes."""
 
     path: str
-    """Its name."""
+    """Name of the stage in the network, such as ``stages.0``."""
     number: int
-    """Its index among the stages, absent ones included."""
+    """Index among all stages, those without blocks included."""
     resampler: Stem | Downsampling
-    """What comes before it."""
+    """The stem or downsampling before the blocks."""
     shape: Shape
-    """What the resampler sees."""
+    """Shape of the resampler's input."""
     width: int
-    """What the resampler makes: the stage's width, less that of a guide that joins."""
+    """Channels of the resampler's output: the stage's width less that of a joining guide."""
     stage: Stage
     """The stage."""
 
     @property
     def out(self) -> Shape:
-        """The shape that the blocks see."""
+        """Shape of the blocks' input."""
         out = self.resampler.out_shape(self.shape, self.width)
         joined = self.stage.width - self.width
         return Shape(out.channels + joined, out.height, out.width) if joined else out
@@ -118,7 +118,7 @@ class Place(NamedTuple):
 def in_place(
     stages: Sequence[Stage], shape: Shape, path: str, stem: Stem | None, guide: Overview | None
 ) -> Iterator[Place]:
-    """Yield each stage with blocks; ``guide`` joins the first after it."""
+    """Yield each stage with blocks; ``guide`` joins the first stage after its branch."""
     for index, stage in enumerate(stages):
         if not stage.depth:
             continue
@@ -137,7 +137,7 @@ def in_place(
 
 
 def canonical_stage(place: Place) -> Stage:
-    """Return the stage that stands for all those that build the same modules in its place."""
+    """Return the canonical one of all stages that build the same modules at this place."""
     stage, before = place.stage, canonical_component(place.resampler, place.shape)
     blocks = tuple(canonical_component(block, place.out) for block in stage.blocks)
     canonical = Stage(
@@ -151,7 +151,7 @@ def canonical_stage(place: Place) -> Stage:
 
 
 def _shares(stage: Stage, shape: Shape) -> bool:
-    """Whether blocks of a tied stage have anything in common."""
+    """Whether blocks of a tied stage have parameters to share."""
     parts = PartList.start(shape)
     wire_stage(parts, "", replace(stage, downsampling=None), IMAGE)
     return bool(lenders(parts.parts))
@@ -166,14 +166,14 @@ def wire_stage(
     *,
     join: bool = False,
 ) -> str:
-    """Add the parts of a stage; return the name of the last.
+    """Add the parts of a stage; return the name of the last part.
 
     Args:
-        parts: Where they are added.
-        name: Put before their names.
+        parts: The list that the parts are added to.
+        name: Prefix of the parts' names.
         stage: The stage.
-        stream: What it starts from.
-        guide: The guide at its first size, if there is one.
+        stream: Name of the stage's input.
+        guide: Name of the guide at its own size, if there is one.
         join: Whether the guide joins the stream before the blocks.
     """
     width = stage.width - (parts.shape(guide).channels if guide and join else 0)
@@ -195,7 +195,7 @@ def wire_stage(
 
 
 def stage_to_json(stage: Stage) -> dict[str, Any]:
-    """Return JSON values only."""
+    """Return a stage as JSON values."""
     return {
         "width": stage.width,
         "depth": stage.depth,
@@ -206,7 +206,7 @@ def stage_to_json(stage: Stage) -> dict[str, Any]:
 
 
 def overview_to_json(overview: Overview) -> dict[str, Any]:
-    """Return JSON values only."""
+    """Return an overview as JSON values."""
     return {
         "after": overview.after,
         "stages": [stage_to_json(stage) for stage in overview.stages],
@@ -215,7 +215,7 @@ def overview_to_json(overview: Overview) -> dict[str, Any]:
 
 
 def overview_from_json(data: object, *, older: bool = False) -> Overview | None:
-    """Read what ``overview_to_json`` wrote; none stays none."""
+    """Read what ``overview_to_json`` wrote; None stays none."""
     if data is None:
         return None
     found = fields_of(data, "overview", required=("after", "stages", "width"))

@@ -1,4 +1,4 @@
-"""The value that describes a network, and alone determines it: parts, digest, JSON."""
+"""The immutable value that alone determines a network: parts, digest, JSON form."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -30,32 +30,32 @@ from .stages import (
 )
 
 FORMAT = 2
-"""Version of the JSON form. In form 1, fields that came later have their value in ``before``."""
+"""Version of the JSON form. Version 1 lacks later fields, which take their value in ``before``."""
 
 _DIGESTED = 1
-"""Version of the text that a digest is taken of."""
+"""Version of the text that the digest is computed from."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureValue:
-    """What an architecture is: a network as an immutable value. Equal digest, equal network.
+    """A network as an immutable value. Equal digests mean equal networks.
 
     Raises:
-        InputError: If it cannot be built: the rule and the values.
+        InputError: If the network cannot be built: the rule and the values.
     """
 
     input: Shape
-    """One image."""
+    """Shape of one image."""
     classes: int
     """Number of class scores, at least 1."""
     stem: Stem
-    """From image to the first map."""
+    """The stem: from the image to the first feature map."""
     stages: tuple[Stage, ...]
-    """At least one stage of depth 1 or more."""
+    """The stages, at least one of depth 1 or more."""
     head: Head
-    """From the last map to class scores."""
+    """The head: from the last feature map to class scores."""
     overview: Overview | None = None
-    """A branch that guides the last stages, if any."""
+    """The branch that guides the last stages, if there is one."""
 
     def __post_init__(self) -> None:
         Positive(whole=True).check("classes", self.classes)
@@ -63,7 +63,7 @@ class ArchitectureValue:
             Positive(whole=True).check(f"input {name}", size)
         if not any(stage.depth for stage in self.stages):
             raise InputError("an architecture must have a stage with blocks, but got none")
-        branch = tuple(self._overview_places())  # first: says what is wrong with the overview
+        branch = tuple(self._overview_places())  # first, so that errors of the overview are named
         for place in chain(self._places(), branch):
             if reason := place.resampler.why_invalid(place.shape, place.width):
                 where = f"{place.path} after {place.shape}"
@@ -89,7 +89,7 @@ class ArchitectureValue:
 
     @cached_property
     def canonical(self) -> Self:
-        """The architecture that stands for all descriptions of the same network."""
+        """The canonical one of all descriptions of the same network."""
         places = list(self._places())
         overview = self.overview and replace(
             self.overview,
@@ -106,15 +106,15 @@ class ArchitectureValue:
 
     @cached_property
     def stage_shapes(self) -> tuple[Shape, ...]:
-        """Shapes of the maps that the present stages work on, without those of an overview."""
+        """Shapes of the maps of all stages with blocks, without those of an overview."""
         return tuple(place.out for place in self._places())
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the parts and their wiring, 64 hexadecimal digits.
 
-        What describes the same parts in another way (a stage cut in two, say) is the same network
-        and has the same digest. Names of parts do not count.
+        Different descriptions of the same parts (a stage cut in two, say) are the same network and
+        have the same digest. Names of parts do not count.
         """
         place = {IMAGE: -1}
         lines = [f"{_DIGESTED} {self.input} {self.classes}"]
@@ -173,7 +173,7 @@ class ArchitectureValue:
         return (*self.canonical.stages, *(overview.stages if overview else ()))
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back to an equal value."""
+        """Return the architecture as JSON values, which ``from_json`` reads back."""
         return {
             "format": FORMAT,
             "input": list(self.input),
@@ -186,10 +186,10 @@ class ArchitectureValue:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read what ``to_json`` wrote, or what a person wrote in that form.
+        """Read JSON values that ``to_json`` or a person wrote.
 
         Raises:
-            InputError: If something is missing, misspelt or cannot be built.
+            InputError: If a key is missing or misspelt, or the network cannot be built.
         """
         required = ("input", "classes", "stem", "stages", "head")
         top = fields_of(data, "architecture", required=required, optional=("format", "overview"))

@@ -1,1 +1,1 @@
-"""What a network can be made of."""
+"""The components that networks are made of."""

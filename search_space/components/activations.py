@@ -47,7 +47,7 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
 ACTIVATION = Choice(tuple(ACTIVATIONS))
 
 STEADY_ACTIVATION = Choice(tuple(name for name in ACTIVATIONS if not name.endswith("_relu")))
-"""Those that grow no faster than their input: squares, applied over and over, overflow."""
+"""Activations that grow no faster than their input: repeated squares overflow."""
 
 NONE_OR_ACTIVATION = Choice(("none", *ACTIVATIONS))
 

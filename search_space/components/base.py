@@ -1,4 +1,4 @@
-"""A component: one frozen typed class that says what it is, what it needs, and builds itself."""
+"""Base classes of components: frozen typed values that describe and build modules."""
 
 import types
 import typing
@@ -29,7 +29,7 @@ def field_domains(cls: type["Component"]) -> Mapping[str, Domain]:
 
 @cache
 def field_kinds(cls: type["Component"]) -> Mapping[str, type["Component"]]:
-    """Return the fields of a component class that are components themselves, with their kind."""
+    """Return the fields of a component class that hold components, with the kind of each."""
     hints = typing.get_type_hints(cls)
     found = {
         field.name: hints[field.name]
@@ -48,7 +48,7 @@ def float_fields(cls: type["Component"]) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Component(ABC):
-    """One choice that can be made in a network, with its knobs as fields.
+    """One option for a part of a network; its knobs (hyperparameters) are fields.
 
     A knob is declared ``Annotated[type, domain]``; a value outside its domain is refused when the
     component is made. A field that is a component itself (the mixer of a block) needs no domain.
@@ -57,27 +57,28 @@ class Component(ABC):
     name: ClassVar[str]
     """The name in files, tables and on the command line."""
     kind: ClassVar[str]
-    """What it is a choice for, in words: "token mixer"."""
+    """The kind of part that the component is an option for, in words: "token mixer"."""
     catalogue: ClassVar[tuple[str, ...]] = ()
-    """Rows of the catalogue of papers that it honours; those of a token mixer are in its traits."""
+    """Rows of the catalogue of papers that the component implements; token mixers have them in
+    ``traits``."""
     is_identity: ClassVar[bool] = False
     """Whether the component does nothing, so that a network has no part for it."""
     one_size: ClassVar[bool] = False
-    """Whether it takes maps of that size alone that it was built for; token mixers say it in their
-    traits."""
+    """Whether the module takes only maps of the size that it was built for; token mixers say so in
+    ``traits``."""
     ties: ClassVar[tuple[str, ...]] = ()
-    """Parameters of its module that the blocks of a tied stage share; the module does not fold."""
+    """Parameters of the module that the blocks of a tied stage share; such modules do not fold."""
     added: ClassVar[tuple[str, ...]] = ()
-    """Fields that came after records of it were kept: a digest leaves them out at their default,
-    which is what was done before, or at the value in ``before``."""
+    """Fields added since records were first kept. Digests leave such a field out where it has its
+    earlier value: the value in ``before``, else the default."""
     before: ClassVar[tuple[tuple[str, Value], ...]] = ()
-    """Fields of ``added`` whose default is not what was done before, with the value that is: kept
-    records that lack them have it."""
+    """Fields of ``added`` whose earlier value is not the default, with that value: records that
+    lack the field have it."""
     renamed: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Fields that had another name when records were kept, name now to name then: digests have the
-    old one, and it is read still."""
+    """Fields with an earlier name, as (new name, earlier name): digests use the earlier name, and
+    files may."""
     revision: ClassVar[int] = 1
-    """Raised when a default changes: a space that offers the component is another space then."""
+    """Number raised when a default changes: spaces that offer the component are then different."""
 
     def __post_init__(self) -> None:
         for field, domain in field_domains(type(self)).items():
@@ -94,28 +95,28 @@ class Component(ABC):
 
     @classmethod
     def exportable(cls) -> bool:
-        """Whether it can be written as ONNX."""
+        """Whether the module can be exported to ONNX."""
         return True
 
     @classmethod
     def any_resolution(cls) -> bool:
-        """Whether its weights are for maps of any height and width, not of one size."""
+        """Whether the module takes maps of any height and width."""
         return not cls.one_size
 
     @classmethod
     def any_size_program(cls) -> bool:
-        """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
+        """Whether an exported program (``.onnx``, ``.pt2``) takes maps of any height and width."""
         return cls.any_resolution()
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Return why it cannot work on ``shape`` (the rule, then the values), or none."""
+        """Return the rule that ``shape`` breaks, then the values; None where it breaks none."""
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Return the component that stands for all those that build the same module on ``shape``.
+        """Return the canonical one of all components that build the same module on ``shape``.
 
-        Of two components that build the same module (same parameters, same function), both must
-        return the same one.
+        Two components that build the same module (same parameters, same function) must return
+        equal components.
         """
         return self
 
@@ -132,7 +133,7 @@ class Component(ABC):
         return {name: getattr(self, name) for name in field_domains(type(self))}
 
     def components(self) -> "dict[str, Component]":
-        """Return the components inside it."""
+        """Return the fields that hold components, with their values."""
         return {name: getattr(self, name) for name in field_kinds(type(self))}
 
     def label(self) -> str:
@@ -142,7 +143,7 @@ class Component(ABC):
 
 
 def first_inside(component: Component, what: Callable[[Component], bool]) -> Component | None:
-    """Return the first of which ``what`` holds: the component, one inside it, or none."""
+    """Return the first component for which ``what`` is true: this one, one inside it, or None."""
     if what(component):
         return component
     inner = (first_inside(each, what) for each in component.components().values())
@@ -150,39 +151,39 @@ def first_inside(component: Component, what: Callable[[Component], bool]) -> Com
 
 
 def bound_inside(component: Component) -> Component | None:
-    """Return what ties a component to maps of one size: itself, one inside it, or none."""
+    """Return the component (this one or one inside it) that takes one map size only, or None."""
     return first_inside(component, lambda each: not each.any_resolution())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What a token mixer is with its default knobs."""
+    """Properties of a token mixer with its default knobs."""
 
     catalogue: tuple[str, ...] = ()
-    """Rows of the catalogue of papers that it honours."""
+    """Rows of the catalogue of papers that the component implements."""
     paper: str
     """First author, title, year, and identifier of the source."""
     reach: Literal["none", "local", "regional", "global"]
-    """From where one output place can draw. None: itself; local: places at most 3 pixels away;
-    regional: some that are further away, but not all of a large map; global: every place."""
+    """Receptive field of one output position. none: itself; local: at most 3 pixels away; regional:
+    further, but not all of a large map; global: every position."""
     weights: Literal["none", "static", "input-dependent"]
-    """Whether its weights are learned once or computed from the input.
+    """Whether the weights are learned once (static) or computed from the input.
 
-    A product of two maps counts as computed from the input: one is the other's weights. Without
-    its norms and activations a static mixer is an affine map (or a sum of learned functions of one
-    number each); an input-dependent one is not. Without weights there is nothing to train.
+    A product of two feature maps counts as input-dependent: one map weighs the other. Without norms
+    and activations a static mixer is an affine map (or a sum of learned functions of one number
+    each); an input-dependent mixer is not. With ``none`` there is nothing to train.
     """
     cost: str
     """How multiply-adds grow with the number of tokens N, such as ``N k^2``; the letters are those
     of ``describe.COST_LETTERS``."""
     resolution_bound: bool = False
-    """Whether its weights are for maps of one size, as where there is one for each place."""
+    """Whether the weights fit maps of one size only, such as one weight per position."""
     resizes: bool = False
-    """Whether, bound to one size, it takes maps of other sizes too, by resizing."""
+    """Whether a mixer bound to one size resizes maps of other sizes."""
     any_size_program: bool = True
-    """Whether torch's exporter can follow it for maps of any size, where its weights allow them."""
+    """Whether torch's exporter can trace the mixer for maps of any size that its weights allow."""
     exportable: bool = True
-    """Whether it can be written as ONNX."""
+    """Whether the module can be exported to ONNX."""
     code: str = "none"
     """Repository of the reference code on GitHub: owner/name, or none."""
 
@@ -202,31 +203,31 @@ class Layer(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenMixer(Layer):
-    """Mixes the places of a feature map."""
+    """Mixes the positions of a feature map."""
 
     kind = "token mixer"
     traits: ClassVar[Traits]
-    """What this mixer is."""
+    """Properties of the mixer."""
 
     @classmethod
     def exportable(cls) -> bool:
-        """Whether it can be written as ONNX."""
+        """Whether the module can be exported to ONNX."""
         return cls.traits.exportable
 
     @classmethod
     def any_resolution(cls) -> bool:
-        """Whether its weights are for maps of any height and width, not of one size."""
+        """Whether the module takes maps of any height and width."""
         return not cls.traits.resolution_bound
 
     @classmethod
     def any_size_program(cls) -> bool:
-        """Whether a program of it (``.onnx``, ``.pt2``) can take maps of any height and width."""
+        """Whether an exported program (``.onnx``, ``.pt2``) takes maps of any height and width."""
         return cls.any_resolution() and cls.traits.any_size_program
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelMixer(Layer):
-    """Mixes the channels of a feature map, place by place."""
+    """Mixes the channels of a feature map, position by position."""
 
     kind = "channel mixer"
 
@@ -261,7 +262,7 @@ class Resampler(Component):
         return self.build(shape, width)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Return why ``shape`` is too small, or none."""
+        """Return why ``shape`` is too small, or None."""
         if min(self.out_size(shape.height, shape.width)) < 1:
             return f"the map must not shrink below 1x1, but is {shape.height}x{shape.width} before"
         return None
@@ -269,21 +270,21 @@ class Resampler(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Stem(Resampler):
-    """From image to the first feature map."""
+    """A module from the image to the first feature map."""
 
     kind = "stem"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Downsampling(Resampler):
-    """From one stage's map to the next one's."""
+    """A module from the map of one stage to that of the next."""
 
     kind = "downsampling"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head(Component):
-    """From the last feature map to class scores."""
+    """A module from the last feature map to class scores."""
 
     kind = "head"
 
@@ -303,7 +304,7 @@ class Head(Component):
 
 
 def table_of(*classes: type[Component]) -> Mapping[str, type[Component]]:
-    """Return the table name -> class, refusing a name used twice."""
+    """Return the table from name to class; a name used twice is an error."""
     table: dict[str, type[Component]] = {}
     for cls in classes:
         if cls.name in table:

@@ -38,7 +38,7 @@ class MetaFormerBlock(Block):
     catalogue = ("M39",)
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
-    """Mixes places."""
+    """Mixes positions."""
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
     """Mixes channels."""
     norm: Norm = field(default_factory=LayerNorm)
@@ -49,7 +49,7 @@ class MetaFormerBlock(Block):
     """Around each mixer and its norm."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Without norms their place does not matter."""
+        """Without norms, ``post_norm`` has no effect."""
         return replace(self, post_norm=False) if self.norm.is_identity else self
 
     def wire(self, parts: "PartList", stream: str) -> str:
@@ -76,14 +76,14 @@ class MetaFormerBlock(Block):
 class IntegrationBlock(MetaFormerBlock):
     """A MetaFormer block behind one more token mixer without a norm (Zhang et al., CAS-ViT, 2024).
 
-    arXiv:2408.03703: the first is local, the second draws from the whole map.
+    arXiv:2408.03703: the first mixer is local, the second one global.
     """
 
     name = "integration"
     catalogue = ("M08",)
 
     local: TokenMixer = field(default_factory=LocalIntegration)
-    """Mixes near places, before all else."""
+    """Local token mixer, before the rest of the block."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the local mixer with a residual of its own, then the other two."""
@@ -105,7 +105,7 @@ class ConvNeXtBlock(Block):
     catalogue = ("B01",)
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
-    """Mixes places."""
+    """Mixes positions."""
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
     """Mixes channels."""
     norm: Norm = field(default_factory=LayerNorm)
@@ -126,7 +126,7 @@ class ChannelBlock(Block):
     """Norm, channel mixer and residual: a block without a token mixer.
 
     The early stages of LIT (Pan et al., Less is More: Pay Less Attention in Vision Transformers,
-    2021, arXiv:2105.14217, equation 3) are made of it, of perceptrons that is.
+    2021, arXiv:2105.14217, equation 3) have such blocks, with perceptrons.
     """
 
     name = "channel"
@@ -157,7 +157,7 @@ class ResidualBlock(Block):
     name = "residual"
 
     mixer: TokenMixer = field(default_factory=BottleneckConv)
-    """Mixes places, and channels."""
+    """Mixes positions, and channels."""
     residual: Residual = field(default_factory=ActivatedResidual)
     """Around the mixer."""
 
@@ -169,7 +169,7 @@ class ResidualBlock(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class NoBlock(Block):
-    """Nothing: a stage of it is its downsampling alone."""
+    """No operation: a stage of this block is its downsampling alone."""
 
     name = "none"
 
@@ -189,7 +189,7 @@ class RepVitBlock(Block):
     name = "repvit"
 
     mixer: TokenMixer = field(default_factory=RepDepthwiseConv)
-    """Mixes places."""
+    """Mixes positions."""
     channel_mixer: ChannelMixer = field(default_factory=NormedMlp)
     """Mixes channels."""
     residual: Residual = field(default_factory=PlainResidual)
@@ -206,7 +206,7 @@ class RepVitBlock(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class SingleResidualBlock(Block):
-    """Two mixers, each normalised before, with one residual around all.
+    """Two mixers, each with a norm before, and one residual around both.
 
     Rao et al., GFNet, 2021, arXiv:2107.00645, figure 2; the other way round in AFFNet (Huang et
     al., 2023, arXiv:2307.14008, section 3.3).
@@ -215,7 +215,7 @@ class SingleResidualBlock(Block):
     name = "single_residual"
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
-    """Mixes places."""
+    """Mixes positions."""
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
     """Mixes channels."""
     norm: Norm = field(default_factory=LayerNorm)
@@ -237,9 +237,9 @@ class SingleResidualBlock(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class FusionBlock(SingleResidualBlock):
-    """Several blocks in a row, a norm, and what came in put beside what comes out.
+    """Several blocks in a row and a norm, whose output is fused with the input.
 
-    A 1x1 convolution follows the norm, and another one mixes both maps: Mehta and Rastegari,
+    A 1x1 convolution follows the norm, and another one fuses output and input: Mehta and Rastegari,
     MobileViT, 2021, arXiv:2110.02178, figure 1, as AFFNet has it (Huang et al., 2023,
     arXiv:2307.14008; in its reference code without the local convolution).
     """
@@ -249,16 +249,16 @@ class FusionBlock(SingleResidualBlock):
     depth: Annotated[int, IntRange(1, 32)] = 2
     """Blocks inside, 1 to 32."""
     fuse: Annotated[bool, YES_NO] = True
-    """Whether what came in is mixed in at the end."""
+    """Whether the input is fused with the output."""
     activation: Annotated[str, ACTIVATION] = "silu"
-    """After the mixing."""
+    """Activation of the fusion."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Without the mixing there is no activation."""
+        """Without the fusion, the activation has no effect."""
         return self if self.fuse else replace(self, activation="silu")
 
     def wire(self, parts: "PartList", stream: str) -> str:
-        """Add the blocks inside, then norm, convolution and mixing."""
+        """Add the blocks inside, then norm, convolution and fusion."""
         branch = stream
         for number in range(self.depth):
             with parts.within(f"inner.{number}"):
@@ -292,17 +292,17 @@ class LocalBlock(ConvNeXtBlock):
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedBlock(Block):
-    """A MetaFormer block with a depthwise convolution before each half, refreshed by a guide.
+    """A MetaFormer block to which a guide is added, with a depthwise convolution before each half.
 
-    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, figure 3: the block of its Focus-Net. The guide
-    of an architecture with an overview is added to the last channels; elsewhere there is none.
+    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, figure 3: the block of its Focus-Net. In an
+    architecture with an overview, the guide is added to the last channels of the block's input.
     """
 
     name = "guided"
     catalogue = ("M45",)
 
     mixer: TokenMixer = field(default_factory=GuidedContMix)
-    """Mixes places."""
+    """Mixes positions."""
     channel_mixer: ChannelMixer = field(default_factory=GrnMlp)
     """Mixes channels."""
     norm: Norm = field(default_factory=LayerNorm)
@@ -310,7 +310,7 @@ class GuidedBlock(Block):
     residual: Residual = field(default_factory=PlainResidual)
     """Around each mixer."""
     refresh: Annotated[bool, YES_NO] = True
-    """Whether the guide is added first; it is not where it has just joined the stream."""
+    """Whether the guide is added first; False where the guide has just been concatenated."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the guide and the two halves."""

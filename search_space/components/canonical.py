@@ -1,4 +1,4 @@
-"""One form, and one text, for all descriptions of the same component."""
+"""The canonical form, and its text, of all components that build the same module."""
 
 import json
 from dataclasses import fields, replace
@@ -12,7 +12,7 @@ C = TypeVar("C", bound=Component)
 
 
 def canonical_component(component: C, shape: Shape) -> C:
-    """Return the canonical form of a component and of those inside it, on one shape."""
+    """Return the canonical form of a component, and of the components inside it, on one shape."""
     nested = {
         field: canonical_component(getattr(component, field), shape)
         for field in field_kinds(type(component))
@@ -27,7 +27,7 @@ def component_text(component: Component) -> str:
 
 
 def _described(component: Component) -> dict[str, Any]:
-    """Return a component as plain data, as written before ``added`` and ``renamed`` fields."""
+    """Return a component as plain data with the earlier names and fields, so digests stay valid."""
     data: dict[str, Any] = {"name": component.name}
     then = dict(component.renamed)
     for field in fields(component):

@@ -1,4 +1,4 @@
-"""What every registered component is, in words: for the command line and ``docs/mixers.md``."""
+"""Descriptions of all registered components, for the command line and ``docs/mixers.md``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from .tables import TABLES
 
 @dataclass(frozen=True, kw_only=True)
 class Knob:
-    """One field of a component that can be chosen."""
+    """One field of a component with a value."""
 
     name: str
     """Name of the field."""
     rule: str
-    """Its legal values, in words."""
+    """The legal values, in words."""
     default: Value
-    """Its value where none is given."""
+    """The default value."""
 
     def __str__(self) -> str:
         number = isinstance(self.default, float)
@@ -26,31 +26,31 @@ class Knob:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a component is."""
+    """The description of a component class."""
 
     kind: str
-    """What it is a choice for: "token mixer"."""
+    """Kind of the component: "token mixer"."""
     name: str
-    """Its name in files and tables."""
+    """Name in files and tables."""
     summary: str
-    """One line of text."""
+    """First line of the class's docstring."""
     catalogue: tuple[str, ...]
-    """Rows of the catalogue of papers that it honours."""
+    """Rows of the catalogue of papers that the component implements."""
     file: str
-    """Where its class is."""
+    """Path of the source file of the class."""
     knobs: tuple[Knob, ...]
-    """Its fields that are values."""
+    """Fields that hold values."""
     slots: tuple[str, ...]
-    """Its fields that are components."""
+    """Fields that hold components."""
 
 
 def catalogue_rows(cls: type[Component]) -> tuple[str, ...]:
-    """Return the rows of the catalogue of papers that a component honours."""
+    """Return the rows of the catalogue of papers that a component class implements."""
     return cls.traits.catalogue if issubclass(cls, TokenMixer) else cls.catalogue
 
 
 def describe(cls: type[Component]) -> Description:
-    """Return what a component class is."""
+    """Return the description of a component class."""
     default = cls()
     _, _, module = cls.__module__.partition("search_space.")
     return Description(
@@ -72,7 +72,7 @@ def describe(cls: type[Component]) -> Description:
 
 
 def descriptions() -> tuple[Description, ...]:
-    """Return what every registered component is, in the order of the tables."""
+    """Return the descriptions of all registered components, in the order of the tables."""
     return tuple(describe(cls) for table in TABLES.values() for cls in table.values())
 
 
@@ -88,24 +88,24 @@ COST_LETTERS = {
     "b": "side of a block",
     "g": "side of a grid",
 }
-"""What the letters of ``Traits.cost`` mean."""
+"""Meaning of the letters in ``Traits.cost``."""
 
 _HEAD = f"""# Token mixers
 
-Made from the tables by `python docs/write_mixers.py`; a test compares. What is said is said of the
-default knobs. *Mixes*: from where a place draws: none: itself; local: at most 3 pixels away;
-regional: further, but not from all of a large map; global: every place. *Weights*: computed from
-the input (a product of two maps counts as that), or static. *Cost*: how multiply-adds grow with the
-places; {"; ".join(f"{letter}: {told}" for letter, told in COST_LETTERS.items())}. A mixer that is
+Written by `python docs/write_mixers.py` from the tables; a test compares. All columns describe the
+default knobs. *Mixes*: the receptive field of a position: none: itself; local: at most 3 pixels
+away; regional: further, but not all of a large map; global: every position. *Weights*: computed
+from the input (a product of two maps counts as that), or static. *Cost*: how multiply-adds grow:
+{"; ".join(f"{letter}: {meaning}" for letter, meaning in COST_LETTERS.items())}. A mixer that is
 *bound* has weights whose number depends on the size of the map: its network refuses images of
 another size, unless the mixer *resizes*. A mixer that is *free, but not as a program* ties `.onnx`
 and `.pt2` files to one size.
 """
 
 _ELSEWHERE = """
-# Rows of the catalogue that are something else
+# Other components of the catalogue
 
-Channel mixers, norms, residuals, blocks, stems, downsampling and heads that honour a row.
+Channel mixers, norms, residuals, blocks, stems, downsampling and heads that implement a row.
 """
 
 

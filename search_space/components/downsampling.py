@@ -1,4 +1,4 @@
-"""Downsampling: from one stage's map to the next one's."""
+"""Downsampling: from the map of one stage to that of the next."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ class ConvDownsampling(Downsampling):
     """A norm and a strided convolution: 2x2 in ConvNeXt (2022), 3x3 in MetaFormer (2022).
 
     In FocalNet (Yang et al., 2022) the norm comes after, in VAN (Guo et al., 2022) on both sides.
-    Weights start as in these; VAN's as those of ``conv_mlp``, StarNet's biases as torch's.
+    Initial weights are as in these papers; VAN's are those of ``conv_mlp``, StarNet's biases
+    torch's.
     """
 
     name = "conv"
@@ -40,7 +41,7 @@ class ConvDownsampling(Downsampling):
     kernel_size: Annotated[int, Choice((2, 3, 5, 7))] = 3
     """Side of the kernel in pixels, odd for stride 1; padding is (kernel - stride + 1) // 2."""
     stride: Annotated[int, Choice((1, 2))] = 2
-    """Step in pixels; 1 changes the channels alone."""
+    """Step in pixels; 1 changes only the channels."""
     norm: Norm = field(default_factory=LayerNorm)
     """Before the convolution."""
     norm_after: Norm = field(default_factory=NoNorm)
@@ -52,11 +53,11 @@ class ConvDownsampling(Downsampling):
 
     @property
     def padding(self) -> int:
-        """Zeros at each end."""
+        """Zeros added at each end."""
         return (self.kernel_size - self.stride + 1) // 2
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """An even kernel at every pixel would make the map larger."""
+        """A kernel of stride 1 must be odd: an even one would enlarge the map."""
         if self.stride == 1 and self.kernel_size % 2 == 0:
             return f"kernel_size must be odd for stride 1, but got {self.kernel_size}"
         return super().why_invalid(shape, width)
@@ -85,7 +86,7 @@ class PoolDownsampling(Downsampling):
     name = "pool"
 
     pooling: Annotated[str, Choice(("mean", "max"))] = "mean"
-    """What is taken of each 2x2 window."""
+    """Value taken of each 2x2 window."""
     norm: Norm = field(default_factory=LayerNorm)
     """Before the convolution."""
 
@@ -121,7 +122,7 @@ class DeformableDownsampling(Downsampling):
 
     @property
     def padding(self) -> int:
-        """Zeros at each end."""
+        """Zeros added at each end."""
         return (self.kernel_size - 1) // 2
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
@@ -146,11 +147,11 @@ class DeformableDownsampling(Downsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class RecursiveDownsampling(Downsampling):
-    """A norm, a 1x1 convolution, then convolutions and a 2x2 maximum, repeated with their weights.
+    """A norm, a 1x1 convolution, then convolutions and a 2x2 maximum, repeated with shared weights.
 
     The recursive encoder of Zhang and LeCun, 2018, arXiv:1802.01817, and Malik et al., Efficient
-    Purely Convolutional Text Encoding, 2018, arXiv:1808.01160, in two dimensions; there several
-    convolutions come before it, here one of 1x1 for the channels.
+    Purely Convolutional Text Encoding, 2018, arXiv:1808.01160, in two dimensions. The papers have
+    several convolutions before it, this class one of 1x1 that changes the channels.
     """
 
     name = "recursive"
@@ -159,7 +160,7 @@ class RecursiveDownsampling(Downsampling):
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the kernels in pixels, odd, 3 to 7."""
     layers: Annotated[int, IntRange(1, 8)] = 2
-    """Convolutions before each maximum, 1 to 8, the input added to the last."""
+    """Convolutions before each maximum, 1 to 8; the group's input is added to the last one."""
     recursions: Annotated[int, IntRange(1, 5)] = 1
     """How often the map is halved, 1 to 5."""
     activation: Annotated[str, STEADY_ACTIVATION] = "relu"
@@ -189,7 +190,7 @@ class RecursiveDownsampling(Downsampling):
 
 
 class MergedPatches(nn.Module):
-    """The places of each 2x2 window behind each other as channels, normed and mapped."""
+    """The four positions of each 2x2 window concatenated as channels, a norm and a linear map."""
 
     def __init__(self, norm: nn.Module, channels: int, width: int) -> None:
         super().__init__()
@@ -210,10 +211,10 @@ class PatchMerging(Downsampling):
     name = "patch_merging"
 
     norm: Norm = field(default_factory=LayerNorm)
-    """Over the four places' channels together, before the map."""
+    """Norm of the four positions' concatenated channels."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the output; what is left over is dropped."""
+        """Return height and width of the output; an odd last row or column is dropped."""
         return height // 2, width // 2
 
     def build(self, shape: Shape, width: int) -> nn.Module:
@@ -224,7 +225,7 @@ class PatchMerging(Downsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiScaleDownsampling(Downsampling):
-    """Patches of 2x2 with what lies around them (Tatsunami and Taki, RaftMLP, 2021).
+    """Linear map of 2x2 patches and larger windows around them (Tatsunami, Taki, RaftMLP, 2021).
 
     arXiv:2108.04384, section 3.3.
     """
@@ -234,7 +235,7 @@ class MultiScaleDownsampling(Downsampling):
     scales: Annotated[int, IntRange(1, 4)] = 2
     """Number of windows, each twice as wide as the one before; the first is the patch."""
     norm: Norm = field(default_factory=NoNorm)
-    """Before the map."""
+    """Norm before the linear map."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -248,7 +249,7 @@ class MultiScaleDownsampling(Downsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class DepthwiseDownsampling(Downsampling):
-    """A strided depthwise kernel, trained with a small one beside it, and a 1x1 map with shortcut.
+    """A strided depthwise kernel, trained with a small one in parallel; a 1x1 map with shortcut.
 
     Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021 (as in FFNet's code): 7x7 with a
     3x3 kernel, each with a batch norm; all fold into two convolutions. Where the new channels are
@@ -260,7 +261,7 @@ class DepthwiseDownsampling(Downsampling):
     kernel_size: Annotated[int, Choice((3, 5, 7, 9))] = 7
     """Side of the kernel in pixels, odd, 3 to 9; the stride is 2."""
     small_kernel: Annotated[int, Choice((0, 1, 3))] = 3
-    """Side of the kernel that is trained beside it; 0: none."""
+    """Side of the small kernel trained in parallel; 0: none."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""
@@ -290,7 +291,7 @@ class SeparableDownsampling(Downsampling):
     depthwise_first: Annotated[bool, YES_NO] = False
     """Whether the depthwise convolution comes first."""
     folds: Annotated[bool, YES_NO] = False
-    """Whether the norms fold into the convolutions, for what is run."""
+    """Whether the norms fold into the convolutions, for inference."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""
@@ -309,7 +310,7 @@ class SeparableDownsampling(Downsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class NoDownsampling(Downsampling):
-    """The stage goes on with the map as it is: needs the same width as before."""
+    """No downsampling: the stage has the map and the width of the one before."""
 
     name = "none"
     is_identity = True

@@ -16,7 +16,7 @@ from .layers.conv_norm import conv_norm
 
 
 class ConcatConv(nn.Module):
-    """A 1x1 convolution of two maps side by side."""
+    """A 1x1 convolution of two concatenated maps."""
 
     def __init__(self, channels: int, act: str) -> None:
         super().__init__()

@@ -20,10 +20,10 @@ from .norms import BatchNorm, LayerNorm
 
 
 class Classifier(nn.Module):
-    """From a map to features of the whole image, and from these to scores."""
+    """A module from a map to features of the whole image, and from these to scores."""
 
     classifier: nn.Module
-    """Maps features (B, F) to scores (B, K)."""
+    """The module that maps features (B, F) to scores (B, K)."""
 
     @abstractmethod
     def pooled(self, x_BCHW: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class Classifier(nn.Module):
 
 
 class PooledClassifier(Classifier):
-    """Norm before or after the mean over places, then the classifier."""
+    """Norm before or after the mean over positions, then the classifier."""
 
     def __init__(self, norm: nn.Module, classifier: nn.Module, norm_first: bool = False) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ class PooledClassifier(Classifier):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledHead(Head):
-    """Mean over places, norm, one linear map (ConvNeXt, Liu et al., 2022).
+    """Mean over positions, norm, one linear map (ConvNeXt, Liu et al., 2022).
 
-    Weights start as there; in torchvision's ResNet as torch draws them, in MLP-Mixer at zero.
+    Initial weights are as there; torchvision's ResNet has torch's own, MLP-Mixer zeros.
     """
 
     name = "pooled"
@@ -65,7 +65,7 @@ class PooledHead(Head):
     """Whether the norm comes before the mean, as in MLP-Mixer and PoolFormer, not after."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Of no norm, or one place, the order does not matter."""
+        """Without a norm, or with one position, ``norm_first`` has no effect."""
         matters = shape.tokens > 1 and not self.norm.is_identity
         return self if matters else replace(self, norm_first=False)
 
@@ -75,7 +75,7 @@ class PooledHead(Head):
         return PooledClassifier(norm, self.classifier(shape.channels, classes), self.norm_first)
 
     def classifier(self, channels: int, classes: int) -> nn.Module:
-        """Build what maps channels to scores."""
+        """Build the module that maps pooled channels to scores."""
         return small_start(nn.Linear(channels, classes))
 
 
@@ -101,7 +101,7 @@ class NormedLinear(Foldable):
 
 
 def linear(matrix: Tensor, bias: Tensor) -> nn.Linear:
-    """Return a linear map of that matrix and bias."""
+    """Return a linear layer with the given matrix and bias."""
     made = nn.Linear(matrix.shape[1], matrix.shape[0], device="meta")  # draws no random numbers
     made.weight, made.bias = nn.Parameter(matrix), nn.Parameter(bias)
     return made
@@ -120,7 +120,7 @@ class MeanOfScores(nn.Module):
 
 
 class MergedScores(MeanOfScores, Foldable):
-    """The mean of two classifiers' scores, for what is run those of their mean."""
+    """The mean of two classifiers' scores; for inference the two fold into one classifier."""
 
     def folded(self) -> nn.Module:
         """Return one linear map."""
@@ -136,8 +136,8 @@ class MergedScores(MeanOfScores, Foldable):
 class DistilledHead(PooledHead):
     """A pooled head with two linear maps, one for a teacher's labels (Graham et al., LeViT, 2021).
 
-    arXiv:2104.01136; also that of RepViT and CAS-ViT. A network in use gives the mean of both: so
-    it does here in training too, where the reference codes give each map its own loss.
+    arXiv:2104.01136; also the head of RepViT and CAS-ViT. The scores are the mean of both maps,
+    here in training too, where the reference codes give each map its own loss.
     """
 
     name = "distilled"
@@ -146,7 +146,7 @@ class DistilledHead(PooledHead):
     own_norms: Annotated[bool, YES_NO] = False
     """Whether each map has a batch norm of its own that folds into it, as in LeViT."""
     merges: Annotated[bool, YES_NO] = False
-    """Whether both maps become one for what is run, as in RepViT (Wang et al., 2023)."""
+    """Whether both maps fold into one for inference, as in RepViT (Wang et al., 2023)."""
 
     def classifier(self, channels: int, classes: int) -> nn.Module:
         """Build two linear maps."""
@@ -156,7 +156,7 @@ class DistilledHead(PooledHead):
 
 
 class WideClassifier(Classifier):
-    """Linear map, norm and activation before or after the mean over places, then the classifier."""
+    """Linear map, norm and activation, before or after the mean over positions; classifier."""
 
     def __init__(self, features: nn.Module, classifier: nn.Module, pool_first: bool) -> None:
         super().__init__()
@@ -175,9 +175,9 @@ class WideClassifier(Classifier):
 class WideHead(Head):
     """A map to more channels, an activation, and the classifier (MobileNetV2, 2018).
 
-    Sandler et al., table 1; in FasterNet (Chen et al., 2023, figure 4) the mean over places comes
-    before the map, which has no norm. In Conv2Former (Hou et al., 2022) the norm comes last. Both
-    maps start as in FasterNet, in MobileNetV2 by their outputs.
+    Sandler et al., table 1; in FasterNet (Chen et al., 2023, figure 4) the mean over positions
+    comes before the map, which has no norm. In Conv2Former (Hou et al., 2022) the norm comes last.
+    Initial weights are as in FasterNet; MobileNetV2's depend on the number of outputs.
     """
 
     name = "wide"
@@ -193,10 +193,10 @@ class WideHead(Head):
     bias: Annotated[bool, YES_NO] = False
     """Whether the map has a bias."""
     pool_first: Annotated[bool, YES_NO] = False
-    """Whether the mean over places is taken before the map."""
+    """Whether the mean over positions is taken before the map."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Of one place, or no norm, the order does not matter."""
+        """With one position ``pool_first`` has no effect, without a norm ``norm_last`` has none."""
         return replace(
             self,
             pool_first=self.pool_first and shape.tokens > 1,
@@ -219,7 +219,7 @@ class WideHead(Head):
 
 @dataclass(frozen=True, kw_only=True)
 class MlpHead(Head):
-    """Mean over places, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022).
+    """Mean over positions, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022).
 
     Also the head of InceptionNeXt (Yu et al., 2023), which has no norm after the mean.
     """
@@ -233,14 +233,14 @@ class MlpHead(Head):
     norm: Norm = field(default_factory=LayerNorm)
     """Between mean and perceptron."""
     inner_eps: Annotated[float, Positive()] = 1e-5
-    """Added to the variance in the layer norm inside, which follows the activation."""
+    """Number added to the variance in the layer norm inside, which follows the activation."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape, classes: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Weights at the start."""
+"""Initial weights."""
 
 import math
 from collections.abc import Generator
@@ -15,10 +15,10 @@ _TORCH = ContextVar("_TORCH", default=False)
 
 @contextmanager
 def torch_start() -> Generator[None]:
-    """Leave the weights of what is built inside as torch draws them: by the number of inputs.
+    """Keep torch's own initial weights in modules built inside this context.
 
-    The starts of published networks suit wide networks and long schedules. With them narrow ones
-    learn too slowly in a few epochs, so a short training starts from torch's own weights.
+    The initial weights of published networks suit wide networks and long schedules. Narrow networks
+    learn too slowly from them in a few epochs, so a short training starts from torch's own.
     """
     token = _TORCH.set(True)
     try:
@@ -28,15 +28,14 @@ def torch_start() -> Generator[None]:
 
 
 def small_start(module: M, *, biases: bool = True) -> M:
-    """Draw the weights of convolutions and linear maps anew; return the module.
+    """Draw small normal weights for convolutions and linear maps; return the module.
 
-    A normal distribution of standard deviation 0.02 and biases of zero: so start ConvNeXt,
-    MetaFormer, ResMLP, LIT and others, where torch draws uniformly, the wider the fewer inputs
-    there are.
+    The standard deviation is 0.02, biases are zero, as in ConvNeXt, MetaFormer, ResMLP, LIT and
+    others. Torch draws from a uniform distribution whose width falls with the number of inputs.
 
     Args:
-        module: What is drawn anew, with all that it holds.
-        biases: Whether biases start at zero; else they stay as they are.
+        module: The module, whose submodules are included.
+        biases: Whether biases are set to zero, else kept.
     """
     if _TORCH.get():
         return module
@@ -51,7 +50,7 @@ def small_start(module: M, *, biases: bool = True) -> M:
 
 
 def fan_out_deviation(outputs: int, taps: int = 1) -> float:
-    """Return the standard deviation of weights: from each input to so many outputs by so many taps.
+    """Return the deviation of weights from each input to ``outputs`` outputs by ``taps`` taps.
 
     It keeps the size of gradients where half of the outputs are rectified (He et al., Delving Deep
     into Rectifiers, 2015, arXiv:1502.01852, equation 14).
@@ -60,14 +59,14 @@ def fan_out_deviation(outputs: int, taps: int = 1) -> float:
 
 
 def fan_out_start(module: M, *, grouped: bool = True) -> M:
-    """Draw the weights of convolutions anew for rectifiers; return the module.
+    """Draw He's normal weights by fan-out for convolutions; return the module.
 
-    A normal distribution of the deviation of ``fan_out_deviation``, and biases of zero.
+    The deviation is that of ``fan_out_deviation``; biases are zero.
 
     Args:
-        module: What is drawn anew, with all that it holds.
-        grouped: Whether outputs of one group count, as in VAN and EfficientNet; else those of all
-            groups, as torch counts them and ResNeXt starts.
+        module: The module, whose submodules are included.
+        grouped: Whether only the outputs of one group count, as in VAN and EfficientNet, else those
+        of all groups, as in torch and ResNeXt.
     """
     if _TORCH.get():
         return module
@@ -82,9 +81,9 @@ def fan_out_start(module: M, *, grouped: bool = True) -> M:
 
 
 def glorot_start(module: M) -> M:
-    """Draw the weights of perceptrons anew as in ViT; return the module.
+    """Draw Glorot's uniform weights for linear maps, as in ViT; return the module.
 
-    A uniform distribution of variance 2 over inputs and outputs together (Glorot and Bengio,
+    The variance is 2 / (inputs + outputs) (Glorot and Bengio,
     Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010, equation 16),
     and biases of standard deviation 1e-6 (Dosovitskiy et al., 2020, reference code).
     """

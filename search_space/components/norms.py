@@ -16,7 +16,7 @@ from .base import Norm, table_of
 
 
 class ChannelLayerNorm(nn.Module):
-    """Layer normalisation of the channel vector at each place."""
+    """Layer normalisation of the channel vector at each position."""
 
     def __init__(self, channels: int, eps: float, bias: bool) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ChannelLayerNorm(nn.Module):
 
 
 class ChannelRMSNorm(nn.Module):
-    """Root-mean-square normalisation of the channel vector at each place."""
+    """Root-mean-square normalisation of the channel vector at each position."""
 
     def __init__(self, channels: int, eps: float) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class LayerNorm(Norm):
     bias: Annotated[bool, YES_NO] = True
     """Whether a bias is learned beside the scale."""
     eps: Annotated[float, Positive()] = 1e-6
-    """Added to the variance."""
+    """Number added to the variance."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -70,7 +70,7 @@ class BatchNorm(Norm):
     added = ("eps",)
 
     eps: Annotated[float, Positive()] = 1e-5
-    """Added to the variance."""
+    """Number added to the variance."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -92,9 +92,10 @@ class RMSNorm(Norm):
 
 
 class WholeNorm(nn.GroupNorm):
-    """Group normalisation that takes a map of one value too, as layer normalisation does.
+    """Group normalisation that also accepts a map of one value, as layer normalisation does.
 
-    torch's module refuses it; of one value the bias is left.
+    torch's module rejects one value. Here the normalised value is then zero, and the output is the
+    bias.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ class WholeNorm(nn.GroupNorm):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupNorm(Norm):
-    """Group normalisation (Wu and He, 2018) with one group: over all places and channels.
+    """Group normalisation (Wu and He, 2018) with one group: over all positions and channels.
 
     The "modified layer norm" of PoolFormer (Yu et al., MetaFormer, 2022).
     """
@@ -114,7 +115,7 @@ class GroupNorm(Norm):
     bias: Annotated[bool, YES_NO] = True
     """Whether a bias is learned beside the scale."""
     eps: Annotated[float, Positive()] = 1e-6
-    """Added to the variance."""
+    """Number added to the variance."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -125,7 +126,7 @@ class GroupNorm(Norm):
 
 
 class ChannelAffine(nn.Module):
-    """A learned factor and a learned summand a channel."""
+    """A learned factor and a learned bias per channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -139,7 +140,7 @@ class ChannelAffine(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Affine(Norm):
-    """A factor and a summand a channel in place of a norm (Touvron et al., ResMLP, 2021)."""
+    """A factor and a bias per channel in place of a norm (Touvron et al., ResMLP, 2021)."""
 
     name = "affine"
 

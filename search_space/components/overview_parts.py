@@ -1,4 +1,4 @@
-"""What joins a network with the overview that guides it.
+"""Parts that join a network with the overview that guides it.
 
 Shape suffixes: B batch, C channels, G channels of the guide, H rows, W columns.
 """
@@ -29,7 +29,7 @@ class ResidualDepthwise(nn.Conv2d):
 
 
 class SplitConv(nn.Module):
-    """A strided convolution of the first channels, another of the others, with batch norms."""
+    """Two strided convolutions with batch norms, of the first channels and of the others."""
 
     def __init__(self, channels: int, width: int, guide: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class SplitConv(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """Two maps as one."""
+    """The concatenation of two maps."""
 
     def forward(self, x_BCHW: Tensor, guide_BGHW: Tensor) -> Tensor:
         """Map (B, C, H, W) and (B, G, H, W) to (B, C + G, H, W)."""
@@ -52,7 +52,7 @@ class Concatenation(nn.Module):
 
 
 class ScaledSum(nn.Module):
-    """Adds a guide to the last channels of a map, each with a factor and a bias a channel."""
+    """Adds a guide to the last channels of a map, both with a factor and a bias per channel."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
 
@@ -69,14 +69,14 @@ class ScaledSum(nn.Module):
 
 
 class Resizing(nn.Module):
-    """A map at another size, interpolated bilinearly."""
+    """A bilinear interpolation of a map to a fixed size."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
         self.size = (height, width)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to that size."""
+        """Map (B, C, H, W) to the fixed size."""
         return F.interpolate(x_BCHW, self.size, mode="bilinear")
 
 
@@ -94,7 +94,7 @@ class LocalResidual(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class GuideMap(Component):
-    """A linear map from an overview to the guide's channels."""
+    """A linear map from the overview's channels to the guide's."""
 
     name = "guide_map"
     kind = "joint"
@@ -112,7 +112,7 @@ class GuideMap(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Resize(Component):
-    """A map at another size."""
+    """An interpolation of a map to another size."""
 
     name = "resize"
     kind = "joint"
@@ -123,7 +123,7 @@ class Resize(Component):
     """Columns of the output."""
 
     def out_shape(self, shape: Shape, width: int | None) -> Shape:
-        """Return ``shape`` with those sides."""
+        """Return ``shape`` with the output's rows and columns."""
         return Shape(shape.channels, self.height, self.width)
 
     def module(self, shape: Shape, width: int | None) -> nn.Module:
@@ -133,7 +133,7 @@ class Resize(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Concat(Component):
-    """A map and a guide side by side, ``width`` channels together."""
+    """The concatenation of a map and a guide to ``width`` channels."""
 
     name = "concat"
     kind = "joint"
@@ -165,8 +165,8 @@ class Refresh(Component):
 class GuidedDownsampling(Downsampling):
     """3x3 convolutions of stride 2 with batch norms, one for the map and one for its guide.
 
-    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, between the two stages of its Focus-Net: the last
-    channels, those of the guide, stay as many. The norms fold.
+    Lou and Yu, OverLoCK, 2025, arXiv:2502.20087, between the two stages of its Focus-Net. The
+    number of the guide's channels, the last ones, does not change. The norms fold.
     """
 
     name = "guided"
@@ -175,7 +175,7 @@ class GuidedDownsampling(Downsampling):
     """Channels of the guide: the last ones, before and after."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """There must be other channels than the guide's."""
+        """There must be more channels than the guide's."""
         if min(shape.channels, width or shape.channels) <= self.guide:
             return (
                 f"guide must be less than the channels before and after, but got guide "

@@ -11,36 +11,36 @@ from .base import Component
 from .tying import Tied
 
 IMAGE = "image"
-"""The name under which the first part finds its input."""
+"""Name of the network's input."""
 
 Key = tuple[Component, tuple[Shape, ...], int | None]
-"""Component, shapes of its inputs, width: see ``Part.key``."""
+"""Component, input shapes, width: see ``Part.key``."""
 
 PartCosts = Callable[["Part"], Mapping[str, float]]
-"""The amounts of a part by name: metrics that are sums over the parts and, if the peak memory is
-asked for, ``working_memory``: the most bytes alive beside its inputs."""
+"""A function from a part to its metrics by name. They are summed over parts; ``working_memory``,
+the most bytes the part needs beside its inputs, is needed for the peak memory alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One component of a network, where it stands and what it sees."""
+    """One component of a network, with its name, inputs and shapes."""
 
     name: str
-    """Its place, such as ``stages.0.blocks.1.mixer``; also where its weights are found."""
+    """Path of the part, such as ``stages.0.blocks.1.mixer``; also the prefix of its weights."""
     component: Component
-    """What is built there."""
+    """The component that is built."""
     inputs: tuple[str, ...]
-    """Names of the parts whose outputs it takes; ``image`` is the network's input."""
+    """Names of the parts whose outputs are the inputs; ``image`` is the network's input."""
     in_shapes: tuple[Shape, ...]
-    """Shapes of those outputs."""
+    """Shapes of the inputs."""
     width: int | None
-    """Output channels (or classes) where the component can change them; else none."""
+    """Output channels (or classes) where the component can change them; else None."""
     out_shape: Shape
-    """Shape of its output."""
+    """Shape of the output."""
 
     @property
     def key(self) -> Key:
-        """What its cost depends on: equal keys build equal modules on equal shapes."""
+        """The key of the part's cost: equal keys build equal modules on equal shapes."""
         return self.component, self.in_shapes, self.width
 
     def build(self) -> nn.Module:
@@ -49,7 +49,7 @@ class Part:
 
 
 def lenders(parts: Iterable[Part]) -> dict[str, str]:
-    """Return the names of tied parts, each with the name of the part that lends it parameters."""
+    """Return the names of tied parts, each with the name of the part whose parameters it shares."""
     last: dict[Key, str] = {}
     found: dict[str, str] = {}
     for part in parts:
@@ -62,20 +62,20 @@ def lenders(parts: Iterable[Part]) -> dict[str, str]:
 
 @dataclass
 class PartList:
-    """Collects parts while a network is wired, and follows their shapes."""
+    """Collects the parts of a network while it is wired, and computes their shapes."""
 
     parts: list[Part] = field(default_factory=list[Part])
     """The parts so far, in an order in which they can be run."""
     guide: str | None = None
-    """Name of the map of an overview, at the size of the stream, for blocks that take one."""
+    """Name of an overview's guide at the current map size, for guided blocks; None without one."""
     lenders: set[Key] | None = None
-    """Parts of a tied stage so far that have parameters to share; none outside such stages."""
+    """Keys of a tied stage's parts with parameters to share; None outside tied stages."""
     _shapes: dict[str, Shape] = field(default_factory=dict[str, Shape])
     _prefix: str = ""
 
     @classmethod
     def start(cls, image: Shape) -> "PartList":
-        """Return an empty list over an image of that shape."""
+        """Return an empty list for an image of the given shape."""
         return cls(_shapes={IMAGE: image})
 
     def shape(self, name: str) -> Shape:
@@ -92,12 +92,12 @@ class PartList:
             self._prefix = outer
 
     def add(self, name: str, component: Component, *inputs: str, width: int | None = None) -> str:
-        """Add a part and return its full name; what is absent adds nothing.
+        """Add a part and return its full name; an identity adds nothing.
 
         Args:
-            name: Its name inside the current prefix.
-            component: What is built.
-            inputs: Full names of the parts it takes.
+            name: Name of the part, to which the current prefix is added.
+            component: The component that is built.
+            inputs: Full names of the parts whose outputs are the inputs.
             width: Output channels, for components that can change them.
         """
         if component.is_identity:
@@ -122,7 +122,7 @@ class PartList:
     def _tied(
         self, component: Component, in_shapes: tuple[Shape, ...], width: int | None
     ) -> Component:
-        """Return a component, tied where an equal one came before in a tied stage."""
+        """Return a component, or its tied form where the tied stage already has an equal one."""
         if self.lenders is None or not component.ties:
             return component
         key = (component, in_shapes, width)

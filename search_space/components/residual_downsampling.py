@@ -35,7 +35,7 @@ class StridedResidual(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualDownsampling(Downsampling):
-    """What the residual blocks with a stride share.
+    """Base of the residual blocks with a stride.
 
     The shortcut is a 1x1 convolution with the same stride and a batch norm. The last norm's scale
     starts at one, as in torchvision; in timm at zero.
@@ -44,7 +44,7 @@ class ResidualDownsampling(Downsampling):
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the kernel that has the stride in pixels: 3, 5 or 7."""
     stride: Annotated[int, Choice((1, 2))] = 2
-    """Step in pixels; 1 changes the channels alone."""
+    """Step in pixels; 1 changes only the channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Inside the branch, and after the sum."""
 
@@ -87,16 +87,16 @@ class BasicDownsampling(ResidualDownsampling):
 class BottleneckDownsampling(ResidualDownsampling):
     """The first bottleneck block of a stage (He et al., 2016, figure 5, right).
 
-    Its middle has the stride, as in torchvision. In the hybrid network of Han et al., 2022,
-    arXiv:2202.02777, section 4, the mean over 2x2 has it, before the convolution.
+    The middle operation has the stride, as in torchvision. In the hybrid network of Han et al.,
+    2022, arXiv:2202.02777, section 4, a 2x2 mean before the convolution has it.
     """
 
     name = "bottleneck"
 
     expansion: Annotated[float, Positive()] = 0.5
-    """Inner channels over those of the input."""
+    """Inner channels over input channels."""
     operation: Annotated[str, Choice(("conv", "max", "mean_conv"))] = "conv"
-    """The middle: a convolution, the maximum, which has no norm, or the mean and a convolution."""
+    """Middle operation: a convolution, the maximum (without a norm), or mean and convolution."""
     groups: Annotated[int, GROUPS] = 1
     """Groups of the convolution, 1 to 64; must divide the inner channels."""
 
@@ -105,12 +105,12 @@ class BottleneckDownsampling(ResidualDownsampling):
         return scaled(shape.channels, self.expansion)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The groups must share the inner channels evenly."""
+        """The groups must divide the inner channels."""
         uneven = uneven_groups(self.operation, self.groups, self.inner(shape))
         return super().why_invalid(shape, width) or uneven
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the expansion that of whole channels; leave out what makes no difference."""
+        """Round the expansion to whole channels; drop knobs without effect."""
         same = replace(self, expansion=self.inner(shape) / shape.channels)
         if self.operation == "max":
             return replace(same, groups=1)

@@ -1,4 +1,4 @@
-"""How a branch joins the stream it left.
+"""Residuals: how a branch is joined to its input, the stream.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ChannelScale(nn.Module):
-    """One learned factor a channel, and a bias where asked."""
+    """One learned factor per channel, and optionally a bias."""
 
     def __init__(self, channels: int, init: float, bias: bool) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Sum(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Scale(Layer):
-    """One learned factor a channel."""
+    """One learned factor per channel."""
 
     name = "scale"
     kind = "joint"
@@ -85,13 +85,13 @@ class PlainResidual(Residual):
 
 @dataclass(frozen=True, kw_only=True)
 class Activated(Layer):
-    """An activation on its own."""
+    """An activation as a part of its own."""
 
     name = "activation"
     kind = "joint"
 
     activation: Annotated[str, ACTIVATION] = "relu"
-    """Which one."""
+    """Name of the activation."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -115,7 +115,7 @@ class ActivatedResidual(Residual):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerScaleResidual(Residual):
-    """The branch is scaled by a small learned factor a channel (Touvron et al., CaiT, 2021)."""
+    """The branch is scaled by a small learned factor per channel (Touvron et al., CaiT, 2021)."""
 
     name = "layer_scale"
 
@@ -130,10 +130,10 @@ class LayerScaleResidual(Residual):
 
 @dataclass(frozen=True, kw_only=True)
 class ResScaleResidual(Residual):
-    """The stream is scaled, not the branch (Shleifer et al., NormFormer, 2021).
+    """The branch is added to the stream times a learned factor (Shleifer et al., NormFormer, 2021).
 
-    Used in the last two stages of the MetaFormer baselines (Yu et al., 2022), and with a bias in
-    those of OverLoCK (Lou and Yu, 2025).
+    Used in the last two stages of the MetaFormer baselines (Yu et al., 2022), and, with a bias, of
+    OverLoCK (Lou and Yu, 2025).
     """
 
     name = "res_scale"

@@ -1,7 +1,7 @@
 """Tensors that several modules of a network share.
 
-Such a tensor is one: it counts once in ``params`` and ``param_bytes``, files hold it once, and its
-values are the same under all its names.
+A shared tensor counts once in ``params`` and ``param_bytes``, files hold it once, and its values
+are the same under all its names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,30 +10,30 @@ from torch import Tensor, nn
 
 
 def _identity(tensor: Tensor) -> tuple[object, ...]:
-    """Return what is the same for tensors in one place of memory, seen in one way."""
+    """Return a key that is equal for tensors with the same memory and the same layout."""
     if not tensor.numel():
         return (id(tensor),)
     storage = tensor.untyped_storage()
-    # On the meta device nothing has an address; the storage's own handle tells them apart.
+    # Meta tensors have no address; their storage's handle identifies them.
     place = storage._cdata if tensor.is_meta else storage.data_ptr()  # pyright: ignore
     view = (tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
     return (place, *view)
 
 
 def distinct(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """Return the tensors, those that are one once, in their order."""
+    """Return the tensors in order, without repetitions of the same tensor."""
     return list({_identity(each): each for each in tensors}.values())
 
 
 def shared_names(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the further names of shared tensors, each with the first name of the same one."""
+    """Return each further name of a shared tensor with the tensor's first name."""
     first: dict[tuple[object, ...], str] = {}
     names = {name: first.setdefault(_identity(each), name) for name, each in state.items()}
     return {name: other for name, other in names.items() if name != other}
 
 
 def with_shared(given: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Return weights under all names, where some give a shared tensor of ``module`` under one."""
+    """Return weights with shared tensors of ``module`` under all names, from one name at least."""
     found = dict(given)
     groups: dict[str, list[str]] = {}
     for name, first in shared_names(module.state_dict()).items():

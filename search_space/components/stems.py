@@ -1,4 +1,4 @@
-"""Stems: from image to the first feature map."""
+"""Stems: modules from the image to the first feature map."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -21,8 +21,8 @@ from .norms import BatchNorm, LayerNorm, NoNorm
 class ConvStem(Stem):
     """One overlapping convolution and a norm, as in PoolFormer (Yu et al., MetaFormer, 2022).
 
-    There it is 7x7 of stride 4, padded by 2; in VAN (Guo et al., 2022) padded by 3. Weights start
-    as in PoolFormer, and where an activation follows as in ResNet; those of VAN do so too.
+    There it is 7x7 of stride 4, padded by 2; in VAN (Guo et al., 2022) padded by 3. Initial weights
+    are as in PoolFormer; with an activation they are as in ResNet and VAN.
     """
 
     name = "conv"
@@ -33,7 +33,7 @@ class ConvStem(Stem):
     stride: Annotated[int, Choice((1, 2, 4))] = 2
     """Step in pixels: 1, 2 or 4."""
     padding: Annotated[str, Choice(("fit", "half"))] = "fit"
-    """Zeros at each end: ``fit`` is (kernel - stride + 1) // 2, ``half`` is kernel // 2."""
+    """Zeros added at each end: ``fit`` is (kernel - stride + 1) // 2, ``half`` is kernel // 2."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
     norm: Norm = field(default_factory=LayerNorm)
@@ -41,17 +41,17 @@ class ConvStem(Stem):
     activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
     """After the norm: relu in ResNet, relu6 in MobileNetV2."""
     pool: Annotated[bool, YES_NO] = False
-    """Whether the maximum over 3x3 at every second place follows, as in ResNet."""
+    """Whether a 3x3 maximum of stride 2 follows, as in ResNet."""
 
     @property
     def geometry(self) -> tuple[int, int, int]:
-        """Side of the kernel, step, and zeros at each end."""
+        """Side of the kernel, step, and zeros added at each end."""
         fit = max(0, self.kernel_size - self.stride + 1) // 2
         padding = self.kernel_size // 2 if self.padding == "half" else fit
         return self.kernel_size, self.stride, padding
 
     def canonical(self, shape: Shape) -> Self:
-        """Name the padding ``fit`` where both rules agree."""
+        """Take the padding ``fit`` where both rules agree."""
         same = replace(self, padding="fit")
         return same if same.geometry == self.geometry else self
 
@@ -82,15 +82,15 @@ class ConvStem(Stem):
 class TwoConvStem(Stem):
     """Two 3x3 convolutions of stride 2, each with a norm (Xiao et al., Early Convolutions, 2021).
 
-    arXiv:2106.14881; that of CAS-ViT (Zhang et al., 2024) and FFNet (Yun et al., 2024), and with
-    nothing between the convolutions that of timm's smaller ConvNeXts ("overlap"). Weights start as
-    there, in CAS-ViT as torch draws them; StarNet's biases too.
+    arXiv:2106.14881; also the stem of CAS-ViT (Zhang et al., 2024), FFNet (Yun et al., 2024) and,
+    with nothing between the convolutions, timm's smaller ConvNeXts ("overlap"). Initial weights are
+    as there; CAS-ViT's, and StarNet's biases, are torch's.
     """
 
     name = "two_convs"
 
     hidden: Annotated[int, Positive(whole=True)] = 32
-    """Channels between the two."""
+    """Channels between the two convolutions."""
     activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
     """After the first norm, or none."""
     last_activation: Annotated[bool, YES_NO] = True
@@ -103,7 +103,7 @@ class TwoConvStem(Stem):
     """After the convolutions."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Where there is no norm, or no activation, it does not matter after which convolution."""
+        """Set ``first_norm`` without a norm; clear ``last_activation`` without an activation."""
         return replace(
             self,
             first_norm=self.first_norm or self.norm.is_identity,
@@ -131,17 +131,17 @@ class TwoConvStem(Stem):
 
 @dataclass(frozen=True, kw_only=True)
 class ThreeConvStem(Stem):
-    """3x3 of stride 2, 3x3, and 2x2 patches, without biases (Hou et al., Conv2Former, 2022).
+    """3x3 convolutions of stride 2 and 1, and 2x2 patches, without biases (Conv2Former, 2022).
 
-    arXiv:2211.11943; as in its code the norms come after the activations.
+    Hou et al., arXiv:2211.11943; as in its code the norms follow the activations.
     """
 
     name = "three_convs"
 
     hidden: Annotated[int, Positive(whole=True)] = 32
-    """Channels after the first two."""
+    """Channels after the first two convolutions."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first two."""
+    """Activation after the first two convolutions."""
     norm: Norm = field(default_factory=BatchNorm)
     """After the first two activations."""
 
@@ -166,11 +166,11 @@ class ThreeConvStem(Stem):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvStackStem(Stem):
-    """3x3 convolutions of stride 2 with batch norms, each with twice the channels of the last one.
+    """3x3 convolutions of stride 2 with batch norms, each doubling the channels.
 
-    Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2.1: four; in LSNet (Wang et al., 2025)
-    three. In OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1. The norms fold.
-    Weights start as in LeViT, which is as torch draws them; OverLoCK's with a deviation of 0.02.
+    LeViT (Graham et al., 2021, arXiv:2104.01136, section 4.2.1) has four, LSNet (Wang et al., 2025)
+    three, OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1. The norms fold.
+    Initial weights are torch's, as in LeViT; OverLoCK's have a deviation of 0.02.
     """
 
     name = "conv_stack"
@@ -178,7 +178,7 @@ class ConvStackStem(Stem):
     halvings: Annotated[int, IntRange(1, 5)] = 2
     """Convolutions of stride 2, 1 to 5."""
     doubled: Annotated[bool, YES_NO] = False
-    """Whether each is followed by a convolution of stride 1."""
+    """Whether a convolution of stride 1 follows each one of stride 2."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """After each norm but the last."""
 
@@ -203,8 +203,8 @@ class ConvStackStem(Stem):
 class PatchStem(Stem):
     """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm.
 
-    Weights start as in ConvNeXt; in timm's MLP-Mixer, ResMLP and gMLP with a variance of one over
-    the inputs.
+    Initial weights are as in ConvNeXt; those of timm's MLP-Mixer, ResMLP and gMLP have a variance
+    of 1 / inputs.
     """
 
     name = "patch"
@@ -213,7 +213,7 @@ class PatchStem(Stem):
     patch_size: Annotated[int, Choice((1, 2, 4, 7, 8, 14, 16, 32))] = 4
     """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""
     bias: Annotated[bool, YES_NO] = True
-    """Whether the map has a bias."""
+    """Whether the linear map has a bias."""
     norm: Norm = field(default_factory=LayerNorm)
     """After the map."""
 
@@ -232,7 +232,7 @@ class PatchStem(Stem):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiScaleStem(Stem):
-    """Patches with what lies around them, at several scales (Tatsunami and Taki, RaftMLP, 2021).
+    """Linear map of patches and the larger windows around them (Tatsunami and Taki, RaftMLP, 2021).
 
     arXiv:2108.04384, section 3.3.
     """
@@ -289,7 +289,7 @@ class SeparableStem(Stem):
 
 
 class Positions(nn.Module):
-    """A learned vector for each place, added."""
+    """Adds a learned vector at each position."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"position_CHW"})
 
@@ -305,10 +305,10 @@ class Positions(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class PositionStem(PatchStem):
-    """Patches, each a linear map, a norm, and a learned vector added for each place.
+    """Linear map of patches, a norm, and a learned vector added at each position.
 
     Dosovitskiy et al., ViT, 2020, arXiv:2010.11929, equation 1, without the class token; bound to
-    one resolution. Also the stem of GFNet (Rao et al., 2021), whose map starts as torch draws it.
+    one resolution. Also the stem of GFNet (Rao et al., 2021), whose initial linear map is torch's.
     """
 
     name = "position"

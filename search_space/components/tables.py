@@ -1,4 +1,4 @@
-"""All components, by kind and name; and between values and plain data."""
+"""All components by kind and name, and their conversion to and from plain data."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -29,10 +29,10 @@ TABLES: Mapping[type[Component], Mapping[str, type[Component]]] = {
 
 
 def component_class(kind: type[Component], name: object) -> type[Component]:
-    """Return the class of that name.
+    """Return the component class of a kind and name.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If there is none; the message lists the known names.
     """
     table = TABLES[kind]
     if not isinstance(name, str) or name not in table:
@@ -41,7 +41,7 @@ def component_class(kind: type[Component], name: object) -> type[Component]:
 
 
 def component_to_data(component: Component) -> dict[str, Any]:
-    """Return a component as plain data: its name, its knobs, its own components."""
+    """Return a component as plain data: its name, its knobs, the components inside it."""
     data: dict[str, Any] = {"name": component.name}
     for field in fields(component):
         value = getattr(component, field.name)
@@ -57,9 +57,9 @@ def component_from_data(
     Args:
         kind: The kind expected, as in ``TokenMixer``.
         data: A name, or a mapping with ``name`` and knobs.
-        path: Where it stands in the file, for messages.
-        older: Whether it was kept in an older form: then knobs that came later have their value
-            in ``before``, as they have where a knob goes by its old name.
+        path: Path of the component in the file, for messages.
+        older: Whether the data have an older form. Knobs added later then take their value in
+        ``before``; so they do where a knob has its earlier name.
 
     Raises:
         InputError: If a name is unknown, a knob misspelt, or a value outside its domain.

@@ -1,4 +1,4 @@
-"""Parts that take some of their parameters from an equal part before them."""
+"""Tied parts, which share some parameters with an equal earlier part."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from .base import Component
 
 @dataclass(frozen=True, kw_only=True)
 class Tied(Component):
-    """A component whose parameters named in ``ties`` are those of an equal one before it.
+    """A component whose parameters named in ``ties`` are those of an equal earlier part.
 
-    The lender is the last part before it of the same component, not tied, on maps of the same
-    shape. What they share is among the parameters of the lender alone, so costs stay a sum over
-    parts. A stage makes such parts (see ``Stage.tied``); no space offers them.
+    The lender is the last earlier part of the same component that is not tied, on maps of the same
+    shape. Only the lender counts the shared parameters, so costs remain a sum over parts. Tied
+    stages make such parts (see ``Stage.tied``); no space offers them.
     """
 
     name = "tied"
     kind = "tied part"
 
     of: Component
-    """What it is but for that."""
+    """The component without ties."""
 
     def label(self) -> str:
-        """Return the label of what it is, and that it is tied."""
+        """Return the label of the component, marked as tied."""
         return f"{self.of.label()}, tied"
 
     def out_shape(self, shape: Shape, width: int | None) -> Shape:
@@ -32,7 +32,7 @@ class Tied(Component):
         return self.of.out_shape(shape, width)
 
     def module(self, shape: Shape, width: int | None) -> nn.Module:
-        """Build the module; until ``tie`` is called, random constants stand for what it borrows."""
+        """Build the module; shared parameters are random constants until ``tie`` is called."""
         module = self.of.module(shape, width)
         for name in self.of.ties:
             constant = module.get_parameter(name).detach()
@@ -41,11 +41,11 @@ class Tied(Component):
         return module
 
     def tie(self, module: nn.Module, lender: nn.Module) -> None:
-        """Have ``module``, which this component built, use the parameters of the lender's."""
+        """Replace the shared parameters of ``module``, built by this component, by the lender's."""
         for name in self.of.ties:
             setattr(module, name, lender.get_parameter(name))
 
 
 def untied(component: Component) -> Component:
-    """Return what a tied part is but for that; any other component is returned as it is."""
+    """Return the untied component of a tied one; return any other component unchanged."""
     return component.of if isinstance(component, Tied) else component

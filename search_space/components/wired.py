@@ -12,12 +12,12 @@ from .parts import PartList
 
 @dataclass(frozen=True, kw_only=True)
 class Residual(Component):
-    """How a branch joins the stream it left."""
+    """The way in which a branch is joined to its input, the stream."""
 
     kind = "residual"
 
     def module(self, shape: Shape, width: int | None) -> nn.Module:
-        """Refused: a residual is wired from other parts."""
+        """Raise ``TypeError``: a residual is wired from other parts."""
         raise TypeError("a residual is wired, not built")
 
     @abstractmethod
@@ -32,21 +32,21 @@ class Block(Component):
     kind = "block"
 
     def module(self, shape: Shape, width: int | None) -> nn.Module:
-        """Refused: a block is wired from other parts."""
+        """Raise ``TypeError``: a block is wired from other parts."""
         raise TypeError("a block is wired, not built")
 
     @abstractmethod
     def wire(self, parts: PartList, stream: str) -> str:
-        """Add the block's parts after part ``stream``; return the name of the last.
+        """Add the block's parts after the part ``stream``; return the name of the last part.
 
-        That is the last that was added, or ``stream`` where none was. Which parts it adds, how
-        often and where, may depend on its own knobs and on the classes of its layers, not on the
-        layers' knobs or the map: costs are summed by that rule. By the same rule, its canonical
-        form may have other knobs, but has the same components.
+        That is the last part added, or ``stream`` where none was. The added parts and their inputs
+        may depend on the block's own knobs and on the classes of its layers, but not on the layers'
+        knobs or the map, since costs are summed by that rule. The canonical form may have other
+        knobs, but must have the same components.
         """
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Return why one of its components cannot work on ``shape``, or none."""
+        """Return why one of the block's components cannot work on ``shape``, or None."""
         for field in field_kinds(type(self)):
             component: Component = getattr(self, field)
             if reason := component.why_invalid(shape):

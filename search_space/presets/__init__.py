@@ -10,5 +10,5 @@ def presets() -> tuple[str, ...]:
 
 
 def preset_text(name: str) -> str:
-    """Return the file of a shipped space."""
+    """Return the content of a shipped space's file."""
     return (resources.files(__name__) / f"{name}.yaml").read_text("utf-8")

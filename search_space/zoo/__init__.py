@@ -81,7 +81,7 @@ ZOO: Mapping[str, ZooEntry] = MappingProxyType(
 """All published networks, by name."""
 
 _FEW = 16
-"""Of more networks of a family only the first are listed."""
+"""The most networks of a family that a message lists."""
 
 _PLAIN = {
     plain_name(name): entry for entry in ZOO.values() for name in (entry.name, *entry.aliases)
@@ -95,24 +95,24 @@ def _found(name: str) -> ZooEntry | None:
 
 
 def in_zoo(name: str) -> bool:
-    """Return whether a published network goes by that name."""
+    """Return whether a published network has this name or alias."""
     return _found(name) is not None
 
 
 def zoo_names() -> list[str]:
-    """Return the names of all published networks, and the other names that they go by."""
+    """Return the names of all published networks, and their aliases."""
     return [name for entry in ZOO.values() for name in (entry.name, *entry.aliases)]
 
 
 def zoo_entry(name: str) -> ZooEntry:
-    """Return the published network of that name, its own or another that it goes by.
+    """Return the published network of a name or alias.
 
-    Capitals and what stands between letters and digits do not matter, nor does what timm puts
-    after a dot to name weights.
+    Capitals, and separators between letters and digits, are ignored, and so is timm's tag of the
+    weights after a dot.
 
     Raises:
-        InputError: If there is none; the message names those of the family, or the one meant where
-            a letter is wrong.
+        InputError: If there is none; the message names the networks of the family, or the likely
+        one where a letter is wrong.
     """
     found = _found(name)
     if found is None:
@@ -123,10 +123,10 @@ def zoo_entry(name: str) -> ZooEntry:
 def unknown_network(rule: str, given: str) -> InputError:
     """Return the error for a name that no published network has.
 
-    Another network of the same family is never offered as if it were the one: they are listed.
+    The networks of the same family are listed; none of them is suggested as the one meant.
 
     Args:
-        rule: What must be, as in ``"a network must go by a known name"``.
+        rule: The rule broken, as in ``"a network must go by a known name"``.
         given: The name given.
     """
     families: dict[str, list[str]] = {}

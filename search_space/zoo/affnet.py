@@ -18,7 +18,7 @@ from .entry import ZooEntry, rounded
 
 _DEPTHS = (2, 4, 3)
 
-# Name: ratio of the inverted residuals between stages, widths, what is printed.
+# Name: ratio of the inverted residuals between stages, widths, printed figures.
 _SIZES = {
     "AFFNet-ET": (2, (48, 64, 104, 144), "1.4M 0.4G"),
     "AFFNet-T": (4, (48, 96, 160, 192), "2.6M 0.8G"),
@@ -38,7 +38,7 @@ _GUESS = (
 
 
 def affnet(ratio: int, widths: Sequence[int], *, resolution: int = 256) -> Architecture:
-    """Return an AFFNet: a stage of inverted residuals, three of adaptive frequency filters."""
+    """Return an AFFNet: one stage of inverted residuals, three of adaptive frequency filters."""
     inverted = ChannelBlock(
         channel_mixer=InvertedResidual(ratio=ratio, activation=_ACT), norm=NoNorm()
     )

@@ -15,7 +15,7 @@ from ..components.stems import TwoConvStem
 from ..shapes import Shape
 from .entry import ZooEntry, with_norms
 
-# Name: widths, depths, what is printed, multiply-adds with norms and biases.
+# Name: widths, depths, printed figures, multiply-adds with norms and biases.
 _SIZES = {
     "rcvit_xs": ((48, 56, 112, 220), (2, 2, 4, 2), "3.20M 0.56G", "0.560G"),
     "rcvit_s": ((48, 64, 128, 256), (3, 3, 6, 3), "5.76M 0.93G", "0.931G"),

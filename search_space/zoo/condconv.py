@@ -29,7 +29,7 @@ _STAGES = (
     (320, 1, 3, 1, 6),
 )
 
-# Name: experts, times the depth, resolution, what is printed.
+# Name: experts, times the depth, resolution, printed figures.
 _SIZES = {
     "tf_efficientnet_cc_b0_4e": (4, 1.0, 224, "13.3M 0.4G"),
     "tf_efficientnet_cc_b0_8e": (8, 1.0, 224, "24.0M 0.4G"),
@@ -43,7 +43,7 @@ _NOTES = {
 
 
 def efficientnet(experts: int, deeper: float, *, resolution: int = 224) -> Architecture:
-    """Return an EfficientNet of width 1, with so many experts in the last three stages."""
+    """Return an EfficientNet of width 1, with ``experts`` in the last three stages."""
     eps = 1e-3
     stages = [Stage(width=32, depth=1, blocks=(NoBlock(),))]
     for index, (width, depth, kernel, stride, ratio) in enumerate(_STAGES):

@@ -18,7 +18,7 @@ from .entry import ZooEntry
 
 _BASE, _LARGE = (96, (4, 4, 34, 4), 11), (128, (4, 4, 48, 4), 11)
 
-# Name: width of the first stage, depths, kernel, resolution, what is printed. The smallest, of
+# Name: width of the first stage, depths, kernel, resolution, printed figures. The smallest, of
 # widths from 64, is left out: its printed 2.2G are 6 % less than its code has.
 _SIZES = {
     "conv2former_t": (72, (3, 3, 12, 3), 11, 224, "27M 4.4G"),

@@ -32,7 +32,7 @@ _T, _B, _L = (96, 192, 384, 768), (128, 256, 512, 1024), (192, 384, 768, 1536)
 _XL = (256, 512, 1024, 2048)
 _ATTO = (40, 80, 160, 320)
 
-# Name: widths, depths, kernel, resolution, what is printed, where.
+# Name: widths, depths, kernel, resolution, printed figures, where.
 _CONVNEXT = {
     "ConvNeXt-T": (_T, _TINY, 7, 224, "28M 4.5G", _FACEBOOK),
     "ConvNeXt-T-384": (_T, _TINY, 7, 384, "29M 13.1G", _FACEBOOK),
@@ -52,7 +52,7 @@ _CONVNEXT = {
     "convnext_nano": ((80, 160, 320, 640), (2, 2, 8, 2), 7, 224, "15.59M 2.46G", _TIMM),
 }
 
-# Name: channels inside the stem, widths, depths, what is printed.
+# Name: channels inside the stem, widths, depths, printed figures.
 _OVERLAP = {
     "convnext_atto_ols": (24, _ATTO, _SHALLOW, "3.70M 0.58G"),
     "convnext_femto_ols": (24, (48, 96, 192, 384), _SHALLOW, "5.23M 0.82G"),
@@ -60,14 +60,14 @@ _OVERLAP = {
     "convnext_nano_ols": (80, (80, 160, 320, 640), (2, 2, 8, 2), "15.65M 2.65G"),
 }
 
-# Name: width, depth, what is printed.
+# Name: width, depth, printed figures.
 _ISOTROPIC = {
     "ConvNeXt-S iso": (384, 18, "22M 4.3G"),
     "ConvNeXt-B iso": (768, 18, "87M 16.9G"),
     "ConvNeXt-L iso": (1024, 36, "306M 59.7G"),
 }
 
-# Name: widths, depths, mixer, resolution, what is printed.
+# Name: widths, depths, mixer, resolution, printed figures.
 _INCEPTION, _BAND_OF_9 = InceptionConv(), InceptionConv(band_size=9, branch_ratio=0.25)
 _INCEPTIONNEXT = {
     "inceptionnext_atto": (_ATTO, _SHALLOW, _BAND_OF_9, 224, "4.2M 0.51G"),
@@ -105,7 +105,7 @@ def hierarchical(
     stem: Stem | None = None,
     resolution: int = 224,
 ) -> Architecture:
-    """Return four stages of ConvNeXt blocks behind a stem, which is of 4 x 4 patches."""
+    """Return four stages of ConvNeXt blocks behind a stem, by default of 4 x 4 patches."""
     return Architecture(
         input=Shape(3, resolution, resolution),
         classes=1000,

@@ -19,7 +19,7 @@ _SOURCE = "K-H-Ismail/ConvNeXt-dcls, README.md"
 
 _T, _B = (96, 192, 384, 768), (128, 256, 512, 1024)
 
-# Name: widths, depths, weights of a kernel, what is printed.
+# Name: widths, depths, weights of a kernel, printed figures.
 _SIZES = {
     "ConvNeXt-T-dcls": (_T, (3, 3, 9, 3), 34, "28M 5.0G"),
     "ConvNeXt-S-dcls": (_T, (3, 3, 27, 3), 40, "50M 9.5G"),

@@ -1,4 +1,4 @@
-"""What the zoo says of a published network."""
+"""The entry of a published network in the zoo."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ def _number(text: str) -> int | None:
 
 
 def rounded(count: str) -> str:
-    """Return the note of a figure that is printed to so few digits that it is far from ours."""
+    """Return the note for a figure printed to so few digits that ours differs by much."""
     return f"{count}, printed rounded"
 
 
 def with_norms(count: str, what: str = "norms") -> str:
-    """Return the note of multiply-adds printed with what is no multiply-add.
+    """Return the note for a printed count that includes operations other than multiply-adds.
 
     Args:
-        count: How many they are with it, an element of a layer norm taken as five multiply-adds
-            and one of a batch norm as two, as fvcore does, and one of a bias as one.
-        what: What is in.
+        count: Our count with these operations: five per element of a layer norm and two per element
+        of a batch norm, as in fvcore, and one per element of a bias.
+        what: The operations included.
     """
     return f"the printed MACs hold the {what}: {count} with them"
 
@@ -34,33 +34,33 @@ class ZooEntry:
     name: str
     """Name in its repository."""
     aliases: tuple[str, ...] = ()
-    """Other names it goes by: its paper's, where that is more than other capitals and hyphens."""
+    """Other names, such as the paper's, that differ in more than capitals and hyphens."""
     family: str
-    """The family of networks it belongs to."""
+    """The family of networks."""
     resolution: int
-    """Side of its images in pixels."""
+    """Side of the images in pixels."""
     printed: str = ""
-    """Trainable parameters and multiply-adds of one image, as printed: ``26M 4.1G``, a dash
-    where the source prints one of them only; none where it prints neither."""
+    """Trainable parameters and multiply-adds of one image as printed: ``26M 4.1G``; a dash for one
+    that is not printed, empty where neither is."""
     source: str
-    """Where the figures are printed, else the sizes: repository and file."""
+    """Source of the figures, or else of the sizes: repository and file."""
     note: str = ""
-    """Why our count is not the printed one to its last digit or is more than 1 % from it, where it
-    is so or none is printed."""
+    """Why our count differs from the printed one in its last digit or by more than 1 %, or why none
+    is printed; empty where they agree."""
     make: Callable[[], Architecture]
-    """Makes the architecture."""
+    """The function that makes the architecture."""
 
     @property
     def printed_params(self) -> int | None:
-        """Trainable parameters, as printed; none where they are not."""
+        """Trainable parameters as printed, or None."""
         return _number(self.printed.split()[0]) if self.printed else None
 
     @property
     def printed_macs(self) -> int | None:
-        """Multiply-adds of one image, as printed; none where they are not."""
+        """Multiply-adds of one image as printed, or None."""
         return _number(self.printed.split()[1]) if self.printed else None
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The network as a value; made when first asked for."""
+        """The network as a value, made at first access."""
         return self.make()

@@ -20,7 +20,7 @@ from ..components.wired import Block
 from ..shapes import Shape
 from .entry import ZooEntry, rounded
 
-# Name: width of the first stage, depths, activation, what is printed.
+# Name: width of the first stage, depths, activation, printed figures.
 _FASTERNET = {
     "fasternet_t0": (40, (1, 2, 8, 2), "gelu", "3.9M 0.34G"),
     "fasternet_t1": (64, (1, 2, 8, 2), "gelu", "7.6M 0.85G"),

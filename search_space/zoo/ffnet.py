@@ -22,7 +22,7 @@ _PLAIN, _SCALED = PlainResidual(), LayerScaleResidual(init=1e-6)
 
 _THIRD = ((96, 192, 384, 768), (4, 4, 22, 5), _LARGE, _SCALED)
 
-# Name: widths, depths, channel mixer, residual; resolution, what is printed.
+# Name: widths, depths, channel mixer, residual; resolution, printed figures.
 _SIZES = {
     "ffnet_1": ((80, 160, 320, 640), (2, 2, 8, 2), _SMALL, _PLAIN, 256, "13.7M 2.9G"),
     "ffnet_2": ((88, 176, 352, 704), (3, 3, 15, 3), _LARGE, _PLAIN, 256, "26.9M 6.0G"),

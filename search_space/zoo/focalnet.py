@@ -19,7 +19,7 @@ from .entry import ZooEntry, with_norms
 _NORM = LayerNorm(eps=1e-5)
 _TINY, _DEEP = (2, 2, 6, 2), (2, 2, 18, 2)
 
-# Name: width of the first stage, depths, focal levels, what is printed.
+# Name: width of the first stage, depths, focal levels, printed figures.
 _SIZES = {
     "focalnet_tiny_srf": (96, _TINY, 2, "28.4M 4.4G"),
     "focalnet_tiny_lrf": (96, _TINY, 3, "28.6M 4.5G"),
@@ -29,7 +29,7 @@ _SIZES = {
     "focalnet_base_lrf": (128, _DEEP, 3, "88.7M 15.4G"),
 }
 
-# Name: width of the first stage, mixer, resolution, what is printed with 21842 classes,
+# Name: width of the first stage, mixer, resolution, printed figures with 21842 classes,
 # multiply-adds with the norms.
 _LARGE = {
     "focalnet_large_fl3": (
@@ -57,7 +57,7 @@ _LARGE = {
     ),
 }
 
-# Name: width, what is printed.
+# Name: width, printed figures.
 _ISOTROPIC = {
     "focalnet_tiny_iso": (192, "5.9M 1.1G"),
     "focalnet_small_iso": (384, "22.4M 4.3G"),
@@ -77,7 +77,7 @@ def focalnet(
     classes: int = 1000,
     resolution: int = 224,
 ) -> Architecture:
-    """Return a FocalNet; the large ones overlap patches and have norms behind and layer scale."""
+    """Return a FocalNet; the large ones have overlapping patches, post-norms and layer scale."""
     patches = ConvStem(kernel_size=7, stride=4, norm=_NORM) if large else PatchStem(norm=_NORM)
     between = ConvDownsampling(kernel_size=3 if large else 2, norm=NoNorm(), norm_after=_NORM)
     block = MetaFormerBlock(

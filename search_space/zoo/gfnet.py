@@ -17,7 +17,7 @@ from ..components.wired import Residual
 from ..shapes import Shape
 from .entry import ZooEntry
 
-# Name: patch, widths, depths, layer scale at the start (0: none), what is printed.
+# Name: patch, widths, depths, layer scale at the start (0: none), printed figures.
 _PYRAMID = (96, 192, 384, 768)
 _SIZES = {
     "gfnet-ti": (16, (256,), (12,), 0.0, "7M 1.3G"),
@@ -47,7 +47,7 @@ def gfnet(
     *,
     resolution: int = 224,
 ) -> Architecture:
-    """Return a GFNet; the pyramids scale their branches, which start at ``scale``."""
+    """Return a GFNet; the pyramids have layer scale with the initial value ``scale``."""
     residual: Residual = LayerScaleResidual(init=scale) if scale else PlainResidual()
     block = SingleResidualBlock(mixer=GlobalFilter(), channel_mixer=Mlp(ratio=4), residual=residual)
     return Architecture(

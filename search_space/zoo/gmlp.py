@@ -15,7 +15,7 @@ from ..shapes import Shape
 from .entry import ZooEntry, with_norms
 from .mlp_mixer import TIMM
 
-# Name: width, what is printed, multiply-adds with the norms.
+# Name: width, printed figures, multiply-adds with the norms.
 _SIZES = {
     "gmlp_ti16_224": (128, "5.87M 1.34G", "1.344G"),
     "gmlp_s16_224": (256, "19.42M 4.42G", "4.422G"),

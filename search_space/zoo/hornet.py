@@ -22,7 +22,7 @@ _MMPRETRAIN = "open-mmlab/mmpretrain, configs/hornet/README.md"
 
 _DEPTHS = (2, 3, 18, 2)
 
-# Name: width of the first stage, resolution, what is printed, where. The repository prints the
+# Name: width of the first stage, resolution, printed figures, where. The repository prints the
 # large ones with a head of more than 10 000 classes.
 _SIZES = {
     "hornet_tiny_7x7": (64, 224, "22M 4.0G", _README),

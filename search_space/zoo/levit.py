@@ -15,7 +15,7 @@ from ..components.wired import Block
 from ..shapes import Shape
 from .entry import ZooEntry
 
-# Name: channels of a key, widths, heads, depths, what is printed.
+# Name: channels of a key, widths, heads, depths, printed figures.
 _SIZES = {
     "levit_128s": (16, (128, 256, 384), (4, 6, 8), (2, 3, 4), "7.8M 305M"),
     "levit_128": (16, (128, 256, 384), (4, 8, 12), (4, 4, 4), "9.2M 406M"),

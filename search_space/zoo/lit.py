@@ -20,7 +20,7 @@ from .entry import ZooEntry
 
 _SOURCE = "zhuang-group/LIT, README.md"
 
-# Name: width of the first stage, depths, what is printed, what is counted with and without the
+# Name: width of the first stage, depths, printed figures, what is counted with and without the
 # classifier.
 _SIZES = {
     "LIT-S": (96, (2, 2, 6, 2), "27M 4.1G", "27.97M, as the repository's code; 27.2M"),

@@ -20,7 +20,7 @@ from .entry import ZooEntry, rounded
 
 _README = "jameslahm/lsnet, README.md"
 
-# Name: widths, depths, what is printed.
+# Name: widths, depths, printed figures.
 _SIZES = {
     "lsnet_t": ((64, 128, 256, 384), (0, 2, 8, 10), "11.4M 0.3G"),
     "lsnet_s": ((96, 192, 320, 448), (1, 2, 8, 10), "16.1M 0.5G"),
@@ -48,7 +48,7 @@ def _block(mixer: TokenMixer) -> Block:
 
 
 def lsnet(widths: Sequence[int], depths: Sequence[int], *, resolution: int = 224) -> Architecture:
-    """Return an LSNet: local blocks in turn with large-small convolution, attention at the end."""
+    """Return an LSNet: local and large-small convolution in turn, attention at the end."""
     mixers: list[TokenMixer] = [LsConv()] * (len(widths) - 1)
     mixers.append(_ATTENTION)
     return Architecture(

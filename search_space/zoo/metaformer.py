@@ -63,7 +63,7 @@ _RANDOMISED = {
 _IDENTITY, _POOLING, _RANDOM = IdentityMixer(), Pooling(), RandomMixing()
 _CONV, _ATTENTION = SeparableConv(), Attention()
 
-# Family: mixers of the four stages; what is printed, by size.
+# Family: mixers of the four stages; printed figures, by size.
 _BASIC: dict[str, tuple[tuple[TokenMixer, ...], dict[str, str]]] = {
     "IdentityFormer": ((_IDENTITY,) * 4, _PLAIN),
     "RandFormer": ((_IDENTITY, _IDENTITY, _RANDOM, _RANDOM), _RANDOMISED),
@@ -92,7 +92,7 @@ _STRONG: dict[str, tuple[tuple[TokenMixer, ...], dict[str, tuple[str, str, str]]
     ),
 }
 
-# Size: what is printed, initial layer scale.
+# Size: printed figures, initial layer scale.
 _POOLFORMER = {
     "s12": ("12M 1.8G", 1e-5),
     "s24": ("21M 3.4G", 1e-5),

@@ -19,7 +19,7 @@ from .entry import ZooEntry, with_norms
 
 TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
 
-# Name: patch, width, depth, what is printed.
+# Name: patch, width, depth, printed figures.
 _SIZES = {
     "mixer_s32_224": (32, 512, 8, "19.1M 1.0G"),
     "mixer_s16_224": (16, 512, 8, "18.53M 3.79G"),

@@ -1,4 +1,4 @@
-"""The names by which published networks go: their papers', their repositories' and timm's."""
+"""Names of published networks: those of papers, of repositories and of timm."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,9 @@ _WORDS = {
     "xlarge": "XL",
     "huge": "H",
 }
-"""Words for sizes, and the letters that stand for them."""
+"""Words for sizes, with their letters."""
 
-# How names are made from the letter or the word of a size: the name here, the others.
+# Patterns of names for the letter or the word of a size: the name here, the aliases.
 _PATTERNS = (
     ("ConvNeXt-{letter}", "convnext_{word}"),
     ("ConvNeXt-{letter}-384", "convnext_{word}_384"),
@@ -39,7 +39,7 @@ _PATTERNS = (
     ("inceptionnext_{word}_384", "InceptionNeXt-{letter} 384"),
 )
 
-# Those that follow no pattern.
+# Names without a pattern.
 _SINGLE = {
     "van_b0": ("van_tiny",),
     "van_b1": ("van_small",),
@@ -63,23 +63,23 @@ _SINGLE = {
 
 
 def plain_name(name: str) -> str:
-    """Drop what papers and repositories write in different ways: ``VAN-B0``, ``van_b0``."""
+    """Drop differences between spellings of a name, such as ``VAN-B0`` and ``van_b0``."""
     return "".join(filter(str.isalnum, name.lower()))
 
 
 def _made() -> Iterator[tuple[str, str]]:
-    """Yield every name that a pattern gives, and the other one of the same network."""
+    """Yield each name made by a pattern, with an alias of the same network."""
     for ours, other in _PATTERNS:
         for word, letter in _WORDS.items():
             yield ours.format(word=word, letter=letter), other.format(word=word, letter=letter)
 
 
 def other_names(name: str, given: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return by what other names a network goes, each way of writing once.
+    """Return the aliases of a network, each in one spelling.
 
     Args:
-        name: Its name in the zoo.
-        given: Other names that its entry has already.
+        name: Name of the network in the zoo.
+        given: Aliases that the entry already has.
     """
     made = (other for ours, other in _made() if ours == name)
     known = {plain_name(name): name}
@@ -89,23 +89,24 @@ def other_names(name: str, given: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 def untagged(name: str) -> Iterator[str]:
-    """Yield a name, and what it is without the tag that timm puts after a dot.
+    """Yield a name, then the name without the tag that timm adds after a dot.
 
-    A tag that ends with a size of images is of weights for that size: the network for it comes
-    first, as ``caformer_s18_384`` for ``caformer_s18.sail_in1k_384``.
+    For a tag that ends with an image size, the name of the network for that size comes before:
+    ``caformer_s18_384`` for ``caformer_s18.sail_in1k_384``.
     """
     yield name
     base, dot, tag = name.partition(".")
-    if dot and re.fullmatch(r"[a-z]\w*_\w*|in\d+k", tag):  # and no ending of a file
+    if dot and re.fullmatch(r"[a-z]\w*_\w*|in\d+k", tag):  # but not a file's ending
         if size := re.search(r"_(384|512)$", tag):
             yield f"{base}_{size[1]}"
         yield base
 
 
 def is_slip(given: str, known: str) -> bool:
-    """Whether one name is likely the other, mistyped: one letter of a word is wrong, no more.
+    """Whether a name is likely a known one with one mistyped letter.
 
-    Numbers and short words tell sizes apart: ``van_b4`` is no slip of the pen for ``van_b3``.
+    Numbers and short words must agree, since they name sizes: ``van_b4`` is not ``van_b3``
+    mistyped.
     """
     first, second = (re.findall(r"[a-z]+|\d+", each.lower()) for each in (given, known))
     if len(first) != len(second):
@@ -118,7 +119,7 @@ def is_slip(given: str, known: str) -> bool:
 
 
 def _one_apart(one: str, other: str) -> bool:
-    """Whether a letter more, less, changed, or two in turn make one word of the other."""
+    """Whether two words differ by one letter added, removed, changed or swapped with the next."""
     if abs(len(one) - len(other)) > 1:
         return False
     shorter, longer = sorted((one, other), key=len)
@@ -134,7 +135,7 @@ def _one_apart(one: str, other: str) -> bool:
 
 
 def family_of(given: str, families: Iterable[str]) -> str | None:
-    """Return the family whose name a name begins with, the longest, or none."""
+    """Return the family with the longest name that a name begins with, or None."""
     plain = plain_name(given)
     found = [name for name in families if plain.startswith(plain_name(name))]
     return max(found, key=len, default=None)

@@ -24,7 +24,7 @@ _NOTE = (
     "whose own operations the counter does not know"
 )
 
-# Name: widths, depths, depths and heads of the last two stages, what is printed.
+# Name: widths, depths, depths and heads of the last two stages, printed figures.
 _SIZES = {
     "overlock_xt": ((56, 112, 256, 336), (2, 2, 3, 2), (6, 2), (4, 6), "16M 2.6G"),
     "overlock_t": ((64, 128, 256, 512), (4, 4, 6, 2), (12, 2), (4, 8), "33M 5.5G"),
@@ -47,7 +47,7 @@ def _local(width: int, depth: int, kernel_size: int, residual: Residual, *, firs
 
 
 def _focus(width: int, guide: int, depth: int, heads: int, kernel_size: int, joins: bool) -> Stage:
-    """Return a stage whose first block does not add the guide where it has just joined."""
+    """Return a guided stage; where the guide joins, its first block does not add it again."""
     block = partial(
         GuidedBlock,
         mixer=GuidedContMix(kernel_size=kernel_size, heads=2 * heads, guide=guide),

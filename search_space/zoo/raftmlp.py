@@ -19,7 +19,7 @@ from ..components.stems import MultiScaleStem
 from ..shapes import Shape
 from .entry import ZooEntry
 
-# Name: widths, what is printed.
+# Name: widths, printed figures.
 _SIZES = {
     "RaftMLP-S": ((64, 128, 256, 512), "9.9M 2.1G"),
     "RaftMLP-M": ((96, 192, 384, 768), "21.4M 4.3G"),

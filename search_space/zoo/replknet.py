@@ -24,7 +24,7 @@ from .entry import ZooEntry, rounded
 _BASE, _LARGE = (128, 256, 512, 1024), (192, 384, 768, 1536)
 _DESCENDING = (31, 29, 27, 13)
 
-# Name: widths, kernels of the stages, small kernel, expansion, resolution, what is printed.
+# Name: widths, kernels of the stages, small kernel, expansion, resolution, printed figures.
 _REPLKNET = {
     "RepLKNet-31B": (_BASE, _DESCENDING, 5, 1.0, 224, "79M 15.3G"),
     "RepLKNet-31B-384": (_BASE, _DESCENDING, 5, 1.0, 384, "79M 45.1G"),
@@ -36,7 +36,7 @@ _REPLKNET = {
 _SMALL, _NANO = ((2, 2, 6, 2), (13,)), ((2, 2, 8, 2), (13,))
 _TINY, _DEEP = ((3, 3, 18, 3), (13, 3)), ((3, 3, 27, 3), (13, 3, 3))
 
-# Name: width of the first stage, depths and kernels, resolution, what is printed.
+# Name: width of the first stage, depths and kernels, resolution, printed figures.
 _UNIREPLKNET = {
     "unireplknet_a": (40, _SMALL, 224, "4.4M 0.6G"),
     "unireplknet_f": (48, _SMALL, 224, "6.2M 0.9G"),

@@ -16,7 +16,7 @@ from ..components.wired import Block
 from ..shapes import Shape
 from .entry import ZooEntry, rounded
 
-# Name: width of the first stage, depths, what is printed.
+# Name: width of the first stage, depths, printed figures.
 _SIZES = {
     "repvit_m0_9": (48, (2, 2, 14, 2), "5.1M 0.8G"),
     "repvit_m1_0": (56, (2, 2, 14, 2), "6.8M 1.1G"),
@@ -36,7 +36,7 @@ _DOWN = SeparableDownsampling(activation="none", depthwise_first=True, folds=Tru
 def repvit(width: int, depths: Sequence[int], *, resolution: int = 224) -> Architecture:
     """Return a RepViT: blocks with and without squeeze-and-excitation in turn.
 
-    A block stands before each halving of the map, and a perceptron after it.
+    Each downsampling has a block before it and a perceptron after it.
     """
     stages: list[Stage] = []
     for index, depth in enumerate(depths):

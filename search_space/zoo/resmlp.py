@@ -1,4 +1,4 @@
-"""ResMLP (Touvron et al., 2021, arXiv:2105.03404): one linear map over places, no norms."""
+"""ResMLP (Touvron et al., 2021, arXiv:2105.03404): one linear map over positions, no norms."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +16,7 @@ from ..shapes import Shape
 from .entry import ZooEntry
 from .mlp_mixer import TIMM
 
-# Name: patch, width, depth, initial layer scale, what is printed.
+# Name: patch, width, depth, initial layer scale, printed figures.
 _SIZES = {
     "resmlp_12_224": (16, 384, 12, 1e-4, "15.35M 3.01G"),
     "resmlp_24_224": (16, 384, 24, 1e-5, "30.02M 5.96G"),

@@ -31,7 +31,7 @@ _HEAD = PooledHead(norm=NoNorm())
 
 _SHALLOW, _MIDDLE = (2, 2, 2, 2), (3, 4, 6, 3)
 
-# Name: depths, what is printed.
+# Name: depths, printed figures.
 _BASIC = {
     "resnet18": (_SHALLOW, "11.689512M 1.814G"),
     "resnet34": (_MIDDLE, "21.797672M 3.664G"),
@@ -39,7 +39,7 @@ _BASIC = {
 _RESNET = "pytorch/vision, torchvision/models/resnet.py"
 
 # Name: depths, inner channels of the first stage, groups, operation of the blocks, that of those
-# with a stride, what is printed, where.
+# with a stride, printed figures, where.
 _PFLAYER = "naver-ai/PfLayer, README.md"
 _BOTTLENECK = {
     "resnet50": (_MIDDLE, 64, 1, "conv", "conv", "25.557032M 4.089G", _RESNET),
@@ -54,7 +54,7 @@ _BOTTLENECK = {
     "resnet50_hybrid": (_MIDDLE, 64, 1, "max", "mean_conv", "17.3M 2.6G", _PFLAYER),
 }
 
-# Name: multiplier of the widths, what is printed, where.
+# Name: multiplier of the widths, printed figures, where.
 _MOBILENET = {
     "mobilenet_v2": (
         1.0,
@@ -77,14 +77,14 @@ def resnet(
     mixers: Sequence[TokenMixer],
     depths: Sequence[int],
 ) -> Architecture:
-    """Return a ResNet of four stages that double in width.
+    """Return a ResNet of four stages, each twice as wide as the one before.
 
     Args:
         width: Channels of the first stage.
-        first: From the stem's 64 channels to it; none where they are the same.
-        later: From each stage to the next.
-        mixers: What the blocks of each stage do.
-        depths: Blocks of each stage; where a downsampling precedes, it is the first of them.
+        first: Downsampling from the stem's 64 channels to ``width``; None where they are equal.
+        later: Downsampling from each stage to the next.
+        mixers: Token mixer of each stage's blocks.
+        depths: Blocks of each stage, a downsampling before them counted as the first.
     """
     stages = [
         Stage(

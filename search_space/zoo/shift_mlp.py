@@ -20,7 +20,7 @@ from .entry import ZooEntry, rounded, with_norms
 
 _SMALL, _EVEN = (64, 128, 320, 512), (4, 4, 4, 4)
 
-# Name: widths, depths, ratios of the channel mixers, what is printed.
+# Name: widths, depths, ratios of the channel mixers, printed figures.
 _CYCLE = {
     "CycleMLP-B1": (_SMALL, (2, 2, 4, 2), _EVEN, "15M 2.1G"),
     "CycleMLP-B2": (_SMALL, (2, 3, 10, 3), _EVEN, "27M 3.9G"),
@@ -29,7 +29,7 @@ _CYCLE = {
     "CycleMLP-B5": ((96, 192, 384, 768), (3, 4, 24, 3), _EVEN, "76M 12.3G"),
 }
 
-# Name: first width, depths, what is printed.
+# Name: first width, depths, printed figures.
 _AXIAL = {
     "AS-MLP-T": (96, (2, 2, 6, 2), "28M 4.4G"),
     "AS-MLP-S": (96, (2, 2, 18, 2), "50M 8.5G"),

@@ -25,8 +25,8 @@ def spartan(
 ) -> Architecture:
     """Return a SpaRTAN; dense spatial kernels in its first half, depthwise ones in its second.
 
-    Its images have 256 pixels, as in the reference configuration: so the printed multiply-adds are
-    met.
+    Images have 256 pixels, as in the reference configuration, which gives the printed
+    multiply-adds.
     """
     norm = BatchNorm(eps=1e-6)
     half = len(widths) // 2

@@ -18,7 +18,7 @@ from .entry import ZooEntry, rounded, with_norms
 _STARS = "ma-xu/Rewrite-the-Stars, imagenet/README.md"
 _TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt291-cu128-4090.csv"
 
-# Name: width of the first stage, depths, ratio, what is printed, where. Of S4 its authors print
+# Name: width of the first stage, depths, ratio, printed figures, where. Of S4 its authors print
 # 1075M, more than timm and we count.
 _SIZES = {
     "starnet_s1": (24, (2, 2, 8, 3), 4, "2.9M 425M", _STARS),

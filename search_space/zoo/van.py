@@ -22,7 +22,7 @@ _MMCLS = "open-mmlab/mmpretrain, mmcls-0.x, configs/van/README.md"
 
 _SMALL = (64, 128, 320, 512)
 
-# Name: widths, depths, what is printed, where.
+# Name: widths, depths, printed figures, where.
 _SIZES = {
     "van_b0": ((32, 64, 160, 256), (3, 3, 5, 2), "4.1M 0.9G", _README),
     "van_b1": (_SMALL, (2, 2, 4, 2), "13.9M 2.5G", _README),

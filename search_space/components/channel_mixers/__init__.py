@@ -1,4 +1,4 @@
-"""Channel mixers: one table, one class and one line each."""
+"""The table of channel mixers."""
 
 from ..base import table_of
 from .conv_first import ConvFirstMlp

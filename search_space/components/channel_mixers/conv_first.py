@@ -28,7 +28,7 @@ class ConvFirstMlp(Mlp):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7))] = 0
-    """Side of the kernel that is trained beside it, up to ``kernel_size``; 0: none."""
+    """Side of a second kernel trained in parallel, up to ``kernel_size``; 0: none."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The small kernel must fit into the large one."""
@@ -40,7 +40,7 @@ class ConvFirstMlp(Mlp):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels, and clip the kernels to what the map can fill."""
+        """Round the ratio to whole channels; clip the kernels to taps that can meet a pixel."""
         clipped = replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),

@@ -1,4 +1,4 @@
-"""Gated perceptrons at each place.
+"""Gated perceptrons at each position.
 
 Shape suffixes: B batch, C channels, D hidden channels, H rows, W columns.
 """
@@ -43,8 +43,8 @@ class Glu(ChannelMixer):
     name = "glu"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over channels of the perceptron with as many weights: two thirds of it are
-    used, since there are three maps instead of two (Shazeer, section 2)."""
+    """Hidden channels over channels of a perceptron with as many weights. Two thirds of the ratio
+    are used, since there are three linear maps instead of two (Shazeer, section 2)."""
     activation: Annotated[str, ACTIVATION] = "silu"
     """On the gate."""
     bias: Annotated[bool, YES_NO] = True
@@ -55,7 +55,7 @@ class Glu(ChannelMixer):
         return scaled(shape.channels, 2 * self.ratio / 3)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=1.5 * self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
@@ -63,7 +63,7 @@ class Glu(ChannelMixer):
         return small_start(self.perceptron(shape, local=None))
 
     def perceptron(self, shape: Shape, local: nn.Module | None) -> GatedMlp:
-        """Build the perceptron with what convolves the gate."""
+        """Build the perceptron; ``local`` convolves the gate."""
         return GatedMlp(
             channels=shape.channels,
             hidden=self.hidden(shape),

@@ -16,16 +16,16 @@ from ..layers.gate_and_shortcut import Shortcut
 
 @dataclass(frozen=True, kw_only=True)
 class InvertedResidual(ChannelMixer):
-    """Two linear maps with a depthwise 3x3 convolution between, batch norms after each.
+    """Two linear maps with a depthwise 3x3 convolution between, a batch norm after each.
 
     Sandler et al., MobileNetV2, 2018, arXiv:1801.04381, section 3.3. Hidden channels are multiples
-    of eight. The residual is the block's; in AFFNet (Huang et al., 2023) there is one inside too.
+    of eight. The block adds the residual; AFFNet (Huang et al., 2023) has one inside too.
     """
 
     name = "inverted_residual"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over channels, before rounding to eights; at 1 there is no first map."""
+    """Hidden channels over channels, before rounding to multiples of eight; 1: no first map."""
     activation: Annotated[str, ACTIVATION] = "relu6"
     """After the first two convolutions."""
     shortcut: Annotated[bool, YES_NO] = False
@@ -36,7 +36,7 @@ class InvertedResidual(ChannelMixer):
         return divisible(round(shape.channels * self.ratio))
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:

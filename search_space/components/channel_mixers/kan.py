@@ -1,4 +1,4 @@
-"""Layers of learned functions at each place."""
+"""Layers of learned functions at each position."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -33,16 +33,16 @@ class Kan(ChannelMixer):
     spline_order: Annotated[int, IntRange(1, 5)] = 3
     """Degree of the splines' pieces, 1 to 5."""
     span: Annotated[float, Positive()] = 1.0
-    """The grid goes from -span to span; beyond it the activation alone is left."""
+    """The splines' grid is [-span, span]; outside it the splines are zero."""
     activation: Annotated[str, ACTIVATION] = "silu"
-    """Of the part that is no spline."""
+    """Activation of the term beside the spline."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The two-layer perceptron at each place, and its absence.
+"""The two-layer perceptron at each position, and no channel mixer.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -22,7 +22,7 @@ from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
 class Mlp(ChannelMixer):
     """Two linear maps over channels with an activation between (Vaswani et al., 2017).
 
-    Weights start as in ConvNeXt and MetaFormer; in timm's MLP-Mixer and ResMLP by Glorot's rule.
+    Initial weights are as in ConvNeXt and MetaFormer; timm's MLP-Mixer and ResMLP have Glorot's.
     """
 
     name = "mlp"
@@ -39,7 +39,7 @@ class Mlp(ChannelMixer):
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
@@ -57,7 +57,8 @@ class Mlp(ChannelMixer):
 class ConvMlp(Mlp):
     """A perceptron with a depthwise convolution before its activation (Wang et al., PVTv2, 2021).
 
-    arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022), as whose its weights start.
+    arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022), whose initial weights it
+    has.
     """
 
     name = "conv_mlp"
@@ -66,7 +67,7 @@ class ConvMlp(Mlp):
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels, and clip the kernel to what the map can fill."""
+        """Round the ratio to whole channels; clip the kernel to taps that can meet a pixel."""
         clipped = replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
         return super(ConvMlp, clipped).canonical(shape)
 
@@ -85,7 +86,7 @@ class ConvMlp(Mlp):
 
 @dataclass(frozen=True, kw_only=True)
 class ShortcutConvMlp(ConvMlp):
-    """A perceptron whose hidden map gets its own depthwise convolution added, both activated.
+    """A perceptron with a depthwise convolution added to its hidden map, both activated.
 
     The channel mixer of Conv2Former (Hou et al., 2022, arXiv:2211.11943).
     """

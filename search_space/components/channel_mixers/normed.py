@@ -1,4 +1,4 @@
-"""Perceptrons at each place with norms inside.
+"""Perceptrons at each position with norms inside.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -24,8 +24,8 @@ class NormedMlp(ChannelMixer):
     """Two linear maps without bias, a batch norm and an activation between.
 
     Chen et al., FasterNet, 2023, arXiv:2303.03667, figure 4; with a norm after the second map too
-    it is the ConvFFN of RepLKNet (Ding et al., 2022, arXiv:2203.06717). Weights start as in these:
-    without the last norm small, with it as torch draws them.
+    it is the ConvFFN of RepLKNet (Ding et al., 2022, arXiv:2203.06717). Initial weights are as
+    there: small without the last norm, torch's own with it.
     """
 
     name = "normed_mlp"
@@ -37,16 +37,16 @@ class NormedMlp(ChannelMixer):
     last_norm: Annotated[bool, YES_NO] = False
     """Whether a batch norm follows the second map."""
     folds: Annotated[bool, YES_NO] = False
-    """Whether the norms fold into the maps for what is run, as in LeViT (Graham et al., 2021),
-    RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); the last one's scale starts at zero
-    there."""
+    """Whether the norms fold into the linear maps for inference, as in LeViT (Graham et al., 2021),
+    RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); their last norm's scale starts at
+    zero."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Sequential:
@@ -63,7 +63,7 @@ class NormedMlp(ChannelMixer):
 
 
 class PartialSpatialAttention(nn.Module):
-    """Half the channels times one factor a place, the other half through a linear map."""
+    """Half of the channels times one factor per position, a linear map of the other half."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,15 +87,15 @@ class PartialAttentionMlp(NormedMlp):
     """PAT_sp: the perceptron of FasterNet and spatial attention on half of its outputs.
 
     Huang et al., Partial Convolution Meets Visual Attention, 2025, arXiv:2503.03148, section 3.2.
-    The attention follows the second map; the factor of a place is the hard sigmoid of a linear
-    map of the half that it weighs.
+    The attention follows the second linear map; the factor of a position is the hard sigmoid of a
+    linear map of the half that it multiplies.
     """
 
     name = "partial_attention_mlp"
     catalogue = ("M46",)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Both halves must have a channel."""
+        """Each half must have at least one channel."""
         if shape.channels > 1:
             return None
         return f"the channels must be at least 2, but got {shape.channels}"

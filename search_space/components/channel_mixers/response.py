@@ -21,7 +21,8 @@ from ..overview_parts import ResidualDepthwise
 
 
 class GlobalResponseNorm(nn.Module):
-    """Channels compete by their norms over all places; starts as the identity."""
+    """Scales each channel by its norm over positions, relative to the mean of all channels'
+    norms."""
 
     def __init__(self, channels: int, *, bias: bool = True) -> None:
         super().__init__()
@@ -37,7 +38,7 @@ class GlobalResponseNorm(nn.Module):
 
 
 class ResponseMlp(nn.Module):
-    """Linear map, activation, a depthwise convolution where asked, response norm, linear map."""
+    """Linear map, activation, optional depthwise convolution, response norm, linear map."""
 
     def __init__(
         self, *, channels: int, hidden: int, act: str, local: bool, bias: bool = True
@@ -55,7 +56,7 @@ class ResponseMlp(nn.Module):
 
 
 class NormedResponseMlp(Foldable):
-    """The same and a batch norm, which folds into the last map, as the response norm's bias."""
+    """A ``ResponseMlp`` and a batch norm; the norm and the response norm's bias fold away."""
 
     def __init__(self, *, channels: int, hidden: int, act: str, local: bool) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class NormedResponseMlp(Foldable):
         return self.norm(self.mlp(x_BCHW))
 
     def folded(self) -> nn.Module:
-        """Return it without the norm and the bias of the response norm."""
+        """Return the perceptron without the batch norm and the bias of the response norm."""
         mlp = self.mlp
         assert mlp.response.bias is not None
         shift = mlp.fc2.weight.flatten(1) @ mlp.response.bias.flatten()
@@ -82,10 +83,10 @@ class NormedResponseMlp(Foldable):
 class GrnMlp(ChannelMixer):
     """A perceptron with global response normalisation of the hidden channels.
 
-    Woo et al., ConvNeXt V2, 2023, arXiv:2301.00808, section 3; with squeeze-and-excitation before
-    it and a batch norm after the second map that of UniRepLKNet (Ding et al., 2024,
-    arXiv:2311.15599, section 3), whose norm folds; with a depthwise convolution added to the
-    hidden channels that of OverLoCK (Lou and Yu, 2025, arXiv:2502.20087).
+    Woo et al., ConvNeXt V2, 2023, arXiv:2301.00808, section 3. UniRepLKNet (Ding et al., 2024,
+    arXiv:2311.15599, section 3) adds squeeze-and-excitation before and a folding batch norm after;
+    OverLoCK (Lou and Yu, 2025, arXiv:2502.20087) adds a depthwise convolution of the hidden
+    channels.
     """
 
     name = "grn_mlp"
@@ -106,7 +107,7 @@ class GrnMlp(ChannelMixer):
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:

@@ -19,7 +19,7 @@ from ..layers.conv_norm import SqueezeExcite, conv_norm
 
 
 class WaveAggregation(nn.Module):
-    """Amplitude times phase, pairs of channels turned as complex numbers, then aggregated."""
+    """Amplitude times phase, pairs of channels rotated as complex numbers, then aggregated."""
 
     def __init__(self, *, channels: int, hidden: int, groups: int, act: str) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class WaveAggregation(nn.Module):
         return self.proj(self.squeeze(self.conv(wave_BDHW)))
 
     def _turned(self, x_BDHW: Tensor) -> Tensor:
-        """Multiply neighbouring channels, as one complex number, by the learned ones."""
+        """Multiply each pair of neighbouring channels, as a complex number, by a learned one."""
         real, imaginary = x_BDHW.unflatten(1, (-1, 2)).unbind(2)
         turned = (
             real * self.real - imaginary * self.imaginary,
@@ -64,13 +64,13 @@ class WaveMixer(ChannelMixer):
     expansion: Annotated[int, IntRange(2, 8)] = 2
     """Hidden channels over channels, 2 to 8 (SpaRTAN: 4 in its first two stages, then 2)."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether the convolution is depthwise (SpaRTAN's first two stages) or has a group for each
-    input channel (its last two)."""
+    """Whether the convolution is depthwise (SpaRTAN's first two stages), else has one group per
+    input channel (its last two stages)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the convolution's norm."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The hidden channels are taken in pairs."""
+        """The number of hidden channels must be even: channels form pairs."""
         if shape.channels * self.expansion % 2 == 0:
             return None
         return (

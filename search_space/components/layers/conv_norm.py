@@ -1,4 +1,4 @@
-"""Convolution, batch norm and activation in a row, as many networks have them.
+"""Convolution, batch norm and activation in sequence, as many networks have them.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -50,10 +50,10 @@ def conv_norm(
         kernel_size: Side of the kernel in pixels.
         stride: Step in pixels.
         dilation: Distance of the kernel's taps in pixels.
-        groups: Groups of channels that are not mixed with each other.
+        groups: Groups of channels that the convolution keeps apart.
         act: Name of the activation, or ``none``.
-        eps: Added to the variance.
-        folds: Whether the norm folds into the convolution, where published figures count it so.
+        eps: Number added to the variance.
+        folds: Whether the norm folds into the convolution for inference.
         zero: Whether the norm's scale starts at zero, for the last norm of a residual branch.
     """
     padding = dilation * (kernel_size // 2)
@@ -92,7 +92,7 @@ class SqueezeExcite(nn.Module):
 def divisible(count: float, by: int = 8, least: float = 0.9) -> int:
     """Return the multiple of ``by`` nearest to ``count``, at least ``by`` and 0.9 of ``count``.
 
-    The rule for channels of MobileNetV2 (Sandler et al., 2018); ``least`` stands for the 0.9.
+    MobileNetV2's rule for channels (Sandler et al., 2018); ``least`` replaces the 0.9.
     """
     nearest = max(by, int(count + by / 2) // by * by)
     return nearest + by if nearest < least * count else nearest
@@ -101,16 +101,16 @@ def divisible(count: float, by: int = 8, least: float = 0.9) -> int:
 def inverted_residual(
     channels: int, width: int, hidden: int, *, stride: int = 1, act: str = "relu6"
 ) -> nn.Sequential:
-    """Return the branch of MobileNetV2's inverted residual: wide, depthwise, narrow.
+    """Return the branch of MobileNetV2's inverted residual: expansion, depthwise, projection.
 
     Sandler et al., MobileNetV2, 2018, arXiv:1801.04381, table 1. Where ``hidden`` is ``channels``
-    there is nothing to widen, and the first convolution is left out.
+    the expansion is left out.
 
     Args:
         channels: Input channels.
         width: Output channels.
         hidden: Channels of the depthwise 3x3 convolution.
-        stride: Its step in pixels.
+        stride: Step of that convolution in pixels.
         act: Name of the activation after the first two convolutions.
     """
     layers = OrderedDict[str, nn.Module]()

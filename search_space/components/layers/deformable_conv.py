@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 
 class DeformableConv2d(nn.Module):
-    """Samples the map where the taps fall, between pixels by bilinear interpolation.
+    """A convolution that samples its input at displaced taps, by bilinear interpolation.
 
-    Dai et al., Deformable Convolutional Networks, 2017, arXiv:1703.06211, equations 2 to 4; with
-    modulation Zhu et al., Deformable ConvNets v2, 2018, arXiv:1811.11168, equation 1. Predicted
-    offsets start near zero, in the reference code at zero.
+    Dai et al., Deformable Convolutional Networks, 2017, arXiv:1703.06211, equations 2 to 4;
+    modulation: Zhu et al., Deformable ConvNets v2, 2018, arXiv:1811.11168, equation 1. Initial
+    offsets are near zero; in the reference code they are zero.
     """
 
     def __init__(
@@ -38,16 +38,16 @@ class DeformableConv2d(nn.Module):
         """Prepare the weights.
 
         Args:
-            channels: Of the input.
+            channels: Channels of the input.
             width: Channels of the output.
             kernel_size: Side of the kernel in pixels.
             offset_kernel_size: Side of the kernel that predicts offsets.
             stride: Step in pixels.
             padding: Zeros at each end, for the undisplaced taps.
             offset_padding: Zeros at each end for the kernel that predicts offsets.
-            groups: Groups of channels; as many as channels: depthwise.
-            square: Whether a place has one number, by which its square of taps is widened, not an
-                offset for each tap.
+            groups: Groups of channels; as many groups as channels make it depthwise.
+            square: Whether each position has one number that widens its square of taps, instead of
+            one offset for each tap.
             max_offset: The largest offset along an axis, in pixels.
             modulation: Whether each tap is scaled by a predicted number from 0 to 1.
             bias: Whether the convolution has a bias.
@@ -70,7 +70,7 @@ class DeformableConv2d(nn.Module):
         self.predictor.bias = nn.Parameter(torch.zeros(self.predictor.out_channels))
 
     def offsets(self, shift_BOPQ: Tensor) -> Tensor:
-        """Return (B, P, K, Q, K, 2): by how many rows and columns each tap is displaced."""
+        """Return the displacement of each tap in rows and columns, (B, P, K, Q, K, 2)."""
         side = self.kernel_size
         if self.square:
             grow_BP1Q11 = shift_BOPQ.clamp(0.0, self.max_offset)[:, 0, :, None, :, None, None]
@@ -90,7 +90,7 @@ class DeformableConv2d(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, D, P, Q)."""
         side = self.kernel_size
-        # Coordinates need the precision of float32 whatever the map has.
+        # Coordinates need float32, whatever the precision of the map.
         predicted_BOPQ = self.predictor(x_BCHW).to(self.weight.dtype)
         offset_BPKQK2 = self.offsets(predicted_BOPQ[:, : self.shifts])
         rows_PK11 = self.places(predicted_BOPQ.shape[2], x_BCHW.device)[:, :, None, None]
@@ -104,5 +104,5 @@ class DeformableConv2d(nn.Module):
         if predicted_BOPQ.shape[1] > self.shifts:
             scale_BKKPQ = predicted_BOPQ[:, self.shifts :].sigmoid().unflatten(1, (side, side))
             taps = taps * scale_BKKPQ.permute(0, 3, 1, 4, 2).flatten(3, 4).flatten(1, 2)[:, None]
-        # The taps of one output place lie side by side: a convolution in steps of the kernel.
+        # The taps of an output position are adjacent, so the stride is the kernel's side.
         return F.conv2d(taps, self.weight, self.bias, stride=side, groups=self.groups)

@@ -1,4 +1,4 @@
-"""Depthwise convolutions side by side that fold into one.
+"""Parallel depthwise convolutions that fold into one.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -13,7 +13,7 @@ from .folding import Foldable, normed_kernel, with_kernel
 
 
 class Branch(nn.Module):
-    """A depthwise convolution and a batch norm; groups divide both numbers of channels."""
+    """A depthwise convolution and a batch norm; the groups divide input and output channels."""
 
     def __init__(
         self, channels: int, kernel_size: int, dilation: int, *, width: int, stride: int
@@ -38,10 +38,10 @@ class Branch(nn.Module):
         return self.norm(self.conv(x_BCHW))
 
     def spread(self, side: int) -> tuple[Tensor, Tensor]:
-        """Return kernel and bias of the same convolution without dilation and norm.
+        """Return kernel and bias of the equal convolution without dilation and norm.
 
         Args:
-            side: Side of that kernel, at least as far as this one reaches.
+            side: Side of that kernel, at least the dilated side of this one.
         """
         taps, bias = normed_kernel(self.conv, self.norm)
         kernel = taps.new_zeros(*taps.shape[:2], side, side)
@@ -52,7 +52,7 @@ class Branch(nn.Module):
 
 
 class DepthwiseBranches(Foldable):
-    """The sum of depthwise convolutions, each with a batch norm; one more norm where asked."""
+    """The sum of depthwise convolutions, each with a batch norm, and optionally a last norm."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class DepthwiseBranches(Foldable):
         width: int | None = None,
         stride: int = 1,
     ) -> None:
-        """Build it.
+        """Build the branches.
 
         Args:
             channels: Channels of the map.
-            branches: Kernel sides and dilations; the first reaches furthest, without dilation.
+            branches: Kernel sides and dilations; the first is the largest and not dilated.
             normed: Whether a batch norm follows the sum.
-            width: Output channels; else as many.
+            width: Output channels, by default the input's.
             stride: Step in pixels.
         """
         super().__init__()

@@ -1,4 +1,4 @@
-"""Modules that train in one form and run in a smaller one that computes the same.
+"""Modules that train in one form and run in a smaller, equivalent one.
 
 Ding et al., RepVGG: Making VGG-style ConvNets Great Again, 2021, arXiv:2101.03697, section 3.3.
 """
@@ -15,9 +15,9 @@ class Foldable(nn.Module):
 
     @abstractmethod
     def folded(self) -> nn.Module:
-        """Return a new module that computes what this one does in evaluation mode.
+        """Return a new module that computes the same as this one in evaluation mode.
 
-        It is called without gradients.
+        The caller turns gradients off.
         """
 
 
@@ -33,7 +33,7 @@ def fold(module: nn.Module) -> nn.Module:
 
 
 def _fold(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """Fold ``module``; what is shared stays shared."""
+    """Fold ``module``; shared submodules stay shared."""
     if module in done:
         return done[module]
     if isinstance(module, Foldable):
@@ -47,7 +47,7 @@ def _fold(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
 
 
 def normed_kernel(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return kernel and bias of the convolution that does what ``conv`` and then ``norm`` do."""
+    """Return kernel and bias of the convolution that equals ``conv`` followed by ``norm``."""
     mean, var = norm.running_mean, norm.running_var
     assert mean is not None and var is not None
     scale = norm.weight / (var + norm.eps).sqrt()
@@ -58,8 +58,8 @@ def normed_kernel(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor
 def with_kernel(conv: nn.Conv2d, kernel: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """Return a convolution like ``conv`` with another kernel and bias.
 
-    The kernel may have other sides, which must be odd where ``conv`` pads: the map's size stays
-    that of ``conv``, which has no dilation.
+    ``conv`` has no dilation. The kernel may have other sides, odd ones where ``conv`` pads; the
+    output keeps its size.
     """
     sides = (kernel.shape[2], kernel.shape[3])
     more = [(side - old) // 2 for side, old in zip(sides, conv.kernel_size, strict=True)]

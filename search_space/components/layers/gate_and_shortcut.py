@@ -1,4 +1,4 @@
-"""A map together with what a module makes of it.
+"""The product or the sum of a map and a module's output for it.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Gate(nn.Module):
-    """A map times what a module makes of it."""
+    """A map times a module's output for it."""
 
     def __init__(self, attention: nn.Module) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class Gate(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """A map plus what a module makes of it."""
+    """A map plus a module's output for it."""
 
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()

@@ -23,9 +23,9 @@ class InvertedResidualDownsampling(Downsampling):
     name = "inverted_residual"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over the input's, before rounding to eights."""
+    """Hidden channels over input channels, before rounding to multiples of eight."""
     stride: Annotated[int, Choice((1, 2))] = 2
-    """Step in pixels; 1 changes the channels alone."""
+    """Step in pixels; 1 changes only the channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"
     """After the first two convolutions."""
 
@@ -34,7 +34,7 @@ class InvertedResidualDownsampling(Downsampling):
         return divisible(round(shape.channels * self.ratio))
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:

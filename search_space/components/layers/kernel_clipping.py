@@ -1,4 +1,4 @@
-"""What components with a kernel share."""
+"""Kernel sides, and their clipping to small maps."""
 
 from torch import nn
 
@@ -10,9 +10,9 @@ KERNEL = IntRange(1, 31, 2)
 
 
 def reaching_kernel(kernel_size: int, shape: Shape) -> int:
-    """Return the side beyond which a zero-padded kernel meets nothing but padding.
+    """Return the largest useful side of a zero-padded kernel: outer taps would meet only padding.
 
-    On a side of n pixels two places are at most n - 1 apart, so of a larger kernel only the
+    On a side of n pixels two positions are at most n - 1 apart, so of a larger kernel only the
     central 2n - 1 taps ever touch a pixel.
     """
     return min(kernel_size, 2 * max(shape.height, shape.width) - 1)

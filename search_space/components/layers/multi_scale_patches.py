@@ -1,4 +1,4 @@
-"""What stems and downsampling share that cut a map into patches.
+"""Patches at several scales, for stems and downsampling.
 
 Shape suffixes: B batch, C channels, H rows, W columns, D channels of the output.
 """
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class MultiScalePatches(nn.Module):
-    """One linear map of the patch at each step, and of windows 2, 4, ... times as wide around it.
+    """One linear map of each patch together with the windows 2, 4, ... times as wide around it.
 
-    It is written as a sum of convolutions, one a scale.
+    The module computes it as a sum of convolutions, one per scale.
     """
 
     def __init__(self, channels: int, width: int, patch_size: int, scales: int) -> None:

@@ -28,11 +28,11 @@ class RecursiveConvs(nn.Module):
         """Prepare the weights.
 
         Args:
-            channels: Of the input and the output.
+            channels: Channels of input and output.
             kernel_size: Side of the kernels in pixels, odd.
             layers: Convolutions in the group.
             recursions: How often the group is applied.
-            groups: Groups of channels; as many as channels: depthwise.
+            groups: Groups of channels; as many groups as channels make it depthwise.
             act: Activation after each convolution.
             bias: Whether the convolutions have a bias.
             residual: Whether the group's input is added to its last convolution.

@@ -1,4 +1,4 @@
-"""Convolution whose kernel entries are learned functions of one number (Kolmogorov-Arnold).
+"""Convolution whose kernel entries are learned functions of a pixel's value (Kolmogorov-Arnold).
 
 Shape suffixes: B batch, C channels, D output channels, G basis functions, H rows, W columns,
 I input channels of a group, K side of the kernel, X basis functions of all channels in a row.
@@ -16,8 +16,8 @@ from ..activations import activation
 def spline_basis(x_BCHW: Tensor, *, grid_size: int, order: int, span: float) -> Tensor:
     """Return the B-splines (B, C, G, H, W) of ``order`` on ``grid_size`` equal cells.
 
-    De Boor's recursion on the uniform grid from -span to span with ``order`` more cells at each
-    end; G is grid_size + order. Their sum is 1 from -span to span.
+    De Boor's recursion on the uniform grid [-span, span] with ``order`` more cells at each end; G
+    is grid_size + order. The functions sum to 1 on [-span, span].
     """
     cells = grid_size + 2 * order
     u_BC1HW = ((x_BCHW + span) * (grid_size / (2 * span)) + order)[:, :, None]
@@ -33,7 +33,7 @@ def spline_basis(x_BCHW: Tensor, *, grid_size: int, order: int, span: float) -> 
 
 
 class SplineConv2d(nn.Module):
-    """Each entry of the kernel is ``base * act(x) + scale * spline(x)``, summed as a convolution.
+    """A convolution in which ``base * act(x) + scale * spline(x)`` replaces weight times pixel.
 
     Liu et al., KAN: Kolmogorov-Arnold Networks, 2024, arXiv:2404.19756, equations 2.10 to 2.12;
     as a convolution Bodner et al., Convolutional Kolmogorov-Arnold Networks, 2024,
@@ -55,14 +55,14 @@ class SplineConv2d(nn.Module):
         """Prepare the weights.
 
         Args:
-            channels: Of the input.
+            channels: Channels of the input.
             width: Channels of the output.
             kernel_size: Side of the kernel in pixels, odd.
             grid_size: Cells of the splines' grid.
             order: Degree of the splines' pieces.
-            span: The grid goes from -span to span.
-            act: Activation of the part that is no spline.
-            groups: Groups of channels; as many as channels: depthwise.
+            span: Half of the grid's length; the grid is [-span, span].
+            act: Activation of the term beside the spline.
+            groups: Groups of channels; as many groups as channels make it depthwise.
         """
         super().__init__()
         self.grid_size, self.order, self.span, self.groups = grid_size, order, span, groups

@@ -1,4 +1,4 @@
-"""Token mixers: one table, one class and one line each; a file a family."""
+"""The table of token mixers; each family of mixers has a file."""
 
 from ..base import table_of
 from .additive import ConvAdditiveMixer, LocalIntegration

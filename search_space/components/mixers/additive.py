@@ -25,7 +25,7 @@ _CODE = "Tianfang-Zhang/CAS-ViT"
 
 
 class GlobalMean(nn.Module):
-    """The mean over places."""
+    """The mean over positions."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, 1, 1)."""
@@ -33,7 +33,7 @@ class GlobalMean(nn.Module):
 
 
 def spatial_gate(channels: int, kernel_size: int) -> nn.Module:
-    """Return the product of a map and one factor from 0 to 1 for each place."""
+    """Return the product of a map and one factor from 0 to 1 for each position."""
     return Gate(
         nn.Sequential(
             OrderedDict(
@@ -61,7 +61,7 @@ def channel_gate(channels: int) -> nn.Module:
 
 
 def context(channels: int, kernel_size: int, domains: str) -> nn.Module:
-    """Return what queries, or keys, go through before they are added."""
+    """Return the module that queries, or keys, pass before they are added."""
     layers = OrderedDict[str, nn.Module]()
     if domains != "channel":
         layers["spatial"] = spatial_gate(channels, kernel_size)
@@ -90,10 +90,10 @@ class AdditiveMixing(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvAdditiveMixer(TokenMixer):
-    """Queries and keys, weighed by place and by channel, are added, convolved, and gate the values.
+    """Queries and keys, gated by position and channel, are added, convolved, and gate the values.
 
-    Zhang et al., CAS-ViT, 2024. All convolutions over places are 3x3 there; as in the authors' code
-    the output map is depthwise.
+    Zhang et al., CAS-ViT, 2024. All spatial convolutions are 3x3 there; as in the authors' code the
+    output convolution is depthwise.
     """
 
     name = "conv_additive"
@@ -109,12 +109,12 @@ class ConvAdditiveMixer(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernels in pixels, odd, 1 to 31."""
     domains: Annotated[str, Choice(("both", "spatial", "channel"))] = "both"
-    """Whether queries and keys are weighed by place, then by channel, or by one of them alone."""
+    """Gates on queries and keys: by position (spatial), by channel, or both in this order."""
     qkv_bias: Annotated[bool, YES_NO] = False
     """Whether queries, keys and values have a bias."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill."""
+        """Clip the kernels to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -129,7 +129,7 @@ class ConvAdditiveMixer(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalIntegration(WidenedMixer):
-    """1x1, batch norm, depthwise, activation, 1x1: comes before the mixer in CAS-ViT's blocks.
+    """1x1, batch norm, depthwise, activation, 1x1: the layer before the mixer in CAS-ViT's blocks.
 
     Zhang et al., CAS-ViT, 2024, as in the authors' code.
     """

@@ -1,7 +1,7 @@
 """Attention mixers.
 
 Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, d head channels,
-R offsets between two places.
+R offsets between two positions.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from .positions import offsets
 
 
 class SelfAttention(nn.Module):
-    """Scaled dot-product attention between all places."""
+    """Scaled dot-product attention between all positions."""
 
     def __init__(self, *, channels: int, head_dim: int, qkv_bias: bool, proj_bias: bool) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(channels, channels, bias=proj_bias)
 
     def place_bias(self, height: int, width: int) -> Tensor | None:
-        """Return what is added to the scores of every two places of a map, if anything."""
+        """Return the bias added to the scores of all pairs of positions of a map, or None."""
         return None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class SelfAttention(nn.Module):
 
 
 class RelativeSelfAttention(SelfAttention):
-    """Attention with a learned bias for each head and offset between two places."""
+    """Attention with a learned bias for each head and offset between two positions."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"table_hR"})
 
@@ -69,7 +69,7 @@ class RelativeSelfAttention(SelfAttention):
         nn.init.trunc_normal_(self.table_hR, std=0.02)
 
     def place_bias(self, height: int, width: int) -> Tensor:
-        """Return the bias of every two places; the map must be of the size that was given."""
+        """Return the bias of all pairs of positions; the map must have the size given at first."""
         rows, columns = self.size
         rows_NN, columns_NN = offsets(rows, columns, self.table_hR.device)
         return self.table_hR[:, (rows_NN + rows - 1) * (2 * columns - 1) + columns_NN + columns - 1]
@@ -77,7 +77,7 @@ class RelativeSelfAttention(SelfAttention):
 
 @dataclass(frozen=True, kw_only=True)
 class Attention(TokenMixer):
-    """Multi-head self-attention between all places, without position (Vaswani et al., 2017).
+    """Multi-head self-attention between all positions, without position (Vaswani et al., 2017).
 
     The attention of CAFormer (Yu et al., MetaFormer Baselines, 2022), which uses no biases and
     heads of 32 channels.
@@ -99,7 +99,7 @@ class Attention(TokenMixer):
     """Whether the output projection has a bias."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The heads must share the channels evenly."""
+        """The size of a head must divide the channels."""
         if shape.channels % self.head_dim:
             return (
                 f"head_dim must divide the channels, but got head_dim {self.head_dim} "
@@ -120,10 +120,10 @@ class Attention(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class RelativeAttention(Attention):
-    """Attention between all places with a learned bias for each offset between two of them.
+    """Attention between all positions with a learned bias for each offset between two positions.
 
-    Bias as in Liu et al., Swin Transformer, 2021, equation 4, over the whole map; that of LIT (Pan
-    et al., 2021), whose maps have biases.
+    The bias is that of Swin Transformer (Liu et al., 2021, equation 4), over the whole map. LIT
+    (Pan et al., 2021) has this attention, with biases in all linear maps.
     """
 
     name = "relative_attention"

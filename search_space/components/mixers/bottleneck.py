@@ -16,7 +16,7 @@ from ..layers.kernel_clipping import KERNEL
 from .clipped import WidenedMixer
 
 OPERATION = Choice(("conv", "max"))
-"""What a bottleneck does to places: a convolution, or the maximum."""
+"""Spatial operation of a bottleneck: a convolution, or the maximum."""
 
 GROUPS = IntRange(1, 64)
 """Legal numbers of groups."""
@@ -43,10 +43,10 @@ def bottleneck_layers(
     groups: int,
     act: str,
 ) -> "OrderedDict[str, nn.Module]":
-    """Return 1x1 convolution, an operation on places, 1x1 convolution, with batch norms.
+    """Return 1x1 convolution, a spatial operation, 1x1 convolution, with batch norms.
 
     The operation is ``conv``, ``max``, or ``mean_conv``: the mean over ``stride`` x ``stride``
-    places, then the convolution.
+    positions, then the convolution.
     """
     layers = OrderedDict[str, nn.Module](conv1=conv_norm(channels, inner, act=act))
     if operation == "max":
@@ -63,7 +63,7 @@ def bottleneck_layers(
 
 
 def uneven_groups(operation: str, groups: int, inner: int) -> str | None:
-    """Return why the groups cannot share the inner channels, or none."""
+    """Return why the groups do not divide the inner channels, or None."""
     if operation == "max" or inner % groups == 0:
         return None
     return f"groups must divide the inner channels, but got groups {groups} and {inner} channels"
@@ -73,8 +73,8 @@ def uneven_groups(operation: str, groups: int, inner: int) -> str | None:
 class BasicConv(WidenedMixer):
     """Two dense convolutions with batch norms: the branch of ResNet's basic block.
 
-    He et al., 2016, figure 5, left. The last norm's scale starts at one, as in torchvision; in timm
-    at zero.
+    He et al., 2016, figure 5, left. The last norm's initial scale is one, as in torchvision; in
+    timm it is zero.
     """
 
     name = "basic_conv"
@@ -106,9 +106,9 @@ class BasicConv(WidenedMixer):
 class BottleneckConv(WidenedMixer):
     """1x1 convolution, convolution, 1x1 convolution, with batch norms.
 
-    The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right); with groups that of
-    ResNeXt (Xie et al., 2017, arXiv:1611.05431), with the maximum that of Han et al., 2022. Widened
-    and depthwise it is the channel mixer ``inverted_residual``. Norms start as in ``basic_conv``.
+    The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right). ResNeXt (Xie et al.,
+    2017, arXiv:1611.05431) has groups, Han et al., 2022, the maximum. The channel mixer
+    ``inverted_residual`` is the widened, depthwise form. Initial norms are as in ``basic_conv``.
     """
 
     name = "bottleneck_conv"
@@ -127,20 +127,20 @@ class BottleneckConv(WidenedMixer):
     expansion: Annotated[float, Positive()] = 0.25
     """Inner channels over channels."""
     operation: Annotated[str, OPERATION] = "conv"
-    """The middle: a convolution, or the maximum, which has no norm."""
+    """Middle operation: a convolution, or the maximum, which has no norm."""
     groups: Annotated[int, GROUPS] = 1
     """Groups of the convolution, 1 to 64; must divide the inner channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the first convolution and the middle one."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The groups must share the inner channels evenly."""
+        """The groups must divide the inner channels."""
         return uneven_groups(self.operation, self.groups, self.inner(shape))
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the expansion to whole channels.
+        """Clip the kernel to taps that can meet a pixel; round the expansion to whole channels.
 
-        The maximum has no groups.
+        With the maximum, ``groups`` has no effect.
         """
         groups = 1 if self.operation == "max" else self.groups
         return replace(super().canonical(shape), groups=groups)

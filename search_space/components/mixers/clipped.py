@@ -1,4 +1,4 @@
-"""Canonical forms that several mixers share: which knobs do not matter on a map."""
+"""Canonical forms that several mixers share: knobs without effect on a given map."""
 
 from dataclasses import replace
 from typing import Self
@@ -9,7 +9,7 @@ from ..layers.kernel_clipping import reaching_kernel
 
 
 class WidenedMixer(TokenMixer):
-    """A kernel on inner channels of which there are more or fewer than outside."""
+    """A mixer whose kernel works on more or fewer channels than the map has."""
 
     kernel_size: int
     expansion: float
@@ -19,7 +19,7 @@ class WidenedMixer(TokenMixer):
         return scaled(shape.channels, self.expansion)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the expansion to whole channels."""
+        """Clip the kernel to taps that can meet a pixel; round the expansion to whole channels."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),
@@ -28,21 +28,21 @@ class WidenedMixer(TokenMixer):
 
 
 class DepthwiseMixer(TokenMixer):
-    """A convolution of each channel by itself, or of all with all."""
+    """A mixer whose convolution is depthwise or dense."""
 
     depthwise: bool
 
     def canonical(self, shape: Shape) -> Self:
-        """One channel has nothing to mix with."""
+        """With one channel, ``depthwise`` has no effect."""
         return replace(self, depthwise=self.depthwise or shape.channels == 1)
 
 
 class ClippedDepthwiseMixer(DepthwiseMixer):
-    """Such a convolution, with a kernel padded by zeros."""
+    """A depthwise or dense mixer whose kernel is padded with zeros."""
 
     kernel_size: int
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill; one channel has nothing to mix with."""
+        """Clip the kernel to taps that can meet a pixel; one channel needs no ``depthwise``."""
         clipped = reaching_kernel(self.kernel_size, shape)
         return replace(super().canonical(shape), kernel_size=clipped)

@@ -1,4 +1,4 @@
-"""Convolutions whose kernel is a combination of several: chosen by the image, or by the user.
+"""Convolutions whose kernel is a combination of several, weighed by the image or by the user.
 
 Shape suffixes: B batch, C channels, H rows, W columns, E experts, O output channels, I input
 channels of a group, k and l sides of a kernel, P parameters.
@@ -22,7 +22,7 @@ from .dynamic_kernels import convolve_each
 
 
 class KernelBank(nn.Module):
-    """Several convolutions of one form, to be combined before they are applied."""
+    """Several kernels of one shape, combined into one before the convolution."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_EO"})
 
@@ -47,14 +47,14 @@ class KernelBank(nn.Module):
         self.groups = channels if depthwise else 1
 
     def combined(self, share_BE: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the kernels (B, O, I, k, k) and biases (B, O) for shares (B, E) of each."""
+        """Return the combined kernels (B, O, I, k, k) and biases (B, O) for weights (B, E)."""
         weight_EOIkl = self.weight.unflatten(0, (self.count, -1))
         kernels_BOIkl = (share_BE @ weight_EOIkl.flatten(1)).unflatten(1, weight_EOIkl.shape[1:])
         return kernels_BOIkl, None if self.bias_EO is None else share_BE @ self.bias_EO
 
 
 class ConditionalConv(nn.Module):
-    """A convolution whose kernel is combined for each image by the mean of its features."""
+    """A convolution whose kernel is combined for each image, by weights from its mean features."""
 
     def __init__(self, channels: int, bank: KernelBank) -> None:
         super().__init__()
@@ -71,8 +71,8 @@ class ConditionalConv(nn.Module):
 class CondConv(ClippedDepthwiseMixer):
     """Convolution with a kernel for each image: experts weighed by a sigmoid of the pooled map.
 
-    Yang et al., CondConv, 2019, equations 1 and 2. Experts add parameters, and of multiply-adds
-    only the combination of their kernels, once an image.
+    Yang et al., CondConv, 2019, equations 1 and 2. More experts add parameters, and multiply-adds
+    only for combining kernels, once per image.
     """
 
     name = "cond_conv"
@@ -91,7 +91,7 @@ class CondConv(ClippedDepthwiseMixer):
     experts: Annotated[int, IntRange(1, 64)] = 4
     """Number of kernels to combine, 1 to 64."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether each channel is convolved by itself, or all with all."""
+    """Whether the convolution is depthwise, else dense."""
     bias: Annotated[bool, YES_NO] = False
     """Whether each expert has a bias."""
 
@@ -101,7 +101,7 @@ class CondConv(ClippedDepthwiseMixer):
 
 
 class TunableKernels(Foldable):
-    """A convolution whose kernel is combined by parameters that are set from outside."""
+    """A convolution whose kernel is combined by parameters that the user sets."""
 
     omega_P: Tensor
 
@@ -127,7 +127,7 @@ class TunableKernels(Foldable):
         return F.conv2d(x_BCHW, *self._kernel(), padding=side // 2, groups=groups)
 
     def folded(self) -> nn.Module:
-        """Return the one convolution that the parameters as they are set stand for."""
+        """Return the convolution with the kernel for the current parameters."""
         kernel_OIkl, bias_O = self._kernel()
         channels, side, groups = len(kernel_OIkl), self.kernels.kernel_size, self.kernels.groups
         conv = nn.Conv2d(channels, channels, side, padding=side // 2, groups=groups, device="meta")
@@ -137,9 +137,9 @@ class TunableKernels(Foldable):
 
 
 def tune(network: nn.Module, omega_P: Tensor) -> None:
-    """Set the parameters of every tunable convolution in ``network``; one set for all of them.
+    """Set the parameters of all tunable convolutions in ``network`` to the same values.
 
-    In training they are drawn anew at each step, and weigh the losses by the same numbers.
+    In training, draw them anew at each step and weigh the losses by the same numbers.
     """
     for module in network.modules():
         if isinstance(module, TunableKernels):
@@ -151,8 +151,8 @@ class TunableConv(ClippedDepthwiseMixer):
     """Convolution whose kernel interpolates several by parameters that the user sets.
 
     Maggioni et al., Tunable Convolutions, 2023, section 3.2. The parameters are not learned:
-    ``tune`` sets them, in training and after; they start equal and add up to one. For parameters
-    that stay as they are it folds into one convolution.
+    ``tune`` sets them, in training and after; at first they are equal and sum to one. For fixed
+    parameters the module folds into one convolution.
     """
 
     name = "tunable_conv"
@@ -170,9 +170,9 @@ class TunableConv(ClippedDepthwiseMixer):
     kernels: Annotated[int, IntRange(2, 16)] = 2
     """Number of kernels and parameters, one for each loss, 2 to 16."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether each channel is convolved by itself, or all with all."""
+    """Whether the convolution is depthwise, else dense."""
     hidden: Annotated[int, IntRange(0, 256)] = 0
-    """Hidden units of a perceptron from parameters to shares; 0: the parameters are the shares."""
+    """Hidden units of a perceptron from parameters to kernel weights; 0: no perceptron."""
     bias: Annotated[bool, YES_NO] = True
     """Whether each kernel has a bias."""
 

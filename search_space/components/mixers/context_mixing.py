@@ -1,6 +1,6 @@
-"""Context-mixing dynamic convolution: kernels made of affinities to the regions of a map.
+"""Context-mixing dynamic convolution: kernels computed from affinities to regions of a map.
 
-Shape suffixes: B batch, C channels, X channels of the context, H rows, W columns, N places
+Shape suffixes: B batch, C channels, X channels of the context, H rows, W columns, N positions
 (H x W), R regions, h heads, D channels of a head, k and l sides of a kernel, p elements of kernels.
 """
 
@@ -22,7 +22,7 @@ from ..layers.kernel_clipping import depthwise
 from .dynamic_kernels import mix_windows
 from .reparam import DepthwiseBranches
 
-# Kernel side: sides and dilations of the branches beside it.
+# Kernel side: sides and dilations of the parallel branches.
 _BRANCHES = {
     5: ((3, 1), (3, 2)),
     7: ((5, 1), (3, 1), (3, 2), (3, 3)),
@@ -39,16 +39,16 @@ LARGE = IntRange(5, 19, 2)
 
 
 def dilated_branches(channels: int, kernel_size: int) -> DepthwiseBranches:
-    """Return OverLoCK's large depthwise kernel: trained with dilated branches, batch norm after."""
+    """Return OverLoCK's large depthwise kernel with dilated branches and a batch norm."""
     branches = [(kernel_size, 1), *_BRANCHES[kernel_size]]
     return DepthwiseBranches(channels, branches, normed=True)
 
 
 def relative_bias(bias_hkl: Tensor, height: int, width: int, kernel_size: int) -> Tensor:
-    """Return the bias of each window's elements, by their offsets: (h, H, W, k, k).
+    """Return the bias of the elements of all windows, by offset: (h, H, W, k, k).
 
     Args:
-        bias_hkl: One bias for every offset, 2 x kernel_size - 1 a side.
+        bias_hkl: One bias for every offset, 2 x kernel_size - 1 per side.
         height: Rows of the map.
         width: Columns of the map.
         kernel_size: Side of the windows, which lie within the map.
@@ -64,7 +64,7 @@ def relative_bias(bias_hkl: Tensor, height: int, width: int, kernel_size: int) -
 
 
 class RegionKernels(nn.Module):
-    """Kernels of every place, from its affinities to the regions of a context."""
+    """Kernels for every position, from the position's affinities to regions of a context."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias"})
 
@@ -83,7 +83,7 @@ class RegionKernels(nn.Module):
         self.scale = (channels // heads) ** -0.5
 
     def forward(self, query_BCHW: Tensor, context_BXHW: Tensor) -> list[Tensor]:
-        """Return the kernels (B, h, k, k, H, W) of each side, each with the sum one."""
+        """Return kernels (B, h, k, k, H, W) for each kernel side; each kernel sums to one."""
         H, W = (int(side) for side in query_BCHW.shape[2:])
         regions_BXkl = F.adaptive_avg_pool2d(context_BXHW, self.regions)
         query_BhDN = self.query(query_BCHW).unflatten(1, (self.heads, -1)).flatten(3) * self.scale
@@ -100,7 +100,7 @@ class RegionKernels(nn.Module):
 
 
 class ContextMixing(nn.Module):
-    """Half of the channels with small kernels, half with large ones, made for every place."""
+    """Convolution with kernels of every position: half of the channels small, half large ones."""
 
     def __init__(
         self, channels: int, context: int, *, heads: int, sides: tuple[int, int], regions: int
@@ -112,7 +112,7 @@ class ContextMixing(nn.Module):
     def forward(self, value_BCHW: Tensor, query_BCHW: Tensor, context_BXHW: Tensor) -> Tensor:
         """Map three maps of one size to (B, C, H, W), the shape of the first.
 
-        A map with a side shorter than the large kernel is enlarged until it has room for it.
+        A map with a side shorter than the large kernel is enlarged to the kernel's side.
         """
         H, W = (int(side) for side in value_BCHW.shape[2:])
         least, shorter = max(self.sides), min(H, W)
@@ -130,7 +130,7 @@ class ContextMixing(nn.Module):
 
 
 class GatedContextMixing(nn.Module):
-    """Context mixing beside a large static kernel, squeezed, gated and mapped."""
+    """Context mixing and a large static kernel in parallel, squeezed, gated and mapped."""
 
     def __init__(
         self,
@@ -163,8 +163,7 @@ class GatedContextMixing(nn.Module):
 class SelfContextMixing(nn.Module):
     """Context mixing of a map that is its own context.
 
-    A convolution makes the values, as in the plug-in module that goes by this name; in the blocks
-    of OverLoCK's networks there is none.
+    A convolution makes the values, as in the paper's plug-in module; OverLoCK's blocks have none.
     """
 
     def __init__(
@@ -204,7 +203,7 @@ def _refused(small: int, large: int, heads: int, channels: int) -> str | None:
 
 
 class GuidedContextMixing(nn.Module):
-    """Context mixing of a map whose last channels are the context, and come out mixed too."""
+    """Context mixing of a map whose last channels are the context; these are mixed too."""
 
     def __init__(
         self, channels: int, context: int, *, heads: int, sides: tuple[int, int], regions: int
@@ -231,10 +230,10 @@ class GuidedContextMixing(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ContMix(TokenMixer):
-    """Kernels of every place from its affinities to regions of the map: a small and a large one.
+    """A small and a large kernel per position, from affinities to regions of the map.
 
-    Lou and Yu, OverLoCK, 2025, section 3.3 and figure 4; gated, it is the middle of its dynamic
-    block. Windows at the edge lie within the map, as in neighborhood attention.
+    Lou and Yu, OverLoCK, 2025, section 3.3 and figure 4; the gated form is the middle of the
+    paper's dynamic block. Windows at the edge lie within the map, as in neighborhood attention.
     """
 
     name = "contmix"
@@ -254,14 +253,14 @@ class ContMix(TokenMixer):
     small_kernel: Annotated[int, IntRange(3, 19, 2)] = 5
     """Side of the small kernels in pixels, odd, 3 to ``kernel_size``."""
     heads: Annotated[int, Positive(whole=True)] = 4
-    """Kernels of either side; twice as many must divide the channels."""
+    """Kernels of each side; twice this number must divide the channels."""
     regions: Annotated[int, IntRange(1, 14)] = 7
     """Regions along each side of the map, 1 to 14."""
     gated: Annotated[bool, YES_NO] = True
-    """Whether a static large kernel, squeeze-and-excitation, a gate and a map come with it."""
+    """Whether to add a static large kernel, squeeze-and-excitation, a gate and a linear map."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The heads must share half of the channels evenly, the small kernel be the small one."""
+        """The heads must divide half of the channels; the small kernel must not be the larger."""
         return _refused(self.small_kernel, self.kernel_size, self.heads, shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
@@ -278,7 +277,7 @@ class ContMix(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedContMix(TokenMixer):
-    """Context mixing whose regions are those of the map's last channels: a guide from above.
+    """Context mixing whose regions come from the map's last channels, a guide from an overview.
 
     Lou and Yu, OverLoCK, 2025, section 3.3 and figure 4: the middle of the Focus-Net's block, with
     the map that fuses both groups of channels.
@@ -292,14 +291,14 @@ class GuidedContMix(TokenMixer):
     small_kernel: Annotated[int, IntRange(3, 19, 2)] = 5
     """Side of the small kernels in pixels, odd, 3 to ``kernel_size``."""
     heads: Annotated[int, Positive(whole=True)] = 4
-    """Kernels of either side; twice as many must divide the channels without the guide's."""
+    """Kernels of each side; twice this number must divide the channels less the guide's."""
     regions: Annotated[int, IntRange(1, 14)] = 7
     """Regions along each side of the map, 1 to 14."""
     guide: Annotated[int, Positive(whole=True)] = 8
     """Channels of the guide: the last ones of the map."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The heads must share half of the other channels evenly."""
+        """The heads must divide half of the channels less the guide's."""
         if self.guide >= shape.channels:
             return (
                 f"guide must leave channels that are mixed, but got guide {self.guide} "
@@ -322,10 +321,10 @@ class GuidedContMix(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class DilatedSqueezeConv(TokenMixer):
-    """A large depthwise kernel trained beside dilated ones, then squeeze-and-excitation.
+    """A large depthwise kernel trained in parallel with dilated ones, then squeeze-and-excitation.
 
-    Lou and Yu, OverLoCK, 2025, section 3.2: the Dilated RepConv layer. Its branches are more than
-    those of UniRepLKNet (``dilated_reparam_conv``); all fold. It squeezes to an eighth of the
+    Lou and Yu, OverLoCK, 2025, section 3.2: the Dilated RepConv layer. It has more branches than
+    UniRepLKNet's (``dilated_reparam_conv``); all fold. Squeeze-and-excitation has an eighth of the
     channels, at least 16.
     """
 
@@ -341,7 +340,7 @@ class DilatedSqueezeConv(TokenMixer):
     )
 
     kernel_size: Annotated[int, LARGE] = 7
-    """Side of the kernel in pixels, odd, 5 to 19; it decides the branches."""
+    """Side of the kernel in pixels, odd, 5 to 19; it determines the branches."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

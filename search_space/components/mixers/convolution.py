@@ -78,7 +78,7 @@ class LargeKernelConv(TokenMixer):
     """Whether the convolution has a bias."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
+        """Clip the kernel to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -88,7 +88,7 @@ class LargeKernelConv(TokenMixer):
 
 
 class InceptionDepthwise(nn.Module):
-    """Three depthwise branches of ``branch`` channels each; the other channels pass."""
+    """Three depthwise branches of ``branch`` channels each; the other channels pass unchanged."""
 
     def __init__(self, *, channels: int, branch: int, square: int, band: int) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class InceptionDepthwise(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionConv(TokenMixer):
-    """Square, row and column depthwise kernels on a share of the channels each.
+    """Square, row and column depthwise kernels, each on a share of the channels.
 
     Yu et al., InceptionNeXt, 2023, equation 5.
     """
@@ -133,7 +133,7 @@ class InceptionConv(TokenMixer):
         return scaled(shape.channels, self.branch_ratio)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The three branches together must not need more channels than there are."""
+        """The three branches together must not exceed the channels."""
         if 3 * self.branch(shape) <= shape.channels:
             return None
         return (
@@ -142,7 +142,7 @@ class InceptionConv(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, and the ratio to whole channels."""
+        """Clip the kernels to taps that can meet a pixel; round the ratio to whole channels."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),

@@ -20,8 +20,8 @@ class DeformableConv(DepthwiseMixer):
 
     Huang et al., CoDeNet: Efficient Deployment of Input-Adaptive Object Detection on Embedded
     FPGAs, 2020 (first called Algorithm-hardware Co-design for Deformable Convolution), section 3:
-    full or depthwise, offsets free, of limited range, or of a fixed shape, a square that one number
-    a place widens. Without the 1x1 convolution that goes before its depthwise form.
+    dense or depthwise, with free offsets, limited ones, or a square that one number per position
+    widens. The 1x1 convolution before the paper's depthwise form is left out.
     """
 
     name = "deformable_conv"
@@ -41,11 +41,11 @@ class DeformableConv(DepthwiseMixer):
     depthwise: Annotated[bool, YES_NO] = True
     """Whether each channel has a kernel of its own, or all are summed."""
     offsets: Annotated[str, Choice(("free", "limited", "square"))] = "free"
-    """One for each tap without or with a limit, or one number a place that widens the kernel's
-    square (and never narrows it)."""
+    """``free``, ``limited``: one offset for each tap, without or with a limit; ``square``: one
+    number per position that widens the kernel's square (and never narrows it)."""
     max_offset: Annotated[float, Positive()] = 8.0
-    """Limit of an offset along an axis in pixels, a positive number; without meaning for free
-    ones. For the square, the limit of the tap next to the centre."""
+    """Limit of an offset along an axis in pixels; without effect on free offsets. For the square,
+    the limit of the tap next to the centre."""
     modulation: Annotated[bool, YES_NO] = False
     """Whether each tap is scaled by a predicted number from 0 to 1 (Zhu et al., 2018)."""
     offset_kernel_size: Annotated[int, KERNEL] = 3
@@ -54,15 +54,15 @@ class DeformableConv(DepthwiseMixer):
     """Whether the convolution has a bias; the prediction always has one."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The square of a single tap has nothing to widen."""
+        """A square needs more than one tap."""
         if self.offsets == "square" and self.kernel_size == 1:
             return "kernel_size must be 3 or more where offsets is square, but got 1"
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Forget the limit of free offsets; clip the predicting kernel to what the map can fill.
+        """Drop the limit of free offsets; clip the predicting kernel to taps that meet a pixel.
 
-        One channel has nothing to be summed with.
+        With one channel, ``depthwise`` has no effect.
         """
         return replace(
             super().canonical(shape),

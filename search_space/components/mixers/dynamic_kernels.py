@@ -1,4 +1,4 @@
-"""Applying kernels that differ from image to image, or from place to place.
+"""Convolution with kernels that differ between images or between positions.
 
 Shape suffixes: B batch, C channels, H rows, W columns, O output channels, I input channels of a
 group, G groups of channels with one kernel, D channels of such a group, k and l sides of a kernel.
@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 
 def windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
-    """Return the window around every place, with zeros outside: (B, C, H, W, k, k)."""
+    """Return the window around every position, with zeros outside: (B, C, H, W, k, k)."""
     padded = F.pad(x_BCHW, (kernel_size // 2,) * 4)
     return padded.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
 
 
 def inner_windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
-    """Return the nearest window that lies within the map: (B, C, H, W, k, k).
+    """Return for every position the nearest window within the map: (B, C, H, W, k, k).
 
-    Near the edge it is not centred (Hassani et al., Neighborhood Attention, 2023). No side of the
-    map may be smaller than ``kernel_size``.
+    Near the edge a window is not centred (Hassani et al., Neighborhood Attention, 2023). No side of
+    the map may be smaller than ``kernel_size``.
     """
     found_BCHWkl = x_BCHW.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
     for axis in (2, 3):
@@ -31,24 +31,23 @@ def inner_windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
 
 
 def _starts(x_BCHW: Tensor, axis: int, kernel_size: int) -> Tensor:
-    """Return where the nearest window within the map begins, for each place along an axis."""
+    """Return the start of the nearest window within the map for each position along an axis."""
     side = x_BCHW.shape[axis]
     place = torch.arange(side, device=x_BCHW.device)
     return (place - kernel_size // 2).clamp(0, side - kernel_size)
 
 
 def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) -> Tensor:
-    """Apply to the window of each place the kernel of that place; return (B, C, H, W).
+    """Apply to each position's window the kernel of that position; return (B, C, H, W).
 
-    Group g of consecutive channels has kernel g. It takes C H W k k multiply-adds. One element of
-    all kernels after the other is applied, so that no windows are written out: they would take k k
-    times the memory of the map. Traces and exported files hold one product, which runtimes take
-    better.
+    Group g of consecutive channels has kernel g. It takes C H W k k multiply-adds. The elements of
+    the kernels are applied one by one, since all windows together would take k k times the memory
+    of the map. Traces and exported files hold one product, which runtimes handle better.
 
     Args:
-        x_BCHW: The map.
-        kernels_BGklHW: A kernel for each group and place.
-        inner: Whether windows are those of ``inner_windows``, else of ``windows``.
+        x_BCHW: The feature map.
+        kernels_BGklHW: A kernel for each group and position.
+        inner: Whether the windows are those of ``inner_windows``, else those of ``windows``.
     """
     G, k = kernels_BGklHW.shape[1:3]
     if torch.compiler.is_exporting() or torch.jit.is_tracing():
@@ -70,7 +69,7 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
 
 
 def _taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
-    """Yield for each element of the windows the map moved so that it lies at each place."""
+    """Yield for each element of the windows the map shifted to bring it to the centre."""
     windows_BCHWkl = windows(x_BCHW, kernel_size)
     for row in range(kernel_size):
         for column in range(kernel_size):
@@ -78,7 +77,7 @@ def _taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
 
 
 def _inner_taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
-    """Yield the same for windows within the map."""
+    """Yield the shifted maps for each element of windows within the map."""
     rows, columns = (_starts(x_BCHW, axis, kernel_size) for axis in (2, 3))
     for row in range(kernel_size):
         moved_BCHW = x_BCHW.index_select(2, rows + row)
@@ -89,10 +88,10 @@ def _inner_taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
 def convolve_each(
     x_BCHW: Tensor, kernels_BOIkl: Tensor, bias_BO: Tensor | None = None, stride: int = 1
 ) -> Tensor:
-    """Convolve each image with kernels of its own, zeros outside the map; return (B, O, H, W).
+    """Convolve each image with its own kernels, zero-padded; return (B, O, H, W).
 
-    The number of groups is C / I. One grouped convolution does it for the whole batch; as its
-    number of groups depends on the batch, exported files hold a product with the windows.
+    The number of groups is C / I. One grouped convolution computes the whole batch. Its number of
+    groups depends on the batch, so exported files hold a product with the windows instead.
     """
     B, C, H, W = x_BCHW.shape
     O, I, k = kernels_BOIkl.shape[1:4]  # noqa: E741

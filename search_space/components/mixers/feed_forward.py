@@ -1,4 +1,4 @@
-"""Perceptrons over all places and channels at once.
+"""Perceptrons over all positions and channels at once.
 
 Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), X = N x C.
 """
@@ -41,7 +41,7 @@ class FlatMixing(nn.Module):
 
 
 class HeadMixing(nn.Module):
-    """A perceptron a head, from the whole map to some channels of it; then a map of channels."""
+    """One perceptron per head, from the whole map to the head's channels; then a linear map."""
 
     def __init__(self, shape: Shape, hidden: int, head_dim: int) -> None:
         super().__init__()
@@ -60,12 +60,12 @@ class HeadMixing(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedForwardMixer(TokenMixer):
-    """A shallow perceptron over all places and channels in place of attention.
+    """A shallow perceptron over all positions and channels in place of attention.
 
     Bozic et al., Rethinking Attention, 2023, arXiv:2311.10642, figure 1: instead of the attention
-    layer (the paper's ALR), or of each of its heads (ALSR). Its other two replacements are blocks
-    of this one: without a residual (ALRR), and without a channel mixer as well (ELR). Hidden units
-    over inputs are 1/256 to 1/2 there, 1/32 to 1/4 for heads.
+    layer (the paper's ALR), or of each of its heads (ALSR). The paper's other two replacements are
+    blocks with this mixer, without a residual (ALRR), and also without a channel mixer (ELR).
+    Hidden units over inputs are 1/256 to 1/2 there, 1/32 to 1/4 for heads.
     """
 
     name = "feed_forward"
@@ -82,10 +82,10 @@ class FeedForwardMixer(TokenMixer):
     renamed = (("hidden_share", "ratio"),)
 
     hidden_share: Annotated[float, Positive(most=1)] = 1 / 128
-    """Hidden units over places times channels, up to 1. Weights, and multiply-adds, are twice this
-    by the square of places times channels: 1417 million on 96x56x56 as it is."""
+    """Hidden units over inputs (positions x channels), up to 1. Weights and multiply-adds are
+    2 x share x inputs^2: 1417 million on 96x56x56 with the default."""
     separate_heads: Annotated[bool, YES_NO] = False
-    """Whether each head has a perceptron of its own, and a map of channels follows them."""
+    """Whether each head has its own perceptron, followed by a linear map of the channels."""
     head_dim: Annotated[int, Positive(whole=True)] = 32
     """Channels of one head, where heads are separate; must divide the channels."""
 
@@ -94,7 +94,7 @@ class FeedForwardMixer(TokenMixer):
         return scaled(shape.channels * shape.tokens, self.hidden_share)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Separate heads must share the channels evenly."""
+        """The size of separate heads must divide the channels."""
         if self.separate_heads and shape.channels % self.head_dim:
             return (
                 f"head_dim must divide the channels, but got head_dim {self.head_dim} "
@@ -103,7 +103,7 @@ class FeedForwardMixer(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole units; without separate heads their size is nothing."""
+        """Round the ratio to whole hidden units; drop ``head_dim`` without separate heads."""
         return replace(
             self,
             hidden_share=self.hidden(shape) / (shape.channels * shape.tokens),

@@ -20,11 +20,10 @@ from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
 class FfnifiedAttention(TokenMixer):
     """Query map, key kernels, activation, value kernels: attention without softmax and heads.
 
-    Yun et al., 2024: the products of queries with keys, and of coefficients with
-    values, become depthwise convolutions. In FFNet a kernel of 7 is trained with one of 3 beside
-    it, each with a batch norm; kernels of 3 in the first two stages have neither. The paper's
-    MetaMixer, which leaves the operations between query, key and value open, is offered in this
-    form only.
+    Yun et al., 2024: the products of queries with keys, and of coefficients with values, become
+    depthwise convolutions. FFNet trains a 7x7 kernel in parallel with a 3x3 one, each with a batch
+    norm; the 3x3 kernels of its first two stages have neither. The paper's MetaMixer, which leaves
+    the operations between query, key and value open, is offered in this form only.
     """
 
     name = "ffnified_attention"
@@ -40,7 +39,8 @@ class FfnifiedAttention(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 7
     """Side of both depthwise kernels in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7))] = 3
-    """Side of the kernel that is trained beside each, up to ``kernel_size``; 0: none, no norms."""
+    """Side of a kernel trained in parallel with each, up to ``kernel_size``; 0: no kernel, no
+    norms."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Between keys and values."""
 
@@ -54,7 +54,7 @@ class FfnifiedAttention(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill."""
+        """Clip the kernels to taps that can meet a pixel."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),

@@ -19,7 +19,7 @@ from ..norms import ChannelLayerNorm
 
 
 class Modulation(nn.Module):
-    """A query times a linear map of contexts from near to global, each gated at each place."""
+    """A query times a linear map of local to global contexts, each gated at each position."""
 
     def __init__(
         self, *, channels: int, kernels: Sequence[int], act: str, mean: bool, norm: bool
@@ -53,10 +53,10 @@ class Modulation(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class FocalModulation(TokenMixer):
-    """Contexts of growing reach, gated at each place and summed, modulate a query (FocalNet).
+    """Contexts of growing reach, gated at each position and summed, modulate a query (FocalNet).
 
-    Yang et al., 2022: each level convolves the one before, the last is the mean of
-    the map. Kernels stay as they are on maps that they reach beyond.
+    Yang et al., 2022: each level convolves the one before, the last is the mean of the map. Kernels
+    are not clipped to small maps.
     """
 
     name = "focal_modulation"
@@ -70,11 +70,11 @@ class FocalModulation(TokenMixer):
     renamed = (("normed", "norm"),)
 
     levels: Annotated[int, IntRange(1, 6)] = 2
-    """Depthwise convolutions in a row, beside the mean of the map."""
+    """Number of depthwise convolutions in sequence; the mean of the map is one more level."""
     kernel_size: Annotated[int, IntRange(1, 13, 2)] = 3
     """Side of the first kernel in pixels, odd, 1 to 13."""
     growth: Annotated[int, IntRange(0, 4, 2)] = 2
-    """By how many pixels each kernel's side exceeds the one before; even, 0 to 4."""
+    """Growth of the kernel's side from level to level in pixels; even, 0 to 4."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After each convolution and on the mean."""
     mean: Annotated[bool, YES_NO] = False
@@ -83,7 +83,7 @@ class FocalModulation(TokenMixer):
     """Whether the modulated query is layer-normalised."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Of one kernel the growth does not matter."""
+        """With one level, ``growth`` has no effect."""
         return self if self.levels > 1 else replace(self, growth=2)
 
     def build(self, shape: Shape) -> nn.Module:

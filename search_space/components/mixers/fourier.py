@@ -1,13 +1,13 @@
-"""Fourier transforms of real maps over rows and columns, and convolution by them.
+"""Fourier transforms of real maps over rows and columns, and convolution by Fourier transform.
 
 Two routes give the same numbers. ``fft`` is torch's. ``monarch`` writes a transform of N = P Q
 points as products with a P x P and a Q x Q matrix and twiddle factors between (order-2 Monarch
-decomposition: Fu et al., FlashFFTConv, 2023, arXiv:2311.05908, section 3.1): matrix units run it,
-and blocks that meet only padding, or frequencies that nobody needs, are left out (section 3.3).
+decomposition: Fu et al., FlashFFTConv, 2023, arXiv:2311.05908, section 3.1). It suits matrix units,
+and skips blocks that meet only padding and frequencies that are not needed (section 3.3).
 
-A spectrum is complex, (..., H, V): of a real map half of the columns' frequencies follow from the
-others by symmetry, V = W // 2 + 1 do not.
-Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the columns.
+A spectrum is complex, (..., H, V). Of a real map only V = W // 2 + 1 column frequencies are kept;
+the others follow by symmetry. Shape suffixes: B batch, C channels, H rows, W columns, V frequencies
+of the columns.
 """
 
 import math
@@ -28,7 +28,7 @@ Size = tuple[int, int]
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
-    """Return a context in which products keep the precision of their operands."""
+    """Return a context in which products have the precision of their operands, without autocast."""
     device = x.device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
@@ -36,7 +36,7 @@ def full_precision(x: Tensor) -> AbstractContextManager[object]:
 
 
 def require_size(x_BCHW: Tensor, size: Size) -> None:
-    """Raise ``ValueError`` where a map does not have the size that weights were made for."""
+    """Raise ``ValueError`` for a map of another size than the weights were built for."""
     given = (x_BCHW.shape[-2], x_BCHW.shape[-1])
     if given != size:
         sides = f"{given[0]}x{given[1]}"
@@ -44,7 +44,7 @@ def require_size(x_BCHW: Tensor, size: Size) -> None:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Return ``x`` in a precision that Fourier transforms exist in."""
+    """Return ``x`` in a precision that Fourier transforms support."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -55,15 +55,15 @@ def spectrum(
     band: Size | None = None,
     changes: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """Return the spectrum of a map, padded with zeros at its end to ``size``; not scaled.
+    """Return the unscaled spectrum of a map, zero-padded at its end to ``size``.
 
     Args:
         x_BCHW: Map, no larger than ``size``.
         size: Rows and columns.
         transform: One of ``TRANSFORM``.
-        band: The highest frequencies kept of rows and columns, below half of ``size``; the rows
-            then come from the lowest (negative) frequency to the highest. None: all.
-        changes: What is added to the matrices of ``monarch``, as ``matrix_changes`` lists them.
+        band: The highest row and column frequencies that are kept, below half of ``size``; row
+        frequencies then run from the most negative to the highest. None: all.
+        changes: Tensors added to the matrices of ``monarch``, as ``matrix_changes`` lists them.
     """
     x_BCHW = at_least_float32(x_BCHW)
     columns = size[1] // 2 + 1 if band is None else band[1] + 1
@@ -84,23 +84,23 @@ def spectrum(
 def from_spectrum(
     x_BCHV: Tensor, size: Size, transform: str, cropped: Size, band: Size | None = None
 ) -> Tensor:
-    """Return the map of ``size`` that has a spectrum: of it the first rows and columns.
+    """Return the first rows and columns of the map of ``size`` that has the given spectrum.
 
     Args:
         x_BCHV: Spectrum, in the order of ``spectrum``.
         size: Rows and columns of the whole map.
         transform: One of ``TRANSFORM``.
-        cropped: Rows and columns wanted.
+        cropped: Number of rows and columns returned.
         band: As in ``spectrum``; all other frequencies are zero.
     """
     if transform == "fft":
         if band is not None:
             x_BCHV = _each_part(x_BCHV, _widened, size)
         map_BCHW = torch.fft.irfft2(x_BCHV, s=size)[..., : cropped[0], : cropped[1]]
-        return map_BCHW.contiguous()  # as a view it would hold the padding too
+        return map_BCHW.contiguous()  # a view would keep the padding in memory
     start = 0 if band is None else -band[0]
     twice = torch.full(x_BCHV.shape[-1:], 2.0, dtype=x_BCHV.real.dtype, device=x_BCHV.device)
-    twice[0] = 1  # the frequencies that have no mirror image are met once
+    twice[0] = 1  # frequencies without a mirror image count once
     if band is None and size[1] % 2 == 0:
         twice[-1] = 1
     with full_precision(twice):
@@ -119,53 +119,53 @@ def convolve(
     band: Size | None = None,
     changes: Sequence[Tensor] | None = None,
 ) -> Tensor:
-    """Return the circular convolution of a map with one kernel a channel on a torus of ``size``.
+    """Return the circular convolution of a map with one kernel per channel on a torus of ``size``.
 
-    Place (0, 0) of the kernel is the place itself; offsets are counted round the torus. Where
-    ``size`` leaves room, it is the convolution with zeros outside.
+    Element (0, 0) of the kernel is the offset zero; offsets wrap around the torus. Where ``size``
+    is large enough, the result is the zero-padded convolution.
 
     Args:
         x_BCHW: Map, no larger than ``size``.
         kernel_CHW: Kernels, no larger than ``size``.
         size: Rows and columns of the torus.
         transform: One of ``TRANSFORM``, for the map.
-        band: The highest frequencies of the kernel's rows and columns that count; none: all.
-        changes: See ``spectrum``; of the map's transform alone.
+        band: The highest row and column frequencies of the kernel that are used; None: all.
+        changes: Changes of the map's transform, see ``spectrum``.
     """
-    kernel_CHV = spectrum(kernel_CHW, size, "fft", band)  # small: there is one for all images
+    kernel_CHV = spectrum(kernel_CHW, size, "fft", band)  # cheap: one kernel serves all images
     product = spectrum(x_BCHW, size, transform, band, changes) * kernel_CHV
     cropped = (x_BCHW.shape[-2], x_BCHW.shape[-1])
     return from_spectrum(product, size, transform, cropped, band).to(x_BCHW.dtype)
 
 
 def _each_part(x: Tensor, change: Callable[[Tensor, Size], Tensor], size: Size) -> Tensor:
-    """Change real and imaginary part apart: ONNX has no other way to move complex numbers."""
+    """Apply ``change`` to real and imaginary part separately, as ONNX requires."""
     return torch.complex(change(x.real, size), change(x.imag, size))
 
 
 def _within(x_BCHV: Tensor, band: Size) -> Tensor:
-    """Return the frequencies of a band, of all of them, from the lowest rows on."""
+    """Return the frequencies of a band out of all frequencies, from the most negative row on."""
     rows = x_BCHV.roll(band[0], dims=-2)
     return rows[..., : 2 * band[0] + 1, : band[1] + 1]
 
 
 def _widened(x_BCHV: Tensor, size: Size) -> Tensor:
-    """Return all frequencies, of those of a band; the others are zero."""
+    """Return all frequencies from those of a band; the others are zero."""
     rows, columns = x_BCHV.shape[-2:]
     padded = F.pad(x_BCHV, (0, size[1] // 2 + 1 - columns, 0, size[0] - rows))
     return padded.roll(-(rows // 2), dims=-2)
 
 
 def factors(count: int) -> tuple[int, int]:
-    """Return P and Q with P Q = ``count``, P <= Q, as near to each other as can be."""
+    """Return P and Q with P Q = ``count``, P <= Q, as close to each other as possible."""
     small = next(p for p in range(math.isqrt(count), 0, -1) if count % p == 0)
     return small, count // small
 
 
 def matrix_changes(size: Size) -> list[Tensor]:
-    """Return small random changes of the matrices of a transform, real and imaginary parts.
+    """Return small random changes of a transform's matrices, real and imaginary parts.
 
-    Rows first, then columns: of each (2, P, P), then (2, Q, Q).
+    For rows, then for columns: one of shape (2, P, P), one of (2, Q, Q).
     """
     sides = [side for count in size for side in factors(count)]
     return [0.01 * torch.randn(2, side, side) for side in sides]
@@ -190,19 +190,19 @@ def _transformed(
     real: bool = False,
     changes: Sequence[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return real and imaginary part of a transform over the last axis, not scaled.
+    """Return real and imaginary part of an unscaled transform over the last axis.
 
-    Input Q a + b is at row a, column b of a matrix, output c + P d at row c, column d of another,
-    which comes of products over a and then over b.
+    Input Q a + b is element (a, b) of a matrix; output c + P d is element (c, d) of another one,
+    the result of a product over a and then one over b.
 
     Args:
-        parts: The real part alone, or both.
-        count: Points of the transform; those that are missing in ``parts`` are zeros.
-        wanted: The outputs wanted.
-        inverse: Whether the waves turn the other way.
-        start: Number of the first input, perhaps negative.
-        real: Whether the imaginary part is not needed; the real one comes in its place.
-        changes: What is added to the two matrices.
+        parts: The real part, or real and imaginary part.
+        count: Points of the transform; ``parts`` is zero-padded to them.
+        wanted: Indices of the outputs to compute.
+        inverse: Whether the exponents have the sign of the inverse transform.
+        start: Index of the first input, which may be negative.
+        real: Whether only the real part is needed; it is then returned twice.
+        changes: Tensors added to the two matrices.
     """
     P, Q = factors(count)
     turn = 1 if inverse else -1
@@ -236,5 +236,5 @@ def _changed(wave: tuple[Tensor, Tensor], change: Tensor, columns: range) -> tup
 
 
 def _rotation(cos: Tensor, sin: Tensor) -> Tensor:
-    """Return the matrix that works on real parts above imaginary ones as cos + i sin does."""
+    """Return the real matrix that multiplies stacked real and imaginary parts by cos + i sin."""
     return torch.cat((torch.cat((cos, -sin), dim=1), torch.cat((sin, cos), dim=1)))

@@ -1,8 +1,8 @@
 """Mixers that work on the spectrum of the map.
 
 Shape suffixes: B batch, C channels, H rows, W columns, V frequencies of the columns; G blocks of
-channels, D and E channels of a block before and after a map, each real part on top of an imaginary
-one.
+channels, D and E channels of a block before and after a linear map, real parts above imaginary
+ones.
 """
 
 import math
@@ -28,7 +28,7 @@ from .fourier import (
 
 
 class FourierSum(nn.Module):
-    """The real part of a Fourier transform over rows, columns and perhaps channels."""
+    """The real part of a Fourier transform over rows, columns and optionally channels."""
 
     def __init__(self, *, over_channels: bool, orthonormal: bool) -> None:
         super().__init__()
@@ -38,12 +38,14 @@ class FourierSum(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         y_BCHW = torch.fft.fftn(at_least_float32(x_BCHW), dim=self.axes, norm=self.scale).real
-        return y_BCHW.to(x_BCHW.dtype).contiguous()  # as a view it would hold the imaginary part
+        return y_BCHW.to(
+            x_BCHW.dtype
+        ).contiguous()  # a view would keep the imaginary part in memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class FourierMixing(TokenMixer):
-    """The real part of the map's Fourier transform, over the channels too, without weights.
+    """The real part of the map's Fourier transform, also over channels, without weights.
 
     Lee-Thorp et al., FNet, 2021, equation 3; there the transform is not scaled, and a norm follows
     the residual.
@@ -62,7 +64,7 @@ class FourierMixing(TokenMixer):
     over_channels: Annotated[bool, YES_NO] = True
     """Whether channels are transformed too, as in FNet."""
     orthonormal: Annotated[bool, YES_NO] = True
-    """Whether the transform is scaled so that it keeps norms."""
+    """Whether the transform is scaled to keep norms."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -92,7 +94,7 @@ class SpectralProduct(nn.Module):
 class GlobalFilter(TokenMixer):
     """A learned factor for every frequency: a circular convolution as large as the map.
 
-    Rao et al., GFNet, 2021, section 3.2, equation 8. Factors start with deviation 0.02.
+    Rao et al., GFNet, 2021, section 3.2, equation 8. Initial factors have a deviation of 0.02.
     """
 
     name = "global_filter"
@@ -107,7 +109,7 @@ class GlobalFilter(TokenMixer):
     )
 
     transform: Annotated[str, TRANSFORM] = "fft"
-    """How Fourier transforms are computed; both ways give the same numbers."""
+    """How Fourier transforms are computed; both give the same numbers."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -117,7 +119,7 @@ class GlobalFilter(TokenMixer):
 class ComplexBlocks(nn.Module):
     """A linear map of complex channels, block by block, at each frequency.
 
-    Written as a grouped convolution of real and imaginary parts side by side.
+    The module computes it as a grouped convolution of stacked real and imaginary parts.
     """
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_2GE"})
@@ -139,7 +141,7 @@ class ComplexBlocks(nn.Module):
 
 
 class SpectralPerceptron(nn.Module):
-    """A small network looks at the spectrum and makes the filter for it, or the new spectrum."""
+    """A small network that maps the spectrum to a filter for it, or to a new spectrum."""
 
     def __init__(
         self,
@@ -159,9 +161,9 @@ class SpectralPerceptron(nn.Module):
             inputs: Channels of a block.
             hidden: Hidden channels of a block.
             blocks: How many blocks there are.
-            act: Between the two maps.
-            threshold: What the outputs are shrunk by.
-            multiply: Whether they are factors for the spectrum, not the new spectrum.
+            act: Activation between the two linear maps.
+            threshold: Threshold of the soft shrinkage of the outputs.
+            multiply: Whether the outputs are factors for the spectrum, else the new spectrum.
             shortcut: Whether the input is added.
             transform: One of ``TRANSFORM``.
         """
@@ -174,7 +176,7 @@ class SpectralPerceptron(nn.Module):
         self.transform = transform
 
     def filter(self, x_BCHV: Tensor) -> Tensor:
-        """Return what the network makes of a spectrum, complex (B, C, H, V)."""
+        """Return the network's output for a spectrum, complex (B, C, H, V)."""
         halves = [part.unflatten(1, (self.blocks, -1)) for part in (x_BCHV.real, x_BCHV.imag)]
         out = self.fc2(self.act(self.fc1(torch.cat(halves, dim=2).flatten(1, 2))))
         shrunk = F.softshrink(out, self.threshold).unflatten(1, (self.blocks, 2, -1))
@@ -196,13 +198,13 @@ class SpectralPerceptron(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveFrequencyFilter(TokenMixer):
-    """Each frequency is multiplied by a factor that a small network makes of the spectrum.
+    """Each frequency times a factor that a small network computes from the spectrum.
 
-    Huang et al., AFF, 2023, section 3.2, equation 4: equal to a circular convolution with a kernel
-    as large as the map that depends on the input. The network has two complex linear maps in blocks
-    of channels; the activation and the shrinking see real and imaginary part apart. The reference
-    code adds the input again; its network alone is the mixer of AFNO (Guibas et al., 2021,
-    arXiv:2111.13587), where it gives the new spectrum instead of a factor.
+    Huang et al., AFF, 2023, section 3.2, equation 4: equal to a circular convolution with an
+    input-dependent kernel as large as the map. The network has two complex linear maps in blocks of
+    channels; activation and soft shrinkage act on real and imaginary part separately. The reference
+    code adds the input again. In AFNO (Guibas et al., 2021, arXiv:2111.13587) the network outputs
+    the new spectrum instead of a factor.
     """
 
     name = "adaptive_frequency_filter"
@@ -218,26 +220,26 @@ class AdaptiveFrequencyFilter(TokenMixer):
     )
 
     blocks: Annotated[int, Positive(whole=True)] = 8
-    """Blocks of channels that the network maps apart; must divide the channels."""
+    """Blocks of channels that the network keeps apart; must divide the channels."""
     ratio: Annotated[float, Positive()] = 1.0
     """Hidden channels of a block over its channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Between the two maps."""
     threshold: Annotated[float, Positive()] = 0.01
-    """What the network's outputs are shrunk by, towards zero."""
+    """Threshold of the soft shrinkage of the network's outputs."""
     multiply: Annotated[bool, YES_NO] = True
-    """Whether the network gives factors for the spectrum (AFF), not the new spectrum (AFNO)."""
+    """Whether the network outputs factors for the spectrum (AFF), else the new spectrum (AFNO)."""
     shortcut: Annotated[bool, YES_NO] = True
     """Whether the input is added."""
     transform: Annotated[str, TRANSFORM] = "fft"
-    """How Fourier transforms are computed; both ways give the same numbers."""
+    """How Fourier transforms are computed; both give the same numbers."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels of a block, at least 1."""
         return scaled(shape.channels // self.blocks, self.ratio)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The blocks must share the channels evenly."""
+        """The blocks must divide the channels."""
         if shape.channels % self.blocks:
             return (
                 f"blocks must divide the channels, but got {self.blocks} blocks and "
@@ -246,7 +248,7 @@ class AdaptiveFrequencyFilter(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / (shape.channels // self.blocks))
 
     def build(self, shape: Shape) -> nn.Module:

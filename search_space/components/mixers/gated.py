@@ -1,4 +1,4 @@
-"""Mixers that multiply a map by what is made of it.
+"""Mixers that multiply a map by a gate computed from it.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -26,9 +26,9 @@ LARGEST_DECOMPOSED = 63
 class LargeKernelAttention(TokenMixer):
     """A map gated by a large kernel in three parts: local, dilated, 1x1 (Guo et al., 2022).
 
-    Section 3.1: a K x K kernel becomes a (2d-1) x (2d-1) depthwise one, a
-    ceil(K/d) x ceil(K/d) one of dilation d, and a 1x1 convolution. In VAN it stands between two
-    1x1 convolutions, the first with GELU, and the authors' code adds the input to the result.
+    Section 3.1: a (2d-1) x (2d-1) depthwise kernel, a ceil(K/d) x ceil(K/d) one of dilation d and a
+    1x1 convolution replace a K x K kernel. In VAN two 1x1 convolutions surround it, the first with
+    GELU, and the authors' code adds the input to the result.
     """
 
     name = "large_kernel_attention"
@@ -46,7 +46,7 @@ class LargeKernelAttention(TokenMixer):
     dilation: Annotated[int, IntRange(1, 8)] = 3
     """Dilation d of the second kernel in pixels; an odd one needs an odd ceil(K/d)."""
     projected: Annotated[bool, YES_NO] = True
-    """Whether it stands between two 1x1 convolutions, the first with an activation."""
+    """Whether two 1x1 convolutions surround it, the first with an activation."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the first 1x1 convolution."""
     shortcut: Annotated[bool, YES_NO] = True
@@ -58,7 +58,7 @@ class LargeKernelAttention(TokenMixer):
         return -(-self.kernel_size // self.dilation)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The dilated kernel must have a middle."""
+        """An odd dilation needs a dilated kernel with a central tap."""
         if self.dilation * (self.taps - 1) % 2 == 0:
             return None
         return (
@@ -67,10 +67,10 @@ class LargeKernelAttention(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Name the largest kernel of the same decomposition; drop what has no effect.
+        """Take the largest kernel with the same decomposition; drop knobs without effect.
 
-        Kernels stay as they are on maps that they reach beyond: VAN's own do so in its last stage,
-        and what is printed of it counts them whole.
+        Kernels are not clipped to small maps: VAN's last stage has such kernels, and its printed
+        figures count them in full.
         """
         return replace(
             self,
@@ -129,10 +129,10 @@ class GatedLinear(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class GatedLinearMixer(TokenMixer):
-    """A gated linear unit in the place of attention, which mixes no places (Activator, 2024).
+    """A gated linear unit in place of attention, without spatial mixing (Activator, 2024).
 
-    Abdullah and Aydin: after it the other perceptron may be left out (channel mixer ``none``).
-    Their code normalises gate and value, both with the same weights.
+    Abdullah and Aydin: the channel mixer after it may be left out (``none``). Their code normalises
+    gate and value with the same weights.
     """
 
     name = "gated_linear"
@@ -161,7 +161,7 @@ class GatedLinearMixer(TokenMixer):
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:

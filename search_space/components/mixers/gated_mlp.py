@@ -1,7 +1,7 @@
-"""Perceptrons over places that make a gate.
+"""Gates computed by perceptrons over positions.
 
 Shape suffixes: B batch, C channels, D hidden channels, H rows, W columns, N tokens (H x W),
-P places that are mixed together.
+P positions of a group that is mixed.
 """
 
 from collections import OrderedDict
@@ -23,7 +23,7 @@ from .mlp import TokenPerceptron
 
 
 class SpatialGate(nn.Module):
-    """``value * proj(norm(gate))``, value and gate being halves of the channels."""
+    """``value * proj(norm(gate))``; value and gate are halves of the channels."""
 
     def __init__(self, channels: int, tokens: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class GatedMlpMixer(TokenMixer):
     """The whole block of gMLP: 1x1, activation, spatial gating unit, 1x1.
 
     Liu et al., Pay Attention to MLPs, 2021, arXiv:2105.08050, equations 1 to 4. It mixes channels
-    too, so that its networks have no channel mixer beside it. The gate starts near one.
+    too, so its networks have no other channel mixer. The initial gate is near one.
     """
 
     name = "gated_mlp"
@@ -58,7 +58,7 @@ class GatedMlpMixer(TokenMixer):
     )
 
     ratio: Annotated[float, Positive()] = 6.0
-    """Hidden channels before they are halved, over channels."""
+    """Hidden channels of value and gate together, over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the first map."""
 
@@ -67,7 +67,7 @@ class GatedMlpMixer(TokenMixer):
         return scaled(shape.channels, self.ratio / 2)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=2 * self.half(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
@@ -84,10 +84,10 @@ class GatedMlpMixer(TokenMixer):
 
 
 class PatchGate(nn.Module):
-    """``value * (1 + proj(norm(gate)))`` over the places of a block, or of a grid.
+    """``value * (1 + proj(norm(gate)))`` over the positions of a block, or of a grid.
 
-    Side 4 on an 8 x 8 map: a block is 4 x 4 neighbours; a grid is the 4 x 4 places that are two
-    apart. Where the side does not divide the map, the gate is padded with zeros.
+    With side 4 on an 8 x 8 map, a block is 4 x 4 neighbours, a grid 4 x 4 positions two pixels
+    apart. Where the side does not divide the map, the gate is zero-padded.
     """
 
     def __init__(self, channels: int, side: int, *, grid: bool, bias: bool) -> None:
@@ -136,7 +136,7 @@ class AxisGatedMlp(nn.Module):
 
 
 class MultiAxis(nn.Module):
-    """One half of the hidden channels is mixed over a grid, the other over blocks."""
+    """Half of the hidden channels mixed over a grid, the other half over blocks."""
 
     def __init__(
         self, *, channels: int, half: int, act: str, grid: nn.Module, block: nn.Module, bias: bool
@@ -159,10 +159,10 @@ class MultiAxisMlp(TokenMixer):
     """The multi-axis gated perceptron of MAXIM (Tu et al., 2022, arXiv:2201.02973, section 3.2).
 
     Half of the channels are mixed within blocks of neighbours, half over a dilated grid that spans
-    the map, each by a gated perceptron whose size does not depend on that of the map. Norm and
-    residual around it are the block's. The reference needs maps that block and grid divide; here
-    the gate is padded, and sides are cut to that of the map. MAXIM's cross-gating block, where two
-    maps gate each other, is not offered: blocks here have one stream.
+    the map, each by a gated perceptron whose size does not depend on the map's. The block adds norm
+    and residual. In the reference code, block and grid must divide the map; here the gate is padded
+    and sides are clipped to the map's. MAXIM's cross-gating block, where two maps gate each other,
+    is not offered: blocks here have one stream.
     """
 
     name = "multi_axis_mlp"
@@ -179,13 +179,13 @@ class MultiAxisMlp(TokenMixer):
     block_size: Annotated[int, IntRange(1, 16)] = 8
     """Side of a block in pixels, 1 to 16."""
     grid_size: Annotated[int, IntRange(1, 16)] = 8
-    """Places along each side of the grid, 1 to 16."""
+    """Positions along each side of the grid, 1 to 16."""
     ratio: Annotated[float, Positive()] = 2.0
     """Hidden channels, of both halves together, over channels."""
     block_factor: Annotated[float, Positive()] = 2.0
-    """Channels of value and gate together, over those of the half that is mixed over blocks."""
+    """Channels of value and gate together, over those of the half for blocks."""
     grid_factor: Annotated[float, Positive()] = 2.0
-    """Channels of value and gate together, over those of the half that is mixed over the grid."""
+    """Channels of value and gate together, over those of the half for the grid."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the first map and inside the gated perceptrons."""
     bias: Annotated[bool, YES_NO] = True
@@ -196,7 +196,7 @@ class MultiAxisMlp(TokenMixer):
         return scaled(shape.channels, self.ratio / 2)
 
     def canonical(self, shape: Shape) -> Self:
-        """Cut the sides to the map's, and make the ratios those of whole channels."""
+        """Clip the sides to the map's; round the ratios to whole hidden channels."""
         half, side = self.half(shape), max(shape.height, shape.width)
         return replace(
             self,
@@ -232,7 +232,7 @@ class MultiAxisMlp(TokenMixer):
 
 
 class MixerGate(nn.Module):
-    """``proj(x) * mixer(x)``, the mixer being a whole block of MLP-Mixer."""
+    """``proj(x) * mixer(x)``, where the mixer is a whole block of MLP-Mixer."""
 
     def __init__(self, channels: int, tokens: nn.Module, channel_mixer: nn.Module) -> None:
         super().__init__()
@@ -251,10 +251,10 @@ class MixerGate(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class MixerGated(TokenMixer):
-    """A gate at each place and channel, made by a block of MLP-Mixer (NiNformer).
+    """A gate at each position and channel, computed by a block of MLP-Mixer (NiNformer).
 
-    Abdullah and Aydin, NiNformer, 2024, arXiv:2403.02411, section 3. The reference code gives the
-    two halves of a block one norm in common; here each has its own.
+    Abdullah and Aydin, NiNformer, 2024, arXiv:2403.02411, section 3. In the reference code the two
+    halves of a block share one norm; here each has its own.
     """
 
     name = "mixer_gated"
@@ -270,14 +270,14 @@ class MixerGated(TokenMixer):
     )
 
     token_ratio: Annotated[float, Positive()] = 2.0
-    """Hidden units of the perceptron over places, over channels."""
+    """Hidden units of the perceptron over positions, over channels."""
     channel_ratio: Annotated[float, Positive()] = 2.0
     """Hidden units of the perceptron over channels, over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Inside both perceptrons."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratios those of whole units."""
+        """Round the ratios to whole hidden units."""
         channels = shape.channels
         return replace(
             self,

@@ -19,11 +19,12 @@ from ..layers.kernel_clipping import KERNEL
 from .clipped import ClippedDepthwiseMixer
 
 _LEAST_VARIANCE = 0.05
-"""Added to both variances, in squares of the radius at which Gaussians start."""
+"""Added to both variances, in units of the squared initial radius."""
 
 
 class Gaussians(NamedTuple):
-    """Functions ``amplitude * exp(-(x - mean)' inverse(covariance) (x - mean) / 2)`` of a plane."""
+    """Functions ``amplitude * exp(-(x - mean)' inverse(covariance) (x - mean) / 2)`` of (row,
+    column)."""
 
     amplitude: Tensor
     """Values at the means (...)."""
@@ -38,14 +39,14 @@ class Gaussians(NamedTuple):
         return product - self.covariance[..., 0, 1].square()
 
     def convolved(self, other: "Gaussians") -> "Gaussians":
-        """Return the convolutions of the two: means and covariances add up."""
+        """Return the pairwise convolutions: means and covariances add up."""
         covariance = self.covariance + other.covariance
         both = Gaussians(self.amplitude * other.amplitude, self.mean + other.mean, covariance)
         narrower = self.determinant() * other.determinant() / both.determinant()
         return both._replace(amplitude=both.amplitude * 2 * math.pi * narrower.sqrt())
 
     def at(self, row: Tensor, column: Tensor) -> Tensor:
-        """Return the values at places that are broadcast against the amplitudes."""
+        """Return the values at positions, broadcast against the amplitudes."""
         down, right = row - self.mean[..., 0], column - self.mean[..., 1]
         square = self.covariance[..., 1, 1] * down.square()
         square = square - 2 * self.covariance[..., 0, 1] * down * right
@@ -54,7 +55,7 @@ class Gaussians(NamedTuple):
 
 
 class GaussianMixture(nn.Module):
-    """Evaluates the mixtures on the grid and convolves with what they give."""
+    """Evaluates the mixtures on the pixel grid and convolves with these kernels."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"mean", "factor"})
 
@@ -80,7 +81,7 @@ class GaussianMixture(nn.Module):
         self.mean = nn.Parameter(circle_G2.repeat(kernels, 1, 1))
         factor = torch.eye(2) + 0.05 * (2 * torch.rand(kernels, count, 2, 2) - 1)
         self.factor = nn.Parameter(radius / 2 * factor.flatten(2))
-        # As heavy as the weights of a convolution of as many taps: each covers 2 pi variances.
+        # Same deviation as a convolution of as many taps: a Gaussian's area is 2 pi variances.
         bound = 1 / math.sqrt(count * (channels // groups)) / (math.pi * radius**2 / 2)
         self.amplitude = nn.Parameter(torch.empty(kernels, count).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
@@ -93,7 +94,7 @@ class GaussianMixture(nn.Module):
         return Gaussians(self.amplitude, self.mean, covariance + self.least_variance * eye)
 
     def kernel(self) -> Tensor:
-        """Return the kernel (D, I, S, S): the mixtures, convolved with the Gaussian of a pixel."""
+        """Return the kernel (D, I, S, S): the mixtures convolved with a pixel's Gaussian."""
         variance = self.pixel_spread**2
         pixel = Gaussians(
             self.amplitude.new_tensor(1 / (2 * math.pi * variance)),
@@ -107,7 +108,7 @@ class GaussianMixture(nn.Module):
             blurred.covariance[:, :, None, None],
         )
         places_S = torch.arange(self.side, device=self.mean.device) - self.side // 2
-        # A convolution of torch is a correlation: what lies below the centre comes from below.
+        # torch's convolution is a correlation: taps below the centre read pixels below it.
         values = spread.at(-places_S[:, None], -places_S).sum(1)
         return values.view(self.channels, -1, self.side, self.side)
 
@@ -121,12 +122,11 @@ class GaussianMixture(nn.Module):
 class GaussianMixtureConv(ClippedDepthwiseMixer):
     """Convolution with mixtures of Gaussians of free weights, positions and covariances.
 
-    Celarek et al., Gaussian Mixture Convolution Networks, 2022, section 3. There the data are
-    mixtures too, with positions and covariances of their own, and after each convolution a smaller
-    mixture is fitted to the activated result. Here the data are a map: each pixel stands for a
-    Gaussian of one spread at its centre, the convolution of the two mixtures is the paper's, and
-    its result is evaluated at the centres of the pixels instead of fitted. Beyond its window a
-    kernel is cut off.
+    Celarek et al., Gaussian Mixture Convolution Networks, 2022, section 3. There the data are also
+    mixtures, and after each convolution a smaller mixture is fitted to the activated result. Here
+    the data are a map: each pixel is a Gaussian of fixed spread at its centre, the mixtures are
+    convolved as in the paper, and the result is evaluated at the pixel centres instead of fitted.
+    A kernel is zero outside its window.
     """
 
     name = "gaussian_mixture_conv"
@@ -144,17 +144,17 @@ class GaussianMixtureConv(ClippedDepthwiseMixer):
     kernel_size: Annotated[int, KERNEL] = 9
     """Side of the window on which a kernel is evaluated, in pixels, odd, 1 to 31."""
     radius: Annotated[float, Positive()] = 2.0
-    """Where the Gaussians start, in pixels: one in the centre, the others on a circle; twice their
-    standard deviation at the start."""
+    """Initial radius in pixels of the circle of Gaussians around the central one; twice their
+    initial standard deviation."""
     pixel_spread: Annotated[float, Positive()] = 0.5
     """Standard deviation of the Gaussian that a pixel stands for, in pixels."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether each channel has a kernel of its own, or all are summed as in the paper."""
+    """Whether the convolution is depthwise; the paper's is dense."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Beyond a thousandth and a thousand pixels, determinants leave what float32 can hold."""
+        """Spreads must lie within 0.001 to 1000 pixels, lest determinants overflow float32."""
         for name, value in (("radius", self.radius), ("pixel_spread", self.pixel_spread)):
             if not 1e-3 <= value <= 1e3:
                 return f"{name} must be from 0.001 to 1000 pixels, but got {value:g}"

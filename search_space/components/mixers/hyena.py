@@ -1,4 +1,4 @@
-"""Hyena: gates and long convolutions with implicit filters in turn.
+"""Hyena: gates alternating with long convolutions whose filters are implicit.
 
 Shape suffixes: B batch, C channels, H rows, W columns; O convolutions, I taps down, J taps across.
 """
@@ -19,11 +19,11 @@ from .implicit_filter import WINDOW, ImplicitFilter
 from .long_conv import on_torus
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1, -2), (-1,), (-2,))
-"""Axes that are turned round so that each quarter of the map in turn comes first."""
+"""Axes to flip so that each quadrant of the map comes first in turn."""
 
 
 class GatedLongConvolutions(nn.Module):
-    """Maps of the input gate one another between long convolutions."""
+    """Linear maps of the input that gate each other between long convolutions."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_OC"})
 
@@ -52,7 +52,7 @@ class GatedLongConvolutions(nn.Module):
         self.out_proj = nn.Conv2d(channels, channels, 1)
 
     def kernels(self, height: int, width: int) -> Tensor:
-        """Return the kernels of all convolutions as they lie on a torus of twice the size."""
+        """Return the kernels of all convolutions, laid out on a torus of twice the map's size."""
         both = self.directions == "both"
         down, across = (range(1 - n if both else 0, n) for n in (height, width))
         taps_FIJ = self.filter(down, across, (height - 1, width - 1))
@@ -60,7 +60,7 @@ class GatedLongConvolutions(nn.Module):
         return on_torus(taps_OCIJ, (2 * height, 2 * width)) if both else taps_OCIJ
 
     def chain(self, maps: Sequence[Tensor], kernels_OCIJ: Tensor) -> Tensor:
-        """Return what comes of the maps: the last passes gate and convolution in turn."""
+        """Return the last map after gating by each other map and convolution in turn."""
         *gates, x_BCHW = maps
         size = (2 * x_BCHW.shape[-2], 2 * x_BCHW.shape[-1])
         for number, gate_BCHW in enumerate(reversed(gates[1:])):
@@ -88,18 +88,19 @@ class GatedLongConvolutions(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Hyena(TokenMixer):
-    """Gates and convolutions as large as the map in turn, kernels made by a small network.
+    """Gates alternating with convolutions as large as the map, with kernels from a small network.
 
     Zimerman and Wolf, Multi-Dimensional Hyena, 2023, section 4: over rows and columns, a filter is
-    either one function of both offsets or a product of one along each axis, with several windows
-    and ways to see all four sides. Kernels that reach both ways are those of HyenaPixel (Spravil et
-    al., 2024, arXiv:2402.19305); over a sequence it is the first Hyena (Poli et al., 2023,
-    arXiv:2302.10866). Where the reference code learns what describes an offset and is bound to one
-    resolution, ours computes it. Its ``seq`` directions turn the first convolution alone, so that
-    from order 3 on a place sees both ways; our ``reversed`` turns all. Its ``parallel`` directions,
-    which turn nothing, and kernels learned tap by tap (``long_conv`` has them) are left out; its
-    ``symmetric`` window counts pixels, ours shares of the map. Kernels without a fixed window are
-    divided by the sum of their magnitudes where that is above 1, lest deep ones grow with the map.
+    one function of both offsets or a product of one per axis, with a choice of windows and
+    directions. Kernels in both directions are HyenaPixel's (Spravil et al., 2024,
+    arXiv:2402.19305); over a sequence it is the first Hyena (Poli et al., 2023, arXiv:2302.10866).
+    Differences from the reference code: it learns the encoding of offsets and is bound to one
+    resolution, here the encoding is computed; its ``seq`` directions reverse only the first
+    convolution, so from order 3 on a position sees both ways, while ``reversed`` here reverses all;
+    its ``symmetric`` window counts pixels, here shares of the map. Left out: its ``parallel``
+    directions, which reverse nothing, and kernels learned tap by tap (see ``long_conv``). Kernels
+    without a fixed window are divided by the sum of their magnitudes where it exceeds 1, lest
+    outputs of deep networks grow with the map.
     """
 
     name = "hyena"
@@ -115,36 +116,37 @@ class Hyena(TokenMixer):
     )
 
     order: Annotated[int, IntRange(2, 5)] = 2
-    """Gates, one more than there are long convolutions: 2 to 5."""
+    """Number of gates, one more than of long convolutions: 2 to 5."""
     layout: Annotated[str, Choice(("map", "sequence"))] = "map"
-    """Whether convolutions run over rows and columns, or over the places row after row."""
+    """Whether kernels run over rows and columns, or over the positions flattened row by row."""
     filter: Annotated[str, Choice(("implicit", "product"))] = "implicit"
-    """Over a map: one function of both offsets, or the product of one along each axis."""
+    """On a map: one function of both offsets, or the product of one function per axis."""
     directions: Annotated[str, Choice(("one", "reversed", "four", "four_mixed", "both"))] = "both"
-    """What a place sees: the quarter above and to the left of it; that below and to the right; each
-    quarter by the same filter, summed with learned weights or mixed by a linear map; everything."""
+    """Receptive field of a position: the quadrant above left (``one``); below right (``reversed``);
+    each quadrant by the same filter, summed with learned weights (``four``) or mixed by a linear
+    map (``four_mixed``); everything (``both``)."""
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel before the gates in pixels, odd, 1 to 31."""
     bands: Annotated[int, IntRange(1, 64)] = 1
-    """Waves that describe an offset to the network: 1 to 64."""
+    """Frequencies in the network's encoding of an offset: 1 to 64."""
     filter_width: Annotated[int, Positive(whole=True)] = 64
-    """Units of a layer of the network."""
+    """Units per layer of the network."""
     filter_layers: Annotated[int, IntRange(0, 4)] = 2
-    """Layers of the network between the first and the last: 0 to 4."""
+    """Hidden layers of the network between the first and the last: 0 to 4."""
     frequency: Annotated[float, Positive()] = 1.0
-    """Frequency of the network's sines at the start."""
+    """Initial frequency of the network's sines."""
     window: Annotated[str, WINDOW] = "fixed"
-    """What filters are multiplied by: decays of fixed or learned rates, or of one for both axes."""
+    """Window of the filters: a decay with fixed rates, learned rates, or one rate for both axes."""
     decay_fast: Annotated[float, Positive()] = 0.3
-    """Share of the map after which the fastest window has come to a hundredth."""
+    """Share of the map at which the fastest window has decayed to 0.01."""
     decay_slow: Annotated[float, Positive()] = 1.5
-    """The same of the slowest window."""
+    """Share of the map at which the slowest window has decayed to 0.01."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the short kernel; drop what has no effect."""
+        """Clip the short kernel; drop knobs without effect."""
         flat = self.layout == "sequence"
         seen = Shape(shape.channels, 1, shape.tokens) if flat else shape
-        still = self.window == "none" or shape.tokens == 1  # no place is far enough to decay
+        still = self.window == "none" or shape.tokens == 1  # no offset at which to decay
         straight = shape.tokens == 1 and not self.directions.startswith("four")
         return replace(
             self,

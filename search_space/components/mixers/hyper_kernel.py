@@ -1,4 +1,4 @@
-"""Hyper-kernels: kernels that a small network makes from coordinates, multiplied with the map.
+"""Hyper-kernels: kernels that a small network computes from coordinates, multiplied with the map.
 
 Shape suffixes: B batch, C channels, H rows, W columns, S the longer side of the map, F hidden
 channels, k and l sides of a kernel, 2 row and column.
@@ -19,10 +19,10 @@ from .dynamic_kernels import convolve_each
 
 
 class SlowNet(nn.Module):
-    """From coordinates to a kernel: linear maps, each multiplied with sines of the coordinates.
+    """A network from coordinates to a kernel: linear maps, each times sines of the coordinates.
 
     A multiplicative filter network (Fathony et al., 2021). With a context, every layer is also
-    multiplied with a map of it, and before that normalised in part, as in the published code.
+    multiplied by a map of the context, and first partly normalised, as in the published code.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SlowNet(nn.Module):
 
 
 class GlobalBranch(nn.Module):
-    """The map times a kernel of its size, and the product of that matrix with the map."""
+    """The map times a kernel of its size; this product, as a matrix, times the map."""
 
     def __init__(self, slow: SlowNet) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class GlobalBranch(nn.Module):
 
 
 class LocalBranch(nn.Module):
-    """A depthwise convolution whose kernel is made for each image, then a map, norm and GELU."""
+    """A depthwise convolution with a kernel per image, then a linear map, norm and GELU."""
 
     def __init__(self, slow: SlowNet, *, channels: int, hidden: int, kernel_size: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class LocalBranch(nn.Module):
 
 
 class HyperKernels(nn.Module):
-    """Branches side by side, and a bottleneck."""
+    """Parallel branches, concatenated, and a bottleneck."""
 
     def __init__(self, channels: int, branches: list[nn.Module]) -> None:
         super().__init__()
@@ -107,14 +107,14 @@ class HyperKernels(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class HyperZzw(TokenMixer):
-    """Hyper-kernels times hidden activations: a global and two local branches, and a bottleneck.
+    """Hyper-kernels times activations: a global and two local branches, and a bottleneck.
 
     Zhang, HyperZZW Operator Connects Slow-Fast Networks, 2024, figures 2 and 3, in a reduced form:
-    three fixed ones of the nine branches, one global and two local; each image is its own context,
-    where the published code (withdrawn since; lalalune/Terminator keeps a copy) takes the mean over
-    the batch; norms keep running statistics; the kernels have no learned bias a place and no loss
-    of their own. Maps that are not square are padded with zeros for the matrix product. The paper
-    leaves residuals out: combine it with ``residual: none``.
+    three of the nine branches, one global and two local. Each image is its own context; the
+    published code (withdrawn; lalalune/Terminator keeps a copy) takes the mean over the batch.
+    Norms keep running statistics; kernels have no learned bias per position and no loss of their
+    own. Maps that are not square are zero-padded for the matrix product. The paper has no
+    residuals: use ``residual: none``.
     """
 
     name = "hyper_zzw"
@@ -138,10 +138,10 @@ class HyperZzw(TokenMixer):
     layers: Annotated[int, IntRange(1, 4)] = 2
     """Layers of those networks between the first and the last, 1 to 4."""
     omega: Annotated[float, Positive()] = 4.0
-    """Highest frequency of the sines at the start: periods over the map."""
+    """Highest initial frequency of the sines, in periods over the map."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The second kernel is the larger one, lest one network have two descriptions."""
+        """The second kernel must not be smaller: each network has one description."""
         if self.large_kernel_size >= self.kernel_size:
             return None
         return (

@@ -1,4 +1,4 @@
-"""Convolution kernels that a small network makes of the offsets between places.
+"""Convolution kernels that a small network computes from offsets between positions.
 
 Shape suffixes: F filters, I taps down, J taps across; E numbers that describe an offset.
 """
@@ -13,10 +13,10 @@ from ...domains import Choice
 from .fourier import full_precision
 
 WINDOW = Choice(("fixed", "learned", "symmetric", "none"))
-"""What filters are multiplied by: a decay of fixed or learned rates, or of one for both axes."""
+"""Window of the filters: a decay with fixed rates, learned rates, or one rate for both axes."""
 
 TARGET = 0.01
-"""What a decay comes to at the share of the reach that names its rate."""
+"""Value of a decay at the share of the reach that defines its rate."""
 
 
 class Sines(nn.Module):
@@ -32,10 +32,10 @@ class Sines(nn.Module):
 
 
 def described(offsets: range, reach: int, bands: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what describes each offset: (taps, 1 + 2 bands), and its share of the reach.
+    """Return the encoding of each offset, (taps, 1 + 2 bands), and its share of the reach.
 
-    Its share of the reach, and cosines and negative sines of ``bands`` frequencies, evenly from
-    almost none to ``bands - 1`` turns over all taps.
+    The encoding is the share of the reach, then cosines and negative sines of ``bands``
+    frequencies, evenly spaced from almost 0 to ``bands - 1`` periods over all taps.
     """
     steps = torch.arange(offsets.start, offsets.stop, dtype=like.dtype, device=like.device)
     share = steps / max(1, reach)
@@ -55,8 +55,8 @@ def _network(inputs: int, filters: int, width: int, layers: int, frequency: floa
 class ImplicitFilter(nn.Module):
     """Filters as functions of the offset: a perceptron with sines, times a window.
 
-    Without a fixed window, the magnitudes of a filter's taps sum to 1 at most: so no output is
-    larger than the largest input, however many taps there are.
+    Without a fixed window, the magnitudes of a filter's taps sum to at most 1, so no output exceeds
+    the largest input, whatever the number of taps.
 
     Poli et al., Hyena Hierarchy, 2023, arXiv:2302.10866, section 3.3 and appendix D; over two axes
     Zimerman and Wolf, Multi-Dimensional Hyena, 2023, arXiv:2309.13600, section 4.
@@ -81,16 +81,16 @@ class ImplicitFilter(nn.Module):
         """Make the networks.
 
         Args:
-            filters: How many filters.
+            filters: Number of filters.
             axes: 1 along a sequence, 2 over a map.
             product: Whether a filter over a map is the product of two along its axes.
-            bands: Waves that describe an offset, at least 1.
-            width: Units of a layer.
+            bands: Frequencies in the encoding of an offset, at least 1.
+            width: Units per layer.
             layers: Layers between the first and the last.
-            frequency: Frequency of the sines after each layer, at the start.
+            frequency: Initial frequency of the sines after each layer.
             window: One of ``WINDOW``.
-            decay_fast: Share of the reach at which the last filter's window comes to a hundredth.
-            decay_slow: The same of the first filter's.
+            decay_fast: Share of the reach at which the last filter's window is 0.01.
+            decay_slow: Share of the reach at which the first filter's window is 0.01.
         """
         super().__init__()
         self.axes, self.bands = axes, bands
@@ -117,8 +117,8 @@ class ImplicitFilter(nn.Module):
         """Return the taps of all filters, (F, I, J).
 
         Args:
-            down: Offsets of rows; on one axis there are none.
-            across: Offsets of columns.
+            down: Row offsets; unused on one axis.
+            across: Column offsets.
             reach: The furthest offset down and across.
         """
         with full_precision(self.rates_AF):
@@ -158,7 +158,7 @@ class ImplicitFilter(nn.Module):
         return rates * (self.axes // len(rates))
 
     def _windowed(self, taps: Tensor, decay: Tensor, network: int = 0) -> Tensor:
-        """Return taps times window; learned windows have a floor for each network."""
+        """Return the taps times the window; learned windows have one floor per network."""
         if self.window == "none":
             return taps
         return taps * (decay if self.shifts is None else decay + self.shifts[network])

@@ -1,4 +1,4 @@
-"""Convolution of learned functions."""
+"""Convolution whose kernel entries are learned functions."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,9 +19,9 @@ class KanConv(ClippedDepthwiseMixer):
     """Kolmogorov-Arnold convolution: each entry of the kernel is a learned function of its pixel.
 
     Bodner et al., Convolutional Kolmogorov-Arnold Networks, 2024, section 3: a function is a
-    B-spline and a scaled activation, grid_size + order + 2 weights. Outside the map nothing is
-    added, where the reference code adds each function's value at zero. The grid is not refitted to
-    the data. The paper has no depthwise form.
+    B-spline and a scaled activation, grid_size + order + 2 weights. Padding contributes nothing; in
+    the reference code it contributes each function's value at zero. The grid is not refitted to the
+    data. The paper has no depthwise form.
     """
 
     name = "kan_conv"
@@ -41,11 +41,11 @@ class KanConv(ClippedDepthwiseMixer):
     spline_order: Annotated[int, IntRange(1, 5)] = 3
     """Degree of the splines' pieces, 1 to 5."""
     span: Annotated[float, Positive()] = 1.0
-    """The grid goes from -span to span; beyond it the activation alone is left."""
+    """The splines' grid is [-span, span]; outside it the splines are zero."""
     activation: Annotated[str, ACTIVATION] = "silu"
-    """Of the part that is no spline."""
+    """Activation of the term beside the spline."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether each channel has a kernel of its own, or all are summed as in the paper."""
+    """Whether the convolution is depthwise; the paper's is dense."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -1,7 +1,7 @@
-"""Large-small convolution: a large kernel perceives, the small kernels it predicts aggregate.
+"""Large-small convolution: a large kernel predicts the small kernels that aggregate.
 
-Shape suffixes: B batch, C channels, H rows, W columns, G groups of channels that share no kernel,
-k and l sides of a kernel, p elements of all kernels of a place.
+Shape suffixes: B batch, C channels, H rows, W columns, G groups of channels with one kernel each,
+k and l sides of a kernel, p elements of all kernels of a position.
 """
 
 from collections import OrderedDict
@@ -23,7 +23,7 @@ from .dynamic_kernels import mix_windows
 def large_kernel_perception(
     channels: int, *, large: int, small: int, kernels: int
 ) -> nn.Sequential:
-    """Return what maps a map to the small kernels of every place: (B, C, H, W) to (B, p, H, W)."""
+    """Return the predictor of every position's small kernels: (B, C, H, W) to (B, p, H, W)."""
     half, elements = max(1, channels // 2), kernels * small**2
     layers = OrderedDict[str, nn.Module](
         reduce=conv_norm(channels, half, act="relu", folds=True),
@@ -36,7 +36,7 @@ def large_kernel_perception(
 
 
 class LargeSmallConv(nn.Module):
-    """Small kernels at every place, predicted from a large window; batch norm."""
+    """Small kernels at every position, predicted from a large window, and a batch norm."""
 
     def __init__(self, channels: int, *, large: int, small: int, kernels: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class LargeSmallConv(nn.Module):
         """Map (B, C, H, W) to itself."""
         kernels_BpHW = self.perception(x_BCHW)
         kernels_BGklHW = kernels_BpHW.unflatten(1, (self.kernels, self.small, self.small))
-        # Channels g, g + G, g + 2G, ... share kernel g; brought together for the product.
+        # Channels g, g + G, g + 2G, ... share kernel g; they are made adjacent for the product.
         together_BCHW = x_BCHW.unflatten(1, (-1, self.kernels)).transpose(1, 2).flatten(1, 2)
         mixed_BCHW = mix_windows(together_BCHW, kernels_BGklHW)
         apart_BCHW = mixed_BCHW.unflatten(1, (self.kernels, -1)).transpose(1, 2).flatten(1, 2)
@@ -59,10 +59,10 @@ class LargeSmallConv(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class LsConv(TokenMixer):
-    """Small kernels at every place that a large depthwise convolution predicts, then batch norm.
+    """Small kernels at every position, predicted by a large depthwise convolution; batch norm.
 
-    Wang et al., LSNet, 2025, section 3.2 and figure 3. Each place sees the large window; the group
-    norm of the predicted kernels, though, has statistics of the whole map.
+    Wang et al., LSNet, 2025, section 3.2 and figure 3. A position's kernels depend on its large
+    window, and, by the group norm's statistics, on the whole map.
     """
 
     name = "ls_conv"
@@ -77,14 +77,14 @@ class LsConv(TokenMixer):
     renamed = (("group_channels", "groups"),)
 
     large_kernel: Annotated[int, KERNEL] = 7
-    """Side of the perceiving kernel in pixels, odd, 1 to 31."""
+    """Side of the predicting kernel in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, IntRange(1, 9, 2)] = 3
     """Side of the predicted kernels in pixels, odd, 1 to 9."""
     group_channels: Annotated[int, Positive(whole=True)] = 8
     """Channels that share a predicted kernel; must divide the channels."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The groups must be full, and the norm of a predicted kernel needs two values."""
+        """``group_channels`` must divide the channels; a group norm needs two values."""
         if shape.channels % self.group_channels:
             return (
                 f"group_channels must divide the channels, but got group_channels "
@@ -95,7 +95,7 @@ class LsConv(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the large kernel to what the map can fill."""
+        """Clip the large kernel to taps that can meet a pixel."""
         return replace(self, large_kernel=reaching_kernel(self.large_kernel, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -109,7 +109,7 @@ class LsConv(TokenMixer):
 
 
 class ResidualDepthwise(Foldable):
-    """A map plus depthwise convolutions of it, each with a batch norm."""
+    """The sum of a map and depthwise convolutions of it, each with a batch norm."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class ResidualDepthwise(Foldable):
 
 
 class NormedDepthwise(Foldable):
-    """A map, a depthwise convolution of it with a batch norm and a 1x1 one without, then a norm."""
+    """Sum of a map, a normed depthwise convolution and a 1x1 one of it; then a batch norm."""
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class NormedDepthwise(Foldable):
 
 
 def with_map(kernel: Tensor, more: Tensor | float = 0.0) -> Tensor:
-    """Return a depthwise kernel that also adds the map itself, and ``more`` times it."""
+    """Return a depthwise kernel that also adds 1 + ``more`` times its input."""
     whole, middle = kernel.clone(), kernel.shape[2] // 2
     whole[:, :, middle, middle] += 1 + more
     return whole
@@ -157,11 +157,11 @@ def with_map(kernel: Tensor, more: Tensor | float = 0.0) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class RepDepthwiseConv(TokenMixer):
-    """Depthwise convolution trained beside a 1x1 one and the map itself, then squeeze-excitation.
+    """Depthwise convolution trained in parallel with a 1x1 one and identity; squeeze-excitation.
 
     The local mixer of RepViT (Wang et al., 2023, figure 3, as in its released code) and, without
-    the norm of the sum, of LSNet (Wang et al., 2025, figure 4): it carries its own residual, and
-    all but squeeze-and-excitation (to a quarter of the channels) folds into one convolution.
+    the norm of the sum, of LSNet (Wang et al., 2025, figure 4). It includes its residual. All but
+    squeeze-and-excitation (with a quarter of the channels) folds into one convolution.
     """
 
     name = "rep_depthwise_conv"
@@ -180,12 +180,12 @@ class RepDepthwiseConv(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the kernel in pixels, odd, 1 to 31."""
     sum_norm: Annotated[bool, YES_NO] = True
-    """Whether a batch norm follows the sum, and the 1x1 convolution has a bias in place of a norm,
-    as in RepViT; else the 1x1 convolution has a norm and the sum has none, as in LSNet."""
+    """True, as in RepViT: a norm after the sum, a bias in the 1x1 convolution. False, as in LSNet:
+    a norm after the 1x1 convolution, none after the sum."""
     squeeze: Annotated[bool, YES_NO] = False
     """Whether squeeze-and-excitation follows."""
     squeeze_step: Annotated[int, Choice((1, 8))] = 8
-    """What the channels inside squeeze-and-excitation are a multiple of: 8 in RepViT and LSNet."""
+    """Divisor of the channels inside squeeze-and-excitation: 8 in RepViT and LSNet."""
 
     def inner(self, shape: Shape) -> int:
         """Return the channels inside squeeze-and-excitation: 16 at 48 channels and steps of 8."""
@@ -193,7 +193,7 @@ class RepDepthwiseConv(TokenMixer):
         return scaled(shape.channels, 0.25) if step == 1 else divisible(shape.channels / 4, step, 0)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill; drop a step that makes no difference."""
+        """Clip the kernel to taps that can meet a pixel; drop a step without effect."""
         exact = replace(self, squeeze_step=1)
         rounds = self.squeeze and self.inner(shape) != exact.inner(shape)
         kernel_size = reaching_kernel(self.kernel_size, shape)

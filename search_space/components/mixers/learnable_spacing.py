@@ -1,6 +1,6 @@
-"""Convolution whose few weights learn where in a wide kernel they stand.
+"""Convolution with few weights whose positions in a large kernel are learned.
 
-Shape suffixes: B batch, C channels (of a weight: kernels, one a channel or one a pair of them),
+Shape suffixes: B batch, C channels (of weights: kernels, one per channel or per pair of channels),
 H rows, W columns, K weights of a kernel, S side of the kernel.
 """
 
@@ -19,7 +19,7 @@ from .clipped import DepthwiseMixer
 
 _LEAST_SPREAD = {"triangle": 1.0, "gaussian": 0.27}
 _START = {"triangle": 0.01, "gaussian": 0.23}
-"""Learned spread at the start; at zero its gradient would vanish."""
+"""Initial learned spread; at zero its gradient would vanish."""
 
 
 class LearnableSpacing(nn.Module):
@@ -54,7 +54,7 @@ class LearnableSpacing(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound)) if bias else None
 
     def shares(self, position_CK1: Tensor, axis: int) -> Tensor:
-        """Return (C, K, S): how much of each weight falls on each row (axis 0) or column."""
+        """Return the share of each weight on each row (axis 0) or column, (C, K, S)."""
         assert self.spread_2CK is not None
         places_S = torch.arange(-self.radius, self.radius + 1, device=position_CK1.device)
         spread_CK1 = self.spread_2CK[axis].abs()[..., None] + _LEAST_SPREAD[self.interpolation]
@@ -66,7 +66,7 @@ class LearnableSpacing(nn.Module):
         return share_CKS / (share_CKS.sum(-1, keepdim=True) + 1e-7)
 
     def spread_out(self, position_2CK: Tensor) -> Tensor:
-        """Return the dense kernel (C, S, S) of weights that fall on many pixels."""
+        """Return the dense kernel (C, S, S), each weight spread over many pixels."""
         rows_CKS, columns_CKS = (
             self.shares(position_2CK[axis][..., None], axis) for axis in range(2)
         )
@@ -74,9 +74,9 @@ class LearnableSpacing(nn.Module):
         return (weighted_CKS[..., None] * columns_CKS[:, :, None]).sum(1)
 
     def on_four(self, position_2CK: Tensor) -> Tensor:
-        """Return the dense kernel (C, S, S) of weights that fall on the four nearest pixels."""
+        """Return the dense kernel (C, S, S), each weight spread over the four nearest pixels."""
         side = 2 * self.radius + 1
-        wide = side + 1  # a weight on the last row has a share of zero beyond it, and its gradient
+        wide = side + 1  # room for the zero share, and its gradient, beyond the last row
         first_2CK = position_2CK.detach().floor()
         rows_CK, columns_CK = position_2CK - first_2CK
         top_CK, left_CK = first_2CK.long() + self.radius
@@ -97,8 +97,8 @@ class LearnableSpacing(nn.Module):
         return whole_CSS[:, :side, :side]
 
     def kernel(self) -> Tensor:
-        """Return the dense kernel: outputs, inputs of each, S, S."""
-        # Positions stay in the kernel, but keep the gradient that may lead them back from its edge.
+        """Return the dense kernel (outputs, inputs per group, S, S)."""
+        # Clip positions to the kernel, but keep their gradient, which may move them off the edge.
         inside_2CK = self.position_2CK.clamp(-self.radius, self.radius)
         position_2CK = self.position_2CK + (inside_2CK - self.position_2CK).detach()
         dense = self.on_four if self.spread_2CK is None else self.spread_out
@@ -115,9 +115,9 @@ class LearnableSpacingConv(DepthwiseMixer):
 
     Khalfaoui-Hassani et al., Dilated Convolution with Learnable Spacings, 2021, equations 3 to 7
     (bilinear); Dilated Convolution with Learnable Spacings: beyond bilinear interpolation, 2023,
-    arXiv:2306.00817 (triangle, Gaussian). The reference code clips positions after each step, here
-    the kernel clips them; it starts triangles at a spread that gets no gradient. In a tied stage
-    the blocks share their positions, as in its ConvNeXt.
+    arXiv:2306.00817 (triangle, Gaussian). The reference code clips positions after each step and
+    initialises triangles with a spread that gets no gradient; here the forward pass clips them. In
+    a tied stage the blocks share their positions, as in the reference ConvNeXt.
     """
 
     name = "learnable_spacing_conv"
@@ -136,12 +136,12 @@ class LearnableSpacingConv(DepthwiseMixer):
     kernel_count: Annotated[int, IntRange(1, 128)] = 16
     """Weights of a kernel, 1 to 128."""
     dilated_size: Annotated[int, IntRange(3, 31, 2)] = 17
-    """Side of the dense kernel in which they lie, in pixels, odd, 3 to 31."""
+    """Side of the dense kernel in pixels, odd, 3 to 31."""
     interpolation: Annotated[str, Choice(("bilinear", "triangle", "gaussian"))] = "bilinear"
-    """How a weight between pixels falls on those around: the four nearest, or as many as a learned
-    spread along each axis reaches."""
+    """How a weight between pixels is spread: over the four nearest pixels (``bilinear``), or over a
+    learned width along each axis."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether each channel is convolved by itself, as in ConvNeXt; else all are, as in ResNet."""
+    """Whether the convolution is depthwise, as in ConvNeXt, else dense, as in ResNet."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
 

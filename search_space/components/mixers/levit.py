@@ -1,6 +1,6 @@
-"""LeViT's attention: convolutions with batch norms, and a learned bias for every distance.
+"""LeViT's attention: convolutions with batch norms, and a learned bias per distance.
 
-Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), M places that ask, h
+Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), M query positions, h
 heads, d channels of a query, e channels of a value, D distances.
 """
 
@@ -22,7 +22,8 @@ from .positions import distances
 
 
 class BiasedAttention(nn.Module):
-    """Attention with a bias a head and a distance; of rows and columns every ``stride``-th asks."""
+    """Attention with a bias per head and distance, queries from every ``stride``-th row and
+    column."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_hD"})
 
@@ -37,7 +38,7 @@ class BiasedAttention(nn.Module):
         self.register_buffer("distance_MN", asked_MN, persistent=False)
 
     def attend(self, query_BCHW: Tensor, key_BCHW: Tensor, value_BCHW: Tensor) -> Tensor:
-        """Return the mixed values: channels of the values, size of the queries."""
+        """Return the attended values: channels of the values, size of the queries."""
         H, W = query_BCHW.shape[2:]
         q_BhMd, k_BhNd, v_BhNe = (
             each.unflatten(1, (self.heads, -1)).flatten(3).transpose(2, 3)
@@ -49,13 +50,13 @@ class BiasedAttention(nn.Module):
 
 
 def last_map(values: int, width: int, act: str, *, zero: bool) -> nn.Sequential:
-    """Return an activation, a 1x1 convolution and its norm, which may start at zero."""
+    """Return an activation, a 1x1 convolution and its norm, whose initial scale may be zero."""
     conv = conv_norm(values, width, folds=True, zero=zero)
     return nn.Sequential(OrderedDict(act=activation(act), conv=conv))
 
 
 class DistanceAttention(BiasedAttention):
-    """Attention of every place to all places."""
+    """Attention of every position to all positions."""
 
     def __init__(
         self, shape: Shape, *, heads: int, key_dim: int, value_dim: int, kernel: int, act: str
@@ -76,7 +77,7 @@ class DistanceAttention(BiasedAttention):
 
 
 class ShrinkingAttention(BiasedAttention):
-    """Attention of the places in every second row and column to all places."""
+    """Attention with queries from every second row and column to all positions."""
 
     def __init__(
         self, shape: Shape, width: int, *, heads: int, key_dim: int, value_dim: int, act: str
@@ -97,11 +98,12 @@ class ShrinkingAttention(BiasedAttention):
 
 @dataclass(frozen=True, kw_only=True)
 class LevitAttention(TokenMixer):
-    """Attention with a bias for every distance, batch norms, and an activation before the last map.
+    """Attention with a bias per distance, batch norms, and an activation before the last
+    projection.
 
     Graham et al., LeViT, 2021, section 4.2. LSNet (Wang et al., 2025) has a depthwise convolution
-    on the queries, and as many channels of values as the map has. The norms fold into the
-    convolutions; the last one's scale starts at zero.
+    of the queries, and values with as many channels as the map. The norms fold into the
+    convolutions; the last norm's initial scale is zero.
     """
 
     name = "levit_attention"
@@ -122,15 +124,15 @@ class LevitAttention(TokenMixer):
     heads: Annotated[int, IntRange(1, 64)] = 4
     """Number of heads, 1 to 64."""
     key_dim: Annotated[int, IntRange(1, 256)] = 16
-    """Channels of a query and a key of one head, 1 to 256."""
+    """Channels of one head's query and key, 1 to 256."""
     value_expansion: Annotated[float, Positive()] = 2.0
-    """Channels of the values of all heads over those of what ``value_base`` names."""
+    """Channels of all heads' values over those of ``value_base``."""
     value_base: Annotated[str, Choice(("keys", "channels"))] = "keys"
-    """``keys``: the keys of all heads, as in LeViT; ``channels``: the map."""
+    """``keys``: channels of all heads' keys, as in LeViT; ``channels``: channels of the map."""
     query_kernel: Annotated[int, IntRange(1, 7, 2)] = 1
-    """Side of the depthwise kernel on the queries in pixels, odd, 1 to 7; 1: there is none."""
+    """Side of the depthwise kernel on the queries in pixels, odd, 1 to 7; 1: none."""
     activation: Annotated[str, ACTIVATION] = "hard_swish"
-    """Before the last map: hard swish in LeViT, ReLU in LSNet."""
+    """Activation before the last linear map: hard swish in LeViT, ReLU in LSNet."""
 
     def value_dim(self, shape: Shape) -> int:
         """Return the channels of a value of one head, at least 1."""
@@ -139,14 +141,14 @@ class LevitAttention(TokenMixer):
         return scaled(shape.channels, self.value_expansion / self.heads)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The values must not be more channels than anything may have."""
+        """The values must not exceed the largest legal number of channels."""
         most, values = LARGEST * shape.channels, self.value_dim(shape) * self.heads
         if values <= most:
             return None
         return f"the values must have at most {most} channels, but got {values}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the expansion that of whole channels, and clip the kernel to what the map fills."""
+        """Round the expansion to whole channels; clip the kernel to taps that can meet a pixel."""
         return replace(
             self,
             value_expansion=self.value_dim(shape) * self.heads / shape.channels,
@@ -168,10 +170,10 @@ class LevitAttention(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class LevitDownsampling(Downsampling):
-    """LeViT's attention in which the places of every second row and column alone ask.
+    """LeViT's attention with queries only from every second row and column.
 
     Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2 (attention to shrink activation maps):
-    there with one head for every ``key_dim`` channels before it, and values of four times the keys.
+    there one head per ``key_dim`` input channels, and values four times as wide as keys.
     """
 
     name = "levit_attention"
@@ -180,18 +182,18 @@ class LevitDownsampling(Downsampling):
     heads: Annotated[int, IntRange(1, 64)] = 8
     """Number of heads, 1 to 64."""
     key_dim: Annotated[int, IntRange(1, 256)] = 16
-    """Channels of a query and a key of one head, 1 to 256."""
+    """Channels of one head's query and key, 1 to 256."""
     value_expansion: Annotated[float, Positive()] = 4.0
     """Channels of a value over those of a key."""
     activation: Annotated[str, ACTIVATION] = "hard_swish"
-    """Before the last map."""
+    """Activation before the last linear map."""
 
     def value_dim(self) -> int:
         """Return the channels of a value of one head, at least 1."""
         return scaled(self.key_dim, self.value_expansion)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the expansion that of whole channels."""
+        """Round the expansion to whole channels."""
         return replace(self, value_expansion=self.value_dim() / self.key_dim)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from .dynamic_kernels import mix_windows
 
 
 class SharedKernels(nn.Module):
-    """One learned kernel a head, applied to each channel of that head."""
+    """One learned kernel per head, applied to each channel of the head."""
 
     def __init__(self, *, channels: int, heads: int, side: int, softmax: bool, bias: bool) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class SharedKernels(nn.Module):
 
 
 class PredictedKernels(nn.Module):
-    """One kernel a head and a place, a linear map of the features at that place."""
+    """One kernel per head and position, a linear map of the features there."""
 
     def __init__(self, *, channels: int, heads: int, side: int, softmax: bool, bias: bool) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class PredictedKernels(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class _HeadedConv(TokenMixer):
-    """What the two have in common: projections before and after, heads, normalised kernels."""
+    """Base of both mixers: projections before and after, heads, normalised kernels."""
 
     traits = Traits(
         catalogue=("Q10",),
@@ -83,14 +83,14 @@ class _HeadedConv(TokenMixer):
     heads: Annotated[int, Positive(whole=True)] = 8
     """Number of kernels, each shared by consecutive channels; must divide the channels."""
     softmax: Annotated[bool, YES_NO] = True
-    """Whether the elements of a kernel are made positive with the sum one."""
+    """Whether a softmax over the elements normalises each kernel."""
     glu: Annotated[bool, YES_NO] = True
-    """Whether the map before is gated by a sigmoid of another one."""
+    """Whether the projection before is gated by the sigmoid of another one."""
     bias: Annotated[bool, YES_NO] = False
     """Whether the convolution has a bias."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The heads must share the channels evenly."""
+        """The heads must divide the channels."""
         if shape.channels % self.heads:
             return (
                 f"heads must divide the channels, but got heads {self.heads} "
@@ -99,14 +99,14 @@ class _HeadedConv(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill; what is normalised counts what it misses."""
+        """Clip the kernel to taps that can meet a pixel, unless a softmax normalises all taps."""
         if self.softmax:
             return self
         return replace(self, kernel_size=max(3, reaching_kernel(self.kernel_size, shape)))
 
     @abstractmethod
     def kernels(self, channels: int) -> nn.Module:
-        """Build what convolves."""
+        """Build the convolution."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -123,17 +123,18 @@ class _HeadedConv(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class LightConv(_HeadedConv):
-    """Depthwise convolution with softmax-normalised kernels that channels share, between maps.
+    """Depthwise convolution with softmax-normalised kernels shared by channels, between
+    projections.
 
-    Wu et al., Pay Less Attention, 2019, equation 5 and figure 2b, on k x k windows where the paper
-    has k steps of a sequence. DropConnect on the kernels is left to the training. The kernels are
-    static: what depends on the input is the gate before them, a product of two maps.
+    Wu et al., Pay Less Attention, 2019, equation 5 and figure 2b, with k x k windows instead of k
+    steps of a sequence, without DropConnect on the kernels. The kernels are static; the gate before
+    them depends on the input.
     """
 
     name = "light_conv"
 
     def kernels(self, channels: int) -> nn.Module:
-        """Build one kernel a head."""
+        """Build the convolution with one kernel per head."""
         return SharedKernels(
             channels=channels,
             heads=self.heads,
@@ -145,16 +146,16 @@ class LightConv(_HeadedConv):
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicConv(_HeadedConv):
-    """Lightweight convolution whose kernels are predicted at each place from that place alone.
+    """Lightweight convolution whose kernel at each position is predicted from that position alone.
 
-    Wu et al., Pay Less Attention, 2019, equation 6 and figure 2c, on k x k windows where the paper
-    has k steps of a sequence. DropConnect on the kernels is left to the training.
+    Wu et al., Pay Less Attention, 2019, equation 6 and figure 2c, with k x k windows instead of k
+    steps of a sequence, without DropConnect on the kernels.
     """
 
     name = "dynamic_conv"
 
     def kernels(self, channels: int) -> nn.Module:
-        """Build kernels a head and a place."""
+        """Build the convolution with one kernel per head and position."""
         return PredictedKernels(
             channels=channels,
             heads=self.heads,

@@ -1,4 +1,4 @@
-"""Convolutions with kernels as large as the map, by Fourier transforms.
+"""Convolutions with kernels as large as the map, computed by Fourier transforms.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -19,17 +19,17 @@ from ..base import TokenMixer, Traits
 from .fourier import TRANSFORM, Size, convolve, matrix_changes, require_size
 
 PROJECTION = Choice(("none", "linear", "glu"))
-"""What follows a global convolution: nothing, or GELU and a 1x1 convolution, perhaps gated."""
+"""Layers after a global convolution: none, GELU and a 1x1 convolution, or the same gated."""
 
 DEVIATION = {"normal": 0.002, "decaying": 0.02}
-"""How taps may start, and their deviation; of decaying ones at the centre."""
+"""Initial distribution of the taps, with its deviation (at the centre for ``decaying``)."""
 
 FAR = 1024
-"""A number of pixels or frequencies beyond all maps that are in use."""
+"""A number of pixels or frequencies that exceeds all maps in use."""
 
 
 def projection(channels: int, kind: str) -> nn.Module:
-    """Return what follows a global convolution; ``kind`` is one of ``PROJECTION``."""
+    """Return the layers after a global convolution; ``kind`` is one of ``PROJECTION``."""
     if kind == "none":
         return nn.Identity()
     layers = OrderedDict[str, nn.Module](act=nn.GELU())
@@ -40,14 +40,14 @@ def projection(channels: int, kind: str) -> nn.Module:
 
 
 def on_torus(kernel_CHW: Tensor, size: Size) -> Tensor:
-    """Return kernels on a torus of ``size``, their centre (side // 2) at place (0, 0)."""
+    """Return kernels on a torus of ``size``, with their centre (side // 2) at element (0, 0)."""
     height, width = kernel_CHW.shape[-2:]
     padded = F.pad(kernel_CHW, (0, size[1] - width, 0, size[0] - height))
     return padded.roll((-(height // 2), -(width // 2)), dims=(-2, -1))
 
 
 class GlobalConvolution(nn.Module):
-    """One kernel a channel, made from the weights; the input by a factor a channel is added."""
+    """A convolution with one large kernel per channel, plus the scaled input."""
 
     def __init__(
         self, shape: Shape, *, flat: bool, skip: bool, project: str, transform: str
@@ -63,7 +63,7 @@ class GlobalConvolution(nn.Module):
 
     @abstractmethod
     def kernel(self) -> Tensor:
-        """Return the kernels as they lie on the torus, (C, rows, columns)."""
+        """Return the kernels laid out on the torus, (C, rows, columns)."""
 
     def mixed(self, x_BCHW: Tensor) -> Tensor:
         """Return the convolution alone."""
@@ -84,7 +84,7 @@ class GlobalConvolution(nn.Module):
 
 
 class SquashedConvolution(GlobalConvolution):
-    """Kernels whose every tap is a weight, smoothed and shrunk."""
+    """A global convolution with one weight per tap, smoothed and soft-thresholded."""
 
     def __init__(
         self,
@@ -108,15 +108,15 @@ class SquashedConvolution(GlobalConvolution):
         Args:
             shape: Shape of the map.
             sides: Rows and columns of the kernels.
-            torus: Rows and columns of map and padding.
-            band: The highest frequencies that count; none: all.
-            squash: What taps are shrunk by.
-            smoothing: Over what they are averaged: ``none``, ``places`` or ``frequencies``.
+            torus: Rows and columns of the map with its padding.
+            band: The highest frequencies that are used; None: all.
+            squash: Threshold of the soft-thresholding of the taps.
+            smoothing: Domain of the average over taps: ``none``, ``places`` or ``frequencies``.
             smoothing_size: Side of the window of that average.
-            start: One of ``DEVIATION``.
+            start: Initial distribution, one of ``DEVIATION``.
             learned_transform: Whether the matrices of the map's transform are learned.
-            flat: Whether kernels lie over the places row after row.
-            skip: Whether the input by a factor a channel is added.
+            flat: Whether kernels run over the positions flattened row by row.
+            skip: Whether the input, times one learned factor per channel, is added.
             project: One of ``PROJECTION``.
             transform: One of ``TRANSFORM``.
         """
@@ -138,7 +138,7 @@ class SquashedConvolution(GlobalConvolution):
         self.kernel_CHW = nn.Parameter(kernel_CHW * self.lift(kernel_CHW))
 
     def lift(self, kernel_CHW: Tensor) -> float:
-        """Return what taps start larger by: as much as smoothing lowers their deviation."""
+        """Return the factor on initial taps that makes up for the deviation lost by smoothing."""
         size, (_, height, width) = self.smoothing_size, kernel_CHW.shape
         if self.smoothing == "places":
             return size**2 / math.sqrt(min(size, height) * min(size, width))
@@ -147,7 +147,7 @@ class SquashedConvolution(GlobalConvolution):
         return 1.0
 
     def window(self, like_CHW: Tensor) -> Tensor:
-        """Return what kernels are multiplied by where their spectra are averaged, (H, W)."""
+        """Return the window on the kernels, (H, W), that equals averaging their spectra."""
         down, across = (
             _window(side, period, self.smoothing_size, like_CHW)
             for side, period in zip(like_CHW.shape[-2:], self.torus, strict=True)
@@ -155,7 +155,7 @@ class SquashedConvolution(GlobalConvolution):
         return down[:, None] * across
 
     def kernel(self) -> Tensor:
-        """Return the kernels as they lie on the torus."""
+        """Return the kernels laid out on the torus."""
         kernel_CHW, size = self.kernel_CHW, self.smoothing_size
         if self.smoothing == "places":
             kernel_CHW = F.avg_pool2d(kernel_CHW, size, stride=1, padding=size // 2)
@@ -165,7 +165,7 @@ class SquashedConvolution(GlobalConvolution):
 
 
 def _window(side: int, period: int, size: int, like: Tensor) -> Tensor:
-    """Return what a kernel is multiplied by where its spectrum is averaged over ``size``."""
+    """Return the window on a kernel that equals averaging its spectrum over ``size``."""
     offsets = torch.arange(side, device=like.device) - side // 2
     shifts = torch.arange(size, device=like.device) - size // 2
     turns = (shifts[:, None] * offsets).to(like.dtype) * (2 * math.pi / period)
@@ -174,15 +174,15 @@ def _window(side: int, period: int, size: int, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LongConv(TokenMixer):
-    """A depthwise convolution as large as the map, its kernels learned tap by tap.
+    """A depthwise convolution as large as the map, with kernels learned tap by tap.
 
     Fu et al., Simple Hardware-Efficient Long Convolutions, 2023, algorithm 1: taps are smoothed and
-    then squashed (soft-thresholded); the input by a learned factor is added; the paper's layer ends
-    with GELU and a gated linear map. Kernels that start ``decaying`` shrink at another rate in each
-    channel. In the reference code, sequences have one axis, and smoothing over frequencies weighs
-    them by a Gaussian. The paper's learned Butterfly coefficients are ours of the map's transform,
-    added to the exact ones. Shorter kernels and fewer frequencies are the partial and the
-    frequency-sparse convolutions of FlashFFTConv (Fu et al., 2023, arXiv:2311.05908, section 3.3).
+    then squashed (soft-thresholded); the input times a learned factor is added; the paper's layer
+    ends with GELU and a gated linear map. Initial ``decaying`` kernels decay at another rate in
+    each channel. The reference code has sequences, one axis, and a Gaussian for smoothing over
+    frequencies. The paper's learned Butterfly coefficients are here changes added to the matrices
+    of the map's transform. ``reach`` and ``frequencies`` give the partial and the frequency-sparse
+    convolutions of FlashFFTConv (Fu et al., 2023, arXiv:2311.05908, section 3.3).
     """
 
     name = "long_conv"
@@ -198,36 +198,36 @@ class LongConv(TokenMixer):
     )
 
     layout: Annotated[str, Choice(("map", "sequence"))] = "map"
-    """Whether kernels lie over rows and columns, or over the places row after row."""
+    """Whether kernels run over rows and columns, or over the positions flattened row by row."""
     padding: Annotated[str, Choice(("zeros", "circular"))] = "zeros"
-    """What lies outside the map: zeros, or the map again."""
+    """Padding: zeros, or the map repeated."""
     reach: Annotated[int, Positive(whole=True)] = FAR
-    """How far the kernel reaches each way in pixels; what goes beyond the map is left out."""
+    """Reach of the kernel in each direction in pixels, clipped to the map."""
     frequencies: Annotated[int, Positive(whole=True)] = FAR
-    """The highest frequency that counts, in waves over the map and its padding; all do where it is
-    half of their side or more. Where fewer count, the very highest of an even side never does."""
+    """The highest frequency that is used, in periods over the padded map; from half of its side on,
+    all are. Below that, the highest frequency of an even side is never used."""
     squash: Annotated[float, Choice((0.0, 0.0003, 0.001, 0.003, 0.01))] = 0.003
-    """What taps are shrunk by, towards zero: 0 to 0.01."""
+    """Threshold of the soft-thresholding of the taps, 0 to 0.01."""
     smoothing: Annotated[str, Choice(("none", "places", "frequencies"))] = "none"
-    """Over what kernels are averaged."""
+    """Domain of the average over taps."""
     smoothing_size: Annotated[int, IntRange(3, 31, 2)] = 7
     """Side of the window of that average, odd, 3 to 31."""
     start: Annotated[str, Choice(tuple(DEVIATION))] = "decaying"
-    """Taps at the start, once smoothed: deviation 0.002 everywhere, or 0.02 and less away from the
-    centre."""
+    """Initial taps after smoothing: deviation 0.002 everywhere, or 0.02 at the centre and less
+    further out."""
     skip: Annotated[bool, YES_NO] = True
-    """Whether the input by a factor a channel is added."""
+    """Whether the input, times one learned factor per channel, is added."""
     projection: Annotated[str, PROJECTION] = "none"
-    """What follows: nothing, or GELU and a linear map of the channels, perhaps gated."""
+    """Layers after the convolution: none, GELU and a linear map of the channels, or this gated."""
     transform: Annotated[str, TRANSFORM] = "fft"
-    """How Fourier transforms are computed; both ways give the same numbers."""
+    """How Fourier transforms are computed; both give the same numbers."""
     learned_transform: Annotated[bool, YES_NO] = False
     """Whether the matrices of the map's transform are learned; needs ``monarch``."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Only a transform by matrices can be learned; taps that are shrunk to nothing cannot."""
+        """A learned transform needs ``monarch``; the threshold must leave taps to learn."""
         most, rule = 3 * DEVIATION[self.start], "3 times the deviation of taps at the start"
-        if self.smoothing == "frequencies":  # which leaves most taps that much smaller
+        if self.smoothing == "frequencies":  # most taps are smaller by this factor
             most *= 4 / (3 * self.smoothing_size)
             rule = "4 times the deviation of taps at the start over smoothing_size"
         if self.squash >= most:
@@ -240,11 +240,11 @@ class LongConv(TokenMixer):
         return None
 
     def seen(self, shape: Shape) -> Shape:
-        """Return the map as the kernel sees it."""
+        """Return the shape that the kernel runs over: the map, flattened for ``sequence``."""
         return Shape(shape.channels, 1, shape.tokens) if self.layout == "sequence" else shape
 
     def reaches(self, shape: Shape) -> Size:
-        """Return how far the kernel reaches up and left."""
+        """Return the reach of the kernel upwards and to the left."""
         shape = self.seen(shape)
         if self.padding == "zeros":
             return min(self.reach, shape.height - 1), min(self.reach, shape.width - 1)
@@ -259,7 +259,7 @@ class LongConv(TokenMixer):
         return min(height, shape.height), min(width, shape.width)
 
     def torus(self, shape: Shape) -> Size:
-        """Return rows and columns of map and padding."""
+        """Return rows and columns of the padded map."""
         height, width = self.seen(shape)[1:]
         if self.padding == "circular":
             return height, width
@@ -267,14 +267,14 @@ class LongConv(TokenMixer):
         return height + down + 1, width + across + 1
 
     def band(self, shape: Shape) -> Size | None:
-        """Return the highest frequencies of rows and columns that count; none: all do."""
+        """Return the highest row and column frequencies that are used; None: all."""
         height, width = self.torus(shape)
         if self.frequencies >= max(height, width) // 2:
             return None
         return min(self.frequencies, (height - 1) // 2), min(self.frequencies, (width - 1) // 2)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip reach and frequencies to what there is; drop what has no effect."""
+        """Clip reach and frequencies to the map; drop knobs without effect."""
         clipped = replace(
             self,
             layout="map" if shape.height == 1 else self.layout,

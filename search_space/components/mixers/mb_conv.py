@@ -1,4 +1,4 @@
-"""The inverted residual of EfficientNet, its kernels fixed or combined for each image.
+"""The inverted residual of EfficientNet, with fixed kernels or kernels combined for each image.
 
 Shape suffixes: B batch, C channels, H rows, W columns, E experts.
 """
@@ -55,7 +55,7 @@ class RoutedConv(nn.Module):
         self.stride = stride
 
     def forward(self, x_BCHW: Tensor, share_BE: Tensor) -> Tensor:
-        """Map (B, C, H, W), with the share of each expert, to the output."""
+        """Map (B, C, H, W), with the weight of each expert, to the output."""
         kernels_BOIkl, _ = self.bank.combined(share_BE)
         return self.norm(convolve_each(x_BCHW, kernels_BOIkl, stride=self.stride))
 
@@ -118,7 +118,7 @@ class MobileConv(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to the output."""
         share_BE = None
-        if self.routing is not None:  # one routing for all three
+        if self.routing is not None:  # one routing for all three convolutions
             share_BE = self.routing(x_BCHW.mean((2, 3))).sigmoid()
         if self.expand is not None:
             x_BCHW = self.act(self.expand(x_BCHW, share_BE))
@@ -128,7 +128,7 @@ class MobileConv(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class MbConv(TokenMixer):
-    """The inverted residual of EfficientNet; with experts that of CondConv, routed by its input.
+    """The inverted residual of EfficientNet, or, with experts, of CondConv.
 
     Tan and Le, EfficientNet, 2019, section 4; Yang et al., CondConv, 2019, section 3.2: one routing
     for its three convolutions. Squeeze-and-excitation has a quarter of the input's channels.
@@ -158,7 +158,7 @@ class MbConv(TokenMixer):
     """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the ratio to whole channels."""
+        """Clip the kernel to taps that can meet a pixel; round the ratio to whole channels."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),
@@ -172,10 +172,10 @@ class MbConv(TokenMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class MbConvDownsampling(Downsampling):
-    """The inverted residual of EfficientNet as the first of a stage, without a residual.
+    """EfficientNet's inverted residual for the start of a stage, without a residual.
 
-    Tan and Le, EfficientNet, 2019, arXiv:1905.11946; see ``mb_conv``. Zeros are padded alike on
-    both sides; TensorFlow pads none on the left where the map's side is even.
+    Tan and Le, EfficientNet, 2019, arXiv:1905.11946; see ``mb_conv``. Zero padding is equal on both
+    sides; TensorFlow has none on the left where the map's side is even.
     """
 
     name = "mb_conv"
@@ -183,7 +183,7 @@ class MbConvDownsampling(Downsampling):
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the depthwise kernel in pixels, odd, 3 to 7."""
     stride: Annotated[int, Choice((1, 2))] = 2
-    """Step in pixels; 1 changes the channels alone."""
+    """Step in pixels; 1 changes only the channels."""
     ratio: Annotated[float, Positive()] = 6.0
     """Hidden channels over the input's; at 1 there is no expansion."""
     experts: Annotated[int, EXPERTS] = 0
@@ -194,7 +194,7 @@ class MbConvDownsampling(Downsampling):
     """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole channels."""
+        """Round the ratio to whole hidden channels."""
         return replace(self, ratio=scaled(shape.channels, self.ratio) / shape.channels)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
@@ -209,7 +209,7 @@ class MbConvDownsampling(Downsampling):
 def mobile_conv(
     what: MbConv | MbConvDownsampling, channels: int, width: int, stride: int
 ) -> nn.Module:
-    """Build the module that both are made of."""
+    """Build the module of both components."""
     module = MobileConv(
         channels,
         width,

@@ -1,4 +1,4 @@
-"""Perceptrons over places.
+"""Perceptrons over positions.
 
 Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W).
 """
@@ -16,7 +16,7 @@ from ..initial import glorot_start, small_start
 
 
 class TokenPerceptron(nn.Module):
-    """Two linear maps over places, shared by all channels."""
+    """Two linear maps over positions, shared by all channels."""
 
     def __init__(self, *, tokens: int, hidden: int, act: str) -> None:
         super().__init__()
@@ -34,8 +34,8 @@ class TokenPerceptron(nn.Module):
 class TokenMlp(TokenMixer):
     """The token-mixing perceptron of MLP-Mixer (Tolstikhin et al., 2021, equation 1).
 
-    Its weights start as in timm, by Glorot's rule; in the released code with a variance of one over
-    the inputs.
+    Initial weights follow Glorot's rule, as in timm; those of the released code have a variance of
+    1 / inputs.
     """
 
     name = "token_mlp"
@@ -60,7 +60,7 @@ class TokenMlp(TokenMixer):
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the ratio that of whole units."""
+        """Round the ratio to whole hidden units."""
         return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
@@ -71,7 +71,7 @@ class TokenMlp(TokenMixer):
 
 
 class TokenMatrix(nn.Module):
-    """One linear map over places, shared by all channels."""
+    """One linear map over positions, shared by all channels."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class TokenMatrix(nn.Module):
 class TokenLinear(TokenMixer):
     """The cross-patch linear map of ResMLP (Touvron et al., 2021, section 2).
 
-    Its weights start as in the released code; in timm with more spread.
+    Initial weights are as in the released code; timm's have a larger spread.
     """
 
     name = "token_linear"

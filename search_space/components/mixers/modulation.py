@@ -38,7 +38,7 @@ class Modulation(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvModulation(TokenMixer):
-    """A large kernel in place of attention's scores: it weighs the values (CFSR's ConvFormer).
+    """A large kernel in place of attention's scores weighs the values (CFSR's ConvFormer).
 
     Wu et al., 2024, section 3.2: ``(dwconv(gelu(W1 x)) * W2 x)`` and an output map; earlier in
     Conv2Former (Hou et al., 2022, arXiv:2211.11943), with kernels of 7 and 11.
@@ -61,7 +61,7 @@ class ConvModulation(TokenMixer):
     """Before the depthwise convolution."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
+        """Clip the kernel to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:

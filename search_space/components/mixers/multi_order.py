@@ -1,4 +1,4 @@
-"""Kernels of several receptive fields side by side.
+"""Kernels of several receptive fields in parallel.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -20,7 +20,7 @@ from ..layers.kernel_clipping import KERNEL, reaching_kernel
 
 
 class MultiOrder(nn.Module):
-    """Half the channels, through a near and a far branch, side by side."""
+    """A near and a far branch, each on half of the channels, concatenated."""
 
     def __init__(
         self, channels: int, *, side: int, dilation: int, depthwise: bool, act: str
@@ -60,8 +60,8 @@ class MultiOrderConv(TokenMixer):
     """Multi-order spatial mixing: a plain and two dilated kernels on half the channels (SpaRTAN).
 
     Pay et al., 2025, section III-B. The low order is one kernel, the high order two dilated ones
-    in a row, each followed by squeeze-and-excitation; before, the difference to the mean is
-    amplified by a learned factor a channel.
+    in sequence, each followed by squeeze-and-excitation. Before both, a learned factor per channel
+    amplifies the difference from the mean.
     """
 
     name = "multi_order_conv"
@@ -78,22 +78,22 @@ class MultiOrderConv(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of all kernels in pixels, odd, 1 to 31."""
     dilation: Annotated[int, IntRange(1, 8)] = 2
-    """Distance of the taps of the far kernels in pixels, 1 to 8."""
+    """Dilation of the far kernels in pixels, 1 to 8."""
     depthwise: Annotated[bool, YES_NO] = True
     """Whether the kernels are depthwise (SpaRTAN's last two stages) or dense (its first two)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """After the norms."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The two branches share the channels evenly."""
+        """The number of channels must be even."""
         if shape.channels % 2 == 0:
             return None
         return f"the channels must be even, but got {shape.channels}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, the dilation to what leaves it at once.
+        """Clip the kernels to taps that can meet a pixel, and the dilation to one beyond the map.
 
-        A branch of one channel is depthwise.
+        For a branch of one channel, ``depthwise`` has no effect.
         """
         kernel_size = reaching_kernel(self.kernel_size, shape)
         furthest = 1 if kernel_size == 1 else max(shape.height, shape.width)

@@ -14,11 +14,11 @@ from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
 
 @dataclass(frozen=True, kw_only=True)
 class OneWayConv(TokenMixer):
-    """A convolution by one-way filters, one after the other (Boukraichi et al., 2023).
+    """A convolution by a sequence of one-way (1-D) filters (Boukraichi et al., 2023).
 
-    Each kernel is a product of 1-D filters from the start of training: a two-way kernel of a
-    channel has one along the rows and one along the columns, a three-way kernel one over the
-    channels before.
+    Each kernel is a product of 1-D filters from the start of training. A two-way kernel of a
+    channel has one along rows and one along columns; a three-way kernel has one over channels
+    first.
     """
 
     name = "one_way_conv"
@@ -32,16 +32,16 @@ class OneWayConv(TokenMixer):
     )
 
     kernel_size: Annotated[int, KERNEL] = 3
-    """Length of the filters over places in pixels, odd, 1 to 31."""
+    """Length of the spatial filters in pixels, odd, 1 to 31."""
     axes: Annotated[str, Choice(("height", "width", "height_width", "channels_height_width"))] = (
         "channels_height_width"
     )
-    """The axes that have a filter, in the order in which they are applied."""
+    """The axes with a filter, in the order of application."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the last filter has a bias."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the filters to what the map can fill along their axes."""
+        """Clip the filters to taps that can meet a pixel along their axes."""
         height = shape.height if "height" in self.axes else 1
         width = shape.width if "width" in self.axes else 1
         reach = reaching_kernel(self.kernel_size, Shape(1, height, width))

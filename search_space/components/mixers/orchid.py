@@ -21,17 +21,17 @@ from .implicit_filter import ImplicitFilter
 from .long_conv import on_torus
 
 NORM = Choice(("layer", "batch", "none"))
-"""What follows a conditioning convolution."""
+"""Norm after a conditioning convolution."""
 
 
 def grouped(inputs: int, outputs: int, groups: int, side: int, *, circular: bool) -> nn.Module:
-    """Return a convolution that keeps the map's size and sees the map again outside, or zeros."""
+    """Return a convolution that keeps the map's size, with circular or zero padding."""
     mode = "circular" if circular else "zeros"
     return nn.Conv2d(inputs, outputs, side, padding=side // 2, groups=groups, padding_mode=mode)
 
 
 class ConditionedKernel(nn.Module):
-    """Makes the spectrum of a kernel from a map: the same one wherever the map lies."""
+    """Computes the spectrum of a kernel from a map; shifting the map does not change it."""
 
     def __init__(
         self, *, query: nn.Module | None, places: nn.Module, frequencies: nn.Module | None
@@ -42,9 +42,9 @@ class ConditionedKernel(nn.Module):
         self.frequencies = frequencies
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return the spectrum of one kernel a channel, complex (B, C, H, V)."""
+        """Return the spectrum of one kernel per channel, complex (B, C, H, V)."""
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
-        count = size[0] * size[1]  # spectra are divided by it, lest kernels grow with the map
+        count = size[0] * size[1]  # divisor that keeps kernels from growing with the map
         given_BCHV = spectrum(_applied(self.places, x_BCHW), size, "fft") / count
         re, im = given_BCHV.real, given_BCHV.imag
         if self.query is None:
@@ -55,19 +55,19 @@ class ConditionedKernel(nn.Module):
             parts = [re * other_re + im * other_im, re * other_im - im * other_re]
         if self.frequencies is None:
             return torch.complex(parts[0], parts[-1] if len(parts) == 2 else torch.zeros_like(re))
-        # Real and imaginary part of a channel side by side: they are one group.
+        # Real and imaginary part of a channel are adjacent and form one group.
         given = torch.stack(parts, dim=2).flatten(1, 2)
         mixed = at_least_float32(_applied(self.frequencies, given)).unflatten(1, (-1, 2))
         return torch.complex(mixed[:, :, 0], mixed[:, :, 1])
 
 
 def _applied(module: nn.Module, x: Tensor) -> Tensor:
-    """Return what a module makes of a map, in the precision of its weights if it has any."""
+    """Return a module's output for a map, computed in the precision of its weights."""
     return module(x.to(next(module.parameters(), x).dtype))
 
 
 class DynamicConvolution(nn.Module):
-    """A gate, a circular convolution with a fixed and a conditioned kernel, another gate."""
+    """A gate, a circular convolution with a fixed plus a conditioned kernel, and another gate."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class DynamicConvolution(nn.Module):
         conditioned: ConditionedKernel,
         fixed: list[ImplicitFilter],
     ) -> None:
-        """Put it together.
+        """Combine the modules.
 
         Args:
             channels: Channels of the map.
-            short: From three times the channels to themselves, before the gates.
-            conditioned: Makes the kernel that depends on the input.
-            fixed: Makes the kernel added to that one, and perhaps that of the input's own branch.
+            short: Module on three times the channels, before the gates.
+            conditioned: Computes the input-dependent kernel.
+            fixed: Filters of the kernel added to it and, if there is one, of the static branch.
         """
         super().__init__()
         self.in_proj = nn.Conv2d(channels, 3 * channels, 1)
@@ -94,7 +94,7 @@ class DynamicConvolution(nn.Module):
         self.out_proj = nn.Conv2d(channels, channels, 1)
 
     def fixed_spectrum(self, branch: int, size: Size) -> Tensor:
-        """Return the spectrum of the kernels that do not depend on the input, with the bias."""
+        """Return the spectrum of the fixed kernels of a branch, bias included."""
         down, across = (range(-(side // 2), side - side // 2) for side in size)
         taps_CIJ = self.fixed[branch](down, across, (size[0] // 2, size[1] // 2))
         bias_C11 = at_least_float32(self.bias_C11[branch])
@@ -115,7 +115,7 @@ class DynamicConvolution(nn.Module):
         return self.out_proj(y_BCHW.to(x_BCHW.dtype))
 
     def filtered(self, x_BCHW: Tensor, kernel_BCHV: Tensor) -> Tensor:
-        """Return the circular convolution with a kernel of that spectrum."""
+        """Return the circular convolution with the kernel of the given spectrum."""
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
         product_BCHV = spectrum(x_BCHW, size, "fft") * kernel_BCHV
         return from_spectrum(product_BCHV, size, "fft", size)
@@ -123,18 +123,18 @@ class DynamicConvolution(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Orchid(TokenMixer):
-    """A circular convolution as large as the map whose kernel a network makes of the input.
+    """A circular convolution as large as the map, with a kernel computed from the input.
 
     Karami and Ghodsi, Orchid, 2024, section 3, over rows and columns instead of a sequence. The
-    kernel is the same for a map and for the map moved round (so that the convolution commutes with
-    moves): it comes of the magnitudes of the spectrum (section 3.2.I) or of the map's correlation
-    with itself (section 3.2.II). A kernel that does not depend on the input is added. Three linear
-    maps of the input, with short convolutions, give the two gates and what is convolved; the
-    reference code adds another long convolution of the input. Where it pads short convolutions with
-    zeros, moves hold away from the edges only; ours are circular unless asked. Its groups of
-    parts of a correlation hold the same part of two channels, ours both parts of one. Left out are
-    its causal and cosine transforms, orthonormal scale, kernels of unsquared spectra, dense
-    conditioning, activations of a correlation's query, heads, orders above 2 and reflected edges.
+    kernel is invariant to circular shifts of the map, so the convolution is equivariant to them: it
+    comes from the magnitudes of the spectrum (section 3.2.I) or from the map's autocorrelation
+    (section 3.2.II). A fixed kernel is added. Three linear maps of the input, with short
+    convolutions, give the two gates and the value; the reference code adds another long convolution
+    of the input. Short convolutions are circular by default; the reference code's zero padding
+    breaks the equivariance near the edges. Groups of a correlation's convolution hold both parts
+    (real, imaginary) of one channel, in the reference code the same part of two channels. Left out:
+    causal and cosine transforms, orthonormal scale, kernels of unsquared spectra, dense
+    conditioning, activations of a correlation's query, heads, orders above 2, reflected edges.
     """
 
     name = "orchid"
@@ -151,33 +151,33 @@ class Orchid(TokenMixer):
     renamed = (("conditioning_norm", "norm"),)
 
     kernel: Annotated[str, Choice(("magnitude", "correlation"))] = "magnitude"
-    """What the kernel is made of: squared magnitudes of the spectrum, or a correlation."""
+    """Source of the kernel: squared magnitudes of the spectrum, or an autocorrelation."""
     network: Annotated[str, Choice(("both", "places", "frequencies"))] = "both"
-    """Where the conditioning convolutions run: on the map, on the spectrum, or on both; a
-    correlation always is of two maps that come of convolutions."""
+    """Domain of the conditioning convolutions: the map, the spectrum, or both. A correlation is
+    always that of two convolved maps."""
     conditioning_size: Annotated[int, KERNEL] = 3
-    """Side of their depthwise kernels, odd, 1 to 31."""
+    """Side of the conditioning convolutions' depthwise kernels, odd, 1 to 31."""
     conditioning_layers: Annotated[int, IntRange(1, 4)] = 1
-    """How many follow each other, 1 to 4."""
+    """Number of conditioning convolutions in sequence, 1 to 4."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Between them."""
+    """Activation between conditioning convolutions."""
     conditioning_norm: Annotated[str, NORM] = "layer"
-    """After each."""
+    """Norm after each conditioning convolution."""
     padding: Annotated[str, Choice(("circular", "zeros"))] = "circular"
-    """What short and conditioning convolutions see outside."""
+    """Padding of the short and conditioning convolutions."""
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel before the gates in pixels, odd, 1 to 31."""
     static_branch: Annotated[bool, YES_NO] = True
     """Whether a long convolution of the input with a fixed kernel is added."""
     bands: Annotated[int, IntRange(1, 64)] = 1
-    """Waves that describe an offset to the network of the fixed kernels: 1 to 64."""
+    """Frequencies in the encoding of an offset for the fixed kernels' network: 1 to 64."""
     filter_width: Annotated[int, Positive(whole=True)] = 64
-    """Units of a layer of that network."""
+    """Units per layer of that network."""
     filter_layers: Annotated[int, IntRange(0, 4)] = 2
-    """Its layers between the first and the last: 0 to 4."""
+    """Hidden layers of that network between the first and the last: 0 to 4."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Kernels that see the map again must not reach round it more than once."""
+        """Circular kernels must not be larger than the map they wrap around."""
         larger = max(self.kernel_size, self.conditioning_size)
         if self.padding == "circular" and larger // 2 > min(shape.height, shape.width):
             return (
@@ -187,7 +187,7 @@ class Orchid(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip kernels that meet nothing but zeros; drop what has no effect."""
+        """Clip kernels to taps that can meet a pixel; drop knobs without effect."""
         changed = self
         if self.kernel == "correlation" and self.network == "frequencies":
             changed = replace(changed, network="both")
@@ -218,7 +218,7 @@ class Orchid(TokenMixer):
         return nn.Sequential(layers)
 
     def conditioned(self, channels: int) -> ConditionedKernel:
-        """Return what makes the kernel that depends on the input."""
+        """Return the module that computes the input-dependent kernel."""
         circular = self.padding == "circular"
         query, places, frequencies = None, nn.Identity(), None
         correlation = self.kernel == "correlation"

@@ -1,4 +1,4 @@
-"""Mixers that convolve some of the channels and do something cheaper with the others.
+"""Mixers that convolve some channels and apply something cheaper to the others.
 
 Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h heads, D buckets of
 distances.
@@ -22,7 +22,7 @@ from .positions import BUCKETS, distance_buckets
 
 
 class PartialConvolution(nn.Module):
-    """A convolution of the first channels; the others pass, or go through ``rest``."""
+    """A convolution of the first channels; the others pass through ``rest`` or unchanged."""
 
     def __init__(self, *, convolved: int, others: int, kernel_size: int, rest: nn.Module) -> None:
         super().__init__()
@@ -39,7 +39,8 @@ class PartialConvolution(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class PartialConv(TokenMixer):
-    """A dense convolution of a share of the channels; the others pass (Chen et al., 2023).
+    """A dense convolution of a share of the channels; the others stay unchanged (Chen et al.,
+    2023).
 
     Section 3.3: a quarter of the channels costs a sixteenth of the multiply-adds.
     """
@@ -64,13 +65,13 @@ class PartialConv(TokenMixer):
         return scaled(shape.channels, self.ratio)
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """No more channels can be convolved than there are."""
+        """The share must be at most 1."""
         if self.ratio <= 1:
             return None
         return f"ratio must be at most 1, but got {self.ratio}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill, and the ratio to whole channels."""
+        """Clip the kernel to taps that can meet a pixel; round the ratio to whole channels."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),
@@ -78,7 +79,7 @@ class PartialConv(TokenMixer):
         )
 
     def rest(self, others: int) -> nn.Module:
-        """Build what the other channels go through."""
+        """Build the module that the other channels pass."""
         return nn.Identity()
 
     def build(self, shape: Shape) -> nn.Module:
@@ -95,7 +96,7 @@ class PartialConv(TokenMixer):
 
 
 class GaussianAttention(nn.Module):
-    """Each channel times a factor from 0 to 1, by all channels' means and deviations."""
+    """Each channel times a factor from 0 to 1, computed from all channels' means and deviations."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class GaussianAttention(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         x_BCN = x_BCHW.flatten(2)
-        several = int(x_BCN.shape[2] > 1)  # of one place, the deviation is 0
+        several = int(x_BCN.shape[2] > 1)  # the deviation of one position is 0
         deviation_BC1 = x_BCN.std(dim=2, correction=several, keepdim=True)
         moments_BC12 = torch.cat((x_BCN.mean(2, keepdim=True), deviation_BC1), dim=2)[:, :, None]
         return x_BCHW * F.hardsigmoid(self.norm(self.mix(moments_BC12)))
@@ -130,7 +131,7 @@ class PartialChannelAttention(PartialConv):
     )
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Some channels must be left."""
+        """Some channels must stay unconvolved."""
         return _leaves_channels(self, shape)
 
     def rest(self, others: int) -> nn.Module:
@@ -148,7 +149,7 @@ def _leaves_channels(mixer: PartialConv, shape: Shape) -> str | None:
 
 
 class BucketAttention(SelfAttention):
-    """Attention between all places, with a learned bias a head and bucket of distances."""
+    """Attention between all positions, with a learned bias per head and bucket of distances."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias_hD"})
 
@@ -159,7 +160,7 @@ class BucketAttention(SelfAttention):
         self.bias_hD = nn.Parameter(torch.zeros(heads, BUCKETS))
 
     def place_bias(self, height: int, width: int) -> Tensor:
-        """Return the bias of every two places of a map."""
+        """Return the bias of all pairs of positions of a map."""
         return self.bias_hD[:, distance_buckets(int(height), int(width), self.bias_hD.device)]
 
 
@@ -169,7 +170,7 @@ class PartialSelfAttention(PartialConv):
 
     Huang et al., 2025, section 3.2, with a layer norm before the attention and a bias for each
     bucket of Euclidean distances (Wu et al., iRPE, 2021, arXiv:2107.14222, equation 18). The
-    reference code learns a bias for negative distances too, which there are none of.
+    reference code also learns biases for negative distances, which do not occur.
     """
 
     name = "partial_self_attention"
@@ -187,7 +188,7 @@ class PartialSelfAttention(PartialConv):
     """Heads of the attention, 1 to 12; must divide the channels that are not convolved."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Some channels must be left, and the heads must share them evenly."""
+        """Some channels must stay unconvolved, and the heads must divide them."""
         others = shape.channels - self.convolved(shape)
         if reason := _leaves_channels(self, shape):
             return reason

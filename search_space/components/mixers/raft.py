@@ -1,4 +1,4 @@
-"""Perceptrons over the rows and over the columns of some channels at a time.
+"""Perceptrons over rows and over columns, for groups of channels.
 
 Shape suffixes: B batch, C channels, H rows, W columns, R raft, G groups (C / R),
 D inputs of a perceptron (R x H or R x W).
@@ -41,10 +41,10 @@ class AxisPerceptron(nn.Module):
 
 
 class RaftMixing(nn.Module):
-    """Perceptrons over axes, one after the other, each after the first behind a norm.
+    """Perceptrons over one axis after the other, with a norm between.
 
-    The block around it adds the stream, so the sum of the branches alone is returned. A map of
-    another size than the perceptrons have is resized.
+    The output is the sum of the branches; the surrounding block adds the input. A map of another
+    size than the perceptrons' is resized.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class RaftMixing(nn.Module):
 class RaftMlp(TokenMixer):
     """Token mixing along columns, then rows, of groups of channels ("rafts").
 
-    Tatsunami and Taki, RaftMLP, 2021, arXiv:2108.04384, section 3.2. In the paper each axis has
-    norm and residual of its own: that is a block with ``axis: vertical`` and no channel mixer,
-    and one with ``axis: horizontal`` after it. With ``axis: both`` one mixer does the two, with a
-    norm and a residual between. Maps of another size than the one it is built for are resized to
-    that and back, bicubically (section 3.4).
+    Tatsunami and Taki, RaftMLP, 2021, arXiv:2108.04384, section 3.2. The paper's layout, with norm
+    and residual for each axis, is a block with ``axis: vertical`` and no channel mixer, then one
+    with ``axis: horizontal``. With ``axis: both`` one mixer covers both axes, with a norm and a
+    residual between. Maps of another size than the mixer's are resized to it and back, bicubically
+    (section 3.4).
     """
 
     name = "raft_mlp"
@@ -91,7 +91,7 @@ class RaftMlp(TokenMixer):
     )
 
     axis: Annotated[str, Choice(("both", "vertical", "horizontal"))] = "both"
-    """Along which axis places are mixed."""
+    """The axis along which positions are mixed."""
     raft_size: Annotated[int, Positive(whole=True)] = 2
     """Channels that are mixed together, at least 1; must divide the channels."""
     expansion: Annotated[float, Positive()] = 2.0
@@ -105,7 +105,7 @@ class RaftMlp(TokenMixer):
         return [self.raft_size * side for side in sides[self.axis]]
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The rafts must share the channels evenly."""
+        """The raft size must divide the channels."""
         if shape.channels % self.raft_size:
             return (
                 f"raft_size must divide the channels, but got raft_size {self.raft_size} "
@@ -114,7 +114,7 @@ class RaftMlp(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Make the expansion the least with as many hidden units; one place has one axis."""
+        """Take the least expansion with the same hidden units; one position needs one axis."""
         sizes = self.sizes(shape)
         least = [int(size * self.expansion + 1e-6) / size for size in sizes]
         axis = "vertical" if self.axis == "horizontal" and shape.tokens == 1 else self.axis

@@ -16,11 +16,11 @@ from .clipped import ClippedDepthwiseMixer
 
 @dataclass(frozen=True, kw_only=True)
 class RecursiveConv(ClippedDepthwiseMixer):
-    """One group of convolutions applied several times: the reach grows, the weights do not.
+    """One group of convolutions applied several times: the reach grows, the weights are shared.
 
-    The shared group of Zhang and LeCun, Byte-Level Recursive Convolutional Auto-Encoder for Text,
-    2018, arXiv:1802.01817, that Malik et al. build on; in two dimensions, and without the pooling
-    after each application, which ``RecursiveDownsampling`` has. Applied once it is a plain group.
+    Zhang and LeCun, Byte-Level Recursive Convolutional Auto-Encoder for Text, 2018,
+    arXiv:1802.01817, the basis of Malik et al.; here in two dimensions, and without the pooling
+    after each application, which ``RecursiveDownsampling`` has.
     """
 
     name = "recursive_conv"
@@ -39,11 +39,11 @@ class RecursiveConv(ClippedDepthwiseMixer):
     recursions: Annotated[int, IntRange(1, 16)] = 2
     """How often the group is applied, 1 to 16."""
     depthwise: Annotated[bool, YES_NO] = True
-    """Whether each channel has a kernel of its own, or all are summed as in the paper."""
+    """Whether the convolution is depthwise; the paper's is dense."""
     activation: Annotated[str, STEADY_ACTIVATION] = "relu"
     """After each convolution."""
     residual: Annotated[bool, YES_NO] = True
-    """Whether each application adds its input before its last activation."""
+    """Whether each application adds its input before the last activation."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolutions have a bias."""
 

@@ -21,12 +21,12 @@ from .frequency import SpectralProduct
 
 
 def rising_widths(channels: int, order: int) -> list[int]:
-    """Return the channels of the products of a g^n convolution, the last all channels."""
+    """Return the channels of a g^n convolution's products, doubling up to all channels."""
     return [channels >> halvings for halvings in reversed(range(order))]
 
 
 class RecursiveGate(nn.Module):
-    """Products of rising width: each a linear map of the last, gated by convolved channels."""
+    """Products of rising width: each a linear map of the previous one times convolved channels."""
 
     def __init__(self, *, widths: Sequence[int], spatial: nn.Module, scale: float) -> None:
         super().__init__()
@@ -52,10 +52,10 @@ class RecursiveGate(nn.Module):
 class RecursiveGatedConv(TokenMixer):
     """g^n convolution: spatial interactions of order n by repeated gating (Rao et al., 2022).
 
-    Section 3.1: the channels of the n products double from C / 2^(n-1) to C, and one
-    depthwise convolution serves all gates. HorNet has n = 2, 3, 4, 5 in its four stages, and
-    divides the convolved channels by 3. Weights start as torch draws them; at HorNet's deviation of
-    0.02 the products of narrow maps vanish.
+    Section 3.1: the channels of the n products double from C / 2^(n-1) to C, and one depthwise
+    convolution serves all gates. HorNet has n = 2, 3, 4, 5 in its four stages and divides the
+    convolved channels by 3. Initial weights are torch's: with HorNet's deviation of 0.02 the
+    products of narrow maps vanish.
     """
 
     name = "recursive_gated_conv"
@@ -70,14 +70,14 @@ class RecursiveGatedConv(TokenMixer):
     )
 
     order: Annotated[int, IntRange(1, 6)] = 3
-    """Products in a row, n; 2^(n-1) must divide the channels."""
+    """Number of products, n; 2^(n-1) must divide the channels."""
     kernel_size: Annotated[int, KERNEL] = 7
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     scale: Annotated[float, Positive()] = 1 / 3
     """Fixed factor on the convolved channels (1 over the paper's alpha)."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The channels must halve order - 1 times."""
+        """2^(order - 1) must divide the channels."""
         if shape.channels % 2 ** (self.order - 1) == 0:
             return None
         return (
@@ -86,7 +86,7 @@ class RecursiveGatedConv(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
+        """Clip the kernel to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -97,7 +97,7 @@ class RecursiveGatedConv(TokenMixer):
 
 
 class LocalGlobalFilter(nn.Module):
-    """Half of the channels by 3x3 kernels, half by a global filter, in turn; norms around both."""
+    """3x3 kernels and a global filter on alternating channels, between two norms."""
 
     def __init__(self, shape: Shape, transform: str) -> None:
         super().__init__()
@@ -119,8 +119,8 @@ class RecursiveGatedFilter(TokenMixer):
     """g^n convolution by global filters, as in the last stages of HorNet-GF (Rao et al., 2022).
 
     Section 3.1: half of the gates come from 3x3 depthwise kernels, half from a learned factor for
-    every frequency (GFNet), with layer norms before and after. Instead of resizing the factors on
-    another map they are made for the map at hand. Weights start as in ``recursive_gated_conv``.
+    every frequency (GFNet), with layer norms before and after. The factors are built for the size
+    of the map, where the paper resizes them. Initial weights are as in ``recursive_gated_conv``.
     """
 
     name = "recursive_gated_filter"
@@ -136,14 +136,14 @@ class RecursiveGatedFilter(TokenMixer):
     )
 
     order: Annotated[int, IntRange(1, 5)] = 3
-    """Products in a row, n; 2^n must divide the channels."""
+    """Number of products, n; 2^n must divide the channels."""
     scale: Annotated[float, Positive()] = 1 / 3
     """Fixed factor on the gates."""
     transform: Annotated[str, TRANSFORM] = "fft"
-    """How Fourier transforms are computed; both ways give the same numbers."""
+    """How Fourier transforms are computed; both give the same numbers."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The channels of all gates together must have halves."""
+        """2^order must divide the channels, so that those of all gates are even."""
         if shape.channels % 2**self.order == 0:
             return None
         return (

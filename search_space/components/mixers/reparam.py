@@ -22,7 +22,8 @@ from .clipped import WidenedMixer
 
 @dataclass(frozen=True, kw_only=True)
 class ReparamLargeKernel(WidenedMixer):
-    """A large depthwise kernel trained beside a small one, between 1x1 convolutions (RepLKNet).
+    """A large depthwise kernel, trained with a parallel small one, between 1x1 convolutions
+    (RepLKNet).
 
     Ding et al., 2022, sections 3 and 4.1, guidelines 3 and 4: batch norm after every convolution,
     ReLU after the first two. The branches fold into one kernel; the 1x1 convolutions keep their
@@ -42,14 +43,14 @@ class ReparamLargeKernel(WidenedMixer):
     kernel_size: Annotated[int, KERNEL] = 13
     """Side of the large kernel in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7, 9, 11, 13))] = 5
-    """Side of the kernel beside it in pixels, odd; 0: there is none."""
+    """Side of the parallel small kernel in pixels, odd; 0: none."""
     expansion: Annotated[float, Positive()] = 1.0
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """After the first 1x1 convolution and after the large kernel."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, the larger first; whole channels."""
+        """Clip the kernels to taps that can meet a pixel, and round the expansion."""
         small, large = sorted((self.small_kernel, self.kernel_size))
         kernel_size, small_kernel = reaching_kernel(large, shape), reaching_kernel(small, shape)
         widened = super().canonical(shape)
@@ -70,7 +71,7 @@ class ReparamLargeKernel(WidenedMixer):
         )
 
 
-# Kernel side: sides and dilations of the branches beside it.
+# Kernel side: sides and dilations of the parallel branches.
 _DILATED = {
     17: ((5, 1), (9, 2), (3, 4), (3, 5), (3, 7)),
     15: ((5, 1), (7, 2), (3, 3), (3, 5), (3, 7)),
@@ -83,7 +84,7 @@ _DILATED = {
 
 @dataclass(frozen=True, kw_only=True)
 class DilatedReparamConv(TokenMixer):
-    """A large depthwise kernel trained beside dilated small ones (UniRepLKNet).
+    """A large depthwise kernel trained in parallel with dilated small ones (UniRepLKNet).
 
     Ding et al., 2024, section 3.1 (dilated reparam block): each branch has a batch norm, another
     follows the sum, and all fold into one convolution. Kernels of 3 and 5 have no branches, as in
@@ -101,10 +102,10 @@ class DilatedReparamConv(TokenMixer):
     )
 
     kernel_size: Annotated[int, IntRange(3, 17, 2)] = 13
-    """Side of the kernel in pixels, odd, 3 to 17; it decides the branches."""
+    """Side of the kernel in pixels, odd, 3 to 17; it determines the branches."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip a kernel without branches to what the map can fill."""
+        """Clip a kernel without branches to taps that can meet a pixel."""
         if self.kernel_size in _DILATED:
             return self
         return replace(self, kernel_size=max(3, reaching_kernel(self.kernel_size, shape)))

@@ -1,4 +1,4 @@
-"""Adaptive rotated convolution: kernels turned to the angles that an image shows.
+"""Adaptive rotated convolution: kernels rotated by angles predicted from the image.
 
 Shape suffixes: B batch, C channels, H rows, W columns, E kernels, O output channels, I input
 channels of a group, k side of a kernel, p and q elements of a kernel (k x k).
@@ -22,10 +22,10 @@ from .dynamic_kernels import convolve_each
 
 
 def rotations(theta_BE: Tensor, kernel_size: int) -> Tensor:
-    """Return the matrices that turn a kernel counterclockwise by angles in radians: (B, E, p, q).
+    """Return the matrices that rotate a kernel counterclockwise by angles in radians, (B, E, p, q).
 
-    They are float32 at least. Each element is interpolated bilinearly between four; beyond the edge
-    the nearest counts (Pu et al., 2023, figure 4; for 3 x 3 their matrix).
+    The result is at least float32. Each element is interpolated bilinearly between four; beyond the
+    edge the nearest is used (Pu et al., 2023, figure 4; for 3 x 3 their matrix).
     """
     cos, sin = theta_BE.cos()[..., None], theta_BE.sin()[..., None]
     edge = (kernel_size - 1) / 2
@@ -39,7 +39,7 @@ def rotations(theta_BE: Tensor, kernel_size: int) -> Tensor:
 
 
 class RotatedKernels(nn.Module):
-    """Kernels that are turned and weighed for each image, then added up and applied."""
+    """A convolution with the sum of kernels that are rotated and weighed for each image."""
 
     def __init__(
         self, *, channels: int, kernels: int, kernel_size: int, max_angle: float, groups: int
@@ -52,14 +52,14 @@ class RotatedKernels(nn.Module):
         for layer in (self.routing_conv, self.share, self.angle):
             nn.init.trunc_normal_(layer.weight, std=0.02)
         weight = torch.empty(kernels * channels, channels // groups, kernel_size, kernel_size)
-        # He's normal of the reference code, whose fan is what an input channel of a group goes to.
+        # He's normal by fan-out, as in the reference code.
         std = math.sqrt(2 / (kernels * (channels // groups) * kernel_size**2))
         self.weight = nn.Parameter(nn.init.normal_(weight, std=std))
         self.kernels, self.kernel_size = kernels, kernel_size
         self.max_angle = math.radians(max_angle)
 
     def routed(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the share and the angle in radians of each kernel: two of (B, E)."""
+        """Return the weight and the angle in radians of each kernel, (B, E) each."""
         seen_BC = F.relu(self.routing_norm(self.routing_conv(x_BCHW))).mean((2, 3))
         theta_BE = F.softsign(self.angle(seen_BC)) * self.max_angle
         return self.share(seen_BC).sigmoid(), theta_BE
@@ -70,7 +70,7 @@ class RotatedKernels(nn.Module):
         turned_BEpq = rotations(theta_BE, self.kernel_size) * share_BE[..., None, None]
         turned_BEpq = turned_BEpq.to(self.weight.dtype)  # rotations are float32 at least
         weight_EOIq = self.weight.flatten(2).unflatten(0, (self.kernels, -1))
-        # One by one: all at once, torch would copy the weights to bring each kernel's together.
+        # One kernel at a time: all together, torch would copy the weights to reorder them.
         kernels_BOIp = sum(
             torch.einsum("bpq,oiq->boip", turned_BEpq[:, number], weight_EOIq[number])
             for number in range(self.kernels)
@@ -81,10 +81,10 @@ class RotatedKernels(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class RotatedConv(DepthwiseMixer):
-    """Convolution with kernels that are turned to predicted angles and added up, for each image.
+    """Convolution with the sum of kernels rotated by predicted angles, for each image.
 
-    Pu et al., Adaptive Rotated Convolution, 2023, section 3. Shares and angles come from a
-    depthwise 3x3 convolution, norm, ReLU and the mean over places. The reference code, which has
+    Pu et al., Adaptive Rotated Convolution, 2023, section 3. Weights and angles come from a
+    depthwise 3x3 convolution, norm, ReLU and the mean over positions. The reference code, which has
     3x3 kernels alone, also drops 0.2 of that mean in training.
     """
 
@@ -102,14 +102,14 @@ class RotatedConv(DepthwiseMixer):
     kernel_size: Annotated[int, Choice((3, 5, 7, 9))] = 3
     """Side of the kernels in pixels, odd, 3 to 9."""
     kernels: Annotated[int, IntRange(1, 16)] = 4
-    """Number of kernels that are turned and added up, 1 to 16."""
+    """Number of kernels that are rotated and summed, 1 to 16."""
     max_angle: Annotated[float, Positive()] = 40.0
-    """No kernel is turned by this angle or more, in degrees."""
+    """Bound of the rotation angle in degrees."""
     depthwise: Annotated[bool, YES_NO] = False
-    """Whether each channel is convolved by itself, or all with all."""
+    """Whether the convolution is depthwise, else dense."""
 
     def canonical(self, shape: Shape) -> Self:
-        """One channel has nothing to mix with; a kernel on a single place has nothing to turn."""
+        """Drop ``depthwise`` with one channel, and the rotation on a single position."""
         return replace(
             super().canonical(shape),
             max_angle=RotatedConv.max_angle if shape.tokens == 1 else self.max_angle,

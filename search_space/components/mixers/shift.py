@@ -1,4 +1,4 @@
-"""Linear maps of channels that are shifted by different steps.
+"""Linear maps of channels that are shifted by different distances.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -19,16 +19,16 @@ from ..initial import small_start
 from ..norms import LayerNorm
 
 STEPS = IntRange(1, 15, 2)
-"""Odd numbers of different shifts: as many to one side as to the other, and none."""
+"""Legal numbers of different shifts: as many to one side as to the other, and zero."""
 
 
 def shifted(groups: Sequence[Tensor], starts: Sequence[int], half: int, axis: int) -> Tensor:
-    """Return groups of channels (B, c, H, W), each moved along one axis, zeros moving in.
+    """Return groups of channels (B, c, H, W), each shifted along one axis, zero-padded.
 
     Args:
-        groups: What is moved, then put behind each other.
-        starts: Place p of a group is what it has at p + start - half.
-        half: The largest step.
+        groups: The groups, which are concatenated after the shifts.
+        starts: Position p of a shifted group is position p + start - half of the group.
+        half: The largest shift in pixels.
         axis: 2 for rows, 3 for columns.
     """
     padding = (0, 0, half, half) if axis == 2 else (half, half, 0, 0)
@@ -41,9 +41,9 @@ def shifted(groups: Sequence[Tensor], starts: Sequence[int], half: int, axis: in
 
 
 class CycleConv(nn.Module):
-    """A 1x1 convolution whose inputs are moved: channel 0 by none, 1 by one step, and so on around.
+    """A 1x1 convolution of shifted channels: channel 0 by 0, channel 1 by 1, and so on in a cycle.
 
-    Its inputs are in the order of their steps.
+    The convolution's input channels are ordered by their shifts.
     """
 
     def __init__(self, channels: int, steps: int, axis: int) -> None:
@@ -62,7 +62,7 @@ class CycleConv(nn.Module):
 
 
 class CycleMixing(nn.Module):
-    """Three maps, moved along rows, along columns and not at all, and a weighted sum of them."""
+    """A weighted sum of three linear maps: of shifts along rows, along columns, and none."""
 
     def __init__(self, channels: int, steps: int, hidden: int, act: str, bias: bool) -> None:
         super().__init__()
@@ -85,10 +85,10 @@ class CycleMixing(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class CycleMlp(TokenMixer):
-    """Linear maps of channels moved in a cycle of steps, along rows and along columns (CycleMLP).
+    """Linear maps of channels shifted in a cycle of steps, along rows and along columns (CycleMLP).
 
-    Chen et al., CycleMLP, 2021, arXiv:2107.10224, sections 3.2 and 3.3. Shares of the branches are
-    computed from the mean of the map: only through them does a place depend on all places.
+    Chen et al., CycleMLP, 2021, arXiv:2107.10224, sections 3.2 and 3.3. The weights of the branches
+    are computed from the mean of the map, the only dependence on distant positions.
     """
 
     name = "cycle_mlp"
@@ -102,20 +102,20 @@ class CycleMlp(TokenMixer):
     )
 
     steps: Annotated[int, STEPS] = 3
-    """Different shifts in the cycle, odd, 1 to 15."""
+    """Number of different shifts in the cycle, odd, 1 to 15."""
     reduction: Annotated[int, Positive(whole=True)] = 4
-    """Channels over hidden units of the perceptron that gives the shares."""
+    """Channels over hidden units of the perceptron that computes the branches' weights."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Inside that perceptron."""
+    """Activation inside that perceptron."""
     bias: Annotated[bool, YES_NO] = False
-    """Whether the map that is not moved has a bias."""
+    """Whether the linear map without shifts has a bias."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden units, at least 1."""
         return max(1, shape.channels // self.reduction)
 
     def canonical(self, shape: Shape) -> Self:
-        """Name the least reduction that gives as many hidden units; no more steps than channels."""
+        """Take the least reduction with the same hidden units; clip the steps to the channels."""
         return replace(
             self,
             steps=min(self.steps, 2 * shape.channels - 1),
@@ -130,7 +130,7 @@ class CycleMlp(TokenMixer):
 
 
 class AxialShiftMixing(nn.Module):
-    """1x1 convolution; one of rows moved and one of columns moved, summed; 1x1 convolution."""
+    """1x1 convolution, the sum of 1x1 convolutions of row and column shifts, 1x1 convolution."""
 
     def __init__(
         self, channels: int, steps: int, act: str, norm1: nn.Module, norm2: nn.Module, bias: bool
@@ -158,10 +158,10 @@ class AxialShiftMixing(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class AxialShift(TokenMixer):
-    """Linear maps of groups of channels that are moved along rows, and along columns (AS-MLP).
+    """Linear maps of groups of channels shifted along rows, and along columns (AS-MLP).
 
-    Lian et al., AS-MLP, 2021, arXiv:2107.08391, section 3.2. Its norms are group norms with one
-    group, through which a place depends on all places; the default norm works place by place.
+    Lian et al., AS-MLP, 2021, arXiv:2107.08391, section 3.2. The paper's norms are group norms with
+    one group, over all positions; the default norm here works on each position.
     """
 
     name = "axial_shift"
@@ -176,9 +176,9 @@ class AxialShift(TokenMixer):
     renamed = (("inner_norm", "norm"),)
 
     steps: Annotated[int, STEPS] = 5
-    """Groups of channels, each moved by another step, odd, 1 to 15."""
+    """Number of groups of channels, each with a different shift, odd, 1 to 15."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first norm, and after the maps of what is moved."""
+    """After the first norm, and after the convolutions of shifted channels."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolutions have a bias."""
     inner_norm: Norm = field(default_factory=LayerNorm)

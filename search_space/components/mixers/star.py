@@ -17,7 +17,7 @@ from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
 
 
 class Star(nn.Module):
-    """``out(proj(act(left(x)) * right(x)))`` of a convolved map, ``out`` convolving again."""
+    """``out(proj(act(left(x)) * right(x)))`` of a convolved map; ``out`` is a convolution."""
 
     def __init__(self, *, channels: int, hidden: int, kernel_size: int, act: str) -> None:
         super().__init__()
@@ -40,10 +40,10 @@ class Star(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class StarMixer(TokenMixer):
-    """Two linear maps multiplied, between depthwise convolutions: the block of StarNet.
+    """The product of two linear maps, between depthwise convolutions: the block of StarNet.
 
-    Ma et al., 2024, section 4: a batch norm after the first convolution and
-    after the map back. In StarNet the block has nothing beside it but the residual.
+    Ma et al., 2024, section 4: batch norms follow the first convolution and the output projection.
+    StarNet's blocks consist of this mixer and a residual.
     """
 
     name = "star"
@@ -58,7 +58,7 @@ class StarMixer(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 7
     """Side of both depthwise kernels in pixels, odd, 1 to 31."""
     ratio: Annotated[float, Positive()] = 4.0
-    """Channels of each map over channels."""
+    """Channels of each of the two maps over channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"
     """On the left map."""
 
@@ -67,7 +67,7 @@ class StarMixer(TokenMixer):
         return scaled(shape.channels, self.ratio)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to what the map can fill, and make the ratio that of whole channels."""
+        """Clip the kernels to taps that can meet a pixel, and round the ratio."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),

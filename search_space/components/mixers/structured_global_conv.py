@@ -1,6 +1,7 @@
-"""Convolutions as large as the map with few weights: coarser and weaker away from the centre.
+"""Convolutions as large as the map whose weights are coarser and smaller away from the centre.
 
-Shape suffixes: B batch, C channels, H rows, W columns, L places in a row; K side of the grids.
+Shape suffixes: B batch, C channels, H rows, W columns, L positions of a sequence, K side of the
+grids.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from .long_conv import PROJECTION, GlobalConvolution
 
 
 class MultiScaleConvolution(GlobalConvolution):
-    """Kernels of grids of weights, each stretched to twice the last one's side."""
+    """A convolution with kernels composed of grids, each twice as wide as the previous one."""
 
     def __init__(
         self,
@@ -39,12 +40,12 @@ class MultiScaleConvolution(GlobalConvolution):
         Args:
             shape: Shape of the map.
             side: Weights along the side of a grid.
-            scales: How many grids there are.
-            decays: What a grid is divided by for each scale, in the first and the last channel.
-            combine: Whether a grid lies beyond the smaller ones (``cat``) or over them (``sum``).
+            scales: Number of grids.
+            decays: Divisor of the weights per scale, in the first and in the last channel.
+            combine: Whether a grid surrounds the smaller ones (``cat``) or is added (``sum``).
             interpolation: How grids are stretched: ``linear`` or ``nearest``.
-            flat: Whether kernels lie over the places row after row.
-            skip: Whether the input by a factor a channel is added.
+            flat: Whether kernels run over the positions flattened row by row.
+            skip: Whether the input, times one learned factor per channel, is added.
             project: One of ``PROJECTION``.
             transform: One of ``TRANSFORM``.
         """
@@ -61,7 +62,7 @@ class MultiScaleConvolution(GlobalConvolution):
         self.norm = torch.linalg.vector_norm(self.taps().detach(), dim=axes, keepdim=True)
 
     def stretched(self, scale: int, factor: int) -> Tensor:
-        """Return one grid, each of its cells over ``factor`` taps, weaker by its scale."""
+        """Return one grid, each weight stretched over ``factor`` taps and divided for its scale."""
         grid = self.weights[scale]
         if factor > 1:
             smooth = "linear" if self.flat else "bilinear"
@@ -71,9 +72,10 @@ class MultiScaleConvolution(GlobalConvolution):
         return grid / rate**scale
 
     def taps(self) -> Tensor:
-        """Return the kernels, not normalised.
+        """Return the kernels before normalisation.
 
-        (2, C, L): of a sequence, both ways from the centre; or (1, C, K, K), the centre at K // 2.
+        Of a sequence (2, C, L), one per direction from the centre; else (1, C, K, K), the centre at
+        K // 2.
         """
         kernel = self.stretched(0, 1)
         for scale in range(1, len(self.weights)):
@@ -90,7 +92,7 @@ class MultiScaleConvolution(GlobalConvolution):
         return kernel
 
     def kernel(self) -> Tensor:
-        """Return the kernels as they lie on a torus of twice the size."""
+        """Return the kernels laid out on a torus of twice the map's size."""
         taps = self.taps() / self.norm
         height, width = self.size
         if self.flat:
@@ -102,20 +104,20 @@ class MultiScaleConvolution(GlobalConvolution):
 
 
 def _ring(inner: int, like: Tensor) -> Tensor:
-    """Return ones around a square of zeros of side ``inner``, twice as large."""
+    """Return a mask of side 2 x ``inner``: ones around zeros of side ``inner``."""
     hole = torch.zeros(inner, inner, dtype=like.dtype, device=like.device)
     return F.pad(hole, (inner // 2,) * 4, value=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StructuredGlobalConv(TokenMixer):
-    """A depthwise convolution as large as the map with weights that grow with its logarithm.
+    """A depthwise convolution as large as the map, with log(size) weights.
 
     SGConv (Li et al., What Makes Convolutional Models Great on Long Sequence Modeling?, 2022,
-    equation 1): grids of as many weights each are stretched by powers of two, weakened by the
-    same, and put one beyond the other; the kernels are divided by the norm that they start with.
-    The paper's have one axis, which images are flattened to; over ``map``, our generalisation, the
-    grids are squares around the place, and one beyond the other means square rings.
+    equation 1): equal grids of weights are stretched by powers of two, divided by the same powers,
+    and concatenated outwards; kernels are divided by their initial norm. The paper flattens images
+    to a sequence; with ``map``, a generalisation, the grids are squares around the centre and
+    concatenate as square rings.
     """
 
     name = "structured_global_conv"
@@ -131,41 +133,41 @@ class StructuredGlobalConv(TokenMixer):
     )
 
     layout: Annotated[str, Choice(("map", "sequence"))] = "map"
-    """Whether kernels lie over rows and columns, or over the places row after row."""
+    """Whether kernels run over rows and columns, or over the positions flattened row by row."""
     grid: Annotated[int, Choice((2, 4, 8, 16, 32, 64))] = 4
-    """Weights along the side of a grid: 2 to 64; of a sequence, each way."""
+    """Weights along the side of a grid, 2 to 64; for a sequence, in each direction."""
     decay_min: Annotated[float, Positive()] = 2.0
-    """What a grid is divided by for each scale, in the first channel."""
+    """Divisor of the weights per scale in the first channel."""
     decay_max: Annotated[float, Positive()] = 2.0
-    """The same in the last channel; between, evenly."""
+    """Divisor of the weights per scale in the last channel; evenly spaced between."""
     combine: Annotated[str, Choice(("cat", "sum"))] = "cat"
-    """Whether a grid lies beyond the smaller ones, or over them."""
+    """Whether a grid surrounds the smaller ones (``cat``) or is added to them (``sum``)."""
     interpolation: Annotated[str, Choice(("linear", "nearest"))] = "linear"
-    """How grids are stretched."""
+    """Interpolation of stretched grids."""
     skip: Annotated[bool, YES_NO] = True
-    """Whether the input by a factor a channel is added."""
+    """Whether the input, times one learned factor per channel, is added."""
     projection: Annotated[str, PROJECTION] = "none"
-    """What follows: nothing, or GELU and a linear map of the channels, perhaps gated."""
+    """Layers after the convolution: none, GELU and a linear map of the channels, or this gated."""
     transform: Annotated[str, TRANSFORM] = "fft"
-    """How Fourier transforms are computed; both ways give the same numbers."""
+    """How Fourier transforms are computed; both give the same numbers."""
 
     def span(self, shape: Shape) -> int:
-        """Return the taps that the kernels need along a side; of a sequence, each way."""
+        """Return the taps needed along a side; for a sequence, in each direction."""
         return shape.tokens if self.layout == "sequence" else 2 * max(shape.height, shape.width)
 
     def side(self, shape: Shape) -> int:
-        """Return the weights along the side of a grid: no more than reach the map."""
+        """Return the weights along the side of a grid, clipped to the map."""
         return max(2, min(self.grid, 1 << (self.span(shape) - 1).bit_length()))
 
     def scales(self, shape: Shape) -> int:
-        """Return the number of grids: the last reaches as far as the map."""
+        """Return the number of grids; the last one covers the map."""
         return 1 + (-(-self.span(shape) // self.side(shape)) - 1).bit_length()
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the grid to what reaches the map; drop what has no effect on a single grid."""
+        """Clip the grid to the map; drop knobs without effect on a single grid."""
         clipped = replace(self, grid=self.side(shape))
         if (self.layout, self.combine, self.scales(shape)) == ("sequence", "cat", 2):
-            return replace(clipped, interpolation="linear")  # neither of the two is stretched
+            return replace(clipped, interpolation="linear")  # no grid is stretched
         if self.scales(shape) > 1:
             return clipped
         return replace(clipped, decay_min=2.0, decay_max=2.0, combine="cat", interpolation="linear")

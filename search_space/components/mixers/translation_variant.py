@@ -1,4 +1,4 @@
-"""Translation-variant convolution: a kernel of its own at every place, for layouts that stay.
+"""Translation-variant convolution: one kernel per position, for images of fixed layout.
 
 Shape suffixes: B batch, C channels, H rows, W columns, A affinity maps, F hidden channels, k and l
 sides of a kernel, 3 sides of the generator's kernels.
@@ -22,7 +22,7 @@ from .dynamic_kernels import mix_windows
 
 
 class PlaceKernels(nn.Module):
-    """A depthwise convolution with another kernel at every place."""
+    """A depthwise convolution with its own kernel at every position."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"bias"})
 
@@ -51,7 +51,7 @@ def weight_generator(shape: Shape, *, maps: int, hidden: int, layers: int) -> nn
 
 
 class TranslationVariantConv(Foldable):
-    """Kernels of all places, generated from learned affinity maps."""
+    """A depthwise convolution whose kernels are generated from learned affinity maps."""
 
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"affinity_1AHW"})
 
@@ -74,7 +74,7 @@ class TranslationVariantConv(Foldable):
         self.kernel_size, self.hidden = kernel_size, hidden
 
     def kernels(self) -> tuple[Tensor, Tensor | None]:
-        """Return the kernels (C, k, k, H, W) and biases (C, H, W) of all places."""
+        """Return the kernels (C, k, k, H, W) and biases (C, H, W) of all positions."""
         weight_pF33 = self.weight_CklF.reshape(-1, self.hidden, 3, 3)
         weight_pHW = F.conv2d(self.generator(self.affinity_1AHW), weight_pF33, padding=1)[0]
         kernels_CklHW = weight_pHW.unflatten(0, (-1, self.kernel_size, self.kernel_size))
@@ -87,17 +87,17 @@ class TranslationVariantConv(Foldable):
         return y_BCHW if bias_CHW is None else y_BCHW + bias_CHW
 
     def folded(self) -> nn.Module:
-        """Return the convolution with the kernels as they are generated now."""
+        """Return the convolution with the currently generated kernels."""
         return PlaceKernels(*self.kernels())
 
 
 @dataclass(frozen=True, kw_only=True)
 class TvConv(TokenMixer):
-    """Depthwise convolution with a learned kernel at each place, generated from affinity maps.
+    """Depthwise convolution with a learned kernel at each position, generated from affinity maps.
 
-    Chen et al., TVConv, 2022, section 3 and figure 3. The generator runs in training alone: in the
-    folded form the kernels are weights. In the reference code a generator has one layer more than
-    its ``inter_layers`` say.
+    Chen et al., TVConv, 2022, section 3 and figure 3. The generator runs only in training; in the
+    folded form the kernels are weights. The reference code's generator has one layer more than its
+    ``inter_layers``.
     """
 
     name = "tv_conv"
@@ -121,10 +121,10 @@ class TvConv(TokenMixer):
     layers: Annotated[int, IntRange(1, 4)] = 2
     """Layers of the generator before its last convolution, 1 to 4."""
     bias: Annotated[bool, YES_NO] = False
-    """Whether each place also has a bias, from a second generator."""
+    """Whether each position also has a bias, from a second generator."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to what the map can fill."""
+        """Clip the kernel to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:

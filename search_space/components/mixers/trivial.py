@@ -18,7 +18,7 @@ from ..layers.kernel_clipping import KERNEL, reaching_kernel
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityMixer(TokenMixer):
-    """Mixes nothing: the lower bound (Yu et al., MetaFormer Baselines for Vision, 2022)."""
+    """No token mixing: a lower bound (Yu et al., MetaFormer Baselines for Vision, 2022)."""
 
     name = "identity"
     is_identity = True
@@ -37,7 +37,7 @@ class IdentityMixer(TokenMixer):
 
 
 class MeanPool(nn.Module):
-    """Mean over a window, the places outside left out, less the input where asked."""
+    """Mean over the part of a window inside the map, optionally less the input."""
 
     def __init__(self, kernel_size: int, subtract: bool) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Pooling(TokenMixer):
     """Whether the input is subtracted, since the block adds it again."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the window to what the map can fill."""
+        """Clip the window to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -87,7 +87,7 @@ class Pooling(TokenMixer):
 class MaxPooling(TokenMixer):
     """The largest value of a window: the parameter-free layer of Han et al., 2022, section 3.
 
-    Their other one, the mean, is ``pooling`` without subtraction.
+    The paper's other layer, the mean, is ``pooling`` without subtraction.
     """
 
     name = "max_pooling"
@@ -104,7 +104,7 @@ class MaxPooling(TokenMixer):
     """Side of the window in pixels, odd, 1 to 31."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the window to what the map can fill."""
+        """Clip the window to taps that can meet a pixel."""
         return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -113,7 +113,7 @@ class MaxPooling(TokenMixer):
 
 
 class RandomMatrix(nn.Module):
-    """A fixed row-stochastic matrix over places; saved with the weights, never trained."""
+    """A fixed row-stochastic matrix over positions; saved with the weights, never trained."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class RandomMatrix(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class RandomMixing(TokenMixer):
-    """A fixed random matrix over places, softmax of uniform numbers by rows (RandFormer)."""
+    """A fixed random matrix over positions, row-wise softmax of uniform numbers (RandFormer)."""
 
     name = "random"
     traits = Traits(
