@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...search_space.errors import InputError, unknown_name
+from ...search_space.json_fields import JsonFields
 
 AUGMENTATIONS = ("auto", "none", "shift", "shift+flip")
 
@@ -35,8 +36,10 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(JsonFields):
     """AdamW with a linear warm-up and a cosine to zero, step by step."""
+
+    key = "recipe key"
 
     epochs: int = 12
     """Passes over the training split; at least 1."""
@@ -68,23 +71,6 @@ class Recipe:
         for name, (text, holds) in _RULES.items():
             if not holds(getattr(self, name)):
                 raise InputError(f"{name} must be {text}, but got {getattr(self, name)!r}")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
-        """Read what ``to_json`` wrote; what is left out takes its default.
-
-        Raises:
-            InputError: If a key is unknown or a value out of its range.
-        """
-        known = [field.name for field in fields(cls)]
-        for key in data:
-            if key not in known:
-                raise unknown_name("recipe key", key, known)
-        return cls(**data)
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -1,10 +1,11 @@
 """The settings of the latency contract."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 from ...search_space.errors import InputError, unknown_name
+from ...search_space.json_fields import JsonFields
 
 DTYPES = ("float32", "bfloat16")
 RUNTIMES = ("eager", "compiled")
@@ -26,8 +27,10 @@ def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencySettings:
+class LatencySettings(JsonFields):
     """What one latency is: two figures compare only where these are the same."""
+
+    key = "latency setting"
 
     batch: int = 1
     """Images in one forward pass; at least 1."""
@@ -75,20 +78,7 @@ class LatencySettings:
                     f"{name} must be at least {least:g} s, but got {getattr(self, name)!r}"
                 )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back."""
-        return asdict(self)
-
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "LatencySettings":
-        """Read what ``to_json`` wrote; what is left out takes its default.
-
-        Raises:
-            InputError: If a key is unknown or a value out of its range.
-        """
-        data = with_layout(data)
-        known = [field.name for field in fields(cls)]
-        for key in data:
-            if key not in known:
-                raise unknown_name("latency setting", key, known)
-        return cls(**data)
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what ``to_json`` of this version or an older one wrote."""
+        return super().from_json(with_layout(data))

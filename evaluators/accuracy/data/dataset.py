@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ....search_space.errors import InputError, unknown_name
+from ....search_space.json_fields import JsonFields
 from ....search_space.seeds import derive_seed
 from ..augment import Augmentation
 from ..recipe import Recipe
@@ -28,8 +28,10 @@ _RESOLUTIONS = (4, 512)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSpec:
+class DataSpec(JsonFields):
     """Which images, at which size, split how."""
+
+    key = "data key"
 
     name: str
     """As on the command line: a name in ``DATA_SETS``, ``folder:PATH`` or ``arrays:FILE.npz``."""
@@ -80,23 +82,6 @@ class DataSpec:
     def path(self) -> str:
         """What follows ``folder:`` or ``arrays:``; empty for other data."""
         return self.name.partition(":")[2]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "DataSpec":
-        """Read what ``to_json`` wrote; what is left out takes its default.
-
-        Raises:
-            InputError: If a key is unknown or a value cannot be used.
-        """
-        known = [field.name for field in fields(cls)]
-        for key in data:
-            if key not in known:
-                raise unknown_name("data key", key, known)
-        return cls(**data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 // The address holds all that is looked at: links and controls change it, and nothing else.
 function go(query) {
   history.pushState(null, "", query);
-  window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+  window.dispatchEvent(new PopStateEvent("popstate")); // as the browser does on the way back
 }
 
 document.addEventListener("click", event => {
