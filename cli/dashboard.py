@@ -74,7 +74,7 @@ def dashboard(
 
 
 def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
-    """Return what tells where the weights of a candidate lie, where they were kept."""
+    """Return a function that finds where the weights of a candidate lie, where they were kept."""
 
     def path(study: str, candidate: "Candidate") -> Path:
         from ..results.export.weights import WeightsFolder  # with torch, long to come

@@ -77,7 +77,7 @@ def print_front(
     objectives = study.settings.objectives
     names = list(dict.fromkeys((*objectives, "params", "macs", "latency")))
     names = [name for name in names if any(each.value(name) is not None for each in members)]
-    told = outlines([each.architecture_json for each in members])
+    summaries = outlines([each.architecture_json for each in members])
     rows = [
         [
             str(each.number),
@@ -85,7 +85,7 @@ def print_front(
             *(format_measurement(each.measurements.get(name)) for name in names),
             line,
         ]
-        for each, line in zip(shown_ones, told, strict=False)
+        for each, line in zip(shown_ones, summaries, strict=False)
     ]
     # What was optimised stays in the narrowest table; digests go first, then the other metrics.
     metrics = [
@@ -172,7 +172,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements, where they come from, failures."""
-    from ..results.analysis.provenance import told
+    from ..results.analysis.provenance import described
     from ..results.numbers import format_measurement
 
     record = open_study(study, storage)
@@ -195,7 +195,7 @@ def show(
         print(f"  {path}: {value}")
     print("\nProvenance")
     for each in found.measurements.values():
-        way = told(each)
+        way = described(each)
         if way:
             print(f"  {each.metric}")
         for name, text in way.items():

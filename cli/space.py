@@ -46,25 +46,25 @@ def list_spaces(
     from ..search_space.files import load_space
     from ..search_space.presets import presets
 
-    told = descriptions()
-    chosen = kind if kind is None else _kind(kind, told)
+    described = descriptions()
+    chosen = kind if kind is None else _kind(kind, described)
     spaces = [load_space(name) for name in presets()] if chosen in (None, "space") else []
-    told = [each for each in told if chosen in (None, each.kind, each.name)]
+    described = [each for each in described if chosen in (None, each.kind, each.name)]
     sizes = {each.name: _size(each.name, each) for each in spaces}
     if as_json:
         listed = [
             {"name": each.name, "summary": each.summary, **_counted(sizes[each.name])}
             for each in spaces
         ]
-        print_json({"spaces": listed, "components": [asdict(each) for each in told]})
+        print_json({"spaces": listed, "components": [asdict(each) for each in described]})
         return
     if spaces:
         rows = [[each.name, sizes[each.name].short, each.summary] for each in spaces]
         print_rows(["name", "architectures", "what for"], rows)
-    if chosen in {each.name for each in told}:
-        _print_components(told)
+    if chosen in {each.name for each in described}:
+        _print_components(described)
         return
-    for kind_of, components in groupby(told, key=lambda each: each.kind):
+    for kind_of, components in groupby(described, key=lambda each: each.kind):
         rows = [
             [each.name, each.summary, ", ".join((*map(str, each.knobs), *each.slots))]
             for each in components
@@ -76,7 +76,7 @@ def list_spaces(
         print_rows([Column(title=kind_of), what, knobs], rows)
 
 
-def _kind(text: str, told: "Sequence[Description]") -> str:
+def _kind(text: str, described: "Sequence[Description]") -> str:
     """Return the kind of component, or the component, that is meant.
 
     Raises:
@@ -84,7 +84,7 @@ def _kind(text: str, told: "Sequence[Description]") -> str:
     """
     from ..search_space.errors import InputError, known_name, unknown_name
 
-    kinds = list(dict.fromkeys(("space", *(each.kind for each in told))))
+    kinds = list(dict.fromkeys(("space", *(each.kind for each in described))))
     for each in (text, text.removesuffix("s")):
         try:
             return known_name("kind", each, kinds)
@@ -93,7 +93,7 @@ def _kind(text: str, told: "Sequence[Description]") -> str:
     ends = [each for each in kinds if each.split()[-1] == text.removesuffix("s").lower()]
     if len(ends) == 1:
         return ends[0]
-    names = [each.name for each in told]
+    names = [each.name for each in described]
     if text in names:
         return text
     near = str(unknown_name("component", text, names)).partition("; ")[2]
@@ -103,9 +103,9 @@ def _kind(text: str, told: "Sequence[Description]") -> str:
     )
 
 
-def _print_components(told: "Sequence[Description]") -> None:
+def _print_components(described: "Sequence[Description]") -> None:
     """Print components with a line for each knob."""
-    for each in told:
+    for each in described:
         print(f"{each.name}, {each.kind}: {each.summary}")
         print(f"in {each.file}")
         for knob in each.knobs:
@@ -197,7 +197,7 @@ def check(
     any_resolution: AnyResolution = False,
     as_json: Json = False,
 ) -> int:
-    """Tell what a space holds, and what of it keeps the constraints, before a search."""
+    """Say what a space holds, and what of it keeps the constraints, before a search."""
     from ..evaluators.cost.value import EXACT_METRICS
     from ..evaluators.units import read_constraint, read_whole, taken_for_macs, write_bounds
     from ..search_space.errors import InputError
@@ -234,40 +234,40 @@ def check(
         exportable_only=exportable_only,
         any_resolution=any_resolution,
     )
-    told = check_space(found.table, constraints)
+    checked = check_space(found.table, constraints)
     if as_json:
         about = {"space": found.name, "input": list(found.input), "distinct": found.walks_differ}
         print_json(
-            {**about, **_counted(found.size), **asdict(told), "never_built": found.never_built}
+            {**about, **_counted(found.size), **asdict(checked), "never_built": found.never_built}
         )
-        return 0 if told.share else 2
+        return 0 if checked.share else 2
     print(f"{found.name} on images of {found.input}, {found.classes} classes")
     print(found.size)
     for line in found.never_built:
         print(line)
     rows = [
         [name, *(shown(name, value) for value in (each.low, each.median, each.high))]
-        for name, each in told.spreads.items()
+        for name, each in checked.spreads.items()
     ]
     print_rows(["metric", "minimum", "median", "maximum"], rows)
     if not constraints:
         return 0
     of_what = "" if found.walks_differ else " of the walks"
-    if told.exact or not told.share:
-        share = f"{100 * told.share:.3g} %{of_what}"
-    elif told.share_range[0] < told.share:
-        low, high = (f"{100 * each:.3g}" for each in told.share_range)
-        share = f"{100 * told.share:.3g} %{of_what}  (estimate; between {low} and {high} %)"
+    if checked.exact or not checked.share:
+        share = f"{100 * checked.share:.3g} %{of_what}"
+    elif checked.share_range[0] < checked.share:
+        low, high = (f"{100 * each:.3g}" for each in checked.share_range)
+        share = f"{100 * checked.share:.3g} %{of_what}  (estimate; between {low} and {high} %)"
     else:
-        share = f"above 0 and at most {100 * told.share_range[1]:.3g} %{of_what}"
+        share = f"above 0 and at most {100 * checked.share_range[1]:.3g} %{of_what}"
     print(f"feasible share   {share}")
-    for name, median in told.feasible_medians.items():
-        how = "" if told.feasible_uniform else ", not all of them as likely"
-        drawn = f"(of {told.feasible_sample} walks drawn{how})"
+    for name, median in checked.feasible_medians.items():
+        how = "" if checked.feasible_uniform else ", not all of them as likely"
+        drawn = f"(of {checked.feasible_sample} walks drawn{how})"
         print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")
-    if told.share:
+    if checked.share:
         return 0
-    told_all = " and ".join(str(each) for each in constraints)
-    none = "none does" if told.proved else "none was found"
-    helps = "".join(f"; {'or ' if index else ''}{each}" for index, each in enumerate(told.moves))
-    raise InputError(write_bounds(f"some architecture must keep {told_all}, but {none}{helps}"))
+    bounds = " and ".join(str(each) for each in constraints)
+    none = "none does" if checked.proved else "none was found"
+    helps = "".join(f"; {'or ' if index else ''}{each}" for index, each in enumerate(checked.moves))
+    raise InputError(write_bounds(f"some architecture must keep {bounds}, but {none}{helps}"))

@@ -76,8 +76,8 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
     ]
     if len(kept) < len(columns):
         left_out = [each.title for index, each in enumerate(columns) if index not in kept]
-        told = f"Columns that need a wider terminal: {', '.join(left_out)}"
-        shown += textwrap.wrap(told, max(width, 20))
+        note = f"Columns that need a wider terminal: {', '.join(left_out)}"
+        shown += textwrap.wrap(note, max(width, 20))
     return shown
 
 

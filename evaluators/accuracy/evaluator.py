@@ -44,7 +44,7 @@ class AccuracyEvaluator(Evaluator):
             seed: The study's seed; each training's is derived from it and the digest.
             device: Where to train.
             time_limit: Seconds that one training may take, at most.
-            keep: Told of the trained weights of each architecture.
+            keep: Called with the trained weights of each architecture.
         """
         self.data = data.to(device)
         self.recipe = recipe

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 MOST = 20_000
 """Candidates that take part; of more so many from all along the study."""
 FEWEST = 20
-"""Candidates below which nothing is told."""
+"""Candidates below which nothing is reported."""
 _DRAWS = 400
 _SHUFFLES = 100
 

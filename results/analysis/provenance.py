@@ -11,7 +11,7 @@ _SHARES = ("validation", "baseline")
 _LEFT_OUT = ("learning_curve", "root")  # shown elsewhere; a folder of the machine that measured
 
 
-def told(measurement: Measurement) -> dict[str, str]:
+def described(measurement: Measurement) -> dict[str, str]:
     """Return how a measurement was had: what, and its value with its unit.
 
     What nobody knows is left out, and so are folders; all of it is in the record.

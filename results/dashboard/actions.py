@@ -16,8 +16,8 @@ def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
     Args:
         view: What was looked at.
         axes: Returns the parallel axes.
-        done: What was done, as ``assets/dashboard.js`` tells it: ``what`` it was, ``scatter``,
-            ``parallel`` or ``click``, and what plotly tells of it.
+        done: What was done, as ``assets/dashboard.js`` reports it: ``what`` it was, ``scatter``,
+            ``parallel`` or ``click``, and what plotly reports of it.
 
     Raises:
         InputError: If a selection is none.

@@ -58,7 +58,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
             at = reader.read(view.to_query())
         made = {**COMMON, **TEXTS[at.view.page]}
         if cause == "version.data":
-            del made["told"]  # what a search adds by itself would be told all the time
+            del made["told"]  # what a search adds by itself would be read aloud all the time
         return {
             "search": at.view.to_query() if brushed else no_update,
             "contents": {
@@ -78,7 +78,7 @@ def _figures(at: Sight, *, brushed: bool) -> dict[str, Any]:
 def _tip(app: Dash, reader: Reader) -> None:
     @app.server.get("/tip")
     def show_tip() -> str:
-        """Tell of the candidate that the mouse is over; the rest is as in the page's address."""
+        """Describe the candidate that the mouse is over; the rest is as in the page's address."""
         at = reader.read(request.query_string.decode(errors="replace"))
         return tip(at.source, at.snapshot, at.view)
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ...evaluators.base import Measurement, metric
 from ...search_space.architecture.graph import Node
-from ..analysis.provenance import told
+from ..analysis.provenance import described
 from ..candidate import Candidate
 from ..export.files import ENDINGS
 from ..figures.markup import facts, heads, joined, row, scrolled, tag
@@ -104,7 +104,7 @@ def provenance(pair: Pair) -> Markup:
     if pair.one is None:
         return Markup("")
     measurements = pair.one.measurements
-    ways = {name: told(each) for name, each in measurements.items()}
+    ways = {name: described(each) for name, each in measurements.items()}
     plain = [name for name, way in ways.items() if not way and metric(name).tier == "exact"]
     found = [
         tag("h3", f"{name} {format_measurement(measurements[name])}") + facts(way, class_="how")

@@ -123,7 +123,7 @@ TITLES: Mapping[Page, str] = {
 
 
 def _status(at: Sight) -> Markup:
-    """Tell how far the study is."""
+    """Say how far the study is."""
     columns = at.snapshot.columns
     counts = (
         (int(columns.has_status(name).sum()), name)
@@ -155,8 +155,8 @@ def _chips(at: Sight) -> Markup:
     return joined(items)
 
 
-def _told(at: Sight) -> Markup:
-    """Return what those who hear the page are told after a filter."""
+def _announced(at: Sight) -> Markup:
+    """Return what those who hear the page hear after a filter."""
     columns = at.snapshot.columns
     count = int(kept(at.view.filters, columns).sum())
     return joined(f"{count:,} of {len(columns):,} candidates shown")
@@ -168,7 +168,7 @@ COMMON: Texts = {
     "nav": _nav,
     "chips": _chips,
     "not-there": lambda at: joined(" ".join(at.not_there)),
-    "told": _told,
+    "told": _announced,
     "form": lambda at: filter_form(at.snapshot, at.view),
 }
 """Texts on every page."""

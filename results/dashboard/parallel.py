@@ -322,7 +322,7 @@ def read_box(axes: Sequence[Axis], selected: Mapping[str, Any]) -> list[Filter]:
 
     Args:
         axes: The axes.
-        selected: What plotly tells: ``{"range": {"x": [1.5, 2.2], "y": [0.1, 0.4]}}``.
+        selected: What plotly reports: ``{"range": {"x": [1.5, 2.2], "y": [0.1, 0.4]}}``.
     """
     box = selected.get("range")
     if not box:

@@ -172,7 +172,7 @@ class _Draw:
             marker: How they look.
             lacked: The axis whose metric they lack: they lie along the edge.
             seen: Whether they are drawn above all others, however many.
-            trace: What else plotly is told.
+            trace: What else plotly is given.
         """
         if not len(rows):
             return

@@ -18,13 +18,13 @@ from .proof import Proof
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a card tells of an export."""
+class CardContents:
+    """What a card says of an export."""
 
     architecture: Architecture
     """The network."""
     facts: Mapping[str, Any]
-    """What the file tells of itself."""
+    """What the file says of itself."""
     proof: Proof
     """How it compares with the network."""
     files: Mapping[str, str]
@@ -33,29 +33,29 @@ class Told:
     """Versions of what wrote and checked them, beside Python, torch and this package."""
 
 
-def json_card(told: Told) -> bytes:
+def json_card(contents: CardContents) -> bytes:
     """Return the architecture, the facts of the header and the proof as JSON."""
-    architecture = told.architecture
+    architecture = contents.architecture
     content = {
         MARK: VERSION,
         "digest": architecture.digest,
         "summary": architecture.summary(),
-        "metadata": dict(told.facts),
-        "proof": asdict(told.proof),
-        "sha256": dict(told.files),
-        "environment": _environment(told),
+        "metadata": dict(contents.facts),
+        "proof": asdict(contents.proof),
+        "sha256": dict(contents.files),
+        "environment": _environment(contents),
         "architecture": architecture.canonical.to_json(),
     }
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def model_card(told: Told) -> bytes:
+def model_card(contents: CardContents) -> bytes:
     """Return what a person should know of a model file, as Markdown.
 
-    After Mitchell et al., Model Cards for Model Reporting, 2019, as far as a search can tell: what
+    After Mitchell et al., Model Cards for Model Reporting, 2019, as far as a search knows: what
     the network is, its data, its scores, where it comes from.
     """
-    architecture, facts, proof = told.architecture, told.facts, told.proof
+    architecture, facts, proof = contents.architecture, contents.facts, contents.proof
     real = f"{proof.real} images of the data" if proof.real else "random images"
     training = _mapping(facts, "training")
     sections: list[tuple[str, Mapping[str, Any]]] = [
@@ -78,7 +78,7 @@ def model_card(told: Told) -> bytes:
             {
                 "format": proof.format,
                 "bytes": proof.size,
-                **{f"SHA-256 of {name}": each for name, each in told.files.items()},
+                **{f"SHA-256 of {name}": each for name, each in contents.files.items()},
                 "sizes of images": proof.sizes,
                 **recounted(facts, proof),
                 "largest difference of a score": f"{proof.absolute:.3g}",
@@ -88,7 +88,7 @@ def model_card(told: Told) -> bytes:
                 "time of an image": f"{proof.latency_ratio:.2g} times the network's in torch",
             },
         ),
-        ("Environment", _environment(told)),
+        ("Environment", _environment(contents)),
     ]
     lines = [f"{CARD_SIGN}{VERSION} -->", f"# {architecture.outline()}"]
     for title, values in sections:
@@ -97,12 +97,12 @@ def model_card(told: Told) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _environment(told: Told) -> dict[str, str]:
+def _environment(contents: CardContents) -> dict[str, str]:
     return {
         "nas-explorer": version("nas-explorer"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        **told.environment,
+        **contents.environment,
     }
 
 
@@ -115,7 +115,7 @@ def recorded_count(facts: Mapping[str, Any], name: str, *, folded: bool) -> int 
 
 def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
     """Return what the record says of parameters and multiply-adds, and what the file has."""
-    told: dict[str, str] = {}
+    described: dict[str, str] = {}
     counts = (("parameters", "params", proof.parameters), ("multiply-adds", "macs", proof.macs))
     for what, name, counted in counts:
         recorded = recorded_count(facts, name, folded=proof.folded)
@@ -133,8 +133,8 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
             )
         else:
             texts.append("not recounted: the file has operations without a formula")
-        told[what] = ", ".join(texts)
-    return told
+        described[what] = ", ".join(texts)
+    return described
 
 
 def from_files(proof: Proof) -> dict[str, str]:
@@ -145,9 +145,9 @@ def from_files(proof: Proof) -> dict[str, str]:
     ways = {"as the search saw them": found.seen, "through prepare()": found.prepared}
     if found.timm is not None:
         ways["through timm's transform"] = found.timm
-    told = ", ".join(f"{100 * share:.1f} % {way}" for way, share in ways.items())
+    shares = ", ".join(f"{100 * share:.1f} % {way}" for way, share in ways.items())
     return {
-        "accuracy from files": f"{told} ({found.images} validation images; largest "
+        "accuracy from files": f"{shares} ({found.images} validation images; largest "
         f"difference of a pixel {found.difference:g} of 255)"
     }
 

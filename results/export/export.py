@@ -11,7 +11,7 @@ from torch import Tensor
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
 from .base import ExportError, ModelFormat, first_line
-from .card import Told, json_card, model_card, recorded_count
+from .card import CardContents, json_card, model_card, recorded_count
 from .file_proof import Originals
 from .files import check_target, replacing
 from .header import make_header
@@ -54,7 +54,7 @@ def export_model(
         path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``) or
             ``.py`` (source, its weights in ``.py.safetensors`` beside it).
         weights: The network's state; none: initialised from ``seed``, and the file says so.
-        metadata: What the file tells of itself: JSON values only. ``training`` says where the
+        metadata: What the file says of itself: JSON values only. ``training`` says where the
             weights come from, ``measurements`` are the recorded ones by name (``value``, ``unit``,
             ``low``, ``high``), ``preparation`` is what is done to an image before.
         seed: Seed of the weights where none are given.
@@ -95,14 +95,14 @@ def export_model(
             )
         texts = {".md": model_card, ".json": json_card}
         cards = [each for each in targets(path) if each.suffix in texts]
-        told = Told(
+        contents = CardContents(
             architecture=architecture,
             facts=facts,
             proof=proof,
             files={each.name: sha256(data).hexdigest() for each, data in contents.items()},
             environment=model_format.environment(),
         )
-        with replacing({card: texts[card.suffix](told) for card in cards}):
+        with replacing({card: texts[card.suffix](contents) for card in cards}):
             pass
     return proof
 

@@ -28,7 +28,7 @@ def make_header(architecture: Architecture, metadata: Mapping[str, Any]) -> dict
 
 
 def read_facts(header: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return what a file tells of itself beside its architecture.
+    """Return what a file says of itself beside its architecture.
 
     Raises:
         InputError: If it is not a JSON object.

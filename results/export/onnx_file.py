@@ -166,11 +166,11 @@ def _tidy(model: "ModelProto") -> None:
     }
     for value in (*graph.input, *graph.output, *graph.value_info):
         for side in value.type.tensor_type.shape.dim:
-            told = side.dim_param
+            symbolic = side.dim_param
             for symbol, name in names.items():  # also inside an expression
-                told = re.sub(rf"\b{symbol}\b", name, told)
-            if told:
-                side.dim_param = told
+                symbolic = re.sub(rf"\b{symbol}\b", name, symbolic)
+            if symbolic:
+                side.dim_param = symbolic
     noted = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
     for item in (model, graph, *(item for items in noted for item in items)):
         del item.metadata_props[:]

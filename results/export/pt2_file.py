@@ -35,11 +35,11 @@ class Pt2File(ModelFormat):
         """Trace the network and return the file's contents."""
         buffer = io.BytesIO()
         program = exported_program(network.folded(), self.any_resolution)
-        told = dict(header)
+        stated = dict(header)
         if self.any_resolution:
-            told["least_size"] = json.dumps(_least(program, network.architecture.input))
+            stated["least_size"] = json.dumps(_least(program, network.architecture.input))
         with quiet():
-            torch.export.save(program, buffer, extra_files={_HEADER: json.dumps(told)})
+            torch.export.save(program, buffer, extra_files={_HEADER: json.dumps(stated)})
         return {"": buffer.getvalue()}
 
     def open(self, path: Path) -> Opened:
@@ -49,9 +49,9 @@ class Pt2File(ModelFormat):
             with quiet():
                 program = torch.export.load(path, extra_files=header)
                 module = program.module()
-            told = json.loads(header[_HEADER])
-            size = read_header(told).input
-            height, width = json.loads(told.get("least_size", "[1, 1]"))
+            stated = json.loads(header[_HEADER])
+            size = read_header(stated).input
+            height, width = json.loads(stated.get("least_size", "[1, 1]"))
         except Exception as error:  # of a zip file, of JSON, of torch
             raise ExportError(f"the program must load, but: {first_line(error)}") from error
 

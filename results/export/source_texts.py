@@ -88,8 +88,8 @@ def preparation_constants(preparation: Preparation) -> list[str]:
 
 def prepared_text(preparation: Preparation) -> str:
     """Return how images are prepared, in words, for the docstring of the file."""
-    told = preparation.described()
-    rules = ". ".join(f"{name.capitalize()}: {told[name]}" for name in RULES)
+    described = preparation.described()
+    rules = ". ".join(f"{name.capitalize()}: {described[name]}" for name in RULES)
     text = f"``prepare`` makes its input of images; those in files need Pillow too. {rules}."
     return textwrap.fill(text, _WIDTH, break_on_hyphens=False)
 

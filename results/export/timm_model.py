@@ -45,7 +45,7 @@ class Options:
     out_indices: Indices = None
     """Maps to return, from the largest; none: all."""
     pretrained_cfg: Any = None
-    """Values that stand in place of those that the file tells, by their names in timm."""
+    """Values that stand in place of those that the file states, by their names in timm."""
     pretrained_cfg_overlay: Any = None
     """The same."""
     cache_dir: Any = None
@@ -68,15 +68,15 @@ def nas_explorer(pretrained: bool = False, **given: Any) -> TimmNetwork:
         if name not in known:
             raise unknown_name("an option of nas_explorer", name, [*known, "checkpoint_path"])
     options = Options(**given)
-    told = _configuration(options)
-    file = options.file or told.get("file")
+    stated = _configuration(options)
+    file = options.file or stated.get("file")
     if file is None:
         raise InputError(
             "file must name a .safetensors file of nas export (checkpoint_path does not say which "
             "network it is of), but none was given"
         )
     network, facts = _loaded(file, options)
-    network.pretrained_cfg = {**_own_configuration(network, facts), **told, "file": str(file)}
+    network.pretrained_cfg = {**_own_configuration(network, facts), **stated, "file": str(file)}
     network.default_cfg = network.pretrained_cfg
     _adapt(network, options)
     return network
@@ -101,7 +101,7 @@ def register(name: str, file: str | Path) -> None:
 def _configuration(options: Options) -> dict[str, Any]:
     """Return what is given in place of the file's own configuration."""
     known = [field.name for field in fields(PretrainedCfg)]
-    told: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
     for given in (options.pretrained_cfg, options.pretrained_cfg_overlay):
         if isinstance(given, PretrainedCfg):
             usual = asdict(PretrainedCfg())
@@ -111,12 +111,12 @@ def _configuration(options: Options) -> dict[str, Any]:
         for name in given or ():
             if name not in known:
                 raise unknown_name("a key of pretrained_cfg", name, known)
-        told.update(given or {})
-    return told
+        stated.update(given or {})
+    return stated
 
 
 def _loaded(file: str | Path, options: Options) -> tuple[TimmNetwork, Mapping[str, Any]]:
-    """Return the network, for images of the channels wanted, and what the file tells."""
+    """Return the network, for images of the channels wanted, and what the file states."""
     weights, header = read_weights(Path(file))
     try:
         architecture, facts = read_header(header), read_facts(header)
@@ -172,13 +172,13 @@ def _differing(one: Architecture, other: Architecture) -> list[str]:
 
 
 def _own_configuration(network: TimmNetwork, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the file tells in timm's words; what it does not tell is left out."""
+    """Return what the file states in timm's words; what it does not state is left out."""
     architecture = network.architecture
     size = architecture.input
     last = architecture.parts()[-1].in_shapes[0]
     more_classes = replace(architecture, classes=architecture.classes + 1)
     more_channels = replace(architecture, input=size._replace(channels=size.channels + 1))
-    told = {
+    stated = {
         "architecture": "nas_explorer",
         "input_size": tuple(size),
         "fixed_input_size": network.fixed_input_size,
@@ -190,9 +190,9 @@ def _own_configuration(network: TimmNetwork, facts: Mapping[str, Any]) -> dict[s
     }
     prepared = Preparation.of(facts)
     if prepared is None:
-        return told
+        return stated
     return {
-        **told,
+        **stated,
         **timm_configuration(prepared),
         "label_names": prepared.classes,
     }

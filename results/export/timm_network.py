@@ -53,7 +53,7 @@ class TimmNetwork(Network):
 
     @property
     def feature_info(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """What timm tells of the last map of every size."""
+        """What timm reports of the last map of every size."""
         return [
             {"num_chs": each.channels, "reduction": each.reduction, "module": each.module}
             for each in self._features
@@ -136,10 +136,10 @@ class TimmNetwork(Network):
         else:
             found = [index + count if index < 0 else index for index in last]
         if not found or not all(0 <= index < count for index in found):
-            told = ", ".join(str(each.reduction) for each in self._features)
+            reductions = ", ".join(str(each.reduction) for each in self._features)
             raise InputError(
                 f"{what} must be from 0 to {count - 1}, as this network has {count} maps, of "
-                f"reduction {told}, but got {shown(indices)}; "
+                f"reduction {reductions}, but got {shown(indices)}; "
                 f"{usual_depth(self._features[-1].reduction)}"
             )
         return found
@@ -205,7 +205,7 @@ class FeatureNetwork(TimmNetwork):
 
     @property
     def feature_info(self) -> FeatureInfo:  # type: ignore[override]
-        """What timm tells of the maps."""
+        """What timm reports of the maps."""
         return FeatureInfo(super().feature_info, self._taken)
 
     def take(self, out_indices: Indices) -> None:

@@ -55,8 +55,8 @@ def encode_weights(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> 
         for name, tensor in weights.items()
         if name not in shared
     }
-    told = {"format": "pt", **header, **({SHARED: json.dumps(shared)} if shared else {})}
-    return save(own, {**told, CHECKSUM: checksum(own, told)})
+    stated = {"format": "pt", **header, **({SHARED: json.dumps(shared)} if shared else {})}
+    return save(own, {**stated, CHECKSUM: checksum(own, stated)})
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -109,7 +109,7 @@ def _under_other_names(
         names = json.loads(header.get(SHARED, "{}"))
         return {name: weights[first] for name, first in names.items() if name not in weights}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{rule}: it does not tell which tensors are shared") from error
+        raise InputError(f"{rule}: it does not say which tensors are shared") from error
 
 
 class WeightsFolder:

@@ -191,8 +191,8 @@ def compare_table(found: Comparison, view: View) -> Markup:
     )
     note = (
         "Share of the candidates whose value is at most so large, with its 95 % band (Dvoretzky, "
-        "Kiefer, Wolfowitz, Massart); candidates drawn at random tell of the space, those of a "
-        "searcher that learns tell of the searcher too. The distance is that of Kolmogorov and "
+        "Kiefer, Wolfowitz, Massart); candidates drawn at random describe the space, those of a "
+        "searcher that learns the searcher too. The distance is that of Kolmogorov and "
         "Smirnov. Hypervolumes are on one scale, that of all studies here together."
     )
     return scrolled("Studies", header, rows) + tag("p", note, class_="note")

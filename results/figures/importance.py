@@ -138,7 +138,7 @@ def _beyond(found: Effects, name: str) -> str:
         named = ", ".join(sure[:_NAMED]) + ", ..." * (len(sure) > _NAMED)
         return f"Beyond chance: {named} ({len(sure)} of {count} decisions)."
     return (
-        f"Nothing is beyond chance: no decision tells more of {name} than the first of as many "
+        f"Nothing is beyond chance: no decision explains more of {name} than the first of as many "
         f"does in shuffled studies. {above} of {count} are above their own mark; about "
         f"{count / 20:.1g} would be by chance."
     )

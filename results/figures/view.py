@@ -113,11 +113,11 @@ def not_there(
         query: The address from its question mark on.
         studies: Names of the studies there are.
         shown: Name of the one that is shown.
-        has: Tells whether it has a candidate of a number.
+        has: Returns whether it has a candidate of a number.
     """
     found = parse_qs(query.removeprefix("?"), keep_blank_values=True)
     here = f"This is {shown}."
-    told = [
+    messages = [
         f"There is no study {name} in this storage. {here if key == 'study' else ''}".strip()
         for key in ("study", "studies")
         for name in found.get(key, ())
@@ -126,16 +126,16 @@ def not_there(
     for text in (found[key][0] for key in ("candidate", "other") if found.get(key)):
         number = read_number(text)
         if text and (number is None or not has(number)):
-            told.append(f"There is no candidate {text} in {shown}.")
+            messages.append(f"There is no candidate {text} in {shown}.")
     for text in found.get("filter", ()):
         try:
             read_filter(text)
         except InputError as error:
-            told.append(f"Left out: {error}.")
-    return [each if len(each) < _LONG else f"{each[:_LONG]} ..." for each in told]
+            messages.append(f"Left out: {error}.")
+    return [each if len(each) < _LONG else f"{each[:_LONG]} ..." for each in messages]
 
 
-_LONG = 300  # characters that are told of what was asked
+_LONG = 300  # characters of what was asked that are repeated
 _TEXTS = (
     "page",
     "x",

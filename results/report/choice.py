@@ -20,7 +20,7 @@ class Option:
     figures: Mapping[str, go.Figure]
     """Figures by their places."""
     note: str = ""
-    """What is told below, plain text."""
+    """What is said below, plain text."""
     part: str = ""
     """The element of the page that is seen with it; others are hidden."""
     filed: bool = True
@@ -88,7 +88,7 @@ def place(name: str, label: str, caption: str = "", *, tall: bool = False) -> st
 
 
 def note(name: str) -> str:
-    """Return the place of what is told of what a menu has chosen."""
+    """Return the place of the text about what a menu has chosen."""
     return f'<p id="{name}-note" role="status"></p>'
 
 

@@ -78,12 +78,12 @@ def compare_figures(studies: Sequence[Snapshot]) -> dict[str, tuple[go.Figure, s
     objectives = studies[0].settings.objectives
     view = complete_view(View(study=studies[0].name), studies[0])
     found = _comparison(studies, objectives[0])
-    told = f"Hypervolume of {', '.join(objectives)}, on one scale for all studies"
+    subject = f"Hypervolume of {', '.join(objectives)}, on one scale for all studies"
     figures = {
-        "growth": (comparison.growth(found, view), f"{told}, over the candidates finished"),
+        "growth": (comparison.growth(found, view), f"{subject}, over the candidates finished"),
         "growth-time": (
             comparison.growth(found, replace(view, over="time")),
-            f"{told}, over measuring time",
+            f"{subject}, over measuring time",
         ),
     }
     if len(objectives) > 1:

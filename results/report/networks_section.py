@@ -51,7 +51,7 @@ def networks_section(front: Sequence[Candidate], choices: Choices) -> str:
     shown = len(choices["graph"])
     rest = f" {shown} of {len(front)} on the front." if shown < len(front) else ""
     caption = (
-        "A row for each block; the area of a part grows with its MACs, and pointing at it tells "
+        "A row for each block; the area of a part grows with its MACs, and pointing at it shows "
         f"its shapes, parameters and MACs.{rest}"
     )
     label = "The parts of the network chosen and what each takes, a row for each block"

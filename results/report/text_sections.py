@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ..analysis.conditions import notes
 from ..analysis.front import best, superlative
-from ..analysis.provenance import told
+from ..analysis.provenance import described
 from ..analysis.table import metrics_of
 from ..candidate import Candidate
 from ..numbers import format_measurement, format_value
@@ -164,7 +164,7 @@ def provenance_section(candidates: Sequence[Candidate]) -> str:
         found: dict[str, set[str]] = {}
         for each in candidates:
             if name in each.measurements:
-                for key, text in told(each.measurements[name]).items():
+                for key, text in described(each.measurements[name]).items():
                     found.setdefault(key, set()).add(text)
         for key, values in found.items():
             text = next(iter(values)) if len(values) == 1 else f"{len(values)} different"

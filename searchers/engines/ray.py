@@ -237,7 +237,7 @@ class _Feed(Searcher):
 
 
 class _Errors(tune.Callback):
-    """Passes on the error of a trial, which Tune does not tell its searcher."""
+    """Passes on the error of a trial, which Tune does not report to its searcher."""
 
     def __init__(self, feed: _Feed) -> None:
         self._feed = feed

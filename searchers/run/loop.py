@@ -81,7 +81,7 @@ class SearchLoop:
         self._started: dict[int, Candidate] = {}
         self._digests = {each.digest for each in known}
         self._numbers = [each.number for each in known]
-        self._told = 0
+        self._reported = 0
         self._tried_again: set[int] = set()
         self._failed_in_a_row = 0
         self.fresh = 0
@@ -146,12 +146,12 @@ class SearchLoop:
 
     def _untold(self) -> list[int]:
         """Return the numbers of what the searcher's ``tell`` must get before the next ``ask``."""
-        return self._numbers[self._told : max(0, len(self._numbers) - self._lag + 1)]
+        return self._numbers[self._reported : max(0, len(self._numbers) - self._lag + 1)]
 
     def _tell(self) -> None:
         for number in self._untold():
             self._searcher.tell(self._finished[number])
-            self._told += 1
+            self._reported += 1
 
     def _propose(self) -> Proposal | None:
         """Return a proposal that is not yet in the record, or none where the space has no more."""
@@ -193,7 +193,7 @@ class SearchLoop:
         )
 
     def take(self, outcome: Outcome) -> None:
-        """Store the outcome of one job, then tell the listener.
+        """Store the outcome of one job, then call the listener.
 
         A candidate that failed for want of memory, or whose worker died, is tried once more first.
 

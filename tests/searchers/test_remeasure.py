@@ -1,4 +1,4 @@
-"""A study that goes on elsewhere: refused, told, or measured again."""
+"""A study that goes on elsewhere: refused, reported, or measured again."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Names of data as people write them, told apart without reading any."""
+"""Names of data as people write them, known without reading any."""
 
 import os
 

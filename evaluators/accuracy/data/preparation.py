@@ -45,8 +45,8 @@ class Preparation:
         """
         from .prepare import prepare_images  # torch takes seconds to import
 
-        told = {name: each for name, each in vars(self).items() if name != "classes"}
-        return prepare_images(images, **told)
+        rules = {name: each for name, each in vars(self).items() if name != "classes"}
+        return prepare_images(images, **rules)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only; ``of`` reads them back."""
@@ -95,19 +95,21 @@ class Preparation:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Preparation | None":
         """Return what stands under ``preparation``, or none where it does not or not wholly."""
-        told: Any = facts.get("preparation")
+        stated: Any = facts.get("preparation")
         try:
             found = cls(
-                side=int(told["size"][0]),
-                interpolation={"bilinear": "bilinear", "bicubic": "bicubic"}[told["interpolation"]],
-                mean=tuple(map(float, told["mean"])),
-                std=tuple(map(float, told["std"])),
+                side=int(stated["size"][0]),
+                interpolation={"bilinear": "bilinear", "bicubic": "bicubic"}[
+                    stated["interpolation"]
+                ],
+                mean=tuple(map(float, stated["mean"])),
+                std=tuple(map(float, stated["std"])),
                 levels={
                     kind: (float(black), float(white))
-                    for kind, (black, white) in dict(told.get("levels", {})).items()
+                    for kind, (black, white) in dict(stated.get("levels", {})).items()
                 },
-                megapixels=int(told.get("megapixels", MEGAPIXELS)),
-                classes=tuple(map(str, told["classes"])),
+                megapixels=int(stated.get("megapixels", MEGAPIXELS)),
+                classes=tuple(map(str, stated["classes"])),
             )
         except (TypeError, ValueError, LookupError):
             return None

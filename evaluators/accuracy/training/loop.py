@@ -210,7 +210,7 @@ def train(
         seed: Decides order and augmentation, and what the model itself draws.
         device: Where to train.
         time_limit: Seconds after which the training is given up.
-        on_epoch: Told of every epoch.
+        on_epoch: Called after every epoch.
 
     Raises:
         CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
