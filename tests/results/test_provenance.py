@@ -1,7 +1,7 @@
 """How a measurement was had is told in words and units."""
 
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.analysis.provenance import told
+from nas_explorer.results.analysis.provenance import described
 
 
 def test_names_are_words_and_numbers_have_units():
@@ -22,7 +22,7 @@ def test_names_are_words_and_numbers_have_units():
         "seed": 2278724051,
         "learning_curve": [{"train_loss": 1.0}],
     }
-    assert told(Measurement(metric="latency", value=3.0, provenance=provenance)) == {
+    assert described(Measurement(metric="latency", value=3.0, provenance=provenance)) == {
         "device name": "AMD EPYC",
         "core": "2450 MHz",
         "temperature": "41 °C",
