@@ -127,6 +127,7 @@ def _decoded(given: Any, preparation: Preparation) -> Any:
     if not isinstance(given, Path):
         return plain(given, preparation.mode, preparation.levels)
     with opened_image(given, preparation.megapixels) as opened:
+        opened.load()  # which may be the very image that is returned
         return plain(opened, preparation.mode, preparation.levels)
 
 
