@@ -1,13 +1,24 @@
 """One torch thread a process, caches of its own; no skipped test where the caller refuses that."""
 
+import atexit
 import os
+import shutil
 import signal
+import sys
+import tempfile
 from collections.abc import Generator
 from functools import cache
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Tests start many processes. Where Python may not keep bytecode, each would compile all of torch,
+# which takes longer than most tests: all share a folder that goes with the first of them.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    bytecode = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="nas-bytecode-")
+    sys.pycache_prefix, sys.dont_write_bytecode = bytecode, False
+    atexit.register(shutil.rmtree, bytecode, ignore_errors=True)
 
 # Shells start background jobs with SIGINT ignored, for all children too; tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
