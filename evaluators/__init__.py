@@ -1,1 +1,1 @@
-"""Measure one architecture."""
+"""Evaluators: they measure one architecture."""

@@ -1,4 +1,4 @@
-"""What an evaluator is, and what it returns."""
+"""The base class of evaluators, metrics and measurements."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ class Metric:
     unit: str
     """Unit of the value; ``"1"`` for a fraction."""
     direction: Direction
-    """Whether less or more is better."""
+    """Whether lower or higher values are better."""
     tier: Tier
-    """How it is had: computed exactly, measured on hardware, or by training."""
+    """How the value is obtained: computed exactly, measured on hardware, or by training."""
     summary: str
-    """What it means, one line."""
+    """One-line meaning."""
 
 
 METRICS: Mapping[str, Metric] = {
@@ -87,10 +87,10 @@ METRICS: Mapping[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """Return the metric of that name.
+    """Return the metric of a name.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If there is none; the message lists the known metrics.
     """
     if name not in METRICS:
         raise unknown_name("metric", name, METRICS)
@@ -99,18 +99,18 @@ def metric(name: str) -> Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """A metric's value with its interval and where it comes from."""
+    """A metric's value with its interval and provenance."""
 
     metric: str
     """Name of the metric, a key of ``METRICS``."""
     value: float
     """The value in the metric's unit; an ``int`` where the metric is a count."""
     low: float | None = None
-    """Lower end of the 95 % interval; none for an exact value."""
+    """Lower end of the 95 % interval; None for an exact value."""
     high: float | None = None
-    """Upper end of the 95 % interval; none for an exact value."""
+    """Upper end of the 95 % interval; None for an exact value."""
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """How it was had (device, data, recipe, seed, versions): JSON values only."""
+    """Origin of the value (device, data, recipe, seed, versions), as JSON values."""
 
     @property
     def unit(self) -> str:
@@ -118,7 +118,7 @@ class Measurement:
         return metric(self.metric).unit
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back."""
+        """Return the value as JSON values, which ``from_json`` reads back."""
         return {
             "metric": self.metric,
             "value": self.value,
@@ -141,7 +141,7 @@ class Measurement:
 
 
 class CandidateError(Exception):
-    """This candidate, and only it, cannot be measured; the search goes on."""
+    """One candidate cannot be measured; the search continues."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -153,12 +153,12 @@ class CandidateError(Exception):
 class Evaluator(ABC):
     """Measures one architecture.
 
-    Evaluators run in the order of their tiers: exact, measured, trained. A candidate that breaks
-    a hard constraint never reaches the next one.
+    Evaluators run in the order of their tiers: exact, measured, trained. A candidate that breaks a
+    hard constraint does not reach the next evaluator.
     """
 
     metrics: ClassVar[tuple[str, ...]]
-    """Names of the metrics it provides."""
+    """Names of the provided metrics."""
 
     @abstractmethod
     def evaluate(self, architecture: "Architecture") -> tuple[Measurement, ...]:

@@ -1,4 +1,4 @@
-"""Names of devices as people write them."""
+"""Names of devices as users write them."""
 
 from ..search_space.errors import InputError, unknown_name
 
@@ -11,10 +11,10 @@ _OTHERS = ("mps", "metal", "xpu", "tpu", "rocm", "hip", "npu")
 def device_name(text: str) -> str:
     """Return ``auto``, ``cpu``, ``cuda`` or ``cuda:N``: ``gpu`` is ``cuda``.
 
-    Whether the device is there is not looked at.
+    The presence of the device is not checked.
 
     Raises:
-        InputError: If it is another.
+        InputError: If the name is none of these.
     """
     kind, separator, number = text.strip().lower().partition(":")
     kind = "cuda" if kind == "gpu" else kind
@@ -33,7 +33,7 @@ def choose_device(name: str) -> str:
     """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
 
     Raises:
-        InputError: If it is unknown or not there.
+        InputError: If the device is unknown or missing.
     """
     import torch
 

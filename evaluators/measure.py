@@ -1,4 +1,4 @@
-"""All exact metrics of one architecture, and its latency if asked."""
+"""All exact metrics of one architecture, and optionally its latency."""
 
 from ..search_space.architecture.architecture import Architecture
 from .base import Measurement
@@ -12,14 +12,14 @@ def measure(
     """Return the measurements of an architecture by the names of their metrics.
 
     Args:
-        architecture: Of any images and classes.
-        latency: Whether to measure the time of a forward pass too.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; where latency is measured.
-        batch: Images of the forward pass that is timed.
+        architecture: An architecture for any images and classes.
+        latency: Whether to measure the latency too.
+        device: Device of the latency: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        batch: Images per timed forward pass.
 
     Raises:
         CandidateError: If the network cannot be run.
-        InputError: If the device is not there, or the batch is less than 1.
+        InputError: If the device is missing, or the batch is less than 1.
     """
     found = list(CostEvaluator().evaluate(architecture))
     if latency:

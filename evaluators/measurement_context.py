@@ -1,4 +1,4 @@
-"""What surrounds every run of a network that is measured."""
+"""Contexts of every measured run of a network: seeds and errors."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,17 +7,17 @@ import torch
 
 from .base import CandidateError
 
-# Only CUDA has a class of its own for this: the CPU's allocator and the CUDA libraries say it in
-# the text of a RuntimeError.
+# Only CUDA has its own class for this error: the CPU's allocator and the CUDA libraries raise a
+# RuntimeError with a text.
 _MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 _DEVICE = ("CUDA error", "CUDNN_STATUS", "CUBLAS_STATUS", "HIP error", "device-side assert")
 
 
 def fault_kind(error: BaseException) -> str:
-    """Return the kind of what was raised: ``out_of_memory``, ``device_error`` or ``error``.
+    """Return the kind of an exception: ``out_of_memory``, ``device_error`` or ``error``.
 
-    After the first two the process may be of no further use: memory stays taken, and a CUDA
-    context in which a kernel failed refuses all that comes after it.
+    After the first two the process may be unusable: memory stays allocated, and a CUDA context
+    rejects all work after a failed kernel.
     """
     text = str(error)
     if isinstance(error, MemoryError) or (
@@ -43,11 +43,11 @@ def seeded(seed: int, device: torch.device) -> Generator[None]:
 
 @contextmanager
 def candidate_faults() -> Generator[None]:
-    """Turn whatever a candidate raises into its error.
+    """Turn any exception of a candidate into a ``CandidateError``.
 
     Raises:
-        CandidateError: Of the error's ``fault_kind``; its detail is the first line of the error's
-            text, after the type where the kind is ``error``.
+        CandidateError: Error of the exception's ``fault_kind``; its detail is the first line of the
+        exception's text, after the type where the kind is ``error``.
     """
     try:
         yield

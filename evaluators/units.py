@@ -1,4 +1,4 @@
-"""Units that people write behind numbers, and what they stand for."""
+"""Units that users write after numbers, and their factors."""
 
 import re
 from dataclasses import replace
@@ -23,14 +23,14 @@ _PLAIN_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _PLAIN_BOUND = re.compile(
     rf"\b(?:{'|'.join(METRICS)})(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}"
 )
-"""A constraint as ``str`` writes it."""
+"""Pattern of a constraint as written by ``str``."""
 
 _FLOPS = "flops"
-"""What people bound in place of MACs; one multiply-add is two of them."""
+"""Name that users may bound instead of MACs; one multiply-add is two FLOPs."""
 
 
 def _counts(*words: str) -> dict[str, float]:
-    """Return the units of a count: a prefix, a word for what is counted, or both."""
+    """Return the units of a count with their factors: a prefix, a word, or both."""
     return {f"{prefix}{word}": scale for prefix, scale in PREFIXES.items() for word in ("", *words)}
 
 
@@ -41,21 +41,21 @@ _UNITS = {
     "macs": _counts("MAC", "MACs", "macs"),
     _FLOPS: _counts("FLOP", "FLOPs", "flops"),
 }
-"""Metric to unit to what a number of it is multiplied by."""
+"""Factor by metric and unit."""
 
 _EXAMPLES = {"accuracy": "90% or 0.9", "latency": "5ms or 0.005s", "B": "10MB or 10MiB"}
-"""How a value is written, by metric or unit."""
+"""Examples of values by metric or unit, for messages."""
 
 
 def scale(name: str, unit: str) -> float:
-    """Return what a number is multiplied by to be in the metric's own unit.
+    """Return the factor from a unit to the metric's own unit.
 
     Args:
         name: Name of a metric, or ``flops``.
-        unit: What stands behind the number; nothing: the metric's own unit.
+        unit: The unit after the number; empty: the metric's own unit.
 
     Raises:
-        InputError: If there is no such metric, or the unit is not one of its.
+        InputError: If there is no such metric, or the metric does not have the unit.
     """
     found = metric(name).unit if name != _FLOPS else ""
     units = _UNITS.get(name) or (PREFIXES | _BYTES if found == "B" else _counts())
@@ -71,7 +71,8 @@ def read_constraint(text: str) -> Constraint:
     A bound on ``flops`` becomes one on MACs, half as large.
 
     Raises:
-        InputError: If it cannot be read, its metric is unknown, or nothing can keep it.
+        InputError: If the text is not a constraint, the metric is unknown, or no value can satisfy
+            it.
     """
     found = Constraint.parse(text, scale)
     if found.metric == _FLOPS:
@@ -89,8 +90,8 @@ def write_value(name: str, value: float, digits: int = 6) -> str:
 
     Args:
         name: Name of the metric.
-        value: In the metric's own unit.
-        digits: Significant ones, at most.
+        value: The value in the metric's own unit.
+        digits: Most significant digits.
     """
     found = metric(name)
     if found.direction == "maximize" and found.unit == "1":
@@ -100,7 +101,7 @@ def write_value(name: str, value: float, digits: int = 6) -> str:
 
 
 def write_constraint(constraint: Constraint) -> str:
-    """Return a constraint as people read it, with units; ``read_constraint`` reads it back."""
+    """Return a constraint with units, which ``read_constraint`` reads back."""
     name = constraint.metric
     bounds = str(constraint).removeprefix(name)
     return name + re.sub(
@@ -109,7 +110,7 @@ def write_constraint(constraint: Constraint) -> str:
 
 
 def write_bounds(text: str) -> str:
-    """Return a text with units behind the bounds in it, which are written as ``str`` does."""
+    """Return a text with units added to the bounds in it that ``str`` wrote."""
     return _PLAIN_BOUND.sub(lambda found: write_constraint(Constraint.parse(found[0])), text)
 
 
@@ -119,17 +120,17 @@ def plural(count: int, word: str) -> str:
 
 
 def read_metric(name: str) -> str:
-    """Return a metric's name for what people write: capitals do not matter, FLOPs are MACs.
+    """Return a metric's name from a user's spelling, in any case; FLOPs give MACs.
 
     Raises:
-        InputError: If there is no such metric; the message lists the known ones.
+        InputError: If there is no such metric; the message lists the known metrics.
     """
     lowered = name.strip().lower()
     return "macs" if lowered == _FLOPS else metric(lowered if lowered in METRICS else name).name
 
 
 def taken_for_macs(text: str) -> str | None:
-    """Return the line that says how FLOPs in a constraint or a metric's name are taken, or none."""
+    """Return a note on the conversion of FLOPs in a constraint or a metric's name, or None."""
     if not re.search(rf"\b{_FLOPS}\b", text.lower()):
         return None
     meant = read_metric(text) if text.strip().isalpha() else read_constraint(text)
@@ -137,10 +138,10 @@ def taken_for_macs(text: str) -> str | None:
 
 
 def read_seconds(name: str, value: object) -> float:
-    """Read a time: ``90``, ``90s``, ``10m``, ``1h30m``; a plain number is in seconds.
+    """Return a duration in seconds from ``90``, ``90s``, ``10m``, ``1h30m``.
 
     Raises:
-        InputError: If it has another form.
+        InputError: If the text has another form.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -159,14 +160,14 @@ def read_whole(
     """Read a whole number: ``100``, ``1e3``, ``2k``, ``1,000``, ``224px``.
 
     Args:
-        name: What it is, for the message.
-        value: What was given.
-        unit: A unit that may stand behind it.
-        hint: What the message says of the rule, in brackets.
-        low: The least that it may be, if there is one.
+        name: Name of the number in messages.
+        value: The value given.
+        unit: Unit that may follow the number.
+        hint: Hint in brackets after the rule in messages.
+        low: The smallest legal number, or None.
 
     Raises:
-        InputError: If it has another form, is not whole, or too small.
+        InputError: If the text has another form, is not whole, or too small.
     """
     number = _whole(name, value, unit, hint)
     if low is not None and number < low:

@@ -68,7 +68,7 @@ class Candidate:
         return outline(self.architecture_json)
 
     def value(self, metric: str) -> float | None:
-        """Return the metric's value, or none if it was not measured."""
+        """Return the metric's value, or None if it was not measured."""
         measurement = self.measurements.get(metric)
         return None if measurement is None else measurement.value
 

@@ -103,7 +103,7 @@ class StudySettings:
         return cls(**known)
 
     def difference(self, other: "StudySettings") -> tuple[str, object, object] | None:
-        """Return the first setting that differs, its value here and in ``other``, or none.
+        """Return the first setting that differs, its value here and in ``other``, or None.
 
         Inside a mapping the key is named, as in ``recipe.epochs``. The space counts only as far
         as its digest does.

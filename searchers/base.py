@@ -83,7 +83,7 @@ class Searcher(ABC):
         self.learn(candidate)
 
     def ask(self, number: int, attempt: int = 0) -> Proposal | None:
-        """Propose the architecture of candidate ``number``; none where the space has no further.
+        """Propose the architecture of candidate ``number``; None where the space has no further.
 
         Args:
             number: The candidate's number in the study.

@@ -17,7 +17,7 @@ _INFEASIBLE, _FAILED = 1.0, 2.0
 
 
 def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[float] | None:
-    """Return the values of the objectives, or none unless all are there and finite."""
+    """Return the values of the objectives, or None unless all are there and finite."""
     values = [candidate.value(each.metric) for each in objectives]
     found = [float(value) for value in values if value is not None and math.isfinite(value)]
     return found if candidate.status == "complete" and len(found) == len(values) else None

@@ -22,7 +22,7 @@ class Untold:
         self._listed.pop(digest, None)
 
     def draw(self, index: int) -> Draw | None:
-        """Return the one at ``index``, from 0, or none where there are not so many."""
+        """Return the one at ``index``, from 0, or None where there are not so many."""
         while len(self._listed) <= index:
             draw = next(self._coming, None)
             if draw is None:

@@ -1,4 +1,4 @@
-"""Accuracy after a short training, as an evaluator."""
+"""The evaluator of the accuracy after a short training."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,11 +18,11 @@ from .recipe import Recipe
 from .training.loop import TrainingResult, chosen_augmentation, train
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
-"""Takes the trained weights: architecture, state of the network, provenance of the training."""
+"""Function that stores trained weights: architecture, network state, provenance of the training."""
 
 
 class AccuracyEvaluator(Evaluator):
-    """Trains each architecture by one recipe and scores it on the validation split."""
+    """Trains each architecture with one recipe and scores it on the validation split."""
 
     metrics = ("accuracy",)
 
@@ -40,10 +40,10 @@ class AccuracyEvaluator(Evaluator):
 
         Args:
             data: Training and validation split.
-            recipe: How to train.
-            seed: The study's seed; each training's is derived from it and the digest.
-            device: Where to train.
-            time_limit: Seconds that one training may take, at most.
+            recipe: Recipe of the training.
+            seed: The study's seed; the seed of a training is derived from it and the digest.
+            device: Device of the training.
+            time_limit: Longest duration of one training in seconds.
             keep: Called with the trained weights of each architecture.
         """
         self.data = data.to(device)
@@ -58,7 +58,7 @@ class AccuracyEvaluator(Evaluator):
 
         Raises:
             CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
-            InputError: If the architecture is one for other images or classes.
+            InputError: If the architecture is for other images or classes.
         """
         self._check(architecture)
         seed = derive_seed(self.seed, architecture.digest)

@@ -1,4 +1,4 @@
-"""How a candidate is trained."""
+"""The recipe of a candidate's training."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -37,14 +37,14 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(JsonFields):
-    """AdamW with a linear warm-up and a cosine to zero, step by step."""
+    """AdamW with a linear warm-up and a cosine decay to zero, updated at every step."""
 
     key = "recipe key"
 
     epochs: int = 12
     """Passes over the training split; at least 1."""
     batch_size: int = 128
-    """Images a step, at least 2; what an epoch leaves over is spread over its steps."""
+    """Images per step, at least 2; the remainder of an epoch is spread over its steps."""
     lr: float = 4e-3
     """Highest learning rate; above 0."""
     weight_decay: float = 0.05
@@ -53,17 +53,16 @@ class Recipe(JsonFields):
     warmup: float = 0.1
     """Share of all steps during which the learning rate rises; 0 to 1."""
     label_smoothing: float = 0.1
-    """Share of the target spread over all classes, in training alone; 0 to 1."""
+    """Share of the target spread over all classes, in training only; 0 to 1."""
     augmentation: Literal["auto", "none", "shift", "shift+flip"] = "auto"
-    """``auto`` takes what fits the data; ``shift`` is a random crop after padding."""
+    """``auto`` depends on the data; ``shift`` is a random crop after padding."""
     clip: float = 1.0
-    """Largest norm of the gradient of all parameters together; above 0."""
+    """Largest norm of the gradient over all parameters; above 0."""
     divergence_factor: float = 1.5
-    """A run diverges when its training loss stays above this many times ``log(classes)``, the
-    loss of a network that knows nothing; at least 1."""
+    """A run diverges when its training loss stays above this factor times ``log(classes)``, the
+    loss of a uniform guess; at least 1."""
     divergence_epochs: int = 2
-    """Epochs in a row, each begun after the warm-up, until a diverging run is stopped; at
-    least 1."""
+    """Consecutive diverging epochs, begun after the warm-up, that stop a run; at least 1."""
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:

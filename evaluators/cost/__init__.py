@@ -1,3 +1,3 @@
 """Exact costs: parameters, multiply-adds, activations, memory."""
 
-from ...search_space import LOADED as LOADED  # so that it is before any file here is loaded
+from ...search_space import LOADED as LOADED  # set before any file here is loaded

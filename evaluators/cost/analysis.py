@@ -1,4 +1,4 @@
-"""The cost of one module: what fvcore counts with our handles, from one trace."""
+"""The cost of one module, counted from one trace with fvcore's rules and our handles."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ from .value import COUNTED, MAC_KINDS, Cost, Row
 _TRACER = Tracer()
 
 _SMALL = 2**16
-"""Bytes of the largest maps that are quick to compute with."""
+"""Largest map in bytes that is quick to compute with."""
 
 
 def _row(module: nn.Module, inputs: Sequence[Tensor]) -> Row:
-    """Return the row of a module as it is: what is trained is what is run."""
+    """Return the row of a module that does not fold."""
     counted = _counts(module, inputs)
     amounts = [counted[name] for name in COUNTED]
     params, saved = weights(module)
@@ -34,7 +34,7 @@ def _folded_row(module: nn.Module, inputs: Sequence[Tensor]) -> Row:
     """Return the row of a module's folded form, with parameters and MACs of the trained form."""
     if not foldable(module):
         return _row(module, inputs)
-    with inputs[0].device:  # where what is folded is made
+    with inputs[0].device:  # the device of tensors made by folding
         folded = fold(module)
     *row, _, _, memory = _row(folded, inputs)
     macs = _macs(_counts(module, inputs))
@@ -42,7 +42,7 @@ def _folded_row(module: nn.Module, inputs: Sequence[Tensor]) -> Row:
 
 
 def _counts(module: nn.Module, inputs: Sequence[Tensor]) -> Count:
-    graph = trace(module, inputs)  # held: its values live no longer than it does
+    graph = trace(module, inputs)  # kept, since values do not outlive their graph
     return counts(operations(graph))
 
 
@@ -51,18 +51,16 @@ def _macs(counted: Count) -> int:
 
 
 def weights(module: nn.Module) -> tuple[int, int]:
-    """Return the trainable parameters, and the bytes of all that is saved of a module."""
+    """Return a module's number of trainable parameters and the bytes of its saved tensors."""
     trainable = sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
     return trainable, sum(float32_bytes(each, each.numel()) for each in saved_tensors(module))
 
 
 def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int | None) -> Row:
-    """Return the costs of a component where it takes maps of ``in_shapes``; see ``Part.width``.
-
-    They are those of its folded form.
+    """Return the costs of a component's folded form on maps of ``in_shapes``; see ``Part.width``.
 
     Raises:
-        UncountableOperation: If an operation has no formula; it names the component.
+    UncountableOperation: If an operation has no formula; the message names the component.
     """
 
     def build() -> tuple[nn.Module, list[Tensor]]:
@@ -78,13 +76,13 @@ def component_row(component: Component, in_shapes: tuple[Shape, ...], width: int
 
 
 def count_module(module: nn.Module, *in_shapes: Sequence[int]) -> Cost:
-    """Return the cost of any module as it is for one image (a batch of 1) in eval mode.
+    """Return the cost of any module, unfolded, for one image (a batch of 1) in eval mode.
 
-    The module runs once, where its weights are; its mode is left as it was.
+    The module runs once on the device of its weights; its mode is restored.
 
     Args:
-        module: Anything that takes tensors of its weights' type and can be traced.
-        in_shapes: The sizes of its inputs without the batch, such as ``(3, 224, 224)``.
+        module: Any module that can be traced and takes tensors of its weights' type.
+        in_shapes: Sizes of the inputs without the batch, such as ``(3, 224, 224)``.
 
     Raises:
         UncountableOperation: If an operation has no formula.

@@ -1,8 +1,8 @@
-"""Costs of parts on disk, so that another run need not analyse them again.
+"""A cache of the costs of parts on disk, for later runs.
 
-One file of JSON lines for each version of the code that some parts depend on, only ever appended
-to. A line that was cut off by a crash is skipped; several processes may write at once, since each
-line is one write at the end of a file. Failing to use them is logged and never fatal.
+There is one append-only file of JSON lines for each version of the code that parts depend on. A
+line cut off by a crash is skipped. Several processes may write at once, since each line is one
+write at the end of a file. Failures of the cache are logged and never fatal.
 """
 
 import json
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from ...search_space.components.base import Component
 
 Key = tuple[str, str]
-"""Version of the code that a part depends on, and the part as text."""
+"""Version of the code that a part depends on, and the part's text."""
 
 _LOG = logging.getLogger(__name__)
 _KEPT_DAYS = 30
 
 
 def cache_folder() -> Path:
-    """Return where caches are kept: ``$NAS_CACHE``, or the user's cache folder."""
+    """Return the folder of all caches: ``$NAS_CACHE``, or the user's cache folder."""
     if chosen := os.environ.get("NAS_CACHE"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -43,9 +43,9 @@ def cache_folder() -> Path:
 
 
 def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | None) -> Key | None:
-    """Return under which version of the code, and which text, a part is remembered.
+    """Return the cache key of a part.
 
-    None for components from elsewhere: what they are built of is not part of the version.
+    The key is None for components from outside the package, whose code has no version.
     """
     from ...search_space.components.base import Component
     from ...search_space.components.canonical import component_text  # torch takes seconds to import
@@ -62,18 +62,18 @@ def cache_key(component: "Component", in_shapes: Sequence[Shape], width: int | N
 
 
 class DiskCache:
-    """What is remembered under one folder for the code as it is."""
+    """The cached costs in one folder, for the current code."""
 
     def __init__(self, folder: Path) -> None:
         self._folder: Path | None = folder
         self._rows: dict[str, dict[str, Row]] = {}
 
     def get(self, key: Key) -> Row | None:
-        """Return what is remembered under ``key``, or none."""
+        """Return the row cached under ``key``, or None."""
         return self._of(key[0]).get(key[1])
 
     def add(self, key: Key, row: Row) -> None:
-        """Remember ``row``, in the file of its version too."""
+        """Cache ``row`` in memory and in the file of its version."""
         self._of(key[0])[key[1]] = row
         if self._folder is None:
             return
@@ -83,14 +83,14 @@ class DiskCache:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 remove_old(path.parent, "costs-*.jsonl")
-            # In front too: what a crash cut off before must not spoil this line.
+            # A line break in front too, in case a crash cut off the last line.
             with path.open("ab", buffering=0) as file:
                 file.write(f"\n{line}\n".encode())
         except OSError as error:
             self._give_up(error)
 
     def _of(self, counted: str) -> dict[str, Row]:
-        """Return what is remembered for one version of the code."""
+        """Return the rows cached for one version of the code."""
         if counted not in self._rows:
             self._rows[counted] = {}
             try:
@@ -120,7 +120,7 @@ def _read(path: Path) -> dict[str, Row]:
 
 
 def _parsed(line: bytes) -> tuple[str, Row] | None:
-    """Return key and row of one line, or none where it is not whole."""
+    """Return key and row of one line, or None for an incomplete line."""
     try:
         data: Any = json.loads(line)
     except ValueError:
@@ -133,8 +133,8 @@ def _parsed(line: bytes) -> tuple[str, Row] | None:
 
 
 def remove_old(folder: Path, pattern: str) -> None:
-    """Remove the files of other versions that nobody has written to for long."""
+    """Remove the files of other versions that have not been written to for long."""
     for path in folder.glob(pattern):
-        with suppress(FileNotFoundError):  # another process removes them too
+        with suppress(FileNotFoundError):  # another process may have removed them
             if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
                 path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Exact costs of parts and of whole architectures.
 
 The cost of a network is the sum over its parts (the peak memory: the image, and the maximum over
-the running parts). Each distinct part is analysed once, and remembered in memory and on disk.
+the running parts). Each distinct part is analysed once, and cached in memory and on disk.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 _MAC_COLUMNS = [COLUMNS.index(kind) for kind in MAC_KINDS]
-_CHUNK = 1024  # architectures summed at once, so that the rows stay in the processor's cache
+_CHUNK = 1024  # architectures summed at once: their rows fit into the processor's cache
 
 _table = CostTable()
 _fold = Fold(_table)
 
 
 def clear_memory() -> None:
-    """Forget what was analysed in this process, except what is on disk."""
+    """Clear the costs cached in this process, but not those on disk."""
     global _table, _fold
     _table = CostTable()
     _fold = Fold(_table)
@@ -44,7 +44,7 @@ def part_cost(part: Part) -> Cost:
     """Return the cost of one part of a network.
 
     Raises:
-        UncountableOperation: If an operation in it has no formula.
+        UncountableOperation: If an operation has no formula.
     """
     row = _part_row(part)
     inputs = sum(map(map_bytes, part.in_shapes))
@@ -52,12 +52,12 @@ def part_cost(part: Part) -> Cost:
 
 
 def additive_costs(part: Part) -> Mapping[str, int]:
-    """Return the metrics of one part that add up over a network, and its working memory, by name.
+    """Return the additive metrics of one part, and its working memory, by name.
 
-    ``working_memory`` is the most bytes alive beside its inputs.
+    ``working_memory`` is the most bytes of live maps beside the inputs.
 
     Raises:
-        UncountableOperation: If an operation in it has no formula.
+        UncountableOperation: If an operation has no formula.
     """
     row = _part_row(part)
     params, param_bytes, activations = row[:3]
@@ -73,7 +73,7 @@ def additive_costs(part: Part) -> Mapping[str, int]:
 
 def _part_row(part: Part) -> list[int]:
     try:
-        number = _table.number(*part.key)  # first: it may make the table anew
+        number = _table.number(*part.key)  # first, since it may replace the table
         return _table.rows[number].tolist()
     except UncountableOperation as error:
         raise UncountableOperation(error.operation, f"{error.where}, part {part.name}") from None
@@ -83,7 +83,7 @@ def architecture_cost(architecture: Architecture) -> Cost:
     """Return the cost of a whole network.
 
     Raises:
-        UncountableOperation: If an operation in it has no formula; it names the part.
+        UncountableOperation: If an operation has no formula; the message names the part.
     """
     found: list[int] = []
     _add(architecture, found)
@@ -98,7 +98,7 @@ def costs_of(architectures: Sequence[Architecture]) -> Mapping[str, Integers]:
     """Return the exact metrics of many architectures at once, by name, in their order.
 
     Raises:
-        UncountableOperation: If an operation in one has no formula; it names the part.
+        UncountableOperation: If an operation has no formula; the message names the part.
     """
     chunks = [
         _chunk_costs(architectures[start : start + _CHUNK])
@@ -109,7 +109,7 @@ def costs_of(architectures: Sequence[Architecture]) -> Mapping[str, Integers]:
 
 
 def _chunk_costs(architectures: Sequence[Architecture]) -> Integers:
-    """Return (architectures, metrics)."""
+    """Return the exact metrics as an array (architectures, metrics)."""
     found: list[int] = []
     starts: list[int] = []
     for each in architectures:
@@ -130,5 +130,5 @@ def _add(architecture: Architecture, found: list[int]) -> None:
         _fold.add(architecture, found)
     except UncountableOperation:
         for part in architecture.parts():
-            part_cost(part)  # raises again, naming the part
+            part_cost(part)  # raises again, with the part's name
         raise

@@ -1,4 +1,4 @@
-"""A search space as numbers, and as bytes."""
+"""A search space with its costs as arrays, and its file format."""
 
 import io
 import json
@@ -15,26 +15,26 @@ from ...search_space.shapes import Shape
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CostedSpace:
-    """A search space as numbers."""
+    """A search space as a table of choices with their costs."""
 
     name: str
-    """Its name."""
+    """Name of the space."""
     input: Shape
-    """One image."""
+    """Shape of one image."""
     classes: int
     """Number of classes."""
     walks_differ: bool
     """Whether each walk gives another architecture."""
     size: Size
-    """How many architectures it holds."""
+    """Number of architectures."""
     never_built: tuple[str, ...]
-    """What it names but never has; see ``SearchSpace.never_built``."""
+    """Components that are named but can never be built; see ``SearchSpace.never_built``."""
     table: StepTable
     """Its steps, with all exact metrics."""
 
 
 def encoded(space: CostedSpace) -> bytes:
-    """Return a space as a file: numpy's, uncompressed."""
+    """Return a space as the bytes of an uncompressed NumPy file."""
     names = ("name", "input", "classes", "walks_differ", "never_built")
     about = {name: getattr(space, name) for name in names} | {"size": asdict(space.size)}
     arrays: dict[str, Any] = to_arrays(space.table)
@@ -44,10 +44,10 @@ def encoded(space: CostedSpace) -> bytes:
 
 
 def decoded(data: bytes) -> CostedSpace:
-    """Return the space that ``encoded`` made a file of.
+    """Return the space from the bytes of ``encoded``.
 
     Raises:
-        ValueError: If it is not whole.
+        ValueError: If the data are incomplete.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""The exact metrics as an evaluator."""
+"""The evaluator of the exact metrics."""
 
 from ...search_space.architecture.architecture import Architecture
 from ..base import Evaluator, Measurement
@@ -7,12 +7,12 @@ from .cost import EXACT_METRICS, architecture_cost
 
 
 class CostEvaluator(Evaluator):
-    """Counts what an architecture costs: exact, without building the network."""
+    """Counts the exact costs of an architecture without building the network."""
 
     metrics = EXACT_METRICS
 
     def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
-        """Return one measurement for each of ``metrics``, whole numbers.
+        """Return one measurement, an integer, for each of ``metrics``.
 
         Raises:
             CandidateError: If the network cannot be run, or an operation of it has no formula.
@@ -26,7 +26,7 @@ class CostEvaluator(Evaluator):
 
 
 def _measurement(name: str, value: int, training: int | None) -> Measurement:
-    """Return the value, with that of the form that is trained where it is another."""
+    """Return the measurement, with the value of the training form where it differs."""
     apart = training is not None and training != value
     return Measurement(
         metric=name, value=value, provenance={"training_form": training} if apart else {}

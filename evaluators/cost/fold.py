@@ -1,4 +1,4 @@
-"""From architectures to the parts they use, without making their parts one by one."""
+"""Finds the parts of many architectures quickly, without making each part."""
 
 from dataclasses import replace
 from functools import cache
@@ -15,38 +15,38 @@ from ...search_space.components.wired import Block
 from ...search_space.shapes import Shape
 from .table import CostTable, Entry
 
-_MOST_KNOWN = 100_000  # components met, before all are forgotten
+_MOST_KNOWN = 100_000  # components cached before the cache is cleared
 
 
 class _Known:
-    """A component on maps of one shape."""
+    """A cached component on maps of one shape."""
 
     __slots__ = ("canonical", "given", "numbers", "token")
 
     def __init__(self, given: Component, canonical: Component, token: object) -> None:
         self.given = given
-        """As it was met; held, so that its ``id`` stays its own."""
+        """The component as given, kept so that its ``id`` stays unique."""
         self.canonical = canonical
-        """In canonical form."""
+        """The canonical form."""
         self.token = token
-        """What a wiring may depend on: see ``Block.wire``."""
+        """The component's contribution to the key of a wiring: see ``Block.wire``."""
         self.numbers: dict[int, int] = {}
-        """Place (inputs' shapes and width, numbered) to row number."""
+        """Row number by place (the index of input shapes and width)."""
 
 
 class _Wiring:
-    """What blocks of one kind use on maps of one shape."""
+    """The parts of blocks with one wiring key on maps of one shape."""
 
     def __init__(self) -> None:
         self.made: int | None = None
-        """Row number of the sum of the parts that are the same in all of them."""
+        """Row number of the sum of the parts that all these blocks have."""
         self.own: list[tuple[int, int, int, int]] = []
-        """Parts that are components of the block: which one, place, times, bytes alive."""
+        """Parts that are components of the block: index, place, times, live bytes."""
 
 
 @cache
 def _fields(cls: type[Block]) -> tuple[tuple[str, ...], Any, Any]:
-    """Return the names of the components in a block, and what reads these and its own knobs."""
+    """Return the component fields of a block, and readers of these and of its knobs."""
 
     def reader(names: tuple[str, ...]) -> Any:
         if len(names) > 1:
@@ -58,18 +58,20 @@ def _fields(cls: type[Block]) -> tuple[tuple[str, ...], Any, Any]:
 
 
 class _OnMap:
-    """What is known of blocks on maps of one shape."""
+    """The cache of blocks on maps of one shape."""
 
     def __init__(self, shape: Shape, table: CostTable) -> None:
         self._shape = shape
         self._table = table
-        self._known: dict[int, _Known] = {}  # by id: a look-up by value takes ten times as long
+        self._known: dict[
+            int, _Known
+        ] = {}  # by id, since a look-up by value takes ten times as long
         self._tokens: dict[Component, int] = {}
         self._wirings: dict[tuple[Any, ...], _Wiring] = {}
         self._places: list[tuple[tuple[Shape, ...], int | None]] = []
 
     def add(self, block: Block, times: int, found: list[int]) -> None:
-        """Add the parts of a block that runs so often to ``found``."""
+        """Add the parts of a block that runs ``times`` times to ``found``."""
         cls = type(block)
         _, components_of, knobs_of = _fields(cls)
         components = components_of(block)
@@ -128,7 +130,7 @@ class _OnMap:
 
 
 class Fold:
-    """Finds the parts of architectures; what was found once is remembered."""
+    """Finds the parts of architectures, with a cache."""
 
     def __init__(self, table: CostTable) -> None:
         self._table = table
@@ -136,14 +138,14 @@ class Fold:
         self._singles: dict[Any, tuple[Component, Shape, tuple[int, ...]]] = {}
 
     def add(self, architecture: Architecture, found: list[int]) -> None:
-        """Add the parts of an architecture to ``found``: together they are those of ``parts()``.
+        """Add the parts of an architecture to ``found``; they sum to those of ``parts()``.
 
-        What is added are entries (``table.Entry``) one after the other, three numbers each: so
-        many tuples alive would keep Python's garbage collector busy. The bytes that are alive are
-        those beside the image, which is held throughout.
+        The entries (``table.Entry``) are added as three flat numbers each, since many live tuples
+        would slow down Python's garbage collector. Live bytes exclude the image, which is kept
+        throughout.
 
         Raises:
-            UncountableOperation: If one cannot be analysed.
+            UncountableOperation: If a part cannot be analysed.
         """
         if architecture.overview is not None or any(stage.tied for stage in architecture.stages):
             self._add_parts(architecture, found)
@@ -165,7 +167,7 @@ class Fold:
         self._single(architecture.head, shape, architecture.classes, found)
 
     def _add_parts(self, architecture: Architecture, found: list[int]) -> None:
-        """Add the parts one by one: for the few architectures that are no chain of stages."""
+        """Add the parts one by one, for the few architectures that are not a chain of stages."""
         parts = architecture.parts()
         image = map_bytes(architecture.input)
         living = alive_bytes(parts, architecture.input, held=True)
@@ -184,11 +186,11 @@ class Fold:
         """Add a stem, a downsampling or a head to ``found``; return the output's shape.
 
         Args:
-            component: What it is.
-            shape: Of its input.
+            component: The component.
+            shape: Shape of the input.
             width: Output channels or classes.
-            found: Where its entry goes.
-            image: Whether its input is the image.
+            found: The list that the entry is added to.
+            image: Whether the input is the image.
         """
         key = (id(component), shape, width)
         known = self._singles.get(key)
@@ -207,7 +209,7 @@ class Fold:
 
 
 def _block_times(stage: Stage) -> list[tuple[Block, int]]:
-    """Return the blocks of a stage and how often each stands in it."""
+    """Return the blocks of a stage with the number of times each occurs."""
     blocks, depth = stage.blocks, stage.depth
     if len(blocks) == 1:
         return [(blocks[0], depth)]

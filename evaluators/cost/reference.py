@@ -1,4 +1,4 @@
-"""What fvcore counts on a whole module with our handles: the yardstick of our sums."""
+"""Counts by fvcore on a whole module with our handles, the reference for our sums."""
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,10 @@ from .value import COUNTED
 
 
 def fvcore_counts(module: nn.Module, *inputs: Tensor) -> dict[str, int]:
-    """Return the amounts of ``value.COUNTED`` that fvcore finds in one trace of a whole module.
+    """Return fvcore's counts of ``value.COUNTED`` in one trace of a whole module.
 
     Args:
-        module: In eval mode.
+        module: The module, in eval mode.
         inputs: A batch of one image.
     """
     from fvcore.nn.jit_analysis import JitModelAnalysis

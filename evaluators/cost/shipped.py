@@ -1,11 +1,11 @@
 """Costs of the shipped search spaces and of the zoo that come with the package.
 
-So a first question about one of them needs no trace of every part, about a space no torch either.
-``docs/write_costs.py`` writes them. Each has a seal: a digest of the text of the space, of the
-costs themselves, and of the code that they depend on, which is that of the components in it (see
-``version``). One that offers any component has the lists of components in its seal too. Where it
-does not match, or torch is newer than the one that they were counted with, they are as if they were
-not there. Of code with another text, only what it does counts.
+With them, a first question about a space needs neither traces nor torch, one about the zoo no
+traces. ``docs/write_costs.py`` writes them. Each file has a seal: a digest of the text of the
+space, of the costs, and of the code that they depend on, that of the components in it (see
+``version``). The seal of a space that offers any component also covers the lists of components.
+Costs with a wrong seal, or counted with an older torch, are ignored. Comments and docstrings of the
+code do not count.
 """
 
 import hashlib
@@ -25,22 +25,22 @@ _FOLDER = Path(__file__).with_name("shipped")
 _SEALS = _FOLDER / "seals.json"
 
 _ZOO = "zoo"
-"""Stands among the spaces, of which none has this name."""
+"""Name of the zoo's file, which no space has."""
 
 
 def shipped_space(name: str) -> CostedSpace | None:
-    """Return a shipped space at its own images, as it came with the package.
+    """Return a shipped space with the package's costs, for the space's own images.
 
-    None where it did not come, or is not known to be right for this code and this torch.
+    The result is None where there are no costs, or they may be wrong for this code and torch.
     """
     data = _sealed(name, preset_text(name))
     return None if data is None else decoded(lzma.decompress(data))
 
 
 def shipped_zoo() -> Mapping[str, tuple[int, int]]:
-    """Return parameters and MACs of the networks of the zoo by digest, as they came along.
+    """Return the package's parameters and MACs of the networks of the zoo by digest.
 
-    Empty where ``shipped_space`` gives none.
+    The result is empty where ``shipped_space`` would return None.
     """
     data = _sealed(_ZOO, "")
     return {} if data is None else json.loads(lzma.decompress(data))
@@ -52,11 +52,11 @@ def ship(
 ) -> None:
     """Write the costs of all shipped spaces and of the zoo, counted with this code and this torch.
 
-    Files whose costs are the same stay as they are.
+    Files with unchanged costs are not rewritten.
 
     Args:
-        spaces: By name, each at its own images, and the modules that its components are in.
-        zoo: Digest to parameters and MACs, and the modules of the components.
+        spaces: Spaces by name, each for its own images, with the modules of its components.
+        zoo: Parameters and MACs by digest, with the modules of the components.
     """
     _FOLDER.mkdir(exist_ok=True)
     data = {name: encoded(space) for name, (space, _) in spaces.items()}
@@ -86,12 +86,12 @@ def lacks_components(name: str) -> bool:
 
 
 def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:
-    """Return what came along, if it is right for this code and this torch.
+    """Return the content of a shipped file if its seal matches this code and torch.
 
     Args:
-        name: Of the space, or of the zoo.
-        text: Of the space.
-        complete: Whether nothing may lack that was added to the lists of components since.
+        name: Name of the space, or of the zoo.
+        text: Text of the space.
+        complete: Whether components added since make the file invalid.
     """
     try:
         seals = json.loads(_SEALS.read_text("utf-8"))
@@ -100,7 +100,7 @@ def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:
         data = _data(name).read_bytes()
         if complete and lacks_components(name):
             return None
-    except (OSError, ValueError, KeyError, TypeError):  # not there, or two versions in one
+    except (OSError, ValueError, KeyError, TypeError):  # missing, or inconsistent
         return None
     if _release(version("torch")) > _release(newest):
         return None

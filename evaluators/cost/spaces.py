@@ -1,6 +1,6 @@
-"""The steps of a search space with what they cost, kept on disk between runs.
+"""Search spaces with their costs, cached on disk between runs.
 
-So a question about a space that was asked before needs no torch, which takes seconds to import.
+A repeated question about a space then needs no torch, which takes seconds to import.
 """
 
 import hashlib
@@ -34,15 +34,15 @@ def costed_space(
     exportable_only: bool = False,
     any_resolution: bool = False,
 ) -> CostedSpace:
-    """Return a search space bound to images and classes; none given: its own.
+    """Return a search space with costs for given images and classes, by default its own.
 
     Args:
         name_or_file: A shipped space or a YAML file.
         resolution: Side of the images in pixels.
         channels: Channels of the images.
         classes: Number of classes.
-        exportable_only: Leave out the components that cannot be written as ONNX.
-        any_resolution: Leave out those that tie a network to images of one size.
+        exportable_only: Leave out components that cannot be exported to ONNX.
+        any_resolution: Leave out components that take images of one size only.
 
     Raises:
         InputError: If there is no such space, or it cannot take such images.
@@ -86,7 +86,7 @@ def computed_space(
     exportable_only: bool = False,
     any_resolution: bool = False,
 ) -> CostedSpace:
-    """Return what ``costed_space`` does, counted anew."""
+    """Return the space of ``costed_space``, counted anew."""
     from ...search_space.files import load_space
 
     space = load_space(name_or_file)
@@ -103,7 +103,7 @@ def computed_space(
 
 
 def with_costs(space: "SearchSpace") -> CostedSpace:
-    """Return a search space as numbers, its parts counted where they are not remembered."""
+    """Return a search space with costs; parts that are not cached are counted."""
     from ...search_space.constraints.build_cost_table import step_table
     from .cost import additive_costs
 
@@ -119,7 +119,7 @@ def with_costs(space: "SearchSpace") -> CostedSpace:
 
 
 def modules_of(components: Iterable["Component"]) -> set[str]:
-    """Return the modules of components and of all those inside them."""
+    """Return the modules of components and of all components inside them."""
     todo = list(components)
     for each in todo:
         todo.extend(each.components().values())
@@ -127,7 +127,7 @@ def modules_of(components: Iterable["Component"]) -> set[str]:
 
 
 def _path(name_or_file: str, asked: list[int | str | None]) -> Path | None:
-    """Return the file for this text of a space and this code; none where it cannot be kept."""
+    """Return the cache file for this text of a space and this code; None where there is none."""
     try:
         known = name_or_file in presets()
         text = preset_text(name_or_file) if known else Path(name_or_file).read_text("utf-8")
@@ -154,6 +154,6 @@ def _write(path: Path, space: CostedSpace) -> None:
         remove_old(path.parent, "steps-*")
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_bytes(encoded(space))
-        part.replace(path)  # whole or not at all
+        part.replace(path)  # atomic
     except OSError as error:
         _LOG.warning("costs of %s are not kept on disk: %s", space.name, error)

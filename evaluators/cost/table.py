@@ -1,4 +1,4 @@
-"""The costs of all parts met so far, each analysed once."""
+"""The table of costs of all parts analysed so far."""
 
 import threading
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ Integers = NDArray[np.int64]
 
 
 Entry = tuple[int, int, int]
-"""Row number of a part, how often it runs, the most bytes alive before it runs."""
+"""Row number of a part, number of times it runs, most live bytes before it runs."""
 
 
 class CostTable:
-    """Costs by row number; a row is made when its part is first asked for."""
+    """Costs by row number; the row of a part is made at first use."""
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
@@ -34,7 +34,7 @@ class CostTable:
         """Return the number of the row of a part; see ``Part.key``.
 
         Raises:
-            UncountableOperation: If it cannot be analysed.
+            UncountableOperation: If the part cannot be analysed.
         """
         key = (component, in_shapes, width)
         number = self._numbers.get(key)
@@ -47,13 +47,13 @@ class CostTable:
 
     @property
     def rows(self) -> Integers:
-        """The rows by number: the values of ``COLUMNS``, then the working memory."""
+        """The rows by number: values of ``COLUMNS``, then the working memory."""
         return self._rows
 
     def add_sum(self, entries: Sequence[Entry]) -> int:
-        """Return the number of a new row for several parts together.
+        """Return the number of a new row, the sum of several parts.
 
-        Its working memory is what they have alive at most, with what is alive before they run.
+        Its working memory is the maximum over the parts of working memory plus live bytes before.
         """
         numbers, times, alive = np.array(entries, dtype=np.int64).T
         rows = self._rows[numbers]

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 ADDITIVE_METRICS = ("params", "macs", "activations", "param_bytes")
-"""Names of the exact metrics that are sums over the parts."""
+"""Names of the exact metrics that are sums over parts."""
 
 EXACT_METRICS = (*ADDITIVE_METRICS, "peak_memory")
 """Names of all exact metrics."""
 
 MAC_KINDS = ("attention", "conv", "fft", "linear", "matmul", "recurrent")
-"""Kinds of operations whose work is multiply-adds."""
+"""Kinds of operations that consist of multiply-adds."""
 
 OTHER_KINDS = (
     "elementwise",
@@ -21,42 +21,41 @@ OTHER_KINDS = (
     "softmax",
     "sorting",
 )
-"""Kinds of operations whose work is counted apart from the MACs."""
+"""Kinds of operations that are counted apart from MACs."""
 
 COUNTED = ("activations", *MAC_KINDS, *OTHER_KINDS)
-"""What the operations of a trace are counted in."""
+"""All quantities counted for the operations of a trace."""
 
 COLUMNS = ("params", "param_bytes", *COUNTED, "training_params", "training_macs")
-"""What adds up over the parts of a network."""
+"""All quantities that are sums over the parts of a network."""
 
 Row = tuple[int, ...]
-"""The values of ``COLUMNS``, then the working memory: the most bytes alive beside the inputs."""
+"""Values of ``COLUMNS``, then the working memory: the most live bytes beside the inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one forward pass for one image costs, in eval mode; ``docs/costs.md`` has the rules.
+    """The cost of one forward pass of one image in eval mode; ``docs/costs.md`` has the rules.
 
-    What folds once it is trained is counted in its folded form.
+    Modules that fold are counted in their folded form.
     """
 
     params: int
-    """Trainable parameters; shared ones once."""
+    """Trainable parameters; shared parameters count once."""
     param_bytes: int
-    """Bytes of what is saved of it: parameters and persistent buffers, numbers as float32."""
+    """Bytes of the saved tensors: parameters and persistent buffers, floats as float32."""
     activations: int
-    """Elements of the outputs of convolutions and matrix products, written-out attention
-    matrices among them."""
+    """Elements of the outputs of convolutions and matrix products, attention matrices included."""
     macs_by_kind: Mapping[str, int]
     """Multiply-adds by kind of operation, a key for each of ``MAC_KINDS``."""
     other_by_kind: Mapping[str, int]
     """Other operations by kind, a key for each of ``OTHER_KINDS``."""
     peak_memory: int
-    """The most bytes of maps that are alive at one time in a run, in float32; without weights."""
+    """The most bytes of maps alive at one time in a run, in float32, without weights."""
     training_params: int
-    """Trainable parameters of the form that is trained; ``params`` where nothing folds."""
+    """Trainable parameters of the training form; ``params`` where nothing folds."""
     training_macs: int
-    """Multiply-adds of the form that is trained; ``macs`` where nothing folds."""
+    """Multiply-adds of the training form; ``macs`` where nothing folds."""
 
     @property
     def macs(self) -> int:
@@ -70,7 +69,7 @@ class Cost:
 
     @classmethod
     def from_row(cls, row: Sequence[int], peak_memory: int) -> "Cost":
-        """Make a cost of the values of ``COLUMNS`` and the peak."""
+        """Make a cost from the values of ``COLUMNS`` and the peak memory."""
         values = dict(zip(COLUMNS, map(int, row), strict=True))
         return cls(
             params=values["params"],

@@ -1,11 +1,11 @@
-"""Which code a cost depends on, so that none is kept for another code.
+"""Versions of the code that a cost depends on, so that caches never serve another code.
 
-What a module depends on is what it imports, and what that imports. Two kinds of imports are not
-followed: of the tables that only list components, since a part depends on its own components and a
-space on those that it has; and of the constraints, which choose among costs and make none.
+A module depends on its imports, directly and indirectly. Two kinds of imports are not followed: of
+the tables that only list components, since a part depends on its own components and a space on
+those that it has; and of the constraints, which select by costs and compute none.
 
-Code is known by the contents of its files. When they were changed matters in one case: code that
-was edited after this process loaded it.
+Code is identified by the contents of its files. Their times of change matter only to detect code
+that was edited after this process loaded it.
 """
 
 import ast
@@ -33,7 +33,7 @@ LISTS = (
 COUNTING = f"{_COST}.analysis"
 """The module that counts the costs of a part."""
 
-_KEEPING = (f"{_COST}.cache", f"{_COST}.version")  # what keeps costs makes none
+_KEEPING = (f"{_COST}.cache", f"{_COST}.version")  # caches compute no costs
 
 STEPS = (
     f"{_COST}.cost",
@@ -41,7 +41,7 @@ STEPS = (
     f"{_SPACE}.constraints.cost_table",
     f"{_SPACE}.files",
 )
-"""The modules that make a table of steps and costs of a space, beside its components."""
+"""The modules that make the cost table of a space, apart from its components."""
 
 _IMPORT = re.compile(r"^\s*from (\.+)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 
@@ -68,7 +68,7 @@ def _text(name: str) -> bytes:
 
 @cache
 def _imported(name: str) -> frozenset[str]:
-    """Return the modules of ours that a module imports, for types too."""
+    """Return the package's modules that a module imports, for types too."""
     is_package = _sources()[name].name == "__init__.py"
     found: set[str] = set()
     for dots, module, names in _IMPORT.findall(_text(name).decode()):
@@ -81,7 +81,7 @@ def _imported(name: str) -> frozenset[str]:
 
 @cache
 def needed(modules: frozenset[str]) -> frozenset[str]:
-    """Return modules of ours with all that they depend on."""
+    """Return modules of the package with all their dependencies."""
     found = set[str]()
     todo = [each for each in modules if each in _sources()]
     while todo:
@@ -97,20 +97,19 @@ def _is_followed(name: str) -> bool:
 
 
 def counted_by(modules: Iterable[str]) -> frozenset[str]:
-    """Return all modules that costs of parts depend on, whose components are in ``modules``."""
+    """Return all modules that the costs of components in ``modules`` depend on."""
     return needed(frozenset(modules) | {COUNTING})
 
 
 def tabled_by(modules: Iterable[str]) -> frozenset[str]:
-    """Return all modules that the table of a space depends on, whose components are likewise."""
+    """Return all modules that the table of a space with components in ``modules`` depends on."""
     return needed(frozenset(modules) | {COUNTING, *STEPS})
 
 
 def digest(modules: Iterable[str]) -> str | None:
-    """Return a digest of the text of modules, the same wherever they are installed.
+    """Return a digest of the text of modules, wherever they are installed.
 
-    None where that cannot be known: where the sources are not there, or were changed since this
-    process loaded them.
+    The result is None where the sources are missing, or changed since this process loaded them.
     """
     found = hashlib.sha256()
     names = sorted(modules)
@@ -123,9 +122,9 @@ def digest(modules: Iterable[str]) -> str | None:
 
 
 def code_digest(modules: Iterable[str]) -> str | None:
-    """Return the same of what modules do: their comments and docstrings do not count.
+    """Return a digest of the code of modules, without comments and docstrings.
 
-    It is slow, and other versions of Python may have another one.
+    The digest is slow to compute, and depends on the version of Python.
     """
     if digest(modules) is None:
         return None
@@ -154,10 +153,10 @@ def _is_docstring(node: object) -> bool:
 
 
 def _changed(path: Path) -> float:
-    """Return when a file was changed.
+    """Return the time of a file's last change.
 
-    Where there is one, that is the time that the system keeps itself: the other is often carried
-    along when files are copied or unpacked.
+    The system's own time (ctime) is used where it exists, since copying and unpacking often
+    preserve the other one.
     """
     stat = path.stat()
     return max(stat.st_mtime, stat.st_ctime) if os.name == "nt" else stat.st_ctime
@@ -170,16 +169,16 @@ def _part_version(modules: frozenset[str]) -> str | None:
 
 
 def part_version(modules: Iterable[str]) -> str | None:
-    """Return a text for the code and the torch that count a part; none if not known.
+    """Return the version of the code and of torch that count a part; None if not known.
 
     Args:
-        modules: Those of its component and of the components inside it.
+        modules: Modules of the part's component and of the components inside it.
     """
     return _part_version(frozenset(modules))
 
 
 def space_version() -> str | None:
-    """Return a text for all code that the table of any space depends on, and the torch."""
+    """Return the version of torch and of all code that the table of any space depends on."""
     components = {each for each in _sources() if each.startswith(f"{_SPACE}.components.")}
     code = digest(tabled_by({*components, *LISTS}))
     return None if code is None else f"{code}-{version('torch')}"

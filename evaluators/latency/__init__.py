@@ -1,1 +1,1 @@
-"""Latency under a written contract: what is run, how often, on what, beside which yardstick."""
+"""Latency under a stated contract: what runs, how often, on which device, with which reference."""

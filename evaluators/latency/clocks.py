@@ -1,4 +1,4 @@
-"""Time one pass on a device, with everything it started finished."""
+"""Clocks that time one pass on a device, with all the work that the pass started."""
 
 import time
 from abc import ABC, abstractmethod
@@ -16,13 +16,13 @@ class Pass:
     """One timed pass."""
 
     wall: float
-    """Time from its start to the end of its last operation, ms."""
+    """Time from the start to the end of the last operation, ms."""
     own: float
-    """Of that, the time that its thread had a core, ms; all of it where that is not known."""
+    """CPU time of the thread within it, ms; equal to ``wall`` where it is not known."""
 
     @property
     def undisturbed(self) -> bool:
-        """Whether no other process had the core meanwhile, but for the clocks' own error."""
+        """Whether no other process used the core meanwhile, within the clocks' error."""
         return self.wall - self.own <= 0.02 * self.wall + 0.005
 
 
@@ -30,20 +30,20 @@ class Clock(ABC):
     """Times passes on one kind of device."""
 
     name: ClassVar[str]
-    """What it reads, for the record."""
+    """Name of the clock, for the record."""
 
     @abstractmethod
     def time(self, run: Run) -> Pass:
-        """Run once, and return when all of it is done."""
+        """Run the pass once, and return its times when all its work is done."""
 
 
 class CpuClock(Clock):
-    """Reads the monotonic clock, and the thread's own time where one thread does all the work."""
+    """Reads the monotonic clock, and the thread's CPU time where one thread does all the work."""
 
     name: ClassVar[str] = "time.perf_counter_ns"
 
     def __init__(self, *, threads: int) -> None:
-        fine = time.get_clock_info("thread_time").resolution <= 1e-6  # not so on Windows
+        fine = time.get_clock_info("thread_time").resolution <= 1e-6  # coarser on Windows
         self._one_thread = threads == 1 and fine
 
     def time(self, run: Run) -> Pass:  # noqa: D102
@@ -58,8 +58,8 @@ class CpuClock(Clock):
 class CudaClock(Clock):
     """Reads CUDA events on the current stream.
 
-    The device is idle when a pass starts, so what the launches take is in it where it shows, as
-    it is for one request to a waiting device.
+    The device is idle when a pass starts, so launch overhead that is not hidden is included, as for
+    one request to an idle device.
     """
 
     name: ClassVar[str] = "torch.cuda.Event"

@@ -18,29 +18,29 @@ from .sentinel import NAME, RESOLUTION, Sentinel
 from .settings import LAYOUTS, LatencySettings
 from .timing import Timing, measure_in_turns
 
-_SEED = 0  # weights and images only have to be the same every time
+_SEED = 0  # weights and images must only be the same every time
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 class LatencyEvaluator(Evaluator):
-    """Times one forward pass of one batch, without gradients, beside the sentinel's.
+    """Times one forward pass of one batch, without gradients, alternating with the sentinel.
 
-    The network is in its folded form, and in the memory layout of the settings: where both are
-    timed, in turns, the one with the lower median counts.
+    The network is in its folded form and in the memory layout of the settings; where both layouts
+    are timed, in turns, the one with the lower median counts.
 
-    The value is the median in ms with its 95 % interval; the provenance holds what it depends on,
-    the ``memory_layout`` that counted, the medians of all that were timed, and
-    ``ratio_to_sentinel``, which compares where the device's speed has drifted.
+    The value is the median in ms with its 95 % interval. The provenance holds the conditions, the
+    ``memory_layout`` that counted, the medians of all timed layouts, and ``ratio_to_sentinel``,
+    which stays comparable when the device's speed drifts.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("latency",)
 
     def __init__(self, *, device: torch.device, settings: LatencySettings | None = None) -> None:
-        """Say where and how to measure.
+        """Set the device and the settings.
 
         Args:
-            device: Of type ``cpu`` or ``cuda``.
-            settings: What is timed and how often; the defaults if none.
+            device: Device of type ``cpu`` or ``cuda``.
+            settings: Settings of the measurement; None: the defaults.
 
         Raises:
             InputError: If the device is of another type.
@@ -54,10 +54,10 @@ class LatencyEvaluator(Evaluator):
         self._sentinel = self._place(Sentinel()).to(memory_format=_FORMATS[self._layouts[0]])
 
     def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
-        """Return the latency.
+        """Return the latency of an architecture.
 
         Raises:
-            CandidateError: ``out_of_memory``, or ``error`` for all else that goes wrong.
+            CandidateError: ``out_of_memory``, or ``error`` for any other failure.
         """
         with torch.inference_mode(), candidate_faults():
             runs = self._passes_of(architecture)
@@ -80,17 +80,17 @@ class LatencyEvaluator(Evaluator):
         return (latency,)
 
     def _passes_of(self, architecture: Architecture) -> list[Run]:
-        """Return the pass of the network in each layout."""
+        """Return one forward pass of the network for each layout."""
         with seeded(_SEED, self.device):
             network = self._place(fold(Network(architecture)))
         if self.settings.runtime == "compiled":
-            # All networks share their code: what is remembered of the last one would make this
-            # one run uncompiled after a few.
+            # All networks share their code, so torch's compiler would reach its limit of variants
+            # after a few networks and run the next ones uncompiled.
             torch.compiler.reset()
         image = architecture.input
         runs: list[Run] = []
         for layout in self._layouts:
-            last = layout == self._layouts[-1]  # which needs no copy
+            last = layout == self._layouts[-1]  # the last one needs no copy
             own = (network if last else deepcopy(network)).to(memory_format=_FORMATS[layout])
             if self.settings.runtime == "compiled":
                 own.compile(dynamic=False)

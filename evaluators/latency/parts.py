@@ -1,4 +1,4 @@
-"""How long each part of a network takes, here and now, on the CPU."""
+"""Times of the parts of a network on this CPU."""
 
 import time
 from functools import lru_cache
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from ...search_space.architecture.architecture import Architecture
 
 PASSES = 15
-"""Passes of one image, of whose times the median counts."""
+"""Number of passes of one image; the median of their times is used."""
 _WARM_UP = 3
 
 
 @lru_cache(maxsize=64)
 def part_times(architecture: Architecture) -> dict[str, float]:
-    """Return the median milliseconds of each part, by name, for one image; in the folded form.
+    """Return the median milliseconds of each part of the folded network for one image, by name.
 
-    These are to be compared with each other: the hooks that take them cost a few microseconds each,
-    and what else the machine does shows. ``LatencyEvaluator`` measures networks.
+    The times are for comparison with each other only: the hooks cost a few microseconds each, and
+    other load on the machine is not excluded. ``LatencyEvaluator`` measures networks.
     """
     with torch.random.fork_rng(devices=[]):
         network = architecture.build().eval().folded()
@@ -34,7 +34,7 @@ def part_times(architecture: Architecture) -> dict[str, float]:
 
 
 def _time(module: nn.Module, times: list[float]) -> None:
-    """Have the seconds of each pass through a module appended."""
+    """Append the seconds of each pass through a module to ``times``."""
     began = 0.0
 
     def before(_module: nn.Module, _inputs: tuple[Tensor, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Where a latency comes from: device, driver, clocks, versions, load. JSON values only."""
+"""Provenance of a latency: device, driver, clocks, versions, load, as JSON values."""
 
 import os
 import platform
@@ -19,11 +19,11 @@ _SMI_FIELDS = {
 }
 _SMI_SECONDS = 5.0
 _drivers: dict[str, Any] = {}
-"""Driver by GPU, as read last: no other while the process lives, and latencies go by it."""
+"""Driver by GPU, read once, since it cannot change while the process lives."""
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """Return what the device is and how it is just now; what cannot be read is left out."""
+    """Return the device and its present state; values that cannot be read are left out."""
     state = _cuda(device) if device.type == "cuda" else _cpu()
     load = {"load_average": list(os.getloadavg())} if hasattr(os, "getloadavg") else {}
     return {
@@ -36,10 +36,10 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def read_smi(line: str) -> dict[str, Any]:
-    """Read one line of ``nvidia-smi --format=csv,noheader,nounits`` for the fields asked for.
+    """Read one line of ``nvidia-smi --format=csv,noheader,nounits`` for the requested fields.
 
-    Clocks in MHz, temperature in degrees Celsius, power in W; a field without a value, such as
-    ``[N/A]``, is left out.
+    Clocks are in MHz, temperature in degrees Celsius, power in W; fields without a value, such as
+    ``[N/A]``, are left out.
     """
     values = [value.strip() for value in line.split(",")]
     if len(values) != len(_SMI_FIELDS):
@@ -53,7 +53,7 @@ def read_smi(line: str) -> dict[str, Any]:
 
 def _cpu() -> dict[str, Any]:
     state: dict[str, Any] = {"device_name": _cpu_name(), "cores": os.cpu_count()}
-    with suppress(OSError, ValueError):  # only some machines let it be read
+    with suppress(OSError, ValueError):  # readable on some machines only
         path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
         state["core_mhz"] = int(path.read_text()) / 1000
     return state

@@ -1,7 +1,8 @@
-"""The sentinel: a small fixed network, timed beside every candidate.
+"""The sentinel: a small fixed network that is timed with every candidate.
 
-Its own time says how fast the device was just then; the ratio of a candidate's time to it holds
-where clocks, heat or other load have drifted. It must never change: a new one gets a new name.
+The sentinel's time shows the device's speed at that moment; the ratio of a candidate's time to it
+stays valid when clocks, heat or load drift. The sentinel must never change; a new one needs a new
+name.
 """
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 NAME = "sentinel-1"
 RESOLUTION = 32
-"""Side of its square images with three channels, pixels."""
+"""Side of the sentinel's square images of three channels, in pixels."""
 _SEED = 20240
 
 

@@ -12,11 +12,11 @@ RUNTIMES = ("eager", "compiled")
 LAYOUTS = ("contiguous", "channels_last")
 """Memory layouts, by the names of torch's memory formats without ``_format``."""
 ROUNDS = 5
-"""Rounds in which the network and the sentinel take turns."""
+"""Number of rounds in which networks and sentinel alternate."""
 
 
 def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings, or a provenance, with the memory layout under its present name.
+    """Return settings, or a provenance, with the memory layout under its current name.
 
     Earlier versions timed one layout and recorded ``channels_last``, true or false.
     """
@@ -28,7 +28,7 @@ def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencySettings(JsonFields):
-    """What one latency is: two figures compare only where these are the same."""
+    """The conditions of a latency; values are comparable only under equal settings."""
 
     key = "latency setting"
 
@@ -37,24 +37,24 @@ class LatencySettings(JsonFields):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of weights and images; there is no autocast."""
     layout: Literal["best", "contiguous", "channels_last"] = "best"
-    """How weights and feature maps lie in memory. ``best``: both layouts are timed, and the faster
-    one counts. Which one is faster depends on the network: on a CPU, eager torch may take three
-    times as long for a contiguous 15x15 depthwise convolution as for one with channels last."""
+    """Memory layout of weights and feature maps. ``best``: both are timed, and the faster one
+    counts. The faster one depends on the network: on a CPU, eager torch may take three times as
+    long for a contiguous 15x15 depthwise convolution as for one with channels last."""
     runtime: Literal["eager", "compiled"] = "eager"
     """``compiled`` is ``torch.compile`` with its default mode and static shapes."""
     threads: int = 1
     """Threads of one operation on the CPU; at least 1."""
     warmup_seconds: float = 0.04
-    """Untimed passes before the first timed one go on for so long at least, s; 0 or more."""
+    """Shortest duration of the untimed passes before the first timed one, s; 0 or more."""
     warmup_iterations: int = 3
-    """Untimed passes at least, and the length of the windows by which the warm-up is judged
-    stable; at least 1."""
+    """Fewest untimed passes, and length of the windows that decide whether the warm-up is stable;
+    at least 1."""
     repeats: int = 20
-    """Timed passes at least; at least 10, so that each round has two."""
+    """Fewest timed passes; at least 10, two per round."""
     min_seconds: float = 0.08
-    """The timed passes go on for so long at least, s; 0 or more."""
+    """Shortest duration of the timed passes, s; 0 or more."""
     max_seconds: float = 0.5
-    """After so long, s, each round ends with its second pass; at least ``min_seconds``."""
+    """Duration, s, after which each round ends with its second pass; at least ``min_seconds``."""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:

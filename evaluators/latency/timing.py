@@ -1,4 +1,4 @@
-"""Warm up, repeat, take the median: how passes become one figure."""
+"""Timing of passes: warm-up, repetition, median."""
 
 import time
 from collections.abc import Generator, Sequence
@@ -14,46 +14,46 @@ from .clocks import Clock, Pass, Run, make_clock
 from .settings import ROUNDS, LatencySettings
 
 STABLE = 0.05
-"""A warm-up is stable when the medians of its last two windows differ by no more than this."""
+"""Largest relative difference of the medians of the last two windows of a stable warm-up."""
 _PATIENCE = 10.0
-"""A warm-up that does not become stable ends after so many times its least duration."""
+"""Longest warm-up that is not stable, as a multiple of its shortest duration."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """The time of one pass, of several timed."""
+    """The time of one pass, from several timed passes."""
 
     median: float
-    """Median, ms."""
+    """Median time, ms."""
     low: float
-    """Lower end of the 95 % interval of the median, ms; it holds for independent passes, and
-    knows nothing of drift from one run to the next."""
+    """Lower end of the median's 95 % interval, ms, for independent passes; drift between runs is
+    not included."""
     high: float
     """Upper end of the interval, ms."""
     passes: int
-    """Passes that were timed."""
+    """Number of timed passes."""
     disturbed: int
-    """Of these, those during which another process had the core."""
+    """Number of timed passes during which another process used the core."""
     clock: str
-    """``wall``: time of the undisturbed passes; ``thread``: these were too few, so it is the time
-    that the thread itself had a core, of all passes."""
+    """``wall``: wall time of the undisturbed passes; ``thread``: these were too few, so the
+    thread's CPU time of all passes."""
     warmup_passes: int
-    """Untimed passes before the first timed one."""
+    """Number of untimed passes before the first timed one."""
     stable: bool
-    """Whether the passes took about the same time when the warm-up ended."""
+    """Whether the warm-up ended with stable times."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only."""
+        """Return the value as JSON values."""
         return asdict(self)
 
 
 def measure(run: Run, device: torch.device, settings: LatencySettings) -> Timing:
-    """Time ``run`` on ``device``; a pass is done when all the work it started is.
+    """Time ``run`` on ``device``; a pass ends when all its work is done.
 
     Args:
-        run: One pass; called often, result dropped.
-        device: Of type ``cpu`` or ``cuda``.
-        settings: How long and how often.
+        run: Function that runs one pass; its result is ignored.
+        device: Device of type ``cpu`` or ``cuda``.
+        settings: Durations and repetitions.
     """
     return measure_in_turns([run], device, settings)[0]
 
@@ -61,9 +61,9 @@ def measure(run: Run, device: torch.device, settings: LatencySettings) -> Timing
 def measure_in_turns(
     runs: Sequence[Run], device: torch.device, settings: LatencySettings
 ) -> tuple[Timing, ...]:
-    """Time several passes in the same stretch of time, so that a slow moment hits them all.
+    """Time several passes in turns, so that a slow moment affects all of them.
 
-    They take turns in ``ROUNDS`` rounds of several passes each.
+    There are ``ROUNDS`` rounds of several passes of each.
     """
     clock = make_clock(device, threads=settings.threads)
     with _threads(settings.threads):
@@ -77,7 +77,7 @@ def measure_in_turns(
 
 
 def is_stable(window: Sequence[float], previous: Sequence[float]) -> bool:
-    """Whether the medians of two windows of times differ by ``STABLE`` of the smaller at most."""
+    """Whether the medians of two windows differ by at most ``STABLE`` times the smaller one."""
     if not previous:
         return False
     low, high = sorted((median(window), median(previous)))
@@ -110,7 +110,7 @@ class _Series:
                 return
 
     def round(self) -> None:
-        """Time one round's share of the passes, after one that brings back the caches."""
+        """Time one round of passes, after an untimed one that refills the caches."""
         self._clock.time(self._run)
         start = time.perf_counter()
         done = undisturbed = 0

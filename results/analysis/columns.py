@@ -154,7 +154,7 @@ class Columns:
     def numbers(self, name: str) -> Numbers | None:
         """Return a column as numbers: a metric, a decision of numbers, ``number`` or ``seconds``.
 
-        NaN where a candidate has none; none for a column that is not of numbers.
+        NaN where a candidate has none; None for a column that is not of numbers.
         """
         if name in self.metrics:
             return self.metrics[name]["value"]
@@ -168,13 +168,13 @@ class Columns:
         return np.array([*map(float, found.levels), np.nan])[found.codes_N]
 
     def answers(self, name: str) -> Answers | None:
-        """Return a column of few values: a decision or ``status``; none for another column."""
+        """Return a column of few values: a decision or ``status``; None for another column."""
         if name == "status":
             return Answers(levels=STATUSES, codes_N=self.status_N.astype(np.int32))
         return self.decisions.get(name)
 
     def row(self, number: int) -> int | None:
-        """Return the row of the candidate of that number, or none."""
+        """Return the row of the candidate of that number, or None."""
         row = int(np.searchsorted(self.number_N, number))
         return row if row < len(self) and self.number_N[row] == number else None
 

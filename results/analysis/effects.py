@@ -102,7 +102,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
         mask: Of which candidates; those not comparable in the metric are left out.
 
     Returns:
-        The effects; none where too few candidates take part, or all have one value.
+        The effects; None where too few candidates take part, or all have one value.
     """
     rows = np.flatnonzero(mask & columns.comparable((name,)))
     rows = rows[:: max(1, -(-len(rows) // MOST))]

@@ -40,7 +40,7 @@ def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
 
     Args:
         server: What answers.
-        token: What must be known; none: only requests to a local name are answered, so that no
+        token: What must be known; None: only requests to a local name are answered, so that no
             other page in the browser can reach it by a name of its own that leads here.
         content_policy: See ``policy``.
     """

@@ -58,7 +58,7 @@ class Axis:
     logarithmic: bool
     """Whether it is a count by its logarithm."""
     labels: Sequence[str] | None
-    """The values of a decision, in the order of their places; none for a metric."""
+    """The values of a decision, in the order of their places; None for a metric."""
     flat: bool = False
     """Whether all have one value."""
 

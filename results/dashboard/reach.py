@@ -13,7 +13,7 @@ _EDGE = 0.06
 
 
 def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[float, float] | None:
-    """Return the ends of an axis, as plotly has them; none where all fit, so that it may choose.
+    """Return the ends of an axis, as plotly has them; None where all fit, so that it may choose.
 
     Args:
         own: Values of the study; what is not finite, or not above zero on a logarithmic axis,
@@ -38,7 +38,7 @@ def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[flo
 
 
 def whole_range(values: Sequence[float], *, logarithmic: bool) -> tuple[float, float] | None:
-    """Return the ends of an axis that holds all values, as plotly has them; none for a single one.
+    """Return the ends of an axis that holds all values, as plotly has them; None for a single one.
 
     Args:
         values: What is drawn.

@@ -61,10 +61,10 @@ class Source:
 
         Args:
             url: Where.
-            study: The one that is shown where an address names none; none: that searched last.
+            study: The one that is shown where an address names none; None: that searched last.
             timm_results: Tables of published results.
             weights: Returns the file in which a study's search kept the weights of a candidate,
-                where it did; none: nobody knows.
+                where it did; None: nobody knows.
 
         Raises:
             StorageError: If there is no such storage.

@@ -34,11 +34,11 @@ class Opened:
     weights: Mapping[str, Tensor]
     """Tensors that must equal the network's to the bit; none where the format changes them."""
     parameters: int | None
-    """Trainable parameters counted in the file; none where the file does not tell them apart."""
+    """Trainable parameters counted in the file; None where the file does not tell them apart."""
     stored: int | None = None
     """Numbers in the file's tensors, where it does not tell parameters apart."""
     macs: int | None
-    """Multiply-adds of convolutions and matrix products for one image, counted in the file; none
+    """Multiply-adds of convolutions and matrix products for one image, counted in the file; None
     where it holds an operation that is not counted."""
     prepare: Callable[[Sequence[Any]], Tensor] | None = None
     """The file's own function that makes what ``run`` takes of image files, where it has one."""
@@ -70,7 +70,7 @@ class ModelFormat(ABC):
         self.any_resolution = any_resolution
 
     def why_not_exportable(self, architecture: Architecture) -> str | None:
-        """Return why it cannot hold ``architecture`` (the rule, then the values), or none.
+        """Return why it cannot hold ``architecture`` (the rule, then the values), or None.
 
         Where any resolution is wanted, no component may be bound to one.
         """

@@ -52,7 +52,7 @@ class FileProof:
     prepared: float
     """Accuracy through ``prepare``: that of the ``.py`` file, else this package's."""
     timm: float | None
-    """Accuracy through timm's transform; none where timm is not installed."""
+    """Accuracy through timm's transform; None where timm is not installed."""
     difference: float
     """Largest difference of a pixel from what the search saw, in levels of 255."""
 

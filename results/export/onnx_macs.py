@@ -28,7 +28,7 @@ def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | 
 
     Args:
         model: The graph.
-        size: Channels, height and width of the image; none: as the graph says.
+        size: Channels, height and width of the image; None: as the graph says.
     """
     if any(node.op_type in _UNCOUNTED for node in model.graph.node):
         return None

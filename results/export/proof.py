@@ -40,7 +40,7 @@ class Proof:
     """Share of the images (those of the data, where there are any) on which both name the same
     class, 0 to 1."""
     parameters: int | None
-    """Trainable parameters, counted again in the file; none where it does not tell them apart."""
+    """Trainable parameters, counted again in the file; None where it does not tell them apart."""
     macs: int | None
     """Multiply-adds of convolutions and matrix products for one image, counted again in the file;
     none where it holds an operation that is not counted."""
@@ -56,7 +56,7 @@ class Proof:
     sizes: str
     """Which height x width the file takes."""
     files: FileProof | None
-    """What it makes of image files; none where the data are not here."""
+    """What it makes of image files; None where the data are not here."""
     latency_ratio: float
     """Median time of one image in the file's own runtime over that of the network in torch, both
     on the CPU, in turns."""

@@ -157,7 +157,7 @@ class TimmNetwork(Network):
         return features_BF if pre_logits else head.classifier(features_BF)
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the classifier by a new one; none where ``num_classes`` is 0.
+        """Replace the classifier by a new one; None where ``num_classes`` is 0.
 
         Raises:
             InputError: If ``global_pool`` is unknown, or there are classes and no pooling.

@@ -142,7 +142,7 @@ class WeightsFolder:
             _log.warning("the weights of %s are not kept: %s", architecture.digest[:12], error)
 
     def read(self, architecture: Architecture) -> dict[str, Tensor] | None:
-        """Return the weights, or none if there are none.
+        """Return the weights, or None if there are none.
 
         Raises:
             InputError: If the file cannot be read.

@@ -39,7 +39,7 @@ def share_digits(values: Collection[float]) -> int:
 
 def flat_ends(name: str, values: Collection[float]) -> list[float] | None:
     """Return the ends of a linear axis for values that are all one, around which plotly would put
-    an axis of whole numbers; none where they differ.
+    an axis of whole numbers; None where they differ.
 
     Args:
         name: The metric.

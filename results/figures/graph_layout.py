@@ -38,7 +38,7 @@ class Row:
     """The nodes that stand side by side: those of one block, or those between blocks."""
 
     stage: int | None
-    """Number of the stage; none outside the stages."""
+    """Number of the stage; None outside the stages."""
     label: str
     """What stands at its left."""
     places: Mapping[str, Point]

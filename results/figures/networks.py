@@ -21,9 +21,9 @@ class Pair:
     """A candidate, and the one that it is compared with."""
 
     one: Candidate | None
-    """The candidate; none where it is not there."""
+    """The candidate; None where it is not there."""
     other: Candidate | None
-    """The other one; none where none was asked for, or it is not there."""
+    """The other one; None where none was asked for, or it is not there."""
     asked: int | None
     """Number of the other one that was asked for."""
     nodes: Mapping[str, Node]

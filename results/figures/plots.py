@@ -278,7 +278,7 @@ def epsilon_squared(
         values_N: The values.
 
     Returns:
-        The share; none where there is one group only, or a group for each value.
+        The share; None where there is one group only, or a group for each value.
     """
     sizes = np.bincount(member_N) if len(member_N) else np.zeros(0)
     groups, count = int((sizes > 0).sum()), len(values_N)

@@ -26,7 +26,7 @@ class View:
     y: str = ""
     """Metric upwards; empty: the first objective."""
     scales: tuple[str, ...] | None = None
-    """Which of the axes, ``x`` and ``y``, are logarithmic; none: those of counts."""
+    """Which of the axes, ``x`` and ``y``, are logarithmic; None: those of counts."""
     colour: str = ""
     """Column that colours the points; empty: none."""
     size: str = ""
@@ -155,7 +155,7 @@ _NUMBERS = ("candidate", "other", "start")
 
 
 def read_number(text: str) -> int | None:
-    """Return a whole number of at most nine digits; none for any other text."""
+    """Return a whole number of at most nine digits; None for any other text."""
     return int(text) if len(text) <= 9 and text.isascii() and text.isdecimal() else None
 
 

@@ -46,7 +46,7 @@ class Found:
     """What was read of a study."""
 
     candidates: Sequence[tuple[Candidate, int | None]]
-    """In the order of their numbers, each with how many had finished before it; none: it runs."""
+    """In the order of their numbers, each with how many had finished before it; None: it runs."""
     foreign: Collection[int]
     """Numbers of the trials that another program added."""
     damaged: Mapping[int, str]
@@ -95,7 +95,7 @@ def insert(
 def added(
     connection: sqlalchemy.Connection, study_id: int, candidate: Candidate, after: int
 ) -> int | None:
-    """Return the number of the running trial that ``insert`` made, or none.
+    """Return the number of the running trial that ``insert`` made, or None.
 
     Where the connection was lost at the end of a transaction, that is how to know what became of
     it.

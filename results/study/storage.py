@@ -127,7 +127,7 @@ def retry(action: Callable[[], T], *, tries: int = 5, pause: float = 0.2) -> T:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """Return the file of an SQLite URL; none for a database in memory or on a server."""
+    """Return the file of an SQLite URL; None for a database in memory or on a server."""
     with storage_errors(url):
         parsed = sqlalchemy.make_url(url)
     name = (parsed.database or "").removeprefix("file:")

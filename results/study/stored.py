@@ -240,7 +240,7 @@ class StoredStudy:
         Args:
             candidate: One that is complete or infeasible.
             measured: Its new measurements.
-            broken: Why it is infeasible by them; none: it is complete.
+            broken: Why it is infeasible by them; None: it is complete.
         """
         assert candidate.status in ("complete", "infeasible")
         new = {each.metric: each for each in measured}

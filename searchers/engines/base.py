@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def kind(self) -> str | None:
-        """The kind of the failure, the first word of its reason; none where nothing failed."""
+        """The kind of the failure, the first word of its reason; None where nothing failed."""
         return (self.reason or "").partition(":")[0] if self.status == "failed" else None
 
 
@@ -50,7 +50,7 @@ class JobSource(Protocol):
     """The search loop, as an engine sees it. Called from one thread only."""
 
     def next_job(self) -> Job | None:
-        """The next job, or none: if not ``done`` now, more come after an outcome was taken."""
+        """The next job, or None: if not ``done`` now, more come after an outcome was taken."""
         ...
 
     def take(self, outcome: Outcome) -> None:
@@ -102,7 +102,7 @@ class Engine(ABC):
 
         Args:
             workers: Candidates measured at the same time, each in a process of its own; from 1.
-            time_limit: Seconds a candidate may take, more than 0; none for no limit.
+            time_limit: Seconds a candidate may take, more than 0; None for no limit.
 
         Raises:
             InputError: If a value is out of its range.

@@ -165,7 +165,7 @@ class WorkerProcess:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the present request is over its time; none if it never will be."""
+        """Seconds until the present request is over its time; None if it never will be."""
         if self._time_limit is None or self._given_at is None:
             return None
         return max(0.0, self._time_limit - self._elapsed())
@@ -179,7 +179,7 @@ class WorkerProcess:
             self._connection.send_bytes(request)
 
     def collect(self) -> Event | None:
-        """Return what happened since the last call, without waiting; none if nothing did."""
+        """Return what happened since the last call, without waiting; None if nothing did."""
         # Asked first: whatever an ended process had sent is then in the pipe.
         ended = not self._process.is_alive()
         kind, data, traceback = self._receive()

@@ -74,8 +74,8 @@ class RayEngine(Engine):
 
         Args:
             workers: Candidates measured at the same time, one CPU each; from 1.
-            time_limit: Seconds a candidate may take, more than 0; none for no limit.
-            address: ``HOST:PORT`` of a running cluster, or ``auto``; none for this machine alone.
+            time_limit: Seconds a candidate may take, more than 0; None for no limit.
+            address: ``HOST:PORT`` of a running cluster, or ``auto``; None for this machine alone.
             gpus_per_worker: Share of a GPU that each worker has, from 0; with 0 it sees none.
 
         Raises:

@@ -124,7 +124,7 @@ class SearchLoop:
         return len(self._finished)
 
     def next_job(self) -> Job | None:
-        """Return the next job, or none as long as the history it needs is not complete."""
+        """Return the next job, or None as long as the history it needs is not complete."""
         while self._again:
             candidate = self._again.pop(0)
             if job := self._begin(candidate):
@@ -154,7 +154,7 @@ class SearchLoop:
             self._reported += 1
 
     def _propose(self) -> Proposal | None:
-        """Return a proposal that is not yet in the record, or none where the space has no more."""
+        """Return a proposal that is not yet in the record, or None where the space has no more."""
         for attempt in count():
             proposal = self._searcher.ask(len(self._numbers), attempt)
             if proposal is None or proposal.architecture.digest not in self._digests:
@@ -175,7 +175,7 @@ class SearchLoop:
         return candidate
 
     def _begin(self, candidate: Candidate) -> Job | None:
-        """Count the exact costs; return the job, or none where the candidate ends here."""
+        """Count the exact costs; return the job, or None where the candidate ends here."""
         exact: Mapping[str, Measurement] = {}
         outcome = None
         try:

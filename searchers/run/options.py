@@ -52,9 +52,9 @@ class SearchOptions:
     data: str = "digits"
     """Data set, or a folder: ``folder:PATH``, or a path that looks like one."""
     resolution: int | None = None
-    """Side of the images in pixels; none: what the space and the data suggest."""
+    """Side of the images in pixels; None: what the space and the data suggest."""
     max_megapixels: int | None = None
-    """Size of an image file in millions of pixels, at most; none: 250."""
+    """Size of an image file in millions of pixels, at most; None: 250."""
     objectives: tuple[str, ...] = ("accuracy", "macs")
     """Names of the metrics to optimise."""
     constraints: tuple[str, ...] = ()
@@ -64,15 +64,15 @@ class SearchOptions:
     engine: str = "local"
     """Where candidates are measured."""
     ray_address: str | None = None
-    """An existing Ray cluster; none: one on this machine."""
+    """An existing Ray cluster; None: one on this machine."""
     workers: int | None = None
-    """Candidates measured at once; none: one a core, or one where there is a GPU."""
+    """Candidates measured at once; None: one a core, or one where there is a GPU."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     epochs: int | None = None
-    """Passes over the training images in the short schedule; none: what suits the data."""
+    """Passes over the training images in the short schedule; None: what suits the data."""
     time_limit: float | None = None
-    """Seconds after which a candidate is given up; none: never."""
+    """Seconds after which a candidate is given up; None: never."""
     seed: int = 0
     """Seed of everything drawn at random."""
     exportable_only: bool = False
@@ -82,7 +82,7 @@ class SearchOptions:
     remeasure: bool = False
     """Whether latencies of another device or other versions are measured again here, first."""
     study: str | None = None
-    """Name of the study; none: made from the space, the data and the other settings."""
+    """Name of the study; None: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE
     """Where the study is kept: a URL, or an SQLite file."""
     notes: tuple[str, ...] = field(default=(), init=False, compare=False)

@@ -34,7 +34,7 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
         cluster: Whether workers are on the nodes of a cluster, which nobody knows before.
 
     Returns:
-        Those of this process; none for a cluster.
+        Those of this process; None for a cluster.
     """
     if cluster:
         return None
@@ -143,7 +143,7 @@ class Remeasurement:
         """Number to reason, of those that keep the latency they had."""
 
     def next_job(self) -> Job | None:
-        """Return the next job; none when all were given."""
+        """Return the next job; None when all were given."""
         if not self._waiting:
             return None
         candidate = self._waiting.pop(0)

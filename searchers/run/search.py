@@ -54,7 +54,7 @@ class Prepared:
     workers: int
     """Candidates measured at once."""
     here: Conditions | None
-    """Under which latency is measured now; none: not known before."""
+    """Under which latency is measured now; None: not known before."""
     notes: tuple[str, ...] = ()
     """What the user should know, a line each."""
 

@@ -40,7 +40,7 @@ class Plan:
     constraints: tuple[Constraint, ...] = ()
     """Hard constraints on the measured and trained metrics."""
     weights: str | None = None
-    """Folder for the trained weights; none: they are dropped."""
+    """Folder for the trained weights; None: they are dropped."""
 
     def __call__(self) -> "MeasuringWorker":
         """Read the data, choose the device, make the evaluators: cheapest first."""
@@ -113,7 +113,7 @@ class MeasuringWorker:
 
 
 def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:
-    """Return the first constraint that a measurement breaks and its value, or none."""
+    """Return the first constraint that a measurement breaks and its value, or None."""
     values = {measurement.metric: measurement.value for measurement in had}
     for constraint in constraints:
         value = values.get(constraint.metric)

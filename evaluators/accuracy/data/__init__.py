@@ -1,1 +1,1 @@
-"""The images: where they lie, how they are read, divided and prepared."""
+"""Data sets: sources, reading, splitting and preparation of images."""

@@ -21,44 +21,44 @@ from .sources import Source
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayFile(Source):
-    """A file of NumPy, ``.npz``, of images and labels.
+    """A NumPy file, ``.npz``, of images and labels.
 
-    It holds ``images`` (N, H, W) or (N, H, W, C), uint8, C 1 or 3, and ``labels`` (N,), whole
-    numbers or texts; also, where there are such splits, ``validation_images``,
-    ``validation_labels``, ``test_images`` and ``test_labels``. Classes are the sorted labels of
-    ``labels``. Of images that are not square the middle is taken.
+    The file holds ``images`` (N, H, W) or (N, H, W, C), uint8, C 1 or 3, and ``labels`` (N,),
+    integers or texts; optionally also ``validation_images``, ``validation_labels``,
+    ``test_images`` and ``test_labels``. The classes are the sorted values of ``labels``. Images
+    that are not square are cropped to their centre.
     """
 
     path: Path
-    """The file."""
+    """Path of the file."""
 
     @property
     def has_test(self) -> bool:
-        """Whether it holds ``test_images``."""
+        """Whether the file holds ``test_images``."""
         return "test_images" in self._names()
 
     @property
     def test_count(self) -> int | None:
-        """Images of its own test split; none: it has none."""
+        """Number of images of the file's own test split; None without one."""
         return len(self._array("test_labels")) if self.has_test else None
 
     def train(self) -> LabelledImages:
         """Read ``images`` and ``labels``.
 
         Raises:
-            InputError: If they are not there, or have another form.
+            InputError: If they are missing or have another form.
         """
         labels = self._array("labels")
         classes = tuple(str(each) for each in np.unique(labels)) if labels.ndim == 1 else ()
         return self._read("", classes)
 
     def validation(self, train: LabelledImages) -> LabelledImages | None:
-        """Read ``validation_images`` and ``validation_labels``, or return none."""
+        """Read ``validation_images`` and ``validation_labels``; return None without them."""
         there = "validation_images" in self._names()
         return self._read("validation_", train.classes) if there else None
 
     def test(self, train: LabelledImages) -> LabelledImages | None:
-        """Read ``test_images`` and ``test_labels``, or return none."""
+        """Read ``test_images`` and ``test_labels``; return None without them."""
         return self._read("test_", train.classes) if self.has_test else None
 
     def _read(self, split: str, classes: tuple[str, ...]) -> LabelledImages:
@@ -95,7 +95,7 @@ class ArrayFile(Source):
                 )
             try:
                 return file[name]
-            except ValueError as error:  # objects, which only pickle can read
+            except ValueError as error:  # Python objects, which only pickle can read
                 raise InputError(
                     f"{name} of '{self.path}' must be numbers or texts, but got objects"
                 ) from error
@@ -114,7 +114,7 @@ def checked_images(what: str, images: NDArray[Any]) -> torch.Tensor:
     """Return images as a tensor (N, C, S, S), uint8.
 
     Args:
-        what: For errors.
+        what: Name of the images in errors.
         images: (N, H, W) or (N, H, W, C).
 
     Raises:
@@ -137,12 +137,12 @@ def checked_images(what: str, images: NDArray[Any]) -> torch.Tensor:
 
 
 def keep_arrays(images: ArrayLike, labels: ArrayLike, folder: Path) -> Path:
-    """Write images and labels where workers find them, in a file named by its contents.
+    """Write images and labels to a file named by its contents, which workers can read.
 
     Args:
         images: (N, H, W) or (N, H, W, C), uint8.
         labels: (N,), whole numbers or texts.
-        folder: It is made where missing.
+        folder: Folder of the file, created where missing.
 
     Raises:
         InputError: If they have another form.
@@ -165,7 +165,7 @@ def keep_arrays(images: ArrayLike, labels: ArrayLike, folder: Path) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, images=pixels, labels=names)
-        Path(temporary).replace(path)  # whole or not at all
+        Path(temporary).replace(path)  # atomic
     except BaseException:
         with suppress(OSError):
             Path(temporary).unlink()

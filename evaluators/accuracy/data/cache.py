@@ -1,4 +1,4 @@
-"""Decoded images kept on disk, so that the next process maps them instead of decoding again."""
+"""A cache of decoded images on disk, which later processes map into memory."""
 
 import hashlib
 import json
@@ -16,20 +16,20 @@ from .images import LabelledImages
 from .scan import ImageFile
 
 _LOG = logging.getLogger(__name__)
-_VERSION = "4"  # counted up when of the same files other pixels, or more, are kept
+_VERSION = "4"  # raised when the cached content of the same files changes
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodedCache:
-    """A folder of decoded image sets. Failing to use it is logged and never fatal."""
+    """A folder of decoded image sets. Failures of the cache are logged and never fatal."""
 
     folder: Path
-    """Made when first needed."""
+    """The folder, created at first use."""
 
     def path(self, files: Sequence[ImageFile], *options: object) -> Path:
         """Return the file for ``files`` decoded with ``options``.
 
-        Its name changes when a file's path, label, size or time of change does.
+        The name depends on the path, label, size and time of change of every file.
         """
         state = hashlib.blake2b(digest_size=16)
         state.update(repr((_VERSION, PIL.__version__, options)).encode())
@@ -39,7 +39,7 @@ class DecodedCache:
         return self.folder / f"images-{state.hexdigest()}.safetensors"
 
     def read(self, path: Path) -> LabelledImages | None:
-        """Return what was written to ``path``, mapped into memory, or none."""
+        """Return the data written to ``path``, mapped into memory, or None."""
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = json.loads(file.metadata()["labelled_images"])
@@ -59,7 +59,7 @@ class DecodedCache:
             return None
 
     def write(self, path: Path, data: LabelledImages) -> None:
-        """Write ``data``; another process sees all of it or nothing."""
+        """Write ``data`` atomically."""
         partial = path.with_suffix(f".{os.getpid()}.partial")
         metadata = {
             "classes": data.classes,
@@ -88,5 +88,5 @@ def _remove(path: Path) -> None:
 
 
 def image_cache() -> Path:
-    """Return the folder in which decoded images are kept for other processes."""
+    """Return the cache folder of decoded images."""
     return Path("runs") / "cache"

@@ -1,4 +1,4 @@
-"""Exact copies: images whose decoded pixels are the same, byte for byte."""
+"""Exact copies: images with byte-identical decoded pixels."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,16 +29,16 @@ def as_keys(hashes: Tensor) -> list[bytes]:
 
 
 def first_alike(hashes: Tensor) -> Tensor:
-    """Return for each image the index of the first with the same pixels: ``(N,)``, int64."""
+    """Return for each image the index of the first image with the same pixels, ``(N,)``, int64."""
     first: dict[bytes, int] = {}
     found = [first.setdefault(key, index) for index, key in enumerate(as_keys(hashes))]
     return torch.tensor(found, dtype=torch.int64)
 
 
 def under_two_classes(first: Tensor, labels: Tensor) -> list[list[int]]:
-    """Return the indices of the images of each picture that has more than one label.
+    """Return the indices of images with the same pixels and different labels, by picture.
 
-    Of each label the first image is named.
+    Each label of a picture is represented by its first image.
     """
     seen: dict[int, dict[int, int]] = {}
     for index, (picture, label) in enumerate(zip(first.tolist(), labels.tolist(), strict=True)):
@@ -47,7 +47,7 @@ def under_two_classes(first: Tensor, labels: Tensor) -> list[list[int]]:
 
 
 def absent_from(hashes: Tensor, others: Sequence[Tensor]) -> Tensor:
-    """Return the indices of the images that are in none of ``others``: ``(M,)``, int64."""
+    """Return the indices of the images without a copy in ``others``, ``(M,)``, int64."""
     known = {key for each in others for key in as_keys(each)}
     kept = [index for index, key in enumerate(as_keys(hashes)) if key not in known]
     return torch.tensor(kept, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""Data sets by name, and what a search gets to see of them: never the test split."""
+"""Data sets by name, and the splits that a search may use, never the test split."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -29,24 +29,24 @@ _RESOLUTIONS = (4, 512)
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(JsonFields):
-    """Which images, at which size, split how."""
+    """A data set by name, with the size of its images and their split."""
 
     key = "data key"
 
     name: str
-    """As on the command line: a name in ``DATA_SETS``, ``folder:PATH`` or ``arrays:FILE.npz``."""
+    """Name as on the command line: a key of ``DATA_SETS``, ``folder:PATH``, ``arrays:FILE.npz``."""
     resolution: int | None = None
-    """Side of the images in pixels, 4 to 512; none: the data set's own, for a folder the median of
-    the shorter sides, cut to 8..64 and down to a multiple of 4."""
+    """Side of the images in pixels, 4 to 512. None: the data set's own size; for a folder the
+    median of the shorter sides, clipped to 8..64 and rounded down to a multiple of 4."""
     validation: float = 0.2
-    """Share of the training images that is cut off as validation split, where the data set has
-    none of its own; above 0 and below 1."""
+    """Share of the training images for the validation split, where the data set has none of its
+    own; above 0 and below 1."""
     seed: int = 0
-    """Decides which images go into which split."""
+    """Seed of the splits."""
     root: str = "data"
-    """Folder in which downloaded data sets are kept."""
+    """Folder of downloaded data sets."""
     max_megapixels: int = MEGAPIXELS
-    """Size of an image file in millions of pixels, at most; larger ones are left out."""
+    """Largest image file in millions of pixels; larger files are left out."""
 
     def __post_init__(self) -> None:
         if self.kind not in DATA_SETS:
@@ -75,12 +75,12 @@ class DataSpec(JsonFields):
 
     @property
     def kind(self) -> str:
-        """Key in ``DATA_SETS``."""
+        """Key of the data in ``DATA_SETS``."""
         return self.name.partition(":")[0]
 
     @property
     def path(self) -> str:
-        """What follows ``folder:`` or ``arrays:``; empty for other data."""
+        """The path after ``folder:`` or ``arrays:``; empty for other data."""
         return self.name.partition(":")[2]
 
 
@@ -89,19 +89,19 @@ class DataSet:
     """One entry of the table of data sets."""
 
     summary: str
-    """What it holds, one line."""
+    """One-line summary of the content."""
     open: Callable[[DataSpec, DecodedCache | None], Source]
-    """Returns where to read it; reads nothing yet."""
+    """Function that returns the source of the data, without reading anything."""
     mirrored: bool | None
-    """Whether a mirrored image is still one of its class; none: if it is in colour."""
+    """Whether a mirrored image keeps its class; None: only for colour images."""
     recipe: Callable[[int], Recipe]
-    """The default recipe for that many training images."""
+    """Function from the number of training images to the default recipe."""
 
 
 def _short(count: int) -> Recipe:
     """Return a recipe for any data set: about 30,000 images seen, in 1 to 50 epochs.
 
-    Batches shrink with the data set, down to 16, so that even the smallest makes some steps.
+    Batches shrink with the data set, down to 16, so that small data sets still have several steps.
     """
     batch = 64
     while batch > 16 and count < 16 * batch:
@@ -169,7 +169,7 @@ DATA_SETS: Mapping[str, DataSet] = {
         recipe=_short,
     ),
 }
-"""The data sets, by name; those in ``WITH_PATH`` are written with a path: ``folder:PATH``."""
+"""The data sets by name; those in ``WITH_PATH`` are followed by a path: ``folder:PATH``."""
 
 WITH_PATH = ("folder", "arrays")
 
@@ -178,10 +178,10 @@ assert set(DATA_SETS) == {*DATA_NAMES, *WITH_PATH}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchData:
-    """What a search gets to see: a training and a validation split."""
+    """The data of a search: a training and a validation split."""
 
     spec: DataSpec
-    """Where it comes from."""
+    """Specification of the data."""
     train_images: Tensor
     """``(N, C, R, R)``, uint8."""
     train_labels: Tensor
@@ -201,21 +201,21 @@ class SearchData:
     unreadable: tuple[tuple[str, str], ...]
     """Files left out because they could not be read: path and reason."""
     levels: Levels = field(default_factory=dict[str, Range])
-    """What became black and white in files of more than 8 bits."""
+    """Values scaled to black and to white in files of more than 8 bits."""
     shortened: int = 0
-    """Files with more than 8 bits a channel of colour, of which 8 are read."""
+    """Number of colour files with more than 8 bits per channel, of which 8 are read."""
     own_validation: bool = False
     """Whether the validation split is the data set's own, not cut from the training images."""
     own_test: bool = False
     """Whether the test split is the data set's own, not cut from the training images."""
     test_count: int | None = None
-    """Images of the test split, of which none is opened; none: not known."""
+    """Number of images of the test split, none of which is opened; None: not known."""
     left_out: tuple[str, ...] = ()
-    """What is not used and why, one sentence each."""
+    """Unused files and images with reasons, one sentence each."""
     copies: tuple[str, ...] = ()
-    """What there is to say of images whose pixels are the same, one sentence each."""
+    """Notes on images with the same pixels, one sentence each."""
     validation_files: tuple[Path, ...] = ()
-    """The file of each validation image; empty where they are not read from one each."""
+    """File of each validation image; empty where images have no files of their own."""
 
     @property
     def channels(self) -> int:
@@ -229,7 +229,7 @@ class SearchData:
 
     @property
     def preparation(self) -> Preparation:
-        """What was done to the images, and is to be done to others."""
+        """Preparation of the images, which new images need too."""
         return Preparation(
             side=self.resolution,
             interpolation=INTERPOLATION,
@@ -242,13 +242,13 @@ class SearchData:
 
     @property
     def baseline(self) -> float:
-        """Validation accuracy of always naming the most frequent class of the validation split."""
+        """Accuracy of always predicting the most frequent class of the validation split."""
         counts = torch.bincount(self.validation_labels, minlength=len(self.classes))
         return counts.max().item() / len(self.validation_labels)
 
     @property
     def augmentation(self) -> Augmentation:
-        """What fits the data: flips only where a mirrored image is still one of its class."""
+        """Augmentation for the data: flips only where a mirrored image keeps its class."""
         mirrored = DATA_SETS[self.spec.kind].mirrored
         return "shift+flip" if (self.channels == 3 if mirrored is None else mirrored) else "shift"
 
@@ -271,15 +271,15 @@ class SearchData:
 def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData:
     """Read a data set's training and validation split.
 
-    Files of a test split are not opened, unless the data set comes as one file with it; where it
-    has no test split of its own, one is cut off first and dropped.
+    Files of a test split are not opened, unless one file holds the whole data set. Without a test
+    split of its own, one is split off first and dropped.
 
     Args:
-        spec: Which data.
-        cache: Folder in which the decoded images of a ``folder:`` are kept for other processes.
+        spec: The data.
+        cache: Folder of the cache of decoded images of a ``folder:``.
 
     Raises:
-        InputError: If the data cannot be had or used.
+        InputError: If the data cannot be read or used.
     """
     return load_parts(spec, cache=cache, sized=_sized)
 
@@ -290,7 +290,7 @@ def load_parts(
     cache: Path | None,
     sized: Callable[[LabelledImages, DataSpec], LabelledImages],
 ) -> SearchData:
-    """Do what ``load_search_data`` does, with images brought to their size by ``sized``."""
+    """Return the data of ``load_search_data``, with images resized by ``sized``."""
     source = _open(spec, cache)
     parts = divide(source, name=spec.name, seed=spec.seed)
     train, validation, own = parts.train, parts.validation, parts.validation is not None
@@ -322,17 +322,17 @@ def load_parts(
 
 
 def load_test_split(spec: DataSpec, *, cache: Path | None = None) -> LabelledImages:
-    """Read a data set's test split. For the one reading after a search, never during it.
+    """Read a data set's test split, once after a search, never during it.
 
     Copies of images of the training or validation split are left out; ``left_out`` says how many.
 
     Args:
-        spec: Which data, as given to ``load_search_data``.
+        spec: The data, as given to ``load_search_data``.
         cache: As given to ``load_search_data``.
 
     Raises:
-        InputError: If the data cannot be had or used, or are too few to have a test split of images
-            that are no copies of others.
+        InputError: If the data cannot be read or used, or no test images remain that are not
+        copies of others.
     """
     source = _open(spec, cache)
     parts = divide(source, name=spec.name, seed=spec.seed)

@@ -1,4 +1,4 @@
-"""From image files to one array of square images."""
+"""Decoding of image files to one array of square images."""
 
 import os
 import re
@@ -30,61 +30,61 @@ T = TypeVar("T")
 WORKERS = 2
 _CHUNK = 256
 _LARGE = 50e6
-"""Pixels from which on files are decoded one at a time: each takes several bytes a pixel."""
+"""Pixels above which files are decoded one at a time, since each needs several bytes per pixel."""
 _UNREAD = {
     "a TIFF of a kind": rb"II[*+]\0|MM\0[*+]",
     "HEIC, whatever its ending,": rb"....ftyp(he|mif1|msf1)",
     "JPEG XL, whatever its ending,": rb"\xff\n|\0\0\0\x0cJXL ",
 }
-"""How files begin that are images, but of a kind that cannot be read."""
+"""First bytes of image files of kinds that cannot be read."""
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", *SIXTEEN_BITS)
 
 
 class _UnreadKindError(ValueError):
-    """An image of a kind that cannot be read; the message says of which."""
+    """An image of a kind that cannot be read; the message names the kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the start of an image file says."""
+    """Facts from the header of an image file."""
 
     side: int
     """The shorter side in pixels."""
     grey: bool
-    """Whether its mode is one of greyscale, whatever the bits."""
+    """Whether the image is greyscale, with any number of bits."""
     samples: Samples | None
-    """How it stores greys of more than 8 bits; none for an image of 8 bits."""
+    """Storage of grey values of more than 8 bits; None for an image of 8 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Images and what became of each file."""
+    """Decoded images, and the reason for each file without one."""
 
     images: NDArray[np.uint8]
     """``(N, C, R, R)``: the files that could be read, in order."""
     reasons: tuple[str | None, ...]
-    """For each file none, or why it could not be read."""
+    """For each file, why it could not be read, or None."""
     shortened: int
-    """Number of files with more than 8 bits a channel of colour, of which Pillow keeps 8."""
+    """Number of colour files with more than 8 bits per channel, of which Pillow keeps 8."""
 
 
 def probe(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
-    """Return for each file its header, or why it has none: larger ones are not read."""
+    """Return the header of each file, or why it is not read; see ``megapixels``."""
     return _each(partial(_header, megapixels=megapixels), paths)
 
 
 def default_resolution(headers: Sequence[Header]) -> int:
-    """Return the median of the shorter sides, cut to 8..64 and down to a multiple of 4.
+    """Return the median of the shorter sides, clipped to 8..64, rounded down to a multiple of 4.
 
-    A multiple of 4, because stems and downsamplings halve the side.
+    It is a multiple of 4 because stems and downsamplings halve the side.
     """
     return min(64, max(8, median_low([header.side for header in headers]))) // 4 * 4
 
 
 def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Levels:
-    """Return the levels of a data set from those of its files that have more than 8 bits.
+    """Return the levels of a data set, from its files of more than 8 bits.
 
-    A file that cannot be read does not count here; ``decode`` names it later.
+    Files that cannot be read are skipped; ``decode`` reports them later.
     """
     read = partial(_extremes, megapixels=megapixels)
     found = [each for each in _each(read, paths) if not isinstance(each, str)]
@@ -126,7 +126,7 @@ def decode(
 
 
 def _each(function: Callable[[Any], T], items: Sequence[Any]) -> list[T | str]:
-    """Return ``function`` of each item, or the reason why it failed; order kept."""
+    """Return, in order, the function's result for each item, or why it failed."""
 
     def attempt(item: Any) -> T | str:
         try:
@@ -138,7 +138,7 @@ def _each(function: Callable[[Any], T], items: Sequence[Any]) -> list[T | str]:
         return [attempt(item) for item in items[start : start + _CHUNK]]
 
     with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:
-        warnings.simplefilter("ignore")  # of Pillow, about files that it reads all the same
+        warnings.simplefilter("ignore")  # Pillow warns about files that it can read
         return list(chain.from_iterable(pool.map(attempt_all, range(0, len(items), _CHUNK))))
 
 
@@ -161,7 +161,7 @@ _one_at_a_time = Lock()
 
 
 def _turn(image: Image.Image) -> AbstractContextManager[Any]:
-    """Return what a file must hold while it is decoded, so that large ones fit into memory."""
+    """Return the lock to hold while an image is decoded: one for all large images, else none."""
     return _one_at_a_time if image.width * image.height > _LARGE else nullcontext()
 
 
@@ -200,10 +200,10 @@ def _extremes(path: Path, *, megapixels: int) -> tuple[str, Range] | None:
 
 
 def _shortened(image: Image.Image) -> bool:
-    """Return whether an image that is not loaded yet has more bits a channel than Pillow keeps.
+    """Return whether an image, not loaded yet, has more bits per channel than Pillow keeps.
 
-    It is so in PNG, TIFF and PPM with more than 8 bits of colour. Of JPEG 2000 Pillow does not
-    say it.
+    This holds for PNG, TIFF and PPM with more than 8 bits of colour; for JPEG 2000 Pillow does not
+    tell.
     """
     if samples_of(image) is not None:
         return False
@@ -219,10 +219,10 @@ def _shortened(image: Image.Image) -> bool:
 def _pixels(
     image: Image.Image, resolution: int, channels: int, levels: Levels
 ) -> NDArray[np.uint8]:
-    """Return ``(C, R, R)``."""
+    """Return the square pixels of an image, ``(C, R, R)``."""
     with _turn(image):
-        # Not decoded at a fraction of its size, as JPEG could be: the pixels would differ from
-        # those that others get of the file.
+        # JPEG could be decoded at a fraction of its size, but the pixels would differ from those
+        # of other readers of the file.
         image.load()
         found = eight_bit_images(
             image,

@@ -1,4 +1,4 @@
-"""A data set divided into parts, none of which holds a copy of another's image."""
+"""Division of a data set into parts without copies of each other's images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,32 +15,32 @@ from .sources import Source
 from .splits import stratified_cut
 
 TEST_SHARE = 0.2
-"""Share that is cut off as test split where a data set has none of its own."""
+"""Share of the test split where a data set has none of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parts:
-    """What a data set is divided into."""
+    """The parts of a data set."""
 
     train: LabelledImages
-    """What may be trained on."""
+    """Images for training."""
     validation: LabelledImages | None
-    """Its own validation split; none: it has none."""
+    """The data set's own validation split; None without one."""
     test: LabelledImages | None
-    """What was cut from the training images; none where it has a test split of its own."""
+    """Test split taken from the training images; None where the data set has its own."""
     copies: tuple[str, ...]
-    """How many images are exact copies, and which are under two classes, one sentence each."""
+    """Notes on the number of exact copies, and on copies under two classes, one sentence each."""
     left_out: tuple[str, ...]
-    """Copies that are not used, one sentence each."""
+    """Notes on unused copies, one sentence each."""
 
 
 def divide(source: Source, *, name: str, seed: int) -> Parts:
-    """Read a data set, without its own test split; cut one off where it has none.
+    """Read a data set except its own test split; split one off where it has none.
 
     Args:
-        source: Where it lies.
-        name: For errors.
-        seed: Decides what is cut off.
+        source: The data set's source.
+        name: Name of the data in errors.
+        seed: Seed of the split.
 
     Raises:
         InputError: If all training images of a class are copies of validation images.
@@ -65,7 +65,7 @@ def divide(source: Source, *, name: str, seed: int) -> Parts:
 def cut(
     images: LabelledImages, *, share: float, keep: int, seed: int
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Return what remains and what is cut off; see ``stratified_cut``. Copies stay together."""
+    """Return the two parts of ``stratified_cut``: remaining, cut off. Copies stay together."""
     kept, off = stratified_cut(
         images.labels,
         classes=len(images.classes),
@@ -78,10 +78,10 @@ def cut(
 
 
 def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> LabelledImages:
-    """Return a test split without what the other parts hold too; ``left_out`` says how many.
+    """Return a test split without copies of other parts' images; ``left_out`` counts them.
 
     Raises:
-        InputError: If nothing remains.
+        InputError: If no image remains.
     """
     seen = [each.hashes for each in (parts.train, parts.validation) if each is not None]
     alone = test.take(absent_from(test.hashes, seen))
@@ -96,7 +96,7 @@ def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> Labelled
 
 
 def _copies(parts: Sequence[LabelledImages], source: Source) -> tuple[str, ...]:
-    """Return how many images are copies, and which are under two classes."""
+    """Return the notes on copies: their number, and those under two classes."""
     first = first_alike(torch.cat([part.hashes for part in parts]))
     count = len(first) - len(first.unique())
     if not count:

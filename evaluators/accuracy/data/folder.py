@@ -19,7 +19,7 @@ from .scan import ImageFile, Scan, few, scan, shown
 from .sources import Source
 
 _LEAST = 2
-"""Images of a class: one to train on, one to validate with."""
+"""Fewest images of a class: one for training, one for validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,20 +27,20 @@ class ImageFolder(Source):
     """Images of any size and mode, in one folder for each class."""
 
     root: Path
-    """The folder."""
+    """Path of the folder."""
     resolution: int | None
-    """Side to which images are scaled; none: see ``default_resolution``."""
+    """Side of the scaled images in pixels; None: see ``default_resolution``."""
     megapixels: int
-    """Of a file, at most; larger ones are left out."""
+    """Largest image file in millions of pixels; larger files are left out."""
     cache: DecodedCache | None
-    """Where decoded images are kept."""
+    """Cache of decoded images."""
     _scans: dict[Path, Scan] = field(
         default_factory=dict[Path, Scan], init=False, repr=False, compare=False
     )
 
     @cached_property
     def layout(self) -> Layout:
-        """Where the parts lie."""
+        """The folders of the parts."""
         return find_layout(self.root)
 
     @property
@@ -55,12 +55,12 @@ class ImageFolder(Source):
 
     @property
     def test_count(self) -> int | None:
-        """Image files in the test folder; none is opened."""
+        """Image files in the test folder; None is opened."""
         return None if self.layout.test is None else len(self._scan(self.layout.test).files)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What is not read and why, one sentence each."""
+        """Files that are not read, with reasons, one sentence each."""
         parts = (self.layout.train, self.layout.validation, self.layout.test)
         found = (*self.layout.left_out, *self.classes.left_out)
         for part in parts:
@@ -69,11 +69,11 @@ class ImageFolder(Source):
         return found
 
     def name_of(self, file: Path) -> str:
-        """Return its path from the folder on."""
+        """Return the path of a file relative to the folder, in quotes."""
         return repr(shown(file.relative_to(self.root)))
 
     def train(self) -> LabelledImages:
-        """Return the images of the train folder: colour, unless all of them are greyscale.
+        """Return the images of the train folder, in colour unless all are greyscale.
 
         Raises:
             InputError: If a folder cannot be read, the parts hold different classes, or a class
@@ -114,9 +114,9 @@ class ImageFolder(Source):
         return self._scans[folder]
 
     def _read(self, folder: Path, like: LabelledImages | None) -> LabelledImages:
-        """Return the images with their files, from the cache if it has them.
+        """Return the images with their files, from the cache if possible.
 
-        Size, channels and levels are as in ``like``.
+        Size, channels and levels are those of ``like``.
         """
         files = self._scan(folder).files
         found = self._cached(folder, files, like)
@@ -171,7 +171,7 @@ class ImageFolder(Source):
         )
 
     def _form(self, paths: Sequence[Path]) -> tuple[int, int, Levels]:
-        """Return resolution, channels and levels that suit the training images."""
+        """Return resolution, channels and levels for the training images."""
         known = [
             (p, h)
             for p, h in zip(paths, probe(paths, megapixels=self.megapixels), strict=True)

@@ -1,7 +1,7 @@
-"""From an image of any size to a square: the shorter side is scaled, the centre cut out.
+"""Resizing of an image to a square: the shorter side is scaled, then the centre cropped.
 
-Sizes, places and rounding are those of torchvision's ``Resize(side)`` and ``CenterCrop(side)``
-(and so of timm's transforms), so that images prepared by either have the same pixels.
+Sizes, offsets and rounding are those of torchvision's ``Resize(side)`` and ``CenterCrop(side)``
+(and so of timm's transforms), so both give the same pixels.
 
 Legend: B batch, C channels, H height, W width, S side.
 """
@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MOST_PIXELS = 2**27
-"""Pixels of a scaled image before it is cut, at most."""
+"""Most pixels of a scaled image before the crop."""
 
 
 def scaled_size(height: int, width: int, side: int) -> tuple[int, int]:
-    """Return the height and width at which the shorter of them is ``side``.
+    """Return height and width scaled so that the shorter one is ``side``.
 
     Raises:
-        ValueError: If there is no pixel, or the scaled image would have too many.
+        ValueError: If the image has no pixel, or the scaled one would have too many.
     """
     short, long = sorted((height, width))
     if short < 1:
@@ -35,16 +35,16 @@ def scaled_size(height: int, width: int, side: int) -> tuple[int, int]:
 
 
 def crop_start(length: int, side: int) -> int:
-    """Return the first of ``side`` pixels in the middle of ``length``; a half goes to the even."""
+    """Return the start of a centred crop of ``side`` out of ``length``; halves round to even."""
     return round((length - side) / 2)
 
 
 def square_image(image: Any, side: int, interpolation: str) -> Any:
-    """Return an image scaled, antialiased, and cut to ``side`` x ``side``.
+    """Return an image scaled with antialiasing and cropped to ``side`` x ``side``.
 
     Args:
-        image: Of Pillow, in mode ``L`` or ``RGB``.
-        side: In pixels.
+        image: A Pillow image in mode ``L`` or ``RGB``.
+        side: Side of the result in pixels.
         interpolation: ``bilinear`` or ``bicubic``.
     """
     from PIL import Image
@@ -57,16 +57,16 @@ def square_image(image: Any, side: int, interpolation: str) -> Any:
 
 
 def square_tensor(images_BCHW: Tensor, side: int, interpolation: str) -> Tensor:
-    """Return images (B, C, S, S), uint8, as ``square_image`` makes them, within one level.
+    """Return images (B, C, S, S), uint8, equal to those of ``square_image`` within one level.
 
     Args:
-        images_BCHW: uint8.
-        side: In pixels.
+        images_BCHW: Images, uint8.
+        side: Side of the result in pixels.
         interpolation: ``bilinear`` or ``bicubic``.
     """
     height, width = scaled_size(images_BCHW.shape[2], images_BCHW.shape[3], side)
     left, top = crop_start(width, side), crop_start(height, side)
-    # One axis after the other, whole levels between them, as Pillow does.
+    # One axis after the other, with rounding to integers between, as in Pillow.
     x_BCHS = _scaled(images_BCHW, (images_BCHW.shape[2], width), interpolation)
     x_BCHS = x_BCHS[..., left : left + side]
     return _scaled(x_BCHS, (height, side), interpolation)[:, :, top : top + side]

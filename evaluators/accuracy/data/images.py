@@ -1,4 +1,4 @@
-"""Labelled images held decoded in memory."""
+"""Decoded labelled images in memory."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from .geometry import square_tensor
 from .levels import Levels, Range
 
 INTERPOLATION = "bicubic"
-"""How images are scaled."""
+"""Interpolation of scaled images."""
 
 
 _CHUNK = 1024
@@ -33,15 +33,16 @@ class LabelledImages:
     unreadable: tuple[tuple[str, str], ...] = ()
     """Files left out because they could not be read: path and reason."""
     left_out: tuple[str, ...] = ()
-    """What else is left out and why, one sentence each."""
+    """Other files and images left out, with reasons, one sentence each."""
     levels: Levels = field(default_factory=dict[str, Range])
-    """What became black and white in files of more than 8 bits."""
+    """Values scaled to black and to white in files of more than 8 bits."""
     shortened: int = 0
-    """Files with more than 8 bits a channel of colour, of which 8 are read; not less for a part."""
+    """Number of colour files with more than 8 bits per channel, of which 8 are read; parts of the
+    images keep the number of the whole."""
     files: tuple[Path, ...] = ()
-    """The file of each image; empty where they are not read from one each."""
+    """File of each image; empty where images have no files of their own."""
     known_hashes: Tensor | None = None
-    """See ``hashes``; none: not computed yet."""
+    """The value of ``hashes``; None: not computed yet."""
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -82,15 +83,15 @@ class LabelledImages:
         return replace(self, images=torch.cat(chunks), known_hashes=None)
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return mean and standard deviation of each channel, in units of a pixel step (0..255).
+        """Return mean and standard deviation of each channel, in pixel levels (0..255).
 
-        The deviation is at least one step, so that constant images can be normalised.
+        The deviation is at least one level, so that constant images can be normalised.
         """
         levels = torch.arange(256, dtype=torch.float64)
         means: list[float] = []
         deviations: list[float] = []
         for channel in range(self.channels):
-            # Counts instead of sums: exact, and the same on any number of threads.
+            # Histograms instead of sums: exact, and equal for any number of threads.
             counts = torch.bincount(self.images[:, channel].flatten(), minlength=256).double()
             shares = counts / counts.sum()
             mean = float((shares * levels).sum())

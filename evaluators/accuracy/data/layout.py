@@ -1,6 +1,6 @@
-"""How an image folder is laid out on disk: its parts and its classes.
+"""The layout of an image folder on disk: its parts and its classes.
 
-A layout is understood or refused: what could be meant in two ways is not guessed.
+An ambiguous layout is an error; it is never guessed.
 """
 
 import re
@@ -18,13 +18,13 @@ PARTS = {
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-"""Names of the folders that hold a part of the data set, in small or capital letters."""
+"""Names of the folders of each part of a data set, in any case."""
 
 _NAMES = frozenset(sum(PARTS.values(), ()))
 _UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout"})
-"""Words for a part that some use for validation and others for the test."""
+"""Words for a part that may be validation or test."""
 _PLAIN_WORDS = frozenset({"train", "valid", "dev"})
-"""Names of parts that may be names of classes too: a train beside a car, valid beside invalid."""
+"""Names of parts that may also name classes: a train beside a car, valid beside invalid."""
 
 _RULE = "an image folder must hold one folder of images for each class"
 _WAY_OUT = "put a folder for each class into 'train', and 'val' and 'test' beside it"
@@ -32,16 +32,16 @@ _WAY_OUT = "put a folder for each class into 'train', and 'val' and 'test' besid
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where the parts of an image folder lie."""
+    """The folders of the parts of an image folder."""
 
     train: Path
-    """Folder that holds the class folders."""
+    """Folder of the training images' class folders."""
     validation: Path | None
-    """The same for the validation split, where there is one."""
+    """Folder of the validation split's class folders, or None."""
     test: Path | None
-    """The same for the test split, where there is one."""
+    """Folder of the test split's class folders, or None."""
     left_out: tuple[str, ...] = ()
-    """What lies beside them and why it is not used, one sentence each."""
+    """Unused entries beside the parts, with reasons, one sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +49,15 @@ class Classes:
     """The classes of one part."""
 
     names: tuple[str, ...]
-    """Folders that hold images, or what may be one, in alphabetical order."""
+    """Names of the folders with image files, in alphabetical order."""
     left_out: tuple[str, ...]
-    """What is not used, one sentence each."""
+    """Unused entries, one sentence each."""
 
 
 def find_layout(root: Path) -> Layout:
     """Return the parts of the image folder ``root``.
 
-    A part counts if it holds folders.
+    A folder is a part only if it holds folders.
 
     Raises:
         InputError: If ``root`` is no folder or cannot be read, or if it is not clear which of
@@ -123,7 +123,7 @@ def same_classes(folder: Path, classes: Sequence[str]) -> None:
     A class may have no images there.
 
     Raises:
-        InputError: If it does not; the message names those that differ.
+        InputError: If it does not; the message names the classes that differ.
     """
     there = _folders_in(folder)
     holding = {each.name for each in there if holds_images(each)}
@@ -139,7 +139,7 @@ def same_classes(folder: Path, classes: Sequence[str]) -> None:
 
 
 def loose_files(folder: Path, root: Path) -> tuple[str, ...]:
-    """Return which files beside class folders or parts are left out, relative to ``root``."""
+    """Return notes on unused files beside class folders or parts, relative to ``root``."""
     files = [e for e in entries(folder) if not is_folder(e) and may_be_image(e.name)]
     if not files:
         return ()
@@ -160,7 +160,7 @@ def _check_folder(root: Path) -> None:
 
 
 def _check_classes_alone(root: Path, found: Sequence[Path], parts: Sequence[Path]) -> None:
-    """Refuse folders that may be parts among those that would be taken for classes."""
+    """Raise ``InputError`` where a folder could be a part or a class."""
     if found and all(each.name.lower() in _NAMES for each in found):
         names = few([each.name for each in found])
         raise InputError(
@@ -178,7 +178,7 @@ def _check_classes_alone(root: Path, found: Sequence[Path], parts: Sequence[Path
 
 
 def _suspects(found: Sequence[Path], parts: Sequence[Path]) -> list[Path]:
-    """Return the folders that may be parts, where none is called ``train``."""
+    """Return the folders that may be parts although none is called ``train``."""
     words = {each: _words(each.name) & (_NAMES | _UNCLEAR) for each in found}
     trained = [each for each in found if words[each] & {*PARTS["train"]}]
     scored = [each for each in found if words[each] - {*PARTS["train"]} - _PLAIN_WORDS]
@@ -194,7 +194,7 @@ def _suspects(found: Sequence[Path], parts: Sequence[Path]) -> list[Path]:
 
 
 def _beside_parts(root: Path, train: Path, rest: Sequence[Path]) -> list[str]:
-    """Return what is left out of the folders beside the parts; refuse any that holds images."""
+    """Return notes on unused folders beside the parts; one with images is an error."""
     unused: list[str] = []
     extra: list[str] = []
     for each in rest:
@@ -213,7 +213,7 @@ def _beside_parts(root: Path, train: Path, rest: Sequence[Path]) -> list[str]:
 
 
 def _check_undivided(folder: Path) -> None:
-    """Refuse a class that holds a test or validation folder: all would be trained on."""
+    """Raise ``InputError`` for a class that contains a test or validation folder."""
     names = {each.name.lower(): each.name for each in _folders_in(folder)}
     scored = {*PARTS["validation"], *PARTS["test"]}
     if not names.keys() & set(PARTS["train"]):

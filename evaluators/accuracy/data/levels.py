@@ -1,4 +1,4 @@
-"""Black and white of greyscale images of more than 8 bits: one pair for a whole data set."""
+"""Black and white levels of greyscale images of more than 8 bits: one pair per data set."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,14 +9,14 @@ from .pixels import Samples, stored_values
 
 Range = tuple[float, float]
 Levels = Mapping[str, Range]
-"""Value of black and value of white, by kind of ``Samples``."""
+"""Values of black and of white by kind of ``Samples``."""
 
 _OUTLIERS = 0.01
-"""Share of the files whose extremes are passed over: a dead pixel must not set the scale."""
+"""Share of the files whose extremes are ignored, lest a dead pixel set the scale."""
 
 
 def extremes(image: Image.Image, samples: Samples) -> Range | None:
-    """Return the smallest and the largest finite value of a loaded image; none without any."""
+    """Return the smallest and the largest finite value of a loaded image; None without any."""
     values = stored_values(image, samples)
     if samples.kind == "float":
         values = values[np.isfinite(values)]
@@ -24,10 +24,11 @@ def extremes(image: Image.Image, samples: Samples) -> Range | None:
 
 
 def levels_of(found: Sequence[tuple[str, Range]]) -> Levels:
-    """Return the levels of a data set from kind and extremes of each of its images.
+    """Return the levels of a data set from the kind and the extremes of each image.
 
-    White of values without a sign is the smallest ``2^bits - 1`` that they do not exceed, from 8
-    bits on: files of 16 bits often hold 10 to 14. Other values lie between their extremes.
+    For unsigned values, white is the smallest ``2^bits - 1``, from 8 bits on, that no value
+    exceeds, since 16-bit files often hold 10 to 14 bits. For other values, the extremes are the
+    levels.
     """
     levels: dict[str, Range] = {}
     for kind in sorted({kind for kind, _ in found}):

@@ -5,24 +5,24 @@ import os
 from ....search_space.errors import InputError, known_name, unknown_name
 
 DATA_NAMES = ("digits", "cifar10", "cifar100", "fashion-mnist")
-"""Data sets that have a name; the other data are ``folder:PATH`` or ``arrays:FILE.npz``."""
+"""Named data sets; other data are ``folder:PATH`` or ``arrays:FILE.npz``."""
 
 _FOLDER = "folder:"
 _ARRAYS = "arrays:"
 
 
 def known_data() -> tuple[str, ...]:
-    """Return what ``--data`` may be, for messages."""
+    """Return the legal values of ``--data``, for messages."""
     return (*DATA_NAMES, f"{_FOLDER}PATH", f"{_ARRAYS}FILE.npz")
 
 
 def data_name(text: str) -> str:
-    """Return a name in its own spelling, ``folder:PATH`` for a folder, ``arrays:FILE`` for arrays.
+    """Return the exact name of a data set, ``folder:PATH`` or ``arrays:FILE``.
 
-    A data set's name goes before a folder of that name.
+    A data set takes precedence over a folder with the same name.
 
     Raises:
-        InputError: If it is neither; the message lists the known names.
+        InputError: If it is none of these; the message lists the known names.
     """
     if text.startswith(_ARRAYS) or text.endswith(".npz"):
         path = text.removeprefix(_ARRAYS)

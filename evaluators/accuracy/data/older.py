@@ -1,7 +1,7 @@
-"""Images as older versions scaled them, so that candidates trained on them can still be checked.
+"""Images as scaled by earlier versions, to check candidates that were trained on them.
 
-Files were decoded at a fraction of their size where JPEG can be, and the centre was cut out between
-pixels before it was scaled. Images that come without files were scaled in one step.
+Earlier versions decoded JPEG files at a fraction of their size and cropped the centre at subpixel
+offsets before scaling. Images without files were scaled in one step.
 """
 
 from dataclasses import replace
@@ -21,10 +21,10 @@ from .pixels import plain
 
 
 def load_older_data(spec: DataSpec) -> SearchData:
-    """Return the data of ``load_search_data`` as older versions scaled them.
+    """Return the data of ``load_search_data`` as scaled by earlier versions.
 
     Raises:
-        InputError: If the data cannot be had or used.
+        InputError: If the data cannot be read or used.
     """
     return load_parts(spec, cache=None, sized=_scaled)
 

@@ -1,6 +1,6 @@
-"""Image files opened: up to a size of our own, whatever limit Pillow has.
+"""Opening of image files up to our own size limit, whatever Pillow's limit is.
 
-Source files of exports hold these functions; see ``pixels``.
+Exported source files contain these functions; see ``pixels``.
 """
 
 import re
@@ -11,14 +11,15 @@ from threading import Lock
 from typing import Any
 
 MEGAPIXELS = 250
-"""Of a file, at most: more than telephones and most cameras take, and 2 to 4 GB to decode."""
+"""Largest image file in millions of pixels: more than phones and most cameras take; decoding needs
+2 to 4 GB."""
 
 
 class TooManyPixelsError(ValueError):
-    """An image file of more pixels than are read."""
+    """An image file with more pixels than the limit."""
 
     def __init__(self, path: Any, pixels: int, megapixels: int) -> None:
-        """Say which file, how many it has and how many it may have."""
+        """Make the message from the file, its number of pixels and the limit in megapixels."""
         self.pixels = pixels
         self.megapixels = megapixels
         super().__init__(
@@ -28,14 +29,14 @@ class TooManyPixelsError(ValueError):
 
 
 class PillowLimit:
-    """Pillow's limit, which is one for the whole process, while files are open by ours.
+    """Pillow's process-wide pixel limit, replaced while files are open under our limit.
 
-    Several threads may be inside at once: the highest of their limits holds, and the last to
-    leave puts back what was there.
+    Several threads may be inside at once: the highest of their limits holds, and the last one to
+    leave restores the former limit.
     """
 
     def __init__(self) -> None:
-        """Change nothing yet."""
+        """Make the limit without changing Pillow's yet."""
         self._lock = Lock()
         self._limits: list[int] = []
         self._before: int | None = None
@@ -43,10 +44,10 @@ class PillowLimit:
 
     @contextmanager
     def at(self, pixels: int) -> Generator[None]:
-        """Let Pillow read ``pixels`` of a file, and up to twice as many without its warning.
+        """Let Pillow open files of up to ``pixels`` without a warning.
 
         Args:
-            pixels: Number of pixels of a file.
+            pixels: The largest number of pixels of a file.
         """
         from PIL import Image
 
@@ -75,14 +76,14 @@ PILLOW_LIMIT = PillowLimit()
 
 @contextmanager
 def opened_image(path: Any, megapixels: int) -> Generator[Any]:
-    """Open an image file to read its pixels inside; the one way in which files are opened.
+    """Open an image file within a context; all image files are opened by this function.
 
     Args:
-        path: Of the file.
-        megapixels: Millions of pixels that it may have, whatever Pillow's own limit.
+        path: Path of the file.
+        megapixels: Most millions of pixels of the file, whatever Pillow's own limit.
 
     Raises:
-        TooManyPixelsError: If it has more.
+        TooManyPixelsError: If the file has more.
     """
     from PIL import Image
 
@@ -90,7 +91,9 @@ def opened_image(path: Any, megapixels: int) -> Generator[Any]:
     with PILLOW_LIMIT.at(most):
         try:
             opened = Image.open(path)
-        except Image.DecompressionBombError as error:  # before it says how large the image is
+        except (
+            Image.DecompressionBombError
+        ) as error:  # raised before the size of the image is known
             found = re.search(r"\d+(?= pixels)", str(error))
             raise TooManyPixelsError(path, int(found[0]) if found else 0, megapixels) from None
         with opened:

@@ -1,4 +1,4 @@
-"""Validation images as they were before they were prepared."""
+"""Validation images before preparation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +13,10 @@ from .opening import opened_image
 
 
 def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path | Image.Image]:
-    """Return the files of some validation images, or images of Pillow where there are none.
+    """Return the files of some validation images, or Pillow images where there are no files.
 
     Raises:
-        InputError: If the data cannot be had any more.
+        InputError: If the data can no longer be read.
     """
     if data.validation_files:
         return [data.validation_files[index] for index in indices]
@@ -25,12 +25,12 @@ def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path 
 
 
 def sample(data: SearchData, most: int, pixels: float) -> list[int]:
-    """Return places of validation images, evenly spread: ``most``, fewer where files are large.
+    """Return indices of evenly spaced validation images: ``most``, or fewer of large files.
 
     Args:
         data: The data.
-        most: Number of images, at most.
-        pixels: Pixels of all files together, about, at most; 32 images are taken anyway.
+        most: Most images.
+        pixels: Approximate bound of the pixels of all files; at least 32 images are taken.
     """
     count = min(most, len(data.validation_labels))
     if data.validation_files:
@@ -50,12 +50,12 @@ def _size(path: Path, megapixels: int) -> int:
     try:
         with opened_image(path, megapixels) as image:
             return image.width * image.height
-    except Exception:  # gone since, or changed: who reads it will say so
+    except Exception:  # a missing or changed file: its reader reports it
         return 0
 
 
 def _image(levels_CHW: torch.Tensor) -> Image.Image:
-    """Return an image of uint8 levels as one of Pillow."""
+    """Return an array of uint8 levels as a Pillow image."""
     channels = levels_CHW.shape[0]
     pixels = levels_CHW[0] if channels == 1 else levels_CHW.permute(1, 2, 0)
     return Image.fromarray(pixels.contiguous().numpy())

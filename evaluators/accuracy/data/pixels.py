@@ -1,7 +1,7 @@
-"""From an opened image file to plain pixels: upright, 8 bits a channel, without transparency.
+"""Conversion of an opened image to plain pixels: upright, 8 bits per channel, opaque.
 
-Source files of exports hold these functions, so each imports what it needs itself: a network
-needs torch alone, and Pillow and NumPy only where it is given image files.
+Exported source files contain these functions. Each function imports its own needs, so an exported
+network needs only torch, and Pillow and NumPy only for image files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,38 +10,38 @@ from typing import Any, NamedTuple
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of 16-bit greyscale."""
 KINDS = {**dict.fromkeys(SIXTEEN_BITS, "sixteen_bit"), "I": "integer", "F": "float"}
-"""Kind of the values by Pillow's mode, for greyscale of more than 8 bits."""
+"""Kind of value by Pillow mode, for greyscale of more than 8 bits."""
 BACKGROUND = 128
-"""Level, of 255, of the grey that shows through transparent places."""
+"""Grey level (0 to 255) behind transparent pixels."""
 ORIENTATION = 0x0112
-"""EXIF tag that says how the camera was turned."""
+"""EXIF tag of the camera's orientation."""
 BITS = 258
-"""Tag of TIFF: bits of a value."""
+"""TIFF tag: bits per value."""
 PHOTOMETRIC = 262
-"""Tag of TIFF: 0 where zero is white."""
+"""TIFF tag: 0 where zero is white."""
 SAMPLE_FORMAT = 339
-"""Tag of TIFF: 1 where values have no sign."""
+"""TIFF tag: 1 for unsigned values."""
 
 
 class UnknownLevelsError(ValueError):
-    """An image whose values could be of any brightness; the message says of which kind."""
+    """An image whose black and white levels are not known; the message names its kind of value."""
 
 
 class Samples(NamedTuple):
-    """How a greyscale image of more than 8 bits stores its values."""
+    """The storage of a greyscale image's values of more than 8 bits."""
 
     kind: str
-    """``sixteen_bit`` (no sign), ``integer`` (with a sign, or of 32 bits) or ``float``."""
+    """``sixteen_bit`` (unsigned), ``integer`` (signed, or of 32 bits) or ``float``."""
     white: int | None
-    """White as the file states it; none: it does not."""
+    """White level stated in the file, or None."""
     inverted: bool
-    """Whether low values are bright (WhiteIsZero)."""
+    """Whether zero is white (WhiteIsZero)."""
     unsigned: bool
-    """Whether integers of 32 bits have no sign."""
+    """Whether integers of 32 bits are unsigned."""
 
 
 def samples_of(image: Any) -> Samples | None:
-    """Return how an opened image stores its values, or none for one of 8 bits."""
+    """Return the storage of an opened image's values, or None for 8 bits."""
     kind = KINDS.get(image.mode)
     if kind is None:
         return None
@@ -50,7 +50,7 @@ def samples_of(image: Any) -> Samples | None:
     if tags.get(BITS) == (12,):
         white = 4095
     elif (image.format, kind) in (("PPM", "integer"), ("JPEG2000", "sixteen_bit")):
-        white = 65535  # Pillow has spread the values by what the file states
+        white = 65535  # Pillow has scaled the values by the level stated in the file
     return Samples(
         kind=kind,
         white=white,
@@ -60,18 +60,18 @@ def samples_of(image: Any) -> Samples | None:
 
 
 def plain(image: Any, mode: str, levels: Mapping[str, Sequence[float]]) -> Any:
-    """Return an image as a network is shown it, in mode ``L`` or ``RGB``.
+    """Return an image in the form for a network, in mode ``L`` or ``RGB``.
 
-    Of an animation the first frame is taken; EXIF orientation is applied; transparent places
-    become mid-grey. Greyscale of more than 8 bits is scaled by the white that the file states
-    (PGM, JPEG 2000, TIFF of 12 bits), else by ``levels``: never by its own extremes, which would
-    make dark images as bright as others.
+    Only the first frame of an animation is used, EXIF orientation is applied, and transparent
+    pixels become mid-grey. Greyscale of more than 8 bits is scaled by the white level stated in the
+    file (PGM, JPEG 2000, TIFF of 12 bits), else by ``levels``, never by its own extremes, which
+    would make dark images as bright as others.
 
     Args:
-        image: Of Pillow, as opened or any other.
+        image: Any Pillow image.
         mode: ``L`` or ``RGB``.
-        levels: Value of black and value of white by kind (see ``Samples``), one pair for a whole
-            data set. Of ``sixteen_bit`` they are 0 and 65535 where it has no pair.
+        levels: Values of black and of white by kind (see ``Samples``), one pair per data set; the
+        default for ``sixteen_bit`` is 0 and 65535.
 
     Raises:
         UnknownLevelsError: If the image needs levels that are not given.
@@ -90,18 +90,18 @@ def plain(image: Any, mode: str, levels: Mapping[str, Sequence[float]]) -> Any:
 
 
 def upright(image: Any) -> Any:
-    """Return an image turned as its EXIF data say."""
+    """Return an image with its EXIF orientation applied."""
     from PIL import ImageOps
 
     try:
         turned = image.getexif().get(ORIENTATION, 1) != 1
-    except Exception:  # broken EXIF data says nothing about the pixels
+    except Exception:  # broken EXIF data is ignored
         return image
     return ImageOps.exif_transpose(image) if turned else image
 
 
 def eight_bits(image: Any, samples: Samples, levels: Mapping[str, Sequence[float]]) -> Any:
-    """Return greyscale in mode ``L``, or ``LA`` where one of its values means transparent."""
+    """Return a greyscale image in mode ``L``, or ``LA`` where one value means transparent."""
     import numpy as np
     from PIL import Image
 
@@ -132,10 +132,10 @@ def stored_values(image: Any, samples: Samples) -> Any:
 
 
 def scaled(values: Any, black: float, white: float, inverted: bool) -> Any:
-    """Return an array of numbers as uint8: ``black`` 0, ``white`` 255, cut off beyond them."""
+    """Return values as uint8, with ``black`` as 0 and ``white`` as 255, clipped beyond."""
     import numpy as np
 
-    if values.dtype == np.uint16:  # a table is exact, and small beside a large picture
+    if values.dtype == np.uint16:  # a look-up table is exact, and small compared with a large image
         table = np.minimum(np.arange(65536) * 255 // int(white), 255).astype(np.uint8)
         return (255 - table if inverted else table)[values]
     grey = values.astype(np.float64)

@@ -1,4 +1,4 @@
-"""What is done to an image before a network sees it: one rule for training, proof and export."""
+"""The preparation of images for a network: one rule for training, proof and export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Pair = tuple[float, float]
-"""Value of black and value of white."""
+"""Values of black and of white."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How images become what a network takes. It belongs to the weights and is kept with them."""
+    """The conversion of images to a network's input, stored with the network's weights."""
 
     side: int
-    """Height and width in pixels: the shorter side is scaled to it, the centre cut out."""
+    """Height and width in pixels: the shorter side is scaled to it, then the centre is cropped."""
     interpolation: str
-    """How images are scaled, antialiased: ``bilinear`` or ``bicubic``."""
+    """Interpolation of the antialiased scaling: ``bilinear`` or ``bicubic``."""
     mean: tuple[float, ...]
-    """Subtracted from each channel, 0 to 255; one for grey, three for colour."""
+    """Mean subtracted from each channel, 0 to 255; one for grey, three for colour."""
     std: tuple[float, ...]
-    """Each channel is then divided by it, in the same unit."""
+    """Deviation that each channel is then divided by, in the same unit."""
     levels: Mapping[str, Pair] = field(default_factory=dict[str, Pair])
-    """Black and white of files of more than 8 bits, by kind, where they do not state their own."""
+    """Levels of black and white by kind, for files of more than 8 bits that state none."""
     megapixels: int = MEGAPIXELS
-    """Millions of pixels that a file may have, at most, whatever Pillow's own limit."""
+    """Largest image file in millions of pixels, whatever Pillow's own limit."""
     classes: tuple[str, ...]
     """Names of the classes, by label."""
 
     def __call__(self, images: Any) -> "Tensor":
-        """Return what a network takes, (B, C, side, side), float32.
+        """Return a network's input, (B, C, side, side), float32.
 
         Args:
-            images: Paths, images of Pillow, arrays or tensors: see ``prepare_images``.
+            images: Paths, Pillow images, arrays or tensors: see ``prepare_images``.
 
         Raises:
-            ValueError: If it is nothing of these, or a file has more pixels.
+            ValueError: If ``images`` is none of these, or a file has too many pixels.
         """
         from .prepare import prepare_images  # torch takes seconds to import
 
@@ -49,7 +49,7 @@ class Preparation:
         return prepare_images(images, **rules)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``of`` reads them back."""
+        """Return the preparation as JSON values, which ``of`` reads back."""
         levels = {kind: list(each) for kind, each in self.levels.items()}
         usual = self.megapixels == MEGAPIXELS
         return {
@@ -76,7 +76,7 @@ class Preparation:
 
     @property
     def _decoding(self) -> str:
-        """What ``plain`` does, in words."""
+        """The rules of ``plain`` in words."""
         levels = {"sixteen_bit": (0.0, 65535.0), **self.levels}
         known = [f"{black:g} to {white:g} of {kind}" for kind, (black, white) in levels.items()]
         return (
@@ -94,7 +94,7 @@ class Preparation:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Preparation | None":
-        """Return what stands under ``preparation``, or none where it does not or not wholly."""
+        """Return the preparation under the key ``preparation``, or None where it is incomplete."""
         stated: Any = facts.get("preparation")
         try:
             found = cls(

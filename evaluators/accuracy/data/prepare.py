@@ -1,7 +1,7 @@
-"""From images as people have them to what a network takes.
+"""Preparation of images in any common form for a network.
 
-Source files of exports hold these functions: they need torch alone, and Pillow only for its own
-images and for paths.
+Exported source files contain these functions. They need only torch, and Pillow only for Pillow
+images and paths.
 
 Legend: B batch, C channels, H height, W width, S side.
 """
@@ -28,21 +28,22 @@ def prepare_images(
     levels: Mapping[str, Sequence[float]],
     megapixels: int,
 ) -> Tensor:
-    """Return what a network takes (B, C, S, S), float32.
+    """Return the network's input (B, C, S, S), float32.
 
     Args:
-        images: A path or an image of Pillow; a NumPy array (H, W, C) or (B, H, W, C), uint8; a
-            tensor (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of such. Without
-            channels they are grey.
-        side: Height and width in pixels: the shorter side is scaled to it, the centre cut out.
+        images: A path or a Pillow image; a NumPy array (H, W, C) or (B, H, W, C), uint8; a tensor
+        (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of these. Without a channel
+        axis, images are grey.
+        side: Height and width in pixels: the shorter side is scaled to it, then the centre is
+        cropped.
         interpolation: ``bilinear`` or ``bicubic``.
-        mean: Subtracted from each channel, 0 to 255.
-        std: Each channel is then divided by it.
-        levels: Black and white of files of more than 8 bits, by kind: see ``plain``.
-        megapixels: Millions of pixels that a file may have, whatever Pillow's own limit.
+        mean: Mean subtracted from each channel, 0 to 255.
+        std: Deviation that each channel is then divided by.
+        levels: Levels of black and white by kind, for files of more than 8 bits: see ``plain``.
+        megapixels: Most millions of pixels of a file, whatever Pillow's own limit.
 
     Raises:
-        ValueError: If it is nothing of these, or a file has more pixels.
+        ValueError: If ``images`` is none of these, or a file has too many pixels.
     """
     mode = "L" if len(mean) == 1 else "RGB"
     found = eight_bit_images(
@@ -91,7 +92,7 @@ def eight_bit_images(
     if isinstance(images, str | PathLike):
         with opened_image(images, megapixels) as opened:
             return of_pillow(opened)
-    if hasattr(images, "getexif"):  # Pillow's: it is not imported for others
+    if hasattr(images, "getexif"):  # a Pillow image; Pillow is not imported for others
         return of_pillow(images)
     if isinstance(images, Tensor):
         x = _of_tensor(images)
@@ -112,7 +113,7 @@ def _of_array(array: Any) -> Tensor:
             "a NumPy array of images must be uint8 and (H, W), (H, W, C) or (B, H, W, C), but is "
             f"{array.dtype} and {array.shape}"
         )
-    x = torch.from_numpy(array.copy())  # of any strides, and not to be written to
+    x = torch.from_numpy(array.copy())  # a copy, since the array may be read-only or strided
     x = x[:, :, None] if x.ndim == 2 else x
     x_BHWC = x if x.ndim == 4 else x[None]
     if x_BHWC.shape[3] not in (1, 3):
@@ -147,7 +148,7 @@ def _of_tensor(images: Tensor) -> Tensor:
 
 
 def _in_channels(images_BCHW: Tensor, channels: int) -> Tensor:
-    """Return images in grey or in colour: grey as Pillow makes it, of ITU-R BT.601's weights."""
+    """Return images in grey or in colour; grey has ITU-R BT.601's weights, as in Pillow."""
     if images_BCHW.shape[1] == channels:
         return images_BCHW
     if channels == 3:

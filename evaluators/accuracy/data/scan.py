@@ -1,4 +1,4 @@
-"""The files below a class folder: which are images, and which are left out and why.
+"""The files below class folders: images, and files left out, with reasons.
 
 Nothing here opens an image.
 """
@@ -17,7 +17,7 @@ _PORTABLE = (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")
 _BITMAPS = (".bmp", ".dib", ".ico", ".pcx", ".tga", ".sgi", ".qoi", ".dds")
 _OTHER = (".png", ".apng", ".gif", ".webp", ".tif", ".tiff", ".avif")
 SUFFIXES = frozenset({*_JPEG, *_JPEG_2000, *_PORTABLE, *_BITMAPS, *_OTHER})
-"""Endings of image files, in small or capital letters."""
+"""Endings of image files, in lower case."""
 
 UNSUPPORTED = frozenset(
     {".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".psd", ".eps", ".dcm", ".exr", ".hdr"}
@@ -29,23 +29,23 @@ _SYSTEM = frozenset(
     {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "#recycle"}
     | {"#snapshot", "$recycle.bin", "system volume information", "lost+found", "__pycache__"}
 )
-"""What systems put into folders, in small letters; ignored, as are hidden files."""
+"""Files that operating systems create, in lower case; they are ignored, as are hidden files."""
 _TEXTS = frozenset({"readme", "license", "licence", "copying", "notice", "authors", "makefile"})
-"""Names of text files that have no ending, in small letters."""
+"""Names of text files without an ending, in lower case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFile:
-    """One file to be decoded."""
+    """An image file to decode."""
 
     path: Path
-    """Where it lies."""
+    """Path of the file."""
     label: int
-    """Index of its class."""
+    """Index of the class."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
     changed: tuple[int, int]
-    """Nanoseconds of its last change: of its content, and of its entry on disk."""
+    """Times of the last change of content and of metadata (mtime, ctime) in nanoseconds."""
 
 
 @dataclass
@@ -53,9 +53,9 @@ class Scan:
     """The files of one part of a data set."""
 
     files: list[ImageFile] = field(default_factory=list[ImageFile])
-    """What may be an image: files with an ending of images or with none."""
+    """Possible images: files with an image's ending or without an ending."""
     others: dict[str, list[Path]] = field(default_factory=dict[str, list[Path]])
-    """What is left out, by reason."""
+    """Files left out, by reason."""
 
     def left_out(self, root: Path) -> Iterator[str]:
         """Yield a sentence for each reason, with paths relative to ``root``."""
@@ -67,7 +67,7 @@ class Scan:
 def scan(folder: Path, classes: Sequence[str]) -> Scan:
     """Find the files of every class in ``folder``, at any depth, by class and path.
 
-    Links are followed; a folder that is reached again, as in a loop of links, is read once.
+    Links are followed; a folder that is reached several times, as in a loop of links, is read once.
 
     Raises:
         InputError: If a folder cannot be listed.
@@ -79,7 +79,7 @@ def scan(folder: Path, classes: Sequence[str]) -> Scan:
 
 
 def _scan_folder(folder: Path, label: int, found: Scan, seen: set[tuple[int, int]]) -> None:
-    """Add the files of a folder, then those of its folders, by name."""
+    """Add the files of a folder, then those of its subfolders, in order of name."""
     try:
         status = folder.stat()
     except OSError as error:
@@ -100,10 +100,10 @@ def _scan_folder(folder: Path, label: int, found: Scan, seen: set[tuple[int, int
 
 
 def entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """Return what a folder holds, by name, without hidden and system files.
+    """Return the entries of a folder in order of name, without hidden and system files.
 
     Raises:
-        InputError: If it cannot be listed.
+        InputError: If the folder cannot be listed.
     """
     try:
         with os.scandir(folder) as listing:
@@ -117,7 +117,7 @@ def is_folder(entry: "os.DirEntry[str]") -> bool:
     """Return whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, say
+    except OSError:  # such as a link to itself
         return False
 
 
@@ -131,7 +131,7 @@ def _scan_file(path: Path, label: int, found: Scan) -> None:
     try:
         status = path.stat()
     except OSError:
-        # A broken link, say: decoding will fail and name it.
+        # Such as a broken link: decoding will fail and report it.
         found.files.append(ImageFile(path=path, label=label, size=0, changed=(0, 0)))
         return
     if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
@@ -142,7 +142,7 @@ def _scan_file(path: Path, label: int, found: Scan) -> None:
 
 
 def may_be_image(name: str) -> bool:
-    """Return whether a file of that name is an image, be it of a kind that cannot be read."""
+    """Return whether a file name is that of an image, readable or not."""
     ending = _ending(name)
     return not ending or ending in SUFFIXES or ending in UNSUPPORTED
 
@@ -163,7 +163,7 @@ def _holds_images(folder: Path, seen: set[str]) -> bool:
     seen.add(real)
     folders: list[Path] = []
     try:
-        with os.scandir(folder) as listing:  # to the first image: there may be a million
+        with os.scandir(folder) as listing:  # stops at the first image, as there may be a million
             for entry in listing:
                 if _ignored(entry.name):
                     continue
@@ -177,19 +177,19 @@ def _holds_images(folder: Path, seen: set[str]) -> bool:
 
 
 def _ending(name: str) -> str:
-    """Return the ending of a file's name in small letters; ``.txt`` for texts that have none."""
+    """Return the ending of a file name in lower case; ``.txt`` for text files without one."""
     ending = Path(name).suffix.lower()
     return ".txt" if not ending and name.lower() in _TEXTS else ending
 
 
 def few(names: Sequence[str], most: int = 5) -> str:
-    """Return the first names, quoted, and how many more there are."""
+    """Return the first names in quotes, and the number of further names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(repr(shown(name)) for name in names[:most]) + more
 
 
 def shown(path: str | Path) -> str:
-    """Return a path that can be printed on one line and stored, whatever bytes it is made of."""
+    """Return a path in printable characters on one line, whatever its bytes."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 

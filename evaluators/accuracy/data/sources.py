@@ -1,4 +1,4 @@
-"""Data sets where they lie: each reads one part of itself at a time."""
+"""Sources of data sets, which read one part of a data set at a time."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,38 +15,38 @@ from .images import LabelledImages
 
 
 class Source(ABC):
-    """A data set where it lies."""
+    """The source of a data set."""
 
     @property
     @abstractmethod
     def has_test(self) -> bool:
-        """Whether it has a test split of its own."""
+        """Whether the data set has its own test split."""
 
     @property
     def test_count(self) -> int | None:
-        """Images of its own test split, as far as is known without opening any."""
+        """Number of images of its own test split; None where it is not known without reading."""
         return None
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What lies there and is not read, and why: one sentence each."""
+        """Files that are not read, with reasons, one sentence each."""
         return ()
 
     def name_of(self, file: Path) -> str:
-        """Return the name of one of its files for a message, in quotes."""
+        """Return the name of a file of the data set for a message, in quotes."""
         return repr(str(file))
 
     @abstractmethod
     def train(self) -> LabelledImages:
-        """Read what may be trained on; without a test split of its own, all there is."""
+        """Read the training images; without its own test split, these are all images."""
 
     def validation(self, train: LabelledImages) -> LabelledImages | None:
-        """Read its own validation split, in the form of ``train``, or return none."""
+        """Read its own validation split, in the form of ``train``; return None without one."""
         return None
 
     @abstractmethod
     def test(self, train: LabelledImages) -> LabelledImages | None:
-        """Read its own test split, in the form of ``train``, or return none."""
+        """Read its own test split, in the form of ``train``; return None without one."""
 
 
 class Digits(Source):
@@ -61,7 +61,7 @@ class Digits(Source):
         return False
 
     def train(self) -> LabelledImages:
-        """Return all images; their 17 levels are spread over 0..255."""
+        """Return all images, with their 17 levels scaled to 0..255."""
         table = _digits_table()
         levels = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
         return LabelledImages(
@@ -71,13 +71,13 @@ class Digits(Source):
         )
 
     def test(self, train: LabelledImages) -> LabelledImages | None:
-        """Return none."""
+        """Return None: there is no test split."""
         return None
 
 
 def _digits_table() -> NDArray[np.float64]:
-    """Return one row an image: 64 levels from 0 to 16, and the digit."""
-    # Importing scikit-learn takes every process seconds, reading its file a few milliseconds.
+    """Return one row per image: 64 levels from 0 to 16, and the digit."""
+    # Importing scikit-learn takes seconds; reading its file takes a few milliseconds.
     found = find_spec("sklearn")
     folder = Path(found.origin).parent if found is not None and found.origin else Path()
     file = folder / "datasets" / "data" / "digits.csv.gz"
@@ -98,9 +98,9 @@ class TorchvisionSet(Source):
     loader: str
     """Name of the class in ``torchvision.datasets``."""
     root: Path
-    """Where its files are kept."""
+    """Folder of the files."""
     files: str
-    """What must lie in ``root`` where it cannot be downloaded."""
+    """The files that must be in ``root`` where they cannot be downloaded."""
 
     @property
     def has_test(self) -> bool:
@@ -108,15 +108,15 @@ class TorchvisionSet(Source):
         return True
 
     def train(self) -> LabelledImages:
-        """Return its training images; downloads the data set if it is not there.
+        """Return the training images; download the data set if it is missing.
 
         Raises:
-            InputError: If it is not there and cannot be downloaded.
+            InputError: If the data set is missing and cannot be downloaded.
         """
         return self._read(train=True)
 
     def test(self, train: LabelledImages) -> LabelledImages | None:
-        """Return its test images."""
+        """Return the test images."""
         return self._read(train=False)
 
     def _read(self, *, train: bool) -> LabelledImages:
@@ -124,7 +124,7 @@ class TorchvisionSet(Source):
 
         try:
             found = getattr(datasets, self.loader)(self.root, train=train, download=True)
-        except Exception as error:  # a damaged file makes its reader raise anything
+        except Exception as error:  # readers of a damaged file may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
                 f"{self.name} must be in '{self.root}' or be downloadable, but got: {reason}; "

@@ -1,4 +1,4 @@
-"""Stratified splits that depend on the labels, equal pictures and a seed alone."""
+"""Stratified splits that depend only on labels, copies and a seed."""
 
 from collections import Counter
 
@@ -15,22 +15,22 @@ def stratified_cut(
     seed: int,
     pictures: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Cut a part off that holds about the same share of every class.
+    """Split off a part with about the same share of every class.
 
-    Of a class with n members ``round(share * n)`` are cut off, but at least one, and never so many
-    that fewer than ``keep`` pictures remain. Members that show one picture stay together, whatever
-    their classes: so fewer may be cut off, or more where a class has no picture of few members.
+    Of a class with n members, ``round(share * n)`` are split off, at least one, and no more than
+    leaves ``keep`` different pictures. Copies of a picture stay together, even across classes, so
+    the number may be lower, or higher in a class whose pictures all have many copies.
 
     Args:
         labels: ``(N,)``, int64, from 0 to ``classes - 1``.
         classes: Number of classes.
-        share: Share to cut off, between 0 and 1.
-        keep: Different pictures of each class that must remain, at least.
-        seed: Decides which members are cut off.
-        pictures: ``(N,)``, int64: equal numbers for equal pictures; none: all differ.
+        share: Share to split off, between 0 and 1.
+        keep: Fewest different pictures that remain in each class.
+        seed: Seed of the choice.
+        pictures: ``(N,)``, int64: equal numbers for copies of a picture; None: all differ.
 
     Returns:
-        Indices that remain and indices cut off, each in ascending order.
+        Indices that remain and indices split off, each in ascending order.
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=generator).tolist()
@@ -46,7 +46,7 @@ def stratified_cut(
 
 
 class _Cutter:
-    """Cuts pictures off, each with all members that show it."""
+    """Splits off pictures, each with all its copies."""
 
     def __init__(self, labels: list[int], shown: list[int], keep: int) -> None:
         self.labels = labels
@@ -63,7 +63,7 @@ class _Cutter:
         self._left = Counter(label for counts in self._counts.values() for label in counts)
 
     def cut_class(self, label: int, members: list[int], count: int) -> None:
-        """Cut ``count`` members of a class off, the first that fit."""
+        """Split off ``count`` members of a class, in order, as whole pictures."""
         done = sum(self.cut[index] for index in members)
         for index in members:
             if done >= count:
@@ -73,7 +73,7 @@ class _Cutter:
                 self._remove(index)
                 done += size
         free = [index for index in members if self._may_go(index)]
-        if not done and free:  # a class of a few pictures, each with many members
+        if not done and free:  # a class of few pictures with many copies each
             self._remove(min(free, key=lambda index: self._counts[self._shown[index]][label]))
 
     def _may_go(self, index: int) -> bool:

@@ -20,7 +20,7 @@ from .optimizer import AdamW
 from .scoring import Normalise, score
 
 _CHECK_EVERY = 50
-"""Steps between two looks at the loss: on a GPU each look waits for all work under way."""
+"""Steps between two checks of the loss; on a GPU each check waits for all pending work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Epoch:
     validation_loss: float
     """Mean cross-entropy on the validation split after the epoch, in nats."""
     validation_accuracy: float
-    """Share of the validation split that is classified rightly after the epoch."""
+    """Share of the validation split that is classified correctly after the epoch."""
     lr: float
     """Learning rate of the epoch's last step."""
     seconds: float
@@ -41,12 +41,12 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What a training came to."""
+    """The result of a training."""
 
     curve: tuple[Epoch, ...]
-    """One point for each epoch that was run."""
+    """Learning curve, one point per epoch run."""
     accuracy: float
-    """Share of the validation split that is classified rightly at the end."""
+    """Share of the validation split that is classified correctly at the end."""
     low: float
     """Lower end of the accuracy's 95 % interval."""
     high: float
@@ -54,7 +54,7 @@ class TrainingResult:
     seconds: float
     """Wall time of the training, validation included."""
     stopped_early: str | None = None
-    """Why it ended before its last epoch, if it did."""
+    """Why the training ended early, or None."""
 
     def curve_json(self) -> list[dict[str, Any]]:
         """Return the learning curve as JSON values."""
@@ -62,12 +62,12 @@ class TrainingResult:
 
 
 def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
-    """Return the recipe's augmentation, or what fits the data where it says ``auto``."""
+    """Return the recipe's augmentation; for ``auto``, that of the data."""
     return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
 
 
 class _Run:
-    """One training under way."""
+    """A training in progress."""
 
     def __init__(
         self,
@@ -80,14 +80,14 @@ class _Run:
     ) -> None:
         self.start = time.perf_counter()
         self.cuda = device.type == "cuda"
-        # On the CPU too: the weight gradient of a depthwise convolution is several times faster.
+        # Also on the CPU, where a depthwise convolution's weight gradient is several times faster.
         self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.data = data
         self.recipe = recipe
         self.device = device
         self.time_limit = time_limit
         self.count = len(data.train_labels)
-        # Rounded down, so that no batch is smaller than asked for: batch norm needs two images.
+        # Rounded down, so that no batch is smaller than requested: batch norm needs two images.
         self.batches = max(1, self.count // recipe.batch_size)
         self.steps = self.batches * recipe.epochs
         self.step = 0
@@ -97,7 +97,7 @@ class _Run:
         self.augmentation: Augmentation = chosen_augmentation(recipe, data)
 
     def result(self, on_epoch: Callable[[Epoch], None] | None) -> TrainingResult:
-        """Run all epochs, or until the run has diverged."""
+        """Run all epochs, or stop when the run has diverged."""
         curve: list[Epoch] = []
         limit = self.recipe.divergence_factor * math.log(len(self.data.classes))
         above, stopped = 0, None
@@ -125,7 +125,7 @@ class _Run:
         )
 
     def epoch(self) -> Epoch:
-        """Run one epoch; return its point of the curve."""
+        """Run one epoch and validate; return the point of the learning curve."""
         train_loss = self.train_epoch()
         validation_loss, right = self.validate()
         return Epoch(
@@ -142,7 +142,7 @@ class _Run:
             return self.model(self.normalise(images)).float()
 
     def train_epoch(self) -> float:
-        """Run one epoch; return the mean loss."""
+        """Train for one epoch; return the mean loss."""
         self.model.train()
         order = torch.randperm(self.count, generator=self.generator, device=self.device)
         draws = draw(self.count, self.data.resolution, self.generator)
@@ -159,7 +159,7 @@ class _Run:
         return loss
 
     def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Make one step; return the loss, still on the device."""
+        """Train one step; return the loss as a tensor on the device."""
         loss = F.cross_entropy(
             self.logits(images), labels, label_smoothing=self.recipe.label_smoothing
         )
@@ -171,13 +171,13 @@ class _Run:
         return loss.detach()
 
     def validate(self) -> tuple[float, int]:
-        """Return mean loss and number of right answers on the validation split."""
+        """Return mean loss and number of correct predictions on the validation split."""
         mean, right = score(self.model, self.logits, self.data, 2 * self.recipe.batch_size)
         self.check(mean)
         return mean, right
 
     def check(self, loss: float) -> None:
-        """Raise the candidate's error if the loss is not finite or the time is up."""
+        """Raise ``CandidateError`` if the loss is not finite or the time limit has passed."""
         if not math.isfinite(loss):
             raise CandidateError("non_finite", f"the loss became {loss} by step {self.step}")
         seconds = time.perf_counter() - self.start
@@ -200,16 +200,17 @@ def train(
 ) -> TrainingResult:
     """Train ``model`` and score it on the validation split after every epoch.
 
-    It computes channels last, on CUDA in bfloat16 by autocast, on the CPU in float32, where the
-    same arguments give the same result (with one thread). The caller's random state is untouched.
+    Memory layout is channels last. CUDA uses bfloat16 autocast; the CPU uses float32, where equal
+    arguments give equal results (with one thread). The caller's random state is preserved.
 
     Args:
-        model: Maps ``(B, C, H, W)`` to ``(B, classes)``; moved to the device and changed.
+        model: Module from ``(B, C, H, W)`` to ``(B, classes)``, moved to the device and trained in
+        place.
         data: Training and validation split, on ``device``.
-        recipe: How to train.
-        seed: Decides order and augmentation, and what the model itself draws.
-        device: Where to train.
-        time_limit: Seconds after which the training is given up.
+        recipe: Recipe of the training.
+        seed: Seed of the order, the augmentation and the model's own random numbers.
+        device: Device of the training.
+        time_limit: Seconds after which the training fails.
         on_epoch: Called after every epoch.
 
     Raises:

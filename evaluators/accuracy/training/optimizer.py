@@ -11,14 +11,16 @@ EPSILON = 1e-8
 
 
 def without_decay(model: nn.Module) -> set[Tensor]:
-    """Return the parameters that modules name in ``no_weight_decay``, and those of layer norms.
+    """Return the parameters without weight decay: those in ``no_weight_decay`` and of layer norms.
 
-    They are positions, spreads and biases of more than one axis: a decay would draw them to a
-    place, not to less weight. A name may be that of a list of parameters, or of one that is none.
+    ``no_weight_decay`` names positions, spreads and multi-axis biases, whose size is not a weight.
+    A name may be that of a parameter, of a list of parameters, or of an attribute that is None.
     """
     found: set[Tensor] = set()
     for module in model.modules():
-        if isinstance(module, nn.LayerNorm):  # over places, it has a scale and a bias of each
+        if isinstance(
+            module, nn.LayerNorm
+        ):  # over positions it has one scale and bias per position
             found.update(module.parameters())
         names: frozenset[str] = getattr(type(module), "no_weight_decay", frozenset())
         for name in names:
@@ -31,10 +33,10 @@ def without_decay(model: nn.Module) -> set[Tensor]:
 
 
 def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the trained parameters: matrices and kernels, and vectors.
+    """Return the trained parameters in two lists: matrices with kernels, and vectors.
 
-    Vectors are norms, biases and scales, also where they are stored as ``(C, 1, 1)``; what a
-    module names in ``no_weight_decay`` counts as one.
+    Vectors are norms, biases and scales, also in the shape ``(C, 1, 1)``, and all parameters
+    without weight decay.
     """
     named = without_decay(model)
     matrices: list[Tensor] = []
@@ -47,10 +49,10 @@ def split_parameters(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), of matrices alone.
+    """Adam with decoupled weight decay of matrices only (Loshchilov and Hutter, 2019).
 
-    The arithmetic is torch's own function. Its optimiser class loads torch's compiler when it is
-    first made: 900 modules, which take every process more time than several epochs.
+    The arithmetic is torch's own function. Torch's optimiser class would load torch's compiler: 900
+    modules, which cost every process more time than several epochs.
     """
 
     def __init__(self, model: nn.Module, weight_decay: float) -> None:
@@ -73,7 +75,7 @@ class AdamW:
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
-        """Change the parameters that have a gradient."""
+        """Update the parameters that have a gradient."""
         for parameters, weight_decay in self._groups:
             live = [each for each in parameters if each.grad is not None]
             averages = [self._averages[each] for each in live]

@@ -1,4 +1,4 @@
-"""How many images a network names rightly."""
+"""Scoring: the number of images that a network classifies correctly."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from ..data.dataset import SearchData
 
 
 class Normalise:
-    """Makes a network's input of images: less the mean of training images, over their deviation."""
+    """Normalises images by mean and deviation of the training images."""
 
     def __init__(self, data: SearchData, device: torch.device) -> None:
         shape = (1, data.channels, 1, 1)
@@ -23,17 +23,17 @@ class Normalise:
         return normalised.contiguous(memory_format=torch.channels_last)
 
 
-@torch.no_grad()  # not inference_mode: what a module remembers must stay fit for training
+@torch.no_grad()  # not inference_mode, whose tensors cached by a module could not be trained
 def score(
     model: nn.Module, logits: Callable[[Tensor], Tensor], data: SearchData, batch_size: int
 ) -> tuple[float, int]:
-    """Return mean loss and number of right answers on the validation split.
+    """Return mean loss and number of correct predictions on the validation split.
 
     Args:
-        model: Put in eval mode.
-        logits: Maps images, uint8, to its float32 class scores.
-        data: On the device of the model.
-        batch_size: Images looked at together.
+        model: The model, which is put in eval mode.
+        logits: Function from images, uint8, to the model's float32 class scores.
+        data: The data, on the device of the model.
+        batch_size: Images per forward pass.
     """
     model.eval()
     images, labels = data.validation_images, data.validation_labels

@@ -1,1 +1,1 @@
-"""What the operations of a module cost, counted from a trace."""
+"""Costs of a module's operations, counted from a trace."""

@@ -1,4 +1,4 @@
-"""Handles of what moves elements in one form, and calculates or refuses in another."""
+"""Handles of operations that move elements in some forms and calculate in others."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from .trace_values import Count, Handle, Value, elements, is_tensor, listed, num
 
 
 def _scatter(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``scatter``: a fifth input says how elements are joined with what is there."""
+    """Count ``scatter``: a fifth input names the reduction with the present elements."""
     return _scatter_sum(inputs, outputs) if len(inputs) > 4 else Counter()
 
 
 def _scatter_sum(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``scatter_add``, ``scatter_reduce``: one operation a place in the index.
+    """Count ``scatter_add``, ``scatter_reduce``: one operation per index element.
 
-    For a mean also one an output element, the division.
+    A mean also has one division per output element.
     """
     mean = len(inputs) > 4 and setting(inputs[4]) == "mean"
     amount = elements(inputs[2]) + (elements(outputs[0]) if mean else 0)
@@ -24,16 +24,16 @@ def _scatter_sum(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _index_sum(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``index_add``: one sum an element of the source, and its product with a scale."""
+    """Count ``index_add``: one sum per source element, and one product where there is a scale."""
     each = 1 if setting(inputs[4]) == 1 else 2
     return Counter({"elementwise": numbers(each * elements(inputs[3]), outputs[0])})
 
 
 def _lists(value: Value) -> list[Sizes | None]:
-    """Return the sizes of lists of places; none for an axis that is taken whole.
+    """Return the sizes of index lists; None for an axis that is taken whole.
 
     Raises:
-        ValueError: If one is a mask: how many places it names is not known.
+        ValueError: If one is a mask, which selects an unknown number of elements.
     """
     found = listed(value)
     if any(is_tensor(each) and each.type().scalarType() in ("Bool", "Byte") for each in found):
@@ -47,7 +47,7 @@ def _index(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _index_put(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``index_put``: one sum a place if it accumulates."""
+    """Count ``index_put``: one sum per index if it accumulates."""
     if not setting(inputs[3]):
         return Counter()
     amount = formulas.indexed(sizes(inputs[0]), _lists(inputs[1]))
@@ -55,14 +55,14 @@ def _index_put(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _folding(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``col2im``: its settings are the map, the window, dilation, padding and stride."""
+    """Count ``col2im``, whose settings are map, window, dilation, padding and stride."""
     kernel, dilation, _, stride = map(setting, inputs[2:6])
     sums = formulas.folding(sizes(inputs[0]), kernel, dilation, stride)
     return Counter({"elementwise": numbers(sums, outputs[0])})
 
 
 def _dropout(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count dropout as nothing where it does nothing."""
+    """Count inactive dropout as zero."""
     if setting(inputs[1]) and setting(inputs[2]):
         raise ValueError("active dropout")
     return Counter()
@@ -81,7 +81,7 @@ def _one_hot(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _repetition(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``repeat_interleave`` as nothing where each element is repeated as often."""
+    """Count ``repeat_interleave`` as zero where all elements have the same number of repeats."""
     if len(inputs) < 4 or (is_tensor(inputs[1]) and sizes(inputs[1])):
         raise ValueError("a size that depends on numbers")
     setting(inputs[1])
@@ -100,4 +100,4 @@ MOVING: Mapping[str, Handle] = {
     "one_hot": _one_hot,
     "repeat_interleave": _repetition,
 }
-"""Operation, without ``aten::``, to its handle. All raise ``ValueError`` for what they refuse."""
+"""Handles by operation, without ``aten::``. They raise ``ValueError`` for uncountable forms."""

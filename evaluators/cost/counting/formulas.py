@@ -1,8 +1,8 @@
-"""What one operation costs: pure functions on shapes.
+"""Costs of single operations: pure functions of shapes.
 
-A MAC is one multiply-add. What is not a multiply-add is counted in *other operations*: one for each
-result of an arithmetic function of one element (``add``, ``exp``, ``gelu``, ... alike), several for
-the compound functions below.
+A MAC is one multiply-add. All other arithmetic counts as *other operations*: one per result of an
+elementwise function (``add``, ``exp``, ``gelu``, ... alike), several for the compound functions
+below.
 """
 
 import math
@@ -13,13 +13,13 @@ Sizes = Sequence[int]
 """The sizes of a tensor."""
 
 SOFTMAX = 5
-"""Operations an element of a softmax: maximum, subtraction, exponential, sum, division."""
+"""Operations per element of a softmax: maximum, subtraction, exponential, sum, division."""
 
 LSTM_CELL = 9
-"""Operations an element of a cell: 3 sigmoids, 2 tanh, 3 products, 1 sum."""
+"""Operations per element of a cell: 3 sigmoids, 2 tanh, 3 products, 1 sum."""
 
 GRU_CELL = 9
-"""Operations an element of a cell: 2 sigmoids, 1 tanh, 3 products, 2 sums, 1 complement."""
+"""Operations per element of a cell: 2 sigmoids, 1 tanh, 3 products, 2 sums, 1 complement."""
 
 INTERPOLATION: Mapping[str, int] = {
     "nearest": 0,
@@ -28,7 +28,7 @@ INTERPOLATION: Mapping[str, int] = {
     "trilinear": 8,
     "bicubic": 16,
 }
-"""Operations an output element: one for each input element that it is a weighted sum of."""
+"""Operations per output element: one for each input element of its weighted sum."""
 
 
 def convolution(x: Sizes, weight: Sizes, out: Sizes, *, transposed: bool) -> int:
@@ -38,7 +38,7 @@ def convolution(x: Sizes, weight: Sizes, out: Sizes, *, transposed: bool) -> int
         x: Input, (B, channels, ...).
         weight: Kernel, (out, in / groups, ...), or (in, out / groups, ...) where transposed.
         out: Output, (B, channels, ...).
-        transposed: Whether every input place, not every output place, meets the whole kernel.
+        transposed: Whether every input position, not every output position, meets the whole kernel.
     """
     places = (x if transposed else out)[2:]
     return x[0] * math.prod(weight) * math.prod(places)
@@ -51,7 +51,7 @@ def product(left: Sizes, out: Sizes) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionCost:
-    """Attention, as if its matrices were written out, whether they are or not."""
+    """The cost of attention with its matrices written out, as if it were not fused."""
 
     macs: int
     """Multiply-adds of the two matrix products."""
@@ -80,10 +80,10 @@ def fourier(sizes: Sizes, axes: Sequence[int], *, real: bool) -> int:
     """Return the MACs of a fast Fourier transform.
 
     A complex transform of n points takes 5 n log2 n real operations (the textbook count of radix
-    2), which are 2.5 n log2 n multiply-adds; half of it where one side is real.
+    2), which are 2.5 n log2 n multiply-adds, and half of that where one side is real.
 
     Args:
-        sizes: The real side's sizes where ``real``, else either side's.
+        sizes: Sizes of the real side where ``real``, else of either side.
         axes: The axes that are transformed.
         real: Whether one side is real.
     """
@@ -94,12 +94,12 @@ def fourier(sizes: Sizes, axes: Sequence[int], *, real: bool) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrentCost:
-    """A recurrent network over a sequence."""
+    """The cost of a recurrent network over a sequence."""
 
     macs: int
     """Multiply-adds of the matrix products."""
     activations: int
-    """Elements of their outputs."""
+    """Elements of the products' outputs."""
     other: int
     """Operations of the cells."""
 
@@ -110,8 +110,8 @@ def recurrent(x: Sizes, state: Sizes, weights: Sequence[Sizes], *, cell: int) ->
     Args:
         x: The sequence, (T, B, I), (B, T, I) or (T, I).
         state: The last cell state, (layers x directions, B, H) or (layers x directions, H).
-        weights: All weights; the matrices among them are each applied once a step.
-        cell: Operations an element of the cell state and step.
+        weights: All weights; each matrix among them is applied once per step.
+        cell: Operations per element of the cell state and step.
     """
     tokens = math.prod(x[:-1])
     steps = tokens // (state[1] if len(state) == 3 else 1)
@@ -126,22 +126,22 @@ def recurrent(x: Sizes, state: Sizes, weights: Sequence[Sizes], *, cell: int) ->
 def sorting(sizes: Sizes, axis: int, kept: int | None = None) -> int:
     """Return the comparisons that sort ``sizes`` along ``axis``, or find its ``kept`` largest.
 
-    n ceil(log2 n) a sequence of n; n ceil(log2 (kept + 1)) where fewer are kept (a heap).
+    A sequence of n takes n ceil(log2 n), or n ceil(log2 (kept + 1)) where fewer are kept (a heap).
     """
     count = sizes[axis] if kept is None else min(sizes[axis], kept + 1)
     return math.prod(sizes) * math.ceil(math.log2(count)) if count > 1 else 0
 
 
 def folding(columns: Sizes, kernel: Sizes, dilation: Sizes, stride: Sizes) -> int:
-    """Return the sums of folding windows into a map: each element is added to its place.
+    """Return the additions of folding windows into a map.
 
-    None where no two windows meet, so that elements are only moved.
+    The result is zero where windows do not overlap, so that elements are only moved.
 
     Args:
         columns: The windows, (B, channels x kernel elements, windows).
         kernel: Size of a window.
-        dilation: Distance of its elements.
-        stride: Distance of the windows.
+        dilation: Distance of a window's elements.
+        stride: Distance between windows.
     """
     reach = [each * (size - 1) + 1 for size, each in zip(kernel, dilation, strict=True)]
     apart = all(step >= each for step, each in zip(stride, reach, strict=True))
@@ -149,11 +149,12 @@ def folding(columns: Sizes, kernel: Sizes, dilation: Sizes, stride: Sizes) -> in
 
 
 def indexed(x: Sizes, indices: Sequence[Sizes | None]) -> int:
-    """Return how many elements of ``x`` lists of places name.
+    """Return the number of elements of ``x`` that index lists select.
 
     Args:
-        x: The tensor.
-        indices: Sizes of the list for each of its first axes, which broadcast; none: all places.
+        x: Sizes of the tensor.
+        indices: Sizes of the index list of each of the first axes, which broadcast; None: the whole
+        axis.
     """
     lists = [each for each in indices if each is not None]
     axes = max(map(len, lists), default=0)
@@ -165,12 +166,12 @@ def indexed(x: Sizes, indices: Sequence[Sizes | None]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class EinsumCost:
-    """An Einstein sum."""
+    """The cost of an Einstein sum."""
 
     macs: int
     """Multiply-adds of the contractions."""
     sums: int
-    """Elements of the operands that are summed over an axis before they are contracted."""
+    """Elements of operands that are summed over an axis before the contraction."""
 
 
 def einsum(
@@ -181,16 +182,16 @@ def einsum(
 ) -> EinsumCost:
     """Return the cost of an Einstein sum.
 
-    The operands are contracted two at a time; each contraction costs the product of the sizes of
-    all labels in it, twice that for each side that is complex. A label that only one of the two has
-    and nobody needs later is summed before. A single operand is summed over what is not needed.
+    The operands are contracted in pairs. A contraction costs the product of the sizes of its
+    labels, doubled for each complex operand. A label that occurs in one operand of the pair and is
+    not needed later is summed before. A single operand is summed over the labels not needed.
 
     Args:
-        equation: As torch takes it.
-        operands: Their sizes.
-        path: Which two are contracted, step after step (the result goes to the end), flat; none:
-            from left to right.
-        complex_: Which operands are complex; empty: none.
+        equation: The equation in torch's form.
+        operands: Sizes of the operands.
+        path: Flat list of the pairs to contract in order (each result is appended); None: from left
+        to right.
+        complex_: Whether each operand is complex; empty: none is.
     """
     terms, needed = einsum_labels(equation, operands)
     size = {
@@ -219,7 +220,7 @@ def einsum(
 def einsum_labels(
     equation: str, operands: Sequence[Sizes]
 ) -> tuple[list[list[str]], frozenset[str]]:
-    """Return the labels of each operand and of the output; ``...`` stands for as many as needed."""
+    """Return the labels of each operand and of the output, with ``...`` expanded."""
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms: list[list[str]] = []
     dots: list[str] = []

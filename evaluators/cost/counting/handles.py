@@ -1,4 +1,4 @@
-"""From the operations of a trace to counts: reads shapes and settings, calls the formulas.
+"""Handles that count operations of a trace: they read shapes and settings and call the formulas.
 
 A handle has the form that fvcore's analyses take (``JitModelAnalysis.set_op_handle``), so that the
 same table can be given to fvcore.
@@ -45,7 +45,7 @@ from .trace_values import (
 
 
 class UncountableOperation(InputError):  # noqa: N818  (names what was met, not what failed)
-    """An operation has no formula, so that its network has no exact cost."""
+    """An operation without a formula, whose network has no exact cost."""
 
     def __init__(self, operation: str, where: str = "") -> None:
         place = f" in {where}" if where else ""
@@ -55,11 +55,11 @@ class UncountableOperation(InputError):  # noqa: N818  (names what was met, not 
         self.operation = operation
         """Name of the operation in the trace."""
         self.where = where
-        """The component or module that it was met in, and its place."""
+        """The component or module with the operation, and its path."""
 
 
 def _complex_factor(*values: Value) -> int:
-    """Return how many real multiply-adds one of these operands takes: 1, 2 or 4."""
+    """Return the real multiply-adds of one product of the operands: 1, 2 or 4."""
     return 2 ** min(2, sum(number_kind(value) == "complex" for value in values))
 
 
@@ -79,7 +79,7 @@ def _convolution(inputs: list[Value], outputs: list[Value], *, transposed: bool 
 
 
 def _product(inputs: list[Value], outputs: list[Value], *, kind: str, left: int = 0) -> Count:
-    """Count a matrix product; ``addmm`` and the like have a sum on its left, then two scales."""
+    """Count a matrix product; ``addmm`` and the like have a summand first, then two scales."""
     one, other = inputs[left : left + 2]
     macs = formulas.product(sizes(one), sizes(outputs[0]))
     counted = _macs(kind, macs * _complex_factor(one, other), outputs[0])
@@ -115,7 +115,9 @@ def _attention(inputs: list[Value], outputs: list[Value]) -> Count:
 
 def _recurrent(inputs: list[Value], outputs: list[Value], *, cell: int, several: bool) -> Count:
     x, state, weights = inputs[:3]
-    if is_tensor(weights) or is_tensor(state) is several:  # sizes of the batches come second
+    if (
+        is_tensor(weights) or is_tensor(state) is several
+    ):  # a packed sequence has its batch sizes second
         raise ValueError("a packed sequence")
     if all(map(setting, inputs[5:7])):
         raise ValueError("active dropout")
@@ -127,7 +129,7 @@ def _recurrent(inputs: list[Value], outputs: list[Value], *, cell: int, several:
 
 
 def _fourier(inputs: list[Value], outputs: list[Value], *, real: bool) -> Count:
-    """Count ``fft_*``: the input, the lengths (none: as they are), the axes (none: the last)."""
+    """Count ``fft_*``, with input, lengths (None: the input's) and axes (None: the last)."""
     lengths, axes = setting(inputs[1]), setting(inputs[2])
     from_real = real and number_kind(outputs[0]) == "complex"
     shape = list(sizes(inputs[0] if from_real else outputs[0]))
@@ -147,7 +149,7 @@ def _fourier(inputs: list[Value], outputs: list[Value], *, real: bool) -> Count:
 def _elementwise(
     inputs: list[Value], outputs: list[Value], *, real: int = 1, complex_: int = 2
 ) -> Count:
-    """Count work on numbers; integers and booleans are indices, masks and sizes."""
+    """Count elementwise work on real or complex numbers; integers and booleans are free."""
     kinds = {number_kind(each) for each in (*inputs, *outputs)}
     if "complex" in kinds:
         return Counter({"elementwise": complex_ * elements(outputs[0])})
@@ -161,13 +163,13 @@ def _sum(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _compound(inputs: list[Value], outputs: list[Value], *, each: int) -> Count:
-    """Count functions that are several in one; ``addcmul`` and ``addcdiv`` have a scale too."""
+    """Count compound functions; ``addcmul`` and ``addcdiv`` also have a scale."""
     scaled = len(inputs) > 3 and _scales(inputs[3])
     return _elementwise(inputs, outputs, real=each + scaled, complex_=4 * each + 2 * scaled)
 
 
 def _scales(factor: Value) -> bool:
-    """Whether a factor takes a product; 0 leaves out what it would scale."""
+    """Whether a factor costs a product; the factors 0 and 1 do not."""
     return setting(factor) not in (0, 1)
 
 
@@ -177,7 +179,7 @@ def _reduction(inputs: list[Value], outputs: list[Value], *, each: int, complex_
 
 
 def _extreme(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``max`` and ``min``: of two tensors, or along an axis."""
+    """Count ``max`` and ``min`` of two tensors or along an axis."""
     if len(inputs) > 1 and is_tensor(inputs[1]):
         return _elementwise(inputs, outputs)
     return _reduction(inputs, outputs, each=1)
@@ -188,7 +190,7 @@ def _softmax(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _norm(inputs: list[Value], outputs: list[Value], *, weight: int, bare: int) -> Count:
-    """Count a norm over the input itself: ``bare`` an element, one more with a weight."""
+    """Count a norm with statistics of its input: ``bare`` per element, and one for the weight."""
     each = bare + (1 if is_tensor(inputs[weight]) else 0)
     return Counter({"norm": each * elements(inputs[0])})
 
@@ -200,7 +202,7 @@ def _batch_norm(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _instance_norm(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count it; with fixed statistics it works as a batch norm does."""
+    """Count an instance norm; with fixed statistics it costs as much as a batch norm."""
     return _norm(inputs, outputs, weight=1, bare=4 if setting(inputs[5]) else 1)
 
 
@@ -226,12 +228,12 @@ def _grid_sampler(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _sampling_grid(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``affine_grid``: each coordinate is a product with a matrix's row."""
+    """Count ``affine_grid``: each coordinate is a product with a row of a matrix."""
     return _macs("matmul", elements(outputs[0]) * sizes(inputs[0])[-1], outputs[0])
 
 
 def _sorting(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``sort`` and ``argsort``: the first integer among their settings is the axis."""
+    """Count ``sort`` and ``argsort``, whose first integer setting is the axis."""
     axis = next(each for each in map(setting, inputs[1:]) if type(each) is int)
     return Counter({"sorting": formulas.sorting(sizes(inputs[0]), axis)})
 
@@ -298,21 +300,21 @@ def _table() -> Mapping[str, Handle]:
 
 
 HANDLES: Mapping[str, Handle] = _table()
-"""Operation in a trace to its handle."""
+"""Handles by operation of a trace."""
 
 FREE = (
     frozenset(f"aten::{name}" for name in VIEWS | MOVES | NO_TENSORS)
     | {f"aten::{name}_" for name in VIEWS | MOVES}
     | {f"prim::{name}" for name in FREE_PRIMITIVES}
 ) - HANDLES.keys()
-"""Operations that cost nothing."""
+"""Operations without cost."""
 
 
 def counted(kind: str, inputs: list[Value], outputs: list[Value]) -> Count:
-    """Return what one operation costs, of a kind in ``HANDLES``.
+    """Return the cost of one operation of a kind in ``HANDLES``.
 
     Raises:
-        UncountableOperation: If a setting that its formula needs is not known.
+        UncountableOperation: If a setting that the formula needs is not known.
     """
     try:
         return HANDLES[kind](inputs, outputs)

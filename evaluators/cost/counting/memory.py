@@ -1,4 +1,4 @@
-"""How much memory the maps of one forward pass take: that of the tensors alive while it runs."""
+"""Memory of the feature maps of one forward pass: the tensors alive while it runs."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -14,20 +14,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ....search_space.architecture.live_memory import FLOAT_BYTES
 
 _FLASH = 1
-"""Torch's number of the attention that keeps no scores (``torch.nn.attention.SDPBackend``)."""
+"""Torch's number of the attention without stored scores (``torch.nn.attention.SDPBackend``)."""
 
 
 def working_memory(module: nn.Module, inputs: Sequence[Tensor]) -> int:
     """Return the most bytes alive at one time while a module runs, beside its inputs and weights.
 
-    The inputs are held throughout. Of the two layouts that maps have (contiguous, channels last),
-    the one that takes more counts.
+    The inputs are kept throughout. The result is the larger of the two memory layouts (contiguous,
+    channels last).
 
-    Floating-point numbers of any type count as float32.
+    Floating-point numbers of all types count as float32.
 
     Args:
-        module: In eval mode.
-        inputs: Where its weights are; on the meta device nothing is computed.
+        module: The module, in eval mode.
+        inputs: Inputs on the device of the weights; on the meta device nothing is computed.
     """
     layouts = [list(inputs)]
     last = [_channels_last(each) for each in inputs]
@@ -52,9 +52,9 @@ def _peak(module: nn.Module, inputs: Sequence[Tensor]) -> int:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows every storage that an operation makes on a device until nobody holds it.
+    """Follows every storage made by an operation on a device until it is freed.
 
-    What operations take and none of them has made does not count: weights, and inputs.
+    Storages that no operation has made do not count: weights and inputs.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -67,12 +67,12 @@ class LiveBytes(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # What torch wraps the method in else imports its compiler (seconds), and takes as long at
-        # each operation as the operation.
+        # Torch's own wrapper of this method imports its compiler (seconds) and costs as much per
+        # operation as the operation.
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation; its inputs are held by now, and its outputs made."""
+        """Run the operation and count its outputs while its inputs are alive."""
         kwargs = kwargs or {}
         for storage, _ in _storages((*args, *kwargs.values())):
             if storage._cdata not in self._made and storage._cdata not in self._given:
@@ -89,9 +89,9 @@ class LiveBytes(TorchDispatchMode):
 
 
 def _storages(values: Iterable[Any]) -> list[tuple[Any, Tensor]]:
-    """Return those of the tensors among values and in lists among them: what operations take.
+    """Return the storages of the tensors among values, and in lists among them.
 
-    ``torch.utils._pytree`` looks for more kinds of containers, and takes most of the time.
+    ``torch.utils._pytree`` supports more containers, but would take most of the time.
     """
     found: list[tuple[Any, Tensor]] = []
     for each in values:
@@ -103,16 +103,16 @@ def _storages(values: Iterable[Any]) -> list[tuple[Any, Tensor]]:
 
 
 def float32_bytes(like: Tensor, elements: int) -> int:
-    """Return the bytes of elements of a tensor's type, any floating-point type as float32."""
+    """Return the bytes of ``elements`` of a tensor's type, with any float type as float32."""
     if like.is_complex():
         return 2 * FLOAT_BYTES * elements
     return (FLOAT_BYTES if like.is_floating_point() else like.element_size()) * elements
 
 
 class _AttentionOfCpu(TorchFunctionMode):
-    """Has attention on the meta device take what it takes on the CPU.
+    """Gives attention on the meta device the memory that it takes on the CPU.
 
-    There, torch would write it out with all of its scores.
+    Torch would otherwise write out all scores on the meta device.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -131,7 +131,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    # Memory that nobody writes to: torch looks at sizes, strides and types alone.
+    # Uninitialised memory: torch only reads sizes, strides and types.
     like = [
         each if each is None else torch.empty_strided(each.shape, each.stride(), dtype=each.dtype)
         for each in (query, key, value, attn_mask)

@@ -1,7 +1,6 @@
-"""Names of operations in a trace, by the way they are counted; ``handles.py`` has the rest.
+"""Names of operations in a trace, grouped by rule of counting; ``handles.py`` has the others.
 
-A name is that of torch's operator without ``aten::``; a trailing underscore (work in place) is
-left out.
+A name is that of torch's operator without ``aten::`` and without a trailing underscore (in place).
 """
 
 
@@ -11,10 +10,10 @@ def _names(text: str) -> frozenset[str]:
 
 COMPLEX_CONVOLUTION = "ComplexConvolution"
 TRANSPOSED_COMPLEX_CONVOLUTION = "TransposedComplexConvolution"
-"""What ``trace`` makes of convolutions of complex numbers, which torch writes out in real ones."""
+"""Name in ``trace`` of complex transposed convolutions, which torch splits into real ones."""
 
 FFTS = tuple(f"{kind}fft{axes}" for kind in ("", "i", "r", "ir") for axes in ("", "2", "n"))
-"""Fourier transforms, without ``fft_``; r: one side is real."""
+"""Fourier transforms, without ``fft_``; with an r, one side is real."""
 
 ELEMENTWISE = _names(
     """
@@ -28,16 +27,16 @@ ELEMENTWISE = _names(
     xlogy
     """
 )
-"""One operation an output element, whatever the function."""
+"""Functions with one operation per output element."""
 
 SUMS = _names("add rsub sub subtract")
-"""One operation an output element, and one more where one side is scaled (``alpha``)."""
+"""Sums with one operation per output element, and one more where a side is scaled (``alpha``)."""
 
 PRODUCTS = _names("cumprod div divide mul multiply prod reciprocal square true_divide")
-"""What takes six real operations on complex numbers; other functions take two."""
+"""Functions with six real operations on complex numbers; other functions have two."""
 
 COMPOUND = {"addcdiv": 2, "addcmul": 2, "glu": 2, "lerp": 3}
-"""Operations an output element of elementwise functions that are several in one."""
+"""Operations per output element of compound elementwise functions."""
 
 REDUCTIONS = {
     "all": 1,
@@ -64,7 +63,7 @@ REDUCTIONS = {
     "var": 3,
     "var_mean": 3,
 }
-"""Operations an input element."""
+"""Operations per input element of reductions."""
 
 POOLINGS = _names(
     """
@@ -72,7 +71,7 @@ POOLINGS = _names(
     max_pool2d_with_indices max_pool3d_with_indices
     """
 )
-"""One operation an element of each window, padding included."""
+"""Poolings with one operation per element of each window, padding included."""
 
 ADAPTIVE_POOLINGS = _names(
     """
@@ -80,7 +79,7 @@ ADAPTIVE_POOLINGS = _names(
     adaptive_max_pool2d adaptive_max_pool3d
     """
 )
-"""One operation an input element."""
+"""Poolings with one operation per input element."""
 
 RESIZES = {
     "upsample_nearest1d": "nearest",
@@ -94,7 +93,7 @@ RESIZES = {
     "upsample_trilinear3d": "trilinear",
     "upsample_bicubic2d": "bicubic",
 }
-"""Resizing a map: the kind of interpolation."""
+"""Interpolation of each operation that resizes a map."""
 
 VIEWS = _names(
     """
@@ -106,9 +105,8 @@ VIEWS = _names(
     view_as_real
     """
 )
-"""Views, and what can be one. They are free: numbers stay what they are, but for their type, and
-the sign of ``conj`` is part of the product that it is used in. ``handles.py`` refuses dropout that
-is active."""
+"""Views, and operations that may return one. They are free: values change only in type, and the
+sign of ``conj`` is part of the product that uses it. ``handles.py`` rejects active dropout."""
 
 MOVES = _names(
     """
@@ -121,8 +119,8 @@ MOVES = _names(
     take_along_dim tensor tile tril tril_indices triu triu_indices vstack zeros zeros_like
     """
 )
-"""Free, in all their forms: they put elements elsewhere, or values that settings alone fix. What
-moves elements in one form and calculates in another has a handle."""
+"""Operations that are free in all forms: they move elements, or write values given by settings.
+Operations that also calculate in some forms have a handle."""
 
 NO_TENSORS = _names(
     """
@@ -130,7 +128,7 @@ NO_TENSORS = _names(
     __not__ __or__ device dim dtype is_floating_point item len numel size sym_numel sym_size
     """
 )
-"""Arithmetic on sizes and settings, not on maps."""
+"""Arithmetic on sizes and settings, not on tensors."""
 
 FREE_PRIMITIVES = _names(
     """
@@ -138,4 +136,4 @@ FREE_PRIMITIVES = _names(
     ImplicitTensorToNum GetAttr data device dtype layout max min
     """
 )
-"""The tracer's own bookkeeping (``prim::``)."""
+"""The tracer's bookkeeping (``prim::``)."""

@@ -1,4 +1,4 @@
-"""The operations of a module's forward pass, traced once."""
+"""Tracing of the operations of a module's forward pass."""
 
 import contextlib
 import sys
@@ -19,13 +19,13 @@ from .handles import FREE, HANDLES, UncountableOperation, counted
 from .trace_values import Count, Value
 
 Graph = Any
-"""``torch._C.Graph``: its inputs are those of the module, then its weights."""
+"""``torch._C.Graph``, whose inputs are the module's inputs, then its weights."""
 
 Operation = tuple[str, list[Value], list[Value]]
-"""Name, inputs and outputs."""
+"""Name, inputs and outputs of an operation."""
 
 Build = Callable[[], tuple[nn.Module, Sequence[Tensor]]]
-"""Makes the module and its inputs, on the device that is current."""
+"""Function that makes a module and its inputs on the current device."""
 
 Found = TypeVar("Found")
 
@@ -33,27 +33,27 @@ _CONVOLUTIONS = {torch.conv1d: 1, torch.conv2d: 2, torch.conv3d: 3}
 
 
 class ComplexConvolution(torch.autograd.Function):
-    """One operation in a trace: a convolution of complex numbers."""
+    """A convolution of complex numbers, as one operation in a trace."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, run: Callable[..., Tensor]
     ) -> Tensor:
-        """Return what ``run`` gives."""
+        """Return the result of ``run``."""
         return run(x, weight, bias)
 
 
 class TransposedComplexConvolution(ComplexConvolution):
-    """The same, transposed."""
+    """A transposed convolution of complex numbers, as one operation in a trace."""
 
 
 _TRANSPOSED = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
 
 
 class WholeConvolutions(TorchFunctionMode):
-    """Makes one operation of each convolution of complex numbers, batched or not.
+    """Makes each complex convolution one operation in a trace.
 
-    Else it is in the trace as three real ones, or as one, by the device.
+    Otherwise the trace has three real convolutions or one, depending on the device.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -79,9 +79,9 @@ def _whole(
 
 
 class _PlainConvolutions(TorchFunctionMode):
-    """Calls convolutions by the name that a trace of real ones has.
+    """Calls convolutions under the name that they have in a trace with real numbers.
 
-    On the meta device ``conv2d`` is traced into torch's own Python code, which then fails.
+    On the meta device ``conv2d`` is traced into torch's own Python code, which fails.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -102,7 +102,7 @@ def _plain_arguments(
     dilation: Any = 1,
     groups: int = 1,
 ) -> tuple[Any, ...] | None:
-    """Return the arguments of the same convolution, or none where it has another form."""
+    """Return the arguments of ``torch._convolution``, or None for arguments of another form."""
     if isinstance(padding, str) or input.dim() != axes + 2:
         return None
     steps = [
@@ -113,15 +113,15 @@ def _plain_arguments(
 
 
 class Tracer:
-    """Runs modules to see what they do, on the device where that is quicker.
+    """Runs modules to examine them, on the meta device or with real numbers.
 
-    On torch's meta device nothing is computed, but its first use imports much (seconds), and every
-    operation goes through Python. So small maps are always computed; large ones until that has
-    taken as long. What does not work there is tried with real numbers.
+    The meta device computes nothing, but its first use imports much (seconds), and every operation
+    goes through Python. So small maps are always computed, and large ones until that has taken as
+    long. A module that fails on the meta device is run with real numbers.
     """
 
     def __init__(self, patience: float = 2.0) -> None:
-        """Prepare; ``patience`` is the processor time in seconds to be spent on real numbers."""
+        """Make a tracer that may spend ``patience`` seconds of CPU time on real numbers."""
         self._patience = patience
 
     def see(
@@ -131,14 +131,14 @@ class Tracer:
         *,
         small: bool = False,
     ) -> Found:
-        """Return what ``examine`` finds of what ``build`` makes, in eval mode.
+        """Return the result of ``examine`` on the module of ``build``, in eval mode.
 
-        The random numbers of the process are left as they were.
+        The process's random state is restored.
 
         Args:
-            build: Makes the module and its inputs.
-            examine: Runs the module.
-            small: Whether real numbers are quick.
+            build: Function that makes the module and its inputs.
+            examine: Function that runs the module.
+            small: Whether computing real numbers is quick.
         """
 
         def on(device: str) -> Found:
@@ -151,7 +151,7 @@ class Tracer:
             if small:
                 return on("cpu")
             if self._patience <= 0 or "torch._dynamo" in sys.modules:
-                with contextlib.suppress(Exception):  # what is wrong comes again below
+                with contextlib.suppress(Exception):  # an error is raised again below
                     return on("meta")
             started = time.process_time()
             found = on("cpu")
@@ -162,7 +162,7 @@ class Tracer:
 
 
 def saved_tensors(module: nn.Module) -> list[Tensor]:
-    """Return the parameters and persistent buffers of a module, shared ones once."""
+    """Return the distinct parameters and persistent buffers of a module."""
     saved = module.state_dict(keep_vars=True).values()
     return distinct(each for each in saved if isinstance(each, Tensor))
 
@@ -184,7 +184,7 @@ def trace(module: nn.Module, inputs: Sequence[Tensor]) -> Graph:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", TracerWarning)
-        # What torch.jit.trace does, without making a module of the trace (private, as fvcore's).
+        # As torch.jit.trace, without making a module of the trace (private, as in fvcore).
         graph, _ = torch._C._create_graph_by_tracing(  # pyright: ignore
             run, [*inputs, *saved_tensors(module)], lambda value: "", True, False
         )
@@ -193,7 +193,7 @@ def trace(module: nn.Module, inputs: Sequence[Tensor]) -> Graph:
 
 @contextlib.contextmanager
 def _operation_by_operation() -> Generator[None]:
-    """Keep torch's transformer layers from being one operation each."""
+    """Keep torch's transformer layers from running as one fused operation each."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -203,7 +203,7 @@ def _operation_by_operation() -> Generator[None]:
 
 
 def operations(graph: Graph) -> list[Operation]:
-    """Return the operations of a trace in their order, constants left out."""
+    """Return the operations of a trace in order, without constants."""
     found: list[Operation] = []
     for node in graph.nodes():
         kind = node.kind()
@@ -216,10 +216,10 @@ def operations(graph: Graph) -> list[Operation]:
 
 
 def counts(found: Sequence[Operation]) -> Count:
-    """Return what the operations of a trace cost together.
+    """Return the total cost of the operations of a trace.
 
     Raises:
-        UncountableOperation: If one has no formula.
+        UncountableOperation: If an operation has no formula.
     """
     total: Count = Counter()
     for kind, inputs, outputs in found:

@@ -14,10 +14,10 @@ Value = Any
 """A value of a trace, ``torch._C.Value``."""
 
 Count = Counter[str]
-"""Amounts by the names of ``value.COUNTED``."""
+"""Counts by the names of ``value.COUNTED``."""
 
 Handle = Callable[[list[Value], list[Value]], Count]
-"""Counts one operation from its inputs and outputs."""
+"""Function that counts one operation from its inputs and outputs."""
 
 
 def is_tensor(value: Value) -> bool:
@@ -29,7 +29,7 @@ def sizes(value: Value) -> Sizes:
     """Return the sizes of a tensor.
 
     Raises:
-        ValueError: If they are not known.
+        ValueError: If the sizes are not known.
     """
     known = value.type().sizes()
     if known is None:
@@ -38,10 +38,10 @@ def sizes(value: Value) -> Sizes:
 
 
 def number_kind(value: Value) -> str:
-    """Return ``"real"``, ``"complex"``, or ``"none"`` for integers, booleans and what is no tensor.
+    """Return ``"real"``, ``"complex"``, or ``"none"`` for integers, booleans and non-tensors.
 
     Raises:
-        ValueError: If that is not known.
+        ValueError: If the type is not known.
     """
     if value.type().kind() != "TensorType":
         return "none"
@@ -59,10 +59,10 @@ def listed(value: Value) -> list[Value]:
 
 
 def setting(value: Value) -> Any:
-    """Return a constant, a list of constants, or what was computed from sizes.
+    """Return the value of a constant, of a list of constants, or of a result computed from sizes.
 
     Raises:
-        ValueError: If it was computed in another way while the network ran.
+        ValueError: If the value was computed otherwise.
     """
     node = value.node()
     kind, inputs = node.kind(), list(node.inputs())
@@ -98,5 +98,5 @@ def elements(value: Value) -> int:
 
 
 def numbers(amount: int, like: Value) -> int:
-    """Return the real operations of so many sums of numbers ``like`` these; of integers none."""
+    """Return the real operations of ``amount`` sums of numbers like ``like``; 0 for integers."""
     return {"none": 0, "real": 1, "complex": 2}[number_kind(like)] * amount
