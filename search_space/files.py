@@ -22,8 +22,8 @@ from .errors import InputError, shown, unknown_name
 from .shapes import Shape
 from .space import SearchSpace
 from .space_files import SPACE_ENDINGS, space_data, space_name
-from .walk.decision_graph import PATTERNS, StageSpace
 from .walk.slots import Option, Slot
+from .walk.stage_space import PATTERNS, StageSpace
 
 MOST_VALUES = 128
 """The most values of a decision in a file."""

@@ -14,9 +14,11 @@ from .components.base import Component
 from .components.parts import PartCosts
 from .constraints.build_cost_table import step_table
 from .constraints.constraint import Constraint
+from .constraints.count_feasible import feasible_count
 from .constraints.steering import Guide, Stand
 from .counting.count_distinct import MOST_COUNTED, SAMPLE, count_words, stages_differ
 from .counting.membership import Membership
+from .counting.repeated_mixers import Repeated
 from .counting.size import Size, estimated
 from .domains import Domain, IntRange, Positive, Value, same
 from .errors import InputError
@@ -29,8 +31,9 @@ from .walk.choosers import (
     RecordingChooser,
     ReplayChooser,
 )
-from .walk.decision_graph import END, VARIED, Node, StageSpace, Step, StepGraph
+from .walk.decision_graph import END, Node, Step, StepGraph
 from .walk.slots import Row, Slot, choose_row
+from .walk.stage_space import StageSpace
 from .walk.unreachable import never_built, usual_refusal
 
 
@@ -105,13 +108,7 @@ class SearchSpace:
     def _only(self, keep: Callable[[type[Component]], bool], what: str) -> "SearchSpace":
         assert self.guide is None, "choose the components first, then constrain"
         stages = tuple(
-            replace(
-                stage,
-                block=stage.block.only(keep, what, f"stages.{index}.block"),
-                downsampling=stage.downsampling
-                and stage.downsampling.only(keep, what, f"stages.{index}.downsampling"),
-            )
-            for index, stage in enumerate(self.stages)
+            stage.only(keep, what, f"stages.{index}") for index, stage in enumerate(self.stages)
         )
         return replace(
             self,
@@ -151,6 +148,11 @@ class SearchSpace:
         )
 
     @cached_property
+    def _repeated(self) -> Repeated:
+        """What knows of walks whose second mixer equals their first."""
+        return Repeated(self.graph)
+
+    @cached_property
     def membership(self) -> Membership:
         """What finds the walks that give an architecture."""
         return Membership(self.graph)
@@ -175,7 +177,9 @@ class SearchSpace:
             raise InputError(f"some architecture of {self.name!r} must keep {told}, but {none}")
         space = replace(self, guide=guide)
         # the guide's own: steps are made once, as is what tells walks apart
-        space.__dict__.update(graph=self.graph, membership=self.membership)
+        space.__dict__.update(
+            graph=self.graph, membership=self.membership, _repeated=self._repeated
+        )
         return space
 
     def never_built(self) -> tuple[str, ...]:
@@ -193,7 +197,8 @@ class SearchSpace:
     def size(self) -> Size:
         """Return the number of different architectures; found once.
 
-        Exact where ``walks_differ`` or there are few walks, and else an estimate from a sample.
+        Exact where there are few walks or all that meet have a second mixer equal to the first, and
+        else an estimate from a sample.
         """
         return self._size
 
@@ -202,51 +207,47 @@ class SearchSpace:
         walks, exact = self.walks, self.guide is None or self.guide.exact
         if self.walks_differ:
             return Size(architectures=walks, walks=walks, exact=exact)
+        if self._only_repeated and self._repeated.countable and exact:
+            return Size(architectures=self._counted_once(), walks=walks, exact=True)
         if self.guide is None and walks <= MOST_COUNTED:
             return Size(architectures=count_words(self.membership), walks=walks, exact=True)
         if walks <= SAMPLE:
             found = {draw.architecture.digest for draw in self.enumerate()}
             return Size(architectures=len(found), walks=walks, exact=exact)
         generator = random.Random(0)
-        drawn = (assembled(self.graph, self._drawn(generator)) for _ in range(SAMPLE))
-        return estimated(walks, map(self.membership.count, drawn), exact_walks=exact)
+        counts = [self._multiplicity(self._drawn(generator)) for _ in range(SAMPLE)]
+        return estimated(walks, counts, exact_walks=exact)
+
+    def _counted_once(self) -> int:
+        """Return the number of networks where only repeated mixers make several walks of one."""
+        if self.guide is None:
+            return self._repeated.count()
+        table, constraints = self.guide.table, self.guide.constraints
+        return feasible_count(self.graph, table, constraints, self._repeated.weights)
 
     @cached_property
     def walks_differ(self) -> bool:
         """Whether each walk gives another architecture; no may mean maybe.
 
-        Walks can meet where stages can be left out or cut in two, and where blocks are alike.
+        Walks can meet where a second mixer can equal the first, where stages can be left out or cut
+        in two, and where blocks are alike.
         """
-        droppable = any(0 in stage.depth.values for stage in self.stages)
-        slots = [stage.downsampling for stage in self.stages[1:] if stage.downsampling]
-        cut = any(option.cls.is_identity for slot in slots for option in slot.options)
-        return not (droppable or cut) and stages_differ(self.membership)
+        return self._only_repeated and not self._repeated.any
+
+    @cached_property
+    def _only_repeated(self) -> bool:
+        """Whether all walks that meet have a second mixer equal to the first; no may mean maybe."""
+        vanish = (each.may_vanish(index) for index, each in enumerate(self.stages))
+        return not any(vanish) and stages_differ(self.membership)
 
     def decisions(self) -> dict[str, Domain]:
         """Return every decision that a walk may ask: path to domain, stage by stage."""
         found: dict[str, Domain] = {}
         for index, stage in enumerate(self.stages):
-            path = f"stages.{index}"
-            own = {f"{path}.depth": stage.depth, f"{path}.width": stage.width}
-            found.update({name: each for name, each in own.items() if len(each.values) > 1})
-            if index == 0:
-                found.update(self.stem.decisions("stem"))
-            if index and stage.downsampling is not None:
-                found.update(stage.downsampling.decisions(f"{path}.downsampling"))
-            found.update(stage.block.decisions(f"{path}.block"))
-            if len(stage.pattern.values) > 1:
-                found[f"{path}.pattern"] = stage.pattern
-            if stage.pattern.values != ("uniform",):
-                found.update(self._second(stage, f"{path}.block"))
+            before = self.stem.decisions("stem") if index == 0 else None
+            found.update(stage.decisions(f"stages.{index}", before))
         found.update(self.head.decisions("head"))
         return found
-
-    def _second(self, stage: StageSpace, path: str) -> Iterator[tuple[str, Domain]]:
-        """Yield the decisions of the second mixer of a stage."""
-        for option in stage.block.options:
-            prefix = path if len(stage.block.options) == 1 else f"{path}.{option.cls.name}"
-            if VARIED in option.slots:
-                yield from option.slots[VARIED].decisions(f"{prefix}.second_{VARIED}")
 
     def walk(self, chooser: Chooser) -> Draw:
         """Go through the space, asking ``chooser`` at every open decision.
@@ -281,16 +282,22 @@ class SearchSpace:
     def draw_uniform(self, seed: int) -> Draw:
         """Draw one of all architectures, each as likely as any other.
 
-        Under constraints, of all feasible ones; see ``Guide`` for when that is exact. Where
-        ``walks_differ`` does not hold, a walk is drawn again and again, and taken with a chance of
-        one to the number of walks that give its architecture.
+        Under constraints, of all feasible ones; see ``Guide`` for when that is exact. A walk is
+        drawn again and again, and taken with a chance of one to the number of walks that give its
+        architecture.
         """
         generator = random.Random(seed)
         while True:
             way = self._drawn(generator)
-            architecture = assembled(self.graph, way)
-            if self.walks_differ or not generator.randrange(self.membership.count(architecture)):
+            if not generator.randrange(self._multiplicity(way)):
+                architecture = assembled(self.graph, way)
                 return Draw(architecture=architecture, decisions=self._decisions(way))
+
+    def _multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
+        """Return the number of walks that give the architecture of a way through the graph."""
+        if self._only_repeated:
+            return self._repeated.multiplicity(way)
+        return self.membership.count(assembled(self.graph, way))
 
     def _drawn(self, generator: random.Random) -> list[tuple[Node, Row]]:
         """Draw a way through the graph, each as likely as any other."""
@@ -309,8 +316,6 @@ class SearchSpace:
         chosen: list[tuple[Node, Row]] = []
         while node != END:
             step = graph.step(node)
-            if stand is not None:
-                stand.first = node[-1] if node[0] == "second" else None
             index = choose(step, stand)
             if stand is not None:
                 stand.take(index)

@@ -34,8 +34,6 @@ class _Walks(NamedTuple):
     """How well they can end; negative: not at all."""
     spent_WK: Floats
     groups_WS: Numbers
-    last_W: Integers
-    """The group of the last choice."""
 
 
 class Beam:
@@ -87,7 +85,7 @@ class Beam:
         steps, table = self._steps, self._steps.table
         nothing, nowhere = np.zeros((1, len(steps.sums))), np.full((1, table.end), -1)
         come: list[list[_Walks]] = [[] for _ in range(table.end + 1)]
-        come[0].append(_Walks(np.zeros(1), nothing, nowhere, np.zeros(1, np.int64)))
+        come[0].append(_Walks(np.zeros(1), nothing, nowhere))
         for number, groups in enumerate(steps.groups):
             if not come[number]:
                 continue
@@ -96,16 +94,13 @@ class Beam:
             spent = (here.spent_WK[:, None] + groups.costs_GK).reshape(count * size, -1)
             after = np.tile(groups.nexts_G, count)
             room = self._room(spent, after)
-            if table.steps[number].second:
-                own = (here.last_W[:, None] == np.arange(size)) & (groups.sizes_G == 1)
-                room = np.where(own.ravel(), -np.inf, room)
             for each, _ in groups.afters:
                 mine = np.flatnonzero((after == each) & (room > -np.inf))
                 mine = mine[np.argsort(-room[mine], kind="stable")[:_WIDTH]]
-                taken, group = here.groups_WS[mine // size], mine % size
-                taken[:, number] = group
+                taken = here.groups_WS[mine // size]
+                taken[:, number] = mine % size
                 if len(mine):
-                    come[each].append(_Walks(room[mine], spent[mine], taken, group))
+                    come[each].append(_Walks(room[mine], spent[mine], taken))
         if not come[-1]:
             return nowhere[:0]
         there = _best(come[-1])
@@ -142,5 +137,4 @@ def _best(come: list[_Walks]) -> _Walks:
         room_W=room_W[order],
         spent_WK=np.concatenate([each.spent_WK for each in come])[order],
         groups_WS=np.concatenate([each.groups_WS for each in come])[order],
-        last_W=np.concatenate([each.last_W for each in come])[order],
     )

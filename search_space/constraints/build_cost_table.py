@@ -13,7 +13,8 @@ from ..components.mixers.trivial import IdentityMixer
 from ..components.parts import IMAGE, Part, PartCosts
 from ..components.wired import Block
 from ..shapes import Shape
-from ..walk.decision_graph import END, VARIED, Node, StepGraph
+from ..walk.decision_graph import END, Node, StepGraph
+from ..walk.stage_space import VARIED
 from .cost_table import PEAK_MEMORY, CostedStep, StepTable
 
 WORKING_MEMORY = "working_memory"
@@ -41,7 +42,7 @@ def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> St
 
 
 class _Builder:
-    """Costs every choice in a step graph. The nodes of a second mixer are one for all first."""
+    """Costs every choice in a step graph."""
 
     def __init__(self, graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> None:
         self._graph = graph
@@ -70,7 +71,6 @@ class _Builder:
                     table=self._table(once, lane),
                     times=times,
                     nexts=np.array(afters[:1] if alike else afters, dtype=np.int64),
-                    second=node[0] == "second",
                 )
             )
         return StepTable(
@@ -107,7 +107,7 @@ class _Builder:
             self._table(self._graph.once(node)[0], ())
             lanes = self._lanes[self._graph.once(node)[0]]
             return list(zip(nexts, lanes, strict=True))
-        return [(any_first(each), lane if each[0] in _IN_BLOCK else ()) for each in nexts]
+        return [(each, lane if each[0] in _IN_BLOCK else ()) for each in nexts]
 
     def _table(self, once: Node, lane: Lane) -> int:
         """Return the number of the table of a node whose choices are built once."""
@@ -235,8 +235,3 @@ def _with_mixer(block: Block, mixer: Component) -> Block:
 
 def _absent(component: Component | None) -> bool:
     return component is None or component.is_identity
-
-
-def any_first(node: Node) -> Node:
-    """Return, for the node of a second mixer, the one that stands for any first mixer."""
-    return (*node[:-1], -1) if node[0] == "second" else node

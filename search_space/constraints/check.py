@@ -100,10 +100,9 @@ def _feasible_sample(guide: Guide, count: int) -> Floats:
     table, generator = guide.table, random.Random(0)
     spent = np.zeros((count, len(table.metrics)))
     for row in spent:
-        stand, index = Stand(guide), 0
+        stand = Stand(guide)
         while stand.number != table.end:
-            number = stand.number
-            stand.first = index if table.is_second(number) else None
-            index = stand.take(stand.drawn(generator))
+            number, index = stand.number, stand.drawn(generator)
+            stand.take(index)
             row[:] = table.add(row, table.costs(number)[index])
     return spent

@@ -32,16 +32,13 @@ class CostedStep:
     """How often the choice is built; sums count so often."""
     nexts: Integers
     """Number of the step after each choice, (R,), or (1,) where all lead to one."""
-    second: bool
-    """Whether it is that of a second mixer, which must differ from the choice before."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepTable:
     """Steps in an order in which each comes before those that it leads to. 0 is the start.
 
-    The number after the last stands for the end. The step of a second mixer is one for all first
-    mixers and offers them all: the one that was taken first is to be left out.
+    The number after the last stands for the end.
     """
 
     metrics: tuple[str, ...]
@@ -83,89 +80,54 @@ class StepTable:
 
     @cached_property
     def ways(self) -> tuple[int, ...]:
-        """In how many ways a walk can go on from each step and from the end, exactly.
-
-        From the step of a second mixer as if the first could be taken again.
-        """
+        """In how many ways a walk can go on from each step and from the end, exactly."""
         found = [0] * self.end + [1]
         for number in range(self.end - 1, -1, -1):
-            count = 0
-            for after, rows in self.groups(number):
-                ways = found[after] * (self.choices(number) if rows is None else len(rows))
-                count += ways - ways // self.choices(after) if self.is_second(after) else ways
-            found[number] = count
+            found[number] = sum(
+                found[after] * (self.choices(number) if rows is None else len(rows))
+                for after, rows in self.groups(number)
+            )
         return tuple(found)
-
-    def is_second(self, number: int) -> bool:
-        """Whether a step is that of a second mixer."""
-        return number < self.end and self.steps[number].second
 
     def extremes(self) -> tuple[Floats, Floats]:
         """Return the least and the greatest value of each metric over all walks, exactly, (M,)."""
         zeros = np.zeros((2, len(self.metrics)))
         found = [zeros] * (self.end + 1)
         for number in range(self.end - 1, -1, -1):
-            groups = self.groups(number)
-            if self.is_second(number):  # what it costs itself is in the pairs, at the first
-                found[number] = found[groups[0][0]]
-                continue
             costs_RM = self.costs(number)
             each: list[Floats] = []
-            for after, rows in groups:
+            for after, rows in self.groups(number):
                 own = costs_RM if rows is None else costs_RM[rows]
-                if self.is_second(after):
-                    low_high = self._pair(own, self.costs(after))
-                else:
-                    low_high = np.stack([own.min(axis=0), own.max(axis=0)])
+                low_high = np.stack([own.min(axis=0), own.max(axis=0)])
                 each.append(self.add(found[after], low_high))
             lows_highs = np.stack(each)
             found[number] = np.stack([lows_highs[:, 0].min(axis=0), lows_highs[:, 1].max(axis=0)])
         low, high = found[0]
         return low, high
 
-    def _pair(self, first_RM: Floats, second_RM: Floats) -> Floats:
-        """Return the least and the greatest cost of two different choices, (2, M)."""
-        order = np.argsort(first_RM, axis=0)
-        low = self._crossed(first_RM, second_RM, order[:2])
-        high = self._crossed(first_RM, second_RM, order[-2:])
-        return np.stack([low.min(axis=0), high.max(axis=0)])
-
-    def _crossed(self, first_RM: Floats, second_RM: Floats, two: Any) -> Floats:
-        """Return the costs of two choices in one order and in the other, (2, M)."""
-        first = np.take_along_axis(first_RM, two, axis=0)
-        second = np.take_along_axis(second_RM, two, axis=0)
-        return self.add(first, second[::-1])
-
     def total(self, choices: Sequence[int]) -> Floats:
         """Return the costs of one walk, (M,).
 
         Args:
-            choices: Their numbers, in order; at a second mixer, among those left by the first.
+            choices: Their numbers, in order.
         """
-        spent, number, before = np.zeros(len(self.metrics)), 0, -1
+        spent, number = np.zeros(len(self.metrics)), 0
         for choice in choices:
             nexts = self.steps[number].nexts
-            if self.is_second(number):
-                choice += choice >= before
             spent = self.add(spent, self.costs(number)[choice])
-            number, before = int(nexts[choice if len(nexts) > 1 else 0]), choice
+            number = int(nexts[choice if len(nexts) > 1 else 0])
         return spent
 
     def sample(self, count: int, seed: int) -> Floats:
         """Return the costs of walks, each as likely as any other, (count, M)."""
         generator = np.random.default_rng(seed)
         spent = np.zeros((count, len(self.metrics)))
-        firsts = np.full(count, -1)
         at = np.zeros(count, dtype=np.int64)
         for number, step in enumerate(self.steps):
             here = np.flatnonzero(at == number)
             if not len(here):
                 continue
             rows = self._drawn(number, len(here), generator)
-            if step.second:  # of all but the first: those from it on move up by one
-                rows = generator.integers(self.choices(number) - 1, size=len(here))
-                rows += rows >= firsts[here]
-            firsts[here] = rows
             spent[here] = self.add(spent[here], self.costs(number)[rows])
             at[here] = step.nexts[rows if len(step.nexts) > 1 else 0]
         return spent
@@ -189,7 +151,7 @@ def to_arrays(table: StepTable) -> dict[str, NDArray[Any]]:
         "metrics": np.array(table.metrics),
         "costs": np.concatenate(table.tables),
         "lengths": np.array([len(each) for each in table.tables]),
-        "steps": np.array([(s.table, s.times, s.second, len(s.nexts)) for s in steps]),
+        "steps": np.array([(s.table, s.times, len(s.nexts)) for s in steps]),
         "nexts": np.concatenate([each.nexts for each in steps]),
     }
 
@@ -198,12 +160,12 @@ def from_arrays(arrays: Any) -> StepTable:
     """Read what ``to_arrays`` gave."""
     tables = np.split(arrays["costs"], np.cumsum(arrays["lengths"])[:-1])
     numbers: Sequence[Sequence[int]] = arrays["steps"].tolist()
-    nexts = np.split(arrays["nexts"], np.cumsum(arrays["steps"][:, 3])[:-1])
+    nexts = np.split(arrays["nexts"], np.cumsum(arrays["steps"][:, 2])[:-1])
     return StepTable(
         metrics=tuple(arrays["metrics"].tolist()),
         tables=tuple(tables),
         steps=tuple(
-            CostedStep(table=table, times=times, nexts=after, second=bool(second))
-            for (table, times, second, _), after in zip(numbers, nexts, strict=True)
+            CostedStep(table=table, times=times, nexts=after)
+            for (table, times, _), after in zip(numbers, nexts, strict=True)
         ),
     )

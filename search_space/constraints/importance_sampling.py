@@ -36,9 +36,6 @@ _ROUNDING = 1e-12
 _NO_HIT = 3.0
 """Expected hits at which one time in twenty there is none."""
 
-_LEAST = 1e-300
-"""Chances are at least this: what is certain may be ruled out."""
-
 _PAIRS = 1_000_000
 """Beginnings and ends of walks that are tried together at a step."""
 
@@ -139,10 +136,7 @@ class Tilted:
         return float(sum(tilt * (high if tilt > 0 else low) for tilt, low, high in ends if tilt))
 
     def _of(self, tilt_K: Floats) -> Moments:
-        """Return what a tilt does, by dynamic programming from the end.
-
-        It is not counted that a second mixer differs from the first: this only adds walks.
-        """
+        """Return what a tilt does, by dynamic programming from the end."""
         end, sums = self._table.end, len(tilt_K)
         logs, means = np.zeros(end + 1), np.zeros((end + 1, sums))
         covariances = np.zeros((end + 1, sums * sums))
@@ -176,17 +170,15 @@ class Tilted:
         end = self._table.end
         taken = np.full((count, end) if ways else (0, end), -1, dtype=np.int32)
         sums, logs = np.zeros((count, len(self._tilt_K))), np.zeros(count)
-        at, before = np.zeros((2, count), dtype=np.int64)
+        at = np.zeros(count, dtype=np.int64)
         for number, groups in enumerate(self._groups):
             here = np.flatnonzero(at == number)
             if not len(here):
                 continue
-            chance_G, sizes_G = self._moments.chances[number], groups.sizes_G
-            own = before[here] if self._table.steps[number].second else None
-            drawn, left = _drawn(chance_G, chance_G / sizes_G, own, generator.random(len(here)))
-            logs[here] += np.log(left)
+            chance_G = self._moments.chances[number]
+            upto_G = chance_G.cumsum()[:-1]
+            drawn = upto_G.searchsorted(generator.random(len(here)), side="right")
             logs[here] += self._logs[number][drawn] - np.log(chance_G[drawn])
-            before[here] = drawn
             if ways:
                 taken[here, number] = drawn
             sums[here] += groups.costs_GK[drawn]
@@ -212,7 +204,7 @@ class Tilted:
             here = np.flatnonzero(walks.groups_WS[:, number] >= 0)
             if sum(map(len, found)) >= most:
                 break
-            if number in busiest and not self._table.steps[number].second:
+            if number in busiest:
                 ends_WK = walks.sums_WK[here] - spent_WK[here]
                 first, last = self._matches(spent_WK[here], ends_WK)
                 taken = walks.groups_WS[here[last]]
@@ -278,30 +270,23 @@ class Tilted:
         low, high = self._window.low_K.tolist(), self._window.high_K.tolist()
         tilt, support = self._tilt_K.tolist(), self._support
         while True:
-            way, sums, log = self._tried(generator)
+            way, sums = self._tried(generator)
             if all(a <= s <= b for a, s, b in zip(low, sums, high, strict=True)):
-                log += sum(t * s for t, s in zip(tilt, sums, strict=True)) - support
+                log = sum(t * s for t, s in zip(tilt, sums, strict=True)) - support
                 if generator.random() < math.exp(log):
                     return way
 
-    def _tried(self, generator: random.Random) -> tuple[dict[int, int], list[float], float]:
-        """Return a walk, its sums, and the logarithm of how much too likely it is."""
+    def _tried(self, generator: random.Random) -> tuple[dict[int, int], list[float]]:
+        """Return a walk and its sums."""
         way: dict[int, int] = {}
-        sums, log, number, group = [0.0] * len(self._tilt_K), 0.0, 0, 0
+        sums, number = [0.0] * len(self._tilt_K), 0
         while number != self._table.end:
             upto, nexts, costs = self._lists[number]
-            first, at = group, generator.random()
-            if self._table.steps[number].second:
-                own = self._moments.chances[number][first] / self._groups[number].sizes_G[first]
-                left = max(1 - own, _LEAST)
-                at *= left
-                at += own if at >= (upto[first] if first < len(upto) else 1.0) - own else 0.0
-                log += math.log(left)
-            group = bisect_right(upto, at)
+            group = bisect_right(upto, generator.random())
             way[number] = group
             sums = [have + more for have, more in zip(sums, costs[group], strict=True)]
             number = nexts[group]
-        return way, sums, log
+        return way, sums
 
     @cached_property
     def _lists(self) -> list[tuple[list[float], list[int], list[list[float]]]]:
@@ -310,24 +295,3 @@ class Tilted:
             (chance_G.cumsum()[:-1].tolist(), groups.nexts_G.tolist(), groups.costs_GK.tolist())
             for chance_G, groups in zip(self._moments.chances, self._groups, strict=True)
         ]
-
-
-def _drawn(
-    chance_G: Floats, single_G: Floats, own_W: Integers | None, random_W: Floats
-) -> tuple[Integers, Floats]:
-    """Return a group for each walk, and the chance that was left to draw it from, (W,).
-
-    Args:
-        chance_G: The chance of each group.
-        single_G: That of one choice of it.
-        own_W: The groups of which one choice may not be taken again, if so.
-        random_W: Uniform between 0 and 1.
-    """
-    upto_G = chance_G.cumsum()
-    left_W = np.ones(len(random_W))
-    if own_W is not None:
-        left_W = np.maximum(1 - single_G[own_W], _LEAST)
-        random_W = random_W * left_W
-        random_W += np.where(random_W >= upto_G[own_W] - single_G[own_W], single_G[own_W], 0)
-    found = upto_G[:-1].searchsorted(random_W, side="right")
-    return found, left_W

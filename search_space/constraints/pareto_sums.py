@@ -1,19 +1,52 @@
-"""Where one or two metrics are bounded: what can still be reached, with hardly any thinning.
+"""Where one or two metrics are bounded: what can still be reached, with hardly any trimming.
+
+Where a metric is only bounded from one side, less of it (or more) is always as good. So of the sums
+of two metrics that can be reached from a step only those matter that no other beats in both: a
+Pareto front, short even where there are more ways on than atoms. If the first metric is bounded
+from both sides, each of its sums matters, with the best second sum that goes with it.
+
+Signs are such that less is better of both metrics, unless the first is bounded from both sides.
 
 Shape suffixes: N sums, G groups of choices that cost the same and lead to one step, K sums.
 """
 
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .bounded_steps import BoundedSteps
 from .cost_table import Floats, Integers
-from .unbeaten_sums import Best, Flags, Pair, front, reduced
+
+_MANY = 2000
+"""Of more sums the hopeless are left out first, as sorting takes long."""
+
+_HOPEFUL_CELLS = 4096
+
+
+class Pair(NamedTuple):
+    """The columns of one or two metrics, and their signs."""
+
+    columns: tuple[int, ...]
+    """One or two."""
+    signs: tuple[float, ...]
+    """-1 where more is better."""
+    both_sides: bool
+    """Whether the first is bounded from both sides."""
+
+    def of(self, sums_K: Floats) -> Floats:
+        """Return first and second sums, (2, ...); zeros where there is no second."""
+        found = np.zeros((2, *sums_K.shape[1:]))
+        for place, (column, sign) in enumerate(zip(self.columns, self.signs, strict=True)):
+            found[place] = sign * sums_K[column]
+        return found
 
 
 def pair_of(steps: BoundedSteps) -> Pair | None:
-    """Return the metrics whose bounds are kept with hardly any thinning; none: too many."""
+    """Return the metrics whose bounds are kept with hardly any trimming; none: too many."""
     low, high = np.isfinite(steps.window.low_K), np.isfinite(steps.window.high_K)
     both = np.flatnonzero(low & high & ~steps.never_K).tolist()
     one = np.flatnonzero((low ^ high) & ~steps.never_K).tolist()
@@ -30,14 +63,13 @@ def pair_of(steps: BoundedSteps) -> Pair | None:
 class _Part(NamedTuple):
     """The groups of a step that lead to one other."""
 
-    best: Best
+    best: "BestSums"
     mine_G: Integers
     first_G: Floats
     second_G: Floats
-    own_G: Integers | None
 
 
-class Fronts:
+class ParetoSums:
     """The best sums that can be reached from each step."""
 
     def __init__(self, steps: BoundedSteps, pair: Pair, *, cap: int) -> None:
@@ -67,7 +99,7 @@ class Fronts:
 
     @property
     def whole(self) -> bool:
-        """Whether all that keeps the bounds is told."""
+        """Whether all that keeps the bounds is known."""
         return all(each.whole for each in self._best)
 
     def sums(self, column: int) -> Floats:
@@ -75,33 +107,28 @@ class Fronts:
         place = self._pair.columns.index(column)
         return self._pair.signs[place] * self._best[0].sums_N[place]
 
-    def possible(self, number: int, spent_K: Floats) -> Flags:
+    def possible(self, number: int, spent_K: Floats) -> NDArray[np.bool_]:
         """Return which groups of a step lead to a way that keeps the bounds, (G,)."""
         spent = [s * float(spent_K[k]) for k, s in zip(*self._pair[:2], strict=True)] + [0.0]
         first, second = self._high[0] - spent[0], self._high[1] - spent[1]
         low = self._low[0] - spent[0] if self._pair.both_sides else None
         allowed = self._allowed[number]
         found = np.zeros(len(allowed), dtype=np.bool_)
-        for best, mine_G, first_G, second_G, own_G in self._parts_of(number):
-            if len(mine_G) == 1 and own_G is None:
+        for best, mine_G, first_G, second_G in self._parts_of(number):
+            if len(mine_G) == 1:
                 cost, other = first_G.item(), second_G.item()
                 least = None if low is None else low - cost
                 found[mine_G] = best.reached(first - cost, second - other, least)
-                continue
-            low_G = None if low is None else low - first_G
-            found[mine_G] = best.reaches(first - first_G, second - second_G, low_G, own_G)
+            else:
+                low_G = None if low is None else low - first_G
+                found[mine_G] = best.reaches(first - first_G, second - second_G, low_G)
         return found & allowed
 
     def _parts_of(self, number: int) -> list[_Part]:
         if number not in self._parts:
+            first_G, second_G = self._costs[number]
             self._parts[number] = [
-                _Part(
-                    best=self._best[after],
-                    mine_G=mine_G,
-                    first_G=self._costs[number][0, mine_G],
-                    second_G=self._costs[number][1, mine_G],
-                    own_G=self._own(number, after, mine_G),
-                )
+                _Part(self._best[after], mine_G, first_G[mine_G], second_G[mine_G])
                 for after, mine_G in self._groups[number].afters
             ]
         return self._parts[number]
@@ -111,42 +138,153 @@ class Fronts:
         one, other = self._pair.of(low_K), self._pair.of(high_K)
         return np.minimum(one, other).tolist(), np.maximum(one, other).tolist()
 
-    def _own(self, number: int, after: int, mine_G: Integers) -> Integers | None:
-        """Return the groups of a second mixer that are ruled out by those of the first."""
-        if not self._table.is_second(after):
-            return None
-        return np.where(self._groups[number].sizes_G[mine_G] > 1, -1, mine_G)
-
-    def _reached(self, cap: int) -> list[Best]:
+    def _reached(self, cap: int) -> "list[BestSums]":
         """Return the best sums from each step, by dynamic programming from the end."""
-        found = [Best.end()] * (self._table.end + 1)
+        nothing = BestSums(sums_N=np.zeros((2, 1)), whole=True)
+        found = [nothing] * (self._table.end + 1)
         for number in range(self._table.end - 1, -1, -1):
             afters = self._groups[number].afters
-            parts = [self._onward(number, after, mine_G, found[after]) for after, mine_G in afters]
+            parts = [self._onward(number, mine_G, found[after]) for after, mine_G in afters]
             found[number] = reduced(
-                np.concatenate([sums for sums, _ in parts], axis=1),
-                np.concatenate([groups for _, groups in parts]),
+                np.concatenate(parts, axis=1),
                 both_sides=self._pair.both_sides,
                 cap=cap,
                 whole=all(found[after].whole for after, _ in afters),
             )
         return found
 
-    def _onward(
-        self, number: int, after: int, mine_G: Integers, best: Best
-    ) -> tuple[Floats, Integers]:
-        """Return the sums that groups leading to one step can reach, and the group of each."""
-        second = self._table.steps[number].second
+    def _onward(self, number: int, mine_G: Integers, best: "BestSums") -> Floats:
+        """Return the sums that groups leading to one step can reach, (2, N)."""
         mine_G = mine_G[self._allowed[number][mine_G]]
-        own_G = self._own(number, after, mine_G)
-        if not (self._pair.both_sides or second or own_G is not None):
-            mine_G = mine_G[front(self._costs[number][:, mine_G], np.zeros_like(mine_G))]
+        if not self._pair.both_sides:
+            mine_G = mine_G[front(self._costs[number][:, mine_G])]
         points = self._costs[number][:, mine_G, None] + best.sums_N[:, None]
         least, most = self._before[number]
         kept = points[0] <= self._high[0] - least[0]
         kept &= points[1] <= self._high[1] - least[1]
         kept &= points[0] >= self._low[0] - most[0]
-        if own_G is not None:
-            kept &= best.groups_N != own_G[:, None]
-        groups = np.broadcast_to(mine_G[:, None] if second else 0, kept.shape)
-        return points[:, kept], groups[kept]
+        return points[:, kept]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BestSums:
+    """The best sums that can be reached from one step."""
+
+    sums_N: Floats
+    """First and second sums, (2, N): the first rise."""
+    whole: bool
+    """Whether nothing was left out that matters."""
+
+    @property
+    def size(self) -> int:
+        """Number of sums."""
+        return self.sums_N.shape[1]
+
+    def reaches(self, first_G: Floats, second_G: Floats, low_G: Floats | None) -> NDArray[np.bool_]:
+        """Return for each group whether something within its bounds can be reached, (G,).
+
+        Args:
+            first_G: Upper bounds on the first sum.
+            second_G: Upper bounds on the second sum.
+            low_G: Lower bounds on the first sum, if it is bounded from both sides.
+        """
+        end_G = self.sums_N[0].searchsorted(first_G, side="right")
+        if low_G is None:
+            return self._upto[end_G] <= second_G
+        start_G = self.sums_N[0].searchsorted(low_G, side="left")
+        there_G = end_G > start_G
+        if not there_G.any():
+            return there_G
+        counts_G = np.where(there_G, end_G - start_G, 1)
+        level_G = np.frexp(counts_G)[1].astype(np.int64) - 1  # the greatest power of two in each
+        early_G = np.where(there_G, start_G, 0)
+        late_G = np.where(there_G, end_G - (1 << level_G), 0)
+        best_G = np.minimum(self._over[level_G, early_G], self._over[level_G, late_G])
+        return there_G & (best_G <= second_G)
+
+    def reached(self, first: float, second: float, low: float | None) -> bool:
+        """Return the same as ``reaches`` for a single group, which is quicker."""
+        firsts, upto, over = self._lists
+        end = bisect_right(firsts, first)
+        if low is None:
+            return upto[end] <= second
+        start = bisect_left(firsts, low)
+        if end <= start:
+            return False
+        level = (end - start).bit_length() - 1
+        return min(over[level][start], over[level][end - (1 << level)]) <= second
+
+    @cached_property
+    def _upto(self) -> Floats:
+        """The best second sum before each place and before the end, (N + 1,)."""
+        return np.minimum.accumulate(np.concatenate(([np.inf], self.sums_N[1])))
+
+    @cached_property
+    def _over(self) -> Floats:
+        """The best second sum of ``2 ** level`` places from each place on, (levels, N)."""
+        levels = [self.sums_N[1]]
+        places = np.arange(self.size)
+        while 1 << len(levels) <= self.size:
+            half = 1 << (len(levels) - 1)
+            later = levels[-1][np.minimum(places + half, self.size - 1)]
+            levels.append(np.minimum(levels[-1], later))
+        return np.stack(levels)
+
+    @cached_property
+    def _lists(self) -> tuple[list[float], list[float], list[list[float]]]:
+        """The first sums, ``_upto`` and ``_over`` as lists."""
+        return self.sums_N[0].tolist(), self._upto.tolist(), self._over.tolist()
+
+
+def reduced(sums_N: Floats, *, both_sides: bool, cap: int, whole: bool) -> BestSums:
+    """Leave out what does not matter, and of what is left all but about ``cap``.
+
+    Args:
+        sums_N: First and second sums, (2, N), in any order.
+        both_sides: See ``Pair``.
+        cap: Sums to keep.
+        whole: Whether nothing was left out before.
+    """
+    if not both_sides:
+        kept = front(sums_N)
+        if len(kept) > cap:
+            kept, whole = kept[np.linspace(0, len(kept) - 1, cap).astype(np.int64)], False
+    else:
+        kept = _best_of_each(sums_N[0], sums_N[1])
+        if len(kept) > cap:
+            low, high = sums_N[0, kept[0]], sums_N[0, kept[-1]]
+            cells = np.floor((sums_N[0, kept] - low) * (cap / (high - low)))
+            inner = kept[_best_of_each(cells, sums_N[1, kept])]
+            kept = np.unique(np.concatenate((kept[:1], inner, kept[-1:])))
+            kept, whole = kept[np.argsort(sums_N[0, kept], kind="stable")], False
+    return BestSums(sums_N=sums_N[:, kept], whole=whole)
+
+
+def front(sums_N: Floats) -> Integers:
+    """Return the places of the sums that no other beats, by the first sum."""
+    hopeful = _hopeful(sums_N)
+    order = hopeful[np.lexsort((sums_N[1, hopeful], sums_N[0, hopeful]))]
+    second_N = sums_N[1, order]
+    best_N = np.minimum.accumulate(np.concatenate(([np.inf], second_N)))
+    return order[second_N < best_N[:-1]]
+
+
+def _hopeful(sums_N: Floats) -> Integers:
+    """Return the places of the sums without most of those that others beat.
+
+    Of many, those go that a sum of a lesser cell of the first sum beats.
+    """
+    every = np.arange(sums_N.shape[1])
+    low, high = (sums_N[0].min(), sums_N[0].max()) if len(every) > _MANY else (0.0, 0.0)
+    if low == high:
+        return every
+    cells_N = ((sums_N[0] - low) * (_HOPEFUL_CELLS / (high - low))).astype(np.int64)
+    best = np.full(_HOPEFUL_CELLS + 2, np.inf)
+    np.minimum.at(best, cells_N + 1, sums_N[1])
+    return np.flatnonzero(sums_N[1] < np.minimum.accumulate(best)[cells_N])
+
+
+def _best_of_each(first_N: Floats, second_N: Floats) -> Integers:
+    """Return for each first sum the place of the best second sum, by the first sum."""
+    order = np.lexsort((second_N, first_N))
+    return order[np.flatnonzero(np.diff(first_N[order], prepend=-np.inf))]

@@ -39,9 +39,8 @@ from .bounded_steps import BoundedSteps
 from .constraint import Constraint
 from .cost_table import Floats, Numbers, StepTable
 from .importance_sampling import Tilted
-from .pareto_sums import Fronts, pair_of
-from .reachable_sums import TINY
-from .trimmed_sums import Thinned
+from .pareto_sums import ParetoSums, pair_of
+from .trimmed_sums import TINY, TrimmedSums
 
 EXACT_UP_TO = 200_000
 """Spaces of so many walks keep every sum."""
@@ -222,34 +221,34 @@ class Guide:
     # Preparing ------------------------------------------------------------------------------
 
     @cached_property
-    def _fronts(self) -> Fronts | None:
+    def _fronts(self) -> ParetoSums | None:
         """What tells nearly without thinning what can be reached; none: too much is bounded."""
         pair = None if self._small else pair_of(self._steps)
         if pair is None:
             return None
         few = _CELLS if pair.both_sides else min(max(_FRONT // self.table.end, 256), 4096)
         few = few // 4 if self._quick else few
-        fronts = Fronts(self._steps, pair, cap=self._cap or few)
+        fronts = ParetoSums(self._steps, pair, cap=self._cap or few)
         if not fronts.empty or fronts.whole or self._quick:
             return fronts
         if not (self._cap or self._tilted.none):
-            fronts = Fronts(self._steps, pair, cap=_MORE * few)
+            fronts = ParetoSums(self._steps, pair, cap=_MORE * few)
         return None if fronts.empty and not fronts.whole else fronts
 
     @cached_property
-    def _thinned(self) -> Thinned:
+    def _thinned(self) -> TrimmedSums:
         if self._small or self._cap:
-            return Thinned(self._steps, cap=self._cap or EXACT_UP_TO)
+            return TrimmedSums(self._steps, cap=self._cap or EXACT_UP_TO)
         few, more = _CAPS if len(self._steps.sums) < 3 else _CAPS_OF_MANY
-        found = Thinned(self._steps, cap=few)
+        found = TrimmedSums(self._steps, cap=few)
         if found.size >= _FEW or self._fronts is not None:  # these steer, and it is for the shares
             return found
         if self._tilted.none:
             return found
         if not self._quick:
-            found = Thinned(self._steps, cap=more)
+            found = TrimmedSums(self._steps, cap=more)
             if not found.size:
-                found = Thinned(self._as_given, cap=few)
+                found = TrimmedSums(self._as_given, cap=few)
         if found.size < _FEW and len(self._found):
             found.add(self._found)
         for count in () if found.size or self._quick else _PIECES:
@@ -293,22 +292,15 @@ class Stand:
         """Number of the step."""
         self.spent_K = guide.nothing
         """What the choices so far have cost."""
-        self.first: int | None = None
-        """At a second mixer, the choice of the first: it is not among the choices now."""
         self._way: dict[int, int] = {}
 
     def possible(self) -> int:
         """Return the choices that lead to a feasible way, as a set of bits."""
-        bits = self._guide.possible(self.number, self.spent_K)
-        if self.first is None:
-            return bits
-        below = (1 << self.first) - 1
-        return (bits & below) | (bits >> 1 & ~below)
+        return self._guide.possible(self.number, self.spent_K)
 
     def shares(self) -> Floats:
         """Return the feasible ways that each choice leads to, relative to each other, (R,)."""
-        shares_R = self._guide.shares(self.number, self.spent_K)
-        return shares_R if self.first is None else np.delete(shares_R, self.first)
+        return self._guide.shares(self.number, self.spent_K)
 
     def drawn(self, generator: random.Random) -> int:
         """Return a choice, with the chance that its feasible ways give it; see ``uniform``."""
@@ -320,17 +312,10 @@ class Stand:
             return min(index, int(sums.searchsorted(sums[-1])))  # rounding may lead past the last
         if self.number not in self._way:
             self._way = self._guide.way(generator)
-        choices = self._guide.within(self.number, self._way[self.number])
-        if self.first is None:
-            return generator.choice(choices)
-        index = generator.choice([each for each in choices if each != self.first])
-        return index - (index > self.first)
+        return generator.choice(self._guide.within(self.number, self._way[self.number]))
 
-    def take(self, index: int) -> int:
-        """Go on by a choice; return its number in the table of steps."""
-        if self.first is not None and index >= self.first:
-            index += 1
+    def take(self, index: int) -> None:
+        """Go on by a choice."""
         self.spent_K = self.spent_K + self._guide.costs(self.number)[index]
         nexts = self._guide.table.steps[self.number].nexts
         self.number = int(nexts[index if len(nexts) > 1 else 0])
-        return index

@@ -1,10 +1,12 @@
-"""Any number of bounds: the sums that can still be reached, thinned on a grid where they are many.
+"""Any number of bounds: the sums that can still be reached, trimmed on a grid where they are many.
+
+This is the dynamic programming of the approximation scheme for the knapsack problem (Ibarra and
+Kim, 1975). The sums that are kept are all really reached; only some of them are left out.
 
 Shape suffixes: G groups of choices that cost the same and lead to one step, K sums, N points, W
 walks, S steps.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +14,32 @@ from numpy.typing import NDArray
 
 from .bounded_steps import BoundedSteps, Window
 from .cost_table import Floats, Integers, Numbers
-from .reachable_sums import TINY, Reach, merged
+
+TINY = np.finfo(np.float64).tiny
+"""What can be reached has at least this share, however large the space."""
+
+_FEW = 8
+"""Up to so many times the points to be kept, equal ones are joined first; of more, most must go
+anyway, and sorting takes long."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reachable:
+    """Sums that ways to the end can really have, and the share of all ways that each stands for."""
+
+    points_KN: Floats
+    """Sums, each that of at least one way."""
+    shares_N: Floats
+    """Shares of the ways from here on; those of points that were left out are a neighbour's."""
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return len(self.shares_N)
+
+    def take(self, indices: Integers | NDArray[np.bool_]) -> "Reachable":
+        """Return some of the points."""
+        return Reachable(points_KN=self.points_KN[:, indices], shares_N=self.shares_N[indices])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -20,27 +47,12 @@ class _Stack:
     """The sums that each group of choices of a step can lead to."""
 
     points_KNG: Floats
+    """Not a number beyond the last point of a group: groups have different numbers."""
     shares_NG: Floats
-    """Shares of all ways from the step."""
-    there_NG: NDArray[np.bool_]
-    """Which of the points there are: groups have different numbers."""
+    """Shares of all ways from the step; 0 beyond the last point."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Onward:
-    """The sums that those choices of a step can lead to that lead to one step."""
-
-    mine_G: Integers
-    """Their groups."""
-    points: Floats
-    """Sums, (K, G, N)."""
-    shares: Floats
-    """Shares of all ways from the step, (G, N)."""
-    kept: NDArray[np.bool_]
-    """Which of them there are, (G, N)."""
-
-
-class Thinned:
+class TrimmedSums:
     """Sums that ways on from each step really have, and their shares of all ways."""
 
     def __init__(self, steps: BoundedSteps, *, cap: int) -> None:
@@ -51,29 +63,33 @@ class Thinned:
             cap: Sums kept at a step.
         """
         self._steps = steps
-        self._window = steps.window
         self._stacks: dict[int, _Stack] = {}
-        table = steps.table
-        self._reaches = [Reach.end(len(steps.sums))] * (table.end + 1)
-        for number in range(table.end - 1, -1, -1):
+        end, sums = steps.table.end, len(steps.sums)
+        nothing = Reachable(points_KN=np.zeros((sums, 1)), shares_N=np.ones(1))
+        self._reachable = [nothing] * (end + 1)
+        for number in range(end - 1, -1, -1):
             least, most = steps.before[number]
-            useful = Window(low_K=self._window.low_K - most, high_K=self._window.high_K - least)
+            useful = Window(low_K=steps.window.low_K - most, high_K=steps.window.high_K - least)
             parts = [self._onward(number, *each) for each in steps.groups[number].afters]
-            self._reaches[number] = merged(_joined(parts, table.steps[number].second), cap, useful)
+            every = Reachable(
+                points_KN=np.concatenate([each.reshape(sums, -1) for each, _ in parts], axis=1),
+                shares_N=np.concatenate([each.ravel() for _, each in parts]),
+            )
+            self._reachable[number] = trimmed(every, cap, useful)
 
     @property
     def size(self) -> int:
         """Number of sums of whole ways that keep the bounds: 0 where none was found."""
-        return self._reaches[0].size
+        return self._reachable[0].size
 
     @property
     def share(self) -> float:
         """Share of the walks that keeps the bounds; an estimate where some were left out."""
-        return float(self._reaches[0].shares_N.sum())
+        return float(self._reachable[0].shares_N.sum())
 
     def sums(self, column: int) -> Floats:
         """Return sums that whole ways have that keep the bounds, (N,)."""
-        return self._reaches[0].points_KN[column]
+        return self._reachable[0].points_KN[column]
 
     def shares(self, number: int, spent_K: Floats) -> Floats:
         """Return the share of the ways that each group of a step leads to, (G,)."""
@@ -85,7 +101,7 @@ class Thinned:
         return np.logical_or.reduce(self._inside(self._stack(number), spent_K), axis=0)
 
     def add(self, groups_WS: Numbers) -> None:
-        """Keep the sums of walks that keep the bounds too.
+        """Keep the sums of walks that keep the bounds too, each with next to no share.
 
         Args:
             groups_WS: The group that each takes at each step; -1 where it does not come by.
@@ -94,83 +110,104 @@ class Thinned:
         sums_WK = np.zeros((len(groups_WS), len(steps.sums)))
         for number in range(steps.table.end - 1, -1, -1):
             here = np.flatnonzero(groups_WS[:, number] >= 0)
-            if not len(here):
-                continue
-            taken = groups_WS[here, number].astype(np.int64)
-            sums_WK[here] += steps.groups[number].costs_GK[taken]
-            second = steps.table.steps[number].second
-            self._reaches[number] = self._reaches[number].more(
-                sums_WK[here].T, taken if second else np.zeros_like(taken)
+            sums_WK[here] += steps.groups[number].costs_GK[groups_WS[here, number]]
+            before = self._reachable[number]
+            self._reachable[number] = Reachable(
+                points_KN=np.concatenate((before.points_KN, sums_WK[here].T), axis=1),
+                shares_N=np.concatenate((before.shares_N, np.full(len(here), TINY))),
             )
         self._stacks.clear()
 
     def _inside(self, stack: _Stack, spent_K: Floats) -> NDArray[np.bool_]:
         """Return which of the sums of a step keep the bounds, (N, G)."""
-        inside = stack.there_NG
+        inside = stack.shares_NG > 0
         spent = spent_K.tolist()
         for k, limit, upper in self._steps.limits:
             points_NG, left = stack.points_KNG[k], limit - spent[k]
-            inside = inside & (points_NG <= left if upper else points_NG >= left)
+            inside &= points_NG <= left if upper else points_NG >= left
         return inside
 
-    def _onward(self, number: int, after: int, mine_G: Integers) -> _Onward:
-        """Return the sums that the choices leading to one step can reach, group by group.
-
-        A first mixer rules itself out as the second.
-        """
-        groups, reach = self._steps.groups[number], self._reaches[after]
-        points = groups.costs_GK[mine_G].T[..., None] + reach.points_KN[:, None]
+    def _onward(self, number: int, after: int, mine_G: Integers) -> tuple[Floats, Floats]:
+        """Return the sums that the groups leading to one step can reach, (K, G, N), and shares."""
+        groups, reachable = self._steps.groups[number], self._reachable[after]
+        points = groups.costs_GK[mine_G].T[..., None] + reachable.points_KN[:, None]
         weight = self._steps.table.ways[after] / self._steps.table.ways[number]
-        shares = (groups.sizes_G[mine_G, None] * weight) * reach.shares_N
-        kept = np.ones(shares.shape, dtype=np.bool_)
-        if self._steps.table.is_second(after):
-            size = groups.sizes_G[mine_G, None]
-            own = reach.groups_N == mine_G[:, None]
-            shares = np.where(own, shares * ((size - 1) / size), shares)
-            kept = ~own | (size > 1)
-        return _Onward(
-            mine_G=mine_G,
-            points=points,
-            shares=np.where(kept, np.maximum(shares, TINY), 0.0),
-            kept=kept,
-        )
+        shares = (groups.sizes_G[mine_G, None] * weight) * reachable.shares_N
+        return points, np.maximum(shares, TINY)
 
     def _stack(self, number: int) -> _Stack:
         """Return what the choices of a step can lead to, as one array."""
         if number not in self._stacks:
             groups = self._steps.groups[number]
             parts = [self._onward(number, *each) for each in groups.afters]
-            if len(parts) == 1:
-                self._stacks[number] = _Stack(
-                    points_KNG=np.ascontiguousarray(parts[0].points.transpose(0, 2, 1)),
-                    shares_NG=np.ascontiguousarray(parts[0].shares.T),
-                    there_NG=np.ascontiguousarray(parts[0].kept.T),
-                )
-                return self._stacks[number]
-            size = max(each.shares.shape[1] for each in parts), len(groups.sizes_G)
-            points_KNG = np.zeros((len(self._steps.sums), *size))
-            shares_NG, there_NG = np.zeros(size), np.zeros(size, dtype=np.bool_)
-            for each in parts:
-                width = each.shares.shape[1]
-                points_KNG[:, :width, each.mine_G] = each.points.transpose(0, 2, 1)
-                shares_NG[:width, each.mine_G] = each.shares.T
-                there_NG[:width, each.mine_G] = each.kept.T
-            self._stacks[number] = _Stack(
-                points_KNG=points_KNG, shares_NG=shares_NG, there_NG=there_NG
-            )
+            size = max(shares.shape[1] for _, shares in parts), len(groups.sizes_G)
+            points_KNG = np.full((len(self._steps.sums), *size), np.nan)
+            shares_NG = np.zeros(size)
+            for (_, mine_G), (points, shares) in zip(groups.afters, parts, strict=True):
+                points_KNG[:, : points.shape[2], mine_G] = points.transpose(0, 2, 1)
+                shares_NG[: points.shape[2], mine_G] = shares.T
+            self._stacks[number] = _Stack(points_KNG=points_KNG, shares_NG=shares_NG)
         return self._stacks[number]
 
 
-def _joined(parts: Sequence[_Onward], grouped: bool) -> Reach:
-    """Return what the choices of one step can reach; its groups are told apart if ``grouped``."""
-    kept = [each.kept for each in parts]
-    numbers = [
-        np.broadcast_to(each.mine_G[:, None] if grouped else 0, each.shares.shape) for each in parts
-    ]
-    return Reach(
-        points_KN=np.concatenate(
-            [p.points[:, k] for p, k in zip(parts, kept, strict=True)], axis=1
-        ),
-        shares_N=np.concatenate([p.shares[k] for p, k in zip(parts, kept, strict=True)]),
-        groups_N=np.concatenate([each[k] for each, k in zip(numbers, kept, strict=True)]),
+def trimmed(reachable: Reachable, cap: int, useful: Window) -> Reachable:
+    """Join equal points, leave out the useless, and trim what is left to about ``cap`` points.
+
+    Of each cell of a grid over the useful range two points stay: those that keep the bounds best
+    and worst, by the sum of the scaled metrics (the negative of those that are only bounded from
+    below). They take the shares of the others in their cell.
+
+    Args:
+        reachable: Sums, in any order.
+        cap: Points to keep, roughly.
+        useful: Sums outside it cannot belong to a way that keeps the bounds.
+    """
+    reachable = reachable.take(useful.holds(reachable.points_KN))
+    if reachable.size < 2:
+        return reachable
+    low_K, high_K = reachable.points_KN.min(axis=1), reachable.points_KN.max(axis=1)
+    varies_K = high_K > low_K
+    if reachable.size <= _FEW * cap:
+        reachable = _joined(reachable, varies_K)
+        if reachable.size <= cap:
+            return reachable
+    scaled_KN = reachable.points_KN[varies_K] - low_K[varies_K, None]
+    scaled_KN /= (high_K - low_K)[varies_K, None]
+    upwards_K = np.isinf(useful.high_K) & np.isfinite(useful.low_K)
+    return _on_grid(reachable, np.where(upwards_K[varies_K, None], 1 - scaled_KN, scaled_KN), cap)
+
+
+def _joined(reachable: Reachable, varies_K: NDArray[np.bool_]) -> Reachable:
+    """Join equal points."""
+    if not varies_K.any():
+        return Reachable(
+            points_KN=reachable.points_KN[:, :1], shares_N=reachable.shares_N.sum(keepdims=True)
+        )
+    ordered = reachable.take(np.lexsort(reachable.points_KN[varies_K]))
+    changed = (ordered.points_KN[:, 1:] != ordered.points_KN[:, :-1]).any(axis=0)
+    starts = np.flatnonzero(np.concatenate(([True], changed)))
+    return Reachable(
+        points_KN=ordered.points_KN[:, starts],
+        shares_N=np.add.reduceat(ordered.shares_N, starts),
     )
+
+
+def _on_grid(reachable: Reachable, scaled_KN: Floats, cap: int) -> Reachable:
+    """Keep two points of each cell of a grid of about ``cap / 2`` cells."""
+    metrics = max(1, len(scaled_KN))
+    side = max(2, int((cap / 2) ** (1 / metrics)))
+    keys_N = np.zeros(reachable.size)
+    for scaled_N in scaled_KN:
+        keys_N = keys_N * side + np.minimum(np.floor(scaled_N * side), side - 1)
+    sums_N = scaled_KN.sum(axis=0)
+    order = np.argsort(keys_N + sums_N / (metrics + 1))  # by the cell, in it by the sum
+    starts = np.flatnonzero(np.diff(keys_N[order], prepend=-1))
+    ends = np.append(starts[1:], len(order)) - 1
+    shares_N, two = reachable.shares_N[order], ends > starts
+    totals = np.add.reduceat(shares_N, starts)
+    means = np.add.reduceat(shares_N * sums_N[order], starts) / totals
+    low, high = sums_N[order[starts]], sums_N[order[ends]]
+    upper = totals * np.clip((means - low) / np.where(high > low, high - low, 1), 0, 1)
+    kept = np.concatenate((order[starts], order[ends[two]]))
+    shares = np.concatenate((totals - np.where(two, upper, 0), upper[two]))
+    return Reachable(points_KN=reachable.points_KN[:, kept], shares_N=np.maximum(shares, TINY))

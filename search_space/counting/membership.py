@@ -16,8 +16,9 @@ from ..components.base import Component
 from ..components.wired import Block
 from ..shapes import Shape
 from ..walk.assembly import with_mixer
-from ..walk.decision_graph import END, VARIED, Node, StepGraph, second_mixer_at
+from ..walk.decision_graph import END, Node, StepGraph
 from ..walk.slots import Row
+from ..walk.stage_space import VARIED, second_mixer_at
 
 Way = tuple[tuple[Node, Row], ...]
 """The choices of one walk, in order."""
@@ -199,7 +200,7 @@ class _Reading:
                 for first, second, end in self._runs(index, shape, fields, depth, seconds, at):
                     chosen, then = self._take(*self._take(begin, after, choice), first)
                     if second is not None:
-                        chosen, then = self._take(chosen, then, second - (second > first))
+                        chosen, then = self._take(chosen, then, second)
                     yield chosen, then, end
 
     def _take(self, chosen: Way, node: Node, number: int) -> tuple[Way, Node]:
@@ -221,7 +222,7 @@ class _Reading:
                 for mixer, end in self._found(index, shape, start).get(fields, ()):
                     if place not in seconds and first in (None, mixer):
                         found.append((mixer, second, end))
-                    elif place in seconds and mixer != first and second in (None, mixer):
+                    elif place in seconds and second in (None, mixer):
                         found.append((first, mixer, end))
         for first, second, end in found:
             assert first is not None

@@ -11,8 +11,9 @@ from ..architecture.stages import Stage
 from ..components.base import Component, Downsampling, Head, Stem
 from ..components.wired import Block
 from ..domains import Value
-from .decision_graph import VARIED, Node, StepGraph, second_mixer_at
+from .decision_graph import Node, StepGraph
 from .slots import Row
+from .stage_space import VARIED, second_mixer_at
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ block      stage, map, depth                           kind of block
 fields     stage, map, depth, block                    all but the varied mixer
 pattern    stage, map, depth, block                    how the mixer varies
 mixer      stage, map, depth, block, pattern           the mixer, or the first of two
-second     stage, map, depth, block, pattern, first    the second mixer
+second     stage, map, depth, block, pattern           the second mixer
 head       map                                         head
 end                                                    nothing
 =========  ==========================================  =================================
@@ -33,37 +33,14 @@ from typing import Any, cast
 from ..components.base import Component, Resampler
 from ..components.parts import IMAGE, Part, PartList
 from ..components.wired import Block
-from ..domains import Choice, Domain
 from ..shapes import Shape
 from .slots import Branch, Option, Row, Slot, decision_tree, value_row
-
-PATTERNS = ("uniform", "alternate", "last")
-"""How the mixer varies inside a stage: not at all; first and second in turn; the second in the
-last block only."""
-
-VARIED = "mixer"
-"""The field of a block that a pattern varies."""
+from .stage_space import VARIED, StageSpace, patterns, second_mixer_at
 
 Node = tuple[Any, ...]
 """Where a walk stands."""
 
 END: Node = ("end",)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class StageSpace:
-    """What may vary in one stage."""
-
-    width: Domain
-    """Channels."""
-    depth: Domain
-    """Blocks; 0 leaves the stage out."""
-    block: Slot
-    """The blocks."""
-    downsampling: Slot | None
-    """Before the stage; none where it can only be the first."""
-    pattern: Choice
-    """How the mixer varies inside the stage: some of ``PATTERNS``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,27 +75,6 @@ class Step:
         if key not in self.trees:
             self.trees[key] = decision_tree(self.rows, self.path)
         return self.trees[key]
-
-
-def second_mixer_at(pattern: str, depth: int) -> list[int]:
-    """Return the places of the blocks, from 0, that have the second mixer."""
-    match pattern:
-        case "uniform":
-            return []
-        case "alternate":
-            return list(range(1, depth, 2))
-        case _:
-            return [depth - 1]
-
-
-def patterns(stage: StageSpace, depth: int, mixers: int) -> tuple[str, ...]:
-    """Return the patterns that differ from each other at this depth with so many mixers."""
-    names = cast(tuple[str, ...], stage.pattern.values)
-    if depth < 2 or mixers < 2:
-        return ("uniform",)
-    if depth == 2 and "alternate" in names:
-        return tuple(name for name in names if name != "last")
-    return names
 
 
 class StepGraph:
@@ -166,15 +122,8 @@ class StepGraph:
 
     def count(self, node: Node) -> int:
         """Return the number of ways from ``node`` to the end, exactly."""
-        if node[0] == "second":  # all choices but the first mixer lead on alike
-            node = node[:-1]
         if node not in self._counts:
-            if node[0] == "second":
-                _, index, shape, _, name, _ = node
-                others = len(self.mixers(index, shape, name)) - 1
-                self._counts[node] = others * self.count(self._after(index, shape))
-            else:
-                self._counts[node] = sum(self.step(node).counts)
+            self._counts[node] = sum(self.step(node).counts)
         return self._counts[node]
 
     # What a slot offers ---------------------------------------------------------------------
@@ -317,24 +266,15 @@ class StepGraph:
         return f"stages.{index}.pattern", ways
 
     def _mixer(self, index: int, shape: Shape, depth: int, name: str, pattern: str) -> "Ways":
-        ways = [
-            (
-                row,
-                self._after(index, shape)
-                if pattern == "uniform"
-                else ("second", index, shape, depth, name, pattern, first),
-            )
-            for first, row in enumerate(self.mixers(index, shape, name))
-        ]
-        return f"{self._prefix(index, name)}.{VARIED}", ways
-
-    def _second(
-        self, index: int, shape: Shape, depth: int, name: str, pattern: str, first: int
-    ) -> "Ways":
+        after: Node = ("second", index, shape, depth, name, pattern)
+        if pattern == "uniform":
+            after = self._after(index, shape)
         rows = self.mixers(index, shape, name)
-        others = [row for number, row in enumerate(rows) if number != first]
-        after = self._after(index, shape)
-        return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in others]
+        return f"{self._prefix(index, name)}.{VARIED}", [(row, after) for row in rows]
+
+    def _second(self, index: int, shape: Shape, depth: int, name: str, pattern: str) -> "Ways":
+        after, rows = self._after(index, shape), self.mixers(index, shape, name)
+        return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in rows]
 
     def _classify(self, shape: Shape | None) -> "Ways":
         rows = () if shape is None else self.rows(self.head, shape, self.classes)
@@ -347,17 +287,14 @@ class StepGraph:
     # What a choice adds to the network ------------------------------------------------------
 
     def once(self, node: Node) -> tuple[Node, int]:
-        """Return a node whose choices add the same parts but once, and how many times this does.
-
-        That of a second mixer offers the first too.
-        """
+        """Return a node whose choices add the same parts but once, and how many times this does."""
         match node:
             case ("fields", index, shape, depth, name):
                 return ("fields", index, shape, 1, name), depth
             case ("mixer", index, shape, depth, name, pattern):
                 times = depth - len(second_mixer_at(pattern, depth))
                 return ("mixer", index, shape, 1, name, "uniform"), times
-            case ("second", index, shape, depth, name, pattern, _):
+            case ("second", index, shape, depth, name, pattern):
                 times = len(second_mixer_at(pattern, depth))
                 return ("mixer", index, shape, 1, name, "uniform"), times
             case _:

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..shapes import Shape
-from .decision_graph import VARIED, Node, StepGraph
+from .decision_graph import Node, StepGraph
 from .slots import Option, Slot
+from .stage_space import VARIED
 
 Place = tuple[str, Slot, Shape, int | None]
 """A slot, where it is, the shape it sees, and the width asked of it."""

@@ -17,11 +17,10 @@ def drawn(table: StepTable, seed: int) -> tuple[list[tuple[int, int]], dict[str,
     """A walk as steps and choices, and what it costs; each choice as likely as any other."""
     generator = np.random.default_rng(seed)
     way: list[tuple[int, int]] = []
-    spent, number, index = np.zeros(len(table.metrics)), 0, 0
+    spent, number = np.zeros(len(table.metrics)), 0
     while number != table.end:
-        step, first = table.steps[number], index
-        index = int(generator.integers(table.choices(number) - step.second))
-        index += step.second and index >= first
+        step = table.steps[number]
+        index = int(generator.integers(table.choices(number)))
         way.append((number, index))
         spent = table.add(spent, table.costs(number)[index])
         number = int(step.nexts[index if len(step.nexts) > 1 else 0])
@@ -62,25 +61,20 @@ def test_what_a_network_keeps_is_never_called_empty(table: StepTable, kind: str)
         assert all(each.holds(taken(guide, generator)[each.metric]) for each in constraints)
     one_sided = all(each in ((0, 1), (1, np.inf)) for each in sides.values())
     if one_sided and len(sides.keys() - {"peak_memory"}) <= 2:
-        stand, before = Stand(guide), 0
-        for number, index in way:
-            stand.first = before if table.steps[number].second else None
-            place = index - (stand.first is not None and index > stand.first)
-            assert stand.possible() >> place & 1
-            before = stand.take(place)
+        stand = Stand(guide)
+        for _, index in way:
+            assert stand.possible() >> index & 1
+            stand.take(index)
 
 
 def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
     """What a walk costs that takes any of the choices that are offered."""
-    stand, table, index = Stand(guide), guide.table, 0
+    stand, table = Stand(guide), guide.table
     spent = np.zeros(len(table.metrics))
     while stand.number != table.end:
-        number = stand.number
-        stand.first = index if table.steps[number].second else None
-        bits = stand.possible()
-        index = stand.take(
-            int(generator.choice(np.flatnonzero([int(b) for b in f"{bits:b}"[::-1]])))
-        )
+        number, bits = stand.number, stand.possible()
+        index = int(generator.choice(np.flatnonzero([int(b) for b in f"{bits:b}"[::-1]])))
+        stand.take(index)
         spent = table.add(spent, table.costs(number)[index])
     return dict(zip(table.metrics, spent.tolist(), strict=True))
 

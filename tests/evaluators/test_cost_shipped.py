@@ -59,10 +59,7 @@ def cost_of_way(table: StepTable, graph: StepGraph, way: Way) -> list[float]:
     for node, row in way:
         rows = graph.step(node).rows
         index = rows.index(row)
-        second = node[0] == "second"
-        assert table.is_second(number) == second
-        assert table.choices(number) == len(rows) + second
-        index += second and index >= node[-1]  # there the first mixer is not offered
+        assert table.choices(number) == len(rows)
         spent = table.add(spent, table.costs(number)[index])
         nexts = table.steps[number].nexts
         number = int(nexts[index if len(nexts) > 1 else 0])

@@ -44,8 +44,8 @@ def test_the_choices_of_a_walk_cost_what_the_network_does(name: str) -> None:
         for way in space.membership.ways(architecture):
             stand, spent = Stand(guide), np.zeros(len(EXACT_METRICS))
             for node, row in way:
-                stand.first = node[-1] if node[0] == "second" else None
-                costs = table.costs(stand.number)
-                spent = table.add(spent, costs[stand.take(space.graph.step(node).rows.index(row))])
+                choice = space.graph.step(node).rows.index(row)
+                spent = table.add(spent, table.costs(stand.number)[choice])
+                stand.take(choice)
             assert stand.number == table.end
             assert spent.tolist() == [getattr(cost, name) for name in EXACT_METRICS]

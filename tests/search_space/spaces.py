@@ -48,19 +48,6 @@ SMALL: dict[str, str] = {
                 channel_mixer: {mlp: {ratio: [2, 2.05, 2.1]}, glu: {ratio: [1, 1.5, 3]}, none: }
         head: {pooled: {norm: [layer_norm, none], norm_first: [false, true]}}
         """,
-    "patterns": """
-        input: {channels: 3, resolution: 8, classes: 2}
-        stem: patch
-        stages:
-          - width: 8
-            depth: {min: 1, max: 4}
-            pattern: [last, uniform, alternate]
-            block:
-              metaformer:
-                mixer: {identity: , pooling: {kernel_size: [3, 5]}, attention: {head_dim: [4, 8]}}
-                residual: [plain, res_scale]
-        head: pooled
-        """,
     "one fixed pattern": """
         input: {channels: 3, resolution: 8, classes: 2}
         stem: patch
@@ -83,6 +70,23 @@ SMALL: dict[str, str] = {
           - {width: [6, 12, 20], downsampling: [none, pool]}
         head: [pooled, mlp]
         """,
+}
+"""Each walk of these gives another network."""
+
+REPEATED: dict[str, str] = {
+    "patterns": """
+        input: {channels: 3, resolution: 8, classes: 2}
+        stem: patch
+        stages:
+          - width: 8
+            depth: {min: 1, max: 4}
+            pattern: [last, uniform, alternate]
+            block:
+              metaformer:
+                mixer: {identity: , pooling: {kernel_size: [3, 5]}, attention: {head_dim: [4, 8]}}
+                residual: [plain, res_scale]
+        head: pooled
+        """,
     "kinds of blocks": """
         input: {channels: 3, resolution: 4, classes: 2}
         stem: patch
@@ -96,7 +100,7 @@ SMALL: dict[str, str] = {
         head: pooled
         """,
 }
-"""Each walk of these gives another network."""
+"""Two walks of these give one network where the second mixer equals the first, and only there."""
 
 MEETING: dict[str, str] = {
     "stages left out": """
@@ -214,13 +218,13 @@ def _stages(data: Mapping[str, Any]) -> Iterator[Stage]:
 
 
 def _blocks(blocks: list[Block], pattern: str, depth: int) -> Iterator[tuple[Block, ...]]:
-    """Every pattern of blocks; one that is not uniform has two mixers."""
+    """Every pattern of blocks; the two mixers of one that is not uniform may be equal."""
     for first in blocks:
         if pattern == "uniform" or depth < 2 or len(blocks) < 2:
             yield (first,)
             continue
         for second in blocks:
             like = {**vars(first), "mixer": None} == {**vars(second), "mixer": None}
-            if type(first) is type(second) and like and first != second:
+            if type(first) is type(second) and like:
                 both = (first, second)
                 yield both if pattern == "alternate" else (first,) * (depth - 1) + (second,)

@@ -16,35 +16,27 @@ from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
 from nas_explorer.search_space.constraints.importance_sampling import Tilted
+from nas_explorer.search_space.constraints.pareto_sums import front, reduced
 from nas_explorer.search_space.constraints.relaxations import moves
 from nas_explorer.search_space.constraints.steering import Guide, Stand
-from nas_explorer.search_space.constraints.unbeaten_sums import Best, front, reduced
 
 METRICS = ("red", "blue", "green")
 
 
 @cache
-def chain(seed: int, *, second: bool = False) -> StepTable:
-    """Four steps of some choices with small costs; the third may be that of a second mixer."""
+def chain(seed: int) -> StepTable:
+    """Four steps of some choices with small costs."""
     generator = np.random.default_rng(seed)
     tables = [generator.integers(0, 12, (4, 3)).astype(float) for _ in range(4)]
-    if second:
-        tables[2] = tables[1]
-    steps = [
-        CostedStep(
-            table=number, times=1, nexts=np.array([number + 1]), second=second and number == 2
-        )
-        for number in range(4)
-    ]
+    steps = [CostedStep(table=number, times=1, nexts=np.array([number + 1])) for number in range(4)]
     return StepTable(metrics=METRICS, tables=tuple(tables), steps=tuple(steps))
 
 
 def walks(table: StepTable) -> Iterator[tuple[list[int], np.ndarray]]:
     """Every walk and its sums."""
     for places in np.ndindex(*(table.choices(number) for number in range(table.end))):
-        if not (table.steps[2].second and places[1] == places[2]):
-            sums = sum(table.costs(number)[place] for number, place in enumerate(places))
-            yield list(places), np.asarray(sums)
+        sums = sum(table.costs(number)[place] for number, place in enumerate(places))
+        yield list(places), np.asarray(sums)
 
 
 @cache
@@ -66,17 +58,14 @@ def offered(guide: Guide) -> set[tuple[int, ...]]:
 
     def go(taken: list[int]) -> None:
         stand, table = Stand(guide), guide.table
-        for number, place in enumerate(taken):
-            stand.first = taken[number - 1] if table.steps[number].second else None
-            stand.take(place - (stand.first is not None and place > stand.first))
+        for place in taken:
+            stand.take(place)
         if stand.number == table.end:
             found.add(tuple(taken))
             return
-        stand.first = taken[-1] if table.steps[stand.number].second else None
         bits = stand.possible()
-        others = [p for p in range(table.choices(stand.number)) if p != stand.first]
-        for index, place in enumerate(others):
-            if bits >> index & 1:
+        for place in range(table.choices(stand.number)):
+            if bits >> place & 1:
                 go([*taken, place])
 
     go([])
@@ -104,11 +93,10 @@ def parsed(texts: list[str], low: int) -> list[Constraint]:
     return [Constraint.parse(each.format(low, low + 3)) for each in texts]
 
 
-@pytest.mark.parametrize("second", [False, True])
 @every_bound
-def test_with_enough_sums_all_that_is_feasible_is_offered(texts: list[str], second: bool) -> None:
+def test_with_enough_sums_all_that_is_feasible_is_offered(texts: list[str]) -> None:
     for seed in range(4):
-        table = chain(seed, second=second)
+        table = chain(seed)
         for low in (8, 16, 22):
             constraints = parsed(texts, low)
             guide = Guide(table=table, constraints=constraints, cap=4096)
@@ -117,12 +105,11 @@ def test_with_enough_sums_all_that_is_feasible_is_offered(texts: list[str], seco
             assert bool(guide.share) == (not guide.empty)
 
 
-@pytest.mark.parametrize("second", [False, True])
 @every_possible_bound
-def test_with_few_sums_only_what_is_feasible_is_offered(texts: list[str], second: bool) -> None:
+def test_with_few_sums_only_what_is_feasible_is_offered(texts: list[str]) -> None:
     checked = 0
     for seed in range(6):
-        table = chain(seed, second=second)
+        table = chain(seed)
         for cap in (2, 5):
             constraints = parsed(texts, 18)
             guide = Guide(table=table, constraints=constraints, cap=cap)
@@ -138,7 +125,7 @@ def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
     """And the share of walks is never more than the bound that is told."""
     claimed = 0
     for seed in range(4):
-        table = chain(seed, second=seed % 2 == 1)
+        table = chain(seed)
         for low in range(3 * (seed % 2), 48, 6):
             constraints = parsed(texts, low)
             tilted = Tilted(BoundedSteps(table, constraints))
@@ -149,12 +136,11 @@ def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
     assert claimed
 
 
-@pytest.mark.parametrize("second", [False, True])
-def test_the_share_is_estimated_without_bias(second: bool) -> None:
+def test_the_share_is_estimated_without_bias() -> None:
     """Within four standard errors, on average over the bounds within one and a half."""
     away: list[float] = []
     for seed, texts in product(range(4), POSSIBLE.values()):
-        table = chain(seed, second=second)
+        table = chain(seed)
         constraints = parsed(texts, 18)
         steps = BoundedSteps(table, constraints)
         sample = Tilted(steps).sample(4000, seed=1)
@@ -167,11 +153,10 @@ def test_the_share_is_estimated_without_bias(second: bool) -> None:
     assert np.abs(away).max() < 4 and np.mean(np.square(away)) < 2.25
 
 
-@pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("texts", [["red<={0}", "blue>={0}"], ["red in {0}..{1}"]])
-def test_walks_that_are_kept_are_uniform(texts: list[str], second: bool) -> None:
+def test_walks_that_are_kept_are_uniform(texts: list[str]) -> None:
     """Pearson's chi-square at four standard deviations; the tilted walks themselves fail it."""
-    table = chain(3, second=second)
+    table = chain(3)
     constraints = parsed(texts, 14)
     tilted = Tilted(BoundedSteps(table, constraints))
     guide = Guide(table=table, constraints=constraints, cap=1)
@@ -182,8 +167,8 @@ def test_walks_that_are_kept_are_uniform(texts: list[str], second: bool) -> None
     for _ in range(draws):
         stand, taken = Stand(guide), list[int]()
         while stand.number != table.end:
-            stand.first = taken[-1] if table.steps[stand.number].second else None
-            taken.append(stand.take(stand.drawn(generator)))
+            taken.append(stand.drawn(generator))
+            stand.take(taken[-1])
         counts[tuple(taken)] += 1
     assert set(counts) <= feasible and tilted.log_most > 0
     square = sum((counts[each] - 20) ** 2 / 20 for each in feasible)
@@ -217,36 +202,32 @@ def costs_of(bounded: BoundedSteps, walk: np.ndarray) -> list[np.ndarray]:
     return [bounded.groups[number].costs_GK[group] for number, group in enumerate(walk)]
 
 
-def test_a_front_keeps_what_is_best_without_each_group() -> None:
-    """Against every pair: what two groups beat, or its own, is left out."""
+def test_a_front_keeps_what_nothing_beats() -> None:
+    """Against every pair of bounds: of few sums and of more than are looked through at once."""
     generator = np.random.default_rng(0)
-    for _ in range(50):
-        sums = generator.integers(0, 6, (2, 30)).astype(float)
-        groups = generator.integers(0, 3, 30)
-        found = reduced(sums, groups, both_sides=False, cap=100, whole=True)
-        for own in range(-1, 3):
-            for first in range(6):
-                for second in range(6):
-                    below = (sums[0] <= first) & (sums[1] <= second) & (groups != own)
-                    told = found.reaches(
-                        np.array([first]), np.array([second]), None, np.array([own])
-                    )
-                    assert told.item() == below.any()
-        assert len(front(sums, groups)) <= found.size
+    for count, high in [(30, 6)] * 20 + [(3000, 60)]:
+        sums = generator.integers(0, high, (2, count)).astype(float)
+        found = reduced(sums, both_sides=False, cap=100, whole=True)
+        places = front(sums)
+        assert found.whole and found.size == len(places) < count
+        for first, second in np.ndindex(high, high):
+            below = ((sums[0] <= first) & (sums[1] <= second)).any()
+            assert found.reached(first, second, None) == below
+            told = found.reaches(np.array([first]), np.array([second]), None)
+            assert told.item() == below
 
 
 def test_a_range_of_first_sums_is_asked_as_one() -> None:
     generator = np.random.default_rng(1)
     sums = generator.integers(0, 40, (2, 60)).astype(float)
-    groups = generator.integers(0, 3, 60)
-    found = reduced(sums, groups, both_sides=True, cap=1000, whole=True)
-    assert isinstance(found, Best) and found.whole
-    lows, seconds, owns = (generator.integers(-1, high, 300) for high in (40, 40, 3))
+    found = reduced(sums, both_sides=True, cap=1000, whole=True)
+    assert found.whole
+    lows, seconds = generator.integers(-1, 40, (2, 300)).astype(float)
     highs = lows + generator.integers(0, 6, 300)
-    told = found.reaches(highs.astype(float), seconds.astype(float), lows.astype(float), owns)
-    for low, high, second, own, each in zip(lows, highs, seconds, owns, told, strict=True):
-        inside = (sums[0] >= low) & (sums[0] <= high) & (sums[1] <= second) & (groups != own)
-        assert each == inside.any()
+    told = found.reaches(highs, seconds, lows)
+    for low, high, second, each in zip(lows, highs, seconds, told, strict=True):
+        inside = (sums[0] >= low) & (sums[0] <= high) & (sums[1] <= second)
+        assert each == inside.any() == found.reached(high, second, low)
 
 
 @every_possible_bound
@@ -254,7 +235,7 @@ def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str])
     """Wide enough to forget nothing: each metric in turn, as small and as large as can be."""
     aimed = 0
     for seed, low in product(range(4), (8, 16, 22)):
-        table = chain(seed, second=seed % 2 == 1)
+        table = chain(seed)
         constraints = [*parsed(texts, low), Constraint(metric="green", low=-1, high=999)]
         there = kept(table, constraints)
         steps = BoundedSteps(table, constraints, as_given=True)
@@ -336,7 +317,6 @@ def large(metrics: int) -> StepTable:
     generator = np.random.default_rng(0)
     tables = tuple(generator.integers(0, 1000, (10, metrics)).astype(float) for _ in range(12))
     steps = tuple(
-        CostedStep(table=number, times=1, nexts=np.array([number + 1]), second=False)
-        for number in range(12)
+        CostedStep(table=number, times=1, nexts=np.array([number + 1])) for number in range(12)
     )
     return StepTable(metrics=METRICS[:metrics], tables=tables, steps=steps)

@@ -27,9 +27,9 @@ from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.walk.choosers import CrossoverChooser, MutationChooser, RandomChooser
 
-from .spaces import MEETING, SMALL, every_architecture, small_space
+from .spaces import MEETING, REPEATED, SMALL, every_architecture, small_space
 
-SPACES = SMALL | MEETING
+SPACES = SMALL | REPEATED | MEETING
 every_space = pytest.mark.parametrize("text", SPACES.values(), ids=list(SPACES))
 
 
@@ -235,7 +235,7 @@ def test_what_is_feasible_is_found_and_replayed_offered_or_not(text: str, cap: i
 
 
 def test_strict_and_doubled_bounds() -> None:
-    text = SMALL["patterns"]
+    text = REPEATED["patterns"]
     reds = sorted({totals(each)[0] for each in every_architecture(text).values()})
     low, high = reds[1], reds[-2]
     space = small_space(text).constrained(
@@ -284,8 +284,7 @@ def test_samples_of_a_table_are_uniform(name: str) -> None:
 def test_more_walks_than_a_float_can_count(high: float, least: float, most: float) -> None:
     """321 digits, three at each of 107 steps: their sum is 1444.5 in the mean."""
     steps = tuple(
-        CostedStep(table=0, times=1, nexts=np.array([number + 1]), second=False)
-        for number in range(107)
+        CostedStep(table=0, times=1, nexts=np.array([number + 1])) for number in range(107)
     )
     sums = np.indices((10, 10, 10)).sum(0).reshape(-1, 1)
     table = StepTable(metrics=("sum",), tables=(sums.astype(float),), steps=steps)
@@ -324,7 +323,7 @@ def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
 
 def test_several_bounds_move_where_one_is_not_enough() -> None:
     """Three choices, each of which keeps one of three bounds."""
-    step = CostedStep(table=0, times=1, nexts=np.array([1]), second=False)
+    step = CostedStep(table=0, times=1, nexts=np.array([1]))
     costs_RM = np.array([[0.0, 7, 9], [6, 1, 9], [6, 8, 2]])
     table = StepTable(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))
     texts = "red<=-3", "blue<2", "peak_memory in 2..5"

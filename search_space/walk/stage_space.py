@@ -1,0 +1,90 @@
+"""What may vary in one stage, and how a pattern varies the mixer inside it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+from ..components.base import Component
+from ..domains import Choice, Domain
+from .slots import Slot
+
+PATTERNS = ("uniform", "alternate", "last")
+"""How the mixer varies inside a stage: not at all; first and second in turn; the second in the
+last block only. First and second may be equal: then all patterns give one network."""
+
+VARIED = "mixer"
+"""The field of a block that a pattern varies."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StageSpace:
+    """What may vary in one stage."""
+
+    width: Domain
+    """Channels."""
+    depth: Domain
+    """Blocks; 0 leaves the stage out."""
+    block: Slot
+    """The blocks."""
+    downsampling: Slot | None
+    """Before the stage; none where it can only be the first."""
+    pattern: Choice
+    """How the mixer varies inside the stage: some of ``PATTERNS``."""
+
+    def may_vanish(self, index: int) -> bool:
+        """Whether it can be left out, or be one with the stage before; ``index`` is its place."""
+        options = self.downsampling.options if index and self.downsampling else ()
+        return 0 in self.depth.values or any(each.cls.is_identity for each in options)
+
+    def only(self, keep: Callable[[type[Component]], bool], what: str, path: str) -> "StageSpace":
+        """Return the stage without the components that ``keep`` refuses; see ``Slot.only``."""
+        down = self.downsampling and self.downsampling.only(keep, what, f"{path}.downsampling")
+        block = self.block.only(keep, what, f"{path}.block")
+        return replace(self, block=block, downsampling=down)
+
+    def decisions(
+        self, path: str, stem: Iterable[tuple[str, Domain]] | None
+    ) -> Iterator[tuple[str, Domain]]:
+        """Yield every decision that can be open in the stage: its path and its domain.
+
+        Args:
+            path: Of the stage.
+            stem: The decisions of the stem; none: it is not the first stage.
+        """
+        own = ((f"{path}.depth", self.depth), (f"{path}.width", self.width))
+        yield from (each for each in own if len(each[1].values) > 1)
+        if stem is not None:
+            yield from stem
+        elif self.downsampling is not None:
+            yield from self.downsampling.decisions(f"{path}.downsampling")
+        yield from self.block.decisions(f"{path}.block")
+        if len(self.pattern.values) > 1:
+            yield f"{path}.pattern", self.pattern
+        if self.pattern.values == ("uniform",):
+            return
+        for option in self.block.options:
+            several = len(self.block.options) > 1
+            prefix = f"{path}.block.{option.cls.name}" if several else f"{path}.block"
+            if VARIED in option.slots:
+                yield from option.slots[VARIED].decisions(f"{prefix}.second_{VARIED}")
+
+
+def second_mixer_at(pattern: str, depth: int) -> list[int]:
+    """Return the places of the blocks, from 0, that have the second mixer."""
+    match pattern:
+        case "uniform":
+            return []
+        case "alternate":
+            return list(range(1, depth, 2))
+        case _:
+            return [depth - 1]
+
+
+def patterns(stage: StageSpace, depth: int, mixers: int) -> tuple[str, ...]:
+    """Return the patterns that differ from each other at this depth with so many mixers."""
+    names = cast(tuple[str, ...], stage.pattern.values)
+    if depth < 2 or mixers < 2:
+        return ("uniform",)
+    if depth == 2 and "alternate" in names:
+        return tuple(name for name in names if name != "last")
+    return names
