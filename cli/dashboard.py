@@ -88,7 +88,7 @@ def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
 
 
 def make_exporter(storage: str | None) -> "Exporter":
-    """Return what writes a candidate of a storage as ``nas export`` does."""
+    """Return the function that exports a candidate of a storage as ``nas export`` does."""
     from ..search_space.errors import InputError
 
     def exporter(study: str, number: int, output: Path, untrained: bool) -> None:

@@ -85,7 +85,7 @@ def export(
 
 @contextmanager
 def _stopped_in_order() -> "Generator[None]":
-    """Say in one line that what was under way is removed, at Ctrl-C and at SIGTERM."""
+    """At Ctrl-C or SIGTERM, report in one line that the unfinished export is removed."""
     try:
         with sigterm_interrupts():
             yield

@@ -1,4 +1,4 @@
-"""What a search found in its data, in lines of text."""
+"""A description of a search's data in lines of text."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from ..evaluators.accuracy.data.dataset import SearchData
 
 _MOST = 10
-"""Lines of one kind, at most."""
+"""Most lines of one kind."""
 _CLASSES = 6
-"""Classes that are named, at most."""
+"""Most classes that are named."""
 _KINDS = {
     "sixteen_bit": "16-bit greyscale",
     "integer": "greyscale of signed or 32-bit integers",
@@ -18,7 +18,7 @@ _KINDS = {
 
 
 def data_lines(data: "SearchData") -> Iterator[str]:
-    """Yield classes, images of each split, what was left out and why, copies, scales of grey."""
+    """Yield classes, images per split, files left out with reasons, copies, grey levels."""
     names = ", ".join(data.classes[:_CLASSES])
     more = len(data.classes) - _CLASSES
     test = "an uncounted number of" if data.test_count is None else f"{data.test_count:,}"

@@ -11,7 +11,7 @@ from . import dashboard, export, measure, search, show, space, studies, zoo
 from .shared import WorkError
 
 _SIGINT = 130
-"""What some versions of Typer return where the user has pressed Ctrl-C."""
+"""Exit code of some versions of Typer after Ctrl-C."""
 
 app = typer.Typer(
     name="nas",
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code, with one line on standard error where not 0."""
+    """Run the command; return the exit code, with one line on standard error unless it is 0."""
     from ..search_space.errors import InputError
 
     try:
@@ -101,7 +101,7 @@ def _interrupted() -> int:
 
 
 def _with_value(message: str, arguments: Sequence[str]) -> str:
-    """Add the value given to a message that names the option alone."""
+    """Add the given value to a message that names only the option."""
     named = re.search(r"Invalid value for '(--[\w-]+)'", message)
     if named is None or named[1] not in arguments[:-1]:
         return message

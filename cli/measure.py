@@ -22,10 +22,10 @@ def register(app: typer.Typer) -> None:
 
 
 def find_architecture(name: str, study: str | None, storage: str | None) -> "Architecture":
-    """Return what a zoo name, a candidate, a JSON file or one of weights stands for.
+    """Return the architecture of a zoo name, a candidate, a JSON file or a weights file.
 
     Raises:
-        InputError: If it is none of them.
+        InputError: If the name is none of these.
     """
     if name.isdecimal():
         return _of_study(name, study, storage)
@@ -44,7 +44,7 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
 
 
 def _of_study(name: str, study: str | None, storage: str | None) -> "Architecture":
-    """Return a candidate's architecture, and say on stderr whose it is."""
+    """Return a candidate's architecture; print the candidate on standard error."""
     record = open_study(study, storage)
     found = record.find(name)
     print(f"Candidate {found.number} of study {record.name}", file=sys.stderr)
@@ -52,7 +52,7 @@ def _of_study(name: str, study: str | None, storage: str | None) -> "Architectur
 
 
 def _read_architecture(file: Path) -> "Architecture":
-    """Return what a JSON file or a file of weights describes.
+    """Return the architecture described by a JSON file or a weights file.
 
     It may be the architecture's own JSON, or hold it under ``architecture``, as the files of
     ``nas export`` and the output of ``nas measure --json`` do.

@@ -1,4 +1,4 @@
-"""An architecture as lines of text: its stages, their blocks, and what each costs."""
+"""An architecture as lines of text: stages, blocks and their costs."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_parts(architecture: "Architecture") -> None:
-    """Print the stages of an architecture, and what each costs."""
+    """Print the stages of an architecture with their costs."""
     from ..evaluators.cost.cost import part_cost
 
     print(f"input      {architecture.input}, {architecture.classes} classes")
@@ -56,9 +56,9 @@ def _print_stage(place: str, stage: "Stage", size: str, sums: Mapping[str, list[
 
 
 def block_places(places: Sequence[int]) -> str:
-    """Return which blocks of a stage, from 0, are meant: ``blocks 0-2, 4``, ``block 3``.
+    """Return the text for blocks of a stage, from 0: ``blocks 0-2, 4``, ``block 3``.
 
-    Every second one, three or more of them, is ``blocks 0, 2 ... 16``.
+    Three or more alternate blocks are ``blocks 0, 2 ... 16``.
     """
     from ..results.numbers import number_ranges
 

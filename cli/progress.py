@@ -1,4 +1,4 @@
-"""The live view of a search: a bar on a terminal, a line a candidate where piped."""
+"""The live view of a search: a bar on a terminal, one line per candidate where piped."""
 
 import sys
 import time
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from ..searchers.run.search import Prepared
 
 PATIENCE = 4.0
-"""Seconds without a line after which it is said what is waited for."""
+"""Seconds without a line after which the view says what it waits for."""
 
 
 @contextmanager
 def show_progress() -> Generator["ProgressView"]:
-    """Show how far a search is; clears up after itself."""
+    """Show the progress of a search; remove the live view at the end."""
     view = ProgressView()
     try:
         yield view
@@ -48,7 +48,7 @@ class ProgressView:
         self._later("Reading the data and the space ...")
 
     def begin(self, prepared: "Prepared") -> None:
-        """Say what is searched."""
+        """Print the study, the space and the data."""
         from ..evaluators.base import metric
         from ..evaluators.units import plural
 

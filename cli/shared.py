@@ -1,4 +1,4 @@
-"""What the commands share: options, errors, JSON."""
+"""Options, errors and JSON output shared by the commands."""
 
 import json
 import shlex
@@ -35,7 +35,7 @@ AnyResolution = Annotated[
 
 @contextmanager
 def sigterm_interrupts() -> Generator[None]:
-    """Let SIGTERM do as Ctrl-C does, so that what is under way ends in order."""
+    """Handle SIGTERM like Ctrl-C, so that running work ends in order."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -87,7 +87,7 @@ def print_front(
         ]
         for each, line in zip(shown_ones, summaries, strict=False)
     ]
-    # What was optimised stays in the narrowest table; digests go first, then the other metrics.
+    # The objectives stay in the narrowest table; digests are dropped first, then other metrics.
     metrics = [
         Column(title=name, drop=0 if name in objectives else 2 + index)
         for index, name in enumerate(names)

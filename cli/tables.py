@@ -1,4 +1,4 @@
-"""Tables for terminals of any width: a row is a line, and no name is ever broken."""
+"""Tables for terminals of any width: one line per row, without broken names."""
 
 import shutil
 import sys
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 _GAP = "  "
 _MORE = " …"
 _LEAST = 24
-"""A column that may be cut keeps at least so many places."""
+"""Fewest characters of a column that may be cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table: what stands over it, and what becomes of it where space is short."""
+    """A column of a table: its title, and how it shrinks on narrow terminals."""
 
     title: str
-    """Its title."""
+    """Title of the column."""
     drop: int = 0
-    """Columns of the greatest number are left out first; those of 0 never."""
+    """Order of leaving columns out: the largest number first; 0: never."""
     cut: bool = False
     """Whether long cells are cut."""
     tail: str = ""
-    """What stands before the part of a cell that is kept where the rest is cut, if it has one."""
+    """Separator before the part of a cell that is kept when the cell is cut; empty: none."""
     pieces: str = ""
-    """What stands between the names in a cell, of which the first is kept, the others if they fit;
-    none: a cell is one."""
+    """Separator of the names in a cell, of which the first is kept, the others if they fit; empty:
+    the cell is one name."""
 
 
 def print_rows(columns: Sequence[str | Column], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: as wide as the terminal, or with tabs and all columns where piped.
+    """Print a table as wide as the terminal, or with tabs and all columns where piped.
 
     A column given by its title alone is never left out; the last one may be cut.
     """
@@ -49,12 +49,12 @@ def _column(given: str | Column, last: bool) -> Column:
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Return the lines of a table, none longer than ``width`` but for names that are longer.
+    """Return the lines of a table, none longer than ``width`` unless a name is longer.
 
     Args:
-        columns: What the cells of a row are.
+        columns: Columns of the table.
         rows: The cells.
-        width: Places in a line.
+        width: Characters per line.
     """
     natural = [
         max([_places(each.title), *(_places(row[index]) for row in rows)])
@@ -82,7 +82,7 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
 
 
 def _least(column: Column, natural: int, cells: Sequence[str]) -> int:
-    """Return the places that a column needs at least."""
+    """Return the fewest characters that a column needs."""
     if column.pieces:
         firsts = [_places(each.partition(column.pieces)[0]) + len(_MORE) for each in cells]
         return min(natural, max([_places(column.title), *firsts]))
@@ -92,7 +92,7 @@ def _least(column: Column, natural: int, cells: Sequence[str]) -> int:
 def _fitted(
     columns: Sequence[Column], natural: Sequence[int], least: Sequence[int], width: int
 ) -> tuple[list[int], dict[int, int]]:
-    """Return which columns are shown, and the places that each gets."""
+    """Return the columns shown, and the width of each."""
     kept = list(range(len(columns)))
 
     def room() -> int:
@@ -130,7 +130,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _shortened(text: str, width: int, column: Column) -> str:
-    """Cut a text; of one with a tail the part before is cut first."""
+    """Cut a text to ``width``; the part before a tail is cut first."""
     if _places(text) <= width:
         return text
     if column.pieces:

@@ -61,10 +61,10 @@ def zoo(
 
 
 def _matching(pattern: str, entries: "list[ZooEntry]") -> "list[ZooEntry]":
-    """Return the networks that a pattern fits; capitals and hyphens do not matter.
+    """Return the networks that match a pattern, regardless of capitals and hyphens.
 
     Raises:
-        InputError: If there is none.
+        InputError: If none matches.
     """
     from fnmatch import fnmatchcase
 

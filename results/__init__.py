@@ -1,4 +1,4 @@
-"""Keep, compare, show and export what was measured."""
+"""Storing, comparing, showing and exporting the candidates of searches."""
 
 from typing import TYPE_CHECKING
 

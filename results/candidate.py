@@ -18,22 +18,22 @@ Status = Literal["running", "complete", "infeasible", "failed"]
 class Candidate:
     """An architecture with its measurements and status in a study.
 
-    Of one that was read from a record the architecture is made when it is first asked for: it needs
-    torch, which takes seconds to import, and a table of candidates does not.
+    A candidate read from a record makes its architecture at first access, since that imports torch,
+    which takes seconds and which a table of candidates does not need.
     """
 
     number: int
-    """Its place in the study, from 0, in the order of proposal."""
+    """Index in the study, from 0, in order of proposal."""
     architecture: "Architecture"
     """The network, in canonical form."""
     decisions: Mapping[str, Any]
-    """What was chosen on the walk: path to value."""
+    """Values of the decisions by path."""
     status: Status
-    """``infeasible``: breaks a hard constraint; ``failed``: see ``reason``."""
+    """Status; ``infeasible``: breaks a hard constraint; ``failed``: see ``reason``."""
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
-    """Metric name to measurement; those had before a failure are kept."""
+    """Measurements by metric; those made before a failure are kept."""
     reason: str | None = None
-    """Why it failed or is infeasible, one line."""
+    """Why the candidate failed or is infeasible, one line."""
     traceback: str | None = None
     """The traceback of a failure."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -1,1 +1,1 @@
-"""Deciding what to measure next, and running the search."""
+"""Searchers, which propose architectures, and the search loop with its engines."""

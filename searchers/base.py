@@ -1,4 +1,4 @@
-"""What a searcher is: it decides which architecture to measure next."""
+"""The base class of searchers, which propose the next architecture to measure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from ..search_space.seeds import derive_seed
 from ..search_space.space import SearchSpace
 from ..search_space.walk.assembly import Draw
 from ..search_space.walk.choosers import Chooser, MutationChooser
-from .remaining import Untold
+from .remaining import Remaining
 
 _OWN = 10
-"""Attempts that are the searcher's own; those after it mutate its first."""
+"""Attempts proposed by the searcher itself; later attempts mutate the first one."""
 _MUTATED = 10
-"""Attempts that mutate, more and more; those after it go through the whole space in order."""
+"""Attempts with growing mutations; later attempts enumerate the space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,21 +31,21 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What a searcher wants measured next."""
+    """A searcher's proposal of the next candidate."""
 
     architecture: Architecture
     """The network."""
     decisions: Mapping[str, Any]
-    """What was chosen on the walk: path to value."""
+    """Values of the decisions by path."""
 
 
 class Searcher(ABC):
     """Proposes architectures.
 
     A searcher is a pure function of (space, objectives, seed, history): after the same calls of
-    ``tell``, in the same order, ``ask(number, attempt)`` gives the same proposal, in another
-    process too, whatever was asked before. So a resumed search is one whose history has been told
-    again.
+    ``tell`` in the same order, ``ask(number, attempt)`` returns the same proposal, also in another
+    process and whatever was asked before. A search resumes by calling ``tell`` with the stored
+    history.
     """
 
     name: ClassVar[str]
@@ -55,45 +55,45 @@ class Searcher(ABC):
         """Start with an empty history.
 
         Args:
-            space: Where to search.
-            objectives: What to optimise, at least one.
-            seed: Seed of everything drawn at random.
+            space: The search space.
+            objectives: Metrics to optimise, at least one.
+            seed: Seed of all random numbers.
         """
         assert objectives
         self.space = space
         self.objectives = objectives
         self.seed = seed
-        self._untold = Untold(space)
+        self._remaining = Remaining(space)
 
     @abstractmethod
     def chooser(self, seed: int) -> Chooser:
-        """Return who answers the decisions of the next proposal, from the history.
+        """Return the chooser of the next proposal's decisions, based on the history.
 
         Args:
-            seed: Seed of this one proposal; all that is random depends on it.
+            seed: Seed of the proposal's random numbers.
         """
 
     @abstractmethod
     def learn(self, candidate: Candidate) -> None:
-        """Take a finished candidate (complete, infeasible or failed) into the history."""
+        """Add a finished candidate (complete, infeasible or failed) to the model."""
 
     def tell(self, candidate: Candidate) -> None:
-        """Take a finished candidate into the history; in the order of the numbers."""
-        self._untold.remove(candidate.digest)
+        """Add a finished candidate to the history; candidates come in order of number."""
+        self._remaining.remove(candidate.digest)
         self.learn(candidate)
 
     def ask(self, number: int, attempt: int = 0) -> Proposal | None:
-        """Propose the architecture of candidate ``number``; None where the space has no further.
+        """Propose the architecture of candidate ``number``; None where the space is exhausted.
 
         Args:
             number: The candidate's number in the study.
-            attempt: 0 at first; to be counted up as long as the proposal is a duplicate. The
-                first 10 are the searcher's own, the next 10 change the first of them more and
-                more, all later ones go through what has not been told, in a fixed order: so what
-                is left of a space is found, down to the last architecture.
+            attempt: 0 at first, then raised for as long as the proposal is a duplicate. The
+            searcher itself makes the first 10 attempts, the next 10 are growing mutations of the
+            first, and all later ones enumerate the remaining architectures in a fixed order, so
+            that the last one of a space is found.
         """
         if attempt >= _OWN + _MUTATED:
-            draw = self._untold.draw(attempt - _OWN - _MUTATED)
+            draw = self._remaining.draw(attempt - _OWN - _MUTATED)
         else:
             draw = self._draw(number, attempt)
         if draw is None:

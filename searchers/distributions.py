@@ -1,4 +1,4 @@
-"""Decisions as Optuna's distributions, as they are stored and shown."""
+"""Decisions as Optuna's distributions, for storage and Optuna's tools."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -10,16 +10,16 @@ from ..search_space.domains import Domain
 
 
 def distributions(domains: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
-    """Return the distribution of each decision, whose parameter is the decision's value itself.
+    """Return the distribution of each decision's value.
 
     Args:
-        domains: Path to domain, such as ``SearchSpace.decisions`` gives.
+        domains: Domains by path, as from ``SearchSpace.decisions``.
     """
     return {path: distribution(domain) for path, domain in domains.items()}
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """Return integers at even distances as a range with a step, all else as categories."""
+    """Return an integer range for evenly spaced integers, else a categorical distribution."""
     values = domain.values
     if domain.ordered and all(isinstance(value, int) for value in values):
         integers = cast(tuple[int, ...], values)

@@ -1,4 +1,4 @@
-"""Names of searchers, known without importing what they search."""
+"""Names of searchers, without importing the searchers."""
 
 from ..search_space.errors import known_name
 
@@ -13,10 +13,10 @@ _OTHER_NAMES = {"nsgaii": "nsga2", "randomsearch": "random"}
 
 
 def searcher_name(text: str) -> str:
-    """Return a searcher's name in its own spelling: ``NSGA-II`` is ``nsga2``.
+    """Return a searcher's exact name: ``nsga2`` for ``NSGA-II``.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If there is none; the message lists the known searchers.
     """
     plain = "".join(filter(str.isalnum, text.lower()))
     return _OTHER_NAMES.get(plain) or known_name("searcher", text, SEARCHERS)

@@ -1,4 +1,4 @@
-"""NSGA-II: children of the best so far."""
+"""NSGA-II: children of the best candidates so far."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .base import Objective, Searcher
 from .optuna_history import OptunaHistory
 
 _POPULATION = 20
-"""Parents kept, and random candidates at the start: a fifth of the usual budget of 100."""
+"""Number of parents, and of initial random candidates: a fifth of the usual budget of 100."""
 _CROSSOVER = 0.9
 """Share of the children that have two parents."""
 
@@ -22,11 +22,11 @@ _CROSSOVER = 0.9
 class Nsga2Searcher(Searcher):
     """Crosses and mutates the best 20 candidates so far (Deb et al., 2002).
 
-    Survival by rank and crowding distance is Optuna's; it takes place after every candidate and
-    not once a generation (steady state, Durillo et al., 2009), which wastes less of a small budget
-    and needs no bookkeeping of generations. Children are made by choosers on the space's own walk:
-    every decision comes from a parent that has it, the knobs of a mixer too, and one a child is
-    changed on average. (Optuna's own children inherit only what all candidates have in common.)
+    Survival by rank and crowding distance is Optuna's. It runs after every candidate instead of
+    once per generation (steady state, Durillo et al., 2009), which wastes less of a small budget.
+    Choosers on the space's walk make the children: every decision comes from a parent that has it,
+    and one decision per child is mutated on average. (In Optuna's own NSGA-II, children inherit
+    only decisions common to all candidates.)
     """
 
     name = "nsga2"
@@ -37,13 +37,13 @@ class Nsga2Searcher(Searcher):
         self._told = 0
 
     def learn(self, candidate: Candidate) -> None:
-        """Let the candidate take the place of a worse one."""
+        """Add the candidate to the population, which may drop a worse one."""
         pool = [candidate, *self._parents]
         self._parents = survivors(pool, self.objectives, _POPULATION)
         self._told += 1
 
     def chooser(self, seed: int) -> Chooser:
-        """Return who makes a child."""
+        """Return the chooser that makes a child."""
         if self._told < _POPULATION:
             return RandomChooser(seed)
         rng = random.Random(seed)
@@ -55,13 +55,13 @@ class Nsga2Searcher(Searcher):
         return MutationChooser(decisions, rng.getrandbits(32), rate=1 / max(1, len(decisions)))
 
     def _parent(self, rng: random.Random) -> Candidate:
-        """Return the better of two at random: they are in the order of their ranks."""
+        """Return the better of two random parents; parents are sorted by rank."""
         count = len(self._parents)
         return self._parents[min(rng.randrange(count), rng.randrange(count))]
 
 
 class _Survival(NSGAIISampler):
-    """Optuna's selection, with all trials of the study as the one population."""
+    """Optuna's selection, with all trials of the study as one population."""
 
     def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
         """Return all trials."""
@@ -71,10 +71,10 @@ class _Survival(NSGAIISampler):
 def survivors(
     candidates: Sequence[Candidate], objectives: Sequence[Objective], count: int
 ) -> list[Candidate]:
-    """Return the ``count`` best, rank after rank, the last rank thinned by crowding distance.
+    """Return the ``count`` best candidates by rank, the last rank by crowding distance.
 
-    Within a rank they keep their order, except in the last one. Infeasible ones rank behind all
-    that are complete, failed ones behind those.
+    Candidates keep their order within a rank, except in the last one. Infeasible candidates rank
+    behind complete ones, failed ones last.
     """
     history = OptunaHistory(objectives)
     for candidate in candidates:

@@ -1,4 +1,4 @@
-"""The history of a search in Optuna's terms, for the samplers that Optuna has."""
+"""The history of a search as an Optuna study, for Optuna's samplers."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _INFEASIBLE, _FAILED = 1.0, 2.0
 
 
 def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[float] | None:
-    """Return the values of the objectives, or None unless all are there and finite."""
+    """Return the values of the objectives, or None unless all are finite."""
     values = [candidate.value(each.metric) for each in objectives]
     found = [float(value) for value in values if value is not None and math.isfinite(value)]
     return found if candidate.status == "complete" and len(found) == len(values) else None
@@ -26,8 +26,8 @@ def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[flo
 class OptunaHistory:
     """Finished candidates as the trials of an Optuna study in memory.
 
-    A candidate that is infeasible is a trial that breaks a constraint, one that failed a trial
-    that breaks it by more: Optuna's samplers rank both behind all others.
+    An infeasible candidate is a trial that breaks a constraint, a failed one breaks it by more, so
+    Optuna's samplers rank both behind all others.
     """
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
@@ -41,8 +41,8 @@ class OptunaHistory:
         optuna.logging.set_verbosity(before)
 
     def study(self) -> optuna.Study:
-        """Return the study as it is now; to be read before the next ``add``."""
-        # A study object remembers the trials it has read, so each reader gets a new one.
+        """Return the current study, which is valid until the next ``add``."""
+        # A study object caches the trials that it has read, so each reader gets a new one.
         return optuna.load_study(study_name=_STUDY, storage=self._storage)
 
     def add(
@@ -51,7 +51,7 @@ class OptunaHistory:
         params: dict[str, int] | None = None,
         distributions: dict[str, BaseDistribution] | None = None,
     ) -> None:
-        """Add a finished candidate, with what the sampler needs to know of its decisions."""
+        """Add a finished candidate, with the sampler's form of its decisions."""
         values = values_of(candidate, self._objectives)
         violation = _INFEASIBLE if candidate.status == "infeasible" else _FAILED
         self.study().add_trial(

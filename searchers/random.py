@@ -6,13 +6,13 @@ from .base import Searcher
 
 
 class RandomSearcher(Searcher):
-    """Draws every decision uniformly among what is allowed; learns nothing."""
+    """Draws every decision uniformly among the allowed values; ignores the history."""
 
     name = "random"
 
     def chooser(self, seed: int) -> Chooser:
-        """Return who draws at random."""
+        """Return the chooser that draws at random."""
         return RandomChooser(seed)
 
     def learn(self, candidate: Candidate) -> None:
-        """Take no notice."""
+        """Ignore the candidate."""

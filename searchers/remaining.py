@@ -1,14 +1,14 @@
-"""What is left of a search space."""
+"""The remaining architectures of a search space."""
 
 from ..search_space.space import SearchSpace
 from ..search_space.walk.assembly import Draw
 
 
-class Untold:
-    """The architectures of a space that have not been told yet, in the order of its enumeration.
+class Remaining:
+    """The architectures of a space that are not in the history, in the order of enumeration.
 
-    What was enumerated once is remembered, so that a space is gone through once and not for each
-    question; answers depend on what was told alone.
+    Enumerated architectures are cached, so the space is enumerated only once. Results depend only
+    on the history.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -17,12 +17,12 @@ class Untold:
         self._told: set[str] = set()
 
     def remove(self, digest: str) -> None:
-        """Take note that the architecture of this digest has been told."""
+        """Remove the architecture with this digest."""
         self._told.add(digest)
         self._listed.pop(digest, None)
 
     def draw(self, index: int) -> Draw | None:
-        """Return the one at ``index``, from 0, or None where there are not so many."""
+        """Return the remaining architecture at ``index``, from 0, or None beyond the last one."""
         while len(self._listed) <= index:
             draw = next(self._coming, None)
             if draw is None:

@@ -1,4 +1,4 @@
-"""The searchers by name; each is imported only when it is asked for."""
+"""The searchers by name; each is imported at first use."""
 
 from importlib import import_module
 
@@ -11,10 +11,10 @@ __all__ = ["SEARCHERS", "load_searcher", "make_searcher"]
 
 
 def load_searcher(name: str) -> type[Searcher]:
-    """Return the searcher class of that name.
+    """Return the searcher class of a name.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If there is none; the message lists the known searchers.
     """
     if name not in SEARCHERS:
         raise unknown_name("searcher", name, SEARCHERS)
@@ -25,9 +25,9 @@ def load_searcher(name: str) -> type[Searcher]:
 def make_searcher(
     name: str, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int
 ) -> Searcher:
-    """Make the searcher of that name, its history empty; see ``Searcher``.
+    """Make a searcher by name, with an empty history; see ``Searcher``.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If there is none; the message lists the known searchers.
     """
     return load_searcher(name)(space=space, objectives=objectives, seed=seed)

@@ -16,17 +16,17 @@ from .base import Objective, Searcher
 from .optuna_history import OptunaHistory, values_of
 
 _STARTUP = 10
-"""Complete candidates from which on the densities are worth asking; random before."""
+"""Number of complete candidates before the densities are used; proposals are random until then."""
 
 
 class TpeSearcher(Searcher):
-    """Draws where good candidates are dense and others rare (Bergstra et al., 2011).
+    """Samples where good candidates are dense and others rare (Bergstra et al., 2011).
 
-    Optuna's multivariate sampler; with several objectives its MOTPE (Ozaki et al., 2020). Each
-    decision enters as its place in its domain, so that an ordered domain keeps its order and
-    uneven steps (kernels 3, 7, 15) are even. As in the sampler's own ``group`` mode, decisions
-    that have always been met together are drawn together from their joint density; but only those
-    groups are drawn that a walk asks for, most being knobs of components that are not there.
+    This is Optuna's multivariate sampler; with several objectives its MOTPE (Ozaki et al., 2020).
+    Each decision is encoded as its index in its domain, so that ordered domains keep their order
+    and uneven steps (kernels 3, 7, 15) become even. As in the sampler's ``group`` mode, decisions
+    that always occur together are sampled from their joint density, but only for groups that the
+    walk needs, since most are knobs of components that were not chosen.
     """
 
     name = "tpe"
@@ -53,13 +53,13 @@ class TpeSearcher(Searcher):
         self._complete += values_of(candidate, self.objectives) is not None
 
     def chooser(self, seed: int) -> Chooser:
-        """Return who draws from the densities."""
+        """Return the chooser that samples from the densities."""
         if self._complete < _STARTUP:
             return RandomChooser(seed)
         return TpeChooser(self._history.study(), self._groups(), seed)
 
     def _groups(self) -> Mapping[str, dict[str, BaseDistribution]]:
-        """Return for each decision those that were met in the same candidates, itself included."""
+        """Return for each decision those that occur in the same candidates, itself included."""
         groups: dict[int | str, dict[str, BaseDistribution]] = {}
         for path, met in self._met.items():
             groups.setdefault(met or path, {})[path] = self._places[path]
@@ -67,7 +67,7 @@ class TpeSearcher(Searcher):
 
 
 class TpeChooser:
-    """Draws each decision with its group, as soon as one of the group is asked for."""
+    """Samples a whole group of decisions when the first one of the group is needed."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class TpeChooser:
         self._drawn: dict[str, int] = {}
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose what was drawn or, where that is not allowed, what is nearest to it."""
+        """Return the sampled value, or the nearest allowed one."""
         if path not in self._drawn:
             group = self._groups[path]
             self._drawn |= self._sampler.sample_relative(self._study, self._trial, group)
@@ -93,7 +93,7 @@ class TpeChooser:
 
 
 def nearest(domain: Domain, place: int, allowed: Sequence[Value], rng: random.Random) -> Value:
-    """Return the allowed value nearest to a place in a domain; any where there is no order."""
+    """Return the allowed value nearest to an index in a domain; any one in an unordered domain."""
     if domain.ordered:
         return min(allowed, key=lambda value: abs(_place(domain, value) - place))
     drawn = [value for value in allowed if same(value, domain.values[place])]
@@ -101,7 +101,7 @@ def nearest(domain: Domain, place: int, allowed: Sequence[Value], rng: random.Ra
 
 
 def _places(domain: Domain) -> BaseDistribution:
-    """Return the distribution of the places in a domain."""
+    """Return the distribution of the indices of a domain."""
     count = len(domain.values)
     if domain.ordered:
         return IntDistribution(0, count - 1)
@@ -109,5 +109,5 @@ def _places(domain: Domain) -> BaseDistribution:
 
 
 def _place(domain: Domain, value: Value) -> int:
-    """Return the place of a value in a domain."""
+    """Return the index of a value in a domain."""
     return [same(known, value) for known in domain.values].index(True)

@@ -1,1 +1,1 @@
-"""What the candidates of a study say: fronts, effects, comparisons, tables."""
+"""Analysis of a study's candidates: fronts, effects, comparisons, tables."""

@@ -1,7 +1,7 @@
-"""The candidates of a study as columns of numbers, which thousands of them can be drawn from.
+"""The candidates of a study as columns of numbers, fast enough to draw thousands of candidates.
 
-A candidate as a value takes a third of a millisecond to make of its record; the columns are read
-from the records alone, and only from those that are new.
+Making a ``Candidate`` from its record takes a third of a millisecond. The columns are read from the
+records directly, and only from new ones.
 """
 
 from array import array
@@ -20,17 +20,17 @@ from .front import Losses, Mask, clear_front_mask, front_mask
 Numbers = NDArray[np.float64]
 STATUSES: tuple[Status, ...] = ("complete", "infeasible", "failed", "running")
 ENDS = ("value", "low", "high")
-"""What is kept of a measurement: its value and the ends of its 95 % interval."""
+"""The numbers kept of a measurement: its value and the ends of its 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """What the candidates answered to one decision."""
+    """The values of one decision for all candidates."""
 
     levels: Sequence[Any]
-    """The values that occur, numbers in their order."""
+    """The distinct values; numbers are sorted."""
     codes_N: NDArray[np.int32]
-    """For each candidate the place of its value in ``levels``; -1 where it was not asked."""
+    """Index of each candidate's value in ``levels``; -1 where the decision did not apply."""
 
     @property
     def ordered(self) -> bool:
@@ -48,34 +48,34 @@ class Columns:
     """The candidates of a study in the order of their numbers, one row each."""
 
     number_N: NDArray[np.int64]
-    """Numbers, rising."""
+    """Numbers of the candidates, ascending."""
     status_N: NDArray[np.int8]
-    """Places in ``STATUSES``."""
+    """Indices into ``STATUSES``."""
     order_N: NDArray[np.int64]
-    """How many had finished before; that of those still running is the largest integer."""
+    """Number of candidates finished before; the largest integer for running candidates."""
     seconds_N: Numbers
-    """Wall time of measuring; NaN where not known."""
+    """Wall time of measuring in seconds; NaN where not known."""
     metrics: Mapping[str, Mapping[str, Numbers]]
-    """Metric to ``value``, ``low`` and ``high``; NaN where there is none."""
+    """``value``, ``low`` and ``high`` by metric; NaN where there is none."""
     decisions: Mapping[str, Answers]
-    """Path to answers. A knob has one path whichever component it belongs to."""
+    """Values of the decisions by path. A knob has the same path in every component."""
     conditions: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
-    """Metric to the conditions under which it was measured, of those where they matter."""
+    """Conditions of measurement by metric, for metrics that depend on them."""
 
     def __len__(self) -> int:
         return len(self.number_N)
 
     def value(self, name: str) -> Numbers:
-        """Return the values of a metric; all NaN for one that nobody has."""
+        """Return the values of a metric; all NaN where no candidate has it."""
         found = self.metrics.get(name)
         return np.full(len(self), np.nan) if found is None else found["value"]
 
     def has_status(self, *names: Status) -> Mask:
-        """Return which candidates have one of these statuses."""
+        """Return a mask of the candidates with one of the statuses."""
         return np.isin(self.status_N, [STATUSES.index(name) for name in names])
 
     def comparable(self, metrics: Sequence[str]) -> Mask:
-        """Return which candidates are complete with a number for each of ``metrics``."""
+        """Return a mask of the complete candidates with a number for each of ``metrics``."""
         mask = self.has_status("complete")
         for name in metrics:
             mask &= np.isfinite(self.value(name))
@@ -84,14 +84,15 @@ class Columns:
     def fronts(
         self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False
     ) -> list[NDArray[np.intp]]:
-        """Return the rows of the front of ``mask``: one front for all that may be compared.
+        """Return the rows of the fronts of ``mask``, one front per set of comparable candidates.
 
-        Where latency counts, these are the candidates that were timed under the same conditions.
+        Where latency is among the metrics, candidates timed under the same conditions are
+        comparable.
 
         Args:
-            metrics: What counts, each in its own direction.
-            mask: Which candidates take part; of these, those ``comparable`` do.
-            intervals: Drop only what is clearly dominated, beyond the 95 % intervals.
+            metrics: Names of the metrics, each with its own direction.
+            mask: The candidates that take part if they are ``comparable``.
+            intervals: Drop only candidates that are dominated beyond the 95 % intervals.
         """
         best_NM, worst_NM = (
             self.loss_intervals(metrics) if intervals else (self.losses(metrics),) * 2
@@ -108,17 +109,17 @@ class Columns:
     def front(
         self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False
     ) -> NDArray[np.intp]:
-        """Return the rows of all ``fronts``, rising."""
+        """Return the rows of all ``fronts``, ascending."""
         found = self.fronts(metrics, mask, intervals=intervals)
         return np.sort(np.concatenate([np.empty(0, np.intp), *found]))
 
     def timed(self, metrics: Sequence[str]) -> NDArray[np.int32]:
-        """Return a number for each candidate; those with the same one may be compared."""
+        """Return a group number for each candidate; candidates of one group are comparable."""
         found = self.conditions.get("latency") if "latency" in metrics else None
         return np.zeros(len(self), np.int32) if found is None else found.codes_N
 
     def condition_notes(self, metrics: Iterable[str]) -> list[str]:
-        """Return a line for each metric that was measured under more than one set of conditions."""
+        """Return a note for each metric that was measured under several sets of conditions."""
         return [
             line
             for name in metrics
@@ -180,7 +181,7 @@ class Columns:
 
 
 class ColumnBuilder:
-    """Takes in records as they come and makes columns of them."""
+    """Builds columns from records as they arrive."""
 
     def __init__(self) -> None:
         self._row: dict[int, int] = {}
@@ -192,14 +193,14 @@ class ColumnBuilder:
         self._decisions: dict[str, _Answered] = {}
         self._paths: dict[str, _Answered] = {}
         self.last = -1
-        """The greatest number taken in; -1 where none was."""
+        """The largest candidate number so far; -1 at first."""
         self.running: set[int] = set()
-        """Numbers of the candidates that had not finished when they were read."""
+        """Numbers of the candidates that were running when they were read."""
 
     def take(self, records: Iterable[Mapping[str, Any]]) -> int:
-        """Take in candidates' records, in the order of their numbers; return how many.
+        """Add candidates' records, in the order of their numbers; return their number.
 
-        A record of a number that is there replaces it: the candidate has gone on.
+        A record with a known number replaces the earlier record.
         """
         count = 0
         for record in records:
@@ -236,7 +237,7 @@ class ColumnBuilder:
             found.put(row, value)
 
     def columns(self) -> Columns:
-        """Return what has been taken in."""
+        """Return the columns of all records added."""
         count = len(self._row)
         return Columns(
             number_N=np.fromiter(self._row, np.int64, count),
@@ -254,7 +255,7 @@ class ColumnBuilder:
 
 
 class _Answered:
-    """What was answered to a decision: rows and codes, in which the levels came."""
+    """The values of a decision as rows and codes, with levels in order of appearance."""
 
     def __init__(self) -> None:
         self.rows = array("q")
@@ -276,7 +277,7 @@ class _Answered:
 
 
 class _Cells:
-    """The filled cells of one or more columns: rows and values, the last one of a row counts."""
+    """The filled cells of one or more columns: rows and values; the last value of a row counts."""
 
     def __init__(self) -> None:
         self._rows = array("q")
@@ -304,10 +305,10 @@ def _level_key(level: Any) -> tuple[float, str]:
 
 
 def merged_path(path: str, decisions: Mapping[str, Any]) -> str:
-    """Return the path without the names of the components chosen on its way.
+    """Return a decision's path without the names of chosen components.
 
     ``stages.0.block.mixer.attention.head_dim`` becomes ``stages.0.block.mixer.head_dim``, so that
-    knobs of one name that several components have make one column.
+    equally named knobs of several components form one column.
     """
     words = path.split(".")
     kept = [

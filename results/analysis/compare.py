@@ -1,9 +1,9 @@
-"""Comparing studies: the distribution of a metric, and what their fronts come to dominate.
+"""Comparison of studies: distributions of a metric, and hypervolumes of the fronts.
 
-The empirical distribution function of the error over candidates drawn from a space tells how good
-the space is, as in Radosavovic et al., Designing Network Design Spaces, 2020, arXiv 2003.13678,
-equation 1: the share of its networks with an error below e. Its band is that of Dvoretzky, Kiefer
-and Wolfowitz with Massart's constant, 1990: the whole of the true distribution lies in it with
+The empirical distribution function of the error over candidates drawn from a space measures the
+quality of the space (Radosavovic et al., Designing Network Design Spaces, 2020, arXiv 2003.13678,
+equation 1): the share of networks with an error below e. The band of Dvoretzky, Kiefer and
+Wolfowitz with Massart's constant, 1990, contains the whole true distribution with a probability of
 95 %.
 """
 
@@ -27,27 +27,27 @@ class Distribution:
     """The empirical distribution of a metric."""
 
     at_N: Floats
-    """Values, rising; of an accuracy the errors."""
+    """Values in ascending order; errors for an accuracy."""
     share_N: Floats
-    """Share of the candidates whose value is at most so large."""
+    """Share of the candidates with at most each value."""
     band: float
-    """What the true distribution may lie above or below that, with 95 %."""
+    """Half-width of the 95 % band of the true distribution."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Growth:
-    """The hypervolume of a study as its candidates finish."""
+    """The hypervolume of a study over its finished candidates."""
 
     volume_N: Floats
-    """After each comparable candidate; 1 would be the best value of every objective at once."""
+    """Hypervolume after each comparable candidate; 1: the best value of every objective at once."""
     seconds_N: Floats
-    """Measuring time until then."""
+    """Total measuring time at each candidate, in seconds."""
     row_N: NDArray[np.intp]
     """Rows of the candidates."""
 
 
 def error_name(name: str) -> str:
-    """Return what the distribution of a metric is of: errors, where more is better."""
+    """Return the name of the quantity in a metric's distribution: the error of an accuracy."""
     return f"error (1 - {name})" if _is_share(name) else name
 
 
@@ -69,9 +69,9 @@ def distribution(columns: Columns, name: str, mask: Mask) -> Distribution:
 
 
 def difference(one: Distribution, other: Distribution) -> tuple[float, float]:
-    """Return the greatest distance of two distributions, and how probable it is by chance.
+    """Return the largest distance of two distributions, and its p-value.
 
-    The two-sample test of Kolmogorov and Smirnov.
+    This is the two-sample Kolmogorov-Smirnov test.
     """
     from scipy.stats import ks_2samp
 
@@ -84,12 +84,12 @@ def difference(one: Distribution, other: Distribution) -> tuple[float, float]:
 def growths(
     studies: Sequence[Columns], masks: Sequence[Mask], objectives: Sequence[str]
 ) -> list[Growth]:
-    """Return the hypervolumes of studies, on one scale: that of all their candidates together.
+    """Return the hypervolumes of studies on one common scale, that of all their candidates.
 
     Args:
-        studies: The candidates of each.
-        masks: Which of them take part; of these, those comparable in the objectives do.
-        objectives: What counts, the same for all.
+        studies: The candidates of each study.
+        masks: The candidates that take part if they are comparable in the objectives.
+        objectives: Names of the objectives, the same for all studies.
     """
     rows = [
         _finished(columns, mask & columns.comparable(objectives))
@@ -109,13 +109,13 @@ def growths(
 
 
 def _finished(columns: Columns, mask: Mask) -> NDArray[np.intp]:
-    """Return the rows in the order in which they finished."""
+    """Return the rows in order of finishing."""
     rows = np.flatnonzero(mask)
     return rows[np.argsort(columns.order_N[rows], kind="stable")]
 
 
 def corners(volume_N: Floats) -> NDArray[np.intp]:
-    """Return the places where a staircase changes, and the last one."""
+    """Return the indices at which a step function changes, and the last index."""
     if not len(volume_N):
         return np.empty(0, np.intp)
     return np.union1d(np.flatnonzero(np.diff(volume_N, prepend=-1.0)), [len(volume_N) - 1])

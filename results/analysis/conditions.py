@@ -1,4 +1,4 @@
-"""Where measurements were made: values compare only within one device and set of versions."""
+"""Conditions of measurements: values are comparable only on one device with one set of versions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,20 +24,20 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "accuracy": ("device", "dtype", "torch"),
 }
-"""Metric to what of its provenance two values must share to be compared."""
+"""Keys of the provenance, by metric, that comparable values must share."""
 
 _BARE = ("device_name", "device", "dtype")
-"""Shown without their names."""
+"""Keys that are shown without their names."""
 
 Conditions = tuple[tuple[str, Any], ...]
 
 
 def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
-    """Return what values of a metric must share, as far as the provenance states it.
+    """Return the conditions that comparable values of a metric must share, from a provenance.
 
     Args:
-        name: Name of the metric; of an exact one nothing matters.
-        provenance: Of one measurement, or of one that would be made now.
+        name: Name of the metric; exact metrics have no conditions.
+        provenance: Provenance of a measurement made or to be made.
     """
     known = with_layout(provenance)
     if "device" in known:
@@ -61,7 +61,7 @@ def by_conditions(candidates: Iterable[Candidate], name: str) -> dict[Conditions
 
 
 def text(found: Conditions, others: Iterable[Conditions] = ()) -> str:
-    """Return conditions as people read them; with ``others``, only what differs among all."""
+    """Return conditions as text; with ``others``, only those that differ."""
     sets = [set(each) for each in (found, *others)]
     shared = set[tuple[str, Any]]() if len(sets) == 1 else set.intersection(*sets)
     parts = [
@@ -73,7 +73,7 @@ def text(found: Conditions, others: Iterable[Conditions] = ()) -> str:
 
 
 def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
-    """Return a line for each metric that was measured under more than one set of conditions."""
+    """Return a note for each metric that was measured under several sets of conditions."""
     lines: list[str] = []
     for name in metrics:
         groups = by_conditions(candidates, name)
@@ -83,11 +83,11 @@ def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:
 
 
 def condition_notes(name: str, numbers: Mapping[Conditions, Sequence[int]]) -> list[str]:
-    """Return the line of ``notes`` for one metric, if there is one.
+    """Return the note of ``notes`` for one metric, if there is one.
 
     Args:
         name: The metric.
-        numbers: Conditions to the numbers of the candidates that were measured under them.
+        numbers: Numbers of the candidates by conditions of their measurement.
     """
     if len(numbers) < 2:
         return []
@@ -99,7 +99,7 @@ def condition_notes(name: str, numbers: Mapping[Conditions, Sequence[int]]) -> l
 
 
 def _numbers(numbers: Sequence[int]) -> str:
-    """Return numbers as ranges: ``candidates 0-3, 7``; of many ranges the first."""
+    """Return numbers as ranges: ``candidates 0-3, 7``; only the first of many ranges."""
     ranges = number_ranges(numbers)
     more = f" and more ({len(numbers)} in all)" if len(ranges) > 5 else ""
     return ("candidate " if len(numbers) == 1 else "candidates ") + ", ".join(ranges[:5]) + more

@@ -1,11 +1,10 @@
-"""What each decision does to a metric: an additive model with its uncertainty.
+"""Effects of decisions on a metric: an additive model with uncertainty.
 
-The metric (a count by its logarithm) is the sum of an effect for each answer to each decision, and
-noise. Effects are drawn towards zero as far as generalised cross-validation says (Golub, Heath and
-Wahba, Generalized Cross-Validation as a Method for Choosing a Good Ridge Parameter, 1979); seen as
-a normal prior, that gives them a normal posterior, and intervals come from drawing from it. How
-much a decision would seem to matter by chance alone is had by shuffling the metric between
-candidates.
+The metric (the logarithm of a count) is a sum of one effect per value of each decision, plus noise.
+A ridge penalty shrinks the effects; generalised cross-validation chooses it (Golub, Heath and
+Wahba, Generalized Cross-Validation as a Method for Choosing a Good Ridge Parameter, 1979). The
+ridge is a normal prior, so effects have a normal posterior, from which intervals are sampled.
+Shuffling the metric between candidates shows the importance that a decision would have by chance.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from .front import Mask, is_count
 Floats = NDArray[np.float64]
 
 MOST = 20_000
-"""Candidates that take part; of more so many from all along the study."""
+"""Most candidates in a fit; of more, evenly spaced ones."""
 FEWEST = 20
 """Candidates below which nothing is reported."""
 _DRAWS = 400
@@ -33,76 +32,76 @@ class Fitted:
     """A fitted model."""
 
     mean_P: Floats
-    """Effects."""
+    """Posterior means of the effects."""
     draws_DP: Floats
-    """Draws from their posterior."""
+    """Samples of the effects' posterior."""
     chance_SP: Floats
     """Effects fitted to shuffled metrics."""
     chance_noise_S: Floats
-    """The variance of the noise left in each of these, over that of the metric itself."""
+    """Residual variance of each shuffled fit, over the variance of the metric."""
     explained: float
-    """Share of the variance that it predicts of candidates it has not seen, by cross-validation."""
+    """Share of the variance predicted for unseen candidates, by cross-validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """The effect of one answer."""
+    """The effect of one value of a decision."""
 
     label: str
-    """The answer."""
+    """The value as text."""
     count: int
-    """Candidates with it."""
+    """Number of candidates with the value."""
     effect: float
-    """Difference from the average of those asked, other decisions equal; of a count the factor."""
+    """Difference from the average over the values, other decisions equal; a factor for counts."""
     low: float
-    """Lower end of its 95 % interval."""
+    """Lower end of the 95 % interval."""
     high: float
-    """Upper end."""
+    """Upper end of the 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """How much a decision matters to a metric."""
+    """The importance of a decision for a metric."""
 
     path: str
-    """The decision."""
+    """Path of the decision."""
     share: float
-    """Share of the metric's variance over the candidates that it accounts for: posterior mean."""
+    """Share of the metric's variance that the decision explains, posterior mean."""
     low: float
-    """Lower end of its 95 % interval."""
+    """Lower end of the 95 % interval."""
     high: float
-    """Upper end."""
+    """Upper end of the 95 % interval."""
     chance: float
-    """What 19 of 20 shuffled studies stay below."""
+    """The 95th percentile of the share in shuffled studies."""
     beyond: bool
-    """Whether the share is more than the greatest of all decisions in 19 of 20 shuffled studies,
-    each against its own ``chance``."""
+    """Whether share over ``chance`` exceeds the largest such ratio of all decisions in 19 of 20
+    shuffled studies."""
     levels: Sequence[Level]
-    """Its answers."""
+    """Effects of the values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """What matters to a metric."""
+    """The effects of all decisions on a metric."""
 
     count: int
-    """Candidates that took part."""
+    """Number of candidates in the fit."""
     explained: float
-    """Share of the variance that all decisions together predict, by cross-validation."""
+    """Share of the variance predicted by all decisions together, by cross-validation."""
     decisions: Sequence[Effect]
-    """The decisions, the one that matters most first."""
+    """Importances of the decisions, the largest first."""
 
 
 def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
-    """Return what each decision does to a metric.
+    """Return the effects of each decision on a metric.
 
     Args:
         columns: The candidates.
         name: The metric.
-        mask: Of which candidates; those not comparable in the metric are left out.
+        mask: The candidates that take part if they are comparable in the metric.
 
     Returns:
-        The effects; None where too few candidates take part, or all have one value.
+        The effects; None where too few candidates take part, or all have the same value.
     """
     rows = np.flatnonzero(mask & columns.comparable((name,)))
     rows = rows[:: max(1, -(-len(rows) // MOST))]
@@ -126,7 +125,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
     for place, (path, codes) in enumerate(groups.items()):
         counts = np.bincount(codes[codes >= 0])
         part = slice(starts[place], starts[place + 1])
-        # Against the average of those asked, so that only differences count.
+        # Relative to the average, so that only differences count.
         mean, draws, chance = (
             each[..., part] - (each[..., part] @ counts / counts.sum())[..., None]
             for each in (fitted.mean_P, fitted.draws_DP, fitted.chance_SP)
@@ -159,7 +158,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
 def _judged(found: Sequence[Effect], shares_ES: Floats) -> list[Effect]:
     """Tell which decisions are beyond chance together, given the shares in shuffled studies.
 
-    Of thirty decisions one or two are above what 19 of 20 studies stay below, by chance alone.
+    Of thirty decisions, one or two exceed their own 95th percentile by chance.
     """
     own = np.array([each.chance for each in found])
     ratios = shares_ES / np.where(own > 0, own, 1.0)[:, None]
@@ -168,10 +167,10 @@ def _judged(found: Sequence[Effect], shares_ES: Floats) -> list[Effect]:
 
 
 def _answered(codes_N: NDArray[np.int32]) -> Floats:
-    """Return a column for each answer to a decision, against the average of those asked.
+    """Return a design column for each value of a decision, centred over the candidates with one.
 
-    Candidates that were not asked have zeros: what keeps a decision from being asked is another
-    one, which has that effect.
+    Candidates to which the decision does not apply have zeros: the decision that excludes it
+    carries that effect.
     """
     asked = codes_N >= 0
     block = np.zeros((len(codes_N), int(codes_N.max()) + 1))
@@ -201,7 +200,7 @@ def fit(design_NP: Floats, target_N: Floats) -> Fitted:
     """Fit the additive model.
 
     Args:
-        design_NP: What each candidate answered, one column for each answer.
+        design_NP: Decisions of each candidate, one column per value.
         target_N: The metric.
     """
     x, y = design_NP - design_NP.mean(axis=0), target_N - target_N.mean()
@@ -227,7 +226,7 @@ def fit(design_NP: Floats, target_N: Floats) -> Fitted:
 def cross_validated(
     squares_P: Floats, along_P: Floats, target_square: float, count: int
 ) -> tuple[float, float, float]:
-    """Return the ridge of least generalised cross-validation, the noise's variance, and the error.
+    """Return the ridge that minimises generalised cross-validation, noise variance and error.
 
     Args:
         squares_P: Eigenvalues of the design's squares.
@@ -242,7 +241,7 @@ def cross_validated(
     best = (np.inf, 0.0, 0.0)
     for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(squares_P.mean()), 1e-12):
         rest, free = _left(squares_P, along_P, target_square, count, float(ridge))
-        if free > 0.05 * count:  # below, the residuals tell nothing of the noise
+        if free > 0.05 * count:  # below, the residuals say nothing about the noise
             best = min(best, (count * rest / free**2, float(ridge), rest / free))
     error, ridge, noise = best
     return ridge, noise, error
@@ -258,7 +257,7 @@ def _left(
 
 
 def effect_title(name: str) -> str:
-    """Return what the effects on a metric are, with their unit."""
+    """Return the title of effects on a metric, with their unit."""
     if is_count(name):
         return f"factor on {name}"
     unit = metric(name).unit

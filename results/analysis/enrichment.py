@@ -1,11 +1,10 @@
-"""Which answers are over-represented on the front, and by how much beyond chance.
+"""Values of decisions that are over-represented on the front, with significance.
 
-Had the front been drawn from the candidates blindly, the number of its members that hold an answer
-would be hypergeometric. The two-sided probability of a number at least as far out is corrected for
-the number of answers looked at (Holm, A Simple Sequentially Rejective Multiple Test Procedure,
-1979); the interval of the ratio is that of Clopper and Pearson, 1934, for the front's share. The
-candidates of a searcher that learns are not drawn blindly from the space: what it proposes more
-often counts on both sides.
+If the front were a random sample of the candidates, the number of its members with a value would be
+hypergeometric. The two-sided p-value is corrected for the number of values (Holm, A Simple
+Sequentially Rejective Multiple Test Procedure, 1979); the interval of the ratio is that of Clopper
+and Pearson, 1934, for the front's share. A searcher that learns does not sample the space
+uniformly, but values that it proposes more often count on both sides.
 """
 
 from collections.abc import Sequence
@@ -17,29 +16,29 @@ from .columns import Columns
 from .front import Mask
 
 SAME = {"second_mixer": "mixer"}
-"""Last words of paths that count as others."""
+"""Last words of paths that are counted as another word."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """How often an answer stands on the front and everywhere."""
+    """The frequency of a value on the front and among all candidates."""
 
     label: str
-    """The answer."""
+    """The value as text."""
     front: int
-    """Candidates on the front with it somewhere."""
+    """Number of candidates on the front with the value."""
     every: int
-    """Candidates with it somewhere."""
+    """Number of candidates with the value."""
     expected: float
-    """Candidates on the front with it, had the front been drawn blindly."""
+    """Expected number on the front if the front were a random sample."""
     ratio: float
-    """The front's share over that of all; 1 is what chance gives."""
+    """The front's share over that of all candidates; 1 by chance."""
     low: float
     """Lower end of the ratio's 95 % interval."""
     high: float
-    """Upper end."""
+    """Upper end of the ratio's 95 % interval."""
     probability: float
-    """Of a number at least as far out by chance, corrected for the number of answers."""
+    """P-value of the number on the front, corrected for the number of values."""
 
 
 def words(columns: Columns) -> list[str]:
@@ -56,16 +55,17 @@ def _word(path: str) -> str:
 def front_shares(
     columns: Columns, objectives: Sequence[str], word: str, mask: Mask
 ) -> tuple[int, int, list[Share]]:
-    """Return how often each answer to a kind of decision stands on the front.
+    """Return the frequency on the front of each value of a kind of decision.
 
     Args:
         columns: The candidates.
-        objectives: What the front is of.
+        objectives: Metrics of the front.
         word: Last word of the decisions' paths: ``mixer``, ``kernel_size``.
-        mask: Of which candidates; those not comparable are left out.
+        mask: The candidates that take part if they are comparable.
 
     Returns:
-        How many are on the front, of how many, and the answers, the most over-represented first.
+        The number on the front, the number of candidates, and the values, the most
+        over-represented first.
     """
     rows = np.flatnonzero(mask & columns.comparable(objectives))
     best = np.isin(rows, columns.front(objectives, mask))

@@ -1,12 +1,12 @@
 """Dominance, Pareto front and hypervolume.
 
-Everything is turned into *losses* first, of which less is better: the value of a metric that is
-minimised, minus the value of one that is maximised. Then a dominates b if a is nowhere worse and
-somewhere better. Equal candidates do not dominate each other: ties stay.
+Metrics are first converted to *losses*, where lower is better: the value of a minimised metric, the
+negative value of a maximised one. Then a dominates b if a is nowhere worse and somewhere better.
+Equal candidates do not dominate each other, so ties stay on the front.
 
-With intervals, every loss lies between ``best`` and ``worst``, the ends of its 95 % interval (both
-are the value itself where it is exact), and a *clearly* dominates b if even a's worst is nowhere
-worse than b's best, and somewhere better.
+With intervals, every loss lies between ``best`` and ``worst``, the ends of its 95 % interval (equal
+for an exact value), and a *clearly* dominates b if a's worst is nowhere worse than b's best, and
+somewhere better.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 def comparable(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:
     """Return the complete candidates with a number for each of ``metrics``.
 
-    Infeasible and failed ones are left out, and those that still run.
+    Infeasible, failed and running candidates are left out.
     """
     return [
         each
@@ -42,7 +42,7 @@ def best(candidates: Sequence[Candidate], name: str) -> Candidate:
 
 
 def superlative(name: str) -> str:
-    """Return what the best value of a metric is called."""
+    """Return the word for the best value of a metric."""
     return "least" if metric(name).direction == "minimize" else "best"
 
 
@@ -78,7 +78,7 @@ def loss_intervals(
 
 
 def front_mask(losses_NM: Losses) -> Mask:
-    """Return which rows no other row dominates; equal rows stand or fall together.
+    """Return a mask of the rows that no other row dominates; equal rows have equal masks.
 
     Args:
         losses_NM: Losses, (candidates, metrics), without NaN.
@@ -103,14 +103,14 @@ def front_mask(losses_NM: Losses) -> Mask:
 
 
 def clear_front_mask(best_NM: Losses, worst_NM: Losses) -> Mask:
-    """Return which rows no other row clearly dominates.
+    """Return a mask of the rows that no other row clearly dominates.
 
     Args:
         best_NM: Lower ends of the losses, (candidates, metrics).
-        worst_NM: Upper ends.
+        worst_NM: Upper ends of the losses.
     """
     mask = np.ones(len(best_NM), dtype=np.bool_)
-    # What a row clearly dominates, a row with nowhere worse worst losses does too.
+    # A row with nowhere worse ``worst`` losses clearly dominates at least the same rows.
     for worst in np.unique(worst_NM[front_mask(worst_NM)], axis=0):
         mask &= ~((worst <= best_NM).all(axis=1) & (worst < best_NM).any(axis=1))
     return mask
@@ -119,14 +119,14 @@ def clear_front_mask(best_NM: Losses, worst_NM: Losses) -> Mask:
 def pareto_front(
     candidates: Sequence[Candidate], metrics: Sequence[str], *, intervals: bool = False
 ) -> list[Candidate]:
-    """Return the candidates that no other dominates, in their order.
+    """Return the candidates that no other candidate dominates, in their order.
 
-    Where latency counts, only candidates timed under the same conditions dominate each other.
+    With latency among the metrics, only candidates timed under the same conditions are compared.
 
     Args:
-        candidates: Of which those that are ``comparable`` take part.
-        metrics: What counts, each in its own direction.
-        intervals: Drop only what is clearly dominated, beyond the 95 % intervals.
+        candidates: Candidates, which take part if they are ``comparable``.
+        metrics: Names of the metrics, each with its own direction.
+        intervals: Drop only candidates that are dominated beyond the 95 % intervals.
     """
     taking_part = comparable(candidates, metrics)
     if intervals:
@@ -143,7 +143,8 @@ def pareto_front(
 
 
 def _compared(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[list[int]]:
-    """Return the places of those that may be compared: all, or those timed alike."""
+    """Return groups of indices of comparable candidates: one group, or one per set of
+    conditions."""
     groups: dict[Conditions, list[int]] = {}
     for place, each in enumerate(candidates):
         timed = conditions_of(each.measurements["latency"]) if "latency" in metrics else ()
@@ -176,15 +177,14 @@ def dominators(
 
 
 def hypervolume(losses_NM: Losses, reference_M: Losses) -> float:
-    """Return the volume of all that the rows dominate within the reference point.
+    """Return the volume that the rows dominate up to the reference point.
 
     While, Bradstreet and Barone, A fast way of calculating exact hypervolumes, 2012: each row adds
-    its own box less what the rows after it share with that.
+    its own box less the part that later rows also dominate.
 
     Args:
         losses_NM: Losses, (candidates, metrics).
-        reference_M: The corner from which volumes are measured; rows not better than it in every
-            metric add nothing.
+        reference_M: The reference point; rows that are not better in every metric add nothing.
     """
     inside = losses_NM[(losses_NM < reference_M).all(axis=1)]
     if not inside.size:
@@ -199,7 +199,7 @@ def hypervolume(losses_NM: Losses, reference_M: Losses) -> float:
 
 
 def exclusive(row_M: Losses, others_NM: Losses, reference_M: Losses) -> float:
-    """Return the volume that ``row_M`` dominates and none of ``others_NM`` does."""
+    """Return the volume that only ``row_M`` dominates, not ``others_NM``."""
     box = float(np.prod(np.maximum(reference_M - row_M, 0.0)))
     if not box or not len(others_NM):
         return box
@@ -211,7 +211,8 @@ def hypervolume_history(
 ) -> list[tuple[int, float]]:
     """Return the hypervolume after each comparable candidate: its number and the volume.
 
-    See ``unit_losses`` for its scale: it is between 0 and 1, and comparable within one call only.
+    The volume lies between 0 and 1 on the scale of ``unit_losses``, comparable within one call
+    only.
     """
     taking_part = comparable(candidates, metrics)
     grown = hypervolume_growth(unit_losses(losses(taking_part, metrics), metrics))
@@ -221,7 +222,7 @@ def hypervolume_history(
 def unit_losses(losses_NM: Losses, metrics: Sequence[str]) -> Losses:
     """Return the losses scaled so that the best of each metric is 0 and the worst is 1.
 
-    Counts go by their logarithm, as they span orders of magnitude.
+    Counts are scaled by their logarithm, as they span orders of magnitude.
     """
     scaled = losses_NM.copy()
     for column, name in enumerate(metrics):

@@ -1,4 +1,4 @@
-"""What a study has come to, in a few lines."""
+"""A summary of a study in a few lines."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ..numbers import format_measurement
 def study_facts(
     candidates: Sequence[Candidate], objectives: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Return how far a study has come, and the best of each objective: names and texts."""
+    """Return progress and best value of each objective as pairs of name and text."""
     front = pareto_front(candidates, objectives)
     counts = Counter(each.status for each in candidates)
     by_status = ", ".join(f"{count} {status}" for status, count in counts.most_common())

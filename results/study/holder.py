@@ -1,4 +1,4 @@
-"""Who searches a study: a note in the study's own row, checked in every transaction that writes."""
+"""The process that searches a study, noted in the study's row and checked in every transaction."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ _ATTRIBUTES = sqlalchemy.table(
 
 
 def this_process() -> dict[str, Any]:
-    """Return the note that this process leaves, with a token of this one time."""
+    """Return the note of this process, with a new token."""
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -35,12 +35,12 @@ def this_process() -> dict[str, Any]:
 
 
 def searched_by(holder: Mapping[str, Any]) -> str:
-    """Return who searches, in words."""
+    """Return the searching process in words."""
     return f"process {holder.get('pid')} on {holder.get('host')}"
 
 
 def parsed(text: str | None) -> dict[str, Any]:
-    """Return a note as it is stored; an empty one where it cannot be read."""
+    """Return a stored note; an empty one where it cannot be read."""
     with suppress(ValueError, TypeError):
         data = json.loads(text or "{}")
         if isinstance(data, dict):
@@ -49,19 +49,19 @@ def parsed(text: str | None) -> dict[str, Any]:
 
 
 class Hold:
-    """The right to write into one study, as long as no other process has taken it."""
+    """The exclusive right to write to one study."""
 
     def __init__(
         self, storage: RDBStorage, url: str, study_id: int, study: str, *, search: bool = True
     ) -> None:
-        """Prepare to hold a study; a ``with`` statement takes it and gives it up.
+        """Prepare to hold a study; a ``with`` statement acquires and releases it.
 
         Args:
-            storage: Where the study is.
+            storage: Storage of the study.
             url: The storage's URL.
-            study_id: Optuna's number of the study.
-            study: Its name.
-            search: Whether this counts as searching it, by which the latest study is known.
+            study_id: Optuna's id of the study.
+            study: Name of the study.
+            search: Whether this counts as a search, which makes the study the latest.
         """
         self._storage = storage
         self._url = url
@@ -75,7 +75,7 @@ class Hold:
         """Hold the study.
 
         Raises:
-            InputError: If another process searches it; nothing has been written then.
+            InputError: If another process searches the study; nothing is written then.
         """
         if not self._acquire():
             with storage_errors(self._url):
@@ -106,10 +106,10 @@ class Hold:
 
     @contextmanager
     def transaction(self) -> Generator[sqlalchemy.Connection]:
-        """Join what is written inside into one transaction of the process that holds the study.
+        """Join all writes inside into one transaction of the holder.
 
         Raises:
-            StorageError: If it does not hold it any more; nothing is written.
+            StorageError: If this process no longer holds the study; nothing is written.
         """
         self._lock.check()
         with storage_errors(self._url), one_transaction(self._storage) as connection:
@@ -130,7 +130,7 @@ class Hold:
             raise
         if "token" not in before or "released" in before or has_ended(before):
             return True
-        # Its connection may have been lost just now: then it takes the lock again before long.
+        # A process whose connection was just lost takes the lock again soon.
         lock.release()
         _log.warning(
             "waiting %g s: %s may still be searching study %r",
@@ -157,7 +157,7 @@ class Hold:
         mine = sqlalchemy.update(_ATTRIBUTES).where(
             columns.study_id == self._id, columns.key == HOLDER
         )
-        # A write that changes nothing: until the transaction ends, nobody else can write the note.
+        # This write changes nothing but locks the note until the transaction ends.
         connection.execute(mine.values(key=HOLDER))
         text = self._text(connection)
         if text is None:
@@ -183,7 +183,7 @@ class Hold:
         )
 
     def _leave(self) -> None:
-        """Note that nobody searches it now; where that fails, the lock is given up all the same."""
+        """Note that no process searches the study; the lock is released even if that fails."""
         try:
             with self.transaction():
                 self._write({**self._mine, "released": time.time()})
@@ -192,7 +192,7 @@ class Hold:
 
 
 def has_ended(holder: Mapping[str, Any]) -> bool:
-    """Return whether it is known that the process of a note has ended."""
+    """Return whether the process of a note is known to have ended."""
     if holder.get("host") != socket.gethostname() or not isinstance(holder.get("pid"), int):
         return False
     if not hasattr(os, "getuid"):  # where to signal a process means to end it

@@ -1,4 +1,4 @@
-"""The lock of a study: one process searches it at a time, however the storage is reached."""
+"""Locks of studies: one process searches a study at a time, whatever path leads to the storage."""
 
 import errno
 import hashlib
@@ -24,16 +24,16 @@ if sys.platform != "win32":
 
 _log = logging.getLogger(__name__)
 PING_SECONDS = 5.0
-"""How often a lock on a server is asked for, so that one that was lost is had again."""
+"""Seconds between two requests for a lock on a server, which recover a lost lock."""
 _FIRST_BYTE = 1 << 62
-"""Where in a database file the studies' bytes are: far behind its end and SQLite's own locks."""
+"""Offset of the studies' bytes in a database file, far beyond its end and SQLite's own locks."""
 
 
 class StudyLock(ABC):
-    """The one lock of a study. It dies with the process that holds it, however that ends."""
+    """The lock of a study, which ends with the process that holds it."""
 
     comes_back: ClassVar[bool] = False
-    """Whether a process that has lost the lock soon takes it again by itself."""
+    """Whether a process that has lost the lock soon takes it again."""
 
     @abstractmethod
     def acquire(self) -> bool:
@@ -44,7 +44,7 @@ class StudyLock(ABC):
         """Make sure that the lock is still held.
 
         Raises:
-            StorageError: If it is not, and cannot be had again.
+            StorageError: If the lock is lost and cannot be taken again.
         """
 
     @abstractmethod
@@ -53,13 +53,13 @@ class StudyLock(ABC):
 
 
 def lock_of(storage: RDBStorage, url: str, study_id: int, study: str) -> StudyLock:
-    """Return the lock of a study, which goes by the database file or row and not by its name.
+    """Return the lock of a study, identified by the database file or row, not by a name.
 
     Args:
-        storage: Where the study is.
+        storage: Storage of the study.
         url: The storage's URL.
-        study_id: Optuna's number of the study in that database.
-        study: Its name.
+        study_id: Optuna's id of the study in that database.
+        study: Name of the study.
     """
     file = sqlite_file(url)
     if file is not None:
@@ -77,7 +77,7 @@ def lock_of(storage: RDBStorage, url: str, study_id: int, study: str) -> StudyLo
 
 
 class _NoLock(StudyLock):
-    """Databases that have none, and those in memory."""
+    """The lock of databases without locks and of those in memory, which does nothing."""
 
     def acquire(self) -> bool:
         return True
@@ -90,10 +90,10 @@ class _NoLock(StudyLock):
 
 
 class _FileLock(StudyLock):
-    """That of an SQLite file: a byte of the file itself, and a file beside it.
+    """The lock of an SQLite file: a byte of the file itself, and a file beside it.
 
-    The byte is the same one through every link to the file, and nobody can remove it. The file
-    beside serves where the system has no locks of that kind.
+    The byte is the same through every link to the file, and cannot be removed. The file beside it
+    serves systems without byte locks.
     """
 
     def __init__(self, url: str, file: Path, beside: Path, study_id: int) -> None:
@@ -145,11 +145,11 @@ class _Byte:
     opened: ClassVar[dict[tuple[int, int], int]] = {}
     """Database files that are open for their bytes.
 
-    They stay open: to close any descriptor of a file drops the locks that SQLite has on it in the
-    same process.
+    They stay open, since closing any descriptor of a file drops SQLite's locks on it in the same
+    process.
     """
     held: ClassVar[set[tuple[int, int, int]]] = set()
-    """What this process holds; a lock of a description is no obstacle to its own process."""
+    """Bytes locked by this process; a lock does not stop its own process."""
     guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, identity: tuple[int, int], study_id: int) -> None:
@@ -162,7 +162,7 @@ class _Byte:
 
 
 def _take_byte(file: Path, identity: tuple[int, int], study_id: int) -> tuple[_Byte | None, bool]:
-    """Return the byte, none where the system has no such locks; and whether it was free."""
+    """Return the byte (None without such locks on this system), and whether it was free."""
     if not sys.platform.startswith("linux") or sys.maxsize < 2**32:
         return None, True
     key = (*identity, study_id)
@@ -190,7 +190,7 @@ def _lock_byte(descriptor: int, study_id: int, *, free: bool = False) -> None:
 
 
 def _forget_parent() -> None:
-    """Close what a forked child has of its parent: it would keep the parent's locks alive."""
+    """Close a forked child's inherited descriptors, which would keep the parent's locks alive."""
     for descriptor in _Byte.opened.values():
         with suppress(OSError):
             os.close(descriptor)
@@ -206,8 +206,8 @@ if hasattr(os, "register_at_fork"):
 class _ServerLock(StudyLock):
     """A lock of a database server, tied to a connection.
 
-    A thread asks for it again and again: that keeps the connection in use, and has the lock again
-    soon after the connection was lost.
+    A thread requests the lock repeatedly, which keeps the connection alive and recovers the lock
+    soon after a lost connection.
     """
 
     comes_back = True
@@ -245,7 +245,7 @@ class _ServerLock(StudyLock):
         self._drop()
 
     def _ask(self) -> bool:
-        """Return whether the lock is this process's: who has it may take it again."""
+        """Return whether this process holds the lock; the holder may take it again."""
         with self._one_at_a_time:
             try:
                 return self._take()

@@ -1,7 +1,8 @@
-"""Candidates as Optuna's trials, in the tables of its storage.
+"""Candidates as trials in the tables of Optuna's storage.
 
 Optuna reads and writes parameters one by one, a millisecond each, and a candidate has dozens. So
-they are written at once, and only the candidates' own records are read, by its tables' columns.
+this module writes them all at once, and reads only the candidates' own records from Optuna's
+tables.
 """
 
 import json
@@ -22,7 +23,7 @@ from ..candidate import Candidate
 _CANDIDATE = "nas:candidate"
 _NUMBERS_PER_QUERY = 500
 _KEYS = ("decisions", "status", "measurements", "seconds")
-"""What every record has, with or without its network."""
+"""Keys of every record, with or without the architecture."""
 _TRIALS = sqlalchemy.table(
     "trials", *map(sqlalchemy.column, ("trial_id", "study_id", "number", "state"))
 )
@@ -43,14 +44,15 @@ _PARAMETERS = sqlalchemy.table(
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What was read of a study."""
+    """The candidates read from a study."""
 
     candidates: Sequence[tuple[Candidate, int | None]]
-    """In the order of their numbers, each with how many had finished before it; None: it runs."""
+    """Candidates in order of number, each with the number finished before it; None while
+    running."""
     foreign: Collection[int]
     """Numbers of the trials that another program added."""
     damaged: Mapping[int, str]
-    """Number of each candidate whose record cannot be read, and why."""
+    """Reasons, by number, for candidates whose record cannot be read."""
 
 
 def insert(
@@ -60,14 +62,14 @@ def insert(
     candidate: Candidate,
     distributions: Mapping[str, BaseDistribution],
 ) -> int:
-    """Add a running trial for a candidate; return the number that it got.
+    """Add a running trial for a candidate; return the trial's number.
 
     Args:
         storage: Where to.
-        connection: That of the one transaction that all is written in.
+        connection: Connection of the transaction.
         study_id: Optuna's id of the study.
-        candidate: What has been started; its own number does not matter.
-        distributions: Path to the domain of each of its decisions.
+        candidate: The candidate started; its own number is ignored.
+        distributions: Distributions of the decisions by path.
     """
     shown = {"digest": candidate.digest, "architecture": candidate.architecture.summary()}
     trial = create_trial(
@@ -97,14 +99,13 @@ def added(
 ) -> int | None:
     """Return the number of the running trial that ``insert`` made, or None.
 
-    Where the connection was lost at the end of a transaction, that is how to know what became of
-    it.
+    After a connection was lost at the end of a transaction, this shows whether it succeeded.
 
     Args:
         connection: The connection to the database.
         study_id: Optuna's id of the study.
-        candidate: What was inserted.
-        after: A number that trials had before.
+        candidate: The inserted candidate.
+        after: The largest number before the insertion.
     """
     trials, shown = _TRIALS.c, _SHOWN.c
     query = (
@@ -124,18 +125,17 @@ def update(
     objectives: Sequence[str],
     order: int,
 ) -> bool:
-    """Write a finished candidate into its running trial; return false where it had finished.
+    """Write a finished candidate to its running trial; return False where it had already finished.
 
-    Where another program has ended the trial, its state and values stay as that program wrote
-    them.
+    The state and values of a trial that another program has ended are kept.
 
     Args:
         storage: Where to.
-        connection: That of the one transaction that all is written in.
+        connection: Connection of the transaction.
         study_id: Optuna's id of the study.
-        candidate: What has finished.
+        candidate: The finished candidate.
         objectives: Names of the metrics that become the trial's values.
-        order: How many had finished before.
+        order: Number of candidates finished before.
     """
     trials, records = _TRIALS.c, _RECORDS.c
     query = _stored(study_id, records.trial_id, trials.state, records.value_json)
@@ -189,14 +189,13 @@ def rewrite(
     candidate: Candidate,
     objectives: Sequence[str],
 ) -> None:
-    """Put new measurements into the record of a candidate that has finished.
+    """Write new measurements to the record of a finished candidate.
 
-    It may have become infeasible by them, or complete. Optuna lets nobody change a finished trial,
-    so its tables are written: the record, and the state, values and attributes that Optuna's
-    tools show.
+    They may make it infeasible or complete. Optuna does not change finished trials, so this writes
+    to its tables: the record, and the state, values and attributes that Optuna's tools show.
 
     Args:
-        connection: That of the one transaction that all is written in.
+        connection: Connection of the transaction.
         study_id: Optuna's id of the study.
         candidate: With the new measurements.
         objectives: Names of the metrics that are the trial's values.
@@ -248,10 +247,10 @@ def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:
 
 
 def parse(number: int, text: str) -> dict[str, Any]:
-    """Read the record of the candidate that has this number, whatever number stands in it.
+    """Read the record of candidate ``number``, whatever number the record states.
 
     Raises:
-        ValueError: If it is no JSON, or not that of a candidate.
+        ValueError: If the text is not the JSON form of a candidate.
     """
     record = json.loads(text)
     if missing := [key for key in _KEYS if key not in record]:
@@ -260,7 +259,7 @@ def parse(number: int, text: str) -> dict[str, Any]:
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says on one line, with its kind where it does not speak for itself."""
+    """Return an error's message on one line, with its type where the message alone is unclear."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
@@ -273,18 +272,18 @@ def rows(
     *,
     networks: bool = True,
 ) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Yield the records of the candidates of these numbers, and of those with greater ones.
+    """Yield the records of candidates by number, in order, each with its number.
 
-    In the order of the numbers, each with its number; in place of a record that cannot be read,
-    why. At most a few hundred ``numbers``.
+    A record that cannot be read is replaced by the reason. ``numbers`` may be a few hundred at
+    most.
 
     Args:
         storage: Where from.
         study_id: Optuna's id of the study.
-        numbers: Of which candidates.
-        after: All with greater numbers than this too; none: no others.
-        networks: Whether the architectures are needed; without them reading takes half the time
-            where the database can leave them out.
+        numbers: Numbers of candidates.
+        after: All candidates with larger numbers are included too; None: no others.
+        networks: Whether to include the architectures; without them, reading takes half the time
+        where the database can omit them.
     """
     wanted = _TRIALS.c.number.in_(numbers)
     if after is not None:
@@ -302,7 +301,7 @@ def rows(
 
 
 def _lean(value: "sqlalchemy.ColumnElement[Any]") -> "sqlalchemy.ColumnElement[Any]":
-    """Return a record without its architecture, in SQLite's words; whole where it cannot be cut."""
+    """Return SQLite's expression of a record without its architecture, or the whole record."""
     if sqlite3.sqlite_version_info < (3, 38):  # it may have been built without JSON
         return value
     cut = sqlalchemy.func.json_remove(value, "$.architecture")

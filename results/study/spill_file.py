@@ -1,4 +1,4 @@
-"""What finished while the storage failed: kept in a file until the storage works again."""
+"""The spill file: finished candidates that could not be stored, kept until the storage works."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Rescue:
-    """The file for one study: beside its database, or in the temporary folder if that fails."""
+    """The spill file of one study: beside its database, or else in the temporary folder."""
 
     url: str
     """The storage's URL."""
@@ -24,30 +24,30 @@ class Rescue:
     """The study's name."""
 
     def paths(self) -> tuple[Path, Path]:
-        """Return where it may be."""
+        """Return the possible paths of the file."""
         beside = file_beside(self.url, self.study, ".rescued.jsonl")
         place = hashlib.sha256(str(beside.resolve()).encode()).hexdigest()[:8]
         return beside, Path(tempfile.gettempdir(), f"{place}-{beside.name}")
 
     def pending(self) -> list[Path]:
-        """Return the files that are there and ours."""
+        """Return the existing files that belong to this user."""
         uid = os.getuid() if hasattr(os, "getuid") else None
         return [
             path
             for path in self.paths()
-            # Anybody can put a file into the temporary folder.
+            # Any user can put a file into the temporary folder.
             if path.is_file() and not path.is_symlink() and uid in (None, path.stat().st_uid)
         ]
 
     def keep(self, candidate: Candidate) -> str:
-        """Write the candidate to the first file that takes it; return where that is."""
+        """Write the candidate to the first writable file; return its path."""
         line = json.dumps(candidate.to_json()).encode() + b"\n"
         for path in self.paths():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
                 with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
-                    file.write(b"\n" + line)  # a line that was cut off before stays by itself
+                    file.write(b"\n" + line)  # separates the line from one that was cut off
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
@@ -58,7 +58,7 @@ class Rescue:
         return "the log only, as no file could be written"
 
     def read(self) -> list[Candidate]:
-        """Return the candidates kept; a line that was cut off is left out."""
+        """Return the kept candidates; a line that was cut off is left out."""
         found: list[Candidate] = []
         for path in self.pending():
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

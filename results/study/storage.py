@@ -1,4 +1,4 @@
-"""Where studies are kept: opening, reading and writing, with errors of one line."""
+"""Storages of studies: opening, reading and writing, with one-line errors."""
 
 import hashlib
 import logging
@@ -22,7 +22,7 @@ from .storage_url import DEFAULT_STORAGE
 T = TypeVar("T")
 
 SIDE_FILES = (".lock", ".weights", ".rescued.jsonl")
-"""Endings of what a study has beside its database."""
+"""Endings of a study's files and folders beside its database."""
 
 _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 10
@@ -37,18 +37,18 @@ _UNREACHABLE = (
     "|closed the connection|closed unexpectedly|lost connection|gone away|can't connect"
 )
 _LOST_TRIES = 9
-"""Tries where the server is not to be had: about a minute, in which one is started anew."""
+"""Attempts to reach a server: about a minute, enough to restart one."""
 
 
 class StorageError(InputError):
-    """The storage named by the user cannot be used, or no longer."""
+    """The user's storage cannot be used, or can no longer be used."""
 
     def __init__(self, message: str, *, passing: bool = False, lost: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
-        """Whether trying again may help."""
+        """Whether a retry may help."""
         self.lost = lost
-        """Whether the database's server was not to be had: it may be there again in a minute."""
+        """Whether the database server was unreachable; it may be back within a minute."""
 
 
 def shown_url(url: str) -> str:
@@ -60,7 +60,7 @@ def shown_url(url: str) -> str:
 
 
 def explained(url: str, error: Exception) -> StorageError:
-    """Return the one-line error for what the database said."""
+    """Return the one-line error for an exception of the database."""
     shown = shown_url(url)
     if isinstance(error, exc.NoSuchModuleError):
         known = "sqlite, postgresql or mysql"
@@ -79,7 +79,7 @@ def explained(url: str, error: Exception) -> StorageError:
         if re.search(pattern, said, re.IGNORECASE):
             passing = rule == "must not be held by another program"
             return StorageError(f"storage {rule}, but got {shown!r}: {said}", passing=passing)
-    # Two programs that make the tables of a new database at once: the second finds them made.
+    # Two programs created the tables of a new database at once: the second one finds them.
     passing = "already exists" in said or isinstance(cause, exc.IntegrityError)
     lost = re.search(_UNREACHABLE, said, re.IGNORECASE) is not None
     if isinstance(cause, exc.DBAPIError):
@@ -91,7 +91,7 @@ def explained(url: str, error: Exception) -> StorageError:
 
 @contextmanager
 def storage_errors(url: str) -> Generator[None]:
-    """Turn what goes wrong in a database or its files into ``StorageError``."""
+    """Turn exceptions of a database or its files into ``StorageError``."""
     try:
         yield
     except optuna.exceptions.UpdateFinishedTrialError:
@@ -107,12 +107,12 @@ def storage_errors(url: str) -> Generator[None]:
 
 
 def retry(action: Callable[[], T], *, tries: int = 5, pause: float = 0.2) -> T:
-    """Return what ``action`` returns, trying again while the storage's trouble may pass.
+    """Return the result of ``action``, with retries while the storage's error may pass.
 
     Args:
-        action: Writes to the storage, all or nothing.
-        tries: How often at the most; more often while the server is not to be had.
-        pause: Seconds before the second try; doubled each time.
+        action: Function that writes to the storage atomically.
+        tries: Most attempts; more while the server is unreachable.
+        pause: Seconds before the second attempt, doubled for each further one.
     """
     for attempt in count(1):
         try:
@@ -144,7 +144,7 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
         create: Whether to make the SQLite file, its folder and the tables where they are missing.
 
     Raises:
-        StorageError: If it cannot be opened, or has lost all that it held.
+        StorageError: If it cannot be opened, or its contents are lost.
     """
     file = sqlite_file(url)
     if optuna.logging.get_verbosity() < optuna.logging.WARNING:
@@ -174,9 +174,9 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
 
 
 def _raise_explained(url: str, context: sqlalchemy.engine.ExceptionContext) -> None:
-    """Raise what went wrong in a database past Optuna, which would try again by itself.
+    """Raise a database's error directly, before Optuna retries.
 
-    Inside one of our transactions that could not succeed, and would hide the first error.
+    A retry inside one of our transactions could not succeed and would hide the first error.
     """
     error = context.sqlalchemy_exception
     if error is None or context.is_pre_ping or isinstance(error, exc.IntegrityError):
@@ -185,7 +185,7 @@ def _raise_explained(url: str, context: sqlalchemy.engine.ExceptionContext) -> N
 
 
 def _check_file(url: str, file: Path, *, create: bool) -> None:
-    """Refuse a file that is not there to be read, or is empty though it held studies."""
+    """Raise ``StorageError`` for a missing file to read, or an empty file that had studies."""
     if not create and not file.exists():
         raise StorageError(f"storage must exist, but got {shown_url(url)!r}: no file {file}")
 
@@ -215,7 +215,8 @@ def _beside(file: Path) -> list[Path]:
 
 
 def _check_tables(url: str) -> None:
-    """Refuse a database without Optuna's tables, which it would make even if only asked to read."""
+    """Raise ``StorageError`` without Optuna's tables, which Optuna would create even for
+    reading."""
     with storage_errors(url):
         engine = sqlalchemy.create_engine(url, **_engine_options(url))
         try:
@@ -227,7 +228,7 @@ def _check_tables(url: str) -> None:
 
 
 def _engine_options(url: str) -> dict[str, Any]:
-    """Return what bounds the wait for a connection (or SQLite's lock), in the driver's words."""
+    """Return the driver's options that bound the wait for a connection or SQLite's lock."""
     with storage_errors(url):
         parsed = sqlalchemy.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -240,7 +241,7 @@ def _engine_options(url: str) -> dict[str, Any]:
 
 @contextmanager
 def one_transaction(storage: RDBStorage) -> Generator[sqlalchemy.Connection]:
-    """Join all that is written to ``storage`` inside into one transaction: all or nothing.
+    """Join all writes to ``storage`` inside into one transaction.
 
     For one thread at a time.
     """
@@ -260,7 +261,7 @@ def file_beside(url: str, study: str, suffix: str) -> Path:
     """Return the path of a side file of one study: in the database's folder, or ``runs/``.
 
     Args:
-        url: The storage's URL. A link to a database file stands for the file that it leads to.
+        url: The storage's URL. A link to a database file is resolved.
         study: Name of the study.
         suffix: One of ``SIDE_FILES``.
     """

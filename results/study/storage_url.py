@@ -1,18 +1,18 @@
-"""Where studies are kept, as people write it."""
+"""URLs of storages as users write them."""
 
 from ...search_space.errors import InputError
 
 DEFAULT_STORAGE = "sqlite:///runs/nas.db"
-"""Where studies are kept if no other storage is named."""
+"""The default storage."""
 
 _FILES = (".db", ".sqlite", ".sqlite3")
 
 
 def read_storage(text: str | None) -> str:
-    """Return the URL of a storage: of the default one for none, of SQLite for a database file.
+    """Return the URL of a storage: the default for None, an SQLite URL for a database file.
 
     Raises:
-        InputError: If it is neither a URL nor the path of a database file.
+        InputError: If the text is neither a URL nor the path of a database file.
     """
     if text is None:
         return DEFAULT_STORAGE

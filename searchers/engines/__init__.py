@@ -1,4 +1,4 @@
-"""The engines by name; each is imported only when it is asked for."""
+"""The engines by name; each is imported at first use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...search_space.errors import unknown_name
 
-if TYPE_CHECKING:  # processes that only host workers load this package, and stay small
+if TYPE_CHECKING:  # processes that only host workers load this package and must stay small
     from .base import Engine
 
 # Name on the command line: module in this folder, class.
@@ -18,10 +18,10 @@ ENGINES = {
 
 
 def load_engine(name: str) -> type[Engine]:
-    """Return the engine class of that name.
+    """Return the engine class of a name.
 
     Raises:
-        InputError: If there is none, or what it needs is not installed.
+        InputError: If there is none, or a package that it needs is not installed.
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)

@@ -1,4 +1,4 @@
-"""What an engine is: it runs jobs on workers; where and how many is its own business."""
+"""The base class of engines, which run jobs on workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # an engine only carries measurements, and need not load torc
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One candidate to be measured, as plain values that travel between processes."""
+    """One candidate to measure, as plain values that can be sent between processes."""
 
     number: int
     """The candidate's number."""
@@ -25,16 +25,16 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a job."""
+    """The result of a job."""
 
     number: int
     """The candidate's number."""
     status: Literal["complete", "infeasible", "failed"]
-    """``infeasible``: a measured metric breaks a hard constraint."""
+    """Status; ``infeasible``: a measured metric breaks a hard constraint."""
     measurements: tuple[Measurement, ...] = ()
-    """All that were had, before a failure too."""
+    """All measurements made, including those before a failure."""
     reason: str | None = None
-    """Why it failed or is infeasible, one line."""
+    """Why the candidate failed or is infeasible, one line."""
     traceback: str | None = None
     """The traceback of a failure."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def kind(self) -> str | None:
-        """The kind of the failure, the first word of its reason; None where nothing failed."""
+        """Kind of the failure, the first word of ``reason``; None without a failure."""
         return (self.reason or "").partition(":")[0] if self.status == "failed" else None
 
 
@@ -50,11 +50,11 @@ class JobSource(Protocol):
     """The search loop, as an engine sees it. Called from one thread only."""
 
     def next_job(self) -> Job | None:
-        """The next job, or None: if not ``done`` now, more come after an outcome was taken."""
+        """Return the next job, or None; unless ``done``, more jobs follow after an outcome."""
         ...
 
     def take(self, outcome: Outcome) -> None:
-        """Take the outcome of one job; it is stored before this returns."""
+        """Store the outcome of one job before returning."""
         ...
 
     @property
@@ -64,26 +64,26 @@ class JobSource(Protocol):
 
 
 class Worker(Protocol):
-    """Measures candidates, one after the other, in one process; keeps its data in between."""
+    """Measures candidates one after the other in one process, and keeps its data between them."""
 
     @property
     def spent(self) -> bool:
-        """Whether this process must not go on: its memory or device failed it.
+        """Whether this process must end because its memory or device has failed.
 
-        Asked after every ``run``. The engine then has a fresh process do the rest.
+        The engine reads it after every ``run`` and then continues with a new process.
         """
         ...
 
     def run(self, job: Job) -> Outcome:
-        """Measure one candidate. Never raises for the candidate's fault: it returns ``failed``."""
+        """Measure one candidate; a fault of the candidate gives the status ``failed``."""
         ...
 
 
 class WorkerFactory(Protocol):
-    """Makes a worker inside the process where it will work.
+    """Makes a worker inside the worker's process.
 
-    It travels pickled, by name: its class lives in a module that a fresh interpreter can import.
-    Paths in it are absolute, since an engine may run it in another folder.
+    It is pickled by name, so a new interpreter must be able to import its class. Its paths must be
+    absolute, since an engine may run it in another folder.
     """
 
     def __call__(self) -> Worker:
@@ -98,7 +98,7 @@ class Engine(ABC):
     """The name on the command line."""
 
     def __init__(self, *, workers: int = 1, time_limit: float | None = None) -> None:
-        """Say how many workers there are.
+        """Set the number of workers.
 
         Args:
             workers: Candidates measured at the same time, each in a process of its own; from 1.
@@ -116,15 +116,15 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, source: JobSource, factory: WorkerFactory) -> None:
-        """Run until ``source.done`` and every job given out has come back.
+        """Run until ``source.done`` and all jobs have returned.
 
-        A worker that dies or exceeds its time limit costs its own candidate only: its outcome is
-        ``failed`` with kind ``worker_died`` or ``time_limit``, and a fresh worker takes its place,
-        as it does of one that is ``spent``. Time in which the engine's own process was stopped
-        does not count. However the run ends, no worker is left behind.
+        A worker that dies or exceeds its time limit fails only its own candidate, with the kind
+        ``worker_died`` or ``time_limit``. A new worker replaces it, and also one that is ``spent``.
+        Time while the engine's own process was stopped does not count. No worker is left behind,
+        however the run ends.
 
         Raises:
-            Exception: The factory's own error, if a worker cannot even be made.
+            Exception: The factory's own error, if a worker cannot be made.
             WorkError: If several workers in a row end while they start.
-            RuntimeError: If the source has no job, none is under way, and it is not done.
+            RuntimeError: If the source has no job, no job is running, and it is not done.
         """

@@ -1,4 +1,4 @@
-"""The engine of this machine: persistent worker processes, one candidate at a time in each."""
+"""The local engine: persistent worker processes, each with one candidate at a time."""
 
 import logging
 import pickle
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 class LocalEngine(Engine):
-    """Runs the jobs in ``workers`` child processes of this one, each with one thread.
+    """Runs the jobs in ``workers`` child processes, each with one thread.
 
-    They are spawned anew, so the factory must be importable by name in a fresh interpreter.
+    The processes are spawned, so a new interpreter must be able to import the factory by name.
     """
 
     name: ClassVar[str] = "local"
@@ -35,7 +35,7 @@ class LocalEngine(Engine):
 
 
 class _Pool:
-    """The processes of one run, and the jobs they have."""
+    """The processes of one run with their jobs."""
 
     def __init__(
         self, *, source: JobSource, factory: bytes, workers: int, time_limit: float | None
@@ -79,7 +79,7 @@ class _Pool:
                 self._jobs[process] = job
 
     def _take(self) -> None:
-        """Hand on every result that has come; what goes wrong with one waits for the others."""
+        """Pass on all results that have arrived; an error is raised after the last one."""
         errors: list[Exception] = []
         for process in self._processes:
             event = process.collect()
@@ -97,7 +97,7 @@ class _Pool:
             raise errors[0]
 
     def _goes_on(self, event: NotStarted) -> bool:
-        """Return whether to try again, or to go on with one worker less, after a failed start."""
+        """Return whether to retry or to continue with one worker less after a failed start."""
         self._not_started += 1
         _log.warning("a worker could not start: %s", event.detail)
         if self._not_started < START_ATTEMPTS:

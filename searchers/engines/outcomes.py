@@ -1,4 +1,4 @@
-"""From what a worker process reports to what the search loop takes."""
+"""Conversion of a worker process's events to outcomes of jobs."""
 
 import pickle
 
@@ -7,7 +7,7 @@ from .base import Outcome
 from .process import Broken, Event, Failure, NotStarted
 
 START_ATTEMPTS = 3
-"""Processes that may end while they start, one after the other, before a place is given up."""
+"""Consecutive failed starts of a worker process before the engine gives up."""
 
 
 def outcome_of(number: int, event: Event) -> Outcome:
@@ -38,14 +38,14 @@ def outcome_of(number: int, event: Event) -> Outcome:
 
 
 def check_waiting(*, done: bool, under_way: bool) -> None:
-    """Refuse a source that gave no job, is not done, and waits for no outcome.
+    """Raise an error for a source that gave no job, is not done, and waits for no outcome.
 
     Args:
-        done: Whether the source is done, asked after it gave no job: it may have noticed only then.
-        under_way: Whether a job is under way.
+        done: Whether the source is done, read after it gave no job.
+        under_way: Whether a job is running.
 
     Raises:
-        RuntimeError: If neither is so.
+        RuntimeError: If neither holds.
     """
     if not done and not under_way:
         raise RuntimeError("a source must have a job while it is not done and none is under way")

@@ -1,7 +1,7 @@
-"""A child process that answers one request at a time; it may die without taking anyone along.
+"""A child process that answers one request at a time, and whose death does not harm its parent.
 
-This module knows bytes only and imports neither torch nor anything of ours, so that a process that
-only hosts children stays small.
+This module handles bytes only and imports neither torch nor the rest of the package, so that a
+process that only hosts children stays small.
 """
 
 import multiprocessing
@@ -38,21 +38,21 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """There is no answer."""
+    """A request without an answer."""
 
     kind: Literal["error", "worker_died", "time_limit"]
-    """``error``: the worker raised, and goes on; else its process is gone."""
+    """``error``: the worker raised and continues; else its process has ended."""
     detail: str
     """One line."""
     traceback: str | None = None
-    """Where the worker raised."""
+    """Traceback of the worker's exception."""
     seconds: float
-    """Time since the request was given, s."""
+    """Time since the request was sent, s."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:
-    """The worker could not be made; there is no point in trying again."""
+    """A worker that could not be made; a retry would fail too."""
 
     error: bytes
     """The pickled exception."""
@@ -60,30 +60,30 @@ class Broken:
 
 @dataclass(frozen=True, kw_only=True)
 class NotStarted:
-    """The process has ended before its worker was ready; the next one may come up."""
+    """A process that ended before its worker was ready; a new one may succeed."""
 
     detail: str
-    """How it ended, one line."""
+    """How the process ended, one line."""
 
 
 Event = Reply | Failure | Broken | NotStarted
 
 
 class RunningTime:
-    """A clock that stands still while this process is stopped (Ctrl-Z, a frozen container).
+    """A clock that stops while this process is stopped (Ctrl-Z, a frozen container).
 
-    It notices a stop by the length of a gap between two looks, so it is looked at often.
+    It detects a stop by a long gap between two readings, so it must be read often.
     """
 
     LONGEST = 10.0
-    """Of a gap between two looks no more counts, s."""
+    """Longest gap between two readings that counts, s."""
 
     def __init__(self) -> None:
         self._seen = time.monotonic()
         self._total = 0.0
 
     def now(self, longest: float = LONGEST) -> float:
-        """Return the time, s; since the last look ``longest`` seconds have passed at the most."""
+        """Return the time, s, at most ``longest`` after the last reading."""
         seen = time.monotonic()
         self._total += min(seen - self._seen, longest)
         self._seen = seen
@@ -92,14 +92,14 @@ class RunningTime:
 
 _CLOCK = RunningTime()
 _SLICE = 0.25
-"""Seconds between two looks at the clock while a request with a time limit is waited for."""
+"""Seconds between two readings of the clock during a request with a time limit."""
 _LONG_SLICE = RunningTime.LONGEST / 2
-"""Seconds between two looks where none has a limit: the time that a request took is recorded."""
+"""Seconds between two readings without a time limit, to record a request's time."""
 
 
 @contextmanager
 def environment(values: dict[str, str]) -> Generator[None]:
-    """Set environment variables, and put back what was there."""
+    """Set environment variables, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -114,11 +114,11 @@ def environment(values: dict[str, str]) -> Generator[None]:
 
 @contextmanager
 def _interrupts_held() -> Generator[None]:
-    """Hold SIGINT back: a child inherits the mask, so Ctrl-C never hits it while it starts."""
+    """Block SIGINT: a child inherits the mask, so Ctrl-C never reaches it while it starts."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # It clears the mask again when it starts its own process, so let it do so first.
+    # The resource tracker clears the mask when it starts its own process, so start it first.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -130,17 +130,18 @@ def _interrupts_held() -> Generator[None]:
 class WorkerProcess:
     """One child process with a worker in it.
 
-    It starts at once, in the background. When ``idle``, ``give`` it a request; wait for it with
-    ``wait_for``; then ``collect`` what came of it. Once it is no longer ``alive``, a new one has
-    to be made; one that died between requests has cost nothing, and is no event.
+    The process starts at once, in the background. When it is ``idle``, ``give`` it a request; wait
+    with ``wait_for``; then ``collect`` the event. Replace it when it is no longer ``alive``. Its
+    death between requests is not an event.
     """
 
     def __init__(self, *, factory: bytes, time_limit: float | None) -> None:
         """Start the process.
 
         Args:
-            factory: Pickled; called without arguments, returns an object with ``run(request)``.
-            time_limit: Seconds a request may take; the start of the process is not counted.
+            factory: Pickled callable without arguments that returns an object with
+                ``run(request)``.
+            time_limit: Longest duration of a request in seconds, without the start of the process.
         """
         self.alive = True
         self._time_limit = time_limit
@@ -155,32 +156,32 @@ class WorkerProcess:
 
     @property
     def idle(self) -> bool:
-        """Whether it is ready for a request."""
+        """Whether the process is ready for a request."""
         return self.alive and self._ready and self._given_at is None
 
     @property
     def handles(self) -> tuple[Any, ...]:
-        """What becomes ready when there is something to collect."""
+        """Handles that become ready when there is an event to collect."""
         return (self._connection, self._process.sentinel) if self.alive else ()
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the present request is over its time; None if it never will be."""
+        """Seconds until the time limit of the current request; None without a limit."""
         if self._time_limit is None or self._given_at is None:
             return None
         return max(0.0, self._time_limit - self._elapsed())
 
     def give(self, request: bytes) -> None:
-        """Hand over one pickled request."""
+        """Send one pickled request."""
         assert self.idle, "a worker takes one request at a time"
         self._given_at = _CLOCK.now()
-        # That the process has died meanwhile is for ``collect`` to notice.
+        # ``collect`` notices if the process has died meanwhile.
         with suppress(OSError):
             self._connection.send_bytes(request)
 
     def collect(self) -> Event | None:
-        """Return what happened since the last call, without waiting; None if nothing did."""
-        # Asked first: whatever an ended process had sent is then in the pipe.
+        """Return the event since the last call without waiting, or None."""
+        # Read first: all data that an ended process had sent is then in the pipe.
         ended = not self._process.is_alive()
         kind, data, traceback = self._receive()
         if kind == "ready":
@@ -204,7 +205,7 @@ class WorkerProcess:
         return None
 
     def kill(self) -> None:
-        """End the process at once and wait until it is gone."""
+        """Kill the process and wait until it has ended."""
         self.alive = False
         self._process.kill()
         self._process.join()
@@ -213,7 +214,7 @@ class WorkerProcess:
     def _receive(self) -> tuple[str, bytes, str | None]:
         try:
             return self._connection.recv() if self._connection.poll() else ("none", b"", None)
-        except (EOFError, OSError):  # the process is ending, maybe in mid-message
+        except (EOFError, OSError):  # the process is ending, perhaps in the middle of a message
             self._process.join(timeout=1.0)
             return "end", b"", None
 
@@ -243,7 +244,7 @@ class WorkerProcess:
 
 
 def wait_for(processes: Sequence[WorkerProcess]) -> None:
-    """Wait until one of the processes has something to collect."""
+    """Wait until one of the processes has an event to collect."""
     handles = [handle for process in processes for handle in process.handles]
     while True:
         limits = [left for process in processes if (left := process.seconds_left) is not None]
@@ -271,7 +272,7 @@ def _serve(connection: Connection, factory: bytes) -> None:
     except Exception as error:
         connection.send(("broken", _pickled_error(error), None))
         return
-    # The environment says one thread already; what the factory imported may think otherwise.
+    # The environment sets one thread, but packages imported by the factory may change it.
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
     connection.send(("ready", b"", None))
@@ -293,7 +294,7 @@ def _answer(worker: Any, request: bytes) -> tuple[str, bytes, str | None]:
 
 
 def _end_with_parent() -> None:
-    """End this process when the parent is gone, even by SIGKILL."""
+    """End this process when its parent has ended, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "only a child watches its parent"
     parent.join()
@@ -301,7 +302,7 @@ def _end_with_parent() -> None:
 
 
 def _pickled_error(error: Exception) -> bytes:
-    """Pickle an exception; one that does not survive it is replaced by its text."""
+    """Return a pickled exception; one that cannot be pickled is replaced by its text."""
     try:
         data = pickle.dumps(error)
         pickle.loads(data)

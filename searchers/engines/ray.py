@@ -70,13 +70,13 @@ class RayEngine(Engine):
         address: str | None = None,
         gpus_per_worker: float = 0.0,
     ) -> None:
-        """Say how many workers there are, and where.
+        """Set the number and the place of the workers.
 
         Args:
             workers: Candidates measured at the same time, one CPU each; from 1.
             time_limit: Seconds a candidate may take, more than 0; None for no limit.
             address: ``HOST:PORT`` of a running cluster, or ``auto``; None for this machine alone.
-            gpus_per_worker: Share of a GPU that each worker has, from 0; with 0 it sees none.
+            gpus_per_worker: Share of a GPU for each worker, from 0; with 0 a worker sees no GPU.
 
         Raises:
             InputError: If a value is out of its range.
@@ -122,7 +122,7 @@ class RayEngine(Engine):
 
     @contextmanager
     def _session(self) -> Generator[set[int]]:
-        """Have Ray; give the processes that were started for it."""
+        """Start or join Ray for the context; yield the processes started for it."""
         if ray.is_initialized():
             yield set()
             return
@@ -147,10 +147,10 @@ class RayEngine(Engine):
 
 
 def start(**options: Any) -> None:
-    """Start Ray on this machine, again where it does not come up; ``options`` are ``ray.init``'s.
+    """Start Ray on this machine, with retries; ``options`` are those of ``ray.init``.
 
     Raises:
-        Exception: What Ray says, if it does not come up in several tries.
+        Exception: Ray's own error, if several attempts fail.
     """
     for left in reversed(range(_STARTS)):
         try:
@@ -168,7 +168,7 @@ def _init(**options: Any) -> None:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Raise OSError if nobody listens at ``HOST:PORT``: Ray itself takes minutes to say so."""
+    """Raise OSError if nothing listens at ``HOST:PORT``, which Ray reports only after minutes."""
     if address is not None and address != "auto":
         host, port = address.rsplit(":", 1)
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
@@ -179,10 +179,10 @@ def _line(error: Exception) -> str:
 
 
 class _Feed(Searcher):
-    """Hands the source's jobs to Tune, and their outcomes back, in the driver's main thread.
+    """Passes the source's jobs to Tune, and their outcomes back, in the driver's main thread.
 
-    Tune takes an exception raised in a notification for the trial's own, so it is kept, and
-    raised when Tune asks next.
+    Tune would attribute an exception raised in a notification to the trial, so the exception is
+    kept and raised at Tune's next request.
     """
 
     def __init__(self, source: JobSource) -> None:
@@ -210,11 +210,11 @@ class _Feed(Searcher):
             self._take(trial_id, lambda number: outcome_of(number, result["event"]))
 
     def on_trial_error(self, trial_id: str, error: Exception) -> None:
-        """Take the error of a trial whose actor failed."""
+        """Record the error of a trial whose actor failed."""
         self._take(trial_id, lambda number: _outcome_of_error(number, error))
 
     def check(self) -> None:
-        """Raise what went wrong when an outcome was taken."""
+        """Raise the exception kept from storing an outcome."""
         if self._error is not None:
             raise self._error
 

@@ -1,8 +1,8 @@
-"""A process that clears up behind a driver that was killed: Ray's processes, a folder.
+"""A process that cleans up after a killed driver: Ray's processes and a folder.
 
-Ray started by a driver that is killed leaves some of its agents behind. This file is run as a
-script, uses the standard library alone, and reads from a pipe: a line ends the guard, the pipe's
-end without one means that the driver is gone.
+Ray leaves some agents running when its driver is killed. This file runs as a script with only the
+standard library, and reads from a pipe: a line ends the guard; the pipe's end without a line means
+that the driver was killed.
 """
 
 import os
@@ -17,16 +17,16 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _PAUSE = 1.0
-"""Seconds between two looks at which processes there are."""
+"""Seconds between two listings of the processes."""
 
 Process = tuple[int, str]
-"""Number and start time: numbers are used again."""
+"""Process id and start time, since ids are reused."""
 
 
 def processes() -> dict[Process, int]:
-    """Return the processes of this machine and the number of each one's parent.
+    """Return the processes of this machine, each with the id of its parent.
 
-    Empty where the system has no ``/proc``.
+    The result is empty on systems without ``/proc``.
     """
     found: dict[Process, int] = {}
     for folder in _PROC.glob("[0-9]*"):
@@ -37,17 +37,17 @@ def processes() -> dict[Process, int]:
 
 
 def children(parent: int) -> set[int]:
-    """Return the numbers of the processes that ``parent`` has started."""
+    """Return the ids of the child processes of ``parent``."""
     return {number for (number, _), each in processes().items() if each == parent}
 
 
 @contextmanager
 def guarded(folder: str, roots: Iterable[int]) -> Generator[None]:
-    """Have a folder removed and processes ended if this process is killed meanwhile.
+    """Have a folder removed and processes ended if this process is killed inside the context.
 
     Args:
-        folder: What is removed.
-        roots: Processes that are ended, with all that they have started.
+        folder: The folder to remove.
+        roots: Processes to end, with all their descendants.
     """
     command = [sys.executable, "-S", __file__, folder, *map(str, roots)]
     guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
@@ -59,7 +59,7 @@ def guarded(folder: str, roots: Iterable[int]) -> Generator[None]:
 
 
 def _family(known: set[Process], there: dict[Process, int]) -> set[Process]:
-    """Return those known and all whose parent is among them."""
+    """Return the known processes and all children of them."""
     family = set(known)
     while True:
         numbers = {number for number, _ in family}
@@ -70,7 +70,7 @@ def _family(known: set[Process], there: dict[Process, int]) -> set[Process]:
 
 
 def main(folder: str, roots: list[int]) -> None:
-    """Wait for the driver; clear up if it is killed."""
+    """Wait for the driver; clean up if it is killed."""
     known = {each for each in processes() if each[0] in roots}
     while True:
         known = _family(known, processes())

@@ -1,8 +1,8 @@
-"""What runs inside a Ray actor: the host of one worker process.
+"""The host of one worker process, which runs inside a Ray actor.
 
-The worker is a child of the actor, as it is a child of the main process with the local engine: so
-a crash and the time limit mean the same with both, and cost no new actor. This module is loaded in
-the actor and imports nothing heavy but Ray.
+The worker is a child of the actor, as it is a child of the main process in the local engine. So
+crashes and time limits work alike in both, and need no new actor. This module is loaded in the
+actor and imports nothing heavy but Ray.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from .process import Event, NotStarted, WorkerProcess, wait_for
 
 
 class Host(tune.Trainable):
-    """One trial is one job; between trials the actor and its worker process stay."""
+    """Runs one job per trial; the actor and its worker process are kept between trials."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start the worker process.
@@ -26,12 +26,12 @@ class Host(tune.Trainable):
         self._start()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next job."""
+        """Accept the next job."""
         self._config = new_config
         return True
 
     def step(self) -> dict[str, Any]:
-        """Do the job; what became of it is the trial's only result."""
+        """Run the job; its event is the trial's only result."""
         event = self._process.collect() if self._process.alive else None
         not_started = 0
         while event is None and not self._process.idle:

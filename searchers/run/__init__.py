@@ -1,1 +1,1 @@
-"""The search itself: its options, its loop, its worker."""
+"""Running a search: options, loop, worker."""

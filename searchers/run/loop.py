@@ -1,4 +1,4 @@
-"""The search loop: asks the searcher, checks the exact costs, hands out jobs, keeps the record."""
+"""The search loop: it asks the searcher, checks exact costs, hands out jobs and stores results."""
 
 import logging
 import time
@@ -19,23 +19,23 @@ from ..engines.base import Job, Outcome
 _log = logging.getLogger(__name__)
 
 _AGAIN = ("out_of_memory", "device_error", "worker_died")
-"""Kinds of failures that a fresh worker may not have: such a candidate is tried once more."""
+"""Kinds of failures after which a candidate is tried once more, on a new worker."""
 _IN_A_ROW = 5
-"""Candidates that fail one after the other, for reasons that may not be theirs, before we stop."""
+"""Consecutive failures, perhaps not of the candidates' making, after which the search stops."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a search is."""
+    """The progress of a search."""
 
     candidate: Candidate
     """The candidate that has just finished."""
     finished: int
-    """Finished candidates in the study, earlier runs included."""
+    """Number of finished candidates in the study, earlier runs included."""
     budget: int
-    """Candidates the study is to have."""
+    """Number of candidates that the study is to have."""
     fresh: int
-    """Candidates finished by this run."""
+    """Number of candidates finished by this run."""
     seconds: float
     """Wall time of this run."""
 
@@ -44,17 +44,17 @@ class Listener(Protocol):
     """Called after each finished candidate has been stored."""
 
     def __call__(self, progress: Progress) -> None:
-        """Show or note how far the search is."""
+        """Show or record the progress."""
         ...
 
 
 class SearchLoop:
-    """The jobs of one run of a study, as an engine sees them.
+    """The source of the jobs of one run of a study, for an engine.
 
-    The k-th candidate is proposed from the history of the candidates up to the (k - ``lag``)-th,
-    in order of their numbers, whatever else has finished by then. So a search proposes the same
-    candidates however its workers' times fall, and a resumed one those of the uninterrupted one.
-    (Where another program adds trials to the study, numbers run ahead of k.)
+    The k-th candidate is proposed from the history of the candidates up to the (k - ``lag``)-th, in
+    order of number, whatever else has finished by then. So proposals do not depend on the workers'
+    timing, and a resumed search proposes the same candidates as an uninterrupted one. (If another
+    program adds trials to the study, numbers exceed k.)
     """
 
     def __init__(
@@ -85,15 +85,15 @@ class SearchLoop:
         self._tried_again: set[int] = set()
         self._failed_in_a_row = 0
         self.fresh = 0
-        """Candidates finished by this run."""
+        """Number of candidates finished by this run."""
         self.exhausted = False
-        """Whether the space has no further architecture."""
+        """Whether all architectures of the space have been proposed."""
         self.duplicates = 0
-        """Proposals served from the record."""
+        """Number of proposals found in the record."""
         self.seconds: dict[str, float] = {}
-        """CPU time of this process by activity; while it waits, the workers go on."""
+        """CPU time of this process by activity, in seconds."""
         self.worker_seconds: dict[str, float] = {}
-        """Wall time of the workers by activity."""
+        """Wall time of the workers by activity, in seconds."""
 
     @contextmanager
     def _clock(self, activity: str) -> Generator[None]:
@@ -106,25 +106,25 @@ class SearchLoop:
 
     @property
     def done(self) -> bool:
-        """Whether no further job will come.
+        """Whether no further job will follow.
 
-        Not before the last job under way has come back: it may have to be done once more.
+        It is False while a job is running, since that job may have to be repeated.
         """
         waiting = self._again or self._started
         return not waiting and not self._asks
 
     @property
     def _asks(self) -> bool:
-        """Whether the searcher is asked for further candidates."""
+        """Whether to ask the searcher for further candidates."""
         return not self.exhausted and len(self._numbers) < self._budget
 
     @property
     def finished(self) -> int:
-        """Candidates finished in the study in all."""
+        """Total number of finished candidates in the study."""
         return len(self._finished)
 
     def next_job(self) -> Job | None:
-        """Return the next job, or None as long as the history it needs is not complete."""
+        """Return the next job, or None while the history that it needs is incomplete."""
         while self._again:
             candidate = self._again.pop(0)
             if job := self._begin(candidate):
@@ -142,19 +142,19 @@ class SearchLoop:
         return None
 
     def _history_complete(self) -> bool:
-        return all(number in self._finished for number in self._untold())
+        return all(number in self._finished for number in self._unreported())
 
-    def _untold(self) -> list[int]:
+    def _unreported(self) -> list[int]:
         """Return the numbers of what the searcher's ``tell`` must get before the next ``ask``."""
         return self._numbers[self._reported : max(0, len(self._numbers) - self._lag + 1)]
 
     def _tell(self) -> None:
-        for number in self._untold():
+        for number in self._unreported():
             self._searcher.tell(self._finished[number])
             self._reported += 1
 
     def _propose(self) -> Proposal | None:
-        """Return a proposal that is not yet in the record, or None where the space has no more."""
+        """Return a proposal that is not in the record, or None where the space is exhausted."""
         for attempt in count():
             proposal = self._searcher.ask(len(self._numbers), attempt)
             if proposal is None or proposal.architecture.digest not in self._digests:
@@ -163,7 +163,7 @@ class SearchLoop:
         raise AssertionError("count() has no end")
 
     def _admit(self, proposal: Proposal) -> Candidate:
-        """Enter the proposal into the study."""
+        """Add the proposal to the study."""
         with self._clock("storing"):
             candidate = self._study.start(
                 architecture=proposal.architecture,
@@ -175,7 +175,7 @@ class SearchLoop:
         return candidate
 
     def _begin(self, candidate: Candidate) -> Job | None:
-        """Count the exact costs; return the job, or None where the candidate ends here."""
+        """Count the exact costs; return the job, or None where the candidate is finished."""
         exact: Mapping[str, Measurement] = {}
         outcome = None
         try:
@@ -195,7 +195,7 @@ class SearchLoop:
     def take(self, outcome: Outcome) -> None:
         """Store the outcome of one job, then call the listener.
 
-        A candidate that failed for want of memory, or whose worker died, is tried once more first.
+        A candidate that ran out of memory, or whose worker died, is first tried once more.
 
         Raises:
             WorkError: If too many candidates in a row have failed; all are stored.
@@ -234,7 +234,7 @@ class SearchLoop:
         self._check_failures(outcome)
 
     def _check_failures(self, outcome: Outcome) -> None:
-        """Stop before one fault of the machine or of our own takes the whole budget."""
+        """Stop the search before a fault of the machine or of our code uses up the budget."""
         ours = outcome.kind in (*_AGAIN, "error")
         self._failed_in_a_row = self._failed_in_a_row + 1 if ours else 0
         if self._failed_in_a_row == _IN_A_ROW:

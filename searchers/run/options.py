@@ -1,4 +1,4 @@
-"""What a search is asked to do, read and checked before anything heavy is imported."""
+"""The options of a search, read and checked before heavy imports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -36,57 +36,57 @@ _LONGEST = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """What a search is asked to do: the options of ``nas search``.
+    """The options of a search, those of ``nas search``.
 
-    Names are kept in their own spelling, whatever that was in what was given.
+    Names are stored in their exact spelling.
 
     Raises:
-        InputError: If a value is out of range, or a name unknown. Data and space are looked for,
-            not read.
+        InputError: If a value is out of range, or a name unknown. Data and space must exist; they
+        are not read.
     """
 
     budget: int = 100
-    """Candidates in the study in all, at least 1."""
+    """Total number of candidates in the study, at least 1."""
     space: "str | SearchSpace" = "micro"
     """A shipped space, a YAML file, or, in Python, a space."""
     data: str = "digits"
     """Data set, or a folder: ``folder:PATH``, or a path that looks like one."""
     resolution: int | None = None
-    """Side of the images in pixels; None: what the space and the data suggest."""
+    """Side of the images in pixels; None: chosen from space and data."""
     max_megapixels: int | None = None
-    """Size of an image file in millions of pixels, at most; None: 250."""
+    """Largest image file in millions of pixels; None: 250."""
     objectives: tuple[str, ...] = ("accuracy", "macs")
     """Names of the metrics to optimise."""
     constraints: tuple[str, ...] = ()
     """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
     searcher: str = "tpe"
-    """Who proposes."""
+    """Name of the searcher."""
     engine: str = "local"
-    """Where candidates are measured."""
+    """Name of the engine."""
     ray_address: str | None = None
-    """An existing Ray cluster; None: one on this machine."""
+    """Address of an existing Ray cluster; None: a new one on this machine."""
     workers: int | None = None
-    """Candidates measured at once; None: one a core, or one where there is a GPU."""
+    """Candidates measured at once; None: one per core, or one where there is a GPU."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     epochs: int | None = None
-    """Passes over the training images in the short schedule; None: what suits the data."""
+    """Passes over the training images in the short schedule; None: depends on the data."""
     time_limit: float | None = None
-    """Seconds after which a candidate is given up; None: never."""
+    """Seconds after which a candidate fails; None: no limit."""
     seed: int = 0
-    """Seed of everything drawn at random."""
+    """Seed of all random numbers."""
     exportable_only: bool = False
-    """Whether what cannot be written as ONNX is kept out of the space."""
+    """Whether to leave out components that cannot be exported to ONNX."""
     any_resolution: bool = False
-    """Whether what ties a network to images of one size is kept out of the space."""
+    """Whether to leave out components that take images of one size only."""
     remeasure: bool = False
-    """Whether latencies of another device or other versions are measured again here, first."""
+    """Whether to first measure again latencies from another device or other versions."""
     study: str | None = None
     """Name of the study; None: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE
-    """Where the study is kept: a URL, or an SQLite file."""
+    """Storage of the study: a URL, or an SQLite file."""
     notes: tuple[str, ...] = field(default=(), init=False, compare=False)
-    """What was taken in another form than it was given in, a line each."""
+    """Notes on values that were converted, one line each."""
 
     def __post_init__(self) -> None:
         for name in ("budget", "workers", "epochs", "resolution", "max_megapixels"):
@@ -130,15 +130,15 @@ class SearchOptions:
 
 
 def option_names() -> tuple[str, ...]:
-    """Return the names of all options, which are the keys of a config file too."""
+    """Return the names of all options, which are also the keys of a config file."""
     return tuple(each.name for each in fields(SearchOptions) if each.init)
 
 
 def read_options(values: Mapping[str, object]) -> SearchOptions:
-    """Return the options for what a command line or a config file holds.
+    """Return the options from the values of a command line or a config file.
 
     Args:
-        values: By the names of ``option_names``: texts, or values of the right type.
+        values: Values by names of ``option_names``: texts, or values of the right type.
 
     Raises:
         InputError: If a key is unknown, or a value has the wrong form, type or range.

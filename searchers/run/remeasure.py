@@ -1,4 +1,4 @@
-"""Latency measured anew, where a study goes on with another device or other versions."""
+"""Repeated measurement of latency when a study continues on another device or other versions."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -30,11 +30,11 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
     """Return the conditions under which latency would be measured now.
 
     Args:
-        plan: What is measured and how.
-        cluster: Whether workers are on the nodes of a cluster, which nobody knows before.
+        plan: Plan of the measurements.
+        cluster: Whether workers run on a cluster, whose nodes are not known in advance.
 
     Returns:
-        Those of this process; None for a cluster.
+        The conditions of this process; None for a cluster.
     """
     if cluster:
         return None
@@ -44,9 +44,9 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
 def timed_elsewhere(
     study: Study, here: Conditions | None, constraints: Sequence[Constraint] = ()
 ) -> list[Candidate]:
-    """Return the candidates whose latency was measured under other conditions, and counts.
+    """Return the candidates whose relevant latency was measured under other conditions.
 
-    These are the complete ones, and those that are infeasible by that latency.
+    These are the complete candidates, and those that are infeasible by that latency.
 
     Args:
         study: The record.
@@ -76,17 +76,17 @@ def check_latency(
     again: bool,
     constraints: Sequence[Constraint] = (),
 ) -> tuple[str, ...]:
-    """Refuse to let latencies of several devices or versions be compared.
+    """Raise ``InputError`` before latencies of several devices or versions are compared.
 
     Args:
         study: The record.
         here: The conditions now; none: not known before something is measured.
-        counts: Whether latency is an objective or bounded.
-        again: Whether what was timed elsewhere will be measured again.
+        counts: Whether latency is an objective or has a bound.
+        again: Whether latencies measured elsewhere will be measured again.
         constraints: Bounds on measured metrics.
 
     Returns:
-        What the user should know, one line each.
+        Notes for the user, one line each.
 
     Raises:
         InputError: If latency counts, there is some from elsewhere, and it is not measured again.
@@ -127,10 +127,10 @@ def _count(candidates: Sequence[Candidate]) -> str:
 
 
 class Remeasurement:
-    """The jobs that measure latency again, as an engine sees them; what is measured is stored."""
+    """The source of the jobs that measure latency again and store it, for an engine."""
 
     def __init__(self, study: Study, candidates: Sequence[Candidate]) -> None:
-        """Take note of what is to be measured.
+        """Set the candidates to measure.
 
         Args:
             study: Where it is stored; inside ``exclusive`` only.
@@ -140,7 +140,7 @@ class Remeasurement:
         self._waiting = list(candidates)
         self._under_way: dict[int, Candidate] = {}
         self.failed: dict[int, str] = {}
-        """Number to reason, of those that keep the latency they had."""
+        """Reasons by number for candidates that keep their former latency."""
 
     def next_job(self) -> Job | None:
         """Return the next job; None when all were given."""
@@ -151,7 +151,7 @@ class Remeasurement:
         return Job(number=candidate.number, architecture=candidate.architecture.to_json())
 
     def take(self, outcome: Outcome) -> None:
-        """Store what was measured; where that failed, the old latency stays."""
+        """Store the measurement; after a failure the old latency is kept."""
         candidate = self._under_way.pop(outcome.number)
         if outcome.status in ("complete", "infeasible"):
             self._study.remeasure(candidate, outcome.measurements, outcome.reason)
@@ -166,10 +166,9 @@ class Remeasurement:
 
 
 def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None) -> dict[int, str]:
-    """Measure again what was timed under other conditions; inside ``study.exclusive`` only.
+    """Measure latencies from other conditions again; inside ``study.exclusive`` only.
 
-    What was infeasible by its latency there was measured no further: all that is wanted of it is
-    measured.
+    Candidates that were infeasible by that latency have no later metrics, so all are measured.
     """
     others = timed_elsewhere(study, here, plan.constraints)
     failed: dict[int, str] = {}

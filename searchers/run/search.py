@@ -1,4 +1,4 @@
-"""A whole search from its options: data, space, study, searcher, engine."""
+"""A complete search from its options: data, space, study, searcher, engine."""
 
 import hashlib
 import json
@@ -39,29 +39,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A search that is ready to run: everything that the user gave has been checked."""
+    """A search that is ready to run, after all checks of the user's input."""
 
     options: SearchOptions
-    """What was asked."""
+    """Options of the search."""
     space: SearchSpace
     """The space, bound to the data."""
     data: SearchData
-    """What is trained on."""
+    """Images for training and validation."""
     study: Study
     """The record."""
     plan: Plan
-    """What the workers do."""
+    """Plan of the workers' measurements."""
     workers: int
     """Candidates measured at once."""
     here: Conditions | None
     """Under which latency is measured now; None: not known before."""
     notes: tuple[str, ...] = ()
-    """What the user should know, a line each."""
+    """Notes for the user, one line each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a run came to."""
+    """The result of a run."""
 
     fresh: int
     """Candidates finished by this run."""
@@ -70,7 +70,7 @@ class Summary:
     exhausted: bool
     """Whether the space had no further architecture."""
     duplicates: int
-    """Proposals served from the record, at no cost to the budget."""
+    """Number of proposals found in the record, which do not count for the budget."""
     seconds: dict[str, float]
     """CPU time of the searching process by activity: sampling, costing, storing, drawing."""
     worker_seconds: dict[str, float]
@@ -80,16 +80,16 @@ class Summary:
 
     @property
     def overhead(self) -> float:
-        """Share of all work, in seconds of a core, that was not the workers'."""
+        """Share of the total CPU time that was not spent by the workers."""
         own = sum(self.seconds.values())
         return own / (own + self.worker_seconds.get("total", 0.0)) if own else 0.0
 
 
 def prepare(options: SearchOptions) -> Prepared:
-    """Read space and data, open the study; spend nothing yet.
+    """Read space and data and open the study, before any measurement.
 
     Raises:
-        InputError: For whatever the user gave that cannot be used.
+        InputError: If any input of the user cannot be used.
     """
     load_engine(options.engine)
     constraints = tuple(map(read_constraint, options.constraints))
@@ -195,10 +195,11 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
 
 
 def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchSpace:
-    """Return the space in which every walk keeps the constraints on exact metrics.
+    """Return the space in which every walk satisfies the constraints on exact metrics.
 
     Raises:
-        InputError: If no architecture keeps them; it says which bound to move and to what value.
+        InputError: If no architecture satisfies them; the message names a bound to move, and to
+            what.
     """
     if not constraints:
         return space
@@ -217,7 +218,7 @@ def cores() -> int:
 
 
 def default_name(settings: StudySettings) -> str:
-    """Return a name that is the same whenever the settings are: so the same command continues."""
+    """Return a name that depends only on the settings, so that the same command continues."""
     described = ("space", "data")  # their digests say what they are, wherever they lie
     meant = {key: value for key, value in settings.to_json().items() if key not in described}
     text = json.dumps(meant, sort_keys=True)
@@ -227,13 +228,13 @@ def default_name(settings: StudySettings) -> str:
 
 
 def _absolute(spec: DataSpec) -> DataSpec:
-    """Return the data as workers in any folder find them."""
+    """Return the data with absolute paths, for workers in any folder."""
     name = f"{spec.kind}:{Path(spec.path).expanduser().resolve()}" if spec.path else spec.name
     return replace(spec, name=name, root=str(Path(spec.root).resolve()))
 
 
 def _data_spec(options: SearchOptions, space: SearchSpace) -> DataSpec:
-    """Return the data at the asked resolution; else at the space's, or their own if it says so."""
+    """Return the data at the option's resolution, else the space's, or the data's own."""
     own = None if space.follows_data else space.input.height
     spec = DataSpec(name=options.data, resolution=options.resolution or own, seed=options.seed)
     limit = options.max_megapixels

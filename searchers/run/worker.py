@@ -1,4 +1,4 @@
-"""The worker: measures one candidate after the other in one process."""
+"""The worker, which measures candidates one after the other in one process."""
 
 import time
 import traceback
@@ -16,23 +16,23 @@ from ...search_space.constraints.constraint import Constraint
 from ..engines.base import Job, Outcome
 
 SPENT = ("out_of_memory", "device_error")
-"""Kinds of failures after which a process is given up."""
+"""Kinds of failures after which a worker process is replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured of each candidate and how; makes the worker where it will work."""
+    """The measurements of each candidate, with their settings; makes the worker in its process."""
 
     metrics: tuple[str, ...]
-    """Names of the measured and trained metrics wanted."""
+    """Names of the measured and trained metrics to measure."""
     data: DataSpec
     """The images to train on."""
     cache: str
     """Folder for decoded images, shared by the workers."""
     recipe: Recipe
-    """How to train."""
+    """Recipe of the training."""
     latency: LatencySettings
-    """How to measure latency."""
+    """Settings of the latency measurement."""
     device: str
     """``cpu``, ``cuda`` or ``cuda:N``."""
     seed: int
@@ -40,10 +40,10 @@ class Plan:
     constraints: tuple[Constraint, ...] = ()
     """Hard constraints on the measured and trained metrics."""
     weights: str | None = None
-    """Folder for the trained weights; None: they are dropped."""
+    """Folder for the trained weights; None: they are not kept."""
 
     def __call__(self) -> "MeasuringWorker":
-        """Read the data, choose the device, make the evaluators: cheapest first."""
+        """Read the data, choose the device and make the evaluators, the cheapest first."""
         import torch
 
         device = torch.device(self.device)
@@ -78,10 +78,10 @@ class MeasuringWorker:
         self._evaluators = evaluators
         self._constraints = constraints
         self.spent = False
-        """Whether memory or device have failed, so that a fresh process must do what comes."""
+        """Whether memory or device have failed, so that a new process must replace this one."""
 
     def run(self, job: Job) -> Outcome:
-        """Measure one candidate; what it does wrong is in the outcome."""
+        """Measure one candidate; the outcome holds any failure."""
         start = time.perf_counter()
         had: list[Measurement] = []
         seconds: dict[str, float] = {}
@@ -113,7 +113,7 @@ class MeasuringWorker:
 
 
 def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:
-    """Return the first constraint that a measurement breaks and its value, or None."""
+    """Return the first broken constraint with the measured value, or None."""
     values = {measurement.metric: measurement.value for measurement in had}
     for constraint in constraints:
         value = values.get(constraint.metric)

@@ -13,7 +13,7 @@ from nas_explorer.search_space.walk.choosers import Chooser, RandomChooser, Repl
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.distributions import distribution, distributions
 from nas_explorer.searchers.nsga2 import Nsga2Searcher, survivors
-from nas_explorer.searchers.remaining import Untold
+from nas_explorer.searchers.remaining import Remaining
 from nas_explorer.searchers.tpe import TpeSearcher, nearest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
@@ -173,7 +173,7 @@ def test_children_inherit_from_their_parents() -> None:
     assert inherited > 10 * new > 0
 
 
-def test_untold_goes_through_all_once() -> None:
+def test_remaining_goes_through_all_once() -> None:
     """With a stage that may be left out, two walks can give one architecture."""
     stage = {
         "depth": {"min": 0, "max": 1},
@@ -191,14 +191,14 @@ def test_untold_goes_through_all_once() -> None:
     )
     whole = list(dict.fromkeys(draw.architecture.digest for draw in space.enumerate()))
     assert len(whole) < space.walks
-    untold = Untold(space)
-    untold.remove(whole[1])
+    remaining = Remaining(space)
+    remaining.remove(whole[1])
     left = [whole[0], *whole[2:]]
-    drawn = [untold.draw(index) for index in range(len(left))]
+    drawn = [remaining.draw(index) for index in range(len(left))]
     assert [each.architecture.digest for each in drawn if each] == left
-    assert untold.draw(len(left)) is None
-    untold.remove(whole[0])
-    first = untold.draw(0)
+    assert remaining.draw(len(left)) is None
+    remaining.remove(whole[0])
+    first = remaining.draw(0)
     assert first and first.architecture.digest == whole[2]
 
 
