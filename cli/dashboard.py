@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shared import Storage, StudyName, WorkError, storage_url
-from .show import open_study
+from .shared import Plugins, Storage, StudyName, WorkError, storage_url
+from .show import load_plugins_of, open_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ def dashboard(
     *,
     study: StudyName = None,
     storage: Storage = None,
+    plugin: Plugins = None,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for any that is free.")
     ] = 8050,
@@ -62,7 +63,7 @@ def dashboard(
     settings = Settings(host=host, port=port, token=token)
     server = make_dashboard(source, settings, make_exporter(storage))
     print(f"Reading {name} ...", flush=True)
-    source.snapshot(name)
+    load_plugins_of(source.snapshot(name).settings)
     print(f"Dashboard of {name}: {address(host, server.port, name, token)}", flush=True)
     print("Stop it with Ctrl-C.", flush=True)
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shared import Storage, StudyName, WorkError, sigterm_interrupts
+from .shared import Plugins, Storage, StudyName, WorkError, sigterm_interrupts
 from .show import CandidateName, open_study
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def export(
     ] = None,
     study: StudyName = None,
     storage: Storage = None,
+    plugin: Plugins = None,
 ) -> None:
     """Write a candidate as a model file, checked against the network that was measured."""
     with _stopped_in_order():
@@ -64,10 +65,11 @@ def export(
     from ..results.export.overwrite_guard import targets
 
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB)")
-    beside = output.with_name(f"{output.name}.safetensors")
-    if output.suffix.lower() == ".py":
+    _, *others = targets(output)
+    cards = [each.name for each in others if each.suffix in (".md", ".json")]
+    for beside in others[: -len(cards)]:
         print(f"Wrote {beside} ({beside.stat().st_size / 1e6:.2f} MB), its weights")
-    card, *data = (each.name for each in targets(output) if each.suffix in (".md", ".json"))
+    card, *data = cards
     print(f"Wrote {card}, the model card" + "".join(f", and {each}, its data" for each in data))
     print(f"Candidate {found.number} of {record.name}: {found.architecture.outline()}")
     print("Weights: " + ("untrained" if untrained else "from the search's short schedule"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from .parts import print_parts
-from .shared import Json, Storage, StudyName, WorkError, print_json
+from .shared import Json, Plugins, Storage, StudyName, WorkError, print_json
 from .show import open_study
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ def measure(
     ],
     *,
     latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Measure this metric too, as of a plug-in; repeatable."),
+    ] = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
@@ -94,20 +98,22 @@ def measure(
     ] = "1",
     study: StudyName = None,
     storage: Storage = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Measure any architecture: exact costs, and latency if asked."""
+    """Measure any architecture: what is exact, and what else is asked for."""
     from ..evaluators.base import CandidateError
     from ..evaluators.device_name import device_name
-    from ..evaluators.units import read_whole
+    from ..evaluators.units import read_metric, read_whole
     from ..results.numbers import format_measurement
 
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     found = find_architecture(architecture, study, storage)
     from ..evaluators.measure import measure as measured
 
+    asked = [*map(read_metric, metric or ()), *(["latency"] if latency else [])]
     try:
-        measurements = measured(found, latency=latency, device=device, batch=images)
+        measurements = measured(found, metrics=asked, device=device, batch=images)
     except CandidateError as error:
         raise WorkError(f"it could not be measured: {error}") from None
     if as_json:

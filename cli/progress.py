@@ -69,11 +69,11 @@ class ProgressView:
             self._say(line)
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
-        recipe = prepared.plan.recipe
+        epochs = prepared.plan.settings["accuracy"]["epochs"]
         self._update(f"0 of {prepared.options.budget}: starting the workers ...")
         self._later(
             f"Searching: waiting for the first result; workers start, then each candidate is "
-            f"measured and trained for {plural(recipe.epochs, 'epoch')}"
+            f"measured and trained for {plural(epochs, 'epoch')}"
         )
 
     def __call__(self, progress: "Progress") -> None:

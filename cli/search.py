@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from .shared import Storage, shown, sigterm_interrupts, study_option
+from .shared import Plugins, Storage, shown, sigterm_interrupts, study_option
 
 if TYPE_CHECKING:
     from ..searchers.run.search import Prepared, Summary
@@ -98,6 +98,7 @@ def search(  # the command's options are its contract
         typer.Option(metavar="NAME", help="Name of the study.  [made from the settings]"),
     ] = None,
     storage: Storage = None,
+    plugin: Plugins = None,
     config: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="YAML file with any of these options as keys."),
@@ -128,6 +129,7 @@ def search(  # the command's options are its contract
         "remeasure": remeasure,
         "study": study,
         "storage": storage,
+        "plugins": plugin or None,
     }
     written = {} if config is None else read_config(Path(config))
     return _run({**written, **{key: value for key, value in given.items() if value is not None}})
@@ -146,7 +148,10 @@ def read_config(path: Path) -> dict[str, object]:
     data = read_yaml(path, "a config file")
     if not isinstance(data, Mapping):
         raise InputError(f"a config file must hold keys and values, but got {path}")
-    known = {name: name for name in option_names()} | {"constraint": "constraints"}
+    known = {name: name for name in option_names()} | {
+        "constraint": "constraints",
+        "plugin": "plugins",
+    }
     options: dict[str, object] = {}
     for key, value in cast(Mapping[object, object], data).items():
         name = str(key).replace("-", "_")

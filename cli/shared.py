@@ -47,6 +47,24 @@ def sigterm_interrupts() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _load(names: list[str] | None) -> list[str] | None:
+    from ..search_space.plugins import load_plugins
+
+    return list(load_plugins(names)) if names else names
+
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="MODULE",
+        is_eager=True,  # what it registers may be named by other options
+        callback=_load,
+        help="Module or .py file that registers components, metrics ...; repeatable.",
+    ),
+]
+
+
 def storage_url(given: str | None) -> str:
     """Return the storage's URL, or the default one."""
     from ..results.study.storage_url import read_storage

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .parts import print_parts
-from .shared import Column, Json, Storage, StudyName, print_json, print_rows, storage_url
+from .shared import Column, Json, Plugins, Storage, StudyName, print_json, print_rows, storage_url
 
 if TYPE_CHECKING:
     from ..results.candidate import Candidate
+    from ..results.settings import StudySettings
     from ..results.study.study import Study
 
 CandidateName = Annotated[
@@ -27,10 +28,23 @@ def register(app: typer.Typer) -> None:
 
 
 def open_study(study: str | None, storage: str | None) -> "Study":
-    """Open the study named by the options."""
+    """Open the study named by the options, and load its plug-ins."""
     from ..results.study.study import Study
 
-    return Study.open(study, storage_url(storage))
+    found = Study.open(study, storage_url(storage))
+    load_plugins_of(found.settings)
+    return found
+
+
+def load_plugins_of(settings: "StudySettings") -> None:
+    """Load the plug-ins of a study.
+
+    One that is missing closes nothing: the record says what its metrics are.
+    """
+    from ..search_space.plugins import load_present
+
+    for line in load_present(settings.plugins):
+        print(f"nas: {line}; what the study recorded is shown", file=sys.stderr)
 
 
 def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
@@ -120,17 +134,16 @@ def front(
     ] = None,
     study: StudyName = None,
     storage: Storage = None,
+    plugin: Plugins = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the front as CSV.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the Pareto front: values with their 95 % intervals, in brackets."""
-    from ..evaluators.units import read_metric, read_whole
+    from ..evaluators.units import read_whole
 
     count = None if top is None else read_whole("top", top, low=1)
-    if sort is not None:
-        read_metric(sort)
     record = open_study(study, storage)
     if csv is not None:
         from ..results.analysis.table import to_frame, write_csv
@@ -169,6 +182,7 @@ def show(
     ] = None,
     study: StudyName = None,
     storage: Storage = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements, where they come from, failures."""
@@ -189,7 +203,10 @@ def show(
     for each in found.measurements.values():
         print(f"{each.metric:<12} {format_measurement(each)}")
     print()
-    print_parts(found.architecture)
+    if found.is_buildable:
+        print_parts(found.architecture)
+    else:
+        print(f"{found.outline()}, with a component that is not here")
     print("\nDecisions")
     for path, value in found.decisions.items():
         print(f"  {path}: {value}")
@@ -238,6 +255,7 @@ def report(
     ] = None,
     study: StudyName = None,
     storage: Storage = None,
+    plugin: Plugins = None,
 ) -> None:
     """Write the study as one HTML file that opens without a network."""
     from ..results.report.figure_files import write_candidates, write_figures

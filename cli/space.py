@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import AnyResolution, Column, ExportableOnly, Json, print_json, print_rows, shown
+from .shared import (
+    AnyResolution,
+    Column,
+    ExportableOnly,
+    Json,
+    Plugins,
+    print_json,
+    print_rows,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +48,7 @@ def list_spaces(
         ),
     ] = None,
     *,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """List the shipped search spaces, and the components that a space can be made of."""
@@ -138,6 +148,7 @@ def show(
     *,
     exportable_only: ExportableOnly = False,
     any_resolution: AnyResolution = False,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
@@ -195,6 +206,7 @@ def check(
     classes: Annotated[str | None, typer.Option(metavar="N", help="Number of classes.")] = None,
     exportable_only: ExportableOnly = False,
     any_resolution: AnyResolution = False,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> int:
     """Say what a space holds, and what of it keeps the constraints, before a search."""

@@ -1,121 +1,57 @@
-"""The base class of evaluators, metrics and measurements."""
+"""The base class of evaluators, measurements, and the table of evaluators."""
 
+import math
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from ..search_space.errors import unknown_name
+from ..search_space.errors import InputError
+from ..search_space.plugins import add, load_installed, resolved
+from .metrics import ACCURACY, COSTS, LATENCY, METRICS, TIERS, Tier
+from .metrics import Direction as Direction
+from .metrics import Metric as Metric
+from .metrics import describe_recorded as describe_recorded
+from .metrics import in_order as in_order
+from .metrics import is_known as is_known
+from .metrics import metric as metric
 
 if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
 
-Direction = Literal["minimize", "maximize"]
-Tier = Literal["exact", "measured", "trained"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One quantity by which candidates are compared."""
-
-    name: str
-    """The name used on the command line, in tables and in the record."""
-    unit: str
-    """Unit of the value; ``"1"`` for a fraction."""
-    direction: Direction
-    """Whether lower or higher values are better."""
-    tier: Tier
-    """How the value is obtained: computed exactly, measured on hardware, or by training."""
-    summary: str
-    """One-line meaning."""
-
-
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            name="accuracy",
-            unit="1",
-            direction="maximize",
-            tier="trained",
-            summary="top-1 accuracy on the validation split after the short schedule",
-        ),
-        Metric(
-            name="macs",
-            unit="MAC",
-            direction="minimize",
-            tier="exact",
-            summary="multiply-adds of one forward pass for one image",
-        ),
-        Metric(
-            name="params",
-            unit="1",
-            direction="minimize",
-            tier="exact",
-            summary="trainable parameters",
-        ),
-        Metric(
-            name="activations",
-            unit="1",
-            direction="minimize",
-            tier="exact",
-            summary="elements of the outputs of convolutions and matrix products, one image",
-        ),
-        Metric(
-            name="param_bytes",
-            unit="B",
-            direction="minimize",
-            tier="exact",
-            summary="bytes of the parameters and saved buffers in float32",
-        ),
-        Metric(
-            name="peak_memory",
-            unit="B",
-            direction="minimize",
-            tier="exact",
-            summary="most bytes of maps alive at one time in a run of one image, float32",
-        ),
-        Metric(
-            name="latency",
-            unit="ms",
-            direction="minimize",
-            tier="measured",
-            summary="median time of one forward pass of one batch on the device",
-        ),
-    )
-}
-
-
-def metric(name: str) -> Metric:
-    """Return the metric of a name.
-
-    Raises:
-        InputError: If there is none; the message lists the known metrics.
-    """
-    if name not in METRICS:
-        raise unknown_name("metric", name, METRICS)
-    return METRICS[name]
+GROUP = "nas_explorer.evaluators"
+"""Group of the entry points of evaluators."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """A metric's value with its interval and provenance."""
+    """A metric's value with its interval and where it comes from.
+
+    Raises:
+        InputError: If the metric is unknown and no unit is given.
+    """
 
     metric: str
-    """Name of the metric, a key of ``METRICS``."""
+    """Name of the metric."""
     value: float
     """The value in the metric's unit; an ``int`` where the metric is a count."""
     low: float | None = None
     """Lower end of the 95 % interval; None for an exact value."""
     high: float | None = None
-    """Upper end of the 95 % interval; None for an exact value."""
+    """Upper end of the 95 % interval; none for an exact value."""
+    unit: str = ""
+    """Unit of the value; where none is given, the metric's."""
+    direction: Direction | None = None
+    """Whether less or more is better; where none is given, the metric's."""
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Origin of the value (device, data, recipe, seed, versions), as JSON values."""
 
-    @property
-    def unit(self) -> str:
-        """The metric's unit."""
-        return metric(self.metric).unit
+    def __post_init__(self) -> None:
+        if not self.unit or self.direction is None:
+            found = metric(self.metric)
+            object.__setattr__(self, "unit", self.unit or found.unit)
+            object.__setattr__(self, "direction", self.direction or found.direction)
 
     def to_json(self) -> dict[str, Any]:
         """Return the value as JSON values, which ``from_json`` reads back."""
@@ -123,6 +59,7 @@ class Measurement:
             "metric": self.metric,
             "value": self.value,
             "unit": self.unit,
+            "direction": self.direction,
             "low": self.low,
             "high": self.high,
             "provenance": dict(self.provenance),
@@ -130,12 +67,24 @@ class Measurement:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Measurement":
-        """Read what ``to_json`` wrote."""
+        """Read what ``to_json`` wrote, also before it wrote unit and direction.
+
+        A metric that nothing here provides becomes known as the record describes it.
+        """
+        name, unit, direction = data["metric"], data.get("unit", ""), data.get("direction")
+        if not is_known(name) and unit and direction:
+            summary = "known from a record alone"
+            described = Metric(
+                name=name, unit=unit, direction=direction, tier="measured", summary=summary
+            )
+            describe_recorded(described)
         return cls(
-            metric=data["metric"],
+            metric=name,
             value=data["value"],
             low=data["low"],
             high=data["high"],
+            unit=unit,
+            direction=direction,
             provenance=data["provenance"],
         )
 
@@ -150,15 +99,45 @@ class CandidateError(Exception):
         ``error``."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What an evaluator is made with, in the process where it measures."""
+
+    device: str = "cpu"
+    """``cpu``, ``cuda`` or ``cuda:N``."""
+    seed: int = 0
+    """The study's seed."""
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The evaluator's own settings as the study keeps them: JSON values."""
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The images of the study, ``DataSpec.to_json()``; empty where there are none."""
+    cache: str = ""
+    """Folder for decoded images."""
+    keep: Callable[..., None] | None = None
+    """Takes the weights of a trained network; see the evaluator of the accuracy."""
+
+
 class Evaluator(ABC):
     """Measures one architecture.
 
-    Evaluators run in the order of their tiers: exact, measured, trained. A candidate that breaks a
-    hard constraint does not reach the next evaluator.
+    Evaluators run in the order of their tiers: exact, measured, trained. A candidate that breaks
+    a hard constraint never reaches the next one. Exact ones run in the process that searches, the
+    others in its workers.
     """
 
-    metrics: ClassVar[tuple[str, ...]]
-    """Names of the provided metrics."""
+    name: ClassVar[str]
+    """The name in the table and in the record."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """What it measures, all of one tier."""
+    always: ClassVar[bool] = False
+    """Whether it measures every candidate, be its metrics objectives or not."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Its settings: JSON values, which a study keeps and which must stay the same."""
+
+    @classmethod
+    def make(cls, setup: Setup) -> Self:
+        """Make it, once in each process that measures."""
+        return cls()
 
     @abstractmethod
     def evaluate(self, architecture: "Architecture") -> tuple[Measurement, ...]:
@@ -167,3 +146,125 @@ class Evaluator(ABC):
         Raises:
             CandidateError: If this architecture cannot be measured.
         """
+
+    def measure(self, architecture: "Architecture") -> tuple[Measurement, ...]:
+        """Return what ``evaluate`` does, which must be a finite number for each metric.
+
+        Raises:
+            CandidateError: If this architecture cannot be measured, or something is missing.
+        """
+        found = self.evaluate(architecture)
+        wanted, given = [each.name for each in self.metrics], [each.metric for each in found]
+        if sorted(given) != sorted(wanted):
+            detail = f"evaluator {self.name} must measure {wanted}, but gave {given}"
+            raise CandidateError("error", detail)
+        for each in found:
+            if not math.isfinite(each.value):
+                raise CandidateError("non_finite", f"{each.metric} is {each.value}")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An evaluator in the table, known before it is imported."""
+
+    name: str
+    """The evaluator's name."""
+    metrics: tuple[Metric, ...]
+    """What it measures."""
+    always: bool
+    """Whether it measures every candidate."""
+    place: str | type[Evaluator]
+    """The class, or its module in this package and its name."""
+
+    @property
+    def tier(self) -> Tier:
+        """The tier of its metrics."""
+        return self.metrics[0].tier
+
+    def load(self) -> type[Evaluator]:
+        """Return the class."""
+        return resolved(self.place, __name__.rpartition(".")[0])
+
+
+EVALUATORS: dict[str, Entry] = {
+    each.name: each
+    for each in (
+        Entry(name="cost", metrics=COSTS, always=True, place="cost.evaluator:CostEvaluator"),
+        Entry(
+            name="latency",
+            metrics=(LATENCY,),
+            always=True,
+            place="latency.evaluator:LatencyEvaluator",
+        ),
+        Entry(
+            name="accuracy",
+            metrics=(ACCURACY,),
+            always=True,
+            place="accuracy.evaluator:AccuracyEvaluator",
+        ),
+    )
+}
+"""The evaluators by name; ``register_evaluator`` adds to them."""
+
+
+def register_evaluator(cls: type[Evaluator]) -> None:
+    """Add an evaluator and its metrics to the tables.
+
+    Raises:
+        InputError: If it says no name, metric or unit, or a name is taken.
+    """
+    told = getattr(cls, "name", ""), getattr(cls, "metrics", ())
+    if not told[0] or not told[1] or not all(each.unit for each in told[1]):
+        raise InputError(
+            f"an evaluator must state name and metrics, each with a unit, but {cls.__qualname__} "
+            f"states {told}"
+        )
+    if len({each.tier for each in cls.metrics}) > 1:
+        raise InputError(f"metrics of one evaluator must be of one tier, but got {cls.metrics}")
+    for each in cls.metrics:
+        if not re.fullmatch("[a-z]+(_[a-z]+)*", each.name):
+            raise InputError(
+                f"a metric's name must be words of small letters and _, but got {each.name!r}"
+            )
+    entry = Entry(name=cls.name, metrics=cls.metrics, always=cls.always, place=cls)
+    for each in cls.metrics:
+        owner = evaluator_of(each.name) if each.name in METRICS else entry
+        if owner.name != cls.name:
+            raise InputError(
+                f"the name of a metric must be free, but got {each.name!r}, which is one of "
+                f"evaluator {owner.name!r}"
+            )
+    add(EVALUATORS, cls.name, entry, kind="evaluator", group=GROUP)
+    METRICS.update({each.name: each for each in cls.metrics})
+
+
+def evaluator_of(name: str) -> Entry:
+    """Return the evaluator that measures a metric.
+
+    Raises:
+        InputError: If nothing here does, or there is no such metric.
+    """
+    for entry in EVALUATORS.values():
+        if any(each.name == name for each in entry.metrics):
+            return entry
+    raise InputError(
+        f"a metric must be measured by an evaluator, but {metric(name).name!r} is known from a "
+        "record alone; --plugin loads the module that measures it"
+    )
+
+
+def evaluators_for(metrics: Collection[str], *, always: bool = True) -> list[Entry]:
+    """Return the evaluators of these metrics, and those that always measure, cheapest first.
+
+    Raises:
+        InputError: If a metric is unknown, or nothing here measures it.
+    """
+    wanted = {evaluator_of(name).name for name in metrics}
+    found = [
+        each for each in EVALUATORS.values() if each.name in wanted or (always and each.always)
+    ]
+    return sorted(found, key=lambda each: TIERS.index(each.tier))
+
+
+load_installed(GROUP, register_evaluator)

@@ -1,34 +1,48 @@
-"""All exact metrics of one architecture, and optionally its latency."""
+"""All exact metrics of one architecture, and others where they are asked for."""
+
+from collections.abc import Collection
 
 from ..search_space.architecture.architecture import Architecture
-from .base import Measurement
-from .cost.evaluator import CostEvaluator
+from ..search_space.errors import InputError
+from .base import Measurement, Setup, evaluators_for
 from .device_name import choose_device
 
 
 def measure(
-    architecture: Architecture, *, latency: bool = False, device: str = "auto", batch: int = 1
+    architecture: Architecture,
+    *,
+    latency: bool = False,
+    metrics: Collection[str] = (),
+    device: str = "auto",
+    batch: int = 1,
 ) -> dict[str, Measurement]:
     """Return the measurements of an architecture by the names of their metrics.
 
     Args:
         architecture: An architecture for any images and classes.
         latency: Whether to measure the latency too.
-        device: Device of the latency: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        metrics: Names of further metrics, exact or measured, those of plug-ins too.
+        device: Device of measured metrics: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch: Images per timed forward pass.
 
     Raises:
         CandidateError: If the network cannot be run.
-        InputError: If the device is missing, or the batch is less than 1.
+        InputError: If a metric is unknown or trained, the device is missing, or the batch is less
+            than 1.
     """
-    found = list(CostEvaluator().evaluate(architecture))
-    if latency:
-        import torch
-
-        from .latency.evaluator import LatencyEvaluator
-        from .latency.settings import LatencySettings
-
-        settings = LatencySettings(batch=batch)
-        timer = LatencyEvaluator(device=torch.device(choose_device(device)), settings=settings)
-        found += timer.evaluate(architecture)
+    asked = {*metrics, *(["latency"] if latency else [])}
+    found: list[Measurement] = []
+    for entry in evaluators_for(asked):
+        if entry.tier != "exact" and not asked & {each.name for each in entry.metrics}:
+            continue
+        if entry.tier == "trained":
+            raise InputError(
+                f"a metric of one network must be exact or measured, but got {entry.name!r}, for "
+                "which it is trained: nas search does that"
+            )
+        settings = dict(entry.load().defaults)
+        if "batch" in settings:
+            settings["batch"] = batch
+        where = "cpu" if entry.tier == "exact" else choose_device(device)
+        found += entry.load().make(Setup(device=where, settings=settings)).measure(architecture)
     return {each.metric: each for each in found}

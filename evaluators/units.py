@@ -1,17 +1,25 @@
 """Units that users write after numbers, and their factors."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..search_space.constraints.constraint import PREFIXES, Constraint
 from ..search_space.errors import InputError, shown
-from .base import METRICS, metric
+from .base import Metric, is_known, metric
 
-_BYTES = {
-    **{f"{prefix}B": scale for prefix, scale in PREFIXES.items()},
-    **{f"{letter}iB": 1024.0 ** (1 + place) for place, letter in enumerate("KMG")},
-}
 _MILLISECONDS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3}
+_SMALL = {"n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3}
+_OWN_UNITS: Mapping[str, Mapping[str, float]] = {
+    "B": {
+        **PREFIXES,
+        **{f"{prefix}B": scale for prefix, scale in PREFIXES.items()},
+        **{f"{letter}iB": 1024.0 ** (1 + place) for place, letter in enumerate("KMG")},
+    },
+    "ms": {"": 1.0, **_MILLISECONDS},
+    "s": {"": 1.0, **{unit: scale / 1e3 for unit, scale in _MILLISECONDS.items()}},
+}
+"""What may stand behind a bound, for a metric's own unit."""
 _SECONDS = {
     **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
@@ -20,31 +28,28 @@ _SECONDS = {
 _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*")
 
 _PLAIN_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
-_PLAIN_BOUND = re.compile(
-    rf"\b(?:{'|'.join(METRICS)})(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}"
-)
-"""Pattern of a constraint as written by ``str``."""
+_PLAIN_BOUND = re.compile(rf"\b([a-z_]+)(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}")
+"""A constraint as ``str`` writes it."""
 
 _FLOPS = "flops"
 """Name that users may bound instead of MACs; one multiply-add is two FLOPs."""
 
 
-def _counts(*words: str) -> dict[str, float]:
-    """Return the units of a count with their factors: a prefix, a word, or both."""
-    return {f"{prefix}{word}": scale for prefix, scale in PREFIXES.items() for word in ("", *words)}
+_EXAMPLES = {"%": "90% or 0.9", "ms": "5ms or 0.005s", "B": "10MB or 10MiB"}
+"""How a value is written, by unit."""
 
 
-_UNITS = {
-    "accuracy": {"": 1.0, "%": 0.01},
-    "latency": {"": 1.0, **_MILLISECONDS},
-    "params": _counts("params", "parameters"),
-    "macs": _counts("MAC", "MACs", "macs"),
-    _FLOPS: _counts("FLOP", "FLOPs", "flops"),
-}
-"""Factor by metric and unit."""
-
-_EXAMPLES = {"accuracy": "90% or 0.9", "latency": "5ms or 0.005s", "B": "10MB or 10MiB"}
-"""Examples of values by metric or unit, for messages."""
+def _units(found: Metric) -> Mapping[str, float]:
+    """Return what may stand behind a bound, and what a number of it is multiplied by."""
+    if found.share:
+        return {"": 1.0, "%": 0.01}
+    if found.unit in _OWN_UNITS:
+        return _OWN_UNITS[found.unit]
+    prefixes = PREFIXES if found.tier == "exact" else PREFIXES | _SMALL
+    of_unit = () if found.unit == "1" else (found.unit, f"{found.unit}s", f"{found.unit}s".lower())
+    words = (*of_unit, found.name, *found.unit_names)
+    named = {f"{letter}{word}": scale for letter, scale in prefixes.items() for word in words}
+    return PREFIXES | named
 
 
 def scale(name: str, unit: str) -> float:
@@ -57,10 +62,10 @@ def scale(name: str, unit: str) -> float:
     Raises:
         InputError: If there is no such metric, or the metric does not have the unit.
     """
-    found = metric(name).unit if name != _FLOPS else ""
-    units = _UNITS.get(name) or (PREFIXES | _BYTES if found == "B" else _counts())
+    found = replace(metric("macs"), name=_FLOPS, unit="FLOP") if name == _FLOPS else metric(name)
+    units = _units(found)
     if unit not in units:
-        how = _EXAMPLES.get(name) or _EXAMPLES.get(found) or "2000000, 2e6 or 2M"
+        how = _EXAMPLES.get("%" if found.share else found.unit, "2000000, 2e6 or 2M")
         raise InputError(f"a bound on {name} must be written like {how}, but got unit {unit!r}")
     return units[unit]
 
@@ -77,7 +82,7 @@ def read_constraint(text: str) -> Constraint:
     found = Constraint.parse(text, scale)
     if found.metric == _FLOPS:
         return replace(found, metric="macs", low=found.low / 2, high=found.high / 2)
-    if metric(found.metric).direction == "maximize" and not (found.low <= 1 and found.high >= 0):
+    if metric(found.metric).share and not (found.low <= 1 and found.high >= 0):
         raise InputError(
             f"{found.metric} must be bounded between 0 and 1 (0.9 is 90 %), or in %, "
             f"but got {text!r}"
@@ -94,10 +99,15 @@ def write_value(name: str, value: float, digits: int = 6) -> str:
         digits: Most significant digits.
     """
     found = metric(name)
-    if found.direction == "maximize" and found.unit == "1":
+    if found.share:
         return f"{100 * value:.{digits}g} %"
-    unit = "" if found.tier == "exact" and found.unit != "B" else f" {found.unit}"
+    unit = f" {found.unit}" if has_unit(found) else ""
     return f"{value:.{digits}g}{unit}"
+
+
+def has_unit(found: Metric) -> bool:
+    """Whether a value is written with its unit: a plain number and a count say it by their name."""
+    return found.unit not in ("1", "MAC")
 
 
 def write_constraint(constraint: Constraint) -> str:
@@ -110,8 +120,13 @@ def write_constraint(constraint: Constraint) -> str:
 
 
 def write_bounds(text: str) -> str:
-    """Return a text with units added to the bounds in it that ``str`` wrote."""
-    return _PLAIN_BOUND.sub(lambda found: write_constraint(Constraint.parse(found[0])), text)
+    """Return a text with units behind the bounds in it, which are written as ``str`` does."""
+    return _PLAIN_BOUND.sub(
+        lambda found: (
+            write_constraint(Constraint.parse(found[0])) if is_known(found[1]) else found[0]
+        ),
+        text,
+    )
 
 
 def plural(count: int, word: str) -> str:
@@ -126,7 +141,7 @@ def read_metric(name: str) -> str:
         InputError: If there is no such metric; the message lists the known metrics.
     """
     lowered = name.strip().lower()
-    return "macs" if lowered == _FLOPS else metric(lowered if lowered in METRICS else name).name
+    return "macs" if lowered == _FLOPS else metric(lowered if is_known(lowered) else name).name
 
 
 def taken_for_macs(text: str) -> str | None:

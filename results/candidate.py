@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..evaluators.base import Measurement
 from ..search_space.architecture.outline import outline
+from ..search_space.errors import InputError
 
 if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
@@ -66,6 +67,18 @@ class Candidate:
     def outline(self) -> str:
         """Return the architecture's outline, one short line, without making it."""
         return outline(self.architecture_json)
+
+    @property
+    def is_buildable(self) -> bool:
+        """Whether all its components are here: a plug-in may be missing."""
+        try:
+            return bool(self.architecture)
+        except InputError:
+            return False
+
+    def summary(self) -> str:
+        """Return the architecture's summary, one line; its outline where a component is missing."""
+        return self.architecture.summary() if self.is_buildable else self.outline()
 
     def value(self, metric: str) -> float | None:
         """Return the metric's value, or None if it was not measured."""

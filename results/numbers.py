@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ..evaluators.base import Measurement, metric
+from ..evaluators.units import has_unit
 
 
 def format_value(name: str, value: float | None) -> str:
@@ -13,15 +14,15 @@ def format_value(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     found = metric(name)
-    if found.direction == "maximize" and found.unit == "1":
+    if found.share:
         return f"{100 * value:.1f} %"
-    if found.tier == "exact":
-        unit = found.unit if found.unit == "B" else ""  # what else is counted says so by its name
+    if found.tier == "exact" or found.unit == "B":
+        unit = found.unit if has_unit(found) else ""
         for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= factor * 0.9995:
                 return f"{value / factor:#.3g}".rstrip(".") + f" {prefix}{unit}"
         return f"{value:g} {unit}".rstrip()
-    return f"{value:.3g} {found.unit}"
+    return f"{value:.3g} {found.unit if has_unit(found) else ''}".rstrip()
 
 
 def number_ranges(numbers: Iterable[int]) -> list[str]:

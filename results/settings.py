@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
-from ..evaluators.base import Direction, metric
+from ..evaluators.base import Direction, Metric, describe_recorded, metric
 from ..evaluators.latency.settings import with_layout
 from ..search_space.errors import InputError
+
+_LATER = ("metrics", "plugins")
+"""Fields that older records lack, and which may differ: they say how to read the record."""
 
 _PLACE = ("name", "root", "max_megapixels")
 """Of the data: where they lie and what is read of it; their fingerprint says what was read."""
@@ -68,6 +71,10 @@ class StudySettings:
     """How candidates are trained; JSON values."""
     evaluation: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """How candidates are measured (device, latency settings); JSON values."""
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    """What the metrics of the study mean (``Metric.to_json``): it is shown without plug-ins."""
+    plugins: tuple[str, ...] = ()
+    """Modules that register what the study needs."""
     format: int = FORMAT
     """Version of the stored form."""
 
@@ -92,14 +99,16 @@ class StudySettings:
         """
         if data.get("format") != FORMAT:
             raise InputError(f"a study's format must be {FORMAT}, but got {data.get('format')!r}")
-        if missing := [each.name for each in fields(cls) if each.name not in data]:
+        if missing := [e.name for e in fields(cls) if e.name not in (*data, *_LATER)]:
             raise InputError(
                 f"the stored settings of a study must be whole, but those of this one have no "
                 f"{missing[0]!r}"
             )
-        known = {each.name: data[each.name] for each in fields(cls)}
-        known["objectives"] = tuple(known["objectives"])
-        known["constraints"] = tuple(known["constraints"])
+        known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
+        lists = ("objectives", "constraints", *_LATER)
+        known |= {name: tuple(known[name]) for name in lists if name in known}
+        for each in known.get("metrics", ()):
+            describe_recorded(Metric.from_json(each))
         return cls(**known)
 
     def difference(self, other: "StudySettings") -> tuple[str, object, object] | None:
@@ -111,7 +120,7 @@ class StudySettings:
         mine, theirs = self.to_json(), other.to_json()
         if self.space_digest != other.space_digest:
             return "space", self._space_label, other._space_label
-        for name in ("space", "space_name"):
+        for name in ("space", "space_name", *_LATER):
             del mine[name], theirs[name]
         for each in (mine, theirs):  # the fingerprint says what the images are, wherever they lie
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}

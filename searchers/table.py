@@ -1,8 +1,7 @@
 """The searchers by name; each is imported at first use."""
 
-from importlib import import_module
-
 from ..search_space.errors import unknown_name
+from ..search_space.plugins import resolved
 from ..search_space.space import SearchSpace
 from .base import Objective, Searcher
 from .names import SEARCHERS
@@ -18,8 +17,7 @@ def load_searcher(name: str) -> type[Searcher]:
     """
     if name not in SEARCHERS:
         raise unknown_name("searcher", name, SEARCHERS)
-    module, attribute = SEARCHERS[name]
-    return getattr(import_module(f".{module}", __package__), attribute)
+    return resolved(SEARCHERS[name], __name__.rpartition(".")[0])
 
 
 def make_searcher(

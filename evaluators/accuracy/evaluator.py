@@ -1,7 +1,9 @@
 """The evaluator of the accuracy after a short training."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -11,9 +13,10 @@ from ...search_space.architecture.network import Network
 from ...search_space.components.initial import torch_start
 from ...search_space.errors import InputError
 from ...search_space.seeds import derive_seed
-from ..base import Evaluator, Measurement
+from ..base import Evaluator, Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
-from .data.dataset import SearchData
+from ..metrics import ACCURACY
+from .data.dataset import DataSpec, SearchData, load_search_data
 from .recipe import Recipe
 from .training.loop import TrainingResult, chosen_augmentation, train
 
@@ -21,10 +24,27 @@ Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Function that stores trained weights: architecture, network state, provenance of the training."""
 
 
+@lru_cache(maxsize=1)
+def _loaded(spec: DataSpec, cache: str) -> SearchData:
+    return load_search_data(spec, cache=Path(cache))
+
+
+def setup_data(setup: Setup) -> SearchData:
+    """Return the images of the study, which the evaluators of one process share.
+
+    Raises:
+        InputError: If they cannot be read.
+    """
+    return _loaded(DataSpec.from_json(setup.data), setup.cache)
+
+
 class AccuracyEvaluator(Evaluator):
     """Trains each architecture with one recipe and scores it on the validation split."""
 
-    metrics = ("accuracy",)
+    name = "accuracy"
+    metrics = (ACCURACY,)
+    always = True
+    defaults: ClassVar[Mapping[str, Any]] = Recipe().to_json()
 
     def __init__(
         self,
@@ -52,6 +72,17 @@ class AccuracyEvaluator(Evaluator):
         self.device = device
         self.time_limit = time_limit
         self.keep = keep
+
+    @classmethod
+    def make(cls, setup: Setup) -> Self:
+        """Make it for the images, the recipe and the device of the study."""
+        return cls(
+            data=setup_data(setup),
+            recipe=Recipe.from_json(setup.settings),
+            seed=setup.seed,
+            device=torch.device(setup.device),
+            keep=setup.keep,
+        )
 
     def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
         """Return the validation accuracy with its 95 % Wilson interval.

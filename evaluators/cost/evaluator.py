@@ -3,13 +3,16 @@
 from ...search_space.architecture.architecture import Architecture
 from ..base import Evaluator, Measurement
 from ..measurement_context import candidate_faults
+from ..metrics import COSTS
 from .cost import EXACT_METRICS, architecture_cost
 
 
 class CostEvaluator(Evaluator):
     """Counts the exact costs of an architecture without building the network."""
 
-    metrics = EXACT_METRICS
+    name = "cost"
+    metrics = COSTS
+    always = True
 
     def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
         """Return one measurement, an integer, for each of ``metrics``.
@@ -21,7 +24,7 @@ class CostEvaluator(Evaluator):
             cost = architecture_cost(architecture)
         training = {"params": cost.training_params, "macs": cost.training_macs}
         return tuple(
-            _measurement(name, getattr(cost, name), training.get(name)) for name in self.metrics
+            _measurement(name, getattr(cost, name), training.get(name)) for name in EXACT_METRICS
         )
 
 

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ...search_space.plugins import COMPONENTS, has_outside
 from ...search_space.presets import preset_text
 from .costed import CostedSpace, decoded, encoded
 from .version import LISTS, code_digest, counted_by, digest, tabled_by
@@ -80,9 +81,12 @@ def ship(
 
 
 def lacks_components(name: str) -> bool:
-    """Whether components were added since the costs of a shipped space were written."""
+    """Whether a shipped space offers components that were added since its costs were written.
+
+    Those from outside the package are, too.
+    """
     lists = json.loads(_SEALS.read_text("utf-8"))[name]["lists"]
-    return lists is not None and lists != digest(LISTS)
+    return lists is not None and (lists != digest(LISTS) or has_outside(COMPONENTS))
 
 
 def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:

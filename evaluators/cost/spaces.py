@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...search_space.plugins import COMPONENTS, has_outside
 from ...search_space.presets import preset_text, presets
 from .cache import cache_folder, remove_old
 from .costed import CostedSpace, decoded, encoded
@@ -127,7 +128,12 @@ def modules_of(components: Iterable["Component"]) -> set[str]:
 
 
 def _path(name_or_file: str, asked: list[int | str | None]) -> Path | None:
-    """Return the cache file for this text of a space and this code; None where there is none."""
+    """Return the file for this text of a space and this code; none where it cannot be kept.
+
+    It cannot where there are components from outside, of whose code nothing is known here.
+    """
+    if has_outside(COMPONENTS):
+        return None
     try:
         known = name_or_file in presets()
         text = preset_text(name_or_file) if known else Path(name_or_file).read_text("utf-8")

@@ -1,7 +1,8 @@
 """The evaluator of the metric ``latency``."""
 
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
@@ -10,8 +11,9 @@ from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.layers.folding import fold
 from ...search_space.errors import InputError
-from ..base import Evaluator, Measurement
+from ..base import Evaluator, Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
+from ..metrics import LATENCY
 from .clocks import Run
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel
@@ -33,7 +35,10 @@ class LatencyEvaluator(Evaluator):
     which stays comparable when the device's speed drifts.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("latency",)
+    name = "latency"
+    metrics = (LATENCY,)
+    always = True
+    defaults: ClassVar[Mapping[str, Any]] = LatencySettings().to_json()
 
     def __init__(self, *, device: torch.device, settings: LatencySettings | None = None) -> None:
         """Set the device and the settings.
@@ -52,6 +57,12 @@ class LatencyEvaluator(Evaluator):
         best = self.settings.layout == "best"
         self._layouts = LAYOUTS if best else (self.settings.layout,)
         self._sentinel = self._place(Sentinel()).to(memory_format=_FORMATS[self._layouts[0]])
+
+    @classmethod
+    def make(cls, setup: Setup) -> Self:
+        """Make it for the device and the settings of the study."""
+        settings = LatencySettings.from_json(setup.settings)
+        return cls(device=torch.device(setup.device), settings=settings)
 
     def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
         """Return the latency of an architecture.

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...evaluators.base import METRICS, metric
+from ...evaluators.base import Measurement, in_order, is_known, metric
 from ..candidate import Status
-from .conditions import CONDITIONS, Conditions, condition_notes, conditions
+from .conditions import Conditions, condition_notes, conditions, varies
 from .front import Losses, Mask, clear_front_mask, front_mask
 
 Numbers = NDArray[np.float64]
@@ -86,8 +86,8 @@ class Columns:
     ) -> list[NDArray[np.intp]]:
         """Return the rows of the fronts of ``mask``, one front per set of comparable candidates.
 
-        Where latency is among the metrics, candidates timed under the same conditions are
-        comparable.
+        Where a measured metric counts, these are the candidates that were measured under the same
+        conditions.
 
         Args:
             metrics: Names of the metrics, each with its own direction.
@@ -114,9 +114,12 @@ class Columns:
         return np.sort(np.concatenate([np.empty(0, np.intp), *found]))
 
     def timed(self, metrics: Sequence[str]) -> NDArray[np.int32]:
-        """Return a group number for each candidate; candidates of one group are comparable."""
-        found = self.conditions.get("latency") if "latency" in metrics else None
-        return np.zeros(len(self), np.int32) if found is None else found.codes_N
+        """Return a number for each candidate; those with the same one may be compared."""
+        groups = np.zeros(len(self), np.int32)
+        for name in filter(varies, metrics):
+            if found := self.conditions.get(name):
+                groups = groups * np.int32(len(found.levels) + 1) + found.codes_N
+        return groups
 
     def condition_notes(self, metrics: Iterable[str]) -> list[str]:
         """Return a note for each metric that was measured under several sets of conditions."""
@@ -219,10 +222,12 @@ class ColumnBuilder:
             self._order[row] = np.iinfo(np.int64).max if order is None else order
             self._seconds[row] = record["seconds"].get("total", np.nan)
             for each in record["measurements"]:
+                if not is_known(each["metric"]):
+                    Measurement.from_json(each)  # describes it
                 self._metrics.setdefault(each["metric"], _Cells()).put(
                     row, *(np.nan if each[end] is None else each[end] for end in ENDS)
                 )
-                if each["metric"] in CONDITIONS:
+                if metric(each["metric"]).conditions:
                     made = conditions(each["metric"], each["provenance"])
                     self._conditions.setdefault(each["metric"], _Answered()).put(row, made)
             (self.running.add if record["status"] == "running" else self.running.discard)(number)
@@ -246,8 +251,7 @@ class ColumnBuilder:
             seconds_N=np.array(self._seconds, np.float64),
             metrics={
                 name: dict(zip(ENDS, self._metrics[name].spread(count, np.nan), strict=True))
-                for name in METRICS
-                if name in self._metrics
+                for name in in_order(self._metrics)
             },
             decisions={name: each.answers(count) for name, each in self._decisions.items()},
             conditions={name: each.answers(count) for name, each in self._conditions.items()},

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluators.base import metric
-from ..numbers import format_value
 from .columns import Columns
 from .front import Mask, hypervolume_growth, unit_losses
 
@@ -52,7 +51,7 @@ def error_name(name: str) -> str:
 
 
 def _is_share(name: str) -> bool:
-    return format_value(name, 0).endswith("%")
+    return metric(name).share
 
 
 def distribution(columns: Columns, name: str, mask: Mask) -> Distribution:

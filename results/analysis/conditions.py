@@ -3,28 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...evaluators.base import Measurement
+from ...evaluators.base import Measurement, metric
 from ...evaluators.latency.settings import with_layout
 from ..candidate import Candidate
 from ..numbers import number_ranges
-
-CONDITIONS: Mapping[str, tuple[str, ...]] = {
-    "latency": (
-        "device_name",
-        "device",
-        "driver",
-        "cuda",
-        "cudnn",
-        "torch",
-        "batch",
-        "dtype",
-        "threads",
-        "runtime",
-        "layout",
-    ),
-    "accuracy": ("device", "dtype", "torch"),
-}
-"""Keys of the provenance, by metric, that comparable values must share."""
 
 _BARE = ("device_name", "device", "dtype")
 """Keys that are shown without their names."""
@@ -42,8 +24,13 @@ def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
     known = with_layout(provenance)
     if "device" in known:
         known["device"] = str(known["device"]).partition(":")[0]
-    keys = CONDITIONS.get(name, ())
+    keys = metric(name).conditions
     return tuple((key, known[key]) for key in keys if known.get(key) is not None)
+
+
+def varies(name: str) -> bool:
+    """Whether values of a metric are compared only within one set of conditions."""
+    return metric(name).tier == "measured"
 
 
 def conditions_of(measurement: Measurement) -> Conditions:
@@ -94,7 +81,7 @@ def condition_notes(name: str, numbers: Mapping[Conditions, Sequence[int]]) -> l
     where = "; ".join(
         f"{_numbers(group)}: {text(found, numbers)}" for found, group in numbers.items()
     )
-    rule = "and is compared only within each" if name == "latency" else "which may change its value"
+    rule = "and is compared only within each" if varies(name) else "which may change its value"
     return [f"{name} was measured under {len(numbers)} conditions {rule}: {where}"]
 
 

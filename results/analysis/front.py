@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...evaluators.base import metric
 from ..candidate import Candidate
-from .conditions import Conditions, conditions_of
+from .conditions import Conditions, conditions_of, varies
 
 Losses = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -121,7 +121,8 @@ def pareto_front(
 ) -> list[Candidate]:
     """Return the candidates that no other candidate dominates, in their order.
 
-    With latency among the metrics, only candidates timed under the same conditions are compared.
+    Where a measured metric counts, only candidates that were measured under the same conditions
+    dominate each other.
 
     Args:
         candidates: Candidates, which take part if they are ``comparable``.
@@ -143,13 +144,16 @@ def pareto_front(
 
 
 def _compared(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[list[int]]:
-    """Return groups of indices of comparable candidates: one group, or one per set of
-    conditions."""
-    groups: dict[Conditions, list[int]] = {}
+    """Return the places of those that may be compared: all, or those measured alike."""
+    groups: dict[tuple[Conditions, ...], list[int]] = {}
     for place, each in enumerate(candidates):
-        timed = conditions_of(each.measurements["latency"]) if "latency" in metrics else ()
-        groups.setdefault(timed, []).append(place)
+        groups.setdefault(measured_where(each, metrics), []).append(place)
     return list(groups.values())
+
+
+def measured_where(candidate: Candidate, metrics: Sequence[str]) -> tuple[Conditions, ...]:
+    """Return the conditions of those metrics that are compared within one set of them."""
+    return tuple(conditions_of(candidate.measurements[each]) for each in filter(varies, metrics))
 
 
 def dominators(
@@ -163,11 +167,10 @@ def dominators(
     others = comparable(candidates, metrics)
     if not others or not comparable([candidate], metrics):
         return []
-    if "latency" in metrics:
-        mine_timed = conditions_of(candidate.measurements["latency"])
-        others = [e for e in others if conditions_of(e.measurements["latency"]) == mine_timed]
-        if not others:
-            return []
+    mine_where = measured_where(candidate, metrics)
+    others = [each for each in others if measured_where(each, metrics) == mine_where]
+    if not others:
+        return []
     if intervals:
         theirs, mine = loss_intervals(others, metrics)[1], loss_intervals([candidate], metrics)[0]
     else:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...evaluators.base import METRICS, metric
+from ...evaluators.base import in_order, metric
 from ...search_space.errors import InputError
 from ..candidate import Candidate
 from .front import pareto_front
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 
 def metrics_of(candidates: Sequence[Candidate]) -> list[str]:
-    """Return the names of all metrics that some candidate has, in the order of ``METRICS``."""
-    found = {name for each in candidates for name in each.measurements}
-    return [name for name in METRICS if name in found]
+    """Return the names of all metrics that some candidate has, in the order of the table."""
+    return in_order(name for each in candidates for name in each.measurements)
 
 
 def to_frame(candidates: Sequence[Candidate]) -> "pd.DataFrame":
@@ -45,7 +44,7 @@ def to_frame(candidates: Sequence[Candidate]) -> "pd.DataFrame":
                 columns[name if end == "value" else f"{name}_{end}"] = values
     columns["reason"] = [each.reason for each in candidates]
     columns["seconds"] = [each.seconds.get("total") for each in candidates]
-    columns["architecture"] = [each.architecture.summary() for each in candidates]
+    columns["architecture"] = [each.summary() for each in candidates]
     for path in dict.fromkeys(path for each in candidates for path in each.decisions):
         columns[path] = [each.decisions.get(path) for each in candidates]
     frame = pd.DataFrame({name: _series(values) for name, values in columns.items()})

@@ -10,7 +10,7 @@ from ...evaluators.base import Measurement, metric
 from ...search_space.architecture.graph import Node
 from ..analysis.provenance import described
 from ..candidate import Candidate
-from ..export.files import ENDINGS
+from ..export.formats import FORMATS
 from ..figures.markup import facts, heads, joined, row, scrolled, tag
 from ..figures.networks import Pair, make_pair
 from ..figures.plots import short_path
@@ -60,7 +60,7 @@ def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Marku
         (
             tag("h2", f"Candidate {one.number}"),
             tag("p", one.status, " ", tag("code", one.digest)),
-            tag("p", one.architecture.outline()),
+            tag("p", one.outline()),
             tag("p", one.reason, class_="fault") if one.reason else "",
             measured(one),
             dominated_by(snapshot, view),
@@ -79,10 +79,11 @@ def _exports(view: View, one: Candidate, *, lacks_weights: bool) -> Markup:
         else tag(
             "a", ending, href=_export(view, ending), data_export=f"candidate {one.number}{ending}"
         )
-        for ending in ENDINGS
+        for ending in FORMATS
     ]
-    name = f"untrained candidate {one.number}{ENDINGS[0]}"
-    fresh = tag("a", "untrained", href=f"{_export(view, ENDINGS[0])}&untrained=1", data_export=name)
+    first = next(iter(FORMATS))
+    name = f"untrained candidate {one.number}{first}"
+    fresh = tag("a", "untrained", href=f"{_export(view, first)}&untrained=1", data_export=name)
     why = "No weights of it were kept: only fresh ones can be had. " if lacks_weights else ""
     note = f"{why}A zip of the file and its card, checked against the network first."
     return tag("p", note) + tag("div", links, fresh, class_="buttons")

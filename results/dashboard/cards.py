@@ -77,7 +77,7 @@ def _begun(source: Source, snapshot: Snapshot, view: View) -> Markup:
             tag(
                 "li",
                 link(f"candidate {number}", replace(view, candidate=number), key=f"run {number}"),
-                f": {shown[number].architecture.outline()}",
+                f": {shown[number].outline()}",
             )
             for number in running[:_NAMED]
             if number in shown

@@ -38,7 +38,7 @@ def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:
             measured(candidate),
             dominated_by(snapshot, view),
             tag("p", link("All about it", replace(view, page="candidate"), key="all")),
-            tag("p", candidate.architecture.outline()),
+            tag("p", candidate.outline()),
             tag("details", tag("summary", "decisions"), decisions(candidate)),
         )
     )
@@ -115,6 +115,6 @@ def tip(source: Source, snapshot: Snapshot, view: View) -> Markup:
             tag("table", tag("tbody", rows)),
             tag("p", f"{standing(snapshot, view)}."),
             tag("p", candidate.reason[:_REASON], class_="fault") if candidate.reason else "",
-            tag("p", candidate.architecture.outline()),
+            tag("p", candidate.outline()),
         )
     )

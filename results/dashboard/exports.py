@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from ...search_space.errors import InputError
-from ..export.files import ENDINGS
+from ..export.formats import FORMATS
 from ..figures.view import read_number
 from .source import Source
 
@@ -35,7 +35,7 @@ def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
     def export() -> Response:
         study, ending = request.args.get("study", ""), request.args.get("format", "")
         number = read_number(request.args.get("candidate", ""))
-        if study not in source.studies or ending not in ENDINGS or number is None:
+        if study not in source.studies or ending not in FORMATS or number is None:
             return _said("an export must name a study, a candidate and a format", 400)
         fresh = request.args.get("untrained") == "1"
         with one_at_a_time, tempfile.TemporaryDirectory(prefix="nas-export-") as folder:

@@ -54,7 +54,7 @@ def table(source: Source, snapshot: Snapshot, view: View) -> Markup:
             tag("td", f"{status}, front" if at in best else status),
             *(tag("td", format_measurement(candidate.measurements.get(m))) for m in metrics),
             tag("td", "-" if np.isnan(seconds) else f"{seconds:.1f}"),
-            tag("td", candidate.architecture.outline(), class_="wide"),
+            tag("td", candidate.outline(), class_="wide"),
         ]
         marks = ["on-front"] * (at in best) + ["chosen"] * (number == view.candidate)
         lines.append(tag("tr", cells, class_=" ".join(marks) or None))

@@ -56,6 +56,10 @@ class ModelFormat(ABC):
 
     name: ClassVar[str]
     """The name in proofs."""
+    ending: ClassVar[str]
+    """How the name of a file ends, with the dot."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """What is put after the file's name, for each file that belongs beside it."""
     tolerance: ClassVar[float]
     """Largest difference of a score allowed, over the largest score; 0 for equal bits."""
     folded: ClassVar[bool] = False
@@ -103,6 +107,15 @@ class ModelFormat(ABC):
 
         Raises:
             ExportError: If the network cannot be written.
+        """
+
+    @classmethod
+    @abstractmethod
+    def read_header(cls, path: Path) -> Mapping[str, str]:
+        """Return the header that ``encode`` was given, from a file; nothing in it is executed.
+
+        Raises:
+            Exception: Whatever, if the file is of another kind.
         """
 
     @abstractmethod

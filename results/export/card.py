@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
-from ...evaluators.base import METRICS, Measurement
+from ...evaluators.base import Measurement, metric
 from ...search_space.architecture.architecture import Architecture
+from ...search_space.errors import InputError
 from ..numbers import format_measurement
+from .formats import MARK
 from .header import VERSION
-from .overwrite_guard import CARD_SIGN, MARK
+from .overwrite_guard import CARD_SIGN
 from .proof import Proof
 
 
@@ -164,14 +166,16 @@ def _scores(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _score(name: str, given: Any) -> Any:
-    if name not in METRICS or not isinstance(given, Mapping):
+    if not isinstance(given, Mapping) or given.get("value") is None:
         return given
-    value, low, high = (given.get(key) for key in ("value", "low", "high"))
-    if value is None:
+    missing = {"low": None, "high": None, "provenance": {}}
+    try:
+        found = Measurement.from_json({**missing, **given, "metric": name})
+        tier = metric(name).tier
+    except InputError:  # of no metric that is known
         return given
-    found = Measurement(metric=name, value=value, low=low, high=high)
     unit = "" if found.unit == "1" else f" {found.unit}"
-    if METRICS[name].tier == "exact":
+    if tier == "exact":
         return f"{found.value:,}{unit}"
     interval = "" if found.low is None else " (95 % interval)"
     conditions = "".join(f", {key} {each}" for key, each in _mapping(given, "conditions").items())

@@ -14,22 +14,11 @@ from .base import ExportError, ModelFormat, first_line
 from .card import CardContents, json_card, model_card, recorded_count
 from .file_proof import Originals
 from .files import check_target, replacing
+from .formats import FORMATS
 from .header import make_header
 from .networks import fresh_network, trained_network
-from .onnx_file import OnnxFile
 from .overwrite_guard import targets
 from .proof import Proof, prove
-from .pt2_file import Pt2File
-from .python_file import PythonFile
-from .safetensors_file import SafetensorsFile
-
-FORMATS: Mapping[str, type[ModelFormat]] = {
-    ".safetensors": SafetensorsFile,
-    ".onnx": OnnxFile,
-    ".pt2": Pt2File,
-    ".py": PythonFile,
-}
-"""The formats, by the ending of the file."""
 
 
 def export_model(
@@ -87,6 +76,10 @@ def export_model(
     contents = {path.with_name(path.name + end): data for end, data in encoded.items()}
     with replacing(contents) as written:
         proof = prove(network, written, model_format, images, originals)
+        if not header.items() <= _header_in(written, model_format).items():
+            raise ExportError(
+                f"a {path.suffix} file must keep what it says of itself (architecture, metadata)"
+            )
         recorded = recorded_count(facts, "params", folded=proof.folded)
         if None not in (recorded, proof.parameters) and recorded != proof.parameters:
             raise ExportError(
@@ -107,6 +100,15 @@ def export_model(
     return proof
 
 
+def _header_in(path: Path, model_format: ModelFormat) -> Mapping[str, str]:
+    try:
+        return model_format.read_header(path)
+    except Exception as error:  # whatever its reader raises
+        raise ExportError(
+            f"what a file says of itself must be readable: {first_line(error)}"
+        ) from error
+
+
 def format_for(
     architecture: Architecture, path: Path, *, any_resolution: bool = False
 ) -> ModelFormat:
@@ -115,7 +117,7 @@ def format_for(
     Raises:
         InputError: If the format cannot hold the architecture.
     """
-    chosen = FORMATS[path.suffix.lower()]
+    chosen = FORMATS[path.suffix.lower()].load()
     model_format = chosen(any_resolution=any_resolution)
     if reason := model_format.why_not_exportable(architecture):
         raise InputError(reason)

@@ -7,10 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...search_space.errors import InputError, unknown_name
+from .formats import FORMATS
 from .overwrite_guard import check_ours
-
-ENDINGS = (".safetensors", ".onnx", ".pt2", ".py")
-"""How the name of a model file may end; it decides the format."""
 
 
 def check_target(path: Path) -> None:
@@ -21,8 +19,8 @@ def check_target(path: Path) -> None:
             export would be replaced.
     """
     check_place(path)
-    if path.suffix.lower() not in ENDINGS:
-        raise unknown_name("the ending of a model file", path.suffix.lower(), ENDINGS)
+    if path.suffix.lower() not in FORMATS:
+        raise unknown_name("the ending of a model file", path.suffix.lower(), FORMATS)
     check_ours(path)
     trial = path.with_name(_hidden_name())
     with _one_line(path):

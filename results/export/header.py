@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
-from .overwrite_guard import MARK
+from .formats import MARK
 
 VERSION = "2"
 """Version of the header."""

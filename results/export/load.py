@@ -1,7 +1,5 @@
 """From a model file to a network, and to what prepares its images."""
 
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +7,9 @@ from ...evaluators.accuracy.data.preparation import Preparation
 from ...search_space.architecture.network import Network
 from ...search_space.errors import InputError
 from .base import first_line
+from .formats import FORMATS
 from .header import read_facts, read_header
 from .networks import trained_network
-from .overwrite_guard import MARK
 from .weights import read_weights
 
 
@@ -61,21 +59,7 @@ def load_preparation(path: str | Path) -> Preparation:
 
 def _header(path: Path) -> Mapping[str, str]:
     """Return what a file says of itself."""
-    match path.suffix.lower():
-        case ".safetensors":
-            return read_weights(path)[1]
-        case ".py":
-            return read_weights(path.with_name(f"{path.name}.safetensors"))[1]
-        case ".onnx":
-            import onnx
-
-            model = onnx.load(path, load_external_data=False)
-            return {each.key: each.value for each in model.metadata_props}
-        case ".pt2":
-            with zipfile.ZipFile(path) as file:
-                inside = next(each for each in file.namelist() if each.endswith(f"/{MARK}.json"))
-                return json.loads(file.read(inside))
-        case _:
-            raise InputError(
-                f"a model file must end in .safetensors, .onnx, .pt2 or .py, but got {str(path)!r}"
-            )
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise InputError(f"a model file must end in {', '.join(FORMATS)}, but got {str(path)!r}")
+    return FORMATS[ending].load().read_header(path)

@@ -36,6 +36,7 @@ class OnnxFile(ModelFormat):
     """
 
     name = "onnx"
+    ending = ".onnx"
     tolerance = 1e-4
     folded = True
 
@@ -61,6 +62,13 @@ class OnnxFile(ModelFormat):
         _tidy(model)
         set_model_props(model, dict(header))
         return {"": model.SerializeToString()}
+
+    @classmethod
+    def read_header(cls, path: Path) -> Mapping[str, str]:
+        """Return the properties of the model."""
+        import onnx
+
+        return _header(onnx.load(path, load_external_data=False))
 
     def open(self, path: Path) -> Opened:
         """Check the file and make a session of ONNX Runtime."""
@@ -123,6 +131,10 @@ def _check_stated(model: "ModelProto", size: Shape) -> None:
                     )
 
 
+def _header(model: "ModelProto") -> dict[str, str]:
+    return {each.key: each.value for each in model.metadata_props}
+
+
 def _input(model: "ModelProto") -> Shape:
     """Return the shape of one image of the network in a file.
 
@@ -130,7 +142,7 @@ def _input(model: "ModelProto") -> Shape:
         ExportError: If the file is not one of ours.
     """
     try:
-        return read_header({each.key: each.value for each in model.metadata_props}).input
+        return read_header(_header(model)).input
     except InputError as error:
         raise ExportError(str(error)) from error
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,11 +14,12 @@ from torch import Tensor
 from ...search_space.architecture.network import Network
 from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
+from .formats import MARK
 from .header import read_header
 from .program import exported_program, quiet
 from .proof import count_macs, count_parameters
 
-_HEADER = "nas_explorer.json"
+_HEADER = f"{MARK}.json"
 """Name of the header inside the file."""
 
 
@@ -28,6 +30,7 @@ class Pt2File(ModelFormat):
     """
 
     name = "torch.export"
+    ending = ".pt2"
     tolerance = 1e-4
     folded = True
 
@@ -42,14 +45,20 @@ class Pt2File(ModelFormat):
             torch.export.save(program, buffer, extra_files={_HEADER: json.dumps(stated)})
         return {"": buffer.getvalue()}
 
+    @classmethod
+    def read_header(cls, path: Path) -> Mapping[str, str]:
+        """Return the header, and the least size of images where that is not the network's."""
+        with zipfile.ZipFile(path) as file:
+            inside = next(each for each in file.namelist() if each.endswith(f"/{_HEADER}"))
+            return json.loads(file.read(inside))
+
     def open(self, path: Path) -> Opened:
         """Load the program."""
         try:
-            header = {_HEADER: ""}
             with quiet():
-                program = torch.export.load(path, extra_files=header)
+                program = torch.export.load(path)
                 module = program.module()
-            stated = json.loads(header[_HEADER])
+            stated = self.read_header(path)
             size = read_header(stated).input
             height, width = json.loads(stated.get("least_size", "[1, 1]"))
         except Exception as error:  # of a zip file, of JSON, of torch

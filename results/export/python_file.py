@@ -36,6 +36,8 @@ class PythonFile(ModelFormat):
     """Source of the network in the form that trains, and its weights in a file beside it."""
 
     name = "python"
+    ending = ".py"
+    beside = (".safetensors",)
     tolerance = 0.0
 
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
@@ -48,6 +50,11 @@ class PythonFile(ModelFormat):
         )
         return {"": source.encode(), ".safetensors": weights}
 
+    @classmethod
+    def read_header(cls, path: Path) -> Mapping[str, str]:
+        """Return the header of the weights beside the source."""
+        return read_weights(path.with_name(f"{path.name}.safetensors"))[1]
+
     def open(self, path: Path) -> Opened:
         """Run the source and load the weights beside it."""
         try:
@@ -55,7 +62,7 @@ class PythonFile(ModelFormat):
             names: dict[str, Any] = {"__name__": "exported", "__file__": str(path)}
             exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
             network: nn.Module = names["load"]()
-            size = read_header(read_weights(path.with_name(f"{path.name}.safetensors"))[1]).input
+            size = read_header(self.read_header(path)).input
         except Exception as error:  # whatever a source that is not the network's may raise
             raise ExportError(f"the source must load, but: {first_line(error)}") from error
         return Opened(

@@ -8,18 +8,24 @@ from ...search_space.errors import InputError
 from .base import ExportError, ModelFormat, Opened
 from .load import load_model
 from .proof import count_macs, count_parameters
-from .weights import encode_weights
+from .weights import encode_weights, read_weights
 
 
 class SafetensorsFile(ModelFormat):
     """Weights, architecture and metadata in one file; ``load_model`` reads it."""
 
     name = "safetensors"
+    ending = ".safetensors"
     tolerance = 0.0
 
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
         """Return the file's contents."""
         return {"": encode_weights(network.state_dict(), header)}
+
+    @classmethod
+    def read_header(cls, path: Path) -> Mapping[str, str]:
+        """Return the header; what it says is checked by its checksum."""
+        return read_weights(path)[1]
 
     def open(self, path: Path) -> Opened:
         """Load the network."""

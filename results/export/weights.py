@@ -17,8 +17,8 @@ from ...search_space.components.sharing import shared_names
 from ...search_space.errors import InputError
 from .base import first_line
 from .files import replacing
+from .formats import MARK
 from .header import make_header
-from .overwrite_guard import MARK
 
 _log = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from math import ceil, isfinite, log10
 
 from ...evaluators.base import metric
+from ...evaluators.units import has_unit
 from ..analysis.front import is_count
-from ..numbers import format_value
 
 
 def axis_title(name: str) -> str:
     """Return the metric's name with its unit, where it has one."""
-    unit = metric(name).unit
-    return name if unit in ("1", "MAC") else f"{name} [{unit}]"
+    found = metric(name)
+    return f"{name} [{found.unit}]" if has_unit(found) else name
 
 
 def tick_format(name: str, values: Collection[float] = ()) -> str | None:
@@ -28,7 +28,7 @@ def tick_format(name: str, values: Collection[float] = ()) -> str | None:
 
 def is_share(name: str) -> bool:
     """Whether a metric is read in percent."""
-    return format_value(name, 0).endswith("%")
+    return metric(name).share
 
 
 def share_digits(values: Collection[float]) -> int:

@@ -34,7 +34,7 @@ class Pair:
 
 def make_pair(one: Candidate | None, other: Candidate | None, asked: int | None = None) -> Pair:
     """Put two candidates side by side."""
-    graph = None if one is None else one.architecture.graph(additive_costs)
+    graph = None if one is None or not one.is_buildable else one.architecture.graph(additive_costs)
     nodes = {} if graph is None else {name: cast(Node, graph.nodes[name]) for name in graph}
     return Pair(one=one, other=other, asked=asked, nodes=nodes, graph=graph)
 

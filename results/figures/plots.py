@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 
 from ...evaluators.base import metric
 from ..analysis.columns import Columns
-from ..analysis.conditions import by_conditions
-from ..analysis.front import comparable, hypervolume_history, is_count, pareto_front
+from ..analysis.front import (
+    comparable,
+    hypervolume_history,
+    is_count,
+    measured_where,
+    pareto_front,
+)
 from ..candidate import Candidate
 from ..numbers import format_measurement, format_value
 from .axis_format import axis_title, flat_ends, log_tick, tick_format
@@ -59,7 +64,7 @@ def hover_text(candidate: Candidate) -> str:
     """Return number, digest, measurements and architecture, a line each, for hovering."""
     lines = [f"<b>candidate {candidate.number}</b> {candidate.digest[:12]}"]
     lines += [f"{n} {format_measurement(m)}" for n, m in candidate.measurements.items()]
-    lines += candidate.architecture.summary().split(" | ")
+    lines += candidate.summary().split(" | ")
     return "<br>".join(line if line.startswith("<b>") else escape(line) for line in lines)
 
 
@@ -88,7 +93,7 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
         title: Above the figure.
     """
     shown = comparable(candidates, (x, y))
-    several = "latency" in (x, y) and len(by_conditions(shown, "latency")) > 1
+    several = len({measured_where(each, (x, y)) for each in shown}) > 1
     front = sorted(pareto_front(shown, (x, y)), key=lambda each: each.measurements[x].value)
     best = {each.number for each in front}
     rest = [each for each in shown if each.number not in best]

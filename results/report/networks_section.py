@@ -22,7 +22,7 @@ def spread(candidates: Sequence[Candidate], most: int) -> Sequence[Candidate]:
 
 def network_choices(front: Sequence[Candidate]) -> Choices:
     """Return the pictures of networks of the front with what each part of them costs."""
-    options = list(map(_network, spread(front, MOST)))
+    options = list(map(_network, spread([each for each in front if each.is_buildable], MOST)))
     return {"graph": options} if options else {}
 
 
@@ -33,7 +33,7 @@ def _network(candidate: Candidate) -> Option:
         costs = cost_by_part(pair, View(study="", weight=what))
         figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))) + 5)  # its legend is high
     return Option(
-        label=f"{candidate.number}: {candidate.architecture.outline()}",
+        label=f"{candidate.number}: {candidate.outline()}",
         name=str(candidate.number),
         figures=figures,
     )

@@ -143,11 +143,11 @@ function startChoice(name, options) {
   show();
 }
 
-// The Pareto plot of two metrics. Latencies compare only where they were measured alike.
+// The Pareto plot of two metrics. Measured ones compare only where they were measured alike.
 function alike(points, x, y) {
-  if (x !== "latency" && y !== "latency") return [points];
-  return [...new Set(points.map(i => all.timed[i]))].map(
-    group => points.filter(i => all.timed[i] === group));
+  const where = i => [x, y].map(name => all.where[name]?.[i]).join();
+  return [...new Set(points.map(where))].map(
+    group => points.filter(i => where(i) === group));
 }
 function front(points, x, y) {
   const sx = metrics[x].less ? 1 : -1, sy = metrics[y].less ? 1 : -1;

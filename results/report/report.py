@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ...evaluators.base import metric
-from ..analysis.conditions import by_conditions, conditions_of
+from ..analysis.conditions import by_conditions, conditions_of, varies
 from ..analysis.front import comparable, is_count, pareto_front
 from ..analysis.table import metrics_of, write_atomically
 from ..candidate import Candidate
@@ -27,7 +27,6 @@ from ..figures.plots import (
     parallel_coordinates,
 )
 from ..figures.snapshot import Snapshot
-from ..numbers import format_value
 from ..study.study import Study
 from .choice import Choices, choices_json, figure_json, place
 from .compare_section import compare_choices, compare_figures, compare_section, snapshots
@@ -216,7 +215,7 @@ def _metric_data(name: str) -> dict[str, Any]:
         "unit": metric(name).unit,
         "less": metric(name).direction == "minimize",
         "count": is_count(name),
-        "share": format_value(name, 0).endswith("%"),
+        "share": metric(name).share,
     }
 
 
@@ -233,19 +232,22 @@ def _columns(candidates: Sequence[Candidate], front: Sequence[Candidate]) -> dic
         "number": [each.number for each in candidates],
         "status": [each.status for each in candidates],
         "digest": [each.digest[:12] for each in candidates],
-        "architecture": [each.architecture.summary() for each in candidates],
+        "architecture": [each.summary() for each in candidates],
         "seconds": [each.seconds.get("total") for each in candidates],
         "front": [each.number in on_front for each in candidates],
-        "timed": _timed(candidates),
+        "where": _where(candidates),
         **ends,
     }
 
 
-def _timed(candidates: Sequence[Candidate]) -> list[int | None]:
-    """Return a number for each latency; those with the same one may be compared."""
-    groups = {each: place for place, each in enumerate(by_conditions(candidates, "latency"))}
-    found = [each.measurements.get("latency") for each in candidates]
-    return [None if each is None else groups[conditions_of(each)] for each in found]
+def _where(candidates: Sequence[Candidate]) -> dict[str, list[int | None]]:
+    """Return, by measured metric, a number for each value; those with the same one compare."""
+    told: dict[str, list[int | None]] = {}
+    for name in filter(varies, metrics_of(candidates)):
+        groups = {each: place for place, each in enumerate(by_conditions(candidates, name))}
+        found = [each.measurements.get(name) for each in candidates]
+        told[name] = [None if each is None else groups[conditions_of(each)] for each in found]
+    return told
 
 
 def report_figures(

@@ -92,7 +92,7 @@ def front_section(
         [
             str(each.number),
             *(_lines(_interval_apart(each, name)) for name in metrics),
-            _lines(each.architecture.summary().split(" | ")),
+            _lines(each.summary().split(" | ")),
             f"<code>{each.digest[:12]}</code>",
         ]
         for each in front

@@ -216,7 +216,9 @@ def rewrite(
     for place, value in enumerate(numbers or ()):
         new = {"trial_id": trial_id, "objective": place, "value": value, "value_type": finite}
         connection.execute(sqlalchemy.insert(_VALUES).values(new))
-    of_keys = (shown.trial_id == trial_id) & shown.key.in_([*METRICS, "reason"])
+    of_keys = (shown.trial_id == trial_id) & shown.key.in_(
+        [*METRICS, *candidate.measurements, "reason"]
+    )
     connection.execute(sqlalchemy.delete(_SHOWN).where(of_keys))
     rows = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(each)}

@@ -303,11 +303,11 @@ class Head(Component):
         return self.build(shape, width)
 
 
-def table_of(*classes: type[Component]) -> Mapping[str, type[Component]]:
+def table_of(*classes: type[Component]) -> dict[str, type[Component]]:
     """Return the table from name to class; a name used twice is an error."""
     table: dict[str, type[Component]] = {}
     for cls in classes:
         if cls.name in table:
             raise InputError(f"component names must differ, but got {cls.name!r} twice")
         table[cls.name] = cls
-    return types.MappingProxyType(table)
+    return table

@@ -52,13 +52,13 @@ def catalogue_rows(cls: type[Component]) -> tuple[str, ...]:
 def describe(cls: type[Component]) -> Description:
     """Return the description of a component class."""
     default = cls()
-    _, _, module = cls.__module__.partition("search_space.")
+    _, _, module = cls.__module__.partition("nas_explorer.search_space.")
     return Description(
         kind=cls.kind,
         name=cls.name,
         summary=(cls.__doc__ or "").splitlines()[0].rstrip("."),
         catalogue=catalogue_rows(cls),
-        file=f"search_space/{module.replace('.', '/')}.py",
+        file=f"search_space/{module.replace('.', '/')}.py" if module else cls.__module__,
         knobs=tuple(
             Knob(
                 name=name,

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import InputError, shown, unknown_name
+from ..plugins import COMPONENTS, add, load_installed
 from .base import ChannelMixer, Component, Downsampling, Head, Norm, Stem, TokenMixer, field_kinds
 from .blocks import BLOCKS
 from .channel_mixers import CHANNEL_MIXERS
@@ -16,7 +17,7 @@ from .residuals import RESIDUALS
 from .stems import STEMS
 from .wired import Block, Residual
 
-TABLES: Mapping[type[Component], Mapping[str, type[Component]]] = {
+TABLES: Mapping[type[Component], dict[str, type[Component]]] = {
     TokenMixer: MIXERS,
     ChannelMixer: CHANNEL_MIXERS,
     Norm: NORMS,
@@ -38,6 +39,27 @@ def component_class(kind: type[Component], name: object) -> type[Component]:
     if not isinstance(name, str) or name not in table:
         raise unknown_name(kind.kind, name, table)
     return table[name]
+
+
+def register_component(cls: type[Component]) -> None:
+    """Add a component to the table of its kind: spaces offer it by name, and where they say any.
+
+    Raises:
+        InputError: If it is of no kind that a space offers, no frozen dataclass, or its name is
+            taken.
+    """
+    kind = next((each for each in TABLES if issubclass(cls, each)), None)
+    if kind is None:
+        raise InputError(
+            f"a component must be one of {', '.join(each.__name__ for each in TABLES)}, but "
+            f"{cls.__qualname__} is not"
+        )
+    if "__dataclass_params__" not in vars(cls) or not isinstance(getattr(cls, "name", None), str):
+        raise InputError(
+            f"a component must be a dataclass(frozen=True, kw_only=True) with a name, but "
+            f"{cls.__qualname__} is not"
+        )
+    add(TABLES[kind], cls.name, cls, kind=kind.kind, group=COMPONENTS)
 
 
 def component_to_data(component: Component) -> dict[str, Any]:
@@ -89,3 +111,6 @@ def component_from_data(
         if str(error).startswith(path):
             raise
         raise InputError(f"{path}: {error}") from None
+
+
+load_installed(COMPONENTS, register_component)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ...search_space.errors import unknown_name
+from ...search_space.plugins import add, load_installed, resolved
 
 if TYPE_CHECKING:  # processes that only host workers load this package and must stay small
     from .base import Engine
 
-# Name on the command line: module in this folder, class.
-ENGINES = {
-    "local": ("local", "LocalEngine"),
-    "ray": ("ray", "RayEngine"),
-}
+GROUP = "nas_explorer.engines"
+"""Group of the entry points of engines."""
+
+# Name on the command line: module in this folder and class, or the class.
+ENGINES: dict[str, str | type[Engine]] = {"local": "local:LocalEngine", "ray": "ray:RayEngine"}
 
 
 def load_engine(name: str) -> type[Engine]:
@@ -25,5 +25,16 @@ def load_engine(name: str) -> type[Engine]:
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
-    module, attribute = ENGINES[name]
-    return getattr(import_module(f".{module}", __name__), attribute)
+    return resolved(ENGINES[name], __name__)
+
+
+def register_engine(cls: type[Engine]) -> None:
+    """Add an engine to the table.
+
+    Raises:
+        InputError: If the name is taken.
+    """
+    add(ENGINES, cls.name, cls, kind="engine", group=GROUP)
+
+
+load_installed(GROUP, register_engine)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from ...search_space.errors import InputError
 
@@ -113,6 +113,20 @@ class Engine(ABC):
             raise InputError(f"a time limit must be from 0 to 1e6 s, but got {time_limit:g}")
         self.workers = workers
         self.time_limit = time_limit
+
+    @classmethod
+    def create(
+        cls, *, workers: int, time_limit: float | None, address: str | None, gpus_per_worker: float
+    ) -> Self:
+        """Make the engine of a search; one of this machine has no use for the last two.
+
+        Args:
+            workers: See ``__init__``.
+            time_limit: See ``__init__``.
+            address: Of a cluster; none: this machine.
+            gpus_per_worker: Share of a GPU that each worker has.
+        """
+        return cls(workers=workers, time_limit=time_limit)
 
     @abstractmethod
     def run(self, source: JobSource, factory: WorkerFactory) -> None:

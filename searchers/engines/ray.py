@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ...search_space.errors import InputError, WorkError
 from .base import Engine, Job, JobSource, Outcome, WorkerFactory
@@ -88,6 +88,17 @@ class RayEngine(Engine):
             raise InputError(f"a Ray address must be 'auto' or HOST:PORT, but got {address!r}")
         self.address = address
         self.gpus_per_worker = gpus_per_worker
+
+    @classmethod
+    def create(  # noqa: D102
+        cls, *, workers: int, time_limit: float | None, address: str | None, gpus_per_worker: float
+    ) -> Self:
+        return cls(
+            workers=workers,
+            time_limit=time_limit,
+            address=address,
+            gpus_per_worker=gpus_per_worker,
+        )
 
     def run(self, source: JobSource, factory: WorkerFactory) -> None:  # noqa: D102
         if source.done:

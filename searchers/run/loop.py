@@ -2,19 +2,22 @@
 
 import logging
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol
 
 from ...evaluators.base import CandidateError, Evaluator, Measurement
+from ...evaluators.measurement_context import candidate_faults
 from ...results.candidate import Candidate
 from ...results.study.study import Study
+from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import WorkError
 from ..base import Proposal, Searcher
 from ..distributions import distributions
 from ..engines.base import Job, Outcome
+from .worker import broken
 
 _log = logging.getLogger(__name__)
 
@@ -62,14 +65,16 @@ class SearchLoop:
         *,
         study: Study,
         searcher: Searcher,
-        costs: Evaluator,
+        exact: Sequence[Evaluator],
+        constraints: tuple[Constraint, ...] = (),
         budget: int,
         lag: int,
         listener: Listener,
     ) -> None:
         self._study = study
         self._searcher = searcher
-        self._costs = costs
+        self._exact = exact
+        self._constraints = constraints
         self._budget = budget
         self._lag = lag
         self._listener = listener
@@ -175,14 +180,18 @@ class SearchLoop:
         return candidate
 
     def _begin(self, candidate: Candidate) -> Job | None:
-        """Count the exact costs; return the job, or None where the candidate is finished."""
-        exact: Mapping[str, Measurement] = {}
+        """Count the exact costs; return the job, or None where the candidate ends here."""
+        had: list[Measurement] = []
         outcome = None
         try:
-            with self._clock("costing"):
-                exact = {each.metric: each for each in self._costs.evaluate(candidate.architecture)}
+            with self._clock("costing"), candidate_faults():
+                for evaluator in self._exact:
+                    had.extend(evaluator.measure(candidate.architecture))
+            if reason := broken(self._constraints, had):
+                outcome = Outcome(number=candidate.number, status="infeasible", reason=reason)
         except CandidateError as error:
             outcome = Outcome(number=candidate.number, status="failed", reason=str(error))
+        exact = {each.metric: each for each in had}
         self._started[candidate.number] = replace(candidate, measurements=exact)
         if outcome is not None:
             self.take(outcome)

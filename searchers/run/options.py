@@ -16,6 +16,7 @@ from ...evaluators.units import (
 from ...results.settings import check_objectives, check_study_name
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...search_space.errors import InputError, known_name, shown, unknown_name
+from ...search_space.plugins import load_plugins
 from ...search_space.space_files import check_resolution, space_data, space_name
 from ..engines import ENGINES
 from ..names import searcher_name
@@ -23,7 +24,7 @@ from ..names import searcher_name
 if TYPE_CHECKING:  # torch takes seconds to import
     from ...search_space.space import SearchSpace
 
-_LISTS = ("objectives", "constraints")
+_LISTS = ("objectives", "constraints", "plugins")
 _WHOLE = {
     "budget": "candidates in all; --time-limit bounds the time of each",
     "workers": "",
@@ -84,11 +85,14 @@ class SearchOptions:
     study: str | None = None
     """Name of the study; None: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE
-    """Storage of the study: a URL, or an SQLite file."""
+    """Where the study is kept: a URL, or an SQLite file."""
+    plugins: tuple[str, ...] = ()
+    """Modules of the user that register components, searchers, evaluators, engines or formats."""
     notes: tuple[str, ...] = field(default=(), init=False, compare=False)
     """Notes on values that were converted, one line each."""
 
     def __post_init__(self) -> None:
+        self._name(plugins=load_plugins(self.plugins))  # first: names may be theirs
         for name in ("budget", "workers", "epochs", "resolution", "max_megapixels"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -1,5 +1,6 @@
 """A search and a study, as Python code asks for them."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ...evaluators.accuracy.data.cache import image_cache
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...results.study.study import Study
 from ...search_space.files import space_from_data
+from ...search_space.plugins import load_present
 from ...search_space.space import SearchSpace
 from .loop import Progress
 from .options import SearchOptions
@@ -18,6 +20,9 @@ from .search import prepare, run
 
 Callback = Callable[[Study, Progress], None]
 """Called after each finished candidate has been stored."""
+
+
+_log = logging.getLogger(__name__)
 
 
 def search(
@@ -93,7 +98,7 @@ def search(
 
 
 def load_study(name: str | None = None, storage: str = DEFAULT_STORAGE) -> Study:
-    """Open a study that is there.
+    """Open a study that is there, and load its plug-ins; a missing one is named in the log.
 
     Args:
         name: Its name; none: the latest.
@@ -103,7 +108,10 @@ def load_study(name: str | None = None, storage: str = DEFAULT_STORAGE) -> Study
         InputError: If there is no such study; the message lists those there are.
         StorageError: If there is no such storage.
     """
-    return Study.open(name, read_storage(storage))
+    found = Study.open(name, read_storage(storage))
+    for line in load_present(found.settings.plugins):
+        _log.warning("%s; what the study recorded is shown", line)
+    return found
 
 
 def _space(space: str | Path | Mapping[str, Any] | SearchSpace) -> str | SearchSpace:

@@ -38,7 +38,9 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
     """
     if cluster:
         return None
-    return conditions("latency", {**describe(torch.device(plan.device)), **plan.latency.to_json()})
+    return conditions(
+        "latency", {**describe(torch.device(plan.device)), **plan.settings["latency"]}
+    )
 
 
 def timed_elsewhere(

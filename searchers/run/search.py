@@ -6,15 +6,13 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
-from ...evaluators.base import METRICS, metric
+from ...evaluators.base import Entry, Setup, evaluators_for, metric
 from ...evaluators.cost.cost import additive_costs
-from ...evaluators.cost.evaluator import CostEvaluator
+from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
-from ...evaluators.latency.settings import LatencySettings
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
 from ...results.settings import StudySettings
@@ -50,7 +48,9 @@ class Prepared:
     study: Study
     """The record."""
     plan: Plan
-    """Plan of the workers' measurements."""
+    """What the workers do."""
+    evaluators: tuple[Entry, ...]
+    """What measures, the cheapest first."""
     workers: int
     """Candidates measured at once."""
     here: Conditions | None
@@ -104,10 +104,14 @@ def prepare(options: SearchOptions) -> Prepared:
     if options.any_resolution:
         space = space.any_resolution()
     recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
-    exact = tuple(each for each in constraints if METRICS[each.metric].tier == "exact")
-    rest = tuple(each for each in constraints if METRICS[each.metric].tier != "exact")
-    wanted = {"accuracy", "latency", *options.objectives, *(each.metric for each in rest)}
-    latency = LatencySettings()
+    exact = tuple(each for each in constraints if each.metric in EXACT_METRICS)
+    rest = tuple(each for each in constraints if each.metric not in EXACT_METRICS)
+    counting = (*options.objectives, *(each.metric for each in constraints))
+    evaluators = {each.name: each for each in evaluators_for(counting)}
+    evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
+    evaluation["accuracy"] = recipe.to_json()
+    kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
+    metrics = [each for entry in evaluators.values() for each in entry.metrics]
     settings = StudySettings(
         space_name=space.name,
         space_digest=space.digest,
@@ -119,23 +123,25 @@ def prepare(options: SearchOptions) -> Prepared:
         searcher=options.searcher,
         seed=options.seed,
         recipe=recipe.to_json(),
-        evaluation={"device": device, "latency": latency.to_json()},
+        evaluation={"device": device, **kept},
+        metrics=tuple(each.to_json() for each in metrics),
+        plugins=options.plugins,
     )
     space = _steered(space, exact)
     name = options.study or default_name(settings)
     study = Study.create_or_open(name, options.storage, settings)
     plan = Plan(
-        metrics=tuple(name for name in METRICS if name in wanted),
-        data=_absolute(data.spec),
+        metrics=tuple(each.name for each in metrics if each.tier != "exact"),
+        data=_absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
-        recipe=recipe,
-        latency=latency,
+        settings=evaluation,
         device=device,
         seed=options.seed,
         constraints=rest,
         weights=str(weights_folder(name, options.storage)),
+        plugins=options.plugins,
     )
-    counts = "latency" in (*options.objectives, *(each.metric for each in rest))
+    counts = "latency" in counting
     here = timed_here(plan, cluster=options.ray_address is not None)
     notes = check_latency(
         study, here, counts=counts, again=options.remeasure, constraints=plan.constraints
@@ -147,6 +153,7 @@ def prepare(options: SearchOptions) -> Prepared:
         data=data,
         study=study,
         plan=plan,
+        evaluators=tuple(evaluators.values()),
         workers=workers,
         here=here,
         notes=notes,
@@ -164,12 +171,12 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
     searcher = make_searcher(
         options.searcher, space=prepared.space, objectives=objectives, seed=options.seed
     )
-    engine_class = load_engine(options.engine)
-    extra: dict[str, Any] = {}
-    if options.engine == "ray":
-        gpus = 0.0 if prepared.plan.device == "cpu" else 1 / prepared.workers
-        extra = {"address": options.ray_address, "gpus_per_worker": gpus}
-    engine = engine_class(workers=prepared.workers, time_limit=options.time_limit, **extra)
+    engine = load_engine(options.engine).create(
+        workers=prepared.workers,
+        time_limit=options.time_limit,
+        address=options.ray_address,
+        gpus_per_worker=0.0 if prepared.plan.device == "cpu" else 1 / prepared.workers,
+    )
     began = time.perf_counter()
     with prepared.study.exclusive():
         if options.remeasure:
@@ -177,7 +184,12 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         loop = SearchLoop(
             study=prepared.study,
             searcher=searcher,
-            costs=CostEvaluator(),
+            exact=[
+                each.load().make(Setup(settings=prepared.plan.settings[each.name]))
+                for each in prepared.evaluators
+                if each.tier == "exact"
+            ],
+            constraints=prepared.plan.constraints,
             budget=options.budget,
             lag=1 if prepared.workers == 1 else 2 * prepared.workers,
             listener=listener,
@@ -218,8 +230,9 @@ def cores() -> int:
 
 
 def default_name(settings: StudySettings) -> str:
-    """Return a name that depends only on the settings, so that the same command continues."""
-    described = ("space", "data")  # their digests say what they are, wherever they lie
+    """Return a name that is the same whenever the settings are: so the same command continues."""
+    # Digests say what space and data are, wherever they lie; the last two only tell how to read.
+    described = ("space", "data", "metrics", "plugins")
     meant = {key: value for key, value in settings.to_json().items() if key not in described}
     text = json.dumps(meant, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:4]

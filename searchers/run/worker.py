@@ -2,17 +2,17 @@
 
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ...evaluators.accuracy.data.dataset import DataSpec
-from ...evaluators.accuracy.recipe import Recipe
-from ...evaluators.base import CandidateError, Evaluator, Measurement
-from ...evaluators.latency.settings import LatencySettings
+from ...evaluators.base import CandidateError, Evaluator, Measurement, Setup, evaluators_for
 from ...evaluators.measurement_context import candidate_faults
 from ...evaluators.units import write_constraint, write_value
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
+from ...search_space.plugins import load_plugins
 from ..engines.base import Job, Outcome
 
 SPENT = ("out_of_memory", "device_error")
@@ -24,15 +24,13 @@ class Plan:
     """The measurements of each candidate, with their settings; makes the worker in its process."""
 
     metrics: tuple[str, ...]
-    """Names of the measured and trained metrics to measure."""
-    data: DataSpec
-    """The images to train on."""
+    """Names of the measured and trained metrics wanted."""
+    data: Mapping[str, Any]
+    """The images to train on, ``DataSpec.to_json()``."""
     cache: str
     """Folder for decoded images, shared by the workers."""
-    recipe: Recipe
-    """Recipe of the training."""
-    latency: LatencySettings
-    """Settings of the latency measurement."""
+    settings: Mapping[str, Mapping[str, Any]]
+    """Each evaluator's settings by its name: how to train, how to time."""
     device: str
     """``cpu``, ``cuda`` or ``cuda:N``."""
     seed: int
@@ -40,32 +38,30 @@ class Plan:
     constraints: tuple[Constraint, ...] = ()
     """Hard constraints on the measured and trained metrics."""
     weights: str | None = None
-    """Folder for the trained weights; None: they are not kept."""
+    """Folder for the trained weights; None: they are dropped."""
+    plugins: tuple[str, ...] = ()
+    """Modules to import first, which register what is not in the package."""
 
     def __call__(self) -> "MeasuringWorker":
-        """Read the data, choose the device and make the evaluators, the cheapest first."""
-        import torch
-
-        device = torch.device(self.device)
-        evaluators: list[Evaluator] = []
-        if "latency" in self.metrics:
-            from ...evaluators.latency.evaluator import LatencyEvaluator
-
-            evaluators.append(LatencyEvaluator(device=device, settings=self.latency))
-        if "accuracy" in self.metrics:
-            from ...evaluators.accuracy.data.dataset import load_search_data
-            from ...evaluators.accuracy.evaluator import AccuracyEvaluator
+        """Load the plug-ins and make the evaluators, cheapest first: one may read the data."""
+        load_plugins(self.plugins)
+        keep = None
+        if self.weights is not None:
             from ...results.export.weights import WeightsFolder
 
-            evaluators.append(
-                AccuracyEvaluator(
-                    data=load_search_data(self.data, cache=Path(self.cache)),
-                    recipe=self.recipe,
-                    device=device,
-                    seed=self.seed,
-                    keep=WeightsFolder(Path(self.weights)).keep if self.weights else None,
-                )
+            keep = WeightsFolder(Path(self.weights)).keep
+        evaluators: list[Evaluator] = []
+        for entry in evaluators_for(self.metrics, always=False):
+            cls = entry.load()
+            setup = Setup(
+                device=self.device,
+                seed=self.seed,
+                settings=self.settings.get(entry.name, cls.defaults),
+                data=self.data,
+                cache=self.cache,
+                keep=keep,
             )
+            evaluators.append(cls.make(setup))
         return MeasuringWorker(evaluators=tuple(evaluators), constraints=self.constraints)
 
 
@@ -92,8 +88,8 @@ class MeasuringWorker:
                 architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._evaluators:
                     began = time.perf_counter()
-                    had.extend(evaluator.evaluate(architecture))
-                    seconds["+".join(evaluator.metrics)] = time.perf_counter() - began
+                    had.extend(evaluator.measure(architecture))
+                    seconds[evaluator.name] = time.perf_counter() - began
                     reason = broken(self._constraints, had)
                     if reason:
                         status = "infeasible"

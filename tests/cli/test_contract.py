@@ -206,7 +206,6 @@ def test_a_wrong_value_of_a_search_is_told_before_anything_heavy_is_loaded(tmp_p
         ["measure", "van_b0", "--device", "mps"],
         ["measure", "van_b0", "--latency", "--batch", "0"],
         ["front", "--top", "0"],
-        ["front", "--sort", "acuracy"],
     ]
     codes, loaded, _ = run_light(commands, cwd=tmp_path)
     assert codes == [2] * len(commands) and loaded == []

@@ -14,7 +14,6 @@ from nas_explorer.cli.dashboard import address, kept_weights
 from nas_explorer.results.dashboard.app import Settings, make_app, make_dashboard
 from nas_explorer.results.dashboard.pages import TEXTS, Reader
 from nas_explorer.results.dashboard.source import Source
-from nas_explorer.results.export.files import ENDINGS
 from nas_explorer.results.export.weights import WeightsFolder
 from nas_explorer.results.figures.view import Page, View
 from nas_explorer.results.study.storage import weights_folder
@@ -84,12 +83,6 @@ def test_without_weights_only_fresh_ones_are_offered(study, fill, candidates, ur
 def test_nothing_from_the_address_becomes_a_path(query, exporting):
     client, asked = exporting
     assert client.get(f"/export?{query}").status_code == 400 and not asked
-
-
-def test_the_formats_offered_are_those_there_are():
-    from nas_explorer.results.export.export import FORMATS
-
-    assert tuple(FORMATS) == ENDINGS
 
 
 # Who may look -----------------------------------------------------------------------------------

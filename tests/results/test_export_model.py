@@ -14,7 +14,7 @@ import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.results.export import ExportError, Proof, export_model, load_model
-from nas_explorer.results.export.export import FORMATS
+from nas_explorer.results.export.formats import FORMATS
 from nas_explorer.results.export.header import make_header, read_facts
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.proof import count_macs, prove

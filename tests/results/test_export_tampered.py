@@ -9,7 +9,7 @@ import pytest
 import torch
 from nas_explorer.results.export import ExportError, export_model
 from nas_explorer.results.export.base import ModelFormat
-from nas_explorer.results.export.export import FORMATS
+from nas_explorer.results.export.formats import FORMATS
 from nas_explorer.results.export.networks import trained_network
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
@@ -99,7 +99,8 @@ def test_it_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kind, encode = FORMATS[ending], FORMATS[ending].encode
+    kind = FORMATS[ending].load()
+    encode = kind.encode
 
     def tampered(self: ModelFormat, network: Network, header: Mapping[str, str]) -> Contents:
         whole = encode(self, network, header)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nas_explorer.evaluators.base import Evaluator, Measurement
+from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
-from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import WorkError
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.searchers.base import Objective
@@ -30,13 +29,6 @@ SPACE = space_from_data(
     }
 )
 SIZE = 12
-
-
-class NoCosts(Evaluator):
-    metrics = ()
-
-    def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
-        return ()
 
 
 @pytest.fixture
@@ -67,7 +59,7 @@ def loop_of(study: Study, *, budget: int) -> SearchLoop:
     return SearchLoop(
         study=study,
         searcher=searcher,
-        costs=NoCosts(),
+        exact=(),
         budget=budget,
         lag=1,
         listener=lambda progress: None,

@@ -9,7 +9,6 @@ import optuna
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
-from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.evaluators.latency.settings import LatencySettings
@@ -32,15 +31,14 @@ from nas_explorer.searchers.run.worker import Plan, broken
 SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
 PLAN = Plan(
     metrics=("latency", "accuracy"),
-    data=DataSpec(name="digits"),
+    data=DataSpec(name="digits").to_json(),
     cache="",
-    recipe=Recipe(),
-    latency=LatencySettings(),
+    settings={"latency": LatencySettings().to_json()},
     device="cpu",
     seed=0,
     constraints=(Constraint.parse("latency<=5"),),
 )
-HERE = {**describe(torch.device("cpu")), **PLAN.latency.to_json()}
+HERE = {**describe(torch.device("cpu")), **PLAN.settings["latency"]}
 ELSEWHERE = {**HERE, "device_name": "another processor", "torch": "2.9.0"}
 NEW = {0: 1.5, 1: 9.0, 3: 4.0, 4: 6.0}
 """Latency here of those timed elsewhere; the second and the last break the bound."""

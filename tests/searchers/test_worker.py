@@ -1,7 +1,7 @@
 """What a worker says of a candidate that fails, and whether its process may go on."""
 
 import pytest
-from nas_explorer.evaluators.base import CandidateError, Evaluator, Measurement
+from nas_explorer.evaluators.base import METRICS, CandidateError, Evaluator, Measurement
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
@@ -13,7 +13,8 @@ JOB = Job(number=3, architecture=SPACE.walk(RandomChooser(0)).architecture.to_js
 
 
 class Failing(Evaluator):
-    metrics = ("latency",)
+    name = "failing"
+    metrics = (METRICS["latency"],)
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -1,0 +1,95 @@
+"""The formats of model files: ending, mark and class of each, known before torch is imported."""
+
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...search_space.errors import InputError
+from ...search_space.plugins import add, load_installed, resolved
+
+if TYPE_CHECKING:
+    from .base import ModelFormat
+
+GROUP = "nas_explorer.formats"
+"""Group of the entry points of formats."""
+
+MARK = "nas_explorer"
+"""The key that makes a file's header ours; its value is the header's version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format in the table."""
+
+    place: "str | type[ModelFormat]"
+    """The class, or its module in this package and its name."""
+    is_marked: Callable[[Path], bool]
+    """Whether an export wrote a file of this format; an error means no."""
+    beside: tuple[str, ...] = ()
+    """What is put after the file's name, for each file that belongs beside it."""
+    json_card: bool = False
+    """Whether a card for programs is written beside it."""
+
+    def load(self) -> "type[ModelFormat]":
+        """Return the class."""
+        return resolved(self.place, __name__.rpartition(".")[0])
+
+
+def _safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(min(length, path.stat().st_size)))
+    return MARK in header.get("__metadata__", {})
+
+
+def _onnx(path: Path) -> bool:
+    # A key of the metadata as protobuf writes it: its length before, the value's tag behind.
+    return b"\n" + bytes([len(MARK)]) + MARK.encode() + b"\x12" in path.read_bytes()
+
+
+def _pt2(path: Path) -> bool:
+    with zipfile.ZipFile(path) as file:
+        return any(name.endswith(f"/{MARK}.json") for name in file.namelist())
+
+
+def _python(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    before, _, rest = text.partition('"""')
+    head = rest.partition('"""')[0]
+    return not before and ", written by nas-explorer\n(architecture " in head
+
+
+FORMATS: dict[str, Format] = {
+    ".safetensors": Format(
+        place="safetensors_file:SafetensorsFile", is_marked=_safetensors, json_card=True
+    ),
+    ".onnx": Format(place="onnx_file:OnnxFile", is_marked=_onnx),
+    ".pt2": Format(place="pt2_file:Pt2File", is_marked=_pt2),
+    ".py": Format(place="python_file:PythonFile", is_marked=_python, beside=(".safetensors",)),
+}
+"""The formats by the ending of the file; ``register_format`` adds to them."""
+
+
+def register_format(cls: "type[ModelFormat]") -> None:
+    """Add a format to the table.
+
+    Raises:
+        InputError: If its ending is no ending, or taken.
+    """
+    ending = getattr(cls, "ending", "")
+    if not re.fullmatch(r"\.[a-z0-9_]+", ending) or ending in (".md", ".json"):
+        raise InputError(
+            f"the ending of a format must be like .onnx, and not that of a card (.md, .json), "
+            f"but got {ending!r}"
+        )
+    entry = Format(
+        place=cls, is_marked=lambda path: MARK in cls.read_header(path), beside=cls.beside
+    )
+    add(FORMATS, ending, entry, kind="format of model files", group=GROUP)
+
+
+load_installed(GROUP, register_format)

@@ -1,0 +1,39 @@
+"""``register``: adds what a user's module defines to the table of its kind."""
+
+from importlib import import_module
+from typing import Any, TypeVar
+
+from ..search_space.errors import InputError
+
+_Plugin = TypeVar("_Plugin", bound=type[Any])
+
+_ROOT = __name__.rpartition(".searchers.")[0]
+
+_KINDS = {
+    "search_space.components.base.Component": "search_space.components.tables.register_component",
+    "searchers.base.Searcher": "searchers.names.register_searcher",
+    "evaluators.base.Evaluator": "evaluators.base.register_evaluator",
+    "results.export.base.ModelFormat": "results.export.formats.register_format",
+    "searchers.engines.base.Engine": "searchers.engines.register_engine",
+}
+"""Base class to what registers those derived from it; by name, so that only its own is imported."""
+
+
+def register(plugin: _Plugin) -> _Plugin:
+    """Add a class to the table of its kind, and return it: a decorator.
+
+    Args:
+        plugin: A class derived from ``Component`` (``TokenMixer``, ``Norm``, ...), ``Searcher``,
+            ``Evaluator``, ``ModelFormat`` or ``Engine``.
+
+    Raises:
+        InputError: If it is none of them, its name is taken, or it lacks what its kind must state.
+    """
+    bases = [f"{each.__module__}.{each.__qualname__}" for each in getattr(plugin, "__mro__", ())]
+    for base, place in _KINDS.items():
+        if f"{_ROOT}.{base}" in bases:
+            module, _, function = place.rpartition(".")
+            getattr(import_module(f"{_ROOT}.{module}"), function)(plugin)
+            return plugin
+    names = ", ".join(each.rpartition(".")[2] for each in _KINDS)
+    raise InputError(f"a plug-in must be a class derived from {names}, but got {plugin!r}")
