@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers formatted for reading."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from ..evaluators.units import has_unit
 
 
 def format_value(name: str, value: float | None) -> str:
-    """Return a metric's value as people read it.
+    """Return a metric's value with a short number and its unit.
 
     ``93.1 %``, ``12.3 M``, ``12.3 MB``, ``1.23 ms``, ``-``.
     """
@@ -26,7 +26,7 @@ def format_value(name: str, value: float | None) -> str:
 
 
 def number_ranges(numbers: Iterable[int]) -> list[str]:
-    """Return whole numbers in rising order, those that follow each other as one range.
+    """Return ascending integers as texts, with consecutive ones as a range.
 
     ``["0-3", "7"]`` for 0, 1, 2, 3 and 7.
     """
@@ -40,7 +40,7 @@ def number_ranges(numbers: Iterable[int]) -> list[str]:
 
 
 def format_measurement(measurement: Measurement | None) -> str:
-    """Return value and 95 % interval as people read them: ``93.1 % [92.0, 94.1]``."""
+    """Return value and 95 % interval as text: ``93.1 % [92.0, 94.1]``."""
     if measurement is None:
         return "-"
     text = format_value(measurement.metric, measurement.value)

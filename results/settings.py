@@ -1,4 +1,4 @@
-"""What a study was made with."""
+"""The settings of a study."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

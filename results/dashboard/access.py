@@ -1,4 +1,4 @@
-"""Who may look: the machine itself, or who knows the token; and what the pages may load."""
+"""Access to the dashboard: from this machine or with the token; and what pages may load."""
 
 import hmac
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _HEADERS: Mapping[str, str] = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what listens at ``host`` is reached from this machine alone."""
+    """Whether a server at ``host`` can be reached only from this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -24,7 +24,7 @@ def is_loopback(host: str) -> bool:
 
 
 def policy(script_hashes: Sequence[str]) -> str:
-    """Return what a page may load: from where it came itself only.
+    """Return the content policy of a page: it may load from its own server only.
 
     Plotly compiles its WebGL code, hence unsafe-eval; the inline scripts are named by their hashes.
     """
@@ -36,10 +36,10 @@ def policy(script_hashes: Sequence[str]) -> str:
 
 
 def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
-    """Refuse every request that may not be answered, and add headers to every answer.
+    """Reject unauthorised requests, and add headers to every response.
 
     Args:
-        server: What answers.
+        server: The server.
         token: What must be known; None: only requests to a local name are answered, so that no
             other page in the browser can reach it by a name of its own that leads here.
         content_policy: See ``policy``.
@@ -57,7 +57,7 @@ def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
         if given is not None and _same(given, token):
             rest = [(key, each) for key, each in request.args.items(multi=True) if key != "token"]
             answer = Response(status=302, headers={"Location": f"/?{urlencode(rest)}"})
-            # Strict, it would not be sent on to the page that a link elsewhere leads to.
+            # A strict cookie would not be sent when a link on another site leads here.
             answer.set_cookie(_cookie(request), token, httponly=True, samesite="Lax")
             return answer
         if _same(request.cookies.get(_cookie(request), ""), token):
@@ -78,13 +78,13 @@ def _same(given: str, token: str) -> bool:
 
 
 def _cookie(asked: Request) -> str:
-    """Return the name of the cookie: browsers have the same ones for all ports of a host."""
+    """Return the name of the cookie, with the port: browsers share cookies between ports."""
     port = asked.host.rpartition(":")[2]
     return f"nas-dashboard-{port if port.isdecimal() else 80}"
 
 
 def _split(url: str) -> SplitResult:
-    """Take an address apart; one that is none is taken for an empty one."""
+    """Split an address; an invalid one is treated as empty."""
     try:
         return urlsplit(url)
     except ValueError:

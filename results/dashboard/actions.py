@@ -1,4 +1,4 @@
-"""What is done in the page, as changes of what is looked at."""
+"""Actions of the user in figures, as changes of the view."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,16 +11,16 @@ from .parallel import Axis, read_box
 
 
 def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
-    """Return what is looked at after what was done in a figure.
+    """Return the view after an action in a figure.
 
     Args:
-        view: What was looked at.
-        axes: Returns the parallel axes.
+        view: The view before.
+        axes: Function that returns the parallel axes.
         done: What was done, as ``assets/dashboard.js`` reports it: ``what`` it was, ``scatter``,
             ``parallel`` or ``click``, and what plotly reports of it.
 
     Raises:
-        InputError: If a selection is none.
+        InputError: If a selection is invalid.
     """
     match done:
         case {"what": "scatter", "selected": {**selected}}:
@@ -34,14 +34,14 @@ def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
 
 
 def select(view: View, selected: Mapping[str, Any]) -> View:
-    """Keep what a box or a line drawn in the scatter holds."""
+    """Keep the candidates inside a box or a lasso drawn in the scatter."""
     for new in selection_filters(view, selected):
         view = replace(view, filters=with_filter(view.filters, new), start=0)
     return view
 
 
 def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
-    """Return the filters that a box or a line drawn in the scatter stands for."""
+    """Return the filters of a box or a lasso drawn in the scatter."""
     if box := selected.get("range"):
         ends = [(name, sorted(box[axis])) for axis, name in (("x", view.x), ("y", view.y))]
         return [Between(column=name, low=low, high=high) for name, (low, high) in ends]
@@ -55,7 +55,7 @@ def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
 
 
 def _checked(selected: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what was selected if it is a box, a line or nothing."""
+    """Return a selection if it is a box, a lasso or empty."""
     for name, fewest, most in (("range", 2, 2), ("lassoPoints", 1, 10_000)):
         match selected.get(name):
             case None:
@@ -74,12 +74,12 @@ def _is_number(end: object) -> bool:
 
 
 def _drawn(end: float) -> float:
-    """Leave out the digits that no hand can draw: a line has many points, the address holds all."""
+    """Round a drawn coordinate, since the address holds all points of a lasso."""
     return float(f"{end:.7g}")
 
 
 def drag(view: View, axes: Sequence[Axis], selected: Mapping[str, Any]) -> View:
-    """Keep what a box drawn over parallel axes holds."""
+    """Keep the candidates inside a box drawn over parallel axes."""
     for new in read_box(axes, selected):
         view = replace(view, filters=with_filter(view.filters, new), start=0)
     return view

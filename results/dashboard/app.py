@@ -1,4 +1,4 @@
-"""The dashboard as a web application, and what serves it."""
+"""The dashboard as a web application, and its server."""
 
 import gzip
 import logging
@@ -42,16 +42,16 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the dashboard is served."""
+    """Settings of the dashboard's server."""
 
     host: str = "127.0.0.1"
     """Address to listen at."""
     port: int = 8050
     """Port to listen at; 0: any that is free."""
     token: str | None = None
-    """What must be known to look; needed where ``host`` is not the loopback address."""
+    """Token that a visitor needs; required where ``host`` is not the loopback address."""
     seconds: float = 2.0
-    """Between two looks for what is new."""
+    """Seconds between two checks for new candidates."""
 
 
 def make_app(source: Source, settings: Settings, exporter: Exporter | None = None) -> Dash:
@@ -78,7 +78,7 @@ def make_app(source: Source, settings: Settings, exporter: Exporter | None = Non
     app.server.register_error_handler(DependencyException, _not_there)
     app.server.add_url_rule("/plotly.js", view_func=_plotly)
     guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
-    check_posts(app)  # after who may ask
+    check_posts(app)  # after the check of access
     return app
 
 
@@ -89,19 +89,19 @@ def _script() -> str:
 
 
 def _plotly() -> Response:
-    """Send plotly, which takes the longest of all to start, for the browser to keep."""
+    """Send plotly, the slowest part to load, for the browser to cache."""
     answer = Response(_script(), mimetype="text/javascript")
     answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return answer
 
 
 def _not_there(_error: Exception) -> Response:
-    """Answer requests for scripts that there are none of."""
+    """Answer requests for missing scripts."""
     return Response("there is no such file\n", 404, mimetype="text/plain")
 
 
 class _Quiet(WSGIRequestHandler):
-    """Prints no line a request."""
+    """A request handler that prints no line per request."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing."""
@@ -110,15 +110,15 @@ class _Quiet(WSGIRequestHandler):
 def make_dashboard(
     source: Source, settings: Settings, exporter: Exporter | None = None
 ) -> BaseWSGIServer:
-    """Return a server that listens; its ``serve_forever`` answers.
+    """Return a listening server; ``serve_forever`` answers requests.
 
     Args:
-        source: What is shown.
+        source: Source of the studies.
         settings: Where to listen.
         exporter: Writes model files; none: there are none to be had.
 
     Raises:
-        InputError: If it may not or cannot listen there.
+        InputError: If it must not or cannot listen there.
     """
     if settings.token is None and not is_loopback(settings.host):
         raise InputError(

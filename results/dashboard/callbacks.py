@@ -1,8 +1,8 @@
-"""What happens in the page: everything follows from its address.
+"""Callbacks of the page, whose content depends only on its address.
 
-Links and controls change the address by themselves, see ``assets/dashboard.js``; here the address
-is shown, and what is done in the figures is written into it. One callback does both: each answer
-costs the browser more than its contents do, so that what belongs together comes in one.
+Links and controls change the address (``assets/dashboard.js``). One callback here renders the
+address and writes actions in figures into it: each response costs the browser more than its
+contents, so there is one response for all.
 """
 
 import logging
@@ -46,7 +46,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
         },
     )
     def show(query: str | None, done: Any, version: object) -> Mapping[str, Any]:
-        """Show what the address says, after what was done in a figure."""
+        """Render the address after an action in a figure."""
         cause = next(iter(ctx.triggered_prop_ids), "url.search")
         if cause == "url.search":
             source.look_again()
@@ -70,7 +70,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
 
 
 def _figures(at: Sight, *, brushed: bool) -> dict[str, Any]:
-    """Return the figures of the page; after a selection only those that it changes."""
+    """Return the figures of the page; after a selection only the changed ones."""
     made = FIGURES[at.view.page]
     return {name: make(at) for name, make in made.items() if not (brushed and name in OF_STUDY)}
 
@@ -94,11 +94,11 @@ def _look(app: Dash, source: Source) -> None:
         prevent_initial_call=True,
     )
     def look(_tick: int | None, query: str | None, shown: Mapping[str, int]) -> Mapping[str, int]:
-        """Look for what is new, and say so where there is something."""
+        """Check for new candidates; return the new versions of the studies."""
         view = View.from_query(query or "", source.studies)
         try:
             version = source.snapshot(view.study, fresh=True).version
-        except StorageError as error:  # it may be back the next time
+        except StorageError as error:  # the storage may be back at the next check
             _log.warning("not read: %s", error)
             raise PreventUpdate from None
         if version == shown.get(view.study, 1):

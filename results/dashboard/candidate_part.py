@@ -1,4 +1,4 @@
-"""The page of one candidate: its network, its costs, its training, and another beside it."""
+"""The page of one candidate: network, costs, training, and a comparison with another candidate."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -23,7 +23,7 @@ from .source import Source
 
 
 def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
-    """Return the fields for the two numbers, and for what the sizes stand."""
+    """Return the fields for the two numbers, and the menu of the sizes' quantity."""
     last = str(snapshot.columns.number_N[-1]) if len(snapshot.columns) else "0"
     fields = [
         tag(
@@ -50,7 +50,7 @@ def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
 
 
 def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Markup:
-    """Return what the candidate is, what was measured, and the ways to take it home."""
+    """Return the candidate's architecture, measurements and export links."""
     one = pair.one
     if one is None:
         if view.candidate is not None:
@@ -72,7 +72,7 @@ def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Marku
 
 
 def _exports(view: View, one: Candidate, *, lacks_weights: bool) -> Markup:
-    """Return the ways to take it home; those that there are no weights for cannot be followed."""
+    """Return the export links; those without weights are disabled."""
     links = [
         tag("a", ending, role="link", aria_disabled="true")
         if lacks_weights
@@ -137,7 +137,7 @@ def parts(pair: Pair) -> Markup:
 
 
 def difference(pair: Pair) -> Markup:
-    """Return in what the two differ: metrics, decisions, costs of each stage."""
+    """Return the differences of the two: metrics, decisions, costs of each stage."""
     one, other = pair.one, pair.other
     if one is None or other is None:
         text = "Give another number above to compare with."

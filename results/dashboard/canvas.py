@@ -1,4 +1,4 @@
-"""Points that ``assets/points.js`` draws on a canvas, where there are too many to be elements."""
+"""Points that ``assets/points.js`` draws on a canvas, since too many elements would be slow."""
 
 import base64
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ def layer(
     """Return points of one kind.
 
     Args:
-        values: Of ``x``, ``y`` or both; along the other axis they lie at the edge.
+        values: Values for ``x``, ``y`` or both; points without one lie at the edge.
         number_N: Numbers of the candidates.
-        marker: How plotly would draw them.
-        edge: How far from the edge, as a share of the height or width.
-        quiet: Whether the mouse goes through them.
+        marker: Plotly's marker of the points.
+        edge: Distance from the edge as a share of height or width.
+        quiet: Whether the points ignore the mouse.
     """
     colour, size = marker["color"], marker["size"]
     found = {
@@ -51,7 +51,7 @@ def layer(
 
 
 def in_legend(marker: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the looks of the empty trace that stands for a layer in the legend."""
+    """Return the style of the empty trace that represents a layer in the legend."""
     looks = dict(marker)
     if not isinstance(looks["size"], int):
         looks["size"] = 8
@@ -62,5 +62,5 @@ def in_legend(marker: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _packed(values: Any, kind: type) -> str:
-    """Return numbers as text that a browser reads into an array without parsing."""
+    """Return numbers as base64, which a browser reads into an array without parsing."""
     return base64.b64encode(np.asarray(values).astype(kind).tobytes()).decode()

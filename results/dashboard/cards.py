@@ -1,4 +1,4 @@
-"""What is seen first of a study: how far it is, the best of each objective, what is running."""
+"""The cards at the top: progress of the study, best of each objective, running candidates."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from ..numbers import format_value
 from .source import Source
 
 _NAMED = 5
-"""Running candidates that are named."""
-_REASON = 200  # characters of why candidates failed that are shown
+"""Most running candidates that are named."""
+_REASON = 200  # characters of a failure's reason that are shown
 
 
 def cards(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return the cards of the candidates kept, and what is going on where none is complete."""
+    """Return the cards of the candidates kept, or the state of a study without complete ones."""
     columns, mask = snapshot.columns, kept(view.filters, snapshot.columns)
     complete = columns.has_status("complete")
     found: list[tuple[str, Content]] = [
@@ -41,7 +41,7 @@ def cards(source: Source, snapshot: Snapshot, view: View) -> Markup:
 
 
 def _bests(snapshot: Snapshot, view: View, mask: Mask) -> list[tuple[str, Content]]:
-    """Return how many are on the front, and the best of each objective with its candidate."""
+    """Return the size of the front, and the best candidate of each objective."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     found: list[tuple[str, Content]] = []
     if count := len(columns.front(objectives, mask)):
@@ -58,7 +58,7 @@ def _bests(snapshot: Snapshot, view: View, mask: Mask) -> list[tuple[str, Conten
 
 
 def _begun(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return what there is of a study in which no candidate is complete."""
+    """Return the state of a study without complete candidates."""
     columns, settings = snapshot.columns, snapshot.settings
     data = settings.data.get("name", "its data")
     first = (

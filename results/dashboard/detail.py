@@ -1,4 +1,4 @@
-"""The pane of the candidate that was chosen."""
+"""The pane of the chosen candidate."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ _ALWAYS = ("accuracy", "latency")
 
 
 def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return what there is to say of the candidate that was chosen."""
+    """Return the description of the chosen candidate."""
     found = {} if view.candidate is None else source.candidates(snapshot.name, [view.candidate])
     if not found:
         hint = "Click a point, or a number in the table."
@@ -61,7 +61,7 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def better_rows(snapshot: Snapshot, view: View) -> Rows:
-    """Return the rows of the candidates kept that dominate the one chosen, in the objectives."""
+    """Return the rows of the kept candidates that dominate the chosen one."""
     columns = snapshot.columns
     at = None if view.candidate is None else columns.row(view.candidate)
     if at is None:
@@ -70,7 +70,7 @@ def better_rows(snapshot: Snapshot, view: View) -> Rows:
 
 
 def standing(snapshot: Snapshot, view: View) -> str:
-    """Return how the candidate chosen stands to those kept, in a few words."""
+    """Return the chosen candidate's relation to the front of the kept ones, in words."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     at = None if view.candidate is None else columns.row(view.candidate)
     names = in_words(objectives)
@@ -85,7 +85,7 @@ def standing(snapshot: Snapshot, view: View) -> str:
 
 
 def dominated_by(snapshot: Snapshot, view: View) -> Markup:
-    """Return which of the candidates kept dominate the one chosen, over all objectives."""
+    """Return the list of the kept candidates that dominate the chosen one."""
     better = snapshot.columns.number_N[better_rows(snapshot, view)].tolist()
     text = standing(snapshot, view)
     if not better:
@@ -96,7 +96,7 @@ def dominated_by(snapshot: Snapshot, view: View) -> Markup:
 
 
 def tip(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return what is shown of a candidate while the mouse is over its point."""
+    """Return the tooltip of a candidate's point."""
     found = {} if view.candidate is None else source.candidates(snapshot.name, [view.candidate])
     if not found:
         return tag("p", "There is no such candidate.")

@@ -1,7 +1,7 @@
-"""Taking a candidate home through the browser.
+"""Export of a candidate through the browser.
 
-Files are made in a folder of their own that is removed again, and sent as one archive. Nothing that
-the browser says becomes part of a path.
+Files are made in a temporary folder and sent as one archive. No text from the browser becomes part
+of a path.
 """
 
 import io
@@ -20,7 +20,7 @@ from ..figures.view import read_number
 from .source import Source
 
 Exporter = Callable[[str, int, Path, bool], None]
-"""Writes a candidate as a model file: study, number, file, whether with fresh weights.
+"""Function that exports a candidate: study, number, file, whether with untrained weights.
 
 Raises:
     InputError: If it cannot be exported; the message says why.
@@ -53,7 +53,7 @@ def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
 
 
 def without_folders(text: str) -> str:
-    """Leave the names of files, and not where they lie on the machine that serves."""
+    """Return a text with file names in place of the server's paths."""
     quoted = re.sub(r"(['\"])/[^'\"\n]*/(?=[^'\"/\n]*\1)", r"\1", text)
     return re.sub(r"(?<![\w'\"/.:])/(?:[^\s'\"/]+/)+", "", quoted)
 

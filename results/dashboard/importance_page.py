@@ -1,4 +1,4 @@
-"""The controls of the page of what matters."""
+"""The controls of the page of importances."""
 
 from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""The parts of the page that stay: headings, and the places of figures and texts."""
+"""The static parts of the page: headings, and containers of figures and texts."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from dash.development.base_component import Component
 
 
 def aria(**given: str) -> dict[str, Any]:
-    """Return attributes for those who hear the page: ``label="..."`` is ``aria-label``."""
+    """Return attributes for screen readers: ``label="..."`` is ``aria-label``."""
     return {f"aria-{name}": value for name, value in given.items()}
 
 
 def plot(name: str, height: int, label: str) -> Component:
-    """Return the place of a figure, with what it shows in words."""
+    """Return the container of a figure, with a description for screen readers."""
     return html.Div(id=name, role="figure", style={"height": height}, **aria(label=label))
 
 
@@ -27,8 +27,8 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
     """Return the whole page.
 
     Args:
-        seconds: Between two looks for what is new.
-        versions: Of each study that has been read, how often it had changed.
+        seconds: Seconds between two checks for new candidates.
+        versions: Version of each study read.
     """
     return html.Div(
         [

@@ -1,4 +1,4 @@
-"""What stands where: each place of the page, and what makes its contents of a view."""
+"""The contents of the pages: the function that renders a view, for each container."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,41 +30,41 @@ from .table_part import table
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sight:
-    """What a view shows."""
+    """A view with the data that it shows."""
 
     source: Source
-    """Where from."""
+    """Source of the studies."""
     snapshot: Snapshot
     """The study."""
     view: View
-    """What of it."""
+    """The view."""
     not_there: Sequence[str]
-    """What was asked for that there is not, a sentence each."""
+    """Missing studies and candidates of the address, one sentence each."""
 
     @cached_property
     def scene(self) -> Scene:
-        """What the scatter draws."""
+        """Points of the scatter, by role."""
         return scene(self.snapshot.columns, self.view, self.snapshot.settings.objectives)
 
     @cached_property
     def effects(self) -> Effects | None:
-        """What each decision does to the metric looked at, among the candidates kept."""
+        """Effects of the decisions on the chosen metric, over the kept candidates."""
         return _effects(self.snapshot, self.view.metric, self.view.filters)
 
     @cached_property
     def shares(self) -> importance.Shares:
-        """How often answers stand on the front, among the candidates kept."""
+        """Frequencies of values on the front, over the kept candidates."""
         columns, objectives = self.snapshot.columns, self.snapshot.settings.objectives
         return front_shares(columns, objectives, self.view.word, kept(self.view.filters, columns))
 
     @cached_property
     def comparison(self) -> comparison.Comparison:
-        """This study beside those chosen."""
+        """Comparison of this study with the chosen ones."""
         return compare_part.compare(self.source, self.snapshot, self.view)
 
     @cached_property
     def pair(self) -> Pair:
-        """The candidate chosen, and the one that it is compared with."""
+        """The chosen candidate, and the one that it is compared with."""
         asked = (self.view.candidate, self.view.other)
         numbers = [each for each in asked if each is not None]
         found = self.source.candidates(self.snapshot.name, numbers) if numbers else {}
@@ -79,7 +79,7 @@ class Reader:
         self._source = source
 
     def read(self, query: str | None) -> Sight:
-        """Return what an address asks to see; what is not there is as by default."""
+        """Return the view of an address; missing things are replaced by the defaults."""
         view = View.from_query(query or "", self._source.studies)
         snapshot = self._source.snapshot(view.study)
         return Sight(
@@ -190,7 +190,7 @@ def _parallel(at: Sight) -> go.Figure:
 
 
 def _count(at: Sight) -> int:
-    """Return how many of the candidates kept have the metric looked at."""
+    """Return the number of kept candidates with the chosen metric."""
     columns = at.snapshot.columns
     return int((kept(at.view.filters, columns) & columns.comparable((at.view.metric,))).sum())
 
@@ -239,9 +239,9 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "fronts": lambda at: comparison.fronts(at.comparison, at.view),
     },
 }
-"""Figures of each page, by their place."""
+"""Figures of each page by container."""
 OF_STUDY = ("progress",)
-"""Figures that show the study whatever the view, so that they need not be sent again."""
+"""Figures that do not depend on the view, so they need not be sent again."""
 TEXTS: Mapping[Page, Texts] = {
     "explore": {
         "controls": lambda at: axes_controls(at.source, at.snapshot, at.view),
@@ -271,4 +271,4 @@ TEXTS: Mapping[Page, Texts] = {
         "compare-table": lambda at: comparison.compare_table(at.comparison, at.view),
     },
 }
-"""Texts of each page, by their place."""
+"""Texts of each page by container."""

@@ -1,4 +1,4 @@
-"""What pages send, looked at before it is answered: what no page of ours sends is refused."""
+"""Checks of requests, which reject everything that our pages do not send."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from flask import Response, request
 from ...search_space.errors import InputError
 
 _KINDS: Mapping[str, type] = {"url": str, "done": dict, "version": dict, "tick": int}
-"""Of the value of each part of the page; it may be none."""
+"""Type of the value of each part of the page, which may also be None."""
 
 
 def check_posts(app: Dash) -> None:
-    """Refuse what is not built as pages ask, and selections that are none, with 400."""
+    """Answer malformed requests and invalid selections with 400."""
 
     @app.server.before_request
     def check() -> Response | None:
@@ -34,7 +34,7 @@ def _refused(why: str) -> Response:
 
 
 def _is_asked(known: Mapping[str, Any], body: Any) -> bool:
-    """Whether a body asks for something there is, of the parts of the page that it needs."""
+    """Whether a body names an existing callback with the inputs that it needs."""
     match body:
         case {"output": str(output), "outputs": outputs, "inputs": [*inputs]} if output in known:
             called = known[output]

@@ -1,4 +1,4 @@
-"""Where the dashboard reads: the studies of one storage, kept up with as they grow."""
+"""The source of the dashboard: the studies of one storage, followed as they grow."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from .references import Reference, read_timm, zoo_references
 
 
 class _Followed:
-    """A study that is kept up with."""
+    """A study that is followed."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -23,7 +23,7 @@ class _Followed:
         self.snapshot: Snapshot | None = None
 
     def read(self) -> Snapshot:
-        """Read what is new; the same snapshot again where nothing is."""
+        """Read new records; return the same snapshot where there are none."""
         running = sorted(self.builder.running)
         after = self.builder.last
         found = self.study.records(running, after=after, networks=False)
@@ -60,7 +60,7 @@ class Source:
         """Open a storage.
 
         Args:
-            url: Where.
+            url: URL of the storage.
             study: The one that is shown where an address names none; None: that searched last.
             timm_results: Tables of published results.
             weights: Returns the file in which a study's search kept the weights of a candidate,

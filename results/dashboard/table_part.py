@@ -1,4 +1,4 @@
-"""The table of the candidates that are kept, a few at a time."""
+"""The table of the kept candidates, one page at a time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,11 +16,11 @@ from ..numbers import format_measurement
 from .source import Source
 
 ROWS = 20
-"""Rows that are shown at a time."""
+"""Rows per page."""
 
 
 def ordered(columns: Columns, view: View) -> Rows:
-    """Return the rows that are kept in the order of the table; those without a value come last."""
+    """Return the kept rows in the order of the table; rows without a value come last."""
     rows = np.flatnonzero(kept(view.filters, columns))
     name, falling = view.sort.removeprefix("-"), view.sort.startswith("-")
     values = columns.status_N.astype(float) if name == "status" else columns.numbers(name)

@@ -1,4 +1,4 @@
-"""What a format of model files must do: write a network, and read it back to be compared."""
+"""The base class of model file formats, which write a network and read it back for comparison."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from ...search_space.shapes import Shape
 
 
 class ExportError(WorkError):
-    """The network could not be written so that the file reproduces it: one line, with figures."""
+    """An exported file does not reproduce the network; the message is one line with figures."""
 
 
 def first_line(error: BaseException) -> str:
@@ -32,21 +32,21 @@ class Opened:
     run: Callable[[Tensor], Tensor]
     """Maps images (B, C, H, W) to scores (B, K), both float32 on the CPU; B is 1 or more."""
     weights: Mapping[str, Tensor]
-    """Tensors that must equal the network's to the bit; none where the format changes them."""
+    """Tensors that must equal the network's bit by bit; empty where the format changes them."""
     parameters: int | None
     """Trainable parameters counted in the file; None where the file does not tell them apart."""
     stored: int | None = None
-    """Numbers in the file's tensors, where it does not tell parameters apart."""
+    """Number of elements in the file's tensors, where parameters cannot be distinguished."""
     macs: int | None
     """Multiply-adds of convolutions and matrix products for one image, counted in the file; None
     where it holds an operation that is not counted."""
     prepare: Callable[[Sequence[Any]], Tensor] | None = None
-    """The file's own function that makes what ``run`` takes of image files, where it has one."""
+    """The file's own function from image files to the input of ``run``, or None."""
     least: tuple[int, int] = (1, 1)
-    """Least height and width of the images, where the format has a bound beside the network's."""
+    """Smallest height and width of images, where the format has a bound of its own."""
 
     def image(self, size: Shape) -> Shape:
-        """Return ``size``, or its least multiple that the file takes; ``macs`` are of it."""
+        """Return ``size`` or its smallest multiple that the file accepts, the size of ``macs``."""
         factor = max(-(-least // side) for least, side in zip(self.least, size[1:], strict=True))
         return size._replace(height=factor * size.height, width=factor * size.width)
 
@@ -55,15 +55,15 @@ class ModelFormat(ABC):
     """A format of model files."""
 
     name: ClassVar[str]
-    """The name in proofs."""
+    """Name of the format in proofs."""
     ending: ClassVar[str]
     """How the name of a file ends, with the dot."""
     beside: ClassVar[tuple[str, ...]] = ()
     """What is put after the file's name, for each file that belongs beside it."""
     tolerance: ClassVar[float]
-    """Largest difference of a score allowed, over the largest score; 0 for equal bits."""
+    """Largest difference of scores, relative to the largest score; 0 for equal bits."""
     folded: ClassVar[bool] = False
-    """Whether it holds the form that is run, not the one that is trained."""
+    """Whether the file holds the folded form instead of the training form."""
 
     def __init__(self, *, any_resolution: bool = False) -> None:
         """Choose the size of the images.
@@ -95,15 +95,15 @@ class ModelFormat(ABC):
         return None
 
     def environment(self) -> dict[str, str]:
-        """Return what a file is written and checked with, beside torch: name to version."""
+        """Return the versions of packages besides torch that write and check a file."""
         return {}
 
     @abstractmethod
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
-        """Return the file's contents: the network as it is in eval mode, and the header.
+        """Return the contents of the files: the network in eval mode, and the header.
 
-        They stand under an empty name; those of a file beside it, where the format has one, under
-        what is put after the file's name.
+        The key is the suffix added to the file's name: empty for the file itself, another one for a
+        file beside it.
 
         Raises:
             ExportError: If the network cannot be written.

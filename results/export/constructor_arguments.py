@@ -1,4 +1,4 @@
-"""With which arguments every module of a network was made."""
+"""Constructor arguments of all modules of a network."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from ...search_space.architecture.network import Network
 from .networks import fresh_network
 
 Arguments = Mapping[nn.Module, Mapping[str, Any]]
-"""Module to its constructor's arguments, by name; ``*name`` for positional ones of any number."""
+"""Constructor arguments by module and name; ``*name`` for variable positional arguments."""
 
 
 def recorded_network(architecture: Architecture) -> tuple[Network, Arguments]:
-    """Return a network with fresh weights, and how each of its modules was made."""
+    """Return a network with new weights, and the constructor arguments of its modules."""
     made: dict[nn.Module, Mapping[str, Any]] = {}
     start = nn.Module.__init__
 
@@ -32,7 +32,7 @@ def recorded_network(architecture: Architecture) -> tuple[Network, Arguments]:
 
 
 def _arguments(module: nn.Module, frame: FrameType | None) -> Mapping[str, Any]:
-    """Return the arguments of the outermost constructor of ``module`` that is under way."""
+    """Return the arguments of the outermost running constructor of ``module``."""
     outermost: FrameType | None = None
     frame = None if frame is None else frame.f_back  # of the watch itself
     while frame is not None and _constructs(module, frame):

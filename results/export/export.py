@@ -1,4 +1,4 @@
-"""From an architecture to a model file, with the proof that it reproduces the network."""
+"""Export of an architecture as a model file, with the proof that it reproduces the network."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The proof from image files: what prepares them gives the pixels and scores of the search."""
+"""The proof with image files: their preparation gives the pixels and scores of the search."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,54 +16,54 @@ from ...evaluators.accuracy.data.preparation import Preparation
 from .base import ExportError
 
 Prepare = Callable[[Sequence[Any]], Tensor]
-"""Makes what a network takes of paths and images of Pillow."""
+"""Function from paths and Pillow images to a network's input."""
 
 _STEP = 1.01
-"""Largest difference of a pixel allowed, of 255: one step, and what float32 rounds."""
+"""Largest difference of a pixel on the scale of 255: one level, plus rounding of float32."""
 _SHARE = 1000
-"""Of so many images one may be named otherwise; of fewer too."""
+"""Images per allowed different prediction; with fewer images, one is allowed too."""
 _BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Originals:
-    """Images of the data as people have them, and as the search saw them."""
+    """Original images of the data, with the pixels that the search used."""
 
     given: Sequence[Any]
-    """Paths or images of Pillow."""
+    """Paths or Pillow images."""
     levels: Tensor
-    """What the search saw of them (N, C, S, S), uint8."""
+    """Pixels used by the search (N, C, S, S), uint8."""
     labels: Tensor
     """Their classes (N,), int64."""
     preparation: Preparation
-    """What makes the one of the other."""
+    """Preparation from the originals to the pixels."""
     same_rules: bool = True
-    """Whether the search saw them by these rules, not by those of an older version."""
+    """Whether the search used these rules, not those of an earlier version."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileProof:
-    """How many images a model file names rightly that it is given as files."""
+    """Accuracies of a model file on image files."""
 
     images: int
     """Number of images."""
     seen: float
-    """Accuracy on the pixels that the search saw, 0 to 1."""
+    """Accuracy on the pixels used by the search, 0 to 1."""
     prepared: float
     """Accuracy through ``prepare``: that of the ``.py`` file, else this package's."""
     timm: float | None
     """Accuracy through timm's transform; None where timm is not installed."""
     difference: float
-    """Largest difference of a pixel from what the search saw, in levels of 255."""
+    """Largest difference of a pixel from those of the search, in levels of 255."""
 
 
 def prove_files(
     run: Callable[[Tensor], Tensor], originals: Originals, prepare: Prepare | None
 ) -> FileProof:
-    """Give a model file images as people have them, and compare with what the search saw.
+    """Compare a model file's predictions on original images with those on the search's pixels.
 
     Args:
-        run: Maps what a network takes to scores.
+        run: Function from a network's input to scores.
         originals: The images.
         prepare: The model file's own function, where it has one.
 
@@ -100,7 +100,7 @@ def prove_files(
 
 
 def timm_configuration(preparation: Preparation) -> dict[str, Any]:
-    """Return how images are prepared in timm's words."""
+    """Return the preparation as timm's configuration."""
     return {
         "mean": tuple(each / 255 for each in preparation.mean),
         "std": tuple(each / 255 for each in preparation.std),
@@ -111,7 +111,7 @@ def timm_configuration(preparation: Preparation) -> dict[str, Any]:
 
 
 def timm_transform(preparation: Preparation) -> Prepare:
-    """Return timm's transform, of images that Pillow has decoded by the rules."""
+    """Return timm's transform for images decoded by our rules."""
     from timm.data import create_transform  # type: ignore[import-untyped]
 
     size = (len(preparation.mean), preparation.side, preparation.side)
@@ -133,7 +133,7 @@ def _decoded(given: Any, preparation: Preparation) -> Any:
 
 def _prepared(way: Prepare, name: str, given: Sequence[Any]) -> Tensor:
     try:
-        with warnings.catch_warnings():  # the search has read these files, and was silent
+        with warnings.catch_warnings():  # these files were read by the search without warnings
             warnings.simplefilter("ignore")
             return way(given)
     except Exception as error:  # whatever Pillow raises of a file that is gone or cut since

@@ -1,4 +1,4 @@
-"""What a model file says of itself: which network it holds, and where its weights come from."""
+"""The header of a model file: the architecture and the origin of the weights."""
 
 import json
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ def make_header(architecture: Architecture, metadata: Mapping[str, Any]) -> dict
     """Return the header of a file that holds ``architecture``.
 
     Args:
-        architecture: What the file holds.
-        metadata: Where the weights come from, and the like: JSON values only.
+        architecture: The architecture in the file.
+        metadata: Origin of the weights and other facts, as JSON values.
     """
     return {
         MARK: VERSION,
@@ -46,7 +46,7 @@ def read_header(header: Mapping[str, str]) -> Architecture:
     """Return the architecture that a header describes.
 
     Raises:
-        InputError: If the header is not one of ours, or does not describe what it says.
+        InputError: If nas-explorer did not write the header, or it contradicts itself.
     """
     if MARK not in header:
         raise InputError("a model file must be written by nas-explorer, but names no architecture")

@@ -1,4 +1,4 @@
-"""From a model file to a network, and to what prepares its images."""
+"""Loading of networks and preparations from model files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,9 +33,9 @@ def load_model(path: str | Path) -> Network:
 
 
 def load_preparation(path: str | Path) -> Preparation:
-    """Return what makes a network's input of images, as a file of ``export_model`` states it.
+    """Return the preparation of images stated in a file of ``export_model``.
 
-    The file is of any format; nothing in it is executed.
+    The file may have any format; nothing in it is executed.
 
     Raises:
         InputError: If the file is missing, not one of ours, or does not state it.
@@ -58,7 +58,7 @@ def load_preparation(path: str | Path) -> Preparation:
 
 
 def _header(path: Path) -> Mapping[str, str]:
-    """Return what a file says of itself."""
+    """Return the header of a file."""
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise InputError(f"a model file must end in {', '.join(FORMATS)}, but got {str(path)!r}")

@@ -19,9 +19,9 @@ _MOST_MADE = 2**32
 
 
 def fresh_network(architecture: Architecture, seed: int, kind: type[N] = Network) -> N:
-    """Return the network as initialised from ``seed``, in eval mode, on the CPU.
+    """Return the network initialised from ``seed``, in eval mode, on the CPU.
 
-    Torch's global generators are left as they were.
+    The states of torch's global generators are preserved.
     """
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would seed the GPUs too.
@@ -34,7 +34,7 @@ def trained_network(
 ) -> N:
     """Return the network with given weights, in eval mode, on the CPU.
 
-    Memory is taken only once the weights are seen to fit.
+    Memory is allocated only after the weights are found to fit.
 
     Raises:
         InputError: If names, shapes or types are not exactly those of the network's state, or it

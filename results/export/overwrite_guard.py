@@ -1,4 +1,4 @@
-"""Which files nas-explorer wrote itself, so that they may be replaced."""
+"""The overwrite guard: only files that nas-explorer wrote may be replaced."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,11 +8,11 @@ from ...search_space.errors import InputError
 from .formats import FORMATS, MARK
 
 CARD_SIGN = f"<!-- {MARK} "
-"""How a card for people begins."""
+"""First characters of a Markdown model card."""
 
 
 def targets(path: Path) -> list[Path]:
-    """Return the files that an export to ``path`` writes: the model, what lies beside it, cards."""
+    """Return the files that an export to ``path`` writes: model, side files, cards."""
     chosen = FORMATS[path.suffix.lower()]
     names = [path.name + end for end in ("", *chosen.beside, ".md")]
     cards = [path.with_suffix(".json")] if chosen.json_card else []
@@ -20,10 +20,10 @@ def targets(path: Path) -> list[Path]:
 
 
 def check_ours(path: Path) -> None:
-    """Check that an export to ``path`` replaces no file but what an export wrote.
+    """Check that an export to ``path`` replaces only files that an export wrote.
 
     Raises:
-        InputError: If one of the files is there and is another's.
+        InputError: If one of the files exists and no export wrote it.
     """
     for target in targets(path):
         sign = target if target.suffix.lower() in (*FORMATS, *_CARDS) else path
@@ -34,7 +34,7 @@ def check_ours(path: Path) -> None:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether an export wrote a file, by the mark that stands in it."""
+    """Return whether an export wrote a file, by the mark inside."""
     ending = path.suffix.lower()
     marked = FORMATS[ending].is_marked if ending in FORMATS else _CARDS.get(ending)
     try:

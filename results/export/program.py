@@ -1,4 +1,4 @@
-"""A network as the program that torch's exporter traces, for any batch size."""
+"""Tracing of a network by torch's exporter, for any batch size."""
 
 import io
 import logging
@@ -27,7 +27,7 @@ def exported_program(
         any_resolution: Whether the program takes images of any height and width.
 
     Raises:
-        ExportError: If a component does what the exporter cannot follow.
+        ExportError: If the exporter cannot trace a component.
     """
     channels, height, width = network.architecture.input
     if any_resolution:
@@ -53,7 +53,7 @@ def untraceable(error: Exception) -> ExportError:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Keep what the exporters print, warn and log to ourselves; what fails is raised anyway."""
+    """Suppress output, warnings and logs of the exporters; errors are still raised."""
     loggers = [logging.getLogger(name) for name in _CHATTY]
     levels = [logger.level for logger in loggers]
     unread = io.StringIO()

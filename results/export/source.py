@@ -1,4 +1,4 @@
-"""The source of exactly the definitions that a class needs, for a file that stands alone."""
+"""Collects the source of exactly the definitions that a class needs, for a standalone file."""
 
 import ast
 import builtins
@@ -18,22 +18,22 @@ _OURS = __name__.partition(".")[0]
 
 @dataclass(frozen=True, kw_only=True)
 class _Definition:
-    """One statement at the top level of a module, or what an import binds."""
+    """A top-level statement of a module, or a name bound by an import."""
 
     module: str
     """Name of the module."""
     name: str
-    """The name that it binds there."""
+    """The name bound in the module."""
 
 
 @dataclass
 class Sources:
-    """Collects definitions of this package, each after those that it needs."""
+    """Collects definitions of this package, each after its dependencies."""
 
     imports: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    """Imports of what is not ours: module and name; no name for the module itself."""
+    """Imports from other packages: module and name; no name for the module itself."""
     segments: list[str] = field(default_factory=list[str])
-    """The definitions' source, in an order in which they can be run."""
+    """Source of the definitions, in an order in which they can be run."""
     _names: dict[_Definition, str] = field(default_factory=dict["_Definition", str])
 
     def imported(self) -> str:
@@ -47,7 +47,7 @@ class Sources:
         return "\n".join(lines)
 
     def name_of(self, definition: type | FunctionType) -> str:
-        """Add a class or function of ours and what it needs; return its name in the file."""
+        """Add a class or function of this package with its dependencies; return its name."""
         return self._add(_Definition(module=definition.__module__, name=definition.__qualname__))
 
     def _add(self, wanted: _Definition) -> str:
@@ -75,7 +75,7 @@ class Sources:
         return chosen
 
     def _import(self, module: ModuleType, node: ast.Import | ast.ImportFrom, name: str) -> str:
-        """Add what an import binds to ``name``: ours by its definition, others by a statement."""
+        """Add an imported name: from this package its definition, else an import statement."""
         alias = next(each for each in node.names if (each.asname or each.name) == name)
         bound = alias.name if alias.asname is None else f"{alias.name} as {alias.asname}"
         if isinstance(node, ast.Import):

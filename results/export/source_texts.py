@@ -1,4 +1,4 @@
-"""What is the same in every source file."""
+"""Texts common to all exported source files."""
 
 import textwrap
 
@@ -74,7 +74,7 @@ def load(weights: str | Path | None = None) -> "Net":
 
 
 def preparation_constants(preparation: Preparation) -> list[str]:
-    """Return what ``prepare`` subtracts and divides by, and the names of the classes."""
+    """Return the statements of mean, deviation and class names for ``prepare``."""
     classes = [f"CLASSES = {preparation.classes!r}"]
     if len(classes[0]) > _WIDTH:
         classes = ["CLASSES = (", *(f"    {name!r}," for name in preparation.classes), ")"]
@@ -87,7 +87,7 @@ def preparation_constants(preparation: Preparation) -> list[str]:
 
 
 def prepared_text(preparation: Preparation) -> str:
-    """Return how images are prepared, in words, for the docstring of the file."""
+    """Return the preparation in words, for the file's docstring."""
     described = preparation.described()
     rules = ". ".join(f"{name.capitalize()}: {described[name]}" for name in RULES)
     text = f"``prepare`` makes its input of images; those in files need Pillow too. {rules}."

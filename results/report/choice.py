@@ -1,4 +1,4 @@
-"""Parts of the report of which one is seen at a time, by what is chosen in a menu."""
+"""Menus of the report, each of which shows one of several options."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,25 +11,25 @@ import plotly.graph_objects as go
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Option:
-    """What is seen when it is chosen."""
+    """An option of a menu with its figures and texts."""
 
     label: str
-    """What the menu says."""
+    """Text in the menu."""
     name: str
-    """Its part of the names of picture files."""
+    """Part of the names of picture files."""
     figures: Mapping[str, go.Figure]
-    """Figures by their places."""
+    """Figures by container."""
     note: str = ""
     """What is said below, plain text."""
     part: str = ""
-    """The element of the page that is seen with it; others are hidden."""
+    """Element of the page shown with the option; the others are hidden."""
     filed: bool = True
-    """Whether its figures are worth picture files."""
+    """Whether the figures are written to picture files."""
     inner: "Choices" = field(default_factory=dict[str, Any])
     """Further menus."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the page's script reads."""
+        """Return the JSON form for the page's script."""
         return {
             "label": self.label,
             "figures": {place: figure_json(each) for place, each in self.figures.items()},
@@ -40,23 +40,23 @@ class Option:
 
 
 Choices = Mapping[str, Sequence[Option]]
-"""The name of a menu to what can be chosen in it."""
+"""Options by name of the menu."""
 
 
 def figure_json(figure: go.Figure) -> dict[str, Any]:
-    """Return a figure without its template, as the page has its own looks."""
+    """Return a figure without its template, since the page has its own style."""
     found: dict[str, Any] = figure.to_plotly_json()
     layout = {key: each for key, each in found["layout"].items() if key != "template"}
     return {**found, "layout": layout}
 
 
 def choices_json(choices: Choices) -> dict[str, Any]:
-    """Return what the page's script reads."""
+    """Return the JSON form for the page's script."""
     return {menu: [each.to_json() for each in options] for menu, options in choices.items()}
 
 
 def choice_figures(choices: Choices, chosen: str = "") -> Iterator[tuple[str, go.Figure]]:
-    """Yield the figures of picture files with their names: the place, and what is chosen."""
+    """Yield the figures for picture files with their names: container and options."""
     every = (option for options in choices.values() for option in options)
     for option in (option for option in every if option.filed):
         names = f"{chosen}-{re.sub(r'[^A-Za-z0-9._]+', '-', option.name)}"
@@ -71,10 +71,10 @@ def menu(name: str, label: str) -> str:
 
 
 def place(name: str, label: str, caption: str = "", *, tall: bool = False) -> str:
-    """Return the place of a figure.
+    """Return the container of a figure.
 
     Args:
-        name: Of the place.
+        name: Name of the container.
         label: What is seen, for those who do not see it.
         caption: What stands below it, HTML.
         tall: Whether the figure has a height of its own.

@@ -12,11 +12,11 @@ from ..figures.view import View
 from .choice import Choices, Option, high, menu, place
 
 MOST = 12
-"""Networks that are drawn: each makes the file some 50 kB larger."""
+"""Most networks that are drawn; each adds about 50 kB to the file."""
 
 
 def spread(candidates: Sequence[Candidate], most: int) -> Sequence[Candidate]:
-    """Return at most so many candidates, from all along the sequence."""
+    """Return at most ``most`` evenly spaced candidates."""
     return candidates[:: max(1, math.ceil(len(candidates) / most))]
 
 

@@ -1,4 +1,4 @@
-"""A study as one HTML file that needs nothing else: no server, no network."""
+"""A study as one self-contained HTML file without a server."""
 
 import base64
 import hashlib
@@ -49,24 +49,24 @@ _CURVES = 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
-    """What a report shows."""
+    """The content of a report."""
 
     study: Study
-    """What is reported."""
+    """The study."""
     candidates: Sequence[Candidate]
-    """Its candidates."""
+    """All candidates of the study."""
     front: Sequence[Candidate]
     """Those on the front, the best of the first objective first."""
     studies: Sequence[Snapshot]
     """The study as columns, and those that it is compared with."""
     figures: Mapping[str, tuple[go.Figure, str]]
-    """Figures by their places, each with its description in words."""
+    """Figures by container, each with its description."""
     matters: Choices
-    """What matters."""
+    """Importances of the decisions."""
     networks: Choices
     """Networks of the front."""
     compared: Choices
-    """The study beside others."""
+    """Comparisons with other studies."""
 
     @property
     def choices(self) -> Choices:

@@ -1,4 +1,4 @@
-"""How a study is stored: in a database that Optuna's tools open too.
+"""A study in a database that Optuna's tools can open too.
 
 One Optuna study per study, one Optuna trial of the same number per candidate:
 
@@ -45,11 +45,11 @@ class StoredStudy:
     """A study as it is stored: opening, writing and reading. For one thread at a time."""
 
     def __init__(self, *, storage: RDBStorage, url: str, entry: StudyEntry) -> None:
-        """Attach to a study that is there; use ``open`` or ``create_or_open``."""
+        """Attach to an existing study; use ``open`` or ``create_or_open``."""
         self.name = entry.name
         self.url = shown_url(url)
         self.weights = weights_folder(entry.name, url)
-        """Folder of the weights that the search keeps."""
+        """Folder of the weights kept by the search."""
         entry.check_readable()
         self.settings = StudySettings.from_json(entry.settings)
         self._storage = storage
@@ -128,9 +128,9 @@ class StoredStudy:
 
     @contextmanager
     def exclusive(self) -> Generator[None]:
-        """Be the only process that searches this study. What is ``running`` then is abandoned.
+        """Be the only process that searches this study; ``running`` candidates are abandoned ones.
 
-        Results that a full disk or a lost connection kept out of the storage are taken in first.
+        Results in the spill file (after a full disk or a lost connection) are stored first.
 
         Raises:
             InputError: If another process searches it now.
@@ -193,7 +193,7 @@ class StoredStudy:
         return self._hold
 
     def finish(self, candidate: Candidate) -> None:
-        """Record what became of a started candidate; inside ``exclusive`` only.
+        """Store the result of a started candidate; inside ``exclusive`` only.
 
         One that has finished before stays as it was. If the storage fails for good, the candidate
         is written to a file from which the next opening of the study takes it; going on to finish
@@ -233,7 +233,7 @@ class StoredStudy:
     def remeasure(
         self, candidate: Candidate, measured: Iterable[Measurement], broken: str | None = None
     ) -> None:
-        """Put new measurements in the place of earlier ones, or beside them.
+        """Replace measurements, or add new ones.
 
         Inside ``exclusive`` only.
 
@@ -260,7 +260,7 @@ class StoredStudy:
         self._finished[candidate.number] = changed
 
     def _take_in(self) -> None:
-        """Store what was kept in a file when the storage failed."""
+        """Store the candidates of the spill file."""
         waiting = {each.number: each.digest for each in self.running()}
         for candidate in self._rescue.read():
             if waiting.get(candidate.number) == candidate.digest:
@@ -270,7 +270,7 @@ class StoredStudy:
     # Reading --------------------------------------------------------------------------------
 
     def _refresh(self) -> list[Candidate]:
-        """Read what has finished since; return those that have not."""
+        """Read newly finished candidates; return the running ones."""
         unfinished: list[Candidate] = []
         with storage_errors(self.url):
             found = records.read(self._storage, self._id, self._finished)
@@ -288,7 +288,7 @@ class StoredStudy:
         return unfinished
 
     def _leave_out(self, number: int, reason: str) -> None:
-        """Name, once, a trial that is no candidate or none that can be read."""
+        """Log once a trial that is not a candidate or cannot be read."""
         self._last = max(self._last, number)
         if number not in self._left_out:
             self._left_out[number] = reason
@@ -296,7 +296,7 @@ class StoredStudy:
 
     @property
     def left_out(self) -> Mapping[int, str]:
-        """Number of each trial that is left out, as far as it has been read, and why."""
+        """Reasons by number for trials that are left out so far."""
         return self._left_out
 
     def candidates(self) -> list[Candidate]:
@@ -331,7 +331,7 @@ class StoredStudy:
         return self._refresh()
 
     def finished(self) -> list[Candidate]:
-        """Return the candidates that have finished, in the order in which they did."""
+        """Return the finished candidates in order of finishing."""
         self._refresh()
         return sorted(self._finished.values(), key=lambda each: self._order[each.number])
 

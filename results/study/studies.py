@@ -19,7 +19,7 @@ from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, ret
 
 SETTINGS = "nas:settings"
 _STATUSES = {"COMPLETE": "complete", "PRUNED": "infeasible", "FAIL": "failed", "RUNNING": "running"}
-"""The state of a trial and what the candidate is then."""
+"""Status of a candidate by state of its trial."""
 _STUDIES = sqlalchemy.table("studies", *map(sqlalchemy.column, ("study_id", "study_name")))
 _ATTRIBUTES = sqlalchemy.table(
     "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
@@ -33,26 +33,26 @@ class StudyEntry:
     """One study in the list of studies."""
 
     name: str
-    """Its name."""
+    """Name of the study."""
     study_id: int
-    """Optuna's number of it in the storage."""
+    """Optuna's id of the study in the storage."""
     settings: Mapping[str, Any]
-    """What it was made with, as it is stored; nothing where that cannot be read."""
+    """Stored settings of the study; empty where they cannot be read."""
     counts: Mapping[str, int]
-    """Status of candidates to how many there are."""
+    """Number of candidates by status."""
     foreign: int
-    """Trials that another program added to it."""
+    """Number of trials added by other programs."""
     holder: Mapping[str, Any]
-    """Which process searched it last, and since when."""
+    """Note of the process that searched it last, with the time."""
 
     @property
     def since(self) -> float:
-        """When it was last searched, or made, in seconds since 1970; 0 where that is not known."""
+        """Time of the last search, or of creation, in seconds since 1970; 0 where not known."""
         since = self.holder.get("since")
         return float(since) if isinstance(since, int | float) else 0.0
 
     def check_readable(self) -> None:
-        """Check that its settings could be read.
+        """Check that the settings could be read.
 
         Raises:
             InputError: If not.
@@ -65,23 +65,23 @@ class StudyEntry:
 
     @property
     def searched(self) -> bool:
-        """Whether a process searches it, or was killed while it did."""
+        """Whether a process searches the study, or was killed while searching."""
         return "token" in self.holder and "released" not in self.holder
 
     @property
     def under_way(self) -> bool:
-        """Whether a process searches it, as far as can be known from this machine."""
+        """Whether a process searches the study, as far as this machine can know."""
         return self.searched and not has_ended(self.holder)
 
     @property
     def empty(self) -> bool:
-        """Whether it has nothing to show: no candidate has finished, and none is under way."""
+        """Whether no candidate has finished and none is running."""
         running = self.counts.get("running", 0)
         return sum(self.counts.values()) == running and not (running and self.under_way)
 
 
 def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
-    """Return the studies of a storage, the latest first: that searched last, empty ones behind."""
+    """Return the studies of a storage by time of search, the latest first, empty ones last."""
     with storage_errors(url), storage.engine.connect() as connection:
         notes = _notes(connection)
         trials = _counts(connection)
@@ -113,7 +113,7 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
 
 
 def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
-    """Return by id and name of the study what this package notes in its row."""
+    """Return this package's notes in the studies' rows, by id and name of the study."""
     studies, attributes = _STUDIES.c, _ATTRIBUTES.c
     query = (
         sqlalchemy.select(
@@ -129,7 +129,7 @@ def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str,
 
 
 def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:
-    """Return by study how many trials are in which state, and this package's or another's."""
+    """Return the number of trials by study, state and whether this package made them."""
     trials, records = _TRIALS.c, _RECORDS.c
     ours = sqlalchemy.and_(records.trial_id == trials.trial_id, records.key == "nas:candidate")
     query = (
@@ -146,15 +146,15 @@ def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool
 
 
 def studies_of(storage: RDBStorage, url: str) -> dict[str, Mapping[str, Any]]:
-    """Return the stored settings by study name, the latest first; those that can be read."""
+    """Return the readable stored settings by study name, the latest first."""
     return {each.name: each.settings for each in study_list(storage, url) if each.settings}
 
 
 def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings) -> None:
-    """Make a study, all of it or nothing.
+    """Make a study atomically.
 
     Raises:
-        InputError: If another program has a study of that name.
+        InputError: If another program has a study with this name.
     """
 
     def make() -> None:
@@ -181,7 +181,7 @@ def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings
 
 
 def rename_study(name: str, new: str, storage_url: str) -> None:
-    """Give a study another name; what lies beside the storage of it goes with it.
+    """Rename a study, with its files beside the storage.
 
     Raises:
         InputError: If there is no such study, another process searches it, or the new name is not
@@ -215,7 +215,7 @@ def rename_study(name: str, new: str, storage_url: str) -> None:
 
 
 def delete_study(name: str, storage_url: str) -> None:
-    """Delete a study with all that lies beside the storage of it; what a kill left of one too.
+    """Delete a study with its files beside the storage, even an incomplete one.
 
     Raises:
         InputError: If there is no such study, or another process searches it.
@@ -243,7 +243,7 @@ def _entry(storage: RDBStorage, url: str, name: str) -> StudyEntry:
 
 
 def _delete_rows(connection: sqlalchemy.Connection, study_id: int) -> None:
-    """Delete a study's rows in all tables that lead to it; Optuna would read each of them first."""
+    """Delete a study's rows in all tables directly; Optuna would read each row first."""
     tables = sqlalchemy.MetaData()
     tables.reflect(connection)
     studies, trials = tables.tables["studies"], tables.tables["trials"]
@@ -258,7 +258,7 @@ def _delete_rows(connection: sqlalchemy.Connection, study_id: int) -> None:
 
 
 def _to_be_moved(url: str, name: str, new: str) -> list[tuple[Path, Path]]:
-    """Return the paths of a study's weights and kept results, and those they get by a new name."""
+    """Return the paths of a study's weights and spill files, with those for a new name."""
     weights, new_weights = (file_beside(url, each, ".weights") for each in (name, new))
     kept, new_kept = (Rescue(url=url, study=each) for each in (name, new))
     there = kept.pending()
