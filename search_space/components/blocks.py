@@ -38,15 +38,15 @@ class MetaFormerBlock(Block):
     catalogue = ("M39",)
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
-    """Mixes positions."""
+    """Token mixer."""
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
-    """Mixes channels."""
+    """Channel mixer."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before each mixer, or after it."""
+    """Norm before each mixer, or after it."""
     post_norm: Annotated[bool, YES_NO] = False
     """Whether the norms come after the mixers."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around each mixer and its norm."""
+    """Residual around each mixer and its norm."""
 
     def canonical(self, shape: Shape) -> Self:
         """Without norms, ``post_norm`` has no effect."""
@@ -105,13 +105,13 @@ class ConvNeXtBlock(Block):
     catalogue = ("B01",)
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
-    """Mixes positions."""
+    """Token mixer."""
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
-    """Mixes channels."""
+    """Channel mixer."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Between the two mixers."""
+    """Norm between the two mixers."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around both mixers."""
+    """Residual around both mixers."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add mixer, norm and channel mixer, and one residual."""
@@ -133,11 +133,11 @@ class ChannelBlock(Block):
     catalogue = ("M34",)
 
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
-    """Mixes channels."""
+    """Channel mixer."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before it."""
+    """Norm before it."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around both."""
+    """Residual around both."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add norm and channel mixer, and one residual."""
@@ -157,9 +157,9 @@ class ResidualBlock(Block):
     name = "residual"
 
     mixer: TokenMixer = field(default_factory=BottleneckConv)
-    """Mixes positions, and channels."""
+    """Mixer of positions and channels."""
     residual: Residual = field(default_factory=ActivatedResidual)
-    """Around the mixer."""
+    """Residual around the mixer."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the mixer and its residual."""
@@ -189,11 +189,11 @@ class RepVitBlock(Block):
     name = "repvit"
 
     mixer: TokenMixer = field(default_factory=RepDepthwiseConv)
-    """Mixes positions."""
+    """Token mixer."""
     channel_mixer: ChannelMixer = field(default_factory=NormedMlp)
-    """Mixes channels."""
+    """Channel mixer."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around the channel mixer."""
+    """Residual around the channel mixer."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the token mixer, the channel mixer, and one residual."""
@@ -215,13 +215,13 @@ class SingleResidualBlock(Block):
     name = "single_residual"
 
     mixer: TokenMixer = field(default_factory=SeparableConv)
-    """Mixes positions."""
+    """Token mixer."""
     channel_mixer: ChannelMixer = field(default_factory=Mlp)
-    """Mixes channels."""
+    """Channel mixer."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before each mixer."""
+    """Norm before each mixer."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around both mixers."""
+    """Residual around both mixers."""
     channels_first: Annotated[bool, YES_NO] = False
     """Whether the channel mixer comes before the token mixer."""
 
@@ -302,13 +302,13 @@ class GuidedBlock(Block):
     catalogue = ("M45",)
 
     mixer: TokenMixer = field(default_factory=GuidedContMix)
-    """Mixes positions."""
+    """Token mixer."""
     channel_mixer: ChannelMixer = field(default_factory=GrnMlp)
-    """Mixes channels."""
+    """Channel mixer."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before each mixer."""
+    """Norm before each mixer."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Around each mixer."""
+    """Residual around each mixer."""
     refresh: Annotated[bool, YES_NO] = True
     """Whether the guide is added first; False where the guide has just been concatenated."""
 

@@ -43,13 +43,13 @@ class ConvDownsampling(Downsampling):
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before the convolution."""
+    """Norm before the convolution."""
     norm_after: Norm = field(default_factory=NoNorm)
-    """After the convolution."""
+    """Norm after the convolution."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
     activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
-    """After the last norm."""
+    """Activation after the last norm."""
 
     @property
     def padding(self) -> int:
@@ -88,7 +88,7 @@ class PoolDownsampling(Downsampling):
     pooling: Annotated[str, Choice(("mean", "max"))] = "mean"
     """Value taken of each 2x2 window."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before the convolution."""
+    """Norm before the convolution."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -116,9 +116,9 @@ class DeformableDownsampling(Downsampling):
     kernel_size: Annotated[int, Choice((2, 3))] = 2
     """Side of both kernels in pixels; padding is (kernel - 1) // 2."""
     norm: Norm = field(default_factory=BatchNorm)
-    """After the convolution."""
+    """Norm after the convolution."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the norm."""
+    """Activation after the norm."""
 
     @property
     def padding(self) -> int:
@@ -164,9 +164,9 @@ class RecursiveDownsampling(Downsampling):
     recursions: Annotated[int, IntRange(1, 5)] = 1
     """How often the map is halved, 1 to 5."""
     activation: Annotated[str, STEADY_ACTIVATION] = "relu"
-    """After each convolution."""
+    """Activation after each convolution."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Before everything."""
+    """Norm before everything."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -287,7 +287,7 @@ class SeparableDownsampling(Downsampling):
     name = "separable"
 
     activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
-    """After each norm."""
+    """Activation after each norm."""
     depthwise_first: Annotated[bool, YES_NO] = False
     """Whether the depthwise convolution comes first."""
     folds: Annotated[bool, YES_NO] = False

@@ -35,7 +35,7 @@ class Fuse(Component):
     kind = "joint"
 
     activation: Annotated[str, ACTIVATION] = "silu"
-    """After the norm."""
+    """Activation after the norm."""
 
     def module(self, shape: Shape, width: int | None) -> nn.Module:
         """Build the module."""

@@ -60,7 +60,7 @@ class PooledHead(Head):
     name = "pooled"
 
     norm: Norm = field(default_factory=LayerNorm)
-    """Between mean and map, or before the mean."""
+    """Norm between mean and map, or before the mean."""
     norm_first: Annotated[bool, YES_NO] = False
     """Whether the norm comes before the mean, as in MLP-Mixer and PoolFormer, not after."""
 
@@ -185,9 +185,9 @@ class WideHead(Head):
     features: Annotated[int, Positive(whole=True)] = 1280
     """Channels before the classifier."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After the norm."""
+    """Activation after the norm."""
     norm: Norm = field(default_factory=BatchNorm)
-    """After the map."""
+    """Norm after the map."""
     norm_last: Annotated[bool, YES_NO] = False
     """Whether the norm comes after the activation, not before."""
     bias: Annotated[bool, YES_NO] = False
@@ -229,9 +229,9 @@ class MlpHead(Head):
     ratio: Annotated[float, Positive()] = 4.0
     """Hidden channels over channels."""
     activation: Annotated[str, ACTIVATION] = "squared_relu"
-    """Inside the perceptron."""
+    """Activation inside the perceptron."""
     norm: Norm = field(default_factory=LayerNorm)
-    """Between mean and perceptron."""
+    """Norm between mean and perceptron."""
     inner_eps: Annotated[float, Positive()] = 1e-5
     """Number added to the variance in the layer norm inside, which follows the activation."""
 

@@ -46,7 +46,7 @@ class ResidualDownsampling(Downsampling):
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """Inside the branch, and after the sum."""
+    """Activation inside the branch, and after the sum."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""

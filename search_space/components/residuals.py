@@ -105,7 +105,7 @@ class ActivatedResidual(Residual):
     name = "activated"
 
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After the sum."""
+    """Activation after the sum."""
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
         """Add the sum and the activation."""

@@ -37,9 +37,9 @@ class ConvStem(Stem):
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
     norm: Norm = field(default_factory=LayerNorm)
-    """After the convolution."""
+    """Norm after the convolution."""
     activation: Annotated[str, NONE_OR_ACTIVATION] = "none"
-    """After the norm: relu in ResNet, relu6 in MobileNetV2."""
+    """Activation after the norm: relu in ResNet, relu6 in MobileNetV2."""
     pool: Annotated[bool, YES_NO] = False
     """Whether a 3x3 maximum of stride 2 follows, as in ResNet."""
 
@@ -92,7 +92,7 @@ class TwoConvStem(Stem):
     hidden: Annotated[int, Positive(whole=True)] = 32
     """Channels between the two convolutions."""
     activation: Annotated[str, NONE_OR_ACTIVATION] = "relu"
-    """After the first norm, or none."""
+    """Activation after the first norm, or none."""
     last_activation: Annotated[bool, YES_NO] = True
     """Whether an activation follows the second norm too."""
     bias: Annotated[bool, YES_NO] = False
@@ -100,7 +100,7 @@ class TwoConvStem(Stem):
     first_norm: Annotated[bool, YES_NO] = True
     """Whether the first convolution has a norm too."""
     norm: Norm = field(default_factory=BatchNorm)
-    """After the convolutions."""
+    """Norm after the convolutions."""
 
     def canonical(self, shape: Shape) -> Self:
         """Set ``first_norm`` without a norm; clear ``last_activation`` without an activation."""
@@ -143,7 +143,7 @@ class ThreeConvStem(Stem):
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the first two convolutions."""
     norm: Norm = field(default_factory=BatchNorm)
-    """After the first two activations."""
+    """Norm after the first two activations."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -180,7 +180,7 @@ class ConvStackStem(Stem):
     doubled: Annotated[bool, YES_NO] = False
     """Whether a convolution of stride 1 follows each one of stride 2."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After each norm but the last."""
+    """Activation after each norm but the last."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output, rounded up."""
@@ -215,7 +215,7 @@ class PatchStem(Stem):
     bias: Annotated[bool, YES_NO] = True
     """Whether the linear map has a bias."""
     norm: Norm = field(default_factory=LayerNorm)
-    """After the map."""
+    """Norm after the map."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -244,7 +244,7 @@ class MultiScaleStem(Stem):
     scales: Annotated[int, IntRange(1, 4)] = 2
     """Number of windows, each twice as wide as the one before; the first is the patch."""
     norm: Norm = field(default_factory=NoNorm)
-    """After the map."""
+    """Norm after the map."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -269,7 +269,7 @@ class SeparableStem(Stem):
     name = "separable"
 
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After each norm."""
+    """Activation after each norm."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: quarters, rounded up."""

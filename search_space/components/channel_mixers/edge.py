@@ -89,7 +89,7 @@ class EdgeMlp(ChannelMixer):
     ratio: Annotated[float, Positive()] = 2.0
     """Hidden channels over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first map, and on the edges."""
+    """Activation after the first map, and on the edges."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels, at least 1."""

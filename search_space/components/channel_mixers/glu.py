@@ -46,7 +46,7 @@ class Glu(ChannelMixer):
     """Hidden channels over channels of a perceptron with as many weights. Two thirds of the ratio
     are used, since there are three linear maps instead of two (Shazeer, section 2)."""
     activation: Annotated[str, ACTIVATION] = "silu"
-    """On the gate."""
+    """Activation on the gate."""
     bias: Annotated[bool, YES_NO] = True
     """Whether both maps have a bias."""
 
@@ -81,7 +81,7 @@ class ConvGlu(Glu):
     catalogue = ("M56",)
 
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """On the gate."""
+    """Activation on the gate."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -27,7 +27,7 @@ class InvertedResidual(ChannelMixer):
     ratio: Annotated[float, Positive()] = 4.0
     """Hidden channels over channels, before rounding to multiples of eight; 1: no first map."""
     activation: Annotated[str, ACTIVATION] = "relu6"
-    """After the first two convolutions."""
+    """Activation after the first two convolutions."""
     shortcut: Annotated[bool, YES_NO] = False
     """Whether the input is added."""
 

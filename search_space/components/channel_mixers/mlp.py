@@ -30,7 +30,7 @@ class Mlp(ChannelMixer):
     ratio: Annotated[float, Positive()] = 4.0
     """Hidden channels over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Between the two maps."""
+    """Activation between the two maps."""
     bias: Annotated[bool, YES_NO] = True
     """Whether both maps have a bias."""
 

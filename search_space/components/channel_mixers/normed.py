@@ -33,7 +33,7 @@ class NormedMlp(ChannelMixer):
     ratio: Annotated[float, Positive()] = 2.0
     """Hidden channels over channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After the first norm."""
+    """Activation after the first norm."""
     last_norm: Annotated[bool, YES_NO] = False
     """Whether a batch norm follows the second map."""
     folds: Annotated[bool, YES_NO] = False

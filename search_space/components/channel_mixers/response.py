@@ -94,7 +94,7 @@ class GrnMlp(ChannelMixer):
     ratio: Annotated[float, Positive()] = 4.0
     """Hidden channels over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first map."""
+    """Activation after the first map."""
     last_norm: Annotated[bool, YES_NO] = False
     """Whether a batch norm follows the second map, which then has no bias."""
     squeeze: Annotated[bool, YES_NO] = False

@@ -67,7 +67,7 @@ class WaveMixer(ChannelMixer):
     """Whether the convolution is depthwise (SpaRTAN's first two stages), else has one group per
     input channel (its last two stages)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the convolution's norm."""
+    """Activation after the convolution's norm."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The number of hidden channels must be even: channels form pairs."""

@@ -27,7 +27,7 @@ class InvertedResidualDownsampling(Downsampling):
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"
-    """After the first two convolutions."""
+    """Activation after the first two convolutions."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels."""

@@ -149,7 +149,7 @@ class LocalIntegration(WidenedMixer):
     expansion: Annotated[float, Positive()] = 1.0
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the depthwise convolution."""
+    """Activation after the depthwise convolution."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

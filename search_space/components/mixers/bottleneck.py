@@ -91,7 +91,7 @@ class BasicConv(WidenedMixer):
     expansion: Annotated[float, Positive()] = 1.0
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """Between the convolutions."""
+    """Activation between the convolutions."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -131,7 +131,7 @@ class BottleneckConv(WidenedMixer):
     groups: Annotated[int, GROUPS] = 1
     """Groups of the convolution, 1 to 64; must divide the inner channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After the first convolution and the middle one."""
+    """Activation after the first convolution and the middle one."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The groups must divide the inner channels."""

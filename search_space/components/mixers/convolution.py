@@ -42,7 +42,7 @@ class SeparableConv(WidenedMixer):
     expansion: Annotated[float, Positive()] = 2.0
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "star_relu"
-    """After the first 1x1 convolution."""
+    """Activation after the first 1x1 convolution."""
     bias: Annotated[bool, YES_NO] = False
     """Whether the three convolutions have a bias."""
 

@@ -42,7 +42,7 @@ class FfnifiedAttention(TokenMixer):
     """Side of a kernel trained in parallel with each, up to ``kernel_size``; 0: no kernel, no
     norms."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Between keys and values."""
+    """Activation between keys and values."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The small kernel must fit into the large one."""

@@ -76,7 +76,7 @@ class FocalModulation(TokenMixer):
     growth: Annotated[int, IntRange(0, 4, 2)] = 2
     """Growth of the kernel's side from level to level in pixels; even, 0 to 4."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After each convolution and on the mean."""
+    """Activation after each convolution and on the mean."""
     mean: Annotated[bool, YES_NO] = False
     """Whether the sum of the contexts is divided by their number."""
     normed: Annotated[bool, YES_NO] = False

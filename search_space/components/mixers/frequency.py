@@ -224,7 +224,7 @@ class AdaptiveFrequencyFilter(TokenMixer):
     ratio: Annotated[float, Positive()] = 1.0
     """Hidden channels of a block over its channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """Between the two maps."""
+    """Activation between the two maps."""
     threshold: Annotated[float, Positive()] = 0.01
     """Threshold of the soft shrinkage of the network's outputs."""
     multiply: Annotated[bool, YES_NO] = True

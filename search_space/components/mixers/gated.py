@@ -48,7 +48,7 @@ class LargeKernelAttention(TokenMixer):
     projected: Annotated[bool, YES_NO] = True
     """Whether two 1x1 convolutions surround it, the first with an activation."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first 1x1 convolution."""
+    """Activation after the first 1x1 convolution."""
     shortcut: Annotated[bool, YES_NO] = True
     """Whether the input is added to the result."""
 
@@ -150,7 +150,7 @@ class GatedLinearMixer(TokenMixer):
     ratio: Annotated[float, Positive()] = 2.0
     """Hidden channels, of gate and of value, over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """On the gate."""
+    """Activation on the gate."""
     normed: Annotated[bool, YES_NO] = True
     """Whether gate and value are layer-normalised before their product."""
     bias: Annotated[bool, YES_NO] = True

@@ -60,7 +60,7 @@ class GatedMlpMixer(TokenMixer):
     ratio: Annotated[float, Positive()] = 6.0
     """Hidden channels of value and gate together, over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first map."""
+    """Activation after the first map."""
 
     def half(self, shape: Shape) -> int:
         """Return the hidden channels of each half, at least 1."""
@@ -187,7 +187,7 @@ class MultiAxisMlp(TokenMixer):
     grid_factor: Annotated[float, Positive()] = 2.0
     """Channels of value and gate together, over those of the half for the grid."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first map and inside the gated perceptrons."""
+    """Activation after the first map and inside the gated perceptrons."""
     bias: Annotated[bool, YES_NO] = True
     """Whether all linear maps have a bias."""
 
@@ -274,7 +274,7 @@ class MixerGated(TokenMixer):
     channel_ratio: Annotated[float, Positive()] = 2.0
     """Hidden units of the perceptron over channels, over channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Inside both perceptrons."""
+    """Activation inside both perceptrons."""
 
     def canonical(self, shape: Shape) -> Self:
         """Round the ratios to whole hidden units."""

@@ -153,7 +153,7 @@ class MbConv(TokenMixer):
     experts: Annotated[int, EXPERTS] = 0
     """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
     activation: Annotated[str, ACTIVATION] = "silu"
-    """After the first two convolutions, and inside squeeze-and-excitation."""
+    """Activation after the first two convolutions, and inside squeeze-and-excitation."""
     eps: Annotated[float, Positive()] = 1e-5
     """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
 
@@ -189,7 +189,7 @@ class MbConvDownsampling(Downsampling):
     experts: Annotated[int, EXPERTS] = 0
     """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
     activation: Annotated[str, ACTIVATION] = "silu"
-    """After the first two convolutions, and inside squeeze-and-excitation."""
+    """Activation after the first two convolutions, and inside squeeze-and-excitation."""
     eps: Annotated[float, Positive()] = 1e-5
     """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
 

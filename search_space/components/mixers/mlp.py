@@ -53,7 +53,7 @@ class TokenMlp(TokenMixer):
     ratio: Annotated[float, Positive()] = 0.5
     """Hidden units over channels (the paper's D_S over C: a half in all its networks)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Between the two maps."""
+    """Activation between the two maps."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the hidden units, at least 1."""

@@ -58,7 +58,7 @@ class ConvModulation(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 9
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Before the depthwise convolution."""
+    """Activation before the depthwise convolution."""
 
     def canonical(self, shape: Shape) -> Self:
         """Clip the kernel to taps that can meet a pixel."""

@@ -82,7 +82,7 @@ class MultiOrderConv(TokenMixer):
     depthwise: Annotated[bool, YES_NO] = True
     """Whether the kernels are depthwise (SpaRTAN's last two stages) or dense (its first two)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the norms."""
+    """Activation after the norms."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The number of channels must be even."""

@@ -97,7 +97,7 @@ class RaftMlp(TokenMixer):
     expansion: Annotated[float, Positive()] = 2.0
     """Hidden units over raft size times side."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Between the two maps of each perceptron."""
+    """Activation between the two maps of each perceptron."""
 
     def sizes(self, shape: Shape) -> list[int]:
         """Return the inputs of each perceptron."""

@@ -41,7 +41,7 @@ class RecursiveConv(ClippedDepthwiseMixer):
     depthwise: Annotated[bool, YES_NO] = True
     """Whether the convolution is depthwise; the paper's is dense."""
     activation: Annotated[str, STEADY_ACTIVATION] = "relu"
-    """After each convolution."""
+    """Activation after each convolution."""
     residual: Annotated[bool, YES_NO] = True
     """Whether each application adds its input before the last activation."""
     bias: Annotated[bool, YES_NO] = True

@@ -47,7 +47,7 @@ class ReparamLargeKernel(WidenedMixer):
     expansion: Annotated[float, Positive()] = 1.0
     """Inner channels over channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
-    """After the first 1x1 convolution and after the large kernel."""
+    """Activation after the first 1x1 convolution and after the large kernel."""
 
     def canonical(self, shape: Shape) -> Self:
         """Clip the kernels to taps that can meet a pixel, and round the expansion."""

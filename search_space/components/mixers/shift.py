@@ -178,11 +178,11 @@ class AxialShift(TokenMixer):
     steps: Annotated[int, STEPS] = 5
     """Number of groups of channels, each with a different shift, odd, 1 to 15."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """After the first norm, and after the convolutions of shifted channels."""
+    """Activation after the first norm, and after the convolutions of shifted channels."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolutions have a bias."""
     inner_norm: Norm = field(default_factory=LayerNorm)
-    """After the first convolution, and before the last."""
+    """Norm after the first convolution, and before the last."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -60,7 +60,7 @@ class StarMixer(TokenMixer):
     ratio: Annotated[float, Positive()] = 4.0
     """Channels of each of the two maps over channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"
-    """On the left map."""
+    """Activation on the left map."""
 
     def hidden(self, shape: Shape) -> int:
         """Return the channels of each map, at least 1."""
