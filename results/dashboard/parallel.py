@@ -1,7 +1,7 @@
 """Parallel axes of decisions and metrics, on which ranges can be chosen.
 
-Thousands of lines are a picture that is drawn here, not by the browser: without a graphics card it
-would take seconds for what takes milliseconds.
+The server draws thousands of lines as one picture in milliseconds; a browser without a graphics
+card would need seconds.
 """
 
 import base64
@@ -30,11 +30,11 @@ from ..numbers import format_value
 from .scatter import ORANGE
 
 MOST = 1_000
-"""Lines that are drawn of those kept; of more candidates so many from all along the study."""
+"""Most lines of kept candidates; of more candidates, evenly spaced ones are drawn."""
 _CONTEXT = 300  # lines of those filtered out
 _DENSE = 300  # from so many lines on they are paler
 AXES = 8
-"""Axes that can be read side by side; more are on request."""
+"""Default number of axes, which can be read side by side."""
 _FEWEST = 4  # decisions among them
 _LABELS = 20  # values named at an axis, one below the other
 _LETTERS = 17  # of a value or a line of a title: what fits beside the next axis
@@ -50,17 +50,17 @@ class Axis:
     name: str
     """Name of the column."""
     title: str
-    """What stands over it."""
+    """Title above the axis."""
     low: float
-    """What is at 0: of a count its logarithm, of a decision the place of the value."""
+    """Value at height 0: the logarithm of a count, the index of a decision's value."""
     high: float
-    """What is at 1."""
+    """Value at height 1."""
     logarithmic: bool
-    """Whether it is a count by its logarithm."""
+    """Whether the axis shows the logarithm of a count."""
     labels: Sequence[str] | None
-    """The values of a decision, in the order of their places; None for a metric."""
+    """Values of a decision by index; None for a metric."""
     flat: bool = False
-    """Whether all have one value."""
+    """Whether all candidates have the same value."""
 
     def at(self, value: Any) -> Any:
         """Return the height of a value."""
@@ -74,12 +74,12 @@ class Axis:
 
     @property
     def step(self) -> int:
-        """Of how many values of a decision one is named."""
+        """Step between the named values of a decision."""
         return -(-len(self.labels or ()) // _LABELS)
 
     @property
     def lines(self) -> list[str]:
-        """The title, in lines that fit."""
+        """The title, split into lines that fit."""
         lines = textwrap.wrap(self.title.replace("_", "_\u200b"), _LETTERS + 2)
         lines = [each.replace("\u200b", "") for each in lines]
         return [*lines, f"(1 of {self.step} named)"] if self.step > 1 else lines
@@ -159,7 +159,7 @@ def _metric_axis(name: str, values: NDArray[np.float64]) -> Axis:
 
 
 def heights(columns: Columns, axes: Sequence[Axis], rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return where the lines of candidates cross the axes, (rows, axes)."""
+    """Return the heights at which candidates' lines cross the axes, (rows, axes)."""
     crossed: list[NDArray[np.float64]] = []
     for axis in axes:
         if axis.labels is None:
@@ -224,7 +224,7 @@ def parallel(
 
 
 def _image(source: str, axes: int, opacity: float) -> dict[str, Any]:
-    """Return a picture that lies below so many axes."""
+    """Return the layout of a picture below ``axes`` axes."""
     return {
         "source": source,
         "xref": "x",
@@ -252,7 +252,7 @@ def _some(mask: Mask, most: int) -> NDArray[np.intp]:
 def _picture(
     columns: Columns, axes: Sequence[Axis], complete: Mask, mask: Mask, colour: str
 ) -> str:
-    """Return the lines as a picture in an address: those kept over those that are not."""
+    """Return the lines as a picture in a data URL, kept candidates above the others."""
     image = Image.new("P", _SIZE, 0)
     draw = ImageDraw.Draw(image)
     chosen = _some(complete & mask, MOST)
@@ -273,7 +273,7 @@ def _picture(
 
 
 def _palette() -> bytes:
-    """Return the colours: none, the shades, and the grey of those filtered out."""
+    """Return the palette: transparent, the shades, and grey for candidates filtered out."""
     shades = sample_colorscale(SCALE, np.linspace(0, 1, _SHADES).tolist())
     colours = [(0, 0, 0, 0), *((*map(round, unlabel_rgb(each)), 200) for each in shades)]
     return bytes(part for each in (*colours, (127, 127, 127, 60)) for part in each)
@@ -299,7 +299,7 @@ def _add_axes(figure: go.Figure, axes: Sequence[Axis]) -> None:
 
 
 def _outlines(axes: Sequence[Axis], chosen: Filter) -> list[dict[str, Any]]:
-    """Return a box on each axis around what a filter keeps."""
+    """Return a box on each axis around the range of a filter."""
     boxes: list[dict[str, Any]] = []
     for place, axis in enumerate(axes):
         if axis.name not in chosen.columns:
@@ -318,7 +318,7 @@ def _outlines(axes: Sequence[Axis], chosen: Filter) -> list[dict[str, Any]]:
 
 
 def read_box(axes: Sequence[Axis], selected: Mapping[str, Any]) -> list[Filter]:
-    """Return the filters that a box drawn over axes stands for: one for each axis in it.
+    """Return the filters of a box drawn over axes, one for each axis in it.
 
     Args:
         axes: The axes.

@@ -1,4 +1,4 @@
-"""How far a study has come: what its front dominates, candidate by candidate."""
+"""Progress of a study: the hypervolume of the front over the candidates."""
 
 import numpy as np
 import plotly.graph_objects as go

@@ -1,4 +1,4 @@
-"""How far the axes of the scatter reach: over the study, and the published networks near it."""
+"""Ranges of the scatter's axes: the study, and the published networks near it."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _EDGE = 0.06
 
 
 def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[float, float] | None:
-    """Return the ends of an axis, as plotly has them; None where all fit, so that it may choose.
+    """Return the ends of an axis in plotly's form; None where all values fit, for plotly's choice.
 
     Args:
         own: Values of the study; what is not finite, or not above zero on a logarithmic axis,
@@ -64,7 +64,7 @@ def axis_range(
 
 
 def beyond_note(view: View, columns: Columns, references: Sequence[Reference]) -> str:
-    """Return how many published networks lie beyond the axes, and how they are seen."""
+    """Return a note on the published networks beyond the axes, and how to show them."""
     outside = set[int]()
     for axis, name in (("x", view.x), ("y", view.y)):
         ends = axis_range(axis, view, columns, references)

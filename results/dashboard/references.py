@@ -1,4 +1,4 @@
-"""Published networks, to be seen beside the candidates: the zoo, and timm's tables of results."""
+"""Published networks shown beside the candidates: the zoo, and timm's tables of results."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,16 @@ _COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A published network with the metrics that are known of it."""
+    """A published network with its known metrics."""
 
     name: str
     """Name in its source."""
     source: str
-    """Whose figures they are."""
+    """Source of the figures."""
     note: str
-    """On what: the data and the size of the images."""
+    """Data and image size of the figures."""
     values: Mapping[str, float]
-    """Metric to value."""
+    """Values by metric."""
 
 
 def zoo_references() -> list[Reference]:

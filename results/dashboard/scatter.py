@@ -25,7 +25,7 @@ PINK, ORANGE = COLOURS[3:5]
 Style = dict[str, Any]
 
 MANY = 500
-"""From so many candidates on most are drawn on a canvas, see ``assets/points.js``."""
+"""Number of candidates from which on most are drawn on a canvas, see ``assets/points.js``."""
 _FEW = 50  # points of one kind that are drawn by plotly all the same
 _LEVELS = 18
 """Values of a decision that are told apart by colour and symbol; the rarer ones are grey."""
@@ -54,10 +54,10 @@ def scatter(
 
     Args:
         columns: The candidates.
-        view: What is looked at.
-        references: Published networks to be seen beside them.
+        view: The view.
+        references: Published networks to show.
         drawn: What the candidates are drawn as, see ``scene``.
-        better: Rows of those that dominate the candidate chosen.
+        better: Rows of the candidates that dominate the chosen one.
     """
     scales = view.scales or ()
     figure = new_figure(
@@ -103,7 +103,7 @@ def _edges(drawn: Scene, view: View, references: Sequence[Reference]) -> dict[st
 
 
 def _lacks(reference: Reference, view: View) -> str | None:
-    """Return the axis whose metric a published network lacks, where it has the other one."""
+    """Return the axis whose metric a published network lacks while it has the other one."""
     lacked = [axis for axis in "xy" if getattr(view, axis) not in reference.values]
     return lacked[0] if len(lacked) == 1 else None
 
@@ -146,7 +146,7 @@ def _is_many(drawn: Scene) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Draw:
-    """Adds what a view shows of columns to a figure."""
+    """Adds the points and lines of a view to a figure."""
 
     figure: go.Figure
     columns: Columns
@@ -167,11 +167,11 @@ class _Draw:
         """Add points of one kind; nothing where there are none.
 
         Args:
-            rows: Which candidates.
-            name: What they are.
-            marker: How they look.
+            rows: Rows of the candidates.
+            name: Name in the legend.
+            marker: Style of the points.
             lacked: The axis whose metric they lack: they lie along the edge.
-            seen: Whether they are drawn above all others, however many.
+            seen: Whether the points are drawn by plotly, above all others.
             trace: What else plotly is given.
         """
         if not len(rows):
@@ -346,7 +346,7 @@ class _Draw:
         )
 
     def selected(self, better: Rows) -> None:
-        """Ring the candidate looked at, and mark those that dominate it in the objectives."""
+        """Ring the chosen candidate, and mark those that dominate it in the objectives."""
         number = self.view.candidate
         row = None if number is None else self.columns.row(number)
         if row is None:
@@ -377,7 +377,7 @@ def _level_looks(place: int) -> Style:
 
 
 def _outlines(view: View) -> list[dict[str, Any]]:
-    """Return lines at the bounds that filters set on the two metrics."""
+    """Return lines at the filters' bounds on the two metrics."""
     line = {"color": GREY, "width": 1, "dash": "dot"}
     shapes: list[dict[str, Any]] = []
     for each in view.filters:

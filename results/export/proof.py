@@ -33,9 +33,9 @@ class Proof:
     absolute: float
     """Largest absolute difference of a score."""
     relative: float
-    """The same over the largest absolute score of the network."""
+    """Largest absolute difference over the largest absolute score of the network."""
     real: int
-    """Of these, images of the data; the others are random."""
+    """Number of compared images from the data; the others are random."""
     agreement: float
     """Share of the images (those of the data, where there are any) on which both name the same
     class, 0 to 1."""
@@ -45,18 +45,18 @@ class Proof:
     """Multiply-adds of convolutions and matrix products for one image, counted again in the file;
     none where it holds an operation that is not counted."""
     stored: int | None
-    """Numbers in the file's tensors, where it does not tell parameters apart."""
+    """Number of elements in the file's tensors, where parameters cannot be distinguished."""
     folded: bool
-    """Whether the file holds the form that is run, not the one that is trained."""
+    """Whether the file holds the folded form instead of the training form."""
     size: int
     """Size of the file in bytes."""
     enlarged: str | None
     """Height x width of the images that scores, multiply-adds and time are of, where the file does
     not take the network's own size: the least multiple of it that it takes; else none."""
     sizes: str
-    """Which height x width the file takes."""
+    """Heights x widths that the file accepts, in words."""
     files: FileProof | None
-    """What it makes of image files; None where the data are not here."""
+    """Proof with image files; None without the data."""
     latency_ratio: float
     """Median time of one image in the file's own runtime over that of the network in torch, both
     on the CPU, in turns."""

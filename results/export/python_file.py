@@ -118,7 +118,7 @@ def python_source(
 
 
 def _papers(parts: Sequence[Part]) -> list[str]:
-    """Return a line for each kind of component: its name and what its docstring says of it."""
+    """Return a line for each kind of component: its name and its docstring's first line."""
     found: dict[str, str] = {}
     for part in parts:
         for component in _inside(part.component):
@@ -344,7 +344,7 @@ def _access(path: str) -> str:
 
 
 def _ties(parts: Sequence[Part]) -> list[str]:
-    """Return the statements of a constructor that give tied parts what others lend them."""
+    """Return the constructor statements that tie shared parameters."""
     lent = lenders(parts)
     pairs = [
         f'            "{part.name}.{name}": "{lent[part.name]}.{name}",'

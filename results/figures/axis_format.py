@@ -1,4 +1,4 @@
-"""How the axis of a metric is labelled: its title, the digits of its numbers, its ends."""
+"""Labels of a metric's axis: title, number format, ends."""
 
 from collections.abc import Collection
 from math import ceil, isfinite, log10
@@ -27,12 +27,12 @@ def tick_format(name: str, values: Collection[float] = ()) -> str | None:
 
 
 def is_share(name: str) -> bool:
-    """Whether a metric is read in percent."""
+    """Whether a metric is shown in percent."""
     return metric(name).share
 
 
 def share_digits(values: Collection[float]) -> int:
-    """Return how many decimals of a percent make about five labels over these values differ."""
+    """Return the decimals of a percentage at which about five labels over the values differ."""
     span = max(values) - min(values) if values else 0.0
     return min(6, max(1, ceil(-log10(100 * span / 5)))) if span > 0 else 1
 

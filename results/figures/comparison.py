@@ -1,4 +1,4 @@
-"""Studies side by side: how a metric is distributed, what their fronts come to dominate."""
+"""Comparison of studies: distributions of a metric, hypervolumes, fronts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from .theme import new_figure, said
 from .view import View
 
 MOST = 2_000
-"""Steps of a distribution that are drawn."""
+"""Most steps of a distribution that are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,9 +38,9 @@ class Comparison:
     studies: Sequence[Snapshot]
     """The studies."""
     distributions: Sequence[Distribution]
-    """Of the metric looked at."""
+    """Distributions of the chosen metric."""
     growths: Sequence[Growth]
-    """On one scale, over this study's objectives."""
+    """Hypervolumes on one scale, over this study's objectives."""
 
 
 def _style(place: int) -> dict[str, str]:
@@ -158,7 +158,7 @@ def fronts(found: Comparison, view: View) -> go.Figure:
 
 
 def compare_table(found: Comparison, view: View) -> Markup:
-    """Return the figures of each study, and in what it is not comparable."""
+    """Return a table of each study's figures and of settings that differ."""
     first, rows = found.studies[0], list[Markup]()
     for study, each, grown in zip(found.studies, found.distributions, found.growths, strict=True):
         settings = study.settings

@@ -1,4 +1,4 @@
-"""What a selection keeps: filters that are read from the address of the page and written to it."""
+"""Filters of candidates, stored in the address of the page."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,11 +19,11 @@ class Filter(ABC):
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns that it is about; one filter for each of these at a time."""
+        """Names of the filtered columns; a view has at most one filter for them."""
 
     @abstractmethod
     def mask(self, columns: Columns) -> Mask:
-        """Return which candidates it keeps; all where the study has no such column."""
+        """Return a mask of the kept candidates; all where the study lacks the column."""
 
     @abstractmethod
     def to_text(self) -> str:
@@ -31,12 +31,12 @@ class Filter(ABC):
 
     @abstractmethod
     def label(self, columns: Columns) -> str:
-        """Return it as people read it."""
+        """Return the filter in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Between(Filter):
-    """Keeps the candidates whose number in a column lies between two bounds, these included."""
+    """Keeps the candidates whose number in a column lies within two bounds, inclusive."""
 
     column: str
     """Name of a column of numbers."""
@@ -51,7 +51,7 @@ class Between(Filter):
         return (self.column,)
 
     def mask(self, columns: Columns) -> Mask:
-        """Compare; those without a number are not kept."""
+        """Return a mask of the numbers within the bounds; missing numbers are not kept."""
         numbers = columns.numbers(self.column)
         if numbers is None:
             return np.ones(len(columns), np.bool_)
@@ -76,7 +76,7 @@ class Between(Filter):
 
 @dataclass(frozen=True, kw_only=True)
 class Among(Filter):
-    """Keeps the candidates that answered one of some values."""
+    """Keeps the candidates with one of several values of a decision."""
 
     column: str
     """Name of a decision, or ``status``."""
@@ -89,7 +89,7 @@ class Among(Filter):
         return (self.column,)
 
     def mask(self, columns: Columns) -> Mask:
-        """Look up."""
+        """Return a mask of the candidates with one of the values."""
         answers = columns.answers(self.column)
         if answers is None:
             return np.ones(len(columns), np.bool_)
@@ -124,7 +124,7 @@ class Inside(Filter):
         return (self.x, self.y)
 
     def mask(self, columns: Columns) -> Mask:
-        """Count how often a ray from each point crosses the line."""
+        """Return a mask of the points inside the line, by the ray casting rule."""
         right, up = columns.numbers(self.x), columns.numbers(self.y)
         if right is None or up is None:
             return np.ones(len(columns), np.bool_)
@@ -169,7 +169,7 @@ def read_filter(text: str) -> Filter:
     """Read what ``to_text`` wrote.
 
     Raises:
-        InputError: If it is no filter.
+        InputError: If the text is not a filter.
     """
     try:
         if "@" in text:
@@ -214,5 +214,5 @@ def kept(filters: Sequence[Filter], columns: Columns) -> Mask:
 
 
 def with_filter(filters: Sequence[Filter], new: Filter) -> tuple[Filter, ...]:
-    """Return the filters with ``new`` in the place of those about the same columns."""
+    """Return the filters with ``new`` in place of one for the same columns."""
     return (*(each for each in filters if each.columns != new.columns), new)

@@ -1,4 +1,4 @@
-"""Where the nodes and edges of a network's picture lie: a row for each block, stage by stage.
+"""Layout of the nodes and edges of a network's picture: one row per block, stage by stage.
 
 Lengths are in columns to the right and in rows downwards.
 """
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 
 HEADING = 0.7
-"""Room over the first row of a stage."""
+"""Space above the first row of a stage."""
 ABOVE = 0.58
-"""From a row up to the line that feeds it."""
+"""Distance from a row up to its incoming line."""
 BELOW = 0.42
-"""From a row down to where the next may begin."""
+"""Distance from a row down to the next one's space."""
 LANE = 0.5
-"""From one lane of a row down to the next."""
+"""Distance between two lanes of a row."""
 
 _DIP = 0.34  # depth of a line that passes below a row's nodes
 _TURN = 0.3  # width of a curve
@@ -40,20 +40,20 @@ class Row:
     stage: int | None
     """Number of the stage; None outside the stages."""
     label: str
-    """What stands at its left."""
+    """Label at the left."""
     places: Mapping[str, Point]
-    """Where its nodes stand; the least x is 0."""
+    """Positions of the nodes; the smallest x is 0."""
     y: float
-    """Where its first lane is."""
+    """Position of the first lane."""
 
     @property
     def last(self) -> float:
-        """Its last column."""
+        """The last column."""
         return max(x for x, _ in self.places.values())
 
     @property
     def bottom(self) -> float:
-        """Where its last lane is."""
+        """Position of the last lane."""
         return max(y for _, y in self.places.values())
 
 

@@ -1,4 +1,4 @@
-"""The effect of each decision on a metric, and what stands out on the front."""
+"""Figures of the effects of decisions on a metric, and of frequencies on the front."""
 
 from html import escape
 from typing import Any
@@ -18,7 +18,7 @@ from .view import View
 
 _NAMED = 6
 MOST = 15
-"""Decisions that are drawn."""
+"""Most decisions that are drawn."""
 Shares = tuple[int, int, list[Share]]
 
 
@@ -67,7 +67,7 @@ def importance(found: Effects | None, count: int = 0) -> go.Figure:
 
 
 def chosen(found: Effects | None, view: View) -> Effect | None:
-    """Return the decision looked at: the one chosen, else the one that matters most."""
+    """Return the chosen decision, or else the most important one."""
     if found is None:
         return None
     by_path = {each.path: each for each in found.decisions}
@@ -115,7 +115,7 @@ def levels(found: Effects | None, view: View) -> go.Figure:
 
 
 def importance_note(found: Effects | None, view: View) -> Markup:
-    """Return what the figures stand for."""
+    """Return the explanation of the figures."""
     if found is None:
         return Markup("")
     effect = chosen(found, view)
@@ -174,7 +174,7 @@ def represented(shares: Shares) -> go.Figure:
 
 
 def represented_table(shares: Shares, view: View) -> Markup:
-    """Return the same as a table, with the probabilities."""
+    """Return the frequencies as a table, with p-values."""
     front, count, shown = shares
     rows = [
         row(

@@ -1,4 +1,4 @@
-"""What the scatter shows of a study: each candidate once, by what it is drawn as."""
+"""The data of the scatter: each candidate once, by its role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
-    """The rows that are drawn, by what they are."""
+    """The rows of the scatter by role."""
 
     shown: Rows
-    """Complete, kept, with both metrics."""
+    """Complete and kept candidates with both metrics."""
     front: Rows
-    """Of those, which no candidate kept dominates in the objectives, from left to right."""
+    """Those of ``shown`` that no kept candidate dominates in the objectives, from left to right."""
     unclear: Rows
-    """Of those, which some dominate, but none beyond the intervals."""
+    """Those of ``shown`` that are dominated, but not beyond the intervals."""
     stairs: Sequence[Rows]
-    """Of those, which none dominates in the two metrics alone, from left to right: one line for
-    all that may be compared."""
+    """Those of ``shown`` that none dominates in the two metrics alone, from left to right, one line
+    per set of comparable candidates."""
     alone: bool
-    """Whether the objectives are others than the two metrics, so that the front is another one."""
+    """Whether the objectives differ from the two metrics, so that the front differs too."""
     context: Rows
-    """Complete with both metrics, but not kept."""
+    """Complete candidates with both metrics that are not kept."""
     others: dict[str, Rows]
-    """Kept with both metrics, but not complete: by status."""
+    """Kept candidates with both metrics that are not complete, by status."""
     without: dict[tuple[str, str], Rows]
-    """Kept with one of the metrics: by status and the axis whose metric they lack."""
+    """Kept candidates with one of the metrics, by status and the axis of the missing metric."""
     nowhere: int
-    """How many are kept that have neither."""
+    """Number of kept candidates with neither metric."""
 
 
 def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:

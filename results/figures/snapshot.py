@@ -1,4 +1,4 @@
-"""A study as far as it has been read, and what is looked at of it by default."""
+"""A snapshot of a study, and the default view of it."""
 
 import threading
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from .view import View
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot:
-    """A study as far as it has been read."""
+    """A study at the time of the last reading."""
 
     name: str
     """Name of the study."""
     settings: StudySettings
-    """What it was made with."""
+    """Settings of the study."""
     columns: Columns
-    """Its candidates."""
+    """Candidates of the study."""
     version: int
-    """How often it had changed."""
+    """Number of changes so far."""
 
 
 def metric_names(snapshot: Snapshot) -> list[str]:
@@ -33,7 +33,7 @@ def metric_names(snapshot: Snapshot) -> list[str]:
 
 
 def complete_view(view: View, snapshot: Snapshot) -> View:
-    """Fill in what the study decides, and replace what it does not have."""
+    """Fill in the study's defaults, and replace values that the study does not have."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     metrics = metric_names(snapshot)
     second = (*objectives[1:], metrics[-1])[0]

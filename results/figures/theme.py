@@ -1,4 +1,4 @@
-"""How the figures of the dashboard look: their text and lines take the colours of the page."""
+"""Style of the dashboard's figures, whose text and lines have the page's colours."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from .plots import BLUE, COLOURS
 
 GREY = "#8A8A8A"
-"""To be seen on white and on black."""
+"""A grey that is visible on white and on black."""
 SCALE = [[0.0, BLUE], [1.0, COLOURS[4]]]
 """Colour scale of numbers: told apart with any kind of colour vision, on white and on black."""
 
@@ -33,7 +33,7 @@ def themed(figure: go.Figure, **layout: Any) -> go.Figure:
 
 
 def said(figure: go.Figure, text: str) -> go.Figure:
-    """Put a line of text where a figure has nothing to show."""
+    """Write a line of text into an empty figure."""
     figure.add_annotation(text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     return figure

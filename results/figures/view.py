@@ -1,4 +1,4 @@
-"""What is being looked at: all of it is in the address of the page, so that it can be sent on."""
+"""The view of the dashboard, which the address of the page holds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,12 +15,12 @@ Extra = Literal["intervals", "infeasible", "zoo", "timm", "far"]
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is being looked at."""
+    """The state of the page."""
 
     study: str
     """Name of the study."""
     page: Page = "explore"
-    """Which page."""
+    """Name of the page."""
     x: str = ""
     """Metric to the right; empty: the second objective."""
     y: str = ""
@@ -32,19 +32,19 @@ class View:
     size: str = ""
     """Column that sizes the points; empty: none."""
     extras: tuple[str, ...] = ("intervals", "infeasible")
-    """What is drawn besides."""
+    """Optional elements that are drawn."""
     axes: tuple[str, ...] = ()
     """Columns that are parallel axes; none: those that matter most."""
     filters: tuple[Filter, ...] = ()
-    """What is kept."""
+    """Filters of the candidates."""
     by: str = ""
     """Column by which the form filters; empty: none yet."""
     candidate: int | None = None
-    """Number of the candidate looked at."""
+    """Number of the chosen candidate."""
     other: int | None = None
     """Number of the candidate it is compared with."""
     weight: str = "macs"
-    """What the sizes of parts stand for: ``macs``, ``params`` or ``time``."""
+    """Quantity shown by the sizes of parts: ``macs``, ``params`` or ``time``."""
     metric: str = ""
     """Metric whose decisions matter; empty: the first objective."""
     decision: str = ""
@@ -61,7 +61,7 @@ class View:
     """First row of the table."""
 
     def to_query(self) -> str:
-        """Return the query of the address, without what is as it is by default."""
+        """Return the query of the address, without default values."""
         standard = View(study=self.study)
         pairs: list[tuple[str, str]] = [("study", self.study)]
         for name in _TEXTS:
@@ -79,7 +79,7 @@ class View:
 
     @classmethod
     def from_query(cls, query: str, studies: Sequence[str]) -> "View":
-        """Read an address; what is unknown or wrong in it is left out.
+        """Read an address; unknown or wrong values are ignored.
 
         Args:
             query: The address from its question mark on.
@@ -107,7 +107,7 @@ class View:
 def not_there(
     query: str, studies: Sequence[str], shown: str, has: Callable[[int], bool]
 ) -> list[str]:
-    """Return what an address asks for that there is not, a sentence each.
+    """Return the missing studies and candidates of an address, one sentence each.
 
     Args:
         query: The address from its question mark on.
