@@ -127,28 +127,23 @@ def test_bad_requests_get_one_line_and_code_2(arguments, says, capsys, tmp_path,
     assert says in err
 
 
-@pytest.mark.parametrize(
-    ("output", "says"),
-    [
-        ("missing/net.onnx", "the folder of a model file must exist, but got 'missing/net.onnx'"),
-        ("net.onx", "must be one of .onnx, .pt2, .py, .safetensors, but got '.onx'; did you mean"),
-        (".", "a model file must not be a folder, but got '.'"),
-        ("folder.py", "a model file must not be a folder, but got 'folder.py'"),
-        ("/proc/net.onnx", "a model file must be writable, but got '/proc/net.onnx'"),
-    ],
+WRONG_OUTPUTS = (
+    ("missing/net.onnx", "the folder of a model file must exist, but got 'missing/net.onnx'"),
+    ("net.onx", "must be one of .onnx, .pt2, .py, .safetensors, but got '.onx'; did you mean"),
+    (".", "a model file must not be a folder, but got '.'"),
+    ("folder.py", "a model file must not be a folder, but got 'folder.py'"),
+    ("/proc/net.onnx", "a model file must be writable, but got '/proc/net.onnx'"),
 )
-def test_where_an_export_goes_is_checked_before_anything_is_loaded(tmp_path, output, says):
+
+
+def test_where_an_export_goes_is_checked_before_anything_is_loaded(tmp_path):
     (tmp_path / "folder.py").mkdir()
-    code = (
-        "import sys\nfrom nas_explorer.cli.main import run\n"
-        f"code = run(['export', '0', '-o', {output!r}])\n"
-        "heavy = {'torch', 'optuna', 'sqlalchemy', 'pandas'} & set(sys.modules)\n"
-        "sys.exit(f'loaded {heavy}' if heavy else code)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+    commands = [["export", "0", "-o", output] for output, _ in WRONG_OUTPUTS]
+    codes, loaded, done = run_light(commands, ("torch", "optuna", "sqlalchemy", "pandas"), tmp_path)
+    assert codes == [2] * len(commands) and loaded == []
+    lines = done.stderr.splitlines()[:-1]
+    for line, (_, says) in zip(lines, WRONG_OUTPUTS, strict=True):
+        assert says in line
     assert [each.name for each in tmp_path.iterdir()] == ["folder.py"]
 
 

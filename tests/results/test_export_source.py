@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -143,34 +144,33 @@ sys.path.insert(0, sys.argv[1])
 """
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Proof]:
+    """An exported program, alone in its folder but for what is written with it."""
+    path = tmp_path_factory.mktemp("program") / "net.pt2"
+    return path, export(path, images=IMAGES)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("ending", "load", "written"),
-    [
-        ("py", "import net; model = net.load()", ["net.py", "net.py.md", "net.py.safetensors"]),
-        (
-            "pt2",
-            "model = torch.export.load(sys.argv[1] + '/net.pt2').module()",
-            ["net.pt2", "net.pt2.md"],
-        ),
-    ],
-)
-def test_it_runs_where_there_is_torch_alone(
-    tmp_path: Path, ending: str, load: str, written: list[str]
-) -> None:
-    export(tmp_path / f"net.{ending}")
-    assert names(tmp_path) == written
+def test_it_runs_where_there_is_torch_alone(tmp_path: Path, program: tuple[Path, Proof]) -> None:
+    path, _ = program
+    assert names(path.parent) == ["net.pt2", "net.pt2.md"]
+    export(tmp_path / "net.py")
+    assert names(tmp_path) == ["net.py", "net.py.md", "net.py.safetensors"]
     with torch.no_grad():
         expected = trained_network(TINY, trained(TINY))(IMAGES)
     (tmp_path / "images.json").write_text(json.dumps(IMAGES.tolist()))
-    program = (
-        f"{ALONE}{load}\n"
+    code = (
+        f"{ALONE}import net; models = net.load(), torch.export.load(sys.argv[2]).module()\n"
         "images = torch.tensor(json.load(open(sys.argv[1] + '/images.json')))\n"
-        "print(json.dumps(model(images).tolist()))"
+        "print(json.dumps([model(images).tolist() for model in models]))"
     )
-    command = [sys.executable, "-I", "-c", program, str(tmp_path)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert torch.allclose(torch.tensor(json.loads(told.stdout)), expected, atol=1e-5)
+    command = [sys.executable, "-I", "-c", code, str(tmp_path), str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    scores = json.loads(done.stdout)
+    assert len(scores) == 2
+    for each in scores:
+        assert torch.allclose(torch.tensor(each), expected, atol=1e-5)
 
 
 def test_the_source_names_the_papers_of_its_parts_and_of_no_other() -> None:
@@ -275,22 +275,22 @@ def test_what_cannot_be_written_as_source_is_refused(
 
 
 @pytest.mark.slow
-def test_a_program_loads_without_our_code_for_any_batch(tmp_path: Path) -> None:
-    path = tmp_path / "net.pt2"
-    proof = export(path, images=IMAGES)
+def test_a_program_loads_without_our_code_for_any_batch(program: tuple[Path, Proof]) -> None:
+    path, proof = program
     assert (proof.format, proof.real, proof.agreement) == ("torch.export", 3, 1)
     assert proof.relative < 1e-5 and proof.latency_ratio > 0
     network = trained_network(TINY, trained(TINY))
-    program = torch.export.load(path).module()
+    loaded = torch.export.load(path).module()
     for count in (1, 3):
         with torch.no_grad():
-            assert torch.allclose(program(IMAGES[:count]), network(IMAGES[:count]), atol=1e-5)
+            assert torch.allclose(loaded(IMAGES[:count]), network(IMAGES[:count]), atol=1e-5)
 
 
 @pytest.mark.slow
-def test_a_program_of_other_weights_or_none_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "net.pt2"
-    export(path)
+def test_a_program_of_other_weights_or_none_is_refused(
+    tmp_path: Path, program: tuple[Path, Proof]
+) -> None:
+    path = Path(shutil.copy(program[0], tmp_path))
     network = fresh_network(TINY, seed=0)
     network.load_state_dict({**trained(TINY), "head.classifier.bias": torch.ones(5)})
     with pytest.raises(ExportError, match="differs by up to"):
