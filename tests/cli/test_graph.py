@@ -12,9 +12,13 @@ from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    return load_space("micro").walk(RandomChooser(0))
+
+
 @pytest.fixture(autouse=True)
-def study(monkeypatch):
-    drawn = load_space("micro").walk(RandomChooser(0))
+def study(drawn, monkeypatch):
     candidate = Candidate(
         number=7,
         architecture=drawn.architecture.canonical,

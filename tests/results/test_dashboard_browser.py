@@ -21,7 +21,7 @@ from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.study.study import Study
 from typer.testing import CliRunner
 
-from .conftest import candidate, draw
+from .conftest import candidate, draw, run
 
 pytestmark = [
     pytest.mark.slow,
@@ -63,21 +63,40 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def candidates(make_candidate):
+@pytest.fixture(scope="module")
+def candidates():
     made = [
-        make_candidate(i, accuracy=(a, a - 0.05, a + 0.05), macs=m, latency=1.0 + i)
+        candidate(i, accuracy=(a, a - 0.05, a + 0.05), macs=m, latency=1.0 + i)
         for i, a, m in zip(
             count(), (0.5, 0.9, 0.4, 0.7, 0.6, 0.3), (10, 30, 20, 40, 50, 60), strict=False
         )
     ]
-    failed = make_candidate(6, status="failed", macs=5)
+    failed = candidate(6, status="failed", macs=5)
     return [*made, replace(failed, reason=HOSTILE, traceback=HOSTILE)]
 
 
+@pytest.fixture(scope="module")
+def full_study(empty_study: Path, candidates, tmp_path_factory):
+    """A database with the candidates, as to write them takes longer than to copy it."""
+    file = shutil.copy(empty_study, tmp_path_factory.mktemp("full"))
+    study = Study.open("first", f"sqlite:///{file}")
+    run(study, *candidates)
+    study.close()
+    return file
+
+
 @pytest.fixture
-def address(study: Study, fill, candidates, url):
-    fill(study, *candidates)
+def study(request, url):
+    """The study that the dashboard shows; an empty one where a test shows one of its own."""
+    which = "full_study" if "address" in request.fixturenames else "empty_study"
+    file = Path(url.removeprefix("sqlite:///"))
+    file.parent.mkdir()
+    shutil.copy(request.getfixturevalue(which), file)
+    return Study.open("first", url)
+
+
+@pytest.fixture
+def address(study: Study, url):
     server = make_dashboard(Source(url), Settings(port=0, seconds=0.2))
     with serving(server):
         yield f"http://127.0.0.1:{server.port}/"

@@ -185,11 +185,11 @@ def test_a_preparation_that_cannot_be_done_is_not_told(key: str, value: object) 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_onnx_table")
 @pytest.mark.parametrize("ending", [*FORMATS])
 def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"net{ending}"
     export(path)
-    export(path, metadata={"study": "second"})
     contents = {each: each.read_bytes() for each in tmp_path.iterdir()}
     assert len(contents) == (2 if ending in (".onnx", ".pt2") else 3)
     save_file({"other": torch.zeros(2)}, tmp_path / "other")
@@ -204,7 +204,10 @@ def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, endin
                 export(path)
             assert each.read_bytes() == other
         each.write_bytes(ours)
-    export(path)
+    export(path, metadata={"study": "second"})
+    assert {*tmp_path.iterdir()} == {*contents, tmp_path / "other"}
+    card = path.with_name(f"{path.name}.md")
+    assert b"second" in card.read_bytes() and b"second" not in contents[card]
 
 
 @pytest.mark.parametrize(

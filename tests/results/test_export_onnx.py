@@ -47,6 +47,8 @@ from torch import Tensor, nn
 
 from ..helpers import trained
 
+pytestmark = pytest.mark.usefixtures("one_onnx_table")
+
 SMALL = Architecture(
     input=Shape(3, 8, 8),
     classes=5,

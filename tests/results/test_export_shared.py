@@ -129,7 +129,7 @@ def test_files_that_hold_it_several_times_are_read(tmp_path: Path) -> None:
 def test_a_header_that_tells_nonsense_of_it_is_refused(shared: str, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(encode_weights({"a": torch.zeros(2)}, {"shared": shared}))
-    with pytest.raises(InputError, match="does not tell which tensors are shared"):
+    with pytest.raises(InputError, match="does not say which tensors are shared"):
         read_weights(path)
 
 
@@ -178,6 +178,7 @@ def test_parts_that_share_are_stored_once_and_read_as_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_onnx_table")
 def test_programs_hold_what_parts_share_once(tmp_path: Path) -> None:
     spaced(tmp_path / "net.pt2")
     state = torch.export.load(tmp_path / "net.pt2").state_dict

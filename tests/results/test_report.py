@@ -13,9 +13,11 @@ from itertools import pairwise
 import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.candidate import Candidate
-from nas_explorer.results.report.report import make_report, report_html, write_report
+from nas_explorer.results.report.report import Report, make_report, report_html, write_report
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
+
+from .conftest import candidate, run, settings
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"
 
@@ -45,17 +47,20 @@ class Page(HTMLParser):
         return any(name == tag and attributes.items() <= found.items() for name, found in self.tags)
 
 
+def without_plotly(monkeypatch):
+    """Stand in for five megabytes of script."""
+    monkeypatch.setattr("nas_explorer.results.report.report.get_plotlyjs", lambda: "/*</script*/")
+
+
 @pytest.fixture(autouse=True)
 def plotly(request, monkeypatch):
-    """Stand in for five megabytes of script, but in the browser."""
+    """Have the script in the browser alone."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr(
-            "nas_explorer.results.report.report.get_plotlyjs", lambda: "/*</script*/"
-        )
+        without_plotly(monkeypatch)
 
 
-@pytest.fixture
-def candidates(make_candidate) -> list[Candidate]:
+@pytest.fixture(scope="module")
+def candidates() -> list[Candidate]:
     curve = [{"validation_accuracy": a} for a in (0.2, 0.6)]
     accuracy = Measurement(
         metric="accuracy",
@@ -64,29 +69,32 @@ def candidates(make_candidate) -> list[Candidate]:
         high=0.7,
         provenance={"learning_curve": curve, "device": HOSTILE, "seed": 3},
     )
-    first = make_candidate(0, macs=30_000)
+    first = candidate(0, macs=30_000)
     return [
         replace(first, measurements={"accuracy": accuracy, **first.measurements}),
-        make_candidate(1, accuracy=(0.5, 0.4, 0.6), macs=40_000),
-        make_candidate(2, accuracy=(0.4, 0.3, 0.5), macs=20_000),
-        replace(make_candidate(3, status="failed"), reason=HOSTILE, traceback=HOSTILE),
-        make_candidate(4, status="infeasible", macs=90_000),
-        make_candidate(5, accuracy=float("nan"), macs=1),
-        make_candidate(6, status="running"),
+        candidate(1, accuracy=(0.5, 0.4, 0.6), macs=40_000),
+        candidate(2, accuracy=(0.4, 0.3, 0.5), macs=20_000),
+        replace(candidate(3, status="failed"), reason=HOSTILE, traceback=HOSTILE),
+        candidate(4, status="infeasible", macs=90_000),
+        candidate(5, accuracy=float("nan"), macs=1),
+        candidate(6, status="running"),
     ]
 
 
-@pytest.fixture
-def hostile(url, make_settings, fill, candidates) -> Study:
-    settings = make_settings(data={"name": HOSTILE}, recipe={"note": HOSTILE})
-    study = Study.create_or_open(HOSTILE, url, settings)
-    fill(study, *candidates)
-    return study
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, candidates) -> Report:
+    hostile = settings(data={"name": HOSTILE}, recipe={"note": HOSTILE})
+    file = tmp_path_factory.mktemp("report") / "nas.db"
+    study = Study.create_or_open(HOSTILE, f"sqlite:///{file}", hostile)
+    run(study, *candidates)
+    return make_report(study)
 
 
-@pytest.fixture
-def page(hostile) -> Page:
-    return Page(report_html(make_report(hostile)))
+@pytest.fixture(scope="module")
+def page(report) -> Page:
+    with pytest.MonkeyPatch.context() as patch:
+        without_plotly(patch)
+        return Page(report_html(report))
 
 
 def test_text_from_outside_stays_text(page):
@@ -225,8 +233,8 @@ document.getElementById("f").addEventListener("load", () => setTimeout(() => {
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
-def test_the_report_works_in_a_browser(hostile, candidates, tmp_path):
-    write_report(make_report(hostile), tmp_path / "report.html")
+def test_the_report_works_in_a_browser(report, candidates, tmp_path):
+    write_report(report, tmp_path / "report.html")
     (tmp_path / "driver.html").write_text(DRIVER)
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run "
