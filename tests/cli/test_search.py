@@ -137,15 +137,6 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_constraints_are_kept(folder, capsys):
-    assert run(search(2, "--workers", "1", "--constraint", "params<=1500")) == 0
-    capsys.readouterr()
-    assert run(["front", "--json"]) == 0
-    for each in json.loads(capsys.readouterr().out):
-        assert each["measurements"]["params"]["value"] <= 1500
-
-
-@pytest.mark.slow
 def test_what_a_space_names_in_vain_is_said_once(folder, capsys):
     vain = {"metaformer": {"mixer": {"identity": None, "attention": {"head_dim": 7}}}}
     space = {**SMALL, "stages": [{**SMALL["stages"][0], "block": vain}]}
@@ -156,16 +147,19 @@ def test_what_a_space_names_in_vain_is_said_once(folder, capsys):
         assert capsys.readouterr().out.count(line) == 1
         assert run(["space", command, "small.yaml", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["never_built"][0].startswith(line)
-    assert run(search(2, "--workers", "1")) == 0
+    assert run(search(2, "--workers", "1", "--objectives", "macs,params")) == 0
     assert capsys.readouterr().err.count(line) == 1
 
 
 @pytest.mark.slow
-def test_a_config_file_holds_any_option(folder, capsys):
-    options = {"space": "small.yaml", "budget": 1, "epochs": 1, "workers": 1, "study": "mine"}
+def test_a_config_file_holds_any_option_and_constraints_are_kept(folder, capsys):
+    options = {"space": "small.yaml", "budget": 2, "epochs": 1, "workers": 1, "study": "mine"}
     (folder / "config.yaml").write_text(yaml.safe_dump(options))
-    assert run(["search", "--config", "config.yaml"]) == 0
-    assert "Study mine: 1 candidates" in capsys.readouterr().out
+    assert run(["search", "--config", "config.yaml", "--constraint", "params<=1500"]) == 0
+    assert "Study mine: 2 candidates" in capsys.readouterr().out
+    assert run(["front", "--json"]) == 0
+    front = json.loads(capsys.readouterr().out)
+    assert front and all(each["measurements"]["params"]["value"] <= 1500 for each in front)
     (folder / "config.yaml").write_text(yaml.safe_dump({"bugdet": 1}))
     assert run(["search", "--config", "config.yaml"]) == 2
     assert "did you mean 'budget'" in capsys.readouterr().err
