@@ -15,15 +15,15 @@ What this guarantees:
 - In spaces of up to 200,000 walks every sum is kept: what is offered is all that is feasible, the
   share is exact and so is the ``uniform`` draw.
 - In larger ones, where one or two metrics are bounded from one side each (the peak memory from
-  above besides), only sums that no other beats matter (``fronts``). While these are few enough, all
-  that is feasible is offered; ``complete`` says so. Else they are thinned, to hundreds at a step.
-- Where a metric is bounded from both sides, or three are bounded, sums are thinned on a grid: a
-  choice whose only feasible ways were thinned out is not offered. The narrower the bounds, the more
-  this happens. If next to nothing is found so, walks are looked for that can end farthest within
-  the bounds (``beam``), and walks drawn near the bounds are cut and joined (``tilted``): equalities
-  of several metrics may still be beyond this.
+  above besides), only sums that no other beats matter (``pareto_sums``). While these are few, all
+  that is feasible is offered; ``complete`` says so. Else they are trimmed, to hundreds at a step.
+- Where a metric is bounded from both sides, or three are bounded, sums are trimmed on a grid
+  (``trimmed_sums``): a choice whose only feasible ways were left out is not offered. The narrower
+  the bounds, the more this happens. If next to nothing is found so, walks are looked for that can
+  end farthest within the bounds (``beam_search``), and walks drawn near the bounds are cut and
+  joined (``importance_sampling``): equalities of several metrics may still be beyond this.
 - The share is then estimated from walks drawn near the bounds, and the uniform draw is exact
-  wherever one in 500 of these is kept (``uniform``); else it follows the thinned sums.
+  wherever one in 500 of these is kept (``uniform``); else it follows the trimmed sums.
 
 Shape suffixes: R choices, G groups of choices that cost the same and lead to one step, K sums.
 """
@@ -61,6 +61,7 @@ _MORE = 16
 """So many times more where no way is found."""
 
 _FEW = 16
+"""Of fewer whole ways, or fewer sampled walks that keep the bounds, more are looked for."""
 
 _WALKS = 8192
 """Walks drawn to estimate a share and to find some."""
@@ -68,8 +69,8 @@ _WALKS = 8192
 _MANY_WALKS = 262144
 """The same where few of them keep the bounds."""
 
-_PIECES = (8192, 32768)
-"""Walks whose pieces are joined: the second where nothing is found with the first."""
+_PIECES = 32768
+"""Walks whose pieces are joined where nothing is found otherwise."""
 
 _JOINED = 256
 """Walks that are found by joining pieces."""
@@ -117,7 +118,7 @@ class Guide:
             return True
         if self._quick and not self._small and len(self._found):
             return False
-        return not self._thinned.size if self._fronts is None else self._fronts.empty
+        return not self._trimmed.size if self._pareto is None else self._pareto.empty
 
     @property
     def proved(self) -> bool:
@@ -132,7 +133,7 @@ class Guide:
     @property
     def complete(self) -> bool:
         """Whether every feasible walk can be drawn."""
-        return self._small or (self._fronts is not None and self._fronts.whole)
+        return self._small or (self._pareto is not None and self._pareto.whole)
 
     @cached_property
     def uniform(self) -> bool:
@@ -149,7 +150,7 @@ class Guide:
         if self._steps.contradictory or (not self._small and self._tilted.none):
             return 0.0, 0.0, 0.0
         if self._small:
-            return self._thinned.share, self._thinned.share, self._thinned.share
+            return self._trimmed.share, self._trimmed.share, self._trimmed.share
         hits, share, low, high = self._tilted.share(_WALKS, seed=0)
         if hits < _FEW:
             hits, share, low, high = self._tilted.share(_MANY_WALKS, seed=0)
@@ -186,15 +187,15 @@ class Guide:
             spent_K: What the choices so far have cost.
         """
         groups = self._steps.groups[number]
-        shares_G = self._thinned.shares(number, spent_K)
-        if self._fronts is not None and not shares_G.any():
-            shares_G = np.where(self._fronts.possible(number, spent_K), groups.sizes_G, 0.0)
+        shares_G = self._trimmed.shares(number, spent_K)
+        if self._pareto is not None and not shares_G.any():
+            shares_G = np.where(self._pareto.possible(number, spent_K), groups.sizes_G, 0.0)
         return (shares_G / groups.sizes_G)[groups.of_R]
 
     def possible(self, number: int, spent_K: Floats) -> int:
         """Return the choices that lead to a feasible way, as a set of bits."""
-        told = self._thinned if self._fronts is None else self._fronts
-        inside_R = told.possible(number, spent_K)[self._steps.groups[number].of_R]
+        sums = self._trimmed if self._pareto is None else self._pareto
+        inside_R = sums.possible(number, spent_K)[self._steps.groups[number].of_R]
         return int.from_bytes(np.packbits(inside_R, bitorder="little").tobytes(), "little")
 
     def values(self, metric: str) -> Floats:
@@ -204,8 +205,8 @@ class Guide:
         below, is among them if ``complete``.
         """
         column = [each.metric for each in self._steps.sums].index(metric)
-        told = self._thinned if self._fronts is None else self._fronts
-        return np.unique(told.sums(column))
+        sums = self._trimmed if self._pareto is None else self._pareto
+        return np.unique(sums.sums(column))
 
     def way(self, generator: random.Random) -> dict[int, int]:
         """Return a feasible walk, each as likely as any other, as groups of choices.
@@ -221,8 +222,8 @@ class Guide:
     # Preparing ------------------------------------------------------------------------------
 
     @cached_property
-    def _fronts(self) -> ParetoSums | None:
-        """What tells nearly without thinning what can be reached; none: too much is bounded."""
+    def _pareto(self) -> ParetoSums | None:
+        """The sums that no other beats; none: too much is bounded."""
         pair = None if self._small else pair_of(self._steps)
         if pair is None:
             return None
@@ -236,26 +237,20 @@ class Guide:
         return None if fronts.empty and not fronts.whole else fronts
 
     @cached_property
-    def _thinned(self) -> TrimmedSums:
+    def _trimmed(self) -> TrimmedSums:
         if self._small or self._cap:
             return TrimmedSums(self._steps, cap=self._cap or EXACT_UP_TO)
         few, more = _CAPS if len(self._steps.sums) < 3 else _CAPS_OF_MANY
         found = TrimmedSums(self._steps, cap=few)
-        if found.size >= _FEW or self._fronts is not None:  # these steer, and it is for the shares
-            return found
-        if self._tilted.none:
+        # where fronts steer, it is for the shares alone
+        if found.size >= _FEW or self._pareto is not None or self._tilted.none:
             return found
         if not self._quick:
             found = TrimmedSums(self._steps, cap=more)
-            if not found.size:
-                found = TrimmedSums(self._as_given, cap=few)
-        if found.size < _FEW and len(self._found):
+        if found.size < _FEW:
             found.add(self._found)
-        for count in () if found.size or self._quick else _PIECES:
-            joined = self._tilted.spliced(self._tilted.sample(count, seed=0), _JOINED)
-            found.add(joined)
-            if len(joined):
-                break
+        if not (found.size or self._quick):
+            found.add(self._tilted.spliced(self._tilted.sample(_PIECES, seed=0), _JOINED))
         return found
 
     @cached_property
@@ -298,16 +293,12 @@ class Stand:
         """Return the choices that lead to a feasible way, as a set of bits."""
         return self._guide.possible(self.number, self.spent_K)
 
-    def shares(self) -> Floats:
-        """Return the feasible ways that each choice leads to, relative to each other, (R,)."""
-        return self._guide.shares(self.number, self.spent_K)
-
     def drawn(self, generator: random.Random) -> int:
         """Return a choice, with the chance that its feasible ways give it; see ``uniform``."""
         if len(self._guide.costs(self.number)) == 1:
             return 0
         if self._guide.exact or not self._guide.uniform:
-            sums = self.shares().cumsum()
+            sums = self._guide.shares(self.number, self.spent_K).cumsum()
             index = int(sums.searchsorted(generator.random() * sums[-1], side="right"))
             return min(index, int(sums.searchsorted(sums[-1])))  # rounding may lead past the last
         if self.number not in self._way:

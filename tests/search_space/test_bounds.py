@@ -1,4 +1,4 @@
-"""What bounds on sums leave over: fronts, thinned sums and tilted walks against enumeration."""
+"""What bounds on sums leave over: sums and sampled walks against enumeration."""
 
 import math
 import random
@@ -252,7 +252,7 @@ def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str])
 
 
 def test_what_is_told_to_move_helps_in_a_large_space() -> None:
-    """Fed back, each answer is feasible, though sums are thinned there."""
+    """Fed back, each answer is feasible, though sums are trimmed there."""
     table = large(3)
     low, high = table.extremes()
     helped = 0
