@@ -257,12 +257,18 @@ def evaluator_of(name: str) -> Entry:
 def evaluators_for(metrics: Collection[str], *, always: bool = True) -> list[Entry]:
     """Return the evaluators of these metrics, and those that always measure, cheapest first.
 
+    Where a trained metric is asked for, no other is trained.
+
     Raises:
         InputError: If a metric is unknown, or nothing here measures it.
     """
     wanted = {evaluator_of(name).name for name in metrics}
+    trained = any(EVALUATORS[name].tier == "trained" for name in wanted)
     found = [
-        each for each in EVALUATORS.values() if each.name in wanted or (always and each.always)
+        each
+        for each in EVALUATORS.values()
+        if each.name in wanted
+        or (always and each.always and not (trained and each.tier == "trained"))
     ]
     return sorted(found, key=lambda each: TIERS.index(each.tier))
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .evaluators.function_metric import metric
     from .evaluators.measure import measure
     from .results.study.study import Study
     from .search_space.architecture.architecture import Architecture
     from .search_space.constraints.constraint import Constraint
     from .search_space.files import load_space
     from .search_space.space import SearchSpace
+    from .searchers.plugins import register
     from .searchers.run.python_search import load_study, search
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "load_space",
     "load_study",
     "measure",
+    "metric",
+    "register",
     "search",
 ]
 
@@ -41,6 +45,8 @@ _PLACES = {
     "load_space": "search_space.files",
     "load_study": "searchers.run.python_search",
     "measure": "evaluators.measure",
+    "metric": "evaluators.function_metric",
+    "register": "searchers.plugins",
     "search": "searchers.run.python_search",
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nas_explorer.evaluators.base import evaluators_for
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.walk.choosers import RandomChooser
@@ -77,11 +78,27 @@ def test_a_search_of_ones_own_space_and_images(
     def count(study: Study, progress: Progress) -> None:
         seen.append(len(study.finished()))
 
+    joules = 3.0
+
+    @nas_explorer.metric(unit="mJ", direction="minimize")
+    def energy(architecture: nas_explorer.Architecture) -> float:
+        """Energy of one image."""
+        return joules * len(architecture.parts())
+
     study = nas_explorer.search(
-        space=SPACE, data=images(), budget=2, epochs=1, workers=1, device="cpu", callbacks=[count]
+        space=SPACE,
+        data=images(),
+        objectives=["accuracy", "energy"],
+        budget=2,
+        epochs=1,
+        workers=1,
+        device="cpu",
+        callbacks=[count],
     )
     assert seen == [1, 2] and len(study.table()) == 2
-    assert set(study.front().columns) >= {"accuracy", "macs", "digest"}
+    assert set(study.front().columns) >= {"accuracy", "energy", "macs", "digest"}
+    for each in study.candidates():
+        assert each.value("energy") == joules * len(each.architecture.parts())
     again = nas_explorer.load_study(study.name)
     assert again.front().equals(study.front())
     (kept,) = (tmp_path / "runs" / "cache").glob("arrays-*.npz")
@@ -106,3 +123,13 @@ def test_data_that_cannot_be_used(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=said):
         nas_explorer.search(space=SPACE, data=data, budget=1)  # type: ignore[arg-type]
+
+
+def test_a_training_of_ones_own_takes_the_place_of_the_short_one() -> None:
+    @nas_explorer.metric(unit="1", direction="maximize", tier="trained", share=True)
+    def own_score(architecture: nas_explorer.Architecture) -> float:
+        return 0.5
+
+    assert "accuracy" in [each.name for each in evaluators_for(["macs"])]
+    assert "accuracy" not in [each.name for each in evaluators_for(["own_score", "macs"])]
+    assert "accuracy" in [each.name for each in evaluators_for(["own_score", "accuracy"])]

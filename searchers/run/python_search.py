@@ -42,6 +42,7 @@ def search(
     seed: int = 0,
     study: str | None = None,
     storage: str = DEFAULT_STORAGE,
+    plugins: Sequence[str] = (),
     callbacks: Sequence[Callback] = (),
 ) -> Study:
     """Search until the study holds the budget; return the study. Called again, it continues.
@@ -52,7 +53,7 @@ def search(
         space: A shipped space, a YAML file, what such a file holds, or a space.
         data: A data set, a folder, a .npz file (see ``ArrayFile``), or images (N, H, W) or
             (N, H, W, C), uint8, with labels (N,), which are kept in ``runs/cache``.
-        objectives: Names of the metrics to optimise.
+        objectives: Names of the metrics to optimise, also those of functions (see ``metric``).
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
         budget: Candidates in the study in all.
         searcher: Who proposes.
@@ -65,6 +66,7 @@ def search(
         seed: Seed of everything drawn at random.
         study: Name of the study; none: made from the space, the data and the other settings.
         storage: Where the study is kept: a URL, or an SQLite file.
+        plugins: Modules, or paths of ``.py`` files, that register what is not in the package.
         callbacks: Called after each finished candidate has been stored.
 
     Raises:
@@ -86,6 +88,7 @@ def search(
         seed=seed,
         study=study,
         storage=storage,
+        plugins=tuple(plugins),
     )
     prepared = prepare(options)
 

@@ -1,5 +1,6 @@
 """The worker, which measures candidates one after the other in one process."""
 
+import pickle
 import time
 import traceback
 from collections.abc import Mapping
@@ -7,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...evaluators.base import CandidateError, Evaluator, Measurement, Setup, evaluators_for
+from ...evaluators.base import (
+    CandidateError,
+    Evaluator,
+    Measurement,
+    Setup,
+    evaluators_for,
+    register_evaluator,
+)
 from ...evaluators.measurement_context import candidate_faults
 from ...evaluators.units import write_constraint, write_value
 from ...search_space.architecture.architecture import Architecture
@@ -41,10 +49,14 @@ class Plan:
     """Folder for the trained weights; None: they are dropped."""
     plugins: tuple[str, ...] = ()
     """Modules to import first, which register what is not in the package."""
+    own: bytes = b""
+    """Pickled evaluators of functions, which no module may hold."""
 
     def __call__(self) -> "MeasuringWorker":
         """Load the plug-ins and make the evaluators, cheapest first: one may read the data."""
         load_plugins(self.plugins)
+        for each in pickle.loads(self.own) if self.own else ():
+            register_evaluator(each)
         keep = None
         if self.weights is not None:
             from ...results.export.weights import WeightsFolder
