@@ -17,7 +17,7 @@ from .access import guard, is_loopback, policy
 from .callbacks import register
 from .exports import Exporter, add_exports
 from .layout import page
-from .request_checks import check_posts
+from .request_checks import check_requests
 from .source import Source
 
 # plotly.js-basic-dist-min from npm, as it is there (MIT): lines, points and bars, a quarter of the
@@ -78,7 +78,7 @@ def make_app(source: Source, settings: Settings, exporter: Exporter | None = Non
     app.server.register_error_handler(DependencyException, _not_there)
     app.server.add_url_rule("/plotly.js", view_func=_plotly)
     guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
-    check_posts(app)  # after the check of access
+    check_requests(app)  # after the check of access
     return app
 
 

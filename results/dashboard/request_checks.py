@@ -12,7 +12,7 @@ _KINDS: Mapping[str, type] = {"url": str, "done": dict, "version": dict, "tick":
 """Type of the value of each part of the page, which may also be None."""
 
 
-def check_posts(app: Dash) -> None:
+def check_requests(app: Dash) -> None:
     """Answer malformed requests and invalid selections with 400."""
 
     @app.server.before_request

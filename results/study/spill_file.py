@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rescue:
+class SpillFile:
     """The spill file of one study: beside its database, or else in the temporary folder."""
 
     url: str

@@ -29,7 +29,7 @@ from ..candidate import Candidate
 from ..settings import StudySettings, check_study_name
 from . import records
 from .holder import Hold
-from .spill_file import Rescue
+from .spill_file import SpillFile
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors, weights_folder
 from .studies import StudyEntry, make_study, study_list
 
@@ -53,14 +53,14 @@ class StoredStudy:
         entry.check_readable()
         self.settings = StudySettings.from_json(entry.settings)
         self._storage = storage
-        self._rescue = Rescue(url=url, study=entry.name)
+        self._spill = SpillFile(url=url, study=entry.name)
         self._id = entry.study_id
         self._finished: dict[int, Candidate] = {}
         self._order: dict[int, int] = {}
         self._left_out: dict[int, str] = {}
         self._last = -1
         self._hold: Hold | None = None
-        if kept := self._rescue.pending():
+        if kept := self._spill.pending():
             try:
                 with self.exclusive():
                     pass
@@ -135,7 +135,7 @@ class StoredStudy:
         Raises:
             InputError: If another process searches it now.
         """
-        with Hold(self._storage, self._rescue.url, self._id, self.name) as self._hold:
+        with Hold(self._storage, self._spill.url, self._id, self.name) as self._hold:
             try:
                 self._take_in()
                 yield
@@ -206,13 +206,13 @@ class StoredStudy:
         try:
             retry(lambda: self._store(candidate))
         except StorageError as error:
-            kept = self._rescue.keep(candidate)
+            kept = self._spill.keep(candidate)
             raise StorageError(
                 f"{error}; candidate {candidate.number} is kept in {kept}"
             ) from error
         except BaseException:  # the user has had enough of waiting for the storage
             if candidate.number not in self._finished:
-                self._rescue.keep(candidate)
+                self._spill.keep(candidate)
             raise
 
     def _store(self, candidate: Candidate) -> None:
@@ -262,10 +262,10 @@ class StoredStudy:
     def _take_in(self) -> None:
         """Store the candidates of the spill file."""
         waiting = {each.number: each.digest for each in self.running()}
-        for candidate in self._rescue.read():
+        for candidate in self._spill.read():
             if waiting.get(candidate.number) == candidate.digest:
                 retry(lambda candidate=candidate: self._store(candidate))
-        self._rescue.remove()
+        self._spill.remove()
 
     # Reading --------------------------------------------------------------------------------
 

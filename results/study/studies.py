@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from ...search_space.errors import InputError, unknown_name
 from ..settings import StudySettings, check_study_name
 from .holder import HOLDER, Hold, has_ended, parsed, this_process
-from .spill_file import Rescue
+from .spill_file import SpillFile
 from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
 
 SETTINGS = "nas:settings"
@@ -222,7 +222,7 @@ def delete_study(name: str, storage_url: str) -> None:
     """
     storage = open_storage(storage_url, create=False)
     beside = [file_beside(storage_url, name, suffix) for suffix in SIDE_FILES]
-    beside += Rescue(url=storage_url, study=name).pending()
+    beside += SpillFile(url=storage_url, study=name).pending()
     known = any(name == each.name for each in study_list(storage, storage_url))
     if known or not any(each.exists() for each in beside):
         entry = _entry(storage, storage_url, name)
@@ -260,7 +260,7 @@ def _delete_rows(connection: sqlalchemy.Connection, study_id: int) -> None:
 def _to_be_moved(url: str, name: str, new: str) -> list[tuple[Path, Path]]:
     """Return the paths of a study's weights and spill files, with those for a new name."""
     weights, new_weights = (file_beside(url, each, ".weights") for each in (name, new))
-    kept, new_kept = (Rescue(url=url, study=each) for each in (name, new))
+    kept, new_kept = (SpillFile(url=url, study=each) for each in (name, new))
     there = kept.pending()
     moves = zip(kept.paths(), new_kept.paths(), strict=True)
     found = [(old_path, new_path) for old_path, new_path in moves if old_path in there]

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 from nas_explorer.results.settings import StudySettings
-from nas_explorer.results.study.spill_file import Rescue
+from nas_explorer.results.study.spill_file import SpillFile
 from nas_explorer.results.study.storage import StorageError, file_beside, open_storage
 from nas_explorer.results.study.studies import delete_study, rename_study, study_list
 from nas_explorer.results.study.study import Study
@@ -216,17 +216,17 @@ def test_a_renamed_study_keeps_candidates_weights_and_place(
 def test_results_that_could_not_be_stored_go_with_the_name(study, url, fill, make_candidate):
     fill(study, make_candidate(0, status="running"))
     done = make_candidate(0, accuracy=0.5, macs=1)
-    Rescue(url=url, study="first").keep(done)
+    SpillFile(url=url, study="first").keep(done)
     rename_study("first", "second", url)
     assert Study.open("second", url).candidates() == [done]
-    assert Rescue(url=url, study="second").pending() == []
+    assert SpillFile(url=url, study="second").pending() == []
 
 
 def test_results_kept_in_the_temporary_folder_are_deleted_with_their_study(
     study, url, make_candidate, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    kept = Rescue(url=url, study="first")
+    kept = SpillFile(url=url, study="first")
     beside, elsewhere = kept.paths()
     beside.mkdir()  # so that no file can be made there
     assert kept.keep(make_candidate(0, accuracy=0.5, macs=1)) == str(elsewhere)
@@ -237,7 +237,7 @@ def test_results_kept_in_the_temporary_folder_are_deleted_with_their_study(
 
 def test_a_rename_that_fails_leaves_all_as_it_was(study, url, make_candidate, monkeypatch):
     old = weights_of(url, "first")
-    kept = Rescue(url=url, study="first")
+    kept = SpillFile(url=url, study="first")
     kept.keep(make_candidate(0, accuracy=0.5, macs=1))
 
     def fail(*_) -> None:
