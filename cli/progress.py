@@ -69,11 +69,14 @@ class ProgressView:
             self._say(line)
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
-        epochs = prepared.plan.settings["accuracy"]["epochs"]
+        plan = prepared.plan
+        trained = ""
+        if "accuracy" in plan.metrics:
+            trained = f" and trained for {plural(plan.settings['accuracy']['epochs'], 'epoch')}"
         self._update(f"0 of {prepared.options.budget}: starting the workers ...")
         self._later(
             f"Searching: waiting for the first result; workers start, then each candidate is "
-            f"measured and trained for {plural(epochs, 'epoch')}"
+            f"measured{trained}"
         )
 
     def __call__(self, progress: "Progress") -> None:

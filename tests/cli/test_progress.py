@@ -33,7 +33,9 @@ def prepared(**options: Any) -> Any:
         data=None,
         workers=1,
         notes=(),
-        plan=SimpleNamespace(device="cpu", recipe=SimpleNamespace(epochs=5)),
+        plan=SimpleNamespace(
+            device="cpu", metrics=("accuracy",), settings={"accuracy": {"epochs": 5}}
+        ),
     )
 
 

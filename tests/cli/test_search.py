@@ -133,7 +133,7 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     assert run(search(3, "--workers", "1")) == 0
     assert ": 0 candidates" in capsys.readouterr().out
     assert run(search(4, "--workers", "1")) == 0
-    assert ": 1 candidates" in capsys.readouterr().out
+    assert ": 1 candidate" in capsys.readouterr().out
 
 
 @pytest.mark.slow

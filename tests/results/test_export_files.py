@@ -163,7 +163,7 @@ def test_what_states_no_preparation_says_so(tmp_path: Path) -> None:
     export_model(NET, path, weights=trained(NET), metadata={}, seed=0)
     with pytest.raises(InputError, match=r"must state how images are prepared, but '.*net"):
         load_preparation(path)
-    with pytest.raises(InputError, match=r"must end in .safetensors, .onnx, .pt2 or .py"):
+    with pytest.raises(InputError, match=r"must end in .safetensors, .onnx, .pt2, .py"):
         load_preparation(tmp_path / "net.txt")
     (tmp_path / "net.pt2").write_bytes(b"no zip file")
     with pytest.raises(InputError, match=r"must be readable, but got '.*net.pt2': "):

@@ -204,7 +204,7 @@ def test_what_an_export_wrote_is_replaced_and_nothing_else(tmp_path: Path, endin
                 export(path)
             assert each.read_bytes() == other
         each.write_bytes(ours)
-    export(path, metadata={"study": "second"})
+    export(path, metadata={"search": {"study": "second"}})
     assert {*tmp_path.iterdir()} == {*contents, tmp_path / "other"}
     card = path.with_name(f"{path.name}.md")
     assert b"second" in card.read_bytes() and b"second" not in contents[card]

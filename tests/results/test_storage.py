@@ -119,7 +119,7 @@ def test_where_no_file_can_be_written_beside_the_storage_the_temporary_folder_se
 ):
     fill(study, make_candidate(0, status="running"))
     candidate = make_candidate(0, accuracy=0.5, macs=1)
-    beside, other = study._rescue.paths()
+    beside, other = study._spill.paths()
     beside.mkdir()  # so that no file can be there
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     with study.exclusive():
@@ -134,7 +134,7 @@ def test_a_file_of_somebody_else_is_not_taken_in(
     study, url, fill, make_candidate, monkeypatch, tmp_path
 ):
     fill(study, make_candidate(0, status="running"))
-    beside = study._rescue.paths()[0]
+    beside = study._spill.paths()[0]
     theirs = make_candidate(5, accuracy=1.0, macs=1)
     beside.write_text(json.dumps({**theirs.to_json(), "number": 0}))
     assert Study.open("first", url).finished() == [], "another architecture than was started"
