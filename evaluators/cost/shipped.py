@@ -85,7 +85,11 @@ def lacks_components(name: str) -> bool:
 
     Those from outside the package are, too.
     """
-    lists = json.loads(_SEALS.read_text("utf-8"))[name]["lists"]
+    return _lacks_components(json.loads(_SEALS.read_text("utf-8"))[name])
+
+
+def _lacks_components(found: Mapping[str, Any]) -> bool:
+    lists = found["lists"]
     return lists is not None and (lists != digest(LISTS) or has_outside(COMPONENTS))
 
 
@@ -102,14 +106,16 @@ def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:
         newest, found = seals["torch"], seals[name]
         needed, seal, code = found["modules"], found["seal"], found["code"]
         data = _data(name).read_bytes()
-        if complete and lacks_components(name):
+        if complete and _lacks_components(found):
             return None
     except (OSError, ValueError, KeyError, TypeError):  # missing, or inconsistent
         return None
     if _release(version("torch")) > _release(newest):
         return None
-    same = seal == _seal(digest(needed), text, data)
-    return data if same or code == _seal(code_digest(needed), text, data) else None
+    known = _seal(digest(needed), text, data)
+    if known is None:  # nor is what the code does
+        return None
+    return data if seal == known or code == _seal(code_digest(needed), text, data) else None
 
 
 def _data(name: str) -> Path:

@@ -102,6 +102,8 @@ def test_code_that_changed_does_without(folder: Path, monkeypatch: pytest.Monkey
     for name in ("digest", "code_digest"):
         monkeypatch.setattr(shipped, name, lambda _: None)
     assert shipped_space("micro") is None
+    ship({"micro": (MICRO, MODULES)}, ({}, MODULES))  # with code that is not known either
+    assert shipped_space("micro") is None
 
 
 def test_a_space_of_any_component_knows_of_new_ones(
