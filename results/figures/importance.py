@@ -1,5 +1,6 @@
 """Figures of the effects of decisions on a metric, and of frequencies on the front."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -44,13 +45,7 @@ def importance(found: Effects | None, count: int = 0) -> go.Figure:
         name="share",
         marker={"color": [BLUE if each.share > each.chance else GREY for each in shown]},
         showlegend=False,
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [each.high - each.share for each in shown],
-            "arrayminus": [each.share - each.low for each in shown],
-            "color": GREY,
-        },
+        error_x=_bars([(each.low, each.share, each.high) for each in shown], GREY),
         hovertemplate="%{y}: %{x:.1%}<extra></extra>",
     )
     figure.add_scatter(
@@ -100,13 +95,7 @@ def levels(found: Effects | None, view: View) -> go.Figure:
         mode="markers",
         name=escape(short_path(effect.path)),
         marker={"color": BLUE, "size": 9},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [each.high - each.effect for each in shown],
-            "arrayminus": [each.effect - each.low for each in shown],
-            "color": BLUE,
-        },
+        error_x=_bars([(each.low, each.effect, each.high) for each in shown], BLUE),
         hovertemplate="%{y}: %{x}<extra></extra>",
     )
     figure.add_vline(1.0 if factor else 0.0, line={"color": GREY, "dash": "dot"})
@@ -144,6 +133,17 @@ def _beyond(found: Effects, name: str) -> str:
     )
 
 
+def _bars(intervals: Sequence[tuple[float, float, float]], colour: str) -> dict[str, Any]:
+    """Return plotly's error bars for intervals: lower end, value and upper end of each."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value for _, value, high in intervals],
+        "arrayminus": [value - low for low, value, _ in intervals],
+        "color": colour,
+    }
+
+
 def represented(shares: Shares) -> go.Figure:
     """Return how often each answer stands on the front, over what chance would give."""
     figure = new_figure(xaxis={"title": {"text": "share on the front over share of all"}})
@@ -159,13 +159,7 @@ def represented(shares: Shares) -> go.Figure:
             "size": 10,
             "symbol": ["diamond" if each.probability < 0.05 else "circle" for each in shown],
         },
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [each.high - each.ratio for each in shown],
-            "arrayminus": [each.ratio - each.low for each in shown],
-            "color": GREY,
-        },
+        error_x=_bars([(each.low, each.ratio, each.high) for each in shown], GREY),
         hovertemplate="%{y}: %{x:.2f} times<extra></extra>",
     )
     figure.add_vline(1.0, line={"color": GREY, "dash": "dot"})
