@@ -1,1 +1,1 @@
-"""What is feasible under constraints, known before an architecture is drawn."""
+"""Feasibility under hard constraints, known before an architecture is sampled."""

@@ -1,12 +1,11 @@
-"""Walks that keep many bounds at once, found by what all ways on from a step must cost.
+"""Beam search for walks that satisfy many bounds at once.
 
-For a weighted sum of the metrics the least that the ways on from a step can have is known exactly
-(dynamic programming). Bounds on the metrics bound every weighted sum (Lagrangian relaxation), so
-for many weights together this tells how far within the bounds a walk that has come so far can end
-at the best. At each step the walks go on that can end best.
+For a weighted sum of the metrics, dynamic programming finds the least value over the paths from
+each decision node exactly. Bounds on the metrics bound every weighted sum (Lagrangian relaxation),
+so many weights together bound the slack with which a partial walk can end. The beam keeps the
+partial walks with the largest such slack at each node.
 
-Shape suffixes: D directions (weights), G groups of choices that cost the same and lead to one
-step, K sums, W walks, S steps.
+Shape suffixes: D directions (weights), G merged choices, K sums, W walks, S decision nodes.
 """
 
 from typing import NamedTuple
@@ -18,40 +17,40 @@ from .bounded_steps import BoundedSteps
 from .cost_table import Floats, Integers, Numbers
 
 _DIRECTIONS = 96
-"""Weighted sums, besides the metrics themselves."""
+"""Number of weighted sums, besides the metrics themselves."""
 
 _WIDTH = 24
-"""Walks that go on from each step."""
+"""Width of the beam: partial walks kept at each node."""
 
 _ROUNDING = 1e-9
-"""Weighted sums, as parts of the ranges of the metrics, are not further off than this."""
+"""Bound on the rounding error of weighted sums, relative to the ranges of the metrics."""
 
 
 class _Walks(NamedTuple):
-    """Walks that have come to a step."""
+    """Partial walks on arrival at a node."""
 
     room_W: Floats
-    """How well they can end; negative: not at all."""
+    """Bound on the slack with which each walk can end; negative: it must violate a bound."""
     spent_WK: Floats
     groups_WS: Numbers
 
 
 class Beam:
-    """What the ways on from each step must cost."""
+    """A beam search with the least weighted sums from each node as its bound."""
 
     def __init__(self, steps: BoundedSteps, *, aim: int | None = None, up: bool = False) -> None:
-        """Prepare it.
+        """Compute the least weighted sums.
 
         Args:
-            steps: The steps and the bounds.
-            aim: The sum that is to be as small as possible, or as large if ``up``, whatever its
-                bound on that side; none: all bounds are to be kept with as much room as possible.
-            up: See ``aim``.
+            steps: The decision nodes and the bounds.
+            aim: Index of the sum to minimise, without its bound on that side; None: the slack to
+                all bounds is maximised.
+            up: Whether to maximise the sum ``aim`` instead.
         """
         self._steps = steps
-        low_K, high_K = steps.window.low_K.copy(), steps.window.high_K.copy()
+        low_K, high_K = steps.bounds.low_K.copy(), steps.bounds.high_K.copy()
         if aim is not None:
-            (low_K if up else high_K)[aim] = 0.0  # any: what is spent of it is what counts
+            (low_K if up else high_K)[aim] = 0.0  # any finite value: only the differences matter
         least_K, most_K = steps.before[-1]
         scale_K = np.where(most_K > least_K, most_K - least_K, 1)
         self._weights_DK = _weights(np.isfinite(low_K), np.isfinite(high_K)) / scale_K
@@ -67,7 +66,7 @@ class Beam:
         self._least_SD = self._least()
 
     def _least(self) -> Floats:
-        """Return the least weighted sums from each step to the end, (S + 1, D)."""
+        """Return the least weighted sums from each node to the end, (S + 1, D)."""
         end = self._steps.table.end
         found = np.zeros((end + 1, len(self._most_D)))
         for number in range(end - 1, -1, -1):
@@ -77,19 +76,18 @@ class Beam:
         return found
 
     def walks(self) -> Numbers:
-        """Return walks that keep the bounds, the best first, (W, S).
+        """Return feasible walks, the best first, (W, S); the search may miss all of them.
 
-        Of each the group that it takes at each step; -1 where it does not come by. None may be
-        found though there are some.
+        A walk is the merged choice at each node; -1 where the walk does not visit it.
         """
         steps, table = self._steps, self._steps.table
         nothing, nowhere = np.zeros((1, len(steps.sums))), np.full((1, table.end), -1)
-        come: list[list[_Walks]] = [[] for _ in range(table.end + 1)]
-        come[0].append(_Walks(np.zeros(1), nothing, nowhere))
+        arrived: list[list[_Walks]] = [[] for _ in range(table.end + 1)]
+        arrived[0].append(_Walks(np.zeros(1), nothing, nowhere))
         for number, groups in enumerate(steps.groups):
-            if not come[number]:
+            if not arrived[number]:
                 continue
-            here, come[number] = _best(come[number]), []
+            here, arrived[number] = _best(arrived[number]), []
             count, size = len(here.room_W), len(groups.nexts_G)
             spent = (here.spent_WK[:, None] + groups.costs_GK).reshape(count * size, -1)
             after = np.tile(groups.nexts_G, count)
@@ -100,14 +98,14 @@ class Beam:
                 taken = here.groups_WS[mine // size]
                 taken[:, number] = mine % size
                 if len(mine):
-                    come[each].append(_Walks(room[mine], spent[mine], taken))
-        if not come[-1]:
+                    arrived[each].append(_Walks(room[mine], spent[mine], taken))
+        if not arrived[-1]:
             return nowhere[:0]
-        there = _best(come[-1])
-        return there.groups_WS[steps.window.holds(there.spent_WK.T)]
+        there = _best(arrived[-1])
+        return there.groups_WS[steps.bounds.holds(there.spent_WK.T)]
 
     def _room(self, spent_WK: Floats, after_W: Integers) -> Floats:
-        """Return how well walks can end that have come to a step; -inf: not within the bounds."""
+        """Return a bound on the slack of partial walks at their end; -inf: outside the bounds."""
         left_WD = self._most_D - spent_WK @ self._weights_DK.T - self._least_SD[after_W]
         aimed = self._aimed_D
         if not aimed.any():
@@ -118,7 +116,7 @@ class Beam:
 
 
 def _weights(low_K: NDArray[np.bool_], high_K: NDArray[np.bool_]) -> Floats:
-    """Return directions in which sums are bounded, (D, K): each metric's, and mixtures of them."""
+    """Return the weights of bounded sums, (D, K): those of single metrics, then random mixtures."""
     generator = np.random.default_rng(0)
     sums = len(low_K)
     axes = np.concatenate((np.eye(sums)[high_K], -np.eye(sums)[low_K]))
@@ -129,12 +127,12 @@ def _weights(low_K: NDArray[np.bool_], high_K: NDArray[np.bool_]) -> Floats:
     return np.concatenate((axes, mixed[np.abs(mixed).sum(axis=1) > 0.05]))
 
 
-def _best(come: list[_Walks]) -> _Walks:
-    """Return the walks of several steps before that can end best."""
-    room_W = np.concatenate([each.room_W for each in come])
+def _best(arrived: list[_Walks]) -> _Walks:
+    """Return the walks with the largest slack among those from several previous nodes."""
+    room_W = np.concatenate([each.room_W for each in arrived])
     order = np.argsort(-room_W, kind="stable")[:_WIDTH]
     return _Walks(
         room_W=room_W[order],
-        spent_WK=np.concatenate([each.spent_WK for each in come])[order],
-        groups_WS=np.concatenate([each.groups_WS for each in come])[order],
+        spent_WK=np.concatenate([each.spent_WK for each in arrived])[order],
+        groups_WS=np.concatenate([each.groups_WS for each in arrived])[order],
     )

@@ -1,7 +1,7 @@
-"""The choices of each step, as what they add to the sums that are bounded.
+"""The decision nodes of a space, with what each choice adds to the bounded sums.
 
-Shape suffixes: R choices, G groups of choices that cost the same and lead to one step, K sums, M
-metrics, N points, W walks, S steps.
+Shape suffixes: R choices, G merged choices (of equal cost, leading to one node), K sums, M metrics,
+N points, W walks, S decision nodes.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from .cost_table import PEAK_MEMORY, Floats, Integers, Numbers, StepTable
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Window:
-    """Closed bounds on the sum of each metric."""
+class Bounds:
+    """Closed bounds on the sums of a walk."""
 
     low_K: Floats
-    """Least sums."""
+    """Lower bounds."""
     high_K: Floats
-    """Greatest sums."""
+    """Upper bounds."""
 
     def holds(self, points_KN: Floats) -> NDArray[np.bool_]:
         """Return which sums are within the bounds, (N,)."""
@@ -33,44 +33,44 @@ class Window:
 
 @dataclass(frozen=True)
 class Sum:
-    """What is added up over the choices of a walk."""
+    """A quantity that is summed over the choices of a walk."""
 
     metric: str
-    """The metric that it bounds."""
+    """The metric whose bounds apply to the sum."""
     at: int
-    """Its column in the tables of costs."""
+    """The metric's column in the cost tables."""
     above: float | None = None
-    """If given, those choices are counted that have more."""
+    """If given, the sum is the number of choices whose cost exceeds this value."""
 
     def of(self, costs_RM: Floats) -> Floats:
-        """Return what choices add to it, (R,)."""
+        """Return what each choice adds to the sum, (R,)."""
         column = costs_RM[:, self.at]
         return column if self.above is None else (column > self.above).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Groups:
-    """The choices of a step, those joined that cost the same and lead to the same."""
+class MergedChoices:
+    """The choices of a decision node; choices of equal cost and equal next node are merged."""
 
     costs_GK: Floats
-    """What each adds to the sums."""
+    """What each merged choice adds to the sums."""
     nexts_G: Integers
-    """The step that it leads to."""
+    """The node that each merged choice leads to."""
     sizes_G: Integers
-    """Number of its choices."""
+    """Number of choices in each merged choice."""
     of_R: Integers
-    """The group of each choice."""
+    """The merged choice that each choice belongs to."""
     afters: tuple[tuple[int, Integers], ...]
-    """The steps that the groups lead to, each with the groups that do."""
+    """The next nodes, each with the merged choices that lead to it."""
 
 
 def _bounded_sums(
     table: StepTable, constraints: Sequence[Constraint]
-) -> tuple[tuple[Sum, ...], Window]:
-    """Return the sums that are to be bounded, and the bounds of all constraints together."""
+) -> tuple[tuple[Sum, ...], Bounds]:
+    """Return the sums that the constraints bound, and their bounds."""
     low = {each.metric: -np.inf for each in constraints}
     high = {each.metric: np.inf for each in constraints}
-    for each in constraints:  # a strict bound moves by the least step
+    for each in constraints:  # a strict bound becomes the next float inside it
         strict_low = each.strict and np.isfinite(each.low)
         strict_high = each.strict and np.isfinite(each.high)
         least = np.nextafter(each.low, np.inf) if strict_low else each.low
@@ -87,13 +87,13 @@ def _bounded_sums(
         if low[name] > -np.inf:
             found.append((Sum(name, at, above=np.nextafter(low[name], -np.inf)), 1, np.inf))
     sums, lows, highs = zip(*found, strict=True)
-    return sums, Window(low_K=np.array(lows), high_K=np.array(highs))
+    return sums, Bounds(low_K=np.array(lows), high_K=np.array(highs))
 
 
-def _choice_groups(table: StepTable, sums: Sequence[Sum]) -> list[Groups]:
-    """Return the groups of the choices of every step."""
+def _merged_choices(table: StepTable, sums: Sequence[Sum]) -> list[MergedChoices]:
+    """Return the merged choices of every node."""
     unique: dict[int, tuple[Floats, Integers]] = {}
-    found: list[Groups] = []
+    found: list[MergedChoices] = []
     for step in table.steps:
         if step.table not in unique:
             columns = [each.of(table.tables[step.table]) for each in sums]
@@ -108,7 +108,7 @@ def _choice_groups(table: StepTable, sums: Sequence[Sum]) -> list[Groups]:
             )
             nexts = keys // len(costs_LK)
         found.append(
-            Groups(
+            MergedChoices(
                 costs_GK=costs_LK[keys % len(costs_LK)] * step.times,
                 nexts_G=nexts,
                 sizes_G=sizes,
@@ -121,8 +121,8 @@ def _choice_groups(table: StepTable, sums: Sequence[Sum]) -> list[Groups]:
     return found
 
 
-def _spent_before(groups: Sequence[Groups], sums: int) -> tuple[tuple[Floats, Floats], ...]:
-    """Return the least and the most that walks have spent when they come to each step."""
+def _spent_before(groups: Sequence[MergedChoices], sums: int) -> tuple[tuple[Floats, Floats], ...]:
+    """Return the least and the greatest sums of walks on arrival at each node."""
     far, nothing = np.full(sums, np.inf), np.zeros(sums)
     found = [(far, -far)] * (len(groups) + 1)
     found[0] = (nothing, nothing)
@@ -137,54 +137,62 @@ def _spent_before(groups: Sequence[Groups], sums: int) -> tuple[tuple[Floats, Fl
     return tuple(found)
 
 
-def _meant(window: Window, least_K: Floats, most_K: Floats) -> Window:
-    """Return the bounds without those of two sides, and those from below, that all walks keep."""
-    low_K = np.where(window.low_K <= least_K, -np.inf, window.low_K)
-    above = np.isfinite(low_K) & (window.high_K >= most_K)
-    return Window(low_K=low_K, high_K=np.where(above, np.inf, window.high_K))
+def _meant(bounds: Bounds, least_K: Floats, most_K: Floats) -> Bounds:
+    """Return the bounds without those that every walk satisfies.
+
+    An upper bound stays if no lower bound does.
+    """
+    low_K = np.where(bounds.low_K <= least_K, -np.inf, bounds.low_K)
+    above = np.isfinite(low_K) & (bounds.high_K >= most_K)
+    return Bounds(low_K=low_K, high_K=np.where(above, np.inf, bounds.high_K))
 
 
 class BoundedSteps:
-    """The steps of a space, with bounds on sums."""
+    """The decision nodes of a space, with bounds on the sums of a walk."""
 
     def __init__(
         self, table: StepTable, constraints: Sequence[Constraint], *, as_given: bool = False
     ) -> None:
-        """Prepare them.
+        """Merge the choices and read the bounds.
 
         Args:
-            table: The steps.
-            constraints: On its metrics.
-            as_given: Whether to keep also bounds of which all walks keep within.
+            table: The decision nodes and their costs.
+            constraints: Bounds on metrics of ``table``.
+            as_given: Whether to keep bounds that every walk satisfies.
         """
         self.table = table
-        """The steps."""
-        self.sums, self.window = _bounded_sums(table, constraints)
-        self.groups = _choice_groups(table, self.sums)
-        """The choices of each step."""
+        """The decision nodes and their costs."""
+        self.sums, self.bounds = _bounded_sums(table, constraints)
+        self.groups = _merged_choices(table, self.sums)
+        """The merged choices of each node."""
         self.before = _spent_before(self.groups, len(self.sums))
-        """The least and the most that walks have spent when they come to each step."""
-        self.contradictory = bool((self.window.low_K > self.window.high_K).any())
-        """Whether bounds on one metric exclude each other."""
+        """The least and the greatest sums of walks on arrival at each node."""
+        self.contradictory = bool((self.bounds.low_K > self.bounds.high_K).any())
+        """Whether two bounds on one metric exclude each other."""
         if not as_given:
-            self.window = _meant(self.window, *self.before[-1])
+            self.bounds = _meant(self.bounds, *self.before[-1])
         self.limits = tuple(
             (k, float(limit), upper)
-            for upper, limits in ((False, self.window.low_K), (True, self.window.high_K))
+            for upper, limits in ((False, self.bounds.low_K), (True, self.bounds.high_K))
             for k, limit in enumerate(limits)
             if np.isfinite(limit)
         )
-        """The finite bounds: the sum, the value, whether it is the upper one."""
+        """The finite bounds: index of the sum, value, and whether it is an upper bound."""
         self.never_K = np.array(
             [
                 each.above is not None and high == 0
-                for each, high in zip(self.sums, self.window.high_K, strict=True)
+                for each, high in zip(self.sums, self.bounds.high_K, strict=True)
             ]
         )
-        """The sums that count choices that must not be taken at all."""
+        """Whether a sum counts forbidden choices, so that it must be 0."""
 
     def of(self, groups_WS: Numbers) -> Floats:
-        """Return the sums of walks, (W, K): of each the group at each step; -1: not there."""
+        """Return the sums of walks, (W, K).
+
+        Args:
+            groups_WS: The merged choice of each walk at each node; -1 where the walk does not visit
+                it.
+        """
         found = np.zeros((len(groups_WS), len(self.sums)))
         for number, groups in enumerate(self.groups):
             taken = groups_WS[:, number]

@@ -1,4 +1,4 @@
-"""What the choices of a walk cost: from the graph of steps to a table of numbers."""
+"""The cost table of a decision graph: the costs of every choice, as numbers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,37 +18,37 @@ from ..walk.stage_space import VARIED
 from .cost_table import PEAK_MEMORY, CostedStep, StepTable
 
 WORKING_MEMORY = "working_memory"
-"""The name of what ``peak_memory`` is computed from."""
+"""Name of the cost that ``peak_memory`` is computed from."""
 
 Lane = tuple[Any, ...]
-"""How the block that was chosen uses its varied mixer: inputs, times and bytes alive of each use,
-then the most bytes alive in the rest of the block where there is such a mixer."""
+"""How the chosen block uses its varied mixer: inputs, repetitions and live bytes of each use, then
+the peak bytes of the rest of the block if that mixer exists."""
 
 Key = tuple[Node, Lane]
-"""A node, and the lane that the walk is in; an empty one outside the blocks."""
+"""A node, and the lane of the walk: empty outside the blocks."""
 
 _IN_BLOCK = ("pattern", "mixer", "second")
 
 
 def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> StepTable:
-    """Return the steps of a space with the costs of their choices.
+    """Return the decision nodes of a space with the costs of their choices.
 
     Args:
-        graph: The steps.
-        metrics: Metrics that ``costs`` gives, or ``peak_memory``.
-        costs: What a part costs.
+        graph: The decision graph.
+        metrics: Metrics that ``costs`` returns, or ``peak_memory``.
+        costs: A function from a part to its costs.
     """
     return _Builder(graph, metrics, costs).table()
 
 
 class _Builder:
-    """Costs every choice in a step graph."""
+    """Computes the costs of every choice in a decision graph."""
 
     def __init__(self, graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> None:
         self._graph = graph
         self._metrics = tuple(metrics)
         self._peak = PEAK_MEMORY in self._metrics
-        self._image = map_bytes(graph.image)  # alive all the time
+        self._image = map_bytes(graph.image)  # live during the whole pass
         self._part_costs = costs
         self._known: dict[Any, tuple[list[float], float]] = {}
         self._tables: list[list[list[float]]] = []
@@ -58,7 +58,7 @@ class _Builder:
         self._nexts: dict[Key, list[Key]] = {}
 
     def table(self) -> StepTable:
-        """Return the table."""
+        """Return the cost table."""
         order = self._order()
         numbers = {key: number for number, key in enumerate([*order, (END, ())])}
         steps: list[CostedStep] = []
@@ -83,7 +83,7 @@ class _Builder:
         )
 
     def _order(self) -> list[Key]:
-        """Return all nodes but the end, each before those it leads to."""
+        """Return all nodes but the end, in topological order."""
         found: list[Key] = []
         seen: set[Key] = {(END, ())}
         stack: list[tuple[Key, bool]] = [((self._graph.start, ()), False)]
@@ -100,7 +100,7 @@ class _Builder:
         return found
 
     def _afters(self, key: Key) -> list[Key]:
-        """Return what the choices at a node lead to."""
+        """Return the nodes that the choices at a node lead to."""
         node, lane = key
         nexts = self._graph.step(node).nexts
         if node[0] == "fields" and nexts[0][0] in _IN_BLOCK:
@@ -110,7 +110,7 @@ class _Builder:
         return [(each, lane if each[0] in _IN_BLOCK else ()) for each in nexts]
 
     def _table(self, once: Node, lane: Lane) -> int:
-        """Return the number of the table of a node whose choices are built once."""
+        """Return the index of the costs of a node whose choices are built once."""
         kind = once[0]
         if kind not in ("before", "fields", "mixer", "head"):
             return self._numbered(len(self._graph.step(once).rows))
@@ -125,14 +125,14 @@ class _Builder:
             elif kind == "mixer":
                 costs = [self._mixer(row.component, lane) for row in rows]
             else:
-                beside = self._image if kind == "head" or once[2] else 0  # the stem takes it
+                beside = self._image if kind == "head" or once[2] else 0  # the stem reads it
                 costs = [self._single(self._graph.parts(once, row), beside) for row in rows]
             self._table_of[key] = len(self._tables)
             self._tables.append(costs)
         return self._table_of[key]
 
     def _numbered(self, rows: int) -> int:
-        """Return the number of a table of so many choices that cost nothing."""
+        """Return the index of a table of ``rows`` choices without costs."""
         if rows not in self._table_of:
             self._table_of[rows] = len(self._tables)
             self._tables.append([[0.0] * len(self._metrics)] * rows)
@@ -143,7 +143,7 @@ class _Builder:
     def _amounts(
         self, component: Component, in_shapes: tuple[Shape, ...], width: int | None
     ) -> tuple[list[float], float]:
-        """Return the sums of a part (zero in place of the peak), and its working memory."""
+        """Return the additive costs of a part (0 in place of the peak), and its working memory."""
         key = (component, in_shapes, width)
         if key not in self._known:
             part = Part(
@@ -160,7 +160,7 @@ class _Builder:
         return self._known[key]
 
     def _summed(self, uses: Sequence[tuple[Component, Use]], rest: float = 0.0) -> list[float]:
-        """Return what components cost together; ``rest`` is the peak of what is not among them."""
+        """Return the costs of components together; ``rest`` is the peak of everything else."""
         total, peak = [0.0] * len(self._metrics), rest
         for component, use in uses:
             sums, working = self._amounts(component, use.in_shapes, use.width)
@@ -172,10 +172,7 @@ class _Builder:
         return [peak if n == PEAK_MEMORY else s for n, s in zip(self._metrics, sums, strict=True)]
 
     def _single(self, parts: Sequence[Part], beside: int) -> list[float]:
-        """Return the costs of what is alone with its input: stem, downsampling or head.
-
-        Bytes of ``beside`` are alive too.
-        """
+        """Return the costs of a stem, downsampling or head; ``beside`` more bytes are live."""
         uses = [Use.alone(part.component, part.in_shapes, part.width) for part in parts]
         return self._summed(
             [(use.component, replace(use, alive=use.alive + beside)) for use in uses]
@@ -203,7 +200,7 @@ class _Builder:
         lane = [replace(use, component=present) for use in uses if use.field == VARIED]
         if not self._peak:
             return cost, (*(replace(use, alive=0) for use in lane), 0.0)
-        # Beside the rest, more can be alive if there is a mixer: then that comes with the mixer.
+        # A mixer can keep more bytes live beside the rest: its lane then carries them.
         bare = self._wiring(_with_mixer(block, IdentityMixer()), shape)
         least = self._rest(block, bare)
         at = self._metrics.index(PEAK_MEMORY)
@@ -211,12 +208,12 @@ class _Builder:
         return self._with_peak(cost, least[at]), (*lane, more)
 
     def _rest(self, block: Block, uses: Sequence[Use]) -> list[float]:
-        """Return the costs of what a block uses beside its varied mixer."""
+        """Return the costs of the components of a block other than its varied mixer."""
         rest = [use for use in uses if use.field != VARIED]
         return self._summed([(_own(block, use), use) for use in rest])
 
     def _wiring(self, block: Block, shape: Shape) -> list[Use]:
-        """Return what a block uses; what it depends on is said at ``Block.wire``."""
+        """Return the uses of components by a block; ``Block.wire`` states what they depend on."""
         key = (shape, *wiring_key(block))
         if key not in self._wirings:
             uses = wiring_of(block, shape)
@@ -225,7 +222,7 @@ class _Builder:
 
 
 def _own(block: Block, use: Use) -> Component:
-    """Return the component that a use stands for in this block."""
+    """Return the component of this block that a use refers to."""
     return use.component if use.field is None else getattr(block, use.field)
 
 

@@ -1,4 +1,4 @@
-"""What a space holds under hard constraints, told before anything is measured."""
+"""The feasible share and the cost ranges of a space, known before anything is measured."""
 
 import random
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ import numpy as np
 
 from .constraint import Constraint
 from .cost_table import Floats, StepTable
-from .relaxations import moves
+from .relaxations import relaxations
 from .steering import Guide, Stand
 
 _SAMPLES = 1000
-_FEASIBLE_SAMPLES = 100  # drawn one by one, which takes longer
+_FEASIBLE_SAMPLES = 100  # sampled one by one, which takes longer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """How a metric is spread over the walks of a space."""
+    """The range and the median of a metric over the walks of a space."""
 
     low: float
     """The least value, exact."""
@@ -29,36 +29,36 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceCheck:
-    """What a space holds, and what of it keeps the constraints."""
+    """The contents of a space, and its feasible share under constraints."""
 
     walks: int
-    """Number of walks, exact. Some may give the same architecture; see ``SearchSpace.size``."""
+    """Exact number of walks. Several may lead to one architecture; see ``SearchSpace.size``."""
     spreads: dict[str, Spread]
-    """Metric to its spread over all walks."""
+    """The spread of each metric over all walks."""
     share: float
     """Feasible share of the walks."""
     exact: bool
     """Whether the share is exact; else it is an estimate from a sample."""
     share_range: tuple[float, float]
-    """Its 95 % interval; the share itself where that is exact."""
+    """95 % interval of the share; both ends are the share itself if that is exact."""
     proved: bool
-    """Whether it is certain, where the share is 0, that nothing is feasible."""
+    """Whether a share of 0 is proved: nothing is feasible."""
     feasible_medians: dict[str, float]
-    """Constrained metric to its median over ``feasible_sample`` walks: a rough figure."""
+    """The median of each constrained metric over ``feasible_sample`` walks: a rough figure."""
     feasible_sample: int
-    """Number of feasible walks drawn for that; 0 where there are none or no constraints."""
+    """Number of feasible walks sampled; 0 if there are none, or no constraints."""
     feasible_uniform: bool
-    """Whether each feasible walk was as likely to be drawn as any other; else these are some."""
+    """Whether the feasible walks were sampled uniformly."""
     moves: tuple[str, ...]
-    """Where nothing is feasible: which bounds to move and to what values. One of these helps."""
+    """If nothing is feasible: the bounds to relax, and their new values. Each entry alone helps."""
 
 
 def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
-    """Return what a space holds and what of it keeps ``constraints``.
+    """Return the cost ranges of a space and its feasible share.
 
     Args:
-        table: The steps of the space with their costs: the metrics to report.
-        constraints: On some of these metrics.
+        table: The cost table of the space, with the metrics to report.
+        constraints: Bounds on some of these metrics.
     """
     low, high = table.extremes()
     medians = np.median(table.sample(_SAMPLES, seed=0), axis=0)
@@ -91,12 +91,12 @@ def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
         feasible_medians=feasible,
         feasible_sample=_FEASIBLE_SAMPLES if feasible else 0,
         feasible_uniform=uniform,
-        moves=() if share else moves(table, constraints),
+        moves=() if share else relaxations(table, constraints),
     )
 
 
 def _feasible_sample(guide: Guide, count: int) -> Floats:
-    """Return the costs of feasible walks, (count, metrics)."""
+    """Return the costs of sampled feasible walks, (count, metrics)."""
     table, generator = guide.table, random.Random(0)
     spent = np.zeros((count, len(table.metrics)))
     for row in spent:

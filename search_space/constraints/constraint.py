@@ -1,4 +1,4 @@
-"""Hard constraints: bounds on metrics that every candidate must keep."""
+"""Hard constraints: bounds on metrics that every candidate must satisfy."""
 
 import math
 import re
@@ -20,17 +20,17 @@ _PLAIN = {"≤": "<=", "≥": ">=", "=": "=="}
 _OTHER_WAY = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "=="}
 
 PREFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
-"""What a number is multiplied by for the letter that follows it."""
+"""The factor of each suffix of a number."""
 
 Scale = Callable[[str, str], float]
-"""Tells from a metric's name and a unit what a number of it is multiplied by."""
+"""A function from the name of a metric and a unit to the factor of that unit."""
 
 
 def prefix_scale(metric: str, unit: str) -> float:
-    """Return what a number is multiplied by for a bare ``k``, ``M`` or ``G``.
+    """Return the factor of a plain ``k``, ``M`` or ``G``.
 
     Raises:
-        InputError: If the unit is something else.
+        InputError: If ``unit`` is anything else.
     """
     if unit not in PREFIXES:
         raise InputError(
@@ -58,7 +58,7 @@ class Constraint:
 
         Args:
             text: One constraint.
-            scale: What units stand for; without, k, M and G alone are known.
+            scale: The factors of units; by default only k, M and G are known.
 
         Raises:
             InputError: If the text has another form, a unit is not known, or the range is empty.
@@ -74,7 +74,7 @@ class Constraint:
         return cls(metric=name, low=low, high=high, strict=strict)
 
     def holds(self, value: float) -> bool:
-        """Whether ``value`` keeps the bounds."""
+        """Whether ``value`` satisfies the constraint."""
         if self.strict:
             return self.low < value < self.high
         return self.low <= value <= self.high
@@ -93,7 +93,7 @@ _NONE: tuple[_Bound, _Bound] = ((-math.inf, ""), (math.inf, ""))
 
 
 def _read(text: str) -> tuple[str, tuple[_Bound, _Bound], bool]:
-    """Return a metric's name, its lower and upper bound with their units, and if both are strict.
+    """Return a metric's name, its lower and upper bound with units, and whether they are strict.
 
     Raises:
         InputError: If the text has another form.

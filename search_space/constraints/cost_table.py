@@ -1,8 +1,8 @@
-"""The steps of a space by number, with what each choice costs: all that constraints need.
+"""The decision nodes of a space by number, with the cost of each choice: all that constraints need.
 
-Nothing but numbers is in it, so that it can be kept on disk and used where torch is not loaded.
+The table holds only numbers, so it can be stored on disk and used without torch.
 
-Shape suffixes: R choices of a step, M metrics.
+Shape suffixes: R choices of a node, M metrics.
 """
 
 from collections.abc import Sequence
@@ -19,34 +19,33 @@ Numbers = NDArray[np.integer[Any]]
 """Integers of any size."""
 
 PEAK_MEMORY = "peak_memory"
-"""The metric that is the largest of its parts' values; all others are sums."""
+"""The metric that is the maximum over the parts; all other metrics are sums."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CostedStep:
-    """One step: what its choices cost, and where they lead."""
+    """A decision node: the costs of its choices, and the nodes they lead to."""
 
     table: int
-    """Number of the table of costs."""
+    """Index of the node's costs in ``StepTable.tables``."""
     times: int
-    """How often the choice is built; sums count so often."""
+    """How many times the choice is built; sums are multiplied by it."""
     nexts: Integers
-    """Number of the step after each choice, (R,), or (1,) where all lead to one."""
+    """Number of the next node after each choice, (R,), or (1,) where all choices lead to one."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepTable:
-    """Steps in an order in which each comes before those that it leads to. 0 is the start.
-
-    The number after the last stands for the end.
+    """The decision nodes in topological order: 0 is the start, and the number after the last node
+    stands for the end.
     """
 
     metrics: tuple[str, ...]
-    """What is counted."""
+    """Names of the metrics."""
     tables: tuple[Floats, ...]
-    """Costs of choices that are built once, (R, M)."""
+    """Costs of choices built once, (R, M) each."""
     steps: tuple[CostedStep, ...]
-    """The steps."""
+    """The decision nodes."""
 
     @property
     def end(self) -> int:
@@ -55,24 +54,24 @@ class StepTable:
 
     @cached_property
     def largest(self) -> NDArray[np.bool_]:
-        """Which metrics are the largest of their parts' values, (M,)."""
+        """Whether each metric is a maximum over the parts, (M,)."""
         return np.array([name == PEAK_MEMORY for name in self.metrics], dtype=np.bool_)
 
     def choices(self, number: int) -> int:
-        """Return how many choices a step has."""
+        """Return the number of choices at a node."""
         return len(self.tables[self.steps[number].table])
 
     def costs(self, number: int) -> Floats:
-        """Return what the choices of a step cost, (R, M)."""
+        """Return the costs of the choices at a node, (R, M)."""
         step = self.steps[number]
         return self.tables[step.table] * np.where(self.largest, 1, step.times)
 
     def add(self, spent_M: Floats, cost_M: Floats) -> Floats:
-        """Return what is spent after a choice."""
+        """Return the costs of a walk after one more choice."""
         return np.where(self.largest, np.maximum(spent_M, cost_M), spent_M + cost_M)
 
     def groups(self, number: int) -> list[tuple[int, Integers | None]]:
-        """Return the steps that a step leads to, each with the choices that do; none: all."""
+        """Return the next nodes, each with the choices that lead to it (None: all choices)."""
         nexts = self.steps[number].nexts
         if len(nexts) == 1:
             return [(int(nexts[0]), None)]
@@ -80,7 +79,7 @@ class StepTable:
 
     @cached_property
     def ways(self) -> tuple[int, ...]:
-        """In how many ways a walk can go on from each step and from the end, exactly."""
+        """The exact number of paths from each node, and from the end, to the end."""
         found = [0] * self.end + [1]
         for number in range(self.end - 1, -1, -1):
             found[number] = sum(
@@ -90,7 +89,7 @@ class StepTable:
         return tuple(found)
 
     def extremes(self) -> tuple[Floats, Floats]:
-        """Return the least and the greatest value of each metric over all walks, exactly, (M,)."""
+        """Return the exact minimum and maximum of each metric over all walks, (M,) each."""
         zeros = np.zeros((2, len(self.metrics)))
         found = [zeros] * (self.end + 1)
         for number in range(self.end - 1, -1, -1):
@@ -109,7 +108,7 @@ class StepTable:
         """Return the costs of one walk, (M,).
 
         Args:
-            choices: Their numbers, in order.
+            choices: The numbers of the walk's choices, in order.
         """
         spent, number = np.zeros(len(self.metrics)), 0
         for choice in choices:
@@ -119,7 +118,7 @@ class StepTable:
         return spent
 
     def sample(self, count: int, seed: int) -> Floats:
-        """Return the costs of walks, each as likely as any other, (count, M)."""
+        """Return the costs of a uniform sample of walks, (count, M)."""
         generator = np.random.default_rng(seed)
         spent = np.zeros((count, len(self.metrics)))
         at = np.zeros(count, dtype=np.int64)
@@ -133,7 +132,7 @@ class StepTable:
         return spent
 
     def _drawn(self, number: int, count: int, generator: np.random.Generator) -> Integers:
-        """Return choices of one step, each with the chance that its ways give it."""
+        """Return choices of one node, sampled in proportion to the paths behind each choice."""
         groups = self.groups(number)
         choices = self.choices(number)
         if len(groups) == 1:
@@ -157,7 +156,7 @@ def to_arrays(table: StepTable) -> dict[str, NDArray[Any]]:
 
 
 def from_arrays(arrays: Any) -> StepTable:
-    """Read what ``to_arrays`` gave."""
+    """Return the table that ``to_arrays`` wrote."""
     tables = np.split(arrays["costs"], np.cumsum(arrays["lengths"])[:-1])
     numbers: Sequence[Sequence[int]] = arrays["steps"].tolist()
     nexts = np.split(arrays["nexts"], np.cumsum(arrays["steps"][:, 2])[:-1])

@@ -1,14 +1,13 @@
-"""Walks drawn so that their sums lie near given bounds: to count, draw and find the rare ones.
+"""Importance sampling of walks with sums near given bounds: to count and sample rare walks.
 
-Choices are drawn with chances that fall exponentially with what they cost: of all ways of drawing
-with given mean sums, the one nearest to uniform (exponential tilting: Cramer, 1938). The chance of
-each walk is known exactly. So the share of the walks that keep the bounds is estimated without bias
-however small it is, and a walk that keeps them can be kept with just the chance that makes all such
-walks equally likely. The same numbers bound the share from above (Chernoff, 1952): where that is
-less than one walk, there is none.
+The probability of a choice falls exponentially with its cost. Of all distributions with given mean
+sums, this one is nearest to uniform (exponential tilting: Cramer, 1938). The probability of each
+walk is known exactly, so the feasible share is estimated without bias, however small it is, and
+rejection sampling makes all feasible walks equally likely. The same numbers bound the share from
+above (Chernoff, 1952): if the bound is below one walk, none is feasible.
 
-Shape suffixes: G groups of choices that cost the same and lead to one step, K sums, W walks, S
-steps.
+Shape suffixes: G merged choices (of equal cost, leading to one node), K sums, W walks, S decision
+nodes.
 """
 
 import math
@@ -25,80 +24,81 @@ from .bounded_steps import BoundedSteps
 from .cost_table import Floats, Integers, Numbers
 
 _ROUNDS = 20
-"""Rounds of Newton's method at the most; about ten are usual."""
+"""Maximal iterations of Newton's method; about ten are usual."""
 
 _STEPS = (1, 1 / 4, 1 / 16, 1 / 64)
-"""Parts of a step of Newton's method that are tried."""
+"""Step sizes of Newton's method that are tried."""
 
 _ROUNDING = 1e-12
-"""Sums of logarithms are not further off than by this part."""
+"""Bound on the relative rounding error of sums of logarithms."""
 
 _NO_HIT = 3.0
-"""Expected hits at which one time in twenty there is none."""
+"""Expected number of hits at which the chance of no hit is 5 %."""
 
 _PAIRS = 1_000_000
-"""Beginnings and ends of walks that are tried together at a step."""
+"""Pairs of a beginning and an end of walks that are tried at a node."""
 
 _JOINTS = 64
-"""Steps at which walks are joined: those that most come by."""
+"""Nodes at which walks are recombined: those that most walks visit."""
 
 _MATCHES = 8
-"""Walks that are joined at a step: those of different steps differ more."""
+"""Walks recombined at one node; walks from different nodes differ more."""
 
 
 class Moments(NamedTuple):
-    """What a tilt does."""
+    """The distribution of sums under a tilt (one weight for each sum)."""
 
     log_total: float
     """The logarithm of the sum over all walks of exp(-tilt sums)."""
     mean_K: Floats
-    """Mean sums."""
+    """Means of the sums."""
     covariance_KK: Floats
-    """Their covariance."""
+    """Covariance of the sums."""
     chances: list[Floats]
-    """The chance of each group at each step, (G,) each."""
+    """The probabilities of the merged choices of each node, (G,) each."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Walks:
-    """Walks, as the groups that they take."""
+    """Sampled walks, as their merged choices."""
 
     groups_WS: Numbers
-    """The group that each takes at each step; -1 where it does not come by."""
+    """The merged choice of each walk at each node; -1 where the walk does not visit it."""
     sums_WK: Floats
-    """Their sums."""
+    """The sums of each walk."""
     logs_W: Floats
-    """The logarithm of the number of walks that each stands for, over its chance."""
+    """The logarithm of the number of walks that each sample represents, over its probability."""
 
 
-class Tilted:
-    """Chances of choices that bring the mean of the sums to a window."""
+class ImportanceSampler:
+    """Samples walks by probabilities that bring the mean sums near the bounds."""
 
     def __init__(self, steps: BoundedSteps) -> None:
-        """Find the chances."""
-        self._table, self._groups, self._window = steps.table, steps.groups, steps.window
+        """Find the tilt."""
+        self._table, self._groups, self._bounds = steps.table, steps.groups, steps.bounds
         self._logs = [np.log(each.sizes_G) for each in steps.groups]
         self._tilt_K = np.zeros(len(steps.sums))
         self._moments = self._of(self._tilt_K)
         self.log_most = self._moments.log_total
-        """The logarithm of a number of walks that those that keep the bounds do not exceed."""
+        """The logarithm of an upper bound on the number of feasible walks."""
         self._find()
 
     @property
     def none(self) -> bool:
-        """Whether it is proved that no walk keeps the bounds."""
+        """Whether it is proved that no walk is feasible."""
         return self.log_most < -1e-6
 
-    # Finding the chances --------------------------------------------------------------------
+    # Finding the tilt -----------------------------------------------------------------------
 
     def _find(self) -> None:
         """Minimise ``log total + tilt target`` over the tilts by Newton's method."""
-        low_K, high_K = self._window.low_K, self._window.high_K
+        low_K, high_K = self._bounds.low_K, self._bounds.high_K
         from_low, from_high = np.isfinite(low_K), np.isfinite(high_K)
         bounded = from_low | from_high
         ends_K = np.where(from_low, low_K, 0.0), np.where(from_high, high_K, 0.0)
         target_K = (ends_K[0] + ends_K[1]) / np.maximum(from_low + from_high.astype(int), 1)
-        side_K = from_high.astype(int) - from_low  # a bound from above is not met by tilting up
+        # an upper bound never needs a tilt towards larger sums
+        side_K = from_high.astype(int) - from_low
         for _ in range(_ROUNDS):
             log_total, mean_K, covariance_KK, _ = self._moments
             rounding = _ROUNDING * (abs(log_total) + abs(self._support))
@@ -110,7 +110,7 @@ class Tilted:
             if self.none or not (np.abs(slope_K[free]) > 0.01 * scale_K[free]).any():
                 return
             scaled = covariance_KK[np.ix_(free, free)] / np.outer(scale_K[free], scale_K[free])
-            scaled += 1e-9 * np.eye(len(free))  # sums may be multiples of each other
+            scaled += 1e-9 * np.eye(len(free))  # sums may be proportional to each other
             move_K = np.zeros(len(target_K))
             move_K[free] = -np.linalg.solve(scaled, slope_K[free] / scale_K[free]) / scale_K[free]
             move_K *= min(1.0, 2 / np.abs(move_K * scale_K).max())
@@ -118,7 +118,7 @@ class Tilted:
                 return
 
     def _moved(self, move_K: Floats, target_K: Floats, side_K: Integers) -> bool:
-        """Tilt by a step or part of it, if that is better."""
+        """Apply the step, or a part of it, if that lowers the objective."""
         before = self._moments.log_total + self._tilt_K @ target_K
         for part in _STEPS:
             tilt_K = self._tilt_K + part * move_K
@@ -131,12 +131,12 @@ class Tilted:
 
     @property
     def _support(self) -> float:
-        """The greatest ``tilt sums`` of sums within the bounds."""
-        ends = zip(self._tilt_K.tolist(), self._window.low_K, self._window.high_K, strict=True)
+        """The greatest product of the tilt and sums within the bounds."""
+        ends = zip(self._tilt_K.tolist(), self._bounds.low_K, self._bounds.high_K, strict=True)
         return float(sum(tilt * (high if tilt > 0 else low) for tilt, low, high in ends if tilt))
 
     def _of(self, tilt_K: Floats) -> Moments:
-        """Return what a tilt does, by dynamic programming from the end."""
+        """Return the moments under a tilt, by dynamic programming from the end."""
         end, sums = self._table.end, len(tilt_K)
         logs, means = np.zeros(end + 1), np.zeros((end + 1, sums))
         covariances = np.zeros((end + 1, sums * sums))
@@ -158,17 +158,17 @@ class Tilted:
 
     # Walks ----------------------------------------------------------------------------------
 
-    def sample(self, count: int, seed: int, *, ways: bool = True) -> Walks:
-        """Return so many walks.
+    def sample(self, count: int, seed: int, *, with_groups: bool = True) -> Walks:
+        """Return sampled walks.
 
         Args:
-            count: How many.
-            seed: Of the random numbers.
-            ways: Whether to tell the groups that they take, which is much.
+            count: Number of walks.
+            seed: Seed of the random numbers.
+            with_groups: Whether to return the merged choices of the walks, which need much memory.
         """
         generator = np.random.default_rng(seed)
         end = self._table.end
-        taken = np.full((count, end) if ways else (0, end), -1, dtype=np.int32)
+        taken = np.full((count, end) if with_groups else (0, end), -1, dtype=np.int32)
         sums, logs = np.zeros((count, len(self._tilt_K))), np.zeros(count)
         at = np.zeros(count, dtype=np.int64)
         for number, groups in enumerate(self._groups):
@@ -179,27 +179,27 @@ class Tilted:
             upto_G = chance_G.cumsum()[:-1]
             drawn = upto_G.searchsorted(generator.random(len(here)), side="right")
             logs[here] += self._logs[number][drawn] - np.log(chance_G[drawn])
-            if ways:
+            if with_groups:
                 taken[here, number] = drawn
             sums[here] += groups.costs_GK[drawn]
             at[here] = groups.nexts_G[drawn]
         return Walks(groups_WS=taken, sums_WK=sums, logs_W=logs)
 
-    def spliced(self, walks: Walks, most: int) -> Numbers:
-        """Return walks that keep the bounds, from the beginnings of some and the ends of others.
+    def recombined(self, walks: Walks, most: int) -> Numbers:
+        """Return feasible walks made of the beginnings of some walks and the ends of others.
 
         Args:
-            walks: Their pieces: two are joined where both come by a step.
-            most: So many are enough.
+            walks: The walks to recombine; two are cut at a node that both visit.
+            most: Greatest number of walks to return.
 
         Returns:
-            The group that each takes at each step, (W, S); see ``Walks``.
+            The merged choice of each walk at each node, (W, S); see ``Walks``.
         """
-        inside = self._window.holds(walks.sums_WK.T)
+        inside = self._bounds.holds(walks.sums_WK.T)
         found = [walks.groups_WS[inside][:most]]
         spent_WK = np.zeros_like(walks.sums_WK)
-        come = (walks.groups_WS >= 0).sum(axis=0)
-        busiest = set(np.argsort(-come, kind="stable")[:_JOINTS].tolist())
+        arrived = (walks.groups_WS >= 0).sum(axis=0)
+        busiest = set(np.argsort(-arrived, kind="stable")[:_JOINTS].tolist())
         for number, groups in enumerate(self._groups):
             here = np.flatnonzero(walks.groups_WS[:, number] >= 0)
             if sum(map(len, found)) >= most:
@@ -214,8 +214,8 @@ class Tilted:
         return np.concatenate(found)[:most]
 
     def _matches(self, begun_WK: Floats, ends_WK: Floats) -> tuple[Integers, Integers]:
-        """Return pairs of a beginning and an end that keep the bounds together."""
-        low_K, high_K = self._window.low_K, self._window.high_K
+        """Return pairs of a beginning and an end that together satisfy the bounds."""
+        low_K, high_K = self._bounds.low_K, self._bounds.high_K
         spread_K = np.ptp(ends_WK, axis=0) + np.ptp(begun_WK, axis=0)
         narrow = int(np.argmin((high_K - low_K) / np.maximum(spread_K, 1)))
         order = np.argsort(ends_WK[:, narrow])
@@ -227,24 +227,23 @@ class Tilted:
         first = np.repeat(np.arange(len(counts)), counts)
         places = np.arange(len(first)) - np.repeat(counts.cumsum() - counts, counts)
         last = order[start[first] + places]
-        kept = np.flatnonzero(self._window.holds((begun_WK[first] + ends_WK[last]).T))[:_MATCHES]
+        kept = np.flatnonzero(self._bounds.holds((begun_WK[first] + ends_WK[last]).T))[:_MATCHES]
         return first[kept], last[kept]
 
     def kept_chance(self, count: int, seed: int) -> float:
-        """Return the chance, estimated from so many walks, that ``draw`` keeps one."""
+        """Return the acceptance probability of ``draw``, estimated from ``count`` walks."""
         return float(self._kept(count, seed).sum() / count)
 
     def share(self, count: int, seed: int) -> tuple[int, float, float, float]:
-        """Estimate the share of all walks that keep the bounds.
+        """Estimate the feasible share of all walks.
 
         Args:
-            count: Walks that are drawn for this.
-            seed: Of the random numbers.
+            count: Number of walks to sample.
+            seed: Seed of the random numbers.
 
         Returns:
-            How many of these keep the bounds, the share, and its 95 % interval: that of a Poisson
-            distributed number, the number of hits being that which would be as precise if all
-            counted alike.
+            The number of feasible samples, the share, and its 95 % interval: that of a Poisson
+            count, for the number of equally weighted hits that would be as precise.
         """
         chances = self._kept(count, seed)
         unit = self._moments.log_total + self._support - math.log(self._table.ways[0])
@@ -257,40 +256,40 @@ class Tilted:
         return len(chances), min(mean, 1.0), mean * low, min(mean * high, 1.0)
 
     def _kept(self, count: int, seed: int) -> Floats:
-        """Return the chances to be kept of those of so many walks that keep the bounds."""
-        walks = self.sample(count, seed, ways=False)
-        inside = self._window.holds(walks.sums_WK.T)
+        """Return the acceptance probabilities of the feasible ones of ``count`` walks."""
+        walks = self.sample(count, seed, with_groups=False)
+        inside = self._bounds.holds(walks.sums_WK.T)
         return np.exp(walks.logs_W[inside] - self._moments.log_total - self._support)
 
     def draw(self, generator: random.Random) -> dict[int, int]:
-        """Return a walk that keeps the bounds, each as likely as any other: step to group.
+        """Return a uniformly sampled feasible walk: from node to merged choice.
 
-        It takes about as many tries as one over ``kept_chance``.
+        The expected number of tries is 1 / ``kept_chance``.
         """
-        low, high = self._window.low_K.tolist(), self._window.high_K.tolist()
+        low, high = self._bounds.low_K.tolist(), self._bounds.high_K.tolist()
         tilt, support = self._tilt_K.tolist(), self._support
         while True:
-            way, sums = self._tried(generator)
+            walk, sums = self._proposed(generator)
             if all(a <= s <= b for a, s, b in zip(low, sums, high, strict=True)):
                 log = sum(t * s for t, s in zip(tilt, sums, strict=True)) - support
                 if generator.random() < math.exp(log):
-                    return way
+                    return walk
 
-    def _tried(self, generator: random.Random) -> tuple[dict[int, int], list[float]]:
-        """Return a walk and its sums."""
-        way: dict[int, int] = {}
+    def _proposed(self, generator: random.Random) -> tuple[dict[int, int], list[float]]:
+        """Return a sampled walk and its sums."""
+        walk: dict[int, int] = {}
         sums, number = [0.0] * len(self._tilt_K), 0
         while number != self._table.end:
             upto, nexts, costs = self._lists[number]
             group = bisect_right(upto, generator.random())
-            way[number] = group
+            walk[number] = group
             sums = [have + more for have, more in zip(sums, costs[group], strict=True)]
             number = nexts[group]
-        return way, sums
+        return walk, sums
 
     @cached_property
     def _lists(self) -> list[tuple[list[float], list[int], list[list[float]]]]:
-        """The chances of each step added up but for the last, the steps after, and the costs."""
+        """For each node: cumulative probabilities without the last, next nodes, and costs."""
         return [
             (chance_G.cumsum()[:-1].tolist(), groups.nexts_G.tolist(), groups.costs_GK.tolist())
             for chance_G, groups in zip(self._moments.chances, self._groups, strict=True)

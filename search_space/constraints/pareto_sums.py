@@ -1,13 +1,12 @@
-"""Where one or two metrics are bounded: what can still be reached, with hardly any trimming.
+"""Pareto-optimal reachable sums, for bounds on one or two metrics.
 
-Where a metric is only bounded from one side, less of it (or more) is always as good. So of the sums
-of two metrics that can be reached from a step only those matter that no other beats in both: a
-Pareto front, short even where there are more ways on than atoms. If the first metric is bounded
-from both sides, each of its sums matters, with the best second sum that goes with it.
+If each metric is bounded from one side only, the non-dominated reachable sums decide what is
+feasible: a Pareto front, short however many paths there are. If the first metric is bounded from
+both sides, each of its sums is kept, with the best second sum for it.
 
-Signs are such that less is better of both metrics, unless the first is bounded from both sides.
+Signs are chosen so that less is better, except in a metric bounded from both sides.
 
-Shape suffixes: N sums, G groups of choices that cost the same and lead to one step, K sums.
+Shape suffixes: N points, G merged choices, K sums.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,7 +21,7 @@ from .bounded_steps import BoundedSteps
 from .cost_table import Floats, Integers
 
 _MANY = 2000
-"""Of more sums the hopeless are left out first, as sorting takes long."""
+"""Above this number of sums, most dominated ones are removed before sorting, which is slow."""
 
 _HOPEFUL_CELLS = 4096
 
@@ -31,14 +30,14 @@ class Pair(NamedTuple):
     """The columns of one or two metrics, and their signs."""
 
     columns: tuple[int, ...]
-    """One or two."""
+    """Columns of the sums, one or two."""
     signs: tuple[float, ...]
     """-1 where more is better."""
     both_sides: bool
-    """Whether the first is bounded from both sides."""
+    """Whether the first metric is bounded from both sides."""
 
     def of(self, sums_K: Floats) -> Floats:
-        """Return first and second sums, (2, ...); zeros where there is no second."""
+        """Return the first and second sums, (2, ...); zeros in place of a missing metric."""
         found = np.zeros((2, *sums_K.shape[1:]))
         for place, (column, sign) in enumerate(zip(self.columns, self.signs, strict=True)):
             found[place] = sign * sums_K[column]
@@ -46,8 +45,8 @@ class Pair(NamedTuple):
 
 
 def pair_of(steps: BoundedSteps) -> Pair | None:
-    """Return the metrics whose bounds are kept with hardly any trimming; none: too many."""
-    low, high = np.isfinite(steps.window.low_K), np.isfinite(steps.window.high_K)
+    """Return the bounded metrics, or None if Pareto sums do not apply to the bounds."""
+    low, high = np.isfinite(steps.bounds.low_K), np.isfinite(steps.bounds.high_K)
     both = np.flatnonzero(low & high & ~steps.never_K).tolist()
     one = np.flatnonzero((low ^ high) & ~steps.never_K).tolist()
     if not 0 < len(both) + len(one) <= 2 or len(both) > 1:
@@ -61,7 +60,7 @@ def pair_of(steps: BoundedSteps) -> Pair | None:
 
 
 class _Part(NamedTuple):
-    """The groups of a step that lead to one other."""
+    """The merged choices of a node that lead to one next node."""
 
     best: "BestSums"
     mine_G: Integers
@@ -70,15 +69,15 @@ class _Part(NamedTuple):
 
 
 class ParetoSums:
-    """The best sums that can be reached from each step."""
+    """The Pareto-optimal sums reachable from each decision node."""
 
     def __init__(self, steps: BoundedSteps, pair: Pair, *, cap: int) -> None:
-        """Compute them.
+        """Compute the sums by dynamic programming.
 
         Args:
-            steps: The steps and the bounds.
-            pair: Whose sums.
-            cap: Sums kept at a step.
+            steps: The decision nodes and the bounds.
+            pair: The metrics.
+            cap: Number of sums kept at a node.
         """
         self._table, self._groups = steps.table, steps.groups
         self._pair = pair
@@ -87,28 +86,28 @@ class ParetoSums:
         ]
         self._parts: dict[int, list[_Part]] = {}
         self._costs = [pair.of(each.costs_GK.T) for each in steps.groups]
-        window = steps.window
-        self._low, self._high = self._signed(window.low_K, window.high_K)
+        bounds = steps.bounds
+        self._low, self._high = self._signed(bounds.low_K, bounds.high_K)
         self._before = [self._signed(*each) for each in steps.before]
         self._best = self._reached(cap)
 
     @property
     def empty(self) -> bool:
-        """Whether no way keeps the bounds; none was found unless ``whole``."""
+        """Whether no feasible walk was found; there is none if ``whole``."""
         return not self._best[0].size
 
     @property
     def whole(self) -> bool:
-        """Whether all that keeps the bounds is known."""
+        """Whether no sum was trimmed, so that every feasible walk is known."""
         return all(each.whole for each in self._best)
 
     def sums(self, column: int) -> Floats:
-        """Return sums that whole ways have that keep the bounds, (N,)."""
+        """Return sums of feasible walks, (N,)."""
         place = self._pair.columns.index(column)
         return self._pair.signs[place] * self._best[0].sums_N[place]
 
     def possible(self, number: int, spent_K: Floats) -> NDArray[np.bool_]:
-        """Return which groups of a step lead to a way that keeps the bounds, (G,)."""
+        """Return whether each merged choice of a node leads to a feasible walk, (G,)."""
         spent = [s * float(spent_K[k]) for k, s in zip(*self._pair[:2], strict=True)] + [0.0]
         first, second = self._high[0] - spent[0], self._high[1] - spent[1]
         low = self._low[0] - spent[0] if self._pair.both_sides else None
@@ -134,12 +133,12 @@ class ParetoSums:
         return self._parts[number]
 
     def _signed(self, low_K: Floats, high_K: Floats) -> tuple[list[float], list[float]]:
-        """Return the least and the most of the first and of the second sum."""
+        """Return the minima and the maxima of the first and the second sum, with their signs."""
         one, other = self._pair.of(low_K), self._pair.of(high_K)
         return np.minimum(one, other).tolist(), np.maximum(one, other).tolist()
 
     def _reached(self, cap: int) -> "list[BestSums]":
-        """Return the best sums from each step, by dynamic programming from the end."""
+        """Return the Pareto-optimal sums from each node, by dynamic programming from the end."""
         nothing = BestSums(sums_N=np.zeros((2, 1)), whole=True)
         found = [nothing] * (self._table.end + 1)
         for number in range(self._table.end - 1, -1, -1):
@@ -154,7 +153,7 @@ class ParetoSums:
         return found
 
     def _onward(self, number: int, mine_G: Integers, best: "BestSums") -> Floats:
-        """Return the sums that groups leading to one step can reach, (2, N)."""
+        """Return the reachable sums of merged choices leading to one node, (2, N)."""
         mine_G = mine_G[self._allowed[number][mine_G]]
         if not self._pair.both_sides:
             mine_G = mine_G[front(self._costs[number][:, mine_G])]
@@ -168,12 +167,12 @@ class ParetoSums:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BestSums:
-    """The best sums that can be reached from one step."""
+    """The Pareto-optimal sums reachable from one decision node."""
 
     sums_N: Floats
-    """First and second sums, (2, N): the first rise."""
+    """First and second sums, (2, N), in ascending order of the first."""
     whole: bool
-    """Whether nothing was left out that matters."""
+    """Whether no Pareto-optimal sum was trimmed."""
 
     @property
     def size(self) -> int:
@@ -181,12 +180,12 @@ class BestSums:
         return self.sums_N.shape[1]
 
     def reaches(self, first_G: Floats, second_G: Floats, low_G: Floats | None) -> NDArray[np.bool_]:
-        """Return for each group whether something within its bounds can be reached, (G,).
+        """Return for each merged choice whether a sum within its bounds is reachable, (G,).
 
         Args:
             first_G: Upper bounds on the first sum.
             second_G: Upper bounds on the second sum.
-            low_G: Lower bounds on the first sum, if it is bounded from both sides.
+            low_G: Lower bounds on the first sum, if that is bounded from both sides.
         """
         end_G = self.sums_N[0].searchsorted(first_G, side="right")
         if low_G is None:
@@ -196,14 +195,14 @@ class BestSums:
         if not there_G.any():
             return there_G
         counts_G = np.where(there_G, end_G - start_G, 1)
-        level_G = np.frexp(counts_G)[1].astype(np.int64) - 1  # the greatest power of two in each
+        level_G = np.frexp(counts_G)[1].astype(np.int64) - 1  # floor(log2(count))
         early_G = np.where(there_G, start_G, 0)
         late_G = np.where(there_G, end_G - (1 << level_G), 0)
         best_G = np.minimum(self._over[level_G, early_G], self._over[level_G, late_G])
         return there_G & (best_G <= second_G)
 
     def reached(self, first: float, second: float, low: float | None) -> bool:
-        """Return the same as ``reaches`` for a single group, which is quicker."""
+        """Return ``reaches`` for a single merged choice, which is faster."""
         firsts, upto, over = self._lists
         end = bisect_right(firsts, first)
         if low is None:
@@ -216,12 +215,12 @@ class BestSums:
 
     @cached_property
     def _upto(self) -> Floats:
-        """The best second sum before each place and before the end, (N + 1,)."""
+        """The least second sum before each index and before the end, (N + 1,)."""
         return np.minimum.accumulate(np.concatenate(([np.inf], self.sums_N[1])))
 
     @cached_property
     def _over(self) -> Floats:
-        """The best second sum of ``2 ** level`` places from each place on, (levels, N)."""
+        """The least second sum over ``2 ** level`` indices from each index on, (levels, N)."""
         levels = [self.sums_N[1]]
         places = np.arange(self.size)
         while 1 << len(levels) <= self.size:
@@ -237,13 +236,13 @@ class BestSums:
 
 
 def reduced(sums_N: Floats, *, both_sides: bool, cap: int, whole: bool) -> BestSums:
-    """Leave out what does not matter, and of what is left all but about ``cap``.
+    """Return the Pareto-optimal sums, trimmed to about ``cap``.
 
     Args:
         sums_N: First and second sums, (2, N), in any order.
         both_sides: See ``Pair``.
-        cap: Sums to keep.
-        whole: Whether nothing was left out before.
+        cap: Approximate number of sums to keep.
+        whole: Whether no sum was trimmed before.
     """
     if not both_sides:
         kept = front(sums_N)
@@ -261,7 +260,7 @@ def reduced(sums_N: Floats, *, both_sides: bool, cap: int, whole: bool) -> BestS
 
 
 def front(sums_N: Floats) -> Integers:
-    """Return the places of the sums that no other beats, by the first sum."""
+    """Return the indices of the non-dominated sums, in ascending order of the first."""
     hopeful = _hopeful(sums_N)
     order = hopeful[np.lexsort((sums_N[1, hopeful], sums_N[0, hopeful]))]
     second_N = sums_N[1, order]
@@ -270,9 +269,9 @@ def front(sums_N: Floats) -> Integers:
 
 
 def _hopeful(sums_N: Floats) -> Integers:
-    """Return the places of the sums without most of those that others beat.
+    """Return the indices of the sums without most of the dominated ones.
 
-    Of many, those go that a sum of a lesser cell of the first sum beats.
+    Of many sums, one is removed if a smaller cell of the first sum holds a second sum as small.
     """
     every = np.arange(sums_N.shape[1])
     low, high = (sums_N[0].min(), sums_N[0].max()) if len(every) > _MANY else (0.0, 0.0)
@@ -285,6 +284,6 @@ def _hopeful(sums_N: Floats) -> Integers:
 
 
 def _best_of_each(first_N: Floats, second_N: Floats) -> Integers:
-    """Return for each first sum the place of the best second sum, by the first sum."""
+    """Return for each first sum, in ascending order, the index of its least second sum."""
     order = np.lexsort((second_N, first_N))
     return order[np.flatnonzero(np.diff(first_N[order], prepend=-np.inf))]

@@ -1,4 +1,4 @@
-"""Where no architecture keeps all constraints: which bounds to move, and to what values."""
+"""Relaxations of infeasible constraints: which bounds to move, and to what values."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,30 +12,30 @@ from .cost_table import PEAK_MEMORY, Floats, StepTable
 from .steering import EXACT_UP_TO, Guide
 
 
-def moves(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...]:
-    """Return what makes something feasible, each line by itself.
+def relaxations(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...]:
+    """Return relaxations as text; each one alone makes some walk feasible.
 
-    A bound that nothing keeps moves to the least or greatest value there is. Where the bounds can
-    only not be kept together, each line moves one more of them, if that is enough, and else one
-    line moves as many as it takes. The values are such that something is feasible; they are the
-    nearest such values where all sums are known (see ``Guide``).
+    A bound that no walk satisfies moves to the least or greatest value in the space. If the bounds
+    only conflict with each other, each relaxation moves one of them; if none of these suffices, a
+    single relaxation moves several. The new values are the nearest feasible ones if all sums are
+    known (see ``Guide``).
     """
     low, high = (dict(zip(table.metrics, each.tolist(), strict=True)) for each in table.extremes())
     alone = [_within(each, low[each.metric], high[each.metric]) for each in constraints]
     if alone != [*constraints] and _possible(table, alone):
-        return (_told(constraints, alone),)
+        return (_described(constraints, alone),)
     found: list[str] = []
     for index, each in enumerate(alone):
         others = [*alone[:index], *alone[index + 1 :]]
         for moved in _nearest(table, each, others):
-            found.append(_told(constraints, [*alone[:index], moved, *alone[index + 1 :]]))
+            found.append(_described(constraints, [*alone[:index], moved, *alone[index + 1 :]]))
     found = [each for each in found if each]
-    together = "" if found else _told(constraints, _one_by_one(table, alone))
+    together = "" if found else _described(constraints, _one_by_one(table, alone))
     return tuple(found or filter(None, [together]))
 
 
 def _within(constraint: Constraint, low: float, high: float) -> Constraint:
-    """Return the constraint, moved if need be so that some value from low to high keeps it."""
+    """Return the constraint, relaxed if no value from ``low`` to ``high`` satisfies it."""
     if constraint.high < low or (constraint.strict and constraint.high == low):
         return replace(constraint, high=low, strict=False)
     if constraint.low > high or (constraint.strict and constraint.low == high):
@@ -44,7 +44,7 @@ def _within(constraint: Constraint, low: float, high: float) -> Constraint:
 
 
 def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Constraint]:
-    """Return the constraints, each moved if it cannot be kept together with those before."""
+    """Return the constraints, each relaxed if it conflicts with those before it."""
     kept: list[Constraint] = []
     for each in constraints:
         if not _possible(table, [*kept, each]):
@@ -56,9 +56,9 @@ def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Con
 def _nearest(
     table: StepTable, constraint: Constraint, others: Sequence[Constraint]
 ) -> list[Constraint]:
-    """Return the constraint moved up, and moved down, as little as the others ask for.
+    """Return at most two relaxations of a constraint: the least move up, and the least move down.
 
-    None if the others alone cannot be kept; at most two.
+    There is none if the other constraints alone cannot be satisfied.
     """
     if constraint.metric == PEAK_MEMORY:
         return _nearest_peaks(table, constraint, others)
@@ -76,7 +76,7 @@ def _nearest(
 def _closest(
     table: StepTable, wide: Constraint, others: Sequence[Constraint], side: str
 ) -> Sequence[float]:
-    """Return the last value found to which one side of a bound can be drawn in, if any."""
+    """Return the tightest feasible value found for one side of a bound, if any."""
     bounds = [*others, wide]
     if table.ways[0] > EXACT_UP_TO:
         steps = BoundedSteps(table, bounds, as_given=True)
@@ -94,26 +94,26 @@ def _closest(
 
 
 def _possible(table: StepTable, constraints: Sequence[Constraint]) -> bool:
-    """Whether something is found that keeps the constraints."""
+    """Whether a feasible walk is found."""
     if table.ways[0] > EXACT_UP_TO and not _between(constraints):
         return bool(len(Beam(BoundedSteps(table, constraints)).walks()))
     return not Guide(table=table, constraints=constraints, quick=True).empty
 
 
 def _between(constraints: Sequence[Constraint]) -> bool:
-    """Whether some metric is bounded from both sides: such sums are harder to meet."""
+    """Whether some metric is bounded from both sides, which is harder to satisfy."""
     return any(np.isfinite(each.low) and np.isfinite(each.high) for each in constraints)
 
 
 def _nearest_peaks(
     table: StepTable, constraint: Constraint, others: Sequence[Constraint]
 ) -> list[Constraint]:
-    """Return the same for the peak memory: its possible values are those of the choices."""
+    """Return the relaxations of a bound on the peak memory, whose values are those of choices."""
     column = table.metrics.index(PEAK_MEMORY)
     values = np.unique(np.concatenate([each[:, column] for each in table.tables]))
 
     def first(candidates: Sequence[float], side: str) -> Floats:
-        """Return the first that is enough: all after it are too."""
+        """Return the first value that suffices, by bisection: all later ones suffice too."""
         start, end = 0, len(candidates)
         while start < end:
             middle = (start + end) // 2
@@ -132,7 +132,7 @@ def _nearest_peaks(
 
 
 def _beyond(values: Floats, constraint: Constraint) -> tuple[Floats, Floats]:
-    """Return the values above the constraint and those below; a strict bound's own too."""
+    """Return the values above the constraint and those below; a strict bound itself is included."""
     if constraint.strict:
         return values[values >= constraint.high], values[values <= constraint.low]
     return values[values > constraint.high], values[values < constraint.low]
@@ -143,8 +143,8 @@ def _moved(constraint: Constraint, above: Floats, below: Floats) -> list[Constra
     return raised + [replace(constraint, low=value, strict=False) for value in below.tolist()]
 
 
-def _told(before: Sequence[Constraint], after: Sequence[Constraint]) -> str:
-    """Return in words what was moved; nothing if nothing was."""
+def _described(before: Sequence[Constraint], after: Sequence[Constraint]) -> str:
+    """Return the moved bounds as text; empty if none was moved."""
     moved = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     return " and ".join(f"{old} must become {new} or {_further(old, new)}" for old, new in moved)
 

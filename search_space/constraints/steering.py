@@ -1,31 +1,32 @@
-"""Hard constraints steer the walk: only what can still keep them is offered.
+"""Steering of walks by hard constraints: only choices that can still satisfy them are offered.
 
-The costs of an architecture are sums over its parts, so those of a walk are sums over its choices,
-and the sums that can still be reached from a step follow from those of the steps after it (dynamic
-programming, from the end). Each step keeps sums that are really reached by some way on. A choice is
-offered if, with what is spent and what it costs, one of the sums of the step it leads to keeps the
-bounds. The peak memory is no sum but the largest of its parts' values: it is bounded by counting
-the choices that are above the bound, of which there may be none, and those that reach the lower
-bound, of which there must be one.
+The costs of an architecture are sums over its parts, so the costs of a walk are sums over its
+choices. The reachable sums of a decision node follow from those of the next nodes (dynamic
+programming from the end); each is the sum of a real path. A choice is offered if the costs so far,
+its own costs and one of the sums of the next node together satisfy the bounds. The peak memory is a
+maximum over the parts, not a sum. Its bounds are on numbers of choices: no choice may exceed the
+upper bound, and at least one must reach the lower bound.
 
-What this guarantees:
+Guarantees:
 
-- Everything drawn keeps the constraints, and a walk never comes to a dead end: the sums kept at a
-  step are among those of its choices, so what was within bounds before a choice still is after it.
-- In spaces of up to 200,000 walks every sum is kept: what is offered is all that is feasible, the
-  share is exact and so is the ``uniform`` draw.
-- In larger ones, where one or two metrics are bounded from one side each (the peak memory from
-  above besides), only sums that no other beats matter (``pareto_sums``). While these are few, all
-  that is feasible is offered; ``complete`` says so. Else they are trimmed, to hundreds at a step.
-- Where a metric is bounded from both sides, or three are bounded, sums are trimmed on a grid
-  (``trimmed_sums``): a choice whose only feasible ways were left out is not offered. The narrower
-  the bounds, the more this happens. If next to nothing is found so, walks are looked for that can
-  end farthest within the bounds (``beam_search``), and walks drawn near the bounds are cut and
-  joined (``importance_sampling``): equalities of several metrics may still be beyond this.
-- The share is then estimated from walks drawn near the bounds, and the uniform draw is exact
-  wherever one in 500 of these is kept (``uniform``); else it follows the trimmed sums.
+- Every sample satisfies the constraints, and no walk comes to a dead end: each sum kept at a node
+  comes from one of its choices, so a sum within the bounds before a choice is within them after it.
+- In spaces of up to 200,000 walks every sum is kept: all feasible choices are offered, the share is
+  exact, and ``uniform`` samples are exactly uniform.
+- In larger spaces with one or two metrics bounded from one side each (and perhaps the peak memory
+  from above), the non-dominated sums suffice (``pareto_sums``). While they are few, all feasible
+  choices are offered (``complete``). Else they are trimmed, to hundreds at a node.
+- If a metric is bounded from both sides, or three metrics are bounded, sums are trimmed on a grid
+  (``trimmed_sums``): a choice whose feasible paths were all trimmed is not offered. The narrower
+  the bounds, the more often this happens. If few sums are found, a search for walks with the
+  largest slack (``beam_search``) and a recombination of walks sampled near the bounds
+  (``importance_sampling``) add more. Equality constraints on several metrics may still find
+  nothing.
+- In larger spaces the share is estimated from walks sampled near the bounds. Samples are exactly
+  uniform if at least one in 500 of these walks is accepted (``uniform``); else they follow the
+  shares of the trimmed sums.
 
-Shape suffixes: R choices, G groups of choices that cost the same and lead to one step, K sums.
+Shape suffixes: R choices, G merged choices (of equal cost, leading to one node), K sums.
 """
 
 import random
@@ -38,49 +39,49 @@ from .beam_search import Beam
 from .bounded_steps import BoundedSteps
 from .constraint import Constraint
 from .cost_table import Floats, Numbers, StepTable
-from .importance_sampling import Tilted
+from .importance_sampling import ImportanceSampler
 from .pareto_sums import ParetoSums, pair_of
 from .trimmed_sums import TINY, TrimmedSums
 
 EXACT_UP_TO = 200_000
-"""Spaces of so many walks keep every sum."""
+"""Number of walks up to which every sum is kept."""
 
 _CAPS = (64, 1024)
-"""Sums kept at a step of a larger space: the second where the first leave few whole ways."""
+"""Sums kept at a node of a larger space; the second if the first finds few feasible sums."""
 
 _CAPS_OF_MANY = (256, 1024)
-"""The same where three or more sums are bounded."""
+"""The values of ``_CAPS`` for three or more bounded sums."""
 
 _FRONT = 1_000_000
-"""Sums of fronts in all, at least 256 and at most 4096 a step."""
+"""Total number of Pareto sums; from 256 to 4096 at a node."""
 
 _CELLS = 128
-"""Sums of a front at a step where one metric is bounded from both sides."""
+"""Pareto sums kept at a node if one metric is bounded from both sides."""
 
 _MORE = 16
-"""So many times more where no way is found."""
+"""Factor of the sums kept if no feasible walk is found."""
 
 _FEW = 16
-"""Of fewer whole ways, or fewer sampled walks that keep the bounds, more are looked for."""
+"""With fewer feasible sums, or fewer feasible samples, the search goes on."""
 
 _WALKS = 8192
-"""Walks drawn to estimate a share and to find some."""
+"""Walks sampled to estimate a share."""
 
 _MANY_WALKS = 262144
-"""The same where few of them keep the bounds."""
+"""Walks sampled if few of the first samples are feasible."""
 
 _PIECES = 32768
-"""Walks whose pieces are joined where nothing is found otherwise."""
+"""Walks sampled for recombination if all else finds nothing."""
 
 _JOINED = 256
-"""Walks that are found by joining pieces."""
+"""Number of feasible walks that recombination aims for."""
 
 _KEPT = 1 / 500
-"""Least chance of a walk to be kept at which walks are drawn and refused."""
+"""Least acceptance probability for rejection sampling."""
 
 
 class Guide:
-    """The constraints of a space, as bounds on what each choice may lead to."""
+    """Decides which choices of a walk can still satisfy the constraints."""
 
     def __init__(
         self,
@@ -93,10 +94,10 @@ class Guide:
         """Prepare the bounds.
 
         Args:
-            table: The steps of the space, with all metrics of the constraints.
-            constraints: On metrics of ``table``, at least one.
-            cap: Sums kept at a step; none: all in spaces that can be enumerated, else few.
-            quick: Whether to look less hard where nothing is found at once.
+            table: The cost table of the space, with all metrics of the constraints.
+            constraints: Bounds on metrics of ``table``, at least one.
+            cap: Number of sums kept at a node; None: all of them in small spaces, else few.
+            quick: Whether to skip the slow searches for feasible walks.
         """
         self.table = table
         self.constraints = tuple(constraints)
@@ -108,7 +109,7 @@ class Guide:
 
     @property
     def nothing(self) -> Floats:
-        """What is spent at the start of a walk: zeros."""
+        """The sums at the start of a walk: zeros."""
         return np.zeros(len(self._steps.sums))
 
     @property
@@ -122,38 +123,38 @@ class Guide:
 
     @property
     def proved(self) -> bool:
-        """Whether it is certain, where no walk was found, that there is none."""
-        return self._small or self._steps.contradictory or self._tilted.none or self.complete
+        """Whether an empty result is proved: if no feasible walk was found, there is none."""
+        return self._small or self._steps.contradictory or self._sampler.none or self.complete
 
     @property
     def exact(self) -> bool:
-        """Whether every feasible walk can be drawn and the share is exact."""
+        """Whether every feasible walk can be sampled and the share is exact."""
         return self._small
 
     @property
     def complete(self) -> bool:
-        """Whether every feasible walk can be drawn."""
+        """Whether every feasible walk can be sampled."""
         return self._small or (self._pareto is not None and self._pareto.whole)
 
     @cached_property
     def uniform(self) -> bool:
-        """Whether ``Stand.drawn`` makes all feasible walks equally likely."""
+        """Whether ``Stand.drawn`` samples uniformly from all feasible walks."""
         return self._small or self._kept_chance >= _KEPT
 
     @cached_property
     def share_range(self) -> tuple[float, float, float]:
-        """Share of the walks that is feasible, and its 95 % interval; see ``exact``.
+        """Feasible share of the walks, and its 95 % interval; see ``exact``.
 
-        Where none of the walks that are drawn near the bounds keeps them, the share is that of one
-        walk, and the interval reaches up to what this allows.
+        If no walk sampled near the bounds is feasible though one is known, the share is that of one
+        walk.
         """
-        if self._steps.contradictory or (not self._small and self._tilted.none):
+        if self._steps.contradictory or (not self._small and self._sampler.none):
             return 0.0, 0.0, 0.0
         if self._small:
             return self._trimmed.share, self._trimmed.share, self._trimmed.share
-        hits, share, low, high = self._tilted.share(_WALKS, seed=0)
+        hits, share, low, high = self._sampler.share(_WALKS, seed=0)
         if hits < _FEW:
-            hits, share, low, high = self._tilted.share(_MANY_WALKS, seed=0)
+            hits, share, low, high = self._sampler.share(_MANY_WALKS, seed=0)
         if hits:
             return share, low, high
         if self.empty:
@@ -163,7 +164,7 @@ class Guide:
 
     @property
     def share(self) -> float:
-        """Share of the walks that is feasible; an estimate unless ``exact``."""
+        """Feasible share of the walks; an estimate unless ``exact``."""
         return self.share_range[0]
 
     @property
@@ -173,18 +174,18 @@ class Guide:
         return (2 * self.table.ways[0] * numerator + denominator) // (2 * denominator)  # rounded
 
     def costs(self, number: int) -> Floats:
-        """Return what the choices of a step add to what is spent, (R, K)."""
+        """Return what each choice of a node adds to the sums, (R, K)."""
         if number not in self._costs:
             groups = self._steps.groups[number]
             self._costs[number] = groups.costs_GK[groups.of_R]
         return self._costs[number]
 
     def shares(self, number: int, spent_K: Floats) -> Floats:
-        """Return the feasible ways that each choice leads to, relative to each other, (R,).
+        """Return relative numbers of feasible paths through each choice of a node, (R,).
 
         Args:
-            number: Of the step where the walk stands.
-            spent_K: What the choices so far have cost.
+            number: The number of the node.
+            spent_K: The sums over the choices so far.
         """
         groups = self._steps.groups[number]
         shares_G = self._trimmed.shares(number, spent_K)
@@ -193,37 +194,37 @@ class Guide:
         return (shares_G / groups.sizes_G)[groups.of_R]
 
     def possible(self, number: int, spent_K: Floats) -> int:
-        """Return the choices that lead to a feasible way, as a set of bits."""
+        """Return the choices that lead to a feasible walk, as a bit mask."""
         sums = self._trimmed if self._pareto is None else self._pareto
         inside_R = sums.possible(number, spent_K)[self._steps.groups[number].of_R]
         return int.from_bytes(np.packbits(inside_R, bitorder="little").tobytes(), "little")
 
     def values(self, metric: str) -> Floats:
-        """Return values of one metric, rising, that feasible walks have; not all of them.
+        """Return some values of one metric over feasible walks, in ascending order.
 
-        The least of one that is bounded from above, or the greatest of one that is bounded from
-        below, is among them if ``complete``.
+        If ``complete``, they include the least value of a metric with an upper bound and the
+        greatest value of one with a lower bound.
         """
         column = [each.metric for each in self._steps.sums].index(metric)
         sums = self._trimmed if self._pareto is None else self._pareto
         return np.unique(sums.sums(column))
 
-    def way(self, generator: random.Random) -> dict[int, int]:
-        """Return a feasible walk, each as likely as any other, as groups of choices.
+    def draw(self, generator: random.Random) -> dict[int, int]:
+        """Return a uniformly sampled feasible walk, as its merged choices by node.
 
-        Only if ``uniform``, and not ``exact``.
+        Requires ``uniform`` and not ``exact``.
         """
-        return self._tilted.draw(generator)
+        return self._sampler.draw(generator)
 
     def within(self, number: int, group: int) -> list[int]:
-        """Return the choices of a group."""
+        """Return the choices in a merged choice."""
         return np.flatnonzero(self._steps.groups[number].of_R == group).tolist()
 
     # Preparing ------------------------------------------------------------------------------
 
     @cached_property
     def _pareto(self) -> ParetoSums | None:
-        """The sums that no other beats; none: too much is bounded."""
+        """The Pareto sums, or None if they do not apply to the bounds."""
         pair = None if self._small else pair_of(self._steps)
         if pair is None:
             return None
@@ -232,7 +233,7 @@ class Guide:
         fronts = ParetoSums(self._steps, pair, cap=self._cap or few)
         if not fronts.empty or fronts.whole or self._quick:
             return fronts
-        if not (self._cap or self._tilted.none):
+        if not (self._cap or self._sampler.none):
             fronts = ParetoSums(self._steps, pair, cap=_MORE * few)
         return None if fronts.empty and not fronts.whole else fronts
 
@@ -242,20 +243,20 @@ class Guide:
             return TrimmedSums(self._steps, cap=self._cap or EXACT_UP_TO)
         few, more = _CAPS if len(self._steps.sums) < 3 else _CAPS_OF_MANY
         found = TrimmedSums(self._steps, cap=few)
-        # where fronts steer, it is for the shares alone
-        if found.size >= _FEW or self._pareto is not None or self._tilted.none:
+        # with Pareto sums, the trimmed sums serve for shares alone
+        if found.size >= _FEW or self._pareto is not None or self._sampler.none:
             return found
         if not self._quick:
             found = TrimmedSums(self._steps, cap=more)
         if found.size < _FEW:
             found.add(self._found)
         if not (found.size or self._quick):
-            found.add(self._tilted.spliced(self._tilted.sample(_PIECES, seed=0), _JOINED))
+            found.add(self._sampler.recombined(self._sampler.sample(_PIECES, seed=0), _JOINED))
         return found
 
     @cached_property
     def _found(self) -> Numbers:
-        """Feasible walks, a few: with room to all bounds, or else at the limit of one."""
+        """A few feasible walks: with slack to all bounds, or else at an extreme of one metric."""
         found = Beam(self._as_given).walks()
         for k, _, upper in self._as_given.limits:
             if len(found) or self._quick:
@@ -270,43 +271,43 @@ class Guide:
         return BoundedSteps(self.table, self.constraints, as_given=True)
 
     @cached_property
-    def _tilted(self) -> Tilted:
-        return Tilted(self._steps)
+    def _sampler(self) -> ImportanceSampler:
+        return ImportanceSampler(self._steps)
 
     @cached_property
     def _kept_chance(self) -> float:
-        return self._tilted.kept_chance(_WALKS, seed=1)
+        return self._sampler.kept_chance(_WALKS, seed=1)
 
 
 class Stand:
-    """Where a steered walk stands, and what it has spent."""
+    """A steered path: a walk in progress under constraints."""
 
     def __init__(self, guide: Guide) -> None:
         self._guide = guide
         self.number = 0
-        """Number of the step."""
+        """Number of the current node."""
         self.spent_K = guide.nothing
-        """What the choices so far have cost."""
-        self._way: dict[int, int] = {}
+        """The sums over the choices so far."""
+        self._walk: dict[int, int] = {}
 
     def possible(self) -> int:
-        """Return the choices that lead to a feasible way, as a set of bits."""
+        """Return the choices that lead to a feasible walk, as a bit mask."""
         return self._guide.possible(self.number, self.spent_K)
 
     def drawn(self, generator: random.Random) -> int:
-        """Return a choice, with the chance that its feasible ways give it; see ``uniform``."""
+        """Return a choice sampled by its number of feasible paths; see ``Guide.uniform``."""
         if len(self._guide.costs(self.number)) == 1:
             return 0
         if self._guide.exact or not self._guide.uniform:
             sums = self._guide.shares(self.number, self.spent_K).cumsum()
             index = int(sums.searchsorted(generator.random() * sums[-1], side="right"))
-            return min(index, int(sums.searchsorted(sums[-1])))  # rounding may lead past the last
-        if self.number not in self._way:
-            self._way = self._guide.way(generator)
-        return generator.choice(self._guide.within(self.number, self._way[self.number]))
+            return min(index, int(sums.searchsorted(sums[-1])))  # rounding may pass the last index
+        if self.number not in self._walk:
+            self._walk = self._guide.draw(generator)
+        return generator.choice(self._guide.within(self.number, self._walk[self.number]))
 
     def take(self, index: int) -> None:
-        """Go on by a choice."""
+        """Take a choice and move to the next node."""
         self.spent_K = self.spent_K + self._guide.costs(self.number)[index]
         nexts = self._guide.table.steps[self.number].nexts
         self.number = int(nexts[index if len(nexts) > 1 else 0])

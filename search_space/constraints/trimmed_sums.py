@@ -1,10 +1,9 @@
-"""Any number of bounds: the sums that can still be reached, trimmed on a grid where they are many.
+"""The reachable sums from each decision node under any number of bounds, trimmed on a grid.
 
-This is the dynamic programming of the approximation scheme for the knapsack problem (Ibarra and
-Kim, 1975). The sums that are kept are all really reached; only some of them are left out.
+This is the trimmed dynamic programming of the knapsack approximation scheme (Ibarra and Kim, 1975).
+Every sum that is kept is the sum of a real path; trimming only leaves sums out.
 
-Shape suffixes: G groups of choices that cost the same and lead to one step, K sums, N points, W
-walks, S steps.
+Shape suffixes: G merged choices, K sums, N points, W walks, S decision nodes.
 """
 
 from dataclasses import dataclass
@@ -12,25 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .bounded_steps import BoundedSteps, Window
+from .bounded_steps import BoundedSteps, Bounds
 from .cost_table import Floats, Integers, Numbers
 
 TINY = np.finfo(np.float64).tiny
-"""What can be reached has at least this share, however large the space."""
+"""The smallest share of a reachable sum, however large the space."""
 
 _FEW = 8
-"""Up to so many times the points to be kept, equal ones are joined first; of more, most must go
-anyway, and sorting takes long."""
+"""Equal points are merged first if there are up to this many times the points to keep: sorting more
+takes long, and most of them are trimmed anyway."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reachable:
-    """Sums that ways to the end can really have, and the share of all ways that each stands for."""
+    """Reachable sums of the paths to the end, and the share of all paths that each represents."""
 
     points_KN: Floats
-    """Sums, each that of at least one way."""
+    """Sums, each of at least one path."""
     shares_N: Floats
-    """Shares of the ways from here on; those of points that were left out are a neighbour's."""
+    """Shares of the paths from this node; a trimmed point's share goes to a neighbour."""
 
     @property
     def size(self) -> int:
@@ -38,29 +37,29 @@ class Reachable:
         return len(self.shares_N)
 
     def take(self, indices: Integers | NDArray[np.bool_]) -> "Reachable":
-        """Return some of the points."""
+        """Return the points at ``indices``."""
         return Reachable(points_KN=self.points_KN[:, indices], shares_N=self.shares_N[indices])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Stack:
-    """The sums that each group of choices of a step can lead to."""
+    """The reachable sums of each merged choice of a node."""
 
     points_KNG: Floats
-    """Not a number beyond the last point of a group: groups have different numbers."""
+    """NaN after the last point of a merged choice, since their numbers of points differ."""
     shares_NG: Floats
-    """Shares of all ways from the step; 0 beyond the last point."""
+    """Shares of all paths from the node; 0 after the last point."""
 
 
 class TrimmedSums:
-    """Sums that ways on from each step really have, and their shares of all ways."""
+    """The reachable sums from each decision node, and their shares of all paths."""
 
     def __init__(self, steps: BoundedSteps, *, cap: int) -> None:
-        """Compute them by dynamic programming from the end.
+        """Compute the sums by dynamic programming from the end.
 
         Args:
-            steps: The steps and the bounds.
-            cap: Sums kept at a step.
+            steps: The decision nodes and the bounds.
+            cap: Number of sums kept at a node.
         """
         self._steps = steps
         self._stacks: dict[int, _Stack] = {}
@@ -69,7 +68,7 @@ class TrimmedSums:
         self._reachable = [nothing] * (end + 1)
         for number in range(end - 1, -1, -1):
             least, most = steps.before[number]
-            useful = Window(low_K=steps.window.low_K - most, high_K=steps.window.high_K - least)
+            useful = Bounds(low_K=steps.bounds.low_K - most, high_K=steps.bounds.high_K - least)
             parts = [self._onward(number, *each) for each in steps.groups[number].afters]
             every = Reachable(
                 points_KN=np.concatenate([each.reshape(sums, -1) for each, _ in parts], axis=1),
@@ -79,32 +78,33 @@ class TrimmedSums:
 
     @property
     def size(self) -> int:
-        """Number of sums of whole ways that keep the bounds: 0 where none was found."""
+        """Number of sums found for feasible walks; 0 if none was found."""
         return self._reachable[0].size
 
     @property
     def share(self) -> float:
-        """Share of the walks that keeps the bounds; an estimate where some were left out."""
+        """Feasible share of the walks; an estimate if sums were trimmed."""
         return float(self._reachable[0].shares_N.sum())
 
     def sums(self, column: int) -> Floats:
-        """Return sums that whole ways have that keep the bounds, (N,)."""
+        """Return sums of feasible walks, (N,)."""
         return self._reachable[0].points_KN[column]
 
     def shares(self, number: int, spent_K: Floats) -> Floats:
-        """Return the share of the ways that each group of a step leads to, (G,)."""
+        """Return the share of feasible paths through each merged choice of a node, (G,)."""
         stack = self._stack(number)
         return np.where(self._inside(stack, spent_K), stack.shares_NG, 0.0).sum(axis=0)
 
     def possible(self, number: int, spent_K: Floats) -> NDArray[np.bool_]:
-        """Return which groups of a step lead to a way that keeps the bounds, (G,)."""
+        """Return whether each merged choice of a node leads to a feasible walk, (G,)."""
         return np.logical_or.reduce(self._inside(self._stack(number), spent_K), axis=0)
 
     def add(self, groups_WS: Numbers) -> None:
-        """Keep the sums of walks that keep the bounds too, each with next to no share.
+        """Keep the sums of given feasible walks too, each with the share ``TINY``.
 
         Args:
-            groups_WS: The group that each takes at each step; -1 where it does not come by.
+            groups_WS: The merged choice of each walk at each node; -1 where the walk does not visit
+                it.
         """
         steps = self._steps
         sums_WK = np.zeros((len(groups_WS), len(steps.sums)))
@@ -119,7 +119,7 @@ class TrimmedSums:
         self._stacks.clear()
 
     def _inside(self, stack: _Stack, spent_K: Floats) -> NDArray[np.bool_]:
-        """Return which of the sums of a step keep the bounds, (N, G)."""
+        """Return which sums of a node satisfy the bounds, (N, G)."""
         inside = stack.shares_NG > 0
         spent = spent_K.tolist()
         for k, limit, upper in self._steps.limits:
@@ -128,7 +128,7 @@ class TrimmedSums:
         return inside
 
     def _onward(self, number: int, after: int, mine_G: Integers) -> tuple[Floats, Floats]:
-        """Return the sums that the groups leading to one step can reach, (K, G, N), and shares."""
+        """Return reachable sums, (K, G, N), and shares of merged choices leading to one node."""
         groups, reachable = self._steps.groups[number], self._reachable[after]
         points = groups.costs_GK[mine_G].T[..., None] + reachable.points_KN[:, None]
         weight = self._steps.table.ways[after] / self._steps.table.ways[number]
@@ -136,7 +136,7 @@ class TrimmedSums:
         return points, np.maximum(shares, TINY)
 
     def _stack(self, number: int) -> _Stack:
-        """Return what the choices of a step can lead to, as one array."""
+        """Return the reachable sums of all merged choices of a node as one array."""
         if number not in self._stacks:
             groups = self._steps.groups[number]
             parts = [self._onward(number, *each) for each in groups.afters]
@@ -150,17 +150,17 @@ class TrimmedSums:
         return self._stacks[number]
 
 
-def trimmed(reachable: Reachable, cap: int, useful: Window) -> Reachable:
-    """Join equal points, leave out the useless, and trim what is left to about ``cap`` points.
+def trimmed(reachable: Reachable, cap: int, useful: Bounds) -> Reachable:
+    """Merge equal points, drop those outside ``useful``, and trim to about ``cap`` points.
 
-    Of each cell of a grid over the useful range two points stay: those that keep the bounds best
-    and worst, by the sum of the scaled metrics (the negative of those that are only bounded from
-    below). They take the shares of the others in their cell.
+    Each cell of a grid keeps two points: those with the least and the greatest sum of the scaled
+    metrics (of metrics with only a lower bound, the negative). They take over the shares of the
+    other points in their cell.
 
     Args:
         reachable: Sums, in any order.
-        cap: Points to keep, roughly.
-        useful: Sums outside it cannot belong to a way that keeps the bounds.
+        cap: Approximate number of points to keep.
+        useful: Bounds outside which no sum can belong to a feasible walk.
     """
     reachable = reachable.take(useful.holds(reachable.points_KN))
     if reachable.size < 2:
@@ -178,7 +178,7 @@ def trimmed(reachable: Reachable, cap: int, useful: Window) -> Reachable:
 
 
 def _joined(reachable: Reachable, varies_K: NDArray[np.bool_]) -> Reachable:
-    """Join equal points."""
+    """Merge equal points."""
     if not varies_K.any():
         return Reachable(
             points_KN=reachable.points_KN[:, :1], shares_N=reachable.shares_N.sum(keepdims=True)
@@ -200,7 +200,7 @@ def _on_grid(reachable: Reachable, scaled_KN: Floats, cap: int) -> Reachable:
     for scaled_N in scaled_KN:
         keys_N = keys_N * side + np.minimum(np.floor(scaled_N * side), side - 1)
     sums_N = scaled_KN.sum(axis=0)
-    order = np.argsort(keys_N + sums_N / (metrics + 1))  # by the cell, in it by the sum
+    order = np.argsort(keys_N + sums_N / (metrics + 1))  # by cell, then by sum
     starts = np.flatnonzero(np.diff(keys_N[order], prepend=-1))
     ends = np.append(starts[1:], len(order)) - 1
     shares_N, two = reachable.shares_N[order], ends > starts

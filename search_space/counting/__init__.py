@@ -1,1 +1,1 @@
-"""How many architectures a search space holds, and whether it holds one."""
+"""The number of architectures of a search space, and membership tests."""

@@ -1,4 +1,4 @@
-"""How many different architectures the walks of a space give."""
+"""The number of different architectures among the walks of a space."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,28 +11,31 @@ from ..walk.slots import Row
 from .membership import HOLE, Fields, Membership, Units, Word
 
 MOST_COUNTED = 50_000
-"""Up to so many walks the architectures are counted one by one."""
+"""Number of walks up to which the architectures are enumerated."""
 
 SAMPLE = 400
-"""In larger spaces so many walks are looked at."""
+"""Number of walks sampled in larger spaces."""
 
 IN_STAGE = ("block", "fields", "pattern", "mixer", "second")
-"""The kinds of nodes at which the blocks of a stage are chosen."""
+"""Kinds of nodes that choose the blocks of a stage."""
 
 
 def stages_differ(membership: Membership) -> bool:
-    """Whether no two choices for the blocks of a stage add the same lines; no may mean maybe."""
+    """Whether all choices for the blocks of a stage surely add different part signatures. False is
+    no proof of the contrary.
+    """
     graph = membership.graph
-    graph.count(graph.start)  # makes all nodes
+    graph.count(graph.start)  # computes all nodes
     places = dict.fromkeys(node[1:3] for node in graph.seen if node[0] == "block")
     return all(_blocks_differ(membership, membership.units(*place)) for place in places)
 
 
 def _blocks_differ(membership: Membership, units: Units) -> bool:
-    """Whether blocks differ in their lines, whatever their mixers, and none begins like another.
+    """Whether blocks differ in their part signatures, whatever their mixers, and none is a prefix
+    of another.
 
-    One that begins like another does no harm where what follows tells them apart: where a stage
-    that has begun with the shorter cannot go on like the longer.
+    A prefix is harmless if the following signatures differ: if a stage that begins with the shorter
+    block cannot continue like the longer one.
     """
     words: dict[Word, Fields] = {}
     of_fields: dict[Fields, list[Word]] = defaultdict(list)
@@ -54,7 +57,7 @@ def _blocks_differ(membership: Membership, units: Units) -> bool:
 
 
 def _blurred(membership: Membership, word: Word) -> Word:
-    """Return lines with a hole for every token mixer."""
+    """Return signatures with a placeholder for every token mixer."""
     lines = [membership.line(number) for number in word]
     return tuple(
         membership.number((HOLE, *line[1:])) if isinstance(line[0], TokenMixer) else number
@@ -63,7 +66,7 @@ def _blurred(membership: Membership, word: Word) -> Word:
 
 
 def count_words(membership: Membership) -> int:
-    """Return the number of different architectures by listing the lines of all."""
+    """Return the number of different architectures by enumerating their part signatures."""
     known: dict[Node, set[Word]] = {END: {()}}
 
     def words(node: Node) -> set[Word]:
@@ -80,9 +83,9 @@ def count_words(membership: Membership) -> int:
 
 
 def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Word]]]:
-    """Return the nodes that choices lead to, with what they can add.
+    """Return the next nodes, with the signatures that choices can add.
 
-    The choices of a stage's blocks are taken together.
+    All choices of a stage's blocks count as one.
     """
     graph, found = membership.graph, defaultdict[Node, set[Word]](set)
     if node[0] != "block":

@@ -1,8 +1,8 @@
-"""Whether a search space holds an architecture: all walks that give it.
+"""Membership of an architecture in a search space: all walks that lead to it.
 
-A network is a row of lines (``wiring.Line``), and so is what each choice adds to it. The walks that
-give a network are the ways to read its lines as choices, whatever stages and blocks they were
-described by.
+A network is a sequence of part signatures (``component_uses.Line``), and each choice adds a
+subsequence. The walks to a network are the parses of its signatures into choices, however its
+stages and blocks were described.
 """
 
 from collections import defaultdict
@@ -24,34 +24,35 @@ Way = tuple[tuple[Node, Row], ...]
 """The choices of one walk, in order."""
 
 Word = tuple[int, ...]
-"""Lines by their numbers."""
+"""A sequence of part signatures, by their numbers."""
 
 HOLE = "the varied mixer"
-"""Stands in lines for whichever it is."""
+"""Placeholder in signatures for any varied mixer."""
 
 Fields = tuple[str, int]
-"""A kind of block, and the number of a choice of its fields."""
+"""A kind of block, and the index of a choice of its fields."""
 
 NO_MIXER = -1
-"""In place of the number of a mixer, where a kind of block has none that varies."""
+"""Index in place of a mixer's for a kind of block without a varied mixer."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Units:
-    """What a stage offers on one map."""
+    """The blocks of a stage on one input shape, by their signatures."""
 
     by_word: dict[Word, list[tuple[Fields, int | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    """The lines of a block, with holes, to what adds them: with which mixer, or none for any."""
+    """From signatures with placeholders to the blocks that add them, each with the index of its
+    mixer (None: any mixer)."""
     holes: dict[int, set[tuple[int, ...]]] = field(default_factory=lambda: defaultdict(set))
-    """Numbers of lines that blocks add, and the places where they have holes."""
+    """From the number of signatures to the positions of their placeholders."""
     mixers: dict[str, dict[object, int]] = field(default_factory=dict)
-    """Kind of block to the numbers of its varied mixers."""
+    """From the kind of block to the indices of its varied mixers."""
 
 
 class Membership:
-    """Reads architectures as walks through a graph."""
+    """Finds the walks of a decision graph that lead to given architectures."""
 
     def __init__(self, graph: StepGraph) -> None:
         self.graph = graph
@@ -61,12 +62,12 @@ class Membership:
         self._units: dict[tuple[int, Shape], Units] = {}
 
     def ways(self, architecture: Architecture) -> Iterator[Way]:
-        """Yield all ways through the graph that give an architecture."""
+        """Yield all walks that lead to an architecture."""
         reading = self._reading(architecture)
         return reading.ways(self.graph.start, 0) if reading else iter(())
 
     def count(self, architecture: Architecture) -> int:
-        """Return the number of walks that give an architecture."""
+        """Return the number of walks that lead to an architecture."""
         reading = self._reading(architecture)
         return reading.count(self.graph.start, 0) if reading else 0
 
@@ -76,18 +77,18 @@ class Membership:
         return _Reading(self, lines_of(architecture.parts()))
 
     def number(self, line: Line) -> int:
-        """Return the number of a line."""
+        """Return the number of a signature."""
         found = self._numbers.setdefault(line, len(self._numbered))
         if found == len(self._numbered):
             self._numbered.append(line)
         return found
 
     def line(self, number: int) -> Line:
-        """Return the line of a number."""
+        """Return the signature with a number."""
         return self._numbered[number]
 
     def units(self, index: int, shape: Shape) -> Units:
-        """Return what a stage offers on maps of ``shape``; found once."""
+        """Return the blocks of a stage on maps of ``shape``; computed once."""
         if (index, shape) not in self._units:
             found = self._units[index, shape] = Units()
             for name in self.graph.stages[index].block.by_name:
@@ -108,17 +109,17 @@ class Membership:
         return self._units[index, shape]
 
     def added(self, node: Node, row: Row) -> list[Line]:
-        """Return the line that a choice other than of blocks adds, if any."""
+        """Return the signature that a choice outside the blocks adds, if any."""
         if row.component is None or row.component.is_identity:
             return []
         return [(row.component, node[4] if node[0] == "before" else self.graph.classes, (1,))]
 
     def word(self, block: Block, shape: Shape) -> Word:
-        """Return the lines that a block adds."""
+        """Return the signatures that a block adds."""
         return tuple(map(self.number, self._lines(block, shape)))
 
     def _lines(self, block: Block, shape: Shape, *, hole: bool = False) -> list[Line]:
-        """Return the lines that a block adds, with holes if asked."""
+        """Return the signatures that a block adds, with placeholders if ``hole``."""
         key = wiring_key(block)
         if key not in self._wirings:
             self._wirings[key] = block_lines(block.canonical(shape), shape)
@@ -131,7 +132,7 @@ class Membership:
 
 
 def _stand_ins(mixers: Sequence[Row]) -> dict[int | None, Component | None]:
-    """Return the mixers that add no part, by number, and under none one for all that do."""
+    """Return a mixer for each index that adds no part, and under None one for all others."""
     found: dict[int | None, Component | None] = {}
     for number, row in enumerate(mixers):
         assert row.component is not None
@@ -140,7 +141,7 @@ def _stand_ins(mixers: Sequence[Row]) -> dict[int | None, Component | None]:
 
 
 class _Reading:
-    """Reads the lines of one network."""
+    """Parses the part signatures of one network into choices."""
 
     def __init__(self, space: Membership, lines: Sequence[Line]) -> None:
         self._space = space
@@ -151,7 +152,7 @@ class _Reading:
         self._blocks: dict[tuple[int, Shape, int], dict[Fields, list[tuple[int, int]]]] = {}
 
     def count(self, node: Node, at: int) -> int:
-        """Return in how many ways the lines from ``at`` can be read from ``node`` on."""
+        """Return the number of parses of the signatures from ``at`` on, beginning at ``node``."""
         if node == END:
             return at == len(self._lines)
         key = (node, at)
@@ -160,7 +161,7 @@ class _Reading:
         return self._counts[key]
 
     def ways(self, node: Node, at: int) -> Iterator[Way]:
-        """Yield these ways."""
+        """Yield the parses that ``count`` counts."""
         if node == END:
             yield ()
             return
@@ -170,9 +171,9 @@ class _Reading:
                     yield (*chosen, *rest)
 
     def _steps(self, node: Node, at: int) -> Iterator[tuple[Way, Node, int]]:
-        """Yield choices that add the next lines, the node and the line that they lead to.
+        """Yield choices that add the next signatures, the next node and the next position.
 
-        The choices of a stage's blocks are taken together.
+        All choices of a stage's blocks count as one.
         """
         if node[0] == "block":
             yield from self._stage(node, at)
@@ -184,7 +185,7 @@ class _Reading:
                 yield ((node, row),), after, at + len(added)
 
     def _stage(self, node: Node, at: int) -> Iterator[tuple[Way, Node, int]]:
-        """Yield the choices of blocks; see ``_steps``."""
+        """Yield the choices of a stage's blocks; see ``_steps``."""
         _, index, shape, depth = node
         step = self._graph.step(node)
         kinds = {row.value: number for number, row in enumerate(step.rows)}
@@ -204,16 +205,16 @@ class _Reading:
                     yield chosen, then, end
 
     def _take(self, chosen: Way, node: Node, number: int) -> tuple[Way, Node]:
-        """Return the choices with one more, and where it leads."""
+        """Return the choices with one more, and the next node."""
         step = self._graph.step(node)
         return (*chosen, (node, step.rows[number])), step.nexts[number]
 
     def _runs(
         self, index: int, shape: Shape, fields: Fields, depth: int, seconds: Sequence[int], at: int
     ) -> Iterator[tuple[int, int | None, int]]:
-        """Yield the first and the second mixer of blocks that add the next lines, and the end.
+        """Yield the first and second mixer of blocks that add the next signatures, and the end.
 
-        The blocks at the places ``seconds`` have the second, if any.
+        The blocks at the indices ``seconds`` have the second mixer.
         """
         found: list[tuple[int | None, int | None, int]] = [(None, None, at)]
         for place in range(depth):
@@ -229,7 +230,7 @@ class _Reading:
             yield first, second, end
 
     def _found(self, index: int, shape: Shape, at: int) -> Mapping[Fields, list[tuple[int, int]]]:
-        """Return the blocks that add the next lines: their mixers, and the line after."""
+        """Return the blocks that add the next signatures: their mixers, and the next position."""
         key = (index, shape, at)
         if key not in self._blocks:
             found = self._blocks[key] = defaultdict(list)
@@ -248,7 +249,7 @@ class _Reading:
         holes: Sequence[int],
         found: dict[Fields, list[tuple[int, int]]],
     ) -> None:
-        """Add to ``found`` the blocks that add so many lines and have their mixer at ``holes``."""
+        """Add to ``found`` the blocks of ``length`` signatures with their mixer at ``holes``."""
         mixers = {self._lines[at + hole][0] for hole in holes}
         if len(mixers) > 1:
             return

@@ -1,8 +1,9 @@
-"""Walks whose second mixer equals their first: they give the network of a uniform pattern.
+"""Duplicate walks: if the second mixer equals the first, the network is that of a uniform pattern.
 
-How many such walks there are follows from the patterns alone. Of the ``n`` patterns that a stage
-can have, each gives every choice of equal mixers, the uniform one nothing else. So a walk counts
-once in all if the uniform pattern counts ``1 - (n - 1)`` times and each other once.
+The number of duplicates follows from the patterns alone. Each of the ``n`` patterns of a stage
+offers every choice of equal mixers, and the uniform pattern offers nothing else. So every network
+is counted once if the uniform pattern has the weight ``1 - (n - 1)`` and each other pattern the
+weight 1.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from ..walk.slots import Row
 
 
 class Repeated:
-    """Counts the walks of a graph in which only a repeated mixer makes two networks one."""
+    """Counts the networks of a graph in which only repeated mixers lead to duplicates."""
 
     def __init__(self, graph: StepGraph) -> None:
         self._graph = graph
@@ -23,7 +24,7 @@ class Repeated:
 
     @cached_property
     def _patterns(self) -> list[list[Value | None]]:
-        """The patterns of each node that offers several."""
+        """The patterns of each node with several patterns."""
         self._graph.count(self._graph.start)  # makes all nodes
         nodes = (node for node in self._graph.seen if node[0] == "pattern")
         found = ([row.value for row in self._graph.step(node).rows] for node in nodes)
@@ -31,16 +32,16 @@ class Repeated:
 
     @property
     def any(self) -> bool:
-        """Whether some network has several walks by this."""
+        """Whether repeated mixers can occur."""
         return bool(self._patterns)
 
     @property
     def countable(self) -> bool:
-        """Whether each stage of several patterns can be uniform, so that ``weights`` are right."""
+        """Whether each stage with several patterns has the uniform one, as ``weights`` requires."""
         return all("uniform" in each for each in self._patterns)
 
     def multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
-        """Return the number of walks that give the network of a way."""
+        """Return the number of walks that lead to the network of a walk."""
         found = 1
         for _, stage in groupby(way[:-1], key=lambda each: each[0][1]):
             nodes = {node[0]: (node, row) for node, row in stage}
@@ -55,7 +56,7 @@ class Repeated:
         return self._count(self._graph.start)
 
     def weights(self, node: Node) -> list[int]:
-        """Return how often the choices of a node count, if ``countable``."""
+        """Return the weights of the choices of a node, if ``countable``."""
         rows = self._graph.step(node).rows
         if node[0] != "pattern":
             return [1] * len(rows)

@@ -1,4 +1,4 @@
-"""How many architectures a space holds: the figure, and its estimate from a sample of walks."""
+"""The number of architectures of a space, exact or estimated from a sample of walks."""
 
 import math
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ from ..statistics import share_interval
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How many architectures there are, and how many walks give them."""
+    """The number of architectures of a space, and the number of walks that lead to them."""
 
     architectures: int
     """Number of different architectures."""
     walks: int
     """Number of walks."""
     exact: bool
-    """Whether both are exact; else at least one is an estimate."""
+    """Whether both numbers are exact; else at least one is an estimate."""
     interval: tuple[int, int] | None = None
-    """95 % interval of the number of architectures, where it alone is an estimate."""
+    """95 % interval of the number of architectures, if only that is an estimate."""
 
     @property
     def short(self) -> str:
-        """The number of architectures for people."""
+        """The number of architectures as text."""
         return f"{'' if self.exact else 'about '}{shown_count(self.architectures)}"
 
     def __str__(self) -> str:
@@ -37,19 +37,19 @@ class Size:
 
 
 def shown_count(number: int) -> str:
-    """Return a count for people: whole up to a million, else three digits and the exponent."""
+    """Return a count as text: all digits up to a million, else three digits and the exponent."""
     return f"{number:,}" if number < 10**6 else f"{Decimal(number):.3g}".replace("e+", "e")
 
 
 def estimated(walks: int, counts: Iterable[int], *, exact_walks: bool) -> Size:
     """Return the size of a space from a uniform sample of its walks.
 
-    The mean of 1 / multiplicity is the number of architectures for each walk. Its interval is
-    that of a share.
+    The mean of 1 / multiplicity is the ratio of architectures to walks. Its interval is that of a
+    share.
 
     Args:
-        walks: How many there are.
-        counts: For each walk of the sample, how many walks give its architecture.
+        walks: Number of walks.
+        counts: For each sampled walk, the number of walks that lead to its architecture.
         exact_walks: Whether ``walks`` is exact.
     """
     shares = [Fraction(1, count) for count in counts]

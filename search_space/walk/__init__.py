@@ -1,1 +1,1 @@
-"""The walk through a search space: at each open decision a chooser is asked."""
+"""The walk through a search space: a chooser makes each decision."""

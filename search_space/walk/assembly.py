@@ -1,4 +1,4 @@
-"""From the choices of a walk to the architecture."""
+"""The architecture that the choices of a walk describe."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -18,16 +18,16 @@ from .stage_space import VARIED, second_mixer_at
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """What a walk gives."""
+    """The result of a walk."""
 
     architecture: Architecture
-    """The network."""
+    """The architecture."""
     decisions: Mapping[str, Value]
-    """What was chosen: path to value, those without an alternative at their place too."""
+    """The decisions: from path to value, including decisions with one legal value."""
 
 
 def assembled(graph: StepGraph, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
-    """Return the architecture of one way through the graph."""
+    """Return the architecture of one walk through the graph."""
     *inner, (_, head) = chosen
     stages: list[Stage] = []
     stem: Stem | None = None
@@ -58,14 +58,14 @@ def assembled(graph: StepGraph, chosen: Sequence[tuple[Node, Row]]) -> Architect
 
 
 def with_mixer(block: Block, mixer: Component | None) -> Block:
-    """Return the block with another mixer; both have been checked, which takes long."""
+    """Return the block with another mixer, without a new check, which is slow: both are valid."""
     varied = copy(block)
     object.__setattr__(varied, VARIED, mixer)
     return varied
 
 
 def stage_blocks(picks: Mapping[str, Row], depth: int) -> tuple[Block, ...]:
-    """Return the pattern of blocks of a stage from the choices made in it, by their kind."""
+    """Return the pattern of blocks of a stage from its choices, by kind of node."""
     block = cast(Block, picks["fields"].component)
     if VARIED not in picks:
         return (block,)

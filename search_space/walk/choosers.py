@@ -1,4 +1,4 @@
-"""Choosers: who answers when a search space is walked."""
+"""Choosers: they make the decisions of a walk through a search space."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -8,18 +8,18 @@ from ..domains import Domain, Value, same
 from ..errors import InputError
 
 Decisions = Mapping[str, Value]
-"""What was chosen on a walk: path to value."""
+"""The decisions of a walk: from path to value."""
 
 
 class Chooser(Protocol):
-    """Answers one open decision after the other."""
+    """Makes the decisions of a walk, one after the other."""
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose a value.
+        """Return a value for one decision.
 
         Args:
             path: Name of the decision, such as ``stages.0.width``.
-            domain: All values it can ever have; the same for a path on every walk.
+            domain: All values of the decision; the same for a path on every walk.
             allowed: The values of the domain, in its order, that lead to an architecture here.
 
         Returns:
@@ -29,28 +29,28 @@ class Chooser(Protocol):
 
 
 class RandomChooser:
-    """Chooses uniformly among what is allowed at each decision."""
+    """Chooses uniformly among the allowed values."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose any allowed value."""
+        """Return a random allowed value."""
         return allowed[int(self._random.random() * len(allowed))]
 
 
 class ReplayChooser:
-    """Repeats stored decisions; asks another chooser where they say nothing that is allowed."""
+    """Repeats stored decisions; another chooser decides if a value is missing or not allowed."""
 
     def __init__(self, decisions: Decisions, otherwise: Chooser | None = None) -> None:
         self._decisions = decisions
         self._otherwise = otherwise
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose the stored value.
+        """Return the stored value.
 
         Raises:
-            InputError: If there is none that is allowed, and no other chooser.
+            InputError: If no stored value is allowed and there is no other chooser.
         """
         if path in self._decisions:
             stored = self._decisions[path]
@@ -66,32 +66,32 @@ class ReplayChooser:
 
 
 class FirstChooser:
-    """Takes the first value that is allowed."""
+    """Chooses the first allowed value."""
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose the first."""
+        """Return the first allowed value."""
         return allowed[0]
 
 
 class RecordingChooser:
-    """Passes every decision on to another chooser and keeps what was allowed."""
+    """Passes every decision on to another chooser and records the allowed values."""
 
     def __init__(self, inner: Chooser) -> None:
         self._inner = inner
         self.offered: dict[str, tuple[Value, ...]] = {}
-        """Path to the values that were allowed there."""
+        """The allowed values of each decision, by path."""
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose what the other chooser does."""
+        """Return the other chooser's value."""
         self.offered[path] = tuple(allowed)
         return self._inner.choose(path, domain, allowed)
 
 
 class MutationChooser:
-    """Repeats stored decisions but changes each with a probability.
+    """Repeats stored decisions and changes each with a given probability.
 
-    An ordered value moves to a neighbour among the allowed ones, another to any other. What the
-    change opens anew is chosen at random.
+    In an ordered domain the value changes to a neighbouring allowed value, else to any other. New
+    decisions that follow from a change are random.
     """
 
     def __init__(self, decisions: Decisions, seed: int, rate: float) -> None:
@@ -101,7 +101,7 @@ class MutationChooser:
         self._rate = rate
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose the stored value, or with probability ``rate`` another."""
+        """Return the stored value, or with probability ``rate`` another."""
         value = self._replay.choose(path, domain, allowed)
         if len(allowed) < 2 or self._random.random() >= self._rate:
             return value
@@ -125,12 +125,12 @@ class CrossoverChooser:
         )
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose what one of the parents has."""
+        """Return the value of one of the parents."""
         return self._choosers[self._random.getrandbits(1)].choose(path, domain, allowed)
 
 
 class EnumerationChooser:
-    """Takes every way once: walk again until ``advance`` says that there is no more."""
+    """Enumerates all walks: walk again until ``advance`` returns False."""
 
     def __init__(self) -> None:
         self._places: list[int] = []
@@ -138,7 +138,7 @@ class EnumerationChooser:
         self._depth = 0
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose the next value that has not been taken here."""
+        """Return the next value that has not been chosen here."""
         if self._depth == len(self._places):
             self._places.append(0)
             self._counts.append(len(allowed))
@@ -146,7 +146,7 @@ class EnumerationChooser:
         return allowed[self._places[self._depth - 1]]
 
     def advance(self) -> bool:
-        """Turn to the next way; return false after the last."""
+        """Move on to the next walk; return False after the last."""
         self._depth = 0
         while self._places and self._places[-1] + 1 == self._counts[-1]:
             self._places.pop()

@@ -1,8 +1,8 @@
-"""The decisions of a search space as a graph of steps: every walk is one way through it.
+"""The decision graph of a search space: every walk is one path through it.
 
-A node says where a walk stands: the kind of decision, the stage, the map that the stage sees, and
-what else of the choices before matters to those after. Two walks that reach one node have the same
-choices from there on, so counting, bounds and sampling are sums over this graph.
+A node holds the kind of decision, the stage, the stage's input map, and what else of the earlier
+choices the later ones depend on. All walks through a node have the same choices from there on, so
+counting, bounds and sampling are sums over this graph.
 
 =========  ==========================================  =================================
 kind       the rest of the node                        what is chosen
@@ -19,9 +19,9 @@ head       map                                         head
 end                                                    nothing
 =========  ==========================================  =================================
 
-Where the depth can be 0 it is chosen first (its map is none), else after ``before`` (the map before
-is none, and the depth in the nodes up to there): so the graph does not grow by the product of all
-widths before, widths and depths.
+The depth is chosen first where it can be 0 (its ``map`` is None), else after ``before`` (its ``map
+before`` is None, and so is the depth of the nodes up to there). So the graph does not grow with the
+product of earlier widths, widths and depths.
 """
 
 from collections.abc import Sequence
@@ -38,39 +38,39 @@ from .slots import Branch, Option, Row, Slot, decision_tree, value_row
 from .stage_space import VARIED, StageSpace, patterns, second_mixer_at
 
 Node = tuple[Any, ...]
-"""Where a walk stands."""
+"""A decision node: see the table above."""
 
 END: Node = ("end",)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
-    """What can be chosen at one node, and where each choice leads."""
+    """The choices at one decision node, and the nodes they lead to."""
 
     path: str
-    """Where the paths of its decisions begin."""
+    """Prefix of the paths of the node's decisions."""
     rows: tuple[Row, ...]
     """The choices."""
     nexts: tuple[Node, ...]
     """The node that each choice leads to."""
     counts: tuple[int, ...]
-    """In how many ways the walk can go on after each choice."""
+    """Number of paths to the end after each choice."""
     trees: "dict[Any, Branch | int]"
-    """The trees of all steps: those that offer the same share one."""
+    """The decision trees of all nodes; nodes with equal choices share one."""
 
     @cached_property
     def all(self) -> int:
-        """All choices, as a set of bits."""
+        """All choices, as a bit mask."""
         return (1 << len(self.rows)) - 1
 
     @cached_property
     def cumulative(self) -> tuple[int, ...]:
-        """Sums of ``counts`` up to each choice."""
+        """Cumulative sums of ``counts``."""
         return tuple(accumulate(self.counts))
 
     @cached_property
     def tree(self) -> Branch | int:
-        """The decisions that lead to each choice."""
+        """The tree of decisions that lead to each choice."""
         key = (self.path, *map(id, self.rows))
         if key not in self.trees:
             self.trees[key] = decision_tree(self.rows, self.path)
@@ -78,7 +78,7 @@ class Step:
 
 
 class StepGraph:
-    """The steps of a space on images of one size; each is made once, when first asked for."""
+    """The decision graph of a space for images of one size; nodes are computed on first use."""
 
     def __init__(
         self,
@@ -102,11 +102,11 @@ class StepGraph:
 
     @property
     def seen(self) -> tuple[Node, ...]:
-        """The nodes that have been asked for."""
+        """The nodes computed so far."""
         return tuple(self._steps)
 
     def step(self, node: Node) -> Step:
-        """Return what can be chosen at ``node``; only choices that lead to an end."""
+        """Return the choices at ``node``, without those that lead to a dead end."""
         if node not in self._steps:
             path, ways = self._ways(node)
             counted = [(row, after, self.count(after)) for row, after in ways]
@@ -121,15 +121,15 @@ class StepGraph:
         return self._steps[node]
 
     def count(self, node: Node) -> int:
-        """Return the number of ways from ``node`` to the end, exactly."""
+        """Return the exact number of paths from ``node`` to the end."""
         if node not in self._counts:
             self._counts[node] = sum(self.step(node).counts)
         return self._counts[node]
 
-    # What a slot offers ---------------------------------------------------------------------
+    # Choices of a slot ----------------------------------------------------------------------
 
     def rows(self, slot: Slot, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
-        """Return what ``slot`` offers on ``shape`` (for ``width`` channels); computed once."""
+        """Return the choices of ``slot`` on ``shape`` (for ``width`` channels); computed once."""
         key = (id(slot), shape)
         if key not in self._rows:
             self._rows[key] = slot.rows(shape)
@@ -139,17 +139,17 @@ class StepGraph:
         return tuple(row for row in rows if _made(row).why_invalid(shape, width) is None)
 
     def option(self, index: int, name: str) -> Option:
-        """Return one kind of block of a stage."""
+        """Return the option for one kind of block of a stage."""
         return self.stages[index].block.by_name[name]
 
     def mixers(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
-        """Return the rows of the varied mixer of one kind of block."""
+        """Return the choices of the varied mixer of one kind of block."""
         return self.rows(self.option(index, name).slots[VARIED], shape)
 
     def field_rows(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
         """Return the blocks of one kind: all choices of all fields but the varied mixer.
 
-        The varied mixer is the first that its slot offers.
+        The varied mixer has the first choice of its slot.
         """
         option = self.option(index, name)
         key = (id(option), shape)
@@ -173,7 +173,7 @@ class StepGraph:
             self._rows[key] = tuple(rows)
         return self._rows[key]
 
-    # What can be chosen, node by node -------------------------------------------------------
+    # Choices, node by node ------------------------------------------------------------------
 
     def _ways(self, node: Node) -> "Ways":
         kind, *rest = node
@@ -198,7 +198,7 @@ class StepGraph:
                 return self._classify(*rest)
 
     def _enter(self, index: int, shape: Shape | None) -> Node:
-        """Return the first node of a stage; after the last, that of the head."""
+        """Return the first node of a stage; after the last stage, the node of the head."""
         if index == len(self.stages):
             return ("head", shape)
         if 0 in self.stages[index].depth.values:
@@ -284,10 +284,10 @@ class StepGraph:
         several = len(self.stages[index].block.options) > 1
         return f"stages.{index}.block.{name}" if several else f"stages.{index}.block"
 
-    # What a choice adds to the network ------------------------------------------------------
+    # Parts that a choice adds to the network ------------------------------------------------------
 
     def once(self, node: Node) -> tuple[Node, int]:
-        """Return a node whose choices add the same parts but once, and how many times this does."""
+        """Return the node that adds the same parts once, and how often ``node`` adds them."""
         match node:
             case ("fields", index, shape, depth, name):
                 return ("fields", index, shape, 1, name), depth
@@ -312,7 +312,7 @@ class StepGraph:
 
 
 Ways = tuple[str, Sequence[tuple[Row, Node]]]
-"""Where the paths of the decisions begin; the choices and where they lead."""
+"""Prefix of the paths of the decisions; the choices and the nodes they lead to."""
 
 
 def _made(row: Row) -> Component:
@@ -321,7 +321,7 @@ def _made(row: Row) -> Component:
 
 
 def _single(component: Component | None, shape: Shape, width: int | None) -> tuple[Part, ...]:
-    """Return the part of one component, or nothing where it is the identity."""
+    """Return the part of one component; empty for the identity."""
     assert component is not None
     parts = PartList.start(shape)
     parts.add("part", component, IMAGE, width=width)

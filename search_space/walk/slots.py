@@ -1,4 +1,4 @@
-"""Slots: where a space offers components, with a domain for each of their knobs."""
+"""Slots: places of a space where components are chosen, with a domain for each knob."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ class Answer:
     path: str
     """Name of the decision, relative to its slot."""
     domain: Domain
-    """All values it can have."""
+    """All values of the decision."""
     value: Value
-    """The one chosen."""
+    """The chosen value."""
 
     def under(self, prefix: str) -> "Answer":
-        """Return the same decision with ``prefix`` before its path."""
+        """Return the decision with ``prefix`` before its path."""
         return Answer(path=self.path_under(prefix), domain=self.domain, value=self.value)
 
     def path_under(self, prefix: str) -> str:
@@ -35,33 +35,33 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One choice: what it is, and the decisions that give it."""
+    """One choice: a component or a bare value, and the decisions that lead to it."""
 
     component: Component | None = None
-    """The component, in canonical form; none where a bare value is chosen."""
+    """The component, in canonical form; None for a bare value."""
     value: Value | None = None
-    """The bare value; none where a component is chosen."""
+    """The bare value; None for a component."""
     answers: tuple[Answer, ...] = ()
-    """The decisions, in the order in which they are asked."""
+    """The decisions, in the order of the walk."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Option:
-    """One component that a slot offers."""
+    """One component of a slot, with domains for its fields."""
 
     cls: type[Component]
-    """The component."""
+    """The component's class."""
     knobs: Mapping[str, Domain]
-    """Field to domain, for the fields that the space names."""
+    """The domains of the fields that the space names."""
     slots: "Mapping[str, Slot]"
-    """Field to slot, for the fields that are components."""
+    """The slots of the fields that are components."""
     named: bool = False
-    """Whether somebody wrote its name, rather than ``any`` or nothing."""
+    """Whether the space names the component, rather than ``any`` or nothing."""
 
     def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
         """Yield every concrete component that works on ``shape``, in canonical form.
 
-        ``prefix`` stands before the paths of its decisions.
+        ``prefix`` is put before the paths of the decisions.
         """
         nested = {name: slot.rows(shape, width) for name, slot in self.slots.items()}
         for component, answers in self.products(nested, prefix):
@@ -71,7 +71,7 @@ class Option:
     def products(
         self, nested: Mapping[str, Sequence[Row]], prefix: str
     ) -> Iterator[tuple[Component, tuple[Answer, ...]]]:
-        """Yield every choice of knobs and nested components; one value alone is not asked."""
+        """Yield every choice of knobs and nested components; a single value is no decision."""
         knobs = [
             [
                 (name, value, (Answer(path=prefix + name, domain=domain, value=value),))
@@ -97,7 +97,7 @@ class Option:
             yield component, tuple(answer for _, _, each in chosen for answer in each)
 
     def own_rows(self) -> tuple[Row, ...]:
-        """Return the component with each choice of its own knobs, its components at default."""
+        """Return the component for each choice of its own knobs, with default nested components."""
         bare = Option(cls=self.cls, knobs=self.knobs, slots={})
         return tuple(
             Row(component=component, answers=answers)
@@ -107,23 +107,23 @@ class Option:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Slot:
-    """A place for one component, and the options for it."""
+    """A place for one component, with the options for it."""
 
     kind: type[Component]
-    """What belongs there."""
+    """The kind of component."""
     options: tuple[Option, ...]
-    """What the space offers, at least one."""
+    """The components that the space offers, at least one."""
 
     def only(self, keep: Callable[[type[Component]], bool], what: str, path: str) -> "Slot":
-        """Return the slot without the components that ``keep`` refuses, here and inside.
+        """Return the slot without the components that ``keep`` rejects, nested ones included.
 
         Args:
-            keep: Whether a component stays.
-            what: What those can do that stay, for the error.
+            keep: A function from a class to whether it stays.
+            what: What the components that stay can do, for the error.
             path: Full name of the slot, for the error.
 
         Raises:
-            InputError: If it would be left without any.
+            InputError: If no component would stay.
         """
         options = tuple(
             replace(
@@ -143,7 +143,7 @@ class Slot:
         return replace(self, options=options)
 
     def classes(self) -> Iterator[type[Component]]:
-        """Yield every component that is offered, here and inside."""
+        """Yield every component class of the slot, nested ones included."""
         for option in self.options:
             yield option.cls
             for slot in option.slots.values():
@@ -160,7 +160,7 @@ class Slot:
         return {option.cls.name: option for option in self.options}
 
     def rows(self, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
-        """Return every component that can stand here, once each, in canonical form.
+        """Return every component of the slot that works on ``shape``, once each, in canonical form.
 
         Of several descriptions of one component the first is kept.
         """
@@ -175,7 +175,7 @@ class Slot:
         return tuple(found.values())
 
     def decisions(self, path: str) -> Iterator[tuple[str, Domain]]:
-        """Yield every decision that can be open here: its path and its domain."""
+        """Yield every possible decision of the slot: its path and its domain."""
         several = len(self.options) > 1
         if several:
             yield path, self.names
@@ -189,7 +189,7 @@ class Slot:
 
 
 def value_row(domain: Domain, value: Value) -> Row:
-    """Return the choice of a bare value; a decision only where the domain has more than one."""
+    """Return the choice of a bare value; it has a decision if the domain has several values."""
     alone = len(domain.values) == 1
     answers = () if alone else (Answer(path="", domain=domain, value=value),)
     return Row(value=value, answers=answers)
@@ -197,15 +197,15 @@ def value_row(domain: Domain, value: Value) -> Row:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Branch:
-    """One decision between choices, and where each of its values leads."""
+    """One decision between choices: an inner node of a decision tree."""
 
     path: str
     """Full name of the decision."""
     domain: Domain
-    """All values it can ever have."""
+    """All values of the decision."""
     ways: "tuple[tuple[Value, int, Branch | int], ...]"
-    """In the order of the domain: a value, the set of choices it leaves (bit i for choice i), and
-    the decision that follows or the choice itself."""
+    """For each value, in the order of the domain: the value, the choices it leaves (a bit mask),
+    and the next decision or the number of the choice."""
 
     @cached_property
     def values(self) -> tuple[Value, ...]:
@@ -214,16 +214,16 @@ class Branch:
 
     @cached_property
     def all(self) -> int:
-        """All choices below this decision, as a set of bits."""
+        """All choices below this decision, as a bit mask."""
         return sum(choices for _, choices, _ in self.ways)
 
 
 def decision_tree(rows: Sequence[Row], path: str) -> Branch | int:
-    """Return the decisions that lead to each of ``rows``.
+    """Return the decision tree that leads to each of ``rows``.
 
     Args:
-        rows: At least one; no two with the same answers.
-        path: Where the paths of the decisions begin.
+        rows: The choices: at least one, no two with the same decisions.
+        path: Prefix of the paths of the decisions.
     """
     return _branch(rows, range(len(rows)), 0, path)
 
@@ -247,16 +247,13 @@ def _branch(rows: Sequence[Row], indices: Sequence[int], depth: int, path: str) 
 def choose_row(
     tree: Branch | int, possible: int, chooser: Chooser, decisions: dict[str, Value]
 ) -> int:
-    """Ask for one choice, decision by decision, and note the answers in ``decisions``.
+    """Return the number of one choice, made decision by decision; record it in ``decisions``.
 
     Args:
-        tree: The decisions.
-        possible: The set of choices that can be had (bit i for choice i); not empty.
-        chooser: Who answers; asked only where more than one value is left.
-        decisions: Takes every answer, those without an alternative too.
-
-    Returns:
-        The number of the choice.
+        tree: The decision tree.
+        possible: The allowed choices, as a bit mask; at least one.
+        chooser: It decides where several values are allowed.
+        decisions: Receives every decision, including those with one allowed value.
     """
     while isinstance(tree, Branch):
         left = tree.ways

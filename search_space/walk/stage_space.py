@@ -1,4 +1,4 @@
-"""What may vary in one stage, and how a pattern varies the mixer inside it."""
+"""The domains of one stage, and the patterns that vary the mixer inside it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,35 +9,35 @@ from ..domains import Choice, Domain
 from .slots import Slot
 
 PATTERNS = ("uniform", "alternate", "last")
-"""How the mixer varies inside a stage: not at all; first and second in turn; the second in the
-last block only. First and second may be equal: then all patterns give one network."""
+"""How the mixer varies inside a stage: not at all; two mixers in turn; a second mixer in the last
+block only. If both mixers are equal, all patterns give one network."""
 
 VARIED = "mixer"
-"""The field of a block that a pattern varies."""
+"""Name of the block's field that a pattern varies."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StageSpace:
-    """What may vary in one stage."""
+    """The domains of one stage."""
 
     width: Domain
-    """Channels."""
+    """Domain of the number of channels."""
     depth: Domain
-    """Blocks; 0 leaves the stage out."""
+    """Domain of the number of blocks; 0 leaves the stage out."""
     block: Slot
-    """The blocks."""
+    """Slot of the blocks."""
     downsampling: Slot | None
-    """Before the stage; none where it can only be the first."""
+    """Slot of the downsampling before the stage; None if the stage is always the first."""
     pattern: Choice
-    """How the mixer varies inside the stage: some of ``PATTERNS``."""
+    """Domain of the pattern: some of ``PATTERNS``."""
 
     def may_vanish(self, index: int) -> bool:
-        """Whether it can be left out, or be one with the stage before; ``index`` is its place."""
+        """Whether stage ``index`` can be left out, or merge with the one before."""
         options = self.downsampling.options if index and self.downsampling else ()
         return 0 in self.depth.values or any(each.cls.is_identity for each in options)
 
     def only(self, keep: Callable[[type[Component]], bool], what: str, path: str) -> "StageSpace":
-        """Return the stage without the components that ``keep`` refuses; see ``Slot.only``."""
+        """Return the stage without the components that ``keep`` rejects; see ``Slot.only``."""
         down = self.downsampling and self.downsampling.only(keep, what, f"{path}.downsampling")
         block = self.block.only(keep, what, f"{path}.block")
         return replace(self, block=block, downsampling=down)
@@ -45,11 +45,11 @@ class StageSpace:
     def decisions(
         self, path: str, stem: Iterable[tuple[str, Domain]] | None
     ) -> Iterator[tuple[str, Domain]]:
-        """Yield every decision that can be open in the stage: its path and its domain.
+        """Yield every possible decision of the stage: its path and its domain.
 
         Args:
-            path: Of the stage.
-            stem: The decisions of the stem; none: it is not the first stage.
+            path: The path of the stage.
+            stem: The decisions of the stem; None after the first stage.
         """
         own = ((f"{path}.depth", self.depth), (f"{path}.width", self.width))
         yield from (each for each in own if len(each[1].values) > 1)
@@ -70,7 +70,7 @@ class StageSpace:
 
 
 def second_mixer_at(pattern: str, depth: int) -> list[int]:
-    """Return the places of the blocks, from 0, that have the second mixer."""
+    """Return the indices of the blocks with the second mixer."""
     match pattern:
         case "uniform":
             return []
@@ -81,7 +81,7 @@ def second_mixer_at(pattern: str, depth: int) -> list[int]:
 
 
 def patterns(stage: StageSpace, depth: int, mixers: int) -> tuple[str, ...]:
-    """Return the patterns that differ from each other at this depth with so many mixers."""
+    """Return the patterns that give different networks, for a depth and a number of mixers."""
     names = cast(tuple[str, ...], stage.pattern.values)
     if depth < 2 or mixers < 2:
         return ("uniform",)

@@ -1,4 +1,4 @@
-"""Why something or nothing can be built in a space: what its components refuse, and where."""
+"""Reasons why components, or all networks, of a space cannot be built."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,11 @@ from .slots import Option, Slot
 from .stage_space import VARIED
 
 Place = tuple[str, Slot, Shape, int | None]
-"""A slot, where it is, the shape it sees, and the width asked of it."""
+"""A slot, its path, its input shape and its output width."""
 
 
 def usual_refusal(graph: StepGraph) -> str | None:
-    """Return what components refuse most often, with its place; none where nothing is refused."""
+    """Return the path and the most frequent reason why components are invalid; None if none is."""
     told = Counter[str]()
     for node in graph.seen:
         for path, slot, shape, width in _places(graph, node):
@@ -22,7 +22,7 @@ def usual_refusal(graph: StepGraph) -> str | None:
 
 
 def _places(graph: StepGraph, node: Node) -> Iterator[Place]:
-    """Yield the slots that are filled at one node."""
+    """Yield the slots of one decision node."""
     match node:
         case ("before", index, shape, _, width):
             slot = graph.stem if shape is None else graph.stages[index].downsampling
@@ -39,7 +39,7 @@ def _places(graph: StepGraph, node: Node) -> Iterator[Place]:
 
 
 def _refused(path: str, slot: Slot, shape: Shape, width: int | None) -> Iterator[str]:
-    """Yield place and reason for every component that does not work there."""
+    """Yield the path and the reason for every component that is invalid in a slot."""
     for option in slot.options:
         inner = f"{path}.{option.cls.name}"
         nested = {field: each.rows(shape) for field, each in option.slots.items()}
@@ -51,7 +51,7 @@ def _refused(path: str, slot: Slot, shape: Shape, width: int | None) -> Iterator
 
 
 def never_built(graph: StepGraph) -> tuple[str, ...]:
-    """Return what a space names but no network of it has: place, component and why, a line each."""
+    """Return a line (path, name, reason) for each named component that no network has."""
     if not graph.count(graph.start):
         return ()
     built = {each for node in graph.seen for each in _built(graph, node)}
@@ -69,7 +69,7 @@ def never_built(graph: StepGraph) -> tuple[str, ...]:
 
 
 def _blocks(graph: StepGraph, node: Node) -> Iterator[Place]:
-    """Yield the slot of the blocks of a stage, where a kind is chosen."""
+    """Yield the slot of a stage's blocks, at the node that chooses the kind."""
     match node:
         case ("block", index, shape, _):
             yield f"stages.{index}.block", graph.stages[index].block, shape, None
@@ -78,7 +78,7 @@ def _blocks(graph: StepGraph, node: Node) -> Iterator[Place]:
 
 
 def _built(graph: StepGraph, node: Node) -> Iterator[tuple[str, str]]:
-    """Yield the components that networks have by a choice at one node, with their places."""
+    """Yield the components that the choices at one node add, with their paths."""
     for row in graph.step(node).rows:
         match node:
             case ("before", index, shape, _, _) if row.component:
@@ -101,7 +101,7 @@ def _built(graph: StepGraph, node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _usual(seen: Iterable[tuple[Option, Shape, int | None]]) -> str:
-    """Return why an option cannot be built: what is said most often."""
+    """Return the most frequent reason why an option cannot be built."""
     told = Counter[str]()
     for option, shape, width in seen:
         slot = Slot(kind=option.cls, options=(option,))

@@ -24,7 +24,7 @@ from ...results.study.storage import weights_folder
 from ...results.study.study import Study
 from ...search_space.constraints.build_cost_table import step_table
 from ...search_space.constraints.constraint import Constraint
-from ...search_space.constraints.relaxations import moves
+from ...search_space.constraints.relaxations import relaxations
 from ...search_space.errors import InputError
 from ...search_space.files import load_space
 from ...search_space.space import SearchSpace
@@ -232,7 +232,7 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
     except InputError as error:
         names = tuple(dict.fromkeys(each.metric for each in constraints))
         table = step_table(space.graph, names, additive_costs)
-        helps = "; or ".join(moves(table, constraints))
+        helps = "; or ".join(relaxations(table, constraints))
         raise InputError(write_bounds(f"{error}; {helps}" if helps else str(error))) from None
 
 

@@ -15,9 +15,9 @@ from nas_explorer.search_space.constraints.bounded_steps import BoundedSteps
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
-from nas_explorer.search_space.constraints.importance_sampling import Tilted
+from nas_explorer.search_space.constraints.importance_sampling import ImportanceSampler
 from nas_explorer.search_space.constraints.pareto_sums import front, reduced
-from nas_explorer.search_space.constraints.relaxations import moves
+from nas_explorer.search_space.constraints.relaxations import relaxations
 from nas_explorer.search_space.constraints.steering import Guide, Stand
 
 METRICS = ("red", "blue", "green")
@@ -128,7 +128,7 @@ def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
         table = chain(seed)
         for low in range(3 * (seed % 2), 48, 6):
             constraints = parsed(texts, low)
-            tilted = Tilted(BoundedSteps(table, constraints))
+            tilted = ImportanceSampler(BoundedSteps(table, constraints))
             there = len(kept(table, constraints))
             assert there <= math.exp(tilted.log_most) * (1 + 1e-9)
             assert not (tilted.none and there)
@@ -143,8 +143,8 @@ def test_the_share_is_estimated_without_bias() -> None:
         table = chain(seed)
         constraints = parsed(texts, 18)
         steps = BoundedSteps(table, constraints)
-        sample = Tilted(steps).sample(4000, seed=1)
-        inside = steps.window.holds(sample.sums_WK.T)
+        sample = ImportanceSampler(steps).sample(4000, seed=1)
+        inside = steps.bounds.holds(sample.sums_WK.T)
         if inside.sum() > 30:
             count_W = np.where(inside, np.exp(sample.logs_W), 0)
             there = len(kept(table, constraints))
@@ -158,7 +158,7 @@ def test_walks_that_are_kept_are_uniform(texts: list[str]) -> None:
     """Pearson's chi-square at four standard deviations; the tilted walks themselves fail it."""
     table = chain(3)
     constraints = parsed(texts, 14)
-    tilted = Tilted(BoundedSteps(table, constraints))
+    tilted = ImportanceSampler(BoundedSteps(table, constraints))
     guide = Guide(table=table, constraints=constraints, cap=1)
     assert guide.uniform and not guide.exact
     feasible = kept(table, constraints)
@@ -183,10 +183,10 @@ def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
     constraints = [Constraint(metric="red", low=red, high=red)]
     constraints.append(Constraint(metric="blue", low=blue, high=blue))
     bounded = BoundedSteps(table, constraints)
-    tilted = Tilted(bounded)
+    tilted = ImportanceSampler(bounded)
     sample = tilted.sample(4096, seed=0)
-    assert not tilted.none and not bounded.window.holds(sample.sums_WK.T).any()
-    joined = tilted.spliced(sample, 100)
+    assert not tilted.none and not bounded.bounds.holds(sample.sums_WK.T).any()
+    joined = tilted.recombined(sample, 100)
     assert len(joined)
     sums = [sum(costs_of(bounded, walk)) for walk in joined]
     assert all((each == [red, blue]).all() for each in sums)
@@ -240,7 +240,7 @@ def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str])
         there = kept(table, constraints)
         steps = BoundedSteps(table, constraints, as_given=True)
         found = steps.of(Beam(steps).walks())
-        assert steps.window.holds(found.T).all() and (not len(found) or there)
+        assert steps.bounds.holds(found.T).all() and (not len(found) or there)
         column = [each.metric for each in steps.sums].index("green")
         for up, best in ((True, max), (False, min)):
             values = steps.of(Beam(steps, aim=column, up=up).walks())[:, column]
@@ -266,7 +266,7 @@ def test_what_is_told_to_move_helps_in_a_large_space() -> None:
             Constraint(metric="green", low=green),
         ]
         if Guide(table=table, constraints=constraints).empty:
-            for told in moves(table, constraints):
+            for told in relaxations(table, constraints):
                 after = moved(constraints, told)
                 assert after != constraints
                 assert not Guide(table=table, constraints=after).empty, told
@@ -305,7 +305,7 @@ def test_the_interval_of_a_share_covers_it() -> None:
         bounds = [Constraint(metric="red", low=middle, high=middle + 2.5 * share * width)]
         bounds.append(Constraint(metric="blue", high=float(np.median(sums[:, 1]))))
         guide = Guide(table=table, constraints=bounds)
-        true = BoundedSteps(table, bounds).window.holds(sums[:, :2].T).mean()
+        true = BoundedSteps(table, bounds).bounds.holds(sums[:, :2].T).mean()
         error = 2 * (true / len(sums)) ** 0.5
         _, low, high = guide.share_range
         covered += low - error <= true <= high + error

@@ -18,7 +18,7 @@ from nas_explorer.search_space.constraints.build_cost_table import step_table
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
-from nas_explorer.search_space.constraints.relaxations import moves
+from nas_explorer.search_space.constraints.relaxations import relaxations
 from nas_explorer.search_space.constraints.steering import Guide, Stand
 from nas_explorer.search_space.counting.membership import Membership
 from nas_explorer.search_space.counting.size import Size, estimated
@@ -309,7 +309,7 @@ def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
         Constraint(metric="peak_memory", high=least),
         Constraint(metric="blue", low=tight[0]),
     ]
-    found = moves(table_of(space, "red", "blue", "peak_memory"), constraints)
+    found = relaxations(table_of(space, "red", "blue", "peak_memory"), constraints)
     most = max(blue for _, blue, _ in every)
     if tight[0] > most:
         assert found == (f"blue>={tight[0]} must become blue>={most} or less",)
@@ -327,7 +327,7 @@ def test_several_bounds_move_where_one_is_not_enough() -> None:
     costs_RM = np.array([[0.0, 7, 9], [6, 1, 9], [6, 8, 2]])
     table = StepTable(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))
     texts = "red<=-3", "blue<2", "peak_memory in 2..5"
-    assert moves(table, [Constraint.parse(each) for each in texts]) == (
+    assert relaxations(table, [Constraint.parse(each) for each in texts]) == (
         "red<=-3 must become red<=0 or more and blue<2 must become blue<=7 or more "
         "and peak_memory in 2..5 must become peak_memory in 2..9 or more",
     )
