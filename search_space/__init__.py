@@ -1,4 +1,4 @@
-"""What a backbone is and what may vary in it."""
+"""Search spaces of vision backbones: components, architectures, walks and constraints."""
 
 import time
 

@@ -128,10 +128,10 @@ class IntRange(Domain):
 
 @dataclass(frozen=True)
 class Positive(Domain):
-    """Any positive number up to ``most``; a search space must narrow it to draw from it."""
+    """Any positive number up to ``most``; a search space must list values to sample from."""
 
     whole: bool = False
-    """Whether it must be an integer."""
+    """Whether the value must be an integer."""
     most: int = LARGEST
     """The largest legal value."""
 

@@ -8,7 +8,7 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 _MANY = 24
-"""The most known names that a message lists."""
+"""Maximum number of known names in a message."""
 
 
 class InputError(ValueError):
@@ -58,7 +58,7 @@ def known_name(kind: str, given: object, known: Iterable[str]) -> str:
         known: The names in the table.
 
     Raises:
-        InputError: If there is none; the message is that of ``unknown_name``.
+        InputError: If no name matches; the message is that of ``unknown_name``.
     """
     names = tuple(known)
     if given in names:

@@ -1,4 +1,4 @@
-"""Search spaces as YAML files: reading them, and the shipped ones.
+"""Readers of search spaces: YAML files and the shipped spaces.
 
 A field is given as one value (fixed), a list (a choice), ``{min, max, step}`` (a range) or ``any``
 (all legal values). A slot for a component is given as a name (with default knobs), a list of names,
@@ -26,13 +26,13 @@ from .walk.slots import Option, Slot
 from .walk.stage_space import PATTERNS, StageSpace
 
 MOST_VALUES = 128
-"""The most values of a decision in a file."""
+"""Maximum number of values of a decision in a file."""
 
 MOST_STAGES = 32
-"""The most stages in a file."""
+"""Maximum number of stages in a file."""
 
 ANY = "any"
-"""Stands for all values of a field, or for all components that are not named."""
+"""The word for all values of a field, or for all components that are not named."""
 
 _SPACE = ("name", "summary", "input", "stem", "every_stage", "stages", "head")
 
@@ -282,6 +282,6 @@ def _option(cls: type[Component], data: object, path: str) -> Option:
 
 
 def _fixed(kind: type[Component], component: Component) -> Slot:
-    """Return the slot that offers one component only, with its knobs fixed."""
+    """Return a slot with one component, whose knobs are fixed."""
     knobs = {name: Choice((value,)) for name, value in component.knobs().items()}
     return Slot(kind=kind, options=(Option(cls=type(component), knobs=knobs, slots={}),))

@@ -1,4 +1,4 @@
-"""Settings that travel as JSON: flat values, each with a default."""
+"""A base for settings that are stored as JSON: flat values, each with a default."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -9,18 +9,18 @@ from .errors import unknown_name
 
 @dataclass(frozen=True, kw_only=True)
 class JsonFields:
-    """A value of flat fields, each with a default, that is written to JSON and read back."""
+    """A base for values with flat fields, each with a default, stored as JSON."""
 
     key: ClassVar[str]
-    """What one of its names is called in errors, such as ``recipe key``."""
+    """The word for a field in errors, such as ``recipe key``."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back."""
+        """Return the fields as JSON values, which ``from_json`` reads."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read what ``to_json`` wrote; what is left out takes its default.
+        """Read what ``to_json`` wrote; a missing field takes its default.
 
         Raises:
             InputError: If a key is unknown or a value out of its range.

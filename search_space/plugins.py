@@ -1,7 +1,7 @@
-"""Plug-ins: what is added to the tables from outside the package.
+"""Plug-ins: entries that installed packages or the user's modules add to the tables.
 
-A plug-in comes from an installed package that declares an entry point, or from a module of the
-user that calls ``register``. This module knows neither tables nor what is in them.
+An installed package declares an entry point; a module of the user calls ``register``. This module
+does not depend on the tables or their entries.
 """
 
 import importlib
@@ -23,24 +23,24 @@ COMPONENTS = "nas_explorer.components"
 """Group of the entry points of components."""
 
 _OUTSIDE: set[str] = set()
-"""Groups to which something was added from outside."""
+"""Groups that have plug-ins."""
 
 
 def add(table: dict[str, _T], name: str, entry: _T, *, kind: str, group: str) -> None:
     """Add an entry from outside the package to a table.
 
-    A class defined again (in a notebook, or by a module loaded twice) takes the place of its
-    earlier form.
+    A class that is defined again (in a notebook, or by a module loaded twice) replaces its earlier
+    definition.
 
     Args:
         table: Name to entry.
         name: The entry's name in files and on the command line.
-        entry: What is added.
-        kind: What it is, as in ``"token mixer"``.
+        entry: The entry.
+        kind: The kind of the entry, as in ``"token mixer"``.
         group: Group of the entry points of that kind.
 
     Raises:
-        InputError: If something else has that name.
+        InputError: If another entry has that name.
     """
     if name in table and _place(table[name]) != _place(entry):
         raise InputError(
@@ -58,7 +58,7 @@ def _place(entry: Any) -> str:
 
 
 def resolved(entry: str | type[_T], package: str) -> type[_T]:
-    """Return the class that an entry of a table stands for.
+    """Return the class of an entry of a table.
 
     Args:
         entry: The class, or its module and its name, as in ``local:LocalEngine``.
@@ -76,9 +76,9 @@ def has_outside(group: str) -> bool:
 
 
 def load_installed(group: str, register: Callable[[Any], object]) -> None:
-    """Register what installed packages declare as entry points of a group.
+    """Register the entry points that installed packages declare for a group.
 
-    A package that cannot be loaded is left out with a warning: it must not close all others.
+    A package that cannot be loaded is left out with a warning, so that the others still work.
     """
     for point in sorted(entry_points(group=group), key=lambda each: (each.name, each.value)):
         try:
@@ -88,23 +88,24 @@ def load_installed(group: str, register: Callable[[Any], object]) -> None:
 
 
 def load_plugins(names: Iterable[str]) -> tuple[str, ...]:
-    """Import the user's modules, which register what they hold; one that is loaded stays.
+    """Import the user's modules, which register their plug-ins; a loaded module is not loaded
+    again.
 
     Args:
-        names: Each the name of a module, looked for in the present folder too, or the path of a
-            ``.py`` file.
+        names: Names of modules, which are also searched in the current folder, or paths of ``.py``
+            files.
 
     Returns:
-        The names under which any process on this machine finds them: paths are absolute.
+        Names that work in any process on this machine: paths are absolute.
 
     Raises:
-        InputError: If one is missing or cannot be imported.
+        InputError: If a module is missing or cannot be imported.
     """
     return tuple(dict.fromkeys(map(_load, names)))
 
 
 def load_present(names: Iterable[str]) -> list[str]:
-    """Import modules as ``load_plugins`` does; return a line for each that cannot be had."""
+    """Import modules as ``load_plugins`` does; return a line for each that fails."""
     missing: list[str] = []
     for name in names:
         try:
@@ -135,14 +136,14 @@ def _load(name: str) -> str:
 
 
 def _look_in(folder: Path) -> None:
-    """Let a plug-in import what lies beside it; spawned processes get the same path."""
+    """Let a plug-in import modules of its own folder; spawned processes get the same path."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
         importlib.invalidate_caches()
 
 
 def _load_file(path: Path) -> None:
-    """Import a file, under a name of its own that hides no other module."""
+    """Import a file under a unique name that hides no other module."""
     name = f"nas_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return

@@ -28,7 +28,7 @@ def conv_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
     Args:
         size: Input side in pixels.
         kernel_size: Kernel side in pixels.
-        stride: Step in pixels.
+        stride: Stride in pixels.
         padding: Zeros added at each end.
     """
     return max(0, (size + 2 * padding - kernel_size) // stride + 1)
@@ -37,7 +37,7 @@ def conv_size(size: int, kernel_size: int, stride: int, padding: int) -> int:
 def scaled(count: int, ratio: float) -> int:
     """Return ``count * ratio`` rounded down, at least 1.
 
-    A product that rounding errors put just below a whole number counts as that number, so that
-    ``scaled(n, m / n) == m``.
+    A product just below a whole number, by rounding errors, counts as that number: ``scaled(n, m /
+    n) == m``.
     """
     return max(1, int(count * ratio + 1e-6))

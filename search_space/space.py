@@ -1,4 +1,4 @@
-"""A search space: what may vary in a network, and the one walk through it."""
+"""A search space: the domains of a network's decisions, and the walk through them."""
 
 import hashlib
 import json
@@ -39,33 +39,33 @@ from .walk.unreachable import never_built, usual_refusal
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchSpace:
-    """What may vary in a network, bound to the size of its images and the number of classes."""
+    """The decisions of a network with their domains, for one image size and number of classes."""
 
     name: str
     """Name of the preset or file."""
     summary: str
-    """One line for people."""
+    """A description of one line."""
     input: Shape
-    """One image."""
+    """Shape of one image."""
     resolutions: IntRange
-    """Image sides that the space can be bound to, in pixels."""
+    """Legal sides of images, in pixels."""
     follows_data: bool = False
-    """Whether the data's own size is to be taken, rather than ``input``'s."""
+    """Whether images keep the size of the data, instead of the size of ``input``."""
     classes: int
     """Number of classes."""
     stem: Slot
-    """From image to the first map."""
+    """Slot of the stem."""
     stages: tuple[StageSpace, ...]
-    """In order; at least one."""
+    """The stages in order; at least one."""
     head: Slot
-    """From the last map to class scores."""
+    """Slot of the head."""
     source: Mapping[str, Any]
-    """The plain data that it was read from."""
+    """The plain data that the space was read from."""
     guide: Guide | None = None
-    """What keeps every walk within hard constraints; see ``constrained``."""
+    """The guide that keeps every walk within hard constraints; see ``constrained``."""
 
     def bind(self, *, channels: int, resolution: int, classes: int) -> "SearchSpace":
-        """Return the space for images of this size and that many classes.
+        """Return the space for a given image size and number of classes.
 
         Raises:
             InputError: If the space cannot take such images.
@@ -91,17 +91,17 @@ class SearchSpace:
         """Return the space without the components that cannot be written as ONNX.
 
         Raises:
-            InputError: If none is left somewhere.
+            InputError: If a slot would be left empty.
         """
         return self._only(lambda cls: cls.exportable(), "can be written as ONNX")
 
     def any_resolution(self) -> "SearchSpace":
-        """Return the space without the components that tie networks to images of one size.
+        """Return the space without components that tie networks to images of one size.
 
-        Also without those that do so in programs (``.onnx``, ``.pt2``) alone.
+        Components that do so only in exported programs (``.onnx``, ``.pt2``) are left out too.
 
         Raises:
-            InputError: If none is left somewhere.
+            InputError: If a slot would be left empty.
         """
         return self._only(lambda cls: cls.any_size_program(), "takes maps of any size")
 
@@ -119,17 +119,17 @@ class SearchSpace:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what may vary, on which images: 64 hexadecimal digits."""
+        """SHA-256 of the decisions, domains and image size: 64 hexadecimal digits."""
         told = ("name", "summary")
         meant = {key: value for key, value in self.source.items() if key not in told}
-        # "any" means more where more components are known: what is offered is part of the meaning
+        # "any" depends on the known components, so the offered ones are part of the digest
         offered = {path: domain.values for path, domain in self.decisions().items()}
         whole = [meant, self.input, self.classes, offered, *self._revisions()]
         text = json.dumps(whole, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _revisions(self) -> Iterator[str]:
-        """Yield the components offered whose defaults have changed, with how often."""
+        """Yield the offered components with changed defaults, with their revision."""
         stages = [each for stage in self.stages for each in (stage.block, stage.downsampling)]
         slots = [slot for slot in (self.stem, *stages, self.head) if slot]
         classes = {cls for slot in slots for cls in slot.classes()}
@@ -138,7 +138,7 @@ class SearchSpace:
 
     @cached_property
     def graph(self) -> StepGraph:
-        """The steps of the walk."""
+        """The decision graph."""
         return StepGraph(
             image=self.input,
             classes=self.classes,
@@ -149,23 +149,24 @@ class SearchSpace:
 
     @cached_property
     def _repeated(self) -> Repeated:
-        """What knows of walks whose second mixer equals their first."""
+        """Counts walks whose second mixer equals their first."""
         return Repeated(self.graph)
 
     @cached_property
     def membership(self) -> Membership:
-        """What finds the walks that give an architecture."""
+        """Finds the walks that lead to an architecture."""
         return Membership(self.graph)
 
     def constrained(self, constraints: Sequence[Constraint], costs: PartCosts) -> "SearchSpace":
-        """Return the space in which every walk keeps ``constraints``.
+        """Return the space with only those walks that satisfy ``constraints``.
 
         Args:
-            constraints: On metrics that are sums over the parts of a network, or ``peak_memory``.
-            costs: What a part costs.
+            constraints: Bounds on metrics that are sums over the parts of a network, or on
+                ``peak_memory``.
+            costs: A function from a part to its costs.
 
         Raises:
-            InputError: If no architecture keeps them.
+            InputError: If no architecture satisfies the constraints.
         """
         assert self.guide is None, "give all constraints at once"
         metrics = dict.fromkeys(each.metric for each in constraints)
@@ -176,29 +177,29 @@ class SearchSpace:
             none = "none does" if guide.proved else "none was found"
             raise InputError(f"some architecture of {self.name!r} must keep {told}, but {none}")
         space = replace(self, guide=guide)
-        # the guide's own: steps are made once, as is what tells walks apart
+        # share the guide's graph, whose nodes are computed once
         space.__dict__.update(
             graph=self.graph, membership=self.membership, _repeated=self._repeated
         )
         return space
 
     def never_built(self) -> tuple[str, ...]:
-        """Return what was named but no network has: place, component and reason, a line each."""
+        """Return a line (path, name, reason) for each named component that no network has."""
         return never_built(self.graph)
 
     @property
     def walks(self) -> int:
-        """Number of walks, exactly.
+        """Exact number of walks.
 
-        Under constraints, of the feasible ones: an estimate unless ``guide.exact``.
+        Under constraints, the number of feasible walks, an estimate unless ``guide.exact``.
         """
         return self.graph.count(self.graph.start) if self.guide is None else self.guide.feasible
 
     def size(self) -> Size:
-        """Return the number of different architectures; found once.
+        """Return the number of different architectures; computed once.
 
-        Exact where there are few walks or all that meet have a second mixer equal to the first, and
-        else an estimate from a sample.
+        The number is exact if there are few walks, or if only repeated mixers lead to duplicates;
+        else it is estimated from a sample.
         """
         return self._size
 
@@ -219,7 +220,7 @@ class SearchSpace:
         return estimated(walks, counts, exact_walks=exact)
 
     def _counted_once(self) -> int:
-        """Return the number of networks where only repeated mixers make several walks of one."""
+        """Return the number of networks if only repeated mixers lead to duplicate walks."""
         if self.guide is None:
             return self._repeated.count()
         table, constraints = self.guide.table, self.guide.constraints
@@ -227,21 +228,21 @@ class SearchSpace:
 
     @cached_property
     def walks_differ(self) -> bool:
-        """Whether each walk gives another architecture; no may mean maybe.
+        """Whether all walks surely lead to different architectures.
 
-        Walks can meet where a second mixer can equal the first, where stages can be left out or cut
-        in two, and where blocks are alike.
+        Duplicates arise if a second mixer can equal the first, if stages can be left out or cut in
+        two, or if different choices give equal blocks.
         """
         return self._only_repeated and not self._repeated.any
 
     @cached_property
     def _only_repeated(self) -> bool:
-        """Whether all walks that meet have a second mixer equal to the first; no may mean maybe."""
+        """Whether surely only repeated mixers lead to duplicate walks."""
         vanish = (each.may_vanish(index) for index, each in enumerate(self.stages))
         return not any(vanish) and stages_differ(self.membership)
 
     def decisions(self) -> dict[str, Domain]:
-        """Return every decision that a walk may ask: path to domain, stage by stage."""
+        """Return the domain of every possible decision, by path, stage by stage."""
         found: dict[str, Domain] = {}
         for index, stage in enumerate(self.stages):
             before = self.stem.decisions("stem") if index == 0 else None
@@ -250,13 +251,12 @@ class SearchSpace:
         return found
 
     def walk(self, chooser: Chooser) -> Draw:
-        """Go through the space, asking ``chooser`` at every open decision.
+        """Return the walk that ``chooser`` decides.
 
-        At each, only those values are offered from which a whole network can be reached. A
-        decision that does not apply is never asked, nor one with a single value left.
-
-        Under constraints, all that is offered leads to a feasible network; not all that is
-        feasible need be offered, see ``Guide``. ``replay`` takes all that is feasible.
+        Only values that lead to a complete network are offered. The chooser is not asked about
+        decisions that do not apply or have a single value left. Under constraints, every offered
+        value leads to a feasible network, but some feasible values may not be offered, see
+        ``Guide``; ``replay`` accepts them all.
         """
         decisions: dict[str, Value] = {}
 
@@ -269,10 +269,10 @@ class SearchSpace:
         return Draw(architecture=assembled(self.graph, self._way(choose)), decisions=decisions)
 
     def replay(self, decisions: Mapping[str, Value]) -> Draw:
-        """Return the walk of stored decisions, offered now or not.
+        """Return the walk of stored decisions, even if ``walk`` would not offer them.
 
         Raises:
-            InputError: If they give no network of the space, or break a constraint.
+            InputError: If the decisions give no network of the space, or violate a constraint.
         """
         way = self._way(_replaying(ReplayChooser(decisions)))
         if broken := self._broken(way):
@@ -280,11 +280,11 @@ class SearchSpace:
         return Draw(architecture=assembled(self.graph, way), decisions=self._decisions(way))
 
     def draw_uniform(self, seed: int) -> Draw:
-        """Draw one of all architectures, each as likely as any other.
+        """Sample an architecture uniformly.
 
-        Under constraints, of all feasible ones; see ``Guide`` for when that is exact. A walk is
-        drawn again and again, and taken with a chance of one to the number of walks that give its
-        architecture.
+        Under constraints the sample is from the feasible architectures; see ``Guide`` for when it
+        is exactly uniform. Rejection sampling: a uniformly sampled walk is accepted with
+        probability 1 / (number of walks to its architecture).
         """
         generator = random.Random(seed)
         while True:
@@ -294,13 +294,13 @@ class SearchSpace:
                 return Draw(architecture=architecture, decisions=self._decisions(way))
 
     def _multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
-        """Return the number of walks that give the architecture of a way through the graph."""
+        """Return the number of walks that lead to the architecture of a walk."""
         if self._only_repeated:
             return self._repeated.multiplicity(way)
         return self.membership.count(assembled(self.graph, way))
 
     def _drawn(self, generator: random.Random) -> list[tuple[Node, Row]]:
-        """Draw a way through the graph, each as likely as any other."""
+        """Sample a walk uniformly."""
 
         def choose(step: Step, stand: Stand | None) -> int:
             if stand is None:
@@ -310,7 +310,7 @@ class SearchSpace:
         return self._way(choose)
 
     def _way(self, choose: "Choose") -> list[tuple[Node, Row]]:
-        """Go through the graph."""
+        """Return the walk whose choices ``choose`` makes."""
         graph, node = self.graph, self.graph.start
         stand = None if self.guide is None else Stand(self.guide)
         chosen: list[tuple[Node, Row]] = []
@@ -324,7 +324,7 @@ class SearchSpace:
         return chosen
 
     def _decisions(self, way: Sequence[tuple[Node, Row]]) -> dict[str, Value]:
-        """Return the decisions of a way through the graph."""
+        """Return the decisions of a walk."""
         return {
             answer.path_under(self.graph.step(node).path): answer.value
             for node, row in way
@@ -340,9 +340,9 @@ class SearchSpace:
                 return
 
     def neighbours(self, draw: Draw) -> Iterator[Draw]:
-        """Yield the walks that differ from ``draw`` in one decision and in what that opens anew.
+        """Yield the walks that differ from ``draw`` in one decision.
 
-        What it opens takes its first allowed value.
+        New decisions that follow from it take their first allowed value.
         """
         replaying = _replaying(ReplayChooser(draw.decisions))
         record = RecordingChooser(ReplayChooser(draw.decisions))
@@ -360,18 +360,18 @@ class SearchSpace:
                     yield self.walk(ReplayChooser(changed, FirstChooser()))
 
     def find(self, architecture: Architecture) -> Draw | None:
-        """Return a walk that gives ``architecture``, or none where the space does not hold it.
+        """Return a walk to ``architecture``, or None if the space does not contain it.
 
-        Under constraints it must keep them, and need not be one that is offered; see ``walk``.
+        Under constraints the walk satisfies them, but ``walk`` may not offer it.
         """
         for way in self.membership.ways(architecture):
             if self._broken(way):
-                return None  # as do all ways to this network: they cost the same
+                return None  # as do all walks to this network: their costs are equal
             return Draw(architecture=assembled(self.graph, way), decisions=self._decisions(way))
         return None
 
     def _broken(self, way: Sequence[tuple[Node, Row]]) -> str | None:
-        """Return the constraint that a way through the graph breaks, and with what value."""
+        """Return the constraint that a walk violates, with the value."""
         if self.guide is None:
             return None
         table = self.guide.table
@@ -383,14 +383,15 @@ class SearchSpace:
         return None
 
     def contains(self, architecture: Architecture) -> bool:
-        """Whether a walk gives ``architecture``."""
+        """Whether a walk leads to ``architecture``."""
         return self.find(architecture) is not None
 
 
 def _replaying(chooser: Chooser) -> "Choose":
-    """Return what asks a chooser at every step, whatever the constraints."""
+    """Return a function that asks a chooser at every node, regardless of the constraints."""
     return lambda step, stand: choose_row(step.tree, step.all, chooser, {})
 
 
 Choose = Callable[[Step, Stand | None], int]
-"""Returns the number of a choice at a step; under constraints, from where the walk stands."""
+"""A function from a decision node, and the steered path under constraints, to the number of a
+choice."""

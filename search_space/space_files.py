@@ -1,4 +1,4 @@
-"""Files of search spaces: lookup, and a check of the image size, without loading components.
+"""Lookup of space files, and a check of the image size, without loading components.
 
 Importing components takes seconds, so errors in a space's name or the image size are reported
 before that.
@@ -43,7 +43,7 @@ def space_name(name_or_file: str) -> str:
 
 
 def _like_a_network(name: str) -> bool:
-    """Return whether a name begins like those of a family of published networks."""
+    """Whether a name begins like the names of a family of published networks."""
     files = Path(__file__).with_name("zoo").glob("*.py")
     families = {each.stem.replace("_", "") for each in files} - {"init", "entry", "names"}
     return "".join(filter(str.isalnum, name.lower())).startswith(tuple(families))

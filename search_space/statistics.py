@@ -1,4 +1,4 @@
-"""Intervals of 95 %, all in one place: of shares, of counts, of medians."""
+"""95 % intervals of shares, counts and medians."""
 
 from collections.abc import Sequence
 from math import comb, sqrt
@@ -8,11 +8,11 @@ Z = 1.959963984540054
 """Standard deviations that enclose 95 % of a normal distribution."""
 
 MIN_SAMPLE = 6
-"""With fewer values, not even the smallest and the largest enclose the median with 95 %."""
+"""Fewest values whose minimum and maximum enclose the median with 95 %."""
 
 
 def interval_ranks(count: int) -> tuple[int, int]:
-    """Return the ranks (from 1) of the order statistics that enclose the median with 95 %.
+    """Return the ranks (from 1) of the order statistics that bound the median with 95 %.
 
     Of ``n`` independent values, the number below the median is binomial (n, 1/2). So the l-th
     smallest and the l-th largest enclose it with probability ``1 - 2 P(X < l)``, whatever the
@@ -38,11 +38,11 @@ def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def share_interval(share: float, count: int) -> tuple[float, float]:
-    """Return the interval of a share that was seen in ``count`` cases; ``share`` is inside.
+    """Return the interval of a share observed in ``count`` cases; it contains ``share``.
 
-    Wilson, Probable inference, the law of succession, and statistical inference, 1927: unlike the
-    normal approximation it stays within 0 and 1 and has a width where the share is 0 or 1. It
-    holds for the mean of any numbers from 0 to 1: none vary more than a share of their mean.
+    Wilson, Probable inference, the law of succession, and statistical inference, 1927. Unlike the
+    normal approximation it stays within 0 and 1 and has a width for a share of 0 or 1. It holds for
+    the mean of any numbers from 0 to 1, whose variance is at most that of a share.
     """
     centre = share + Z * Z / (2 * count)
     spread = Z * sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
@@ -53,7 +53,7 @@ def share_interval(share: float, count: int) -> tuple[float, float]:
 
 
 def count_interval(count: float) -> tuple[float, float]:
-    """Return the interval of the mean of a Poisson distributed count, above 0, that was seen.
+    """Return the interval of a Poisson mean, from an observed count above 0.
 
     Garwood, 1936, as approximated by Wilson and Hilferty, 1931.
     """

@@ -1,4 +1,4 @@
-"""Reading of YAML files, with one clear line for an error in them."""
+"""A reader of YAML files that reports an error in one line."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, what: str) -> object:
-    """Read a YAML file; messages call it ``what``.
+    """Read a YAML file, which messages call ``what``.
 
     Raises:
         InputError: If the file cannot be read, is not YAML, or gives a key twice.

@@ -26,7 +26,8 @@ class Architecture(ArchitectureValue):
         return Network(self)
 
     def graph(self, costs: PartCosts | None = None) -> "nx.DiGraph[str]":
-        """Return the network as a directed graph: ``image`` and the parts, by their names.
+        """Return the network as a directed graph; its nodes are ``image`` and the names of the
+        parts.
 
         The attributes of a node are those of ``graph.Node``. An edge goes from a part to one that
         takes its output. The nodes are in an order in which the parts can be run.

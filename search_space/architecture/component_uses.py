@@ -65,12 +65,12 @@ def wiring_of(block: Block, shape: Shape) -> list[Use]:
 
 
 Line = tuple[Component | str, int | None, tuple[int, ...]]
-"""A part: its component (or the field of the block that it comes from), its width (see ``Part``),
-and how many parts back each of its inputs is. Those of a network tell it from all others."""
+"""A part signature: the part's component (or its field of the block), its width (see ``Part``), and
+how many parts back each of its inputs is. The signatures of a network identify it."""
 
 
 def lines_of(parts: Sequence[Part]) -> list[Line]:
-    """Return the lines of parts in a row."""
+    """Return the signatures of a sequence of parts."""
     place = {IMAGE: -1} | {part.name: index for index, part in enumerate(parts)}
     return [
         (part.component, part.width, tuple(index - place[name] for name in part.inputs))
@@ -79,9 +79,9 @@ def lines_of(parts: Sequence[Part]) -> list[Line]:
 
 
 def block_lines(block: Block, shape: Shape) -> list[Line]:
-    """Return the lines that a block adds to a network, with the fields that they come from.
+    """Return the signatures that a block adds to a network, with its fields in place of components.
 
-    They are the same for all blocks of one ``wiring_key``, on all shapes.
+    Blocks of one ``wiring_key`` have the same signatures, on all shapes.
     """
     parts, fields = _wired(block, shape)
     return [

@@ -137,7 +137,7 @@ def in_place(
 
 
 def canonical_stage(place: Place) -> Stage:
-    """Return the canonical one of all stages that build the same modules at this place."""
+    """Return the canonical form: the same for all stages that build the same modules here."""
     stage, before = place.stage, canonical_component(place.resampler, place.shape)
     blocks = tuple(canonical_component(block, place.out) for block in stage.blocks)
     canonical = Stage(

@@ -89,7 +89,7 @@ class ArchitectureValue:
 
     @cached_property
     def canonical(self) -> Self:
-        """The canonical one of all descriptions of the same network."""
+        """The canonical form: the same for all descriptions of the same network."""
         places = list(self._places())
         overview = self.overview and replace(
             self.overview,

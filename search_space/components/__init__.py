@@ -1,1 +1,1 @@
-"""The components that networks are made of."""
+"""The components of networks."""

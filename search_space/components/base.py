@@ -113,7 +113,8 @@ class Component(ABC):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Return the canonical one of all components that build the same module on ``shape``.
+        """Return the canonical form of the component: one for all that build the same module on
+        ``shape``.
 
         Two components that build the same module (same parameters, same function) must return
         equal components.
@@ -174,8 +175,8 @@ class Traits:
     each); an input-dependent mixer is not. With ``none`` there is nothing to train.
     """
     cost: str
-    """How multiply-adds grow with the number of tokens N, such as ``N k^2``; the letters are those
-    of ``describe.COST_LETTERS``."""
+    """Asymptotic multiply-adds in the number of tokens N, such as ``N k^2``;
+    ``describe.COST_LETTERS`` defines the letters."""
     resolution_bound: bool = False
     """Whether the weights fit maps of one size only, such as one weight per position."""
     resizes: bool = False
