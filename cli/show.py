@@ -202,6 +202,8 @@ def show(
         print(f"{'reason':<12} {found.reason}")
     for each in found.measurements.values():
         print(f"{each.metric:<12} {format_measurement(each)}")
+    if text := _front_text(found, record):
+        print(f"{'front':<12} {text}")
     print()
     if found.is_buildable:
         print_parts(found.architecture)
@@ -226,6 +228,20 @@ def show(
         print(f"\n{found.traceback.rstrip()}")
     if graph is not None:
         print(f"\nWrote {graph}")
+
+
+def _front_text(candidate: "Candidate", study: "Study") -> str:
+    """Return whether a candidate is on the front, or what dominates it; nothing if incomparable."""
+    from ..results.analysis.front import comparable, dominators
+
+    objectives = study.settings.objectives
+    if not comparable([candidate], objectives):
+        return ""
+    better = [str(each.number) for each in dominators(candidate, study.candidates(), objectives)]
+    if not better:
+        return f"on it: no candidate dominates this one in {', '.join(objectives)}"
+    more = f" and {len(better) - 5} more" if len(better) > 5 else ""
+    return f"not on it: dominated in {', '.join(objectives)} by {', '.join(better[:5])}{more}"
 
 
 def _write_graph(candidate: "Candidate", study: str, file: Path) -> None:

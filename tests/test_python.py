@@ -101,6 +101,10 @@ def test_a_search_of_ones_own_space_and_images(
         assert each.value("energy") == joules * len(each.architecture.parts())
     again = nas_explorer.load_study(study.name)
     assert again.front().equals(study.front())
+    assert study.plot().layout.xaxis.title.text.startswith("energy")
+    assert study.plot("macs", "energy").layout.yaxis.title.text.startswith("energy")
+    with pytest.raises(InputError, match="energi"):
+        study.plot("energi")
     (kept,) = (tmp_path / "runs" / "cache").glob("arrays-*.npz")
     assert str(kept).endswith(study.settings.data["name"].rpartition("/")[2])
 

@@ -1,6 +1,7 @@
-"""Every Python snippet of the README and of the documentation runs."""
+"""Every Python snippet of the README and of the documentation runs, and so does the notebook."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -66,6 +67,12 @@ def folder(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
+def quick(code: str) -> str:
+    """The same code with a short search."""
+    without = re.sub(r"epochs=\d+,", "", code)
+    return re.sub(r"budget=\d+", "budget=2, epochs=1, workers=1", without)
+
+
 def statements(code: str) -> Iterator[ast.stmt]:
     """The statements up to one that imports what is not installed, which must be one known."""
     for each in ast.parse(code).body:
@@ -91,6 +98,19 @@ def test_snippets_run(
         "timm_model": timm.create_model("mobilenetv3_small_050"),
     }
     for code in snippets(page):
-        short = re.sub(r"budget=\d+", "budget=2, epochs=1, workers=1", code)
-        for each in statements(short):
+        for each in statements(quick(code)):
             exec(compile(ast.Module([each], []), page, "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code without a kernel; the outputs that it shows came without an error."""
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((ROOT / "docs" / "digits.ipynb").read_text(encoding="utf-8"))
+    cells = [each for each in notebook["cells"] if each["cell_type"] == "code"]
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in cells:
+        exec(compile(quick("".join(cell["source"])), "digits.ipynb", "exec"), names)
+    shown = [output for cell in cells for output in cell["outputs"]]
+    assert {each["output_type"] for each in shown} == {"stream", "execute_result", "display_data"}
+    assert 0 < (names["predicted"] == names["digits"].target[:200]).mean() <= 1

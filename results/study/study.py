@@ -10,6 +10,7 @@ from .stored import StoredStudy
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from ..export.proof import Proof
 
@@ -47,6 +48,23 @@ class Study(StoredStudy):
         from ..analysis.table import front_frame
 
         return front_frame(self.candidates(), self.settings.objectives, intervals=intervals)
+
+    def plot(self, x: str | None = None, y: str | None = None) -> "go.Figure":
+        """Return a scatter of two metrics, with the Pareto front of these two.
+
+        Args:
+            x: Metric to the right; none: the second objective, or the parameters.
+            y: Metric upwards; none: the first objective.
+
+        Raises:
+            InputError: If there is no such metric; the message lists the known metrics.
+        """
+        from ...evaluators.metrics import metric
+        from ..figures.plots import pareto
+
+        first, second, *_ = *self.settings.objectives, "params"
+        right, up = metric(x or second).name, metric(y or first).name
+        return pareto(self.candidates(), right, up, title=f"Study {self.name}")
 
     def export(
         self,

@@ -19,20 +19,23 @@ def drawn():
 
 @pytest.fixture(autouse=True)
 def study(drawn, monkeypatch):
-    candidate = Candidate(
-        number=7,
-        architecture=drawn.architecture.canonical,
-        decisions=drawn.decisions,
-        status="complete",
-        measurements={
-            name: Measurement(metric=name, value=value)
-            for name, value in (("macs", 417376), ("peak_memory", 74752), ("accuracy", 0.5))
-        },
-    )
+    candidates = [
+        Candidate(
+            number=number,
+            architecture=drawn.architecture.canonical,
+            decisions=drawn.decisions,
+            status="complete",
+            measurements={
+                name: Measurement(metric=name, value=value)
+                for name, value in (("macs", macs), ("peak_memory", 74752), ("accuracy", 0.5))
+            },
+        )
+        for number, macs in ((7, 417376), (8, 417377))
+    ]
     record = SimpleNamespace(
         name="a<b",
-        find=lambda name: candidate,
-        candidates=lambda: [candidate],
+        find=lambda number: candidates[int(number) - 7],
+        candidates=lambda: candidates,
         settings=SimpleNamespace(objectives=("accuracy", "macs")),
     )
     for module in (show, measure):
@@ -68,6 +71,17 @@ def test_values_of_a_candidate_stand_under_each_other(capsys):
     assert values["macs"] == "417 k" and values["peak_memory"] == "74.8 kB"
     assert values["digest"].isalnum()
     assert all(line[12] == " " for line in lines[1:5])
+
+
+def test_a_candidate_says_what_dominates_it(capsys):
+    said = {}
+    for number in "78":
+        assert run(["show", number]) == 0
+        (said[number],) = [
+            line for line in capsys.readouterr().out.splitlines() if line.startswith("front ")
+        ]
+    assert "on it: no candidate dominates" in said["7"]
+    assert said["8"].endswith("not on it: dominated in accuracy, macs by 7")
 
 
 def test_a_front_says_of_which_study_it_is_and_where_it_was_written(tmp_path, capsys):
