@@ -1,1 +1,1 @@
-"""Evaluators: they measure one architecture."""
+"""Evaluators, which measure the metrics of one architecture."""

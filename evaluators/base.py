@@ -1,4 +1,4 @@
-"""The base class of evaluators, measurements, and the table of evaluators."""
+"""Evaluators (base class and table) and measurements."""
 
 import math
 import re
@@ -26,7 +26,7 @@ GROUP = "nas_explorer.evaluators"
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """A metric's value with its interval and where it comes from.
+    """The value of a metric, with its interval and provenance.
 
     Raises:
         InputError: If the metric is unknown and no unit is given.
@@ -39,11 +39,11 @@ class Measurement:
     low: float | None = None
     """Lower end of the 95 % interval; None for an exact value."""
     high: float | None = None
-    """Upper end of the 95 % interval; none for an exact value."""
+    """Upper end of the 95 % interval; None for an exact value."""
     unit: str = ""
-    """Unit of the value; where none is given, the metric's."""
+    """Unit of the value; by default the metric's."""
     direction: Direction | None = None
-    """Whether less or more is better; where none is given, the metric's."""
+    """``minimize`` or ``maximize``; by default the metric's."""
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Origin of the value (device, data, recipe, seed, versions), as JSON values."""
 
@@ -67,9 +67,9 @@ class Measurement:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Measurement":
-        """Read what ``to_json`` wrote, also before it wrote unit and direction.
+        """Read the JSON values of ``to_json``, also of versions without unit and direction.
 
-        A metric that nothing here provides becomes known as the record describes it.
+        An unknown metric is registered as the record describes it.
         """
         name, unit, direction = data["metric"], data.get("unit", ""), data.get("direction")
         if not is_known(name) and unit and direction:
@@ -90,7 +90,7 @@ class Measurement:
 
 
 class CandidateError(Exception):
-    """One candidate cannot be measured; the search continues."""
+    """The failure of one candidate's measurement; the search continues."""
 
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
@@ -101,42 +101,43 @@ class CandidateError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What an evaluator is made with, in the process where it measures."""
+    """The context that an evaluator is made with, in the process where it measures."""
 
     device: str = "cpu"
     """``cpu``, ``cuda`` or ``cuda:N``."""
     seed: int = 0
     """The study's seed."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The evaluator's own settings as the study keeps them: JSON values."""
+    """The evaluator's own settings as stored in the study: JSON values."""
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The images of the study, ``DataSpec.to_json()``; empty where there are none."""
+    """The study's data, as ``DataSpec.to_json()`` writes it; empty without data."""
     cache: str = ""
-    """Folder for decoded images."""
+    """Folder for the cache of decoded images."""
     keep: Callable[..., None] | None = None
-    """Takes the weights of a trained network; see the evaluator of the accuracy."""
+    """Function that stores the weights of a trained network; see the evaluator of the accuracy."""
 
 
 class Evaluator(ABC):
     """Measures one architecture.
 
     Evaluators run in the order of their tiers: exact, measured, trained. A candidate that breaks
-    a hard constraint never reaches the next one. Exact ones run in the process that searches, the
-    others in its workers.
+    a hard constraint never reaches the next one. Exact evaluators run in the process that searches,
+    the others in its workers.
     """
 
     name: ClassVar[str]
-    """The name in the table and in the record."""
+    """Name in the table and in records."""
     metrics: ClassVar[tuple[Metric, ...]]
-    """What it measures, all of one tier."""
+    """The metrics that the evaluator measures, all of one tier."""
     always: ClassVar[bool] = False
-    """Whether it measures every candidate, be its metrics objectives or not."""
+    """Whether it measures every candidate, even if none of its metrics is an objective."""
     defaults: ClassVar[Mapping[str, Any]] = {}
-    """Its settings: JSON values, which a study keeps and which must stay the same."""
+    """The evaluator's settings, as JSON values; they are stored in the study and must not
+    change."""
 
     @classmethod
     def make(cls, setup: Setup) -> Self:
-        """Make it, once in each process that measures."""
+        """Return the evaluator; called once in each process that measures."""
         return cls()
 
     @abstractmethod
@@ -148,15 +149,16 @@ class Evaluator(ABC):
         """
 
     def measure(self, architecture: "Architecture") -> tuple[Measurement, ...]:
-        """Return what ``evaluate`` does, which must be a finite number for each metric.
+        """Return the result of ``evaluate``, after a check that each metric has a finite value.
 
         Raises:
-            CandidateError: If this architecture cannot be measured, or something is missing.
+            CandidateError: If this architecture cannot be measured, or a metric is missing or not
+                finite.
         """
         found = self.evaluate(architecture)
         wanted, given = [each.name for each in self.metrics], [each.metric for each in found]
         if sorted(given) != sorted(wanted):
-            detail = f"evaluator {self.name} must measure {wanted}, but gave {given}"
+            detail = f"evaluator {self.name} must measure {wanted}, but returned {given}"
             raise CandidateError("error", detail)
         for each in found:
             if not math.isfinite(each.value):
@@ -166,24 +168,24 @@ class Evaluator(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An evaluator in the table, known before it is imported."""
+    """An entry of the table of evaluators, usable before the evaluator is imported."""
 
     name: str
     """The evaluator's name."""
     metrics: tuple[Metric, ...]
-    """What it measures."""
+    """The evaluator's metrics."""
     always: bool
     """Whether it measures every candidate."""
     place: str | type[Evaluator]
-    """The class, or its module in this package and its name."""
+    """The evaluator's class, or its module in this package and its name."""
 
     @property
     def tier(self) -> Tier:
-        """The tier of its metrics."""
+        """The tier of the evaluator's metrics."""
         return self.metrics[0].tier
 
     def load(self) -> type[Evaluator]:
-        """Return the class."""
+        """Return the evaluator's class."""
         return resolved(self.place, __name__.rpartition(".")[0])
 
 
@@ -212,13 +214,13 @@ def register_evaluator(cls: type[Evaluator]) -> None:
     """Add an evaluator and its metrics to the tables.
 
     Raises:
-        InputError: If it says no name, metric or unit, or a name is taken.
+        InputError: If the evaluator states no name, metric or unit, or a name is taken.
     """
-    told = getattr(cls, "name", ""), getattr(cls, "metrics", ())
-    if not told[0] or not told[1] or not all(each.unit for each in told[1]):
+    stated = getattr(cls, "name", ""), getattr(cls, "metrics", ())
+    if not stated[0] or not stated[1] or not all(each.unit for each in stated[1]):
         raise InputError(
             f"an evaluator must state name and metrics, each with a unit, but {cls.__qualname__} "
-            f"states {told}"
+            f"states {stated}"
         )
     if len({each.tier for each in cls.metrics}) > 1:
         raise InputError(f"metrics of one evaluator must be of one tier, but got {cls.metrics}")
@@ -240,10 +242,10 @@ def register_evaluator(cls: type[Evaluator]) -> None:
 
 
 def evaluator_of(name: str) -> Entry:
-    """Return the evaluator that measures a metric.
+    """Return the table entry of the evaluator that measures a metric.
 
     Raises:
-        InputError: If nothing here does, or there is no such metric.
+        InputError: If the metric is unknown, or no evaluator measures it.
     """
     for entry in EVALUATORS.values():
         if any(each.name == name for each in entry.metrics):
@@ -257,10 +259,10 @@ def evaluator_of(name: str) -> Entry:
 def evaluators_for(metrics: Collection[str], *, always: bool = True) -> list[Entry]:
     """Return the evaluators of these metrics, and those that always measure, cheapest first.
 
-    Where a trained metric is asked for, no other is trained.
+    If ``metrics`` has a trained one, no evaluator of another trained metric is added.
 
     Raises:
-        InputError: If a metric is unknown, or nothing here measures it.
+        InputError: If a metric is unknown, or no evaluator measures it.
     """
     wanted = {evaluator_of(name).name for name in metrics}
     trained = any(EVALUATORS[name].tier == "trained" for name in wanted)

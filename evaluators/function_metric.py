@@ -1,4 +1,4 @@
-"""A metric that any function of an architecture gives: an energy meter, a phone, a training."""
+"""Metrics from any function of an architecture, such as an energy meter, a phone or a training."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -8,17 +8,17 @@ from .base import Evaluator, Measurement, register_evaluator
 from .metrics import Direction, Metric, Tier
 
 Measure = Callable[[Architecture], float]
-"""Takes an architecture, returns the value in the metric's unit."""
+"""A function from an architecture to a value in the metric's unit."""
 
 
 class FunctionEvaluator(Evaluator):
-    """Calls a function; its class holds the function and the metric."""
+    """An evaluator that calls a function; a subclass holds the function and the metric."""
 
     function: ClassVar[Measure]
-    """What is called."""
+    """The user's function."""
 
     def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
-        """Return what the function gives.
+        """Return the function's value as the measurement.
 
         Raises:
             Exception: Whatever the function raises; it becomes the candidate's failure.
@@ -36,19 +36,19 @@ def metric(
     name: str | None = None,
     share: bool = False,
 ) -> Callable[[Measure], Measure]:
-    """Make a metric of a function that takes an architecture and returns a number: a decorator.
+    """Return a decorator that makes a metric of a function from an architecture to a number.
 
     The function runs in the processes that measure, once for each candidate.
 
     Args:
-        unit: Of the value; ``"1"`` for a score or a plain count.
+        unit: Unit of the value; ``"1"`` for a score or a plain count.
         direction: ``minimize`` or ``maximize``.
-        tier: ``exact``, ``measured`` or ``trained``: what is cheaper comes first.
-        name: Of the metric; none: the function's.
-        share: Whether it is a share from 0 to 1, which is shown in percent.
+        tier: ``exact``, ``measured`` or ``trained``; cheaper tiers are measured first.
+        name: Name of the metric; by default the function's.
+        share: Whether the value is a share from 0 to 1, which is shown in percent.
 
     Raises:
-        InputError: If the name is taken or has another form than ``small_letters``.
+        InputError: If the name is taken or is not of the form ``small_letters``.
     """
 
     def register(function: Measure) -> Measure:

@@ -1,4 +1,4 @@
-"""All exact metrics of one architecture, and others where they are asked for."""
+"""The metrics of one architecture: all exact ones, and others on request."""
 
 from collections.abc import Collection
 
@@ -21,7 +21,7 @@ def measure(
     Args:
         architecture: An architecture for any images and classes.
         latency: Whether to measure the latency too.
-        metrics: Names of further metrics, exact or measured, those of plug-ins too.
+        metrics: Names of further metrics, exact or measured, also of plug-ins.
         device: Device of measured metrics: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         batch: Images per timed forward pass.
 
@@ -37,8 +37,8 @@ def measure(
             continue
         if entry.tier == "trained":
             raise InputError(
-                f"a metric of one network must be exact or measured, but got {entry.name!r}, for "
-                "which it is trained: nas search does that"
+                f"a metric of one network must be exact or measured, but got {entry.name!r}, "
+                "which needs training (nas search trains)"
             )
         settings = dict(entry.load().defaults)
         if "batch" in settings:

@@ -10,39 +10,39 @@ from ..search_space.errors import unknown_name
 Direction = Literal["minimize", "maximize"]
 Tier = Literal["exact", "measured", "trained"]
 TIERS: tuple[Tier, ...] = ("exact", "measured", "trained")
-"""The cheapest first: the order in which a candidate is measured."""
+"""The tiers, cheapest first: a candidate is measured in this order."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One quantity by which candidates are compared."""
+    """A quantity by which candidates are compared."""
 
     name: str
-    """The name used on the command line, in tables and in the record."""
+    """Name on the command line, in tables and in records."""
     unit: str
     """Unit of the value; ``"1"`` for a share, a score or a plain count."""
     direction: Direction
-    """Whether less or more is better."""
+    """Whether smaller (``minimize``) or larger (``maximize``) values are better."""
     tier: Tier
-    """How it is had: computed exactly, measured on hardware, or by training."""
+    """How the value is obtained: computed exactly, measured on hardware, or by training."""
     summary: str
-    """What it means, one line."""
+    """Meaning of the metric, one line."""
     share: bool = False
-    """Whether it is a share from 0 to 1, which is shown in percent."""
+    """Whether the metric is a share from 0 to 1, which is shown in percent."""
     unit_names: tuple[str, ...] = ()
-    """Further words for the unit that may stand behind a bound."""
+    """Other spellings of the unit that are accepted after a bound."""
     conditions: tuple[str, ...] = ()
-    """What of its provenance two values must have in common to be compared."""
+    """Keys of the provenance that must be equal for two values to be comparable."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back."""
+        """Return the metric as JSON values, which ``from_json`` reads."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Metric":
-        """Read what ``to_json`` wrote."""
+        """Read the JSON values of ``to_json``."""
         lists: dict[str, Any] = {
             key: tuple(data.get(key, ())) for key in ("unit_names", "conditions")
         }
@@ -118,22 +118,22 @@ LATENCY = Metric(
 )
 
 METRICS: dict[str, Metric] = {each.name: each for each in (ACCURACY, *COSTS, LATENCY)}
-"""The metrics that are provided here and now, by name; ``register`` adds to them."""
+"""The metrics that some evaluator measures, by name; ``register`` adds to them."""
 
 _RECORDED: dict[str, Metric] = {}
-"""Metrics of records alone: of plug-ins that are not loaded."""
+"""Metrics known only from records: those of plug-ins that are not loaded."""
 
 
 def is_known(name: str) -> bool:
-    """Whether a metric is provided here, or described by a record."""
+    """Whether a metric is known, from an evaluator or a record."""
     return name in METRICS or name in _RECORDED
 
 
 def metric(name: str) -> Metric:
-    """Return the metric of that name.
+    """Return the metric with a name.
 
     Raises:
-        InputError: If there is none; the message lists the known ones.
+        InputError: If the name is unknown; the message lists the known metrics.
     """
     found = METRICS.get(name) or _RECORDED.get(name)
     if found is None:
@@ -142,13 +142,13 @@ def metric(name: str) -> Metric:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return metrics in the order of the table, those of records alone behind."""
+    """Return metrics in the order of the table; those known only from records come last."""
     given = dict.fromkeys(names)
     return [*(name for name in METRICS if name in given), *(n for n in given if n not in METRICS)]
 
 
 def describe_recorded(described: Metric) -> None:
-    """Make a record's own metric known, so that its values are shown without its plug-in."""
+    """Register a metric from a record, so that its values are shown without its plug-in."""
     provided = METRICS.get(described.name)
     if provided is None:
         _RECORDED[described.name] = described

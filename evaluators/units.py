@@ -19,7 +19,7 @@ _OWN_UNITS: Mapping[str, Mapping[str, float]] = {
     "ms": {"": 1.0, **_MILLISECONDS},
     "s": {"": 1.0, **{unit: scale / 1e3 for unit, scale in _MILLISECONDS.items()}},
 }
-"""What may stand behind a bound, for a metric's own unit."""
+"""Accepted units after a bound and their factors, for a metric's own unit."""
 _SECONDS = {
     **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
@@ -29,18 +29,18 @@ _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*")
 
 _PLAIN_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _PLAIN_BOUND = re.compile(rf"\b([a-z_]+)(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}")
-"""A constraint as ``str`` writes it."""
+"""Pattern of a constraint as ``str`` writes it."""
 
 _FLOPS = "flops"
-"""Name that users may bound instead of MACs; one multiply-add is two FLOPs."""
+"""A name accepted in place of ``macs``; one multiply-add is two FLOPs."""
 
 
 _EXAMPLES = {"%": "90% or 0.9", "ms": "5ms or 0.005s", "B": "10MB or 10MiB"}
-"""How a value is written, by unit."""
+"""Format of a value, by unit."""
 
 
 def _units(found: Metric) -> Mapping[str, float]:
-    """Return what may stand behind a bound, and what a number of it is multiplied by."""
+    """Return the accepted units after a bound of a metric, with their factors."""
     if found.share:
         return {"": 1.0, "%": 0.01}
     if found.unit in _OWN_UNITS:
@@ -106,7 +106,7 @@ def write_value(name: str, value: float, digits: int = 6) -> str:
 
 
 def has_unit(found: Metric) -> bool:
-    """Whether a value is written with its unit: a plain number and a count say it by their name."""
+    """Whether a value is written with its unit; the names of counts and plain numbers imply it."""
     return found.unit not in ("1", "MAC")
 
 
@@ -120,7 +120,7 @@ def write_constraint(constraint: Constraint) -> str:
 
 
 def write_bounds(text: str) -> str:
-    """Return a text with units behind the bounds in it, which are written as ``str`` does."""
+    """Return a text with units added to its bounds, which must have the form of ``str``."""
     return _PLAIN_BOUND.sub(
         lambda found: (
             write_constraint(Constraint.parse(found[0])) if is_known(found[1]) else found[0]
@@ -130,7 +130,7 @@ def write_bounds(text: str) -> str:
 
 
 def plural(count: int, word: str) -> str:
-    """Return a number of things: ``1 worker``, ``2 workers``, ``1,000 images``."""
+    """Return a count with its noun: ``1 worker``, ``2 workers``, ``1,000 images``."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 

@@ -75,7 +75,7 @@ class AccuracyEvaluator(Evaluator):
 
     @classmethod
     def make(cls, setup: Setup) -> Self:
-        """Make it for the images, the recipe and the device of the study."""
+        """Return the evaluator for the data, the recipe and the device of the study."""
         return cls(
             data=setup_data(setup),
             recipe=Recipe.from_json(setup.settings),

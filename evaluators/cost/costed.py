@@ -24,13 +24,13 @@ class CostedSpace:
     classes: int
     """Number of classes."""
     walks_differ: bool
-    """Whether each walk gives another architecture."""
+    """Whether all walks lead to different architectures."""
     size: Size
     """Number of architectures."""
     never_built: tuple[str, ...]
     """Components that are named but can never be built; see ``SearchSpace.never_built``."""
     table: StepTable
-    """Its steps, with all exact metrics."""
+    """The space's cost table, with all exact metrics."""
 
 
 def encoded(space: CostedSpace) -> bytes:

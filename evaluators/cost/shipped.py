@@ -2,7 +2,7 @@
 
 With them, a first question about a space needs neither traces nor torch, one about the zoo no
 traces. ``docs/write_costs.py`` writes them. Each file has a seal: a digest of the text of the
-space, of the costs, and of the code that they depend on, that of the components in it (see
+space, of the costs, and of the code that they depend on, including its components (see
 ``version``). The seal of a space that offers any component also covers the lists of components.
 Costs with a wrong seal, or counted with an older torch, are ignored. Comments and docstrings of the
 code do not count.
@@ -83,7 +83,7 @@ def ship(
 def lacks_components(name: str) -> bool:
     """Whether a shipped space offers components that were added since its costs were written.
 
-    Those from outside the package are, too.
+    Components from outside the package count as added.
     """
     return _lacks_components(json.loads(_SEALS.read_text("utf-8"))[name])
 
@@ -113,7 +113,7 @@ def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:
     if _release(version("torch")) > _release(newest):
         return None
     known = _seal(digest(needed), text, data)
-    if known is None:  # nor is what the code does
+    if known is None:  # the behaviour of the code is unknown too
         return None
     return data if seal == known or code == _seal(code_digest(needed), text, data) else None
 

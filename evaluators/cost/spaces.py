@@ -87,7 +87,7 @@ def computed_space(
     exportable_only: bool = False,
     any_resolution: bool = False,
 ) -> CostedSpace:
-    """Return the space of ``costed_space``, counted anew."""
+    """Return the space of ``costed_space``, without the cache."""
     from ...search_space.files import load_space
 
     space = load_space(name_or_file)
@@ -128,9 +128,9 @@ def modules_of(components: Iterable["Component"]) -> set[str]:
 
 
 def _path(name_or_file: str, asked: list[int | str | None]) -> Path | None:
-    """Return the file for this text of a space and this code; none where it cannot be kept.
+    """Return the cache file for the text of a space and the current code, or None.
 
-    It cannot where there are components from outside, of whose code nothing is known here.
+    There is no file for components from outside the package, whose code has no version.
     """
     if has_outside(COMPONENTS):
         return None

@@ -18,7 +18,7 @@ class Pass:
     wall: float
     """Time from the start to the end of the last operation, ms."""
     own: float
-    """CPU time of the thread within it, ms; equal to ``wall`` where it is not known."""
+    """CPU time of the thread during the pass, ms; equal to ``wall`` if unknown."""
 
     @property
     def undisturbed(self) -> bool:

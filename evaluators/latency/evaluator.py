@@ -20,7 +20,7 @@ from .sentinel import NAME, RESOLUTION, Sentinel
 from .settings import LAYOUTS, LatencySettings
 from .timing import Timing, measure_in_turns
 
-_SEED = 0  # weights and images must only be the same every time
+_SEED = 0  # any seed does, but weights and images must be equal in every run
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -60,7 +60,7 @@ class LatencyEvaluator(Evaluator):
 
     @classmethod
     def make(cls, setup: Setup) -> Self:
-        """Make it for the device and the settings of the study."""
+        """Return the evaluator for the device and the settings of the study."""
         settings = LatencySettings.from_json(setup.settings)
         return cls(device=torch.device(setup.device), settings=settings)
 

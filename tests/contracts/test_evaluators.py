@@ -99,10 +99,10 @@ class Gives(Evaluator):
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        ((), r"error: evaluator gives must measure \['latency'\], but gave \[\]"),
+        ((), r"error: evaluator gives must measure \['latency'\], but returned \[\]"),
         (
             (Measurement(metric="macs", value=1),),
-            r"must measure \['latency'\], but gave \['macs'\]",
+            r"must measure \['latency'\], but returned \['macs'\]",
         ),
         ((Measurement(metric="latency", value=float("nan")),), "non_finite: latency is nan"),
     ],

@@ -44,7 +44,7 @@ from .trace_values import (
 )
 
 
-class UncountableOperation(InputError):  # noqa: N818  (names what was met, not what failed)
+class UncountableOperation(InputError):  # noqa: N818  (names the operation, not the failure)
     """An operation without a formula, whose network has no exact cost."""
 
     def __init__(self, operation: str, where: str = "") -> None:
