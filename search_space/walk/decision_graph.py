@@ -24,17 +24,18 @@ before`` is None, and so is the depth of the nodes up to there). So the graph do
 product of earlier widths, widths and depths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, product
+from math import prod
 from typing import Any, cast
 
 from ..components.base import Component, Resampler
 from ..components.parts import IMAGE, Part, PartList
 from ..components.wired import Block
 from ..shapes import Shape
-from .slots import Branch, Option, Row, Slot, decision_tree, value_row
+from .slots import Answer, Branch, Option, Row, Slot, decision_tree, value_row
 from .stage_space import VARIED, StageSpace, patterns, second_mixer_at
 
 Node = tuple[Any, ...]
@@ -49,8 +50,8 @@ class Step:
 
     path: str
     """Prefix of the paths of the node's decisions."""
-    rows: tuple[Row, ...]
-    """The choices."""
+    make_rows: Callable[[], tuple[Row, ...]]
+    """Function that makes the choices: a stage has thousands of blocks, and counting needs none."""
     nexts: tuple[Node, ...]
     """The node that each choice leads to."""
     counts: tuple[int, ...]
@@ -59,9 +60,14 @@ class Step:
     """The decision trees of all nodes; nodes with equal choices share one."""
 
     @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The choices."""
+        return self.make_rows()
+
+    @property
     def all(self) -> int:
         """All choices, as a bit mask."""
-        return (1 << len(self.rows)) - 1
+        return (1 << len(self.nexts)) - 1
 
     @cached_property
     def cumulative(self) -> tuple[int, ...]:
@@ -108,17 +114,25 @@ class StepGraph:
     def step(self, node: Node) -> Step:
         """Return the choices at ``node``, without those that lead to a dead end."""
         if node not in self._steps:
-            path, ways = self._ways(node)
-            counted = [(row, after, self.count(after)) for row, after in ways]
-            open_ways = [each for each in counted if each[2]]
-            self._steps[node] = Step(
-                path=path,
-                rows=tuple(row for row, _, _ in open_ways),
-                nexts=tuple(after for _, after, _ in open_ways),
-                counts=tuple(count for _, _, count in open_ways),
-                trees=self._trees,
+            self._steps[node] = (
+                self._fields(*node[1:])
+                if node[0] == "fields"
+                else self._open_step(*self._ways(node))
             )
         return self._steps[node]
+
+    def _open_step(self, path: str, ways: Sequence[tuple[Row, Node]]) -> Step:
+        """Return the step of a node, without the choices that lead to a dead end."""
+        counted = [(row, after, self.count(after)) for row, after in ways]
+        open_ways = [each for each in counted if each[2]]
+        rows = tuple(row for row, _, _ in open_ways)
+        return Step(
+            path=path,
+            make_rows=lambda: rows,
+            nexts=tuple(after for _, after, _ in open_ways),
+            counts=tuple(count for _, _, count in open_ways),
+            trees=self._trees,
+        )
 
     def count(self, node: Node) -> int:
         """Return the exact number of paths from ``node`` to the end."""
@@ -154,24 +168,40 @@ class StepGraph:
         option = self.option(index, name)
         key = (id(option), shape)
         if key not in self._rows:
-            tables = {
-                field: self.rows(slot, shape)[: 1 if field == VARIED else None]
-                for field, slot in option.slots.items()
-            }
+            tables = self._field_tables(option, shape)
             rows: list[Row] = []
-            for own, *chosen in product(option.own_rows(), *tables.values()):
-                parts = dict(zip(tables, chosen, strict=True))
-                inner: Any = {field: row.component for field, row in parts.items()}
-                answers = [
-                    answer.under(field)
-                    for field, row in parts.items()
-                    if field != VARIED
-                    for answer in row.answers
-                ]
-                block = replace(cast(Block, own.component), **inner)
-                rows.append(Row(component=block, answers=(*own.answers, *answers)))
+            for own in option.own_rows():
+                for chosen in product(*tables.values()):
+                    parts: Any = {
+                        field: row.component for field, (row, _) in zip(tables, chosen, strict=True)
+                    }
+                    answers = [answer for _, under in chosen for answer in under]
+                    block = replace(cast(Block, own.component), **parts)
+                    rows.append(Row(component=block, answers=(*own.answers, *answers)))
             self._rows[key] = tuple(rows)
         return self._rows[key]
+
+    def _field_tables(self, option: Option, shape: Shape) -> "dict[str, list[FieldRow]]":
+        """Return the choices of each field of a kind of block."""
+        tables: dict[str, list[FieldRow]] = {}
+        for field, slot in option.slots.items():
+            rows = self.rows(slot, shape)
+            if field == VARIED:
+                tables[field] = [(row, ()) for row in rows[:1]]
+            else:
+                tables[field] = [
+                    (row, tuple(answer.under(field) for answer in row.answers)) for row in rows
+                ]
+        return tables
+
+    def _field_choices(self, index: int, shape: Shape, name: str) -> int:
+        """Return the number of ``field_rows``, without making them."""
+        option = self.option(index, name)
+        offered = (
+            len(self.rows(slot, shape)[: 1 if field == VARIED else None])
+            for field, slot in option.slots.items()
+        )
+        return prod(offered) * len(option.own_rows())
 
     # Choices, node by node ------------------------------------------------------------------
 
@@ -186,8 +216,6 @@ class StepGraph:
                 return self._before(*rest)
             case "block":
                 return self._block(*rest)
-            case "fields":
-                return self._fields(*rest)
             case "pattern":
                 return self._pattern(*rest)
             case "mixer":
@@ -247,11 +275,18 @@ class StepGraph:
         ]
         return f"stages.{index}.block", ways
 
-    def _fields(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
+    def _fields(self, index: int, shape: Shape, depth: int, name: str) -> Step:
         varied = VARIED in self.option(index, name).slots
         after = ("pattern", index, shape, depth, name) if varied else self._after(index, shape)
-        rows = self.field_rows(index, shape, name)
-        return self._prefix(index, name), [(row, after) for row in rows]
+        count = self.count(after)
+        choices = self._field_choices(index, shape, name) if count else 0
+        return Step(
+            path=self._prefix(index, name),
+            make_rows=lambda: self.field_rows(index, shape, name) if count else (),
+            nexts=(after,) * choices,
+            counts=(count,) * choices,
+            trees=self._trees,
+        )
 
     def _pattern(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
         domain = self.stages[index].pattern
@@ -310,6 +345,9 @@ class StepGraph:
             case _:
                 return ()
 
+
+FieldRow = tuple[Row, tuple[Answer, ...]]
+"""A choice of one field of a block; its decisions, their paths prefixed with the field's name."""
 
 Ways = tuple[str, Sequence[tuple[Row, Node]]]
 """Prefix of the paths of the decisions; the choices and the nodes they lead to."""

@@ -1,7 +1,7 @@
 """Slots: places of a space where components are chosen, with a domain for each knob."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
@@ -45,6 +45,10 @@ class Row:
     """The decisions, in the order of the walk."""
 
 
+Product = tuple[Component, tuple[Answer, ...]]
+"""A component, and the decisions on its knobs and nested components that lead to it."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Option:
     """One component of a slot, with domains for its fields."""
@@ -57,6 +61,8 @@ class Option:
     """The slots of the fields that are components."""
     named: bool = False
     """Whether the space names the component, rather than ``any`` or nothing."""
+    _own: "dict[str, tuple[Product, ...]]" = field(default_factory=dict, init=False, repr=False)
+    """The choices without nested components, by prefix: they are the same for all shapes."""
 
     def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
         """Yield every concrete component that works on ``shape``, in canonical form.
@@ -68,10 +74,17 @@ class Option:
             if component.why_invalid(shape, width) is None:
                 yield Row(component=canonical_component(component, shape), answers=answers)
 
-    def products(
-        self, nested: Mapping[str, Sequence[Row]], prefix: str
-    ) -> Iterator[tuple[Component, tuple[Answer, ...]]]:
+    def products(self, nested: Mapping[str, Sequence[Row]], prefix: str) -> "Iterator[Product]":
         """Yield every choice of knobs and nested components; a single value is no decision."""
+        if nested:
+            yield from self._products(nested, prefix)
+            return
+        if prefix not in self._own:
+            self._own[prefix] = tuple(self._products({}, prefix))
+        yield from self._own[prefix]
+
+    def _products(self, nested: Mapping[str, Sequence[Row]], prefix: str) -> "Iterator[Product]":
+        """Yield the same as ``products``, computed anew."""
         knobs = [
             [
                 (name, value, (Answer(path=prefix + name, domain=domain, value=value),))
@@ -98,10 +111,9 @@ class Option:
 
     def own_rows(self) -> tuple[Row, ...]:
         """Return the component for each choice of its own knobs, with default nested components."""
-        bare = Option(cls=self.cls, knobs=self.knobs, slots={})
         return tuple(
             Row(component=component, answers=answers)
-            for component, answers in bare.products({}, "")
+            for component, answers in self.products({}, "")
         )
 
 
