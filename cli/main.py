@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import dashboard, export, measure, search, show, space, studies, zoo
+from . import bench, dashboard, export, measure, search, show, space, studies, zoo
 from .shared import WorkError
 
 _SIGINT = 130
@@ -55,6 +55,7 @@ space.register(app)
 studies.register(app)
 export.register(app)
 dashboard.register(app)
+bench.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

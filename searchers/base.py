@@ -1,17 +1,18 @@
 """The base class of searchers, which propose the next architecture to measure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..results.candidate import Candidate
 from ..search_space.architecture.architecture import Architecture
+from ..search_space.constraints.constraint import Constraint
 from ..search_space.seeds import derive_seed
-from ..search_space.space import SearchSpace
 from ..search_space.walk.assembly import Draw
 from ..search_space.walk.choosers import Chooser, MutationChooser
 from .remaining import Remaining
+from .space_protocol import Space as Space
 
 _OWN = 10
 """Attempts proposed by the searcher itself; later attempts mutate the first one."""
@@ -27,6 +28,18 @@ class Objective:
     """Name of the metric."""
     direction: str
     """``minimize`` or ``maximize``."""
+    share: bool = False
+    """Whether values lie between 0 and 1, so that what is lacking to 1 is an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """What is known before the first candidate is measured."""
+
+    constraints: tuple[Constraint, ...] = ()
+    """Bounds that candidates must keep; the space keeps some of those on exact metrics itself."""
+    costs: Callable[[Architecture], Mapping[str, float]] | None = None
+    """Returns the exact metrics of a network by name, unmeasured; None: nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +63,10 @@ class Searcher(ABC):
 
     name: ClassVar[str]
     """The name on the command line."""
+    knowledge: Knowledge = Knowledge()
+    """What is known in advance; ``make_searcher`` sets it before the first candidate."""
 
-    def __init__(self, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int) -> None:
+    def __init__(self, *, space: Space, objectives: tuple[Objective, ...], seed: int) -> None:
         """Start with an empty history.
 
         Args:

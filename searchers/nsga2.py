@@ -8,9 +8,8 @@ from optuna.samplers import NSGAIISampler
 from optuna.trial import FrozenTrial
 
 from ..results.candidate import Candidate
-from ..search_space.space import SearchSpace
 from ..search_space.walk.choosers import Chooser, CrossoverChooser, MutationChooser, RandomChooser
-from .base import Objective, Searcher
+from .base import Objective, Searcher, Space
 from .optuna_history import OptunaHistory
 
 _POPULATION = 20
@@ -31,7 +30,7 @@ class Nsga2Searcher(Searcher):
 
     name = "nsga2"
 
-    def __init__(self, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int) -> None:
+    def __init__(self, *, space: Space, objectives: tuple[Objective, ...], seed: int) -> None:
         super().__init__(space=space, objectives=objectives, seed=seed)
         self._parents: list[Candidate] = []
         self._told = 0

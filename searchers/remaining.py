@@ -1,7 +1,7 @@
 """The remaining architectures of a search space."""
 
-from ..search_space.space import SearchSpace
 from ..search_space.walk.assembly import Draw
+from .space_protocol import Space
 
 
 class Remaining:
@@ -11,7 +11,7 @@ class Remaining:
     on the history.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: Space) -> None:
         self._coming = space.enumerate()
         self._listed: dict[str, Draw] = {}
         self._told: set[str] = set()

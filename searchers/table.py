@@ -2,8 +2,7 @@
 
 from ..search_space.errors import unknown_name
 from ..search_space.plugins import resolved
-from ..search_space.space import SearchSpace
-from .base import Objective, Searcher
+from .base import Knowledge, Objective, Searcher, Space
 from .names import SEARCHERS
 
 __all__ = ["SEARCHERS", "load_searcher", "make_searcher"]
@@ -21,11 +20,26 @@ def load_searcher(name: str) -> type[Searcher]:
 
 
 def make_searcher(
-    name: str, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int
+    name: str,
+    *,
+    space: Space,
+    objectives: tuple[Objective, ...],
+    seed: int,
+    knowledge: Knowledge | None = None,
 ) -> Searcher:
     """Make a searcher by name, with an empty history; see ``Searcher``.
+
+    Args:
+        name: Name in the table.
+        space: The search space.
+        objectives: Metrics to optimise, at least one.
+        seed: Seed of all random numbers.
+        knowledge: What is known in advance; None: nothing.
 
     Raises:
         InputError: If there is none; the message lists the known searchers.
     """
-    return load_searcher(name)(space=space, objectives=objectives, seed=seed)
+    searcher = load_searcher(name)(space=space, objectives=objectives, seed=seed)
+    if knowledge is not None:
+        searcher.knowledge = knowledge
+    return searcher

@@ -10,9 +10,8 @@ from optuna.trial import TrialState, create_trial
 
 from ..results.candidate import Candidate
 from ..search_space.domains import Domain, Value, same
-from ..search_space.space import SearchSpace
 from ..search_space.walk.choosers import Chooser, RandomChooser
-from .base import Objective, Searcher
+from .base import Objective, Searcher, Space
 from .optuna_history import OptunaHistory, values_of
 
 _STARTUP = 10
@@ -31,7 +30,7 @@ class TpeSearcher(Searcher):
 
     name = "tpe"
 
-    def __init__(self, *, space: SearchSpace, objectives: tuple[Objective, ...], seed: int) -> None:
+    def __init__(self, *, space: Space, objectives: tuple[Objective, ...], seed: int) -> None:
         super().__init__(space=space, objectives=objectives, seed=seed)
         self._domains = space.decisions()
         self._places = {path: _places(domain) for path, domain in self._domains.items()}

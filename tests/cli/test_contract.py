@@ -61,6 +61,24 @@ COMMANDS = {
         "--any-resolution",
         "--json",
     },
+    "bench searchers": {
+        "--table",
+        "--objectives",
+        "--searchers",
+        "--budget",
+        "--seeds",
+        "--seed",
+        "--known",
+        "--noise",
+        "--tight",
+        "--with-bound",
+        "--distinct",
+        "--workers",
+        "--ordered",
+        "--categorical",
+        "--plot",
+        "--json",
+    },
 }
 
 

@@ -1,0 +1,1 @@
+"""The benchmark of searchers on a table of finished trainings."""

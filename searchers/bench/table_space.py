@@ -1,0 +1,99 @@
+"""A table as a search space, so that the searchers run on it as they are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.domains import Domain, Value
+from ...search_space.walk.assembly import Draw
+from ...search_space.walk.choosers import Chooser, EnumerationChooser, FirstChooser, ReplayChooser
+from .result_table import ResultTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableNetwork:
+    """A row of a table in the place of an architecture."""
+
+    row: int
+    """Its number in the table."""
+    digest: str
+    """Equal for rows that count as one network."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TableSpace:
+    """The decisions of a table as a ``Space``; a walk ends at a row of the table."""
+
+    table: ResultTable
+    """The table."""
+    distinct: bool = False
+    """Whether rows with equal metrics count as one network."""
+    _offered: dict[tuple[int, ...], tuple[Value, ...]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        of = self.table.twins() if self.distinct else range(self.table.rows)
+        networks = [TableNetwork(row=row, digest=f"{twin:064x}") for row, twin in enumerate(of)]
+        # A searcher reads the digest of an architecture and nothing else.
+        object.__setattr__(self, "_networks", cast(list[Architecture], networks))
+
+    def walk(self, chooser: Chooser) -> Draw:
+        """Choose the decisions in the order of the columns; only rows of the table are offered."""
+        decisions: dict[str, Value] = {}
+        codes_RD = self.table.codes_RD
+        low, high = 0, self.table.rows
+        prefix: tuple[int, ...] = ()
+        for place, (path, domain) in enumerate(self.table.domains.items()):
+            allowed = self._allowed(prefix, low, high, domain)
+            value = chooser.choose(path, domain, allowed) if len(allowed) > 1 else allowed[0]
+            code = domain.values.index(value)
+            column = codes_RD[low:high, place]
+            high = low + int(column.searchsorted(code, "right"))
+            low += int(column.searchsorted(code, "left"))
+            decisions[path], prefix = value, (*prefix, code)
+        return Draw(architecture=self.network(low), decisions=decisions)
+
+    def _allowed(
+        self, prefix: tuple[int, ...], low: int, high: int, domain: Domain
+    ) -> Sequence[Value]:
+        """Return the values that rows ``low`` to ``high`` have at the next decision."""
+        if prefix not in self._offered:
+            found = np.unique(self.table.codes_RD[low:high, len(prefix)])
+            self._offered[prefix] = tuple(domain.values[code] for code in found)
+        return self._offered[prefix]
+
+    def network(self, row: int) -> Architecture:
+        """Return what stands for the network of a row."""
+        return vars(self)["_networks"][row]
+
+    def enumerate(self) -> Iterator[Draw]:
+        """Yield every row once, in the order of the table."""
+        chooser = EnumerationChooser()
+        while True:
+            yield self.walk(chooser)
+            if not chooser.advance():
+                return
+
+    def neighbours(self, draw: Draw) -> Iterator[Draw]:
+        """Yield the rows that differ from ``draw`` in one decision, as far as the table has them.
+
+        Where it has not, the decisions after the changed one take the first value that it has.
+        """
+        for path, domain in self.table.domains.items():
+            for value in domain.values:
+                if value != draw.decisions[path]:
+                    changed = {**draw.decisions, path: value}
+                    found = self.walk(ReplayChooser(changed, FirstChooser()))
+                    if found.decisions[path] == value:
+                        yield found
+
+    def decisions(self) -> Mapping[str, Domain]:
+        """Return the decisions: name to domain."""
+        return self.table.domains
+
+
+def row_of(architecture: Architecture) -> int:
+    """Return the row of a network that a ``TableSpace`` gave."""
+    return cast(TableNetwork, architecture).row
