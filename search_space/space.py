@@ -31,7 +31,8 @@ from .walk.choosers import (
     RecordingChooser,
     ReplayChooser,
 )
-from .walk.decision_graph import END, Node, Step, StepGraph
+from .walk.decision_graph import Step, StepGraph
+from .walk.nodes import END, Node
 from .walk.slots import Row, Slot, choose_row
 from .walk.stage_space import StageSpace
 from .walk.unreachable import never_built, usual_refusal

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,17 @@ from ..components.mixers.trivial import IdentityMixer
 from ..components.parts import IMAGE, Part, PartCosts
 from ..components.wired import Block
 from ..shapes import Shape
-from ..walk.decision_graph import END, Node, StepGraph
+from ..walk.assembly import with_mixer
+from ..walk.decision_graph import StepGraph
+from ..walk.nodes import (
+    END,
+    BeforeNode,
+    BlockFieldNode,
+    FieldsNode,
+    HeadNode,
+    MixerNode,
+    Node,
+)
 from ..walk.stage_space import VARIED
 from .cost_table import PEAK_MEMORY, CostedStep, StepTable
 
@@ -26,8 +36,6 @@ the peak bytes of the rest of the block if that mixer exists."""
 
 Key = tuple[Node, Lane]
 """A node, and the lane of the walk: empty outside the blocks."""
-
-_IN_BLOCK = ("pattern", "mixer", "second")
 
 
 def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> StepTable:
@@ -103,30 +111,33 @@ class _Builder:
         """Return the nodes that the choices at a node lead to."""
         node, lane = key
         nexts = self._graph.step(node).nexts
-        if node[0] == "fields" and nexts[0][0] in _IN_BLOCK:
+        if isinstance(node, FieldsNode) and isinstance(nexts[0], BlockFieldNode):
             self._table(self._graph.once(node)[0], ())
             lanes = self._lanes[self._graph.once(node)[0]]
             return list(zip(nexts, lanes, strict=True))
-        return [(each, lane if each[0] in _IN_BLOCK else ()) for each in nexts]
+        return [(each, lane if isinstance(each, BlockFieldNode) else ()) for each in nexts]
 
     def _table(self, once: Node, lane: Lane) -> int:
         """Return the index of the costs of a node whose choices are built once."""
-        kind = once[0]
-        if kind not in ("before", "fields", "mixer", "head"):
-            return self._numbered(len(self._graph.step(once).rows))
-        key = once, (lane if kind == "mixer" else ())
+        step = self._graph.step(once)
+        if not isinstance(once, BeforeNode | FieldsNode | MixerNode | HeadNode):
+            return self._numbered(len(step.rows))
+        key = once, (lane if isinstance(once, MixerNode) else ())
         if key not in self._table_of:
-            rows = self._graph.step(once).rows
-            if kind == "fields":
-                varied = self._graph.step(once).nexts[0][0] in _IN_BLOCK
-                found = [self._block(once, cast(Block, row.component), varied) for row in rows]
-                costs = [cost for cost, _ in found]
-                self._lanes[once] = [each for _, each in found]
-            elif kind == "mixer":
-                costs = [self._mixer(row.component, lane) for row in rows]
-            else:
-                beside = self._image if kind == "head" or once[2] else 0  # the stem reads it
-                costs = [self._single(self._graph.parts(once, row), beside) for row in rows]
+            match once:
+                case FieldsNode():
+                    varied = isinstance(step.nexts[0], BlockFieldNode)
+                    found = [self._block(once, row.made(Block), varied) for row in step.rows]
+                    costs = [cost for cost, _ in found]
+                    self._lanes[once] = [each for _, each in found]
+                case MixerNode():
+                    costs = [self._mixer(row.made(Component), lane) for row in step.rows]
+                case _:
+                    image_read = isinstance(once, BeforeNode) and once.before is None
+                    beside = 0 if image_read else self._image
+                    costs = [
+                        self._single(self._graph.parts(once, row), beside) for row in step.rows
+                    ]
             self._table_of[key] = len(self._tables)
             self._tables.append(costs)
         return self._table_of[key]
@@ -178,30 +189,29 @@ class _Builder:
             [(use.component, replace(use, alive=use.alive + beside)) for use in uses]
         )
 
-    def _mixer(self, component: Component | None, lane: Lane) -> list[float]:
+    def _mixer(self, component: Component, lane: Lane) -> list[float]:
         """Return the costs of the varied mixer of one block."""
-        assert component is not None
         if component.is_identity:
             return [0.0] * len(self._metrics)
         *uses, rest = lane
         return self._summed([(component, use) for use in uses], rest)
 
-    def _block(self, node: Node, block: Block, varied: bool) -> tuple[list[float], Lane]:
+    def _block(self, node: FieldsNode, block: Block, varied: bool) -> tuple[list[float], Lane]:
         """Return the costs of a block without its varied mixer, and the lane of that mixer."""
-        shape = node[2]
+        shape = node.shape
         if not varied:
             return self._rest(block, self._wiring(block, shape)), ()
-        rows = self._graph.mixers(node[1], shape, block.name)
+        rows = self._graph.mixers(node.stage, shape, block.name)
         present = next((row.component for row in rows if not _absent(row.component)), None)
         if present is None:
             return self._rest(block, self._wiring(block, shape)), (0.0,)
-        uses = self._wiring(_with_mixer(block, present), shape)
+        uses = self._wiring(with_mixer(block, present), shape)
         cost = self._rest(block, uses)
         lane = [replace(use, component=present) for use in uses if use.field == VARIED]
         if not self._peak:
             return cost, (*(replace(use, alive=0) for use in lane), 0.0)
         # A mixer can keep more bytes live beside the rest: its lane then carries them.
-        bare = self._wiring(_with_mixer(block, IdentityMixer()), shape)
+        bare = self._wiring(with_mixer(block, IdentityMixer()), shape)
         least = self._rest(block, bare)
         at = self._metrics.index(PEAK_MEMORY)
         more = cost[at] if cost[at] > least[at] else 0.0
@@ -224,10 +234,6 @@ class _Builder:
 def _own(block: Block, use: Use) -> Component:
     """Return the component of this block that a use refers to."""
     return use.component if use.field is None else getattr(block, use.field)
-
-
-def _with_mixer(block: Block, mixer: Component) -> Block:
-    return replace(block, **cast(Any, {VARIED: mixer}))
 
 
 def _absent(component: Component | None) -> bool:

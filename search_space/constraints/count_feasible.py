@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..walk.decision_graph import Node, StepGraph
+from ..walk.decision_graph import StepGraph
+from ..walk.nodes import Node
 from .constraint import Constraint
 from .cost_table import Floats, StepTable
 

@@ -6,7 +6,7 @@ from itertools import chain, cycle, islice
 
 from ..components.base import TokenMixer
 from ..walk.assembly import stage_blocks
-from ..walk.decision_graph import END, Node
+from ..walk.nodes import END, BlockFieldNode, BlockNode, FieldsNode, Node
 from ..walk.slots import Row
 from .membership import HOLE, Fields, Membership, Units, Word
 
@@ -16,9 +16,6 @@ MOST_COUNTED = 50_000
 SAMPLE = 400
 """Number of walks sampled in larger spaces."""
 
-IN_STAGE = ("block", "fields", "pattern", "mixer", "second")
-"""Kinds of nodes that choose the blocks of a stage."""
-
 
 def stages_differ(membership: Membership) -> bool:
     """Whether all choices for the blocks of a stage surely add different part signatures. False is
@@ -26,7 +23,7 @@ def stages_differ(membership: Membership) -> bool:
     """
     graph = membership.graph
     graph.count(graph.start)  # computes all nodes
-    places = dict.fromkeys(node[1:3] for node in graph.seen if node[0] == "block")
+    places = dict.fromkeys(node[:2] for node in graph.seen if isinstance(node, BlockNode))
     return all(_blocks_differ(membership, membership.units(*place)) for place in places)
 
 
@@ -88,19 +85,19 @@ def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Wor
     All choices of a stage's blocks count as one.
     """
     graph, found = membership.graph, defaultdict[Node, set[Word]](set)
-    if node[0] != "block":
+    if not isinstance(node, BlockNode):
         step = graph.step(node)
         for row, after in zip(step.rows, step.nexts, strict=True):
             found[after].add(tuple(map(membership.number, membership.added(node, row))))
         return found.items()
-    _, _, shape, depth = node
+    _, shape, depth, _ = node
     open_ways: list[tuple[Node, dict[str, Row]]] = [(node, {})]
     while open_ways:
         at, picks = open_ways.pop()
-        if at[0] in IN_STAGE:
+        if isinstance(at, BlockNode | FieldsNode | BlockFieldNode):
             step = graph.step(at)
             for row, after in zip(step.rows, step.nexts, strict=True):
-                open_ways.append((after, {**picks, at[0]: row}))
+                open_ways.append((after, {**picks, at.kind: row}))
             continue
         blocks = [membership.word(block, shape) for block in stage_blocks(picks, depth)]
         found[at].add(tuple(chain.from_iterable(islice(cycle(blocks), depth))))

@@ -8,7 +8,6 @@ stages and blocks were described.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from ..architecture.architecture import Architecture
 from ..architecture.component_uses import Line, block_lines, lines_of, wiring_key
@@ -16,7 +15,8 @@ from ..components.base import Component
 from ..components.wired import Block
 from ..shapes import Shape
 from ..walk.assembly import with_mixer
-from ..walk.decision_graph import END, Node, StepGraph
+from ..walk.decision_graph import StepGraph
+from ..walk.nodes import END, BeforeNode, BlockNode, Node, PatternNode
 from ..walk.slots import Row
 from ..walk.stage_space import VARIED, second_mixer_at
 
@@ -98,7 +98,7 @@ class Membership:
                 stand_ins = _stand_ins(mixers) if varied else {NO_MIXER: None}
                 for fields, row in enumerate(self.graph.field_rows(index, shape, name)):
                     for mixer, component in stand_ins.items():
-                        block = cast(Block, row.component)
+                        block = row.made(Block)
                         if varied:
                             block = with_mixer(block, component)
                         lines = self._lines(block, shape, hole=mixer is None)
@@ -112,7 +112,8 @@ class Membership:
         """Return the signature that a choice outside the blocks adds, if any."""
         if row.component is None or row.component.is_identity:
             return []
-        return [(row.component, node[4] if node[0] == "before" else self.graph.classes, (1,))]
+        width = node.width if isinstance(node, BeforeNode) else self.graph.classes
+        return [(row.component, width, (1,))]
 
     def word(self, block: Block, shape: Shape) -> Word:
         """Return the signatures that a block adds."""
@@ -175,7 +176,7 @@ class _Reading:
 
         All choices of a stage's blocks count as one.
         """
-        if node[0] == "block":
+        if isinstance(node, BlockNode):
             yield from self._stage(node, at)
             return
         step = self._graph.step(node)
@@ -184,15 +185,15 @@ class _Reading:
             if added == self._lines[at : at + len(added)]:
                 yield ((node, row),), after, at + len(added)
 
-    def _stage(self, node: Node, at: int) -> Iterator[tuple[Way, Node, int]]:
+    def _stage(self, node: BlockNode, at: int) -> Iterator[tuple[Way, Node, int]]:
         """Yield the choices of a stage's blocks; see ``_steps``."""
-        _, index, shape, depth = node
+        index, shape, depth, _ = node
         step = self._graph.step(node)
         kinds = {row.value: number for number, row in enumerate(step.rows)}
         for fields in self._found(index, shape, at):
             kind, number = fields
             begin, after = self._take(*self._take((), node, kinds[kind]), number)
-            if after[0] != "pattern":
+            if not isinstance(after, PatternNode):
                 for _, _, end in self._runs(index, shape, fields, depth, [], at):
                     yield begin, after, end
                 continue

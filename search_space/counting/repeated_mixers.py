@@ -8,10 +8,11 @@ weight 1.
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import groupby
 
 from ..domains import Value
-from ..walk.decision_graph import END, Node, StepGraph
+from ..walk.assembly import by_stage
+from ..walk.decision_graph import StepGraph
+from ..walk.nodes import END, Node, PatternNode
 from ..walk.slots import Row
 
 
@@ -26,7 +27,7 @@ class Repeated:
     def _patterns(self) -> list[list[Value | None]]:
         """The patterns of each node with several patterns."""
         self._graph.count(self._graph.start)  # makes all nodes
-        nodes = (node for node in self._graph.seen if node[0] == "pattern")
+        nodes = (node for node in self._graph.seen if isinstance(node, PatternNode))
         found = ([row.value for row in self._graph.step(node).rows] for node in nodes)
         return [each for each in found if len(each) > 1]
 
@@ -43,12 +44,11 @@ class Repeated:
     def multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
         """Return the number of walks that lead to the network of a walk."""
         found = 1
-        for _, stage in groupby(way[:-1], key=lambda each: each[0][1]):
-            nodes = {node[0]: (node, row) for node, row in stage}
-            if "pattern" in nodes:
-                mixers = [nodes[kind][1] for kind in ("mixer", "second") if kind in nodes]
-                if mixers[0] is mixers[-1]:
-                    found *= len(self._graph.step(nodes["pattern"][0]).rows)
+        patterns = [node for node, _ in way if isinstance(node, PatternNode)]
+        chosen = [picks for picks in by_stage(way) if "pattern" in picks]
+        for node, picks in zip(patterns, chosen, strict=True):
+            if picks["mixer"] is picks.get("second", picks["mixer"]):
+                found *= len(self._graph.step(node).rows)
         return found
 
     def count(self) -> int:
@@ -58,7 +58,7 @@ class Repeated:
     def weights(self, node: Node) -> list[int]:
         """Return the weights of the choices of a node, if ``countable``."""
         rows = self._graph.step(node).rows
-        if node[0] != "pattern":
+        if not isinstance(node, PatternNode):
             return [1] * len(rows)
         return [2 - len(rows) if row.value == "uniform" else 1 for row in rows]
 

@@ -1,17 +1,16 @@
 """The architecture that the choices of a walk describe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from itertools import groupby
-from typing import cast
 
 from ..architecture.architecture import Architecture
 from ..architecture.stages import Stage
 from ..components.base import Component, Downsampling, Head, Stem
 from ..components.wired import Block
 from ..domains import Value
-from .decision_graph import Node, StepGraph
+from .decision_graph import StepGraph
+from .nodes import EndNode, HeadNode, Node
 from .slots import Row
 from .stage_space import VARIED, second_mixer_at
 
@@ -28,20 +27,19 @@ class Draw:
 
 def assembled(graph: StepGraph, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
     """Return the architecture of one walk through the graph."""
-    *inner, (_, head) = chosen
     stages: list[Stage] = []
     stem: Stem | None = None
-    for _, group in groupby(inner, key=lambda each: each[0][1]):
-        picks = {node[0]: row for node, row in group}
-        if picks["depth"].value == 0:
+    for picks in by_stage(chosen):
+        depth = picks["depth"].value
+        if depth == 0:
             continue
-        before = picks["before"].component
+        width, before = picks["width"].value, picks["before"].component
         if isinstance(before, Stem):
             stem = before
-        depth = cast(int, picks["depth"].value)
+        assert isinstance(depth, int) and isinstance(width, int)
         stages.append(
             Stage(
-                width=cast(int, picks["width"].value),
+                width=width,
                 depth=depth,
                 blocks=stage_blocks(picks, depth),
                 downsampling=before if isinstance(before, Downsampling) else None,
@@ -53,8 +51,17 @@ def assembled(graph: StepGraph, chosen: Sequence[tuple[Node, Row]]) -> Architect
         classes=graph.classes,
         stem=stem,
         stages=tuple(stages),
-        head=cast(Head, head.component),
+        head=chosen[-1][1].made(Head),
     )
+
+
+def by_stage(chosen: Iterable[tuple[Node, Row]]) -> list[dict[str, Row]]:
+    """Return the choices of one walk, stage by stage, by kind of node."""
+    found: dict[int, dict[str, Row]] = {}
+    for node, row in chosen:
+        if not isinstance(node, HeadNode | EndNode):
+            found.setdefault(node.stage, {})[node.kind] = row
+    return list(found.values())
 
 
 def with_mixer(block: Block, mixer: Component | None) -> Block:
@@ -66,12 +73,12 @@ def with_mixer(block: Block, mixer: Component | None) -> Block:
 
 def stage_blocks(picks: Mapping[str, Row], depth: int) -> tuple[Block, ...]:
     """Return the pattern of blocks of a stage from its choices, by kind of node."""
-    block = cast(Block, picks["fields"].component)
+    block = picks["fields"].made(Block)
     if VARIED not in picks:
         return (block,)
     first = with_mixer(block, picks[VARIED].component)
     if "second" not in picks:
         return (first,)
     second = with_mixer(block, picks["second"].component)
-    places = second_mixer_at(cast(str, picks["pattern"].value), depth)
+    places = second_mixer_at(str(picks["pattern"].value), depth)
     return tuple(second if index in places else first for index in range(depth))

@@ -4,20 +4,8 @@ A node holds the kind of decision, the stage, the stage's input map, and what el
 choices the later ones depend on. All walks through a node have the same choices from there on, so
 counting, bounds and sampling are sums over this graph.
 
-=========  ==========================================  =================================
-kind       the rest of the node                        what is chosen
-=========  ==========================================  =================================
-depth      stage, map before, map                      number of blocks; 0: no stage
-width      stage, map before (none: the image), depth  channels
-before     stage, map before, depth, width             stem or downsampling
-block      stage, map, depth                           kind of block
-fields     stage, map, depth, block                    all but the varied mixer
-pattern    stage, map, depth, block                    how the mixer varies
-mixer      stage, map, depth, block, pattern           the mixer, or the first of two
-second     stage, map, depth, block, pattern           the second mixer
-head       map                                         head
-end                                                    nothing
-=========  ==========================================  =================================
+The choices of a walk come in this order, at one node each: for every stage its depth, width, stem
+or downsampling, kind of block, fields of the block, pattern and mixers; then the head.
 
 The depth is chosen first where it can be 0 (its ``map`` is None), else after ``before`` (its ``map
 before`` is None, and so is the depth of the nodes up to there). So the graph does not grow with the
@@ -29,19 +17,28 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, product
 from math import prod
-from typing import Any, cast
+from typing import Any
 
-from ..components.base import Component, Resampler
+from ..components.base import Component, Head, Resampler
 from ..components.parts import IMAGE, Part, PartList
 from ..components.wired import Block
 from ..shapes import Shape
+from .nodes import (
+    END,
+    BeforeNode,
+    BlockNode,
+    DepthNode,
+    EndNode,
+    FieldsNode,
+    HeadNode,
+    MixerNode,
+    Node,
+    PatternNode,
+    SecondMixerNode,
+    WidthNode,
+)
 from .slots import Answer, Branch, Option, Row, Slot, decision_tree, value_row
 from .stage_space import VARIED, StageSpace, patterns, second_mixer_at
-
-Node = tuple[Any, ...]
-"""A decision node: see the table above."""
-
-END: Node = ("end",)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,8 +112,8 @@ class StepGraph:
         """Return the choices at ``node``, without those that lead to a dead end."""
         if node not in self._steps:
             self._steps[node] = (
-                self._fields(*node[1:])
-                if node[0] == "fields"
+                self._fields(node)
+                if isinstance(node, FieldsNode)
                 else self._open_step(*self._ways(node))
             )
         return self._steps[node]
@@ -150,7 +147,7 @@ class StepGraph:
         rows = self._rows[key]
         if width is None:
             return rows
-        return tuple(row for row in rows if _made(row).why_invalid(shape, width) is None)
+        return tuple(row for row in rows if row.made(Component).why_invalid(shape, width) is None)
 
     def option(self, index: int, name: str) -> Option:
         """Return the option for one kind of block of a stage."""
@@ -176,7 +173,7 @@ class StepGraph:
                         field: row.component for field, (row, _) in zip(tables, chosen, strict=True)
                     }
                     answers = [answer for _, under in chosen for answer in under]
-                    block = replace(cast(Block, own.component), **parts)
+                    block = replace(own.made(Block), **parts)
                     rows.append(Row(component=block, answers=(*own.answers, *answers)))
             self._rows[key] = tuple(rows)
         return self._rows[key]
@@ -206,78 +203,82 @@ class StepGraph:
     # Choices, node by node ------------------------------------------------------------------
 
     def _ways(self, node: Node) -> "Ways":
-        kind, *rest = node
-        match kind:
-            case "depth":
-                return self._depth(*rest)
-            case "width":
-                return self._width(*rest)
-            case "before":
-                return self._before(*rest)
-            case "block":
-                return self._block(*rest)
-            case "pattern":
-                return self._pattern(*rest)
-            case "mixer":
-                return self._mixer(*rest)
-            case "second":
-                return self._second(*rest)
-            case _:
-                return self._classify(*rest)
+        assert not isinstance(node, FieldsNode | EndNode)
+        match node:
+            case DepthNode():
+                return self._depth(node)
+            case WidthNode():
+                return self._width(node)
+            case BeforeNode():
+                return self._before(node)
+            case BlockNode():
+                return self._block(node)
+            case PatternNode():
+                return self._pattern(node)
+            case MixerNode():
+                return self._mixer(node)
+            case SecondMixerNode():
+                return self._second(node)
+            case HeadNode():
+                return self._classify(node)
 
     def _enter(self, index: int, shape: Shape | None) -> Node:
-        """Return the first node of a stage; after the last stage, the node of the head."""
+        """Return the first node of a stage; after the last, that of the head."""
         if index == len(self.stages):
-            return ("head", shape)
-        if 0 in self.stages[index].depth.values:
-            return ("depth", index, shape, None)
-        return ("width", index, shape, None)
+            return HeadNode(shape)
+        if 0 in self.stages[index].depths:
+            return DepthNode(index, shape, None)
+        return WidthNode(index, shape, None)
 
     def _after(self, index: int, shape: Shape | None) -> Node:
         return self._enter(index + 1, shape)
 
-    def _depth(self, index: int, before: Shape | None, shape: Shape | None) -> "Ways":
-        domain = self.stages[index].depth
+    def _depth(self, node: DepthNode) -> "Ways":
+        index, before, shape, _ = node
+        stage = self.stages[index]
         ways: list[tuple[Row, Node]] = []
-        for depth in cast(Sequence[int], domain.values):
-            after: Node = ("width", index, before, depth)
+        for depth in stage.depths:
+            after: Node = WidthNode(index, before, depth)
             if shape is not None:
-                after = ("block", index, shape, depth)
+                after = BlockNode(index, shape, depth)
             elif not depth:
                 after = self._after(index, before)
-            ways.append((value_row(domain, depth), after))
+            ways.append((value_row(stage.depth, depth), after))
         return f"stages.{index}.depth", ways
 
-    def _width(self, index: int, shape: Shape | None, depth: int | None) -> "Ways":
-        domain = self.stages[index].width
+    def _width(self, node: WidthNode) -> "Ways":
+        index, before, depth, _ = node
+        stage = self.stages[index]
         ways = [
-            (value_row(domain, width), ("before", index, shape, depth, width))
-            for width in domain.values
+            (value_row(stage.width, width), BeforeNode(index, before, depth, width))
+            for width in stage.widths
         ]
         return f"stages.{index}.width", ways
 
-    def _before(self, index: int, shape: Shape | None, depth: int | None, width: int) -> "Ways":
-        slot = self.stem if shape is None else self.stages[index].downsampling
-        rows = () if slot is None else self.rows(slot, shape or self.image, width)
+    def _before(self, node: BeforeNode) -> "Ways":
+        index, before, depth, width, _ = node
+        slot = self.stem if before is None else self.stages[index].downsampling
+        shape = before or self.image
+        rows = () if slot is None else self.rows(slot, shape, width)
         ways: list[tuple[Row, Node]] = []
         for row in rows:
-            resampler = cast(Resampler, row.component)
-            out = resampler.out_shape(shape or self.image, width)
-            after: Node = ("block", index, out, depth)
-            ways.append((row, after if depth else ("depth", index, None, out)))
-        return "stem" if shape is None else f"stages.{index}.downsampling", ways
+            out = row.made(Resampler).out_shape(shape, width)
+            after = BlockNode(index, out, depth) if depth else DepthNode(index, None, out)
+            ways.append((row, after))
+        return "stem" if before is None else f"stages.{index}.downsampling", ways
 
-    def _block(self, index: int, shape: Shape, depth: int) -> "Ways":
-        slot = self.stages[index].block
+    def _block(self, node: BlockNode) -> "Ways":
+        names = self.stages[node.stage].block.names
         ways = [
-            (value_row(slot.names, name), ("fields", index, shape, depth, name))
-            for name in slot.names.values
+            (value_row(names, name), FieldsNode(node.stage, node.shape, node.depth, str(name)))
+            for name in names.values
         ]
-        return f"stages.{index}.block", ways
+        return f"stages.{node.stage}.block", ways
 
-    def _fields(self, index: int, shape: Shape, depth: int, name: str) -> Step:
+    def _fields(self, node: FieldsNode) -> Step:
+        index, shape, _, name, _ = node
         varied = VARIED in self.option(index, name).slots
-        after = ("pattern", index, shape, depth, name) if varied else self._after(index, shape)
+        after = PatternNode(*node[:4]) if varied else self._after(index, shape)
         count = self.count(after)
         choices = self._field_choices(index, shape, name) if count else 0
         return Step(
@@ -288,31 +289,32 @@ class StepGraph:
             trees=self._trees,
         )
 
-    def _pattern(self, index: int, shape: Shape, depth: int, name: str) -> "Ways":
+    def _pattern(self, node: PatternNode) -> "Ways":
+        index, shape, depth, name, _ = node
         domain = self.stages[index].pattern
         possible = patterns(self.stages[index], depth, len(self.mixers(index, shape, name)))
         ways = [
             (
                 value_row(domain, pattern) if pattern in domain.values else Row(value=pattern),
-                ("mixer", index, shape, depth, name, pattern),
+                MixerNode(index, shape, depth, name, pattern),
             )
             for pattern in possible
         ]
         return f"stages.{index}.pattern", ways
 
-    def _mixer(self, index: int, shape: Shape, depth: int, name: str, pattern: str) -> "Ways":
-        after: Node = ("second", index, shape, depth, name, pattern)
-        if pattern == "uniform":
-            after = self._after(index, shape)
+    def _mixer(self, node: MixerNode) -> "Ways":
+        index, shape, _, name, pattern, _ = node
+        after = self._after(index, shape) if pattern == "uniform" else SecondMixerNode(*node[:5])
         rows = self.mixers(index, shape, name)
         return f"{self._prefix(index, name)}.{VARIED}", [(row, after) for row in rows]
 
-    def _second(self, index: int, shape: Shape, depth: int, name: str, pattern: str) -> "Ways":
+    def _second(self, node: SecondMixerNode) -> "Ways":
+        index, shape, _, name, _, _ = node
         after, rows = self._after(index, shape), self.mixers(index, shape, name)
         return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in rows]
 
-    def _classify(self, shape: Shape | None) -> "Ways":
-        rows = () if shape is None else self.rows(self.head, shape, self.classes)
+    def _classify(self, node: HeadNode) -> "Ways":
+        rows = () if node.shape is None else self.rows(self.head, node.shape, self.classes)
         return "head", [(row, END) for row in rows]
 
     def _prefix(self, index: int, name: str) -> str:
@@ -324,24 +326,23 @@ class StepGraph:
     def once(self, node: Node) -> tuple[Node, int]:
         """Return the node that adds the same parts once, and how often ``node`` adds them."""
         match node:
-            case ("fields", index, shape, depth, name):
-                return ("fields", index, shape, 1, name), depth
-            case ("mixer", index, shape, depth, name, pattern):
+            case FieldsNode(depth=depth):
+                return node._replace(depth=1), depth
+            case MixerNode(depth=depth, pattern=pattern):
                 times = depth - len(second_mixer_at(pattern, depth))
-                return ("mixer", index, shape, 1, name, "uniform"), times
-            case ("second", index, shape, depth, name, pattern):
+            case SecondMixerNode(depth=depth, pattern=pattern):
                 times = len(second_mixer_at(pattern, depth))
-                return ("mixer", index, shape, 1, name, "uniform"), times
             case _:
                 return node, 1
+        return MixerNode(node.stage, node.shape, 1, node.block, "uniform"), times
 
     def parts(self, node: Node, row: Row) -> tuple[Part, ...]:
         """Return the parts that a stem, downsampling or head adds to the network."""
         match node:
-            case ("before", _, shape, _, width):
-                return _single(row.component, shape or self.image, width)
-            case ("head", shape):
-                return _single(row.component, shape, self.classes)
+            case BeforeNode():
+                return _single(row.made(Resampler), node.before or self.image, node.width)
+            case HeadNode(shape=Shape() as shape):
+                return _single(row.made(Head), shape, self.classes)
             case _:
                 return ()
 
@@ -353,14 +354,8 @@ Ways = tuple[str, Sequence[tuple[Row, Node]]]
 """Prefix of the paths of the decisions; the choices and the nodes they lead to."""
 
 
-def _made(row: Row) -> Component:
-    assert row.component is not None
-    return row.component
-
-
-def _single(component: Component | None, shape: Shape, width: int | None) -> tuple[Part, ...]:
+def _single(component: Component, shape: Shape, width: int | None) -> tuple[Part, ...]:
     """Return the part of one component; empty for the identity."""
-    assert component is not None
     parts = PartList.start(shape)
     parts.add("part", component, IMAGE, width=width)
     return tuple(parts.parts)

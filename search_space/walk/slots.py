@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
+from typing import TypeVar
 
 from ..components.base import Component
 from ..components.canonical import canonical_component
@@ -11,6 +12,8 @@ from ..domains import Choice, Domain, Value
 from ..errors import InputError
 from ..shapes import Shape
 from .choosers import Chooser
+
+C = TypeVar("C", bound=Component)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,11 @@ class Row:
     """The bare value; None for a component."""
     answers: tuple[Answer, ...] = ()
     """The decisions, in the order of the walk."""
+
+    def made(self, kind: type[C]) -> C:
+        """Return the component, which must be of this kind."""
+        assert isinstance(self.component, kind)
+        return self.component
 
 
 Product = tuple[Component, tuple[Answer, ...]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from functools import cached_property
 
 from ..components.base import Component
 from ..domains import Choice, Domain
@@ -31,10 +31,20 @@ class StageSpace:
     pattern: Choice
     """Domain of the pattern: some of ``PATTERNS``."""
 
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """The values of ``depth``."""
+        return tuple(each for each in self.depth.values if isinstance(each, int))
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """The values of ``width``."""
+        return tuple(each for each in self.width.values if isinstance(each, int))
+
     def may_vanish(self, index: int) -> bool:
         """Whether stage ``index`` can be left out, or merge with the one before."""
         options = self.downsampling.options if index and self.downsampling else ()
-        return 0 in self.depth.values or any(each.cls.is_identity for each in options)
+        return 0 in self.depths or any(each.cls.is_identity for each in options)
 
     def only(self, keep: Callable[[type[Component]], bool], what: str, path: str) -> "StageSpace":
         """Return the stage without the components that ``keep`` rejects; see ``Slot.only``."""
@@ -82,7 +92,7 @@ def second_mixer_at(pattern: str, depth: int) -> list[int]:
 
 def patterns(stage: StageSpace, depth: int, mixers: int) -> tuple[str, ...]:
     """Return the patterns that give different networks, for a depth and a number of mixers."""
-    names = cast(tuple[str, ...], stage.pattern.values)
+    names = tuple(map(str, stage.pattern.values))
     if depth < 2 or mixers < 2:
         return ("uniform",)
     if depth == 2 and "alternate" in names:

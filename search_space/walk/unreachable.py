@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..shapes import Shape
-from .decision_graph import Node, StepGraph
+from .decision_graph import StepGraph
+from .nodes import BeforeNode, BlockNode, FieldsNode, HeadNode, MixerNode, Node
 from .slots import Option, Slot
 from .stage_space import VARIED
 
@@ -24,15 +25,15 @@ def usual_refusal(graph: StepGraph) -> str | None:
 def _places(graph: StepGraph, node: Node) -> Iterator[Place]:
     """Yield the slots of one decision node."""
     match node:
-        case ("before", index, shape, _, width):
+        case BeforeNode(stage=index, before=shape, width=width):
             slot = graph.stem if shape is None else graph.stages[index].downsampling
             if slot is not None:
                 path = "stem" if shape is None else f"stages.{index}.downsampling"
                 yield path, slot, shape or graph.image, width
-        case ("fields", index, shape, _, name):
+        case FieldsNode(stage=index, shape=shape, block=name):
             for field, slot in graph.option(index, name).slots.items():
                 yield f"stages.{index}.block.{name}.{field}", slot, shape, None
-        case ("head", Shape() as shape):
+        case HeadNode(shape=Shape() as shape):
             yield "head", graph.head, shape, graph.classes
         case _:
             pass
@@ -71,7 +72,7 @@ def never_built(graph: StepGraph) -> tuple[str, ...]:
 def _blocks(graph: StepGraph, node: Node) -> Iterator[Place]:
     """Yield the slot of a stage's blocks, at the node that chooses the kind."""
     match node:
-        case ("block", index, shape, _):
+        case BlockNode(stage=index, shape=shape):
             yield f"stages.{index}.block", graph.stages[index].block, shape, None
         case _:
             pass
@@ -81,20 +82,20 @@ def _built(graph: StepGraph, node: Node) -> Iterator[tuple[str, str]]:
     """Yield the components that the choices at one node add, with their paths."""
     for row in graph.step(node).rows:
         match node:
-            case ("before", index, shape, _, _) if row.component:
+            case BeforeNode(stage=index, before=shape) if row.component:
                 yield (
                     ("stem" if shape is None else f"stages.{index}.downsampling"),
                     row.component.name,
                 )
-            case ("block", index, _, _):
+            case BlockNode(stage=index):
                 yield f"stages.{index}.block", str(row.value)
-            case ("fields", index, _, _, kind) if row.component:
+            case FieldsNode(stage=index, block=kind) if row.component:
                 for field, inner in row.component.components().items():
                     if field != VARIED:
                         yield f"stages.{index}.block.{kind}.{field}", inner.name
-            case ("mixer", index, _, _, kind, _) if row.component:
+            case MixerNode(stage=index, block=kind) if row.component:
                 yield f"stages.{index}.block.{kind}.{VARIED}", row.component.name
-            case ("head", _) if row.component:
+            case HeadNode() if row.component:
                 yield "head", row.component.name
             case _:
                 pass
