@@ -1,4 +1,4 @@
-"""The base class of model file formats, which write a network and read it back for comparison."""
+"""Model file formats (base class), and files that are read back for comparison."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,8 @@ class Opened:
     """A model file, read back in its own runtime."""
 
     run: Callable[[Tensor], Tensor]
-    """Maps images (B, C, H, W) to scores (B, K), both float32 on the CPU; B is 1 or more."""
+    """Function from images (B, C, H, W) to scores (B, K), both float32 on the CPU; B is 1 or
+    more."""
     weights: Mapping[str, Tensor]
     """Tensors that must equal the network's bit by bit; empty where the format changes them."""
     parameters: int | None
@@ -57,16 +58,16 @@ class ModelFormat(ABC):
     name: ClassVar[str]
     """Name of the format in proofs."""
     ending: ClassVar[str]
-    """How the name of a file ends, with the dot."""
+    """Ending of the file's name, with the dot."""
     beside: ClassVar[tuple[str, ...]] = ()
-    """What is put after the file's name, for each file that belongs beside it."""
+    """Suffixes, after the file's name, of the files written beside it."""
     tolerance: ClassVar[float]
     """Largest difference of scores, relative to the largest score; 0 for equal bits."""
     folded: ClassVar[bool] = False
     """Whether the file holds the folded form instead of the training form."""
 
     def __init__(self, *, any_resolution: bool = False) -> None:
-        """Choose the size of the images.
+        """Choose whether the file is bound to one image size.
 
         Args:
             any_resolution: Whether the file must take images of any height and width.
@@ -74,9 +75,9 @@ class ModelFormat(ABC):
         self.any_resolution = any_resolution
 
     def why_not_exportable(self, architecture: Architecture) -> str | None:
-        """Return why it cannot hold ``architecture`` (the rule, then the values), or None.
+        """Return why the format cannot hold ``architecture`` (the rule, then the values), or None.
 
-        Where any resolution is wanted, no component may be bound to one.
+        With ``any_resolution``, no component may be bound to one resolution.
         """
         if not self.any_resolution:
             return None
@@ -84,13 +85,13 @@ class ModelFormat(ABC):
             if bound := bound_inside(part.component):
                 return (
                     f"a {bound.kind} must have weights for maps of any size, but those of "
-                    f"{bound.name} are for one; nas search --any-resolution keeps it out"
+                    f"{bound.name} fit one; nas search --any-resolution leaves it out"
                 )
             tied = first_inside(part.component, lambda each: not each.any_size_program())
             if self.folded and tied:
                 return (
                     f"a {tied.kind} must be traceable for maps of any size, but {tied.name} is "
-                    f"not: .safetensors and .py take them; nas search --any-resolution keeps it out"
+                    f"not; .safetensors and .py take it; nas search --any-resolution leaves it out"
                 )
         return None
 
@@ -100,10 +101,10 @@ class ModelFormat(ABC):
 
     @abstractmethod
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
-        """Return the contents of the files: the network in eval mode, and the header.
+        """Return the contents of the files, which hold the network in eval mode and the header.
 
-        The key is the suffix added to the file's name: empty for the file itself, another one for a
-        file beside it.
+        The key is the suffix after the file's name: empty for the file itself, one of ``beside``
+        for others.
 
         Raises:
             ExportError: If the network cannot be written.
@@ -112,10 +113,10 @@ class ModelFormat(ABC):
     @classmethod
     @abstractmethod
     def read_header(cls, path: Path) -> Mapping[str, str]:
-        """Return the header that ``encode`` was given, from a file; nothing in it is executed.
+        """Return the header in a file that ``encode`` made; nothing in the file is executed.
 
         Raises:
-            Exception: Whatever, if the file is of another kind.
+            Exception: Of any kind, if the file has another format.
         """
 
     @abstractmethod
@@ -123,5 +124,5 @@ class ModelFormat(ABC):
         """Read a file back.
 
         Raises:
-            ExportError: If it is not valid.
+            ExportError: If the file is not valid.
         """

@@ -1,4 +1,4 @@
-"""Model cards: what a model file is, for programs and for people."""
+"""Model cards: descriptions of a model file, as JSON and as Markdown."""
 
 import json
 import platform
@@ -21,22 +21,23 @@ from .proof import Proof
 
 @dataclass(frozen=True, kw_only=True)
 class CardContents:
-    """What a card says of an export."""
+    """The content of a model card."""
 
     architecture: Architecture
-    """The network."""
+    """The architecture."""
     facts: Mapping[str, Any]
-    """What the file says of itself."""
+    """The metadata of the file."""
     proof: Proof
-    """How it compares with the network."""
+    """The comparison of the file with the network."""
     files: Mapping[str, str]
-    """SHA-256 of the files, by name."""
+    """SHA-256 of each file, by name."""
     environment: Mapping[str, str]
-    """Versions of what wrote and checked them, beside Python, torch and this package."""
+    """Versions of the packages that wrote and checked the files, besides Python, torch and this
+    one."""
 
 
 def json_card(contents: CardContents) -> bytes:
-    """Return the architecture, the facts of the header and the proof as JSON."""
+    """Return the card as JSON: the architecture, the facts of the header and the proof."""
     architecture = contents.architecture
     content = {
         MARK: VERSION,
@@ -52,10 +53,10 @@ def json_card(contents: CardContents) -> bytes:
 
 
 def model_card(contents: CardContents) -> bytes:
-    """Return what a person should know of a model file, as Markdown.
+    """Return the card as Markdown: the network, its data, its scores and its origin.
 
-    After Mitchell et al., Model Cards for Model Reporting, 2019, as far as a search knows: what
-    the network is, its data, its scores, where it comes from.
+    The form is that of Mitchell et al., Model Cards for Model Reporting, 2019, as far as a search
+    knows the facts.
     """
     architecture, facts, proof = contents.architecture, contents.facts, contents.proof
     real = f"{proof.real} images of the data" if proof.real else "random images"
@@ -109,14 +110,16 @@ def _environment(contents: CardContents) -> dict[str, str]:
 
 
 def recorded_count(facts: Mapping[str, Any], name: str, *, folded: bool) -> int | None:
-    """Return a recorded count of the form that is run, or of the one that is trained; or none."""
+    """Return a recorded count of the folded form, else of the training form, else None."""
     measured = _mapping(_mapping(facts, "measurements"), name)
     value = measured.get("value")
     return value if folded else measured.get("training_form", value)
 
 
 def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
-    """Return what the record says of parameters and multiply-adds, and what the file has."""
+    """Return lines with the recorded parameters and multiply-adds, and those counted in the
+    file.
+    """
     described: dict[str, str] = {}
     counts = (("parameters", "params", proof.parameters), ("multiply-adds", "macs", proof.macs))
     for what, name, counted in counts:
@@ -140,11 +143,11 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
 
 
 def from_files(proof: Proof) -> dict[str, str]:
-    """Return how many images a file names rightly, by what they were prepared with."""
+    """Return the accuracy of a file on images, for each function that prepared them."""
     found = proof.files
     if found is None:
         return {}
-    ways = {"as the search saw them": found.seen, "through prepare()": found.prepared}
+    ways = {"as in the search": found.seen, "through prepare()": found.prepared}
     if found.timm is not None:
         ways["through timm's transform"] = found.timm
     shares = ", ".join(f"{100 * share:.1f} % {way}" for way, share in ways.items())
@@ -155,13 +158,13 @@ def from_files(proof: Proof) -> dict[str, str]:
 
 
 def _mapping(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a fact as a mapping."""
+    """Return a fact that must be a mapping; an empty one otherwise."""
     value = facts.get(name, {})
     return dict(value) if isinstance(value, Mapping) else {name: value}
 
 
 def _scores(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the measurements with their units and 95 % intervals."""
+    """Return a line for each measurement, with unit and 95 % interval."""
     return {name: _score(name, each) for name, each in _mapping(facts, "measurements").items()}
 
 
@@ -172,7 +175,7 @@ def _score(name: str, given: Any) -> Any:
     try:
         found = Measurement.from_json({**missing, **given, "metric": name})
         tier = metric(name).tier
-    except InputError:  # of no metric that is known
+    except InputError:  # the metric is not known here
         return given
     unit = "" if found.unit == "1" else f" {found.unit}"
     if tier == "exact":
@@ -183,7 +186,7 @@ def _score(name: str, given: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Return a value on one line, so that no text of others becomes a heading."""
+    """Return a value on one line, so that foreign text cannot become a heading."""
     if isinstance(value, Mapping):
         value = ", ".join(
             f"{key} {'none' if each is None else each}" for key, each in value.items()

@@ -34,7 +34,7 @@ def recorded_network(architecture: Architecture) -> tuple[Network, Arguments]:
 def _arguments(module: nn.Module, frame: FrameType | None) -> Mapping[str, Any]:
     """Return the arguments of the outermost running constructor of ``module``."""
     outermost: FrameType | None = None
-    frame = None if frame is None else frame.f_back  # of the watch itself
+    frame = None if frame is None else frame.f_back  # the frame of this recorder itself
     while frame is not None and _constructs(module, frame):
         outermost, frame = frame, frame.f_back
     if outermost is None:

@@ -34,32 +34,31 @@ def export_model(
 ) -> Proof:
     """Write a network as a model file; the ending decides the format.
 
-    The file is read back and compared before it takes its place; a file already there is
-    replaced if an export wrote it, and stays as it is where something fails. A model card is
-    written beside it, and with the weights a ``.json`` file that says what they belong to.
+    The file is read back and compared before it is moved to ``path``. An existing file is replaced
+    only if an export wrote it, and is kept if the export fails. A model card is written beside the
+    file; weights also get a ``.json`` file that describes their network.
 
     Args:
         architecture: The network.
         path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``) or
             ``.py`` (source, its weights in ``.py.safetensors`` beside it).
-        weights: The network's state; none: initialised from ``seed``, and the file says so.
-        metadata: What the file says of itself: JSON values only. ``training`` says where the
-            weights come from, ``measurements`` are the recorded ones by name (``value``, ``unit``,
-            ``low``, ``high``), ``preparation`` is what is done to an image before.
-        seed: Seed of the weights where none are given.
+        weights: The network's state; None: initialised from ``seed``, which the metadata state.
+        metadata: Facts to store in the file, as JSON values. ``training`` is the origin of the
+            weights, ``measurements`` are the recorded ones by name (``value``, ``unit``, ``low``,
+            ``high``), ``preparation`` is the preparation of images.
+        seed: Seed of the weights if none are given.
         images: Images of the data, normalised, (N, C, H, W): the file is compared on them too.
-        originals: Images of the data as files: the file must name them as rightly.
-        any_resolution: Whether the file takes images of any height and width: ``.onnx`` and
-            ``.pt2`` are bound to the architecture's otherwise, the others never.
+        originals: Images of the data as files: the file must have the same accuracy on them.
+        any_resolution: Whether the file takes images of any height and width. ``.onnx`` and
+            ``.pt2`` files are otherwise bound to the architecture's size; other formats never are.
 
-    Returns:
-        How the file compares with the network.
+    Returns: The comparison of the file with the network.
 
     Raises:
-        InputError: If the ending is unknown, the file cannot be written there, a file that is not
-            of an export would be replaced, the format cannot hold the architecture, or the weights
-            do not fit it.
-        ExportError: If what was written does not reproduce the network; no file is left.
+        InputError: If the ending is unknown, the file cannot be written, it would replace a file
+            that no export wrote, the format cannot hold the architecture, or the weights do not fit
+            it.
+        ExportError: If the file does not reproduce the network; no file is left.
     """
     path = Path(path)
     check_target(path)
@@ -78,7 +77,7 @@ def export_model(
         proof = prove(network, written, model_format, images, originals)
         if not header.items() <= _header_in(written, model_format).items():
             raise ExportError(
-                f"a {path.suffix} file must keep what it says of itself (architecture, metadata)"
+                f"a {path.suffix} file must store its header (architecture, metadata) unchanged"
             )
         recorded = recorded_count(facts, "params", folded=proof.folded)
         if None not in (recorded, proof.parameters) and recorded != proof.parameters:
@@ -103,16 +102,16 @@ def export_model(
 def _header_in(path: Path, model_format: ModelFormat) -> Mapping[str, str]:
     try:
         return model_format.read_header(path)
-    except Exception as error:  # whatever its reader raises
+    except Exception as error:  # the reader may raise anything
         raise ExportError(
-            f"what a file says of itself must be readable: {first_line(error)}"
+            f"the header of a model file must be readable: {first_line(error)}"
         ) from error
 
 
 def format_for(
     architecture: Architecture, path: Path, *, any_resolution: bool = False
 ) -> ModelFormat:
-    """Return the format of a file to be written, by its ending, which must be one of ``FORMATS``.
+    """Return the format for the ending of a path, which must be one of ``FORMATS``.
 
     Raises:
         InputError: If the format cannot hold the architecture.
@@ -127,7 +126,7 @@ def format_for(
 def _check_given(
     architecture: Architecture, metadata: Mapping[str, Any], images: Tensor | None
 ) -> None:
-    """Refuse metadata and images that cannot be used, before anything takes time."""
+    """Check metadata and images, before any slow work."""
     try:
         json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -137,5 +136,5 @@ def _check_given(
     channels = architecture.input.channels
     if images is not None and (images.dim() != 4 or not len(images) or images.shape[1] != channels):
         raise InputError(
-            f"images must be (N, {channels}, H, W) and one at least, but are {tuple(images.shape)}"
+            f"images must be (N, {channels}, H, W) with N at least 1, but are {tuple(images.shape)}"
         )

@@ -1,4 +1,4 @@
-"""The proof with image files: their preparation gives the pixels and scores of the search."""
+"""The proof on image files: their preparation gives the pixels and scores of the search."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Prepare = Callable[[Sequence[Any]], Tensor]
 _STEP = 1.01
 """Largest difference of a pixel on the scale of 255: one level, plus rounding of float32."""
 _SHARE = 1000
-"""Images per allowed different prediction; with fewer images, one is allowed too."""
+"""Images per allowed difference of one correct prediction; one is always allowed."""
 _BATCH = 32
 
 
@@ -34,11 +34,11 @@ class Originals:
     levels: Tensor
     """Pixels used by the search (N, C, S, S), uint8."""
     labels: Tensor
-    """Their classes (N,), int64."""
+    """Labels of the images (N,), int64."""
     preparation: Preparation
     """Preparation from the originals to the pixels."""
     same_rules: bool = True
-    """Whether the search used these rules, not those of an earlier version."""
+    """Whether the search used this preparation, not that of an earlier version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ def prove_files(
         prepare: The model file's own function, where it has one.
 
     Raises:
-        ExportError: If a pixel differs by more than one level, or more than one image in 1,000 is
-            named rightly by one and not by the other.
+        ExportError: If a pixel differs by more than one level, or if the numbers of correct
+            predictions differ by more than one in 1,000.
     """
     preparation = originals.preparation
     ways: dict[str, Prepare] = {"prepare": prepare or preparation}
@@ -127,7 +127,7 @@ def _decoded(given: Any, preparation: Preparation) -> Any:
     if not isinstance(given, Path):
         return plain(given, preparation.mode, preparation.levels)
     with opened_image(given, preparation.megapixels) as opened:
-        opened.load()  # which may be the very image that is returned
+        opened.load()  # the result may be this very image
         return plain(opened, preparation.mode, preparation.levels)
 
 
@@ -136,7 +136,7 @@ def _prepared(way: Prepare, name: str, given: Sequence[Any]) -> Tensor:
         with warnings.catch_warnings():  # these files were read by the search without warnings
             warnings.simplefilter("ignore")
             return way(given)
-    except Exception as error:  # whatever Pillow raises of a file that is gone or cut since
+    except Exception as error:  # Pillow may raise anything for a file changed since
         raise ExportError(
             f"images of the data must be prepared by {name} as the search did, but: "
             f"{type(error).__name__}: {error}"
@@ -153,5 +153,5 @@ def _check(name: str, difference: float, more: int, count: int) -> None:
         raise ExportError(
             f"image files prepared by {name} must give the search's pixels within 1 of 255 and its "
             f"accuracy within one image in {_SHARE:,}, but pixels differ by up to {difference:.3g} "
-            f"and {abs(more)} {'more' if more > 0 else 'fewer'} of {count} are named rightly"
+            f"and {abs(more)} {'more' if more > 0 else 'fewer'} of {count} are classified correctly"
         )

@@ -12,11 +12,11 @@ from .overwrite_guard import check_ours
 
 
 def check_target(path: Path) -> None:
-    """Check that a model file can be written at ``path``: its ending, its folder, what is there.
+    """Check that a model file can be written at ``path``: ending, folder, existing file.
 
     Raises:
-        InputError: If the ending is unknown, no file can be made there, or one that is not of an
-            export would be replaced.
+        InputError: If the ending is unknown, no file can be made there, or it would replace a file
+            that no export wrote.
     """
     check_place(path)
     if path.suffix.lower() not in FORMATS:
@@ -42,13 +42,13 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def replacing(contents: Mapping[Path, bytes]) -> Generator[Path]:
-    """Write files to temporary ones beside them and yield the path of the first.
+    """Write temporary files beside their final paths and yield the path of the first.
 
-    The temporary names begin alike and end as the files' do after the first one's stem. Each takes
-    the place of its file at the end, or all are removed where the body raises.
+    All temporary names share a random stem and keep the endings of the final names. At the end each
+    is moved to its final path; if the body raises, all are removed.
 
     Raises:
-        InputError: If one cannot be written: no such folder, no permission, disk full ...
+        InputError: If a file cannot be written: missing folder, no permission, full disk ...
     """
     name, stem = _hidden_name(), next(iter(contents)).stem
     temporary = {path: path.with_name(name + path.name.removeprefix(stem)) for path in contents}

@@ -1,4 +1,4 @@
-"""The formats of model files: ending, mark and class of each, known before torch is imported."""
+"""The table of model file formats: ending, mark and class of each, without importing torch."""
 
 import json
 import re
@@ -18,24 +18,24 @@ GROUP = "nas_explorer.formats"
 """Group of the entry points of formats."""
 
 MARK = "nas_explorer"
-"""The key that makes a file's header ours; its value is the header's version."""
+"""Key that marks the header of a file as ours; its value is the header's version."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format in the table."""
+    """An entry of the table of formats."""
 
     place: "str | type[ModelFormat]"
-    """The class, or its module in this package and its name."""
+    """The format's class, or its module in this package and its name."""
     is_marked: Callable[[Path], bool]
-    """Whether an export wrote a file of this format; an error means no."""
+    """Function from a path to whether an export wrote the file; an error means no."""
     beside: tuple[str, ...] = ()
-    """What is put after the file's name, for each file that belongs beside it."""
+    """Suffixes, after the file's name, of the files written beside it."""
     json_card: bool = False
-    """Whether a card for programs is written beside it."""
+    """Whether a JSON card is written beside the file."""
 
     def load(self) -> "type[ModelFormat]":
-        """Return the class."""
+        """Return the format's class."""
         return resolved(self.place, __name__.rpartition(".")[0])
 
 
@@ -47,7 +47,7 @@ def _safetensors(path: Path) -> bool:
 
 
 def _onnx(path: Path) -> bool:
-    # A key of the metadata as protobuf writes it: its length before, the value's tag behind.
+    # A metadata key in protobuf's encoding: the key's length before it, the value's tag after it.
     return b"\n" + bytes([len(MARK)]) + MARK.encode() + b"\x12" in path.read_bytes()
 
 
@@ -71,14 +71,14 @@ FORMATS: dict[str, Format] = {
     ".pt2": Format(place="pt2_file:Pt2File", is_marked=_pt2),
     ".py": Format(place="python_file:PythonFile", is_marked=_python, beside=(".safetensors",)),
 }
-"""The formats by the ending of the file; ``register_format`` adds to them."""
+"""The formats by file ending; ``register_format`` adds to them."""
 
 
 def register_format(cls: "type[ModelFormat]") -> None:
     """Add a format to the table.
 
     Raises:
-        InputError: If its ending is no ending, or taken.
+        InputError: If the ending is not valid, or is taken.
     """
     ending = getattr(cls, "ending", "")
     if not re.fullmatch(r"\.[a-z0-9_]+", ending) or ending in (".md", ".json"):

@@ -1,4 +1,4 @@
-"""From a candidate of a study to a model file."""
+"""Export of a candidate of a study as a model file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ _CONDITIONS = (
     "memory_layout",
     "torch",
 )
-"""What a card states of a latency's provenance."""
+"""Keys of a latency's provenance that a card states."""
 
 
 def export_candidate(
@@ -44,26 +44,27 @@ def export_candidate(
     any_resolution: bool = False,
     licence: str | None = None,
 ) -> tuple[Proof, dict[str, str]]:
-    """Write a candidate as a model file; return how it compares with the network.
+    """Write a candidate as a model file; return the proof, and a comparison with the record as
+    text.
 
-    Also how its accuracy, parameters and multiply-adds compare with the record, in words.
+    The comparison covers accuracy, parameters and multiply-adds.
 
     Args:
         found: The candidate.
-        output: Its ending decides the format.
-        study: Name of its study.
-        settings: Of the study.
-        folder: The weights that the search kept.
-        untrained: Export fresh weights.
-        any_resolution: Let ``.onnx`` and ``.pt2`` take images of any size.
-        licence: Of the data, for the card.
+        output: Path of the file; the ending decides the format.
+        study: Name of the study.
+        settings: Settings of the study.
+        folder: Folder of the weights that the search kept.
+        untrained: Whether to export new, untrained weights.
+        any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
+        licence: Licence of the data, for the card.
 
     Raises:
-        WorkError: If it has no trained weights, or what was written does not reproduce it.
-        InputError: If the file cannot be written there, or the format cannot hold the network.
+        WorkError: If there are no trained weights, or the file does not reproduce the candidate.
+        InputError: If the file cannot be written, or the format cannot hold the network.
     """
 
-    format_for(found.architecture, output, any_resolution=any_resolution)  # before it takes time
+    format_for(found.architecture, output, any_resolution=any_resolution)  # before the slow work
     weights, training = None, "untrained"
     if not untrained:
         weights, training = trained_weights(folder, found)
@@ -73,7 +74,7 @@ def export_candidate(
     prepared = kept or (None if data is None else data.preparation)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
-        training.pop("preparation", None)  # stands beside it, with the rules in words
+        training.pop("preparation", None)  # stored separately, with the rules in words
     metadata = {
         "study": study,
         "candidate": found.number,
@@ -109,7 +110,7 @@ def export_candidate(
 
 
 def _described(measurement: Measurement) -> dict[str, Any]:
-    """Return a measurement for the file: value, unit, interval, on what it was timed."""
+    """Return a measurement for the file: value, unit, interval, and conditions of a latency."""
     found = measurement.to_json()
     provenance = found.pop("provenance")
     if "training_form" in provenance:
@@ -120,7 +121,7 @@ def _described(measurement: Measurement) -> dict[str, Any]:
 
 
 def _portable(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said of the data, without where it lies on this machine."""
+    """Return the description of the data, without its path on this machine."""
     kind, separator, folder = str(data["name"]).partition(":")
     found = {key: value for key, value in data.items() if key != "root"}
     return {**found, "name": kind + separator + Path(folder).name}

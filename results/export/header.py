@@ -28,10 +28,10 @@ def make_header(architecture: Architecture, metadata: Mapping[str, Any]) -> dict
 
 
 def read_facts(header: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return what a file says of itself beside its architecture.
+    """Return the metadata in a file's header, without the architecture.
 
     Raises:
-        InputError: If it is not a JSON object.
+        InputError: If the metadata are not a JSON object.
     """
     try:
         facts = json.loads(header["metadata"])

@@ -16,11 +16,11 @@ from .weights import read_weights
 def load_model(path: str | Path) -> Network:
     """Return the network in a ``.safetensors`` file that ``export_model`` wrote.
 
-    It is in eval mode, on the CPU. Nothing in the file is executed.
+    The network is in eval mode, on the CPU. Nothing in the file is executed.
 
     Raises:
-        InputError: If the file is missing, cut off, damaged or not one of ours, or its weights do
-            not fit its architecture.
+        InputError: If the file is missing, cut off, damaged or not written by an export, or its
+            weights do not fit its architecture.
     """
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
@@ -38,14 +38,14 @@ def load_preparation(path: str | Path) -> Preparation:
     The file may have any format; nothing in it is executed.
 
     Raises:
-        InputError: If the file is missing, not one of ours, or does not state it.
+        InputError: If the file is missing or not written by an export, or states no preparation.
     """
     path = Path(path)
     try:
         header = _header(path)
     except InputError:
         raise
-    except Exception as error:  # of a zip file, of JSON, of protobuf
+    except Exception as error:  # from the readers of zip, JSON and protobuf
         raise InputError(
             f"a model file must be readable, but got {str(path)!r}: {first_line(error)}"
         ) from error

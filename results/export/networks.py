@@ -1,4 +1,4 @@
-"""Networks with given or reproducible weights."""
+"""Builders of networks with given or reproducible weights."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -15,7 +15,7 @@ from .base import first_line
 N = TypeVar("N", bound=Network)
 
 _MOST_MADE = 2**32
-"""Bytes of what a network makes itself and its file does not hold, at most."""
+"""Maximal bytes of the tensors that a network computes itself, which its file does not hold."""
 
 
 def fresh_network(architecture: Architecture, seed: int, kind: type[N] = Network) -> N:
@@ -34,18 +34,18 @@ def trained_network(
 ) -> N:
     """Return the network with given weights, in eval mode, on the CPU.
 
-    Memory is allocated only after the weights are found to fit.
+    Memory is allocated only after a check that the weights fit.
 
     Raises:
-        InputError: If names, shapes or types are not exactly those of the network's state, or it
-            is too large to be laid out, or has tables beside it, made anew, that are too large.
+        InputError: If names, shapes or types are not exactly those of the network's state, or if
+            the network or the tensors that it computes itself are too large.
     """
     try:
         with torch.device("meta"):
             outline = kind(architecture)
-    except (RuntimeError, OverflowError, TypeError) as error:  # torch's, of sizes beyond 64 bits
+    except (RuntimeError, OverflowError, TypeError) as error:  # sizes beyond 64 bits
         raise InputError(
-            f"a network must have tensors that can be laid out, but: {first_line(error)}"
+            f"a network must have tensors of possible sizes, but: {first_line(error)}"
         ) from error
     state = outline.state_dict()
     _check_fit(state, weights)
@@ -53,8 +53,8 @@ def trained_network(
     made = sum(each.nbytes for name, each in outline.named_buffers() if name not in state)
     if made > _MOST_MADE:
         raise InputError(
-            f"the tables that a network makes must take at most {_MOST_MADE / 1e9:.1f} GB, but "
-            f"take {made / 1e9:.1f} GB"
+            f"the tensors that a network computes itself must take at most {_MOST_MADE / 1e9:.1f} "
+            f"GB, but take {made / 1e9:.1f} GB"
         )
     network = fresh_network(architecture, 0, kind)
     network.load_state_dict(weights)
@@ -66,7 +66,7 @@ def _check_fit(state: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> No
     if missing := state.keys() - weights.keys():
         raise InputError(f"{rule} lack {_few(missing)}")
     if extra := weights.keys() - state.keys():
-        raise InputError(f"{rule} hold {_few(extra)}, which it does not have")
+        raise InputError(f"{rule} hold {_few(extra)}, which the architecture lacks")
     for name, tensor in state.items():
         needed, given = _form(tensor), _form(weights[name])
         if needed != given:
@@ -88,7 +88,7 @@ def _form(tensor: Tensor) -> str:
 
 
 def _few(names: Iterable[str]) -> str:
-    """Return the first three names and how many more there are."""
+    """Return the first three names, and the number of further ones."""
     ordered = sorted(names)
     more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
     return ", ".join(repr(name) for name in ordered[:3]) + more

@@ -1,4 +1,4 @@
-"""ONNX: a graph that runs without torch."""
+"""The format ONNX: a graph that runs without torch."""
 
 import re
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 20
-"""Version of ONNX's operators: the first with GELU; later ones are read by fewer runtimes."""
+"""Version of ONNX's operator set: the first with GELU; fewer runtimes read later ones."""
 
 INPUT, OUTPUT, BATCH, HEIGHT, WIDTH = "image", "scores", "batch", "height", "width"
-"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free sides."""
+"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free axes."""
 
 
 class OnnxFile(ModelFormat):
-    """One file, with the weights, for any batch size; checked in ONNX Runtime on the CPU.
+    """One ONNX file with the weights, for any batch size; checked in ONNX Runtime on the CPU.
 
-    It holds the folded form of the network.
+    The file holds the folded form of the network.
     """
 
     name = "onnx"
@@ -41,7 +41,7 @@ class OnnxFile(ModelFormat):
     folded = True
 
     def why_not_exportable(self, architecture: Architecture) -> str | None:
-        """Every component must be exportable."""
+        """Return why a component cannot be exported to ONNX, or None."""
         for part in architecture.parts():
             bound = first_inside(part.component, lambda each: not each.exportable())
             if bound:
@@ -49,7 +49,7 @@ class OnnxFile(ModelFormat):
         return super().why_not_exportable(architecture)
 
     def environment(self) -> dict[str, str]:
-        """Return the version of the operators and that of ONNX Runtime."""
+        """Return the versions of the operator set and of ONNX Runtime."""
         from onnxruntime import __version__
 
         return {"ONNX opset": str(OPSET), "ONNX Runtime": __version__}
@@ -65,19 +65,19 @@ class OnnxFile(ModelFormat):
 
     @classmethod
     def read_header(cls, path: Path) -> Mapping[str, str]:
-        """Return the properties of the model."""
+        """Return the metadata properties of the model."""
         import onnx
 
         return _header(onnx.load(path, load_external_data=False))
 
     def open(self, path: Path) -> Opened:
-        """Check the file and make a session of ONNX Runtime."""
+        """Check the file and open it in ONNX Runtime."""
         import onnx
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        # The runtime writes to standard error: errors that it raises too, and warnings of shapes
-        # that the file states wrongly, for which there is a check of our own.
+        # The runtime logs to standard error. Its errors are also raised, and its warnings of
+        # wrongly stated shapes are covered by our own check.
         options.log_severity_level = 4
         options.intra_op_num_threads = torch.get_num_threads()
         try:
@@ -86,7 +86,7 @@ class OnnxFile(ModelFormat):
             session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # each of the three has errors of its own without a common base
+        except Exception as error:  # the three libraries' errors have no common base
             raise ExportError(f"the ONNX file must be valid, but: {first_line(error)}") from error
 
         size = _input(model)
@@ -113,10 +113,10 @@ class OnnxFile(ModelFormat):
 
 
 def _check_stated(model: "ModelProto", size: Shape) -> None:
-    """Check that no shape stated in a file is of one size of images alone.
+    """Check that no shape stated in a file holds for one image size only.
 
     Raises:
-        ExportError: If one is.
+        ExportError: If a shape does.
     """
     other = size._replace(height=4 * size.height, width=8 * size.width)
     for known in (known_shapes(model, each) for each in (size, other)):
@@ -126,8 +126,8 @@ def _check_stated(model: "ModelProto", size: Shape) -> None:
             for stated, side in zip(sides, found, strict=False):
                 if stated.HasField("dim_value") and stated.dim_value != side:
                     raise ExportError(
-                        f"the ONNX file must state shapes that hold for any size of images, but "
-                        f"states {stated.dim_value} for a side of {value.name!r} that is {side}"
+                        f"the shapes stated in the ONNX file must hold for any image size, but "
+                        f"{value.name!r} states a side of {stated.dim_value} where it is {side}"
                     )
 
 
@@ -139,7 +139,7 @@ def _input(model: "ModelProto") -> Shape:
     """Return the shape of one image of the network in a file.
 
     Raises:
-        ExportError: If the file is not one of ours.
+        ExportError: If the file was not written by an export.
     """
     try:
         return read_header(_header(model)).input
@@ -148,7 +148,7 @@ def _input(model: "ModelProto") -> Shape:
 
 
 def _trace(network: Network, any_resolution: bool) -> "ModelProto":
-    """Return the graph that torch's exporter makes of the network."""
+    """Return the network's graph, made by torch's exporter."""
     traced = exported_program(network, any_resolution)
     try:
         with quiet():
@@ -160,15 +160,15 @@ def _trace(network: Network, any_resolution: bool) -> "ModelProto":
                 opset_version=OPSET,
                 verbose=False,
             )
-    except Exception as error:  # whatever a component does that the exporter cannot follow
+    except Exception as error:  # the exporter may raise anything
         raise untraceable(error) from error
     assert program is not None
     return program.model_proto
 
 
 def _tidy(model: "ModelProto") -> None:
-    """Name the batch, and drop the exporter's notes: they fill more than half of a small file,
-    with the paths of this machine."""
+    """Name the batch axis, and drop the exporter's notes, which hold paths of this machine and fill
+    more than half of a small file."""
     graph = model.graph
     sides = graph.input[0].type.tensor_type.shape.dim
     names = {

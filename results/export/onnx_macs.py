@@ -11,24 +11,25 @@ Shape = tuple[int, ...]
 
 
 def conv_macs(out: Shape, weight: Shape) -> int:
-    """Return those of a convolution: (B, O, ...) from a kernel of (O, C / groups, ...)."""
+    """Return the multiply-adds of a convolution: (B, O, ...) from a kernel (O, C / groups, ...)."""
     return prod(out) * prod(weight[1:])
 
 
 def product_macs(out: Shape, inner: int) -> int:
-    """Return those of a matrix product with an output of shape ``out``, summed over ``inner``."""
+    """Return the multiply-adds of a matrix product with output shape ``out``, summed over
+    ``inner``.
+    """
     return prod(out) * inner
 
 
 def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | None:
     """Return the multiply-adds of convolutions and matrix products for one image.
 
-    None where the graph holds an operation with products that is not counted here, or a shape
-    that is not known.
+    The result is None if the graph holds an uncounted operation with products, or an unknown shape.
 
     Args:
         model: The graph.
-        size: Channels, height and width of the image; None: as the graph says.
+        size: Channels, height and width of the image; None: those stated in the graph.
     """
     if any(node.op_type in _UNCOUNTED for node in model.graph.node):
         return None
@@ -77,9 +78,9 @@ _UNCOUNTED = {
 
 
 def _shapes_run(model: "ModelProto", size: Sequence[int], names: Sequence[str]) -> dict[str, Shape]:
-    """Return the shapes that tensors have where one image is run, which inference cannot follow.
+    """Return the shapes of tensors in a run on one image, for shapes that inference cannot find.
 
-    There are none where the graph does not run.
+    The result is empty if the graph does not run.
     """
     import numpy
     import onnxruntime
@@ -96,13 +97,13 @@ def _shapes_run(model: "ModelProto", size: Sequence[int], names: Sequence[str]) 
             shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         found: list[Any] = list(session.run([*names], {model.graph.input[0].name: image}))
-    except Exception:  # its errors have no common base; what does not run is refused elsewhere
+    except Exception:  # no common base; another check rejects graphs that do not run
         return {}
     return {name: each.shape for name, each in zip(names, found, strict=True)}
 
 
 def known_shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, Shape]:
-    """Return the shapes of the tensors for one image, so far as they can be inferred."""
+    """Return the inferred shapes of the tensors for one image."""
     from onnx import ModelProto
     from onnx.shape_inference import infer_shapes
 
@@ -115,7 +116,7 @@ def known_shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, S
             single.graph.input[0].type.tensor_type.shape.dim[1:], size, strict=True
         ):
             side.dim_value = length
-    del single.graph.value_info[:]  # what the exporter states is for any batch
+    del single.graph.value_info[:]  # the exporter's shapes are for any batch size
     graph = infer_shapes(single, data_prop=True).graph
     shapes: dict[str, Shape] = {each.name: tuple(each.dims) for each in graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):

@@ -39,7 +39,7 @@ def is_ours(path: Path) -> bool:
     marked = FORMATS[ending].is_marked if ending in FORMATS else _CARDS.get(ending)
     try:
         return marked is not None and marked(path)
-    except Exception:  # whatever a reader raises of a file that is another's
+    except Exception:  # a reader may raise anything for another program's file
         return False
 
 

@@ -19,8 +19,8 @@ def exported_program(
 ) -> torch.export.ExportedProgram:
     """Trace a network in eval mode.
 
-    For any resolution it is traced on images that leave every map inside it more than one pixel
-    high and wide, and not square: the tracer takes a side of 1 for a constant.
+    For any resolution, the images are not square, and large enough that every inner map exceeds one
+    pixel in height and width: the tracer treats a side of 1 as a constant.
 
     Args:
         network: The network.
@@ -34,13 +34,13 @@ def exported_program(
         step = network.reduction
         height, width = (max(-(-side // step), 8) * step for side in (height, width))
         width += 4 * step
-    # Two images: a batch of one would be taken for a constant.
+    # Two images: the tracer would treat a batch of one as a constant.
     images = torch.zeros(2, channels, height, width)
     free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
     try:
         with quiet():
             return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
-    except Exception as error:  # whatever a component does that the exporter cannot follow
+    except Exception as error:  # the exporter may raise anything
         raise untraceable(error) from error
 
 

@@ -19,12 +19,12 @@ from .file_proof import FileProof, Originals, prove_files
 BATCHES = (1, 4, 1, 4)
 """Sizes of the batches of random images compared."""
 _PASSES = 20
-"""Passes that are timed, the first quarter of which only warms up."""
+"""Timed passes, of which the first quarter is warm-up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """How a model file, read back, compares with the network that it was written from."""
+    """The comparison of a model file, read back, with the network that was written."""
 
     format: str
     """Name of the format."""
@@ -37,13 +37,12 @@ class Proof:
     real: int
     """Number of compared images from the data; the others are random."""
     agreement: float
-    """Share of the images (those of the data, where there are any) on which both name the same
-    class, 0 to 1."""
+    """Share of the images (of the data, if given) with the same top class, 0 to 1."""
     parameters: int | None
-    """Trainable parameters, counted again in the file; None where it does not tell them apart."""
+    """Trainable parameters, recounted in the file; None if the file does not mark them."""
     macs: int | None
-    """Multiply-adds of convolutions and matrix products for one image, counted again in the file;
-    none where it holds an operation that is not counted."""
+    """Multiply-adds of convolutions and matrix products for one image, recounted in the file; None
+    if the file holds an operation without a formula."""
     stored: int | None
     """Number of elements in the file's tensors, where parameters cannot be distinguished."""
     folded: bool
@@ -51,12 +50,12 @@ class Proof:
     size: int
     """Size of the file in bytes."""
     enlarged: str | None
-    """Height x width of the images that scores, multiply-adds and time are of, where the file does
-    not take the network's own size: the least multiple of it that it takes; else none."""
+    """Height x width of the images compared, counted and timed, if the file does not accept the
+    network's own size: its smallest multiple that the file accepts. Else None."""
     sizes: str
-    """Heights x widths that the file accepts, in words."""
+    """The accepted heights and widths of images, as text."""
     files: FileProof | None
-    """Proof with image files; None without the data."""
+    """Proof on image files; None without the data."""
     latency_ratio: float
     """Median time of one image in the file's own runtime over that of the network in torch, both
     on the CPU, in turns."""
@@ -71,18 +70,17 @@ def prove(
 ) -> Proof:
     """Read a model file back and compare it with the network.
 
-    The scores of normally distributed random images (seeded by the digest), and of real ones where
-    given, must lie within the format's tolerance; weights and counts, where the format has them,
-    must be equal. Random images are of the network's own size, and of two others where the file
-    takes any; where it does not take the network's own, images are enlarged.
+    The scores on normally distributed random images (seeded by the digest), and on the given
+    images, must agree within the format's tolerance. Weights and counts, if the format has them,
+    must be equal. Random images have the network's own size, and two others if the file accepts any
+    size. Images are enlarged if the file does not accept the network's own size.
 
     Args:
-        network: In eval mode, on the CPU.
+        network: The network in eval mode, on the CPU.
         path: The file.
-        model_format: Its format.
+        model_format: The file's format.
         images: Images of the data, normalised, (N, C, H, W).
-        originals: Images of the data as files, or as Pillow opens them, which the file must name
-            as rightly as it does the search's pixels: see ``prove_files``.
+        originals: Images of the data as files or Pillow images; see ``prove_files``.
 
     Raises:
         ExportError: If the file does not reproduce the network.
@@ -136,13 +134,13 @@ def prove(
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Return the number of trainable parameters, shared ones once."""
+    """Return the number of trainable parameters; shared ones count once."""
     return sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
 
 
 def count_macs(module: nn.Module, shape: Shape) -> int:
     """Return the multiply-adds of convolutions and matrix products for one image."""
-    # Imported here: it takes torch's tracer along, which takes seconds.
+    # Imported here, since torch's tracer takes seconds to import.
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -151,7 +149,7 @@ def count_macs(module: nn.Module, shape: Shape) -> int:
 
 
 def _sizes(network: Network, opened: Opened, model_format: ModelFormat) -> str:
-    """Return which sizes of images a file takes, in words."""
+    """Return the image sizes that a file accepts, as text."""
     if network.bound_by:
         height, width = network.architecture.input[1:]
         return f"{height}x{width} alone, since the weights of {network.bound_by} are for one size"
@@ -169,7 +167,7 @@ def _images(network: Network, image: Shape) -> Iterator[Tensor]:
 
 
 def _larger_images(network: Network, size: Shape) -> list[Tensor]:
-    """Return images beyond a size by steps that the network's last map can follow."""
+    """Return images larger than a size, by multiples of the network's reduction."""
     channels, height, width = size
     step = network.reduction
     generator = torch.Generator().manual_seed(0)
@@ -180,7 +178,7 @@ def _larger_images(network: Network, size: Shape) -> list[Tensor]:
 
 
 def _enlarged(images: Tensor, size: Shape) -> Tensor:
-    """Return images with each pixel repeated until they have a size."""
+    """Return images enlarged to a size by repeating pixels."""
     factor = size.height // images.shape[2]
     return images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 

@@ -1,4 +1,4 @@
-"""torch.export: a program that torch loads without the code it was made of."""
+"""The format of torch.export: a program that torch loads without the network's source."""
 
 import io
 import json
@@ -26,7 +26,7 @@ _HEADER = f"{MARK}.json"
 class Pt2File(ModelFormat):
     """One file, with the weights, for any batch size: ``torch.export.load(file).module()``.
 
-    It holds the folded form of the network.
+    The file holds the folded form of the network.
     """
 
     name = "torch.export"
@@ -47,13 +47,13 @@ class Pt2File(ModelFormat):
 
     @classmethod
     def read_header(cls, path: Path) -> Mapping[str, str]:
-        """Return the header, and the least size of images where that is not the network's."""
+        """Return the header, and the smallest image size if that is not the network's."""
         with zipfile.ZipFile(path) as file:
             inside = next(each for each in file.namelist() if each.endswith(f"/{_HEADER}"))
             return json.loads(file.read(inside))
 
     def open(self, path: Path) -> Opened:
-        """Load the program."""
+        """Load the exported program."""
         try:
             with quiet():
                 program = torch.export.load(path)
@@ -61,7 +61,7 @@ class Pt2File(ModelFormat):
             stated = self.read_header(path)
             size = read_header(stated).input
             height, width = json.loads(stated.get("least_size", "[1, 1]"))
-        except Exception as error:  # of a zip file, of JSON, of torch
+        except Exception as error:  # from the readers of zip, JSON and torch
             raise ExportError(f"the program must load, but: {first_line(error)}") from error
 
         def run(images: Tensor) -> Tensor:
@@ -81,22 +81,22 @@ class Pt2File(ModelFormat):
         )
         try:
             return replace(opened, macs=count_macs(module, opened.image(size)))
-        except AssertionError as error:  # a guard of the program
+        except AssertionError as error:  # raised by a guard of the program
             raise ExportError(f"the program must run, but: {first_line(error)}") from error
 
 
 def _least(program: torch.export.ExportedProgram, size: Shape) -> tuple[int, int]:
-    """Return the least height and width, one number, of the images that a program takes.
+    """Return the smallest side of square images that a program accepts.
 
-    A map of one pixel would be another program, so that it may ask for larger images than the
-    network does. Its guards are found by trying, from the bounds of its sides on.
+    It may be larger than the network's, since the exporter specialises maps of one pixel. The
+    guards of the program are found by trial, beginning at its stated bounds.
 
     Args:
-        program: For images of any size.
-        size: The image that the network was made for.
+        program: A program for images of any size.
+        size: Size of the network's own images.
 
     Raises:
-        ExportError: If it takes no image of up to eight times that size.
+        ExportError: If the program accepts no image of up to eight times that size.
     """
     [name] = program.graph_signature.user_inputs
     image = next(node for node in program.graph.nodes if node.name == name)
@@ -104,10 +104,10 @@ def _least(program: torch.export.ExportedProgram, size: Shape) -> tuple[int, int
     first = max(int(ranges[side.node.expr].lower) for side in image.meta["val"].shape[2:])
     module, last = program.module(), 8 * max(size[1:])
     for side in range(first, last + 1):
-        with suppress(Exception), torch.no_grad():  # whatever a program of another size raises
+        with suppress(Exception), torch.no_grad():  # a program may raise anything at another size
             module(torch.zeros(1, size.channels, side, side))
             return side, side
     raise ExportError(
-        f"the program must take images of any size, but takes none from {first}x{first} to "
+        f"the program must accept images of any size, but accepts none from {first}x{first} to "
         f"{last}x{last}"
     )

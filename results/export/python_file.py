@@ -1,4 +1,4 @@
-"""Python: readable source of exactly the parts that a network has, which needs torch alone."""
+"""The format Python: readable source of exactly a network's parts, which needs only torch."""
 
 import ast
 import hashlib
@@ -33,7 +33,7 @@ _WIDTH = 100
 
 
 class PythonFile(ModelFormat):
-    """Source of the network in the form that trains, and its weights in a file beside it."""
+    """Source of the network in its training form, and a file of weights beside it."""
 
     name = "python"
     ending = ".py"
@@ -41,7 +41,7 @@ class PythonFile(ModelFormat):
     tolerance = 0.0
 
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
-        """Return the source, and the weights beside it."""
+        """Return the contents of the source file and of the weights beside it."""
         weights = encode_weights(network.state_dict(), header)
         source = python_source(
             network.architecture,
@@ -52,18 +52,18 @@ class PythonFile(ModelFormat):
 
     @classmethod
     def read_header(cls, path: Path) -> Mapping[str, str]:
-        """Return the header of the weights beside the source."""
+        """Return the header in the file of weights beside the source."""
         return read_weights(path.with_name(f"{path.name}.safetensors"))[1]
 
     def open(self, path: Path) -> Opened:
-        """Run the source and load the weights beside it."""
+        """Run the source, which loads the weights beside it."""
         try:
-            # Not imported: bytecode would be left in a folder beside the file.
+            # Not imported, since that would leave a folder of bytecode beside the file.
             names: dict[str, Any] = {"__name__": "exported", "__file__": str(path)}
             exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
             network: nn.Module = names["load"]()
             size = read_header(self.read_header(path)).input
-        except Exception as error:  # whatever a source that is not the network's may raise
+        except Exception as error:  # another program's source may raise anything
             raise ExportError(f"the source must load, but: {first_line(error)}") from error
         return Opened(
             run=network,
@@ -80,12 +80,12 @@ def python_source(
     """Return source that builds the network of ``architecture`` as the class ``Net``.
 
     Args:
-        architecture: The network.
+        architecture: The architecture.
         weights_sha256: SHA-256 of the file of weights beside the source.
-        preparation: What is done to an image before, where that is known.
+        preparation: Preparation of images, if known.
 
     Raises:
-        ExportError: If a module was made of what cannot be written as source.
+        ExportError: If a constructor's argument cannot be written as source.
     """
     network, made = recorded_network(architecture)
     sources = Sources(
@@ -139,23 +139,23 @@ def _inside(component: Component) -> list[Component]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Unit:
-    """Parts that stand together: a block, or one part on its own."""
+    """A unit of the source: a block, or a part outside the blocks."""
 
     path: str
-    """The start of their names."""
+    """Common prefix of the parts' names."""
     parts: Sequence[Part]
-    """The parts, in the order in which they run."""
+    """The unit's parts, in the order in which they run."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the parts outside whose outputs it takes."""
+        """Names of the outside parts whose outputs are the unit's inputs."""
         own = {part.name for part in self.parts}
         taken = [name for part in self.parts for name in part.inputs if name not in own]
         return tuple(dict.fromkeys(taken))
 
     @property
     def output(self) -> str:
-        """Name of its last part."""
+        """Name of the unit's last part."""
         return self.parts[-1].name
 
     def local(self, part: Part) -> str:
@@ -164,7 +164,7 @@ class _Unit:
 
 
 def _units(parts: Sequence[Part]) -> list[_Unit]:
-    """Return the blocks of a network, and what stands between them, in order."""
+    """Return the units of a network in order: its blocks and the parts between them."""
     groups: OrderedDict[str, list[Part]] = OrderedDict()
     for part in parts:
         names = part.name.split(".")
@@ -175,12 +175,12 @@ def _units(parts: Sequence[Part]) -> list[_Unit]:
 
 @dataclass(kw_only=True)
 class _Writer:
-    """Writes modules as the expressions that make them, and blocks as classes."""
+    """Writes modules as constructor expressions, and blocks as classes."""
 
     sources: Sources
     made: Arguments
     blocks: dict[str, str] = field(default_factory=dict[str, str])
-    """A block class's body to its name."""
+    """From the body of a block's class to the name of the class."""
 
     def net(self, network: Network) -> str:
         """Return the classes of all blocks and of the network."""
@@ -197,7 +197,7 @@ class _Writer:
         return "\n\n\n".join([*blocks, "\n".join(lines)])
 
     def unit(self, network: Network, unit: _Unit) -> str:
-        """Return the expression that makes a unit."""
+        """Return the expression that constructs a unit."""
         if len(unit.parts) == 1 and unit.path == unit.output:
             return self.module(network.get_submodule(unit.output))
         body = self.block(network, unit)
@@ -227,7 +227,7 @@ class _Writer:
         return "\n".join([*lines, f"        return {values[unit.output]}"])
 
     def module(self, module: nn.Module) -> str:
-        """Return the expression that makes a module."""
+        """Return the expression that constructs a module."""
         cls = type(module)
         if cls in (nn.Sequential, nn.ModuleList, nn.ModuleDict):
             return self.children(module)
@@ -247,7 +247,7 @@ class _Writer:
         return f"{name}({', '.join(text for text in texts if text)})"
 
     def children(self, module: nn.Module) -> str:
-        """Return the expression that makes a container of modules."""
+        """Return the expression that constructs a container of modules."""
         inner = {name: self.module(child) for name, child in module.named_children()}
         name = type(module).__name__
         if isinstance(module, nn.ModuleList):
@@ -275,7 +275,7 @@ class _Writer:
         if isinstance(value, list):
             return f"[{', '.join(map(self.value, value))}]"
         raise ExportError(
-            f"what a module is made of must be numbers, texts, tuples or modules, but got "
+            f"constructor arguments must be numbers, texts, tuples or modules, but got "
             f"{type(value).__name__}"
         )
 
@@ -288,7 +288,7 @@ def _plant(tree: dict[str, Any], path: Sequence[str], expression: str) -> None:
 
 
 def _container(tree: str | dict[str, Any]) -> str:
-    """Return the expression of nested containers: a list where all names are numbers."""
+    """Return the expression of nested containers: a list if all names are numbers."""
     if isinstance(tree, str):
         return tree
     inner = {name: _container(each) for name, each in tree.items()}
@@ -298,7 +298,7 @@ def _container(tree: str | dict[str, Any]) -> str:
 
 
 def _members(tree: dict[str, Any]) -> list[str]:
-    """Return the statements of a constructor that make a module's members."""
+    """Return the constructor statements that create a module's members."""
     lines = ["    def __init__(self) -> None:", "        super().__init__()"]
     for name, each in tree.items():
         lines.append(f"        self.{name} = {_wrapped(_container(each), 8, len(name) + 8)}")
@@ -306,7 +306,7 @@ def _members(tree: dict[str, Any]) -> list[str]:
 
 
 def _wrapped(text: str, indent: int, before: int = 0) -> str:
-    """Return an expression on several lines where it is too long for one."""
+    """Return an expression, on several lines if it is too long for one."""
     if indent + before + len(text) < _WIDTH:
         return text
     node = ast.parse(text, mode="eval").body
@@ -364,7 +364,7 @@ def _ties(parts: Sequence[Part]) -> list[str]:
 
 
 def _calls(units: Sequence[_Unit]) -> list[str]:
-    """Return the statements of the network's forward; a row of blocks is a loop."""
+    """Return the statements of the network's ``forward``; a sequence of blocks is a loop."""
     names = {IMAGE: "image"}
     lines: list[str] = []
     for index, unit in enumerate(units):
@@ -384,7 +384,7 @@ def _calls(units: Sequence[_Unit]) -> list[str]:
 
 
 def _row(units: Sequence[_Unit], first: int) -> bool:
-    """Return whether all blocks of a stage take nothing but the output of the one before."""
+    """Return whether each block of a stage has only the previous block's output as input."""
     parent = units[first].path.rpartition(".")[0]
     row = [unit for unit in units if unit.path.rpartition(".")[0] == parent]
     chained = all(unit.inputs == (before.output,) for before, unit in pairwise(row))

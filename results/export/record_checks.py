@@ -1,4 +1,4 @@
-"""What the record of a candidate holds, checked against its network, weights and data of today."""
+"""Checks of a candidate's record against its present network, weights and data."""
 
 import json
 from collections.abc import Mapping
@@ -25,40 +25,40 @@ from .weights import WeightsFolder, read_weights
 
 
 def study_data(settings: StudySettings, *, older: bool = False) -> tuple[SearchData | None, str]:
-    """Return the data that a study was searched on, and what there is to say of it.
+    """Return the data of a study's search, and a remark if something has changed.
 
-    That is nothing where all is as it was. Where the data are not to be had there are none.
+    The data are None if they cannot be read.
 
     Args:
-        settings: Of the study.
-        older: Whether images may have been scaled as older versions did.
+        settings: Settings of the study.
+        older: Whether images may have been scaled by the rules of older versions.
     """
 
     try:
         spec = DataSpec.from_json(settings.data)
         data = load_search_data(spec, cache=image_cache())
     except (InputError, OSError) as error:
-        return None, f"the data are not here ({error})"
+        return None, f"the data cannot be read ({error})"
     if data.fingerprint == settings.data_fingerprint:
         return data, ""
     if older:
-        with suppress(Exception):  # whatever Pillow raises of a file that is not what it was
+        with suppress(Exception):  # Pillow may raise anything for a changed file
             data = load_older_data(spec)
         if data.fingerprint == settings.data_fingerprint:
-            return data, "images were scaled as older versions did"
+            return data, "images were scaled by the rules of an older version"
     return None, "the data have changed since the search"
 
 
 def kept_preparation(found: Candidate, training: Any) -> Preparation | None:
-    """Return how images are prepared as the training kept it, with the weights or in the record.
+    """Return the preparation of images that the training stored with the weights or in the record.
 
-    None for candidates that were trained before it was kept.
+    The result is None for older candidates, whose training did not store it.
     """
 
     accuracy = found.measurements.get("accuracy")
     recorded = {} if accuracy is None else accuracy.provenance
-    told = training if isinstance(training, Mapping) else {}
-    return Preparation.of(told) or Preparation.of(recorded)
+    stated = training if isinstance(training, Mapping) else {}
+    return Preparation.of(stated) or Preparation.of(recorded)
 
 
 def originals(data: SearchData, *, same_rules: bool) -> Originals:
@@ -81,17 +81,17 @@ def check_measured(
     data: SearchData | None,
     remark: str,
 ) -> str:
-    """Compare a candidate's record with its network of today; return what came of the accuracy.
+    """Compare a candidate's record with its present network; return the result for the accuracy.
 
     Args:
         found: The candidate.
-        weights: Its trained weights, if they are exported.
-        data: The data of the search, where they are to be had.
-        remark: Why they are not, or how they were prepared otherwise than today.
+        weights: The candidate's trained weights, if they are exported.
+        data: The data of the search, if they can be read.
+        remark: Why the data cannot be read, or how they differ.
 
     Raises:
-        WorkError: If the costs are not the recorded ones, or the accuracy of the kept weights on
-            the validation split is outside the recorded interval.
+        WorkError: If the costs differ from the recorded ones, or the validation accuracy of the
+            kept weights is outside the recorded interval.
     """
 
     cost = architecture_cost(found.architecture)
@@ -104,9 +104,9 @@ def check_measured(
             )
     accuracy = found.measurements.get("accuracy")
     if weights is None:
-        return "that of the search's weights, which this file does not hold"
+        return "not checked, since the file does not hold the search's weights"
     if data is None or accuracy is None:
-        return f"not checked again: {remark or 'none is recorded'}"
+        return f"not checked again: {remark or 'no accuracy is recorded'}"
     network = trained_network(found.architecture, weights)
     normalise = Normalise(data, torch.device("cpu"))
     _, right = score(network, lambda images: network(normalise(images)), data, 64)
@@ -119,21 +119,21 @@ def check_measured(
             f"{recorded}, but have {found_again}"
         )
     where = f"the validation split ({remark})" if remark else "the validation split"
-    return f"{recorded} recorded, {found_again} again on {where}"
+    return f"{recorded} recorded, {found_again} recomputed on {where}"
 
 
 def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[str, Tensor], Any]:
-    """Return the weights that the search kept of a candidate, and the training they come from.
+    """Return the weights of a candidate that the search kept, and the origin of their training.
 
     Raises:
-        WorkError: If there are none, or they come from another training than the candidate's.
+        WorkError: If there are none, or they are not from the candidate's training.
     """
 
     path = folder.path(candidate.architecture)
     if not path.exists():
         raise WorkError(
-            f"the trained weights of candidate {candidate.number} must lie in {path}, but there "
-            "are none; --untrained exports fresh ones"
+            f"the trained weights of candidate {candidate.number} must be in {path}, but are "
+            "missing; --untrained exports new ones"
         )
     weights, header = read_weights(path)
     training = json.loads(header["metadata"])
@@ -141,6 +141,6 @@ def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[s
     if accuracy is None or training != json.loads(json.dumps(dict(accuracy.provenance))):
         raise WorkError(
             f"the weights in {path} must come from the training of candidate {candidate.number}, "
-            "but come from another; --untrained exports fresh ones"
+            "but come from another training; --untrained exports new ones"
         )
     return weights, training

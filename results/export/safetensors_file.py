@@ -1,4 +1,4 @@
-"""safetensors: the weights, with the architecture that gives them meaning."""
+"""The format safetensors: weights with their architecture."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +19,12 @@ class SafetensorsFile(ModelFormat):
     tolerance = 0.0
 
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:
-        """Return the file's contents."""
+        """Return the contents of the file."""
         return {"": encode_weights(network.state_dict(), header)}
 
     @classmethod
     def read_header(cls, path: Path) -> Mapping[str, str]:
-        """Return the header; what it says is checked by its checksum."""
+        """Return the header, after a check of the checksum."""
         return read_weights(path)[1]
 
     def open(self, path: Path) -> Opened:

@@ -31,7 +31,7 @@ class Sources:
     """Collects definitions of this package, each after its dependencies."""
 
     imports: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    """Imports from other packages: module and name; no name for the module itself."""
+    """Imports from other packages, as (module, name); None as name imports the module itself."""
     segments: list[str] = field(default_factory=list[str])
     """Source of the definitions, in an order in which they can be run."""
     _names: dict[_Definition, str] = field(default_factory=dict["_Definition", str])
@@ -57,7 +57,7 @@ class Sources:
         statements = _statements(module)
         if wanted.name not in statements:
             raise ExportError(
-                f"what a network is built of must be defined at the top level of a module, but "
+                f"the definitions of a network must be at the top level of a module, but "
                 f"{wanted.name} of {wanted.module} is not"
             )
         node = statements[wanted.name]
@@ -75,7 +75,8 @@ class Sources:
         return chosen
 
     def _import(self, module: ModuleType, node: ast.Import | ast.ImportFrom, name: str) -> str:
-        """Add an imported name: from this package its definition, else an import statement."""
+        """Add an imported name: its definition if it is this package's, else an import
+        statement."""
         alias = next(each for each in node.names if (each.asname or each.name) == name)
         bound = alias.name if alias.asname is None else f"{alias.name} as {alias.asname}"
         if isinstance(node, ast.Import):
@@ -110,7 +111,7 @@ def _statements(module: ModuleType) -> dict[str, ast.stmt]:
 
 
 def _names_in(node: ast.stmt) -> set[str]:
-    """Return the names that a statement reads, at its own level or inside."""
+    """Return the names that a statement reads, nested ones included."""
     loaded = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     return loaded - set(dir(builtins))
 

@@ -7,31 +7,31 @@ from ...evaluators.accuracy.data.preparation import Preparation
 _WIDTH = 100
 
 RULES = ("decoding", "scaling", "crop", "values")
-"""The parts of a preparation that are stated in words."""
+"""Keys of a preparation that are stated as text."""
 
 HEAD = '''\
 """{summary}
 
 An image classifier for {input} images and {classes} classes, written by nas-explorer
-(architecture {digest}). It needs torch alone: ``load()`` returns it with the
-weights of the file beside this one, ``Net()`` with fresh ones.
+(architecture {digest}). It needs only torch. ``load()`` returns the network with
+the weights in the file beside this one, ``Net()`` with new ones.
 {images}
 
-Its parts, and where they come from:
+Its parts and their sources:
 
 {papers}
 """
 '''
 
-NOT_STATED = "How its images are prepared is not stated."
+NOT_STATED = "The preparation of its images is not stated."
 
 PREPARE = '''\
 def prepare(images: Any) -> torch.Tensor:
-    """Return what the network takes: ({shape}), float32.
+    """Return the network's input: ({shape}), float32.
 
     Args:
-        images: A path or an image of Pillow; a NumPy array (H, W, C) or (B, H, W, C), uint8; a
-            tensor (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of such. A file has
+        images: A path or a Pillow image; a NumPy array (H, W, C) or (B, H, W, C), uint8; a
+            tensor (C, H, W) or (B, C, H, W), uint8 or from 0 to 1; or a list of these. A file has
             at most {megapixels} megapixels.
     """
     return {function}(
@@ -50,7 +50,7 @@ def load(weights: str | Path | None = None) -> "Net":
     """Return the network in eval mode, with the weights of a safetensors file.
 
     Args:
-        weights: The file; none: this file's name and ``.safetensors``, with its checksum.
+        weights: The file; None: this file's name and ``.safetensors``, after a checksum test.
     """
     path = Path(f"{__file__}.safetensors") if weights is None else Path(weights)
     data = bytearray(path.read_bytes())
@@ -87,10 +87,12 @@ def preparation_constants(preparation: Preparation) -> list[str]:
 
 
 def prepared_text(preparation: Preparation) -> str:
-    """Return the preparation in words, for the file's docstring."""
+    """Return the preparation as text, for the file's docstring."""
     described = preparation.described()
     rules = ". ".join(f"{name.capitalize()}: {described[name]}" for name in RULES)
-    text = f"``prepare`` makes its input of images; those in files need Pillow too. {rules}."
+    text = (
+        f"``prepare`` makes the network's input from images; image files need Pillow too. {rules}."
+    )
     return textwrap.fill(text, _WIDTH, break_on_hyphens=False)
 
 

@@ -1,6 +1,6 @@
 """An entry in timm's registry, for frameworks that take their backbones from ``timm.create_model``.
 
-Importing this module makes it: ``timm.create_model("nas_explorer", file="model.safetensors")``.
+Importing this module registers it: ``timm.create_model("nas_explorer", file="model.safetensors")``.
 """
 
 from collections.abc import Mapping
@@ -24,32 +24,33 @@ from .weights import read_weights
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What ``timm.create_model`` takes for ``nas_explorer``, beside what timm itself uses."""
+    """The options of ``timm.create_model`` for ``nas_explorer``, besides those that timm uses
+    itself."""
 
     file: str | Path | None = None
-    """The ``.safetensors`` file; else that of the configuration."""
+    """The ``.safetensors`` file; by default that of ``pretrained_cfg``."""
     num_classes: int | None = None
-    """Classes of a new classifier, where it is not the number that the file has; 0: none."""
+    """Classes of a new classifier, if not the file's number; 0: no classifier."""
     in_chans: int | None = None
-    """Channels of the images, where it is not the number that the file has."""
+    """Channels of the images, if not the file's number."""
     global_pool: str = "avg"
-    """``avg``; ``""`` for maps instead of features, with ``num_classes=0``."""
+    """``avg``, or ``""`` for maps instead of features, which requires ``num_classes=0``."""
     drop_rate: float = 0.0
     """Dropout before the classifier, in training."""
     drop_path_rate: float = 0.0
-    """How often the last residual branch is left out in training."""
+    """Probability of dropping the last residual branch in training (stochastic depth)."""
     output_stride: int = 32
-    """Largest reduction wanted: that of the maps taken or more, or 32, which timm has for any."""
+    """Greatest reduction requested: at least that of the returned maps, or timm's default of 32."""
     features_only: bool = False
-    """Return the last map of every size instead of scores."""
+    """Whether to return the last map of every size instead of scores."""
     out_indices: Indices = None
-    """Maps to return, from the largest; none: all."""
+    """Indices of the maps to return, from the largest; None: all."""
     pretrained_cfg: Any = None
-    """Values that stand in place of those that the file states, by their names in timm."""
+    """Values that replace those stated in the file, by their names in timm."""
     pretrained_cfg_overlay: Any = None
-    """The same."""
+    """Further values of that kind; they take precedence."""
     cache_dir: Any = None
-    """Not used: nothing is downloaded."""
+    """Ignored, since nothing is downloaded."""
 
 
 @register_model
@@ -57,11 +58,11 @@ def nas_explorer(pretrained: bool = False, **given: Any) -> TimmNetwork:
     """Return the network of a ``.safetensors`` file that ``nas export`` wrote.
 
     Args:
-        pretrained: Makes no difference: the weights are the file's.
+        pretrained: Ignored: the weights are always those of the file.
         given: The fields of ``Options``.
 
     Raises:
-        InputError: If an option is unknown or cannot be used, or the file is not one of ours.
+        InputError: If an option is unknown or unusable, or the file was not written by an export.
     """
     known = [field.name for field in fields(Options)]
     for name in given:
@@ -72,8 +73,8 @@ def nas_explorer(pretrained: bool = False, **given: Any) -> TimmNetwork:
     file = options.file or stated.get("file")
     if file is None:
         raise InputError(
-            "file must name a .safetensors file of nas export (checkpoint_path does not say which "
-            "network it is of), but none was given"
+            "file must name a .safetensors file of nas export (checkpoint_path does not state its "
+            "network), but none was given"
         )
     network, facts = _loaded(file, options)
     network.pretrained_cfg = {**_own_configuration(network, facts), **stated, "file": str(file)}
@@ -83,13 +84,15 @@ def nas_explorer(pretrained: bool = False, **given: Any) -> TimmNetwork:
 
 
 def register(name: str, file: str | Path) -> None:
-    """Make an entry of its own for a file, for frameworks that pass nothing on but a name.
+    """Register a file under a name of its own, for frameworks that pass only a name to timm.
 
     Raises:
-        InputError: If the name is not one of letters, digits and underscores.
+        InputError: If the name has characters other than letters, digits and underscores.
     """
     if not name.isidentifier():
-        raise InputError(f"a name in timm's registry must be a word, but got {shown(name)}")
+        raise InputError(
+            f"a name in timm's registry must have only letters, digits and _, but got {shown(name)}"
+        )
 
     def entry(pretrained: bool = False, **given: Any) -> TimmNetwork:
         return nas_explorer(pretrained, **{"file": file, **given})
@@ -99,7 +102,7 @@ def register(name: str, file: str | Path) -> None:
 
 
 def _configuration(options: Options) -> dict[str, Any]:
-    """Return what is given in place of the file's own configuration."""
+    """Return the values that replace those of the file's own configuration."""
     known = [field.name for field in fields(PretrainedCfg)]
     stated: dict[str, Any] = {}
     for given in (options.pretrained_cfg, options.pretrained_cfg_overlay):
@@ -116,7 +119,7 @@ def _configuration(options: Options) -> dict[str, Any]:
 
 
 def _loaded(file: str | Path, options: Options) -> tuple[TimmNetwork, Mapping[str, Any]]:
-    """Return the network, for images of the channels wanted, and what the file states."""
+    """Return the network for images of the requested channels, and the file's metadata."""
     weights, header = read_weights(Path(file))
     try:
         architecture, facts = read_header(header), read_facts(header)
@@ -135,10 +138,10 @@ def _loaded(file: str | Path, options: Options) -> tuple[TimmNetwork, Mapping[st
 def _for_channels(
     weights: Mapping[str, Tensor], old: Architecture, new: Architecture
 ) -> dict[str, Tensor]:
-    """Return weights for images of other channels, as timm makes them.
+    """Return weights for images of other channels, converted as in timm.
 
-    The kernels over all channels are summed for a single one, else repeated in turn and scaled, so
-    that what goes on stays as large.
+    Kernels over all channels are summed for a single channel, else repeated in turn and scaled,
+    which keeps the size of the outputs.
     """
     before, after = old.input.channels, new.input.channels
     changed: dict[str, Tensor] = {}
@@ -156,7 +159,7 @@ def _for_channels(
 
 
 def _differing(one: Architecture, other: Architecture) -> list[str]:
-    """Return the names of the weights whose shapes differ."""
+    """Return the names of the weights with different shapes."""
     with torch.device("meta"):
         states = [
             {
@@ -172,7 +175,7 @@ def _differing(one: Architecture, other: Architecture) -> list[str]:
 
 
 def _own_configuration(network: TimmNetwork, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the file states in timm's words; what it does not state is left out."""
+    """Return the file's metadata as timm's configuration, without values that the file lacks."""
     architecture = network.architecture
     size = architecture.input
     last = architecture.parts()[-1].in_shapes[0]
@@ -199,13 +202,13 @@ def _own_configuration(network: TimmNetwork, facts: Mapping[str, Any]) -> dict[s
 
 
 def _modules(weights: list[str]) -> str | tuple[str, ...]:
-    """Return the modules of weights, one by its name alone."""
+    """Return the names of the modules with these weights; a single one as a plain string."""
     found = tuple(dict.fromkeys(name.rpartition(".")[0] for name in weights))
     return found[0] if len(found) == 1 else found
 
 
 def _adapt(network: TimmNetwork, options: Options) -> None:
-    """Make the network what the options say."""
+    """Apply the options to the network."""
     if not 0 <= options.drop_rate < 1:
         raise InputError(f"drop_rate must be from 0 to below 1, but got {options.drop_rate}")
     network.drop_rate = options.drop_rate
@@ -213,10 +216,10 @@ def _adapt(network: TimmNetwork, options: Options) -> None:
     if isinstance(network, FeatureNetwork):
         network.take(options.out_indices)
     elif options.out_indices is not None:
-        raise InputError("out_indices must come with features_only, but it is not asked for")
+        raise InputError("out_indices must come with features_only, but got features_only=False")
     _check_stride(network, options.output_stride)
     if isinstance(network, FeatureNetwork):
-        for name in ("num_classes", "classifier"):  # as timm leaves them out
+        for name in ("num_classes", "classifier"):  # timm drops them too
             network.pretrained_cfg.pop(name, None)
         return
     classes = network.num_classes if options.num_classes is None else options.num_classes
@@ -225,7 +228,7 @@ def _adapt(network: TimmNetwork, options: Options) -> None:
 
 
 def _check_stride(network: TimmNetwork, wanted: int) -> None:
-    """Refuse a reduction smaller than that of the maps: strides are what they were in training."""
+    """Reject a reduction smaller than that of the maps, since strides are those of the training."""
     reductions = [each["reduction"] for each in network.feature_info]
     if isinstance(network, FeatureNetwork):
         least = max(network.feature_info.reduction())
@@ -234,10 +237,10 @@ def _check_stride(network: TimmNetwork, wanted: int) -> None:
     if wanted >= min(32, least):
         return
     fewer = [each for each in reductions if each <= wanted]
-    advice = "leave it out"
+    advice = "omit it"
     if fewer and isinstance(network, FeatureNetwork):
-        advice += f", or take the first {len(fewer)} maps alone ({usual_depth(fewer[-1])})"
+        advice += f", or select only the first {len(fewer)} maps ({usual_depth(fewer[-1])})"
     raise InputError(
         f"output_stride must be at least {least}, the reduction of the last map, since strides "
-        f"stay as they were trained, but got {wanted}; {advice}"
+        f"are fixed by the training, but got {wanted}; {advice}"
     )

@@ -20,17 +20,18 @@ from ...search_space.components.residuals import Add
 from ...search_space.errors import InputError, shown
 
 POOLS = ("avg", "")
-"""Ways from a map to features: the network's own, and none."""
+"""Poolings from a map to features: the network's own, and none."""
 
 Indices = int | Sequence[int] | None
-"""Maps, from the largest: the last so many, or these (from the end where negative), or all."""
+"""Maps, counted from the largest: the last ``n``, those at the given indices (negative: from the
+end), or all."""
 
 
 class TimmNetwork(Network):
-    """A network as timm's models are: same names of methods and options, same weights.
+    """A network with the methods and options of timm's models, and the same weights.
 
-    Of stages whose maps have one size, the last one's map alone is a feature: pyramids on top of
-    it need each size once.
+    Only the last of several stages with one map size gives a feature: feature pyramids need each
+    size once.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -48,25 +49,25 @@ class TimmNetwork(Network):
 
     @property
     def fixed_input_size(self) -> bool:
-        """Whether it takes images of one size only."""
+        """Whether the network accepts images of one size only."""
         return self.bound_by is not None
 
     @property
     def feature_info(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """What timm reports of the last map of every size."""
+        """timm's description of the last map of every size."""
         return [
             {"num_chs": each.channels, "reduction": each.reduction, "module": each.module}
             for each in self._features
         ]
 
     def set_drop_path(self, rate: float) -> None:
-        """Leave out the branches of residual sums at random in training, the last most often.
+        """Drop residual branches at random in training, later ones more often.
 
         Huang et al., Deep Networks with Stochastic Depth, 2016: the rate rises from 0 in the first
         block to ``rate`` in the last.
 
         Raises:
-            InputError: If the rate is not from 0 to below 1, or there is no residual sum.
+            InputError: If the rate is not from 0 to below 1, or the network has no residual sum.
         """
         if not 0 <= rate < 1:
             raise InputError(f"drop_path_rate must be from 0 to below 1, but got {rate}")
@@ -80,7 +81,7 @@ class TimmNetwork(Network):
         }
 
     def _output(self, part: Part, inputs: Sequence[Tensor]) -> Tensor:
-        """Run one part: the second input of a residual sum is its branch."""
+        """Run one part. The second input of a residual sum is the branch."""
         rate = self.drop_path_rates.get(part.name, 0.0)
         if rate and self.training:
             stream, branch = inputs
@@ -91,7 +92,8 @@ class TimmNetwork(Network):
         return checkpoint(module, *inputs, use_reentrant=False)  # type: ignore[no-any-return]
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Compute in the backward pass again what happens inside the parts, to save memory."""
+        """Recompute the insides of the parts in the backward pass, to save memory
+        (checkpointing)."""
         self.grad_checkpointing = enable
 
     def forward_intermediates(  # type: ignore[override]
@@ -103,15 +105,15 @@ class TimmNetwork(Network):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
-        """Return the last map and some of those of ``feature_info``, or these alone.
+        """Return the last map and selected maps of ``feature_info``, or only the selected ones.
 
         Args:
             x: Images (B, C, H, W).
-            indices: Which maps.
-            norm: Makes no difference: no norm stands between the stages and the head.
-            stop_early: Stop after the last map wanted, which is then the last one.
+            indices: The selected maps.
+            norm: Ignored: there is no norm between the stages and the head.
+            stop_early: Whether to stop after the last selected map, which is then the last map.
             output_fmt: ``NCHW``.
-            intermediates_only: Return these maps alone.
+            intermediates_only: Whether to return only the selected maps.
         """
         if output_fmt != "NCHW":
             raise InputError(f"output_fmt must be 'NCHW', but got {output_fmt!r}")
@@ -124,10 +126,10 @@ class TimmNetwork(Network):
         return last, maps
 
     def _chosen(self, indices: Indices, what: str = "indices") -> list[int]:
-        """Return which maps are meant.
+        """Return the indices of the selected maps.
 
         Raises:
-            InputError: If there is no such map, or none is meant.
+            InputError: If a map does not exist, or none is selected.
         """
         count = len(self._features)
         last = count if indices is None else indices
@@ -145,9 +147,9 @@ class TimmNetwork(Network):
         return found
 
     def forward_head(self, x_BCHW: Tensor, pre_logits: bool = False) -> Tensor:
-        """Map the last feature map to scores (B, K), or to what the classifier takes (B, F).
+        """Map the last feature map to scores (B, K), or to the classifier's input (B, F).
 
-        Without pooling to the features of every place (B, F, H, W).
+        Without pooling the result is the features of every position (B, F, H, W).
         """
         head = self.head_module
         if not self.global_pool:
@@ -157,10 +159,10 @@ class TimmNetwork(Network):
         return features_BF if pre_logits else head.classifier(features_BF)
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the classifier by a new one; None where ``num_classes`` is 0.
+        """Replace the classifier by a new one; remove it if ``num_classes`` is 0.
 
         Raises:
-            InputError: If ``global_pool`` is unknown, or there are classes and no pooling.
+            InputError: If ``global_pool`` is unknown, or there are classes but no pooling.
         """
         pool = self.global_pool if global_pool is None else global_pool
         if pool not in POOLS:
@@ -178,13 +180,13 @@ class TimmNetwork(Network):
             self.num_classes = 0
 
     def no_weight_decay(self) -> set[str]:
-        """Return the parameters that weight decay leaves alone: those that the search did."""
-        # The parts alone: to them "no_weight_decay" is not a method but names of parameters.
+        """Return the parameters without weight decay, as in the search's training."""
+        # Only the parts: there "no_weight_decay" is a list of names, not a method.
         vectors = {id(each) for each in split_parameters(nn.ModuleList(self.children()))[1]}
         return {name for name, each in self.named_parameters() if id(each) in vectors}
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Return the patterns by which timm groups parameters by depth: by stage or by block."""
+        """Return the patterns that group parameters by depth in timm: by stage or by block."""
         blocks = [
             (r"^stages\.(\d+)\.(?:downsampling|guide|join)", (0,)),
             (r"^stages\.(\d+)\.blocks\.(\d+)", None),
@@ -193,9 +195,9 @@ class TimmNetwork(Network):
 
 
 class FeatureNetwork(TimmNetwork):
-    """Some maps of a network, as timm's ``features_only`` models give them.
+    """Selected maps of a network, as in timm's ``features_only`` models.
 
-    What these maps do not need is left out, also of weights that are loaded.
+    Parts that these maps do not need are left out, and so are their weights on loading.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -205,17 +207,17 @@ class FeatureNetwork(TimmNetwork):
 
     @property
     def feature_info(self) -> FeatureInfo:  # type: ignore[override]
-        """What timm reports of the maps."""
+        """timm's description of the maps."""
         return FeatureInfo(super().feature_info, self._taken)
 
     def take(self, out_indices: Indices) -> None:
-        """Keep what these maps need, and nothing else.
+        """Keep only the parts that the selected maps need.
 
         Raises:
-            InputError: If there is no such map.
+            InputError: If a map does not exist.
         """
         if not self._features:
-            raise InputError("features_only must have maps to give, but no layer follows the stem")
+            raise InputError("features_only requires a layer after the stem, but there is none")
         self._taken = tuple(self._chosen(out_indices, "out_indices"))
         needed = {self._features[index].module for index in self._taken}
         for part in reversed(self._body):
@@ -235,22 +237,22 @@ class FeatureNetwork(TimmNetwork):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Load weights of the whole network, or of this one."""
+        """Load weights of the whole network, or of this model."""
         kept = {
             name: each for name, each in state_dict.items() if not name.startswith(self._left_out)
         }
         return super().load_state_dict(kept, strict, assign)
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Do nothing: there is no classifier, and none can be had.
+        """Do nothing, since there is no classifier.
 
         Raises:
-            InputError: If one is wanted.
+            InputError: If ``num_classes`` is not 0.
         """
         if num_classes:
             raise InputError(f"num_classes must be 0 with features_only, but got {num_classes}")
 
 
 def usual_depth(reduction: int) -> str:
-    """Return how segmentation_models_pytorch asks for the maps up to a reduction, in words."""
+    """Return a hint: the ``encoder_depth`` of segmentation_models_pytorch for a reduction."""
     return f"for segmentation_models_pytorch, encoder_depth={max(1, reduction.bit_length() - 1)}"

@@ -1,4 +1,4 @@
-"""Weights in safetensors files: nothing in them is ever executed, and damage is noticed."""
+"""Weights in safetensors files: their content is never executed, and damage is detected."""
 
 import hashlib
 import json
@@ -23,19 +23,19 @@ from .header import make_header
 _log = logging.getLogger(__name__)
 
 CHECKSUM = "sha256"
-"""Key of the header under which the checksum of the rest of it and of the weights is found."""
+"""Header key of the checksum, which covers the rest of the header and the weights."""
 
 SHARED = "shared"
-"""Key of the header for tensors that modules share: JSON, further names to the one in the file."""
+"""Header key of shared tensors: JSON, from further names to the name in the file."""
 
 _OF_WEIGHTS = "weights_sha256"
-"""The key in files that searches kept when the checksum was of the weights alone."""
+"""Header key of older files, whose checksum covers the weights alone."""
 
 
 def checksum(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
     """Return SHA-256, 64 hexadecimal digits.
 
-    It is taken over the header, and over the names, types, shapes and values of the weights.
+    The digest covers the header, and names, types, shapes and values of the weights.
     """
     state = hashlib.sha256()
     if header:
@@ -49,7 +49,7 @@ def checksum(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
 def encode_weights(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> bytes:
     """Return the contents of a safetensors file: tensors, shared ones once, header, checksum."""
     shared = shared_names(weights)
-    # Copies: the format refuses tensors that share memory or are laid out channels last.
+    # Copies, since the format rejects shared memory and the channels-last layout.
     own = {
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in weights.items()
@@ -60,11 +60,11 @@ def encode_weights(weights: Mapping[str, Tensor], header: Mapping[str, str]) -> 
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Write weights to ``path``, whole or not at all.
+    """Write weights to ``path`` atomically.
 
     Args:
-        path: A file in a folder that exists; replaced if it is there.
-        weights: Name to tensor, on any device; of those in one place, one is written.
+        path: A file in an existing folder; an existing file is replaced.
+        weights: Tensors by name, on any device; a shared tensor is written once.
         header: Texts that ``read_weights`` returns; see ``make_header``.
 
     Raises:
@@ -78,8 +78,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the weights, on the CPU, and the header that ``save_weights`` wrote.
 
     Raises:
-        InputError: If there is no such file, it is cut off, damaged or something else, or it does
-            not have its checksum.
+        InputError: If the file is missing, cut off, damaged or of another kind, or its checksum is
+            wrong.
     """
     rule = f"a file of weights must be a whole safetensors file, but got {str(path)!r}"
     try:
@@ -95,31 +95,31 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     elif header.get(MARK) == "1" and _OF_WEIGHTS in header:
         whole = header[_OF_WEIGHTS] == checksum(weights, {})
     else:
-        raise InputError(f"{rule}: it has no checksum, as files of nas-explorer have")
+        raise InputError(f"{rule}: it lacks the checksum of nas-explorer")
     if not whole:
-        raise InputError(f"{rule}: it does not have its checksum")
+        raise InputError(f"{rule}: its checksum is wrong")
     return {**weights, **_under_other_names(weights, header, rule)}, header
 
 
 def _under_other_names(
     weights: Mapping[str, Tensor], header: Mapping[str, str], rule: str
 ) -> dict[str, Tensor]:
-    """Return the tensors that modules share under the names that are not in the file."""
+    """Return the shared tensors under those names that the file lacks."""
     try:
         names = json.loads(header.get(SHARED, "{}"))
         return {name: weights[first] for name, first in names.items() if name not in weights}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{rule}: it does not say which tensors are shared") from error
+        raise InputError(f"{rule}: it does not state which tensors are shared") from error
 
 
 class WeightsFolder:
-    """The trained weights of a study's candidates, a file each, named by digest."""
+    """A folder of the trained weights of a study's candidates: one file each, named by digest."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def path(self, architecture: Architecture) -> Path:
-        """Return where the weights of ``architecture`` are kept; ``load_model`` reads it too."""
+        """Return the file of the weights of ``architecture``, which ``load_model`` reads too."""
         return self._folder / f"{architecture.digest}.safetensors"
 
     def keep(
@@ -128,18 +128,18 @@ class WeightsFolder:
         weights: Mapping[str, Tensor],
         metadata: Mapping[str, Any],
     ) -> None:
-        """Write the weights; what cannot be written is logged and left.
+        """Write the weights; a failure is logged and ignored.
 
         Args:
-            architecture: Whose weights they are.
+            architecture: The architecture.
             weights: The network's state.
-            metadata: Which training they come from: JSON values only.
+            metadata: Origin of the training, as JSON values.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             save_weights(self.path(architecture), weights, make_header(architecture, metadata))
-        except (InputError, OSError) as error:  # the measurement counts without them
-            _log.warning("the weights of %s are not kept: %s", architecture.digest[:12], error)
+        except (InputError, OSError) as error:  # the measurement is valid without stored weights
+            _log.warning("the weights of %s are not stored: %s", architecture.digest[:12], error)
 
     def read(self, architecture: Architecture) -> dict[str, Tensor] | None:
         """Return the weights, or None if there are none.

@@ -104,8 +104,8 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     assert load_model(folder / "model.safetensors").architecture.digest == front[0]["digest"]
 
     card = (folder / "model.safetensors.md").read_text()
-    assert "again on the validation split\n" in told
-    assert re.search(r"- accuracy checked: [\d.]+ % recorded, [\d.]+ % again", card)
+    assert "recomputed on the validation split\n" in told
+    assert re.search(r"- accuracy checked: [\d.]+ % recorded, [\d.]+ % recomputed", card)
     assert "\n- mean: " in card and "\n- classes: 0, 1, 2, " in card
     assert re.search(
         r"Accuracy from files: ([\d.]+ %) .* \1 through prepare\(\), \1 through tim", told
@@ -120,7 +120,7 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     assert run(["export", number, "-o", "model.py", "--untrained"]) == 0
     told = capsys.readouterr().out
     assert "Wrote model.py.safetensors (" in told and "Weights: untrained" in told
-    assert "Accuracy: that of the search's weights, which this file does not hold" in told
+    assert "Accuracy: not checked, since the file does not hold the search's weights" in told
     for each in (signal.SIGTERM, signal.SIGINT):
         stopped_while_it_proves(number, each, folder, monkeypatch)
         assert capsys.readouterr() == ("", "nas: interrupted; the model file was not written\n")

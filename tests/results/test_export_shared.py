@@ -129,7 +129,7 @@ def test_files_that_hold_it_several_times_are_read(tmp_path: Path) -> None:
 def test_a_header_that_tells_nonsense_of_it_is_refused(shared: str, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(encode_weights({"a": torch.zeros(2)}, {"shared": shared}))
-    with pytest.raises(InputError, match="does not say which tensors are shared"):
+    with pytest.raises(InputError, match="does not state which tensors are shared"):
         read_weights(path)
 
 

@@ -188,7 +188,7 @@ def test_a_network_of_a_stem_alone_has_no_maps(tmp_path: Path) -> None:
     alone = replace(SMALL, stages=(Stage(width=8, depth=1, blocks=(none,)),))
     path = written(tmp_path, alone)
     assert make(path, output_stride=4).num_classes == 5
-    with pytest.raises(InputError, match="must have maps to give, but no layer follows the stem"):
+    with pytest.raises(InputError, match="requires a layer after the stem, but there is none"):
         make(path, features_only=True)
 
 
@@ -537,10 +537,10 @@ def test_it_can_be_copied(file: str) -> None:
         ),
         ({"features_only": True, "out_indices": ()}, r"of reduction 4, 8, but got \(\)"),
         ({"out_indices": (1,)}, "out_indices must come with features_only"),
-        ({"output_stride": 4}, "output_stride must be at least 8, .* but got 4; leave it out$"),
+        ({"output_stride": 4}, "output_stride must be at least 8, .* but got 4; omit it$"),
         (
             {"features_only": True, "output_stride": 4},
-            r"at least 8, .* got 4; leave it out, or take the first 1 maps alone .*_depth=2\)$",
+            r"at least 8, .* got 4; omit it, or select only the first 1 maps .*_depth=2\)$",
         ),
         ({"global_pool": "max"}, "global_pool must be 'avg', .* or '' for maps, but got 'max'"),
         ({"global_pool": ""}, "num_classes must be 0 with global_pool '', but got 5"),
@@ -555,7 +555,7 @@ def test_it_can_be_copied(file: str) -> None:
         ({"pretrained_cfg": "tag"}, "pretrained_cfg must be a mapping, but got 'tag'"),
         (
             {"file": None},
-            "file must name a .safetensors file of nas export .checkpoint_path does not say",
+            "file must name a .safetensors file of nas export .checkpoint_path does not state",
         ),
         ({"file": "/nowhere.safetensors"}, "must be a whole safetensors file, but got '/nowhere"),
     ],
@@ -570,5 +570,7 @@ def test_branches_cannot_be_left_out_where_there_are_none(tmp_path: Path) -> Non
     path = written(tmp_path, network(block=MetaFormerBlock(residual=NoResidual())))
     with pytest.raises(InputError, match=r"drop_path_rate must be 0 without residual sums"):
         make(path, drop_path_rate=0.1)
-    with pytest.raises(InputError, match=r"in timm's registry must be a word, but got 'a\.b'"):
+    with pytest.raises(
+        InputError, match=r"in timm's registry must have only letters, digits and _, but got 'a\.b'"
+    ):
         timm_model.register("a.b", path)
