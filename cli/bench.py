@@ -18,7 +18,7 @@ _FORMATS = (".html", ".png", ".svg", ".pdf")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Compare searchers.", no_args_is_help=True)
-    group.callback()(_group)  # keeps the one command's name
+    group.callback()(_group)  # keeps the name of the only command
     group.command("searchers")(bench_searchers)
     app.add_typer(group, name="bench")
 
@@ -52,7 +52,7 @@ def bench_searchers(
     ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(metavar="NAME_std", help="Draw one training with this deviation."),
+        typer.Option(metavar="NAME_std", help="Column of deviations from which noise is sampled."),
     ] = None,
     tight: Annotated[
         str | None,
@@ -61,7 +61,7 @@ def bench_searchers(
         ),
     ] = None,
     with_bound: Annotated[
-        bool, typer.Option("--with-bound", help="Tell searchers the tight bound.")
+        bool, typer.Option("--with-bound", help="Give searchers the tight bound as a constraint.")
     ] = False,
     distinct: Annotated[
         bool, typer.Option("--distinct", help="Count rows with equal metrics as one network.")

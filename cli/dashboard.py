@@ -75,10 +75,10 @@ def dashboard(
 
 
 def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
-    """Return a function that finds where the weights of a candidate lie, where they were kept."""
+    """Return a function that finds the file of a candidate's kept weights."""
 
     def path(study: str, candidate: "Candidate") -> Path:
-        from ..results.export.weights import WeightsFolder  # with torch, long to come
+        from ..results.export.weights import WeightsFolder  # torch takes seconds to import
         from ..results.study.storage import weights_folder
 
         return WeightsFolder(weights_folder(study, storage_url(storage))).path(
@@ -89,7 +89,7 @@ def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
 
 
 def make_exporter(storage: str | None) -> "Exporter":
-    """Return the function that exports a candidate of a storage as ``nas export`` does."""
+    """Return a function that exports a candidate of a storage like ``nas export``."""
     from ..search_space.errors import InputError
 
     def exporter(study: str, number: int, output: Path, untrained: bool) -> None:
@@ -105,7 +105,7 @@ def make_exporter(storage: str | None) -> "Exporter":
 
 
 def address(host: str, port: int, study: str, token: str | None) -> str:
-    """Return the address to open."""
+    """Return the address of the dashboard."""
     from urllib.parse import urlencode
 
     shown = f"[{host}]" if ":" in host else host

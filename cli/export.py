@@ -27,11 +27,11 @@ def export(
             "--output",
             "-o",
             metavar="FILE",
-            help="Its ending decides: .safetensors, .onnx, .pt2 or .py.",
+            help="Output file; the ending decides: .safetensors, .onnx, .pt2 or .py.",
         ),
     ],
     untrained: Annotated[
-        bool, typer.Option("--untrained", help="Export fresh weights, not the search's.")
+        bool, typer.Option("--untrained", help="Export new, untrained weights.")
     ] = False,
     any_resolution: Annotated[
         bool,
@@ -45,7 +45,7 @@ def export(
     storage: Storage = None,
     plugin: Plugins = None,
 ) -> None:
-    """Write a candidate as a model file, checked against the network that was measured."""
+    """Write a candidate as a model file, checked against the measured network."""
     with _stopped_in_order():
         from ..results.export.files import check_target
 
@@ -54,7 +54,7 @@ def export(
         found = record.find(candidate)
         import torch
 
-        torch.set_num_threads(1)  # several wait for each other where others work too
+        torch.set_num_threads(1)  # more threads would wait for each other on a busy machine
         proof, checks = record.export(
             found,
             output,

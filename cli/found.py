@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from ..evaluators.accuracy.data.dataset import SearchData
 
 _MOST = 10
-"""Most lines of one kind."""
+"""Maximum number of lines of one kind."""
 _CLASSES = 6
-"""Most classes that are named."""
+"""Maximum number of named classes."""
 _KINDS = {
     "sixteen_bit": "16-bit greyscale",
     "integer": "greyscale of signed or 32-bit integers",
@@ -21,7 +21,7 @@ def data_lines(data: "SearchData") -> Iterator[str]:
     """Yield classes, images per split, files left out with reasons, copies, grey levels."""
     names = ", ".join(data.classes[:_CLASSES])
     more = len(data.classes) - _CLASSES
-    test = "an uncounted number of" if data.test_count is None else f"{data.test_count:,}"
+    test = "an unknown number of" if data.test_count is None else f"{data.test_count:,}"
     own = {"validation": data.own_validation, "test": data.own_test}
     cut = " and ".join(part for part, its_own in own.items() if not its_own)
     yield (

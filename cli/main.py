@@ -79,16 +79,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, 1)
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
-    except BrokenPipeError:  # the reader of a pipe has had enough
+    except BrokenPipeError:  # the reader closed the pipe
         sys.stderr.close()
         return 0
     except Exception as error:
-        # Typer's own errors of usage; it has kept their class in several places over time.
+        # Typer's usage errors, whose class has moved between versions.
         usage = getattr(error, "format_message", None)
         if usage is None:
             raise
         message = usage()
-        if message.startswith("Usage:"):  # a command without one of its own: the help
+        if message.startswith("Usage:"):  # a command group without a subcommand shows the help
             print(message, file=sys.stderr)
             return 2
         return _fail(_with_value(message, sys.argv[1:] if arguments is None else arguments), 2)
@@ -98,11 +98,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
-    return _fail("interrupted; what finished is kept, and the same command goes on", 1)
+    return _fail("interrupted; finished candidates are stored, and the same command continues", 1)
 
 
 def _with_value(message: str, arguments: Sequence[str]) -> str:
-    """Add the given value to a message that names only the option."""
+    """Return a message with the given value added, if it names only the option."""
     named = re.search(r"Invalid value for '(--[\w-]+)'", message)
     if named is None or named[1] not in arguments[:-1]:
         return message

@@ -54,8 +54,8 @@ def _of_study(name: str, study: str | None, storage: str | None) -> "Architectur
 def _read_architecture(file: Path) -> "Architecture":
     """Return the architecture described by a JSON file or a weights file.
 
-    It may be the architecture's own JSON, or hold it under ``architecture``, as the files of
-    ``nas export`` and the output of ``nas measure --json`` do.
+    The JSON is that of an architecture, or has it under ``architecture``, like the files of ``nas
+    export`` and the output of ``nas measure --json``.
     """
     from ..search_space.errors import InputError
 
@@ -93,15 +93,13 @@ def measure(
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
-    batch: Annotated[
-        str, typer.Option(metavar="N", help="Images of the forward pass that is timed.")
-    ] = "1",
+    batch: Annotated[str, typer.Option(metavar="N", help="Images per timed forward pass.")] = "1",
     study: StudyName = None,
     storage: Storage = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Measure any architecture: what is exact, and what else is asked for."""
+    """Measure any architecture: all exact metrics, and others on request."""
     from ..evaluators.base import CandidateError
     from ..evaluators.device_name import device_name
     from ..evaluators.units import read_metric, read_whole
@@ -133,6 +131,6 @@ def measure(
 
 
 def _training(measurement: "Measurement") -> str:
-    """Return what it is in the form that is trained, where that is another."""
+    """Return the value of the training form as text, if that differs."""
     value = measurement.provenance.get("training_form")
     return "" if value is None else f"; {value:,} while it is trained"

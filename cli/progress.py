@@ -1,4 +1,4 @@
-"""The live view of a search: a bar on a terminal, one line per candidate where piped."""
+"""The live view of a search: a bar on a terminal, else one line per candidate."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..searchers.run.search import Prepared
 
 PATIENCE = 4.0
-"""Seconds without a line after which the view says what it waits for."""
+"""Seconds without output after which the view states what it waits for."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def show_progress() -> Generator["ProgressView"]:
 
 
 class ProgressView:
-    """Shows every finished candidate, the best so far and the time left."""
+    """The progress display: finished candidates, best value so far, time left."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -111,7 +111,8 @@ class ProgressView:
             self._status.stop()
 
     def _later(self, line: str) -> None:
-        """Print a line if nothing else has come after a few seconds; a terminal shows it anyway."""
+        """Print a line if nothing else is printed for a few seconds; a terminal shows it at
+        once."""
         self._cancel()
         if self._status is None:
             self._timer = Timer(PATIENCE, self._say, (line,))
@@ -131,7 +132,7 @@ class ProgressView:
             self._best = value
 
     def _say(self, line: str, *, whole: bool = False) -> None:
-        """Print a line; on a terminal cut at its width, unless it is to be read ``whole``."""
+        """Print a line, cut at the terminal's width unless ``whole``."""
         if self._status is None:
             print(line, file=sys.stderr, flush=True)
         elif whole:

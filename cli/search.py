@@ -18,10 +18,11 @@ def register(app: typer.Typer) -> None:
     app.command("search")(search)
 
 
-def search(  # the command's options are its contract
+def search(  # one parameter for each option of the command
     *,
     budget: Annotated[
-        str | None, typer.Option(metavar="N", help="Candidates in the study in all.  [100]")
+        str | None,
+        typer.Option(metavar="N", help="Total number of candidates in the study.  [100]"),
     ] = None,
     space: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.yaml", help="Search space.  [micro]")
@@ -39,7 +40,7 @@ def search(  # the command's options are its contract
     ] = None,
     max_megapixels: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Leave out image files of more megapixels.  [250]"),
+        typer.Option(metavar="N", help="Leave out image files above N megapixels.  [250]"),
     ] = None,
     objectives: Annotated[
         str | None,
@@ -61,23 +62,23 @@ def search(  # the command's options are its contract
         str | None, typer.Option(metavar="ADDRESS", help="An existing Ray cluster.")
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(metavar="N", help="Candidates measured at once.  [one a core]")
+        str | None, typer.Option(metavar="N", help="Candidates measured at once.  [one per core]")
     ] = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.  [auto]")
     ] = None,
     epochs: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Passes over the training images.  [by the data]"),
+        typer.Option(metavar="N", help="Passes over the training images.  [depends on the data]"),
     ] = None,
     time_limit: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Give a candidate up after 90s, 10m, 1h; a number is in seconds."
+            metavar="TIME", help="Time limit of a candidate: 90s, 10m, 1h; a number is in seconds."
         ),
     ] = None,
     seed: Annotated[
-        str | None, typer.Option(metavar="N", help="Seed of everything drawn at random.  [0]")
+        str | None, typer.Option(metavar="N", help="Seed of all random numbers.  [0]")
     ] = None,
     exportable_only: Annotated[
         bool | None,
@@ -90,7 +91,7 @@ def search(  # the command's options are its contract
     remeasure: Annotated[
         bool | None,
         typer.Option(
-            "--remeasure", help="Measure latencies of another device or other versions again here."
+            "--remeasure", help="Measure latencies from another device or other versions again."
         ),
     ] = None,
     study: Annotated[
@@ -139,7 +140,7 @@ def read_config(path: Path) -> dict[str, object]:
     """Read search options from a YAML file; keys as on the command line, without the dashes.
 
     Raises:
-        InputError: If it cannot be read or has an unknown key.
+        InputError: If the file cannot be read or has an unknown key.
     """
     from ..search_space.errors import InputError, unknown_name
     from ..search_space.yaml_files import read_yaml
@@ -180,7 +181,7 @@ def _run(values: Mapping[str, object]) -> int:
 
 
 def _print_end(prepared: "Prepared", summary: "Summary") -> None:
-    """Print the front, where the time went, and where to look next."""
+    """Print the front, the time by activity, and the next commands."""
     from ..evaluators.units import plural
     from .show import print_front
 

@@ -58,7 +58,7 @@ Plugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="MODULE",
-        is_eager=True,  # what it registers may be named by other options
+        is_eager=True,  # other options may name registered plug-ins
         callback=_load,
         help="Module or .py file that registers components, metrics ...; repeatable.",
     ),
@@ -73,7 +73,7 @@ def storage_url(given: str | None) -> str:
 
 
 def study_option(name: str) -> str:
-    """Return the option that names a study, as a shell reads it."""
+    """Return the option that names a study, quoted for a shell."""
     return shlex.join([f"--study={name}"] if name.startswith("-") else ["--study", name])
 
 
@@ -83,7 +83,7 @@ def print_json(data: Any) -> None:
 
 
 def shown(metric: str, value: float | None) -> str:
-    """Return a metric's value as people read it."""
+    """Return a metric's value as text."""
     from ..results.numbers import format_value
 
     return format_value(metric, value)

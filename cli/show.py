@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ..results.study.study import Study
 
 CandidateName = Annotated[
-    str, typer.Argument(metavar="CANDIDATE", help="Its number or a unique prefix of its digest.")
+    str,
+    typer.Argument(
+        metavar="CANDIDATE", help="Number of the candidate, or a unique prefix of its digest."
+    ),
 ]
 
 
@@ -39,7 +42,7 @@ def open_study(study: str | None, storage: str | None) -> "Study":
 def load_plugins_of(settings: "StudySettings") -> None:
     """Load the plug-ins of a study.
 
-    One that is missing closes nothing: the record says what its metrics are.
+    A missing plug-in is not fatal: the record describes its metrics.
     """
     from ..search_space.plugins import load_present
 
@@ -48,10 +51,10 @@ def load_plugins_of(settings: "StudySettings") -> None:
 
 
 def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
-    """Return the front, the best of a metric on top; none: of the first objective.
+    """Return the front sorted by a metric, the best first; None: by the first objective.
 
     Raises:
-        InputError: If there is no such metric.
+        InputError: If the metric is unknown.
     """
     from ..evaluators.base import metric
     from ..evaluators.units import read_metric
@@ -72,12 +75,12 @@ def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
 def print_front(
     study: "Study", top: int | None = None, sort: str | None = None
 ) -> "list[Candidate]":
-    """Print the front as a table and return it, all of it.
+    """Print the front as a table; return all its candidates.
 
     Args:
         study: The record.
-        top: How many are printed at most; none: all.
-        sort: The metric of which the best stands on top; none: the first objective.
+        top: Maximum number of printed candidates; None: all.
+        sort: The metric to sort by, the best first; None: the first objective.
     """
     from ..results.analysis.conditions import notes
     from ..results.numbers import format_measurement
@@ -101,7 +104,7 @@ def print_front(
         ]
         for each, line in zip(shown_ones, summaries, strict=False)
     ]
-    # The objectives stay in the narrowest table; digests are dropped first, then other metrics.
+    # A narrow table keeps the objectives and drops digests first, then other metrics.
     metrics = [
         Column(title=name, drop=0 if name in objectives else 2 + index)
         for index, name in enumerate(names)
@@ -130,7 +133,9 @@ def front(
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option(metavar="METRIC", help="Best of it on top.  [the first objective]"),
+        typer.Option(
+            metavar="METRIC", help="Metric to sort by, the best first.  [the first objective]"
+        ),
     ] = None,
     study: StudyName = None,
     storage: Storage = None,
@@ -185,7 +190,7 @@ def show(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Show one candidate: architecture, measurements, where they come from, failures."""
+    """Show one candidate: architecture, measurements with provenance, failures."""
     from ..results.analysis.provenance import described
     from ..results.numbers import format_measurement
 
@@ -208,7 +213,7 @@ def show(
     if found.is_buildable:
         print_parts(found.architecture)
     else:
-        print(f"{found.outline()}, with a component that is not here")
+        print(f"{found.outline()}, with a component that is not installed")
     print("\nDecisions")
     for path, value in found.decisions.items():
         print(f"  {path}: {value}")
@@ -231,7 +236,9 @@ def show(
 
 
 def _front_text(candidate: "Candidate", study: "Study") -> str:
-    """Return whether a candidate is on the front, or what dominates it; nothing if incomparable."""
+    """Return a text: whether a candidate is on the front, or what dominates it; empty if
+    incomparable.
+    """
     from ..results.analysis.front import comparable, dominators
 
     objectives = study.settings.objectives
@@ -256,7 +263,7 @@ def _write_graph(candidate: "Candidate", study: str, file: Path) -> None:
 def report(
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Output file.")
     ] = Path("report.html"),
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all candidates as CSV too.")
@@ -267,7 +274,7 @@ def report(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option(metavar="STUDY", help="A study to compare it with; repeatable."),
+        typer.Option(metavar="STUDY", help="Study to compare with; repeatable."),
     ] = None,
     study: StudyName = None,
     storage: Storage = None,

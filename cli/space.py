@@ -87,10 +87,10 @@ def list_spaces(
 
 
 def _kind(text: str, described: "Sequence[Description]") -> str:
-    """Return the kind of component, or the component, that is meant.
+    """Return the kind of component, or the component, that a text names.
 
     Raises:
-        InputError: If there is neither; the message lists the kinds, and names the nearest.
+        InputError: If the text names neither; the message lists the kinds, and the nearest name.
     """
     from ..search_space.errors import InputError, known_name, unknown_name
 
@@ -109,7 +109,7 @@ def _kind(text: str, described: "Sequence[Description]") -> str:
     near = str(unknown_name("component", text, names)).partition("; ")[2]
     more = f"; {near}" if near else ""
     raise InputError(
-        f"what is listed must be one of {', '.join(kinds)}, or a component, but got {text!r}{more}"
+        f"a listing must be of one of {', '.join(kinds)}, or a component, but got {text!r}{more}"
     )
 
 
@@ -125,7 +125,7 @@ def _print_components(described: "Sequence[Description]") -> None:
 
 
 def _size(name_or_file: str, space: "SearchSpace") -> "Size":
-    """Return the size of a space; that of a shipped one came with the package, if it is right."""
+    """Return the size of a space; for a shipped space, that stored in the package, if valid."""
     from ..evaluators.cost.shipped import shipped_space
     from ..search_space.presets import presets
 
@@ -152,7 +152,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
-    from ..search_space.space_files import space_name  # checked before components are imported
+    from ..search_space.space_files import space_name  # before the slow import of components
 
     space = space_name(space)
     from ..search_space.files import load_space
@@ -209,7 +209,7 @@ def check(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> int:
-    """Say what a space holds, and what of it keeps the constraints, before a search."""
+    """Print the size, cost ranges and feasible share of a space, before a search."""
     from ..evaluators.cost.value import EXACT_METRICS
     from ..evaluators.units import read_constraint, read_whole, taken_for_macs, write_bounds
     from ..search_space.errors import InputError
@@ -220,7 +220,7 @@ def check(
     for each in constraints:
         if each.metric not in EXACT_METRICS:
             raise InputError(
-                f"what is checked before a search must be one of {', '.join(EXACT_METRICS)}, "
+                f"a constraint on a space must be on one of {', '.join(EXACT_METRICS)}, "
                 f"but got {each.metric!r}"
             )
     space = space_name(space)
@@ -274,8 +274,8 @@ def check(
         share = f"above 0 and at most {100 * checked.share_range[1]:.3g} %{of_what}"
     print(f"feasible share   {share}")
     for name, median in checked.feasible_medians.items():
-        how = "" if checked.feasible_uniform else ", not all of them as likely"
-        drawn = f"(of {checked.feasible_sample} walks drawn{how})"
+        how = "" if checked.feasible_uniform else ", not uniformly"
+        drawn = f"(of {checked.feasible_sample} sampled walks{how})"
         print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")
     if checked.share:
         return 0

@@ -34,7 +34,7 @@ def studies(context: typer.Context, *, storage: Storage = None, as_json: Json = 
         print_json([_as_json(each) for each in found])
         return
     if not found:
-        print("No study yet: nas search makes one.")
+        print("No study yet; nas search creates one.")
         return
     rows = [
         [
@@ -98,11 +98,11 @@ def rename(
     *,
     storage: Storage = None,
 ) -> None:
-    """Give a study another name; its weights go with it."""
+    """Rename a study, with its weights."""
     from ..results.study.studies import rename_study
 
     rename_study(study, new, storage_url(storage or context.obj))
-    print(f"Study {study!r} is {new!r} now; nas search {study_option(new)} continues it.")
+    print(f"Study {study!r} is now {new!r}; nas search {study_option(new)} continues it.")
 
 
 def delete(

@@ -19,7 +19,7 @@ class Column:
     title: str
     """Title of the column."""
     drop: int = 0
-    """Order of leaving columns out: the largest number first; 0: never."""
+    """Order in which columns are left out: the largest number first; 0: never."""
     cut: bool = False
     """Whether long cells are cut."""
     tail: str = ""
@@ -30,9 +30,9 @@ class Column:
 
 
 def print_rows(columns: Sequence[str | Column], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal, or with tabs and all columns where piped.
+    """Print a table as wide as the terminal; in a pipe, with tabs and all columns.
 
-    A column given by its title alone is never left out; the last one may be cut.
+    A column given by its title alone is never left out; the last column may be cut.
     """
     specs = [_column(each, index == len(columns) - 1) for index, each in enumerate(columns)]
     cells = [[" ".join(cell.split()) for cell in row] for row in rows]

@@ -32,7 +32,7 @@ def zoo(
     from ..search_space.zoo import ZOO, zoo_entry
 
     known = shipped_zoo()
-    entries = [_told(each, known) for each in _matching(pattern, [zoo_entry(n) for n in ZOO])]
+    entries = [_described(each, known) for each in _matching(pattern, [zoo_entry(n) for n in ZOO])]
     if as_json:
         print_json(entries)
         return
@@ -88,7 +88,7 @@ def _matching(pattern: str, entries: "list[ZooEntry]") -> "list[ZooEntry]":
     return found
 
 
-def _told(entry: "ZooEntry", known: "Mapping[str, tuple[int, int]]") -> dict[str, Any]:
+def _described(entry: "ZooEntry", known: "Mapping[str, tuple[int, int]]") -> dict[str, Any]:
     from ..evaluators.cost.cost import architecture_cost
 
     counted = known.get(entry.architecture.digest)

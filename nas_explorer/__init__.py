@@ -6,7 +6,7 @@
     print(study.front())
     study.export(study.front()["number"][0], "model.onnx")
 
-What is named here is imported when it is first used.
+The public names below are imported on first use.
 """
 
 from importlib import import_module

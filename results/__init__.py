@@ -1,4 +1,4 @@
-"""Storing, comparing, showing and exporting the candidates of searches."""
+"""Storage, comparison, display and export of the candidates of searches."""
 
 from typing import TYPE_CHECKING
 

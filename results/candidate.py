@@ -19,8 +19,8 @@ Status = Literal["running", "complete", "infeasible", "failed"]
 class Candidate:
     """An architecture with its measurements and status in a study.
 
-    A candidate read from a record makes its architecture at first access, since that imports torch,
-    which takes seconds and which a table of candidates does not need.
+    A candidate read from a record makes its architecture at first access, since that needs torch,
+    which takes seconds to import.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Candidate:
     decisions: Mapping[str, Any]
     """Values of the decisions by path."""
     status: Status
-    """Status; ``infeasible``: breaks a hard constraint; ``failed``: see ``reason``."""
+    """Status; ``infeasible``: violates a hard constraint; ``failed``: see ``reason``."""
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """Measurements by metric; those made before a failure are kept."""
     reason: str | None = None
@@ -47,7 +47,7 @@ class Candidate:
         from ..search_space.architecture.architecture import Architecture
 
         made = Architecture.from_json(record["architecture"])
-        # What was worked out before it was stored stays: for thousands that would take seconds.
+        # Keep what is computed already: for thousands of candidates it takes seconds.
         vars(made).update(digest=record["digest"], canonical=made)
         vars(self)["architecture"] = made
         return made
@@ -70,14 +70,14 @@ class Candidate:
 
     @property
     def is_buildable(self) -> bool:
-        """Whether all its components are here: a plug-in may be missing."""
+        """Whether all components of the architecture are known: a plug-in may be missing."""
         try:
             return bool(self.architecture)
         except InputError:
             return False
 
     def summary(self) -> str:
-        """Return the architecture's summary, one line; its outline where a component is missing."""
+        """Return the architecture's summary, one line; its outline if a component is missing."""
         return self.architecture.summary() if self.is_buildable else self.outline()
 
     def value(self, metric: str) -> float | None:
@@ -108,7 +108,7 @@ class Candidate:
         return [(name, format_measurement(each)) for name, each in self.measurements.items()]
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back to an equal value."""
+        """Return the candidate as JSON values, which ``from_json`` reads."""
         return {
             "number": self.number,
             "digest": self.digest,
@@ -123,7 +123,7 @@ class Candidate:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Candidate":
-        """Read what ``to_json`` wrote."""
+        """Read the JSON values of ``to_json``."""
         measurements = [Measurement.from_json(each) for each in data["measurements"]]
         candidate = cls.__new__(cls)
         vars(candidate).update(

@@ -1,4 +1,4 @@
-"""Numbers formatted for reading."""
+"""Text forms of numbers."""
 
 from collections.abc import Iterable
 
@@ -40,7 +40,7 @@ def number_ranges(numbers: Iterable[int]) -> list[str]:
 
 
 def format_measurement(measurement: Measurement | None) -> str:
-    """Return value and 95 % interval as text: ``93.1 % [92.0, 94.1]``."""
+    """Return a value with its 95 % interval as text: ``93.1 % [92.0, 94.1]``."""
     if measurement is None:
         return "-"
     text = format_value(measurement.metric, measurement.value)

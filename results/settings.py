@@ -10,30 +10,31 @@ from ..evaluators.latency.settings import with_layout
 from ..search_space.errors import InputError
 
 _LATER = ("metrics", "plugins")
-"""Fields that older records lack, and which may differ: they say how to read the record."""
+"""Fields that older records lack and that may differ, since they only describe the record."""
 
 _PLACE = ("name", "root", "max_megapixels")
-"""Of the data: where they lie and what is read of it; their fingerprint says what was read."""
+"""Keys of the data that may differ: location and limits of reading; the fingerprint identifies the
+images."""
 
 FORMAT = 1
 """Version of the stored form of settings and candidates."""
 
 
 def check_study_name(name: str) -> None:
-    """Check that a study may have this name.
+    """Check the name of a study.
 
     Raises:
-        InputError: If it is empty, longer than 200 characters, or not printable.
+        InputError: If the name is empty, longer than 200 characters, or not printable.
     """
     if not name.strip() or not name.isprintable() or len(name) > 200:
         raise InputError(f"a study's name must be 1 to 200 printable characters, but got {name!r}")
 
 
 def check_objectives(names: Sequence[str]) -> None:
-    """Check what is optimised.
+    """Check the names of the objectives.
 
     Raises:
-        InputError: If there is no objective, one twice, or one that is no metric.
+        InputError: If there is no objective, a repeated one, or one that is no metric.
     """
     if not names or len(set(names)) < len(names):
         raise InputError(f"objectives must be one or more different metrics, but got {names!r}")
@@ -43,22 +44,22 @@ def check_objectives(names: Sequence[str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """Everything that must stay the same for candidates of one study to be comparable.
+    """The settings of a study, which stay the same so that its candidates are comparable.
 
     Raises:
-        InputError: If there is no objective, one twice, or one that is no metric.
+        InputError: If there is no objective, a repeated one, or one that is no metric.
     """
 
     space_name: str
     """Name of the search space."""
     space_digest: str
-    """Identity of the search space: another digest is another space."""
+    """Digest that identifies the search space."""
     space: Mapping[str, Any]
     """The space's definition; JSON values."""
     data: Mapping[str, Any]
-    """The data and how it is split; JSON values, each of which must stay the same."""
+    """The data and its split, as JSON values."""
     data_fingerprint: str
-    """Identity of the images and labels."""
+    """Fingerprint of the images and labels."""
     objectives: tuple[str, ...]
     """Names of the metrics to optimise, at least one."""
     constraints: tuple[str, ...] = ()
@@ -68,13 +69,13 @@ class StudySettings:
     seed: int
     """Seed from which all others are derived."""
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """How candidates are trained; JSON values."""
+    """The training recipe, as JSON values."""
     evaluation: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """How candidates are measured (device, latency settings); JSON values."""
+    """Settings of measurements (device, latency), as JSON values."""
     metrics: tuple[Mapping[str, Any], ...] = ()
-    """What the metrics of the study mean (``Metric.to_json``): it is shown without plug-ins."""
+    """Descriptions of the study's metrics (``Metric.to_json``), used if a plug-in is missing."""
     plugins: tuple[str, ...] = ()
-    """Modules that register what the study needs."""
+    """Modules that register the study's plug-ins."""
     format: int = FORMAT
     """Version of the stored form."""
 
@@ -87,15 +88,15 @@ class StudySettings:
         return tuple(metric(name).direction for name in self.objectives)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only; ``from_json`` reads them back to an equal value."""
+        """Return the settings as JSON values, which ``from_json`` reads."""
         return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "StudySettings":
-        """Read what ``to_json`` wrote.
+        """Read the JSON values of ``to_json``.
 
         Raises:
-            InputError: If a newer version wrote it, or something is missing.
+            InputError: If a newer version wrote the values, or one is missing.
         """
         if data.get("format") != FORMAT:
             raise InputError(f"a study's format must be {FORMAT}, but got {data.get('format')!r}")
@@ -112,17 +113,17 @@ class StudySettings:
         return cls(**known)
 
     def difference(self, other: "StudySettings") -> tuple[str, object, object] | None:
-        """Return the first setting that differs, its value here and in ``other``, or None.
+        """Return the first differing setting, its value here and in ``other``, or None.
 
-        Inside a mapping the key is named, as in ``recipe.epochs``. The space counts only as far
-        as its digest does.
+        A key inside a mapping is named as in ``recipe.epochs``. Spaces are equal if their digests
+        are.
         """
         mine, theirs = self.to_json(), other.to_json()
         if self.space_digest != other.space_digest:
             return "space", self._space_label, other._space_label
         for name in ("space", "space_name", *_LATER):
             del mine[name], theirs[name]
-        for each in (mine, theirs):  # the fingerprint says what the images are, wherever they lie
+        for each in (mine, theirs):  # the fingerprint identifies the images, wherever they are
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
             if "latency" in each["evaluation"]:
                 each["evaluation"]["latency"] = with_layout(each["evaluation"]["latency"])

@@ -1,4 +1,4 @@
-"""The base class of searchers, which propose the next architecture to measure."""
+"""Searchers (base class), which propose the next architecture to measure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,31 +15,31 @@ from .remaining import Remaining
 from .space_protocol import Space as Space
 
 _OWN = 10
-"""Attempts proposed by the searcher itself; later attempts mutate the first one."""
+"""Number of attempts that the searcher proposes itself; later attempts mutate the first one."""
 _MUTATED = 10
-"""Attempts with growing mutations; later attempts enumerate the space."""
+"""Number of attempts with growing mutations; later attempts enumerate the space."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """One metric to optimise."""
+    """An objective: a metric to optimise."""
 
     metric: str
     """Name of the metric."""
     direction: str
     """``minimize`` or ``maximize``."""
     share: bool = False
-    """Whether values lie between 0 and 1, so that what is lacking to 1 is an error."""
+    """Whether values lie between 0 and 1, so that 1 - value is an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
-    """What is known before the first candidate is measured."""
+    """The searcher's knowledge before the first candidate is measured."""
 
     constraints: tuple[Constraint, ...] = ()
-    """Bounds that candidates must keep; the space keeps some of those on exact metrics itself."""
+    """Bounds that candidates must satisfy; the space itself ensures those on exact metrics."""
     costs: Callable[[Architecture], Mapping[str, float]] | None = None
-    """Returns the exact metrics of a network by name, unmeasured; None: nothing is known."""
+    """Function from a network to its exact metrics by name, without measuring; None: unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Proposal:
     """A searcher's proposal of the next candidate."""
 
     architecture: Architecture
-    """The network."""
+    """The architecture."""
     decisions: Mapping[str, Any]
     """Values of the decisions by path."""
 
@@ -57,14 +57,14 @@ class Searcher(ABC):
 
     A searcher is a pure function of (space, objectives, seed, history): after the same calls of
     ``tell`` in the same order, ``ask(number, attempt)`` returns the same proposal, also in another
-    process and whatever was asked before. A search resumes by calling ``tell`` with the stored
-    history.
+    process, and independent of earlier calls of ``ask``. A search resumes by calling ``tell`` with
+    the stored history.
     """
 
     name: ClassVar[str]
     """The name on the command line."""
     knowledge: Knowledge = Knowledge()
-    """What is known in advance; ``make_searcher`` sets it before the first candidate."""
+    """The knowledge in advance; ``make_searcher`` sets it before the first candidate."""
 
     def __init__(self, *, space: Space, objectives: tuple[Objective, ...], seed: int) -> None:
         """Start with an empty history.
@@ -98,14 +98,14 @@ class Searcher(ABC):
         self.learn(candidate)
 
     def ask(self, number: int, attempt: int = 0) -> Proposal | None:
-        """Propose the architecture of candidate ``number``; None where the space is exhausted.
+        """Return a proposal for candidate ``number``; None if the space is exhausted.
 
         Args:
             number: The candidate's number in the study.
-            attempt: 0 at first, then raised for as long as the proposal is a duplicate. The
-            searcher itself makes the first 10 attempts, the next 10 are growing mutations of the
-            first, and all later ones enumerate the remaining architectures in a fixed order, so
-            that the last one of a space is found.
+            attempt: 0 at first, then incremented while the proposal is a duplicate. The searcher
+                makes the first 10 attempts itself; the next 10 are growing mutations of the first;
+                all later ones enumerate the remaining architectures in a fixed order, so that every
+                architecture is found.
         """
         if attempt >= _OWN + _MUTATED:
             draw = self._remaining.draw(attempt - _OWN - _MUTATED)

@@ -22,7 +22,7 @@ def searcher_name(text: str) -> str:
     """Return a searcher's exact name: ``nsga2`` for ``NSGA-II``.
 
     Raises:
-        InputError: If there is none; the message lists the known searchers.
+        InputError: If the name is unknown; the message lists the known searchers.
     """
     plain = "".join(filter(str.isalnum, text.lower()))
     return _OTHER_NAMES.get(plain) or known_name("searcher", text, SEARCHERS)

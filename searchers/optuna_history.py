@@ -34,7 +34,7 @@ class OptunaHistory:
         self._objectives = objectives
         self._storage = InMemoryStorage()
         before = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print the new study
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # Optuna would log the new study
         self._storage.create_new_study(
             [StudyDirection[each.direction.upper()] for each in objectives], _STUDY
         )

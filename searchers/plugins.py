@@ -16,18 +16,19 @@ _KINDS = {
     "results.export.base.ModelFormat": "results.export.formats.register_format",
     "searchers.engines.base.Engine": "searchers.engines.register_engine",
 }
-"""Base class to what registers those derived from it; by name, so that only its own is imported."""
+"""For each base class, the function that registers its subclasses; by name, for imports on use."""
 
 
 def register(plugin: _Plugin) -> _Plugin:
-    """Add a class to the table of its kind, and return it: a decorator.
+    """Add a class to the table of its kind, and return it; usable as a decorator.
 
     Args:
         plugin: A class derived from ``Component`` (``TokenMixer``, ``Norm``, ...), ``Searcher``,
             ``Evaluator``, ``ModelFormat`` or ``Engine``.
 
     Raises:
-        InputError: If it is none of them, its name is taken, or it lacks what its kind must state.
+        InputError: If the class has another base, its name is taken, or it lacks a required
+            attribute.
     """
     bases = [f"{each.__module__}.{each.__qualname__}" for each in getattr(plugin, "__mro__", ())]
     for base, place in _KINDS.items():

@@ -6,12 +6,12 @@ from .base import Searcher
 
 
 class RandomSearcher(Searcher):
-    """Draws every decision uniformly among the allowed values; ignores the history."""
+    """Samples every decision uniformly among the allowed values; ignores the history."""
 
     name = "random"
 
     def chooser(self, seed: int) -> Chooser:
-        """Return the chooser that draws at random."""
+        """Return the chooser that samples at random."""
         return RandomChooser(seed)
 
     def learn(self, candidate: Candidate) -> None:

@@ -5,7 +5,7 @@ from .space_protocol import Space
 
 
 class Remaining:
-    """The architectures of a space that are not in the history, in the order of enumeration.
+    """The remaining architectures of a space, those not in the history, in order of enumeration.
 
     Enumerated architectures are cached, so the space is enumerated only once. Results depend only
     on the history.
@@ -14,11 +14,11 @@ class Remaining:
     def __init__(self, space: Space) -> None:
         self._coming = space.enumerate()
         self._listed: dict[str, Draw] = {}
-        self._told: set[str] = set()
+        self._recorded: set[str] = set()
 
     def remove(self, digest: str) -> None:
         """Remove the architecture with this digest."""
-        self._told.add(digest)
+        self._recorded.add(digest)
         self._listed.pop(digest, None)
 
     def draw(self, index: int) -> Draw | None:
@@ -27,6 +27,6 @@ class Remaining:
             draw = next(self._coming, None)
             if draw is None:
                 return None
-            if draw.architecture.digest not in self._told:
+            if draw.architecture.digest not in self._recorded:
                 self._listed.setdefault(draw.architecture.digest, draw)
         return list(self._listed.values())[index]

@@ -1,4 +1,4 @@
-"""What a searcher needs of a search space."""
+"""The interface of a search space for searchers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -9,10 +9,10 @@ from ..search_space.walk.choosers import Chooser
 
 
 class Space(Protocol):
-    """What a searcher needs of a search space; see ``SearchSpace``."""
+    """The interface of a search space for searchers; see ``SearchSpace``."""
 
     def walk(self, chooser: Chooser) -> Draw:
-        """Return what the answers of ``chooser`` give."""
+        """Return the walk that ``chooser`` decides."""
         ...
 
     def enumerate(self) -> Iterator[Draw]:
@@ -20,9 +20,11 @@ class Space(Protocol):
         ...
 
     def neighbours(self, draw: Draw) -> Iterator[Draw]:
-        """Yield the walks that differ from ``draw`` in one decision and in what that opens."""
+        """Yield the walks that differ from ``draw`` in one decision, and in new decisions after
+        it.
+        """
         ...
 
     def decisions(self) -> Mapping[str, Domain]:
-        """Return every decision that a walk may ask: path to domain."""
+        """Return the domain of every possible decision by path."""
         ...

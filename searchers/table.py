@@ -12,7 +12,7 @@ def load_searcher(name: str) -> type[Searcher]:
     """Return the searcher class of a name.
 
     Raises:
-        InputError: If there is none; the message lists the known searchers.
+        InputError: If the name is unknown; the message lists the known searchers.
     """
     if name not in SEARCHERS:
         raise unknown_name("searcher", name, SEARCHERS)
@@ -34,10 +34,10 @@ def make_searcher(
         space: The search space.
         objectives: Metrics to optimise, at least one.
         seed: Seed of all random numbers.
-        knowledge: What is known in advance; None: nothing.
+        knowledge: The knowledge in advance; None: none.
 
     Raises:
-        InputError: If there is none; the message lists the known searchers.
+        InputError: If the name is unknown; the message lists the known searchers.
     """
     searcher = load_searcher(name)(space=space, objectives=objectives, seed=seed)
     if knowledge is not None:

@@ -15,7 +15,8 @@ from .base import Objective, Searcher, Space
 from .optuna_history import OptunaHistory, values_of
 
 _STARTUP = 10
-"""Number of complete candidates before the densities are used; proposals are random until then."""
+"""Number of complete candidates from which on the densities are used; before, proposals are
+random."""
 
 
 class TpeSearcher(Searcher):
@@ -58,7 +59,7 @@ class TpeSearcher(Searcher):
         return TpeChooser(self._history.study(), self._groups(), seed)
 
     def _groups(self) -> Mapping[str, dict[str, BaseDistribution]]:
-        """Return for each decision those that occur in the same candidates, itself included."""
+        """Return for each decision the decisions of the same candidates, itself included."""
         groups: dict[int | str, dict[str, BaseDistribution]] = {}
         for path, met in self._met.items():
             groups.setdefault(met or path, {})[path] = self._places[path]

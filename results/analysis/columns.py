@@ -1,7 +1,7 @@
-"""The candidates of a study as columns of numbers, fast enough to draw thousands of candidates.
+"""The candidates of a study as columns of numbers, fast enough to plot thousands of candidates.
 
-Making a ``Candidate`` from its record takes a third of a millisecond. The columns are read from the
-records directly, and only from new ones.
+Making a ``Candidate`` from its record takes a third of a millisecond, so the columns are read
+directly from the records, and only from new ones.
 """
 
 from array import array
@@ -24,13 +24,13 @@ ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answers:
+class DecisionValues:
     """The values of one decision for all candidates."""
 
     levels: Sequence[Any]
     """The distinct values; numbers are sorted."""
     codes_N: NDArray[np.int32]
-    """Index of each candidate's value in ``levels``; -1 where the decision did not apply."""
+    """Index of each candidate's value in ``levels``; -1 if the decision did not apply."""
 
     @property
     def ordered(self) -> bool:
@@ -56,10 +56,10 @@ class Columns:
     seconds_N: Numbers
     """Wall time of measuring in seconds; NaN where not known."""
     metrics: Mapping[str, Mapping[str, Numbers]]
-    """``value``, ``low`` and ``high`` by metric; NaN where there is none."""
-    decisions: Mapping[str, Answers]
+    """``value``, ``low`` and ``high`` by metric; NaN if missing."""
+    decisions: Mapping[str, DecisionValues]
     """Values of the decisions by path. A knob has the same path in every component."""
-    conditions: Mapping[str, Answers] = field(default_factory=dict[str, Answers])
+    conditions: Mapping[str, DecisionValues] = field(default_factory=dict[str, DecisionValues])
     """Conditions of measurement by metric, for metrics that depend on them."""
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Columns:
     ) -> list[NDArray[np.intp]]:
         """Return the rows of the fronts of ``mask``, one front per set of comparable candidates.
 
-        Where a measured metric counts, these are the candidates that were measured under the same
+        With a measured metric, candidates are comparable if they were measured under the same
         conditions.
 
         Args:
@@ -114,7 +114,7 @@ class Columns:
         return np.sort(np.concatenate([np.empty(0, np.intp), *found]))
 
     def timed(self, metrics: Sequence[str]) -> NDArray[np.int32]:
-        """Return a number for each candidate; those with the same one may be compared."""
+        """Return a group number for each candidate; candidates of one group are comparable."""
         groups = np.zeros(len(self), np.int32)
         for name in filter(varies, metrics):
             if found := self.conditions.get(name):
@@ -158,7 +158,7 @@ class Columns:
     def numbers(self, name: str) -> Numbers | None:
         """Return a column as numbers: a metric, a decision of numbers, ``number`` or ``seconds``.
 
-        NaN where a candidate has none; None for a column that is not of numbers.
+        Missing numbers are NaN; the result is None for other columns.
         """
         if name in self.metrics:
             return self.metrics[name]["value"]
@@ -171,20 +171,20 @@ class Columns:
             return None
         return np.array([*map(float, found.levels), np.nan])[found.codes_N]
 
-    def answers(self, name: str) -> Answers | None:
+    def values_of(self, name: str) -> DecisionValues | None:
         """Return a column of few values: a decision or ``status``; None for another column."""
         if name == "status":
-            return Answers(levels=STATUSES, codes_N=self.status_N.astype(np.int32))
+            return DecisionValues(levels=STATUSES, codes_N=self.status_N.astype(np.int32))
         return self.decisions.get(name)
 
     def row(self, number: int) -> int | None:
-        """Return the row of the candidate of that number, or None."""
+        """Return the row of the candidate with a number, or None."""
         row = int(np.searchsorted(self.number_N, number))
         return row if row < len(self) and self.number_N[row] == number else None
 
 
 class ColumnBuilder:
-    """Builds columns from records as they arrive."""
+    """Builds the columns from records as they arrive."""
 
     def __init__(self) -> None:
         self._row: dict[int, int] = {}
@@ -201,7 +201,7 @@ class ColumnBuilder:
         """Numbers of the candidates that were running when they were read."""
 
     def take(self, records: Iterable[Mapping[str, Any]]) -> int:
-        """Add candidates' records, in the order of their numbers; return their number.
+        """Add candidates' records, in the order of their numbers; return how many were added.
 
         A record with a known number replaces the earlier record.
         """
@@ -223,7 +223,7 @@ class ColumnBuilder:
             self._seconds[row] = record["seconds"].get("total", np.nan)
             for each in record["measurements"]:
                 if not is_known(each["metric"]):
-                    Measurement.from_json(each)  # describes it
+                    Measurement.from_json(each)  # registers the metric
                 self._metrics.setdefault(each["metric"], _Cells()).put(
                     row, *(np.nan if each[end] is None else each[end] for end in ENDS)
                 )
@@ -253,13 +253,13 @@ class ColumnBuilder:
                 name: dict(zip(ENDS, self._metrics[name].spread(count, np.nan), strict=True))
                 for name in in_order(self._metrics)
             },
-            decisions={name: each.answers(count) for name, each in self._decisions.items()},
-            conditions={name: each.answers(count) for name, each in self._conditions.items()},
+            decisions={name: each.collected(count) for name, each in self._decisions.items()},
+            conditions={name: each.collected(count) for name, each in self._conditions.items()},
         )
 
 
 class _Answered:
-    """The values of a decision as rows and codes, with levels in order of appearance."""
+    """Collects the values of a decision as rows and codes, with levels in order of appearance."""
 
     def __init__(self) -> None:
         self.rows = array("q")
@@ -270,18 +270,19 @@ class _Answered:
         self.rows.append(row)
         self.codes.append(self.levels.setdefault(value, len(self.levels)))
 
-    def answers(self, count: int) -> Answers:
+    def collected(self, count: int) -> DecisionValues:
         levels = list(self.levels)
         order = sorted(range(len(levels)), key=lambda code: _level_key(levels[code]))
         place = np.empty(len(levels), np.int32)
         place[order] = np.arange(len(levels))
         codes = np.full(count, -1, np.int32)
         codes[np.array(self.rows)] = place[np.array(self.codes)]
-        return Answers(levels=[levels[code] for code in order], codes_N=codes)
+        return DecisionValues(levels=[levels[code] for code in order], codes_N=codes)
 
 
 class _Cells:
-    """The filled cells of one or more columns: rows and values; the last value of a row counts."""
+    """Collects the filled cells of one or more columns: rows and values; a later value of a row
+    wins."""
 
     def __init__(self) -> None:
         self._rows = array("q")

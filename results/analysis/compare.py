@@ -46,7 +46,7 @@ class Growth:
 
 
 def error_name(name: str) -> str:
-    """Return the name of the quantity in a metric's distribution: the error of an accuracy."""
+    """Return the name of the quantity in a metric's distribution; for an accuracy, its error."""
     return f"error (1 - {name})" if _is_share(name) else name
 
 
@@ -114,7 +114,7 @@ def _finished(columns: Columns, mask: Mask) -> NDArray[np.intp]:
 
 
 def corners(volume_N: Floats) -> NDArray[np.intp]:
-    """Return the indices at which a step function changes, and the last index."""
+    """Return the indices at which a step function changes, with the last index."""
     if not len(volume_N):
         return np.empty(0, np.intp)
     return np.union1d(np.flatnonzero(np.diff(volume_N, prepend=-1.0)), [len(volume_N) - 1])

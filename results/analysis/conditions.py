@@ -9,7 +9,7 @@ from ..candidate import Candidate
 from ..numbers import number_ranges
 
 _BARE = ("device_name", "device", "dtype")
-"""Keys that are shown without their names."""
+"""Keys whose values are shown without the key."""
 
 Conditions = tuple[tuple[str, Any], ...]
 
@@ -29,7 +29,7 @@ def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
 
 
 def varies(name: str) -> bool:
-    """Whether values of a metric are compared only within one set of conditions."""
+    """Whether values of a metric are comparable only under equal conditions."""
     return metric(name).tier == "measured"
 
 

@@ -20,9 +20,9 @@ from .front import Mask, is_count
 Floats = NDArray[np.float64]
 
 MOST = 20_000
-"""Most candidates in a fit; of more, evenly spaced ones."""
+"""Maximum number of candidates in a fit; of more, evenly spaced ones are used."""
 FEWEST = 20
-"""Candidates below which nothing is reported."""
+"""Minimum number of candidates for a result."""
 _DRAWS = 400
 _SHUFFLES = 100
 
@@ -117,7 +117,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
     }
     if not groups:
         return None
-    blocks = [_answered(codes) for codes in groups.values()]
+    blocks = [_design_block(codes) for codes in groups.values()]
     fitted = fit(np.concatenate(blocks, axis=1), target)
     starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
     found: list[Effect] = []
@@ -156,9 +156,10 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
 
 
 def _judged(found: Sequence[Effect], shares_ES: Floats) -> list[Effect]:
-    """Tell which decisions are beyond chance together, given the shares in shuffled studies.
+    """Return the decisions with ``beyond`` set, from their shares in shuffled studies.
 
-    Of thirty decisions, one or two exceed their own 95th percentile by chance.
+    The test is joint, since of thirty decisions one or two exceed their own 95th percentile by
+    chance.
     """
     own = np.array([each.chance for each in found])
     ratios = shares_ES / np.where(own > 0, own, 1.0)[:, None]
@@ -166,10 +167,11 @@ def _judged(found: Sequence[Effect], shares_ES: Floats) -> list[Effect]:
     return [replace(each, beyond=each.share > most * each.chance) for each in found]
 
 
-def _answered(codes_N: NDArray[np.int32]) -> Floats:
-    """Return a design column for each value of a decision, centred over the candidates with one.
+def _design_block(codes_N: NDArray[np.int32]) -> Floats:
+    """Return a design column for each value of a decision, centred over the candidates that have
+    one.
 
-    Candidates to which the decision does not apply have zeros: the decision that excludes it
+    Candidates to which the decision does not apply have zeros; the decision that excludes it
     carries that effect.
     """
     asked = codes_N >= 0
@@ -241,7 +243,7 @@ def cross_validated(
     best = (np.inf, 0.0, 0.0)
     for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(squares_P.mean()), 1e-12):
         rest, free = _left(squares_P, along_P, target_square, count, float(ridge))
-        if free > 0.05 * count:  # below, the residuals say nothing about the noise
+        if free > 0.05 * count:  # below 1, the residuals carry no information on the noise
             best = min(best, (count * rest / free**2, float(ridge), rest / free))
     error, ridge, noise = best
     return ridge, noise, error

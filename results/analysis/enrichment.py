@@ -16,7 +16,7 @@ from .columns import Columns
 from .front import Mask
 
 SAME = {"second_mixer": "mixer"}
-"""Last words of paths that are counted as another word."""
+"""Last words of paths that count as another word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ def _share(label: str, k: int, every: int, front: int, count: int) -> Share:
 
 
 def _corrected(shares: Sequence[Share]) -> list[Share]:
-    """Correct the probabilities for their number, after Holm."""
+    """Return the p-values corrected for their number, by Holm's method."""
     from dataclasses import replace
 
     found: list[Share] = []

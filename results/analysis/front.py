@@ -36,7 +36,7 @@ def comparable(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[
 
 
 def best(candidates: Sequence[Candidate], name: str) -> Candidate:
-    """Return the candidate with the best value of a metric, which all of them have."""
+    """Return the candidate with the best value of a metric, which all candidates must have."""
     less = metric(name).direction == "minimize"
     return (min if less else max)(candidates, key=lambda each: each.measurements[name].value)
 
@@ -121,8 +121,7 @@ def pareto_front(
 ) -> list[Candidate]:
     """Return the candidates that no other candidate dominates, in their order.
 
-    Where a measured metric counts, only candidates that were measured under the same conditions
-    dominate each other.
+    With a measured metric, only candidates measured under the same conditions dominate each other.
 
     Args:
         candidates: Candidates, which take part if they are ``comparable``.
@@ -144,7 +143,7 @@ def pareto_front(
 
 
 def _compared(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[list[int]]:
-    """Return the places of those that may be compared: all, or those measured alike."""
+    """Return the indices of comparable candidates: all, or one group for each set of conditions."""
     groups: dict[tuple[Conditions, ...], list[int]] = {}
     for place, each in enumerate(candidates):
         groups.setdefault(measured_where(each, metrics), []).append(place)
@@ -152,7 +151,7 @@ def _compared(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[l
 
 
 def measured_where(candidate: Candidate, metrics: Sequence[str]) -> tuple[Conditions, ...]:
-    """Return the conditions of those metrics that are compared within one set of them."""
+    """Return the conditions of the metrics that depend on them."""
     return tuple(conditions_of(candidate.measurements[each]) for each in filter(varies, metrics))
 
 
@@ -163,7 +162,7 @@ def dominators(
     *,
     intervals: bool = False,
 ) -> list[Candidate]:
-    """Return the candidates that (clearly, with ``intervals``) dominate one that is comparable."""
+    """Return the comparable candidates that dominate one (clearly, with ``intervals``)."""
     others = comparable(candidates, metrics)
     if not others or not comparable([candidate], metrics):
         return []

@@ -1,25 +1,25 @@
-"""How a measurement was had, as people read it."""
+"""The provenance of a measurement as text for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ...evaluators.base import Measurement
 
-_UNITS = {"seconds": "s", "mhz": "MHz", "c": "°C", "w": "W"}  # by the last word of a name
+_UNITS = {"seconds": "s", "mhz": "MHz", "c": "°C", "w": "W"}  # by the last word of a key
 _TIMES = ("median", "low", "high")  # in the unit of the metric
 _SHARES = ("validation", "baseline")
-_LEFT_OUT = ("learning_curve", "root")  # shown elsewhere; a folder of the machine that measured
+_LEFT_OUT = ("learning_curve", "root")  # keys shown elsewhere, and folders of the measuring machine
 
 
 def described(measurement: Measurement) -> dict[str, str]:
-    """Return how a measurement was had: what, and its value with its unit.
+    """Return the provenance of a measurement: from key to value with unit.
 
-    What nobody knows is left out, and so are folders; all of it is in the record.
+    Unknown values and folders are left out; the record holds everything.
     """
-    return _told(measurement.provenance, measurement.unit)
+    return _described(measurement.provenance, measurement.unit)
 
 
-def _told(data: Mapping[str, Any], unit: str) -> dict[str, str]:
+def _described(data: Mapping[str, Any], unit: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in data.items():
         if key in _LEFT_OUT or value is None:
@@ -35,7 +35,7 @@ def _told(data: Mapping[str, Any], unit: str) -> dict[str, str]:
 
 def _text(key: str, value: Any, unit: str) -> str:
     if isinstance(value, Mapping):
-        inner = _told(cast(Mapping[str, Any], value), unit)
+        inner = _described(cast(Mapping[str, Any], value), unit)
         return ", ".join(
             text if name == "name" else f"{name} {text}" for name, text in inner.items()
         )

@@ -1,4 +1,4 @@
-"""Candidates as tables, and numbers as people read them."""
+"""Tables of candidates, and their output as files."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def metrics_of(candidates: Sequence[Candidate]) -> list[str]:
-    """Return the names of all metrics that some candidate has, in the order of the table."""
+    """Return the names of the candidates' metrics, in the order of the table of metrics."""
     return in_order(name for each in candidates for name in each.measurements)
 
 
@@ -64,11 +64,11 @@ def _series(values: list[Any]) -> "pd.Series":
 def front_frame(
     candidates: Sequence[Candidate], objectives: Sequence[str], *, intervals: bool = False
 ) -> "pd.DataFrame":
-    """Return the Pareto front as a table, the best of the first objective on top.
+    """Return the Pareto front as a table, sorted by the first objective, the best first.
 
     Args:
-        candidates: Of which the complete ones take part.
-        objectives: Names of the metrics that count.
+        candidates: Candidates; the complete ones take part.
+        objectives: Names of the objectives.
         intervals: Keep every candidate that is not clearly dominated, see ``pareto_front``.
     """
     frame = to_frame(pareto_front(candidates, objectives, intervals=intervals))
@@ -79,7 +79,7 @@ def front_frame(
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file, all of it or nothing.
+    """Write a text file atomically.
 
     Raises:
         InputError: If the file cannot be written.
@@ -91,7 +91,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
         mask = os.umask(0)
         os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)  # mkstemp's files are private
+        Path(temporary).chmod(0o666 & ~mask)  # files of mkstemp are private
         Path(temporary).replace(path)
     except OSError as error:
         if temporary is not None:

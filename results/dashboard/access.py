@@ -1,4 +1,4 @@
-"""Access to the dashboard: from this machine or with the token; and what pages may load."""
+"""Access control of the dashboard: local requests or a token, and the content policy of pages."""
 
 import hmac
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,10 @@ def is_loopback(host: str) -> bool:
 
 
 def policy(script_hashes: Sequence[str]) -> str:
-    """Return the content policy of a page: it may load from its own server only.
+    """Return the content security policy of a page, which may load from its own server only.
 
-    Plotly compiles its WebGL code, hence unsafe-eval; the inline scripts are named by their hashes.
+    Plotly compiles its WebGL code, which needs unsafe-eval; inline scripts are allowed by their
+    hashes.
     """
     return (
         f"default-src 'none'; script-src 'self' 'unsafe-eval' {' '.join(script_hashes)}; "
@@ -35,13 +36,13 @@ def policy(script_hashes: Sequence[str]) -> str:
     )
 
 
-def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
+def control_access(server: Flask, *, token: str | None, content_policy: str) -> None:
     """Reject unauthorised requests, and add headers to every response.
 
     Args:
         server: The server.
-        token: What must be known; None: only requests to a local name are answered, so that no
-            other page in the browser can reach it by a name of its own that leads here.
+        token: Token that requests need. None: only requests to a local host name are accepted,
+            which stops other web pages whose host name resolves to this machine (DNS rebinding).
         content_policy: See ``policy``.
     """
 
@@ -57,7 +58,7 @@ def guard(server: Flask, *, token: str | None, content_policy: str) -> None:
         if given is not None and _same(given, token):
             rest = [(key, each) for key, each in request.args.items(multi=True) if key != "token"]
             answer = Response(status=302, headers={"Location": f"/?{urlencode(rest)}"})
-            # A strict cookie would not be sent when a link on another site leads here.
+            # Browsers do not send a strict cookie after a link on another site.
             answer.set_cookie(_cookie(request), token, httponly=True, samesite="Lax")
             return answer
         if _same(request.cookies.get(_cookie(request), ""), token):

@@ -14,10 +14,10 @@ def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
     """Return the view after an action in a figure.
 
     Args:
-        view: The view before.
+        view: The view before the action.
         axes: Function that returns the parallel axes.
-        done: What was done, as ``assets/dashboard.js`` reports it: ``what`` it was, ``scatter``,
-            ``parallel`` or ``click``, and what plotly reports of it.
+        done: The action, as ``assets/dashboard.js`` reports it: ``what`` is ``scatter``,
+            ``parallel`` or ``click``; the rest is plotly's description.
 
     Raises:
         InputError: If a selection is invalid.
@@ -34,14 +34,14 @@ def act(view: View, axes: Callable[[], Sequence[Axis]], done: object) -> View:
 
 
 def select(view: View, selected: Mapping[str, Any]) -> View:
-    """Keep the candidates inside a box or a lasso drawn in the scatter."""
+    """Return the view filtered by a box or a lasso drawn in the scatter plot."""
     for new in selection_filters(view, selected):
         view = replace(view, filters=with_filter(view.filters, new), start=0)
     return view
 
 
 def selection_filters(view: View, selected: Mapping[str, Any]) -> list[Filter]:
-    """Return the filters of a box or a lasso drawn in the scatter."""
+    """Return the filters of a box or a lasso drawn in the scatter plot."""
     if box := selected.get("range"):
         ends = [(name, sorted(box[axis])) for axis, name in (("x", view.x), ("y", view.y))]
         return [Between(column=name, low=low, high=high) for name, (low, high) in ends]
@@ -79,7 +79,7 @@ def _drawn(end: float) -> float:
 
 
 def drag(view: View, axes: Sequence[Axis], selected: Mapping[str, Any]) -> View:
-    """Keep the candidates inside a box drawn over parallel axes."""
+    """Return the view filtered by a box drawn over parallel axes."""
     for new in read_box(axes, selected):
         view = replace(view, filters=with_filter(view.filters, new), start=0)
     return view

@@ -13,15 +13,16 @@ from flask import Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ...search_space.errors import InputError
-from .access import guard, is_loopback, policy
+from .access import control_access, is_loopback, policy
 from .callbacks import register
 from .exports import Exporter, add_exports
 from .layout import page
 from .request_checks import check_requests
 from .source import Source
 
-# plotly.js-basic-dist-min from npm, as it is there (MIT): lines, points and bars, a quarter of the
-# 4.8 MB that the Python package holds. To start is most of what a first plot waits for.
+# Plotly's basic bundle (plotly.js-basic-dist-min of npm, MIT) has lines, points and bars, in a
+# quarter of the 4.8 MB of the Python package's file. Loading it takes most of the time before a
+# first plot.
 _PLOTLY = Path(__file__).parent / "assets" / "plotly-basic-4.1.1.min.js.gz"
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -45,11 +46,11 @@ class Settings:
     """Settings of the dashboard's server."""
 
     host: str = "127.0.0.1"
-    """Address to listen at."""
+    """Host or IP address to listen at."""
     port: int = 8050
-    """Port to listen at; 0: any that is free."""
+    """Port to listen at; 0: any free port."""
     token: str | None = None
-    """Token that a visitor needs; required where ``host`` is not the loopback address."""
+    """Token that requests need; required unless ``host`` is a loopback address."""
     seconds: float = 2.0
     """Seconds between two checks for new candidates."""
 
@@ -77,26 +78,26 @@ def make_app(source: Source, settings: Settings, exporter: Exporter | None = Non
         add_exports(app.server, source, exporter)
     app.server.register_error_handler(DependencyException, _not_there)
     app.server.add_url_rule("/plotly.js", view_func=_plotly)
-    guard(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
-    check_requests(app)  # after the check of access
+    control_access(app.server, token=settings.token, content_policy=policy(app.csp_hashes()))
+    check_requests(app)  # after the access check
     return app
 
 
 @cache
 def _script() -> str:
-    # Chromium compiles what is marked so while it loads, and not function by function when it runs.
+    # Marked functions are compiled by Chromium on loading, not one by one at run time.
     return f"//# allFunctionsCalledOnLoad\n{gzip.decompress(_PLOTLY.read_bytes()).decode()}"
 
 
 def _plotly() -> Response:
-    """Send plotly, the slowest part to load, for the browser to cache."""
+    """Return plotly.js, the slowest part to load, for the browser to cache."""
     answer = Response(_script(), mimetype="text/javascript")
     answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return answer
 
 
 def _not_there(_error: Exception) -> Response:
-    """Answer requests for missing scripts."""
+    """Return the error for a missing script."""
     return Response("there is no such file\n", 404, mimetype="text/plain")
 
 
@@ -115,10 +116,10 @@ def make_dashboard(
     Args:
         source: Source of the studies.
         settings: Where to listen.
-        exporter: Writes model files; none: there are none to be had.
+        exporter: Function that writes model files; None: no exports.
 
     Raises:
-        InputError: If it must not or cannot listen there.
+        InputError: If the server may not or cannot listen there.
     """
     if settings.token is None and not is_loopback(settings.host):
         raise InputError(

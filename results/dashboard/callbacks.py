@@ -1,8 +1,7 @@
 """Callbacks of the page, whose content depends only on its address.
 
-Links and controls change the address (``assets/dashboard.js``). One callback here renders the
-address and writes actions in figures into it: each response costs the browser more than its
-contents, so there is one response for all.
+Links and controls change the address (``assets/dashboard.js``). One callback renders the whole page
+from the address, and writes actions in figures into it: a single response is faster than several.
 """
 
 import logging
@@ -58,7 +57,7 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
             at = reader.read(view.to_query())
         made = {**COMMON, **TEXTS[at.view.page]}
         if cause == "version.data":
-            del made["told"]  # what a search adds by itself would be read aloud all the time
+            del made["told"]  # else screen readers would announce each new candidate
         return {
             "search": at.view.to_query() if brushed else no_update,
             "contents": {
@@ -78,7 +77,9 @@ def _figures(at: Sight, *, brushed: bool) -> dict[str, Any]:
 def _tip(app: Dash, reader: Reader) -> None:
     @app.server.get("/tip")
     def show_tip() -> str:
-        """Describe the candidate that the mouse is over; the rest is as in the page's address."""
+        """Return the tooltip of the candidate under the mouse, for the view in the page's
+        address.
+        """
         at = reader.read(request.query_string.decode(errors="replace"))
         return tip(at.source, at.snapshot, at.view)
 
@@ -98,7 +99,7 @@ def _look(app: Dash, source: Source) -> None:
         view = View.from_query(query or "", source.studies)
         try:
             version = source.snapshot(view.study, fresh=True).version
-        except StorageError as error:  # the storage may be back at the next check
+        except StorageError as error:  # the storage may work again at the next check
             _log.warning("not read: %s", error)
             raise PreventUpdate from None
         if version == shown.get(view.study, 1):

@@ -23,7 +23,7 @@ from .source import Source
 
 
 def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
-    """Return the fields for the two numbers, and the menu of the sizes' quantity."""
+    """Return the fields for the two candidates' numbers, and the menu of the node size."""
     last = str(snapshot.columns.number_N[-1]) if len(snapshot.columns) else "0"
     fields = [
         tag(
@@ -72,7 +72,7 @@ def summary(source: Source, snapshot: Snapshot, view: View, pair: Pair) -> Marku
 
 
 def _exports(view: View, one: Candidate, *, lacks_weights: bool) -> Markup:
-    """Return the export links; those without weights are disabled."""
+    """Return the export links; formats that need missing weights are disabled."""
     links = [
         tag("a", ending, role="link", aria_disabled="true")
         if lacks_weights
@@ -101,7 +101,7 @@ def _failure(one: Candidate) -> Markup:
 
 
 def provenance(pair: Pair) -> Markup:
-    """Return each measurement, and how it was had."""
+    """Return each measurement with its provenance."""
     if pair.one is None:
         return Markup("")
     measurements = pair.one.measurements
@@ -137,7 +137,7 @@ def parts(pair: Pair) -> Markup:
 
 
 def difference(pair: Pair) -> Markup:
-    """Return the differences of the two: metrics, decisions, costs of each stage."""
+    """Return the differences of two candidates: metrics, decisions, costs of each stage."""
     one, other = pair.one, pair.other
     if one is None or other is None:
         text = "Give another number above to compare with."
@@ -166,7 +166,7 @@ def _ratio(a: Measurement | None, b: Measurement | None) -> str:
 
 
 def _stages(mine: Sequence[Node], theirs: Sequence[Node]) -> list[Markup]:
-    """Return the MACs of each stage of both."""
+    """Return the MACs of each stage of both candidates."""
     sums: list[dict[str, int]] = []
     for nodes in (mine, theirs):
         found: dict[str, int] = {}

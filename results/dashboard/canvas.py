@@ -1,4 +1,4 @@
-"""Points that ``assets/points.js`` draws on a canvas, since too many elements would be slow."""
+"""Points drawn on a canvas by ``assets/points.js``, since thousands of elements would be slow."""
 
 import base64
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def layer(
     """Return points of one kind.
 
     Args:
-        values: Values for ``x``, ``y`` or both; points without one lie at the edge.
+        values: Values for ``x``, ``y`` or both; points without one value are drawn at the edge.
         number_N: Numbers of the candidates.
         marker: Plotly's marker of the points.
         edge: Distance from the edge as a share of height or width.

@@ -1,4 +1,4 @@
-"""The cards at the top: progress of the study, best of each objective, running candidates."""
+"""The cards at the top of the page: progress, best value of each objective, running candidates."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from ..numbers import format_value
 from .source import Source
 
 _NAMED = 5
-"""Most running candidates that are named."""
-_REASON = 200  # characters of a failure's reason that are shown
+"""Maximum number of running candidates that are named."""
+_REASON = 200  # shown characters of a failure's reason
 
 
 def cards(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return the cards of the candidates kept, or the state of a study without complete ones."""
+    """Return the cards of the kept candidates, or the state of a study without complete ones."""
     columns, mask = snapshot.columns, kept(view.filters, snapshot.columns)
     complete = columns.has_status("complete")
     found: list[tuple[str, Content]] = [
@@ -100,7 +100,7 @@ def _numbers(columns: Columns, mask: Mask) -> list[int]:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people read it."""
+    """Return a duration as text."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -16,7 +16,7 @@ from .source import Source
 
 
 def compare(source: Source, snapshot: Snapshot, view: View) -> Comparison:
-    """Put this study beside those chosen; the filters hold for all."""
+    """Return the comparison of this study with the chosen ones; the filters apply to all."""
     others = [source.snapshot(name) for name in view.studies if name != snapshot.name]
     studies = [snapshot, *others]
     masks = [kept(view.filters, each.columns) for each in studies]
@@ -29,7 +29,7 @@ def compare(source: Source, snapshot: Snapshot, view: View) -> Comparison:
 
 
 def controls(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return the choice of the studies, the metric, and what time is counted in."""
+    """Return the controls: studies, metric, and the axis of progress."""
     others = [name for name in source.studies if name != snapshot.name]
     over = [("candidates", "candidates"), ("time", "measuring time")]
     return joined(

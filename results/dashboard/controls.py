@@ -1,4 +1,4 @@
-"""The menus and fields with which a view is changed; what they do is in ``assets/dashboard.js``."""
+"""The controls of a view: menus and fields, which ``assets/dashboard.js`` handles."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ from ..figures.view import View
 from .source import Source
 
 Choices = Iterable[tuple[str, str]]
-_FIRST = ("mixer", "second_mixer", "depth", "kernel_size")  # the decisions most asked for
+_FIRST = ("mixer", "second_mixer", "depth", "kernel_size")  # the most useful decisions first
 
 
 def menu(
@@ -30,11 +30,11 @@ def menu(
 
     Args:
         name: The field.
-        label: What it is for.
+        label: Label of the menu.
         choices: Values and their texts.
-        value: The value that is set.
-        drops: Fields that go back to what is usual, names with spaces between.
-        keeps: The only other fields that stay.
+        value: The present value.
+        drops: Fields reset to their defaults, separated by spaces.
+        keeps: The only other fields that are kept.
     """
     offered = [tag("option", text, value=each, selected=each == value) for each, text in choices]
     select = tag(
@@ -51,14 +51,14 @@ def menu(
 def boxes(
     name: str, label: str, choices: Choices, chosen: Sequence[str], *, many: bool = False
 ) -> Markup:
-    """Return boxes to be ticked.
+    """Return check boxes.
 
     Args:
         name: The field of the view.
-        label: What they are for.
+        label: Label of the boxes.
         choices: Values and their texts.
-        chosen: The values that are ticked.
-        many: Whether the field is there once for each value.
+        chosen: The ticked values.
+        many: Whether the field is repeated for each value.
     """
     made = [
         tag(
@@ -80,12 +80,12 @@ def boxes(
 
 
 def same(values: Iterable[str]) -> list[tuple[str, str]]:
-    """Return choices whose texts are the values."""
+    """Return choices with the values as texts."""
     return [(each, each) for each in values]
 
 
 def columns_of(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Return all columns as choices: metrics, then what is most asked for of the decisions."""
+    """Return all columns as choices: metrics, then decisions, the most useful ones first."""
     paths = sorted(
         snapshot.columns.decisions, key=lambda path: (path.split(".")[-1] not in _FIRST, path)
     )
@@ -95,12 +95,12 @@ def columns_of(snapshot: Snapshot) -> list[tuple[str, str]]:
 
 
 def study_menu(source: Source, view: View) -> Markup:
-    """Return the choice of the study."""
+    """Return the menu of studies."""
     return menu("study", "study", same(source.studies), view.study, keeps="page")
 
 
 def axes_controls(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return the controls of the scatter."""
+    """Return the controls of the scatter plot."""
     metrics, every = same(metric_names(snapshot)), columns_of(snapshot)
     none = [("", "none")]
     extras = [("intervals", "intervals"), ("infeasible", "not complete"), ("zoo", "zoo")]
@@ -123,11 +123,11 @@ def axes_controls(source: Source, snapshot: Snapshot, view: View) -> Markup:
 
 
 def axes_choice(snapshot: Snapshot, axes: Sequence[str]) -> Markup:
-    """Return the boxes of the parallel axes.
+    """Return the check boxes of the parallel axes.
 
     Args:
         snapshot: The study.
-        axes: Names of those that are drawn.
+        axes: Names of the drawn axes.
     """
     metrics = metric_names(snapshot)
     paths = [name for name, _ in columns_of(snapshot) if name in snapshot.columns.decisions]
@@ -136,9 +136,9 @@ def axes_choice(snapshot: Snapshot, axes: Sequence[str]) -> Markup:
 
 
 def filter_form(snapshot: Snapshot, view: View) -> Markup:
-    """Return the form in which filters are made by hand."""
+    """Return the form for filters."""
     choice = menu("by", "filter by", [("", "choose"), *columns_of(snapshot)], view.by)
-    answers = snapshot.columns.answers(view.by)
+    answers = snapshot.columns.values_of(view.by)
     if answers is not None and len(answers.levels) <= 60:
         fields = _level_boxes(answers.labels, view)
     elif snapshot.columns.numbers(view.by) is not None:

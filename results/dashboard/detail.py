@@ -17,7 +17,7 @@ from ..numbers import format_measurement
 from .source import Source
 
 _NAMED = 12
-_REASON = 200  # characters of the reason of a failure that are shown
+_REASON = 200  # shown characters of a failure's reason
 _ALWAYS = ("accuracy", "latency")
 
 
@@ -56,7 +56,7 @@ def decisions(candidate: Candidate) -> Markup:
 
 
 def in_words(names: Sequence[str]) -> str:
-    """Return names as they are read: ``accuracy, macs and latency``."""
+    """Return names as a phrase: ``accuracy, macs and latency``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
@@ -70,7 +70,7 @@ def better_rows(snapshot: Snapshot, view: View) -> Rows:
 
 
 def standing(snapshot: Snapshot, view: View) -> str:
-    """Return the chosen candidate's relation to the front of the kept ones, in words."""
+    """Return a sentence on the chosen candidate's relation to the front of the kept ones."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     at = None if view.candidate is None else columns.row(view.candidate)
     names = in_words(objectives)

@@ -1,7 +1,7 @@
 """Export of a candidate through the browser.
 
-Files are made in a temporary folder and sent as one archive. No text from the browser becomes part
-of a path.
+Files are written to a temporary folder and sent as one archive. No text from the browser becomes
+part of a path.
 """
 
 import io
@@ -20,15 +20,14 @@ from ..figures.view import read_number
 from .source import Source
 
 Exporter = Callable[[str, int, Path, bool], None]
-"""Function that exports a candidate: study, number, file, whether with untrained weights.
+"""Function that exports a candidate, from study, number, file, and whether weights are untrained.
 
-Raises:
-    InputError: If it cannot be exported; the message says why.
+Raises: InputError: If the candidate cannot be exported; the message states the reason.
 """
 
 
 def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
-    """Answer requests for model files."""
+    """Add the route that returns model files."""
     one_at_a_time = threading.Lock()
 
     @server.get("/export")
@@ -53,7 +52,7 @@ def add_exports(server: Flask, source: Source, exporter: Exporter) -> None:
 
 
 def without_folders(text: str) -> str:
-    """Return a text with file names in place of the server's paths."""
+    """Return a text with the server's paths replaced by file names."""
     quoted = re.sub(r"(['\"])/[^'\"\n]*/(?=[^'\"/\n]*\1)", r"\1", text)
     return re.sub(r"(?<![\w'\"/.:])/(?:[^\s'\"/]+/)+", "", quoted)
 
@@ -64,7 +63,7 @@ def _said(text: str, status: int) -> Response:
 
 def _archive(folder: Path) -> bytes:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:  # weights do not shrink
+    with zipfile.ZipFile(data, "w") as archive:  # weights do not compress
         for path in sorted(folder.iterdir()):
             archive.write(path, path.name)
     return data.getvalue()

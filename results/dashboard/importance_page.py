@@ -12,7 +12,7 @@ from .controls import menu, same
 
 
 def controls(snapshot: Snapshot, view: View, found: Effects | None) -> Markup:
-    """Return the choice of the metric, the decision and the kind of answers."""
+    """Return the menus of the metric, the decision and the kind of decision."""
     shown = [] if found is None else found.decisions
     decisions = [("", "the one that matters most")]
     decisions += [(each.path, short_path(each.path)) for each in shown]

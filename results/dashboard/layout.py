@@ -97,14 +97,14 @@ def _candidate() -> list[Component]:
 
 def _matters() -> list[Component]:
     importance = "Share of the metric's variance that each decision accounts for"
-    levels = "Effect of each answer to one decision"
-    represented = "How often answers stand on the front over how often they stand anywhere"
+    levels = "Effect of each value of one decision"
+    represented = "Frequency of values on the front over their frequency anywhere"
     return [
         html.Div(id="matters-controls", className="controls", role="group", **aria(label="What")),
         html.Div(
             [
                 section("importance", "Decisions", plot("importance", 460, importance)),
-                section("levels", "Answers", plot("levels", 460, levels)),
+                section("levels", "DecisionValues", plot("levels", 460, levels)),
             ],
             className="halves",
         ),

@@ -1,4 +1,4 @@
-"""The contents of the pages: the function that renders a view, for each container."""
+"""The contents of the pages: for each container, the function that renders a view."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from ..figures import comparison, importance, networks
 from ..figures.filters import Filter, kept
 from ..figures.markup import joined, link, tag
 from ..figures.networks import Pair, make_pair
-from ..figures.scatter_data import Scene, scene, without_note
+from ..figures.scatter_data import ScatterData, scatter_data, without_note
 from ..figures.snapshot import Snapshot, complete_view, once_a_version
 from ..figures.view import Page, View, not_there
 from . import candidate_part, compare_part, importance_page
@@ -39,12 +39,12 @@ class Sight:
     view: View
     """The view."""
     not_there: Sequence[str]
-    """Missing studies and candidates of the address, one sentence each."""
+    """A sentence for each missing study or candidate of the address."""
 
     @cached_property
-    def scene(self) -> Scene:
+    def scatter_data(self) -> ScatterData:
         """Points of the scatter, by role."""
-        return scene(self.snapshot.columns, self.view, self.snapshot.settings.objectives)
+        return scatter_data(self.snapshot.columns, self.view, self.snapshot.settings.objectives)
 
     @cached_property
     def effects(self) -> Effects | None:
@@ -59,12 +59,12 @@ class Sight:
 
     @cached_property
     def comparison(self) -> comparison.Comparison:
-        """Comparison of this study with the chosen ones."""
+        """The comparison of this study with the chosen ones."""
         return compare_part.compare(self.source, self.snapshot, self.view)
 
     @cached_property
     def pair(self) -> Pair:
-        """The chosen candidate, and the one that it is compared with."""
+        """The chosen candidate, and the one to compare with."""
         asked = (self.view.candidate, self.view.other)
         numbers = [each for each in asked if each is not None]
         found = self.source.candidates(self.snapshot.name, numbers) if numbers else {}
@@ -73,13 +73,13 @@ class Sight:
 
 
 class Reader:
-    """Reads the address of the page."""
+    """Makes pages from addresses."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
 
     def read(self, query: str | None) -> Sight:
-        """Return the view of an address; missing things are replaced by the defaults."""
+        """Return the page of an address; defaults replace missing studies and candidates."""
         view = View.from_query(query or "", self._source.studies)
         snapshot = self._source.snapshot(view.study)
         return Sight(
@@ -123,7 +123,7 @@ TITLES: Mapping[Page, str] = {
 
 
 def _status(at: Sight) -> Markup:
-    """Say how far the study is."""
+    """Return the progress of the study."""
     columns = at.snapshot.columns
     counts = (
         (int(columns.has_status(name).sum()), name)
@@ -133,7 +133,7 @@ def _status(at: Sight) -> Markup:
 
 
 def _nav(at: Sight) -> Markup:
-    """Link to the pages."""
+    """Return links to the pages."""
     return joined(
         tag("span", title, aria_current="page")
         if name == at.view.page
@@ -143,7 +143,7 @@ def _nav(at: Sight) -> Markup:
 
 
 def _chips(at: Sight) -> Markup:
-    """List the filters in force, each with a link that lifts it."""
+    """Return the active filters, each with a link that removes it."""
     items: list[Markup] = []
     for each in at.view.filters:
         rest = tuple(other for other in at.view.filters if other is not each)
@@ -156,7 +156,7 @@ def _chips(at: Sight) -> Markup:
 
 
 def _announced(at: Sight) -> Markup:
-    """Return what those who hear the page hear after a filter."""
+    """Return the announcement for screen readers after a filter."""
     columns = at.snapshot.columns
     count = int(kept(at.view.filters, columns).sum())
     return joined(f"{count:,} of {len(columns):,} candidates shown")
@@ -174,13 +174,13 @@ COMMON: Texts = {
 """Texts on every page."""
 
 
-# Exploring --------------------------------------------------------------------------------------
+# The page of plots -------------------------------------------------------------------------------
 
 
 def _scatter(at: Sight) -> go.Figure:
     references = at.source.references(at.view.extras)
     return scatter(
-        at.snapshot.columns, at.view, references, at.scene, better_rows(at.snapshot, at.view)
+        at.snapshot.columns, at.view, references, at.scatter_data, better_rows(at.snapshot, at.view)
     )
 
 
@@ -196,7 +196,7 @@ def _count(at: Sight) -> int:
 
 
 def _scatter_note(at: Sight) -> Markup:
-    view, drawn, columns = at.view, at.scene, at.snapshot.columns
+    view, drawn, columns = at.view, at.scatter_data, at.snapshot.columns
     total = len(drawn.shown) + len(drawn.context)
     names = in_words(at.snapshot.settings.objectives)
     measured = dict.fromkeys((*at.snapshot.settings.objectives, view.x, view.y))

@@ -1,4 +1,4 @@
-"""Parallel axes of decisions and metrics, on which ranges can be chosen.
+"""The parallel coordinates plot of decisions and metrics, in which ranges can be selected.
 
 The server draws thousands of lines as one picture in milliseconds; a browser without a graphics
 card would need seconds.
@@ -30,16 +30,16 @@ from ..numbers import format_value
 from .scatter import ORANGE
 
 MOST = 1_000
-"""Most lines of kept candidates; of more candidates, evenly spaced ones are drawn."""
-_CONTEXT = 300  # lines of those filtered out
-_DENSE = 300  # from so many lines on they are paler
+"""Maximum number of lines of kept candidates; of more, evenly spaced ones are drawn."""
+_CONTEXT = 300  # lines of candidates filtered out
+_DENSE = 300  # number of lines from which on they are paler
 AXES = 8
-"""Default number of axes, which can be read side by side."""
-_FEWEST = 4  # decisions among them
-_LABELS = 20  # values named at an axis, one below the other
-_LETTERS = 17  # of a value or a line of a title: what fits beside the next axis
+"""Default number of axes."""
+_FEWEST = 4  # decisions among the default axes
+_LABELS = 20  # named values at an axis
+_LETTERS = 17  # characters of a value, or of a line of a title, that fit beside the next axis
 _SPREAD = 0.3
-_SIZE = (1200, 400)  # pixels of the picture
+_SIZE = (1200, 400)  # height of the picture, pixels
 _SHADES = 64
 
 
@@ -52,7 +52,7 @@ class Axis:
     title: str
     """Title above the axis."""
     low: float
-    """Value at height 0: the logarithm of a count, the index of a decision's value."""
+    """Value at height 0: the logarithm of a count, or the index of a decision's value."""
     high: float
     """Value at height 1."""
     logarithmic: bool
@@ -63,7 +63,7 @@ class Axis:
     """Whether all candidates have the same value."""
 
     def at(self, value: Any) -> Any:
-        """Return the height of a value."""
+        """Return the height of a value on the axis, 0 to 1."""
         scaled = np.log10(np.maximum(value, 1e-300)) if self.logarithmic else value
         return (scaled - self.low) / (self.high - self.low or 1.0)
 
@@ -74,7 +74,7 @@ class Axis:
 
     @property
     def step(self) -> int:
-        """Step between the named values of a decision."""
+        """Index distance between the named values of a decision."""
         return -(-len(self.labels or ()) // _LABELS)
 
     @property
@@ -86,7 +86,7 @@ class Axis:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Heights and texts of some values."""
+        """Heights and texts of the labelled values."""
         if self.labels is not None:
             step = self.step
             named = list(enumerate(self.labels))[::step]
@@ -98,7 +98,7 @@ class Axis:
 
 
 def shortened(text: str) -> str:
-    """Return a text that fits beside an axis."""
+    """Return a text shortened to fit beside an axis."""
     return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}\u2026"
 
 
@@ -109,9 +109,9 @@ def make_axes(
 
     Args:
         columns: The candidates.
-        objectives: Metrics that are searched for.
-        chosen: Names of columns; none: the objectives, the other metrics that are measured, and
-            the decisions that tell most about the first objective, as many as can be read.
+        objectives: Names of the objectives.
+        chosen: Names of columns; empty: the objectives, the other measured metrics, and the
+            decisions that explain most of the first objective, up to the default number of axes.
     """
     every = [*objectives, *(name for name in columns.metrics if name not in objectives)]
     paths = [name for name in chosen if name in columns.decisions]
@@ -159,12 +159,12 @@ def _metric_axis(name: str, values: NDArray[np.float64]) -> Axis:
 
 
 def heights(columns: Columns, axes: Sequence[Axis], rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the heights at which candidates' lines cross the axes, (rows, axes)."""
+    """Return the heights at which the candidates' lines cross the axes, (rows, axes)."""
     crossed: list[NDArray[np.float64]] = []
     for axis in axes:
         if axis.labels is None:
             crossed.append(axis.at(columns.value(axis.name)[rows]))
-        else:  # lines of one answer lie side by side, always in the same places
+        else:  # lines of one value are spread side by side, in fixed order
             apart = (rows * 0.618034 % 1 - 0.5) * 2 * _SPREAD
             crossed.append(axis.at(columns.decisions[axis.name].codes_N[rows] + apart))
     return np.stack(crossed, axis=1)
@@ -176,20 +176,20 @@ def parallel(
     """Return the figure.
 
     Args:
-        columns: Of which the complete candidates with all metrics of the axes are drawn.
-        objectives: Metrics that are searched for; the first one colours the lines.
-        view: Its filters and the candidate that is chosen.
-        axes: See ``make_axes``.
+        columns: The candidates; complete ones with all metrics of the axes are drawn.
+        objectives: Names of the objectives; the first one colours the lines.
+        view: The view, with its filters and the chosen candidate.
+        axes: The axes, from ``make_axes``.
     """
     metrics = [axis.name for axis in axes if axis.labels is None]
     complete = columns.comparable([*metrics, objectives[0]])
     mask = kept(view.filters, columns)
     row = None if view.candidate is None else columns.row(view.candidate)
     chosen = row is not None and complete[row]
-    opacity = 1.0 if (complete & mask).sum() < _DENSE else 0.6  # the texts lie over the lines
+    opacity = 1.0 if (complete & mask).sum() < _DENSE else 0.6  # texts are above the lines
     tall = max(len(axis.lines) for axis in axes)
     figure = new_figure(
-        # Where only the picture and the boxes differ, the browser draws no more than these.
+        # If only the picture and the boxes differ, the browser redraws nothing else.
         datarevision=f"{chosen and row} {[astuple(axis) for axis in axes]}",
         selectionrevision=" ".join(each.to_text() for each in view.filters),
         images=[_image(_picture(columns, axes, complete, mask, objectives[0]), len(axes), opacity)]
@@ -224,7 +224,7 @@ def parallel(
 
 
 def _image(source: str, axes: int, opacity: float) -> dict[str, Any]:
-    """Return the layout of a picture below ``axes`` axes."""
+    """Return the layout of the figure, with the picture of lines behind ``axes`` axes."""
     return {
         "source": source,
         "xref": "x",
@@ -240,7 +240,7 @@ def _image(source: str, axes: int, opacity: float) -> dict[str, Any]:
 
 
 def _room(axis: Axis) -> int:
-    """Return the pixels that the texts left of the first axis need."""
+    """Return the width in pixels of the texts left of the first axis."""
     return max(64, 7 * max(len(text) for _, text in axis.ticks))
 
 
@@ -333,7 +333,7 @@ def read_box(axes: Sequence[Axis], selected: Mapping[str, Any]) -> list[Filter]:
         if not left <= place <= right:
             continue
         if axis.labels is None:
-            # At the ends there is no bound: rounded, it could leave out the last one.
+            # No bound at the ends: a rounded bound could exclude the last candidate.
             ends = (
                 axis.value(low) if low > 0 else -np.inf,
                 axis.value(high) if high < 1 else np.inf,

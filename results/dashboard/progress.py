@@ -1,4 +1,4 @@
-"""Progress of a study: the hypervolume of the front over the candidates."""
+"""The figure of a study's progress: the hypervolume of the front over the candidates."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,7 +24,7 @@ def progress(snapshot: Snapshot) -> tuple[go.Figure, str]:
         x=at + 1,
         y=grown.volume_N[at],
         customdata=columns.number_N[grown.row_N[at]],
-        mode="lines" if len(at) > 1 else "markers",  # one point makes no line
+        mode="lines" if len(at) > 1 else "markers",  # one point gives no line
         line={"shape": "hv", "color": VERMILLION},
         hovertemplate="%{y:.4f} after %{x}, candidate %{customdata}<extra></extra>",
     )

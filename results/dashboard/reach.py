@@ -1,4 +1,4 @@
-"""Ranges of the scatter's axes: the study, and the published networks near it."""
+"""Ranges of the scatter plot's axes: the study, and the published networks near it."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,19 @@ from ..analysis.columns import Columns, Numbers
 from ..figures.view import View
 from .references import Reference
 
-_NEAR = 0.5  # of the study's own extent, beyond its ends
+_NEAR = 0.5  # share of the study's range added at each end
 _EDGE = 0.06
 
 
 def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[float, float] | None:
-    """Return the ends of an axis in plotly's form; None where all values fit, for plotly's choice.
+    """Return the ends of an axis in plotly's form; None if all values fit, for plotly's choice.
 
     Args:
-        own: Values of the study; what is not finite, or not above zero on a logarithmic axis,
-            is not drawn.
+        own: Values of the study; those that are not finite, or not above zero on a logarithmic
+            axis, are ignored.
         others: Values of published networks.
-        logarithmic: Whether the ends are logarithms to base ten. Then a decade counts as near.
+        logarithmic: Whether the ends are logarithms to base ten; networks within a decade are then
+            near.
     """
     if logarithmic:
         own, others = (np.log10(each[each > 0]) for each in (own, others))
@@ -38,10 +39,10 @@ def near_range(own: Numbers, others: Numbers, *, logarithmic: bool) -> tuple[flo
 
 
 def whole_range(values: Sequence[float], *, logarithmic: bool) -> tuple[float, float] | None:
-    """Return the ends of an axis that holds all values, as plotly has them; None for a single one.
+    """Return plotly's own ends of an axis for all values; None for a single value.
 
     Args:
-        values: What is drawn.
+        values: The drawn values.
         logarithmic: Whether the ends are logarithms to base ten, of the values above zero.
     """
     scaled = np.array(values, np.float64)
@@ -64,7 +65,7 @@ def axis_range(
 
 
 def beyond_note(view: View, columns: Columns, references: Sequence[Reference]) -> str:
-    """Return a note on the published networks beyond the axes, and how to show them."""
+    """Return a note on the published networks beyond the axes."""
     outside = set[int]()
     for axis, name in (("x", view.x), ("y", view.y)):
         ends = axis_range(axis, view, columns, references)

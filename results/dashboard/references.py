@@ -11,7 +11,7 @@ from ...search_space.zoo import ZOO, zoo_entry
 ZOO_SOURCE = "zoo, as printed"
 TIMM_SOURCE = "timm, ImageNet"
 
-# timm's column to our metric and the factor between their units.
+# From a column of timm to our metric and the factor between the units.
 _COLUMNS = {
     "top1": ("accuracy", 0.01),
     "param_count": ("params", 1e6),
@@ -35,7 +35,7 @@ class Reference:
 
 
 def zoo_references() -> list[Reference]:
-    """Return the published networks of the zoo, with the figures that their sources print."""
+    """Return the published networks of the zoo, with their printed figures."""
     found: list[Reference] = []
     for name in ZOO:
         entry = zoo_entry(name)
@@ -54,11 +54,11 @@ def zoo_references() -> list[Reference]:
 def read_timm(paths: Sequence[Path]) -> list[Reference]:
     """Read tables of timm's ``results`` folder, joined by the network and its image size.
 
-    Accuracies stand in ``results-imagenet.csv``, multiply-adds and activations in the
-    ``benchmark-infer-*.csv`` files. Latencies are left out: they are those of another device.
+    Accuracies are in ``results-imagenet.csv``, multiply-adds and activations in the
+    ``benchmark-infer-*.csv`` files. Latencies are left out, since they are from other devices.
 
     Raises:
-        InputError: If a file cannot be read or has none of the columns.
+        InputError: If a file cannot be read or has none of these columns.
     """
     published: dict[tuple[str, str], dict[str, float]] = {}
     for row in (row for path in paths for row in _rows(path)):
@@ -68,7 +68,7 @@ def read_timm(paths: Sequence[Path]) -> list[Reference]:
             if text := row.get(column):
                 values.setdefault(name, float(text.replace(",", "")) * factor)
     for (model, size), values in list(published.items()):
-        network = (model.partition(".")[0], size)  # costs go by the network, whatever its weights
+        network = (model.partition(".")[0], size)  # costs depend on the network, not on its weights
         if network[0] != model:
             values.update({k: v for k, v in published.get(network, {}).items() if k not in values})
     return [

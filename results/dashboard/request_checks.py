@@ -1,4 +1,4 @@
-"""Checks of requests, which reject everything that our pages do not send."""
+"""Request checks, which reject everything that our pages do not send."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from flask import Response, request
 from ...search_space.errors import InputError
 
 _KINDS: Mapping[str, type] = {"url": str, "done": dict, "version": dict, "tick": int}
-"""Type of the value of each part of the page, which may also be None."""
+"""Type of the value of each page component; None is allowed too."""
 
 
 def check_requests(app: Dash) -> None:
-    """Answer malformed requests and invalid selections with 400."""
+    """Make malformed requests and invalid selections return status 400."""
 
     @app.server.before_request
     def check() -> Response | None:

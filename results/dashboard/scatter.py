@@ -1,4 +1,4 @@
-"""The scatter of any two metrics: candidates, their front, published networks."""
+"""The scatter plot of any two metrics: candidates, their front, published networks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...evaluators.base import metric
-from ..analysis.columns import Answers, Columns, Numbers
+from ..analysis.columns import Columns, DecisionValues, Numbers
 from ..analysis.front import Mask
 from ..figures.axis_format import axis_title, flat_ends, log_tick, tick_format
 from ..figures.filters import Between, Inside
 from ..figures.plots import BLUE, COLOURS, VERMILLION
-from ..figures.scatter_data import Rows, Scene
+from ..figures.scatter_data import Rows, ScatterData
 from ..figures.theme import GREY, SCALE, new_figure, said
 from ..figures.view import View
 from .canvas import in_legend, layer
@@ -25,20 +25,20 @@ PINK, ORANGE = COLOURS[3:5]
 Style = dict[str, Any]
 
 MANY = 500
-"""Number of candidates from which on most are drawn on a canvas, see ``assets/points.js``."""
-_FEW = 50  # points of one kind that are drawn by plotly all the same
+"""Number of candidates from which on most are drawn on a canvas; see ``assets/points.js``."""
+_FEW = 50  # points of one kind that plotly still draws
 _LEVELS = 18
-"""Values of a decision that are told apart by colour and symbol; the rarer ones are grey."""
+"""Number of values of a decision with their own colour and symbol; rarer values are grey."""
 _SYMBOLS = (
     "circle",
     "square",
     "triangle-up",
     "star-triangle-down",
     "pentagon",
-    "cross",  # its colour is that of the circles on a dark page
+    "cross",  # the colour of the circles on a dark page
     "hexagon2",
 )
-_EDGE = 0.012  # how far from the edge, as a share of the height or width, ticks are drawn
+_EDGE = 0.012  # distance of ticks from the edge, as a share of the height or width
 _TICKS = {"y": "line-ns-open", "x": "line-ew-open"}
 _MARKS = {"infeasible": "x-thin", "failed": "y-down", "running": "circle-open-dot"}
 
@@ -47,16 +47,16 @@ def scatter(
     columns: Columns,
     view: View,
     references: Sequence[Reference],
-    drawn: Scene,
+    drawn: ScatterData,
     better: Rows,
 ) -> go.Figure:
-    """Return the scatter of the two metrics that the view names.
+    """Return the scatter plot of the view's two metrics.
 
     Args:
         columns: The candidates.
         view: The view.
         references: Published networks to show.
-        drawn: What the candidates are drawn as, see ``scene``.
+        drawn: The candidates by role; see ``scatter_data``.
         better: Rows of the candidates that dominate the chosen one.
     """
     scales = view.scales or ()
@@ -67,7 +67,7 @@ def scatter(
         clickmode="event",
         hovermode="closest",
         shapes=_outlines(view),
-        uirevision=f"{view.x} {view.y} {scales}",  # a zoom stays as long as the axes do
+        uirevision=f"{view.x} {view.y} {scales}",  # a zoom is kept until the axes change
         selectionrevision=" ".join(each.to_text() for each in view.filters),
         **_edges(drawn, view, references),
     )
@@ -94,8 +94,8 @@ def scatter(
     return figure if figure.data else said(figure, "No candidate has these metrics yet.")
 
 
-def _edges(drawn: Scene, view: View, references: Sequence[Reference]) -> dict[str, Any]:
-    """Return the axes along which what lacks a metric is drawn, whatever part is looked at."""
+def _edges(drawn: ScatterData, view: View, references: Sequence[Reference]) -> dict[str, Any]:
+    """Return extra axes for points without a metric, which do not depend on the zoom."""
     used = {lacked for (_, lacked), rows in drawn.without.items() if len(rows)}
     used |= {lacked for each in references if (lacked := _lacks(each, view))}
     plain = {"range": [0, 1], "fixedrange": True, "visible": False}
@@ -103,13 +103,13 @@ def _edges(drawn: Scene, view: View, references: Sequence[Reference]) -> dict[st
 
 
 def _lacks(reference: Reference, view: View) -> str | None:
-    """Return the axis whose metric a published network lacks while it has the other one."""
+    """Return the axis whose metric a published network lacks, if it has the other metric."""
     lacked = [axis for axis in "xy" if getattr(view, axis) not in reference.values]
     return lacked[0] if len(lacked) == 1 else None
 
 
 def _axis(
-    axis: str, view: View, columns: Columns, references: Sequence[Reference], drawn: Scene
+    axis: str, view: View, columns: Columns, references: Sequence[Reference], drawn: ScatterData
 ) -> dict[str, Any]:
     name, logarithmic = getattr(view, axis), axis in (view.scales or ())
     own = drawn_values(columns, name, drawn)
@@ -129,8 +129,8 @@ def _axis(
     }
 
 
-def drawn_values(columns: Columns, name: str, drawn: Scene) -> Numbers:
-    """Return the values of a metric that are seen, with the ends of the front's intervals."""
+def drawn_values(columns: Columns, name: str, drawn: ScatterData) -> Numbers:
+    """Return the drawn values of a metric, with the ends of the front's intervals."""
     rows = np.concatenate(
         [drawn.shown, drawn.context, *drawn.others.values(), *drawn.without.values()]
     )
@@ -140,7 +140,7 @@ def drawn_values(columns: Columns, name: str, drawn: Scene) -> Numbers:
     return values[np.isfinite(values)]
 
 
-def _is_many(drawn: Scene) -> bool:
+def _is_many(drawn: ScatterData) -> bool:
     return len(drawn.shown) + len(drawn.context) > MANY
 
 
@@ -164,15 +164,15 @@ class _Draw:
         seen: bool = False,
         **trace: Any,
     ) -> None:
-        """Add points of one kind; nothing where there are none.
+        """Add points of one kind, if there are any.
 
         Args:
             rows: Rows of the candidates.
             name: Name in the legend.
             marker: Style of the points.
-            lacked: The axis whose metric they lack: they lie along the edge.
-            seen: Whether the points are drawn by plotly, above all others.
-            trace: What else plotly is given.
+            lacked: The axis whose metric the points lack; they are drawn along the edge.
+            seen: Whether plotly draws the points, above all others.
+            trace: Further settings of the trace.
         """
         if not len(rows):
             return
@@ -180,12 +180,12 @@ class _Draw:
             "hoverinfo": "none",
             "mode": "markers",
             **trace,
-        }  # assets/dashboard.js shows the facts of a point
+        }  # assets/dashboard.js shows the tooltip of a point
         if self.many and not seen and len(rows) > _FEW:
             quiet = trace["hoverinfo"] == "skip"
             values = {a: self.columns.value(n)[rows] for a, n in self._metrics(lacked).items()}
             made = layer(values, self.columns.number_N[rows], marker, edge=_EDGE, quiet=quiet)
-            drawn: Any = self.figure.data  # plotly has no types
+            drawn: Any = self.figure.data  # plotly is not typed
             self.layers.append({**made, "trace": len(drawn)})
             place, marker = {"x": [None], "y": [None]}, in_legend(marker)
         else:
@@ -198,11 +198,11 @@ class _Draw:
         )
 
     def _metrics(self, lacked: str | None) -> dict[str, str]:
-        """Return the metric of each axis, without the one that is lacked."""
+        """Return the metric of each axis, without the missing one."""
         return {axis: getattr(self.view, axis) for axis in "xy" if axis != lacked}
 
     def ticks(self, rows: Rows, status: str, lacked: str) -> None:
-        """Add points that lack a metric as ticks along the axis of the other one."""
+        """Add points without one metric as ticks along the other metric's axis."""
         colour = BLUE if status == "complete" else GREY
         looks = {"symbol": _TICKS[lacked], "size": 12, "color": colour, "line": {"width": 1.5}}
         name = f"{status}, no {getattr(self.view, lacked)}"
@@ -210,18 +210,19 @@ class _Draw:
 
     @property
     def telling(self) -> bool:
-        """Whether colour or size tell of a column, so that the front has them too."""
+        """Whether a column determines colour or size, so that the front has them too."""
         return bool(self.view.colour or self.view.size)
 
-    def candidates(self, drawn: Scene) -> None:
-        """Add the complete candidates, coloured and sized as asked for, else without the front."""
+    def candidates(self, drawn: ScatterData) -> None:
+        """Add the complete candidates; the front is included if a column determines colour or
+        size."""
         rows, name = drawn.shown, "candidates"
         if not self.telling:
             rows, name = np.setdiff1d(rows, drawn.front, assume_unique=True), "dominated"
         many = len(rows) > MANY
         style: Style = {"size": self._sizes(rows, rows, 5 if many else 8), "opacity": 0.8}
         numbers = self.columns.numbers(self.view.colour)
-        answers = self.columns.answers(self.view.colour)
+        answers = self.columns.values_of(self.view.colour)
         if answers is not None and (numbers is None or len(answers.levels) <= 3):
             self._by_level(rows, answers, style)
         elif numbers is not None:
@@ -232,12 +233,12 @@ class _Draw:
             symbol = "circle" if many else "circle-open"
             self.points(rows, name, {**style, "color": BLUE, "symbol": symbol})
 
-    def _by_level(self, rows: Rows, answers: Answers, style: Style) -> None:
-        """Add a trace for each of the most frequent levels, over one of the others."""
+    def _by_level(self, rows: Rows, answers: DecisionValues, style: Style) -> None:
+        """Add a trace for each of the most frequent levels, above one trace of all others."""
         codes = answers.codes_N[rows] + 1
         counts = np.bincount(codes, minlength=len(answers.levels) + 1)
         order = np.argsort(-counts, kind="stable")[: (counts > 0).sum()]
-        # With one too many there would be a grey one where a colour is free.
+        # With exactly one more level, no level is grey: a colour is free.
         common = order if len(order) <= _LEVELS else order[: _LEVELS - 1]
         if rest := len(order) - len(common):
             looks = {"color": GREY, "symbol": "circle", "opacity": 0.5}
@@ -253,7 +254,7 @@ class _Draw:
         self.points(rows[mask], name, {**style, "size": part})
 
     def _sizes(self, rows: Rows, among: Rows, standard: int) -> int | Numbers:
-        """Return diameters whose area grows with the column that the view names, on one scale."""
+        """Return diameters of points whose area grows with the view's size column, on one scale."""
         numbers = self.columns.numbers(self.view.size)
         if numbers is None or not np.isfinite(numbers[among]).any():
             return standard
@@ -261,10 +262,10 @@ class _Draw:
         share = np.nan_to_num((numbers[rows] - low) / (high - low or 1))
         return np.sqrt(16 + 200 * share)
 
-    def stairs(self, drawn: Scene) -> None:
-        """Add the staircases that nothing known is beyond in the two metrics alone."""
+    def stairs(self, drawn: ScatterData) -> None:
+        """Add the staircases of the fronts in the two metrics alone."""
         if not drawn.alone and len(drawn.stairs) == 1:
-            return  # it is that of the front
+            return  # same as the front's staircase
         count = sum(map(len, drawn.stairs))
         for place, rows in enumerate(drawn.stairs):
             self.figure.add_scatter(
@@ -278,21 +279,21 @@ class _Draw:
             )
 
     def _line(self) -> Style:
-        """Return the looks of a staircase: up to the next point nothing better is known."""
+        """Return the style of a staircase: nothing better is known up to the next point."""
         less = metric(self.view.x).direction == "minimize"
         return {"color": VERMILLION, "shape": "hv" if less else "vh", "width": 1.5}
 
-    def front(self, drawn: Scene, *, intervals: bool) -> None:
-        """Add the front, with its staircase where it is that of the two metrics."""
+    def front(self, drawn: ScatterData, *, intervals: bool) -> None:
+        """Add the front, with its staircase if the two metrics are the objectives."""
         rows = drawn.front
         if not len(rows):
-            return  # nobody may have these metrics yet
+            return  # no candidate may have these metrics yet
         bars: dict[str, Any] = {}
         if intervals:
             for key, name in (("error_x", self.view.x), ("error_y", self.view.y)):
                 bars[key] = self._bars(rows, name)
         looks: Style = {"color": VERMILLION, "symbol": "diamond", "size": 10}
-        if self.telling:  # around what tells of the column, which is hovered through it
+        if self.telling:  # a ring around the coloured point, which receives the mouse
             around = self._sizes(rows, drawn.shown, 8) + 7
             looks |= {"symbol": "diamond-open", "size": around, "line": {"width": 1.5}}
             bars["hoverinfo"] = "skip"
@@ -316,7 +317,7 @@ class _Draw:
         }
 
     def references(self, references: Sequence[Reference]) -> None:
-        """Add published networks; those that lack a metric along the axis of the other one."""
+        """Add published networks; those without one metric are along the other metric's axis."""
         sources = list(dict.fromkeys(each.source for each in references))
         for place, source in enumerate(sources):
             for lacked in (None, "x", "y"):
@@ -346,7 +347,7 @@ class _Draw:
         )
 
     def selected(self, better: Rows) -> None:
-        """Ring the chosen candidate, and mark those that dominate it in the objectives."""
+        """Mark the chosen candidate with a ring, and those that dominate it."""
         number = self.view.candidate
         row = None if number is None else self.columns.row(number)
         if row is None:
@@ -365,13 +366,13 @@ class _Draw:
 
 
 def _along_edge(lacked: str | None, count: int) -> dict[str, Any]:
-    """Return what places so many points along the edge, where they lack the metric of an axis."""
+    """Return settings that place ``count`` points along the edge, for a missing metric."""
     return {lacked: np.full(count, _EDGE), f"{lacked}axis": f"{lacked}2"} if lacked else {}
 
 
 def _level_looks(place: int) -> Style:
-    """Return a colour and a symbol; the pairs differ up to the number of both together."""
-    colours = COLOURS[:-1]  # the last one is grey
+    """Return a colour and a symbol; the pairs differ for as many indices as possible."""
+    colours = COLOURS[:-1]  # the last colour is grey
     turn, colour = divmod(place, len(colours))
     return {"color": colours[colour], "symbol": _SYMBOLS[(colour + turn) % len(_SYMBOLS)]}
 

@@ -1,4 +1,4 @@
-"""The source of the dashboard: the studies of one storage, followed as they grow."""
+"""The dashboard's source of studies: those of one storage, followed as they grow."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ class _Followed:
         self.snapshot: Snapshot | None = None
 
     def read(self) -> Snapshot:
-        """Read new records; return the same snapshot where there are none."""
+        """Read new records; return the same snapshot if there are none."""
         running = sorted(self.builder.running)
         after = self.builder.last
         found = self.study.records(running, after=after, networks=False)
         records = list(found) if self.snapshot else None
-        if records is None:  # all of them: not kept in memory at once
+        if records is None:  # all records: read in pieces, to save memory
             self.builder.take(found)
         elif changed := [
             each for each in records if each["number"] > after or each["status"] != "running"
@@ -47,7 +47,7 @@ class _Followed:
 
 
 class Source:
-    """The studies of one storage. For any number of threads."""
+    """The studies of one storage; safe for several threads."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class Source:
 
         Args:
             url: URL of the storage.
-            study: The one that is shown where an address names none; None: that searched last.
+            study: The study shown if an address names none; None: the one searched last.
             timm_results: Tables of published results.
-            weights: Returns the file in which a study's search kept the weights of a candidate,
-                where it did; None: nobody knows.
+            weights: Function from a study's name and a candidate to the file of its kept weights,
+                or None; None: not known.
 
         Raises:
             StorageError: If there is no such storage.
@@ -76,14 +76,14 @@ class Source:
         self._followed: dict[str, _Followed] = {}
         self._published = read_timm(timm_results)
         self._weights = weights
-        self._storage = open_storage(url, create=False)  # to open it takes longer than to look
+        self._storage = open_storage(url, create=False)  # opening takes longer than checking
         self._studies = list(studies_of(self._storage, url))
         if not self._studies:
             raise InputError("storage must hold a study, but got one with none")
 
     @property
     def studies(self) -> Sequence[str]:
-        """Names of the studies: the one that was asked for, then those searched last."""
+        """Names of the studies: the requested one, then the others, the last searched first."""
         return sorted(self._studies, key=lambda name: name != self._first)
 
     @property
@@ -92,26 +92,26 @@ class Source:
         return bool(self._published)
 
     def look_again(self) -> None:
-        """Look for studies that were not there before."""
+        """Look for new studies."""
         with self._lock:
             found = list(studies_of(self._storage, self._url))
             self._studies = found or self._studies
             for gone in self._followed.keys() - set(found):
-                del self._followed[gone]  # one of its name may be another study
+                del self._followed[gone]  # a study of the same name may be another one
 
     def snapshot(self, name: str, *, fresh: bool = False) -> Snapshot:
-        """Return a study as it was when last read.
+        """Return the latest snapshot of a study.
 
         Args:
             name: One of ``studies``.
-            fresh: Read what is new first.
+            fresh: Whether to read new records first.
         """
         with self._lock:
             followed = self._follow(name)
             return followed.snapshot if followed.snapshot and not fresh else followed.read()
 
     def versions(self) -> dict[str, int]:
-        """Return how often each study that has been read had changed."""
+        """Return the number of changes of each study read so far."""
         with self._lock:
             found = {name: each.snapshot for name, each in self._followed.items()}
             return {name: each.version for name, each in found.items() if each}
@@ -122,16 +122,16 @@ class Source:
         return self._followed[name]
 
     def candidates(self, name: str, numbers: Sequence[int]) -> dict[int, Candidate]:
-        """Return the candidates of these numbers, of those that there are."""
+        """Return the existing candidates among these numbers."""
         with self._lock:
             found = map(Candidate.from_json, self._follow(name).study.records(numbers))
             return {each.number: each for each in found}
 
     def lacks_weights(self, name: str, candidate: Candidate) -> bool:
-        """Whether it is known that no weights of a candidate were kept."""
+        """Whether the weights of a candidate are known to be missing."""
         return self._weights is not None and not self._weights(name, candidate).is_file()
 
     def references(self, extras: Sequence[str]) -> list[Reference]:
-        """Return the published networks asked for: ``zoo``, ``timm`` or both."""
+        """Return the requested published networks: ``zoo``, ``timm`` or both."""
         zoo = zoo_references() if "zoo" in extras else []
         return [*zoo, *(self._published if "timm" in extras else [])]

@@ -20,7 +20,7 @@ ROWS = 20
 
 
 def ordered(columns: Columns, view: View) -> Rows:
-    """Return the kept rows in the order of the table; rows without a value come last."""
+    """Return the kept rows in the order of the table; rows without a value are last."""
     rows = np.flatnonzero(kept(view.filters, columns))
     name, falling = view.sort.removeprefix("-"), view.sort.startswith("-")
     values = columns.status_N.astype(float) if name == "status" else columns.numbers(name)
@@ -31,13 +31,13 @@ def ordered(columns: Columns, view: View) -> Rows:
 
 
 def on_front(snapshot: Snapshot, view: View) -> set[int]:
-    """Return the rows on the front of all objectives, among those kept."""
+    """Return the kept rows on the front of all objectives."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     return set(columns.front(objectives, kept(view.filters, columns)).tolist())
 
 
 def table(source: Source, snapshot: Snapshot, view: View) -> Markup:
-    """Return the table and the links to its other rows."""
+    """Return the table with links to its other rows."""
     columns, metrics = snapshot.columns, metric_names(snapshot)
     rows = ordered(columns, view)
     start = min(view.start, max(0, len(rows) - 1)) // ROWS * ROWS

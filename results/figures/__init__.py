@@ -1,1 +1,1 @@
-"""Pictures and tables that the report and the dashboard share."""
+"""Figures and tables shared by the report and the dashboard."""

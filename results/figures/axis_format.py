@@ -15,11 +15,11 @@ def axis_title(name: str) -> str:
 
 
 def tick_format(name: str, values: Collection[float] = ()) -> str | None:
-    """Return the format of the numbers at the axis of a metric: shares in percent, counts short.
+    """Return the number format of a metric's axis: percent for shares, SI prefixes for counts.
 
     Args:
         name: The metric.
-        values: What is on the axis. The closer together they are, the more digits are shown.
+        values: The values on the axis. The closer together they are, the more digits are shown.
     """
     if is_share(name):
         return f".{share_digits(values)}~%"
@@ -32,18 +32,19 @@ def is_share(name: str) -> bool:
 
 
 def share_digits(values: Collection[float]) -> int:
-    """Return the decimals of a percentage at which about five labels over the values differ."""
+    """Return the fewest decimals of a percentage at which about five axis labels differ."""
     span = max(values) - min(values) if values else 0.0
     return min(6, max(1, ceil(-log10(100 * span / 5)))) if span > 0 else 1
 
 
 def flat_ends(name: str, values: Collection[float]) -> list[float] | None:
-    """Return the ends of a linear axis for values that are all one, around which plotly would put
-    an axis of whole numbers; None where they differ.
+    """Return the ends of a linear axis for equal values; None if the values differ.
+
+    For equal values plotly would choose an axis of whole numbers.
 
     Args:
         name: The metric.
-        values: Its values.
+        values: The values on the axis.
     """
     known = [value for value in values if isfinite(value)]
     if not known or min(known) < max(known):
@@ -53,12 +54,12 @@ def flat_ends(name: str, values: Collection[float]) -> list[float] | None:
 
 
 def log_tick(values: Collection[float]) -> str | int | None:
-    """Return what says to label 1, 2, 5 and so on, or the powers of ten of a longer axis.
+    """Return plotly's tick setting for labels at 1, 2, 5 ..., or at powers of ten on a longer axis.
 
-    Elsewhere plotly chooses by the room there is.
+    On other axes plotly chooses the labels by the space available.
 
     Args:
-        values: What is on the axis; what is not above zero is not seen there.
+        values: The values on the axis; those not above zero are ignored.
     """
     seen = [value for value in values if value > 0]
     ratio = max(seen) / min(seen) if seen else 1.0

@@ -28,19 +28,19 @@ from .theme import new_figure, said
 from .view import View
 
 MOST = 2_000
-"""Most steps of a distribution that are drawn."""
+"""Maximum number of drawn steps of a distribution."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Studies side by side, this one first."""
+    """Studies to compare; the first is the one shown."""
 
     studies: Sequence[Snapshot]
     """The studies."""
     distributions: Sequence[Distribution]
     """Distributions of the chosen metric."""
     growths: Sequence[Growth]
-    """Hypervolumes on one scale, over this study's objectives."""
+    """Hypervolumes on one scale, over the objectives of the first study."""
 
 
 def _style(place: int) -> dict[str, str]:
@@ -113,7 +113,7 @@ def growth(found: Comparison, view: View) -> go.Figure:
             figure.add_scatter(
                 x=each.seconds_N[at] if timed else at + 1,
                 y=each.volume_N[at],
-                mode="lines" if len(at) > 1 else "markers",  # one point makes no line
+                mode="lines" if len(at) > 1 else "markers",  # one point gives no line
                 name=f"{escape(study.name)}, {escape(study.settings.searcher)}",
                 line={**_style(place), "shape": "hv"},
                 hovertemplate="%{y:.4f} at %{x}<extra></extra>",
@@ -158,7 +158,7 @@ def fronts(found: Comparison, view: View) -> go.Figure:
 
 
 def compare_table(found: Comparison, view: View) -> Markup:
-    """Return a table of each study's figures and of settings that differ."""
+    """Return a table of each study's figures and of the differing settings."""
     first, rows = found.studies[0], list[Markup]()
     for study, each, grown in zip(found.studies, found.distributions, found.growths, strict=True):
         settings = study.settings
@@ -187,12 +187,12 @@ def compare_table(found: Comparison, view: View) -> Markup:
         "greatest distance",
         "hypervolume",
         "measuring time",
-        "first setting that differs",
+        "first differing setting",
     )
     note = (
-        "Share of the candidates whose value is at most so large, with its 95 % band (Dvoretzky, "
-        "Kiefer, Wolfowitz, Massart); candidates drawn at random describe the space, those of a "
-        "searcher that learns the searcher too. The distance is that of Kolmogorov and "
-        "Smirnov. Hypervolumes are on one scale, that of all studies here together."
+        "Share of the candidates with at most each value, with its 95 % band (Dvoretzky, Kiefer, "
+        "Wolfowitz, Massart). Random candidates describe the space; those of a searcher that "
+        "learns also describe the searcher. The distance is that of Kolmogorov and Smirnov. "
+        "Hypervolumes are on one scale, that of all these studies together."
     )
     return scrolled("Studies", header, rows) + tag("p", note, class_="note")

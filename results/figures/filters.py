@@ -36,18 +36,18 @@ class Filter(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Between(Filter):
-    """Keeps the candidates whose number in a column lies within two bounds, inclusive."""
+    """Keeps the candidates whose value in a column of numbers lies within two inclusive bounds."""
 
     column: str
     """Name of a column of numbers."""
     low: float
-    """Least value kept; may be minus infinity."""
+    """Smallest value kept; may be minus infinity."""
     high: float
     """Greatest value kept; may be infinity."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The one column."""
+        """The filtered column."""
         return (self.column,)
 
     def mask(self, columns: Columns) -> Mask:
@@ -85,12 +85,12 @@ class Among(Filter):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The one column."""
+        """The filtered column."""
         return (self.column,)
 
     def mask(self, columns: Columns) -> Mask:
         """Return a mask of the candidates with one of the values."""
-        answers = columns.answers(self.column)
+        answers = columns.values_of(self.column)
         if answers is None:
             return np.ones(len(columns), np.bool_)
         kept = np.array([*(label in self.levels for label in answers.labels), False])
@@ -110,9 +110,9 @@ class Inside(Filter):
     """Keeps the candidates inside a line drawn by hand around points of two columns."""
 
     x: str
-    """Column to the right."""
+    """Column on the horizontal axis."""
     y: str
-    """Column upwards."""
+    """Column on the vertical axis."""
     logarithmic: tuple[bool, bool]
     """Whether the line was drawn on logarithmic axes."""
     points: tuple[tuple[float, float], ...]
@@ -156,7 +156,7 @@ def _scaled(values: Numbers, logarithmic: bool) -> Numbers:
 
 
 def shown_number(column: str, value: float, columns: Columns) -> str:
-    """Return a number of a column as people read it."""
+    """Return a number of a column as text for people."""
     return format_value(column, value) if column in columns.metrics else f"{value:g}"
 
 
@@ -206,7 +206,7 @@ def _finite(text: str) -> float:
 
 
 def kept(filters: Sequence[Filter], columns: Columns) -> Mask:
-    """Return which candidates all filters keep."""
+    """Return a mask of the candidates that all filters keep."""
     mask = np.ones(len(columns), np.bool_)
     for each in filters:
         mask &= each.mask(columns)

@@ -26,7 +26,7 @@ BELOW = 0.42
 LANE = 0.5
 """Distance between two lanes of a row."""
 
-_DIP = 0.34  # depth of a line that passes below a row's nodes
+_DIP = 0.34  # depth of an edge that passes below a row's nodes
 _TURN = 0.3  # width of a curve
 _PIECES = 6  # of a curve
 
@@ -35,7 +35,7 @@ RIGHT, DOWN, UP = 90, 180, 0
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """The nodes that stand side by side: those of one block, or those between blocks."""
+    """A row of nodes: those of one block, or those between blocks."""
 
     stage: int | None
     """Number of the stage; None outside the stages."""
@@ -44,7 +44,7 @@ class Row:
     places: Mapping[str, Point]
     """Positions of the nodes; the smallest x is 0."""
     y: float
-    """Position of the first lane."""
+    """Vertical position of the first lane."""
 
     @property
     def last(self) -> float:
@@ -53,7 +53,7 @@ class Row:
 
     @property
     def bottom(self) -> float:
-        """Position of the last lane."""
+        """Vertical position of the last lane."""
         return max(y for _, y in self.places.values())
 
 
@@ -62,9 +62,9 @@ class Line:
     """The drawn line of an edge."""
 
     points: Sequence[Point]
-    """From the centre of one node to the centre of the other."""
+    """Points from the centre of one node to the centre of the other."""
     angle: int
-    """Direction in which it arrives: ``RIGHT``, ``DOWN`` or ``UP``, in degrees from upwards."""
+    """Direction of the line's end: ``RIGHT``, ``DOWN`` or ``UP``, in degrees from upwards."""
 
 
 def rows_of(graph: "Graph") -> list[Row]:
@@ -98,10 +98,10 @@ def _place_in_network(graph: "Graph", name: str) -> tuple[int | None, int | None
 
 
 def _places(graph: "Graph", names: Sequence[str], y: float) -> dict[str, Point]:
-    """Return the places of a row's nodes.
+    """Return the positions of a row's nodes.
 
-    Each stands as far to the right as what takes its output allows; of several in one column the
-    first stands in the first lane.
+    Each node is as far to the right as the nodes that take its output allow. Several nodes in one
+    column take different lanes, in their order.
     """
     to_end: dict[str, int] = {}
     for name in reversed(names):
@@ -118,10 +118,11 @@ def _places(graph: "Graph", names: Sequence[str], y: float) -> dict[str, Point]:
 
 
 def lines_of(graph: "Graph", rows: Sequence[Row]) -> list[Line]:
-    """Return the lines of all edges, in their order.
+    """Return the lines of all edges, in the order of the edges.
 
-    Inside a row: straight to the neighbour, else in a curve below the nodes in between. To another
-    row: out at the right, along the line above that row, and in from above or from the left.
+    Inside a row, a line runs straight to the neighbour, else in a curve below the nodes between. To
+    another row, it leaves at the right, runs above that row, and enters from above or from the
+    left.
     """
     number = {name: index for index, row in enumerate(rows) for name in row.places}
     gutter = max(row.last for row in rows) + 0.6
@@ -134,7 +135,7 @@ def lines_of(graph: "Graph", rows: Sequence[Row]) -> list[Line]:
             continue
         if a[0] == start.last:
             near = number[target] == number[source] + 1 and end.stage == start.stage
-            turn = a[0] + 0.5 if near else gutter  # not through the headings, which are at the left
+            turn = a[0] + 0.5 if near else gutter  # not through the headings at the left
             out = [a, (turn, a[1]), (turn, end.y - ABOVE)]
         else:
             turn, below = a[0] + 0.5, start.bottom + (_DIP + BELOW) / 2
@@ -144,7 +145,7 @@ def lines_of(graph: "Graph", rows: Sequence[Row]) -> list[Line]:
 
 
 def _into(line: Sequence[Point], end: Point, *, first_lane: bool) -> Line:
-    """Lead a line that is above a row to one of its nodes."""
+    """Continue a line above a row to one of the row's nodes."""
     x, y = end
     above = line[-1][1]
     if first_lane and x > 0:
@@ -153,7 +154,7 @@ def _into(line: Sequence[Point], end: Point, *, first_lane: bool) -> Line:
 
 
 def _inside(row: Row, a: Point, b: Point) -> Line:
-    """Lead a line along the lower of two lanes, or below what stands in its way."""
+    """Draw a line along the lower of two lanes, or below nodes in its way."""
     (x1, y1), (x2, y2) = a, b
     if y1 == y2 and x2 == x1 + 1:
         return Line(points=[a, b], angle=RIGHT)

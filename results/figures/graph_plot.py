@@ -31,12 +31,12 @@ STYLES: Mapping[str, tuple[str, str]] = {
 }
 """Colour and symbol of each kind of node."""
 OTHER = (GREY, "hexagram")
-"""Colour and symbol of kinds that have none."""
+"""Colour and symbol of all other kinds."""
 SUM = "add"
-"""The operation that is drawn as a plus sign without its name, there are so many."""
+"""Name of the operation that is drawn as a plus sign without label, since it is frequent."""
 
-LINE, BAND = "#8A8A8A", "rgba(127, 127, 127, 0.1)"  # to be seen on white and on black
-ROW, COLUMN = 66, 90  # pixels; a column is at least so wide
+LINE, BAND = "#8A8A8A", "rgba(127, 127, 127, 0.1)"  # visible on white and on black
+ROW, COLUMN = 66, 90  # least width of a column, pixels
 LEAST, MOST = 9, 30  # diameter of a node, pixels
 
 
@@ -51,9 +51,9 @@ def graph_figure(
 
     Args:
         graph: As ``Architecture.graph`` returns it.
-        size: What the area of a node grows with.
-        times: Milliseconds by name, with which it grows instead.
-        title: Above the figure.
+        size: The cost that the area of a node shows.
+        times: Milliseconds of each part, by name; if given, the area shows them instead.
+        title: Title of the figure.
     """
     rows = rows_of(graph)
     amounts = {
@@ -68,7 +68,7 @@ def graph_figure(
     _add_arrows(figure, lines, [diameters[target] / 2 for _, target in graph.edges])
     _add_nodes(figure, graph, rows, diameters)
     top, bottom = rows[0].y - ABOVE, rows[-1].bottom + BELOW
-    margin = 96 if title else 64  # the legend stands below the buttons
+    margin = 96 if title else 64  # the legend is below the buttons
     figure.update_layout(
         title={"text": escape(title)} if title else None,
         template="plotly_white",
@@ -101,13 +101,13 @@ def _node(graph: "Graph", name: str) -> Node:
 
 
 def _diameter(amount: float, most: float) -> float:
-    """Return the pixels of a node, so that its area grows with ``amount``."""
+    """Return the diameter of a node in pixels; the area grows with ``amount``."""
     share = amount / most if most else 0
     return round(math.sqrt(LEAST**2 + (MOST**2 - LEAST**2) * share), 1)
 
 
 def graph_page(graph: "Graph", title: str) -> str:
-    """Return the picture as an HTML page that opens without a network.
+    """Return the picture as an HTML page that needs no internet connection.
 
     Args:
         graph: As ``Architecture.graph`` returns it.
@@ -123,7 +123,7 @@ def graph_page(graph: "Graph", title: str) -> str:
         config={
             "displaylogo": False,
             "modeBarButtonsToRemove": ["lasso2d", "select2d"],
-            "showSendToCloud": False,  # the picture stays here
+            "showSendToCloud": False,  # the figure is not uploaded
             "plotlyServerURL": "",
         },
     )
@@ -145,7 +145,7 @@ def graph_page(graph: "Graph", title: str) -> str:
 def _add_nodes(
     figure: go.Figure, graph: "Graph", rows: Sequence[Row], diameters: Mapping[str, float]
 ) -> None:
-    """Add a trace for each kind of node, so that the legend names it."""
+    """Add a trace for each kind of node, for an entry in the legend."""
     at = {name: place for row in rows for name, place in row.places.items()}
     first_lanes = {row.y for row in rows}
     total = {what: sum(graph.nodes[name][what] for name in graph) for what in ("params", "macs")}
@@ -197,7 +197,7 @@ def _share(amount: int, total: int) -> str:
 
 
 def _stages(graph: "Graph", rows: Sequence[Row]) -> dict[str, Any]:
-    """Return a shaded band for each stage, and a heading in it that sums it up."""
+    """Return a shaded band for each stage, with a heading that summarises the stage."""
     shapes: list[dict[str, Any]] = []
     headings: list[dict[str, Any]] = []
     for stage, group in groupby(rows, lambda row: row.stage):
@@ -246,7 +246,7 @@ def _add_lines(figure: go.Figure, lines: Sequence[Line]) -> None:
     def joined(axis: int) -> Iterator[float | None]:
         for line in lines:
             yield from (round(point[axis], 3) for point in line.points)
-            yield None  # the next line begins anew
+            yield None  # a gap between lines
 
     figure.add_scatter(
         x=list(joined(0)),

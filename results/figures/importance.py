@@ -1,4 +1,4 @@
-"""Figures of the effects of decisions on a metric, and of frequencies on the front."""
+"""Figures of the effects of decisions on a metric, and of the values' frequencies on the front."""
 
 from collections.abc import Sequence
 from html import escape
@@ -19,16 +19,16 @@ from .view import View
 
 _NAMED = 6
 MOST = 15
-"""Most decisions that are drawn."""
+"""Maximum number of drawn decisions."""
 Shares = tuple[int, int, list[Share]]
 
 
 def importance(found: Effects | None, count: int = 0) -> go.Figure:
-    """Return the share of each decision, with its interval and what chance would give.
+    """Return a figure of each decision's share of variance, with its interval and chance level.
 
     Args:
-        found: The effects; none where there are too few candidates.
-        count: How many candidates there are; shown where they are too few.
+        found: The effects; None if there are too few candidates.
+        count: Number of candidates, shown if there are too few.
     """
     if found is None:
         few = f"{count:,} complete candidates; it takes {FEWEST}."
@@ -62,7 +62,7 @@ def importance(found: Effects | None, count: int = 0) -> go.Figure:
 
 
 def chosen(found: Effects | None, view: View) -> Effect | None:
-    """Return the chosen decision, or else the most important one."""
+    """Return the chosen decision, by default the most important one."""
     if found is None:
         return None
     by_path = {each.path: each for each in found.decisions}
@@ -70,7 +70,7 @@ def chosen(found: Effects | None, view: View) -> Effect | None:
 
 
 def levels(found: Effects | None, view: View) -> go.Figure:
-    """Return the effect of each answer to the decision looked at."""
+    """Return a figure of the effect of each value of the chosen decision."""
     effect = chosen(found, view)
     factor = is_count(view.metric)
     axis: dict[str, Any] = {
@@ -82,7 +82,7 @@ def levels(found: Effects | None, view: View) -> go.Figure:
     shown = effect.levels
     ends = [end for each in shown for end in (each.low, each.high)]
     if factor:
-        least = (*ends, 0.99, 1.01)  # what is less than a percent looks like it
+        least = (*ends, 0.99, 1.01)  # smaller ranges would look like noise
         axis["range"] = [1.05 * float(np.log10(pick(least))) for pick in (min, max)]
     elif is_share(view.metric):
         least = (*ends, -0.005, 0.005)
@@ -114,21 +114,21 @@ def importance_note(found: Effects | None, view: View) -> Markup:
         f"{words} An additive model of {view.metric}{' by its logarithm' * is_count(view.metric)}, "
         f"fitted to {found.count:,} candidates kept; all decisions together predict "
         f"{found.explained:.0%} of its variance (cross-validated). Bars: 95 % intervals. "
-        f"Red: the mark that 19 of 20 shuffled studies stay below; a grey bar is below its mark. "
-        f"On the right: {name}, each answer against the average."
+        f"Red marks: the 95th percentile in shuffled studies; grey bars are below their marks. "
+        f"On the right: {name}, each value against the average."
     )
 
 
 def _beyond(found: Effects, name: str) -> str:
-    """Return in words which decisions matter beyond chance."""
+    """Return a text on which decisions matter beyond chance."""
     sure = [short_path(each.path) for each in found.decisions if each.beyond]
     count, above = len(found.decisions), sum(e.share > e.chance for e in found.decisions)
     if sure:
         named = ", ".join(sure[:_NAMED]) + ", ..." * (len(sure) > _NAMED)
         return f"Beyond chance: {named} ({len(sure)} of {count} decisions)."
     return (
-        f"Nothing is beyond chance: no decision explains more of {name} than the first of as many "
-        f"does in shuffled studies. {above} of {count} are above their own mark; about "
+        f"Nothing is beyond chance: no decision explains more of {name} than the most important "
+        f"one does in shuffled studies. {above} of {count} are above their own mark; about "
         f"{count / 20:.1g} would be by chance."
     )
 
@@ -145,7 +145,7 @@ def _bars(intervals: Sequence[tuple[float, float, float]], colour: str) -> dict[
 
 
 def represented(shares: Shares) -> go.Figure:
-    """Return how often each answer stands on the front, over what chance would give."""
+    """Return a figure of each value's frequency on the front, relative to chance."""
     figure = new_figure(xaxis={"title": {"text": "share on the front over share of all"}})
     shown = shares[2]
     if not shown:
@@ -187,8 +187,8 @@ def represented_table(shares: Shares, view: View) -> Markup:
     none = shown and all(each.probability >= 0.05 for each in shown)
     note = "Nothing is beyond chance here. " if none else ""
     note += (
-        "A candidate counts where it has the answer anywhere. The probability, two-sided and "
-        "corrected for the number of answers (Holm), is that of a front drawn blindly from these "
+        "A candidate counts if it has the value anywhere. The probability, two-sided and corrected "
+        "for the number of values (Holm), is that of a front sampled at random from these "
         "candidates; red diamonds are below 0.05."
     )
-    return scrolled("Answers on the front", header, rows) + tag("p", note, class_="note")
+    return scrolled("Values on the front", header, rows) + tag("p", note, class_="note")

@@ -1,6 +1,6 @@
-"""HTML made by hand: text from outside stays text, and a table costs the browser nothing.
+"""HTML elements as escaped text instead of Dash components.
 
-Dash looks at each of its components whenever anything changes; thousands of cells would be slow.
+Dash visits every component at each change, so thousands of table cells would be slow.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,14 @@ _EMPTY = ("br", "hr", "input")
 
 
 def tag(name: str, *contents: Content, **attributes: str | bool | None) -> Markup:
-    """Return an element; all text in it that is no ``Markup`` is escaped.
+    """Return an element; text that is not ``Markup`` is escaped.
 
     Args:
-        name: Of the element.
-        contents: What is in it, nested as it comes.
-        attributes: ``aria_label`` is ``aria-label``, ``class_`` is ``class``; those that are none
-            or false are left out.
+        name: Name of the element.
+        contents: Its contents, possibly nested.
+        attributes: Its
+        attributes: ``aria_label`` is ``aria-label``, ``class_`` is ``class``; None and False are
+            left out.
     """
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{"" if value is True else escape(value)}"'
@@ -32,9 +33,9 @@ def tag(name: str, *contents: Content, **attributes: str | bool | None) -> Marku
 
 
 def joined(contents: Content) -> Markup:
-    """Return contents one after the other."""
+    """Return the concatenated contents."""
     if isinstance(contents, str):
-        return escape(contents)  # Markup stays as it is
+        return escape(contents)  # Markup is not escaped again
     return Markup("".join(map(joined, contents)))
 
 
@@ -42,10 +43,10 @@ def link(text: Content, view: View, *, key: str | None = None, title: str | None
     """Return a link that shows another view.
 
     Args:
-        text: What is read.
-        view: What is shown.
-        key: By which the link is found again, to keep the focus, when the page has changed.
-        title: What it does, where the text does not say.
+        text: Text of the link.
+        view: The view to show.
+        key: Key of the link, which keeps the focus on it after the page changes.
+        title: Tooltip, if the text does not explain the link.
     """
     return tag(
         "a", text, href=view.to_query(), data_view=True, data_key=key, title=title, aria_label=title
@@ -53,17 +54,17 @@ def link(text: Content, view: View, *, key: str | None = None, title: str | None
 
 
 def facts(pairs: Mapping[str, str], class_: str = "facts") -> Markup:
-    """Return short facts, each with its name."""
+    """Return a list of facts with their names."""
     cells = (tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs.items())
     return tag("dl", cells, class_=class_)
 
 
 def scrolled(label: str, header: Content, rows: Content) -> Markup:
-    """Return a table that scrolls by itself where it is too wide.
+    """Return a table that scrolls if it is too wide.
 
     Args:
-        label: What it shows.
-        header: Cells of its first row.
+        label: Description of the table.
+        header: Cells of the first row.
         rows: The other rows.
     """
     table = tag("table", tag("thead", tag("tr", header)), tag("tbody", rows))
@@ -71,7 +72,7 @@ def scrolled(label: str, header: Content, rows: Content) -> Markup:
 
 
 def row(*cells: str, head: Content | None = None, class_: str | None = None) -> Markup:
-    """Return a row of a table; ``head`` names it."""
+    """Return a row of a table; ``head`` is its heading."""
     first = () if head is None else (tag("th", head, scope="row"),)
     return tag(
         "tr",
@@ -82,5 +83,5 @@ def row(*cells: str, head: Content | None = None, class_: str | None = None) -> 
 
 
 def heads(*cells: Content) -> Markup:
-    """Return the cells of a first row."""
+    """Return the cells of the header row."""
     return joined(tag("th", cell, scope="col") for cell in cells)

@@ -1,4 +1,4 @@
-"""One candidate, or two side by side: the network, what its parts cost, its learning curve."""
+"""Figures of one candidate or of two: the network, the costs of its parts, the learning curve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ from .view import View
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pair:
-    """A candidate, and the one that it is compared with."""
+    """A candidate, and optionally another one to compare with."""
 
     one: Candidate | None
-    """The candidate; None where it is not there."""
+    """The candidate; None if it does not exist."""
     other: Candidate | None
-    """The other one; None where none was asked for, or it is not there."""
+    """The other candidate; None if none was requested or it does not exist."""
     asked: int | None
-    """Number of the other one that was asked for."""
+    """Requested number of the other candidate."""
     nodes: Mapping[str, Node]
-    """The parts of the candidate's network, by name."""
+    """The parts of the candidate's network by name."""
     graph: Any
-    """The graph of its network."""
+    """The graph of the candidate's network."""
 
 
 def make_pair(one: Candidate | None, other: Candidate | None, asked: int | None = None) -> Pair:
-    """Put two candidates side by side."""
+    """Return the pair of the candidates with these numbers."""
     graph = None if one is None or not one.is_buildable else one.architecture.graph(additive_costs)
     nodes = {} if graph is None else {name: cast(Node, graph.nodes[name]) for name in graph}
     return Pair(one=one, other=other, asked=asked, nodes=nodes, graph=graph)
@@ -50,7 +50,7 @@ def network(pair: Pair, view: View) -> go.Figure:
 
 
 def cost_by_part(pair: Pair, view: View) -> go.Figure:
-    """Return the cost of each block, from the image to the head, by kind of part."""
+    """Return a figure of the cost of each block by kind of part, from the image to the head."""
     what = "params" if view.weight == "params" else "macs"
     times = _times(pair, view)
     title = "time here [ms]" if times else "parameters" if what == "params" else "MACs"
@@ -82,7 +82,7 @@ def cost_by_part(pair: Pair, view: View) -> go.Figure:
 
 
 def _times(pair: Pair, view: View) -> Mapping[str, float] | None:
-    """Return the milliseconds of the parts where these are asked for."""
+    """Return the milliseconds of the parts, if requested."""
     if view.weight != "time" or pair.one is None:
         return None
     return part_times(pair.one.architecture)
@@ -97,7 +97,7 @@ def _place(node: Node) -> str:
 
 
 def curves(pair: Pair) -> go.Figure:
-    """Return the learning curves of both, and nothing where the candidate is not there."""
+    """Return a figure of both learning curves, and a note on missing ones."""
     if pair.one is None:
         return said(new_figure(), "No candidate is chosen.")
     both = [each for each in (pair.one, pair.other) if each]
@@ -106,7 +106,7 @@ def curves(pair: Pair) -> go.Figure:
         return said(new_figure(), f"No learning curve of {' and '.join(without)} is stored.")
     figure = themed(learning_curves(both), showlegend=True)
     if without:
-        text = f"none of candidate {without[0]} is stored"
+        text = f"no learning curve of candidate {without[0]} is stored"
         where = {"x": 1, "y": 0, "xref": "paper", "yref": "paper", "xanchor": "right"}
         figure.add_annotation(text=text, showarrow=False, yanchor="bottom", **where)
     return figure

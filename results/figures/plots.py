@@ -1,7 +1,7 @@
-"""Figures of candidates, as plotly figures.
+"""Plotly figures of candidates.
 
-Colours are those of Okabe and Ito, which people with any kind of colour vision can tell apart;
-what matters differs in shape too.
+The colours are Okabe and Ito's, which can be told apart with any colour vision; important marks
+differ in shape too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def _axis(name: str, values: Sequence[float | None]) -> dict[str, Any]:
-    """Return the axis of a metric: percent for shares, a logarithm for counts."""
+    """Return the axis of a metric: in percent for shares, logarithmic for counts."""
     axis: dict[str, Any] = {"title": {"text": axis_title(name)}}
     found = [value for value in values if value is not None]
     if form := tick_format(name, found):
@@ -61,7 +61,7 @@ def _figure(title: str, **layout: Any) -> go.Figure:
 
 
 def hover_text(candidate: Candidate) -> str:
-    """Return number, digest, measurements and architecture, a line each, for hovering."""
+    """Return a tooltip with a line each for number, digest, measurements and architecture."""
     lines = [f"<b>candidate {candidate.number}</b> {candidate.digest[:12]}"]
     lines += [f"{n} {format_measurement(m)}" for n, m in candidate.measurements.items()]
     lines += candidate.summary().split(" | ")
@@ -84,13 +84,13 @@ def _error_bars(candidates: Sequence[Candidate], name: str) -> dict[str, Any] | 
 
 
 def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") -> go.Figure:
-    """Return a scatter of two metrics with the front of these two marked and connected.
+    """Return a scatter plot of two metrics, with their Pareto front marked and connected.
 
     Args:
-        candidates: Of which the complete ones that have both metrics are shown.
-        x: Metric to the right.
-        y: Metric upwards.
-        title: Above the figure.
+        candidates: Candidates; the complete ones with both metrics are shown.
+        x: Metric on the horizontal axis.
+        y: Metric on the vertical axis.
+        title: Title of the figure.
     """
     shown = comparable(candidates, (x, y))
     several = len({measured_where(each, (x, y)) for each in shown}) > 1
@@ -115,9 +115,10 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
             "front",
             front,
             {
-                # Those measured under other conditions do not compare: no line joins them.
+                # No line joins candidates measured under different conditions, since they do not
+                # compare.
                 "mode": "markers" if several else "lines+markers",
-                # Up to the next point nothing better is known: the line is a staircase.
+                # Nothing better is known up to the next point: the line is a staircase.
                 "line": {
                     "color": VERMILLION,
                     "shape": "hv" if metric(x).direction == "minimize" else "vh",
@@ -143,19 +144,19 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
 
 
 def learning_curve(candidate: Candidate) -> Sequence[Mapping[str, float]]:
-    """Return the epochs of the candidate's training, or nothing where none is stored."""
+    """Return the stored epochs of the candidate's training, possibly none."""
     accuracy = candidate.measurements.get("accuracy")
     return () if accuracy is None else accuracy.provenance.get("learning_curve", ())
 
 
 def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.Figure:
-    """Return validation accuracy over epochs, a line for each candidate that has a curve."""
+    """Return a plot of validation accuracy over epochs: a line for each candidate with a curve."""
     trained = [each for each in candidates if learning_curve(each)]
     epochs = max((len(learning_curve(each)) for each in trained), default=1)
     reached = [e["validation_accuracy"] for each in trained for e in learning_curve(each)]
     figure = _figure(
         title,
-        # From a single point plotly would make axes of whole numbers around it.
+        # For a single point plotly would choose axes of whole numbers.
         xaxis={
             "title": {"text": "epoch"},
             "dtick": 1 if epochs <= 10 else None,
@@ -189,9 +190,9 @@ def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.F
 def hypervolume_progress(
     candidates: Sequence[Candidate], objectives: Sequence[str], *, title: str = ""
 ) -> go.Figure:
-    """Return the share of the objective space that the front dominates, over the candidates.
+    """Return a plot of the front's hypervolume over the candidates.
 
-    See ``hypervolume_history`` for its scale.
+    See ``hypervolume_history`` for the scale.
     """
     history = hypervolume_history(candidates, objectives)
     figure = _figure(
@@ -210,7 +211,7 @@ def hypervolume_progress(
 
 
 def best_so_far(candidates: Sequence[Candidate], name: str, *, title: str = "") -> go.Figure:
-    """Return a metric of each candidate, and the best until then."""
+    """Return a plot of a metric of each candidate, and the best value so far."""
     shown = comparable(candidates, (name,))
     values = [each.value(name) for each in shown]
     figure = _figure(title, xaxis={"title": {"text": "candidate"}}, yaxis=_axis(name, values))
@@ -236,11 +237,11 @@ def best_so_far(candidates: Sequence[Candidate], name: str, *, title: str = "") 
 
 
 def telling_decisions(candidates: Sequence[Candidate], name: str, limit: int) -> list[str]:
-    """Return the decisions that tell most about a metric, in the order of the walk.
+    """Return the decisions that explain most of a metric, in the order of the walk.
 
-    Decisions are ranked by epsilon squared (Kelley, 1935), the share of the metric's variance that
-    lies between the groups of equal value, less what chance alone would give. Those that do not
-    vary, or do not apply to every candidate, are left out.
+    Decisions are ranked by epsilon squared (Kelley, 1935): the share of the metric's variance
+    between groups of equal value, corrected for chance. Decisions that do not vary, or do not apply
+    to every candidate, are left out.
     """
     shown = comparable(candidates, (name,))
     values = np.array([each.value(name) for each in shown], dtype=np.float64)
@@ -261,7 +262,7 @@ def _most_telling(scores: Mapping[str, float], limit: int) -> list[str]:
 
 
 def telling_columns(columns: Columns, name: str, limit: int) -> list[str]:
-    """Return the decisions that tell most about a metric; see ``telling_decisions``."""
+    """Return the decisions that explain most of a metric; see ``telling_decisions``."""
     mask = columns.comparable((name,))
     values = columns.value(name)[mask]
     scores: dict[str, float] = {}
@@ -276,14 +277,14 @@ def telling_columns(columns: Columns, name: str, limit: int) -> list[str]:
 def epsilon_squared(
     member_N: NDArray[np.integer[Any]], values_N: NDArray[np.float64]
 ) -> float | None:
-    """Return Kelley's epsilon squared: see ``telling_decisions``.
+    """Return Kelley's epsilon squared; see ``telling_decisions``.
 
     Args:
-        member_N: For each value the group to which it belongs, from 0.
+        member_N: Group of each value, from 0.
         values_N: The values.
 
     Returns:
-        The share; None where there is one group only, or a group for each value.
+        The share; None for a single group, or a group for each value.
     """
     sizes = np.bincount(member_N) if len(member_N) else np.zeros(0)
     groups, count = int((sizes > 0).sum()), len(values_N)
@@ -303,13 +304,14 @@ def parallel_coordinates(
     *,
     title: str = "",
 ) -> go.Figure:
-    """Return parallel axes of decisions and metrics, coloured by the first metric.
+    """Return a parallel coordinates plot of decisions and metrics, coloured by the first metric.
 
     Args:
-        candidates: Of which the complete ones that have all ``metrics`` are shown.
-        metrics: On the right, counts by their logarithm.
-        decisions: On the left; without, the eight that tell most about the first metric.
-        title: Above the figure.
+        candidates: Candidates; the complete ones with all ``metrics`` are shown.
+        metrics: Metrics, on the right; counts are shown by their logarithm.
+        decisions: Decisions, on the left; by default the eight that explain most of the first
+            metric.
+        title: Title of the figure.
     """
     shown = comparable(candidates, metrics)
     if decisions is None:
@@ -332,7 +334,7 @@ def parallel_coordinates(
 
 
 def short_path(path: str) -> str:
-    """Return a decision's path without the words that all paths share: ``s0 mixer``."""
+    """Return a decision's path in short form, such as ``s0 mixer``."""
     words = [word for word in path.split(".") if word not in ("block", "stages")]
     return " ".join(f"s{word}" if word.isdecimal() else word for word in words)
 

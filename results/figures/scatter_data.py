@@ -1,4 +1,4 @@
-"""The data of the scatter: each candidate once, by its role."""
+"""The data of the scatter plot: each candidate once, by its role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,37 +15,37 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
-    """The rows of the scatter by role."""
+class ScatterData:
+    """Rows of candidates by their role in the scatter plot."""
 
     shown: Rows
-    """Complete and kept candidates with both metrics."""
+    """Complete, kept candidates with both metrics."""
     front: Rows
-    """Those of ``shown`` that no kept candidate dominates in the objectives, from left to right."""
+    """Candidates of ``shown`` that no kept candidate dominates in the objectives, left to right."""
     unclear: Rows
-    """Those of ``shown`` that are dominated, but not beyond the intervals."""
+    """Dominated candidates of ``shown`` that none dominates beyond the intervals."""
     stairs: Sequence[Rows]
-    """Those of ``shown`` that none dominates in the two metrics alone, from left to right, one line
-    per set of comparable candidates."""
+    """Candidates of ``shown`` that none dominates in the two metrics alone, left to right: one
+    array per set of comparable candidates."""
     alone: bool
     """Whether the objectives differ from the two metrics, so that the front differs too."""
     context: Rows
-    """Complete candidates with both metrics that are not kept."""
+    """Complete candidates with both metrics that a filter leaves out."""
     others: dict[str, Rows]
-    """Kept candidates with both metrics that are not complete, by status."""
+    """Incomplete, kept candidates with both metrics, by status."""
     without: dict[tuple[str, str], Rows]
     """Kept candidates with one of the metrics, by status and the axis of the missing metric."""
     nowhere: int
     """Number of kept candidates with neither metric."""
 
 
-def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:
-    """Sort the candidates by what they are drawn as.
+def scatter_data(columns: Columns, view: View, objectives: Sequence[str]) -> ScatterData:
+    """Return the candidates by their role in the plot.
 
     Args:
         columns: The candidates.
-        view: Its two metrics and its filters.
-        objectives: In which candidates dominate each other, whatever the two metrics are.
+        view: The view, with its two metrics and filters.
+        objectives: Metrics that define dominance, whatever the two metrics are.
     """
     metrics = (view.x, view.y)
     mask, complete = kept(view.filters, columns), columns.comparable(metrics)
@@ -57,7 +57,7 @@ def scene(columns: Columns, view: View, objectives: Sequence[str]) -> Scene:
     has = {axis: np.isfinite(columns.value(getattr(view, axis))) for axis in "xy"}
     some = STATUSES if "infeasible" in view.extras else STATUSES[:1]
     kinds = {name: mask & columns.has_status(name) for name in some}
-    return Scene(
+    return ScatterData(
         shown=shown,
         front=_rising(best, columns, view.x),
         unclear=np.setdiff1d(unclear, front),
@@ -82,8 +82,8 @@ def _rising(rows: Rows, columns: Columns, name: str) -> Rows:
     return rows[np.argsort(columns.value(name)[rows], kind="stable")]
 
 
-def without_note(view: View, drawn: Scene) -> str:
-    """Return how many candidates lack a metric, and where they are."""
+def without_note(view: View, drawn: ScatterData) -> str:
+    """Return a note on the candidates without a metric: how many, and where they are drawn."""
     texts: list[str] = []
     for lacked, other in ("yx", "xy"):
         count = sum(len(rows) for (_, axis), rows in drawn.without.items() if axis == lacked)
@@ -96,7 +96,7 @@ def without_note(view: View, drawn: Scene) -> str:
 
 
 def dominating(columns: Columns, row: int, objectives: Sequence[str], mask: Mask) -> Rows:
-    """Return the rows of ``mask`` that dominate one; none where it is not comparable."""
+    """Return the rows of ``mask`` that dominate one row; none if that is not comparable."""
     both = columns.comparable(objectives)
     if not both[row]:
         return np.empty(0, np.intp)

@@ -1,4 +1,4 @@
-"""A snapshot of a study, and the default view of it."""
+"""A snapshot of a study, and its default view."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from .view import View
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot:
-    """A study at the time of the last reading."""
+    """A study at the time of its last reading."""
 
     name: str
     """Name of the study."""
@@ -27,7 +27,7 @@ class Snapshot:
 
 
 def metric_names(snapshot: Snapshot) -> list[str]:
-    """Return the metrics that can be asked for, the objectives first."""
+    """Return the metrics of the candidates, the objectives first."""
     objectives = snapshot.settings.objectives
     return [*objectives, *(name for name in snapshot.columns.metrics if name not in objectives)]
 
@@ -59,7 +59,7 @@ _NOT_AXES = {"", "number", "seconds", "status"}
 
 
 def usual_scales(x: str, y: str) -> tuple[str, ...]:
-    """Return which axes are logarithmic by default: those of counts."""
+    """Return the axes that are logarithmic by default: those of counts."""
     return tuple(axis for axis, name in (("x", x), ("y", y)) if is_count(name))
 
 
@@ -67,9 +67,11 @@ _REMEMBERED = 16
 
 
 def once_a_version(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember what was last made of each snapshot; the snapshot comes first."""
+    """Return a decorator that caches a function's last result for each snapshot, its first
+    argument.
+    """
     made: dict[tuple[Any, ...], tuple[int, Any]] = {}
-    lock = threading.Lock()  # only for the table: two may make the same thing
+    lock = threading.Lock()  # for the table only: two threads may compute the same result
 
     def remembering(snapshot: Snapshot, *rest: Any) -> Any:
         key = (snapshot.name, *rest)

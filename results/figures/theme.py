@@ -9,7 +9,7 @@ from .plots import BLUE, COLOURS
 GREY = "#8A8A8A"
 """A grey that is visible on white and on black."""
 SCALE = [[0.0, BLUE], [1.0, COLOURS[4]]]
-"""Colour scale of numbers: told apart with any kind of colour vision, on white and on black."""
+"""Colour scale of numbers, clear with any colour vision, on white and on black."""
 
 _LOOKS: Any = {
     "template": None,
@@ -24,16 +24,16 @@ _LOOKS: Any = {
 
 def new_figure(**layout: Any) -> go.Figure:
     """Return an empty figure."""
-    return go.Figure(layout={**_LOOKS, **layout})  # to update a layout takes six times as long
+    return go.Figure(layout={**_LOOKS, **layout})  # updating a layout takes six times as long
 
 
 def themed(figure: go.Figure, **layout: Any) -> go.Figure:
-    """Take the ground and the template from a figure, so that the page's colours show."""
+    """Remove background and template from a figure, so that the page's colours show."""
     return figure.update_layout({**_LOOKS, **layout})
 
 
 def said(figure: go.Figure, text: str) -> go.Figure:
-    """Write a line of text into an empty figure."""
+    """Return an empty figure with a line of text."""
     figure.add_annotation(text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper")
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     return figure

@@ -1,4 +1,4 @@
-"""The view of the dashboard, which the address of the page holds."""
+"""The view of the dashboard, stored in the address of the page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,11 +22,11 @@ class View:
     page: Page = "explore"
     """Name of the page."""
     x: str = ""
-    """Metric to the right; empty: the second objective."""
+    """Metric on the horizontal axis; empty: the second objective."""
     y: str = ""
-    """Metric upwards; empty: the first objective."""
+    """Metric on the vertical axis; empty: the first objective."""
     scales: tuple[str, ...] | None = None
-    """Which of the axes, ``x`` and ``y``, are logarithmic; None: those of counts."""
+    """The logarithmic axes among ``x`` and ``y``; None: those of counts."""
     colour: str = ""
     """Column that colours the points; empty: none."""
     size: str = ""
@@ -34,34 +34,34 @@ class View:
     extras: tuple[str, ...] = ("intervals", "infeasible")
     """Optional elements that are drawn."""
     axes: tuple[str, ...] = ()
-    """Columns that are parallel axes; none: those that matter most."""
+    """Columns of the parallel axes; empty: those that matter most."""
     filters: tuple[Filter, ...] = ()
     """Filters of the candidates."""
     by: str = ""
-    """Column by which the form filters; empty: none yet."""
+    """Column chosen in the filter form; empty: none yet."""
     candidate: int | None = None
     """Number of the chosen candidate."""
     other: int | None = None
-    """Number of the candidate it is compared with."""
+    """Number of the candidate to compare with."""
     weight: str = "macs"
     """Quantity shown by the sizes of parts: ``macs``, ``params`` or ``time``."""
     metric: str = ""
-    """Metric whose decisions matter; empty: the first objective."""
+    """Metric of the importances; empty: the first objective."""
     decision: str = ""
-    """Decision whose values are looked at; empty: the one that matters most."""
+    """Decision whose values are shown; empty: the most important one."""
     word: str = "mixer"
-    """Kind of decision whose answers on the front are looked at."""
+    """Kind of decision whose frequencies on the front are shown."""
     studies: tuple[str, ...] = ()
-    """Studies compared with this one."""
+    """Studies to compare with this one."""
     over: str = "candidates"
-    """What progress is compared over: ``candidates`` or ``time``."""
+    """Horizontal axis of the compared progress: ``candidates`` or ``time``."""
     sort: str = "number"
-    """Column that orders the table, with ``-`` before it from the greatest."""
+    """Column that sorts the table; a ``-`` before it means descending."""
     start: int = 0
-    """First row of the table."""
+    """Index of the table's first row."""
 
     def to_query(self) -> str:
-        """Return the query of the address, without default values."""
+        """Return the view as the query of an address, without default values."""
         standard = View(study=self.study)
         pairs: list[tuple[str, str]] = [("study", self.study)]
         for name in _TEXTS:
@@ -79,13 +79,13 @@ class View:
 
     @classmethod
     def from_query(cls, query: str, studies: Sequence[str]) -> "View":
-        """Read an address; unknown or wrong values are ignored.
+        """Return the view of an address; unknown or wrong values are ignored.
 
         Args:
-            query: The address from its question mark on.
-            studies: Names of the studies there are, at least one; the first is the default.
+            query: The query of the address, from the question mark on.
+            studies: Names of the existing studies, at least one; the first is the default.
         """
-        text = query.encode(errors="replace").decode()  # halves of characters cannot be sent on
+        text = query.encode(errors="replace").decode()  # lone surrogates cannot be sent
         found = parse_qs(text.removeprefix("?"), keep_blank_values=True)
         first = {name: values[0] for name, values in found.items()}
         study = first.get("study", "")
@@ -107,13 +107,13 @@ class View:
 def not_there(
     query: str, studies: Sequence[str], shown: str, has: Callable[[int], bool]
 ) -> list[str]:
-    """Return the missing studies and candidates of an address, one sentence each.
+    """Return a sentence for each study or candidate of an address that does not exist.
 
     Args:
-        query: The address from its question mark on.
-        studies: Names of the studies there are.
-        shown: Name of the one that is shown.
-        has: Returns whether it has a candidate of a number.
+        query: The query of the address, from the question mark on.
+        studies: Names of the existing studies.
+        shown: Name of the study shown.
+        has: Function from a number to whether that study has the candidate.
     """
     found = parse_qs(query.removeprefix("?"), keep_blank_values=True)
     here = f"This is {shown}."
@@ -135,7 +135,7 @@ def not_there(
     return [each if len(each) < _LONG else f"{each[:_LONG]} ..." for each in messages]
 
 
-_LONG = 300  # characters of what was asked that are repeated
+_LONG = 300  # repeated characters of the query
 _TEXTS = (
     "page",
     "x",

@@ -1,1 +1,1 @@
-"""A study as one file."""
+"""The report of a study: one HTML file."""

@@ -18,11 +18,11 @@ class Option:
     name: str
     """Part of the names of picture files."""
     figures: Mapping[str, go.Figure]
-    """Figures by container."""
+    """Figures by the name of their container."""
     note: str = ""
-    """What is said below, plain text."""
+    """Note below the figures, plain text."""
     part: str = ""
-    """Element of the page shown with the option; the others are hidden."""
+    """Element of the page shown with the option; those of other options are hidden."""
     filed: bool = True
     """Whether the figures are written to picture files."""
     inner: "Choices" = field(default_factory=dict[str, Any])
@@ -40,7 +40,7 @@ class Option:
 
 
 Choices = Mapping[str, Sequence[Option]]
-"""Options by name of the menu."""
+"""Options by the name of their menu."""
 
 
 def figure_json(figure: go.Figure) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def choices_json(choices: Choices) -> dict[str, Any]:
 
 
 def choice_figures(choices: Choices, chosen: str = "") -> Iterator[tuple[str, go.Figure]]:
-    """Yield the figures for picture files with their names: container and options."""
+    """Yield the figures for picture files, with names made of container and options."""
     every = (option for options in choices.values() for option in options)
     for option in (option for option in every if option.filed):
         names = f"{chosen}-{re.sub(r'[^A-Za-z0-9._]+', '-', option.name)}"
@@ -75,9 +75,9 @@ def place(name: str, label: str, caption: str = "", *, tall: bool = False) -> st
 
     Args:
         name: Name of the container.
-        label: What is seen, for those who do not see it.
-        caption: What stands below it, HTML.
-        tall: Whether the figure has a height of its own.
+        label: Description for screen readers.
+        caption: Caption as HTML.
+        tall: Whether the figure sets its own height.
     """
     kind = "plot tall-as-drawn" if tall else "plot"
     return (
@@ -88,10 +88,10 @@ def place(name: str, label: str, caption: str = "", *, tall: bool = False) -> st
 
 
 def note(name: str) -> str:
-    """Return the place of the text about what a menu has chosen."""
+    """Return the container of the note on a menu's option."""
     return f'<p id="{name}-note" role="status"></p>'
 
 
 def high(figure: go.Figure, rows: int) -> go.Figure:
-    """Give a figure of horizontal bars or points room for its rows."""
+    """Set the height of a figure of horizontal bars or points by its number of rows."""
     return figure.update_layout(height=112 + 22 * max(rows, 6))

@@ -1,4 +1,4 @@
-"""The section of the report that compares the study with others: the dashboard's page."""
+"""The report's comparison with other studies, like the dashboard's page."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,17 +18,17 @@ from .choice import Choices, Option, menu, place
 
 
 def read_snapshot(study: Study) -> Snapshot:
-    """Read a study as far as it has come."""
+    """Return a snapshot of a study in its present state."""
     builder = ColumnBuilder()
     builder.take(study.records(after=-1, networks=False))
     return Snapshot(name=study.name, settings=study.settings, columns=builder.columns(), version=1)
 
 
 def snapshots(study: Study, others: Sequence[Study]) -> list[Snapshot]:
-    """Read a study and those it is compared with.
+    """Return snapshots of a study and of those to compare with.
 
     Raises:
-        InputError: If one of them stands twice.
+        InputError: If a study is given twice.
     """
     names = [each.name for each in (study, *others)]
     for name in names:
@@ -50,7 +50,7 @@ def _comparison(studies: Sequence[Snapshot], name: str) -> Comparison:
 
 
 def compare_choices(studies: Sequence[Snapshot]) -> Choices:
-    """Return the distribution of each objective; nothing where no other study is there."""
+    """Return a menu of the distributions of each objective; empty without another study."""
     if len(studies) < 2:
         return {}
     view = View(study=studies[0].name)
@@ -72,7 +72,7 @@ def compare_choices(studies: Sequence[Snapshot]) -> Choices:
 
 
 def compare_figures(studies: Sequence[Snapshot]) -> dict[str, tuple[go.Figure, str]]:
-    """Return the figures that are the same for every metric, each with its description."""
+    """Return the figures that do not depend on the metric, with their descriptions."""
     if len(studies) < 2:
         return {}
     objectives = studies[0].settings.objectives
@@ -95,7 +95,7 @@ def compare_figures(studies: Sequence[Snapshot]) -> dict[str, tuple[go.Figure, s
 
 
 def compare_section(studies: Sequence[Snapshot], choices: Choices) -> str:
-    """Return the HTML of the choice of the metric, the distributions and the table."""
+    """Return the HTML of the metric's menu, the distributions and the table."""
     if not choices:
         return ""
     tables = "".join(
@@ -106,6 +106,6 @@ def compare_section(studies: Sequence[Snapshot], choices: Choices) -> str:
     )
     return (
         f'<div class="controls">{menu("compared", "metric")}</div>'
-        + place("distributions", "Share of the candidates whose value is at most so large")
+        + place("distributions", "Share of the candidates with at most each value")
         + tables
     )

@@ -1,4 +1,4 @@
-"""The figures of the report as picture files, and its candidates as a table."""
+"""Export of the report's figures as picture files, and of its candidates as a table."""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from .choice import choice_figures
 from .report import Report
 
 FORMATS = ("svg", "png")
-_SCALE = 2  # pixels of a PNG for each of the figure
+_SCALE = 2  # pixels of a PNG per pixel of the figure
 _SIZE = (1000, 560)
 _AXIS = 125
-"""Pixels of a parallel axis, which must hold the names of its values."""
+"""Pixels of a parallel axis, enough for the names of its values."""
 
 
 def write_candidates(study: Study, path: Path) -> None:
@@ -32,15 +32,15 @@ def write_candidates(study: Study, path: Path) -> None:
 def write_figures(report: Report, folder: Path) -> list[Path]:
     """Write each figure of the report as SVG and as PNG; return the files.
 
-    Of the answers to decisions, those of decisions that matter beyond chance.
+    Effects of values are written for decisions that matter beyond chance.
 
     Args:
-        report: What ``make_report`` gave.
-        folder: Where to; made where it is missing.
+        report: The report, from ``make_report``.
+        folder: Target folder, created if missing.
 
     Raises:
-        InputError: If there is nothing to show, the folder cannot be written, or what draws the
-            pictures is not there.
+        InputError: If there is nothing to show, the folder cannot be written, or kaleido or its
+            browser is missing.
     """
     drawn = [
         (figure, folder / f"{name}.{ending}")
@@ -63,7 +63,7 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
         raise InputError(
             f"a folder for figures must be writable, but got {folder}: {why}"
         ) from None
-    except (ValueError, RuntimeError, ImportError) as error:  # what plotly and kaleido raise
+    except (ValueError, RuntimeError, ImportError) as error:  # raised by plotly and kaleido
         why = " ".join(str(error).split())[:200]
         raise InputError(
             "figures as files must have kaleido (pip install 'nas-explorer[figures]') and Chrome "
@@ -73,7 +73,7 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
 
 
 def _figures(report: Report) -> dict[str, go.Figure]:
-    """Return the figures by their names, on white."""
+    """Return the figures by name, on a white background."""
     objectives = report.study.settings.objectives
     figures = {name: figure for name, (figure, _) in report.figures.items()}
     if figures and len(objectives) > 1:
@@ -89,7 +89,7 @@ def _height(figure: go.Figure) -> int:
 
 
 def _width(figure: go.Figure) -> int:
-    """Return the width of a picture in pixels: more where there are many parallel axes."""
+    """Return the width of a picture in pixels; many parallel axes need more."""
     traces: list[dict[str, Any]] = figure.to_dict()["data"]
     axes = max((len(trace.get("dimensions", ())) for trace in traces), default=0)
     return max(_SIZE[0], _AXIS * axes)

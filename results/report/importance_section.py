@@ -1,4 +1,4 @@
-"""The section of the report of what matters: the dashboard's page, every metric and decision."""
+"""The report's importances of decisions, for every metric and decision."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from .choice import Choices, Option, high, menu, note, place
 
 
 def importance_choices(snapshot: Snapshot) -> Choices:
-    """Return the effects on each metric, and what stands out on the front."""
+    """Return the menus of effects on each metric and of frequencies on the front."""
     found = {"metric": list(_metrics(snapshot)), "word": list(_words(snapshot))}
     return {name: options for name, options in found.items() if options}
 
@@ -51,7 +51,7 @@ def _words(snapshot: Snapshot) -> Iterator[Option]:
         return
     for word in words(columns):
         shares = front_shares(columns, objectives, word, columns.number_N >= 0)
-        if len(shares[2]) < 2 or shares[0] == shares[1]:  # nothing stands off the front
+        if len(shares[2]) < 2 or shares[0] == shares[1]:  # every candidate is on the front
             continue
         yield Option(
             label=word,
@@ -62,14 +62,14 @@ def _words(snapshot: Snapshot) -> Iterator[Option]:
 
 
 def importance_section(snapshot: Snapshot, choices: Choices) -> str:
-    """Return the HTML of the section."""
+    """Return the section as HTML."""
     text = ""
     if "metric" in choices:
         text += (
             f'<div class="controls">{menu("metric", "metric")}{menu("decision", "decision")}</div>'
             '<div class="beside">'
             + place("importance", "Share of variance of each decision", tall=True)
-            + place("levels", "Effect of each answer to the decision", tall=True)
+            + place("levels", "Effect of each value of the decision", tall=True)
             + f"</div>{note('decision')}"
         )
     else:

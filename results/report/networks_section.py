@@ -1,4 +1,4 @@
-"""The section of the report that draws the networks of the front, one at a time."""
+"""The report's pictures of the front's networks, one at a time."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from ..figures.view import View
 from .choice import Choices, Option, high, menu, place
 
 MOST = 12
-"""Most networks that are drawn; each adds about 50 kB to the file."""
+"""Maximum number of drawn networks; each adds about 50 kB to the file."""
 
 
 def spread(candidates: Sequence[Candidate], most: int) -> Sequence[Candidate]:
@@ -21,7 +21,7 @@ def spread(candidates: Sequence[Candidate], most: int) -> Sequence[Candidate]:
 
 
 def network_choices(front: Sequence[Candidate]) -> Choices:
-    """Return the pictures of networks of the front with what each part of them costs."""
+    """Return the pictures of the front's networks, with the costs of their parts."""
     options = list(map(_network, spread([each for each in front if each.is_buildable], MOST)))
     return {"graph": options} if options else {}
 
@@ -31,7 +31,7 @@ def _network(candidate: Candidate) -> Option:
     figures = {"network": graph_figure(pair.graph)}
     for what in ("macs", "params"):
         costs = cost_by_part(pair, View(study="", weight=what))
-        figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))) + 5)  # its legend is high
+        figures[f"cost-{what}"] = high(costs, len(set(_rows(costs))) + 5)  # the legend is high
     return Option(
         label=f"{candidate.number}: {candidate.outline()}",
         name=str(candidate.number),
@@ -45,7 +45,7 @@ def _rows(figure: go.Figure) -> Iterator[str]:
 
 
 def networks_section(front: Sequence[Candidate], choices: Choices) -> str:
-    """Return the place of the picture of one network, and the choice between them."""
+    """Return the HTML of the menu of networks and the container of their picture."""
     if not choices:
         return ""
     shown = len(choices["graph"])

@@ -1,4 +1,4 @@
-"""A study as one self-contained HTML file without a server."""
+"""The report of a study: one self-contained HTML file without a server."""
 
 import base64
 import hashlib
@@ -56,11 +56,11 @@ class Report:
     candidates: Sequence[Candidate]
     """All candidates of the study."""
     front: Sequence[Candidate]
-    """Those on the front, the best of the first objective first."""
+    """The candidates on the front, the best of the first objective first."""
     studies: Sequence[Snapshot]
-    """The study as columns, and those that it is compared with."""
+    """The study as columns, followed by the studies to compare with."""
     figures: Mapping[str, tuple[go.Figure, str]]
-    """Figures by container, each with its description."""
+    """Figures by the name of their container, with their descriptions."""
     matters: Choices
     """Importances of the decisions."""
     networks: Choices
@@ -75,11 +75,11 @@ class Report:
 
 
 def make_report(study: Study, compare: Sequence[Study] = ()) -> Report:
-    """Draw what a report shows.
+    """Return the content of a report.
 
     Args:
-        study: What is reported, as far as it has come.
-        compare: Studies that it is compared with.
+        study: The study, in its present state.
+        compare: Studies to compare with.
 
     Raises:
         InputError: If the storage cannot be read, or a study is compared with itself.
@@ -105,11 +105,11 @@ def make_report(study: Study, compare: Sequence[Study] = ()) -> Report:
 def write_report(report: Report, path: Path) -> None:
     """Write a report.
 
-    The file holds its scripts, data and styles itself, and forbids the browser any request.
+    The file contains its scripts, data and styles, and forbids the browser any request.
 
     Args:
-        report: What ``make_report`` gave.
-        path: The HTML file; written whole or not at all.
+        report: The report, from ``make_report``.
+        path: The HTML file, written atomically.
 
     Raises:
         InputError: If the file cannot be written.
@@ -160,7 +160,7 @@ def _page(title: str, sections: Sequence[tuple[str, str, str]], data: Mapping[st
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         "img-src data: blob:; style-src 'unsafe-inline'; "
-        # Plotly compiles its WebGL code, hence unsafe-eval; nothing else may run.
+        # Plotly compiles its WebGL code, which needs unsafe-eval.
         f"script-src 'unsafe-eval' {' '.join(_hash(script) for script in scripts)}"
     )
     filled = [each for each in sections if each[2]]
@@ -189,13 +189,13 @@ def _hash(script: str) -> str:
 
 
 def _embedded(data: object) -> str:
-    """Return JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot end the surrounding script element."""
     text = json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
 def _finite(data: object) -> object:
-    """Return plain JSON values, with null for numbers that are none."""
+    """Return plain JSON values, with null for NaN and infinity."""
     if isinstance(data, Mapping):
         return {str(k): _finite(v) for k, v in cast(Mapping[object, object], data).items()}
     if isinstance(data, list | tuple):
@@ -205,7 +205,7 @@ def _finite(data: object) -> object:
     return data
 
 
-# Its data ---------------------------------------------------------------------------------
+# The page's data ---------------------------------------------------------------------------------
 
 
 def _metric_data(name: str) -> dict[str, Any]:
@@ -241,19 +241,21 @@ def _columns(candidates: Sequence[Candidate], front: Sequence[Candidate]) -> dic
 
 
 def _where(candidates: Sequence[Candidate]) -> dict[str, list[int | None]]:
-    """Return, by measured metric, a number for each value; those with the same one compare."""
-    told: dict[str, list[int | None]] = {}
+    """Return, for each measured metric, the number of each value's conditions: equal ones
+    compare.
+    """
+    numbers: dict[str, list[int | None]] = {}
     for name in filter(varies, metrics_of(candidates)):
         groups = {each: place for place, each in enumerate(by_conditions(candidates, name))}
         found = [each.measurements.get(name) for each in candidates]
-        told[name] = [None if each is None else groups[conditions_of(each)] for each in found]
-    return told
+        numbers[name] = [None if each is None else groups[conditions_of(each)] for each in found]
+    return numbers
 
 
 def report_figures(
     candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
 ) -> dict[str, tuple[go.Figure, str]]:
-    """Return the figures that have something to show, each with its description in words."""
+    """Return the figures that are not empty, with their descriptions."""
     shown = comparable(candidates, objectives)
     if not shown:
         return {}

@@ -1,4 +1,4 @@
-"""The sections of the report that are text: summary, front, failures, settings, provenance."""
+"""The report's text sections: summary, front, failures, settings, provenance."""
 
 import json
 import platform
@@ -50,7 +50,7 @@ def _interval_apart(candidate: Candidate, name: str) -> list[str]:
 def summary_section(
     candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
 ) -> str:
-    """Return how far the study is, and the best of each objective."""
+    """Return the summary: the progress of the study, and the best value of each objective."""
     counts = Counter(each.status for each in candidates)
     facts = [("candidates", str(len(candidates)))]
     facts += [(status, str(counts[status])) for status in ("complete", "infeasible", "failed")]
@@ -75,14 +75,14 @@ def _duration(seconds: float) -> str:
 
 
 def has_pairs(candidates: Sequence[Candidate]) -> bool:
-    """Return whether some complete candidate has two metrics to be seen against each other."""
+    """Return whether some complete candidate has two metrics for a scatter plot."""
     return any(each.status == "complete" and len(each.measurements) > 1 for each in candidates)
 
 
 def front_section(
     candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
 ) -> str:
-    """Return the front as a table, or why there is none."""
+    """Return the front as a table, or the reason why it is empty."""
     if not front:
         if any(each.status == "complete" for each in candidates):
             return f"<p>No complete candidate has a number for {' and '.join(objectives)}.</p>"
@@ -107,7 +107,7 @@ def front_section(
 
 
 def failures_section(candidates: Sequence[Candidate]) -> str:
-    """Return the candidates that failed or are infeasible, those with one reason together."""
+    """Return the failed and infeasible candidates, grouped by reason."""
     groups: dict[tuple[str, str], list[Candidate]] = {}
     for each in candidates:
         if each.status in ("failed", "infeasible"):
@@ -143,7 +143,7 @@ def _shown(value: object) -> str:
 
 
 def settings_section(study: Study) -> str:
-    """Return what the study was made with."""
+    """Return the settings of the study."""
     settings = study.settings.to_json()
     space = json.dumps(settings.pop("space"), indent=2, ensure_ascii=False)
     made = f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
@@ -158,7 +158,7 @@ def settings_section(study: Study) -> str:
 
 
 def provenance_section(candidates: Sequence[Candidate]) -> str:
-    """Return how each metric was had, with the values that all candidates share."""
+    """Return the provenance of each metric, with the values that all candidates share."""
     rows: list[list[str]] = []
     for name in metrics_of(candidates):
         found: dict[str, set[str]] = {}
@@ -173,7 +173,7 @@ def provenance_section(candidates: Sequence[Candidate]) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], label: str) -> str:
-    """Return a table of cells that are HTML already; the header names their class too."""
+    """Return a table of cells given as HTML; the header also names their CSS class."""
     head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
     lines = [
         "".join(f'<td class="{name}">{cell}</td>' for name, cell in zip(header, row, strict=True))

@@ -1,1 +1,1 @@
-"""The stored record of a search."""
+"""Studies: the stored records of searches."""

@@ -54,7 +54,7 @@ class Hold:
     def __init__(
         self, storage: RDBStorage, url: str, study_id: int, study: str, *, search: bool = True
     ) -> None:
-        """Prepare to hold a study; a ``with`` statement acquires and releases it.
+        """Prepare the right to a study; a ``with`` statement acquires and releases it.
 
         Args:
             storage: Storage of the study.
@@ -72,10 +72,10 @@ class Hold:
         self._search = search
 
     def __enter__(self) -> Self:
-        """Hold the study.
+        """Acquire the study.
 
         Raises:
-            InputError: If another process searches the study; nothing is written then.
+            InputError: If another process searches the study; nothing is written.
         """
         if not self._acquire():
             with storage_errors(self._url):
@@ -130,7 +130,7 @@ class Hold:
             raise
         if "token" not in before or "released" in before or has_ended(before):
             return True
-        # A process whose connection was just lost takes the lock again soon.
+        # A process that has just lost its connection soon takes the lock again.
         lock.release()
         _log.warning(
             "waiting %g s: %s may still be searching study %r",
@@ -157,7 +157,7 @@ class Hold:
         mine = sqlalchemy.update(_ATTRIBUTES).where(
             columns.study_id == self._id, columns.key == HOLDER
         )
-        # This write changes nothing but locks the note until the transaction ends.
+        # This write changes no value, but locks the row until the transaction ends.
         connection.execute(mine.values(key=HOLDER))
         text = self._text(connection)
         if text is None:
@@ -183,7 +183,7 @@ class Hold:
         )
 
     def _leave(self) -> None:
-        """Note that no process searches the study; the lock is released even if that fails."""
+        """Record that no process searches the study; the lock is released even if that fails."""
         try:
             with self.transaction():
                 self._write({**self._mine, "released": time.time()})
@@ -192,10 +192,10 @@ class Hold:
 
 
 def has_ended(holder: Mapping[str, Any]) -> bool:
-    """Return whether the process of a note is known to have ended."""
+    """Whether the process of a note is known to have ended."""
     if holder.get("host") != socket.gethostname() or not isinstance(holder.get("pid"), int):
         return False
-    if not hasattr(os, "getuid"):  # where to signal a process means to end it
+    if not hasattr(os, "getuid"):  # where a signal would end the process
         return False
     try:
         os.kill(holder["pid"], 0)

@@ -1,4 +1,5 @@
-"""Locks of studies: one process searches a study at a time, whatever path leads to the storage."""
+"""Locks of studies, so that one process at a time searches a study, under any path of the
+storage."""
 
 import errno
 import hashlib
@@ -24,7 +25,7 @@ if sys.platform != "win32":
 
 _log = logging.getLogger(__name__)
 PING_SECONDS = 5.0
-"""Seconds between two requests for a lock on a server, which recover a lost lock."""
+"""Seconds between two requests for a server's lock, which recover a lost lock."""
 _FIRST_BYTE = 1 << 62
 """Offset of the studies' bytes in a database file, far beyond its end and SQLite's own locks."""
 
@@ -49,7 +50,7 @@ class StudyLock(ABC):
 
     @abstractmethod
     def release(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
 
 
 def lock_of(storage: RDBStorage, url: str, study_id: int, study: str) -> StudyLock:
@@ -68,7 +69,7 @@ def lock_of(storage: RDBStorage, url: str, study_id: int, study: str) -> StudyLo
         case "postgresql":
             row = f"CAST(CAST('studies' AS regclass) AS integer), {study_id}"
             return _ServerLock(storage, url, f"SELECT pg_try_advisory_lock({row})")
-        case "mysql" | "mariadb":  # whose locks belong to the whole server
+        case "mysql" | "mariadb":  # MySQL's locks belong to the whole server
             scope = f"{storage.engine.url.database}\n{study_id}"
             key = hashlib.sha256(scope.encode()).hexdigest()[:16]
             return _ServerLock(storage, url, f"SELECT GET_LOCK('nas-{key}', 0)")
@@ -93,7 +94,7 @@ class _FileLock(StudyLock):
     """The lock of an SQLite file: a byte of the file itself, and a file beside it.
 
     The byte is the same through every link to the file, and cannot be removed. The file beside it
-    serves systems without byte locks.
+    is for systems without byte locks.
     """
 
     def __init__(self, url: str, file: Path, beside: Path, study_id: int) -> None:
@@ -149,7 +150,7 @@ class _Byte:
     process.
     """
     held: ClassVar[set[tuple[int, int, int]]] = set()
-    """Bytes locked by this process; a lock does not stop its own process."""
+    """Bytes locked by this process, which the system's locks do not exclude."""
     guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, identity: tuple[int, int], study_id: int) -> None:
@@ -183,7 +184,7 @@ def _take_byte(file: Path, identity: tuple[int, int], study_id: int) -> tuple[_B
 
 
 def _lock_byte(descriptor: int, study_id: int, *, free: bool = False) -> None:
-    """Lock or free a byte for the open description, which no other one can then lock."""
+    """Lock or free a byte for the open file description, which excludes all others."""
     kind = fcntl.F_UNLCK if free else fcntl.F_WRLCK
     flock = struct.pack("hhqqi", kind, os.SEEK_SET, _FIRST_BYTE + study_id, 1, 0)
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock)
@@ -264,7 +265,7 @@ class _ServerLock(StudyLock):
     def _drop(self) -> None:
         if self._connection is not None:
             with suppress(exc.SQLAlchemyError):
-                self._connection.invalidate()  # closes it, and with it goes the lock
+                self._connection.invalidate()  # closes the connection, which releases the lock
                 self._connection.close()
             self._connection = None
 

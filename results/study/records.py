@@ -47,7 +47,7 @@ class Found:
     """The candidates read from a study."""
 
     candidates: Sequence[tuple[Candidate, int | None]]
-    """Candidates in order of number, each with the number finished before it; None while
+    """Candidates by number, each with the count of candidates finished before; None while
     running."""
     foreign: Collection[int]
     """Numbers of the trials that another program added."""
@@ -65,10 +65,10 @@ def insert(
     """Add a running trial for a candidate; return the trial's number.
 
     Args:
-        storage: Where to.
+        storage: The storage.
         connection: Connection of the transaction.
         study_id: Optuna's id of the study.
-        candidate: The candidate started; its own number is ignored.
+        candidate: The started candidate; its own number is ignored.
         distributions: Distributions of the decisions by path.
     """
     shown = {"digest": candidate.digest, "architecture": candidate.architecture.summary()}
@@ -125,7 +125,8 @@ def update(
     objectives: Sequence[str],
     order: int,
 ) -> bool:
-    """Write a finished candidate to its running trial; return False where it had already finished.
+    """Write a finished candidate to its running trial; return False if the trial had finished
+    before.
 
     The state and values of a trial that another program has ended are kept.
 
@@ -197,7 +198,7 @@ def rewrite(
     Args:
         connection: Connection of the transaction.
         study_id: Optuna's id of the study.
-        candidate: With the new measurements.
+        candidate: The candidate with the new measurements.
         objectives: Names of the metrics that are the trial's values.
     """
     trials, records, values, shown = _TRIALS.c, _RECORDS.c, _VALUES.c, _SHOWN.c
@@ -249,7 +250,7 @@ def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:
 
 
 def parse(number: int, text: str) -> dict[str, Any]:
-    """Read the record of candidate ``number``, whatever number the record states.
+    """Return the candidate of a record, under the number ``number`` of its trial.
 
     Raises:
         ValueError: If the text is not the JSON form of a candidate.
@@ -261,7 +262,7 @@ def parse(number: int, text: str) -> dict[str, Any]:
 
 
 def one_line(error: Exception) -> str:
-    """Return an error's message on one line, with its type where the message alone is unclear."""
+    """Return an error's message on one line, with its type if the message alone is unclear."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
@@ -303,8 +304,10 @@ def rows(
 
 
 def _lean(value: "sqlalchemy.ColumnElement[Any]") -> "sqlalchemy.ColumnElement[Any]":
-    """Return SQLite's expression of a record without its architecture, or the whole record."""
-    if sqlite3.sqlite_version_info < (3, 38):  # it may have been built without JSON
+    """Return SQLite's expression for a record without its architecture, else for the whole
+    record.
+    """
+    if sqlite3.sqlite_version_info < (3, 38):  # SQLite may have been built without JSON
         return value
     cut = sqlalchemy.func.json_remove(value, "$.architecture")
     return sqlalchemy.case((sqlalchemy.func.json_valid(value) == 1, cut), else_=value)

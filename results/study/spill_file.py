@@ -47,7 +47,7 @@ class SpillFile:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
                 with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
-                    file.write(b"\n" + line)  # separates the line from one that was cut off
+                    file.write(b"\n" + line)  # separates it from a line that was cut off
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
@@ -55,10 +55,10 @@ class SpillFile:
             else:
                 return str(path)
         _log.error("candidate %d: %s", candidate.number, line.decode())
-        return "the log only, as no file could be written"
+        return "only in the log, as no file could be written"
 
     def read(self) -> list[Candidate]:
-        """Return the kept candidates; a line that was cut off is left out."""
+        """Return the candidates of the file, without lines that were cut off."""
         found: list[Candidate] = []
         for path in self.pending():
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -41,7 +41,7 @@ _LOST_TRIES = 9
 
 
 class StorageError(InputError):
-    """The user's storage cannot be used, or can no longer be used."""
+    """The failure of the user's storage."""
 
     def __init__(self, message: str, *, passing: bool = False, lost: bool = False) -> None:
         super().__init__(message)
@@ -79,7 +79,7 @@ def explained(url: str, error: Exception) -> StorageError:
         if re.search(pattern, said, re.IGNORECASE):
             passing = rule == "must not be held by another program"
             return StorageError(f"storage {rule}, but got {shown!r}: {said}", passing=passing)
-    # Two programs created the tables of a new database at once: the second one finds them.
+    # Two programs create the tables of a new database at once: a retry finds them.
     passing = "already exists" in said or isinstance(cause, exc.IntegrityError)
     lost = re.search(_UNREACHABLE, said, re.IGNORECASE) is not None
     if isinstance(cause, exc.DBAPIError):
@@ -111,7 +111,7 @@ def retry(action: Callable[[], T], *, tries: int = 5, pause: float = 0.2) -> T:
 
     Args:
         action: Function that writes to the storage atomically.
-        tries: Most attempts; more while the server is unreachable.
+        tries: Maximum number of attempts; more while the server is unreachable.
         pause: Seconds before the second attempt, doubled for each further one.
     """
     for attempt in count(1):
@@ -141,14 +141,14 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
 
     Args:
         url: SQLAlchemy URL.
-        create: Whether to make the SQLite file, its folder and the tables where they are missing.
+        create: Whether to create a missing SQLite file, its folder and the tables.
 
     Raises:
-        StorageError: If it cannot be opened, or its contents are lost.
+        StorageError: If the database cannot be opened, or its contents are lost.
     """
     file = sqlite_file(url)
     if optuna.logging.get_verbosity() < optuna.logging.WARNING:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would print every new study
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # Optuna would log every new study
     if file is not None:
         with storage_errors(url):
             _check_file(url, file, create=create)
@@ -159,7 +159,7 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
         with storage_errors(url):
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            # RDBStorage takes braces for a template.
+            # RDBStorage treats braces as a template.
             braced = url.replace("{", "{{").replace("}", "}}")
             storage = RDBStorage(braced, _engine_options(url), skip_table_creation=not create)
         event.listen(storage.engine, "handle_error", partial(_raise_explained, url))
@@ -168,7 +168,7 @@ def open_storage(url: str, *, create: bool) -> RDBStorage:
     try:
         return make()
     except StorageError as error:
-        if error.lost or not error.passing:  # a server that was never there is not waited for
+        if error.lost or not error.passing:  # no wait for a server that was never reachable
             raise
     return retry(make)
 
@@ -194,8 +194,8 @@ def _check_file(url: str, file: Path, *, create: bool) -> None:
 
     if not emptied():
         return
-    time.sleep(0.5)  # or another program is making its tables just now
-    if lie := emptied():  # a new database would cover up the loss
+    time.sleep(0.5)  # or another program is creating the tables at this moment
+    if lie := emptied():  # a new database would hide the loss
         more = f" and {len(lie) - 1} more" if len(lie) > 1 else ""
         raise StorageError(
             f"storage must hold the studies whose files lie beside it, but got {shown_url(url)!r}, "
@@ -233,7 +233,7 @@ def _engine_options(url: str) -> dict[str, Any]:
         parsed = sqlalchemy.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _CONNECT_SECONDS}}
-    options: dict[str, Any] = {"pool_pre_ping": True}  # one that was lost is made anew
+    options: dict[str, Any] = {"pool_pre_ping": True}  # lost connections are replaced
     if parsed.get_driver_name() in ("psycopg2", "psycopg", "pymysql", "mysqldb"):
         options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
     return options
@@ -241,10 +241,7 @@ def _engine_options(url: str) -> dict[str, Any]:
 
 @contextmanager
 def one_transaction(storage: RDBStorage) -> Generator[sqlalchemy.Connection]:
-    """Join all writes to ``storage`` inside into one transaction.
-
-    For one thread at a time.
-    """
+    """Join all writes to ``storage`` inside the context into one transaction, for one thread."""
     with storage.engine.begin() as connection:
         storage.scoped_session.remove()
         storage.scoped_session.configure(bind=connection, join_transaction_mode="rollback_only")

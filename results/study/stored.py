@@ -1,4 +1,4 @@
-"""A study in a database that Optuna's tools can open too.
+"""A study stored in a database that Optuna's tools can open too.
 
 One Optuna study per study, one Optuna trial of the same number per candidate:
 
@@ -42,7 +42,7 @@ _TRACEBACK_CHARACTERS = 20_000
 
 
 class StoredStudy:
-    """A study as it is stored: opening, writing and reading. For one thread at a time."""
+    """A study in its storage: opening, writing and reading, for one thread at a time."""
 
     def __init__(self, *, storage: RDBStorage, url: str, entry: StudyEntry) -> None:
         """Attach to an existing study; use ``open`` or ``create_or_open``."""
@@ -71,16 +71,16 @@ class StoredStudy:
 
     @classmethod
     def create_or_open(cls, name: str, storage_url: str, settings: StudySettings) -> Self:
-        """Make a study, or open the one of that name.
+        """Create a study, or open the one of that name.
 
         Args:
             name: Printable text, at most 200 characters.
-            storage_url: SQLAlchemy URL; an SQLite file and its folder are made where missing.
-            settings: What it is made with.
+            storage_url: SQLAlchemy URL; an SQLite file and its folder are created if missing.
+            settings: Settings of the study.
 
         Raises:
             StorageError: If the storage cannot be used.
-            InputError: If the study that is there was made with other settings.
+            InputError: If the existing study has other settings.
         """
         check_study_name(name)
         storage = open_storage(storage_url, create=True)
@@ -100,11 +100,11 @@ class StoredStudy:
 
     @classmethod
     def open(cls, name: str | None, storage_url: str) -> Self:
-        """Open a study that is there; none: the latest, as in ``study_list``.
+        """Open an existing study; None: the latest, as in ``study_list``.
 
         Raises:
-            StorageError: If there is no such storage.
-            InputError: If there is no such study; the message lists those there are.
+            StorageError: If the storage does not exist.
+            InputError: If the study does not exist; the message lists the existing ones.
         """
         storage = open_storage(storage_url, create=False)
         known = _entries(storage, storage_url)
@@ -128,12 +128,13 @@ class StoredStudy:
 
     @contextmanager
     def exclusive(self) -> Generator[None]:
-        """Be the only process that searches this study; ``running`` candidates are abandoned ones.
+        """Make this process the only one that searches the study; ``running`` candidates are
+        abandoned.
 
-        Results in the spill file (after a full disk or a lost connection) are stored first.
+        Results in the spill file (written after a full disk or a lost connection) are stored first.
 
         Raises:
-            InputError: If another process searches it now.
+            InputError: If another process searches the study.
         """
         with Hold(self._storage, self._spill.url, self._id, self.name) as self._hold:
             try:
@@ -153,15 +154,15 @@ class StoredStudy:
     ) -> Candidate:
         """Record that a candidate is about to be measured; inside ``exclusive`` only.
 
-        Its number is that of the trial: the next one, behind those of other programs too.
+        Its number is that of the trial, which follows those of other programs too.
 
         Args:
-            architecture: The network.
-            decisions: What was chosen on the walk: path to value.
-            distributions: Path to the domain of that decision, the same on every walk.
+            architecture: The architecture.
+            decisions: The decisions of the walk: from path to value.
+            distributions: The domain of each decision by path, the same on every walk.
 
         Raises:
-            StorageError: If it cannot be stored.
+            StorageError: If the candidate cannot be stored.
         """
         hold = self._held()
         candidate = Candidate(
@@ -175,7 +176,7 @@ class StoredStudy:
         def insert() -> int:
             nonlocal again
             with hold.transaction() as connection:
-                if again:  # the connection may have been lost after all was stored
+                if again:  # the connection may have been lost after the write
                     there = records.added(connection, self._id, candidate, self._last)
                     if there is not None:
                         return there
@@ -189,18 +190,18 @@ class StoredStudy:
         return replace(candidate, number=number)
 
     def _held(self) -> Hold:
-        assert self._hold is not None, "only who holds a study writes into it"
+        assert self._hold is not None, "only the holder of a study writes to it"
         return self._hold
 
     def finish(self, candidate: Candidate) -> None:
         """Store the result of a started candidate; inside ``exclusive`` only.
 
-        One that has finished before stays as it was. If the storage fails for good, the candidate
-        is written to a file from which the next opening of the study takes it; going on to finish
-        others is fine.
+        A candidate that has finished before is not changed. If the storage fails permanently, the
+        candidate is written to the spill file, which the next opening of the study reads; others
+        can still be finished.
 
         Raises:
-            StorageError: If it could not be stored; the message says where it was kept.
+            StorageError: If the candidate could not be stored; the message names the spill file.
         """
         assert candidate.status != "running"
         try:
@@ -210,7 +211,7 @@ class StoredStudy:
             raise StorageError(
                 f"{error}; candidate {candidate.number} is kept in {kept}"
             ) from error
-        except BaseException:  # the user has had enough of waiting for the storage
+        except BaseException:  # the user interrupts the wait for the storage
             if candidate.number not in self._finished:
                 self._spill.keep(candidate)
             raise
@@ -238,9 +239,9 @@ class StoredStudy:
         Inside ``exclusive`` only.
 
         Args:
-            candidate: One that is complete or infeasible.
-            measured: Its new measurements.
-            broken: Why it is infeasible by them; None: it is complete.
+            candidate: A complete or infeasible candidate.
+            measured: The new measurements.
+            broken: Why they make the candidate infeasible; None: it is complete.
         """
         assert candidate.status in ("complete", "infeasible")
         new = {each.metric: each for each in measured}
@@ -288,7 +289,7 @@ class StoredStudy:
         return unfinished
 
     def _leave_out(self, number: int, reason: str) -> None:
-        """Log once a trial that is not a candidate or cannot be read."""
+        """Log, once for each trial, that it is not a candidate or cannot be read."""
         self._last = max(self._last, number)
         if number not in self._left_out:
             self._left_out[number] = reason
@@ -296,11 +297,11 @@ class StoredStudy:
 
     @property
     def left_out(self) -> Mapping[int, str]:
-        """Reasons by number for trials that are left out so far."""
+        """Reasons, by number, for the trials left out so far."""
         return self._left_out
 
     def candidates(self) -> list[Candidate]:
-        """Return all candidates in the order of their numbers; those finished are read once."""
+        """Return all candidates in the order of their numbers; finished ones are read once."""
         unfinished = self._refresh()
         return sorted([*self._finished.values(), *unfinished], key=lambda each: each.number)
 
@@ -310,9 +311,9 @@ class StoredStudy:
         """Yield the stored records of the candidates of these numbers, which ``Candidate`` reads.
 
         Args:
-            numbers: Of which candidates, a few hundred at most.
-            after: All with greater numbers than this too; none: no others.
-            networks: Whether the architectures are needed, without which ``Candidate`` reads none.
+            numbers: Numbers of the candidates, a few hundred at most.
+            after: Candidates with larger numbers are included too; None: no others.
+            networks: Whether to include the architectures; ``Candidate`` then has them.
         """
         with storage_errors(self.url):
             found = records.rows(self._storage, self._id, numbers, after, networks=networks)
@@ -325,8 +326,8 @@ class StoredStudy:
     def running(self) -> list[Candidate]:
         """Return the candidates that have not finished, in the order of their numbers.
 
-        Inside ``exclusive`` and before any was started, these are what a killed search left:
-        measure them again under their numbers and ``finish`` them.
+        Inside ``exclusive``, before any is started, they were left by a killed search: measure them
+        again under their numbers and ``finish`` them.
         """
         return self._refresh()
 
@@ -336,10 +337,10 @@ class StoredStudy:
         return sorted(self._finished.values(), key=lambda each: self._order[each.number])
 
     def find(self, text: str) -> Candidate:
-        """Return the candidate of that number, or else of that unique prefix of its digest.
+        """Return the candidate with a number, else with a unique prefix of its digest.
 
         Raises:
-            InputError: If there is none, or more than one.
+            InputError: If no candidate matches, or several do.
         """
         candidates = self.candidates()
         text = text.strip().lower()
@@ -354,7 +355,9 @@ class StoredStudy:
         rule = "a candidate must be a number or a unique prefix of a digest"
         if matching:
             some = ", ".join(f"{each.number} ({each.digest[:12]})" for each in matching[:5])
-            raise InputError(f"{rule}, but got {text!r}, which fits {len(matching)}: {some}")
+            raise InputError(
+                f"{rule}, but got {text!r}, which {len(matching)} digests match: {some}"
+            )
         raise InputError(
             f"{rule} in study {self.name!r} of {len(candidates)} candidates, but got {text!r}"
         )

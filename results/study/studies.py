@@ -1,4 +1,4 @@
-"""The studies of a storage: listing, making, renaming and deleting them. Loads no networks."""
+"""The studies of a storage: listing, creating, renaming and deleting, without torch."""
 
 import shutil
 import warnings
@@ -35,7 +35,7 @@ class StudyEntry:
     name: str
     """Name of the study."""
     study_id: int
-    """Optuna's id of the study in the storage."""
+    """Optuna's id of the study."""
     settings: Mapping[str, Any]
     """Stored settings of the study; empty where they cannot be read."""
     counts: Mapping[str, int]
@@ -43,11 +43,11 @@ class StudyEntry:
     foreign: int
     """Number of trials added by other programs."""
     holder: Mapping[str, Any]
-    """Note of the process that searched it last, with the time."""
+    """Note of the process that searched the study last, with the time."""
 
     @property
     def since(self) -> float:
-        """Time of the last search, or of creation, in seconds since 1970; 0 where not known."""
+        """Time of the last search, or of creation, in seconds since 1970; 0 if unknown."""
         since = self.holder.get("since")
         return float(since) if isinstance(since, int | float) else 0.0
 
@@ -55,7 +55,7 @@ class StudyEntry:
         """Check that the settings could be read.
 
         Raises:
-            InputError: If not.
+            InputError: If they could not.
         """
         if not self.settings:
             raise InputError(
@@ -70,7 +70,7 @@ class StudyEntry:
 
     @property
     def under_way(self) -> bool:
-        """Whether a process searches the study, as far as this machine can know."""
+        """Whether a process is known to search the study, or cannot be ruled out."""
         return self.searched and not has_ended(self.holder)
 
     @property
@@ -88,7 +88,7 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
     entries: list[StudyEntry] = []
     for (study_id, name), texts in notes.items():
         if SETTINGS not in texts:
-            continue  # another program's
+            continue  # a study of another program
         states = trials.get(study_id, {})
         counts = {
             status: states[state, True]
@@ -113,7 +113,7 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
 
 
 def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
-    """Return this package's notes in the studies' rows, by id and name of the study."""
+    """Return this package's notes in the studies' rows, by Optuna's id and name."""
     studies, attributes = _STUDIES.c, _ATTRIBUTES.c
     query = (
         sqlalchemy.select(
@@ -173,7 +173,7 @@ def make_study(storage: RDBStorage, url: str, name: str, settings: StudySettings
 
     try:
         retry(make)
-    except optuna.exceptions.DuplicatedStudyError:  # or made by another just now
+    except optuna.exceptions.DuplicatedStudyError:  # or another program has just made it
         if all(name != each.name for each in study_list(storage, url)):
             raise InputError(
                 f"a study's name must not be that of a study of another program, but got {name!r}"
@@ -215,7 +215,7 @@ def rename_study(name: str, new: str, storage_url: str) -> None:
 
 
 def delete_study(name: str, storage_url: str) -> None:
-    """Delete a study with its files beside the storage, even an incomplete one.
+    """Delete a study with its files beside the storage, even if its record is incomplete.
 
     Raises:
         InputError: If there is no such study, or another process searches it.

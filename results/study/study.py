@@ -1,4 +1,4 @@
-"""A study: the stored record of one search, with what can be asked of it."""
+"""A study: the stored record of one search, with tables, plots and exports."""
 
 from html import escape
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Study(StoredStudy):
-    """The stored record of one search. For one thread at a time."""
+    """The stored record of one search, for one thread at a time."""
 
     @property
     def _facts(self) -> list[tuple[str, str]]:
@@ -40,7 +40,8 @@ class Study(StoredStudy):
         return to_frame(self.candidates())
 
     def front(self, *, intervals: bool = False) -> "pd.DataFrame":
-        """Return the Pareto front over the objectives as a table, the best of the first on top.
+        """Return the Pareto front over the objectives as a table, the best of the first objective
+        on top.
 
         Args:
             intervals: Keep every candidate that is not clearly dominated, see ``pareto_front``.
@@ -50,14 +51,14 @@ class Study(StoredStudy):
         return front_frame(self.candidates(), self.settings.objectives, intervals=intervals)
 
     def plot(self, x: str | None = None, y: str | None = None) -> "go.Figure":
-        """Return a scatter of two metrics, with the Pareto front of these two.
+        """Return a scatter plot of two metrics, with their Pareto front.
 
         Args:
-            x: Metric to the right; none: the second objective, or the parameters.
-            y: Metric upwards; none: the first objective.
+            x: Metric on the horizontal axis; None: the second objective, or the parameters.
+            y: Metric on the vertical axis; None: the first objective.
 
         Raises:
-            InputError: If there is no such metric; the message lists the known metrics.
+            InputError: If a metric is unknown; the message lists the known metrics.
         """
         from ...evaluators.metrics import metric
         from ..figures.plots import pareto
@@ -75,21 +76,24 @@ class Study(StoredStudy):
         any_resolution: bool = False,
         licence: str | None = None,
     ) -> "tuple[Proof, dict[str, str]]":
-        """Write a candidate as a model file; return how it compares with the network.
+        """Write a candidate as a model file; return the proof, and a comparison with the record as
+        text.
 
-        Also how its accuracy, parameters and multiply-adds compare with the record, in words.
+        The comparison covers accuracy, parameters and multiply-adds.
 
         Args:
-            candidate: It, its number, or a unique prefix of its digest.
-            path: Its ending decides the format: ``.safetensors``, ``.onnx``, ``.pt2`` or ``.py``.
-            untrained: Export fresh weights, not the search's.
-            any_resolution: Let ``.onnx`` and ``.pt2`` take images of any size.
-            licence: Of the data, for the card.
+            candidate: The candidate, its number, or a unique prefix of its digest.
+            path: Path of the file; the ending decides the format: ``.safetensors``, ``.onnx``,
+                ``.pt2`` or ``.py``.
+            untrained: Whether to export new, untrained weights.
+            any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
+            licence: Licence of the data, for the card.
 
         Raises:
-            WorkError: If it has no trained weights, or what was written does not reproduce it.
-            InputError: If there is no such candidate, the file cannot be written there, or the
-                format cannot hold the network.
+            WorkError: If there are no trained weights, or the file does not reproduce the
+                candidate.
+            InputError: If the candidate does not exist, the file cannot be written, or the format
+                cannot hold the network.
         """
         from ..export.from_record import export_candidate  # torch takes seconds to import
         from ..export.weights import WeightsFolder

@@ -60,11 +60,11 @@ class Curves:
     """The runs of one searcher."""
 
     searcher: str
-    """Its name."""
+    """Name of the searcher."""
     wide_SN: Floats
     """Ratio with the wide reference after each trial, (seeds, trials)."""
     tight_SN: Floats | None
-    """The same with the tight reference."""
+    """Ratio with the tight reference after each trial, (seeds, trials)."""
     cpu_seconds: float
     """CPU time for asking and telling, per proposal."""
     repeats: float
@@ -81,7 +81,7 @@ class _Asked(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """A table with what is to be found in it."""
+    """A benchmark of searchers on a table."""
 
     table: ResultTable
     """The table."""
@@ -131,7 +131,7 @@ class Bench:
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """The objectives as searchers get them."""
+        """The objectives in the form for searchers."""
         return tuple(
             Objective(
                 metric=name,
@@ -145,7 +145,7 @@ class Bench:
         """Run one searcher with every seed.
 
         Args:
-            name: Its name, or ``optuna:`` and the name of a sampler.
+            name: Name of the searcher, or ``optuna:`` and the name of a sampler.
             progress: Called with the number of finished runs.
         """
         settings = self.settings
@@ -216,7 +216,7 @@ class _Run:
         return lambda network: {name: float(of[row_of(network)]) for name, of in known.items()}
 
     def _draw_noise(self, seed: int) -> Mapping[str, Floats]:
-        """Return the objectives as they are measured in this run, (rows,) each."""
+        """Return the values of the objectives in this run, noise included, (rows,) each."""
         measured = {name: self._table.column(name) for name in self._settings.objectives}
         if self._settings.noise is not None:
             noisy = self._settings.noise.removesuffix("_std")
@@ -229,7 +229,7 @@ class _Run:
         return measured
 
     def go(self) -> None:
-        """Spend the budget, or what the table holds."""
+        """Evaluate proposals until the budget or the table is exhausted."""
         workers = self._settings.workers
         lag = 1 if workers == 1 else 2 * workers
         told = 0
@@ -289,7 +289,7 @@ def reported(budget: int) -> list[int]:
 
 
 def quartiles(curves_SN: Floats, trials: int) -> dict[str, float]:
-    """Return quartiles over the seeds after that many trials."""
+    """Return quartiles over the seeds after a number of trials."""
     low, middle, high = np.percentile(curves_SN[:, trials - 1], (25, 50, 75))
     return {"q1": float(low), "median": float(middle), "q3": float(high)}
 

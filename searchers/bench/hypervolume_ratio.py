@@ -1,4 +1,4 @@
-"""How much of the reachable hypervolume a search has found.
+"""The share of the reachable hypervolume that a search has found.
 
 Shape suffixes: R rows of the table, M objectives, N evaluations in their order.
 """
@@ -49,14 +49,15 @@ def wide_reference(losses_RM: Floats) -> Floats:
 
 
 def tight_reference(losses_RM: Floats, bounded: int, bound: float) -> Floats | None:
-    """Return the bound of one objective, and the others' values where that one is best, (M,).
+    """Return the tight reference point, (M,).
 
-    With accuracy bounded: the bound, and the costs of the most accurate network (the cheapest of
-    equal ones). None if no row is better than this point in every objective.
+    It holds the bound of one objective, and the other values of the row that is best in that
+    objective: with accuracy bounded, the costs of the most accurate network (the cheapest of equal
+    ones). The result is None if no row is better than this point in every objective.
 
     Args:
         losses_RM: Losses of all rows.
-        bounded: Number of the bounded objective.
+        bounded: Index of the bounded objective.
         bound: The bound, as a loss.
     """
     reference_M = losses_RM[losses_RM[:, bounded] == losses_RM[:, bounded].min()].min(axis=0)

@@ -1,4 +1,4 @@
-"""Optuna's samplers in their default form, to be compared with the searchers."""
+"""Optuna's samplers with default options, for comparison with the searchers."""
 
 import warnings
 from typing import Any
@@ -16,14 +16,14 @@ from ..optuna_history import values_of
 from .table_space import TableSpace
 
 PREFIX = "optuna:"
-"""What names of Optuna's samplers begin with, as in ``optuna:TPESampler``."""
+"""Prefix of the names of Optuna's samplers, as in ``optuna:TPESampler``."""
 
 
 class OptunaSampler:
-    """A sampler of Optuna with its default options, asked and told as its documentation says.
+    """A sampler of Optuna with its default options, used through ``ask`` and ``tell`` of a study.
 
-    Decisions are its categorical and integer parameters. Networks that it proposes again are
-    evaluated again, as a study of Optuna's does.
+    Decisions are categorical and integer parameters. Networks proposed again are evaluated again,
+    as in Optuna's studies.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class OptunaSampler:
                 f"decisions, but it has {space.table.rows} rows"
             )
         self._objectives = objectives
-        with warnings.catch_warnings():  # experimental samplers say that they are
+        with warnings.catch_warnings():  # experimental samplers warn of their status
             warnings.simplefilter("ignore")
             sampler = sampler_class(name)(seed=derive_seed("optuna", seed))
             self._study = optuna.create_study(
@@ -61,7 +61,7 @@ class OptunaSampler:
         self._trials: dict[int, optuna.Trial] = {}
 
     def ask(self, number: int, attempt: int = 0) -> Proposal:
-        """Ask for the next trial."""
+        """Return the network of the next trial."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             trial = self._study.ask(self._distributions)
@@ -70,7 +70,7 @@ class OptunaSampler:
         return Proposal(architecture=draw.architecture, decisions=draw.decisions)
 
     def tell(self, candidate: Candidate) -> None:
-        """Tell the values of a trial; those of an infeasible candidate are told as they are."""
+        """Report the values of a trial; those of an infeasible candidate are reported unchanged."""
         values = [candidate.value(each.metric) for each in self._objectives]
         found = values_of(candidate, self._objectives) or [float(value or 0) for value in values]
         with warnings.catch_warnings():

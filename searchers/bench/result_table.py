@@ -30,7 +30,7 @@ class TableBound:
     value: float
     """The bound, in the unit of ``ResultTable.values``."""
     upper: bool
-    """Whether values must not exceed it, rather than not fall below it."""
+    """Whether the bound is an upper bound, else a lower one."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,13 +38,13 @@ class ResultTable:
     """Networks with their decisions and metrics."""
 
     domains: Mapping[str, Domain]
-    """Decision to the values that it has in the table."""
+    """The domain of each decision in the table."""
     codes_RD: NDArray[np.int64]
     """Index of each value in its domain, (rows, decisions); rows are sorted and all different."""
     values: Mapping[str, Floats]
-    """Column to metric values, (rows,). An accuracy in percent is converted to a share."""
+    """Values of each metric, (rows,). An accuracy in percent is converted to a share."""
     percent: frozenset[str]
-    """Columns that were in percent."""
+    """Columns converted from percent."""
 
     @property
     def rows(self) -> int:
@@ -64,8 +64,8 @@ class ResultTable:
     def direction(self, name: str) -> str:
         """Return ``minimize`` or ``maximize``.
 
-        The direction of a metric that the package knows is its own. Others are maximised where the
-        name says so (accuracy, throughput, fps, score ...).
+        Known metrics have their own direction. Others are maximised if the name implies it
+        (accuracy, throughput, fps, score ...).
         """
         self.column(name)
         if is_known(name):
@@ -110,7 +110,7 @@ def read_table(
 
     Args:
         path: The file.
-        ordered: Names of decisions (without ``x.``) that are ordered all the same.
+        ordered: Names of further decisions (without ``x.``) that are ordered.
         categorical: Names of decisions that are not ordered.
 
     Raises:

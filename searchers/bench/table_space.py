@@ -1,4 +1,4 @@
-"""A table as a search space, so that the searchers run on it as they are."""
+"""A table as a search space, on which the searchers run unchanged."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from .result_table import ResultTable
 
 @dataclass(frozen=True, kw_only=True)
 class TableNetwork:
-    """A row of a table in the place of an architecture."""
+    """A row of a table in place of an architecture."""
 
     row: int
-    """Its number in the table."""
+    """Index of the row in the table."""
     digest: str
-    """Equal for rows that count as one network."""
+    """Digest of the row, equal for rows that count as one network."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,7 +65,7 @@ class TableSpace:
         return self._offered[prefix]
 
     def network(self, row: int) -> Architecture:
-        """Return what stands for the network of a row."""
+        """Return the stand-in for the network of a row."""
         return vars(self)["_networks"][row]
 
     def enumerate(self) -> Iterator[Draw]:
@@ -77,9 +77,10 @@ class TableSpace:
                 return
 
     def neighbours(self, draw: Draw) -> Iterator[Draw]:
-        """Yield the rows that differ from ``draw`` in one decision, as far as the table has them.
+        """Yield the neighbours of ``draw``: rows that differ in one decision.
 
-        Where it has not, the decisions after the changed one take the first value that it has.
+        If the table lacks such a row, the decisions after the changed one take the first value in
+        the table.
         """
         for path, domain in self.table.domains.items():
             for value in domain.values:
@@ -90,10 +91,10 @@ class TableSpace:
                         yield found
 
     def decisions(self) -> Mapping[str, Domain]:
-        """Return the decisions: name to domain."""
+        """Return the domains of the decisions by name."""
         return self.table.domains
 
 
 def row_of(architecture: Architecture) -> int:
-    """Return the row of a network that a ``TableSpace`` gave."""
+    """Return the row of a network of a ``TableSpace``."""
     return cast(TableNetwork, architecture).row

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...search_space.errors import unknown_name
 from ...search_space.plugins import add, load_installed, resolved
 
-if TYPE_CHECKING:  # processes that only host workers load this package and must stay small
+if TYPE_CHECKING:  # processes that only host workers import this package and must stay small
     from .base import Engine
 
 GROUP = "nas_explorer.engines"
@@ -21,7 +21,7 @@ def load_engine(name: str) -> type[Engine]:
     """Return the engine class of a name.
 
     Raises:
-        InputError: If there is none, or a package that it needs is not installed.
+        InputError: If the name is unknown, or a package that the engine needs is not installed.
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from ...search_space.errors import InputError
 
-if TYPE_CHECKING:  # an engine only carries measurements, and need not load torch for them
+if TYPE_CHECKING:  # an engine only passes measurements on, which needs no torch
     from ...evaluators.base import Measurement
 
 
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def kind(self) -> str | None:
-        """Kind of the failure, the first word of ``reason``; None without a failure."""
+        """Kind of the failure, which is the first word of ``reason``; None without a failure."""
         return (self.reason or "").partition(":")[0] if self.status == "failed" else None
 
 
@@ -118,13 +118,13 @@ class Engine(ABC):
     def create(
         cls, *, workers: int, time_limit: float | None, address: str | None, gpus_per_worker: float
     ) -> Self:
-        """Make the engine of a search; one of this machine has no use for the last two.
+        """Return the engine of a search; local engines ignore the last two arguments.
 
         Args:
             workers: See ``__init__``.
             time_limit: See ``__init__``.
-            address: Of a cluster; none: this machine.
-            gpus_per_worker: Share of a GPU that each worker has.
+            address: Address of a cluster; None: this machine.
+            gpus_per_worker: Share of a GPU for each worker.
         """
         return cls(workers=workers, time_limit=time_limit)
 

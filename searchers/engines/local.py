@@ -87,7 +87,7 @@ class _Pool:
                 self._not_started = 0
             if event is None or (isinstance(event, NotStarted) and self._goes_on(event)):
                 continue
-            # Only a worker that could not be made has no job, and its event raises.
+            # Only a worker that could not be made has no job; its event raises.
             job = self._jobs.pop(process, None)
             try:
                 self._source.take(outcome_of(-1 if job is None else job.number, event))

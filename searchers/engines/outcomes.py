@@ -38,10 +38,10 @@ def outcome_of(number: int, event: Event) -> Outcome:
 
 
 def check_waiting(*, done: bool, under_way: bool) -> None:
-    """Raise an error for a source that gave no job, is not done, and waits for no outcome.
+    """Raise an error if a source has no job, is not done, and waits for no outcome.
 
     Args:
-        done: Whether the source is done, read after it gave no job.
+        done: Whether the source is done, read after it had no job.
         under_way: Whether a job is running.
 
     Raises:

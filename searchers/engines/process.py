@@ -43,7 +43,7 @@ class Failure:
     kind: Literal["error", "worker_died", "time_limit"]
     """``error``: the worker raised and continues; else its process has ended."""
     detail: str
-    """One line."""
+    """Description, one line."""
     traceback: str | None = None
     """Traceback of the worker's exception."""
     seconds: float

@@ -28,8 +28,8 @@ try:
 except ImportError as error:
     raise InputError(f"the engine 'ray' needs the package ray[tune], but {error}") from error
 
-# Nothing is written per trial, nothing printed, nothing sent; workers stay in their folder, so
-# that a trial has none; and Ctrl-C is ours, because Tune's own way waits for running trials.
+# No files, output or telemetry per trial; workers do not change into trial folders; and we handle
+# Ctrl-C, since Tune would wait for running trials.
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -43,9 +43,9 @@ _QUIET = {
 # On a loaded machine a worker takes minutes to import torch; Ray gives it one.
 _PATIENT = {"RAY_worker_register_timeout_seconds": "300"}
 
-# The node manager gives its agents 15 s to start and then dies, after which Ray says in 30 s that
-# the node did not come up. Both times are constants of Ray (2.60; agent_register_timeout_ms and
-# raylet_start_wait_time_s are of other waits), so on a loaded machine it is started again.
+# The node manager ends if its agents do not start within 15 s; 30 s later Ray reports that the node
+# did not start. Both times are constants of Ray (2.60; agent_register_timeout_ms and
+# raylet_start_wait_time_s are other times), so on a loaded machine Ray is started again.
 _STARTS = 3
 _ADDRESS = re.compile(r"auto|[^:/]+:\d{1,5}")
 _CONNECT_SECONDS = 5.0
@@ -145,7 +145,9 @@ class RayEngine(Engine):
                 start(num_cpus=self.workers, object_store_memory=_OBJECT_STORE_BYTES)
             else:
                 _init(address=self.address)
-        except Exception as error:  # of a node that does not come up Ray says so by this very class
+        except (
+            Exception
+        ) as error:  # Ray's error for a node that does not start has exactly this class
             if alone:
                 raise WorkError(f"Ray must start on this machine, but {_line(error)}") from error
             hint = "" if _MODE in os.environ else f" ({_MODE}=token where it asks for one)"
@@ -168,7 +170,7 @@ def start(**options: Any) -> None:
             with environment(_PATIENT):
                 _init(address="local", include_dashboard=False, **options)
             return
-        except Exception:  # of a node that does not come up Ray says so by this very class
+        except Exception:  # Ray's error for a node that does not start has exactly this class
             ray.shutdown()  # ends what was started
             if not left:
                 raise

@@ -1,1 +1,1 @@
-"""Running a search: options, loop, worker."""
+"""The run of a search: options, loop, worker."""

@@ -22,9 +22,10 @@ from .worker import broken
 _log = logging.getLogger(__name__)
 
 _AGAIN = ("out_of_memory", "device_error", "worker_died")
-"""Kinds of failures after which a candidate is tried once more, on a new worker."""
+"""Kinds of failures after which a candidate is measured once more, on a new worker."""
 _IN_A_ROW = 5
-"""Consecutive failures, perhaps not of the candidates' making, after which the search stops."""
+"""Number of consecutive failures after which the search stops, since the candidates may not be the
+cause."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class Progress:
     finished: int
     """Number of finished candidates in the study, earlier runs included."""
     budget: int
-    """Number of candidates that the study is to have."""
+    """Budget of the study: the total number of candidates."""
     fresh: int
     """Number of candidates finished by this run."""
     seconds: float
@@ -113,7 +114,7 @@ class SearchLoop:
     def done(self) -> bool:
         """Whether no further job will follow.
 
-        It is False while a job is running, since that job may have to be repeated.
+        It is False while a job runs, since the job may be repeated.
         """
         waiting = self._again or self._started
         return not waiting and not self._asks
@@ -150,7 +151,9 @@ class SearchLoop:
         return all(number in self._finished for number in self._unreported())
 
     def _unreported(self) -> list[int]:
-        """Return the numbers of what the searcher's ``tell`` must get before the next ``ask``."""
+        """Return the numbers of the candidates for the searcher's ``tell`` before the next
+        ``ask``.
+        """
         return self._numbers[self._reported : max(0, len(self._numbers) - self._lag + 1)]
 
     def _tell(self) -> None:
@@ -159,7 +162,7 @@ class SearchLoop:
             self._reported += 1
 
     def _propose(self) -> Proposal | None:
-        """Return a proposal that is not in the record, or None where the space is exhausted."""
+        """Return a proposal that is not in the record, or None if the space is exhausted."""
         for attempt in count():
             proposal = self._searcher.ask(len(self._numbers), attempt)
             if proposal is None or proposal.architecture.digest not in self._digests:
@@ -180,7 +183,7 @@ class SearchLoop:
         return candidate
 
     def _begin(self, candidate: Candidate) -> Job | None:
-        """Count the exact costs; return the job, or None where the candidate ends here."""
+        """Measure the exact costs; return the job, or None if the candidate ends here."""
         had: list[Measurement] = []
         outcome = None
         try:
@@ -204,7 +207,7 @@ class SearchLoop:
     def take(self, outcome: Outcome) -> None:
         """Store the outcome of one job, then call the listener.
 
-        A candidate that ran out of memory, or whose worker died, is first tried once more.
+        A candidate that ran out of memory, or whose worker died, is first measured once more.
 
         Raises:
             WorkError: If too many candidates in a row have failed; all are stored.

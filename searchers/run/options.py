@@ -92,7 +92,7 @@ class SearchOptions:
     """Notes on values that were converted, one line each."""
 
     def __post_init__(self) -> None:
-        self._name(plugins=load_plugins(self.plugins))  # first: names may be theirs
+        self._name(plugins=load_plugins(self.plugins))  # first, since plug-ins may define names
         for name in ("budget", "workers", "epochs", "resolution", "max_megapixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -130,7 +130,7 @@ class SearchOptions:
 
     def _name(self, **values: object) -> None:
         for name, value in values.items():
-            object.__setattr__(self, name, value)  # the one way into a frozen value
+            object.__setattr__(self, name, value)  # the way to set a field of a frozen value
 
 
 def option_names() -> tuple[str, ...]:

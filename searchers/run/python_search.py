@@ -1,4 +1,4 @@
-"""A search and a study, as Python code asks for them."""
+"""Functions that run a search and open a study from Python."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -45,32 +45,35 @@ def search(
     plugins: Sequence[str] = (),
     callbacks: Sequence[Callback] = (),
 ) -> Study:
-    """Search until the study holds the budget; return the study. Called again, it continues.
+    """Search until the study holds the budget; return the study.
 
-    Workers are processes: a script calls this under ``if __name__ == "__main__":``.
+    A repeated call continues the search. Workers are processes, so a script must call this under
+    ``if __name__ == "__main__":``.
 
     Args:
-        space: A shipped space, a YAML file, what such a file holds, or a space.
+        space: A shipped space, a YAML file, the content of such a file, or a space.
         data: A data set, a folder, a .npz file (see ``ArrayFile``), or images (N, H, W) or
             (N, H, W, C), uint8, with labels (N,), which are kept in ``runs/cache``.
         objectives: Names of the metrics to optimise, also those of functions (see ``metric``).
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
-        budget: Candidates in the study in all.
-        searcher: Who proposes.
-        engine: Where candidates are measured: ``local`` or ``ray``.
-        workers: Candidates measured at once; none: one a core, or one where there is a GPU.
+        budget: Total number of candidates in the study.
+        searcher: Name of the searcher.
+        engine: Name of the
+        engine: ``local`` or ``ray``.
+        workers: Candidates measured at once; None: one per core, or one with a GPU.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        resolution: Side of the images in pixels; none: what the space and the data suggest.
-        epochs: Passes over the training images; none: what suits the data.
-        time_limit: Seconds after which a candidate is given up; none: never.
-        seed: Seed of everything drawn at random.
-        study: Name of the study; none: made from the space, the data and the other settings.
-        storage: Where the study is kept: a URL, or an SQLite file.
-        plugins: Modules, or paths of ``.py`` files, that register what is not in the package.
+        resolution: Side of the images in pixels; None: chosen from the space and the data.
+        epochs: Passes over the training images; None: chosen from the data.
+        time_limit: Seconds after which a candidate fails; None: no limit.
+        seed: Seed of all random numbers.
+        study: Name of the study; None: made from the space, the data and the other settings.
+        storage: Storage of the
+        study: a URL, or an SQLite file.
+        plugins: Modules, or paths of ``.py`` files, that register plug-ins.
         callbacks: Called after each finished candidate has been stored.
 
     Raises:
-        InputError: For whatever was given that cannot be used.
+        InputError: If an argument cannot be used.
     """
     options = SearchOptions(
         budget=budget,
@@ -101,15 +104,15 @@ def search(
 
 
 def load_study(name: str | None = None, storage: str = DEFAULT_STORAGE) -> Study:
-    """Open a study that is there, and load its plug-ins; a missing one is named in the log.
+    """Open an existing study and load its plug-ins; missing plug-ins are logged.
 
     Args:
-        name: Its name; none: the latest.
-        storage: Where it is kept: a URL, or an SQLite file.
+        name: Name of the study; None: the latest.
+        storage: Storage of the study: a URL, or an SQLite file.
 
     Raises:
-        InputError: If there is no such study; the message lists those there are.
-        StorageError: If there is no such storage.
+        InputError: If the study does not exist; the message lists the existing ones.
+        StorageError: If the storage does not exist.
     """
     found = Study.open(name, read_storage(storage))
     for line in load_present(found.settings.plugins):

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
-    """Return the conditions under which latency would be measured now.
+    """Return the present conditions of latency measurements.
 
     Args:
         plan: Plan of the measurements.
@@ -51,8 +51,9 @@ def timed_elsewhere(
     These are the complete candidates, and those that are infeasible by that latency.
 
     Args:
-        study: The record.
-        here: The conditions now; none: not known, so that any latency is from elsewhere.
+        study: The study.
+        here: The present conditions; None: unknown, so that every latency counts as measured
+            elsewhere.
         constraints: Bounds on measured metrics.
     """
     bounds = tuple(each for each in constraints if each.metric == "latency")
@@ -78,20 +79,20 @@ def check_latency(
     again: bool,
     constraints: Sequence[Constraint] = (),
 ) -> tuple[str, ...]:
-    """Raise ``InputError`` before latencies of several devices or versions are compared.
+    """Check that latencies of different devices or versions will not be compared.
 
     Args:
-        study: The record.
-        here: The conditions now; none: not known before something is measured.
+        study: The study.
+        here: The present conditions; None: unknown until something is measured.
         counts: Whether latency is an objective or has a bound.
-        again: Whether latencies measured elsewhere will be measured again.
+        again: Whether latencies from elsewhere will be measured again.
         constraints: Bounds on measured metrics.
 
     Returns:
         Notes for the user, one line each.
 
     Raises:
-        InputError: If latency counts, there is some from elsewhere, and it is not measured again.
+        InputError: If latency counts, and one from elsewhere is not measured again.
     """
     others = timed_elsewhere(study, here, constraints)
     if not others:
@@ -111,8 +112,8 @@ def check_latency(
         )
     raise InputError(
         f"latency must be measured on one device with one set of versions in study "
-        f"{study.name!r}, which has it from {where}, but got {now}; use --remeasure to measure "
-        "it again here, or another --study name"
+        f"{study.name!r}, with latencies of {where}, but got {now}; use --remeasure to measure it "
+        "again here, or another --study name"
     )
 
 
@@ -135,8 +136,8 @@ class Remeasurement:
         """Set the candidates to measure.
 
         Args:
-            study: Where it is stored; inside ``exclusive`` only.
-            candidates: Of this study; what is measured of them holds from then on.
+            study: The study, inside ``exclusive`` only.
+            candidates: Candidates of the study, whose latencies are replaced.
         """
         self._study = study
         self._waiting = list(candidates)
@@ -145,7 +146,7 @@ class Remeasurement:
         """Reasons by number for candidates that keep their former latency."""
 
     def next_job(self) -> Job | None:
-        """Return the next job; None when all were given."""
+        """Return the next job; None after the last one."""
         if not self._waiting:
             return None
         candidate = self._waiting.pop(0)
@@ -163,14 +164,14 @@ class Remeasurement:
 
     @property
     def done(self) -> bool:
-        """Whether all were given."""
+        """Whether all jobs were returned."""
         return not self._waiting
 
 
 def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None) -> dict[int, str]:
     """Measure latencies from other conditions again; inside ``study.exclusive`` only.
 
-    Candidates that were infeasible by that latency have no later metrics, so all are measured.
+    Candidates that were infeasible by that latency lack later metrics, so all metrics are measured.
     """
     others = timed_elsewhere(study, here, plan.constraints)
     failed: dict[int, str] = {}

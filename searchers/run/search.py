@@ -50,15 +50,15 @@ class Prepared:
     data: SearchData
     """Images for training and validation."""
     study: Study
-    """The record."""
+    """The study."""
     plan: Plan
-    """What the workers do."""
+    """The plan of the workers' measurements."""
     evaluators: tuple[Entry, ...]
-    """What measures, the cheapest first."""
+    """The evaluators, cheapest first."""
     workers: int
     """Candidates measured at once."""
     here: Conditions | None
-    """Under which latency is measured now; None: not known before."""
+    """Present conditions of latency measurements; None: unknown until one is made."""
     notes: tuple[str, ...] = ()
     """Notes for the user, one line each."""
 
@@ -70,9 +70,9 @@ class Summary:
     fresh: int
     """Candidates finished by this run."""
     finished: int
-    """Candidates finished in the study in all."""
+    """Total number of finished candidates in the study."""
     exhausted: bool
-    """Whether the space had no further architecture."""
+    """Whether the space was exhausted."""
     duplicates: int
     """Number of proposals found in the record, which do not count for the budget."""
     seconds: dict[str, float]
@@ -90,10 +90,10 @@ class Summary:
 
 
 def prepare(options: SearchOptions) -> Prepared:
-    """Read space and data and open the study, before any measurement.
+    """Return a search that is ready to run: space and data read, study opened.
 
     Raises:
-        InputError: If any input of the user cannot be used.
+        InputError: If an input of the user cannot be used.
     """
     load_engine(options.engine)
     constraints = tuple(map(read_constraint, options.constraints))
@@ -166,7 +166,7 @@ def prepare(options: SearchOptions) -> Prepared:
 
 
 def _own(evaluators: Iterable[Entry]) -> bytes:
-    """Return the evaluators of functions as bytes, the functions of a script or notebook too."""
+    """Return pickled evaluators of functions, including functions of a script or notebook."""
     found = [each.place for each in evaluators if isinstance(each.place, type)]
     functions = [each for each in found if issubclass(each, FunctionEvaluator)]
     return cloudpickle.dumps(functions) if functions else b""
@@ -222,8 +222,7 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
     """Return the space in which every walk satisfies the constraints on exact metrics.
 
     Raises:
-        InputError: If no architecture satisfies them; the message names a bound to move, and to
-            what.
+        InputError: If no architecture satisfies them; the message names relaxations.
     """
     if not constraints:
         return space
@@ -237,13 +236,15 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_name(settings: StudySettings) -> str:
-    """Return a name that is the same whenever the settings are: so the same command continues."""
-    # Digests say what space and data are, wherever they lie; the last two only tell how to read.
+    """Return a study name that depends on the settings alone, so that a repeated command
+    continues.
+    """
+    # Digests identify space and data, wherever they are; the last two keys only describe reading.
     described = ("space", "data", "metrics", "plugins")
     meant = {key: value for key, value in settings.to_json().items() if key not in described}
     text = json.dumps(meant, sort_keys=True)

@@ -29,16 +29,16 @@ SPENT = ("out_of_memory", "device_error")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The measurements of each candidate, with their settings; makes the worker in its process."""
+    """The plan of measurements with their settings; it makes the worker in the worker's process."""
 
     metrics: tuple[str, ...]
     """Names of the measured and trained metrics wanted."""
     data: Mapping[str, Any]
-    """The images to train on, ``DataSpec.to_json()``."""
+    """The data to train on, as ``DataSpec.to_json()`` writes it."""
     cache: str
-    """Folder for decoded images, shared by the workers."""
+    """Folder of the cache of decoded images, shared by the workers."""
     settings: Mapping[str, Mapping[str, Any]]
-    """Each evaluator's settings by its name: how to train, how to time."""
+    """Settings of each evaluator by name, such as recipe and timing."""
     device: str
     """``cpu``, ``cuda`` or ``cuda:N``."""
     seed: int
@@ -48,12 +48,12 @@ class Plan:
     weights: str | None = None
     """Folder for the trained weights; None: they are dropped."""
     plugins: tuple[str, ...] = ()
-    """Modules to import first, which register what is not in the package."""
+    """Modules to import first, which register plug-ins."""
     own: bytes = b""
-    """Pickled evaluators of functions, which no module may hold."""
+    """Pickled evaluators of functions, which may not be importable."""
 
     def __call__(self) -> "MeasuringWorker":
-        """Load the plug-ins and make the evaluators, cheapest first: one may read the data."""
+        """Load the plug-ins and make the evaluators, cheapest first; they may read the data."""
         load_plugins(self.plugins)
         for each in pickle.loads(self.own) if self.own else ():
             register_evaluator(each)
@@ -78,7 +78,7 @@ class Plan:
 
 
 class MeasuringWorker:
-    """Runs its evaluators in order and stops at the first broken constraint or failure."""
+    """Runs the evaluators in order and stops at the first violated constraint or failure."""
 
     def __init__(
         self, *, evaluators: tuple[Evaluator, ...], constraints: tuple[Constraint, ...]
@@ -86,7 +86,7 @@ class MeasuringWorker:
         self._evaluators = evaluators
         self._constraints = constraints
         self.spent = False
-        """Whether memory or device have failed, so that a new process must replace this one."""
+        """Whether memory or device failed, so that a new process must replace this one."""
 
     def run(self, job: Job) -> Outcome:
         """Measure one candidate; the outcome holds any failure."""
@@ -96,7 +96,7 @@ class MeasuringWorker:
         reason = trace = None
         status = "complete"
         try:
-            with candidate_faults():  # the search goes on whatever one candidate does
+            with candidate_faults():  # no failure of a candidate may end the search
                 architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._evaluators:
                     began = time.perf_counter()
@@ -121,7 +121,7 @@ class MeasuringWorker:
 
 
 def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:
-    """Return the first broken constraint with the measured value, or None."""
+    """Return the first violated constraint with the measured value, or None."""
     values = {measurement.metric: measurement.value for measurement in had}
     for constraint in constraints:
         value = values.get(constraint.metric)

@@ -318,7 +318,7 @@ def test_an_interrupted_command_says_so(monkeypatch, capsys):
 
     monkeypatch.setattr("nas_explorer.search_space.zoo.zoo_entry", interrupt)
     assert run(["zoo"]) == 1
-    assert "interrupted; what finished is kept" in capsys.readouterr().err
+    assert "interrupted; finished candidates are stored" in capsys.readouterr().err
 
 
 def test_the_zoo_can_be_asked_for_some(capsys):

@@ -79,7 +79,7 @@ def test_what_the_page_adds_is_searched_shown_and_exported(folder: Path) -> None
         (folder / name).rename(folder / f"{name}.away")
     codes, out, err = run_all(folder, ["front", "--sort", "saved_bytes"], ["show", "0"])
     assert codes == [0, 0] and out.count("saved_bytes") > 1 and " kB" in out
-    assert "with a component that is not here" in out
+    assert "with a component that is not installed" in out
     assert err.count("saved_bytes.py': no such file; what the study recorded is shown") == 2
 
     # The metric alone is missing: its plug-in is needed for nothing but to measure it.

@@ -12,7 +12,7 @@ import pytest
 from markupsafe import Markup
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
-from nas_explorer.results.analysis.columns import Answers, ColumnBuilder
+from nas_explorer.results.analysis.columns import ColumnBuilder, DecisionValues
 from nas_explorer.results.analysis.effects import effects
 from nas_explorer.results.dashboard.actions import act, drag, select
 from nas_explorer.results.dashboard.detail import tip
@@ -26,7 +26,7 @@ from nas_explorer.results.figures import importance
 from nas_explorer.results.figures.filters import Among, Between, Inside, kept, read_filter
 from nas_explorer.results.figures.markup import link, tag
 from nas_explorer.results.figures.plots import short_path
-from nas_explorer.results.figures.scatter_data import scene
+from nas_explorer.results.figures.scatter_data import scatter_data
 from nas_explorer.results.figures.snapshot import once_a_version
 from nas_explorer.results.figures.view import View
 from nas_explorer.results.study.study import Study
@@ -281,7 +281,7 @@ def test_the_front_has_the_colour_and_size_of_its_column(reader, columns):
     assert front.hoverinfo == "skip", "the point below tells more"
 
     path = "stages.0.block.mixer"
-    answers = columns.answers(path)
+    answers = columns.values_of(path)
     by_level = FIGURES["explore"]["scatter"](reader.read(f"?colour={path}&extras=")).data
     *levels, front = by_level
     told = {number: each.name for each in levels for number in each.customdata}
@@ -370,7 +370,9 @@ def test_thousands_lie_on_a_canvas_and_none_is_lost(columns, reader):
         decisions={},
     )
     view = replace(reader.read("").view, extras=(), colour="macs")
-    figure = scatter(many, view, (), scene(many, view, ("accuracy", "macs")), np.empty(0, int))
+    figure = scatter(
+        many, view, (), scatter_data(many, view, ("accuracy", "macs")), np.empty(0, int)
+    )
     (layer,) = figure.layout.meta["points"]
     assert figure.data[layer["trace"]].name == "candidates (900)"
     x, number, shade = (
@@ -401,7 +403,9 @@ def test_a_wrong_number_draws_nobody_else(study, fill, make_candidate, url):
     assert "no candidate 77" in TEXTS["explore"]["detail"](at)
     (curves, *_), _ = show("candidate=0&other=1")
     assert [each.name for each in curves.data] == ["1"] and curves.layout.showlegend
-    assert [each.text for each in curves.layout.annotations] == ["none of candidate 0 is stored"]
+    assert [each.text for each in curves.layout.annotations] == [
+        "no learning curve of candidate 0 is stored"
+    ]
     (curves, *_), at = show("candidate=1&other=77")
     assert [each.name for each in curves.data] == ["1"]
     assert "no candidate 77 to compare" in TEXTS["candidate"]["difference"](at)
@@ -435,7 +439,9 @@ def test_the_parallel_axes_can_be_read_and_chosen(reader):
 
 def test_a_decision_of_many_values_names_as_many_as_fit(columns):
     labels = [f"a_component_of_a_long_name_{i}" for i in range(45)]
-    many = replace(columns, decisions={"d": Answers(levels=labels, codes_N=np.zeros(7, np.int32))})
+    many = replace(
+        columns, decisions={"d": DecisionValues(levels=labels, codes_N=np.zeros(7, np.int32))}
+    )
     (axis,) = make_axes(many, ("accuracy",), ("d",))
     assert len(axis.ticks) == 15 and max(len(text) for _, text in axis.ticks) <= 17
     assert axis.lines == ["d", "(1 of 3 named)"]
@@ -481,7 +487,9 @@ def test_nothing_beyond_chance_is_said_and_no_bar_is_full(columns, reader):
                 number_N=np.arange(count),
                 status_N=np.zeros(count, np.int8),
                 metrics={"accuracy": dict.fromkeys(("value", "low", "high"), values)},
-                decisions={k: Answers(levels=["a", "b", "c"], codes_N=v) for k, v in codes.items()},
+                decisions={
+                    k: DecisionValues(levels=["a", "b", "c"], codes_N=v) for k, v in codes.items()
+                },
             ),
             "accuracy",
             np.ones(count, bool),
@@ -515,14 +523,16 @@ def test_many_answers_are_told_apart_or_said_to_be_grey(columns, reader):
             for name, sign in (("macs", 1), ("accuracy", -1))
         },
         decisions={
-            "few": Answers(levels=list("abcdefghij"), codes_N=codes % 10),
-            "many": Answers(levels=[f"level {i}" for i in range(levels)], codes_N=codes),
+            "few": DecisionValues(levels=list("abcdefghij"), codes_N=codes % 10),
+            "many": DecisionValues(levels=[f"level {i}" for i in range(levels)], codes_N=codes),
         },
     )
     view = replace(reader.read("").view, extras=())
     for name, shown in (("few", 10), ("many", 18)):
         at = replace(view, colour=name)
-        figure = scatter(many, at, (), scene(many, at, ("accuracy", "macs")), np.empty(0, int))
+        figure = scatter(
+            many, at, (), scatter_data(many, at, ("accuracy", "macs")), np.empty(0, int)
+        )
         drawn = [each for each in figure.data if not each.name.startswith("front")]
         assert len(drawn) == shown and sum(len(each.x) for each in drawn) == count
         assert len({(each.marker.color, each.marker.symbol) for each in drawn}) == shown

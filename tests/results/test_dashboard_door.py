@@ -131,7 +131,7 @@ def test_no_other_page_reaches_it(client):
     assert client.get("/", headers=cross | {"Sec-Fetch-Mode": "navigate"}).status_code == 200
 
 
-def test_without_the_token_nothing_is_answered(remote):
+def test_without_the_token_nothing_is_design_block(remote):
     paths = {re.sub("<[^>]*>", "x", each.rule) for each in remote.application.url_map.iter_rules()}
     assert {"/export", "/_dash-layout", "/_dash-update-component", "/assets/x"} <= paths
     for path in (*paths, "/assets/dashboard.css", "/none", "/?token=wrong", "/?token=", "/?token"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nas_explorer.results.analysis.columns import Answers, Columns
+from nas_explorer.results.analysis.columns import Columns, DecisionValues
 from nas_explorer.results.analysis.effects import cross_validated, effects, fit
 from nas_explorer.results.analysis.enrichment import front_shares, words
 from scipy.stats import hypergeom
@@ -22,7 +22,9 @@ def make_columns(metrics, decisions) -> Columns:
             for name, v in metrics.items()
         },
         decisions={
-            path: Answers(levels=list("abcdefgh"[: max(codes) + 1]), codes_N=np.asarray(codes))
+            path: DecisionValues(
+                levels=list("abcdefgh"[: max(codes) + 1]), codes_N=np.asarray(codes)
+            )
             for path, codes in decisions.items()
         },
     )

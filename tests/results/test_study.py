@@ -217,7 +217,7 @@ def test_a_prefix_of_two_digests_is_refused(study, fill, make_candidate):
         other = letters.setdefault(each.digest[0], each)
         if other is not each and each.digest[0] in "abcdef":
             fill(study, replace(other, number=0), replace(each, number=1))
-            with pytest.raises(InputError, match=r"which fits 2: 0 \(.*\), 1 \("):
+            with pytest.raises(InputError, match=r"which 2 digests match: 0 \(.*\), 1 \("):
                 study.find(each.digest[0])
             return
     pytest.fail("no two digests begin alike")
