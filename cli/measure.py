@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -57,7 +57,9 @@ def _read_architecture(file: Path) -> "Architecture":
     The JSON is that of an architecture, or has it under ``architecture``, like the files of ``nas
     export`` and the output of ``nas measure --json``.
     """
+    from ..search_space.architecture.architecture import Architecture
     from ..search_space.errors import InputError
+    from ..search_space.json_fields import is_mapping
 
     if file.suffix == ".safetensors":
         from ..results.export.header import read_header
@@ -72,10 +74,8 @@ def _read_architecture(file: Path) -> "Architecture":
         ) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
-    if isinstance(data, dict) and "architecture" in data:
-        data = cast(dict[str, Any], data)["architecture"]
-    from ..search_space.architecture.architecture import Architecture
-
+    if is_mapping(data) and "architecture" in data:
+        data = data["architecture"]
     return Architecture.from_json(data)
 
 

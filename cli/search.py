@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -143,18 +143,19 @@ def read_config(path: Path) -> dict[str, object]:
         InputError: If the file cannot be read or has an unknown key.
     """
     from ..search_space.errors import InputError, unknown_name
+    from ..search_space.json_fields import is_mapping
     from ..search_space.yaml_files import read_yaml
     from ..searchers.run.options import option_names
 
     data = read_yaml(path, "a config file")
-    if not isinstance(data, Mapping):
+    if not is_mapping(data):
         raise InputError(f"a config file must hold keys and values, but got {path}")
     known = {name: name for name in option_names()} | {
         "constraint": "constraints",
         "plugin": "plugins",
     }
     options: dict[str, object] = {}
-    for key, value in cast(Mapping[object, object], data).items():
+    for key, value in data.items():
         name = str(key).replace("-", "_")
         if name not in known:
             raise unknown_name("key of the config file", key, known)

@@ -1,13 +1,14 @@
 """The settings of a study."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, cast
+from typing import Any
 
 from ..evaluators.base import Direction, Metric, describe_recorded, metric
 from ..evaluators.latency.settings import with_layout
 from ..search_space.errors import InputError
+from ..search_space.json_fields import flattened
 
 _LATER = ("metrics", "plugins")
 """Fields that older records lack and that may differ, since they only describe the record."""
@@ -127,7 +128,7 @@ class StudySettings:
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
             if "latency" in each["evaluation"]:
                 each["evaluation"]["latency"] = with_layout(each["evaluation"]["latency"])
-        left, right = dict(_flatten(mine)), dict(_flatten(theirs))
+        left, right = dict(flattened(mine)), dict(flattened(theirs))
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
@@ -136,11 +137,3 @@ class StudySettings:
     @property
     def _space_label(self) -> str:
         return f"{self.space_name} (digest {self.space_digest[:8]})"
-
-
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield from _flatten(cast(dict[str, Any], value), f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -11,14 +11,15 @@ size of the images of the search (between ``min`` and ``max``).
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from .architecture.stages import DEPTH, WIDTH
 from .components.base import Component, Downsampling, Head, Stem, field_domains, field_kinds
 from .components.tables import TABLES, component_class
 from .components.wired import Block
-from .domains import Choice, Domain, IntRange, Positive, Value
-from .errors import InputError, shown, unknown_name
+from .domains import Choice, Domain, IntRange, Positive
+from .errors import InputError, shown
+from .json_fields import fields_of, is_list, is_mapping
 from .shapes import Shape
 from .space import SearchSpace
 from .space_files import SPACE_ENDINGS, space_data, space_name
@@ -55,12 +56,14 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
     Raises:
         InputError: If a key is unknown or missing, or a value outside its domain.
     """
-    top = _mapping(data, "the space", known=_SPACE, required=("input", "stem", "stages", "head"))
-    size = _mapping(
+    top = fields_of(
+        data, "the space", required=("input", "stem", "stages", "head"), optional=_SPACE
+    )
+    size: Mapping[str, Any] = fields_of(
         top["input"],
         "input",
-        known=("channels", "resolution", "classes", "min", "max"),
         required=("channels", "resolution", "classes"),
+        optional=("min", "max"),
     )
     follows_data = size["resolution"] == "data"
     if follows_data:
@@ -68,13 +71,13 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
     for key, value in size.items():
         Positive(whole=True).check(f"input.{key}", value)
     listed = top["stages"]
-    if not isinstance(listed, list) or not 1 <= len(cast(list[object], listed)) <= MOST_STAGES:
+    if not is_list(listed) or not 1 <= len(listed) <= MOST_STAGES:
         raise InputError(f"stages must be a list of 1 to {MOST_STAGES}, but got {shown(listed)}")
     every = _stage_fields(top.get("every_stage", {}), "every_stage")
     stages: list[StageSpace] = []
-    for index, each in enumerate(cast(list[object], listed)):
+    for index, each in enumerate(listed):
         path = f"stages.{index}"
-        follows = any(min(cast(tuple[int, ...], stage.depth.values)) for stage in stages)
+        follows = any(min(stage.depths) for stage in stages)
         stages.append(_stage({**every, **_stage_fields(each, path)}, path, follows=follows))
     resolution = size["resolution"]
     space = SearchSpace(
@@ -87,25 +90,9 @@ def space_from_data(data: object, default_name: str = "unnamed") -> SearchSpace:
         stem=read_slot(Stem, top["stem"], "stem"),
         stages=tuple(stages),
         head=read_slot(Head, top["head"], "head"),
-        source=cast(Mapping[str, Any], data),
+        source=top,
     )
     return space.bind(channels=space.input.channels, resolution=resolution, classes=space.classes)
-
-
-def _mapping(
-    data: object, path: str, *, known: tuple[str, ...], required: tuple[str, ...] = ()
-) -> Mapping[str, Any]:
-    """Return ``data`` as a mapping, after a check of its keys."""
-    if not isinstance(data, Mapping):
-        raise InputError(f"{path} must be a mapping, but got {shown(data)}")
-    mapping = cast(Mapping[str, Any], data)
-    for key in mapping:
-        if key not in known:
-            raise unknown_name(f"key of {path}", key, known)
-    for key in required:
-        if key not in mapping:
-            raise InputError(f"{path} must have {', '.join(required)}, but got no {key!r}")
-    return mapping
 
 
 _STAGE: Mapping[str, Callable[[object, str], object]] = {
@@ -120,14 +107,14 @@ _STAGE: Mapping[str, Callable[[object, str], object]] = {
 
 def _stage_fields(data: object, path: str) -> dict[str, Any]:
     """Read the keys of a stage that are given."""
-    given = _mapping(data, path, known=tuple(_STAGE))
+    given = fields_of(data, path, optional=_STAGE)
     return {key: _STAGE[key](value, f"{path}.{key}") for key, value in given.items()}
 
 
 def _stage(read: Mapping[str, Any], path: str, *, follows: bool) -> StageSpace:
     """Return a stage; one that ``follows`` another needs a downsampling."""
     required = ("width", "depth", "block", "downsampling")[: 4 if follows else 3]
-    fields = _mapping(read, path, known=tuple(_STAGE), required=required)
+    fields = fields_of(read, path, required=required, optional=_STAGE)
     pattern = fields.get("pattern", Choice(PATTERNS[:1]))
     return StageSpace(
         width=fields["width"],
@@ -140,12 +127,14 @@ def _stage(read: Mapping[str, Any], path: str, *, follows: bool) -> StageSpace:
 
 def read_range(bounds: Mapping[str, object], path: str) -> IntRange:
     """Read the integers from ``min`` to ``max``, by steps of ``step``."""
-    numbers = {key: bounds.get(key, 1) for key in ("min", "max", "step")}
-    for key, value in numbers.items():
-        if type(value) is not int:
+    numbers: list[int] = []
+    for key in ("min", "max", "step"):
+        value = bounds.get(key, 1)
+        if not isinstance(value, int) or isinstance(value, bool):
             raise InputError(f"{path}.{key} must be an integer, but got {shown(value)}")
+        numbers.append(value)
     try:
-        return IntRange(*cast(tuple[int, ...], tuple(numbers.values())))
+        return IntRange(*numbers)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -156,9 +145,8 @@ def read_domain(data: object, declared: Domain, path: str) -> Domain:
         if isinstance(declared, Positive):
             raise InputError(f"{path} must be given its values, but got 'any'")
         return declared
-    if isinstance(data, Mapping):
-        known, required = ("min", "max", "step"), ("min", "max")
-        bounds = _mapping(cast(object, data), path, known=known, required=required)
+    if is_mapping(data):
+        bounds = fields_of(data, path, required=("min", "max"), optional=("step",))
         whole = read_range(bounds, path)
         if (whole.high - whole.low) // whole.step >= MOST_VALUES:
             raise InputError(
@@ -167,8 +155,8 @@ def read_domain(data: object, declared: Domain, path: str) -> Domain:
             )
         domain: Domain = whole
     else:
-        listed = cast(list[Value], data if isinstance(data, list) else [data])
-        for value in cast(list[object], listed):
+        listed = data if is_list(data) else [data]
+        for value in listed:
             if not isinstance(value, bool | int | float | str):
                 raise InputError(f"{path} must {declared.rule}, but got {shown(value)}")
         try:
@@ -183,13 +171,13 @@ def read_domain(data: object, declared: Domain, path: str) -> Domain:
 def read_slot(kind: type[Component], data: object, path: str) -> Slot:
     """Read the components allowed in a slot: a name, a list of names, or names with fields."""
     named: dict[object, object] = {}
-    if isinstance(data, Mapping):
-        named.update(cast(Mapping[object, object], data))
+    if is_mapping(data):
+        named.update(data)
     else:
-        for each in cast(list[object], data) if isinstance(data, list) else [data]:
-            if not isinstance(each, str | Mapping):
+        for each in data if is_list(data) else [data]:
+            one = {each: None} if isinstance(each, str) else each
+            if not is_mapping(one):
                 raise InputError(f"{path} must name a {kind.kind}, but got {shown(each)}")
-            one = {each: None} if isinstance(each, str) else cast(Mapping[object, object], each)
             for name, fields in one.items():
                 if name in named:
                     raise InputError(
@@ -224,7 +212,7 @@ def _all_others(
         name: {*field_domains(cls), *field_kinds(cls)} for name, cls in others.items()
     }
     known = sorted(set[str]().union(*fields.values()))
-    given = _mapping({} if named[ANY] is None else named[ANY], path, known=tuple(known))
+    given = fields_of({} if named[ANY] is None else named[ANY], path, optional=known)
     found: dict[object, dict[str, object]] = {name: {} for name in others}
     for field, data in given.items():
         takers = {
@@ -232,10 +220,10 @@ def _all_others(
             for name, cls in others.items()
             if field in fields[name]
         }
-        if data in (ANY, []) or isinstance(data, Mapping) or None in takers.values():
-            found |= {name: {**found[name], field: cast(object, data)} for name in takers}
+        if data in (ANY, []) or is_mapping(data) or None in takers.values():
+            found |= {name: {**found[name], field: data} for name in takers}
             continue
-        values = cast(list[object], data if isinstance(data, list) else [data])
+        values = data if is_list(data) else [data]
         for value in values:
             if not any(_is_legal(value, domain) for domain in takers.values()):
                 raise InputError(
@@ -260,7 +248,7 @@ def _is_legal(value: object, declared: Domain | None) -> bool:
 
 def _option(cls: type[Component], data: object, path: str) -> Option:
     domains, kinds = field_domains(cls), field_kinds(cls)
-    fields = _mapping({} if data is None else data, path, known=(*domains, *kinds))
+    fields = fields_of({} if data is None else data, path, optional=(*domains, *kinds))
     default = cls()
     slots = {
         name: read_slot(kind, fields[name], f"{path}.{name}")

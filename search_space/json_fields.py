@@ -1,10 +1,55 @@
-"""A base for settings that are stored as JSON: flat values, each with a default."""
+"""Reading of JSON and YAML data: checks of types and keys, and a base for flat settings."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeGuard
 
-from .errors import unknown_name
+from .errors import InputError, shown, unknown_name
+
+
+def is_list(data: object) -> TypeGuard[Sequence[Any]]:
+    """Whether JSON or YAML data are a list, or Python's are a tuple."""
+    return isinstance(data, list | tuple)
+
+
+def is_mapping(data: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether JSON or YAML data are a mapping."""
+    return isinstance(data, Mapping)
+
+
+def fields_of(
+    data: object, path: str, *, required: Collection[str] = (), optional: Collection[str] = ()
+) -> Mapping[str, Any]:
+    """Return ``data`` as a mapping that has the required keys and no unknown one.
+
+    Args:
+        data: The data.
+        path: Path of the data in the file, for messages.
+        required: Keys that must be present.
+        optional: Other keys that may be present.
+
+    Raises:
+        InputError: If the data are no mapping, a key is unknown, or a required key is missing.
+    """
+    if not is_mapping(data):
+        raise InputError(f"{path} must be a mapping, but got {shown(data)}")
+    known = (*required, *(key for key in optional if key not in required))
+    for key in data:
+        if key not in known:
+            raise unknown_name(f"key of {path}", key, known)
+    for key in required:
+        if key not in data:
+            raise InputError(f"{path} must have {', '.join(required)}, but got no {key!r}")
+    return data
+
+
+def flattened(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested mappings, each with the keys that lead to it, joined by dots."""
+    for key, value in data.items():
+        if is_mapping(value):
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,12 @@ Importing components takes seconds, so errors in a space's name or the image siz
 before that.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import yaml
 
 from .errors import InputError, known_name
+from .json_fields import is_mapping
 from .presets import preset_text, presets
 from .yaml_files import read_yaml
 
@@ -66,12 +65,11 @@ def takes(data: object) -> tuple[int, int] | None:
 
     The result is None where the file gives no whole numbers; reading the space is then an error.
     """
-    size = cast(Mapping[str, Any], data).get("input") if isinstance(data, Mapping) else None
-    if not isinstance(size, Mapping):
+    size = data.get("input") if is_mapping(data) else None
+    if not is_mapping(size):
         return None
-    found = cast(Mapping[str, Any], size)
-    low, high = found.get("min"), found.get("max", 4096)
-    low = (8 if found.get("resolution") == "data" else 1) if low is None else low
+    low, high = size.get("min"), size.get("max", 4096)
+    low = (8 if size.get("resolution") == "data" else 1) if low is None else low
     return (low, high) if type(low) is int and type(high) is int else None
 
 

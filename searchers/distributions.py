@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import cast
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
@@ -21,8 +20,8 @@ def distributions(domains: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
 def distribution(domain: Domain) -> BaseDistribution:
     """Return an integer range for evenly spaced integers, else a categorical distribution."""
     values = domain.values
-    if domain.ordered and all(isinstance(value, int) for value in values):
-        integers = cast(tuple[int, ...], values)
+    integers = [value for value in values if isinstance(value, int)]
+    if domain.ordered and len(integers) == len(values):
         steps = {high - low for low, high in pairwise(integers)}
         if len(steps) == 1:
             return IntDistribution(integers[0], integers[-1], step=steps.pop())

@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from ...search_space.json_fields import is_list
 from ...search_space.shapes import Shape
 from .value import COLUMNS, Row
 from .version import part_version
@@ -125,9 +126,9 @@ def _parsed(line: bytes) -> tuple[str, Row] | None:
         data: Any = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(data, list) or len(cast(list[Any], data)) != len(COLUMNS) + 2:
+    if not is_list(data) or len(data) != len(COLUMNS) + 2:
         return None
-    key, *row = cast(list[Any], data)
+    key, *row = data
     whole = isinstance(key, str) and all(type(each) is int for each in row)
     return (key, tuple(row)) if whole else None
 

@@ -1,9 +1,10 @@
 """The provenance of a measurement as text for people."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from ...evaluators.base import Measurement
+from ...search_space.json_fields import is_list, is_mapping
 
 _UNITS = {"seconds": "s", "mhz": "MHz", "c": "°C", "w": "W"}  # by the last word of a key
 _TIMES = ("median", "low", "high")  # in the unit of the metric
@@ -34,14 +35,14 @@ def _described(data: Mapping[str, Any], unit: str) -> dict[str, str]:
 
 
 def _text(key: str, value: Any, unit: str) -> str:
-    if isinstance(value, Mapping):
-        inner = _described(cast(Mapping[str, Any], value), unit)
+    if is_mapping(value):
+        inner = _described(value, unit)
         return ", ".join(
             text if name == "name" else f"{name} {text}" for name, text in inner.items()
         )
-    if isinstance(value, list | tuple):
+    if is_list(value):
         between = " x " if key == "image" else ", "
-        return between.join(_text("", each, unit) for each in cast(Sequence[Any], value))
+        return between.join(_text("", each, unit) for each in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if key in _SHARES:

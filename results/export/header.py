@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
+from ...search_space.json_fields import is_mapping
 from .formats import MARK
 
 VERSION = "2"
@@ -37,9 +38,9 @@ def read_facts(header: Mapping[str, str]) -> Mapping[str, Any]:
         facts = json.loads(header["metadata"])
     except (ValueError, LookupError, RecursionError):
         facts = None
-    if not isinstance(facts, dict):
+    if not is_mapping(facts):
         raise InputError("the metadata of a model file must be a JSON object, but are not")
-    return cast(Mapping[str, Any], facts)
+    return facts
 
 
 def read_header(header: Mapping[str, str]) -> Architecture:

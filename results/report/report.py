@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ...evaluators.base import metric
+from ...search_space.json_fields import is_list, is_mapping
 from ..analysis.conditions import by_conditions, conditions_of, varies
 from ..analysis.front import comparable, is_count, pareto_front
 from ..analysis.table import metrics_of, write_atomically
@@ -196,10 +197,10 @@ def _embedded(data: object) -> str:
 
 def _finite(data: object) -> object:
     """Return plain JSON values, with null for NaN and infinity."""
-    if isinstance(data, Mapping):
-        return {str(k): _finite(v) for k, v in cast(Mapping[object, object], data).items()}
-    if isinstance(data, list | tuple):
-        return [_finite(each) for each in cast(Sequence[object], data)]
+    if is_mapping(data):
+        return {str(k): _finite(v) for k, v in data.items()}
+    if is_list(data):
+        return [_finite(each) for each in data]
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     return data

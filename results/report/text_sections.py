@@ -3,12 +3,12 @@
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 from importlib.metadata import version
-from typing import Any, cast
 
+from ...search_space.json_fields import flattened, is_list
 from ..analysis.conditions import notes
 from ..analysis.front import best, superlative
 from ..analysis.provenance import described
@@ -128,17 +128,9 @@ def failures_section(candidates: Sequence[Candidate]) -> str:
     return _table(["status", "how many", "reason", "candidates"], rows, "Not complete")
 
 
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(cast(Mapping[str, Any], value), f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
 def _shown(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return escape(", ".join(str(each) for each in cast(Sequence[object], value))) or "none"
+    if is_list(value):
+        return escape(", ".join(map(str, value))) or "none"
     return escape(str(value))
 
 
@@ -147,7 +139,7 @@ def settings_section(study: Study) -> str:
     settings = study.settings.to_json()
     space = json.dumps(settings.pop("space"), indent=2, ensure_ascii=False)
     made = f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
-    rows = [[escape(key), _shown(value)] for key, value in _flatten(settings)]
+    rows = [[escape(key), _shown(value)] for key, value in flattened(settings)]
     rows.append(["storage", escape(study.url)])
     rows.append(["report made", escape(f"{made}, nas-explorer {version('nas-explorer')}")])
     rows.append(["on", escape(f"Python {platform.python_version()}, {platform.platform()}")])

@@ -1,8 +1,8 @@
 """Stages and overviews: the parts of an architecture between stem and head."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ..components.base import Component, Downsampling, Stem, first_inside
 from ..components.canonical import canonical_component
@@ -11,7 +11,8 @@ from ..components.parts import IMAGE, PartList, lenders
 from ..components.tables import component_from_data, component_to_data
 from ..components.wired import Block
 from ..domains import YES_NO, IntRange, Positive
-from ..errors import InputError, shown, unknown_name
+from ..errors import InputError, shown
+from ..json_fields import fields_of, is_list
 from ..shapes import Shape
 
 WIDTH = Positive(whole=True)
@@ -225,37 +226,19 @@ def overview_from_json(data: object, *, older: bool = False) -> Overview | None:
 
 def stages_from_json(data: object, path: str, *, older: bool = False) -> tuple[Stage, ...]:
     """Read a list of what ``stage_to_json`` wrote; ``older`` as in ``component_from_data``."""
-    if not isinstance(data, list):
+    if not is_list(data):
         raise InputError(f"{path} must be a list, but got {shown(data)}")
-    stages = cast(list[object], data)
-    return tuple(_stage_from_json(each, f"{path}.{i}", older) for i, each in enumerate(stages))
-
-
-def fields_of(
-    data: object, path: str, *, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> Mapping[str, Any]:
-    """Return ``data`` as a mapping that has the required keys and no unknown one."""
-    if not isinstance(data, Mapping):
-        raise InputError(f"{path} must be a mapping, but got {shown(data)}")
-    mapping = cast(Mapping[str, Any], data)
-    known = (*required, *optional)
-    for key in mapping:
-        if key not in known:
-            raise unknown_name(f"key of {path}", key, known)
-    for key in required:
-        if key not in mapping:
-            raise InputError(f"{path} must have {', '.join(required)}, but got no {key!r}")
-    return mapping
+    return tuple(_stage_from_json(each, f"{path}.{i}", older) for i, each in enumerate(data))
 
 
 def _stage_from_json(data: object, path: str, older: bool) -> Stage:
     required = ("width", "depth", "blocks")
     stage = fields_of(data, path, required=required, optional=("downsampling", "tied"))
-    if not isinstance(stage["blocks"], list):
+    if not is_list(stage["blocks"]):
         raise InputError(f"{path}.blocks must be a list, but got {shown(stage['blocks'])}")
     blocks = [
         component_from_data(Block, block, f"{path}.blocks.{index}", older=older)
-        for index, block in enumerate(cast(list[object], stage["blocks"]))
+        for index, block in enumerate(stage["blocks"])
     ]
     before = stage.get("downsampling")
     if before is not None:
@@ -264,8 +247,8 @@ def _stage_from_json(data: object, path: str, older: bool) -> Stage:
         return Stage(
             width=stage["width"],
             depth=stage["depth"],
-            blocks=tuple(cast(list[Block], blocks)),
-            downsampling=cast(Downsampling | None, before),
+            blocks=tuple(blocks),
+            downsampling=before,
             tied=stage.get("tied", False),
         )
     except InputError as error:

@@ -1,11 +1,11 @@
 """The immutable value that alone determines a network: parts, digest, JSON form."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, groupby
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from ..components.base import Head, Stem
 from ..components.canonical import canonical_component, component_text
@@ -14,13 +14,13 @@ from ..components.parts import IMAGE, Part, PartList
 from ..components.tables import component_from_data, component_to_data
 from ..domains import Positive
 from ..errors import InputError, shown
+from ..json_fields import fields_of, is_list
 from ..shapes import Shape
 from .stages import (
     Overview,
     Place,
     Stage,
     canonical_stage,
-    fields_of,
     in_place,
     overview_from_json,
     overview_to_json,
@@ -198,13 +198,13 @@ class ArchitectureValue:
             raise InputError(f"format must be from 1 to {FORMAT}, but got {shown(form)}")
         older = form < FORMAT
         size = top["input"]
-        if not isinstance(size, list | tuple) or len(cast(Sequence[Any], size)) != 3:
+        if not is_list(size) or len(size) != 3:
             raise InputError(f"input must be [channels, height, width], but got {shown(size)}")
         return cls(
-            input=Shape(*cast(Sequence[int], size)),
+            input=Shape(*size),
             classes=top["classes"],
-            stem=cast(Stem, component_from_data(Stem, top["stem"], "stem", older=older)),
+            stem=component_from_data(Stem, top["stem"], "stem", older=older),
             stages=stages_from_json(top["stages"], "stages", older=older),
-            head=cast(Head, component_from_data(Head, top["head"], "head", older=older)),
+            head=component_from_data(Head, top["head"], "head", older=older),
             overview=overview_from_json(top.get("overview"), older=older),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError, shown, unknown_name
 from ..plugins import COMPONENTS, add, load_installed
@@ -17,6 +17,8 @@ from .residuals import RESIDUALS
 from .stems import STEMS
 from .wired import Block, Residual
 
+C = TypeVar("C", bound=Component)
+
 TABLES: Mapping[type[Component], dict[str, type[Component]]] = {
     TokenMixer: MIXERS,
     ChannelMixer: CHANNEL_MIXERS,
@@ -29,7 +31,7 @@ TABLES: Mapping[type[Component], dict[str, type[Component]]] = {
 }
 
 
-def component_class(kind: type[Component], name: object) -> type[Component]:
+def component_class(kind: type[C], name: object) -> type[C]:
     """Return the component class of a kind and name.
 
     Raises:
@@ -38,7 +40,9 @@ def component_class(kind: type[Component], name: object) -> type[Component]:
     table = TABLES[kind]
     if not isinstance(name, str) or name not in table:
         raise unknown_name(kind.kind, name, table)
-    return table[name]
+    cls = table[name]
+    assert issubclass(cls, kind)
+    return cls
 
 
 def register_component(cls: type[Component]) -> None:
@@ -71,9 +75,7 @@ def component_to_data(component: Component) -> dict[str, Any]:
     return data
 
 
-def component_from_data(
-    kind: type[Component], data: object, path: str, *, older: bool = False
-) -> Component:
+def component_from_data(kind: type[C], data: object, path: str, *, older: bool = False) -> C:
     """Read what ``component_to_data`` wrote; knobs left out take their default.
 
     Args:

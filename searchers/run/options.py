@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.device_name import device_name
@@ -16,6 +16,7 @@ from ...evaluators.units import (
 from ...results.settings import check_objectives, check_study_name
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...search_space.errors import InputError, known_name, shown, unknown_name
+from ...search_space.json_fields import is_list
 from ...search_space.plugins import load_plugins
 from ...search_space.space_files import check_resolution, space_data, space_name
 from ..engines import ENGINES
@@ -174,8 +175,8 @@ def _read(name: str, kind: str, value: object) -> Any:
 
 
 def _listed(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, list | tuple):
-        listed = [str(each) for each in cast(list[object], value)]
+    if is_list(value):
+        listed = [str(each) for each in value]
     else:
         listed = str(value).split(",") if name == "objectives" else [str(value)]
     return tuple(each.strip() for each in listed)
