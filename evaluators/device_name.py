@@ -30,7 +30,7 @@ def device_name(text: str) -> str:
 
 
 def choose_device(name: str) -> str:
-    """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for what the user gave.
+    """Return ``cpu`` or ``cuda`` (or ``cuda:N``) for a user's device name.
 
     Raises:
         InputError: If the device is unknown or missing.

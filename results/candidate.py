@@ -60,12 +60,12 @@ class Candidate:
 
     @property
     def architecture_json(self) -> dict[str, Any]:
-        """The canonical architecture as JSON values, without making it."""
+        """The canonical architecture as JSON values, without making the architecture."""
         record = vars(self).get("_record")
         return self.architecture.canonical.to_json() if record is None else record["architecture"]
 
     def outline(self) -> str:
-        """Return the architecture's outline, one short line, without making it."""
+        """Return the architecture's outline, one short line, without making the architecture."""
         return outline(self.architecture_json)
 
     @property

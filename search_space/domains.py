@@ -29,7 +29,9 @@ class Domain(ABC):
     @property
     @abstractmethod
     def ordered(self) -> bool:
-        """Whether neighbours in ``values`` are alike, and a larger value holds the smaller."""
+        """Whether the order of ``values`` has a meaning: neighbours are similar, and larger values
+        contain smaller ones.
+        """
 
     @property
     @abstractmethod

@@ -32,7 +32,7 @@ _ZOO = "zoo"
 def shipped_space(name: str) -> CostedSpace | None:
     """Return a shipped space with the package's costs, for the space's own images.
 
-    The result is None where there are no costs, or they may be wrong for this code and torch.
+    The result is None if there are no costs, or if they may be wrong for this code and torch.
     """
     data = _sealed(name, preset_text(name))
     return None if data is None else decoded(lzma.decompress(data))

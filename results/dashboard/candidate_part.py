@@ -84,7 +84,11 @@ def _exports(view: View, one: Candidate, *, lacks_weights: bool) -> Markup:
     first = next(iter(FORMATS))
     name = f"untrained candidate {one.number}{first}"
     fresh = tag("a", "untrained", href=f"{_export(view, first)}&untrained=1", data_export=name)
-    why = "No weights of it were kept: only fresh ones can be had. " if lacks_weights else ""
+    why = (
+        "Its trained weights were not kept: only an untrained export is possible. "
+        if lacks_weights
+        else ""
+    )
     note = f"{why}A zip of the file and its card, checked against the network first."
     return tag("p", note) + tag("div", links, fresh, class_="buttons")
 

@@ -79,4 +79,6 @@ def beyond_note(view: View, columns: Columns, references: Sequence[Reference]) -
         }
     if not outside:
         return ""
-    return f"{len(outside):,} published networks lie beyond: tick far networks to see them."
+    return (
+        f"{len(outside):,} published networks are beyond the axes: tick far networks to see them."
+    )

@@ -35,12 +35,12 @@ class Opened:
     weights: Mapping[str, Tensor]
     """Tensors that must equal the network's bit by bit; empty where the format changes them."""
     parameters: int | None
-    """Trainable parameters counted in the file; None where the file does not tell them apart."""
+    """Trainable parameters counted in the file; None if the file does not mark them."""
     stored: int | None = None
-    """Number of elements in the file's tensors, where parameters cannot be distinguished."""
+    """Number of elements in the file's tensors, if the file does not mark parameters."""
     macs: int | None
-    """Multiply-adds of convolutions and matrix products for one image, counted in the file; None
-    where it holds an operation that is not counted."""
+    """Multiply-adds of convolutions and matrix products for one image, counted in the file; None if
+    the file holds an operation without a formula."""
     prepare: Callable[[Sequence[Any]], Tensor] | None = None
     """The file's own function from image files to the input of ``run``, or None."""
     least: tuple[int, int] = (1, 1)

@@ -74,7 +74,7 @@ def export_candidate(
     prepared = kept or (None if data is None else data.preparation)
     if isinstance(training, dict):
         training = {**training, "data": _portable(training["data"])}
-        training.pop("preparation", None)  # stored separately, with the rules in words
+        training.pop("preparation", None)  # stored separately, with the rules as text
     metadata = {
         "study": study,
         "candidate": found.number,

@@ -31,7 +31,7 @@ class Filter(ABC):
 
     @abstractmethod
     def label(self, columns: Columns) -> str:
-        """Return the filter in words."""
+        """Return the filter as text for people."""
 
 
 @dataclass(frozen=True, kw_only=True)

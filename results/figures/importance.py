@@ -32,7 +32,7 @@ def importance(found: Effects | None, count: int = 0) -> go.Figure:
     """
     if found is None:
         few = f"{count:,} complete candidates; it takes {FEWEST}."
-        return said(new_figure(), few if count < FEWEST else "All candidates are alike.")
+        return said(new_figure(), few if count < FEWEST else "All candidates are equal.")
     top = max(0.05, *(1.05 * max(e.high, e.chance, e.share) for e in found.decisions[:MOST]))
     axis = {"title": {"text": "share of variance"}, "range": [0, top]}
     figure = new_figure(xaxis={**axis, "tickformat": f".{share_digits((0, top))}~%"})

@@ -73,11 +73,11 @@ def importance_section(snapshot: Snapshot, choices: Choices) -> str:
             + f"</div>{note('decision')}"
         )
     else:
-        text += f"<p>Effects: fewer than {FEWEST} candidates, or all alike.</p>"
+        text += f"<p>Effects: fewer than {FEWEST} candidates, or all equal.</p>"
     if "word" in choices:
         tables = "".join(_table(snapshot, each) for each in choices["word"])
         text += (
-            "<h3>On the front, over what chance would give</h3>"
+            "<h3>On the front, relative to chance</h3>"
             f'<div class="controls">{menu("word", "on the front")}</div>'
             + place("represented", "Share on the front over share of all", tall=True)
             + tables

@@ -281,7 +281,7 @@ def report_figures(
         figures["parallel"] = (
             parallel_coordinates(shown, metrics),
             f"Each line is a candidate, from blue for the least {first} to orange for the most; "
-            f"the axes are the decisions that tell most about {first}, then the metrics. Drag "
+            f"the axes are the decisions that explain most of {first}, then the metrics. Drag "
             "along an axis to pick candidates",
         )
     return figures

@@ -35,7 +35,7 @@ def this_process() -> dict[str, Any]:
 
 
 def searched_by(holder: Mapping[str, Any]) -> str:
-    """Return the searching process in words."""
+    """Return the searching process as text."""
     return f"process {holder.get('pid')} on {holder.get('host')}"
 
 
@@ -188,7 +188,7 @@ class Hold:
             with self.transaction():
                 self._write({**self._mine, "released": time.time()})
         except StorageError as error:
-            _log.info("study %r was not given up properly: %s", self._study, error)
+            _log.info("study %r was not released properly: %s", self._study, error)
 
 
 def has_ended(holder: Mapping[str, Any]) -> bool:

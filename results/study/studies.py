@@ -284,6 +284,6 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
-            f"what lies beside a deleted study must be removed too, but got {path}: "
+            f"the files beside a deleted study must be removed too, but got {path}: "
             f"{error.strerror}; remove it yourself"
         ) from None

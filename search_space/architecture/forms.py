@@ -1,4 +1,4 @@
-"""How an architecture shows itself in a notebook and on a terminal."""
+"""Representations of an architecture in notebooks and on terminals."""
 
 from html import escape
 from itertools import groupby

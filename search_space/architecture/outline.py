@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SEPARATOR = ": "
-"""Separates an outline from the values that tell it from equal outlines."""
+"""Separator of an outline from the values that distinguish it from equal outlines."""
 
 _OMITTED = ("stages", "blocks", "mixer", "name")
 """Keys that are left out of the paths of differing values."""

@@ -57,15 +57,16 @@ class Component(ABC):
     name: ClassVar[str]
     """The name in files, tables and on the command line."""
     kind: ClassVar[str]
-    """The kind of part that the component is an option for, in words: "token mixer"."""
+    """The kind of part that the component is an option for, such as "token mixer"."""
     catalogue: ClassVar[tuple[str, ...]] = ()
     """Rows of the catalogue of papers that the component implements; token mixers have them in
     ``traits``."""
     is_identity: ClassVar[bool] = False
     """Whether the component does nothing, so that a network has no part for it."""
     one_size: ClassVar[bool] = False
-    """Whether the module takes only maps of the size that it was built for; token mixers say so in
-    ``traits``."""
+    """Whether the module accepts only maps of the size that it was built for; token mixers state
+    this in ``traits``.
+    """
     ties: ClassVar[tuple[str, ...]] = ()
     """Parameters of the module that the blocks of a tied stage share; such modules do not fold."""
     added: ClassVar[tuple[str, ...]] = ()

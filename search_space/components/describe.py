@@ -15,7 +15,7 @@ class Knob:
     name: str
     """Name of the field."""
     rule: str
-    """The legal values, in words."""
+    """The legal values as text."""
     default: Value
     """The default value."""
 

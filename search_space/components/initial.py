@@ -41,8 +41,8 @@ def small_start(module: M, *, biases: bool = True) -> M:
         return module
     for each in module.modules():
         if isinstance(each, nn.Conv2d | nn.Linear):
-            # Cut off at five deviations: with bounds of two units, as the reference codes have
-            # them, older versions of torch draw about one number in 2^24 at the bound itself.
+            # Truncated at five deviations. The reference codes truncate at 2, where older versions
+            # of torch return the bound itself for about one number in 2^24.
             nn.init.trunc_normal_(each.weight, std=0.02, a=-0.1, b=0.1)
             if each.bias is not None and biases:
                 nn.init.zeros_(each.bias)

@@ -35,7 +35,7 @@ def component_class(kind: type[C], name: object) -> type[C]:
     """Return the component class of a kind and name.
 
     Raises:
-        InputError: If there is none; the message lists the known names.
+        InputError: If the name is unknown; the message lists the known names.
     """
     table = TABLES[kind]
     if not isinstance(name, str) or name not in table:
@@ -46,11 +46,11 @@ def component_class(kind: type[C], name: object) -> type[C]:
 
 
 def register_component(cls: type[Component]) -> None:
-    """Add a component to the table of its kind: spaces offer it by name, and where they say any.
+    """Add a component to the table of its kind; spaces offer it by name and by ``any``.
 
     Raises:
-        InputError: If it is of no kind that a space offers, no frozen dataclass, or its name is
-            taken.
+        InputError: If the class has no kind that spaces offer, is no frozen dataclass, or its name
+            is taken.
     """
     kind = next((each for each in TABLES if issubclass(cls, each)), None)
     if kind is None:

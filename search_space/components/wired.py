@@ -12,7 +12,7 @@ from .parts import PartList
 
 @dataclass(frozen=True, kw_only=True)
 class Residual(Component):
-    """The way in which a branch is joined to its input, the stream."""
+    """A residual: how a branch is joined to its input, the stream."""
 
     kind = "residual"
 

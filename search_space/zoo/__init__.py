@@ -111,8 +111,8 @@ def zoo_entry(name: str) -> ZooEntry:
     weights after a dot.
 
     Raises:
-        InputError: If there is none; the message names the networks of the family, or the likely
-        one where a letter is wrong.
+        InputError: If the name is unknown; the message lists the networks of the family, or the
+            name with one letter corrected.
     """
     found = _found(name)
     if found is None:

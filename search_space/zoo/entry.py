@@ -12,7 +12,7 @@ def _number(text: str) -> int | None:
 
 
 def rounded(count: str) -> str:
-    """Return the note for a figure printed to so few digits that ours differs by much."""
+    """Return the note for a figure with so few printed digits that our count differs much."""
     return f"{count}, printed rounded"
 
 
@@ -45,8 +45,8 @@ class ZooEntry:
     source: str
     """Source of the figures, or else of the sizes: repository and file."""
     note: str = ""
-    """Why our count differs from the printed one in its last digit or by more than 1 %, or why none
-    is printed; empty where they agree."""
+    """Reason why our count differs from the printed one in the last digit or by more than 1 %, or
+    why none is printed; empty if they agree."""
     make: Callable[[], Architecture]
     """The function that makes the architecture."""
 

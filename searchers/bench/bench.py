@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSettings:
-    """What is run."""
+    """The settings of the benchmark."""
 
     objectives: tuple[str, ...]
     """Columns to optimise, at least two."""
@@ -86,7 +86,7 @@ class Bench:
     table: ResultTable
     """The table."""
     settings: BenchSettings
-    """What is run."""
+    """The settings of the benchmark."""
     _cache: dict[str, HypervolumeRatio] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:

@@ -82,7 +82,7 @@ def sampler_class(name: str) -> Any:
     """Return a class of ``optuna.samplers``.
 
     Raises:
-        InputError: If there is none of that name.
+        InputError: If no sampler has that name.
     """
     known = [
         each for each in optuna.samplers.__all__ if each.endswith("Sampler") and each[0] != "B"

@@ -40,7 +40,7 @@ _QUIET = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 
-# On a loaded machine a worker takes minutes to import torch; Ray gives it one.
+# On a loaded machine a worker needs minutes to import torch; Ray's limit is one minute.
 _PATIENT = {"RAY_worker_register_timeout_seconds": "300"}
 
 # The node manager ends if its agents do not start within 15 s; 30 s later Ray reports that the node
@@ -266,9 +266,9 @@ class _Errors(tune.Callback):
 def _outcome_of_error(number: int, error: Exception) -> Outcome:
     """Return the outcome of a job whose actor or node died; another error is raised."""
     if isinstance(error, OutOfMemoryError):
-        reason = "out_of_memory: Ray ended its actor, as its node had no memory left"
+        reason = "out_of_memory: Ray ended the candidate's actor, since its node ran out of memory"
     elif isinstance(error, RayActorError) and not error.actor_init_failed:
-        reason = "worker_died: its Ray actor or node is gone"
+        reason = "worker_died: the candidate's Ray actor or node is gone"
     else:
         raise error
     return Outcome(number=number, status="failed", reason=reason, traceback=str(error))

@@ -68,7 +68,7 @@ class SearchOptions:
     ray_address: str | None = None
     """Address of an existing Ray cluster; None: a new one on this machine."""
     workers: int | None = None
-    """Candidates measured at once; None: one per core, or one where there is a GPU."""
+    """Candidates measured at once; None: one per core, or one on a GPU."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     epochs: int | None = None
@@ -86,7 +86,7 @@ class SearchOptions:
     study: str | None = None
     """Name of the study; None: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE
-    """Where the study is kept: a URL, or an SQLite file."""
+    """Storage of the study: a URL, or an SQLite file."""
     plugins: tuple[str, ...] = ()
     """Modules of the user that register components, searchers, evaluators, engines or formats."""
     notes: tuple[str, ...] = field(default=(), init=False, compare=False)

@@ -60,7 +60,7 @@ def search(
         searcher: Name of the searcher.
         engine: Name of the
         engine: ``local`` or ``ray``.
-        workers: Candidates measured at once; None: one per core, or one with a GPU.
+        workers: Candidates measured at once; None: one per core, or one on a GPU.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         resolution: Side of the images in pixels; None: chosen from the space and the data.
         epochs: Passes over the training images; None: chosen from the data.

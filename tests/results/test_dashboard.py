@@ -744,7 +744,7 @@ def test_published_networks_beyond_are_counted(reader):
     ):
         at = reader.read(query)
         layout = FIGURES["explore"]["scatter"](at).layout
-        told = f"filters everything. {known} published networks lie beyond"
+        told = f"filters everything. {known} published networks are beyond the axes"
         assert (told in TEXTS["explore"]["scatter-note"](at)) == beyond
         assert (layout.xaxis.range is not None) == beyond and layout.yaxis.range is None
         assert ('value="far"' in TEXTS["explore"]["controls"](at)) == ("zoo" in query)

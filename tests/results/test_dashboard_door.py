@@ -64,7 +64,7 @@ def test_without_weights_only_fresh_ones_are_offered(study, fill, candidates, ur
     for reader, number, offered in ((told, 0, 1), (told, 1, 5), (Reader(Source(url)), 0, 5)):
         text = TEXTS["candidate"]["summary"](reader.read(f"?candidate={number}"))
         assert text.count("data-export") == offered
-        assert ("No weights of it were kept" in text) == (offered == 1)
+        assert ("Its trained weights were not kept" in text) == (offered == 1)
         assert text.count('aria-disabled="true"') == 5 - offered
 
 

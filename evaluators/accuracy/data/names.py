@@ -1,4 +1,4 @@
-"""Names of data as people write them, known without reading any."""
+"""Names of data as users write them, checked without reading data."""
 
 import os
 

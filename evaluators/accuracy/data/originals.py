@@ -13,7 +13,7 @@ from .opening import opened_image
 
 
 def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path | Image.Image]:
-    """Return the files of some validation images, or Pillow images where there are no files.
+    """Return the files of some validation images, or Pillow images if they have no files.
 
     Raises:
         InputError: If the data can no longer be read.

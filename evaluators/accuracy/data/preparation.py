@@ -63,7 +63,7 @@ class Preparation:
         }
 
     def described(self) -> dict[str, Any]:
-        """Return ``to_json`` with the rules in words."""
+        """Return ``to_json`` with the rules as text."""
         size = f"{self.side}x{self.side}"
         return {
             "decoding": self._decoding,
@@ -76,7 +76,7 @@ class Preparation:
 
     @property
     def _decoding(self) -> str:
-        """The rules of ``plain`` in words."""
+        """The rules of ``plain`` as text."""
         levels = {"sixteen_bit": (0.0, 65535.0), **self.levels}
         known = [f"{black:g} to {white:g} of {kind}" for kind, (black, white) in levels.items()]
         return (
