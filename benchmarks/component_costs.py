@@ -1,10 +1,10 @@
-"""Does every component cost what is said, whatever its knobs?
+"""Are the costs of every component right, for all its knobs?
 
-Every registered component that is built alone, with each knob at both ends of its domain, one after
-the other, on a small map. Its amounts must be what fvcore counts with our handles, and its peak
-memory that of the tensors alive in a run. It is the check of ``tests/contracts/test_costs.py``,
-which tries fewer knobs. Disagreements are listed. The last line is JSON; the exit code is 1 where
-there is one.
+Each registered component that can be built alone is tested on a small map, with one knob at a time
+at both ends of its domain. Its additive costs must equal fvcore's counts with our handles, and its
+peak memory must be that of the live tensors in a run. ``tests/contracts/test_costs.py`` makes the
+same check with fewer knobs. Disagreements are listed. The last line is JSON; the exit code is 1 if
+there are any.
 
     python benchmarks/component_costs.py [--quick] [--only NAME]
 """
@@ -30,7 +30,7 @@ SHAPE = SHAPES[1]
 
 
 def failure(component: Component) -> str | None:
-    """Return how the costs of a component are wrong, or none."""
+    """Return the error in the costs of a component, or None."""
     try:
         assert_costs_what_it_takes(component, SHAPE)
     except Exception as error:  # a difference, or an operation without a formula
@@ -39,7 +39,7 @@ def failure(component: Component) -> str | None:
 
 
 def main() -> None:
-    """Look at all, print what disagrees and the JSON line."""
+    """Check all components, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run: the first components")
     parser.add_argument("--only", default="", help="components of this name alone")

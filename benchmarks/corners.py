@@ -1,11 +1,11 @@
-"""Can everything be built and run that components do not refuse?
+"""Can every valid combination of components, knobs and maps be built and run?
 
-Every registered component, with each knob at its ends, all knobs at their ends together, and some
-at random, and each norm inside; on maps from one pixel and one channel up. What is not refused must
-build, give finite scores of the promised shape for a batch of one, and train a step on two images.
-What is refused is counted: some of it would run, but not as its knobs say (groups that do not
-divide the channels, say). Disagreements are listed. The last line is JSON; the exit code is 1 where
-there is one.
+Each registered component is tested with each knob at its ends, all knobs at their ends together,
+some random knobs, and each norm inside, on maps from one pixel and one channel up. A valid
+combination must build, give finite scores of the right shape for a batch of one, and train one step
+on two images. Invalid combinations are counted: some would run, but not as their knobs say (for
+example, groups that do not divide the channels). Disagreements are listed. The last line is JSON;
+the exit code is 1 if there are any.
 
     python benchmarks/corners.py [--quick] [--random N] [--seed N] [--only NAME]
 """
@@ -36,29 +36,31 @@ CHANNELS = (1, 2, 3, 4, 8, 12, 32)
 SIDES = ((1, 1), (1, 2), (2, 2), (1, 6), (7, 5))
 SHAPES = [Shape(channels, *side) for channels in CHANNELS for side in SIDES]
 QUICK = [Shape(8, 1, 1)]
-"""Maps of a quick run."""
+"""Shapes of the maps in a quick run."""
 
 OUT = 6
-"""Output channels of what resamples, and classes of a head."""
+"""Output channels of a resampler, and classes of a head."""
 
 LARGE = 16
-"""No knob is tried at more, lest a module fill the memory."""
+"""Largest tested value of a knob, since larger modules could fill the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
-    """Where what is said and what is done differ."""
+    """A disagreement: a valid component that fails."""
 
     component: str
-    """Kind, name and knobs."""
+    """Kind, name and knobs of the component."""
     shape: str
-    """The map."""
+    """Shape of the map."""
     failed: str
-    """Why it cannot be built and run."""
+    """Reason why the component cannot be built and run."""
 
 
 def ends(domain: Domain, value: Any) -> tuple[Any, ...]:
-    """Return the least and the largest value to try; those of an open domain lie around one."""
+    """Return the least and the largest value to test; for an unbounded domain, values around
+    one.
+    """
     if isinstance(domain, Positive):
         return (1, 3, 2 * value) if domain.whole else (1e-6, value / 3, 2 * value)
     small = [each for each in domain.values if isinstance(each, str | bool) or each <= LARGE]
@@ -66,9 +68,10 @@ def ends(domain: Domain, value: Any) -> tuple[Any, ...]:
 
 
 def corners(cls: type[Component], count: int, seed: int) -> Iterator[Component]:
-    """Yield the default, all knobs at their ends, each at its ends, and ``count`` random ones.
+    """Yield the default, all knobs at their ends, each knob at its ends, and ``count`` random
+    values.
 
-    Where ``count`` is 0, the default and the least of all alone.
+    If ``count`` is 0, yield only the default and the least values.
     """
     default = cls()
     choices: dict[str, tuple[Any, ...]] = {
@@ -103,7 +106,7 @@ def part_list(component: Component, shape: Shape) -> PartList:
 
 
 def width_of(component: Component) -> int | None:
-    """Return the output channels to ask for, where they can be chosen."""
+    """Return the output channels, if they can be chosen."""
     return None if isinstance(component, Layer | Block | Residual) else OUT
 
 
@@ -128,7 +131,7 @@ def failure(component: Component, shape: Shape) -> str | None:
         two = torch.randn(2, *shape, generator=draw, requires_grad=True)
         y = run(parts, [module.train() for module in modules], two)
         y.square().mean().backward()
-    except Exception as error:  # whatever a module does that it should have refused
+    except Exception as error:  # a module may raise anything
         first = str(error).partition("\n")[0]
         return f"{type(error).__name__}: {first[:160]}"
     grads = [p.grad for module in modules for p in module.parameters() if p.grad is not None]
@@ -139,7 +142,7 @@ def failure(component: Component, shape: Shape) -> str | None:
 def look(
     cls: type[Component], shapes: Sequence[Shape], count: int, seed: int
 ) -> tuple[int, int, list[Disagreement]]:
-    """Return how many corners of a component were run, how many refused, and what failed."""
+    """Return the numbers of valid and of invalid combinations of a component, and the failures."""
     tried = refused = 0
     found: list[Disagreement] = []
     for component in dict.fromkeys(corners(cls, count, seed)):
@@ -155,7 +158,7 @@ def look(
 
 
 def main() -> None:
-    """Look at all, print what disagrees and the JSON line."""
+    """Check all components, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--random", type=int, default=8, help="random corners of each component")

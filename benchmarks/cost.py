@@ -1,10 +1,10 @@
 """How much faster are sums over parts than a trace of the whole network?
 
-Random architectures of the ``imagenet`` preset at 224 pixels. On one side fvcore, with our handles
-and all amounts in one trace; on the other our sums, from cold (nothing remembered, in memory or on
-disk), once warm, and many at a time. Both start from the architecture; fvcore's side builds the
-network first, and half of it runs before ours, half after, so that a change in the machine's load
-meets both. Times are of one processor. The last line is JSON.
+The architectures are random ones of the ``imagenet`` preset at 224 pixels. One side is fvcore, with
+our handles and all counts in one trace. The other is our sums: with empty caches, with filled
+caches, and for many architectures at once. Both start from the architecture; fvcore's side builds
+the network first. Half of fvcore's runs come before ours and half after, so that a change of the
+machine's load affects both. Times are CPU times. The last line is JSON.
 
     python benchmarks/cost.py [--quick] [--candidates N] [--whole N] [--device cpu]
 """
@@ -27,14 +27,14 @@ from nas_explorer.search_space.walk.choosers import RandomChooser
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds of one processor that ``work`` takes."""
+    """Return the CPU seconds of ``work``."""
     started = time.process_time()
     work()
     return time.process_time() - started
 
 
 def whole_network(architecture: Architecture, device: str) -> dict[str, int]:
-    """Return what fvcore counts on the built network, and its parameters."""
+    """Return fvcore's counts on the built network, and its parameters."""
     with torch.device(device):
         module = architecture.build().eval()
         counted = fvcore_counts(module, torch.zeros(1, *architecture.input))
@@ -42,14 +42,14 @@ def whole_network(architecture: Architecture, device: str) -> dict[str, int]:
 
 
 def summed(architecture: Architecture) -> dict[str, int]:
-    """Return our sums in the same form."""
+    """Return our sums in the form of fvcore's counts."""
     cost = architecture_cost(architecture)
     found = {"params": cost.params, "activations": cost.activations}
     return {**found, **cost.macs_by_kind, **cost.other_by_kind}
 
 
 def agree(drawn: Sequence[Architecture], wholes: Sequence[dict[str, int]]) -> bool:
-    """Whether all totals are the same: ours and fvcore's, one by one and many at a time."""
+    """Whether all totals are equal: fvcore's, ours one by one, and ours for many at once."""
     columns = costs_of(drawn)
     for index, architecture in enumerate(drawn):
         cost = architecture_cost(architecture)
@@ -59,7 +59,7 @@ def agree(drawn: Sequence[Architecture], wholes: Sequence[dict[str, int]]) -> bo
 
 
 def measured(drawn: Sequence[Architecture], whole: int, device: str) -> dict[str, float | bool]:
-    """Return the rates of both sides, in candidates a second, and whether they agree."""
+    """Return the rates of both sides, in candidates per second, and whether the costs agree."""
     wholes: list[dict[str, int]] = []
     halves = drawn[: whole // 2], drawn[whole // 2 : whole]
 

@@ -1,11 +1,9 @@
 """Why do the counters of multiply-adds disagree?
 
-Counts published networks, and small modules whose count is worked by hand, with ours, fvcore's,
-torch's own and, where they are installed, the counters of ptflops, thop, torchinfo, torchprofile
-and deepspeed, each as it comes. Some of them stay patched into torch after an error, and then
-count double: so each count is made in a process of its own. ``docs/costs.md`` explains the
-differences.
-The last line is JSON.
+Published networks, and small modules with counts worked by hand, are counted by this package, by
+fvcore, by torch and, if installed, by ptflops, thop, torchinfo, torchprofile and deepspeed with
+their defaults. Each count has its own process, since some counters leave patches in torch after an
+error, and then count double. ``docs/costs.md`` explains the differences. The last line is JSON.
 
     python benchmarks/counters.py [--quick]
 """
@@ -44,7 +42,7 @@ NETWORKS = (
 
 
 class SelfAttention(nn.Module):
-    """torch's own attention, of 4 heads of 16 channels; a token a pixel."""
+    """torch's own attention with 4 heads of 16 channels, over the pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,28 +67,28 @@ class Recurrence(nn.Module):
 
 
 class Spectrum(nn.Module):
-    """A Fourier transform and back."""
+    """A Fourier transform and its inverse."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Transform."""
+        """Transform the map there and back."""
         return torch.fft.irfft2(torch.fft.rfft2(x_BCHW))
 
 
 class OwnKernels(nn.Module):
-    """A depthwise 3x3 convolution whose kernels a linear map makes from the mean of the map."""
+    """A depthwise 3x3 convolution whose kernels are a linear map of the map's mean."""
 
     def __init__(self) -> None:
         super().__init__()
         self.make = nn.Linear(64, 64 * 9)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Convolve."""
+        """Convolve the map with its own kernels."""
         kernels = self.make(x_BCHW.mean((0, 2, 3))).reshape(64, 1, 3, 3)
         return F.conv2d(x_BCHW, kernels, padding=1, groups=64)
 
 
 SIDE = 16
-"""Side of the maps of 64 channels that the small modules take."""
+"""Side of the small modules' maps, which have 64 channels."""
 PIXELS = SIDE**2
 MODULES: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "nn.MultiheadAttention": (SelfAttention, 4 * PIXELS * 64**2 + 2 * PIXELS**2 * 64),
@@ -103,7 +101,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], int]] = {
     ),
     "kernels from the input": (OwnKernels, 64 * 64 * 9 + PIXELS * 64 * 9),
 }
-"""Name to how it is made and its multiply-adds, worked by hand; no biases."""
+"""The small modules by name: constructor, and multiply-adds worked by hand, without biases."""
 
 
 def ours(module: nn.Module, x: Tensor) -> int:
@@ -117,7 +115,7 @@ def our_activations(module: nn.Module, x: Tensor) -> int:
 
 
 def fvcore_flops(module: nn.Module, x: Tensor) -> float:
-    """Return what fvcore calls flops (multiply-adds, and some of norms and resizing)."""
+    """Return fvcore's flops (multiply-adds, with some of norms and resizing)."""
     from fvcore.nn import FlopCountAnalysis
 
     return FlopCountAnalysis(module, x).total()
@@ -138,7 +136,7 @@ def torch_flops(module: nn.Module, x: Tensor) -> float:
 
 
 def ptflops_macs(module: nn.Module, x: Tensor, backend: str) -> float:
-    """Return what ptflops calls MACs."""
+    """Return ptflops' MACs."""
     from ptflops import get_model_complexity_info
 
     macs, _ = get_model_complexity_info(
@@ -152,28 +150,28 @@ def ptflops_macs(module: nn.Module, x: Tensor, backend: str) -> float:
 
 
 def thop_macs(module: nn.Module, x: Tensor) -> float:
-    """Return what thop calls MACs."""
+    """Return thop's MACs."""
     from thop import profile
 
     return profile(module, inputs=(x,), verbose=False)[0]
 
 
 def torchinfo_macs(module: nn.Module, x: Tensor) -> float:
-    """Return what torchinfo calls multiply-adds."""
+    """Return torchinfo's multiply-adds."""
     from torchinfo import summary
 
     return summary(module, input_data=x, verbose=0).total_mult_adds
 
 
 def torchprofile_macs(module: nn.Module, x: Tensor) -> float:
-    """Return what torchprofile calls MACs."""
+    """Return torchprofile's MACs."""
     from torchprofile import profile_macs
 
     return profile_macs(module, x)
 
 
 def deepspeed_macs(module: nn.Module, x: Tensor) -> float:
-    """Return what deepspeed's profiler calls MACs."""
+    """Return the MACs of deepspeed's profiler."""
     from deepspeed.profiling.flops_profiler import get_model_profile
 
     _, macs, _ = get_model_profile(
@@ -199,17 +197,17 @@ PACKAGES = ("torch", "timm", "fvcore", "ptflops", "thop", "torchinfo", "torchpro
 
 
 def make(name: str) -> tuple[nn.Module, Tensor]:
-    """Return a network or small module in eval mode, and what it takes."""
+    """Return a network or small module in eval mode, and its input."""
     if name in MODULES:
         return MODULES[name][0]().eval(), torch.zeros(1, 64, SIDE, SIDE)
-    import timm  # here, as a quick run needs none of it
+    import timm  # imported here, since a quick run does not need it
 
     module = timm.create_model(name, pretrained=False).eval()
     return module, torch.zeros(1, *module.default_cfg["input_size"])
 
 
 def figure(task: tuple[str, str]) -> float | None:
-    """Return what one counter finds in one network; none where it fails or is not installed."""
+    """Return one counter's count of one network; None if the counter fails or is not installed."""
     name, counter = task
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -228,9 +226,9 @@ def figure(task: tuple[str, str]) -> float | None:
 def counted(
     names: tuple[str, ...], counters: tuple[str, ...]
 ) -> dict[str, dict[str, float | None]]:
-    """Return what each counter finds in each network, each in a fresh process."""
+    """Return each counter's count of each network, each from a fresh process."""
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    if sys.platform != "win32":  # a fork of what has loaded torch, and counted nothing
+    if sys.platform != "win32":  # a fork of a process that has loaded torch and counted nothing
         timm = ["timm"] if any(name not in MODULES for name in names) else []
         context.set_forkserver_preload(["torch", "fvcore.nn", *timm])
     tasks = [(name, counter) for name in names for counter in counters]
@@ -249,7 +247,7 @@ def show(title: str, table: dict[str, dict[str, float | None]], unit: float) -> 
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what is installed."""
+    """Return the versions of the installed counters."""
     found: dict[str, str] = {}
     for name in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

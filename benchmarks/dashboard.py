@@ -1,8 +1,8 @@
-"""How long does a person wait for the dashboard? Measured in the browser, on made-up studies.
+"""How long does a user wait for the dashboard, in the browser, on synthetic studies?
 
-A study of N candidates is written straight into a database; then Chromium opens its dashboard, and
-the time is taken until the first plot is drawn, and from a filter until every plot shows it. The
-time until the server listens, which reads the study, is told apart.
+A study of N candidates is written directly into a database, and Chromium opens its dashboard. The
+times are those until the first plot is drawn, and from a filter until every plot shows it. The
+start of the server, which reads the study, is timed separately.
 
     python benchmarks/dashboard.py [--candidates 10000,100000] [--repeats 5] [--quick]
 """
@@ -75,7 +75,7 @@ def draws(count: int) -> list[Candidate]:
 
 
 def made_up(number: int, like: Candidate, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the record of a candidate with invented accuracy and latency, and costs of its own."""
+    """Return the record of a candidate with its exact costs and invented accuracy and latency."""
     scale = float(rng.lognormal(0, 0.5))
     found = {k: replace(m, value=int(m.value * scale)) for k, m in like.measurements.items()}
     accuracy = float(
@@ -103,7 +103,7 @@ def made_up(number: int, like: Candidate, rng: np.random.Generator) -> dict[str,
 
 
 def write_study(url: str, name: str, count: int, *, seed: int = 0) -> None:
-    """Write a made-up study straight into the tables of the storage."""
+    """Write a synthetic study directly into the tables of the storage."""
     settings = StudySettings(
         space_name="micro",
         space_digest="made up",
@@ -158,7 +158,7 @@ def write_study(url: str, name: str, count: int, *, seed: int = 0) -> None:
 
 @contextmanager
 def served(url: str, study: str) -> Iterator[tuple[str, float]]:
-    """Serve the dashboard; yield its address and the seconds until it had read the study."""
+    """Serve the dashboard; yield its address and the seconds until the study was read."""
     start = time.perf_counter()
     source = Source(url)
     server = make_dashboard(source, Settings(port=0))
@@ -175,7 +175,7 @@ def served(url: str, study: str) -> Iterator[tuple[str, float]]:
 
 
 def first_plot(page: Page, address: str) -> float:
-    """Return the seconds from asking for the page until its plot is drawn."""
+    """Return the seconds from the request of the page until its plot is drawn."""
     start = time.perf_counter()
     page.goto(address, wait_until="commit")
     page.wait_for_function(READY, polling="raf", timeout=120_000)
@@ -183,9 +183,10 @@ def first_plot(page: Page, address: str) -> float:
 
 
 def filter_seconds(page: Page, share: float) -> float:
-    """Return the seconds from a selection in the scatter until all plots and the table show it.
+    """Return the seconds from a selection in the scatter plot until all plots and the table show
+    it.
 
-    The selection is handed to the page as plotly does it when the mouse button is let go.
+    The selection is passed to the page as plotly does when the mouse button is released.
     """
     return page.evaluate(
         """async ([share, settled]) => {
@@ -214,7 +215,7 @@ def filter_seconds(page: Page, share: float) -> float:
 
 
 def measure(count: int, repeats: int, folder: Path) -> dict[str, float]:
-    """Return the seconds of everything for a study of so many candidates."""
+    """Return all times for a study of ``count`` candidates."""
     url, name = f"sqlite:///{folder}/{count}.db", f"made-up-{count}"
     start = time.perf_counter()
     write_study(url, name, count)
@@ -246,7 +247,7 @@ def measure(count: int, repeats: int, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--candidates", default="10000,100000")
     parser.add_argument("--repeats", type=int, default=5)

@@ -1,8 +1,6 @@
-"""What does an engine add to each candidate? Jobs that do nothing, on one worker.
-
-Side by side: the local engine and Ray Tune, whose worker processes stay from job to job, and a
-fresh process for each job. The time of a job is taken between outcomes, so the start of the engine
-is told apart.
+"""What does an engine add to each candidate? Empty jobs run on one worker, with the local engine
+and with Ray Tune, which keep their worker processes, and with a fresh process for each job. The
+time of a job is measured between outcomes, without the start of the engine.
 
     python benchmarks/engines.py [--engines local,ray] [--jobs N] [--quick]
 """
@@ -26,30 +24,30 @@ SKIPPED = 3  # outcomes before the steady state
 
 
 class Idle:
-    """A worker that does nothing, with torch loaded as every real one has it."""
+    """A worker that does nothing, but has loaded torch like a real one."""
 
     spent = False
-    """It can always go on."""
+    """Whether the process must be replaced: never."""
 
     def __init__(self) -> None:
         import torch  # noqa: F401
 
     def run(self, job: Job) -> Outcome:
-        """Return at once."""
+        """Return an outcome at once."""
         return Outcome(number=job.number, status="complete")
 
 
 @dataclass(frozen=True)
 class MakeIdle:
-    """Makes the worker."""
+    """Factory of the worker."""
 
     def __call__(self) -> Idle:
-        """Make it."""
+        """Return the worker."""
         return Idle()
 
 
 class Clocked:
-    """A source of ``count`` jobs that notes when each outcome arrives."""
+    """A source of ``count`` jobs that records when each outcome arrives."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -57,18 +55,18 @@ class Clocked:
         self.arrivals: list[float] = []
 
     def next_job(self) -> Job | None:
-        """Return the next job; one at a time, since there is one worker."""
+        """Return the next job, one at a time, since there is one worker."""
         self.given += 1
         return Job(number=self.given - 1, architecture={})
 
     def take(self, outcome: Outcome) -> None:
-        """Note the time."""
+        """Record the time."""
         assert outcome.status == "complete", outcome.reason
         self.arrivals.append(time.perf_counter())
 
     @property
     def done(self) -> bool:
-        """Whether all were given."""
+        """Whether all jobs were returned."""
         return self.given == self.count
 
 
@@ -83,13 +81,13 @@ def run_engine(name: str, jobs: int, factory: object) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--quick", action="store_true", help="the local engine, 10 jobs")
     options = parser.parse_args()
-    # Worker processes import the factory by the name of its module, which this script's own is not.
+    # Worker processes import the factory by its module's name, which ``__main__`` is not.
     sys.path.insert(0, str(Path(__file__).parent))
     from engines import MakeIdle as Importable
 

@@ -1,11 +1,11 @@
-"""How fast are architectures drawn that keep hard constraints, and are all of them feasible?
+"""How fast is sampling under hard constraints, and are all samples feasible?
 
-For each shipped space: two bounds at once (``params`` from above, ``macs`` from below), such that
-about 10 %, 0.1 % and 0.001 % of the space keep them; the share is measured on walks drawn without
-constraints. Then each way of drawing that searchers have: at random, uniformly over what is
-feasible, by mutation, by crossover. Every architecture drawn is counted and checked against the
-bounds. Times are of one processor, part costs known; of each way a fifth is drawn before, untimed,
-as steps are made when a walk first meets them. The last line is JSON.
+For each shipped space there are two bounds at once (``params`` from above, ``macs`` from below)
+that about 10 %, 0.1 % and 0.001 % of the space satisfy; the share is measured on walks sampled
+without constraints. Each method of the searchers is timed: random, uniform over the feasible
+networks, mutation, crossover. The costs of every sample are checked against the bounds. Times are
+CPU times with known part costs. A fifth of the samples is taken before, untimed, since decision
+nodes are computed when a walk first visits them. The last line is JSON.
 
     python benchmarks/feasible.py [--quick] [--draws N] [--spaces micro,mobile]
 """
@@ -43,21 +43,21 @@ QUICK: dict[str, Any] = {
     "stages": [{}, {"downsampling": "conv"}, {"downsampling": "conv"}],
     "head": "pooled",
 }
-"""A space of few parts, for a smoke run."""
+"""A space with few parts, for a smoke run."""
 
 SHARES = (0.1, 1e-3, 1e-5)
 Draws = Callable[[int], Architecture]
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what ``work`` gives, and the seconds of the processor that it takes."""
+    """Return the result of ``work`` and its CPU seconds."""
     started = time.process_time()
     found = work()
     return found, time.process_time() - started
 
 
 def bounds(table: StepTable, share: float, walks: int) -> tuple[list[Constraint], float]:
-    """Return two bounds that about ``share`` of the walks keep, and the share that does."""
+    """Return two bounds that about ``share`` of the walks satisfy, and the exact share."""
     costs = table.sample(walks, seed=1)
     params, macs = (costs[:, table.metrics.index(name)] for name in ("params", "macs"))
     least = float(np.quantile(params, min(1.0, 2 * share)))
@@ -70,7 +70,7 @@ def bounds(table: StepTable, share: float, walks: int) -> tuple[list[Constraint]
 
 
 def ways_to_draw(space: SearchSpace) -> dict[str, Draws]:
-    """Return the ways of drawing by name; each takes a seed."""
+    """Return the sampling methods by name; each takes a seed."""
     first, second = (space.walk(RandomChooser(seed)).decisions for seed in (0, 1))
     return {
         "random": lambda seed: space.walk(RandomChooser(seed)).architecture,
@@ -81,14 +81,14 @@ def ways_to_draw(space: SearchSpace) -> dict[str, Draws]:
 
 
 def kept(drawn: Sequence[Architecture], constraints: Sequence[Constraint]) -> float:
-    """Return the share of what was drawn that keeps the constraints."""
+    """Return the feasible share of the samples."""
     costs = costs_of(drawn)
     keeps = [[each.holds(value) for value in costs[each.metric]] for each in constraints]
     return float(np.all(keeps, axis=0).mean())
 
 
 def measured(name: str, draws: int, walks: int) -> dict[str, Any]:
-    """Return the figures of one space."""
+    """Return the results for one space."""
     space = space_from_data(QUICK) if name == "quick" else load_space(name)
     _, cold = timed(lambda: step_table(space.graph, EXACT_METRICS, additive_costs))
     table, warm = timed(lambda: step_table(space.graph, EXACT_METRICS, additive_costs))

@@ -1,10 +1,10 @@
-"""Is an architecture's digest equal if and only if the network is?
+"""Are the digests of architectures equal if and only if their networks are?
 
-Random architectures of the shipped spaces. Of all: two have one digest where their lists of parts
-are the same, and only there. Of a tenth: another description of the same network (patterns written
-out, a stage of depth 0) has the same digest. Of a sample: the networks are built, and what they are
-(shapes of the weights in their order, trace of the forward pass) is equal exactly where the digests
-are. The last line is JSON.
+The check uses random architectures of the shipped spaces. Two of them must have equal digests
+exactly if their lists of parts are equal. For a tenth of them, another description of the same
+network (patterns written out, a stage of depth 0) must have the same digest. A sample is built: the
+shapes of the weights in order and the trace of the forward pass must be equal exactly if the
+digests are. The last line is JSON.
 
     python benchmarks/identity.py [--quick] [--architectures N] [--built N] [--workers N]
 """
@@ -32,15 +32,15 @@ from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.walk.choosers import MutationChooser, RandomChooser
 
 SIDES = {"mobile": 64, "imagenet": 128, "universal": 16}
-"""The side of the images of a shipped space; others: the space's own."""
+"""Image side for some shipped spaces; the others have their own."""
 
 _EACH = 3
-"""Architectures drawn with one seed."""
+"""Number of architectures sampled with one seed."""
 
 
 @cache
 def space_of(name: str) -> SearchSpace:
-    """Return a shipped space on small images, so that networks are quick to build."""
+    """Return a shipped space on small images, whose networks are quick to build."""
     space = load_space(name)
     if name not in SIDES:
         return space
@@ -58,7 +58,7 @@ def described_otherwise(architecture: Architecture) -> Architecture:
 
 
 def drawn(space: SearchSpace, seed: int) -> list[Architecture]:
-    """Return an architecture and two that differ from it by about one decision, or by none."""
+    """Return an architecture and two others that differ in about one decision, or in none."""
     first = space.walk(RandomChooser(seed))
     rate = 1 / len(first.decisions)
     choosers = [MutationChooser(first.decisions, 2 * seed + index, rate) for index in (0, 1)]
@@ -73,7 +73,7 @@ def text_of(component: Component) -> str:
 
 
 def parts_text(architecture: Architecture) -> str:
-    """Return the parts, their wiring and shapes, as text: not what the digest is taken of."""
+    """Return the parts with wiring and shapes as text, independently of the digest's own text."""
     place = {part.name: index for index, part in enumerate(architecture.parts())}
     lines = [
         f"{text_of(part.component)} {[place.get(name, -1) for name in part.inputs]}"
@@ -89,17 +89,19 @@ def network_text(architecture: Architecture) -> str:
     module = architecture.build().eval()
     weights = [tuple(each.shape) for each in module.state_dict().values()]
     graph = str(trace(module, [torch.zeros(1, *architecture.input)]))
-    graph = re.sub(r" # .*", "", graph)  # places in source files
+    graph = re.sub(r" # .*", "", graph)  # positions in source files
     return f"{weights}\n{re.sub(r', scope: [^)]*', '', graph)}"
 
 
 def digest_of(text: str) -> str:
-    """Return a digest of a text, to keep it short."""
+    """Return a short digest of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def look(task: tuple[str, int, int, int]) -> list[tuple[str, str, str, bool]]:
-    """Return digest, parts, network ("" if not built) and whether both descriptions agree."""
+    """Return the digest, the parts, the network ("" if not built), and whether two descriptions
+    agree.
+    """
     name, start, stop, built = task
     torch.set_num_threads(1)
     space = space_of(name)
@@ -116,7 +118,7 @@ def look(task: tuple[str, int, int, int]) -> list[tuple[str, str, str, bool]]:
 
 
 def judged(found: Sequence[tuple[str, str, str, bool]]) -> dict[str, Any]:
-    """Return how many were looked at, and how often digest and network disagree."""
+    """Return the number of architectures, and the number of disagreements of digest and network."""
     digests = {digest for digest, *_ in found}
     parts = {(digest, text) for digest, text, *_ in found}
     built = [(digest, network) for digest, _, network, _ in found if network]
@@ -135,7 +137,7 @@ def judged(found: Sequence[tuple[str, str, str, bool]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Look at all and print the table and the JSON line."""
+    """Check all architectures and print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--architectures", type=int, default=100_000, help="in all")

@@ -1,8 +1,7 @@
-"""Is a measured latency repeatable? One network, measured again and again, in three ways.
-
-Side by side in each round: the plain median of 20 wall times in a row; the value of the latency
-contract (undisturbed passes, several rounds); the contract's ratio to its sentinel. What counts is
-how far each spreads over the rounds, relative to its own median.
+"""Is a measured latency repeatable? One network is measured repeatedly in three ways, all in each
+round: the plain median of 20 consecutive wall times; the latency contract's value (undisturbed
+passes, several rounds); the contract's ratio to its sentinel. The result is the spread of each over
+the rounds, relative to its median.
 
     python benchmarks/latency.py [--device cpu|cuda] [--rounds N] [--seed N] [--quick]
 """
@@ -26,7 +25,7 @@ NAMES = ("plain median", "contract", "ratio to sentinel")
 
 
 def plain_median(architecture: Architecture, device: torch.device) -> float:
-    """Median of 20 passes after 5, as a short script would take it, in ms."""
+    """Return the median of 20 passes after 5 others, in ms, as in a short script."""
     image = architecture.input
     network = architecture.build().eval().to(device)
     x_BCHW = torch.randn(1, image.channels, image.height, image.width, device=device)
@@ -42,7 +41,9 @@ def plain_median(architecture: Architecture, device: torch.device) -> float:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, standard deviation of the logarithm in %, and range over median in %."""
+    """Return the median, the standard deviation of the logarithm in %, and range over median in
+    %.
+    """
     middle = statistics.median(values)
     deviation = statistics.stdev(math.log(value) for value in values)
     return {
@@ -53,7 +54,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=40)

@@ -1,9 +1,8 @@
-"""Which way of convolving with a kernel as large as the map is the quickest?
+"""Which method of convolution with a kernel as large as the map is the fastest?
 
-Depthwise, zeros outside: tap by tap (``conv2d``), by torch's Fourier transforms, and by transforms
-written as matrix products (FlashFFTConv's Monarch decomposition); all with the same weights. Rounds
-of the three follow each other, so that a change in the machine's load meets all. The last line is
-JSON.
+The depthwise, zero-padded methods have equal weights: direct (``conv2d``), torch's Fourier
+transforms, and transforms written as matrix products (FlashFFTConv's Monarch decomposition). The
+methods alternate, so that a change of the machine's load affects all. The last line is JSON.
 
     python benchmarks/long_kernels.py [--quick] [--device cpu] [--rounds N]
 """
@@ -25,7 +24,7 @@ SHAPES = (Shape(96, 56, 56), Shape(192, 28, 28), Shape(384, 14, 14), Shape(768, 
 
 
 def ways(shape: Shape, device: str) -> dict[str, Callable[[Tensor], Tensor]]:
-    """Return the ways to convolve with one and the same kernel, by name."""
+    """Return the methods by name, all with one kernel."""
     built: dict[str, SquashedConvolution] = {}
     for transform in ("fft", "monarch"):
         module = LongConv(skip=False, squash=0.0, transform=transform).build(shape)
@@ -48,7 +47,7 @@ def seconds(work: Callable[[Tensor], Tensor], x: Tensor) -> float:
 
 
 def measured(shape: Shape, device: str, rounds: int) -> dict[str, float | bool]:
-    """Return the milliseconds of each way, and whether all give the same map."""
+    """Return the milliseconds of each method, and whether all results are equal."""
     torch.manual_seed(0)
     x = torch.randn(1, *shape, device=device)
     found = ways(shape, device)

@@ -1,10 +1,10 @@
-"""How long the command takes to answer, beside ``import torch``: CPU time of fresh processes.
+"""How long does the command take, compared with ``import torch``, in CPU time of fresh processes?
 
     python benchmarks/startup.py [--quick]
 
-Every round runs each command once, ``import torch`` among them, so that what else the machine does
-meets all alike; figures are medians over the rounds, and ratios to ``import torch``. The first
-round, which may count costs and write bytecode, is left out.
+Every round runs each command and ``import torch`` once, so that other load affects all equally.
+Results are medians over the rounds, and ratios to ``import torch``. The first round, which may
+count costs and write bytecode, is left out.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def cpu_seconds(arguments: tuple[str, ...], folder: Path) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round after the first")
     rounds = 1 if parser.parse_args().quick else 7

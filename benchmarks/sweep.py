@@ -1,11 +1,11 @@
-"""Does every network that a space can propose build, train a step, fold, and cost what is said?
+"""Does every network of a space build, train one step, fold, and have the right costs?
 
-Random architectures of a space (by default ``universal``). Of each: the value survives JSON; the
-network builds; scores and gradients of one step on two random images are finite, and every weight
-takes part; folded, each part computes the same; our exact costs are what fvcore counts on the whole
-folded network with our handles. Spaces are bound to images of 32 pixels, or the least that they
-take. The failures are listed, each with the number that draws it again (``--first NUMBER --networks
-1``). The last line is JSON; the exit code is 1 where something failed.
+The networks are random ones of a space (by default ``universal``). For each, the value survives
+JSON; the network builds; scores and gradients of one step on two random images are finite, and
+every weight has a gradient; each part computes the same when folded; our exact costs equal fvcore's
+on the whole folded network, with our handles. Images have 32 pixels, or the least size of the
+space. Failures are listed with the number that repeats the sample (``--first NUMBER --networks
+1``). The last line is JSON; the exit code is 1 if a check failed.
 
     python benchmarks/sweep.py [--quick] [--space NAME] [--networks N] [--workers N] [--seed N]
 """
@@ -37,34 +37,34 @@ from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import nn
 
 CHECKS = ("json", "build", "forward", "backward", "fold", "costs")
-"""In this order; what comes after a failure is not tried."""
+"""Names of the checks, in order; the checks after a failure are skipped."""
 
 SIDE = 32
-"""Side of the images in pixels, where the space takes that."""
+"""Side of the images in pixels, if the space allows it."""
 
 CHUNK = 10
-"""Networks that a process takes at a time."""
+"""Number of networks for a process at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What came of one network."""
+    """The result for one network."""
 
     number: int
-    """Number of the draw."""
+    """Number of the sample."""
     digest: str
     """Digest of the architecture."""
     mixers: tuple[str, ...]
     """Names of its token mixers."""
     failed: str | None
-    """The check that failed, or none."""
+    """Name of the failed check, or None."""
     message: str
-    """Why, one line."""
+    """Reason of the failure, one line."""
 
 
 @cache
 def bound(name: str, resolution: int | None) -> SearchSpace:
-    """Return a space on images of that size, with ten classes."""
+    """Return a space for images of ``SIDE``, with ten classes."""
     space = load_space(name)
     low, high = space.resolutions.low, space.resolutions.high
     side = min(max(SIDE, low), high) if resolution is None else resolution
@@ -72,7 +72,7 @@ def bound(name: str, resolution: int | None) -> SearchSpace:
 
 
 def check_step(network: Network, images: torch.Tensor) -> Iterator[str]:
-    """Make one training step; yield the checks before they are made."""
+    """Make one training step; yield the name of each check before it."""
     yield "forward"
     scores = network.train()(images)
     assert scores.shape == (len(images), network.num_classes), f"scores of {scores.shape}"
@@ -86,15 +86,16 @@ def check_step(network: Network, images: torch.Tensor) -> Iterator[str]:
 
 
 def adapt_at_once(network: nn.Module) -> None:
-    """Let batch norms take the statistics of the first step: else scores of deep networks, used
-    after it, can be infinite."""
+    """Let batch norms take over the statistics of the first step, since scores of deep networks
+    could be infinite after it."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = 1.0
 
 
 def check_fold(network: Network, folded: Network, images: torch.Tensor) -> None:
-    """Compare the parts one by one, on the same inputs: some jump where two channels are equal."""
+    """Compare the parts one by one, on the same inputs, since some parts are discontinuous if two
+    channels are equal."""
     live = {IMAGE: images}
     for part in network.architecture.parts():
         inputs = [live[name] for name in part.inputs]
@@ -106,7 +107,7 @@ def check_fold(network: Network, folded: Network, images: torch.Tensor) -> None:
 
 
 def check(architecture: Architecture, seed: int) -> Iterator[str]:
-    """Make all checks of one network; yield each before it is made."""
+    """Make all checks of one network; yield the name of each before it."""
     yield "json"
     again = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
     assert again.digest == architecture.digest, "JSON gives another network"
@@ -131,7 +132,7 @@ def check(architecture: Architecture, seed: int) -> Iterator[str]:
 
 
 def examine(task: tuple[str, int | None, int, int]) -> Found:
-    """Draw one network and make all checks."""
+    """Sample one network and make all checks."""
     name, resolution, seed, number = task
     seed = derive_seed(seed, "sweep", number)
     architecture = bound(name, resolution).walk(RandomChooser(seed)).architecture
@@ -142,7 +143,7 @@ def examine(task: tuple[str, int | None, int, int]) -> Found:
     try:
         for failed in check(architecture, seed):  # noqa: B007  (the one under way)
             pass
-    except Exception as error:  # whatever a component does
+    except Exception as error:  # a component may raise anything
         message = (str(error).splitlines() or [""])[0] or repr(error)
     return Found(
         number=number,
@@ -154,7 +155,7 @@ def examine(task: tuple[str, int | None, int, int]) -> Found:
 
 
 def sweep(options: argparse.Namespace) -> list[Found]:
-    """Examine all networks, in their order."""
+    """Check all networks, in their order."""
     numbers = range(options.first, options.first + options.networks)
     tasks = [(options.space, options.resolution, options.seed, number) for number in numbers]
     if options.workers == 1:
@@ -170,7 +171,7 @@ def sweep(options: argparse.Namespace) -> list[Found]:
 
 
 def print_table(found: list[Found]) -> None:
-    """Print what failed, and how often each mixer was met."""
+    """Print the failures, and the number of networks with each mixer."""
     met = Counter(mixer for each in found for mixer in each.mixers)
     bad = Counter(mixer for each in found if each.failed for mixer in each.mixers)
     print(f"{'token mixer':<28} {'networks':>8} {'failed':>8}")
@@ -183,7 +184,7 @@ def print_table(found: list[Found]) -> None:
 
 
 def main() -> None:
-    """Examine the networks, print the table and the JSON line."""
+    """Check the networks, print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--space", default="universal", help="a shipped space or a YAML file")

@@ -1,11 +1,11 @@
-"""Do the networks of the zoo have the figures that are printed for them?
+"""Do the networks of the zoo have their printed figures?
 
-Parameters and multiply-adds of each published network are counted twice, on what is run: part by
+Parameters and multiply-adds of each published network's folded form are counted twice: part by
 part, as everywhere in the project, and on the whole network by torch's own counter. Both must be
-within half of the last printed digit, or the entry must have a note that says why they are not; no
-count may be more than 3 % off (or one printed digit). Where the note says which count holds the
-norms (and biases), that count is made too. What disagrees is listed. The last line is JSON; the
-exit code is 1 where something disagrees.
+within half of the last printed digit, or the entry must have a note with the reason; no count may
+be more than 3 % (or one printed digit) off. If the note gives a count with norms (and biases), that
+count is checked too. Disagreements are listed. The last line is JSON; the exit code is 1 if there
+are any.
 
     python benchmarks/zoo.py [--quick] [--networks N] [--seed N] [--only NAME]
 """
@@ -34,12 +34,12 @@ def half_digit(text: str) -> float:
 
 
 def number(text: str) -> float:
-    """Return the figure itself: 4.1e9 for 4.1G."""
+    """Return the value of a printed figure: 4.1e9 for 4.1G."""
     return float(text[:-1]) * UNITS[text[-1]]
 
 
 def counted(entry: ZooEntry) -> tuple[int, float]:
-    """Return trainable parameters and multiply-adds of what is run, by torch's own counter."""
+    """Return trainable parameters and multiply-adds of the folded form, by torch's own counter."""
     with torch.device("meta"), torch.no_grad():
         network = Network(entry.architecture).eval().folded()
         image = torch.empty(1, *entry.architecture.input)
@@ -50,12 +50,12 @@ def counted(entry: ZooEntry) -> tuple[int, float]:
 
 
 def figures_wrong(entry: ZooEntry, counts: tuple[int, float], shown: float) -> str | None:
-    """Return why an entry's figures, or its note, do not fit what was counted.
+    """Return why an entry's figures, or its note, disagree with the counts.
 
     Args:
         entry: The published network.
         counts: Parameters and multiply-adds.
-        shown: The multiply-adds that the project shows; they may differ from a counter's.
+        shown: The multiply-adds shown by the project, which may differ from a counter's.
     """
     printed = (entry.printed_params, entry.printed_macs)
     exact = True
@@ -64,7 +64,7 @@ def figures_wrong(entry: ZooEntry, counts: tuple[int, float], shown: float) -> s
             exact = False
             continue
         exact = exact and abs(ours - theirs) <= half_digit(text)
-        cut_off = 2 * half_digit(text)  # some print whole millions, not rounded
+        cut_off = 2 * half_digit(text)  # some sources truncate to whole millions
         if abs(ours - theirs) >= max(cut_off, 0.03 * theirs):
             return f"{ours} counted, {theirs} printed"
     far = printed[1] is not None and abs(shown - printed[1]) > 0.01 * printed[1]
@@ -74,12 +74,12 @@ def figures_wrong(entry: ZooEntry, counts: tuple[int, float], shown: float) -> s
 
 
 def note_counts(entry: ZooEntry) -> bool:
-    """Return whether the note gives a count that holds the norms."""
+    """Whether the note gives a count with the norms."""
     return " with them" in entry.note
 
 
 def biases(entry: ZooEntry) -> int:
-    """Return how many numbers the convolutions and linear maps add a bias to."""
+    """Return the number of output elements with a bias, of convolutions and linear maps."""
     extra: list[int] = []
     with torch.device("meta"):
         network = Network(entry.architecture).eval()
@@ -93,7 +93,9 @@ def biases(entry: ZooEntry) -> int:
 
 
 def note_wrong(entry: ZooEntry, cost: Cost) -> str | None:
-    """Return why the count in a note is not the count, or not the printed one rounded (cut off)."""
+    """Return why the count in a note is wrong, or does not round (or truncate) to the printed
+    one.
+    """
     count = cost.macs + cost.other_by_kind["norm"]
     if "biases" in entry.note:
         count += biases(entry)
@@ -108,7 +110,7 @@ def note_wrong(entry: ZooEntry, cost: Cost) -> str | None:
 
 
 def disagreements(entry: ZooEntry) -> Iterator[str]:
-    """Yield what does not fit in one entry."""
+    """Yield the disagreements of one entry."""
     cost = architecture_cost(entry.architecture)
     for counts in (counted(entry), (cost.params, cost.macs)):
         if wrong := figures_wrong(entry, counts, cost.macs):
@@ -118,7 +120,7 @@ def disagreements(entry: ZooEntry) -> Iterator[str]:
 
 
 def main() -> None:
-    """Look at all, print what disagrees and the JSON line."""
+    """Check all networks, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--networks", type=int, help="how many, drawn at random; otherwise all")

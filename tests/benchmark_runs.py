@@ -1,4 +1,5 @@
-"""Runs scripts of ``benchmarks/`` in the process of the test: importing torch takes seconds."""
+"""Runs scripts of ``benchmarks/`` in the process of the test, since importing torch takes
+seconds."""
 
 import contextlib
 import importlib.util
@@ -15,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
 def run_benchmark(script: str, *options: str) -> dict[str, Any]:
-    """Return what the last line of its output holds; it must not end with an error."""
+    """Run a script, which must not fail; return the JSON value of its last line."""
     told = io.StringIO()
     with patch.object(sys, "argv", [script, *options]), contextlib.redirect_stdout(told):
         try:
@@ -31,6 +32,6 @@ def load_benchmark(script: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, FOLDER / script)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # its dataclasses look there
+    sys.modules[name] = module  # dataclasses look their module up there
     spec.loader.exec_module(module)
     return module

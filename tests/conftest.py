@@ -1,4 +1,4 @@
-"""One torch thread a process, caches of its own; no skipped test where the caller refuses that."""
+"""Set-up of all tests: one torch thread per process, separate caches, and optionally no skips."""
 
 import atexit
 import os
@@ -13,14 +13,14 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Tests start many processes. Where Python may not keep bytecode, each would compile all of torch,
-# which takes longer than most tests: all share a folder that goes with the first of them.
+# Tests start many processes. If Python may not store bytecode, each would compile all of torch,
+# which takes longer than most tests. So all share a folder, removed with the first process.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     bytecode = os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="nas-bytecode-")
     sys.pycache_prefix, sys.dont_write_bytecode = bytecode, False
     atexit.register(shutil.rmtree, bytecode, ignore_errors=True)
 
-# Shells start background jobs with SIGINT ignored, for all children too; tests send it.
+# Shells start background jobs, and their children, with SIGINT ignored, but tests send SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -39,7 +39,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def one_onnx_table() -> Generator[None]:
-    """Has torch make its table of ONNX operations once; else it takes half of each export."""
+    """Make torch build its table of ONNX operations once, since that takes half of each export."""
     from torch.onnx._internal.exporter._registration import ONNXRegistry
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The command line is a contract: what is here may be added to, not taken away."""
+"""The command line is a contract: commands and options may be added, not removed."""
 
 import json
 import subprocess
@@ -150,7 +150,9 @@ def test_bad_requests_get_one_line_and_code_2(arguments, says, capsys, tmp_path,
     assert run(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    lines = [line for line in err.splitlines() if not line.startswith("Reading ")]  # if it is slow
+    lines = [
+        line for line in err.splitlines() if not line.startswith("Reading ")
+    ]  # if the machine is slow
     assert len(lines) == 1 and says in lines[0]
 
 
@@ -178,7 +180,7 @@ HEAVY = ("torch", "optuna", "sqlalchemy", "pandas", "plotly", "ray", "sklearn", 
 
 
 def run_light(commands, light=HEAVY, cwd=None):
-    """Run commands in one fresh process; return the exit codes, and what must not be loaded."""
+    """Run commands in one fresh process; return the exit codes, and the heavy modules loaded."""
     code = (
         "import json, sys\nfrom nas_explorer.cli.main import run\n"
         f"codes = [run(each) for each in {commands!r}]\n"

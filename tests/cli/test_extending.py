@@ -1,4 +1,4 @@
-"""The modules of docs/extending.md, as a user takes them: extracted, loaded, searched with."""
+"""The modules of docs/extending.md: extracted, loaded and used in a search."""
 
 import json
 import re
@@ -35,7 +35,7 @@ workers: 1
 
 
 def run_all(folder: Path, *commands: list[str]) -> tuple[list[int], str, str]:
-    """Run commands in one fresh process; return their exit codes, and what they print."""
+    """Run commands in one fresh process; return their exit codes and output."""
     code = (
         "import sys\nfrom nas_explorer.cli.main import run\n"
         f"print([run(each) for each in {list(commands)!r}])"
@@ -74,7 +74,7 @@ def test_what_the_page_adds_is_searched_shown_and_exported(folder: Path) -> None
     assert "class CrossMeanModule" in (folder / "net.py").read_text("utf-8")
     assert "Top-1 agreement 100.0 % on 64 images of the data" in out
 
-    # A machine that lacks the plug-ins shows all that was recorded, and says what is missing.
+    # Without the plug-ins, all recorded values are shown, and the missing plug-ins are named.
     for name in MODULES:
         (folder / name).rename(folder / f"{name}.away")
     codes, out, err = run_all(folder, ["front", "--sort", "saved_bytes"], ["show", "0"])
@@ -82,7 +82,7 @@ def test_what_the_page_adds_is_searched_shown_and_exported(folder: Path) -> None
     assert "with a component that is not installed" in out
     assert err.count("saved_bytes.py': no such file; what the study recorded is shown") == 2
 
-    # The metric alone is missing: its plug-in is needed for nothing but to measure it.
+    # Only the metric's plug-in is missing, which is needed only to measure.
     (folder / "cross_mean.py.away").rename(folder / "cross_mean.py")
     codes, out, err = run_all(
         folder,
@@ -140,7 +140,7 @@ class Energy(Evaluator):
 
 
 def test_what_an_installed_package_declares_is_in_the_tables(tmp_path: Path) -> None:
-    """The package that cannot be loaded is named, and closes nothing."""
+    """A package that cannot be loaded is named, and the rest works."""
     info = tmp_path / "energy_meter-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: energy-meter\nVersion: 1\n")

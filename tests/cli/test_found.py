@@ -1,4 +1,4 @@
-"""What a search says of its data before it starts."""
+"""The description of the data that a search prints before it starts."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def photos(tmp_path):
 def test_it_tells_classes_splits_and_what_is_left_out(photos):
     data = load_search_data(DataSpec(name=f"folder:{photos}"))
     assert [*data_lines(data)] == [
-        # Of 10 and 11 images 2 each are the test split, of the other 8 and 9 a fifth, 2 each.
+        # Test split: 2 of 10 and 2 of 11 images. Validation: a fifth of the other 8 and 9, 2 each.
         f"Data folder:{photos}: 2 classes (cat, dog), 13 training, 4 validation and 4 test images "
         "of 1x8x8; validation and test cut from the training images; "
         "the search reads no test image",

@@ -1,4 +1,4 @@
-"""What ``nas show``, ``nas front`` and ``nas measure`` print of a study."""
+"""The output of ``nas show``, ``nas front`` and ``nas measure`` for a study."""
 
 import json
 from types import SimpleNamespace

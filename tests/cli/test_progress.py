@@ -1,4 +1,4 @@
-"""What a search says before its first result, at its end, and when it is told to stop."""
+"""The output of a search before its first result, at its end, and on interruption."""
 
 import os
 import signal
@@ -12,18 +12,18 @@ from nas_explorer.searchers.run.search import Summary
 
 
 class Impatient:
-    """A timer whose time is up at once."""
+    """A timer that expires at once."""
 
     def __init__(self, seconds: float, function: Any, arguments: tuple[Any, ...]) -> None:
         self.start = lambda: function(*arguments)
         self.daemon = False
 
     def cancel(self) -> None:
-        """Come too late."""
+        """Cancel too late."""
 
 
 def prepared(**options: Any) -> Any:
-    """Return as much of a search as is shown of it."""
+    """Return a stand-in for a search, with the attributes that are shown."""
     study = SimpleNamespace(name="mine", candidates=list[Any])
     space = SimpleNamespace(name="micro", size=lambda: "7 architectures", never_built=tuple[Any])
     return SimpleNamespace(

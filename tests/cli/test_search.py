@@ -41,7 +41,7 @@ def search(budget, *more):
 
 
 def spoil_the_weights(folder, digest):
-    """Put other weights in the place of those that the search kept, with the same header."""
+    """Replace the weights that the search kept by others, with the same header."""
     from nas_explorer.results.export.weights import CHECKSUM, read_weights, save_weights
 
     (path,) = folder.glob(f"runs/*.weights/{digest}.safetensors")
@@ -52,7 +52,7 @@ def spoil_the_weights(folder, digest):
 
 
 def stopped_while_it_proves(number, sent, folder, monkeypatch):
-    """Export, and have a signal come while a hidden file lies beside the others."""
+    """Export, and send a signal while a hidden temporary file exists."""
     from nas_explorer.results.export import export
 
     before, handler = {*folder.iterdir()}, signal.getsignal(signal.SIGTERM)
@@ -129,7 +129,7 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     assert "must have its recorded accuracy, " in capsys.readouterr().err
     assert not (folder / "spoilt.safetensors").exists()
 
-    # The same command has nothing left to do; a larger budget goes on.
+    # The same command has nothing left to do; a larger budget continues.
     assert run(search(3, "--workers", "1")) == 0
     assert ": 0 candidates" in capsys.readouterr().out
     assert run(search(4, "--workers", "1")) == 0

@@ -1,4 +1,4 @@
-"""``nas studies``: lists, renames and deletes."""
+"""``nas studies``: listing, renaming and deleting."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the contracts of components are tried on. A component that is registered is in it."""
+"""The cases of the component contracts, which include every registered component."""
 
 import copy
 from collections.abc import Iterator
@@ -23,18 +23,18 @@ from ..search_space.tensors import awake
 CLASSES = [cls for table in TABLES.values() for cls in table.values()]
 SHAPES = [Shape(32, 8, 8), Shape(32, 7, 5), Shape(32, 3, 3), Shape(32, 1, 1), Shape(24, 1, 6)]
 OUT = 12
-"""Output channels of a resampler, classes of a head; a multiple of nothing much."""
+"""Output channels of a resampler and classes of a head: a number with few divisors."""
 
 every_class = pytest.mark.parametrize(
     "cls",
     CLASSES,
     ids=[f"{cls.kind}-{cls.name}".replace(" ", "_") for cls in CLASSES],
-    scope="module",  # all tests of one class after each other, so that they share its cases
+    scope="module",  # all tests of one class are consecutive, so that they share its cases
 )
 
 
 def part_list(component: Component, shape: Shape) -> PartList:
-    """The parts that a component makes on a map of ``shape``."""
+    """Return the parts that a component makes on a map of ``shape``."""
     parts = PartList.start(shape)
     if isinstance(component, Residual):
         component = MetaFormerBlock(residual=component)
@@ -46,7 +46,7 @@ def part_list(component: Component, shape: Shape) -> PartList:
 
 
 def width_of(component: Component) -> int | None:
-    """The output channels to ask for, where they can be chosen."""
+    """Return the output channels, if they can be chosen."""
     return None if isinstance(component, Layer | Block | Residual) else OUT
 
 
@@ -55,7 +55,7 @@ def refusal(component: Component, shape: Shape) -> str | None:
 
 
 class Wired(nn.Module):
-    """The module of some wired parts."""
+    """A module of wired parts."""
 
     def __init__(self, parts: PartList) -> None:
         super().__init__()
@@ -82,14 +82,15 @@ def image(shape: Shape, batch: int = 2) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """A component on a map, and what it makes of it. Tests share it: they change copies alone."""
+    """A component on a map, with its module and output. Tests share cases and change only
+    copies."""
 
     component: Component
     shape: Shape
 
     @cached_property
     def module(self) -> Wired:
-        """As it is used, in evaluation mode."""
+        """The module in evaluation mode."""
         return built(self.component, self.shape).eval()
 
     @cached_property
@@ -98,22 +99,22 @@ class Case:
 
     @cached_property
     def x(self) -> Tensor:
-        """Two images."""
+        """A batch of two images."""
         return image(self.shape)
 
     @cached_property
     def y(self) -> Tensor:
-        """What the module gives for them."""
+        """The module's output for the images."""
         with torch.no_grad():
             return self.module(self.x)
 
     def trainable(self) -> Wired:
-        """A copy in training mode."""
+        """Return a copy of the module in training mode."""
         return copy.deepcopy(self.module).train()
 
 
 def cases(cls: type[Component]) -> Iterator[Case]:
-    """The default on every shape, and others on one of two: those that it can work on."""
+    """Return cases: the default on every valid shape, other knobs on one of two shapes."""
     for shape in SHAPES:
         if refusal(cls(), shape) is None:
             yield Case(cls(), shape)
@@ -124,5 +125,5 @@ def cases(cls: type[Component]) -> Iterator[Case]:
 
 @lru_cache(maxsize=1)
 def shared_cases(cls: type[Component]) -> tuple[Case, ...]:
-    """The same cases for all tests of a class."""
+    """Return the cases of a class, shared by all tests."""
     return tuple(cases(cls))

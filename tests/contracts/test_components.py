@@ -1,4 +1,4 @@
-"""What every component must keep, fed from the tables: a new one needs no line here."""
+"""The contract of every component in the tables; a new one needs no line here."""
 
 import ast
 import copy
@@ -42,7 +42,7 @@ from .cases import OUT, SHAPES, built, every_class, image, part_list, refusal, s
 
 
 def variants(cls: type[Component]) -> Iterator[Component]:
-    """The default, and the default with each knob at other values, one after the other."""
+    """Yield the default, and the default with one knob changed, for each knob."""
     default = cls()
     yield default
     yield from (each for each in one_by_one(cls) if each != default)
@@ -50,7 +50,7 @@ def variants(cls: type[Component]) -> Iterator[Component]:
 
 @cache
 def documented(base: type[Component]) -> set[str]:
-    """The fields of a class itself that have a docstring; none may be empty."""
+    """Return the fields of a class itself with a docstring; none may be empty."""
     found: set[str] = set()
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
     assert isinstance(tree, ast.ClassDef)
@@ -151,7 +151,7 @@ def test_output_has_the_shape_that_was_promised(cls: type[Component]) -> None:
 @every_class
 def test_says_whether_its_weights_are_for_maps_of_one_size(cls: type[Component]) -> None:
     if issubclass(cls, Block | Residual | TokenMixer):
-        return  # made of others; of mixers every variant is tried elsewhere
+        return  # composed of others; every variant of mixers is tested elsewhere
     sizes = [
         {name: value.shape for name, value in cls().module(shape, OUT).state_dict().items()}
         for shape in (Shape(32, 16, 16), Shape(32, 20, 20))
@@ -161,7 +161,7 @@ def test_says_whether_its_weights_are_for_maps_of_one_size(cls: type[Component])
 
 @every_class
 def test_what_is_not_refused_runs_on_one_place(cls: type[Component]) -> None:
-    """And for one image; ``benchmarks/corners.py`` looks at all corners of the knobs."""
+    """Also for one image; ``benchmarks/corners.py`` tests all corners of the knobs."""
     for component in (cls(), *opposites(cls)):
         for shape in (Shape(1, 1, 1), Shape(8, 1, 1)):
             if refusal(component, shape) is None:
@@ -193,7 +193,7 @@ def test_runs_in_every_precision_that_latency_is_timed_in(cls: type[Component]) 
 
 @every_class
 def test_an_output_holds_no_more_memory_than_it_needs(cls: type[Component]) -> None:
-    """Costs count a map that lives on by its shape."""
+    """A map that stays live has the bytes of its shape."""
     for case in shared_cases(cls):
         with torch.no_grad():
             y = case.folded(case.x)
@@ -232,7 +232,7 @@ def test_a_seed_decides_the_weights(cls: type[Component]) -> None:
 def test_the_folded_form_is_the_same_function(cls: type[Component]) -> None:
     for case in shared_cases(cls):
         if foldable(case.module):
-            # in double precision, as norms of a few numbers make much of what is rounded
+            # in double precision, since norms of few numbers amplify rounding errors
             module, x = randomised(case.trainable()).double(), case.x.double()
             expected = module(x)
             state = torch.get_rng_state()
@@ -243,7 +243,7 @@ def test_the_folded_form_is_the_same_function(cls: type[Component]) -> None:
 
 
 def centre(value: Tensor, like: Tensor) -> Tensor:
-    """The central part of ``value`` that has the shape of ``like``."""
+    """Return the central part of ``value`` with the shape of ``like``."""
     for axis, (have, want) in enumerate(zip(value.shape, like.shape, strict=True)):
         assert (have - want) % 2 == 0
         value = value.narrow(axis, (have - want) // 2, want)
@@ -259,7 +259,7 @@ def test_canonical_form_is_the_same_function(cls: type[Component]) -> None:
         assert canonical_component(canonical, shape) == canonical
         assert refusal(canonical, shape) is None
         if canonical == component:
-            continue  # the same value, and so the same network
+            continue  # equal values give equal networks
         other = built(canonical, shape).eval()
         weights = other.state_dict()
         given = case.module.state_dict()
@@ -271,7 +271,7 @@ def test_canonical_form_is_the_same_function(cls: type[Component]) -> None:
 
 @every_class
 def test_equal_modules_have_one_canonical_form(cls: type[Component]) -> None:
-    """Ratios that give the same number of channels are the same network."""
+    """Ratios with the same number of channels give the same network."""
     for component in variants(cls):
         shape = SHAPES[0]
         for name, domain in field_domains(cls).items():

@@ -1,5 +1,8 @@
-"""The costs of every component are what fvcore counts, and its peak memory is that of the tensors
-alive while it runs. ``benchmarks/component_costs.py`` looks at more."""
+"""The costs of every component equal fvcore's counts, and its peak memory is that of the live
+tensors in a run.
+
+``benchmarks/component_costs.py`` tests more knobs.
+"""
 
 import pytest
 import torch
@@ -15,7 +18,7 @@ from nas_explorer.search_space.shapes import Shape
 from ..live_memory import live_peak
 from .cases import CLASSES, SHAPES, cases, image, refusal, width_of
 
-# Blocks and residuals are wired of parts: networks of them are tried with the other costs.
+# Blocks and residuals are wired from parts: other tests cover networks of them.
 BUILT = [cls for cls in CLASSES if not issubclass(cls, Block | Residual)]
 
 

@@ -1,4 +1,5 @@
-"""What every engine in the table must do. One run with every kind of trouble serves most tests."""
+"""The contract of every engine in the table. One run with every kind of failure serves most
+tests."""
 
 import os
 import random
@@ -20,7 +21,7 @@ from engine_workers import ListSource, Make  # noqa: E402
 
 TROUBLE = {1: "raise", 2: "exit", 3: "kill", 4: "sleep"}
 JOBS = [{"do": TROUBLE.get(number, "work")} for number in range(8)]
-LATE = 6  # jobs from this number on are there only when all before them have come back
+LATE = 6  # jobs from this number on are available only after the outcomes of all earlier ones
 
 
 @pytest.fixture(scope="module", params=sorted(ENGINES))
@@ -48,7 +49,7 @@ class Run:
         return {outcome.number: outcome for outcome in self.source.outcomes}
 
     def figures(self, name: str) -> dict[int, float]:
-        """Number to figure, of the jobs that were done."""
+        """From number to value, for the finished jobs."""
         outcomes = [outcome for outcome in self.source.outcomes if outcome.status == "complete"]
         return {outcome.number: outcome.seconds[name] for outcome in outcomes}
 

@@ -1,4 +1,4 @@
-"""What every evaluator must do, fed from the table."""
+"""The contract of every evaluator in the table."""
 
 import json
 from functools import cache
@@ -80,11 +80,11 @@ def test_it_measures_each_of_its_metrics(name: str) -> None:
             ) == measured(name)
 
 
-# What the contract refuses -----------------------------------------------------------------------
+# Violations of the contract ----------------------------------------------------------------------
 
 
 class Gives(Evaluator):
-    """Gives what it is told to."""
+    """Returns given measurements."""
 
     name = "gives"
     metrics = (METRICS["latency"],)

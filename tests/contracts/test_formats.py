@@ -1,4 +1,4 @@
-"""What every format of model files must do, fed from the table."""
+"""The contract of every model file format in the table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_a_file_is_the_network_and_says_which(
 
 
 class Other(SafetensorsFile):
-    """Another format, with the contents of a known one."""
+    """A new format with the contents of a known one."""
 
     def open(self, path: Path) -> Opened:
         known = path.with_suffix(".safetensors")
@@ -69,7 +69,7 @@ class Other(SafetensorsFile):
 
 
 class Forgetful(Other):
-    """Loses the metadata."""
+    """A format that loses the metadata."""
 
     ending = ".forgetful"
 
@@ -78,7 +78,7 @@ class Forgetful(Other):
 
 
 class Mute(Other):
-    """Does not tell what a file says."""
+    """A format that cannot read a header."""
 
     ending = ".mute"
 

@@ -1,4 +1,4 @@
-"""What every token mixer must keep beside what every component must, fed from the table."""
+"""The contract of every token mixer in the table, beyond that of every component."""
 
 import dataclasses
 import math
@@ -41,11 +41,11 @@ CURVED = (
     *(type(activation(name)) for name in ACTIVATIONS),
     *(nn.LeakyReLU, nn.LayerNorm, nn.GroupNorm, ChannelLayerNorm),
 )
-"""What is not affine, beside a mixer's own work."""
+"""Module classes that are not affine, apart from a mixer's own operation."""
 
 
 def variants(cls: type[TokenMixer]) -> Sequence[Any]:
-    """The default, and others that have each knob at both ends."""
+    """Return the default, and mixers with each knob at both ends."""
     return cls(), *opposites(cls, lambda each: each.why_invalid(SMALL, None) is None)
 
 
@@ -55,9 +55,9 @@ def built(mixer: TokenMixer, shape: Shape) -> nn.Module:
 
 
 def seen_from(mixer: TokenMixer, shape: Shape, row: int, column: int, noise: float = 0) -> Tensor:
-    """Which input places the output at one place depends on: a boolean map (H, W).
+    """Return the receptive field of one output position as a boolean map (H, W).
 
-    Noise is added to the parameters, lest zeros at the start hide something.
+    Noise is added to the parameters, since initial zeros could hide dependencies.
     """
     module = built(mixer, shape).double()
     generator = torch.Generator().manual_seed(7)
@@ -108,7 +108,7 @@ def test_without_weights_nothing_is_trained(cls: type[TokenMixer]) -> None:
 
 @every_mixer
 def test_reaches_as_far_as_it_says(cls: type[TokenMixer]) -> None:
-    """The rule of ``Traits.reach``, on maps that no default kernel spans."""
+    """Return the expected ``Traits.reach`` on maps that no default kernel spans."""
     mixer, reach = cls(), cls.traits.reach
     if reach == "global":
         for row, column in ((0, 0), (MIDDLE.height - 1, MIDDLE.width - 1)):
@@ -123,7 +123,7 @@ def test_reaches_as_far_as_it_says(cls: type[TokenMixer]) -> None:
 
 
 def straightened(module: nn.Module) -> nn.Module:
-    """The module with every activation and norm replaced by the identity."""
+    """Return the module with every activation and norm replaced by the identity."""
     for name, child in module.named_children():
         if isinstance(child, CURVED):
             setattr(module, name, nn.Identity())
@@ -133,12 +133,14 @@ def straightened(module: nn.Module) -> nn.Module:
 
 @every_mixer
 def test_static_weights_do_not_depend_on_the_input(cls: type[TokenMixer]) -> None:
-    """Without activations and norms, fixed weights are an affine map; what is multiplied is not."""
+    """Without activations and norms, static weights give an affine map; products of maps do not."""
     module = straightened(built(cls(), SMALL).double())
     x, y = (torch.randn(1, *SMALL, dtype=torch.float64) for _ in range(2))
     zero = module(torch.zeros_like(x))
     apart = module(x + y) + zero - module(x) - module(y)
-    affine = bool(apart.abs().max() <= 1e-8 * module(x).abs().max())  # products may start small
+    affine = bool(
+        apart.abs().max() <= 1e-8 * module(x).abs().max()
+    )  # products may be small initially
     learned_functions = any(isinstance(each, SplineConv2d) for each in module.modules())
     if cls.traits.weights != "none" and not learned_functions:
         assert affine == (cls.traits.weights == "static")
@@ -151,7 +153,7 @@ GROWTH = {
     "N (sqrt N + k^2)": ((8, 16, 32, 64), 1.5),
     "N log N": ((8, 16, 32, 64), 1),
 }
-"""Of costs that grow faster than the places: sides to try, and the exponent of what grows most."""
+"""Mixers with costs that grow faster than the positions: sides to test, and leading exponent."""
 
 
 def test_the_letters_of_costs_are_explained() -> None:
@@ -163,7 +165,7 @@ def test_the_letters_of_costs_are_explained() -> None:
 
 @every_mixer
 def test_multiply_adds_grow_as_it_says(cls: type[TokenMixer]) -> None:
-    """What is left without linear terms, and constants where they matter, tells the exponent."""
+    """Without linear terms, and constants where they matter, the rest gives the exponent."""
     told, _, monarch = cls.traits.cost.partition(" (monarch: ")
     forms = {told: cls()}
     if monarch:
@@ -182,7 +184,7 @@ def test_multiply_adds_grow_as_it_says(cls: type[TokenMixer]) -> None:
 
 
 def count(mixer: TokenMixer, shape: Shape) -> int:
-    """Multiply-adds alone: what else is counted takes longer."""
+    """Return only the multiply-adds, since the other counts take longer."""
     if mixer.is_identity:
         return 0
     graph = trace(fold(mixer.build(shape)), [torch.zeros(1, *shape)])

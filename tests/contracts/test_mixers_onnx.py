@@ -1,5 +1,5 @@
-"""What says that it can be exported to ONNX can be, and runs there with equal outputs; the rest is
-refused in one line. Fed from the table."""
+"""Mixers that claim ONNX support can be exported and give equal outputs; the others are an error of
+one line."""
 
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,17 @@ from ..helpers import names, trained
 FREE = {name: cls for name, cls in MIXERS.items() if cls.any_resolution()}
 TIED = [name for name, cls in FREE.items() if not cls.any_size_program()]
 TRACED = [*TIED[::3], *[name for name in FREE if name not in TIED][::12]]
-"""Some that say that a program ties them to one size, and some of the others."""
+"""Some mixers that exported programs tie to one size, and some others."""
 
 EXPORTABLE = [cls for cls in MIXERS.values() if cls.exportable()]
 GROUPS = [EXPORTABLE[start : start + 8] for start in range(0, len(EXPORTABLE), 8)]
-"""Mixers that are exported in one network: a network takes about as long as a mixer."""
+"""Number of mixers exported in one network, since a network takes about as long as one mixer."""
 
 pytestmark = pytest.mark.usefixtures("one_onnx_table")
 
 
 def around(*mixers: TokenMixer) -> Architecture:
-    """The smallest network around a mixer, or around several one after the other, on a map of 32
-    channels."""
+    """Return the smallest network with one or several mixers, on a map of 32 channels."""
     plain: dict[str, Any] = {"norm": NoNorm(), "residual": NoResidual()}
     blocks = [
         MetaFormerBlock(
@@ -70,9 +69,9 @@ def test_exportable_mixers_run_in_onnx_with_equal_outputs(
     group: list[type[TokenMixer]], tmp_path: Path
 ) -> None:
     try:
-        # Each is a part of the sum, so the sum must be ten times closer than one alone.
+        # Each mixer is one term of the sum, so the tolerance of the sum is ten times smaller.
         assert_runs_in_onnx(around(*(cls() for cls in group)), tmp_path / "net.onnx", 1e-5)
-    except Exception as error:  # whatever is wrong: which one is it?
+    except Exception as error:  # find the mixer that fails
         for cls in group:
             error.add_note(f"{cls.name} alone:")
             assert_runs_in_onnx(around(cls()), tmp_path / f"{cls.name}.onnx", 1e-4)
@@ -104,7 +103,7 @@ def test_says_whether_a_program_can_take_maps_of_any_size(name: str) -> None:
                 torch.allclose(program(each), score, atol=1e-4)
                 for each, score in zip(images, scores, strict=True)
             )
-        except Exception:  # of the tracer, or a guard of the program
+        except Exception:  # raised by the tracer, or by a guard of the program
             free = False
     assert free == FREE[name].any_size_program()
 

@@ -1,4 +1,4 @@
-"""What every searcher must do, fed from the table."""
+"""The contract of every searcher in the table."""
 
 import json
 import os
@@ -85,7 +85,7 @@ def searcher_of(
 
 
 def outcome(number: int, proposal: Proposal, *, status: str = "") -> Candidate:
-    """Pretend to measure: values from the digest; some are infeasible, some fail."""
+    """Return a candidate with values from its digest; some are infeasible, some failed."""
     digest = proposal.architecture.digest
     if not status:
         status = {3: "infeasible", 5: "failed"}.get(number % 7, "complete")
@@ -101,7 +101,7 @@ def outcome(number: int, proposal: Proposal, *, status: str = "") -> Candidate:
 
 
 def search(searcher: Searcher, count: int, *, status: str = "") -> list[Candidate]:
-    """Ask and tell ``count`` candidates, all different."""
+    """Ask and tell ``count`` different candidates."""
     history: list[Candidate] = []
     while len(history) < count:
         taken = {each.digest for each in history}
@@ -114,7 +114,7 @@ def search(searcher: Searcher, count: int, *, status: str = "") -> list[Candidat
 
 @cache
 def searched(name: str) -> tuple[Candidate, ...]:
-    """What a searcher finds in the large space."""
+    """Return a searcher's candidates in the large space."""
     return tuple(search(searcher_of(name, space_from_data(LARGE)), AFTER))
 
 
@@ -125,7 +125,7 @@ def retold(searcher: Searcher, history: Sequence[Candidate]) -> Searcher:
 
 
 def digests(searcher: Searcher, number: int = AFTER) -> list[str]:
-    """What it proposes next: own attempts, mutated ones and enumerated ones."""
+    """Return the next proposals: own attempts, mutated ones and enumerated ones."""
     proposals = [searcher.ask(number, attempt) for attempt in (0, 1, 12, 21)]
     return [proposal.architecture.digest for proposal in proposals if proposal]
 
@@ -151,7 +151,7 @@ def test_what_was_asked_before_does_not_matter(name: str, space: SearchSpace) ->
 
 @pytest.mark.slow
 def test_another_process_proposes_the_same(space: SearchSpace) -> None:
-    """The history travels as JSON, as it is stored; strings are hashed otherwise there."""
+    """The history is sent as JSON to a process with another hash seed."""
     told, expected = {}, {}
     for name in SEARCHERS:
         told[name] = [each.to_json() for each in searched(name)]
@@ -186,7 +186,7 @@ def test_the_seed_matters(name: str, space: SearchSpace) -> None:
 
 
 def test_the_number_matters(name: str, space: SearchSpace) -> None:
-    """Several candidates are proposed from one history where several are measured at once."""
+    """With several workers, several candidates are proposed from one history."""
     searcher = retold(searcher_of(name, space), searched(name))
     assert len({digests(searcher, number)[0] for number in range(AFTER, AFTER + 5)}) == 5
 
@@ -220,12 +220,12 @@ def test_a_value_that_is_no_number(name: str, space: SearchSpace) -> None:
 
 
 def channels(part: Part) -> dict[str, float]:
-    """Pretend that a part has as many parameters as its output has channels."""
+    """Return costs by which a part has as many parameters as output channels."""
     return {"params": float(part.out_shape.channels)}
 
 
 def test_hard_constraints_are_kept(name: str, space: SearchSpace) -> None:
-    """Of a hundred architectures drawn freely, seven keep this one."""
+    """A constraint that 7 % of random architectures satisfy."""
     limited = space.constrained([Constraint.parse("params<=200")], channels)
     history = search(searcher_of(name, limited), AFTER)
     totals = [sum(channels(p)["params"] for p in each.architecture.parts()) for each in history]
@@ -245,7 +245,7 @@ def test_attempts_differ(name: str, space: SearchSpace) -> None:
 
 @pytest.mark.parametrize("lag", [1, 4])
 def test_a_small_space_is_found_whole(name: str, lag: int) -> None:
-    """Down to the last architecture, and then no more; also while some are being measured."""
+    """A searcher proposes every architecture, then none; also while some are being measured."""
     space = space_from_data(SMALL)
     searcher = searcher_of(name, space)
     history: dict[str, Candidate] = {}
