@@ -1,9 +1,9 @@
-"""What tests of several folders do alike."""
+"""Functions shared by tests of several folders."""
 
 from pathlib import Path
 
 import torch
-import torch.utils.flop_counter  # takes a second, which would be some test's
+import torch.utils.flop_counter  # imported here, since it takes a second
 from nas_explorer.results.export.networks import fresh_network
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.components.sharing import shared_names
@@ -11,8 +11,8 @@ from torch import Tensor
 
 
 def trained(architecture: Architecture) -> dict[str, Tensor]:
-    """Weights as a training would leave them: none equal but shared ones, and batch norm's
-    statistics too."""
+    """Give a network weights as after a training: all different except shared ones, batch norm's
+    statistics included."""
     generator = torch.Generator().manual_seed(7)
     state = fresh_network(architecture, seed=1).state_dict()
     found = {
@@ -25,5 +25,5 @@ def trained(architecture: Architecture) -> dict[str, Tensor]:
 
 
 def names(folder: Path) -> list[str]:
-    """The names of the files in a folder."""
+    """Return the names of the files in a folder."""
     return sorted(each.name for each in folder.iterdir())

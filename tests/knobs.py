@@ -1,6 +1,6 @@
-"""Components to try: few, so that tests are quick, but with every knob at both of its ends.
+"""Test cases of components: few, for speed, but with every knob at both ends.
 
-The scripts of ``benchmarks/`` try more: ``corners.py``, ``component_costs.py``.
+``benchmarks/corners.py`` and ``component_costs.py`` test more.
 """
 
 import random
@@ -12,13 +12,14 @@ from nas_explorer.search_space.components.base import Component, field_domains
 from nas_explorer.search_space.domains import Positive
 
 LARGE = 12
-"""No larger number is tried where a domain has a smaller one: it takes longer, and runs the same
+"""Largest tested value of a domain with smaller ones: larger values take longer and run the same
 code."""
 
 
 def ends(cls: type[Component], large: int = LARGE) -> dict[str, tuple[Any, Any]]:
-    """The least and the largest value to try of each knob; those of an open domain lie around the
-    default."""
+    """Return the least and the largest value to test of each knob; for an unbounded domain, values
+    around the default.
+    """
     found: dict[str, tuple[Any, Any]] = {}
     for name, domain in field_domains(cls).items():
         if isinstance(domain, Positive):
@@ -31,7 +32,7 @@ def ends(cls: type[Component], large: int = LARGE) -> dict[str, tuple[Any, Any]]
 
 
 def one_by_one(cls: type[Component], large: int = LARGE) -> Iterator[Component]:
-    """The default with each knob at its ends, one knob at a time."""
+    """Yield the default with each knob at its ends, one knob at a time."""
     for name, values in ends(cls, large).items():
         yield from (replace(cls(), **{name: value}) for value in values)
 
@@ -39,9 +40,9 @@ def one_by_one(cls: type[Component], large: int = LARGE) -> Iterator[Component]:
 def opposites(
     cls: type[Component], possible: Callable[[Component], bool] = lambda _: True
 ) -> list[Component]:
-    """Two components that differ in every knob, each knob at an end, by chance which.
+    """Return two components that differ in every knob, with each knob at a random end.
 
-    Where hardly any two are possible, several: each knob at its ends, one at a time.
+    If hardly any pair is valid, return several: each knob at its ends, one at a time.
     """
     draw = random.Random(f"{cls.kind} {cls.name}")
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""The bytes of the tensors that are alive while something runs: what peak memory must be."""
+"""The peak of the live tensors' bytes in a run, the reference for the peak memory."""
 
 import weakref
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveTensors(TorchDispatchMode):
-    """Notes each storage that an operation gives, once, until Python frees it."""
+    """Records each storage that an operation makes, once, until Python frees it."""
 
     def __init__(self, *held: Tensor) -> None:
-        """Start; ``held`` are the weights: neither they nor views of them count."""
+        """Start to record; ``held`` are the weights, which do not count, nor do their views."""
         super().__init__()
         self.peak = self.now = 0
         self._known = {each.untyped_storage().data_ptr() for each in held}
@@ -45,7 +45,7 @@ class LiveTensors(TorchDispatchMode):
 
 
 def live_peak(run: Callable[..., object], *inputs: Tensor, held: list[Tensor]) -> int:
-    """Return the most bytes alive at one time, the inputs among them; no gradients are kept."""
+    """Return the maximal live bytes, inputs included, in a run without gradients."""
     with torch.no_grad(), LiveTensors(*held) as live:
         for each in inputs:
             live.note(each)

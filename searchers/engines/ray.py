@@ -145,9 +145,7 @@ class RayEngine(Engine):
                 start(num_cpus=self.workers, object_store_memory=_OBJECT_STORE_BYTES)
             else:
                 _init(address=self.address)
-        except (
-            Exception
-        ) as error:  # Ray's error for a node that does not start has exactly this class
+        except Exception as error:  # of exactly this class if a node does not start
             if alone:
                 raise WorkError(f"Ray must start on this machine, but {_line(error)}") from error
             hint = "" if _MODE in os.environ else f" ({_MODE}=token where it asks for one)"
@@ -170,7 +168,7 @@ def start(**options: Any) -> None:
             with environment(_PATIENT):
                 _init(address="local", include_dashboard=False, **options)
             return
-        except Exception:  # Ray's error for a node that does not start has exactly this class
+        except Exception:  # of exactly this class if a node does not start
             ray.shutdown()  # ends what was started
             if not left:
                 raise

@@ -138,9 +138,7 @@ def test_static_weights_do_not_depend_on_the_input(cls: type[TokenMixer]) -> Non
     x, y = (torch.randn(1, *SMALL, dtype=torch.float64) for _ in range(2))
     zero = module(torch.zeros_like(x))
     apart = module(x + y) + zero - module(x) - module(y)
-    affine = bool(
-        apart.abs().max() <= 1e-8 * module(x).abs().max()
-    )  # products may be small initially
+    affine = bool(apart.abs().max() <= 1e-8 * module(x).abs().max())  # products may start small
     learned_functions = any(isinstance(each, SplineConv2d) for each in module.modules())
     if cls.traits.weights != "none" and not learned_functions:
         assert affine == (cls.traits.weights == "static")

@@ -1,4 +1,4 @@
-"""Files of arrays as data: what they hold is what is trained on."""
+"""Array files as data sets: the training reads exactly their content."""
 
 from pathlib import Path
 from typing import Any

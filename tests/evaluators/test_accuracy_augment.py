@@ -17,7 +17,7 @@ def test_the_middle_crop_is_the_image():
 
 
 def test_a_shift_moves_every_pixel_and_fills_with_black():
-    # The crop begins above and to the right of the middle: the picture moves down and left.
+    # The crop begins above and right of the centre, so the picture moves down and left.
     found = augment(IMAGE, draws(top=0, left=2, flip=False), FIRST, "shift")[0, 0]
     assert torch.equal(found[1:, :-1], IMAGE[0, 0, :-1, 1:])
     assert found[0].sum() == found[:, -1].sum() == 0
@@ -62,5 +62,5 @@ def test_draws_cover_every_shift_and_both_sides():
 def test_half_of_the_images_stay_in_place():
     drawn = draw(2000, 16, torch.Generator().manual_seed(0))
     still = ((drawn.top == 2) & (drawn.left == 2)).double().mean()
-    # One half, and of the other half one in 5 x 5.
+    # Half of the images, and 1 in 25 of the other half.
     assert abs(still - (0.5 + 0.5 / 25)) < 0.03

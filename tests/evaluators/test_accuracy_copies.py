@@ -1,4 +1,4 @@
-"""Exact copies lie on one side of every cut, and are counted and named."""
+"""Exact copies stay in one split, and are counted and reported."""
 
 import random
 from pathlib import Path
@@ -32,7 +32,7 @@ def keys(images: torch.Tensor) -> list[bytes]:
 
 
 def divided(pictures: list[int], labels: list[int], keep=1, share=0.2, seed=0):
-    """Return for each picture on how many sides of a cut it lies, and the indices cut off."""
+    """Return for each picture the number of parts that contain it, and the indices split off."""
     kept, cut = stratified_cut(
         torch.tensor(labels),
         classes=max(labels) + 1,
@@ -48,7 +48,7 @@ def divided(pictures: list[int], labels: list[int], keep=1, share=0.2, seed=0):
 
 class TestCut:
     def test_without_copies_it_is_the_cut_of_old(self):
-        """As it was before copies counted: the first of each class in a random order."""
+        """Return the split of earlier versions, without regard to copies."""
         labels = torch.tensor([each % 3 for each in range(50)] + [3] * 4)
         order = torch.randperm(54, generator=torch.Generator().manual_seed(7))
         expected: list[int] = []
@@ -61,7 +61,7 @@ class TestCut:
     def test_no_picture_lies_on_both_sides(self, seed):
         rng = random.Random(seed)
         labels = [rng.randrange(3) for _ in range(60)]
-        pictures = [rng.randrange(25) for _ in range(60)]  # many under several classes
+        pictures = [rng.randrange(25) for _ in range(60)]  # many pictures under several classes
         both, cut = divided(pictures, labels, seed=seed)
         assert not both and 0 < len(cut) < 60
         for label in range(3):
@@ -69,12 +69,12 @@ class TestCut:
             assert remaining
 
     def test_copies_count_as_members(self):
-        # 10 members: one picture six times, four others once; a fifth are two of the four.
+        # 10 members: one picture six times, four others once; a fifth is two of the four.
         both, cut = divided([0] * 6 + [1, 2, 3, 4], [0] * 10)
         assert not both and len(cut) == 2 and min(cut) >= 6
 
     def test_a_class_of_many_copies_is_cut_too(self):
-        # Three pictures of three and four copies: one of the smaller ones goes, whole.
+        # Three pictures with three or four copies: one of the smaller ones is split off as a whole.
         both, cut = divided([0] * 4 + [1] * 3 + [2] * 4, [0] * 11)
         assert not both and cut == [4, 5, 6]
 
@@ -95,7 +95,7 @@ def test_hashes_tell_pixels_apart():
 
 @pytest.fixture
 def doubled(tmp_path):
-    """Noise in two classes, every picture three times, in other files of other formats."""
+    """Write noise in two classes: every picture three times, in different file formats."""
     for label, name in enumerate(("cat", "dog")):
         for number in range(15):
             seed = 100 * label + number

@@ -1,4 +1,4 @@
-"""What of an image file is seen: transparency, orientation, first frame and centre."""
+"""Decoding of image files: transparency, orientation, first frame and centre."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_orientation_is_applied(tmp_path):
     image = Image.new("L", (16, 16), 0)
     image.paste(255, (0, 0, 16, 8))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: the top of the picture is to the left of the file
+    exif[0x0112] = 6  # the camera was rotated: the top of the picture is the file's left side
     image.save(tmp_path / "a.jpg", exif=exif, quality=95)
     found = pixels(tmp_path / "a.jpg", channels=1)[0]
     assert (found[:, 1] > 200).all()

@@ -58,7 +58,7 @@ def refusal(root: Path, **options) -> str:
 def test_classes_are_the_folders_and_the_splits_do_not_overlap(tmp_path):
     data = load(fill(tmp_path, count=10), resolution=8)
     assert data.classes == ("cat", "dog")
-    # Of 10 a class 2 are the test split, of the remaining 8 a fifth (2, rounded) validates.
+    # Test split: 2 of the 10 images of a class. Validation: a fifth of the other 8 (2, rounded).
     assert data.train_images.shape == (12, 3, 8, 8)
     assert torch.bincount(data.validation_labels).tolist() == [2, 2]
     test = load_test_split(data.spec)
@@ -164,7 +164,7 @@ def test_one_channel_is_kept_if_all_images_are_grey(tmp_path):
 
 
 def broken_files(folder: Path) -> set[str]:
-    """Write files that look like images and are none."""
+    """Write files with image endings that are no images."""
     whole = io.BytesIO()
     picture(size=(64, 64)).save(whole, "JPEG")
     (folder / "truncated.jpg").write_bytes(whole.getvalue()[:700])
@@ -248,7 +248,7 @@ def test_other_files_are_ignored(tmp_path):
     (tmp_path / "readme.txt").write_text("hello")
     (tmp_path / "cat" / "Thumbs.db").write_bytes(b"x")
     (tmp_path / "cat" / "._0.png").write_bytes(b"x")
-    os.mkfifo(tmp_path / "cat" / "pipe.png")  # reading it would wait for ever
+    os.mkfifo(tmp_path / "cat" / "pipe.png")  # reading the pipe would never end
     data = load(tmp_path)
     assert data.classes == ("cat", "dog")
     assert data.unreadable == ()
@@ -312,7 +312,7 @@ def test_a_folder_around_the_data_set_is_explained(tmp_path):
 
 
 def test_parts_are_not_taken_for_classes(tmp_path):
-    # As competitions hand them out: images without folders, labels in a table.
+    # A usual layout of competitions: images without class folders, labels in a table.
     fill(tmp_path, classes=("train", "test"))
     assert "holds only 'test', 'train'" in refusal(tmp_path)
 

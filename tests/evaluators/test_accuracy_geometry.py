@@ -1,4 +1,4 @@
-"""Scaling and cropping: the pixels are torchvision's, whatever the margin."""
+"""Scaling and cropping: the pixels are torchvision's for every margin."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision import transforms
 
 SIZES = [(8, 9), (9, 8), (8, 10), (8, 11), (13, 8), (8, 8), (5, 7), (3, 3), (40, 61), (61, 40)]
-"""Width and height: margins odd and even, wide and high, smaller and larger than 8."""
+"""Widths and heights: odd and even margins, wide and high, smaller and larger than 8."""
 
 
 def test_the_shorter_side_is_scaled_and_the_longer_one_rounded_down():

@@ -1,4 +1,4 @@
-"""Which folders are parts and which are classes: understood or refused, never guessed."""
+"""Layouts of image folders: parts and classes are recognised, and ambiguous layouts are errors."""
 
 import os
 from pathlib import Path
@@ -148,7 +148,7 @@ class TestScan:
         (tmp_path / "a" / "again").symlink_to(tmp_path / "a")
         (tmp_path / "a" / "up").symlink_to(tmp_path)
         (tmp_path / "b" / "self").symlink_to(tmp_path / "b" / "self")
-        # Up and down again are the files of b, which a thus holds too.
+        # The link leads to the files of b, so a holds them too.
         assert self.found(tmp_path) == [
             "a/1.png",
             "a/up/b/2.png",

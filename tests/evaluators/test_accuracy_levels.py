@@ -1,4 +1,5 @@
-"""Brightness of images of more than 8 bits: two that differ in it alone stay different."""
+"""Brightness of images with more than 8 bits: images that differ only in brightness stay
+different."""
 
 import struct
 import zlib
@@ -17,7 +18,8 @@ from PIL import Image
 
 
 def write_tiff(path: Path, values, *, bits: int, white_is_zero=False, form=1, order="<"):
-    """Write greyscale as an uncompressed TIFF of one strip; ``form`` 1 unsigned, 2 signed, 3 real.
+    """Write greyscale as an uncompressed TIFF of one strip; ``form``: 1 unsigned, 2 signed, 3
+    float.
 
     Pillow cannot write 12 bits or WhiteIsZero.
     """
@@ -183,7 +185,7 @@ def test_colour_of_more_than_8_bits_is_counted(tmp_path):
         write_png(tmp_path / f"{name}.png", colour=colour, channels=channels)
     (tmp_path / "a.ppm").write_bytes(b"P6 2 2 4095\n" + bytes([0x01, 0x23] * 12))
     deep = [*tmp_path.iterdir()]
-    write_png(tmp_path / "grey.png", colour=0, channels=1)  # all of its bits count
+    write_png(tmp_path / "grey.png", colour=0, channels=1)  # all bits of the value are used
     write_png(tmp_path / "eight.png", colour=2, channels=3, bits=8)
     found = decode([*deep, tmp_path / "grey.png", tmp_path / "eight.png"], resolution=2, channels=3)
     assert found.reasons == (None,) * 6 and found.shortened == 4

@@ -1,4 +1,4 @@
-"""Data of studies from before images were scaled as torchvision does."""
+"""Data of older studies, whose images were not scaled as in torchvision."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a network takes, made of images as people have them: the same as of their files."""
+"""Preparation of images in memory: the result equals that for their files."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ COLOUR = Preparation(
 )
 GREY = Preparation(side=8, interpolation="bicubic", mean=(100.0,), std=(50.0,), classes=("a", "b"))
 SIZES = [(8, 9), (11, 8), (30, 21), (21, 31), (5, 6), (8, 8)]
-"""Height and width: margins odd and even, wide and high, scaled up, down and not at all."""
+"""Heights and widths: odd and even margins, wide and high, scaled up, down and not at all."""
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_whatever_is_given_the_same_is_made(tmp_path, size, preparation):
     path = tmp_path / "a.png"
     Image.fromarray(pixels).save(path)
     levels = decode([path], resolution=8, channels=len(preparation.mean)).images
-    expected = preparation(torch.from_numpy(levels))  # of its own size: normalised alone
+    expected = preparation(torch.from_numpy(levels))  # of the right size: only normalised
     assert expected.shape == (1, len(preparation.mean), 8, 8)
     assert torch.equal(preparation(path), expected)
     assert torch.equal(preparation(str(path)), expected)
@@ -135,11 +135,11 @@ def test_paths_may_be_of_any_kind(tmp_path):
     assert torch.equal(GREY(Path(tmp_path / "a.png")), torch.zeros(1, 1, 8, 8))
 
 
-@pytest.mark.parametrize("ending", ["png", "tif"])  # of TIFF Pillow asks when it is decoded, too
+@pytest.mark.parametrize("ending", ["png", "tif"])  # for TIFF, Pillow checks again on decoding
 def test_files_above_pillows_limit_are_prepared(tmp_path, monkeypatch, ending):
     pixels = noise(100, 100)
     Image.fromarray(pixels).save(tmp_path / f"a.{ending}")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # refuses more than twice as many
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # rejects more than twice as many
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = COLOUR(tmp_path / f"a.{ending}")

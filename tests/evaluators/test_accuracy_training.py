@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def make_data(count=64, channels=1, classes=2):
-    """Images of which one half is bright: left in class 0, right in class 1."""
+    """Images with one bright half: left in class 0, right in class 1."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 100, (count, channels, 8, 8), generator=generator)
     labels = torch.arange(count) % classes
@@ -135,7 +135,7 @@ class TestResult:
 
 
 class Faulty(nn.Module):
-    """Counts its calls and gives bad scores from call ``after`` on."""
+    """A model that counts its calls and returns bad scores from call ``after`` on."""
 
     def __init__(self, bad, after=0):
         super().__init__()
@@ -190,7 +190,7 @@ class TestFaults:
         assert caught.value.kind == "time_limit"
 
     def test_a_diverging_run_is_stopped_and_keeps_its_accuracy(self):
-        # Sure of the wrong class: a loss far above log(2) that no step can lower.
+        # Confident scores for the wrong class: a loss far above log(2) that no step can lower.
         model = Faulty(torch.tensor([0.0, 50.0]))
         result = run(Recipe(epochs=9, batch_size=8, divergence_epochs=3, warmup=0.0), model=model)
         assert len(result.curve) == 3
@@ -266,7 +266,7 @@ class TestAdamW:
         AdamW(model, 0.5).step(0.1)
         assert torch.equal(model.weight, before)
 
-    @pytest.mark.slow  # torch's own class loads its compiler
+    @pytest.mark.slow  # torch's own optimiser class loads torch's compiler
     def test_it_steps_like_torchs_own(self):
         models = [make_model(), make_model()]
         ours = AdamW(models[0], 0.1)

@@ -1,4 +1,4 @@
-"""The benchmarks of costs run, and both sides are equal."""
+"""The benchmarks of costs run, and both sides' costs are equal."""
 
 import json
 import runpy
@@ -42,7 +42,7 @@ def test_component_costs(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["component_costs.py", "--quick"])
     monkeypatch.setattr(sys, "path", [*sys.path])
-    with pytest.raises(SystemExit) as stopped:  # in this process: it imports much
+    with pytest.raises(SystemExit) as stopped:  # in this process, since it imports much
         runpy.run_path(str(FOLDER / "component_costs.py"), run_name="__main__")
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert stopped.value.code == found["disagreements"] == 0 and found["tried"] >= 10

@@ -1,4 +1,4 @@
-"""Bounds on the costs of a shipped space, where few networks keep them."""
+"""Tight bounds on the costs of a shipped space, which few networks satisfy."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def table() -> StepTable:
 
 
 def drawn(table: StepTable, seed: int) -> tuple[list[tuple[int, int]], dict[str, float]]:
-    """A walk as steps and choices, and what it costs; each choice as likely as any other."""
+    """Return a random walk as nodes and choices, and its costs; choices are uniform."""
     generator = np.random.default_rng(seed)
     way: list[tuple[int, int]] = []
     spent, number = np.zeros(len(table.metrics)), 0
@@ -47,7 +47,8 @@ NARROW: dict[str, dict[str, tuple[float, float]]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NARROW)
 def test_what_a_network_keeps_is_never_called_empty(table: StepTable, kind: str) -> None:
-    """Bounds at or about the costs of a walk: all is drawn within them, without a dead end."""
+    """With bounds at or near the costs of a walk, all samples are within them, without dead
+    ends."""
     sides, seed = NARROW[kind], [*NARROW].index(kind)
     way, costs = drawn(table, seed)
     constraints = [
@@ -68,7 +69,7 @@ def test_what_a_network_keeps_is_never_called_empty(table: StepTable, kind: str)
 
 
 def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
-    """What a walk costs that takes any of the choices that are offered."""
+    """Return the costs of a walk of random offered choices."""
     stand, table = Stand(guide), guide.table
     spent = np.zeros(len(table.metrics))
     while stand.number != table.end:

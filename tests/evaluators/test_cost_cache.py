@@ -1,4 +1,4 @@
-"""Costs remembered on disk: survive runs and crashes, and are never stale."""
+"""The disk cache of costs survives runs and crashes, and is never stale."""
 
 import dataclasses
 import json
@@ -39,14 +39,15 @@ KEY = ("version", "key")
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(version, "LOADED", time.time() + 60)  # sources edited while tests run
+    # allow sources to be edited while tests run
+    monkeypatch.setattr(version, "LOADED", time.time() + 60)
     clear_memory()
     yield tmp_path / "cache"
     clear_memory()
 
 
 def the_file(folder: Path) -> Path:
-    """The file with the most rows: there is one for each version of the code that parts need."""
+    """Return the file with the most rows; each version of the parts' code has one."""
     return max(folder.glob("costs-*.jsonl"), key=lambda path: path.stat().st_size)
 
 
@@ -128,7 +129,7 @@ if cut == "cut":  # what is left of a write when the power goes, or the disk is 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 def test_several_writers_lose_nothing_even_if_some_are_killed(folder: Path) -> None:
-    rows = [200, 200, 200, 10**9]  # the last is killed wherever it is
+    rows = [200, 200, 200, 10**9]  # the last process is killed at any point
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, folder, str(index), str(count), cut],
@@ -147,7 +148,7 @@ def test_several_writers_lose_nothing_even_if_some_are_killed(folder: Path) -> N
     told = killed.stdout.read(200)
     killed.kill()
     kept = [len(each.communicate()[0].split()) for each in writers[:-1]]
-    kept.append(len((told + killed.communicate()[0]).split()) - 1)  # the last may be cut short
+    kept.append(len((told + killed.communicate()[0]).split()) - 1)  # the last line may be cut off
     assert [each.returncode for each in writers] == [0, -signal.SIGKILL, 0, -signal.SIGKILL]
     assert kept[:3] == rows[:3] and kept[3] > 10
     read = DiskCache(folder)
@@ -193,14 +194,14 @@ def test_code_of_which_the_version_is_not_known_keeps_nothing(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OwnPooling(Pooling):
-    """A component from outside the package: its code is not part of the version."""
+    """A component from outside the package, whose code is not part of the version."""
 
     name = "own_pooling"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OwnNorm(LayerNorm):
-    """The same, inside a component of the package."""
+    """A component of the package that contains one from outside."""
 
     name = "own_norm"
 

@@ -1,4 +1,4 @@
-"""Formulas on shapes against numbers worked by hand."""
+"""Cost formulas against numbers worked by hand."""
 
 import pytest
 from nas_explorer.evaluators.cost.counting import formulas
@@ -65,7 +65,7 @@ def test_sorting() -> None:
 def test_folding_adds_where_windows_meet() -> None:
     # 2 channels x 3x3 windows on a 4x4 map, 4 of them one apart: each of 18 x 4 elements is added.
     assert formulas.folding((1, 18, 4), (3, 3), (1, 1), (1, 1)) == 72
-    # 2x2 windows two apart meet nowhere; spread by a dilation of 2 they reach over 3 places.
+    # 2x2 windows at distance two do not overlap; with dilation 2 they span 3 positions.
     assert formulas.folding((1, 8, 4), (2, 2), (1, 1), (2, 2)) == 0
     assert formulas.folding((1, 8, 4), (2, 2), (2, 2), (2, 2)) == 32
     assert formulas.folding((1, 6, 4), (3, 1), (1, 1), (2, 1)) == 24  # on one axis only
@@ -88,10 +88,10 @@ def test_indexed() -> None:
         ("b...c,dc->b...d", [(2, 7, 3), (5, 3)], 2 * 7 * 3 * 5, 0),
         ("...c,...c", [(2, 7, 3), (7, 3)], 2 * 7 * 3, 0),
         ("bc,bd->bcd", [(2, 3), (2, 5)], 30, 0),  # an outer product multiplies too
-        ("ij,jk->k", [(9, 3), (3, 5)], 15, 27),  # i is summed before
-        ("ij,jk->j", [(2, 3), (3, 5)], 3, 6 + 15),  # i and k are
+        ("ij,jk->k", [(9, 3), (3, 5)], 15, 27),  # i is summed first
+        ("ij,jk->j", [(2, 3), (3, 5)], 3, 6 + 15),  # i and k are summed first
         ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)], 2 * 3 * 4 + 2 * 4 * 5, 0),
-        ("ij->ji", [(2, 3)], 0, 0),  # one operand is moved,
+        ("ij->ji", [(2, 3)], 0, 0),  # one operand is permuted,
         ("ii->i", [(3, 3)], 0, 0),
         ("ij->i", [(2, 3)], 0, 6),  # or summed
     ],
@@ -115,5 +115,5 @@ def test_complex_operands_count_in_the_contractions_that_they_are_in() -> None:
 
     assert macs(True, True, True) == 4 * (24 + 40)
     assert macs(False, False, True) == 24 + 2 * 40
-    assert macs(True, False, False) == 2 * 24 + 2 * 40  # what comes of the first is complex
+    assert macs(True, False, False) == 2 * 24 + 2 * 40  # the first result is complex
     assert formulas.einsum("ij->i", [(2, 3)], complex_=[True]).sums == 12

@@ -1,4 +1,4 @@
-"""Modules of one operation each against numbers worked by hand."""
+"""Costs of modules with one operation against numbers worked by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +65,7 @@ MACS: list[tuple[Callable[..., Any], tuple[int, ...], dict[str, int]]] = [
         (5, 3),
         {"linear": 75, "activations": 25},
     ),
-    # Twice the sum that is added, half the product: one product an output element each.
+    # A sum scaled by two and a product scaled by a half: one product per output element each.
     (
         lambda x: torch.addmm(torch.ones(5), x[0], x[0].mT, beta=2, alpha=0.5),
         (5, 3),

@@ -1,4 +1,4 @@
-"""Peak memory against numbers worked by hand."""
+"""Peak memory of modules against numbers worked by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,23 +47,23 @@ def several(x: Tensor) -> Tensor:
     ("function", "maps"),
     [
         (lambda x: x + 1, 2),  # input and output
-        (lambda x: x.view(1, 8).permute(1, 0), 1),  # nothing but the input
+        (lambda x: x.view(1, 8).permute(1, 0), 1),  # only the input
         (lambda x: x.add(1).relu_().view(2, 4), 2),  # in place, then a view
-        (lambda x: ((x + 1) * 2).exp(), 3),  # the input is held; of the rest, two at a time
-        (several, 4),  # left, its successor and right
+        (lambda x: ((x + 1) * 2).exp(), 3),  # the input stays live; of the others, two at a time
+        (several, 4),  # the left map, its successor and the right map
         (lambda x: torch.cat([x, x]), 3),
         (lambda x: torch.cat([a + 1 for a in x.chunk(2, 1)]), 3),
-        (lambda x: x.repeat(4, 1) @ torch.ones(8, 1), 6.5),  # what is made here, and 4 numbers
+        (lambda x: x.repeat(4, 1) @ torch.ones(8, 1), 6.5),  # the tensor made here, and 4 numbers
         (lambda x: x.max(dim=1), 1 + 4 / 32 + 8 / 32),  # a number and an index
         (lambda x: F.relu(x) > 0, 1 + 1 + 8 / 32),
-        (lambda x: x.float(), 1),  # it is of that type
+        (lambda x: x.float(), 1),  # the tensor has that type already
         (lambda x: x.cfloat(), 3),
         (lambda x: torch.complex(x, x), 3),
-        (lambda x: x.view(2, 4).t().reshape(8), 2),  # a copy: no view has its elements in a row
+        (lambda x: x.view(2, 4).t().reshape(8), 2),  # a copy, since no view is contiguous
         (lambda x: x.view(2, 4).t().contiguous().exp(), 3),
         (lambda x: torch.einsum("bi,j->bij", x, torch.ones(8)) + 1, 1 + 8 + 8),
         (lambda x: F.unfold(x.view(1, 1, 2, 4), 3, padding=1) * 1, 1 + 9 + 9),
-        (lambda x: F.max_pool1d(x[None], 2), 1 + 0.5 + 1),  # and places: 8 bytes each
+        (lambda x: F.max_pool1d(x[None], 2), 1 + 0.5 + 1),  # and indices of 8 bytes each
     ],
 )
 def test_a_module(function: Callable[..., Any], maps: float) -> None:
@@ -81,10 +81,10 @@ def small(block: MetaFormerBlock) -> Architecture:
 
 
 MAP = 16 * 4 * 4 * 4
-"""Bytes of a map of the small network."""
+"""Bytes of a feature map of the small network."""
 
 IMAGE = 3 * 8 * 8 * 4
-"""Bytes of its image, which who calls a network holds all the time."""
+"""Bytes of the image, which the caller keeps live."""
 
 
 def test_the_channel_mixer_has_the_most_alive() -> None:
@@ -117,12 +117,12 @@ def test_a_large_image_is_held_to_the_end() -> None:
         stages=(Stage(width=4, depth=1, blocks=(MetaFormerBlock(),)),),
         head=PooledHead(norm=NoNorm()),
     )
-    # The image, and what the channel mixer has alive, as above.
+    # The image, and the live maps of the channel mixer, as above.
     assert architecture_cost(architecture).peak_memory == 4 * (3 * 64 * 64 + 10 * 4 * 4 * 4)
 
 
 def test_the_layout_that_takes_more_counts() -> None:
-    """A map that is contiguous is not copied, but one with its channels last is."""
+    """A contiguous map is not copied, but one in channels-last layout is."""
     taken = count_module(Apply(lambda x: x.contiguous() * 1), (4, 4, 4)).peak_memory
     assert taken == 3 * 256
     taken = count_module(Apply(lambda x: x.permute(0, 2, 3, 1) * 1), (4, 4, 4)).peak_memory
@@ -145,7 +145,7 @@ def test_attention_keeps_no_scores_where_nothing_is_computed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobile", "universal", "micro"])
 def test_a_network_needs_what_is_claimed(name: str) -> None:
-    """The tensors alive while it runs, for networks drawn from a space; on small images."""
+    """The figure is that of the live tensors in a run, for random networks on small images."""
     space = load_space(name)
     space = space.bind(channels=3, resolution=max(32, space.resolutions.low), classes=10)
     for seed in range(2):

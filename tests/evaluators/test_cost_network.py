@@ -1,4 +1,4 @@
-"""Costs of whole networks: sums over parts, equal to what fvcore counts on the whole module."""
+"""Costs of whole networks: the sums over parts equal fvcore's counts on the whole module."""
 
 import dataclasses
 import random
@@ -63,7 +63,7 @@ def network(*blocks: Block, depth: int = 2, norm: Norm | None = None) -> Archite
 
 
 def sum_of_parts(architecture: Architecture) -> dict[str, int]:
-    """All additive amounts, part by part; the definition that the quick way must meet."""
+    """Return all additive costs summed part by part: the definition of the fast computation."""
     total: dict[str, int] = {}
     for part in architecture.parts():
         for name, amount in flat(part_cost(part)).items():
@@ -96,7 +96,7 @@ def micro() -> SearchSpace:
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", presets())
 def test_random_networks_cost_what_fvcore_counts(preset: str) -> None:
-    """``benchmarks/sweep.py`` draws thousands."""
+    """``benchmarks/sweep.py`` tests thousands of networks."""
     space = load_space(preset)  # at its own resolution: 224 in imagenet
     check_against_fvcore(space.walk(RandomChooser(100)).architecture)
 
@@ -110,7 +110,7 @@ def test_every_wired_component_costs_what_fvcore_counts(cls: type[Component]) ->
 
 @pytest.fixture
 def any_costs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each distinct part costs what its description draws: sums are looked at, not traces."""
+    """With random costs for each distinct part, only the sums are tested, not the traces."""
 
     def drawn(*key: Any) -> tuple[int, ...]:
         draw = random.Random(repr(key))
@@ -126,7 +126,7 @@ def any_costs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("any_costs")
 @pytest.mark.parametrize("cls", TABLES[Block].values(), ids=lambda cls: cls.name)
 def test_a_block_costs_the_sum_over_its_parts_whatever_is_in_it(cls: type[Block]) -> None:
-    # Each component of each field, beside defaults and beside what is absent.
+    # Each component in each field, with defaults and with absent components in the others.
     for absent in (False, True):
         base = cls()
         if absent:
@@ -227,7 +227,7 @@ class TwoKernels(Foldable):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FoldingMixer(LargeKernelConv):
-    """A mixer that folds."""
+    """A token mixer that folds."""
 
     name = "folding"
 
@@ -240,7 +240,7 @@ def test_costs_are_those_of_the_folded_form() -> None:
     plain = architecture_cost(network(MetaFormerBlock(mixer=IdentityMixer()), depth=1))
     check_against_fvcore(folding)
     cost = architecture_cost(folding)
-    # two blocks on 64 places: 3x3 with a bias when run, a 1x1 kernel more while it is trained
+    # two blocks on 64 positions: folded, 3x3 with a bias; in training, a 1x1 kernel more
     assert cost.params - plain.params == 2 * (9 * 32 * 32 + 32)
     assert cost.training_params - plain.params == 2 * (9 * 32 * 32 + 32 * 32 + 32)
     assert cost.macs - plain.macs == 2 * 64 * 9 * 32 * 32
@@ -254,7 +254,7 @@ def test_costs_are_those_of_the_folded_form() -> None:
 
 
 class Distances(nn.Module):
-    """Something that has no formula."""
+    """A module with an operation that has no formula."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         tokens = x.flatten(2)
@@ -263,7 +263,7 @@ class Distances(nn.Module):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DistanceMixer(LargeKernelConv):
-    """A mixer whose cost nobody knows."""
+    """A mixer that cannot be counted."""
 
     name = "distance"
 

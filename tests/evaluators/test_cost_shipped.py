@@ -1,4 +1,4 @@
-"""The costs that come with the package are those that a fresh count gives."""
+"""The costs shipped with the package equal fresh counts."""
 
 import json
 import lzma
@@ -27,7 +27,7 @@ from nas_explorer.search_space.walk.decision_graph import StepGraph
 
 
 def as_shipped(name: str) -> CostedSpace:
-    """The costs that come with the package, whether they are of this code or not."""
+    """Accept the shipped costs, even if they are from other code."""
     path = Path(shipped.__file__).with_name("shipped") / f"{name}.npz.xz"
     return decoded(lzma.decompress(path.read_bytes()))
 
@@ -39,7 +39,8 @@ MODULES = modules_of([Pooling()])
 @pytest.fixture(autouse=True)
 def nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(version, "LOADED", time.time() + 60)  # sources edited while tests run
+    # allow sources to be edited while tests run
+    monkeypatch.setattr(version, "LOADED", time.time() + 60)
     clear_memory()
     yield
     clear_memory()
@@ -47,7 +48,7 @@ def nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The costs of ``micro`` in a place of their own."""
+    """Copy the shipped costs of ``micro`` to a temporary folder."""
     monkeypatch.setattr(shipped, "_FOLDER", tmp_path / "shipped")
     monkeypatch.setattr(shipped, "_SEALS", tmp_path / "shipped" / "seals.json")
     ship({"micro": (MICRO, MODULES)}, ({}, MODULES))
@@ -68,7 +69,7 @@ def cost_of_way(table: StepTable, graph: StepGraph, way: Way) -> list[float]:
 
 
 def test_they_are_of_this_code() -> None:
-    """But for components that were added since: to write them anew can wait for a release."""
+    """Components added since are excepted, since the costs are rewritten for a release."""
     for name in presets():
         found = shipped._sealed(name, preset_text(name), complete=False)
         assert found is not None, "run: python docs/write_costs.py"
@@ -83,7 +84,7 @@ def test_they_are_what_fresh_traces_give(name: str) -> None:
     assert about == own and found.size == space.size()
     assert found.table.metrics == EXACT_METRICS
     assert found.table.ways[0] == space.graph.count(space.graph.start)
-    for seed in range(100, 103):  # those of other tests, so that their traces are kept
+    for seed in range(100, 103):  # share the cache of other tests and its traces
         architecture = space.walk(RandomChooser(seed)).architecture
         cost = architecture_cost(architecture)
         expected = [getattr(cost, metric) for metric in EXACT_METRICS]
@@ -102,7 +103,7 @@ def test_code_that_changed_does_without(folder: Path, monkeypatch: pytest.Monkey
     for name in ("digest", "code_digest"):
         monkeypatch.setattr(shipped, name, lambda _: None)
     assert shipped_space("micro") is None
-    ship({"micro": (MICRO, MODULES)}, ({}, MODULES))  # with code that is not known either
+    ship({"micro": (MICRO, MODULES)}, ({}, MODULES))  # code without a known version too
     assert shipped_space("micro") is None
 
 

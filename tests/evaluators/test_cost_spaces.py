@@ -1,4 +1,4 @@
-"""Costs of whole search spaces, kept on disk."""
+"""Costs of whole search spaces, cached on disk."""
 
 import subprocess
 import sys
@@ -30,7 +30,8 @@ head: pooled
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(version, "LOADED", time.time() + 60)  # sources edited while tests run
+    # allow sources to be edited while tests run
+    monkeypatch.setattr(version, "LOADED", time.time() + 60)
     return tmp_path / "cache"
 
 

@@ -1,4 +1,4 @@
-"""What the choices of a walk cost together is what the network costs."""
+"""The costs of a walk's choices sum to the costs of its network."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tracing: without numbers as with them."""
+"""Traces on the meta device equal those with real numbers."""
 
 import sys
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def test_nothing_need_be_computed() -> None:
 
 
 class NeedsNumbers(nn.Module):
-    """Looks at a number, which nothing on the meta device has."""
+    """A module that reads a value, which meta tensors do not have."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def test_patience_is_spent_on_real_numbers(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class Apply(nn.Module):
-    """A function of complex numbers, with a complex weight."""
+    """A module of complex numbers, with a complex weight."""
 
     def __init__(self, function: Any, *sizes: int) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ def test_a_product_of_complex_numbers_takes_four(form: str, real: bool) -> None:
     counted, _, device = found(
         tracer, lambda: (Apply(function, *weight), [torch.empty(1, *shape)]), small=real
     )
-    # torch cannot trace transposed convolutions without numbers, complex or not.
+    # torch cannot trace transposed convolutions on the meta device.
     assert device == ("cpu" if real or form == "transposed" else "meta")
     assert sum(counted[kind] for kind in MAC_KINDS) == 4 * products
     assert counted["activations"] == outputs

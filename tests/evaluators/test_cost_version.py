@@ -1,4 +1,4 @@
-"""Costs are kept for the code that counted them, and for no other."""
+"""Cached costs are valid only for the code that counted them."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ TEXTS = {
     "lists": "from .b.alone import two\n",
     "b.alone": "two = 2\n",
 }
-"""Modules that stand for all code: two packages and what is in them, and a list."""
+"""Modules that stand for all code: two packages with their modules, and a list."""
 
 
 def clear() -> None:
@@ -141,7 +141,7 @@ def test_code_changed_after_it_was_loaded_is_not_known(
     assert digest(files) is not None
     time.sleep(0.02)
     changed(files["a.conv"], "place = 'new'\n")
-    os.utime(files["a.conv"], (0, 0))  # as unpacking and copying can leave it
+    os.utime(files["a.conv"], (0, 0))  # as after unpacking or copying
     assert digest(files) is None and code_digest(files) is None
 
 
@@ -164,7 +164,7 @@ def test_a_part_depends_on_its_own_components() -> None:
 def test_what_is_not_needed_has_no_part_in_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What runs while costs are counted is what they are said to depend on."""
+    """The modules that run in a count are among the recorded dependencies."""
     monkeypatch.setenv("NAS_CACHE", str(tmp_path))
     used = set[str]()
 

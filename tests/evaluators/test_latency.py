@@ -46,7 +46,7 @@ def test_a_latency_has_unit_interval_and_provenance(architecture: Architecture) 
 
 
 class Recorder(nn.Module):
-    """Stands for a network and keeps what it was run with."""
+    """A stand-in for a network that records its inputs."""
 
     seen: list[tuple[tuple[int, ...], torch.dtype, bool, bool, bool]]
 
@@ -71,7 +71,7 @@ class Recorder(nn.Module):
 
 
 class Wide(Recorder):
-    """Keeps how its weights lie in memory whenever it is run."""
+    """A network that records the memory layout of its weights in each run."""
 
     weights: list[bool]
 
@@ -126,7 +126,7 @@ def test_both_layouts_are_timed_and_the_faster_counts(
     monkeypatch.setattr(module, "Network", Wide)
     monkeypatch.setattr(module, "measure_in_turns", in_turns)
     (latency,) = LatencyEvaluator(device=CPU, settings=BRIEF).evaluate(architecture)
-    assert Wide.weights == [False, True]  # whether the channels come last
+    assert Wide.weights == [False, True]  # whether the layout is channels last
     assert latency.value == 2.0
     assert latency.provenance["memory_layout"] == ("channels_last" if last == 2 else "contiguous")
     assert latency.provenance["layout_medians"] == {"contiguous": contiguous, "channels_last": last}
@@ -173,7 +173,7 @@ def test_another_kind_of_device_is_refused() -> None:
 
 
 def test_the_sentinel_is_the_same_network_for_ever() -> None:
-    torch.manual_seed(7)  # what the caller seeds does not matter
+    torch.manual_seed(7)  # independent of the caller's seed
     sentinel = Sentinel().eval()
     x_BCHW = torch.linspace(-1, 1, 3 * RESOLUTION**2).reshape(1, 3, RESOLUTION, RESOLUTION)
     with torch.inference_mode():
@@ -215,7 +215,7 @@ def test_every_network_is_compiled_however_many_came_before(
         max_seconds=0,
     )
     evaluator = LatencyEvaluator(device=CPU, settings=settings)
-    for _ in range(10):  # torch compiles one piece of code only so often, unless told to forget
+    for _ in range(10):  # torch limits the compilations of one function, unless it is reset
         evaluator.evaluate(architecture)
     assert len(compiled) == 10
 

@@ -66,7 +66,7 @@ def test_smi_line_is_read_and_missing_fields_are_left_out() -> None:
 
 
 def test_a_driver_read_once_stays_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a moment of load would make two latencies of one GPU incomparable."""
+    """Provenance keys that vary with load do not make latencies of one GPU incomparable."""
     line = "575.57.08, 1980, 2619, 34, 90.5\n"
 
     def late(*_: object, **__: object) -> None:
@@ -86,5 +86,6 @@ def test_a_driver_read_once_stays_known(monkeypatch: pytest.MonkeyPatch) -> None
     ("count", "low", "high"), [(1, 0.0253, 5.572), (10, 4.795, 18.39), (100, 81.36, 121.63)]
 )
 def test_the_interval_of_a_count_is_garwoods(count: int, low: float, high: float) -> None:
-    """The exact ends, from the table of Garwood, 1936; the approximation is worst for one."""
+    """The exact ends are from Garwood's table, 1936; the approximation is worst for a count of
+    1."""
     assert count_interval(count) == pytest.approx((low, high), rel=0.01, abs=0.07)

@@ -1,4 +1,4 @@
-"""Each part has a time of its own, and together they take what the network does."""
+"""Each part has a time, and the times sum to that of the network."""
 
 import torch
 from nas_explorer.evaluators.latency.parts import PASSES, part_times

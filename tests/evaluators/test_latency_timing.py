@@ -16,7 +16,7 @@ BRIEF = LatencySettings(warmup_seconds=0.0, min_seconds=0.0)
 
 
 class FakeClock(Clock):
-    """Passes take what the run returns; wall time passes as the test says."""
+    """A clock whose passes take the time that the run returns, with the wall time of the test."""
 
     name = "fake"
 
@@ -39,7 +39,7 @@ def test_median_interval_and_counts_of_known_passes() -> None:
     def passes() -> Iterator[float]:
         yield from [5.0] * 3  # the warm-up
         for base in range(5):
-            yield 99.0  # the untimed pass that begins each round
+            yield 99.0  # the untimed first pass of each round
             yield from (base + step / 10 for step in range(1, 5))
 
     result = measure(repeat(passes()), CPU, BRIEF)

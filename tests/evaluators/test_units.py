@@ -1,4 +1,4 @@
-"""Values as people write them; the numbers are worked by hand."""
+"""Values as users write them; the numbers are worked by hand."""
 
 import pytest
 from nas_explorer.evaluators.base import METRICS

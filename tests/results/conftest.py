@@ -1,4 +1,4 @@
-"""Candidates and studies that nobody had to train."""
+"""Candidates and studies made without training."""
 
 import shutil
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def draw(seed: int) -> Draw:
 
 @cache
 def domains() -> dict[str, BaseDistribution]:
-    """Path to the domain of that decision, for the candidates made here."""
+    """The domain of each decision of these candidates, by path."""
     known: dict[str, set[Any]] = {}
     for seed in range(100):
         for path, value in draw(seed).decisions.items():
@@ -44,7 +44,7 @@ def distributions() -> dict[str, BaseDistribution]:
 
 
 def candidate(number: int, *, status: str = "complete", **values: Any) -> Candidate:
-    """Metric name to value, or to (value, low, high)."""
+    """Return measurements from values, or from (value, low, high), by metric."""
     drawn = draw(number)
     measurements = {
         name: Measurement(metric=name, value=value)
@@ -95,7 +95,7 @@ def url(tmp_path: Path) -> str:
 
 
 def run(study: Study, *candidates: Candidate) -> None:
-    """Start and finish each candidate; one that is still running is only started."""
+    """Start and finish each candidate; a running one is only started."""
     with study.exclusive():
         for each in candidates:
             study.start(
@@ -114,7 +114,7 @@ def fill() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def empty_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with one study; making its tables is slower than copying them."""
+    """A database with one study, to copy, since making its tables is slower."""
     file = tmp_path_factory.mktemp("empty") / "nas.db"
     Study.create_or_open("first", f"sqlite:///{file}", settings()).close()
     return file
@@ -141,7 +141,7 @@ def candidates(make_candidate):
     ]
 
 
-_made: list[Source] = []  # to write a study takes half a second
+_made: list[Source] = []  # writing a study takes half a second
 
 
 @pytest.fixture

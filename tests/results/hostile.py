@@ -1,3 +1,3 @@
-"""What somebody might send to do harm."""
+"""Texts that an attacker might send."""
 
 HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;"

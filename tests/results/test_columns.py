@@ -1,4 +1,4 @@
-"""The columns hold what the candidates do, however the records arrive."""
+"""The columns have the values of the candidates, in whatever order records arrive."""
 
 import sqlite3
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_the_same_decisions_tell_most(make_candidate):
 
 
 def test_records_are_read_without_their_networks(study, fill, candidates):
-    odd = replace(candidates[4], seconds={"total": float("nan")})  # which is no JSON
+    odd = replace(candidates[4], seconds={"total": float("nan")})  # NaN is no JSON
     fill(study, *candidates[:4], odd)
     whole = list(study.records(after=-1))
     lean = list(study.records(after=-1, networks=False))

@@ -1,4 +1,4 @@
-"""Studies are compared by numbers that can be worked by hand."""
+"""Comparisons of studies against numbers worked by hand."""
 
 import math
 
@@ -50,7 +50,7 @@ def test_the_distance_is_the_greatest(candidates):
     one = distribution(columns, "macs", columns.value("macs") < 50)
     other = distribution(columns, "macs", columns.value("macs") > 50)
     assert difference(one, one) == (0.0, 1.0)
-    # Of the 5! / (3! 2!) = 10 orders, two have all of one study before all of the other.
+    # Of the 5! / (3! 2!) = 10 orders, two have one study completely before the other.
     assert difference(one, other) == (1.0, pytest.approx(0.2))
     assert math.isnan(difference(one, distribution(columns, "latency", everyone(columns)))[0])
 
@@ -69,7 +69,7 @@ def test_candidates_count_as_they_finished_and_studies_on_one_scale(candidates):
     masks = [everyone(columns), everyone(other)]
     one, two = growths([columns, other], masks, ("accuracy", "macs"))
     assert one.row_N.tolist() == [1, 0]
-    # Macs from 10 to 90 by their logarithm, accuracies from 0.25 to 0.75.
+    # MACs from 10 to 90 on a logarithmic scale, accuracies from 0.25 to 0.75.
     first = math.log(90 / 80) / math.log(9)
     assert one.volume_N[0] == pytest.approx(first)
     assert two.volume_N[1] == pytest.approx(math.log(90 / 20) / math.log(9))

@@ -1,4 +1,4 @@
-"""What was measured where, and that latency is compared within one place."""
+"""Conditions of measurements: latencies are compared only under equal conditions."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ FOUR = [
     timed(2, 3.0, 0.7, device_name="B"),
     timed(3, 4.0, 0.6, device_name="B"),
 ]
-"""Two of each device; on each the first dominates the second, and A's all of B's."""
+"""Two candidates on each device: the first dominates the second, and A's dominate B's."""
 
 
 def test_the_dashboards_front_is_that_of_the_other_commands() -> None:

@@ -1,4 +1,4 @@
-"""What the dashboard shows follows from its address, and what it is sent does no harm."""
+"""The dashboard's content depends only on its address, and hostile input does no harm."""
 
 import base64
 import re
@@ -612,7 +612,7 @@ EARLY = ("none", "running", "failed before costs", "failed before accuracy")
 
 @pytest.fixture
 def early(make_candidate):
-    """Candidates of a study in which none is complete yet."""
+    """Candidates of a study without complete ones."""
     costs = {"macs": 10, "params": 20}
     kinds = ((), ("running", {}), ("failed", {}), ("failed", costs))
 

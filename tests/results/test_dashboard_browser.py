@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: drawn, brushed, sent on, followed live."""
+"""The dashboard in a real browser: plots, selections, addresses and live updates."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ POINTS = """name => document.querySelector("#scatter .js-plotly-plot").data
 
 
 NETWORK = "document.querySelector('#network .main-svg .point')"
-# Labels of an axis that lie over each other.
+# Return the overlapping labels of an axis.
 OVERLAPPING = """[...document.querySelectorAll(".main-svg .xaxislayer-above")].flatMap(layer => {
   const boxes = [...layer.querySelectorAll(".xtick text")].map(e => e.getBoundingClientRect())
     .filter(box => box.width).sort((a, b) => a.left - b.left);
@@ -77,7 +77,7 @@ def candidates():
 
 @pytest.fixture(scope="module")
 def full_study(empty_study: Path, candidates, tmp_path_factory):
-    """A database with the candidates, as to write them takes longer than to copy it."""
+    """A database with the candidates, to copy, since writing them takes longer."""
     file = shutil.copy(empty_study, tmp_path_factory.mktemp("full"))
     study = Study.open("first", f"sqlite:///{file}")
     run(study, *candidates)
@@ -87,7 +87,7 @@ def full_study(empty_study: Path, candidates, tmp_path_factory):
 
 @pytest.fixture
 def study(request, url):
-    """The study that the dashboard shows; an empty one where a test shows one of its own."""
+    """The study of the dashboard; an empty one for tests with a study of their own."""
     which = "full_study" if "address" in request.fixturenames else "empty_study"
     file = Path(url.removeprefix("sqlite:///"))
     file.parent.mkdir()
@@ -116,7 +116,7 @@ def serving(server):
 
 @pytest.fixture
 def open_page(browser, address):
-    """Opens the dashboard; in the end, nothing may have gone wrong or elsewhere."""
+    """Open the dashboard; after the test, check for errors and for requests to other servers."""
     pages, faults = [], []
 
     def open_one(query="", wait=DRAWN, **given):
@@ -144,7 +144,7 @@ def table_numbers(page):
 
 
 def drag(page, selector, start, end):
-    """Drag the mouse over a plot, from and to shares of its drawing area."""
+    """Drag the mouse over a plot, between points given as shares of its area."""
     area = page.locator(f"{selector} .nsewdrag").first
     area.scroll_into_view_if_needed()
     box = area.bounding_box()
@@ -452,7 +452,7 @@ def test_an_export_arrives_as_nas_export_makes_it(browser, study, fill, url, tmp
 
 
 def opened(data):
-    """Return the header of a safetensors file, whose order is a matter of chance, and the rest."""
+    """Return the header of a safetensors file, whose key order is random, and the rest."""
     size = int.from_bytes(data[:8], "little")
     return json.loads(data[8 : 8 + size]), data[8 + size :]
 

@@ -1,4 +1,4 @@
-"""What the dashboard lets out, and to whom: files of candidates, pages to those who may look."""
+"""Access to the dashboard: model files, and pages for authorised requests only."""
 
 import io
 import re
@@ -120,7 +120,9 @@ def test_the_address_that_is_printed_answers(source, host):
 
 def test_no_other_page_reaches_it(client):
     for name in ("evil.example", "127.0.0.1.evil.example", "[::1", ""):
-        asked = create_environ("/") | {"HTTP_HOST": name}  # the client would read it first
+        asked = create_environ("/") | {
+            "HTTP_HOST": name
+        }  # else the client would read the cookie first
         _, status, _ = run_wsgi_app(client.application, asked)
         assert status.startswith("403"), name
     for origin in ("http://evil.example", "null", "http://["):
@@ -193,7 +195,7 @@ FILTERS = (
 
 @pytest.fixture
 def ask(client):
-    """Asks for what an address shows, as the page does."""
+    """Request the content of an address, as the page does."""
     asked = next(e for e in client.get("/_dash-dependencies").json if "url.search" in e["output"])
     outputs = [e.rpartition(".") for e in asked["output"].strip(".").split("...")]
 

@@ -1,4 +1,4 @@
-"""What matters is found where it was put, and nowhere else."""
+"""Effects are found exactly for the decisions that have them."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,9 @@ from scipy.stats import hypergeom
 
 
 def make_columns(metrics, decisions) -> Columns:
-    """Complete candidates: metric to values, path to answers; -1 where not asked."""
+    """Return columns of complete candidates, from metric values and decision codes (-1: not
+    asked).
+    """
     count = len(next(iter(metrics.values())))
     unknown = np.full(count, np.nan)
     return Columns(
@@ -100,7 +102,7 @@ def test_the_ridge_is_that_of_the_definition():
     ridge, noise, error = cross_validated(squares, vectors.T @ (x.T @ y), float(y @ y), 40)
 
     def of_definition(ridge):
-        hat = x @ np.linalg.solve(x.T @ x + ridge * np.eye(6), x.T) + 1 / 40  # and the mean
+        hat = x @ np.linalg.solve(x.T @ x + ridge * np.eye(6), x.T) + 1 / 40  # one for the mean
         rest = y - hat @ y
         return (rest @ rest / 40) / (np.trace(np.eye(40) - hat) / 40) ** 2
 
@@ -117,7 +119,7 @@ def test_the_ridge_is_that_of_the_definition():
 
 
 def test_the_chance_of_a_front_is_hypergeometric():
-    # Four candidates, the first two on the front, both with the answer that two have: 1 in 6.
+    # Two of four candidates are on the front, and exactly these have the value: probability 1 in 6.
     columns = make_columns(
         {"accuracy": [0.9, 0.8, 0.7, 0.6], "macs": [20, 10, 30, 40]},
         {"s0.mixer": [0, 0, 1, 1], "s1.second_mixer": [1, 1, 1, 1], "s0.depth": [0, 1, 0, 1]},

@@ -1,4 +1,4 @@
-"""The proof of an export starts from image files."""
+"""The proof of an export on image files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,7 +58,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
     paths.append(folder / "turned.jpg")
     pixels = draws.integers(0, 256, (50, 70, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(paths[-1], exif=turned)
-    paths.append(folder / "plain.jpg")  # of which nothing is converted
+    paths.append(folder / "plain.jpg")  # no pixel is converted
     Image.fromarray(draws.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(paths[-1])
     found = decode(paths, resolution=8, channels=3)
     assert found.reasons == (None,) * len(paths)
@@ -71,7 +71,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
 
 
 def bright(images: Tensor) -> Tensor:
-    """Name what is brighter than the mean."""
+    """A network that classifies by brightness above the mean."""
     mean = images.mean((1, 2, 3))
     return torch.stack([-mean, mean], 1)
 
@@ -89,7 +89,7 @@ def test_files_have_the_pixels_of_the_search_through_prepare_and_through_timm(
 
 
 def half_a_pixel_off(given: Sequence[Any]) -> Tensor:
-    """Cut the centre out first, between the pixels, and scale it then."""
+    """Crop the centre at subpixel offsets first, then scale."""
     images: list[Tensor] = []
     for path in given:
         image = Image.open(path).convert("RGB")
@@ -111,7 +111,7 @@ def test_more_than_one_image_named_otherwise_is_refused(originals: Originals) ->
     calls: list[Tensor] = []
 
     def moody(images: Tensor) -> Tensor:
-        """Name everything dark the first time, and everything bright from then on."""
+        """A network that answers dark in the first call, and bright from then on."""
         calls.append(images)
         scores = torch.zeros(len(images), 2)
         scores[:, min(1, len(calls) - 1)] = 1

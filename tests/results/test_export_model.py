@@ -1,4 +1,4 @@
-"""Export to safetensors, loading back, and what is refused."""
+"""Export to safetensors, loading, and errors."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ from ..helpers import names, trained
 
 T = TypeVar("T")
 
-# The random mixer is a buffer, batch norm has one that is an integer.
+# The random mixer has a buffer, batch norm an integer one.
 TINY = Architecture(
     input=Shape(3, 8, 8),
     classes=5,
@@ -61,7 +61,7 @@ def header(path: Path) -> dict[str, str]:
 
 
 def told(path: Path) -> dict[str, str]:
-    """What the header says, without what is made with the weights."""
+    """Return the header without the entries made for the weights."""
     return {key: text for key, text in header(path).items() if key not in ("sha256", "format")}
 
 
@@ -322,12 +322,12 @@ def test_a_header_that_asks_for_more_than_the_file_has_takes_no_memory(tmp_path:
     save_weights(path, read_weights(path)[0], {**told(path), **make_header(wide, {})})
     with pytest.raises(InputError, match=r"must fit the architecture, but .* must be 500000"):
         load_model(path)
-    huge = replace(TINY, input=Shape(3, 1_000_000, 1_000_000))  # a matrix of places by places
+    huge = replace(TINY, input=Shape(3, 1_000_000, 1_000_000))  # a matrix of positions x positions
     save_weights(path, read_weights(path)[0], {**told(path), **make_header(huge, {})})
     with pytest.raises(InputError, match="have tensors of possible sizes, but: ") as error:
         load_model(path)
     assert "\n" not in str(error.value)
-    block = MetaFormerBlock(mixer=LevitAttention())  # makes a table of places by places
+    block = MetaFormerBlock(mixer=LevitAttention())  # makes a table of positions x positions
     stage = Stage(width=8, depth=1, blocks=(block,))
     large = replace(TINY, input=Shape(3, 4096, 4096), stages=(stage,))
     with torch.device("meta"):

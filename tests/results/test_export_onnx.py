@@ -1,4 +1,4 @@
-"""Export to ONNX: every component, any batch size, and what is refused."""
+"""Export to ONNX: every component, any batch size, and errors."""
 
 import json
 import logging
@@ -213,7 +213,7 @@ def test_images_of_any_size_are_taken_where_the_mixers_allow(tmp_path: Path, end
 
 
 def drawn(seed: int) -> Architecture:
-    """A network of the space of the smallest images, whose last map is one pixel."""
+    """A network for the smallest images, whose last map is one pixel."""
     micro = load_space("micro")
     architecture = micro.walk(RandomChooser(seed)).architecture
     assert architecture.input == (1, 8, 8) and len(architecture.stages) > 1
@@ -234,7 +234,7 @@ def test_onnx_of_drawn_networks_takes_any_size_in_silence(
     assert (proof.sizes, proof.enlarged) == ("those that the network takes", None)
     network = trained_network(architecture, weights)
     assert proof.macs == count_macs(network.folded(), architecture.input)
-    session = onnxruntime.InferenceSession(path)  # it warns of shapes that are wrong
+    session = onnxruntime.InferenceSession(path)  # the runtime warns of wrong shapes
     for height, width in ((8, 8), (9, 13), (40, 24)):
         images = torch.randn(2, 1, height, width)
         scores = torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
@@ -337,8 +337,9 @@ def test_what_cannot_be_traced_is_one_line_and_leaves_nothing(
 
 
 def everything() -> list[Architecture]:
-    """Few networks that together hold every component but the token mixers, which have a test of
-    their own."""
+    """Return a few networks that together have every component except token mixers, which another
+    test covers.
+    """
     tables = {kind: [*table.values()] for kind, table in TABLES.items()}
     tables[TokenMixer] = [Pooling]
     turns = {kind: cycle(table) for kind, table in tables.items()}

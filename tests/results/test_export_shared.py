@@ -1,4 +1,4 @@
-"""What modules share is one tensor: in counts, in files and in proofs."""
+"""Shared tensors count once in costs, files and proofs."""
 
 import importlib.util
 from dataclasses import replace
@@ -51,11 +51,11 @@ SPACED = replace(
         ),
     ),
 )
-"""Its blocks share the positions of their weights: 2 x 4 x 5 numbers."""
+"""A network whose blocks share the positions of their weights: 2 x 4 x 5 numbers."""
 POSITIONS = tuple(f"stages.0.blocks.{block}.mixer.position_2CK" for block in range(3))
 
 FREQUENCY = "stages.0.blocks.0.mixer.filter.networks.0.{}.frequency"
-"""Of the sines after the three layers of the network that makes the filter: they are one module."""
+"""Names of the sines after the filter network's three layers, which are one module."""
 
 
 def tied_weights() -> dict[str, Tensor]:
@@ -112,7 +112,7 @@ def test_it_is_read_by_whatever_loads_it(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_it_several_times_are_read(tmp_path: Path) -> None:
-    """As they were written once."""
+    """Write weights as an earlier version did."""
     copies = {name: each.clone() for name, each in tied_weights().items()}
     (tmp_path / "old.safetensors").write_bytes(encode_weights(copies, {}))
     weights, _ = read_weights(tmp_path / "old.safetensors")
@@ -144,7 +144,7 @@ def test_a_program_that_shares_is_counted_as_the_network(tmp_path: Path) -> None
 
 
 def spaced(path: Path) -> Network:
-    """Export the network with shared positions; return it."""
+    """Export the network with shared positions; return the network."""
     weights = trained(SPACED)
     weights |= dict.fromkeys(POSITIONS[1:], weights[POSITIONS[0]])
     proof = export_model(SPACED, path, weights=weights, metadata={}, seed=0)
@@ -185,4 +185,4 @@ def test_programs_hold_what_parts_share_once(tmp_path: Path) -> None:
     assert len(distinct(each for name, each in state.items() if "position" in name)) == 1
     spaced(tmp_path / "net.onnx")
     held = [list(each.dims) for each in onnx.load(tmp_path / "net.onnx").graph.initializer]
-    assert [2, 4, 5] not in held  # but the dense kernels that they make
+    assert [2, 4, 5] not in held  # except the dense kernels made from them

@@ -1,4 +1,4 @@
-"""Export to source and to torch.export: every component, and what is refused."""
+"""Export to source and to torch.export: every component, and errors."""
 
 import hashlib
 import json
@@ -69,7 +69,7 @@ def export(path: Path, **changes: Any) -> Proof:
 
 
 def with_component(component: Component) -> Architecture:
-    """A small network that has the component."""
+    """Return a small network with the component."""
     width = 32
     small = Stage(width=width, depth=1, blocks=(MetaFormerBlock(),))
     values: dict[str, Any] = {"stem": ConvStem(), "stages": (small,), "head": PooledHead()}
@@ -121,8 +121,8 @@ def test_the_source_of_every_component_computes_the_same(component: Component) -
         assert torch.equal(alone(images), network(images))
 
 
-# Run apart from this environment's variables and folders (-I); there is nothing but torch and what
-# it says that it needs (and what sympy needs, which it names).
+# Run in isolation from this environment's variables and folders (-I), with only torch and its
+# declared requirements (and those of sympy).
 ALONE = """
 import sys, torch, torch.export, json, re
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
@@ -146,7 +146,7 @@ sys.path.insert(0, sys.argv[1])
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Proof]:
-    """An exported program, alone in its folder but for what is written with it."""
+    """Return an exported program in a folder with only the files written with it."""
     path = tmp_path_factory.mktemp("program") / "net.pt2"
     return path, export(path, images=IMAGES)
 
@@ -198,7 +198,7 @@ def test_the_source_prepares_images_as_the_training_did(
     assert torch.equal(net["prepare"](images), preparation(images))
     Image.fromarray(images[0].permute(1, 2, 0).numpy()).save(tmp_path / "a.png")
     with monkeypatch.context() as patch:
-        patch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses more than twice as many
+        patch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow rejects more than twice as many
         found = net["prepare"](tmp_path / "a.png")
     assert torch.equal(found, preparation(tmp_path / "a.png"))
     Image.new("1", (1001, 1000)).save(tmp_path / "b.png")
@@ -227,7 +227,7 @@ def test_the_source_refuses_other_weights_than_its_own(tmp_path: Path) -> None:
     beside.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     with pytest.raises(ValueError, match=r"must be those written with this file, but .* others"):
         net["load"]()
-    assert isinstance(net["load"](beside), nn.Module)  # weights of one's own, by their name
+    assert isinstance(net["load"](beside), nn.Module)  # other weights, by their path
 
 
 def swap(text: str, one: str, other: str) -> str:

@@ -1,4 +1,4 @@
-"""A file that is not quite the network's is refused with figures, in every format."""
+"""A file that differs slightly from the network is an error with figures, in every format."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -54,7 +54,7 @@ def bias_perturbed(encode: Encode, network: Network) -> Contents:
 
 
 def stages_swapped(encode: Encode, network: Network) -> Contents:
-    """The network with the second stage's blocks first, each with its own weights."""
+    """Return the network with the second stage's blocks first, each with its own weights."""
     first, second = network.architecture.stages
     stages = (replace(first, blocks=second.blocks), replace(second, blocks=first.blocks))
     swapped = replace(network.architecture, stages=stages)
@@ -70,7 +70,7 @@ def activation_dropped(encode: Encode, network: Network) -> Contents:
     other = deepcopy(network)
     other.get_submodule("stages.0.blocks.0.channel_mixer").act = nn.Identity()
     contents = dict(encode(other))
-    if ".safetensors" in contents:  # a source file is made of the architecture, not of the modules
+    if ".safetensors" in contents:  # source is made from the architecture
         source = contents[""].decode()
         contents[""] = source.replace("nn.GELU()", "nn.Identity()", 1).encode()
     return contents
@@ -86,7 +86,7 @@ CASES = [
     (ending, *case)
     for ending in FORMATS
     for case in TAMPERS
-    if ending != ".safetensors" or case[0] is not activation_dropped  # it has no operators
+    if ending != ".safetensors" or case[0] is not activation_dropped  # the format has no operators
 ]
 
 
@@ -110,7 +110,7 @@ def test_it_is_refused(
 
     architecture = network(*stages)
     monkeypatch.setattr(kind, "encode", tampered)
-    # Weights of other shapes are refused before there is a score, with both shapes.
+    # Weights of other shapes are an error with both shapes, before any score is computed.
     unlike = ending == ".safetensors" and stages[0] != stages[1]
     message = r"must fit the architecture, but " if unlike else FIGURES
     with pytest.raises(ExportError, match=message) as error:

@@ -1,4 +1,4 @@
-"""The entry in timm's registry, called as the frameworks call it that take backbones from timm."""
+"""The entry in timm's registry, called like frameworks that take backbones from timm do."""
 
 import copy
 import itertools
@@ -165,7 +165,7 @@ def test_any_choice_of_maps_is_told_and_given(three_maps: str) -> None:
         assert all(torch.equal(one, every[at]) for one, at in zip(maps, kept, strict=True))
 
 
-@pytest.mark.filterwarnings("ignore")  # torch's tracer is to be given up one day
+@pytest.mark.filterwarnings("ignore")  # torch's tracer is deprecated
 @pytest.mark.parametrize("chosen", [(0,), (1, 0), (0, 1, 2)])
 def test_some_maps_survive_copies_pickles_and_traces(
     three_maps: str, chosen: tuple[int, ...]
@@ -193,7 +193,7 @@ def test_a_network_of_a_stem_alone_has_no_maps(tmp_path: Path) -> None:
 
 
 def test_fewer_maps_allow_a_smaller_stride(three_maps: str) -> None:
-    """As DeepLab asks for it: a stride of 8 where two maps are taken."""
+    """The call of DeepLab: a stride of 8 with two maps."""
     model = make(three_maps, features_only=True, out_indices=(0, 1), output_stride=8)
     assert model.feature_info.reduction() == [4, 8]
 
@@ -209,7 +209,7 @@ def test_large_reductions_are_taken(tmp_path: Path) -> None:
 
 
 def test_as_mmsegmentation_calls_it(file: str) -> None:
-    """``TIMMBackbone`` of mmseg 1.x; what is not named stands in ``**kwargs`` of its config."""
+    """``TIMMBackbone`` of mmseg 1.x, which passes further keys of its config as ``**kwargs``."""
     model = timm.create_model(
         model_name="nas_explorer",
         features_only=True,
@@ -251,12 +251,12 @@ def test_as_mmpretrain_and_mmdetection_call_it(file: str, features_only: bool) -
 
 @pytest.mark.parametrize("output_stride", [32, 16])
 def test_as_segmentation_models_calls_it(file: str, output_stride: int) -> None:
-    """``TimmUniversalEncoder`` of segmentation_models_pytorch 0.5: first by nothing but a name."""
+    """``TimmUniversalEncoder`` of segmentation_models_pytorch 0.5: first with a name alone."""
     if not timm.is_model("my_backbone"):
         timm_model.register("my_backbone", file)
     with torch.device("meta"):
         reductions = timm.create_model("my_backbone", features_only=True).feature_info.reduction()
-    assert reductions == [4, 8]  # what it calls a transformer's
+    assert reductions == [4, 8]  # its layout for transformers
     depth = 3
     common: dict[str, Any] = {
         "in_chans": 4,
@@ -276,7 +276,7 @@ def test_as_segmentation_models_calls_it(file: str, output_stride: int) -> None:
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_a_decoder_of_segmentation_models_can_be_put_on_it(three_maps: str, depth: int) -> None:
-    """As ``smp.Unet`` does: its encoder reads channels, its decoder joins the maps."""
+    """The use in ``smp.Unet``: its encoder reads channels, its decoder joins the maps."""
     name = f"three_sizes_{depth}"
     timm_model.register(name, three_maps)
     encoder: Any = timm.create_model(name, features_only=True, out_indices=tuple(range(depth - 1)))
@@ -403,7 +403,7 @@ def test_every_head_can_do_without_classifier_or_pooling(tmp_path: Path, head: t
     pooled = model.forward_head(last, pre_logits=True)
     assert pooled.shape == (2, model.head_hidden_size)
     assert torch.equal(model.get_classifier()(pooled), model(IMAGES))
-    single = last[:, :, :1, :1]  # of one place there is nothing to pool
+    single = last[:, :, :1, :1]  # one position needs no pooling
     alone = model.forward_head(single, pre_logits=True)
     model.reset_classifier(0, "")
     assert model.num_classes == 0 and model(IMAGES).shape == (2, model.head_hidden_size, 4, 4)
@@ -434,7 +434,7 @@ def test_branches_are_left_out_in_training_alone(file: str) -> None:
     model.train()
     torch.manual_seed(0)
     assert not torch.equal(run(model), run(model))
-    # A rate close to 1 leaves the stream alone: the last block's input is its output.
+    # A rate close to 1 leaves only the stream: the last block's output is its input.
     model.set_drop_path(1 - 1e-9)
     model.drop_path_rates = dict.fromkeys(model.drop_path_rates, 1 - 1e-9)
     stem = model.stem(IMAGES)

@@ -1,4 +1,4 @@
-"""Candidates and architectures show themselves in notebooks and on terminals."""
+"""Representations of candidates and architectures in notebooks and on terminals."""
 
 import io
 from dataclasses import replace

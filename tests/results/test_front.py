@@ -127,12 +127,12 @@ def test_hypervolume_is_the_share_of_points_dominated():
 
 def test_hypervolume_over_a_search(make_candidate):
     candidates = [
-        make_candidate(0, accuracy=0.5, macs=100),  # loss 1, log share 1: the worst corner
+        make_candidate(0, accuracy=0.5, macs=100),  # both losses 1: the worst corner
         make_candidate(1, status="failed", macs=1),
-        make_candidate(2, accuracy=0.7, macs=10),  # losses 0.5, 0.5: a quarter
+        make_candidate(2, accuracy=0.7, macs=10),  # losses 0.5 and 0.5: volume 1/4
         make_candidate(3, accuracy=0.6, macs=100),
-        make_candidate(4, accuracy=0.9, macs=10),  # losses 0, 0.5: a half
-        make_candidate(5, accuracy=0.7, macs=1),  # losses 0.5, 0: three quarters
+        make_candidate(4, accuracy=0.9, macs=10),  # losses 0 and 0.5: volume 1/2
+        make_candidate(5, accuracy=0.7, macs=1),  # losses 0.5 and 0: total volume 3/4
     ]
     history = hypervolume_history(candidates, METRICS)
     assert [number for number, _ in history] == [0, 2, 3, 4, 5]
@@ -141,7 +141,7 @@ def test_hypervolume_over_a_search(make_candidate):
 
 def test_hypervolume_over_a_search_agrees_with_the_whole(make_candidate):
     values = np.random.default_rng(1).random((30, 3)).round(1)
-    values[0, 2] = 0  # a count of zero has no logarithm: macs stay as they are
+    values[0, 2] = 0  # a count of zero has no logarithm, so MACs are not transformed
     candidates = [
         make_candidate(i, accuracy=a, latency=b, macs=c)
         for i, (a, b, c) in enumerate(values.tolist())

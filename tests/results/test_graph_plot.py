@@ -1,4 +1,4 @@
-"""The picture of a network: everything in it is there, nothing lies over anything else."""
+"""The picture of a network is complete and has no overlaps."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -29,7 +29,7 @@ MAP = Shape(4, 8, 8)
 
 
 def graph_of(*nodes: tuple[str, str, int | None, int | None], macs: int = 0) -> nx.DiGraph:
-    """Each: its name, the names of what it takes, its stage and its block."""
+    """Return a graph from parts: name, names of the inputs, stage and block."""
     graph = nx.DiGraph()
     for name, taken, stage, block in nodes:
         node = Node(
@@ -63,7 +63,7 @@ BRANCHES = graph_of(
 
 def drawn(seed: int) -> nx.DiGraph:
     network = load_space("micro").walk(RandomChooser(seed)).architecture
-    # The costs do not matter to where things lie.
+    # The layout does not depend on the costs.
     return network.graph(lambda part: {"params": 1, "macs": part.out_shape.tokens})
 
 

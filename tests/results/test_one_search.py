@@ -1,4 +1,4 @@
-"""One process at a time searches a study, however it reaches it; a refused one leaves nothing."""
+"""One process at a time searches a study, by any path; a refused process writes nothing."""
 
 import json
 import multiprocessing
@@ -21,7 +21,7 @@ def file_of(url: str) -> Path:
 
 
 def rows(url: str) -> list[str]:
-    """All that is in the database."""
+    """Return the whole content of the database."""
     with sqlite3.connect(file_of(url)) as connection:
         return list(connection.iterdump())
 
@@ -59,7 +59,7 @@ def test_a_second_search_is_refused_by_whatever_name_it_comes(study, url, tmp_pa
 
 
 def test_a_lock_outlives_no_child_of_the_process(study, url):
-    """A forked child has the descriptors of its parent, and with them its locks."""
+    """A forked child inherits its parent's descriptors, and with them the locks."""
     ready = FORK.Event()
     with study.exclusive():
         process = FORK.Process(target=signal.pause)
@@ -167,7 +167,7 @@ def test_a_connection_lost_at_any_point_of_a_start_costs_no_trial(
 
     def commit(connection) -> None:
         connection.commit()
-        if when == "commit":  # all was stored, but the answer did not come through
+        if when == "commit":  # everything was stored, but the reply was lost
             lose()
 
     monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -1,4 +1,4 @@
-"""Figures show what they should, and only that."""
+"""The content of the figures."""
 
 from dataclasses import replace
 
@@ -119,7 +119,7 @@ def test_parallel_axes_of_decisions_and_metrics(candidates):
 
 
 def test_the_decisions_that_tell_most(make_candidate):
-    # x decides the accuracy; y has nothing to do with it; z differs every time; w may not apply.
+    # x determines the accuracy, y does not; z is always different; w may not apply.
     candidates = [
         replace(
             make_candidate(i, accuracy=0.8 if i % 2 else 0.6),

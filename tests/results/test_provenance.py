@@ -1,4 +1,4 @@
-"""How a measurement was had is told in words and units."""
+"""The provenance of measurements as text with units."""
 
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.analysis.provenance import described

@@ -1,4 +1,4 @@
-"""The report is one file that stands alone, whatever the names and reasons in it."""
+"""The report is one self-contained file, even with hostile names and reasons."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ HOSTILE = "</script><script>alert('x')</script><img src=x onerror=alert(1)>&amp;
 
 
 class Page(HTMLParser):
-    """Tags, ids, texts and scripts of a page."""
+    """Collects tags, ids, texts and scripts of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -48,13 +48,13 @@ class Page(HTMLParser):
 
 
 def without_plotly(monkeypatch):
-    """Stand in for five megabytes of script."""
+    """Replace five megabytes of script by a short one."""
     monkeypatch.setattr("nas_explorer.results.report.report.get_plotlyjs", lambda: "/*</script*/")
 
 
 @pytest.fixture(autouse=True)
 def plotly(request, monkeypatch):
-    """Have the script in the browser alone."""
+    """Use plotly's real script only in browser tests."""
     if "slow" not in request.keywords:
         without_plotly(monkeypatch)
 
@@ -250,7 +250,7 @@ def test_the_report_works_in_a_browser(report, candidates, tmp_path):
     parts = [len(each.architecture.parts()) for each in candidates]
     assert out["nodes"] == [1 + parts[0], 1 + parts[2]] and parts[0] != parts[2]
     assert out["front"] == [20_000, 30_000] and out["same"] == [0.6]
-    # Missing values are last both ways.
+    # Missing values are last in both orders.
     assert out["up"] == [5, 2, 0, 1, 4, 3, 6] and out["down"] == [4, 1, 0, 2, 5, 3, 6]
     assert out["order"] == "descending"
     assert out["fits"], "the page is no wider than a phone"

@@ -1,4 +1,4 @@
-"""What the report lets one choose: networks, what matters, the metrics of a comparison."""
+"""The report's menus: networks, importances, metrics of a comparison."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The lock of a database server, which is asked for again and again as long as it is held."""
+"""The lock of a database server, which is requested repeatedly while it is held."""
 
 import time
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def test_a_lock_that_was_given_up_and_taken_again_is_kept_again(
         asked.clear()
         assert lock.acquire()
         deadline = time.monotonic() + 10.0
-        while len(asked) < 3:  # once to take it, then by the thread that keeps it
+        while len(asked) < 3:  # first to take the lock, then by the thread that keeps it
             assert time.monotonic() < deadline, "nobody asks for the lock any more"
             time.sleep(0.005)
         lock.release()

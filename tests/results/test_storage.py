@@ -1,4 +1,4 @@
-"""A storage that fails gives one line, and loses nothing that finished."""
+"""A storage failure gives one line and loses no finished candidate."""
 
 import json
 import multiprocessing
@@ -83,7 +83,7 @@ def test_a_read_only_storage_can_be_read_but_not_written(
 
 
 def fill_the_disk(study: Study) -> None:
-    """Let the database file grow no more, as on a full disk."""
+    """Stop the growth of the database file, as on a full disk."""
 
     def no_more_pages(connection: sqlite3.Connection, _: object) -> None:
         connection.execute("PRAGMA max_page_count = 1")
@@ -120,7 +120,7 @@ def test_where_no_file_can_be_written_beside_the_storage_the_temporary_folder_se
     fill(study, make_candidate(0, status="running"))
     candidate = make_candidate(0, accuracy=0.5, macs=1)
     beside, other = study._spill.paths()
-    beside.mkdir()  # so that no file can be there
+    beside.mkdir()  # so that no file can be made
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     with study.exclusive():
         fill_the_disk(study)

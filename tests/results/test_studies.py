@@ -1,4 +1,4 @@
-"""Studies are listed, renamed and deleted; what is damaged is named and the rest is shown."""
+"""Studies are listed, renamed and deleted; damaged ones are named and the others shown."""
 
 import json
 import socket
@@ -63,7 +63,7 @@ def test_an_empty_study_is_never_the_latest(study, url, fill, make_candidate, ma
     fill(other, make_candidate(0, status="running"))
     optuna.load_study(study_name="empty", storage=url).ask()
     assert [each.name for each in entries(url)] == ["first", "cut off", "empty"]
-    with other.exclusive():  # now it is under way
+    with other.exclusive():  # now the candidate is running
         assert Study.open(None, url).name == "cut off"
 
 
@@ -130,7 +130,7 @@ def test_settings_that_are_cut_leave_the_other_studies(study, url, make_settings
 
 
 def test_numbers_come_from_the_trials(study, url, fill, make_candidate):
-    """Of studies in which two searches had been, and left records with wrong numbers."""
+    """Records with wrong numbers, from two searches in one study, can be read."""
     candidates = [make_candidate(i, accuracy=0.5, macs=1) for i in range(2)]
     fill(study, candidates[0], make_candidate(1, status="running"))
     optuna.load_study(study_name="first", storage=url).ask()
@@ -228,7 +228,7 @@ def test_results_kept_in_the_temporary_folder_are_deleted_with_their_study(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     kept = SpillFile(url=url, study="first")
     beside, elsewhere = kept.paths()
-    beside.mkdir()  # so that no file can be made there
+    beside.mkdir()  # so that no file can be made
     assert kept.keep(make_candidate(0, accuracy=0.5, macs=1)) == str(elsewhere)
     beside.rmdir()
     delete_study("first", url)
@@ -267,7 +267,7 @@ def test_a_deleted_study_leaves_nothing(study, url, fill, make_candidate, make_s
             assert found == [(1,)], table
     with pytest.raises(InputError, match="study must be one of other, but got 'first'"):
         delete_study("first", url)
-    weights_of(url, "first")  # as a kill in the middle leaves it
+    weights_of(url, "first")  # as after a kill during the deletion
     delete_study("first", url)
     assert {each.name for each in file_of(url).parent.iterdir()} == before
 

@@ -1,4 +1,4 @@
-"""A study keeps candidates, and Optuna's tools can read it."""
+"""A study stores candidates, and Optuna's tools can read it."""
 
 from dataclasses import replace
 

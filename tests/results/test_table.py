@@ -1,4 +1,4 @@
-"""Tables of candidates, and numbers as people read them."""
+"""Tables of candidates, and text forms of numbers."""
 
 from dataclasses import replace
 
