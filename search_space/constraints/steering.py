@@ -58,9 +58,6 @@ _FRONT = 1_000_000
 _CELLS = 128
 """Pareto sums kept at a node if one metric is bounded from both sides."""
 
-_MORE = 16
-"""Factor of the sums kept if no feasible walk is found."""
-
 _FEW = 16
 """With fewer feasible sums, or fewer feasible samples, the search goes on."""
 
@@ -231,11 +228,8 @@ class Guide:
         few = _CELLS if pair.both_sides else min(max(_FRONT // self.table.end, 256), 4096)
         few = few // 4 if self._quick else few
         fronts = ParetoSums(self._steps, pair, cap=self._cap or few)
-        if not fronts.empty or fronts.whole or self._quick:
-            return fronts
-        if not (self._cap or self._sampler.none):
-            fronts = ParetoSums(self._steps, pair, cap=_MORE * few)
-        return None if fronts.empty and not fronts.whole else fronts
+        found = not fronts.empty or fronts.whole or self._quick
+        return fronts if found else None
 
     @cached_property
     def _trimmed(self) -> TrimmedSums:
