@@ -1,4 +1,4 @@
-"""The house keeps its order: imports, packages, sizes, no printing."""
+"""The structure of the project: imports, packages, file sizes, no printing."""
 
 import ast
 import subprocess
@@ -12,9 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = ("search_space", "evaluators", "results", "searchers", "cli")
-"""Each may import those before it."""
+"""Folders in order: each may import those before it."""
 
-# Loaded only where they are used.
+# Heavy packages, which must be imported only on use.
 HEAVY = {
     "dash",
     "flask",
@@ -44,7 +44,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def dotted(path: Path) -> str:
-    """The name of a module or package of ours."""
+    """Return the name of one of our modules or packages."""
     parts = ("nas_explorer", *path.relative_to(ROOT).with_suffix("").parts)
     return ".".join(parts).removesuffix(".__init__")
 
@@ -54,7 +54,7 @@ MODULES = {dotted(path): path for folder in ORDER for path in modules(folder)}
 
 @cache
 def imported(path: Path) -> list[str]:
-    """The absolute names of the modules that one of ours imports, anywhere in it, for types too."""
+    """Return the absolute names of a module's imports, nested and type-only ones included."""
     package = ("nas_explorer", *path.relative_to(ROOT).parts[:-1])
     found: list[str] = []
     for node in ast.walk(parsed(path)):
@@ -82,7 +82,7 @@ def test_imports_point_one_way(folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def imports() -> "nx.DiGraph[str]":
-    """An edge from each module of ours to each that it imports."""
+    """Return the graph of imports between our modules."""
     edges = [(name, each) for name, path in MODULES.items() for each in imported(path)]
     return nx.DiGraph(edge for edge in edges if edge[1] in MODULES and edge[0] != edge[1])
 
@@ -94,7 +94,7 @@ def test_no_imports_go_round_in_a_circle(imports: "nx.DiGraph[str]") -> None:
 
 @pytest.mark.parametrize("room", sorted(n for n, p in MODULES.items() if p.name == "__init__.py"))
 def test_rooms_point_one_way(room: str, imports: "nx.DiGraph[str]") -> None:
-    """What lies in a package, its sub-packages as one each, has no circle either."""
+    """The members of a package, with sub-packages as single nodes, have no circle either."""
 
     def inside(name: str) -> str | None:
         within = name.removeprefix(f"{room}.")
@@ -108,7 +108,7 @@ def test_rooms_point_one_way(room: str, imports: "nx.DiGraph[str]") -> None:
 
 
 def test_network_code_needs_torch_alone() -> None:
-    """So that an exported source file runs wherever torch does."""
+    """Module code needs only torch, so that exported source runs wherever torch does."""
     known = {"torch", "nas_explorer", *sys.stdlib_module_names}
     for path in modules("search_space"):
         tops = {name.split(".")[0] for name in imported(path)}
@@ -151,7 +151,7 @@ def test_only_the_command_line_prints(folder: str) -> None:
 
 
 def heavy_after(code: str) -> set[str]:
-    """The heavy packages that are loaded after ``code``, in a fresh process."""
+    """Return the heavy packages loaded by ``code`` in a fresh process."""
     tell = f"import sys; print(*({HEAVY!r} | {{'torch'}}) & set(sys.modules))"
     run = subprocess.run(
         [sys.executable, "-c", f"{code}\n{tell}"],

@@ -1,4 +1,4 @@
-"""The package as Python code uses it: ``import nas_explorer``."""
+"""The Python interface: ``import nas_explorer``."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ SPACE = {
 
 
 def images(count: int = 80) -> tuple[np.ndarray, list[str]]:
-    """Dark and bright images, told apart by their mean."""
+    """Return dark and bright images, distinguished by their mean."""
     generator = np.random.default_rng(0)
     labels = ["bright" if index % 2 else "dark" for index in range(count)]
     noise = generator.integers(0, 100, (count, 8, 8), dtype=np.uint8)
@@ -49,7 +49,7 @@ def test_every_name_is_there() -> None:
 
 
 def test_it_is_found_from_the_root_of_a_clone(tmp_path: Path) -> None:
-    """Without being installed: another interpreter's path holds nothing but the root."""
+    """The package can be imported from a clone without installation."""
     root = Path(__file__).parents[1]
     code = (
         f"import sys; sys.path[:0] = [{str(root)!r}]\n"

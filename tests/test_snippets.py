@@ -1,4 +1,4 @@
-"""Every Python snippet of the README and of the documentation runs, and so does the notebook."""
+"""Every Python snippet of the README and the documentation runs, and so does the notebook."""
 
 import ast
 import json
@@ -23,9 +23,9 @@ from .helpers import trained
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
 MODULES = "docs/extending.md"
-"""Its snippets are modules that change the tables of their process: cli/test_extending.py."""
+"""A page whose snippets are modules that change tables, tested in cli/test_extending.py."""
 ELSEWHERE = {"segmentation_models_pytorch"}
-"""Packages of others that a snippet may need and that are not installed here."""
+"""Packages that a snippet may need but that may not be installed."""
 
 
 def snippets(page: str) -> list[str]:
@@ -38,14 +38,14 @@ WITH_CODE = [page for page in PAGES if page != MODULES and snippets(page)]
 
 @pytest.fixture(scope="module")
 def architecture() -> Architecture:
-    """Of three stages, for images of any size in colour."""
+    """A network of three stages, for colour images of any size."""
     space = load_space("micro").bind(channels=3, resolution=32, classes=3).any_resolution()
     return space.walk(RandomChooser(0)).architecture
 
 
 @pytest.fixture(scope="module")
 def folder(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the snippets name: a trained network in a file, two pictures."""
+    """The files that the snippets name: a trained network and two pictures."""
     folder = tmp_path_factory.mktemp("snippets")
     preparation = Preparation(
         side=architecture.input.height,
@@ -68,13 +68,13 @@ def folder(architecture: Architecture, tmp_path_factory: pytest.TempPathFactory)
 
 
 def quick(code: str) -> str:
-    """The same code with a short search."""
+    """Return the code with a shorter search."""
     without = re.sub(r"epochs=\d+,", "", code)
     return re.sub(r"budget=\d+", "budget=2, epochs=1, workers=1", without)
 
 
 def statements(code: str) -> Iterator[ast.stmt]:
-    """The statements up to one that imports what is not installed, which must be one known."""
+    """Return the statements before an import of a missing package, which must be a listed one."""
     for each in ast.parse(code).body:
         names = [alias.name for alias in each.names] if isinstance(each, ast.Import) else []
         missing = {name.split(".")[0] for name in names if find_spec(name.split(".")[0]) is None}
@@ -104,7 +104,7 @@ def test_snippets_run(
 
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its code without a kernel; the outputs that it shows came without an error."""
+    """The notebook's code runs without a kernel, and its stored outputs have no error."""
     monkeypatch.chdir(tmp_path)
     notebook = json.loads((ROOT / "docs" / "digits.ipynb").read_text(encoding="utf-8"))
     cells = [each for each in notebook["cells"] if each["cell_type"] == "code"]

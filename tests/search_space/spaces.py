@@ -1,4 +1,4 @@
-"""Small spaces, and an enumeration of them that shares nothing with the walk."""
+"""Small spaces, and an enumeration of them that is independent of the walk."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -71,7 +71,7 @@ SMALL: dict[str, str] = {
         head: [pooled, mlp]
         """,
 }
-"""Each walk of these gives another network."""
+"""Spaces whose walks all lead to different networks."""
 
 REPEATED: dict[str, str] = {
     "patterns": """
@@ -100,7 +100,7 @@ REPEATED: dict[str, str] = {
         head: pooled
         """,
 }
-"""Two walks of these give one network where the second mixer equals the first, and only there."""
+"""Spaces in which two walks lead to one network exactly if the second mixer equals the first."""
 
 MEETING: dict[str, str] = {
     "stages left out": """
@@ -142,12 +142,12 @@ MEETING: dict[str, str] = {
         head: pooled
         """,
 }
-"""Two walks of these may give the same network."""
+"""Spaces in which several walks can lead to one network."""
 
 
 @cache
 def shipped_space(name: str) -> SearchSpace:
-    """A space that comes with the package; to read one takes up to two seconds."""
+    """Return a shipped space; cached, since reading one takes up to two seconds."""
     return load_space(name)
 
 
@@ -157,7 +157,7 @@ def small_space(text: str) -> SearchSpace:
 
 @cache
 def every_architecture(text: str) -> dict[str, Architecture]:
-    """Digest to architecture for all that a small space's text allows: tried one by one."""
+    """Return all architectures that a small space's text allows, by digest, tested one by one."""
     data = yaml.safe_load(text)
     size = data["input"]
     image = Shape(size["channels"], size["resolution"], size["resolution"])
@@ -187,7 +187,7 @@ def _values(data: Any) -> list[Any]:
 
 
 def _components(kind: type[Component], data: Any) -> Iterator[Component]:
-    """Every component that a place of the file allows, whatever the map."""
+    """Yield every component that a slot of the file allows, for any map."""
     named = data if isinstance(data, Mapping) else dict.fromkeys(_values(data))
     for name, fields in named.items():
         cls = component_class(kind, name)
@@ -201,7 +201,7 @@ def _components(kind: type[Component], data: Any) -> Iterator[Component]:
 
 
 def _stages(data: Mapping[str, Any]) -> Iterator[Stage]:
-    """Every stage that a part of the file allows; a pattern varies the mixer alone."""
+    """Yield every stage that a part of the file allows; a pattern varies only the mixer."""
     downs = list(_components(Downsampling, data.get("downsampling", [])))
     blocks = cast(list[Block], list(_components(Block, data["block"])))
     given = data.get("pattern", "uniform")
@@ -218,7 +218,7 @@ def _stages(data: Mapping[str, Any]) -> Iterator[Stage]:
 
 
 def _blocks(blocks: list[Block], pattern: str, depth: int) -> Iterator[tuple[Block, ...]]:
-    """Every pattern of blocks; the two mixers of one that is not uniform may be equal."""
+    """Yield every pattern of blocks; its two mixers may be equal."""
     for first in blocks:
         if pattern == "uniform" or depth < 2 or len(blocks) < 2:
             yield (first,)

@@ -1,4 +1,4 @@
-"""Architectures: identity, JSON, refusals, parts."""
+"""Architectures: identity, JSON, errors, parts."""
 
 import copy
 import json
@@ -172,7 +172,7 @@ def test_different_networks_have_different_digests() -> None:
 
 
 def test_the_digest_is_fixed_for_all_time() -> None:
-    """Records keep digests: a change of this value is a change of the format."""
+    """Records store digests, so a change of this value is a change of the format."""
     assert architecture().digest.startswith("16e468d5be722e5b")
     normed = MetaFormerBlock(norm=BatchNorm())
     halved = stage(1, normed, downsampling=ConvDownsampling())

@@ -1,4 +1,4 @@
-"""What bounds on sums leave over: sums and sampled walks against enumeration."""
+"""Sums and sampled walks within bounds, against enumeration."""
 
 import math
 import random
@@ -25,7 +25,7 @@ METRICS = ("red", "blue", "green")
 
 @cache
 def chain(seed: int) -> StepTable:
-    """Four steps of some choices with small costs."""
+    """Return a table of four nodes with small costs."""
     generator = np.random.default_rng(seed)
     tables = [generator.integers(0, 12, (4, 3)).astype(float) for _ in range(4)]
     steps = [CostedStep(table=number, times=1, nexts=np.array([number + 1])) for number in range(4)]
@@ -33,7 +33,7 @@ def chain(seed: int) -> StepTable:
 
 
 def walks(table: StepTable) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Every walk and its sums."""
+    """Return every walk and its sums."""
     for places in np.ndindex(*(table.choices(number) for number in range(table.end))):
         sums = sum(table.costs(number)[place] for number, place in enumerate(places))
         yield list(places), np.asarray(sums)
@@ -53,7 +53,7 @@ def kept(table: StepTable, constraints: list[Constraint]) -> set[tuple[int, ...]
 
 
 def offered(guide: Guide) -> set[tuple[int, ...]]:
-    """All walks that a guide lets one take."""
+    """Return all walks that a guide offers."""
     found: set[tuple[int, ...]] = set()
 
     def go(taken: list[int]) -> None:
@@ -122,7 +122,7 @@ def test_with_few_sums_only_what_is_feasible_is_offered(texts: list[str]) -> Non
 
 @every_bound
 def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
-    """And the share of walks is never more than the bound that is told."""
+    """Infeasibility is claimed only if true, and the true share never exceeds its bound."""
     claimed = 0
     for seed in range(4):
         table = chain(seed)
@@ -137,7 +137,7 @@ def test_none_is_claimed_only_where_there_is_none(texts: list[str]) -> None:
 
 
 def test_the_share_is_estimated_without_bias() -> None:
-    """Within four standard errors, on average over the bounds within one and a half."""
+    """Estimates are within four standard errors, and on average within one and a half."""
     away: list[float] = []
     for seed, texts in product(range(4), POSSIBLE.values()):
         table = chain(seed)
@@ -155,7 +155,8 @@ def test_the_share_is_estimated_without_bias() -> None:
 
 @pytest.mark.parametrize("texts", [["red<={0}", "blue>={0}"], ["red in {0}..{1}"]])
 def test_walks_that_are_kept_are_uniform(texts: list[str]) -> None:
-    """Pearson's chi-square at four standard deviations; the tilted walks themselves fail it."""
+    """Pearson's chi-square test at four standard deviations, which the tilted walks themselves
+    fail."""
     table = chain(3)
     constraints = parsed(texts, 14)
     tilted = ImportanceSampler(BoundedSteps(table, constraints))
@@ -177,7 +178,7 @@ def test_walks_that_are_kept_are_uniform(texts: list[str]) -> None:
 
 
 def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
-    """Of 10**12 walks of twelve choices those with two given sums, of which there are few."""
+    """The few walks with two given sums, out of 10**12 walks of twelve choices."""
     table, generator = large(2), np.random.default_rng(1)
     red, blue = sum(each[generator.integers(10)] for each in table.tables)
     constraints = [Constraint(metric="red", low=red, high=red)]
@@ -203,7 +204,7 @@ def costs_of(bounded: BoundedSteps, walk: np.ndarray) -> list[np.ndarray]:
 
 
 def test_a_front_keeps_what_nothing_beats() -> None:
-    """Against every pair of bounds: of few sums and of more than are looked through at once."""
+    """The result for every pair of bounds, with few sums and with many."""
     generator = np.random.default_rng(0)
     for count, high in [(30, 6)] * 20 + [(3000, 60)]:
         sums = generator.integers(0, high, (2, count)).astype(float)
@@ -232,7 +233,7 @@ def test_a_range_of_first_sums_is_asked_as_one() -> None:
 
 @every_possible_bound
 def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str]) -> None:
-    """Wide enough to forget nothing: each metric in turn, as small and as large as can be."""
+    """A beam of full width finds the minimum and the maximum of each metric."""
     aimed = 0
     for seed, low in product(range(4), (8, 16, 22)):
         table = chain(seed)
@@ -252,7 +253,7 @@ def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str])
 
 
 def test_what_is_told_to_move_helps_in_a_large_space() -> None:
-    """Fed back, each answer is feasible, though sums are trimmed there."""
+    """Each relaxation is feasible, even with trimmed sums."""
     table = large(3)
     low, high = table.extremes()
     helped = 0
@@ -275,7 +276,7 @@ def test_what_is_told_to_move_helps_in_a_large_space() -> None:
 
 
 def moved(constraints: list[Constraint], told: str) -> list[Constraint]:
-    """The constraints as they are told to become."""
+    """Return the constraints after a relaxation."""
     for each in told.split(" and "):
         old, new = re.fullmatch(r"(.*) must become (.*) or (?:more|less)", each).groups()
         constraints = [Constraint.parse(new) if str(c) == old else c for c in constraints]
@@ -294,7 +295,7 @@ def test_bounds_that_exclude_each_other_are_told(texts: list[str]) -> None:
 
 
 def test_the_interval_of_a_share_covers_it() -> None:
-    """Of 40 bounds that few to many walks keep, at 95 % each: less than 33 is one in 10,000."""
+    """Of 40 intervals at 95 %, fewer than 33 contain the share with probability 1 in 10,000."""
     table = large(3)
     sums = table.sample(200_000, seed=9)
     covered = 0
@@ -313,7 +314,7 @@ def test_the_interval_of_a_share_covers_it() -> None:
 
 
 def large(metrics: int) -> StepTable:
-    """Twelve steps of ten choices."""
+    """Return a table of twelve nodes with ten choices."""
     generator = np.random.default_rng(0)
     tables = tuple(generator.integers(0, 1000, (10, metrics)).astype(float) for _ in range(12))
     steps = tuple(

@@ -1,4 +1,4 @@
-"""Hard constraints: what is drawn keeps them, and all that keeps them is drawn."""
+"""Hard constraints: every sample is feasible, and every feasible network can be sampled."""
 
 import random
 import zlib
@@ -34,7 +34,7 @@ every_space = pytest.mark.parametrize("text", SPACES.values(), ids=list(SPACES))
 
 
 def costs(part: Part) -> Mapping[str, float]:
-    """Two costs that depend on everything and on nothing that means anything."""
+    """Return two arbitrary costs that depend on all properties of a part."""
     text = f"{component_text(part.component)} {part.in_shapes} {part.width}"
     mixed = zlib.crc32(text.encode())
     return {"red": mixed % 101, "blue": mixed // 101 % 53, "working_memory": mixed // 7 % 999}
@@ -59,7 +59,7 @@ def table_of(space: SearchSpace, *metrics: str) -> StepTable:
 
 
 def limits(text: str, share: float) -> tuple[list[Constraint], set[str]]:
-    """Constraints that about ``share`` of a space keeps, and the digests of those that do."""
+    """Return constraints that about ``share`` of a space satisfies, and the feasible digests."""
     sums = {digest: totals(each) for digest, each in every_architecture(text).items()}
     reds = sorted(red for red, _ in sums.values())
     blues = sorted(blue for _, blue in sums.values())
@@ -106,7 +106,7 @@ DRAWS = 800
 
 
 def unevenness(digests: Iterable[str], among: set[str]) -> float:
-    """How far ``DRAWS`` draws are from uniform: Pearson's chi-square, in standard deviations."""
+    """Return Pearson's chi-square of ``DRAWS`` samples against uniform, in standard deviations."""
     counts = Counter(digests)
     assert set(counts) <= among
     mean, freedom = DRAWS / len(among), len(among) - 1
@@ -124,7 +124,7 @@ def digest_of(architecture: Architecture) -> str:
 def test_uniform_draws_are_uniform_over_architectures(
     text: str, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Membership, "count", cache(Membership.count))  # few are drawn, and often
+    monkeypatch.setattr(Membership, "count", cache(Membership.count))  # few networks
     space, among = small_space(text), set(every_architecture(text))
     if share < 1:
         constraints, among = limits(text, share)
@@ -282,7 +282,7 @@ def test_samples_of_a_table_are_uniform(name: str) -> None:
 
 @pytest.mark.parametrize(("high", "least", "most"), [(1440, 0.3, 0.6), (4, 0, 1e-290)])
 def test_more_walks_than_a_float_can_count(high: float, least: float, most: float) -> None:
-    """321 digits, three at each of 107 steps: their sum is 1444.5 in the mean."""
+    """A table of 107 nodes with three digits each: the mean of the sum of 321 digits is 1444.5."""
     steps = tuple(
         CostedStep(table=0, times=1, nexts=np.array([number + 1])) for number in range(107)
     )
@@ -299,7 +299,7 @@ def test_more_walks_than_a_float_can_count(high: float, least: float, most: floa
 
 @every_space
 def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
-    """Each bound alone can be kept, all together cannot: against enumeration."""
+    """Each bound alone is feasible, all together are not: relaxations against enumeration."""
     space = small_space(text)
     every = [(*totals(each), peak(each)) for each in every_architecture(text).values()]
     reds, _, peaks = zip(*every, strict=True)
@@ -322,7 +322,7 @@ def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
 
 
 def test_several_bounds_move_where_one_is_not_enough() -> None:
-    """Three choices, each of which keeps one of three bounds."""
+    """Three choices, each of which satisfies one of three bounds."""
     step = CostedStep(table=0, times=1, nexts=np.array([1]))
     costs_RM = np.array([[0.0, 7, 9], [6, 1, 9], [6, 8, 2]])
     table = StepTable(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))

@@ -1,4 +1,4 @@
-"""What is told of the components, and that the page about mixers is up to date."""
+"""Descriptions of components, and the page about mixers, which must be up to date."""
 
 import re
 from pathlib import Path

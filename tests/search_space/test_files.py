@@ -1,4 +1,4 @@
-"""Space files: every mistake is one clear line."""
+"""Space files: every mistake is an error of one line."""
 
 import copy
 import random
@@ -48,7 +48,7 @@ def refused(data: object) -> str:
 
 
 def changed(*path: str | int, to: object) -> dict[str, Any]:
-    """The good data with one place changed."""
+    """Return valid data with one value changed."""
     data: Any = copy.deepcopy(GOOD)
     place = data
     for key in path[:-1]:
@@ -263,7 +263,7 @@ def test_any_stands_for_all_that_is_not_named() -> None:
 
 
 def offered(slot: Slot | None) -> set[type]:
-    """The classes that can stand in a slot, or inside what stands there."""
+    """Return the classes that a slot offers, nested ones included."""
     options = () if slot is None else slot.options
     inside = [offered(inner) for option in options for inner in option.slots.values()]
     return {option.cls for option in options}.union(*inside)
@@ -285,7 +285,8 @@ def test_presets_load_and_say_what_they_are() -> None:
 
 
 def test_forms_of_the_same_space() -> None:
-    """A value, a list of one, a range of one; a name, a list of names, a mapping."""
+    """Equivalent forms: a value, a list of one, a range of one; a name, a list of names, a
+    mapping."""
     base = changed("stages", 0, to={"width": 8})
     size = space_from_data(base).walks
     for form in ([8], {"min": 8, "max": 8}, {"min": 8, "max": 10, "step": 4}):
@@ -319,7 +320,7 @@ JUNK: list[Callable[[random.Random], object]] = [
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in nested data."""
+    """Yield every position in nested data."""
     if not isinstance(data, dict | list):
         return [path]
     inner = data.items() if isinstance(data, dict) else enumerate(data)
@@ -327,7 +328,7 @@ def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def spoil(data: Any, draw: random.Random) -> Any:
-    """Change, drop, rename or repeat something somewhere."""
+    """Return data with one random change: a value changed, dropped, renamed or repeated."""
     data = copy.deepcopy(data)
     *outer, last = draw.choice(places(data)[1:])
     holder = data

@@ -1,4 +1,4 @@
-"""Folding: what is trained in one form and run in another."""
+"""Folding: modules that are trained in one form and run in another."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ class Normed(Foldable):
 
 
 class Nested(Foldable):
-    """Folds into something that folds again."""
+    """A module that folds into another foldable module."""
 
     def __init__(self) -> None:
         super().__init__()

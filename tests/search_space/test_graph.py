@@ -1,4 +1,4 @@
-"""The graph of a network: its parts, who takes whose output, what each costs."""
+"""The graph of a network: its parts, their inputs and their costs."""
 
 import json
 from dataclasses import replace

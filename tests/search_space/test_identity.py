@@ -19,7 +19,7 @@ MICRO = load_space("micro").bind(channels=1, resolution=8, classes=3)
 
 
 class Recorder(TorchDispatchMode):
-    """Writes down every operation: its name, its arguments, and which tensors it takes and gives.
+    """Records every operation: its name, its arguments, and its input and output tensors.
 
     Tensors are numbered as they appear, so that names of weights do not count.
     """
@@ -27,7 +27,7 @@ class Recorder(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
-        self._seen: list[Tensor] = []  # kept, so that no id is given twice
+        self._seen: list[Tensor] = []  # kept alive, so that no id is reused
         self._number: dict[int, int] = {}
 
     def _text(self, value: Any) -> str:
@@ -50,7 +50,7 @@ class Recorder(TorchDispatchMode):
 
 
 def computed(architecture: Architecture) -> str:
-    """The shapes of the weights and the graph of operations, as text."""
+    """Return the shapes of the weights and the graph of operations as text."""
     with torch.device("meta"):
         network = Network(architecture)
         image = torch.empty(2, *architecture.input)
@@ -61,7 +61,7 @@ def computed(architecture: Architecture) -> str:
 
 
 def told_otherwise(architecture: Architecture, draw: random.Random) -> Architecture:
-    """Another description of the same network."""
+    """Return another description of the same network."""
     stages: list[Stage] = []
     shapes = architecture.stage_shapes
     for stage, shape in zip(architecture.stages, shapes, strict=True):
@@ -78,7 +78,7 @@ def told_otherwise(architecture: Architecture, draw: random.Random) -> Architect
 
 
 def widened(block: Any, reach: int, draw: random.Random) -> Any:
-    """The block with kernels that fill the map made larger, and ratios a little."""
+    """Return the block with larger kernels where they fill the map, and slightly larger ratios."""
     changes: dict[str, Any] = {}
     for name, value in block.mixer.knobs().items():
         if name in ("kernel_size", "band_size") and reach <= value < 31:

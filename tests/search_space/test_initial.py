@@ -1,4 +1,4 @@
-"""Weights at the start of a published network, and at that of a short training."""
+"""Initial weights of published networks, and of a short training."""
 
 import pytest
 import torch

@@ -14,19 +14,19 @@ from nas_explorer.search_space.shapes import Shape
 
 
 def test_channels_are_multiples_of_eight() -> None:
-    """Never more than a tenth less than asked for."""
+    """The rounded number is at least 0.9 of the given one."""
     counts = (1, 11, 12, 16, 19, 20, 33, 44, 60)
     assert [divisible(each) for each in counts] == [8, 16, 16, 16, 24, 24, 32, 48, 64]
 
 
 def test_an_inverted_residual_by_hand() -> None:
-    """20 channels, four times as many inside: three convolutions, each with a norm."""
+    """20 channels, 80 inner channels: three convolutions, each with a norm."""
     shape = Shape(20, 4, 4)
     cost = count_module(InvertedResidual(ratio=4).build(shape), shape)
     assert cost.params == 20 * 80 + 9 * 80 + 80 * 20 + 2 * (80 + 80 + 20)
     assert cost.macs == 16 * (20 * 80 + 9 * 80 + 80 * 20)
     narrow = count_module(InvertedResidual(ratio=1).build(Shape(16, 4, 4)), (16, 4, 4))
-    assert narrow.macs == 16 * (9 * 16 + 16 * 16)  # nothing to widen
+    assert narrow.macs == 16 * (9 * 16 + 16 * 16)  # no expansion
     assert InvertedResidual(ratio=1.1).canonical(shape).ratio == 24 / 20
 
 

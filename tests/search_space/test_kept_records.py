@@ -1,4 +1,4 @@
-"""Records that were kept before a component changed: the same network, the same digest."""
+"""Records from before a component changed give the same network and digest."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from nas_explorer.search_space.shapes import Shape
 
 LEVIT = {"heads": 2, "key_dim": 4, "value_ratio": 1.0, "query_kernel": 3, "activation": "relu"}
 
-# As a version of form 1 wrote them on maps of 48 x 8 x 8, with the digests that it gave.
+# Components in JSON of format 1, on maps of 48 x 8 x 8, with their digests at that time.
 KEPT: dict[str, tuple[dict[str, Any], str]] = {
     "levit_attention": (LEVIT, "da43ac81af3c738b62bb8d2ad5775ddd92758e08f47142ec9ac11fcc8664300a"),
     "levit_attention, of the keys": (
@@ -34,7 +34,7 @@ KEPT: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def written(title: str, form: int = 1) -> dict[str, Any]:
-    """A network of that mixer alone, as JSON."""
+    """Return the JSON of a network with only that mixer."""
     mixer = {"name": title.partition(",")[0], **KEPT[title][0]}
     block = {"name": "residual", "mixer": mixer, "residual": {"name": "none"}}
     return {

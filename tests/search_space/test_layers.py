@@ -1,4 +1,4 @@
-"""Channel mixers, norms, stems, downsampling and heads: weights by hand, and what they compute."""
+"""Channel mixers, norms, stems, downsampling and heads: weights counted by hand, and outputs."""
 
 import pytest
 import torch
@@ -102,7 +102,7 @@ def test_trained_weights(component: Component, count: int) -> None:
     "name", [name for name, cls in CHANNEL_MIXERS.items() if not cls.is_identity]
 )
 def test_channel_mixers_work_place_by_place(name: str) -> None:
-    """All but the convolutional ones, which see the eight neighbours, and those that pool."""
+    """Channel mixers that see one position: all but convolutional and pooling ones."""
     torch.manual_seed(0)
     module = CHANNEL_MIXERS[name]().module(MAP, None).eval()
     x = torch.randn(1, *MAP, requires_grad=True)
@@ -182,7 +182,7 @@ def test_stem_padding_has_one_name_where_the_rules_agree() -> None:
 
 
 def test_patches_at_several_scales_are_one_linear_map_of_all_their_pixels() -> None:
-    """Tatsunami and Taki: windows of every scale, laid out in a row, then one linear map."""
+    """Tatsunami and Taki: windows of every scale are concatenated, followed by one linear map."""
     torch.manual_seed(0)
     shape = Shape(3, 13, 8)
     module = MultiScaleStem(patch_size=4, scales=2).build(shape, 5)
@@ -195,7 +195,7 @@ def test_patches_at_several_scales_are_one_linear_map_of_all_their_pixels() -> N
 
 
 def test_patch_merging_takes_windows_apart() -> None:
-    """Liu et al., 2021: the corners of each window by columns; what is left over is dropped."""
+    """Liu et al., 2021: the corners of each window by columns; odd rows and columns are dropped."""
     shape = Shape(2, 5, 4)
     module = PatchMerging(norm=NoNorm()).build(shape, 8)
     nn.init.dirac_(module.get_parameter("reduction.weight"))

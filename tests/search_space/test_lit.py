@@ -1,4 +1,4 @@
-"""LIT: perceptrons early, attention with learned relative biases late."""
+"""LIT: perceptrons in early stages, attention with learned relative biases in later ones."""
 
 from dataclasses import replace
 from itertools import product
@@ -18,7 +18,7 @@ from nas_explorer.search_space.zoo import zoo_entry
 
 SHAPE = Shape(8, 3, 4)
 
-# Which stages have attention is a choice of the space; LIT's is one of sixteen.
+# The space chooses the stages with attention; LIT is one of the sixteen choices.
 SPACE = """
 input: {channels: 3, resolution: 224, classes: 1000}
 stem: {patch: {patch_size: 4, norm: &norm {layer_norm: {eps: 0.00001}}}}
@@ -91,7 +91,7 @@ def test_biases_are_weights_and_cost_no_multiply_adds() -> None:
 
 
 def test_networks_have_the_weights_of_the_reference_code() -> None:
-    """Counted there with its own modules; the table prints 27, 48 and 86 million."""
+    """Counts of the reference code's modules; the paper's table prints 27, 48 and 86 million."""
     counts = {"LIT-S": 27973720, "LIT-M": 49372264, "LIT-B": 87292384}
     for name, count in counts.items():
         with torch.device("meta"):

@@ -28,7 +28,7 @@ def test_counts_by_hand(mixer: MbConv, params: int, macs: int) -> None:
 
 
 def test_one_expert_of_share_one_half_is_half_a_kernel() -> None:
-    """Where the routing says zero, one expert weighs a half, at every stride."""
+    """With routing logits of zero each expert has the weight 1/2, at every stride."""
     torch.manual_seed(0)
     x = torch.randn(2, *SHAPE)
     for stride in (1, 2):

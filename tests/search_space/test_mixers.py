@@ -1,4 +1,4 @@
-"""Token mixers: weights counted by hand, and what each computes."""
+"""Token mixers: weights counted by hand, and outputs."""
 
 import math
 
@@ -60,7 +60,7 @@ def test_trained_weights(mixer: TokenMixer, count: int) -> None:
 
 
 def window(mixer: TokenMixer, size: int = 21) -> list[list[int]]:
-    """The places that the centre of a large map depends on, as offsets of its corners."""
+    """Return the receptive field of the centre of a large map, as offsets of its corners."""
     torch.manual_seed(0)
     shape = Shape(16, size, size)
     x = torch.randn(1, *shape, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Kernels from the context of a place against slow references."""
+"""Kernels from the context of a position, against slow references."""
 
 import math
 
@@ -20,7 +20,7 @@ from .test_mixers_dynamic import SHAPE, built, close, image
 
 
 def test_large_perception_small_aggregation() -> None:
-    """Kernels see the large window alone; channel c has kernel c modulo their number."""
+    """Kernels depend only on the large window; channel c has kernel c modulo their number."""
     module = built(LsConv(group_channels=4))
     x = image(SHAPE, 1).requires_grad_()
     perception = module.get_submodule("perception")
@@ -44,7 +44,7 @@ def test_context_reaches_the_kernels_from_everywhere_and_values_stay_near() -> N
     assert value.nonzero().tolist() == [[row, col] for row in range(4, 9) for col in range(4, 9)]
     assert query.nonzero().tolist() == [[6, 6]]
     assert context.all()
-    # kernels add up to one and stay within the map: what is constant stays so, the edge too
+    # kernels sum to one and stay within the map, so a constant map is unchanged
     constant = torch.ones(1, 16, 12, 12)
     assert close(mixing(constant, maps[1], maps[2]), constant)
 
@@ -70,7 +70,7 @@ def test_a_small_map_is_enlarged_for_its_kernels() -> None:
 
 
 def at(x_CHW: Tensor, row: int, column: int) -> Tensor:
-    """The 3 x 3 window around a place, with zeros outside."""
+    """Return the 3 x 3 window around a position, with zeros outside."""
     return F.pad(x_CHW, (1, 1, 1, 1))[:, row : row + 3, column : column + 3]
 
 
@@ -91,7 +91,7 @@ def test_light_kernels_are_normalised_and_shared_by_the_channels_of_a_head() -> 
 
 
 def test_dynamic_kernels_are_predicted_from_their_place_alone() -> None:
-    """Wu et al., 2019, equation 6, place by place."""
+    """Wu et al., 2019, equation 6, position by position."""
     shape = Shape(8, 4, 5)
     module, x = built(DynamicConv(heads=2, glu=False), shape), image(shape, 1)
     weight = module.get_parameter("conv.weight_hklC")
@@ -106,7 +106,7 @@ def test_dynamic_kernels_are_predicted_from_their_place_alone() -> None:
 
 
 def test_mixed_kernels_are_affinities_to_regions() -> None:
-    """Lou and Yu, 2025, equations 1 to 3, at one place that is not near the edge."""
+    """Lou and Yu, 2025, equations 1 to 3, at one position away from the edge."""
     torch.manual_seed(5)
     kernels = RegionKernels(16, 16, heads=2, sides=(3, 5), regions=2).eval()
     nn.init.normal_(kernels.bias[0])

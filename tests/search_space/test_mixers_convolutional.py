@@ -44,7 +44,7 @@ MAP = Shape(32, 8, 8)
 
 
 def used(layer: Layer, shape: Shape) -> nn.Module:
-    """The module in eval mode, with norms and factors that count."""
+    """Return the module in eval mode, with non-trivial norms and factors."""
     torch.manual_seed(0)
     return randomised(layer.build(shape))
 

@@ -1,4 +1,4 @@
-"""Deformable convolution: where its taps fall, and what they cost."""
+"""Deformable convolution: positions of its taps, and costs."""
 
 from itertools import product
 from typing import Any
@@ -22,7 +22,7 @@ SHAPE = Shape(6, 7, 5)
 
 
 def built(*, spread: float = 1.0, **knobs: Any) -> DeformableConv2d:
-    """A mixer in double precision whose predictions are about ``spread``."""
+    """Return a double-precision mixer with predicted offsets of about ``spread``."""
     torch.manual_seed(3)
     module = DeformableConv(**knobs).build(SHAPE)
     assert isinstance(module, DeformableConv2d)
@@ -38,7 +38,7 @@ def image(batch: int = 2) -> Tensor:
 
 
 def at(x_CHW: Tensor, row: float, column: float) -> Tensor:
-    """The map between pixels: the four nearest, those outside zero."""
+    """Return a map's bilinear interpolation, with zeros outside."""
     value = torch.zeros(x_CHW.shape[0], dtype=x_CHW.dtype)
     top, left = int(row // 1), int(column // 1)
     for down, right in product((0, 1), (0, 1)):
@@ -49,7 +49,7 @@ def at(x_CHW: Tensor, row: float, column: float) -> Tensor:
 
 
 def test_is_the_sum_over_displaced_taps() -> None:
-    """Dai et al., 2017, equation 2, place by place."""
+    """Dai et al., 2017, equation 2, position by position."""
     module = built(depthwise=False, modulation=True)
     x = image(1)
     expected = torch.zeros_like(x)
@@ -115,7 +115,7 @@ def test_a_constant_square_is_a_dilated_convolution() -> None:
 
 
 def furthest(module: torch.nn.Module, shape: Shape, row: int) -> int:
-    """The last row on which the output at ``row`` depends."""
+    """Return the last row that the output at ``row`` depends on."""
     x = torch.randn(1, *shape, dtype=torch.float64, requires_grad=True)
     module(x)[0, :, row, 1].sum().backward()
     assert x.grad is not None
@@ -124,7 +124,7 @@ def furthest(module: torch.nn.Module, shape: Shape, row: int) -> int:
 
 @pytest.mark.parametrize(("offsets", "last"), [("free", 8), ("limited", 4), ("square", 4)])
 def test_a_limit_bounds_how_far_taps_fall(offsets: str, last: int) -> None:
-    """Moved down by six: the lower tap of row 1 is row 2."""
+    """Shifted down by six, the lower tap of row 1 is row 2."""
     shape = Shape(2, 12, 12)
     module = DeformableConv(offsets=offsets, max_offset=2).build(shape).double()
     torch.nn.init.zeros_(module.get_parameter("predictor.weight"))
@@ -146,7 +146,7 @@ def test_a_limit_bounds_how_far_taps_fall(offsets: str, last: int) -> None:
     ids=str,
 )
 def test_costs_by_hand(knobs: dict[str, Any], weights: int, macs: int) -> None:
-    """The multiply-adds of its two convolutions; four operations for each sample of a channel."""
+    """The multiply-adds of both convolutions, and four operations for each sample of a channel."""
     cost = count_module(DeformableConv(**knobs).build(SHAPE), SHAPE)
     assert (cost.params, cost.macs) == (weights, 35 * macs)
     taps = knobs.get("kernel_size", 3) ** 2
@@ -154,7 +154,7 @@ def test_costs_by_hand(knobs: dict[str, Any], weights: int, macs: int) -> None:
 
 
 def test_merging_tokens_by_hand() -> None:
-    """LIT's: 2 x 2 in steps of 2, eight offsets a place from the same window."""
+    """LIT's convolution: 2 x 2 with stride 2, eight offsets per position from the same window."""
     module = DeformableDownsampling().build(Shape(8, 6, 4), 16)
     cost = count_module(module, Shape(8, 6, 4))
     assert cost.params == 16 * 8 * 4 + 16 + 8 * 8 * 4 + 8 + 2 * 16

@@ -1,4 +1,4 @@
-"""Mixers whose kernels are made for the image or the place: counts by hand, slow references."""
+"""Mixers with kernels for each image or position: counts by hand, slow references."""
 
 import math
 from dataclasses import replace
@@ -138,7 +138,7 @@ def test_folded_counts_by_hand(mixer: TokenMixer, params: int, macs: int) -> Non
 
 
 def test_squeezed_channels_are_a_multiple_of_eight() -> None:
-    """A quarter of 48 is 12, halfway between 8 and 16: such go up."""
+    """A quarter of 48 is 12, halfway between 8 and 16: halves are rounded up."""
     squeezed = RepDepthwiseConv(squeeze=True)
     assert [squeezed.inner(Shape(each, 8, 8)) for each in (8, 40, 48, 64)] == [8, 8, 16, 16]
     assert replace(squeezed, squeeze_step=1).inner(Shape(48, 8, 8)) == 12
@@ -166,7 +166,7 @@ def test_windows_of_a_small_map_by_hand() -> None:
 
 
 def test_kernels_of_each_place_are_applied_there() -> None:
-    """Place by place: every group of channels with the kernel of that place."""
+    """Position by position: every group of channels with the kernel of that position."""
     torch.manual_seed(1)
     x, kernels = torch.randn(2, 6, 4, 5), torch.randn(2, 3, 3, 3, 4, 5)
     padded = F.pad(x, (1, 1, 1, 1))
@@ -224,7 +224,7 @@ def test_conditional_convolution_is_that_of_timm() -> None:
 
 @pytest.mark.parametrize("depthwise", [True, False])
 def test_tuning_interpolates_between_the_kernels(depthwise: bool) -> None:
-    """Half way between two settings the output is half way; each corner is one kernel's."""
+    """The output is linear between two settings; each corner has a single kernel."""
     module, x = built(TunableConv(depthwise=depthwise)), image(SHAPE)
     outputs: list[Tensor] = []
     for omega in ([1.0, 0.0], [0.0, 1.0], [0.3, 0.7]):
@@ -288,7 +288,7 @@ def test_turned_kernels_are_weighed_and_added_for_each_image(depthwise: bool) ->
 
 
 def test_turned_kernels_start_with_the_deviation_of_the_reference() -> None:
-    """He's normal, by what an input channel of a group goes to: 4 kernels of 9 places."""
+    """He's normal by fan-out: 4 kernels of 9 positions."""
     for depthwise, fan in ((True, 4 * 9), (False, 4 * 9 * 256)):
         module = built(RotatedConv(depthwise=depthwise), Shape(256, 4, 4))
         deviation = module.get_parameter("weight").std().item()
@@ -296,7 +296,7 @@ def test_turned_kernels_start_with_the_deviation_of_the_reference() -> None:
 
 
 def test_kernels_that_vary_from_place_to_place_become_weights() -> None:
-    """The generator is gone: what is left are 9 weights a channel and a place, each used once."""
+    """Without the generator, 9 weights remain per channel and position, each used once."""
     module, x = built(TvConv(bias=True)), image(SHAPE)
     nn.init.normal_(module.get_parameter("affinity_1AHW"))
     folded = fold(module)
@@ -327,7 +327,7 @@ def test_the_global_hyper_kernel_is_multiplied_with_the_map_before_the_map() -> 
     assert isinstance(branch, GlobalBranch)
     kernel = branch.slow(6)[0]
     assert close(branch(x), torch.einsum("cij,bcij,bcjk->bcik", kernel, x, x))
-    # what is not square is a part of a square
+    # a map that is not square is a part of a square one
     assert close(branch(x[:, :, :4]), branch(F.pad(x[:, :, :4], (0, 0, 0, 2)))[:, :, :4])
 
 

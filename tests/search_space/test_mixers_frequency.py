@@ -33,7 +33,7 @@ CASES = [
 
 
 def by_definition(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """The spectrum as a sum over all places."""
+    """Return the spectrum as a sum over all positions."""
     height, width = size
     rows, columns = (torch.arange(count, dtype=x.dtype) for count in x.shape[-2:])
     out = torch.zeros(*x.shape[:-2], height, width // 2 + 1, dtype=torch.complex128)
@@ -45,7 +45,7 @@ def by_definition(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def circular(x: Tensor, kernel: Tensor) -> Tensor:
-    """The circular convolution of maps with kernels of their size, as a sum over shifts."""
+    """Return the circular convolution of maps with kernels of their size, as a sum over shifts."""
     out = torch.zeros_like(x)
     for row in range(x.shape[-2]):
         for column in range(x.shape[-1]):
@@ -142,7 +142,7 @@ def test_global_filter_by_hand() -> None:
 
 @pytest.mark.parametrize("shortcut", [False, True])
 def test_adaptive_filter_is_a_dynamic_convolution_as_large_as_the_map(shortcut: bool) -> None:
-    """The kernel is what the network makes of the spectrum, brought back to places."""
+    """The kernel is the inverse transform of the network's output for the spectrum."""
     for size in ((6, 6), (5, 7)):
         mixer = AdaptiveFrequencyFilter(blocks=2, shortcut=shortcut, threshold=0.001)
         module = mixer.build(Shape(8, *size)).double()
@@ -157,7 +157,7 @@ def test_adaptive_filter_is_a_dynamic_convolution_as_large_as_the_map(shortcut: 
 
 
 def test_adaptive_filter_maps_blocks_of_complex_channels() -> None:
-    """Two complex maps in blocks, the activation on each part, shrunk by 0.01."""
+    """Two complex linear maps in blocks, the activation on each part, soft shrinkage by 0.01."""
     module = AdaptiveFrequencyFilter(blocks=2, ratio=1.5).build(Shape(8, 4, 4)).double()
     first, second = module.fc1, module.fc2
     x = torch.complex(random(1, 8, 4, 3), random(2, 8, 4, 3)[:1])

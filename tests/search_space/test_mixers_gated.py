@@ -1,4 +1,4 @@
-"""Gated mixers: weights and multiply-adds counted by hand, and what their papers turn on."""
+"""Gated mixers: weights and multiply-adds counted by hand, and claims of their papers."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ MAP = Shape(32, 8, 8)
 
 
 def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
-    """Trained parameters and multiply-adds."""
+    """Return trainable parameters and multiply-adds."""
     parts = PartList.start(shape)
     parts.add("mixer", mixer, IMAGE)
     cost = part_cost(parts.parts[0])
@@ -85,7 +85,7 @@ def test_costs_by_hand(mixer: TokenMixer, weights: int, biases: int) -> None:
 
 
 def test_ffnified_attention_is_trained_in_branches() -> None:
-    """Each kernel of 7 has one of 3 beside it, and each a batch norm."""
+    """Each kernel of 7 has a parallel one of 3, and each a batch norm."""
     weights = sum(each.numel() for each in FfnifiedAttention().build(MAP).parameters())
     assert weights == 32 * 32 + 2 * 32 + 2 * 32 * (49 + 9 + 2 * 2)
     assert FfnifiedAttention(kernel_size=1).why_invalid(MAP) == (
@@ -110,13 +110,13 @@ def test_ffnified_attention_is_a_perceptron_over_near_places() -> None:
 
 
 def test_additive_mixing_by_hand() -> None:
-    """Three maps; twice a gate by place and one by channel; two depthwise convolutions."""
+    """Three linear maps; two gates by position and two by channel; two depthwise convolutions."""
     place = 32 * 9 + 32
     channel = 32 * 32
     params, macs = counted(ConvAdditiveMixer(), MAP)
     norms_and_biases = 2 * (32 + 2 * 32) + 2 * 32
     assert params == 3 * 32 * 32 + 2 * (place + channel) + 2 * 32 * 9 + norms_and_biases
-    # a gate by channel looks at one place
+    # a gate by channel depends on one position
     assert macs == 64 * (3 * 32 * 32 + 2 * place + 2 * 32 * 9) + 2 * channel
     by_place, _ = counted(ConvAdditiveMixer(domains="spatial"), MAP)
     by_channel, _ = counted(ConvAdditiveMixer(domains="channel"), MAP)
@@ -221,7 +221,7 @@ def test_one_norm_serves_gate_and_value() -> None:
 
 @pytest.mark.parametrize("kernel", [3, 7, 15])
 def test_any_order_costs_less_than_the_bound_of_the_paper(kernel: int) -> None:
-    """Rao et al., 2022, section 3.1; its last term is for the products, which are no MACs."""
+    """Rao et al., 2022, section 3.1, without its last term: the products, which are no MACs."""
     channels = 64
     bound = 64 * channels * (2 * kernel**2 + 11 / 3 * channels + 2)
     macs = [
@@ -232,7 +232,7 @@ def test_any_order_costs_less_than_the_bound_of_the_paper(kernel: int) -> None:
 
 
 def recursive_gate(x: Tensor, weights: dict[str, Tensor], order: int, scale: float) -> Tensor:
-    """Section 3.1 of Rao et al., 2022, one kernel and one product at a time."""
+    """Rao et al., 2022, section 3.1, one kernel and one product at a time."""
 
     def linear(name: str, value: Tensor) -> Tensor:
         matrix, bias = weights[f"{name}.weight"].flatten(1), weights[f"{name}.bias"]
@@ -289,7 +289,7 @@ def test_channels_must_halve() -> None:
 
 
 def kernel_seen(mixer: LargeKernelAttention, side: int = 81) -> Tensor:
-    """Which input places the gate at the centre depends on."""
+    """Return the input positions that the gate at the centre depends on."""
     torch.manual_seed(0)
     shape = Shape(4, side, side)
     module = mixer.build(shape).get_submodule("attention").double()
@@ -303,7 +303,7 @@ def kernel_seen(mixer: LargeKernelAttention, side: int = 81) -> Tensor:
 def test_the_decomposition_fills_at_least_the_kernel_it_stands_for(
     kernel: int, dilation: int
 ) -> None:
-    """The kernels of the ablation in Guo et al., 2022; without holes."""
+    """The kernels of the ablation in Guo et al., 2022, have no gaps."""
     mixer = LargeKernelAttention(
         kernel_size=kernel, dilation=dilation, projected=False, shortcut=False
     )

@@ -34,7 +34,7 @@ def built(**knobs: Any) -> GaussianMixture:
 
 
 def value(gaussian: Gaussians, place: Tensor) -> Tensor:
-    """One Gaussian at one place, by the textbook."""
+    """Return the value of one Gaussian at one position, by the textbook."""
     away = place - gaussian.mean
     return gaussian.amplitude * (-away @ gaussian.covariance.inverse() @ away / 2).exp()
 
@@ -55,7 +55,7 @@ def test_the_convolution_of_two_gaussians_is_one_with_summed_means_and_covarianc
 
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_is_the_convolution_of_the_map_as_a_mixture(depthwise: bool) -> None:
-    """Each pixel with each Gaussian of each kernel, the result at the centres of the pixels."""
+    """Return the convolution of each pixel with each Gaussian, at the pixel centres."""
     module = built(
         gaussians=3, kernel_size=11, radius=1, pixel_spread=0.7, depthwise=depthwise, bias=False
     )

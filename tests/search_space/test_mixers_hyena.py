@@ -31,7 +31,7 @@ def built(mixer: Hyena, shape: Shape) -> GatedLongConvolutions:
 
 
 def from_above_and_left(x: Tensor, kernel: Tensor) -> Tensor:
-    """A depthwise convolution with offsets down and across from zero on, zeros outside."""
+    """Return a depthwise convolution with non-negative offsets down and across, zero-padded."""
     out = torch.zeros_like(x)
     height, width = x.shape[-2:]
     for row in range(height):
@@ -42,7 +42,7 @@ def from_above_and_left(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def by_definition(module: GatedLongConvolutions, x: Tensor, flip: Sequence[int] = ()) -> Tensor:
-    """What comes out before the last map, of the quarter of the map that ``flip`` puts first."""
+    """Return the output before the last linear map, for the quadrant that ``flip`` puts first."""
     order = module.order
     *gates, y = (each.flip(flip) for each in module.short(module.in_proj(x)).chunk(order + 1, 1))
     kernels = module.kernels(*x.shape[-2:])
@@ -86,7 +86,7 @@ def test_four_directions_see_the_four_quarters() -> None:
     ],
 )
 def test_what_a_place_sees(directions: str, seen: slice) -> None:
-    """Of place (2, 2), with one more pixel by the short convolution."""
+    """The receptive field of (2, 2); the short convolution adds one pixel."""
     module = built(replace(SMALL, directions=directions), Shape(4, 6, 6))
     x = random(1, 4, 6, 6).requires_grad_()
     module(x)[0, :, 2, 2].sum().backward()
@@ -128,7 +128,8 @@ def test_products_of_filters_along_the_axes_have_rank_one() -> None:
 
 
 def test_windows_come_to_a_hundredth_at_their_share_of_the_map() -> None:
-    """From 1.5 of the map in the first filter to 0.3 in the last: 10 of 11 places are 1."""
+    """Windows from 1.5 of the map in the first filter to 0.3 in the last: 10 of 11 positions are
+    1."""
     shape = Shape(4, 1, 11)
     plain = built(replace(SMALL, decay_fast=1e6, decay_slow=1e6), shape)
     windowed = built(SMALL, shape)
@@ -153,7 +154,7 @@ def test_taps_without_a_fixed_window_sum_to_one_at_most() -> None:
         module = built(replace(SMALL, window="none"), Shape(4, side, side))
         sums = module.kernels(side, side).abs().sum((-2, -1))
         assert (sums < 1 + 1e-9).all()
-        assert side == 32 or (sums < 0.999).all()  # few taps are left as they are
+        assert side == 32 or (sums < 0.999).all()  # few taps are not divided
 
 
 def test_learned_windows() -> None:

@@ -1,4 +1,4 @@
-"""Learnable spacings: the dense kernel that weights and positions stand for."""
+"""Learnable spacings: the dense kernel of weights and positions."""
 
 import math
 from typing import Any
@@ -30,7 +30,7 @@ def built(**knobs: Any) -> LearnableSpacing:
 
 
 def dense_by_hand(module: LearnableSpacing) -> Tensor:
-    """Each weight shared out between the four pixels around its position, one after the other."""
+    """Return the dense kernel: each weight divided among the four pixels around its position."""
     half = module.radius
     channels, count = module.weight_CK.shape
     kernel = torch.zeros(channels, 2 * half + 2, 2 * half + 2, dtype=torch.float64)
@@ -51,7 +51,8 @@ def dense_by_hand(module: LearnableSpacing) -> Tensor:
 
 @pytest.mark.parametrize("place", [-3.0, 1.0, 3.0, 3.5])
 def test_gradients_of_positions_are_those_to_the_right(place: float) -> None:
-    """A weight on a pixel leaves it, as in the reference code; at both edges too, and beyond."""
+    """A weight exactly on a pixel has a gradient of its position, as in the reference code, also at
+    and beyond both edges."""
     module = built(kernel_count=1, dilated_size=7)
     with torch.no_grad():
         module.position_2CK.fill_(place)
@@ -65,7 +66,7 @@ def test_gradients_of_positions_are_those_to_the_right(place: float) -> None:
 def test_is_a_dense_depthwise_convolution_with_the_constructed_kernel() -> None:
     module = built(kernel_count=5, dilated_size=7)
     with torch.no_grad():
-        module.position_2CK.mul_(4)  # some beyond the kernel, which stay at its edge
+        module.position_2CK.mul_(4)  # some positions are clipped to the edge
     assert (module.position_2CK.abs() > 3).any()
     kernel = dense_by_hand(module)
     assert torch.allclose(module.kernel(), kernel, atol=1e-12)
@@ -166,7 +167,7 @@ def test_weights_on_whole_pixels_are_a_dilated_convolution() -> None:
 def test_convnext_has_fewer_weights_a_block_and_positions_once_a_stage(
     size: str, count: int
 ) -> None:
-    """The published networks, against those with kernels of 7 x 7."""
+    """The published networks, compared with those with kernels of 7 x 7."""
     ours, plain = (zoo_entry(f"ConvNeXt-{size}{end}").architecture for end in ("-dcls", ""))
     blocks = sum(each.depth * each.width for each in ours.stages)
     once = sum(each.width for each in ours.stages)

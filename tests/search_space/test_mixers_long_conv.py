@@ -1,4 +1,4 @@
-"""Convolutions as large as the map: learned tap by tap, and of stretched grids."""
+"""Convolutions as large as the map: learned tap by tap, and from stretched grids."""
 
 import math
 from dataclasses import replace
@@ -37,7 +37,7 @@ def multi_scale(mixer: StructuredGlobalConv, shape: Shape) -> MultiScaleConvolut
 
 
 def by_shifts(x: Tensor, kernel: Tensor) -> Tensor:
-    """A depthwise convolution (not a correlation) with an odd kernel, zeros outside."""
+    """Return a depthwise convolution (not a correlation) with an odd kernel, zero-padded."""
     padding = (kernel.shape[-2] // 2, kernel.shape[-1] // 2)
     return F.conv2d(x, kernel.flip(-1, -2)[:, None], padding=padding, groups=len(kernel))
 
@@ -82,7 +82,7 @@ def test_taps_are_squashed_and_the_input_added() -> None:
 @pytest.mark.parametrize("start", ["normal", "decaying"])
 @pytest.mark.parametrize("smoothing", ["none", "places", "frequencies"])
 def test_taps_that_are_not_refused_can_learn(smoothing: str, start: str) -> None:
-    """Taps within the squash have no gradient: one in twenty at least is outside at the start."""
+    """Taps below the threshold have no gradient; at least one in twenty is above it initially."""
     refused = 0
     shape = Shape(8, 7, 7)
     for squash in (0.0, 0.003, 0.01):
@@ -204,7 +204,7 @@ def test_what_makes_a_difference_is_another_value() -> None:
 
 
 def test_grids_grow_with_the_logarithm_of_the_map() -> None:
-    """Twice the side, one grid more; of a sequence, one for twice the places."""
+    """Twice the side needs one grid more; in a sequence, twice the positions do."""
     counts: dict[str, list[int]] = {"map": [], "sequence": []}
     for layout, found in counts.items():
         for side in (4, 8, 16, 32, 64):

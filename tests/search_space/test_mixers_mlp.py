@@ -1,4 +1,4 @@
-"""Perceptrons over places: counted by hand, against slow formulas, and what each may see."""
+"""Perceptrons over positions: counts by hand, slow formulas, receptive fields."""
 
 import pytest
 import torch
@@ -95,7 +95,7 @@ def test_weights_and_macs(mixer: TokenMixer, params: int, macs: int) -> None:
 
 
 def made(mixer: TokenMixer, shape: Shape) -> nn.Module:
-    """Its module, with every weight drawn anew: none starts at zero or one."""
+    """Return the module with all weights random: none is zero or one."""
     torch.manual_seed(4)
     module = mixer.build(shape).double().eval()
     for each in module.parameters():
@@ -112,7 +112,7 @@ def image(shape: Shape, seed: int = 6) -> Tensor:
 
 
 def raft_by_hand(x: Tensor, module: nn.Module, raft: int, *, vertical: bool) -> Tensor:
-    """One axis: group by group, line by line."""
+    """Return a perceptron's output over one axis, group by group, line by line."""
     x = x if vertical else x.transpose(2, 3)
     out = torch.empty_like(x)
     groups = x.shape[1] // raft
@@ -156,7 +156,7 @@ def test_an_axis_sees_its_line_of_its_raft_alone() -> None:
 
 
 def test_rafts_need_fewer_weights_than_mixing_all_places() -> None:
-    """The paper's point: on 14 x 14 places, 2 x (14 r)^2 e weights instead of 2 x 196^2 e."""
+    """The paper's claim: on 14 x 14 positions, 2 x (14 r)^2 e weights instead of 2 x 196^2 e."""
     shape = Shape(64, 14, 14)
 
     def size(mixer: TokenMixer) -> int:
@@ -215,7 +215,7 @@ def test_the_gate_of_gated_mlp_starts_open() -> None:
 @pytest.mark.parametrize("size", [(8, 8), (6, 9), (3, 5)])
 @pytest.mark.parametrize("grid", [False, True])
 def test_the_gate_mixes_a_block_or_a_grid(grid: bool, size: tuple[int, int]) -> None:
-    """Place by place; what lies outside the map counts as zero."""
+    """Return the gate position by position, with zeros outside the map."""
     side, (height, width) = 4, size
     shape = Shape(8, height, width)
     module = made(MultiAxisMlp(block_size=side, grid_size=side), shape)
@@ -226,7 +226,7 @@ def test_the_gate_mixes_a_block_or_a_grid(grid: bool, size: tuple[int, int]) -> 
     apart = [-(-size // side) if grid else 1 for size in (height, width)]
 
     def index(row: int, column: int) -> list[int]:
-        """Where a place stands in its block, or its grid."""
+        """Return the index of a position in its block, or in its grid."""
         return [row // apart[0], column // apart[1]] if grid else [row % side, column % side]
 
     for row in range(height):
@@ -263,7 +263,7 @@ def test_multi_axis_runs_on_maps_of_any_size() -> None:
 
 
 def moved(x: Tensor, step: int, axis: int) -> Tensor:
-    """Place p has what was at p + step, or zero, place by place."""
+    """Return shifted channels: position p has the value of p + step, or zero."""
     out, size = torch.zeros_like(x), x.shape[axis]
     for place in range(size):
         if 0 <= place + step < size:
@@ -330,7 +330,7 @@ def test_mixer_gate_is_a_mixer_block_times_a_map() -> None:
 
 
 def test_what_the_mixer_gate_lets_through_depends_on_the_input() -> None:
-    """The mixing of places by MLP-Mixer alone is the same for all inputs up to its activation."""
+    """MLP-Mixer alone mixes positions by the same weights for all inputs, up to its activation."""
     shape = Shape(6, 3, 4)
     module = made(MixerGated(), shape)
     x = image(shape)
@@ -339,7 +339,7 @@ def test_what_the_mixer_gate_lets_through_depends_on_the_input() -> None:
 
 
 def test_heads_of_a_feed_forward_network() -> None:
-    """Each head has all of the map as input and some channels of it as output."""
+    """Each head has the whole map as input and some channels as output."""
     shape = Shape(4, 2, 3)
     mixer = FeedForwardMixer(separate_heads=True, head_dim=2, hidden_share=0.25)
     module = made(mixer, shape)

@@ -30,7 +30,7 @@ def built(mixer: Orchid, shape: Shape) -> DynamicConvolution:
 @every_network
 @pytest.mark.parametrize("size", [(6, 6), (5, 4)])
 def test_the_layer_moves_with_the_map(size: tuple[int, int], network: str, kernel: str) -> None:
-    """A map moved round gives the same kernel, and so the output moved round."""
+    """A circularly shifted map gives the same kernel, so the output is shifted too."""
     module = built(replace(SMALL, kernel=kernel, network=network), Shape(4, *size))
     x = random(2, 4, *size)
     spectrum, y = module.conditioned(x), module(x)
@@ -56,7 +56,9 @@ def test_zeros_outside_tell_where_the_map_lies() -> None:
 
 @every_kernel
 def test_the_kernel_by_definition(kernel: str) -> None:
-    """Squared magnitudes, or the correlation of two maps; then a mix of its two parts."""
+    """Return the kernel's spectrum: squared magnitudes, or a correlation, followed by the mix of
+    its parts.
+    """
     mixer = replace(SMALL, kernel=kernel, conditioning_norm="none", conditioning_size=1)
     module = built(mixer, Shape(4, 5, 6)).conditioned
     x = random(2, 4, 5, 6)
@@ -91,7 +93,7 @@ def test_outputs_do_not_grow_with_the_map(norm: str, network: str, kernel: str) 
 
 
 def test_gates_around_the_convolution() -> None:
-    """One circular convolution of the last map times the second, times the first."""
+    """The circular convolution of the product of the last two maps, times the first map."""
     module = built(replace(SMALL, static_branch=False), Shape(4, 4, 5))
     x = random(2, 4, 4, 5)
     projected = module.in_proj(x)

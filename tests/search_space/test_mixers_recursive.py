@@ -1,4 +1,4 @@
-"""Weights that are used again: counted once, worked with each time."""
+"""Reused weights: parameters count once, multiply-adds each time."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The module of an architecture, and what is expected of a backbone."""
+"""The module of an architecture, with the interface of a backbone."""
 
 import pytest
 import torch
@@ -73,7 +73,7 @@ def test_the_classifier_can_be_replaced() -> None:
     assert module(x).shape == (2, 11) and module.num_classes == 11
     assert module.architecture.classes == 11
     assert torch.equal(module.forward_features(x), before)
-    assert torch.equal(module.forward_head(before, pre_logits=True), pooled)  # its norm stays
+    assert torch.equal(module.forward_head(before, pre_logits=True), pooled)  # the norm stays
 
 
 def test_weights_are_named_after_their_parts() -> None:
@@ -152,7 +152,7 @@ def test_a_seed_decides_the_weights_and_training_reaches_all_of_them() -> None:
 
 
 def check_shapes(architecture: Architecture) -> None:
-    """Every part gives a map of the shape that was promised."""
+    """Every part's output has the stated shape."""
     module = Network(architecture).eval()
     live = {IMAGE: torch.empty(1, *architecture.input).fill_(0.5)}
     for part in architecture.parts():

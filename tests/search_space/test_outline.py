@@ -1,4 +1,4 @@
-"""Lines that tell architectures apart."""
+"""Outlines that distinguish architectures."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Networks with an overview that guides their last stages: wiring, value, costs, refusals."""
+"""Networks with an overview that guides their last stages: wiring, value, costs, errors."""
 
 import json
 from dataclasses import replace
@@ -48,7 +48,8 @@ SMALL = Architecture(
 
 
 def test_the_guide_joins_and_refreshes() -> None:
-    """The branch leaves after two stages; its guide joins at once and is added in every block."""
+    """The branch starts after two stages; the guide joins the first guided stage and is added in
+    every block."""
     parts = {part.name: part for part in SMALL.parts()}
     base = "stages.1.blocks.0.residual1.add"
     assert parts["overview.0.downsampling"].inputs == parts["stages.2.join"].inputs[:1] == (base,)

@@ -1,4 +1,4 @@
-"""The walk: every architecture of a space once, and nothing else."""
+"""The walk: every architecture of a space once, and no other."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def test_enumeration_gives_every_architecture_once(text: str) -> None:
 
 
 def test_one_fixed_pattern_is_left_out_only_where_all_blocks_are_one() -> None:
-    """A stage of one block, or with one mixer to choose from, has no pattern."""
+    """A stage with one block, or with one mixer, has no pattern."""
     space = small_space(SMALL["one fixed pattern"])
     # depth 1: three mixers; depths 2 and 3: three times three
     assert space.walks == 3 + 9 + 9
@@ -95,7 +95,7 @@ def test_sizes_by_hand() -> None:
 
 
 class Listening:
-    """Answers at random and keeps what it was asked."""
+    """A random chooser that records its calls."""
 
     def __init__(self, seed: int) -> None:
         self.inner = RandomChooser(seed)
@@ -182,7 +182,7 @@ def test_what_a_space_does_not_hold_is_not_found() -> None:
 
 
 def test_an_equivalent_description_is_found() -> None:
-    """A kernel beyond the map, a ratio that gives the same channels."""
+    """Equal networks: a kernel larger than the map, a ratio with the same channels."""
     data = next(iter(every_architecture(SMALL["clipped kernels"]).values())).to_json()
     data["stages"][0]["blocks"][0]["mixer"]["kernel_size"] = 29
     assert small_space(SMALL["clipped kernels"]).contains(Architecture.from_json(data))
@@ -227,7 +227,7 @@ def test_another_process_draws_the_same() -> None:
 
 
 def test_random_draws_reach_every_option() -> None:
-    """Each choice of the first stage's mixer comes up about as often as any other."""
+    """All mixers of the first stage are about equally frequent."""
     space = SPACES["micro"]
     draws = [space.walk(RandomChooser(seed)) for seed in range(400)]
     for path, domain in space.decisions().items():

@@ -1,4 +1,4 @@
-"""The benchmarks of search spaces run; all that is drawn is feasible."""
+"""The benchmarks of search spaces run; all samples are feasible."""
 
 import pytest
 from nas_explorer.search_space.presets import presets

@@ -58,7 +58,7 @@ def test_each_entry_of_the_kernel_is_a_function_of_its_pixel() -> None:
 
 
 def test_holds_every_plain_convolution() -> None:
-    """Splines whose weights are the means of their knots are the identity on the grid."""
+    """A spline with the means of its knots as weights is the identity on the grid."""
     torch.manual_seed(3)
     module = KanConv(grid_size=5, spline_order=3, span=2.0).build(SHAPE)
     assert isinstance(module, SplineConv2d)
@@ -85,7 +85,7 @@ def test_holds_every_plain_convolution() -> None:
     ids=lambda value: value.label() if isinstance(value, KanConv | Kan) else "",
 )
 def test_costs_by_hand(mixer: KanConv | Kan, weights: int, macs: int) -> None:
-    """Of each function's weights all but the scale take a multiply-add a place."""
+    """All weights of a function but the scale take one multiply-add per position."""
     shape = Shape(5, 8, 6)
     cost = count_module(mixer.build(shape), shape)
     assert (cost.params, cost.macs) == (weights, 48 * macs)

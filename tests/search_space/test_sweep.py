@@ -1,4 +1,4 @@
-"""The sweep over random networks of a space runs, and finds what is wrong."""
+"""The sweep over random networks of a space runs, and finds errors."""
 
 from types import ModuleType
 
@@ -31,7 +31,7 @@ def test_a_few_networks_are_sound(sweep: ModuleType) -> None:
 
 
 class Wrong(nn.Module):
-    """What is wrong is told by its name."""
+    """Each error is reported by the name of its check."""
 
     def __init__(self, what: str) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Wrong(nn.Module):
 
 
 class WrongFold(Foldable):
-    """Folds into something else."""
+    """A module that folds into a different function."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 2 * x
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_found(
         stages=(Stage(width=8, depth=1, blocks=(block,)),),
         head=PooledHead(),
     )
-    list(sweep.check(architecture, 0))  # sound; and its costs are known
+    list(sweep.check(architecture, 0))  # a valid module with known costs
     if what == "fold":
         monkeypatch.setattr(Pooling, "build", lambda self, shape: WrongFold())
     elif what == "costs":

@@ -101,7 +101,7 @@ def test_costs_count_shared_positions_once_and_all_operations() -> None:
 
 
 def test_all_blocks_give_the_shared_tensor_a_gradient() -> None:
-    """It is the sum of those that each would give its own."""
+    """The gradient is the sum of those of untied parameters."""
     torch.manual_seed(0)
     tied, own = TIED.build().double(), OWN.build().double()
     own.load_state_dict(tied.state_dict())
@@ -118,7 +118,7 @@ def test_all_blocks_give_the_shared_tensor_a_gradient() -> None:
 
 
 def test_it_stays_shared() -> None:
-    """Where torch makes new parameters module by module, too."""
+    """Ties also survive if torch makes new parameters, module by module."""
     with torch.device("meta"):
         outline = TIED.build()
     assert len(distinct(positions(outline))) == 2

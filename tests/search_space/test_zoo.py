@@ -1,4 +1,4 @@
-"""Published networks: the figures that are printed, and the function that timm computes."""
+"""Published networks: their printed figures, and the function that timm computes."""
 
 import random
 from dataclasses import FrozenInstanceError
@@ -19,7 +19,7 @@ every_entry = pytest.mark.parametrize("entry", ZOO.values(), ids=list(ZOO))
 SCRIPT = load_benchmark("zoo.py")
 SHIPPED = shipped_zoo()
 
-# benchmarks/zoo.py looks at all of them.
+# benchmarks/zoo.py checks all of them.
 SAMPLE = random.Random(1).sample(list(ZOO.values()), 6)
 NOTED = random.Random(1).sample([each for each in ZOO.values() if SCRIPT.note_counts(each)], 5)
 
@@ -108,12 +108,12 @@ def test_no_other_network_of_the_family_is_offered_as_the_one(given: str, hint: 
 
 @every_entry
 def test_figures_are_the_printed_ones(entry: ZooEntry) -> None:
-    """To the last printed digit, else there is a note; never more than 3 % or one such digit off.
+    """Counts equal the printed digits, or have a note; none is more than 3 % or one digit off.
 
-    There is a note too where so few digits are printed that the rest is more than 1 %.
+    A note is also needed if rounding to few digits differs by more than 1 %.
     """
     counts = SHIPPED.get(entry.architecture.digest)
-    if counts is None:  # those that come with the package are of other code
+    if counts is None:  # the shipped costs are from other code
         cost = architecture_cost(entry.architecture)
         counts = cost.params, cost.macs
     assert SCRIPT.figures_wrong(entry, counts, counts[1]) is None
@@ -133,7 +133,7 @@ def test_torch_s_own_counter_finds_the_printed_figures(entry: ZooEntry) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", NOTED, ids=lambda each: each.name)
 def test_notes_count_norms_and_biases(entry: ZooEntry) -> None:
-    """The figure of the note is the count, and the printed one rounded (or cut off)."""
+    """The figure of a note is the count, and rounds (or truncates) to the printed one."""
     assert SCRIPT.note_wrong(entry, architecture_cost(entry.architecture)) is None
 
 
@@ -143,7 +143,7 @@ def test_the_benchmark_runs() -> None:
 
 
 def test_figures_by_hand() -> None:
-    """IdentityFormer-S12: stem, three downsamplings, twelve blocks, head, all counted on paper."""
+    """IdentityFormer-S12: stem, three downsamplings, twelve blocks and head, counted by hand."""
     stem = 3 * 49 * 64 + 64 + 64
     widths, depths = (64, 128, 320, 512), (2, 2, 6, 2)
     downs = sum(a + 9 * a * b + b for a, b in pairwise(widths))

@@ -1,4 +1,4 @@
-"""Networks of the zoo compute what timm's networks of the same weights compute."""
+"""Networks of the zoo give the outputs of timm's networks with the same weights."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,8 @@ from .tensors import randomised
 
 SIDE = 64
 
-# Our name to timm's. One of each family, and those that differ in more than widths and depths.
+# From our name to timm's: one network of each family, and those that differ in more than widths and
+# depths.
 PAIRS = {
     "poolformer_s12": "poolformer_s12",
     "poolformer_m36": "poolformer_m36",
@@ -67,11 +68,11 @@ PAIRS = {
 }
 
 FIXED = ("mixer", "resmlp", "gmlp")
-"""How the names of timm's networks begin that are made for images of one size."""
+"""Prefixes of the names of timm's networks for images of one size."""
 
 
 class Undrawn(TorchFunctionMode):
-    """Starts weights at zero: to draw those that are set anyway takes longer than to run them."""
+    """Initialise weights to zero, since random ones, replaced anyway, take longer than a run."""
 
     DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
 
@@ -86,7 +87,7 @@ class Undrawn(TorchFunctionMode):
 
 
 def theirs(name: str, **options: Any) -> nn.Module:
-    """timm's network, of weights that keep the size of what goes through."""
+    """Return timm's network with weights that keep the size of features."""
     with Undrawn():
         reference = timm.create_model(name, pretrained=False, **options)
     draw = torch.Generator().manual_seed(3)
@@ -98,9 +99,10 @@ def theirs(name: str, **options: Any) -> nn.Module:
 
 
 def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
-    """timm's weights; it lists the scales of a block before the block's layers.
+    """Return timm's weights in our order.
 
-    In FasterNet, it lists a block's spatial mixing and a stage's downsampling after the rest.
+    timm lists the scales of a block before its layers; in FasterNet, a block's spatial mixing and a
+    stage's downsampling come last.
     """
     names = list(weights)
     for late in (".spatial_mixing.", ".downsample."):
@@ -121,7 +123,7 @@ def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
 
 
 def loaded(architecture: Architecture, weights: list[Tensor]) -> Network:
-    """Our network with the weights given, in order; of kernels beyond the map, the centre."""
+    """Return our network with given weights, in order; kernels beyond the map are cropped."""
     with Undrawn():
         network = Network(architecture).eval()
     ours = [v for name, v in network.state_dict().items() if "num_batches_tracked" not in name]
@@ -134,7 +136,7 @@ def loaded(architecture: Architecture, weights: list[Tensor]) -> Network:
 
 
 def small(name: str) -> Architecture:
-    """The network on small images, with timm's head where that is not the published one.
+    """Return the network for small images, with timm's head if that is not the published one.
 
     timm's poolformers norm after the mean, and the norm in its heads has another epsilon.
     """
@@ -176,12 +178,13 @@ def test_the_kind_of_the_large_focalnets_is_timms() -> None:
 
 @pytest.mark.slow
 def test_conditional_efficientnets_are_timms_but_for_padding() -> None:
-    """TensorFlow's padding is not ours: on even maps it has none on the left."""
+    """TensorFlow's padding differs from ours: on even maps there is none on the left."""
     reference = theirs("tf_efficientnet_cc_b0_4e", pad_type="")
     assert_the_same(efficientnet(4, 1.0, resolution=128), reference)
 
 
-# One of each family: all of its weights start as timm's, but for what follows.
+# One network of each family, whose initial weights are distributed as timm's, except for
+# ``OTHER_STARTS``.
 STARTS = (
     "poolformer_s12",
     "poolformerv2_s12",
@@ -205,7 +208,7 @@ STARTS = (
     "tf_efficientnet_cc_b0_4e",
 )
 
-# How networks' names begin, which weights start otherwise than in timm, and why.
+# Prefixes of networks, the weights initialised differently from timm, and the reasons.
 OTHER_STARTS = (
     (FIXED, r"stem\.conv\.weight", "the patches of ConvNeXt are the same component"),
     (FIXED, r"head\.classifier\.weight", "so is ConvNeXt's head; at zero, timm's learns later"),
@@ -221,7 +224,7 @@ OTHER_STARTS = (
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STARTS)
 def test_weights_start_as_timms(name: str) -> None:
-    """Each difference is one of those named, and each of those named is there."""
+    """The differences are exactly the listed ones."""
     torch.manual_seed(1)
     reference = timm.create_model(PAIRS.get(name, name), pretrained=False)
     levit = name.startswith("levit")
@@ -239,18 +242,19 @@ def test_weights_start_as_timms(name: str) -> None:
 
 
 def starts_alike(ours: Tensor, theirs: Tensor) -> bool:
-    """Whether mean and standard deviation differ by no more than five standard errors.
+    """Whether mean and standard deviation agree within five standard errors.
 
-    Of one number nothing can be said. timm draws about one number in 2^24 at its bound of -2.
+    Single numbers are not tested. timm samples about one number in 2^24 at its bound of -2.
     """
     assert ours.numel() == theirs.numel()
     if ours.numel() == 1:
         return True
     ours, theirs = ours.double(), theirs[theirs != -2].double()
     spreads = ours.std(correction=0), theirs.std(correction=0)
-    if not all(spreads):  # numbers that are all the same
+    if not all(spreads):  # constant weights
         return bool((ours.mean() - theirs.mean()).abs() < 1e-9 and not any(spreads))
-    error = max(spreads) / ours.numel() ** 0.5  # of the difference of normal numbers' deviations
+    # the standard error of the difference of two deviations of normal numbers
+    error = max(spreads) / ours.numel() ** 0.5
     return bool(
         (spreads[0] - spreads[1]).abs() < 5 * error
         and (ours.mean() - theirs.mean()).abs() < 5 * 2**0.5 * error
@@ -258,7 +262,7 @@ def starts_alike(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def test_starts_are_told_apart() -> None:
-    """Two deviations of 1000 numbers each may differ by 16 %, the means by 22 % of a deviation."""
+    """Two deviations of 1000 numbers may differ by 16 %, their means by 22 % of a deviation."""
     draw = torch.Generator().manual_seed(1)
     small = 0.02 * torch.randn(1000, generator=draw)
     other = 0.02 * torch.randn(1000, generator=draw)
@@ -271,7 +275,7 @@ def test_starts_are_told_apart() -> None:
 
 
 def levit_order(reference: nn.Module) -> list[Tensor]:
-    """timm's LeViT has queries, keys and values of each head together, ours those of all heads."""
+    """timm's LeViT groups queries, keys and values by head; ours groups by kind."""
     weights = reference.state_dict()
     for name, module in reference.named_modules():
         if hasattr(module, "key_attn_dim"):
@@ -288,7 +292,7 @@ def levit_order(reference: nn.Module) -> list[Tensor]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["levit_128s", "levit_192", "levit_384"])
 def test_levit_is_timms(name: str) -> None:
-    """On maps of 6 x 6, 3 x 3 and 2 x 2: halves are rounded up."""
+    """Maps of 6 x 6, 3 x 3 and 2 x 2: halves are rounded up."""
     reference = theirs(name, img_size=96)
     architecture = replace(zoo_entry(name).architecture, input=Shape(3, 96, 96))
     with torch.no_grad():
@@ -296,7 +300,7 @@ def test_levit_is_timms(name: str) -> None:
 
 
 def assert_the_same(architecture: Architecture, reference: nn.Module) -> None:
-    """Give ours and timm's network the same weights and compare their scores."""
+    """Compare the scores of our network and timm's with the same weights."""
     with torch.no_grad():
         assert_equal_scores(architecture, reference, in_our_order(reference.state_dict()))
 
@@ -304,7 +308,7 @@ def assert_the_same(architecture: Architecture, reference: nn.Module) -> None:
 def assert_equal_scores(
     architecture: Architecture, reference: nn.Module, weights: list[Tensor]
 ) -> None:
-    """Give ours timm's weights, in our order, and compare the scores, folded too where it folds."""
+    """Compare the scores of our network with timm's weights, folded too if it folds."""
     network = loaded(architecture, weights)
     x = torch.randn(2, *architecture.input, generator=torch.Generator().manual_seed(2))
     expected = reference(x)

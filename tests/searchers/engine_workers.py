@@ -1,4 +1,4 @@
-"""Workers, a factory and a source for the tests of the engines; child processes import them."""
+"""Workers, factories and a source for the tests of engines, imported by child processes."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from nas_explorer.searchers.engines.base import Job, Outcome
 
 
 class EchoWorker:
-    """Answers any request, and follows it where it says how to fail."""
+    """A worker that returns each request, or fails as the request says."""
 
     spent = False
 
@@ -39,7 +39,7 @@ def misbehave(request: Any) -> None:
 
 
 class FussyError(Exception):
-    """An exception that does not survive pickling."""
+    """An exception that cannot be unpickled."""
 
     def __init__(self, first: str, second: str) -> None:
         super().__init__(first + second)
@@ -47,7 +47,7 @@ class FussyError(Exception):
 
 @dataclass(frozen=True)
 class Echo:
-    """Makes an echo worker, or fails to."""
+    """A factory of echo workers, which can fail."""
 
     trouble: str = ""
 
@@ -64,7 +64,7 @@ class Echo:
 
 
 class JobWorker:
-    """Does what the job's architecture says; its figures depend on the number, but for the pid."""
+    """A worker that acts as the job's architecture says, with values from the job's number."""
 
     spent = False
 
@@ -79,12 +79,13 @@ class JobWorker:
 
 @dataclass(frozen=True)
 class Make:
-    """Makes a job worker, or fails to: by an error, or by dying the first ``deaths`` times."""
+    """A factory of job workers, which can fail: by an error, or by dying the first ``deaths``
+    times."""
 
     trouble: str = ""
     deaths: int = 0
     folder: str = ""
-    """Where the starts are counted."""
+    """File that counts the starts."""
 
     def __call__(self) -> JobWorker:
         if self.trouble:
@@ -97,7 +98,8 @@ class Make:
 
 
 class ListSource:
-    """Gives jobs from a list; ``ready(index, outcomes so far)`` says whether one may go yet."""
+    """A source with a list of jobs; ``ready(index, outcomes)`` decides whether a job is
+    available."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A search that trains nothing: its measurements come from the digest."""
+"""A search without training, whose measurements are computed from the digest."""
 
 from pathlib import Path
 
@@ -50,12 +50,12 @@ SETTINGS = StudySettings(
 
 
 def measured(metrics: tuple[str, ...], digest: str) -> tuple[Measurement, ...]:
-    """Values that depend on the digest alone."""
+    """Return measurements that depend on the digest alone."""
     return tuple(Measurement(metric=m, value=derive_seed(m, digest) / 2**32) for m in metrics)
 
 
 class QuickCosts(Evaluator):
-    """Gives MACs in no time."""
+    """An evaluator of MACs without tracing."""
 
     name = "quick"
     metrics = (METRICS["macs"],)
@@ -78,7 +78,7 @@ def quick_loop(study: Study, budget: int, *, searcher: str = "random", lag: int 
 
 
 def outcome_of(job: Job) -> Outcome:
-    """Return the outcome of a job that nobody trained."""
+    """Return the outcome of a job without training."""
     digest = Architecture.from_json(job.architecture).digest
     return Outcome(
         number=job.number, status="complete", measurements=measured(("accuracy",), digest)
@@ -96,7 +96,7 @@ def quick_search(url: str, budget: int, *, name: str = "quick", searcher: str = 
 
 
 def digests_of(url: str, name: str = "quick") -> list[tuple[str, str, float | None]]:
-    """Return what the candidates are, in the order of their numbers."""
+    """Return the candidates' contents, in the order of their numbers."""
     study = Study.open(name, url)
     found = [(each.digest, each.status, each.value("accuracy")) for each in study.candidates()]
     study.close()

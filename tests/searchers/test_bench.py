@@ -1,4 +1,4 @@
-"""The benchmark of searchers, on tables made here."""
+"""The benchmark of searchers, on small tables."""
 
 import json
 from itertools import product
@@ -26,7 +26,9 @@ LOSSES = np.array([[0.5, 1.0], [0.3, 2.0], [0.1, 4.0], [0.2, 5.0], [0.1, 6.0]])
 
 
 def made(folder: Path) -> Path:
-    """The table of 4 x 3 x 3 networks; the first decision's last value is the second one's twin."""
+    """Write a table of 4 x 3 x 3 networks, in which two values of the first decision are
+    equivalent.
+    """
     rows: list[dict[str, object]] = []
     for op, kernel, width in product(("none", "conv", "pool", "conv2"), (0, 1, 2), (16, 24, 64)):
         gain = {"none": 0, "conv": 9, "pool": 4, "conv2": 9}[op] + 2 * (kernel == 1)
@@ -124,7 +126,7 @@ def test_a_walk_through_a_table_with_gaps(tmp_path: Path) -> None:
 
 
 def test_twins_count_once(table: ResultTable) -> None:
-    """The 9 networks of conv2 are those of conv."""
+    """The 9 networks of conv2 have the metrics of those of conv."""
     plain, distinct = (TableSpace(table=table, distinct=each) for each in (False, True))
     assert len({each.architecture.digest for each in plain.enumerate()}) == 36
     assert len({each.architecture.digest for each in distinct.enumerate()}) == 27
@@ -140,7 +142,7 @@ def test_ratios_by_hand() -> None:
 
 
 def test_the_tight_reference_by_hand() -> None:
-    """The best by the first loss is 0.1, which is had for 4."""
+    """The best first loss is 0.1, at a cost of 4."""
     found = tight_reference(LOSSES, 0, 0.4)
     assert found is not None and found.tolist() == [0.4, 4.0]
     assert HypervolumeRatio(LOSSES, found).whole == pytest.approx(0.1 * 2)
@@ -149,7 +151,7 @@ def test_the_tight_reference_by_hand() -> None:
 
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_a_searcher_finds_the_whole_front(name: str, table: ResultTable) -> None:
-    """The budget holds the table; what was evaluated is not evaluated again."""
+    """With a budget as large as the table, no network is evaluated twice."""
     found = bench(table, budget=27, distinct=True, seeds=1, known=("macs",)).run(name)
     assert found.wide_SN[0, -1] == pytest.approx(1.0)
     assert (np.diff(found.wide_SN[0]) >= 0).all()
@@ -162,7 +164,7 @@ def test_a_sampler_of_optuna_repeats(table: ResultTable) -> None:
 
 
 def test_noise_is_that_of_one_training(table: ResultTable) -> None:
-    """The ratios are those of the true values; searchers see others."""
+    """Ratios use the true values; searchers see noisy ones."""
     quiet, noisy = (
         bench(table, noise=noise, seeds=1).run("nsga2") for noise in (None, "accuracy_std")
     )

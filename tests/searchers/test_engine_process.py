@@ -176,7 +176,7 @@ def test_time_in_which_the_process_is_stopped_does_not_count(
 def test_time_without_a_limit_is_recorded_in_full(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock goes on by each wait in vain; the process is gone at the fourth."""
+    """The clock advances with each wait without result; the process ends at the fourth."""
     process = start()
     until_idle(process)
     moment, waits = time.monotonic(), 0
@@ -199,7 +199,7 @@ def test_time_without_a_limit_is_recorded_in_full(
 
 
 def gone(pid: int, *, within: float = 5.0) -> bool:
-    """Whether the process ends in time; one that waits to be reaped has ended."""
+    """Whether the process ends in time; a zombie counts as ended."""
     limit = time.monotonic() + within
     while time.monotonic() < limit:
         try:
@@ -243,7 +243,7 @@ def test_a_search_that_is_stopped_and_goes_on_loses_no_candidate_to_its_time_lim
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "given\n"
-        time.sleep(0.5)  # it has begun to wait by then
+        time.sleep(0.5)  # the thread is waiting by then
         os.killpg(parent.pid, signal.SIGSTOP)
         time.sleep(2.5)
         os.killpg(parent.pid, signal.SIGCONT)

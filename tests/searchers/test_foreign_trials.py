@@ -1,4 +1,4 @@
-"""The search loop keeps the record right, whoever else writes into it."""
+"""The search loop keeps the record correct if other programs write to it."""
 
 import optuna
 import pytest

@@ -1,4 +1,4 @@
-"""A search that is killed between any two statements goes on as if it had not been."""
+"""A search killed between any two statements continues as if uninterrupted."""
 
 import multiprocessing
 import os
@@ -12,11 +12,12 @@ from .quick_search import database, digests_of, quick_search
 
 FORK = multiprocessing.get_context("fork")
 STATEMENTS = 25
-"""What a candidate takes, from its proposal to the stored outcome, and a bit more."""
+"""Number of statements of a candidate, from its proposal to the stored outcome, and some more."""
 
 
 def search_and_die(url: str, at: int) -> None:
-    """Search, and be killed at the ``at``-th statement or commit from the first candidate on."""
+    """Run a search that is killed at the ``at``-th statement or commit from the first candidate
+    on."""
     count = -1
 
     def die(*context: object) -> None:

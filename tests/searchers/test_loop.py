@@ -1,4 +1,4 @@
-"""The loop by itself: what is tried again, when it stops, and the end of a space."""
+"""The search loop: repeated jobs, stops, and the end of a space."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The options of a search: read as people write them, checked before anything heavy."""
+"""The options of a search: read as users write them, checked before heavy imports."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is left behind by a driver that is killed: nothing."""
+"""A killed driver leaves no processes or files behind."""
 
 import os
 import signal

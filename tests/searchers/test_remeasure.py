@@ -1,4 +1,4 @@
-"""A study that goes on elsewhere: refused, reported, or measured again."""
+"""A study continued on another device: refused, reported, or measured again."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -41,11 +41,11 @@ PLAN = Plan(
 HERE = {**describe(torch.device("cpu")), **PLAN.settings["latency"]}
 ELSEWHERE = {**HERE, "device_name": "another processor", "torch": "2.9.0"}
 NEW = {0: 1.5, 1: 9.0, 3: 4.0, 4: 6.0}
-"""Latency here of those timed elsewhere; the second and the last break the bound."""
+"""New latencies of candidates timed elsewhere; the second and the last violate the bound."""
 
 
 class Inline(Engine):
-    """Pretends to measure: in this process, and what ``NEW`` says."""
+    """A fake engine that returns the values of ``NEW`` in this process."""
 
     name = "inline"
 
@@ -148,7 +148,7 @@ def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path
 
 
 def add_infeasible(study: Study, number: int, provenance: Mapping[str, Any]) -> None:
-    """Add a candidate that was given up for its latency, before it was trained."""
+    """Add a candidate that was infeasible by its latency, before its training."""
     draw = SPACE.walk(RandomChooser(number))
     started = study.start(
         architecture=draw.architecture,
@@ -174,7 +174,7 @@ def test_what_was_infeasible_by_a_latency_from_elsewhere_gets_another_chance(
     assert line == "Latency is measured again first: 4 candidates"
     engine = Inline()
     remeasure(study, PLAN, engine, timed_here(PLAN))
-    # Complete ones are timed alone; the others were never trained.
+    # Complete candidates are only timed; the others need training too.
     assert engine.runs == [(("latency",), [0, 1]), (("latency", "accuracy"), [3, 4])]
     again = Study.open("study", f"sqlite:///{tmp_path}/nas.db")
     for candidates in (study.candidates(), again.candidates()):

@@ -1,4 +1,4 @@
-"""What the searchers are made of."""
+"""The building blocks of the searchers."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ MIXER = "stages.0.block.mixer"
 
 
 class Restricted:
-    """Offers another chooser only some of what is allowed, as hard constraints do."""
+    """A chooser that offers another one only some allowed values, as hard constraints do."""
 
     def __init__(self, chooser: Chooser, seed: int) -> None:
         self._chooser = chooser
@@ -39,7 +39,7 @@ class Restricted:
 
 
 def candidate(number: int, fixed: Mapping[str, Value], **values: float | str) -> Candidate:
-    """Draw a candidate at random around some fixed decisions; give it a status and values."""
+    """Return a random candidate with some fixed decisions, a status and values."""
     draw = SPACE.walk(ReplayChooser(fixed, RandomChooser(number)))
     status: Any = values.pop("status", "complete")
     return Candidate(
@@ -68,7 +68,7 @@ def test_distribution(domain: Domain, expected: object) -> None:
 
 
 def test_every_decision_fits_its_distribution() -> None:
-    """Optuna refuses a trial whose parameters do not."""
+    """Optuna rejects a trial whose parameters do not match."""
     known = distributions(SPACE.decisions())
     for seed in range(50):
         params = dict(SPACE.walk(RandomChooser(seed)).decisions)
@@ -111,7 +111,7 @@ def test_any_part_of_a_domain_may_be_allowed(
 
 
 def test_tpe_learns_a_knob_of_a_component() -> None:
-    """A decision that most candidates do not have is learned from those that have it."""
+    """A decision that few candidates have is learned from these."""
     knob = f"{MIXER}.attention.head_dim"
     searcher = TpeSearcher(space=SPACE, objectives=ACCURACY, seed=0)
     for number in range(60):
@@ -154,7 +154,7 @@ def test_survivors_by_rank_crowding_and_feasibility() -> None:
 
 
 def test_children_inherit_from_their_parents() -> None:
-    """The knobs of components too: every decision is one parent's, but for a few mutations."""
+    """Every decision, knobs included, is from one parent, except for a few mutations."""
     searcher = Nsga2Searcher(space=SPACE, objectives=ACCURACY, seed=0)
     parents = [candidate(number, {}, accuracy=0.5) for number in range(20)]
     for each in parents:
@@ -174,7 +174,7 @@ def test_children_inherit_from_their_parents() -> None:
 
 
 def test_remaining_goes_through_all_once() -> None:
-    """With a stage that may be left out, two walks can give one architecture."""
+    """With a stage that may be left out, two walks can lead to one architecture."""
     stage = {
         "depth": {"min": 0, "max": 1},
         "width": 8,
@@ -203,7 +203,7 @@ def test_remaining_goes_through_all_once() -> None:
 
 
 def test_directions_are_those_of_the_objectives() -> None:
-    """Not those of the metric: who asks for the most MACs gets them."""
+    """The objective's direction counts, not the metric's: MACs can be maximised."""
     most = (Objective(metric="macs", direction="maximize"),)
     assert METRICS["macs"].direction == "minimize"
     pool = [candidate(number, {}, macs=float(number)) for number in range(4)]

@@ -1,4 +1,4 @@
-"""Searchers that learn find better candidates than chance does."""
+"""Searchers that learn find better candidates than random search."""
 
 import statistics
 from functools import cache
@@ -79,7 +79,7 @@ def late_accuracy(name: str) -> float:
 
 
 def volume(name: str) -> float:
-    """Return what the front dominates, the median over the seeds."""
+    """Return the front's hypervolume, the median over the seeds."""
     metrics = ("accuracy", "params")
     found = [losses(search(name, metrics, seed), metrics) for seed in SEEDS]
     return statistics.median(hypervolume(each, np.array([0.0, 400.0])) for each in found)

@@ -1,4 +1,4 @@
-"""What a worker says of a candidate that fails, and whether its process may go on."""
+"""A worker's report on a failed candidate, and whether its process is still usable."""
 
 import pytest
 from nas_explorer.evaluators.base import METRICS, CandidateError, Evaluator, Measurement
