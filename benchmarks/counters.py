@@ -230,7 +230,8 @@ def counted(
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":  # a fork of a process that has loaded torch and counted nothing
         timm = ["timm"] if any(name not in MODULES for name in names) else []
-        context.set_forkserver_preload(["torch", "fvcore.nn", *timm])
+        ours = "nas_explorer.evaluators.cost.analysis"
+        context.set_forkserver_preload(["torch.utils.flop_counter", "fvcore.nn", ours, *timm])
     tasks = [(name, counter) for name in names for counter in counters]
     with context.Pool(1, maxtasksperchild=1) as pool:
         found = dict(zip(tasks, pool.map(figure, tasks, chunksize=1), strict=True))

@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -18,7 +19,12 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 def run_benchmark(script: str, *options: str) -> dict[str, Any]:
     """Run a script, which must not fail; return the JSON value of its last line."""
     told = io.StringIO()
-    with patch.object(sys, "argv", [script, *options]), contextlib.redirect_stdout(told):
+    argv, path = [script, *options], [*sys.path]
+    with (
+        patch.multiple(sys, argv=argv, path=path),
+        patch.dict(os.environ),
+        contextlib.redirect_stdout(told),
+    ):
         try:
             runpy.run_path(str(FOLDER / script), run_name="__main__")
         except SystemExit as end:

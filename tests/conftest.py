@@ -1,6 +1,8 @@
 """Set-up of all tests: one torch thread per process, separate caches, and optionally no skips."""
 
 import atexit
+import gc
+import importlib
 import os
 import shutil
 import signal
@@ -20,14 +22,31 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     sys.pycache_prefix, sys.dont_write_bytecode = bytecode, False
     atexit.register(shutil.rmtree, bytecode, ignore_errors=True)
 
+# Two workers import the same modules at the same time. Where these have no bytecode yet, both would
+# compile all of them; so one begins with what the other needs late, and finds the rest compiled.
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    for name in ("sympy", "scipy.stats", "pandas", "networkx", "sqlalchemy", "plotly", "dash"):
+        importlib.import_module(name)
+
+gc.disable()  # until the tests are collected: see pytest_collection_finish
+
 # Shells start background jobs, and their children, with SIGINT ignored, but tests send SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which live to the end, out of all later garbage collections."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ["NAS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # one for all workers
+    os.environ["NAS_CACHE"] = str(folder / "cache")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,18 +1,18 @@
 """The benchmarks of costs run, and both sides' costs are equal."""
 
 import json
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from nas_explorer.evaluators.cost.cost import clear_memory
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from ..benchmark_runs import FOLDER, run_benchmark
 
 
-def run(script: str) -> dict[str, Any]:
+def run_alone(script: str) -> dict[str, Any]:
+    """Return the figures of a script whose own processes must be able to import it."""
     command = [sys.executable, str(FOLDER / script), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -21,7 +21,8 @@ def run(script: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_sums_over_parts() -> None:
-    figures = run("cost.py")
+    figures = run_benchmark("cost.py", "--quick")
+    clear_memory()  # it had a cache of its own
     assert figures["equal"] is True
     for name in ("warm_ratio", "cold_ratio", "per_second_one", "per_second_batch"):
         assert figures[name] > 0
@@ -30,19 +31,13 @@ def test_sums_over_parts() -> None:
 
 @pytest.mark.slow
 def test_other_counters() -> None:
-    found = run("counters.py")["modules"]
+    found = run_alone("counters.py")["modules"]
     assert len(found) == 5
     for name, counts in found.items():
         assert counts["ours"] == counts["by hand"] > 0, name
 
 
 @pytest.mark.slow
-def test_component_costs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["component_costs.py", "--quick"])
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    with pytest.raises(SystemExit) as stopped:  # in this process, since it imports much
-        runpy.run_path(str(FOLDER / "component_costs.py"), run_name="__main__")
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert stopped.value.code == found["disagreements"] == 0 and found["tried"] >= 10
+def test_component_costs() -> None:
+    found = run_benchmark("component_costs.py", "--quick")
+    assert found["disagreements"] == 0 and found["tried"] >= 10

@@ -1,8 +1,5 @@
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +15,8 @@ from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import Tensor, nn
+
+from ..benchmark_runs import run_benchmark
 
 CPU = torch.device("cpu")
 BRIEF = LatencySettings(warmup_seconds=0.0, min_seconds=0.0, max_seconds=0.05)
@@ -222,8 +221,5 @@ def test_every_network_is_compiled_however_many_came_before(
 
 @pytest.mark.slow
 def test_the_benchmark_ends_with_one_line_of_json() -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "latency.py"
-    command = [sys.executable, str(script), "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    figures = json.loads(done.stdout.splitlines()[-1])
+    figures = run_benchmark("latency.py", "--quick")
     assert {"benchmark", "device", "torch"} <= set(figures)

@@ -13,9 +13,17 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from nas_explorer.results.export import ExportError, Proof, export_model, onnx_macs
+from nas_explorer.results.export import (
+    ExportError,
+    Proof,
+    export_model,
+    onnx_file,
+    onnx_macs,
+    pt2_file,
+)
 from nas_explorer.results.export.networks import fresh_network, trained_network
 from nas_explorer.results.export.onnx_file import OnnxFile
+from nas_explorer.results.export.program import exported_program
 from nas_explorer.results.export.proof import count_macs, prove
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
@@ -190,7 +198,30 @@ def test_macs_of_a_graph_worked_by_hand() -> None:
     assert onnx_macs.count_macs(model) is None
 
 
+@pytest.fixture(scope="module")
+def programs() -> dict[object, torch.export.ExportedProgram]:
+    return {}
+
+
+@pytest.fixture
+def one_trace(
+    programs: dict[object, torch.export.ExportedProgram], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traces a network of the same weights once for both formats: it takes half of an export."""
+
+    def traced(network: Network, any_resolution: bool) -> torch.export.ExportedProgram:
+        weights = tuple(float(each.double().sum()) for each in network.state_dict().values())
+        key = network.architecture.digest, any_resolution, weights
+        if key not in programs:
+            programs[key] = exported_program(network, any_resolution)
+        return programs[key]
+
+    for module in (onnx_file, pt2_file):
+        monkeypatch.setattr(module, "exported_program", traced)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_trace")
 @pytest.mark.parametrize("ending", ["onnx", "pt2"])
 def test_images_of_any_size_are_taken_where_the_mixers_allow(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"net.{ending}"
@@ -222,6 +253,7 @@ def drawn(seed: int) -> Architecture:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_trace")
 @pytest.mark.parametrize("seed", [20, 24])
 def test_onnx_of_drawn_networks_takes_any_size_in_silence(
     seed: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -244,6 +276,7 @@ def test_onnx_of_drawn_networks_takes_any_size_in_silence(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_trace")
 @pytest.mark.parametrize(("seed", "least"), [(20, 24), (24, 16)])
 def test_a_program_of_drawn_networks_says_from_which_size_on(
     seed: int, least: int, tmp_path: Path
@@ -278,9 +311,11 @@ def test_a_program_of_drawn_networks_says_from_which_size_on(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_trace")
 def test_a_shape_of_one_size_in_a_file_for_any_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
-    export_model(SMALL, path, weights=None, metadata={}, seed=0, any_resolution=True)
+    weights = trained(SMALL)
+    export_model(SMALL, path, weights=weights, metadata={}, seed=0, any_resolution=True)
     model = onnx.load(path)
     shapes = [value.type.tensor_type.shape for value in model.graph.value_info]
     free = [shape.dim[3] for shape in shapes if len(shape.dim) == 4 and shape.dim[3].dim_param]

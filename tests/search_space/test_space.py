@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from nas_explorer.search_space.architecture.architecture import Architecture
@@ -112,15 +113,20 @@ class Listening:
 ALL = SMALL | REPEATED | MEETING
 
 
-def spaces() -> dict[str, SearchSpace]:
-    loaded = {name: shipped_space(name) for name in presets()}
-    return {**loaded, **{name: small_space(text) for name, text in ALL.items()}}
+@cache
+def space_named(name: str) -> SearchSpace:
+    return small_space(ALL[name]) if name in ALL else shipped_space(name)
 
 
-SPACES = spaces()
+@pytest.fixture
+def space(request: pytest.FixtureRequest) -> SearchSpace:
+    return space_named(request.param)
 
 
-@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+every_space = pytest.mark.parametrize("space", [*presets(), *ALL], indirect=True)
+
+
+@every_space
 def test_only_listed_decisions_are_asked(space: SearchSpace) -> None:
     listed = space.decisions()
     for seed in range(30):
@@ -133,7 +139,7 @@ def test_only_listed_decisions_are_asked(space: SearchSpace) -> None:
             listed[path].check(path, value)
 
 
-@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+@every_space
 def test_stored_decisions_give_the_architecture_again(space: SearchSpace) -> None:
     for seed in range(30):
         draw = space.walk(RandomChooser(seed))
@@ -143,7 +149,7 @@ def test_stored_decisions_give_the_architecture_again(space: SearchSpace) -> Non
         assert read == draw.architecture and read.digest == draw.architecture.digest
 
 
-@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+@every_space
 def test_what_is_drawn_is_found(space: SearchSpace) -> None:
     for seed in range(5):
         draw = space.walk(RandomChooser(seed))
@@ -214,7 +220,7 @@ def test_another_process_draws_the_same() -> None:
         "space = load_space('micro')\n"
         "print(*[space.walk(RandomChooser(i)).architecture.digest for i in range(20)])\n"
     )
-    here = [SPACES["micro"].walk(RandomChooser(i)).architecture.digest for i in range(20)]
+    here = [space_named("micro").walk(RandomChooser(i)).architecture.digest for i in range(20)]
     there = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -228,7 +234,7 @@ def test_another_process_draws_the_same() -> None:
 
 def test_random_draws_reach_every_option() -> None:
     """All mixers of the first stage are about equally frequent."""
-    space = SPACES["micro"]
+    space = space_named("micro")
     draws = [space.walk(RandomChooser(seed)) for seed in range(400)]
     for path, domain in space.decisions().items():
         if path.startswith("stages.0.") and path.count(".") == 3:
@@ -238,7 +244,7 @@ def test_random_draws_reach_every_option() -> None:
 
 @pytest.mark.parametrize("resolution", [8, 9, 13, 28, 32, 64])
 def test_a_space_takes_images_of_the_data_s_size(resolution: int) -> None:
-    space = SPACES["micro"].bind(channels=3, resolution=resolution, classes=7)
+    space = space_named("micro").bind(channels=3, resolution=resolution, classes=7)
     for seed in range(10):
         architecture = space.walk(RandomChooser(seed)).architecture
         assert architecture.input == (3, resolution, resolution) and architecture.classes == 7
@@ -246,7 +252,7 @@ def test_a_space_takes_images_of_the_data_s_size(resolution: int) -> None:
 
 def test_a_space_refuses_images_that_it_cannot_take() -> None:
     with pytest.raises(InputError, match="must be an integer from 8 to 64, but got 65"):
-        SPACES["micro"].bind(channels=3, resolution=65, classes=7)
+        space_named("micro").bind(channels=3, resolution=65, classes=7)
     space = small_space(SMALL["clipped kernels"].replace("kernel_size: [2, 3]", "kernel_size: 2"))
     with pytest.raises(InputError, match=r"must hold a network .* can be built on 1x1x1"):
         space.bind(channels=1, resolution=1, classes=2)
@@ -289,7 +295,7 @@ def test_what_is_named_but_never_built_is_told() -> None:
 
 @pytest.mark.parametrize("name", presets())
 def test_shipped_spaces_name_nothing_in_vain(name: str) -> None:
-    space = SPACES[name]
+    space = space_named(name)
     for side in (space.resolutions.low, space.resolutions.high):
         assert not space.bind(channels=3, resolution=side, classes=10).never_built()
 

@@ -1,4 +1,3 @@
-import json
 import signal
 import subprocess
 import sys
@@ -8,6 +7,8 @@ import pytest
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.searchers.engines import load_engine
 from nas_explorer.searchers.engines.local import LocalEngine
+
+from ..benchmark_runs import run_benchmark
 
 sys.path.insert(0, str(Path(__file__).parent))
 from engine_workers import ListSource, Make
@@ -96,8 +97,5 @@ def test_an_interrupt_ends_the_run_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_ends_with_one_line_of_json() -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "engines.py"
-    command = [sys.executable, str(script), "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    figures = json.loads(done.stdout.splitlines()[-1])
+    figures = run_benchmark("engines.py", "--quick")
     assert {"benchmark", "device", "torch"} <= set(figures)
