@@ -49,7 +49,9 @@ def export(
     with _stopped_in_order():
         from ..results.export.files import check_target
 
-        check_target(output)  # first: reading the study takes a second, and torch several
+        check_target(
+            output
+        )  # first, since reading the study takes a second, and importing torch several
         record = open_study(study, storage)
         found = record.find(candidate)
         import torch

@@ -227,7 +227,7 @@ class MlpHead(Head):
     name = "mlp"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over channels."""
+    """Ratio of hidden channels to channels."""
     activation: Annotated[str, ACTIVATION] = "squared_relu"
     """Activation inside the perceptron."""
     norm: Norm = field(default_factory=LayerNorm)

@@ -94,7 +94,7 @@ class BottleneckDownsampling(ResidualDownsampling):
     name = "bottleneck"
 
     expansion: Annotated[float, Positive()] = 0.5
-    """Inner channels over input channels."""
+    """Ratio of inner to input channels."""
     operation: Annotated[str, Choice(("conv", "max", "mean_conv"))] = "conv"
     """Middle operation: a convolution, the maximum (without a norm), or mean and convolution."""
     groups: Annotated[int, GROUPS] = 1

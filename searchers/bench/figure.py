@@ -23,7 +23,7 @@ def bench_figure(curves: Sequence[Curves]) -> go.Figure:
     figure.update_layout(
         template="plotly_white",
         xaxis={"title": {"text": "trials"}},
-        yaxis={"title": {"text": f"{kind} hypervolume, share of the table's"}},
+        yaxis={"title": {"text": f"{kind} hypervolume, relative to the table's"}},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
         margin={"l": 64, "r": 16, "t": 24, "b": 56},
     )

@@ -12,7 +12,7 @@ Levels = Mapping[str, Range]
 """Values of black and of white by kind of ``Samples``."""
 
 _OUTLIERS = 0.01
-"""Share of the files whose extremes are ignored, lest a dead pixel set the scale."""
+"""Share of the files whose extremes are ignored, so that a dead pixel does not set the scale."""
 
 
 def extremes(image: Image.Image, samples: Samples) -> Range | None:

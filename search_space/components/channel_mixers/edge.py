@@ -87,7 +87,7 @@ class EdgeMlp(ChannelMixer):
     catalogue = ("M55",)
 
     ratio: Annotated[float, Positive()] = 2.0
-    """Hidden channels over channels."""
+    """Ratio of hidden channels to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the first map, and on the edges."""
 

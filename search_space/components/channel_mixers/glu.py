@@ -43,7 +43,7 @@ class Glu(ChannelMixer):
     name = "glu"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over channels of a perceptron with as many weights. Two thirds of the ratio
+    """Ratio of hidden channels to channels of a perceptron with as many weights. Two thirds of the ratio
     are used, since there are three linear maps instead of two (Shazeer, section 2)."""
     activation: Annotated[str, ACTIVATION] = "silu"
     """Activation on the gate."""

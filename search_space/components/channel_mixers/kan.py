@@ -27,7 +27,7 @@ class Kan(ChannelMixer):
     catalogue = ("B27",)
 
     ratio: Annotated[float, Positive()] = 1.0
-    """Hidden channels over channels."""
+    """Ratio of hidden channels to channels."""
     grid_size: Annotated[int, IntRange(1, 32)] = 5
     """Cells of the splines' grid, 1 to 32."""
     spline_order: Annotated[int, IntRange(1, 5)] = 3

@@ -28,7 +28,7 @@ class Mlp(ChannelMixer):
     name = "mlp"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over channels."""
+    """Ratio of hidden channels to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation between the two maps."""
     bias: Annotated[bool, YES_NO] = True

@@ -31,7 +31,7 @@ class NormedMlp(ChannelMixer):
     name = "normed_mlp"
 
     ratio: Annotated[float, Positive()] = 2.0
-    """Hidden channels over channels."""
+    """Ratio of hidden channels to channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation after the first norm."""
     last_norm: Annotated[bool, YES_NO] = False

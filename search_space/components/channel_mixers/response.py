@@ -92,7 +92,7 @@ class GrnMlp(ChannelMixer):
     name = "grn_mlp"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over channels."""
+    """Ratio of hidden channels to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the first map."""
     last_norm: Annotated[bool, YES_NO] = False

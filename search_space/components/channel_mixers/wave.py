@@ -62,7 +62,7 @@ class WaveMixer(ChannelMixer):
     catalogue = ("M53",)
 
     expansion: Annotated[int, IntRange(2, 8)] = 2
-    """Hidden channels over channels, 2 to 8 (SpaRTAN: 4 in its first two stages, then 2)."""
+    """Ratio of hidden channels to channels, 2 to 8 (SpaRTAN: 4 in its first two stages, then 2)."""
     depthwise: Annotated[bool, YES_NO] = True
     """Whether the convolution is depthwise (SpaRTAN's first two stages), else has one group per
     input channel (its last two stages)."""

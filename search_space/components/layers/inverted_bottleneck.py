@@ -23,7 +23,7 @@ class InvertedResidualDownsampling(Downsampling):
     name = "inverted_residual"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Hidden channels over input channels, before rounding to multiples of eight."""
+    """Ratio of hidden to input channels, before rounding to multiples of eight."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"

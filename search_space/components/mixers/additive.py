@@ -147,7 +147,7 @@ class LocalIntegration(WidenedMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     expansion: Annotated[float, Positive()] = 1.0
-    """Inner channels over channels."""
+    """Ratio of inner channels to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the depthwise convolution."""
 

@@ -89,7 +89,7 @@ class BasicConv(WidenedMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of both kernels in pixels, odd, 1 to 31."""
     expansion: Annotated[float, Positive()] = 1.0
-    """Inner channels over channels."""
+    """Ratio of inner channels to channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation between the convolutions."""
 
@@ -125,7 +125,7 @@ class BottleneckConv(WidenedMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the middle kernel in pixels, odd, 1 to 31."""
     expansion: Annotated[float, Positive()] = 0.25
-    """Inner channels over channels."""
+    """Ratio of inner channels to channels."""
     operation: Annotated[str, OPERATION] = "conv"
     """Middle operation: a convolution, or the maximum, which has no norm."""
     groups: Annotated[int, GROUPS] = 1

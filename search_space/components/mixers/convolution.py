@@ -40,7 +40,7 @@ class SeparableConv(WidenedMixer):
     kernel_size: Annotated[int, KERNEL] = 7
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     expansion: Annotated[float, Positive()] = 2.0
-    """Inner channels over channels."""
+    """Ratio of inner channels to channels."""
     activation: Annotated[str, ACTIVATION] = "star_relu"
     """Activation after the first 1x1 convolution."""
     bias: Annotated[bool, YES_NO] = False

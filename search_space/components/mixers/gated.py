@@ -148,7 +148,7 @@ class GatedLinearMixer(TokenMixer):
     renamed = (("normed", "norm"),)
 
     ratio: Annotated[float, Positive()] = 2.0
-    """Hidden channels, of gate and of value, over channels."""
+    """Ratio of hidden channels, of gate and of value, to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation on the gate."""
     normed: Annotated[bool, YES_NO] = True

@@ -58,7 +58,7 @@ class GatedMlpMixer(TokenMixer):
     )
 
     ratio: Annotated[float, Positive()] = 6.0
-    """Hidden channels of value and gate together, over channels."""
+    """Ratio of hidden channels, of value and gate together, to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the first map."""
 
@@ -181,11 +181,11 @@ class MultiAxisMlp(TokenMixer):
     grid_size: Annotated[int, IntRange(1, 16)] = 8
     """Positions along each side of the grid, 1 to 16."""
     ratio: Annotated[float, Positive()] = 2.0
-    """Hidden channels, of both halves together, over channels."""
+    """Ratio of hidden channels, of both halves together, to channels."""
     block_factor: Annotated[float, Positive()] = 2.0
-    """Channels of value and gate together, over those of the half for blocks."""
+    """Ratio of channels, of value and gate together, to those of the half for blocks."""
     grid_factor: Annotated[float, Positive()] = 2.0
-    """Channels of value and gate together, over those of the half for the grid."""
+    """Ratio of channels, of value and gate together, to those of the half for the grid."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the first map and inside the gated perceptrons."""
     bias: Annotated[bool, YES_NO] = True
@@ -270,9 +270,9 @@ class MixerGated(TokenMixer):
     )
 
     token_ratio: Annotated[float, Positive()] = 2.0
-    """Hidden units of the perceptron over positions, over channels."""
+    """Ratio of hidden units of the perceptron over positions to channels."""
     channel_ratio: Annotated[float, Positive()] = 2.0
-    """Hidden units of the perceptron over channels, over channels."""
+    """Ratio of hidden units of the perceptron over channels to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation inside both perceptrons."""
 

@@ -154,7 +154,8 @@ class GaussianMixtureConv(ClippedDepthwiseMixer):
     """Whether the convolution has a bias."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Spreads must lie within 0.001 to 1000 pixels, lest determinants overflow float32."""
+        """Spreads must be from 0.001 to 1000 pixels, so that determinants do not overflow
+        float32."""
         for name, value in (("radius", self.radius), ("pixel_spread", self.pixel_spread)):
             if not 1e-3 <= value <= 1e3:
                 return f"{name} must be from 0.001 to 1000 pixels, but got {value:g}"

@@ -99,8 +99,8 @@ class Hyena(TokenMixer):
     convolution, so from order 3 on a position sees both ways, while ``reversed`` here reverses all;
     its ``symmetric`` window counts pixels, here shares of the map. Left out: its ``parallel``
     directions, which reverse nothing, and kernels learned tap by tap (see ``long_conv``). Kernels
-    without a fixed window are divided by the sum of their magnitudes where it exceeds 1, lest
-    outputs of deep networks grow with the map.
+    without a fixed window are divided by the sum of their magnitudes where it exceeds 1, so that
+    outputs of deep networks do not grow with the map.
     """
 
     name = "hyena"

@@ -126,7 +126,7 @@ class LevitAttention(TokenMixer):
     key_dim: Annotated[int, IntRange(1, 256)] = 16
     """Channels of one head's query and key, 1 to 256."""
     value_expansion: Annotated[float, Positive()] = 2.0
-    """Channels of all heads' values over those of ``value_base``."""
+    """Ratio of the channels of all heads' values to those of ``value_base``."""
     value_base: Annotated[str, Choice(("keys", "channels"))] = "keys"
     """``keys``: channels of all heads' keys, as in LeViT; ``channels``: channels of the map."""
     query_kernel: Annotated[int, IntRange(1, 7, 2)] = 1
@@ -184,7 +184,7 @@ class LevitDownsampling(Downsampling):
     key_dim: Annotated[int, IntRange(1, 256)] = 16
     """Channels of one head's query and key, 1 to 256."""
     value_expansion: Annotated[float, Positive()] = 4.0
-    """Channels of a value over those of a key."""
+    """Ratio of a value's channels to a key's."""
     activation: Annotated[str, ACTIVATION] = "hard_swish"
     """Activation before the last linear map."""
 

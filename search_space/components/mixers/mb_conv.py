@@ -149,7 +149,7 @@ class MbConv(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     ratio: Annotated[float, Positive()] = 6.0
-    """Hidden channels over channels; at 1 there is no expansion."""
+    """Ratio of hidden channels to channels; at 1 there is no expansion."""
     experts: Annotated[int, EXPERTS] = 0
     """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
     activation: Annotated[str, ACTIVATION] = "silu"
@@ -185,7 +185,7 @@ class MbConvDownsampling(Downsampling):
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
     ratio: Annotated[float, Positive()] = 6.0
-    """Hidden channels over the input's; at 1 there is no expansion."""
+    """Ratio of hidden to input channels; at 1 there is no expansion."""
     experts: Annotated[int, EXPERTS] = 0
     """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
     activation: Annotated[str, ACTIVATION] = "silu"

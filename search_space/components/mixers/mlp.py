@@ -51,7 +51,7 @@ class TokenMlp(TokenMixer):
     )
 
     ratio: Annotated[float, Positive()] = 0.5
-    """Hidden units over channels (the paper's D_S over C: a half in all its networks)."""
+    """Ratio of hidden units to channels (the paper's D_S / C: a half in all its networks)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation between the two maps."""
 

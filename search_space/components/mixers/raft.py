@@ -95,7 +95,7 @@ class RaftMlp(TokenMixer):
     raft_size: Annotated[int, Positive(whole=True)] = 2
     """Channels that are mixed together, at least 1; must divide the channels."""
     expansion: Annotated[float, Positive()] = 2.0
-    """Hidden units over raft size times side."""
+    """Ratio of hidden units to raft size times side."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation between the two maps of each perceptron."""
 

@@ -45,7 +45,7 @@ class ReparamLargeKernel(WidenedMixer):
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7, 9, 11, 13))] = 5
     """Side of the parallel small kernel in pixels, odd; 0: none."""
     expansion: Annotated[float, Positive()] = 1.0
-    """Inner channels over channels."""
+    """Ratio of inner channels to channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation after the first 1x1 convolution and after the large kernel."""
 

@@ -104,7 +104,7 @@ class CycleMlp(TokenMixer):
     steps: Annotated[int, STEPS] = 3
     """Number of different shifts in the cycle, odd, 1 to 15."""
     reduction: Annotated[int, Positive(whole=True)] = 4
-    """Channels over hidden units of the perceptron that computes the branches' weights."""
+    """Ratio of channels to hidden units of the perceptron that computes the branches' weights."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation inside that perceptron."""
     bias: Annotated[bool, YES_NO] = False

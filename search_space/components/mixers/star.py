@@ -58,7 +58,7 @@ class StarMixer(TokenMixer):
     kernel_size: Annotated[int, KERNEL] = 7
     """Side of both depthwise kernels in pixels, odd, 1 to 31."""
     ratio: Annotated[float, Positive()] = 4.0
-    """Channels of each of the two maps over channels."""
+    """Ratio of the channels of each of the two maps to the channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"
     """Activation on the left map."""
 
