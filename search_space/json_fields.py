@@ -8,7 +8,7 @@ from .errors import InputError, shown, unknown_name
 
 
 def is_list(data: object) -> TypeGuard[Sequence[Any]]:
-    """Whether JSON or YAML data are a list, or Python's are a tuple."""
+    """Whether data are a list (JSON, YAML) or a tuple (Python)."""
     return isinstance(data, list | tuple)
 
 

@@ -101,7 +101,7 @@ def test_within_the_interval_nothing_is_clearly_dominated(make_candidate):
 
 
 def test_hypervolume_of_two_metrics():
-    # Within (4, 4): boxes 3 x 1, 2 x 2 and 1 x 3 in steps: 3 + 2 + 1 = 6 unit squares.
+    # Up to the reference (4, 4), the points add 3, 2 and 1 unit squares: 6 in all.
     losses = np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0], [3.0, 3.0], [5.0, 0.0]])
     assert hypervolume(losses, np.array([4.0, 4.0])) == 6.0
 

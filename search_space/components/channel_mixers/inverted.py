@@ -25,7 +25,7 @@ class InvertedResidual(ChannelMixer):
     name = "inverted_residual"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Ratio of hidden channels to channels, before rounding to multiples of eight; 1: no first map."""
+    """Ratio of hidden channels to channels, before rounding to a multiple of 8; 1: no first map."""
     activation: Annotated[str, ACTIVATION] = "relu6"
     """Activation after the first two convolutions."""
     shortcut: Annotated[bool, YES_NO] = False

@@ -82,8 +82,8 @@ class FeedForwardMixer(TokenMixer):
     renamed = (("hidden_share", "ratio"),)
 
     hidden_share: Annotated[float, Positive(most=1)] = 1 / 128
-    """Ratio of hidden units to inputs (positions x channels), up to 1. Weights and multiply-adds are
-    2 x share x inputs^2: 1417 million on 96x56x56 with the default."""
+    """Ratio of hidden units to inputs (positions x channels), up to 1. Weights and multiply-adds
+    are 2 x share x inputs^2: 1417 million on 96x56x56 with the default."""
     separate_heads: Annotated[bool, YES_NO] = False
     """Whether each head has its own perceptron, followed by a linear map of the channels."""
     head_dim: Annotated[int, Positive(whole=True)] = 32
