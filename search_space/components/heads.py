@@ -11,10 +11,11 @@ from typing import Annotated, Self
 from torch import Tensor, nn
 
 from ..domains import YES_NO, Positive
-from ..shapes import Shape, scaled
+from ..shapes import Shape
 from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
 from .initial import small_start
+from .layers.canonical_forms import RoundedRatio
 from .layers.folding import Foldable
 from .norms import BatchNorm, LayerNorm
 
@@ -218,7 +219,7 @@ class WideHead(Head):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlpHead(Head):
+class MlpHead(RoundedRatio, Head):
     """Mean over positions, norm, and a perceptron with a norm inside (MetaFormer Baselines, 2022).
 
     Also the head of InceptionNeXt (Yu et al., 2023), which has no norm after the mean.
@@ -234,14 +235,6 @@ class MlpHead(Head):
     """Norm between mean and perceptron."""
     inner_eps: Annotated[float, Positive()] = 1e-5
     """Number added to the variance in the layer norm inside, which follows the activation."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape, classes: int) -> nn.Module:
         """Build the module."""

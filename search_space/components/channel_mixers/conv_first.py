@@ -1,8 +1,8 @@
 """The perceptron behind a depthwise convolution."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
@@ -10,13 +10,14 @@ from ...domains import Choice
 from ...shapes import Shape
 from ..activations import activation
 from ..initial import small_start
+from ..layers.canonical_forms import SmallKernel
 from ..layers.depthwise_branches import DepthwiseBranches
-from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from ..layers.kernel_clipping import KERNEL
 from .mlp import Mlp
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvFirstMlp(Mlp):
+class ConvFirstMlp(SmallKernel, Mlp):
     """Depthwise convolution, batch norm, perceptron: ConvNeXt's block as a channel mixer (FFNet).
 
     Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021. In FFNet a kernel of 7 is
@@ -29,24 +30,6 @@ class ConvFirstMlp(Mlp):
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     small_kernel: Annotated[int, Choice((0, 1, 3, 5, 7))] = 0
     """Side of a second kernel trained in parallel, up to ``kernel_size``; 0: none."""
-
-    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The small kernel must fit into the large one."""
-        if self.small_kernel <= self.kernel_size:
-            return None
-        return (
-            f"small_kernel must be at most kernel_size, but got small_kernel {self.small_kernel} "
-            f"and kernel_size {self.kernel_size}"
-        )
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole channels; clip the kernels to taps that can meet a pixel."""
-        clipped = replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            small_kernel=reaching_kernel(self.small_kernel, shape),
-        )
-        return super(ConvFirstMlp, clipped).canonical(shape)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

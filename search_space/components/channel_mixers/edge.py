@@ -3,17 +3,18 @@
 Shape suffixes: B batch, C channels, D hidden channels, H rows, W columns.
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...domains import Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
+from ..layers.canonical_forms import RoundedRatio
 from ..layers.folding import Foldable, with_kernel
 
 _SOBEL = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
@@ -75,7 +76,7 @@ class EdgePerceptron(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EdgeMlp(ChannelMixer):
+class EdgeMlp(RoundedRatio, ChannelMixer):
     """Edge-preserving feed-forward network (CFSR's ConvFormer layer).
 
     Wu et al., Transforming Image Super-Resolution: A ConvFormer-based Efficient Approach, 2024,
@@ -90,14 +91,6 @@ class EdgeMlp(ChannelMixer):
     """Ratio of hidden channels to channels."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation after the first map, and on the edges."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

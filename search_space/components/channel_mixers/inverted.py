@@ -1,7 +1,7 @@
 """The inverted residual as a channel mixer."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
@@ -10,12 +10,13 @@ from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import ChannelMixer
 from ..initial import fan_out_start
+from ..layers.canonical_forms import RoundedRatio
 from ..layers.conv_norm import divisible, inverted_residual
 from ..layers.gate_and_shortcut import Shortcut
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvertedResidual(ChannelMixer):
+class InvertedResidual(RoundedRatio, ChannelMixer):
     """Two linear maps with a depthwise 3x3 convolution between, a batch norm after each.
 
     Sandler et al., MobileNetV2, 2018, arXiv:1801.04381, section 3.3. Hidden channels are multiples
@@ -34,10 +35,6 @@ class InvertedResidual(ChannelMixer):
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels."""
         return divisible(round(shape.channels * self.ratio))
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

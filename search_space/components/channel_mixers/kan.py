@@ -1,21 +1,22 @@
 """Layers of learned functions at each position."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated
 
 from torch import nn
 
 from ...domains import IntRange, Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import ChannelMixer
+from ..layers.canonical_forms import RoundedRatio
 from ..layers.spline_conv import SplineConv2d
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kan(ChannelMixer):
+class Kan(RoundedRatio, ChannelMixer):
     """Two Kolmogorov-Arnold layers over channels, each edge a learned function.
 
     Liu et al., KAN: Kolmogorov-Arnold Networks, 2024, arXiv:2404.19756, equation 2.7; in place of
@@ -36,14 +37,6 @@ class Kan(ChannelMixer):
     """The splines' grid is [-span, span]; outside it the splines are zero."""
     activation: Annotated[str, ACTIVATION] = "silu"
     """Activation of the term beside the spline."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -4,22 +4,23 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
 from ...domains import YES_NO, Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
 from ..initial import fan_out_start, small_start
+from ..layers.canonical_forms import ClippedKernel, RoundedRatio
 from ..layers.gate_and_shortcut import Shortcut
-from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
+from ..layers.kernel_clipping import KERNEL, depthwise
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mlp(ChannelMixer):
+class Mlp(RoundedRatio, ChannelMixer):
     """Two linear maps over channels with an activation between (Vaswani et al., 2017).
 
     Initial weights are as in ConvNeXt and MetaFormer; timm's MLP-Mixer and ResMLP have Glorot's.
@@ -34,14 +35,6 @@ class Mlp(ChannelMixer):
     bias: Annotated[bool, YES_NO] = True
     """Whether both maps have a bias."""
 
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
@@ -54,7 +47,7 @@ class Mlp(ChannelMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvMlp(Mlp):
+class ConvMlp(ClippedKernel, Mlp):
     """A perceptron with a depthwise convolution before its activation (Wang et al., PVTv2, 2021).
 
     arXiv:2106.13797; also the channel mixer of VAN (Guo et al., 2022), whose initial weights it
@@ -65,11 +58,6 @@ class ConvMlp(Mlp):
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole channels; clip the kernel to taps that can meet a pixel."""
-        clipped = replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
-        return super(ConvMlp, clipped).canonical(shape)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -4,23 +4,24 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...domains import YES_NO, Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import ChannelMixer
 from ..initial import small_start
+from ..layers.canonical_forms import RoundedRatio
 from ..layers.conv_norm import conv_norm
 
 
 @dataclass(frozen=True, kw_only=True)
-class NormedMlp(ChannelMixer):
+class NormedMlp(RoundedRatio, ChannelMixer):
     """Two linear maps without bias, a batch norm and an activation between.
 
     Chen et al., FasterNet, 2023, arXiv:2303.03667, figure 4; with a norm after the second map too
@@ -40,14 +41,6 @@ class NormedMlp(ChannelMixer):
     """Whether the norms fold into the linear maps for inference, as in LeViT (Graham et al., 2021),
     RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); their last norm's scale starts at
     zero."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Sequential:
         """Build the module."""

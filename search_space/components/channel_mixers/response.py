@@ -4,8 +4,8 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
 from ..base import ChannelMixer
 from ..initial import small_start
+from ..layers.canonical_forms import RoundedRatio
 from ..layers.conv_norm import SqueezeExcite
 from ..layers.folding import Foldable, normed_kernel, with_kernel
 from ..overview_parts import ResidualDepthwise
@@ -80,7 +81,7 @@ class NormedResponseMlp(Foldable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrnMlp(ChannelMixer):
+class GrnMlp(RoundedRatio, ChannelMixer):
     """A perceptron with global response normalisation of the hidden channels.
 
     Woo et al., ConvNeXt V2, 2023, arXiv:2301.00808, section 3. UniRepLKNet (Ding et al., 2024,
@@ -101,14 +102,6 @@ class GrnMlp(ChannelMixer):
     """Whether squeeze-and-excitation to a quarter of the channels comes first."""
     local: Annotated[bool, YES_NO] = False
     """Whether a depthwise 3x3 convolution is added to the hidden channels before the norm."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -1,7 +1,7 @@
 """Downsampling by an inverted residual."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
@@ -10,11 +10,12 @@ from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import Downsampling
 from ..initial import fan_out_start
+from .canonical_forms import RoundedRatio
 from .conv_norm import divisible, inverted_residual
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvertedResidualDownsampling(Downsampling):
+class InvertedResidualDownsampling(RoundedRatio, Downsampling):
     """An inverted residual without the residual (Sandler et al., MobileNetV2, 2018, table 1).
 
     arXiv:1801.04381.
@@ -32,10 +33,6 @@ class InvertedResidualDownsampling(Downsampling):
     def hidden(self, shape: Shape) -> int:
         """Return the hidden channels."""
         return divisible(round(shape.channels * self.ratio))
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""

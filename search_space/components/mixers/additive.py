@@ -4,8 +4,8 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
@@ -13,9 +13,9 @@ from ...domains import YES_NO, Choice, Positive
 from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..layers.canonical_forms import ClippedKernel, WidenedMixer
 from ..layers.gate_and_shortcut import Gate
-from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
-from .clipped import WidenedMixer
+from ..layers.kernel_clipping import KERNEL, depthwise
 
 _PAPER = (
     "Zhang et al., CAS-ViT: Convolutional Additive Self-attention Vision Transformers for "
@@ -89,7 +89,7 @@ class AdditiveMixing(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvAdditiveMixer(TokenMixer):
+class ConvAdditiveMixer(ClippedKernel, TokenMixer):
     """Queries and keys, gated by position and channel, are added, convolved, and gate the values.
 
     Zhang et al., CAS-ViT, 2024. All spatial convolutions are 3x3 there; as in the authors' code the
@@ -112,10 +112,6 @@ class ConvAdditiveMixer(TokenMixer):
     """Gates on queries and keys: by position (spatial), by channel, or both in this order."""
     qkv_bias: Annotated[bool, YES_NO] = False
     """Whether queries, keys and values have a bias."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -11,9 +11,9 @@ from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import Traits
 from ..initial import fan_out_start
+from ..layers.canonical_forms import WidenedMixer
 from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import KERNEL
-from .clipped import WidenedMixer
 
 OPERATION = Choice(("conv", "max"))
 """Spatial operation of a bottleneck: a convolution, or the maximum."""

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from ...domains import YES_NO, IntRange
 from ...shapes import Shape
 from ..base import Traits
+from ..layers.canonical_forms import ClippedDepthwiseMixer
 from ..layers.folding import Foldable
 from ..layers.kernel_clipping import KERNEL
-from .clipped import ClippedDepthwiseMixer
 from .dynamic_kernels import convolve_each
 
 

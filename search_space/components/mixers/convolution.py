@@ -15,8 +15,8 @@ from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import small_start
+from ..layers.canonical_forms import ClippedKernel, WidenedMixer
 from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
-from .clipped import WidenedMixer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class SeparableConv(WidenedMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LargeKernelConv(TokenMixer):
+class LargeKernelConv(ClippedKernel, TokenMixer):
     """One depthwise convolution: 7x7 in ConvNeXt, up to 31x31 in RepLKNet (both 2022)."""
 
     name = "large_kernel_conv"
@@ -76,10 +76,6 @@ class LargeKernelConv(TokenMixer):
     """Side of the kernel in pixels, odd, 1 to 31."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

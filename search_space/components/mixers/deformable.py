@@ -9,9 +9,9 @@ from torch import nn
 from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
 from ..base import Traits
+from ..layers.canonical_forms import DepthwiseMixer
 from ..layers.deformable_conv import DeformableConv2d
 from ..layers.kernel_clipping import KERNEL, reaching_kernel
-from .clipped import DepthwiseMixer
 
 
 @dataclass(frozen=True, kw_only=True)

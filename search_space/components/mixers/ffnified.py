@@ -1,8 +1,8 @@
 """Attention turned into a perceptron whose keys and values are large kernels (MetaMixer)."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import nn
 
@@ -11,13 +11,14 @@ from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import small_start
+from ..layers.canonical_forms import SmallKernel
 from ..layers.conv_norm import conv_norm
 from ..layers.depthwise_branches import DepthwiseBranches
-from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
+from ..layers.kernel_clipping import KERNEL, depthwise
 
 
 @dataclass(frozen=True, kw_only=True)
-class FfnifiedAttention(TokenMixer):
+class FfnifiedAttention(SmallKernel, TokenMixer):
     """Query map, key kernels, activation, value kernels: attention without softmax and heads.
 
     Yun et al., 2024: the products of queries with keys, and of coefficients with values, become
@@ -43,23 +44,6 @@ class FfnifiedAttention(TokenMixer):
     norms."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation between keys and values."""
-
-    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The small kernel must fit into the large one."""
-        if self.small_kernel <= self.kernel_size:
-            return None
-        return (
-            f"small_kernel must be at most kernel_size, but got small_kernel {self.small_kernel} "
-            f"and kernel_size {self.kernel_size}"
-        )
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to taps that can meet a pixel."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            small_kernel=reaching_kernel(self.small_kernel, shape),
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -10,10 +10,11 @@ from typing import Annotated, Self
 from torch import Tensor, nn
 
 from ...domains import YES_NO, IntRange, Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import fan_out_start
+from ..layers.canonical_forms import RoundedRatio
 from ..layers.gate_and_shortcut import Gate, Shortcut
 from ..layers.kernel_clipping import depthwise
 from ..norms import ChannelLayerNorm
@@ -128,7 +129,7 @@ class GatedLinear(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatedLinearMixer(TokenMixer):
+class GatedLinearMixer(RoundedRatio, TokenMixer):
     """A gated linear unit in place of attention, without spatial mixing (Activator, 2024).
 
     Abdullah and Aydin: the channel mixer after it may be left out (``none``). Their code normalises
@@ -155,14 +156,6 @@ class GatedLinearMixer(TokenMixer):
     """Whether gate and value are layer-normalised before their product."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the linear maps have a bias."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden channels, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from ...domains import YES_NO, IntRange, Positive
 from ...shapes import Shape
 from ..base import Traits
+from ..layers.canonical_forms import ClippedDepthwiseMixer
 from ..layers.kernel_clipping import KERNEL
-from .clipped import ClippedDepthwiseMixer
 
 _LEAST_VARIANCE = 0.05
 """Added to both variances, in units of the squared initial radius."""

@@ -9,9 +9,9 @@ from ...domains import YES_NO, IntRange, Positive
 from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import Traits
+from ..layers.canonical_forms import ClippedDepthwiseMixer
 from ..layers.kernel_clipping import KERNEL
 from ..layers.spline_conv import SplineConv2d
-from .clipped import ClippedDepthwiseMixer
 
 
 @dataclass(frozen=True, kw_only=True)

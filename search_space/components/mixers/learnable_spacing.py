@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ...domains import YES_NO, Choice, IntRange
 from ...shapes import Shape
 from ..base import Traits
-from .clipped import DepthwiseMixer
+from ..layers.canonical_forms import DepthwiseMixer
 
 _LEAST_SPREAD = {"triangle": 1.0, "gaussian": 0.27}
 _START = {"triangle": 0.01, "gaussian": 0.23}

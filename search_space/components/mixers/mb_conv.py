@@ -5,9 +5,9 @@ Shape suffixes: B batch, C channels, H rows, W columns, E experts.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated
 
 from torch import Tensor, nn
 
@@ -16,8 +16,9 @@ from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
 from ..base import Downsampling, TokenMixer, Traits
 from ..initial import fan_out_deviation, fan_out_start
+from ..layers.canonical_forms import ClippedKernel, RoundedRatio
 from ..layers.conv_norm import SqueezeExcite
-from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from ..layers.kernel_clipping import KERNEL
 from .conditional import KernelBank
 from .dynamic_kernels import convolve_each
 
@@ -127,7 +128,7 @@ class MobileConv(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MbConv(TokenMixer):
+class MbConv(RoundedRatio, ClippedKernel, TokenMixer):
     """The inverted residual of EfficientNet, or, with experts, of CondConv.
 
     Tan and Le, EfficientNet, 2019, section 4; Yang et al., CondConv, 2019, section 3.2: one routing
@@ -157,21 +158,13 @@ class MbConv(TokenMixer):
     eps: Annotated[float, Positive()] = 1e-5
     """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
 
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel; round the ratio to whole channels."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            ratio=scaled(shape.channels, self.ratio) / shape.channels,
-        )
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         return mobile_conv(self, shape.channels, shape.channels, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MbConvDownsampling(Downsampling):
+class MbConvDownsampling(RoundedRatio, Downsampling):
     """EfficientNet's inverted residual for the start of a stage, without a residual.
 
     Tan and Le, EfficientNet, 2019, arXiv:1905.11946; see ``mb_conv``. Zero padding is equal on both
@@ -192,10 +185,6 @@ class MbConvDownsampling(Downsampling):
     """Activation after the first two convolutions, and inside squeeze-and-excitation."""
     eps: Annotated[float, Positive()] = 1e-5
     """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden channels."""
-        return replace(self, ratio=scaled(shape.channels, self.ratio) / shape.channels)
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""

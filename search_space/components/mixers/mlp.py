@@ -3,16 +3,17 @@
 Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W).
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
 from ...domains import Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import glorot_start, small_start
+from ..layers.canonical_forms import RoundedRatio
 
 
 class TokenPerceptron(nn.Module):
@@ -31,7 +32,7 @@ class TokenPerceptron(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenMlp(TokenMixer):
+class TokenMlp(RoundedRatio, TokenMixer):
     """The token-mixing perceptron of MLP-Mixer (Tolstikhin et al., 2021, equation 1).
 
     Initial weights follow Glorot's rule, as in timm; those of the released code have a variance of
@@ -54,14 +55,6 @@ class TokenMlp(TokenMixer):
     """Ratio of hidden units to channels (the paper's D_S / C: a half in all its networks)."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation between the two maps."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the hidden units, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden units."""
-        return replace(self, ratio=self.hidden(shape) / shape.channels)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

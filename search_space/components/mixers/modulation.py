@@ -4,8 +4,8 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
@@ -13,7 +13,8 @@ from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import small_start
-from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
+from ..layers.canonical_forms import ClippedKernel
+from ..layers.kernel_clipping import KERNEL, depthwise
 
 
 class Modulation(nn.Module):
@@ -37,7 +38,7 @@ class Modulation(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvModulation(TokenMixer):
+class ConvModulation(ClippedKernel, TokenMixer):
     """A large kernel in place of attention's scores weighs the values (CFSR's ConvFormer).
 
     Wu et al., 2024, section 3.2: ``(dwconv(gelu(W1 x)) * W2 x)`` and an output map; earlier in
@@ -59,10 +60,6 @@ class ConvModulation(TokenMixer):
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""
     activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation before the depthwise convolution."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

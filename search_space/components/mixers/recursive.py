@@ -9,9 +9,9 @@ from ...domains import YES_NO, IntRange
 from ...shapes import Shape
 from ..activations import STEADY_ACTIVATION
 from ..base import Traits
+from ..layers.canonical_forms import ClippedDepthwiseMixer
 from ..layers.kernel_clipping import KERNEL
 from ..layers.recursive_conv import RecursiveConvs
-from .clipped import ClippedDepthwiseMixer
 
 
 @dataclass(frozen=True, kw_only=True)

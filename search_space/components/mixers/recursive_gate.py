@@ -4,9 +4,9 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ...domains import IntRange, Positive
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
-from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
+from ..layers.canonical_forms import ClippedKernel
+from ..layers.kernel_clipping import KERNEL, depthwise
 from ..norms import ChannelLayerNorm
 from .fourier import TRANSFORM
 from .frequency import SpectralProduct
@@ -49,7 +50,7 @@ class RecursiveGate(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecursiveGatedConv(TokenMixer):
+class RecursiveGatedConv(ClippedKernel, TokenMixer):
     """g^n convolution: spatial interactions of order n by repeated gating (Rao et al., 2022).
 
     Section 3.1: the channels of the n products double from C / 2^(n-1) to C, and one depthwise
@@ -84,10 +85,6 @@ class RecursiveGatedConv(TokenMixer):
             f"2^(order - 1) must divide the channels, but got order {self.order} and "
             f"{shape.channels} channels"
         )
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

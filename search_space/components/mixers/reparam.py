@@ -14,10 +14,10 @@ from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import small_start
+from ..layers.canonical_forms import WidenedMixer
 from ..layers.conv_norm import conv_norm
 from ..layers.depthwise_branches import DepthwiseBranches
 from ..layers.kernel_clipping import KERNEL, reaching_kernel
-from .clipped import WidenedMixer
 
 
 @dataclass(frozen=True, kw_only=True)

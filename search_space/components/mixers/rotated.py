@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
 from ..base import Traits
+from ..layers.canonical_forms import DepthwiseMixer
 from ..layers.kernel_clipping import depthwise
 from ..norms import ChannelLayerNorm
-from .clipped import DepthwiseMixer
 from .dynamic_kernels import convolve_each
 
 

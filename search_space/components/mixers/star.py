@@ -3,17 +3,18 @@
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
 from ...domains import Positive
-from ...shapes import Shape, scaled
+from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import small_start
-from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
+from ..layers.canonical_forms import ClippedKernel, RoundedRatio
+from ..layers.kernel_clipping import KERNEL, depthwise
 
 
 class Star(nn.Module):
@@ -39,7 +40,7 @@ class Star(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StarMixer(TokenMixer):
+class StarMixer(RoundedRatio, ClippedKernel, TokenMixer):
     """The product of two linear maps, between depthwise convolutions: the block of StarNet.
 
     Ma et al., 2024, section 4: batch norms follow the first convolution and the output projection.
@@ -61,18 +62,6 @@ class StarMixer(TokenMixer):
     """Ratio of the channels of each of the two maps to the channels."""
     activation: Annotated[str, ACTIVATION] = "relu6"
     """Activation on the left map."""
-
-    def hidden(self, shape: Shape) -> int:
-        """Return the channels of each map, at least 1."""
-        return scaled(shape.channels, self.ratio)
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to taps that can meet a pixel, and round the ratio."""
-        return replace(
-            self,
-            kernel_size=reaching_kernel(self.kernel_size, shape),
-            ratio=self.hidden(shape) / shape.channels,
-        )
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

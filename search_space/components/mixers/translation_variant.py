@@ -5,9 +5,9 @@ sides of a kernel, 3 sides of the generator's kernels.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from ...domains import YES_NO, IntRange
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
+from ..layers.canonical_forms import ClippedKernel
 from ..layers.folding import Foldable
-from ..layers.kernel_clipping import reaching_kernel
 from .dynamic_kernels import mix_windows
 
 
@@ -92,7 +92,7 @@ class TranslationVariantConv(Foldable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TvConv(TokenMixer):
+class TvConv(ClippedKernel, TokenMixer):
     """Depthwise convolution with a learned kernel at each position, generated from affinity maps.
 
     Chen et al., TVConv, 2022, section 3 and figure 3. The generator runs only in training; in the
@@ -122,10 +122,6 @@ class TvConv(TokenMixer):
     """Layers of the generator before its last convolution, 1 to 4."""
     bias: Annotated[bool, YES_NO] = False
     """Whether each position also has a bias, from a second generator."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
