@@ -3,8 +3,8 @@
 Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W).
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from ...domains import YES_NO
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
-from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from ..layers.canonical_forms import ClippedKernel
+from ..layers.kernel_clipping import KERNEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class MeanPool(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pooling(TokenMixer):
+class Pooling(ClippedKernel, TokenMixer):
     """Average pooling less the input (Yu et al., MetaFormer, 2022, equation 4)."""
 
     name = "pooling"
@@ -74,17 +75,13 @@ class Pooling(TokenMixer):
     subtract: Annotated[bool, YES_NO] = True
     """Whether the input is subtracted, since the block adds it again."""
 
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the window to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
-
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         return MeanPool(self.kernel_size, self.subtract)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaxPooling(TokenMixer):
+class MaxPooling(ClippedKernel, TokenMixer):
     """The largest value of a window: the parameter-free layer of Han et al., 2022, section 3.
 
     The paper's other layer, the mean, is ``pooling`` without subtraction.
@@ -102,10 +99,6 @@ class MaxPooling(TokenMixer):
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the window in pixels, odd, 1 to 31."""
-
-    def canonical(self, shape: Shape) -> Self:
-        """Clip the window to taps that can meet a pixel."""
-        return replace(self, kernel_size=reaching_kernel(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
