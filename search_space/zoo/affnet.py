@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import ChannelBlock, FusionBlock, NoBlock
 from ..components.channel_mixers.inverted import InvertedResidual
 from ..components.heads import WideHead
@@ -13,8 +11,8 @@ from ..components.layers.inverted_bottleneck import InvertedResidualDownsampling
 from ..components.mixers.frequency import AdaptiveFrequencyFilter
 from ..components.norms import BatchNorm, GroupNorm, NoNorm
 from ..components.stems import ConvStem
-from ..shapes import Shape
-from .entry import ZooEntry, rounded
+from .entry import ZooEntry, entries_of, rounded
+from .pyramid import pyramid
 
 _DEPTHS = (2, 4, 3)
 
@@ -25,19 +23,18 @@ _SIZES = {
     "AFFNet": (4, (64, 128, 256, 320), "5.5M 1.5G"),
 }
 
-_NOTES = {
-    "AFFNet-ET": rounded("0.362G"),
-    "AFFNet-T": "2.654M, printed cut off",
-    "AFFNet": "5.569M, printed cut off",
-}
-
 _ACT = "silu"
 _GUESS = (
     "the repository does not say which activation: SiLU, as in MobileViT, on whose code it stands"
 )
+_NOTES = {
+    "AFFNet-ET": f"{rounded('0.362G')}; {_GUESS}",
+    "AFFNet-T": f"2.654M, printed cut off; {_GUESS}",
+    "AFFNet": f"5.569M, printed cut off; {_GUESS}",
+}
 
 
-def affnet(ratio: int, widths: Sequence[int], *, resolution: int = 256) -> Architecture:
+def affnet(ratio: int, widths: Sequence[int]) -> Architecture:
     """Return an AFFNet: one stage of inverted residuals, three of adaptive frequency filters."""
     inverted = ChannelBlock(
         channel_mixer=InvertedResidual(ratio=ratio, activation=_ACT), norm=NoNorm()
@@ -54,32 +51,18 @@ def affnet(ratio: int, widths: Sequence[int], *, resolution: int = 256) -> Archi
         for depth in _DEPTHS
     ]
     before = InvertedResidualDownsampling(ratio=ratio, activation=_ACT)
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    return pyramid(
+        (16, 32, *widths),
+        (1, 1, 2, 1, 1, 1),
+        (NoBlock(), NoBlock(), inverted, *fused),
         stem=ConvStem(kernel_size=3, stride=2, bias=False, norm=BatchNorm(), activation=_ACT),
-        stages=(
-            Stage(width=16, depth=1, blocks=(NoBlock(),)),
-            Stage(width=32, depth=1, blocks=(NoBlock(),), downsampling=replace(before, stride=1)),
-            Stage(width=widths[0], depth=2, blocks=(inverted,), downsampling=before),
-            *(
-                Stage(width=width, depth=1, blocks=(block,), downsampling=before)
-                for width, block in zip(widths[1:], fused, strict=True)
-            ),
-        ),
+        downsampling=(replace(before, stride=1), *[before] * 4),
         head=WideHead(features=min(4 * widths[-1], 960), activation=_ACT),
+        resolution=256,
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (ratio, widths, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="AFFNet",
-            resolution=256,
-            printed=printed,
-            source="microsoft/TokenMixers, Adaptive Frequency Filters/README.md",
-            make=partial(affnet, ratio, widths),
-            note=f"{_NOTES[name]}; {_GUESS}",
-        )
+    source = "microsoft/TokenMixers, Adaptive Frequency Filters/README.md"
+    return entries_of("AFFNet", affnet, _SIZES, source=source, notes=_NOTES)

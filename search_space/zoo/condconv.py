@@ -73,7 +73,6 @@ def entries() -> Iterator[ZooEntry]:
         yield ZooEntry(
             name=name,
             family="CondConv",
-            resolution=resolution,
             printed=printed,
             source=f"timm/{name}.in1k, README.md",
             note=_NOTES.get(name, ""),

@@ -1,10 +1,8 @@
 """Conv2Former (Hou et al., 2022, arXiv:2211.11943)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import ShortcutConvMlp
 from ..components.downsampling import ConvDownsampling
@@ -13,8 +11,8 @@ from ..components.mixers.modulation import ConvModulation
 from ..components.norms import LayerNorm
 from ..components.residuals import LayerScaleResidual
 from ..components.stems import ThreeConvStem
-from ..shapes import Shape
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
+from .pyramid import doubling, pyramid
 
 _BASE, _LARGE = (96, (4, 4, 34, 4), 11), (128, (4, 4, 48, 4), 11)
 
@@ -31,7 +29,7 @@ _SIZES = {
 
 
 def conv2former(
-    width: int, depths: Sequence[int], kernel_size: int, *, resolution: int = 224
+    width: int, depths: Sequence[int], kernel_size: int, resolution: int
 ) -> Architecture:
     """Return a Conv2Former: pre-normed blocks, a stem of three convolutions, a wide head."""
     block = MetaFormerBlock(
@@ -40,31 +38,18 @@ def conv2former(
         norm=LayerNorm(),
         residual=LayerScaleResidual(init=1e-6),
     )
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    return pyramid(
+        doubling(width),
+        depths,
+        block,
         stem=ThreeConvStem(hidden=width // 2),
-        stages=tuple(
-            Stage(
-                width=width * 2**index,
-                depth=depth,
-                blocks=(block,),
-                downsampling=ConvDownsampling(kernel_size=2) if index else None,
-            )
-            for index, depth in enumerate(depths)
-        ),
+        downsampling=ConvDownsampling(kernel_size=2),
         head=WideHead(activation="gelu", norm=LayerNorm(), norm_last=True, bias=True),
+        resolution=resolution,
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (width, depths, kernel, resolution, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="Conv2Former",
-            resolution=resolution,
-            printed=printed,
-            source="HVision-NKU/Conv2Former, README.md",
-            make=partial(conv2former, width, depths, kernel, resolution=resolution),
-        )
+    source = "HVision-NKU/Conv2Former, README.md"
+    return entries_of("Conv2Former", conv2former, _SIZES, source=source)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.base import ChannelMixer, Head, Norm, Stem, TokenMixer
 from ..components.blocks import ConvNeXtBlock
 from ..components.channel_mixers.mlp import Mlp
@@ -19,8 +18,8 @@ from ..components.norms import BatchNorm, LayerNorm, NoNorm
 from ..components.residuals import LayerScaleResidual
 from ..components.stems import PatchStem, TwoConvStem
 from ..components.wired import Residual
-from ..shapes import Shape
-from .entry import ZooEntry, with_norms
+from .entry import ZooEntry, entries_of, with_norms
+from .pyramid import pyramid
 
 _SHALLOW, _TINY, _DEEP = (2, 2, 6, 2), (3, 3, 9, 3), (3, 3, 27, 3)
 
@@ -106,29 +105,18 @@ def hierarchical(
     resolution: int = 224,
 ) -> Architecture:
     """Return four stages of ConvNeXt blocks behind a stem, by default of 4 x 4 patches."""
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    blocks = [
+        ConvNeXtBlock(mixer=mixer, channel_mixer=channel_mixer, norm=norm, residual=residual)
+        for channel_mixer in channel_mixers
+    ]
+    return pyramid(
+        widths,
+        depths,
+        blocks,
         stem=stem or PatchStem(patch_size=4, norm=norm),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(
-                    ConvNeXtBlock(
-                        mixer=mixer,
-                        channel_mixer=channel_mixer,
-                        norm=norm,
-                        residual=residual,
-                    ),
-                ),
-                downsampling=ConvDownsampling(kernel_size=2, norm=norm) if index else None,
-            )
-            for index, (width, depth, channel_mixer) in enumerate(
-                zip(widths, depths, channel_mixers, strict=True)
-            )
-        ),
+        downsampling=ConvDownsampling(kernel_size=2, norm=norm),
         head=head,
+        resolution=resolution,
     )
 
 
@@ -159,13 +147,8 @@ def overlapping(inner: int, widths: Sequence[int], depths: Sequence[int]) -> Arc
 def isotropic(width: int, depth: int) -> Architecture:
     """Return a ConvNeXt of one stage behind patches of 16 x 16 (section 3.3)."""
     block = ConvNeXtBlock(mixer=LargeKernelConv(kernel_size=7))
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
-        stem=PatchStem(patch_size=16, norm=NoNorm()),
-        stages=(Stage(width=width, depth=depth, blocks=(block,)),),
-        head=PooledHead(),
-    )
+    stem = PatchStem(patch_size=16, norm=NoNorm())
+    return pyramid([width], [depth], block, stem=stem, head=PooledHead())
 
 
 def inceptionnext(
@@ -185,30 +168,11 @@ def inceptionnext(
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of these families."""
-    for name, (widths, depths, kernel, resolution, printed, source) in _CONVNEXT.items():
-        yield ZooEntry(
-            name=name,
-            family="ConvNeXt",
-            resolution=resolution,
-            printed=printed,
-            source=source,
-            make=partial(convnext, widths, depths, kernel, resolution),
-            note=_NOTES.get(name, ""),
-        )
-    for name, (inner, widths, depths, printed) in _OVERLAP.items():
-        yield ZooEntry(
-            name=name,
-            family="ConvNeXt",
-            resolution=224,
-            printed=printed,
-            source=_TIMM,
-            make=partial(overlapping, inner, widths, depths),
-            note=_NOTES.get(name, ""),
-        )
+    yield from entries_of("ConvNeXt", convnext, _CONVNEXT, notes=_NOTES)
+    yield from entries_of("ConvNeXt", overlapping, _OVERLAP, source=_TIMM, notes=_NOTES)
     yield ZooEntry(
         name="convnext_tiny_hnf",
         family="ConvNeXt",
-        resolution=224,
         printed="28.59M 4.47G",
         source=_TIMM,
         make=partial(
@@ -221,23 +185,12 @@ def entries() -> Iterator[ZooEntry]:
         ),
         note=with_norms("4.471G"),
     )
-    for name, (width, depth, printed) in _ISOTROPIC.items():
-        yield ZooEntry(
-            name=name,
-            family="ConvNeXt (isotropic)",
-            resolution=224,
-            printed=printed,
-            source=_FACEBOOK,
-            make=partial(isotropic, width, depth),
-        )
-    for name, (widths, depths, mixer, resolution, printed) in _INCEPTIONNEXT.items():
-        yield ZooEntry(
-            name=name,
-            aliases=(f"InceptionNeXt-{name[14].upper()}",) if resolution == 224 else (),
-            family="InceptionNeXt",
-            resolution=resolution,
-            printed=printed,
-            source=_SAIL,
-            make=partial(inceptionnext, widths, depths, mixer, resolution),
-            note=_NOTES.get(name, ""),
-        )
+    yield from entries_of("ConvNeXt (isotropic)", isotropic, _ISOTROPIC, source=_FACEBOOK)
+    yield from entries_of(
+        "InceptionNeXt",
+        inceptionnext,
+        _INCEPTIONNEXT,
+        source=_SAIL,
+        notes=_NOTES,
+        alias=lambda name: "" if name.endswith("_384") else f"InceptionNeXt-{name[14].upper()}",
+    )

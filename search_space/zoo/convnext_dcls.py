@@ -6,14 +6,13 @@ stage share one set of positions.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from ..architecture.architecture import Architecture
 from ..components.heads import PooledHead
 from ..components.mixers.learnable_spacing import LearnableSpacingConv
 from ..components.norms import LayerNorm
 from .convnext import hierarchical
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
 
 _SOURCE = "K-H-Ismail/ConvNeXt-dcls, README.md"
 
@@ -36,13 +35,5 @@ def convnext_dcls(widths: Sequence[int], depths: Sequence[int], count: int) -> A
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (widths, depths, count, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="ConvNeXt-dcls",
-            resolution=224,
-            printed=printed,
-            source=_SOURCE,
-            make=partial(convnext_dcls, widths, depths, count),
-            note="28.59M, printed cut off" if name == "ConvNeXt-T-dcls" else "",
-        )
+    notes = {"ConvNeXt-T-dcls": "28.59M, printed cut off"}
+    return entries_of("ConvNeXt-dcls", convnext_dcls, _SIZES, source=_SOURCE, notes=notes)

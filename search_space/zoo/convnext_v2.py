@@ -14,6 +14,7 @@ from ..components.norms import LayerNorm
 from ..components.residuals import PlainResidual
 from .convnext import hierarchical
 from .entry import ZooEntry, with_norms
+from .pyramid import doubling
 
 _SOURCE = "facebookresearch/ConvNeXt-V2, README.md"
 
@@ -42,7 +43,7 @@ _NOTES = {
 def convnext_v2(width: int, depths: Sequence[int], resolution: int) -> Architecture:
     """Return a ConvNeXt V2 whose stages have 1, 2, 4 and 8 times ``width`` channels."""
     return hierarchical(
-        [width * factor for factor in (1, 2, 4, 8)],
+        doubling(width),
         depths,
         LargeKernelConv(kernel_size=7),
         norm=LayerNorm(),
@@ -63,7 +64,6 @@ def entries() -> Iterator[ZooEntry]:
                 name=name,
                 aliases=() if suffix else (f"ConvNeXt V2-{size[0].upper()}",),
                 family="ConvNeXt V2",
-                resolution=resolution,
                 printed=f"{params} {macs}",
                 source=_SOURCE,
                 make=partial(convnext_v2, width, depths, resolution),

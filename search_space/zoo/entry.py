@@ -1,8 +1,10 @@
 """The entry of a published network in the zoo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Any
 
 from ..architecture.architecture import Architecture
 
@@ -37,8 +39,6 @@ class ZooEntry:
     """Other names, such as the paper's, that differ in more than capitals and hyphens."""
     family: str
     """The family of networks."""
-    resolution: int
-    """Side of the images in pixels."""
     printed: str = ""
     """Trainable parameters and multiply-adds of one image as printed: ``26M 4.1G``; a dash for one
     that is not printed, empty where neither is."""
@@ -60,7 +60,45 @@ class ZooEntry:
         """Multiply-adds of one image as printed, or None."""
         return _number(self.printed.split()[1]) if self.printed else None
 
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        return self.architecture.input.height
+
     @cached_property
     def architecture(self) -> Architecture:
         """The network as a value, made at first access."""
         return self.make()
+
+
+def entries_of(
+    family: str,
+    make: Callable[..., Architecture],
+    rows: Mapping[str, tuple[Any, ...]],
+    *,
+    source: str | None = None,
+    notes: Mapping[str, str] = MappingProxyType({}),
+    alias: Callable[[str], str] | None = None,
+) -> Iterator[ZooEntry]:
+    """Yield the networks of a table.
+
+    Args:
+        family: The family of networks.
+        make: The function that makes an architecture.
+        rows: By name, the arguments of ``make``, the printed figures, and the source if there is no
+        ``source``.
+        source: Source of all figures.
+        notes: Notes, by name.
+        alias: The function from a name to another one, or to an empty text.
+    """
+    for name, row in rows.items():
+        *arguments, printed, where = row if source is None else (*row, source)
+        yield ZooEntry(
+            name=name,
+            aliases=tuple(filter(None, [alias(name)])) if alias else (),
+            family=family,
+            printed=printed,
+            source=where,
+            note=notes.get(name, ""),
+            make=partial(make, *arguments),
+        )

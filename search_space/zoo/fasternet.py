@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import ConvNeXtBlock, MetaFormerBlock
 from ..components.channel_mixers.normed import NormedMlp, PartialAttentionMlp
 from ..components.downsampling import ConvDownsampling
@@ -17,8 +16,8 @@ from ..components.mixers.partial import PartialChannelAttention, PartialConv, Pa
 from ..components.norms import BatchNorm, NoNorm
 from ..components.stems import PatchStem
 from ..components.wired import Block
-from ..shapes import Shape
-from .entry import ZooEntry, rounded
+from .entry import ZooEntry, entries_of, rounded
+from .pyramid import doubling, pyramid
 
 # Name: width of the first stage, depths, activation, printed figures.
 _FASTERNET = {
@@ -51,25 +50,16 @@ _NOTES = {
 
 
 def partial_network(
-    width: int, depths: Sequence[int], blocks: Sequence[Block], act: str
+    width: int, depths: Sequence[int], blocks: Block | Sequence[Block], act: str
 ) -> Architecture:
     """Return four stages that double in width behind patches of 4 x 4."""
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
+    return pyramid(
+        doubling(width),
+        depths,
+        blocks,
         stem=PatchStem(patch_size=4, bias=False, norm=BatchNorm()),
-        stages=tuple(
-            Stage(
-                width=width << index,
-                depth=depth,
-                blocks=(block,),
-                downsampling=ConvDownsampling(
-                    kernel_size=2, bias=False, norm=NoNorm(), norm_after=BatchNorm()
-                )
-                if index
-                else None,
-            )
-            for index, (depth, block) in enumerate(zip(depths, blocks, strict=True))
+        downsampling=ConvDownsampling(
+            kernel_size=2, bias=False, norm=NoNorm(), norm_after=BatchNorm()
         ),
         head=WideHead(features=1280, activation=act, norm=NoNorm(), pool_first=True),
     )
@@ -80,7 +70,7 @@ def fasternet(width: int, depths: Sequence[int], act: str) -> Architecture:
     block = ConvNeXtBlock(
         mixer=PartialConv(), norm=NoNorm(), channel_mixer=NormedMlp(activation=act)
     )
-    return partial_network(width, depths, [block] * 4, act)
+    return partial_network(width, depths, block, act)
 
 
 def patnet(width: int, depths: Sequence[int], act: str) -> Architecture:
@@ -95,22 +85,14 @@ def patnet(width: int, depths: Sequence[int], act: str) -> Architecture:
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of these families."""
-    for name, (width, depths, act, printed) in _FASTERNET.items():
-        yield ZooEntry(
-            name=name,
-            family="FasterNet",
-            resolution=224,
-            printed=printed,
-            source="JierunChen/FasterNet, README.MD",
-            make=partial(fasternet, width, depths, act),
-            note=_NOTES.get(name, ""),
-        )
+    yield from entries_of(
+        "FasterNet", fasternet, _FASTERNET, source="JierunChen/FasterNet, README.MD", notes=_NOTES
+    )
     for name, (width, depths, act) in _PARTIALNET.items():
         yield ZooEntry(
             name=name,
             aliases=(f"PATNet-{name.partition('_')[2].upper()}",),
             family="PATNet",
-            resolution=224,
             source=f"haiduo/PartialNet, cfg/{name}.yaml",
             make=partial(patnet, width, depths, act),
             note=_NO_FIGURES + ("" if name == "PartialNet_t1" else _NO_SPATIAL),

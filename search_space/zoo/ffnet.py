@@ -1,10 +1,8 @@
 """FFNet (Yun et al., MetaMixer Is All You Need, 2024, arXiv:2406.02021)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.conv_first import ConvFirstMlp
 from ..components.downsampling import DepthwiseDownsampling
@@ -14,8 +12,8 @@ from ..components.norms import BatchNorm, NoNorm
 from ..components.residuals import LayerScaleResidual, PlainResidual
 from ..components.stems import TwoConvStem
 from ..components.wired import Residual
-from ..shapes import Shape
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
+from .pyramid import pyramid
 
 _SMALL, _LARGE = ConvFirstMlp(ratio=3), ConvFirstMlp(ratio=3, kernel_size=7, small_kernel=3)
 _PLAIN, _SCALED = PlainResidual(), LayerScaleResidual(init=1e-6)
@@ -40,41 +38,25 @@ def ffnet(
     resolution: int,
 ) -> Architecture:
     """Return an FFNet: blocks without norms of their own, large kernels in the last two stages."""
-    near = FfnifiedAttention(kernel_size=3, small_kernel=0)
-    far = FfnifiedAttention(kernel_size=7, small_kernel=3)
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    near, far = (
+        MetaFormerBlock(mixer=mixer, channel_mixer=channel_mixer, norm=NoNorm(), residual=residual)
+        for mixer in (
+            FfnifiedAttention(kernel_size=3, small_kernel=0),
+            FfnifiedAttention(kernel_size=7, small_kernel=3),
+        )
+    )
+    return pyramid(
+        widths,
+        depths,
+        (near, near, far, far),
         stem=TwoConvStem(hidden=64, activation="gelu", last_activation=False),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(
-                    MetaFormerBlock(
-                        mixer=near if index < 2 else far,
-                        channel_mixer=channel_mixer,
-                        norm=NoNorm(),
-                        residual=residual,
-                    ),
-                ),
-                downsampling=DepthwiseDownsampling() if index else None,
-            )
-            for index, (width, depth) in enumerate(zip(widths, depths, strict=True))
-        ),
+        downsampling=DepthwiseDownsampling(),
         head=PooledHead(norm=BatchNorm(), norm_first=True),
+        resolution=resolution,
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (*described, resolution, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="FFNet",
-            resolution=resolution,
-            printed=printed,
-            source="ysj9909/FFNet, README.md",
-            make=partial(ffnet, *described, resolution),
-            note="2.98G, printed cut off" if name == "ffnet_1" else "",
-        )
+    notes = {"ffnet_1": "2.98G, printed cut off"}
+    return entries_of("FFNet", ffnet, _SIZES, source="ysj9909/FFNet, README.md", notes=notes)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import Mlp
 from ..components.downsampling import ConvDownsampling
@@ -13,48 +12,47 @@ from ..components.mixers.focal import FocalModulation
 from ..components.norms import LayerNorm, NoNorm
 from ..components.residuals import LayerScaleResidual, PlainResidual
 from ..components.stems import ConvStem, PatchStem
-from ..shapes import Shape
-from .entry import ZooEntry, with_norms
+from .entry import ZooEntry, entries_of, with_norms
+from .pyramid import doubling, pyramid
 
 _NORM = LayerNorm(eps=1e-5)
 _TINY, _DEEP = (2, 2, 6, 2), (2, 2, 18, 2)
 
-# Name: width of the first stage, depths, focal levels, printed figures.
+_SRF, _LRF = FocalModulation(levels=2), FocalModulation(levels=3)
+_FL3, _FL4 = FocalModulation(levels=3, kernel_size=5), FocalModulation(levels=4)
+
+# Name: width of the first stage, depths, mixer, printed figures.
 _SIZES = {
-    "focalnet_tiny_srf": (96, _TINY, 2, "28.4M 4.4G"),
-    "focalnet_tiny_lrf": (96, _TINY, 3, "28.6M 4.5G"),
-    "focalnet_small_srf": (96, _DEEP, 2, "49.9M 8.6G"),
-    "focalnet_small_lrf": (96, _DEEP, 3, "50.3M 8.7G"),
-    "focalnet_base_srf": (128, _DEEP, 2, "88.1M 15.3G"),
-    "focalnet_base_lrf": (128, _DEEP, 3, "88.7M 15.4G"),
+    "focalnet_tiny_srf": (96, _TINY, _SRF, "28.4M 4.4G"),
+    "focalnet_tiny_lrf": (96, _TINY, _LRF, "28.6M 4.5G"),
+    "focalnet_small_srf": (96, _DEEP, _SRF, "49.9M 8.6G"),
+    "focalnet_small_lrf": (96, _DEEP, _LRF, "50.3M 8.7G"),
+    "focalnet_base_srf": (128, _DEEP, _SRF, "88.1M 15.3G"),
+    "focalnet_base_lrf": (128, _DEEP, _LRF, "88.7M 15.4G"),
 }
 
-# Name: width of the first stage, mixer, resolution, printed figures with 21842 classes,
-# multiply-adds with the norms.
+# Name: width of the first stage, depths, mixer, resolution, printed figures with 21842 classes.
 _LARGE = {
-    "focalnet_large_fl3": (
-        192,
-        FocalModulation(levels=3, kernel_size=5),
-        384,
-        "239.13M 105.06G",
-        "105.060G",
-    ),
-    "focalnet_large_fl4": (192, FocalModulation(levels=4), 384, "239.32M 105.20G", "105.197G"),
-    "focalnet_xlarge_fl3": (
-        256,
-        FocalModulation(levels=3, kernel_size=5),
-        384,
-        "408.79M 185.61G",
-        "185.605G",
-    ),
-    "focalnet_xlarge_fl4": (256, FocalModulation(levels=4), 384, "409.03M 185.79G", "185.788G"),
+    "focalnet_large_fl3": (192, _DEEP, _FL3, 384, "239.13M 105.06G"),
+    "focalnet_large_fl4": (192, _DEEP, _FL4, 384, "239.32M 105.20G"),
+    "focalnet_xlarge_fl3": (256, _DEEP, _FL3, 384, "408.79M 185.61G"),
+    "focalnet_xlarge_fl4": (256, _DEEP, _FL4, 384, "409.03M 185.79G"),
     "focalnet_huge_fl3": (
         352,
+        _DEEP,
         FocalModulation(levels=3, normed=True),
         224,
         "745.28M 118.26G",
-        "118.259G",
     ),
+}
+
+_NOTES = {
+    "focalnet_base_srf": with_norms("15.276G"),
+    "focalnet_large_fl3": with_norms("105.060G"),
+    "focalnet_large_fl4": with_norms("105.197G"),
+    "focalnet_xlarge_fl3": with_norms("185.605G"),
+    "focalnet_xlarge_fl4": with_norms("185.788G"),
+    "focalnet_huge_fl3": with_norms("118.259G"),
 }
 
 # Name: width, printed figures.
@@ -72,10 +70,10 @@ def focalnet(
     width: int,
     depths: Sequence[int],
     mixer: FocalModulation,
+    resolution: int = 224,
     *,
     large: bool = False,
     classes: int = 1000,
-    resolution: int = 224,
 ) -> Architecture:
     """Return a FocalNet; the large ones have overlapping patches, post-norms and layer scale."""
     patches = ConvStem(kernel_size=7, stride=4, norm=_NORM) if large else PatchStem(norm=_NORM)
@@ -87,64 +85,28 @@ def focalnet(
         post_norm=large,
         residual=LayerScaleResidual(init=1e-4) if large else PlainResidual(),
     )
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=classes,
+    return pyramid(
+        doubling(width),
+        depths,
+        block,
         stem=patches,
-        stages=tuple(
-            Stage(
-                width=width * 2**index,
-                depth=depth,
-                blocks=(block,),
-                downsampling=between if index else None,
-            )
-            for index, depth in enumerate(depths)
-        ),
+        downsampling=between,
         head=PooledHead(norm=_NORM, norm_first=True),
+        resolution=resolution,
+        classes=classes,
     )
 
 
 def isotropic(width: int) -> Architecture:
     """Return a FocalNet of one stage of twelve blocks behind patches of 16 x 16."""
     block = MetaFormerBlock(mixer=FocalModulation(levels=3), norm=_NORM)
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
-        stem=PatchStem(patch_size=16, norm=_NORM),
-        stages=(Stage(width=width, depth=12, blocks=(block,)),),
-        head=PooledHead(norm=_NORM, norm_first=True),
-    )
+    stem = PatchStem(patch_size=16, norm=_NORM)
+    return pyramid([width], [12], block, stem=stem, head=PooledHead(norm=_NORM, norm_first=True))
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (width, depths, levels, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="FocalNet",
-            resolution=224,
-            printed=printed,
-            source=_README,
-            make=partial(focalnet, width, depths, FocalModulation(levels=levels)),
-            note=with_norms("15.276G") if name == "focalnet_base_srf" else "",
-        )
-    for name, (width, mixer, resolution, printed, normed) in _LARGE.items():
-        described = {"classes": 21842, "resolution": resolution}
-        yield ZooEntry(
-            name=name,
-            family="FocalNet",
-            resolution=resolution,
-            printed=printed,
-            source=_TIMM,
-            make=partial(focalnet, width, _DEEP, mixer, large=True, **described),
-            note=with_norms(normed),
-        )
-    for name, (width, printed) in _ISOTROPIC.items():
-        yield ZooEntry(
-            name=name,
-            family="FocalNet (isotropic)",
-            resolution=224,
-            printed=printed,
-            source=_README,
-            make=partial(isotropic, width),
-        )
+    yield from entries_of("FocalNet", focalnet, _SIZES, source=_README, notes=_NOTES)
+    large = partial(focalnet, large=True, classes=21842)
+    yield from entries_of("FocalNet", large, _LARGE, source=_TIMM, notes=_NOTES)
+    yield from entries_of("FocalNet (isotropic)", isotropic, _ISOTROPIC, source=_README)

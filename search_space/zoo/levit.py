@@ -1,10 +1,8 @@
 """LeViT (Graham et al., LeViT: a Vision Transformer in ConvNet's Clothing, 2021)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import ChannelBlock, MetaFormerBlock
 from ..components.channel_mixers.normed import NormedMlp
 from ..components.heads import DistilledHead
@@ -12,8 +10,8 @@ from ..components.mixers.levit import LevitAttention, LevitDownsampling
 from ..components.norms import NoNorm
 from ..components.stems import ConvStackStem
 from ..components.wired import Block
-from ..shapes import Shape
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
+from .pyramid import pyramid
 
 # Name: channels of a key, widths, heads, depths, printed figures.
 _SIZES = {
@@ -35,43 +33,28 @@ _PERCEPTRON = NormedMlp(activation="hard_swish", last_norm=True, folds=True)
 
 
 def levit(
-    key_dim: int,
-    widths: Sequence[int],
-    heads: Sequence[int],
-    depths: Sequence[int],
-    *,
-    resolution: int = 224,
+    key_dim: int, widths: Sequence[int], heads: Sequence[int], depths: Sequence[int]
 ) -> Architecture:
     """Return a LeViT; a perceptron follows each attention that shrinks the map."""
-    stages: list[Stage] = []
-    for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-        mixer = LevitAttention(heads=heads[index], key_dim=key_dim)
+    perceptron = ChannelBlock(channel_mixer=_PERCEPTRON, norm=NoNorm())
+    stages: list[Sequence[Block]] = []
+    for number, depth in zip(heads, depths, strict=True):
+        mixer = LevitAttention(heads=number, key_dim=key_dim)
         block = MetaFormerBlock(mixer=mixer, channel_mixer=_PERCEPTRON, norm=NoNorm())
-        first: tuple[Block, ...] = ()
-        before = None
-        if index:
-            first = (ChannelBlock(channel_mixer=_PERCEPTRON, norm=NoNorm()),)
-            before = LevitDownsampling(heads=widths[index - 1] // key_dim, key_dim=key_dim)
-        blocks = (*first, *[block] * depth)
-        stages.append(Stage(width=width, depth=len(blocks), blocks=blocks, downsampling=before))
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+        stages.append([*[perceptron] * bool(stages), *[block] * depth])
+    return pyramid(
+        widths,
+        list(map(len, stages)),
+        stages,
         stem=ConvStackStem(halvings=4, activation="hard_swish"),
-        stages=tuple(stages),
+        downsampling=[
+            LevitDownsampling(heads=width // key_dim, key_dim=key_dim) for width in widths[:-1]
+        ],
         head=DistilledHead(norm=NoNorm(), own_norms=True),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield the published sizes."""
-    for name, (key_dim, widths, heads, depths, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="LeViT",
-            resolution=224,
-            printed=printed,
-            source="arXiv:2104.01136, table 3",
-            note=_NOTES.get(name, ""),
-            make=partial(levit, key_dim, widths, heads, depths),
-        )
+    source = "arXiv:2104.01136, table 3"
+    return entries_of("LeViT", levit, _SIZES, source=source, notes=_NOTES)

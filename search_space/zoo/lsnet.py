@@ -1,11 +1,8 @@
 """LSNet (Wang et al., LSNet: See Large, Focus Small, 2025, arXiv:2503.23135)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
-from ..components.base import TokenMixer
 from ..components.blocks import MetaFormerBlock, NoBlock, RepVitBlock
 from ..components.channel_mixers.normed import NormedMlp
 from ..components.downsampling import SeparableDownsampling
@@ -14,9 +11,8 @@ from ..components.mixers.large_small import LsConv, RepDepthwiseConv
 from ..components.mixers.levit import LevitAttention
 from ..components.norms import BatchNorm, NoNorm
 from ..components.stems import ConvStackStem
-from ..components.wired import Block
-from ..shapes import Shape
-from .entry import ZooEntry, rounded
+from .entry import ZooEntry, entries_of, rounded
+from .pyramid import pyramid
 
 _README = "jameslahm/lsnet, README.md"
 
@@ -43,40 +39,25 @@ _ATTENTION = LevitAttention(
 )
 
 
-def _block(mixer: TokenMixer) -> Block:
-    return MetaFormerBlock(mixer=mixer, channel_mixer=_PERCEPTRON, norm=NoNorm())
+_LARGE_SMALL, _GLOBAL = (
+    MetaFormerBlock(mixer=mixer, channel_mixer=_PERCEPTRON, norm=NoNorm())
+    for mixer in (LsConv(), _ATTENTION)
+)
 
 
-def lsnet(widths: Sequence[int], depths: Sequence[int], *, resolution: int = 224) -> Architecture:
+def lsnet(widths: Sequence[int], depths: Sequence[int]) -> Architecture:
     """Return an LSNet: local and large-small convolution in turn, attention at the end."""
-    mixers: list[TokenMixer] = [LsConv()] * (len(widths) - 1)
-    mixers.append(_ATTENTION)
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    patterns = [(_LOCAL, _LARGE_SMALL)] * 3 + [(_LOCAL, _GLOBAL)]
+    return pyramid(
+        widths,
+        [max(1, depth) for depth in depths],
+        [pattern if depth else NoBlock() for pattern, depth in zip(patterns, depths, strict=True)],
         stem=ConvStackStem(halvings=3),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=max(1, depth),
-                blocks=(_LOCAL, _block(mixer)) if depth else (NoBlock(),),
-                downsampling=_DOWN if index else None,
-            )
-            for index, (width, depth, mixer) in enumerate(zip(widths, depths, mixers, strict=True))
-        ),
+        downsampling=_DOWN,
         head=PooledHead(norm=BatchNorm()),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield the published sizes."""
-    for name, (widths, depths, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="LSNet",
-            resolution=224,
-            printed=printed,
-            source=_README,
-            note=_NOTES.get(name, ""),
-            make=partial(lsnet, widths, depths),
-        )
+    return entries_of("LSNet", lsnet, _SIZES, source=_README, notes=_NOTES)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.base import Head, Norm, TokenMixer
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import Mlp
@@ -20,8 +19,9 @@ from ..components.mixers.trivial import IdentityMixer, Pooling, RandomMixing
 from ..components.norms import GroupNorm, LayerNorm, NoNorm
 from ..components.residuals import LayerScaleResidual, PlainResidual, ResScaleResidual
 from ..components.stems import ConvStem
-from ..shapes import Shape
+from ..components.wired import Block
 from .entry import ZooEntry, rounded, with_norms
+from .pyramid import pyramid
 
 _SOURCE = "sail-sg/metaformer, README.md"
 
@@ -138,32 +138,26 @@ def poolformer(widths: Sequence[int], depths: Sequence[int], *, scale: float) ->
         residual=LayerScaleResidual(init=scale),
     )
     head = PooledHead(norm=norm, norm_first=True)
-    return _network(widths, depths, [block] * 4, NoNorm(), head, 224)
+    return _network(widths, depths, block, NoNorm(), head, 224)
 
 
 def _network(
     widths: Sequence[int],
     depths: Sequence[int],
-    blocks: Sequence[MetaFormerBlock],
+    blocks: Block | Sequence[Block],
     between: Norm,
     head: Head,
     resolution: int,
 ) -> Architecture:
     """Return four stages of one block each, with ``between`` as the norm of stem and resampling."""
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    return pyramid(
+        widths,
+        depths,
+        blocks,
         stem=ConvStem(kernel_size=7, stride=4, norm=between),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(block,),
-                downsampling=ConvDownsampling(kernel_size=3, norm=between) if index else None,
-            )
-            for index, (width, depth, block) in enumerate(zip(widths, depths, blocks, strict=True))
-        ),
+        downsampling=ConvDownsampling(kernel_size=3, norm=between),
         head=head,
+        resolution=resolution,
     )
 
 
@@ -173,7 +167,6 @@ def entries() -> Iterator[ZooEntry]:
         yield ZooEntry(
             name=f"poolformer_{size}",
             family="PoolFormer",
-            resolution=224,
             printed=printed,
             source="sail-sg/poolformer, README.md",
             make=partial(poolformer, *_BASIC_SIZES[size], scale=scale),
@@ -185,7 +178,6 @@ def entries() -> Iterator[ZooEntry]:
             yield ZooEntry(
                 name=f"{family.lower()}_{size}",
                 family=family,
-                resolution=224,
                 printed=printed,
                 source=_SOURCE,
                 note=_NOTES.get((family, size), ""),
@@ -198,7 +190,6 @@ def entries() -> Iterator[ZooEntry]:
                 yield ZooEntry(
                     name=f"{family.lower()}_{size}{suffix}",
                     family=family,
-                    resolution=resolution,
                     printed=f"{params} {macs}",
                     source=_SOURCE,
                     note="" if suffix else _NOTES.get((family, size), ""),

@@ -4,18 +4,16 @@ The paper prints no multiply-adds, and parameters without the classifier; timm p
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import Mlp
 from ..components.heads import PooledHead
 from ..components.mixers.mlp import TokenMlp
 from ..components.norms import NoNorm
 from ..components.stems import PatchStem
-from ..shapes import Shape
-from .entry import ZooEntry, with_norms
+from .entry import ZooEntry, entries_of, with_norms
+from .pyramid import pyramid
 
 TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv"
 
@@ -40,25 +38,17 @@ _NOTES = {
 def mixer(patch: int, width: int, depth: int) -> Architecture:
     """Return an MLP-Mixer: one stage, layer norm before the mean of the head."""
     block = MetaFormerBlock(mixer=TokenMlp(ratio=0.5), channel_mixer=Mlp(ratio=4))
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
-        stem=PatchStem(patch_size=patch, norm=NoNorm()),
-        stages=(Stage(width=width, depth=depth, blocks=(block,)),),
-        head=PooledHead(norm_first=True),
-    )
+    stem = PatchStem(patch_size=patch, norm=NoNorm())
+    return pyramid([width], [depth], block, stem=stem, head=PooledHead(norm_first=True))
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (patch, width, depth, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            aliases=(f"Mixer-{name[6].upper()}/{patch}",),
-            family="MLP-Mixer",
-            resolution=224,
-            printed=printed,
-            source=TIMM,
-            make=partial(mixer, patch, width, depth),
-            note=_NOTES.get(name, ""),
-        )
+    return entries_of(
+        "MLP-Mixer",
+        mixer,
+        _SIZES,
+        source=TIMM,
+        notes=_NOTES,
+        alias=lambda name: f"Mixer-{name[6].upper()}/{name[7:9]}",
+    )

@@ -16,7 +16,7 @@ from ..components.residuals import PlainResidual, ResScaleResidual
 from ..components.stems import ConvStackStem
 from ..components.wired import Residual
 from ..shapes import Shape
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
 
 _README = "LMMMEng/OverLoCK, README.md"
 _NOTE = (
@@ -67,8 +67,6 @@ def overlock(
     depths: Sequence[int],
     focus_depths: Sequence[int],
     focus_heads: Sequence[int],
-    *,
-    resolution: int = 224,
 ) -> Architecture:
     """Return an OverLoCK: three stages, an overview of one, and two that it guides."""
     guide = widths[-1] // 4
@@ -86,7 +84,7 @@ def overlock(
         )
     )
     return Architecture(
-        input=Shape(3, resolution, resolution),
+        input=Shape(3, 224, 224),
         classes=1000,
         stem=ConvStackStem(halvings=2, doubled=True, activation="gelu"),
         stages=(*base, *focus),
@@ -97,13 +95,5 @@ def overlock(
 
 def entries() -> Iterator[ZooEntry]:
     """Yield the published sizes."""
-    for name, (widths, depths, focus_depths, focus_heads, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="OverLoCK",
-            resolution=224,
-            printed=printed,
-            source=_README,
-            note=_NOTE,
-            make=partial(overlock, widths, depths, focus_depths, focus_heads),
-        )
+    notes = dict.fromkeys(_SIZES, _NOTE)
+    return entries_of("OverLoCK", overlock, _SIZES, source=_README, notes=notes)

@@ -5,10 +5,8 @@ configurations in okojoalg/raft-mlp.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import Mlp, NoChannelMixer
 from ..components.downsampling import MultiScaleDownsampling
@@ -16,8 +14,8 @@ from ..components.heads import PooledHead
 from ..components.mixers.raft import RaftMlp
 from ..components.norms import LayerNorm
 from ..components.stems import MultiScaleStem
-from ..shapes import Shape
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
+from .pyramid import pyramid
 
 # Name: widths, printed figures.
 _SIZES = {
@@ -27,53 +25,26 @@ _SIZES = {
 }
 
 
-def raftmlp(
-    widths: Sequence[int],
-    depths: Sequence[int] = (2, 2, 6, 2),
-    scales: Sequence[int] = (2, 2, 2, 1),
-    *,
-    raft_size: int = 2,
-    patch_size: int = 4,
-) -> Architecture:
+def raftmlp(widths: Sequence[int]) -> Architecture:
     """Return a RaftMLP: each of its blocks is one along columns and one along rows."""
     norm = LayerNorm(eps=1e-5)
-    blocks = (
+    pair = [
         MetaFormerBlock(
-            mixer=RaftMlp(axis="vertical", raft_size=raft_size),
-            channel_mixer=NoChannelMixer(),
-            norm=norm,
-        ),
-        MetaFormerBlock(
-            mixer=RaftMlp(axis="horizontal", raft_size=raft_size),
-            channel_mixer=Mlp(ratio=4),
-            norm=norm,
-        ),
-    )
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
-        stem=MultiScaleStem(patch_size=patch_size, scales=scales[0]),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=2 * depth,
-                blocks=blocks,
-                downsampling=MultiScaleDownsampling(scales=scale) if index else None,
-            )
-            for index, (width, depth, scale) in enumerate(zip(widths, depths, scales, strict=True))
-        ),
+            mixer=RaftMlp(axis=axis, raft_size=2), channel_mixer=channel_mixer, norm=norm
+        )
+        for axis, channel_mixer in (("vertical", NoChannelMixer()), ("horizontal", Mlp(ratio=4)))
+    ]
+    return pyramid(
+        widths,
+        (4, 4, 12, 4),
+        [pair] * 4,
+        stem=MultiScaleStem(patch_size=4, scales=2),
+        downsampling=[MultiScaleDownsampling(scales=scales) for scales in (2, 2, 1)],
         head=PooledHead(norm=norm, norm_first=True),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (widths, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="RaftMLP",
-            resolution=224,
-            printed=printed,
-            source="arXiv:2108.04384, comparison on ImageNet-1k",
-            make=partial(raftmlp, widths),
-        )
+    source = "arXiv:2108.04384, comparison on ImageNet-1k"
+    return entries_of("RaftMLP", raftmlp, _SIZES, source=source)

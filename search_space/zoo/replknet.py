@@ -5,10 +5,8 @@ Perception Large-Kernel ConvNet, arXiv:2311.15599, section 3.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import ConvNeXtBlock, MetaFormerBlock
 from ..components.channel_mixers.normed import NormedMlp
 from ..components.channel_mixers.response import GrnMlp
@@ -18,8 +16,8 @@ from ..components.mixers.reparam import DilatedReparamConv, ReparamLargeKernel
 from ..components.norms import BatchNorm, LayerNorm, NoNorm
 from ..components.residuals import LayerScaleResidual
 from ..components.stems import SeparableStem, TwoConvStem
-from ..shapes import Shape
-from .entry import ZooEntry, rounded
+from .entry import ZooEntry, entries_of, rounded
+from .pyramid import doubling, pyramid
 
 _BASE, _LARGE = (128, 256, 512, 1024), (192, 384, 768, 1536)
 _DESCENDING = (31, 29, 27, 13)
@@ -38,16 +36,16 @@ _TINY, _DEEP = ((3, 3, 18, 3), (13, 3)), ((3, 3, 27, 3), (13, 3, 3))
 
 # Name: width of the first stage, depths and kernels, resolution, printed figures.
 _UNIREPLKNET = {
-    "unireplknet_a": (40, _SMALL, 224, "4.4M 0.6G"),
-    "unireplknet_f": (48, _SMALL, 224, "6.2M 0.9G"),
-    "unireplknet_p": (64, _SMALL, 224, "10.7M 1.6G"),
-    "unireplknet_n": (80, _NANO, 224, "18.3M 2.8G"),
-    "unireplknet_t": (80, _TINY, 224, "31M 4.9G"),
-    "unireplknet_s": (96, _DEEP, 224, "56M 9.1G"),
-    "unireplknet_s_384": (96, _DEEP, 384, "56M 26.7G"),
-    "unireplknet_b": (128, _DEEP, 384, "98M 47.2G"),
-    "unireplknet_l": (192, _DEEP, 384, "218M 105.4G"),
-    "unireplknet_xl": (256, _DEEP, 384, "386M 187G"),
+    "unireplknet_a": (40, *_SMALL, 224, "4.4M 0.6G"),
+    "unireplknet_f": (48, *_SMALL, 224, "6.2M 0.9G"),
+    "unireplknet_p": (64, *_SMALL, 224, "10.7M 1.6G"),
+    "unireplknet_n": (80, *_NANO, 224, "18.3M 2.8G"),
+    "unireplknet_t": (80, *_TINY, 224, "31M 4.9G"),
+    "unireplknet_s": (96, *_DEEP, 224, "56M 9.1G"),
+    "unireplknet_s_384": (96, *_DEEP, 384, "56M 26.7G"),
+    "unireplknet_b": (128, *_DEEP, 384, "98M 47.2G"),
+    "unireplknet_l": (192, *_DEEP, 384, "218M 105.4G"),
+    "unireplknet_xl": (256, *_DEEP, 384, "386M 187G"),
 }
 
 _NOTES = {
@@ -79,22 +77,14 @@ def replknet(
         )
         for kernel in kernels
     ]
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    return pyramid(
+        widths,
+        (2, 2, 18, 2),
+        blocks,
         stem=SeparableStem(),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(block,),
-                downsampling=SeparableDownsampling() if index else None,
-            )
-            for index, (width, depth, block) in enumerate(
-                zip(widths, (2, 2, 18, 2), blocks, strict=True)
-            )
-        ),
+        downsampling=SeparableDownsampling(),
         head=PooledHead(norm=norm, norm_first=True),
+        resolution=resolution,
     )
 
 
@@ -112,46 +102,22 @@ def unireplknet(
         )
 
     norm = LayerNorm()
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    return pyramid(
+        doubling(width),
+        depths,
+        [list(map(block, kernels)) for kernels in ((3,), (13,), third, (13,))],
         stem=TwoConvStem(
             hidden=width // 2, activation="gelu", last_activation=False, bias=True, norm=norm
         ),
-        stages=tuple(
-            Stage(
-                width=width << index,
-                depth=depth,
-                blocks=tuple(map(block, kernels)),
-                downsampling=ConvDownsampling(norm=NoNorm(), norm_after=norm) if index else None,
-            )
-            for index, (depth, kernels) in enumerate(
-                zip(depths, ((3,), (13,), third, (13,)), strict=True)
-            )
-        ),
+        downsampling=ConvDownsampling(norm=NoNorm(), norm_after=norm),
         head=PooledHead(norm=norm),
+        resolution=resolution,
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of these families."""
-    for name, (widths, kernels, small, expansion, resolution, printed) in _REPLKNET.items():
-        yield ZooEntry(
-            name=name,
-            family="RepLKNet",
-            resolution=resolution,
-            printed=printed,
-            source="DingXiaoH/RepLKNet-pytorch, README.md",
-            make=partial(replknet, widths, kernels, small, expansion, resolution),
-            note=_NOTES.get(name, ""),
-        )
-    for name, (width, (depths, third), resolution, printed) in _UNIREPLKNET.items():
-        yield ZooEntry(
-            name=name,
-            family="UniRepLKNet",
-            resolution=resolution,
-            printed=printed,
-            source="AILab-CVC/UniRepLKNet, README.md",
-            make=partial(unireplknet, width, depths, third, resolution),
-            note=_NOTES.get(name, ""),
-        )
+    source = "DingXiaoH/RepLKNet-pytorch, README.md"
+    yield from entries_of("RepLKNet", replknet, _REPLKNET, source=source, notes=_NOTES)
+    source = "AILab-CVC/UniRepLKNet, README.md"
+    yield from entries_of("UniRepLKNet", unireplknet, _UNIREPLKNET, source=source, notes=_NOTES)

@@ -1,10 +1,8 @@
 """RepViT (Wang et al., RepViT: Revisiting Mobile CNN From ViT Perspective, 2023)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import ChannelBlock, RepVitBlock
 from ..components.channel_mixers.normed import NormedMlp
 from ..components.downsampling import SeparableDownsampling
@@ -13,8 +11,8 @@ from ..components.mixers.large_small import RepDepthwiseConv
 from ..components.norms import NoNorm
 from ..components.stems import ConvStackStem
 from ..components.wired import Block
-from ..shapes import Shape
-from .entry import ZooEntry, rounded
+from .entry import ZooEntry, entries_of, rounded
+from .pyramid import doubling, pyramid
 
 # Name: width of the first stage, depths, printed figures.
 _SIZES = {
@@ -25,7 +23,11 @@ _SIZES = {
     "repvit_m2_3": (80, (6, 6, 34, 2), "22.9M 4.5G"),
 }
 
-_NOTES = {"repvit_m0_9": "0.816G", "repvit_m1_1": "1.337G", "repvit_m1_5": "2.274G"}
+_NOTES = {
+    "repvit_m0_9": rounded("0.816G"),
+    "repvit_m1_1": rounded("1.337G"),
+    "repvit_m1_5": rounded("2.274G"),
+}
 
 _PERCEPTRON = NormedMlp(activation="gelu", last_norm=True, folds=True)
 _PLAIN = RepVitBlock(mixer=RepDepthwiseConv(), channel_mixer=_PERCEPTRON)
@@ -33,44 +35,30 @@ _SQUEEZED = RepVitBlock(mixer=RepDepthwiseConv(squeeze=True), channel_mixer=_PER
 _DOWN = SeparableDownsampling(activation="none", depthwise_first=True, folds=True)
 
 
-def repvit(width: int, depths: Sequence[int], *, resolution: int = 224) -> Architecture:
+def repvit(width: int, depths: Sequence[int]) -> Architecture:
     """Return a RepViT: blocks with and without squeeze-and-excitation in turn.
 
     Each downsampling has a block before it and a perceptron after it.
     """
-    stages: list[Stage] = []
-    for index, depth in enumerate(depths):
+    stages: list[list[Block]] = []
+    for depth in depths:
         blocks: list[Block] = [(_SQUEEZED, _PLAIN)[number % 2] for number in range(depth)]
-        if index:
+        if stages:
             blocks.insert(0, ChannelBlock(channel_mixer=_PERCEPTRON, norm=NoNorm()))
-        if index < len(depths) - 1:
+        if len(stages) < len(depths) - 1:
             blocks.append(_PLAIN)
-        stages.append(
-            Stage(
-                width=width * 2**index,
-                depth=len(blocks),
-                blocks=tuple(blocks),
-                downsampling=_DOWN if index else None,
-            )
-        )
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+        stages.append(blocks)
+    return pyramid(
+        doubling(width),
+        list(map(len, stages)),
+        stages,
         stem=ConvStackStem(halvings=2, activation="gelu"),
-        stages=tuple(stages),
+        downsampling=_DOWN,
         head=DistilledHead(norm=NoNorm(), own_norms=True, merges=True),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield the published sizes."""
-    for name, (width, depths, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="RepViT",
-            resolution=224,
-            printed=printed,
-            source="THU-MIG/RepViT, README.md",
-            note=rounded(_NOTES[name]) if name in _NOTES else "",
-            make=partial(repvit, width, depths),
-        )
+    source = "THU-MIG/RepViT, README.md"
+    return entries_of("RepViT", repvit, _SIZES, source=source, notes=_NOTES)

@@ -1,10 +1,8 @@
 """ResMLP (Touvron et al., 2021, arXiv:2105.03404): one linear map over positions, no norms."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import Mlp
 from ..components.heads import PooledHead
@@ -12,9 +10,9 @@ from ..components.mixers.mlp import TokenLinear
 from ..components.norms import Affine, NoNorm
 from ..components.residuals import LayerScaleResidual
 from ..components.stems import PatchStem
-from ..shapes import Shape
-from .entry import ZooEntry
+from .entry import ZooEntry, entries_of
 from .mlp_mixer import TIMM
+from .pyramid import pyramid
 
 # Name: patch, width, depth, initial layer scale, printed figures.
 _SIZES = {
@@ -33,24 +31,17 @@ def resmlp(patch: int, width: int, depth: int, scale: float) -> Architecture:
         norm=Affine(),
         residual=LayerScaleResidual(init=scale),
     )
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
-        stem=PatchStem(patch_size=patch, norm=NoNorm()),
-        stages=(Stage(width=width, depth=depth, blocks=(block,)),),
-        head=PooledHead(norm=Affine(), norm_first=True),
+    stem, head = (
+        PatchStem(patch_size=patch, norm=NoNorm()),
+        PooledHead(norm=Affine(), norm_first=True),
     )
+    return pyramid([width], [depth], block, stem=stem, head=head)
+
+
+def _paper_name(name: str) -> str:
+    return "ResMLP-B24/8" if "big" in name else f"ResMLP-S{name[7:9]}"
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (patch, width, depth, scale, printed) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            aliases=(f"ResMLP-S{depth}" if patch == 16 else f"ResMLP-B{depth}/8",),
-            family="ResMLP",
-            resolution=224,
-            printed=printed,
-            source=TIMM,
-            make=partial(resmlp, patch, width, depth, scale),
-        )
+    return entries_of("ResMLP", resmlp, _SIZES, source=TIMM, alias=_paper_name)

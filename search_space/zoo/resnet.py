@@ -22,7 +22,7 @@ from ..components.norms import BatchNorm, NoNorm
 from ..components.residual_downsampling import BasicDownsampling, BottleneckDownsampling
 from ..components.stems import ConvStem
 from ..shapes import Shape
-from .entry import ZooEntry, rounded
+from .entry import ZooEntry, entries_of, rounded
 
 _STEM = ConvStem(
     kernel_size=7, stride=2, bias=False, norm=BatchNorm(), activation="relu", pool=True
@@ -154,32 +154,15 @@ def mobilenet_v2(multiplier: float) -> Architecture:
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of these families."""
-    for name, (depths, printed) in _BASIC.items():
-        yield ZooEntry(
-            name=name,
-            family="ResNet",
-            resolution=224,
-            printed=printed,
-            source=_RESNET,
-            make=partial(basic_resnet, depths),
-        )
+    yield from entries_of("ResNet", basic_resnet, _BASIC, source=_RESNET)
     for name, (depths, inner, groups, operation, strided, printed, source) in _BOTTLENECK.items():
         yield ZooEntry(
             name=name,
             family="ResNeXt" if groups > 1 else "ResNet",
-            resolution=224,
             printed=printed,
             source=source,
             note=rounded("2.240G") if name == "resnet50_max" else "",
             make=partial(bottleneck_resnet, depths, inner, groups, operation, strided),
         )
-    for name, (multiplier, printed, source) in _MOBILENET.items():
-        yield ZooEntry(
-            name=name,
-            family="MobileNetV2",
-            resolution=224,
-            printed=printed,
-            source=source,
-            note=rounded("0.097G") if name == "mobilenetv2_050" else "",
-            make=partial(mobilenet_v2, multiplier),
-        )
+    notes = {"mobilenetv2_050": rounded("0.097G")}
+    yield from entries_of("MobileNetV2", mobilenet_v2, _MOBILENET, notes=notes)

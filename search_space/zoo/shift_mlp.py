@@ -4,10 +4,8 @@ Chen et al., 2021, arXiv:2107.10224, and Lian et al., 2021, arXiv:2107.08391.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import Mlp
 from ..components.downsampling import ConvDownsampling, PatchMerging
@@ -15,8 +13,8 @@ from ..components.heads import PooledHead
 from ..components.mixers.shift import AxialShift, CycleMlp
 from ..components.norms import GroupNorm, LayerNorm, NoNorm
 from ..components.stems import ConvStem, PatchStem
-from ..shapes import Shape
-from .entry import ZooEntry, rounded, with_norms
+from .entry import ZooEntry, entries_of, rounded, with_norms
+from .pyramid import doubling, pyramid
 
 _SMALL, _EVEN = (64, 128, 320, 512), (4, 4, 4, 4)
 
@@ -46,74 +44,42 @@ _NOTES = {
 }
 
 
-def cyclemlp(
-    widths: Sequence[int], depths: Sequence[int], ratios: Sequence[float], steps: int = 3
-) -> Architecture:
+def cyclemlp(widths: Sequence[int], depths: Sequence[int], ratios: Sequence[float]) -> Architecture:
     """Return a CycleMLP: overlapping patches, 3x3 downsampling without norms."""
     norm = LayerNorm(eps=1e-5)
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
+    blocks = [
+        MetaFormerBlock(mixer=CycleMlp(steps=3), channel_mixer=Mlp(ratio=ratio), norm=norm)
+        for ratio in ratios
+    ]
+    return pyramid(
+        widths,
+        depths,
+        blocks,
         stem=ConvStem(kernel_size=7, stride=4, norm=NoNorm()),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(
-                    MetaFormerBlock(
-                        mixer=CycleMlp(steps=steps), channel_mixer=Mlp(ratio=ratio), norm=norm
-                    ),
-                ),
-                downsampling=ConvDownsampling(norm=NoNorm()) if index else None,
-            )
-            for index, (width, depth, ratio) in enumerate(zip(widths, depths, ratios, strict=True))
-        ),
+        downsampling=ConvDownsampling(norm=NoNorm()),
         head=PooledHead(norm=norm, norm_first=True),
     )
 
 
-def as_mlp(width: int, depths: Sequence[int], steps: int = 5) -> Architecture:
+def as_mlp(width: int, depths: Sequence[int]) -> Architecture:
     """Return an AS-MLP: the stages of Swin, group norms of one group, patch merging."""
     norm = GroupNorm(eps=1e-5)
     block = MetaFormerBlock(
-        mixer=AxialShift(steps=steps, inner_norm=norm), channel_mixer=Mlp(ratio=4), norm=norm
+        mixer=AxialShift(steps=5, inner_norm=norm), channel_mixer=Mlp(ratio=4), norm=norm
     )
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
+    return pyramid(
+        doubling(width),
+        depths,
+        block,
         stem=PatchStem(patch_size=4, norm=norm),
-        stages=tuple(
-            Stage(
-                width=width * 2**index,
-                depth=depth,
-                blocks=(block,),
-                downsampling=PatchMerging(norm=norm) if index else None,
-            )
-            for index, depth in enumerate(depths)
-        ),
+        downsampling=PatchMerging(norm=norm),
         head=PooledHead(norm=norm, norm_first=True),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of these families."""
-    for name, (widths, depths, ratios, printed) in _CYCLE.items():
-        yield ZooEntry(
-            name=name,
-            family="CycleMLP",
-            resolution=224,
-            printed=printed,
-            source="ShoufaChen/CycleMLP, README.md",
-            make=partial(cyclemlp, widths, depths, ratios),
-            note=_NOTES.get(name, ""),
-        )
-    for name, (width, depths, printed) in _AXIAL.items():
-        yield ZooEntry(
-            name=name,
-            family="AS-MLP",
-            resolution=224,
-            printed=printed,
-            source="svip-lab/AS-MLP, README.md",
-            make=partial(as_mlp, width, depths),
-            note=_NOTES.get(name, ""),
-        )
+    source = "ShoufaChen/CycleMLP, README.md"
+    yield from entries_of("CycleMLP", cyclemlp, _CYCLE, source=source, notes=_NOTES)
+    source = "svip-lab/AS-MLP, README.md"
+    yield from entries_of("AS-MLP", as_mlp, _AXIAL, source=source, notes=_NOTES)

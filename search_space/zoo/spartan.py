@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.wave import WaveMixer
 from ..components.downsampling import ConvDownsampling
@@ -16,8 +15,8 @@ from ..components.mixers.multi_order import MultiOrderConv
 from ..components.norms import BatchNorm, GroupNorm, NoNorm
 from ..components.residuals import LayerScaleResidual
 from ..components.stems import TwoConvStem
-from ..shapes import Shape
 from .entry import ZooEntry, rounded
+from .pyramid import pyramid
 
 
 def spartan(
@@ -30,33 +29,25 @@ def spartan(
     """
     norm = BatchNorm(eps=1e-6)
     half = len(widths) // 2
-    return Architecture(
-        input=Shape(3, 256, 256),
-        classes=1000,
+    blocks = [
+        MetaFormerBlock(
+            mixer=MultiOrderConv(depthwise=index >= half),
+            channel_mixer=WaveMixer(expansion=expansion, depthwise=index < half),
+            norm=GroupNorm(),
+            residual=LayerScaleResidual(init=1e-5),
+        )
+        for index, expansion in enumerate(expansions)
+    ]
+    return pyramid(
+        widths,
+        depths,
+        blocks,
         stem=TwoConvStem(hidden=widths[0] // 2, activation="gelu", norm=norm),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(
-                    MetaFormerBlock(
-                        mixer=MultiOrderConv(depthwise=index >= half),
-                        channel_mixer=WaveMixer(expansion=expansion, depthwise=index < half),
-                        norm=GroupNorm(),
-                        residual=LayerScaleResidual(init=1e-5),
-                    ),
-                ),
-                downsampling=ConvDownsampling(
-                    kernel_size=2, bias=False, norm=NoNorm(), norm_after=norm, activation="silu"
-                )
-                if index
-                else None,
-            )
-            for index, (width, depth, expansion) in enumerate(
-                zip(widths, depths, expansions, strict=True)
-            )
+        downsampling=ConvDownsampling(
+            kernel_size=2, bias=False, norm=NoNorm(), norm_after=norm, activation="silu"
         ),
         head=PooledHead(norm=NoNorm()),
+        resolution=256,
     )
 
 
@@ -65,7 +56,6 @@ def entries() -> Iterator[ZooEntry]:
     yield ZooEntry(
         name="SpaRTAN-T",
         family="SpaRTAN",
-        resolution=256,
         printed="3.8M 1.0G",
         source="henry-pay/SpaRTAN, abstract of the paper (arXiv:2507.10999)",
         note=rounded("1.044G"),

@@ -1,10 +1,8 @@
 """StarNet (Ma et al., Rewrite the Stars, 2024, arXiv:2403.19967)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import ResidualBlock
 from ..components.downsampling import ConvDownsampling
 from ..components.heads import PooledHead
@@ -12,8 +10,8 @@ from ..components.mixers.star import StarMixer
 from ..components.norms import BatchNorm, NoNorm
 from ..components.residuals import PlainResidual
 from ..components.stems import TwoConvStem
-from ..shapes import Shape
-from .entry import ZooEntry, rounded, with_norms
+from .entry import ZooEntry, entries_of, rounded, with_norms
+from .pyramid import doubling, pyramid
 
 _STARS = "ma-xu/Rewrite-the-Stars, imagenet/README.md"
 _TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt291-cu128-4090.csv"
@@ -38,38 +36,18 @@ _NOTES = {
 }
 
 
-def starnet(
-    width: int, depths: Sequence[int], ratio: float, *, resolution: int = 224
-) -> Architecture:
+def starnet(width: int, depths: Sequence[int], ratio: float) -> Architecture:
     """Return a StarNet: star blocks, batch norms, plain strided convolutions."""
-    block = ResidualBlock(mixer=StarMixer(ratio=ratio), residual=PlainResidual())
-    between = ConvDownsampling(norm=NoNorm(), norm_after=BatchNorm())
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    return pyramid(
+        doubling(width),
+        depths,
+        ResidualBlock(mixer=StarMixer(ratio=ratio), residual=PlainResidual()),
         stem=TwoConvStem(hidden=32, activation="relu6", last_activation=False, bias=True),
-        stages=tuple(
-            Stage(
-                width=width * 2**index,
-                depth=depth,
-                blocks=(block,),
-                downsampling=between if index else None,
-            )
-            for index, depth in enumerate(depths)
-        ),
+        downsampling=ConvDownsampling(norm=NoNorm(), norm_after=BatchNorm()),
         head=PooledHead(norm=BatchNorm(), norm_first=True),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (width, depths, ratio, printed, source) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="StarNet",
-            resolution=224,
-            printed=printed,
-            source=source,
-            make=partial(starnet, width, depths, ratio),
-            note=_NOTES.get(name, ""),
-        )
+    return entries_of("StarNet", starnet, _SIZES, notes=_NOTES)

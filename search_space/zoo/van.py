@@ -1,10 +1,8 @@
 """VAN (Guo et al., Visual Attention Network, 2022, arXiv:2202.09741)."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.blocks import MetaFormerBlock
 from ..components.channel_mixers.mlp import ConvMlp
 from ..components.downsampling import ConvDownsampling
@@ -13,8 +11,8 @@ from ..components.mixers.gated import LargeKernelAttention
 from ..components.norms import BatchNorm, LayerNorm
 from ..components.residuals import LayerScaleResidual
 from ..components.stems import ConvStem
-from ..shapes import Shape
-from .entry import ZooEntry, rounded, with_norms
+from .entry import ZooEntry, entries_of, rounded, with_norms
+from .pyramid import pyramid
 
 _README = "Visual-Attention-Network/VAN-Classification, README.md"
 
@@ -38,52 +36,28 @@ _NOTES = {
 }
 
 
-def van(
-    widths: Sequence[int],
-    depths: Sequence[int],
-    *,
-    kernel_size: int = 21,
-    dilation: int = 3,
-    ratios: Sequence[float] = (8, 8, 4, 4),
-    resolution: int = 224,
-) -> Architecture:
+def van(widths: Sequence[int], depths: Sequence[int]) -> Architecture:
     """Return a VAN: batch norms in the blocks, a layer norm after each stage."""
     between = LayerNorm()
-    return Architecture(
-        input=Shape(3, resolution, resolution),
-        classes=1000,
+    blocks = [
+        MetaFormerBlock(
+            mixer=LargeKernelAttention(kernel_size=21, dilation=3),
+            channel_mixer=ConvMlp(ratio=ratio),
+            norm=BatchNorm(),
+            residual=LayerScaleResidual(init=1e-2),
+        )
+        for ratio in (8, 8, 4, 4)
+    ]
+    return pyramid(
+        widths,
+        depths,
+        blocks,
         stem=ConvStem(kernel_size=7, stride=4, padding="half", norm=BatchNorm()),
-        stages=tuple(
-            Stage(
-                width=width,
-                depth=depth,
-                blocks=(
-                    MetaFormerBlock(
-                        mixer=LargeKernelAttention(kernel_size=kernel_size, dilation=dilation),
-                        channel_mixer=ConvMlp(ratio=ratio),
-                        norm=BatchNorm(),
-                        residual=LayerScaleResidual(init=1e-2),
-                    ),
-                ),
-                downsampling=ConvDownsampling(kernel_size=3, norm=between, norm_after=BatchNorm())
-                if index
-                else None,
-            )
-            for index, (width, depth, ratio) in enumerate(zip(widths, depths, ratios, strict=True))
-        ),
+        downsampling=ConvDownsampling(kernel_size=3, norm=between, norm_after=BatchNorm()),
         head=PooledHead(norm=between, norm_first=True),
     )
 
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    for name, (widths, depths, printed, source) in _SIZES.items():
-        yield ZooEntry(
-            name=name,
-            family="VAN",
-            resolution=224,
-            printed=printed,
-            source=source,
-            make=partial(van, widths, depths),
-            note=_NOTES.get(name, ""),
-        )
+    return entries_of("VAN", van, _SIZES, notes=_NOTES)
