@@ -10,6 +10,7 @@ import typer
 from .shared import Plugins, Storage, shown, sigterm_interrupts, study_option
 
 if TYPE_CHECKING:
+    from ..results.study.study import Study
     from ..searchers.run.search import Prepared, Summary
 
 
@@ -215,8 +216,26 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
             f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
             f"best of the front: {reached}"
         )
+        if text := _resolution_text(study):
+            print(text)
         print(
             "Next: nas dashboard | nas report -o report.html | "
             f"nas show {best.number} | nas export {best.number} -o model.safetensors"
             f" (each with {study_option(study.name)})"
         )
+
+
+def _resolution_text(study: "Study") -> str:
+    """Return how many candidates the validation split tells apart; nothing without intervals."""
+    from ..evaluators.units import plural
+    from ..results.analysis.pick import told_apart
+
+    candidates = study.candidates()
+    apart, alike = told_apart(candidates, "accuracy")
+    complete = sum(each.status == "complete" for each in candidates)
+    if alike < 2:
+        return ""
+    return (
+        f"The validation split tells at most {apart} of {plural(complete, 'candidate')} apart by "
+        f"accuracy: the 95 % interval of the best overlaps those of {alike - 1} more."
+    )

@@ -137,6 +137,13 @@ def front(
             metavar="METRIC", help="Metric to sort by, the best first.  [the first objective]"
         ),
     ] = None,
+    pick: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REQUEST",
+            help="Only the best candidate, such as 'accuracy, latency<=5ms, params<=1M'.",
+        ),
+    ] = None,
     study: StudyName = None,
     storage: Storage = None,
     plugin: Plugins = None,
@@ -144,12 +151,17 @@ def front(
         Path | None, typer.Option(metavar="FILE", help="Write the front as CSV.")
     ] = None,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Print the Pareto front: values with their 95 % intervals, in brackets."""
     from ..evaluators.units import read_whole
+    from ..search_space.errors import InputError
 
     count = None if top is None else read_whole("top", top, low=1)
+    if pick is not None and (top, sort, csv) != (None, None, None):
+        raise InputError("--pick gives one candidate: leave out --top, --sort and --csv")
     record = open_study(study, storage)
+    if pick is not None:
+        return _print_pick(record, pick, as_json)
     if csv is not None:
         from ..results.analysis.table import to_frame, write_csv
 
@@ -162,6 +174,32 @@ def front(
         print_front(record, count, sort)
         if csv is not None:
             print(f"Wrote {csv}")
+    return 0
+
+
+def _print_pick(record: "Study", request: str, as_json: bool) -> int:
+    """Print the candidate that a request asks for, and why; return 1 if there is none."""
+    from ..results.analysis.conditions import notes
+    from ..results.analysis.pick import Request, pick
+
+    asked = Request.parse(request)
+    found = pick(record.candidates(), asked)
+    chosen = found.candidate
+    if as_json:
+        print_json(
+            {
+                "candidate": None if chosen is None else _candidate_json(chosen),
+                "reasons": list(found.reasons),
+            }
+        )
+        return int(chosen is None)
+    print("\n".join(found.reasons))
+    for note in notes(record.candidates(), (*asked.metrics, *(b.metric for b in asked.bounds))):
+        print(f"Note: {note}")
+    if chosen is None:
+        return 1
+    print(f"Pick: candidate {chosen.number}, {chosen.outline()}")
+    return 0
 
 
 def _candidate_json(candidate: "Candidate") -> dict[str, Any]:

@@ -101,3 +101,16 @@ def test_costs_say_of_which_study_a_candidate_is(capsys):
     out, err = capsys.readouterr()
     assert err == "Candidate 7 of study a<b\n"
     assert json.loads(out)["measurements"]["macs"]["value"] > 0
+
+
+def test_one_candidate_is_picked_with_its_reasons(capsys):
+    assert run(["front", "--pick", "accuracy, macs, macs<=1M"]) == 0
+    out = capsys.readouterr().out
+    assert "2 of 2 candidates keep macs<=1000000." in out and "Pick: candidate 7, " in out
+    assert run(["front", "--json", "--pick", "accuracy, macs<=1"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["candidate"] is None and "comes nearest" in found["reasons"][-1]
+    assert run(["front", "--pick", "acuracy"]) == 2
+    assert "did you mean 'accuracy'" in capsys.readouterr().err
+    assert run(["front", "--pick", "accuracy", "--top", "1"]) == 2
+    assert "leave out --top" in capsys.readouterr().err
