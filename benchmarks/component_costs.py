@@ -42,7 +42,7 @@ def main() -> None:
     """Check all components, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run: the first components")
-    parser.add_argument("--only", default="", help="components of this name alone")
+    parser.add_argument("--only", default="", help="only components of this name")
     options = parser.parse_args()
     torch.set_num_threads(1)
     classes = [cls for cls in BUILT if options.only in ("", cls.name)]

@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--random", type=int, default=8, help="random corners of each component")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="components of this name alone")
+    parser.add_argument("--only", default="", help="only components of this name")
     options = parser.parse_args()
     torch.manual_seed(0)
     classes = [cls for table in TABLES.values() for cls in table.values()]

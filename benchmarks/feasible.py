@@ -108,7 +108,7 @@ def measured(name: str, draws: int, walks: int) -> dict[str, Any]:
             {
                 "constraints": [str(each) for each in constraints],
                 "share_sampled": sampled,
-                "share_told": told.share,
+                "share_estimated": told.share,
                 "feasible": feasible,
                 "per_second": rates,
                 "check_seconds": answered,
@@ -127,9 +127,9 @@ def measured(name: str, draws: int, walks: int) -> dict[str, Any]:
 def main() -> None:
     """Measure every space and print the table and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a smoke run: one space, few draws")
-    parser.add_argument("--draws", type=int, default=2000, help="architectures a way of drawing")
-    parser.add_argument("--walks", type=int, default=10**6, help="walks to find the bounds with")
+    parser.add_argument("--quick", action="store_true", help="a smoke run: one space, few samples")
+    parser.add_argument("--draws", type=int, default=2000, help="samples per method")
+    parser.add_argument("--walks", type=int, default=10**6, help="walks that determine the bounds")
     parser.add_argument("--spaces", default=",".join(presets()), help="names, by commas")
     options = parser.parse_args()
     names, draws, walks = options.spaces.split(","), options.draws, options.walks
@@ -139,14 +139,14 @@ def main() -> None:
     found = {name: measured(name, draws, walks) for name in names}
     for name, figures in found.items():
         print(
-            f"{name}: {figures['walks']:.3g} walks; {figures['steps']} steps, their costs in "
-            f"{figures['table_seconds_first']:.2f} s, once known {figures['table_seconds']:.2f} s"
+            f"{name}: {figures['walks']:.3g} walks; {figures['steps']} decision nodes; cost table in "
+            f"{figures['table_seconds_first']:.2f} s, cached {figures['table_seconds']:.2f} s"
         )
         for level in figures["levels"]:
             rates = ", ".join(f"{way} {rate:,.0f}" for way, rate in level["per_second"].items())
             print(
                 f"  {100 * level['share_sampled']:.3g} % feasible "
-                f"(told {100 * level['share_told']:.3g} %): "
+                f"(told {100 * level['share_estimated']:.3g} %): "
                 f"{min(level['feasible'].values()):.2%} of what is drawn; "
                 f"drawn a second: {rates}; "
                 f"guide {level['guide_seconds']:.2f} s, check {level['check_seconds']:.2f} s"

@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="the smallest map alone, two rounds")
+    parser.add_argument("--quick", action="store_true", help="only the smallest map, two rounds")
     options = parser.parse_args()
     shapes = SHAPES[-1:] if options.quick else SHAPES
     rounds = 2 if options.quick else options.rounds

@@ -81,7 +81,7 @@ def check_step(network: Network, images: torch.Tensor) -> Iterator[str]:
     scores.square().sum().backward()
     for name, weight in network.named_parameters():
         if weight.requires_grad:
-            assert weight.grad is not None, f"{name} takes no part"
+            assert weight.grad is not None, f"{name} has no gradient"
             assert weight.grad.isfinite().all(), f"the gradient of {name} is not finite"
 
 
@@ -110,7 +110,7 @@ def check(architecture: Architecture, seed: int) -> Iterator[str]:
     """Make all checks of one network; yield the name of each before it."""
     yield "json"
     again = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
-    assert again.digest == architecture.digest, "JSON gives another network"
+    assert again.digest == architecture.digest, "JSON changes the network"
     yield "build"
     torch.manual_seed(seed)
     network = architecture.build()
@@ -188,8 +188,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--space", default="universal", help="a shipped space or a YAML file")
-    parser.add_argument("--networks", type=int, default=10_000, help="how many are drawn")
-    parser.add_argument("--first", type=int, default=0, help="number of the first draw")
+    parser.add_argument("--networks", type=int, default=10_000, help="number of networks")
+    parser.add_argument("--first", type=int, default=0, help="number of the first network")
     parser.add_argument("--resolution", type=int, help="side of the images in pixels")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--seed", type=int, default=0, help="decides all draws")

@@ -123,9 +123,9 @@ def main() -> None:
     """Check all networks, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run")
-    parser.add_argument("--networks", type=int, help="how many, drawn at random; otherwise all")
+    parser.add_argument("--networks", type=int, help="number of random networks; by default all")
     parser.add_argument("--seed", type=int, default=0, help="decides the draw")
-    parser.add_argument("--only", default="", help="the network of this name alone")
+    parser.add_argument("--only", default="", help="only the network of this name")
     options = parser.parse_args()
     entries = [zoo_entry(options.only)] if options.only else list(ZOO.values())
     if options.quick:

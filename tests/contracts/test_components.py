@@ -73,7 +73,7 @@ def assert_finite_training(module: nn.Module, x: Tensor, *, autocast: bool) -> N
         return  # torch 2.15 leaves bfloat16 weight gradients of such convolutions unset on the CPU
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            assert parameter.grad is not None, f"{name} takes no part"
+            assert parameter.grad is not None, f"{name} has no gradient"
             assert parameter.grad.isfinite().all(), name
 
 

@@ -12,7 +12,7 @@ def test_feasible_draws() -> None:
     for level in found["levels"]:
         assert set(level["feasible"].values()) == {1.0}
         assert all(rate > 0 for rate in level["per_second"].values())
-        assert level["share_told"] == pytest.approx(level["share_sampled"], rel=3)
+        assert level["share_estimated"] == pytest.approx(level["share_sampled"], rel=3)
 
 
 @pytest.mark.slow

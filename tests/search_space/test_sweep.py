@@ -64,7 +64,7 @@ class WrongFold(Foldable):
         ("fold", "fold", "stages.0.blocks.0.mixer differs by 0.5 of the largest"),
         ("not finite", "forward", "scores are not finite"),
         ("gradient", "backward", "is not finite"),
-        ("idle", "backward", "mixer.scale takes no part"),
+        ("idle", "backward", "mixer.scale has no gradient"),
         ("costs", "costs", "'params': (1035, 1107)"),
     ],
 )
