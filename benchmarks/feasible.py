@@ -139,16 +139,16 @@ def main() -> None:
     found = {name: measured(name, draws, walks) for name in names}
     for name, figures in found.items():
         print(
-            f"{name}: {figures['walks']:.3g} walks; {figures['steps']} decision nodes; cost table in "
+            f"{name}: {figures['walks']:.3g} walks; {figures['steps']} nodes; cost table in "
             f"{figures['table_seconds_first']:.2f} s, cached {figures['table_seconds']:.2f} s"
         )
         for level in figures["levels"]:
             rates = ", ".join(f"{way} {rate:,.0f}" for way, rate in level["per_second"].items())
             print(
                 f"  {100 * level['share_sampled']:.3g} % feasible "
-                f"(told {100 * level['share_estimated']:.3g} %): "
-                f"{min(level['feasible'].values()):.2%} of what is drawn; "
-                f"drawn a second: {rates}; "
+                f"(estimated {100 * level['share_estimated']:.3g} %): "
+                f"{min(level['feasible'].values()):.2%} of the samples; "
+                f"samples per second: {rates}; "
                 f"guide {level['guide_seconds']:.2f} s, check {level['check_seconds']:.2f} s"
             )
     about = {

@@ -104,7 +104,7 @@ def note_wrong(entry: ZooEntry, cost: Cost) -> str | None:
         return f"{count} counted with norms, {noted} noted"
     rounded = entry.printed.split()[1]
     off, half = count - number(rounded), half_digit(rounded)
-    if abs(off) <= half or ("cut off" in entry.note and 0 < off < 2 * half):
+    if abs(off) <= half or ("truncated" in entry.note and 0 < off < 2 * half):
         return None
     return f"{count} counted with norms, {rounded} printed"
 

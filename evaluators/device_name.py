@@ -43,5 +43,5 @@ def choose_device(name: str) -> str:
     kind, _, number = name.partition(":")
     found = torch.cuda.device_count() if kind == "cuda" else 0
     if kind == "cuda" and int(number or 0) >= found:
-        raise InputError(f"device must be there to be used, but got {name!r} of {found} GPUs")
+        raise InputError(f"device must exist, but got {name!r} of {found} GPUs")
     return name

@@ -117,8 +117,8 @@ def test_a_search_of_ones_own_space_and_images(
         ((np.zeros((2, 8, 8, 2), np.uint8), [0, 1]), "C 1 or 3"),
         ((np.zeros((2, 8, 8), np.uint8), [0]), "one for each of 2 images"),
         ((np.zeros((2, 8, 8), np.uint8), [0.5, 1]), "whole numbers or texts"),
-        (Path("nowhere.npz"), "must be there"),
-        (Path("nowhere"), "must be there"),
+        (Path("nowhere.npz"), "must exist"),
+        (Path("nowhere"), "must exist"),
     ],
 )
 def test_data_that_cannot_be_used(

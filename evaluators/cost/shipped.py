@@ -1,7 +1,7 @@
 """Costs of the shipped search spaces and of the zoo that come with the package.
 
-With them, a first question about a space needs neither traces nor torch, one about the zoo no
-traces. ``docs/write_costs.py`` writes them. Each file has a seal: a digest of the text of the
+Shipped costs make a first question about a space fast, without traces or torch, and one about the
+zoo without traces. ``docs/write_costs.py`` writes them. Each file has a seal: a digest of the text of the
 space, of the costs, and of the code that they depend on, including its components (see
 ``version``). The seal of a space that offers any component also covers the lists of components.
 Costs with a wrong seal, or counted with an older torch, are ignored. Comments and docstrings of the

@@ -29,8 +29,8 @@ _GUESS = (
 )
 _NOTES = {
     "AFFNet-ET": f"{rounded('0.362G')}; {_GUESS}",
-    "AFFNet-T": f"2.654M, printed cut off; {_GUESS}",
-    "AFFNet": f"5.569M, printed cut off; {_GUESS}",
+    "AFFNet-T": f"2.654M, truncated in print; {_GUESS}",
+    "AFFNet": f"5.569M, truncated in print; {_GUESS}",
 }
 
 

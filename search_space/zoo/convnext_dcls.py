@@ -35,5 +35,5 @@ def convnext_dcls(widths: Sequence[int], depths: Sequence[int], count: int) -> A
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    notes = {"ConvNeXt-T-dcls": "28.59M, printed cut off"}
+    notes = {"ConvNeXt-T-dcls": "28.59M, truncated in print"}
     return entries_of("ConvNeXt-dcls", convnext_dcls, _SIZES, source=_SOURCE, notes=notes)

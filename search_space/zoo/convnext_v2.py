@@ -31,11 +31,11 @@ _SIZES: dict[str, tuple[int, Sequence[int], str, dict[int, str]]] = {
 }
 
 _NOTES = {
-    "convnextv2_nano_384": with_norms("7.215G") + ", printed cut off",
+    "convnextv2_nano_384": with_norms("7.215G") + ", truncated in print",
     "convnextv2_tiny": with_norms("4.470G"),
     "convnextv2_base_384": with_norms("45.207G"),
     "convnextv2_large_384": with_norms("101.105G"),
-    "convnextv2_huge_384": with_norms("337.958G") + ", printed cut off",
+    "convnextv2_huge_384": with_norms("337.958G") + ", truncated in print",
     "convnextv2_huge_512": with_norms("600.812G"),
 }
 

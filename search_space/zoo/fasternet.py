@@ -44,8 +44,8 @@ _NO_SPATIAL = "; its settings leave out spatial attention, here it is in, as in 
 
 _NOTES = {
     "fasternet_t0": rounded("0.335G"),
-    "fasternet_s": "31.18M, printed cut off",
-    "fasternet_l": "93.47M, printed cut off",
+    "fasternet_s": "31.18M, truncated in print",
+    "fasternet_l": "93.47M, truncated in print",
 }
 
 

@@ -58,5 +58,5 @@ def ffnet(
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    notes = {"ffnet_1": "2.98G, printed cut off"}
+    notes = {"ffnet_1": "2.98G, truncated in print"}
     return entries_of("FFNet", ffnet, _SIZES, source="ysj9909/FFNet, README.md", notes=notes)

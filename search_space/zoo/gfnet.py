@@ -30,7 +30,7 @@ _PYRAMID = {
 
 _LESS = "without the convolutions between stages, as printed"
 _NOTES = {
-    "gfnet-ti": "7.51M, printed cut off",
+    "gfnet-ti": "7.51M, truncated in print",
     "gfnet-xs": "2.833G without the Fourier transforms, as printed",
     "gfnet-h-ti": f"1.998G {_LESS}",
     "gfnet-h-s": f"4.461G {_LESS}",

@@ -49,12 +49,12 @@ _UNIREPLKNET = {
 }
 
 _NOTES = {
-    "RepLKNet-31B": "79.5M and 15.35G, printed cut off",
-    "RepLKNet-31B-384": "79.5M, printed cut off",
+    "RepLKNet-31B": "79.5M and 15.35G, truncated in print",
+    "RepLKNet-31B-384": "79.5M, truncated in print",
     "unireplknet_a": rounded("0.640G"),
     "unireplknet_p": rounded("1.573G"),
     "unireplknet_n": rounded("2.767G"),
-    "unireplknet_xl": "386.6M, printed cut off",
+    "unireplknet_xl": "386.6M, truncated in print",
 }
 
 

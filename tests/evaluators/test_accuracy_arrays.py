@@ -94,5 +94,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is one array"):
         load_search_data(DataSpec(name=data_name(f"arrays:{path}")))
     path.unlink()
-    with pytest.raises(InputError, match="must be there"):
+    with pytest.raises(InputError, match="must exist"):
         data_name(str(path))

@@ -52,7 +52,7 @@ def counted(mixer: TokenMixer, shape: Shape) -> tuple[int, int]:
         ),
         # gate and value of 64 channels each
         (GatedLinearMixer(normed=False), 32 * 128 + 64 * 32, 128 + 32),
-        # 1x1, batch norm, 3x3, 1x1
+        # 1x1 convolution, batch norm, 3x3 convolution, 1x1 convolution
         (LocalIntegration(), 2 * 32 * 32 + 32 * 9, 5 * 32),
         (
             LocalIntegration(expansion=2, kernel_size=5),

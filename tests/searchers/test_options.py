@@ -65,7 +65,7 @@ def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
         ("resolution", "0", "resolution must be at least 1, but got 0"),
         ("device", "mps", "on which nothing is measured yet; use cpu"),
         ("device", "cuda:x", "auto, cpu, cuda"),
-        ("data", "./none", "a data folder must be there, but got './none'"),
+        ("data", "./none", "a data folder must exist, but got './none'"),
         ("data", "folder:", "folder:PATH"),
         ("data", "digit", "did you mean 'digits'"),
         ("space", "convnext_atto", "no spaces: nas measure convnext_atto"),

@@ -27,7 +27,7 @@ def data_name(text: str) -> str:
     if text.startswith(_ARRAYS) or text.endswith(".npz"):
         path = text.removeprefix(_ARRAYS)
         if not os.path.isfile(os.path.expanduser(path)):  # noqa: PTH111, PTH113 (unknown users)
-            raise InputError(f"a file of arrays must be there, but got {path!r}")
+            raise InputError(f"an array file must exist, but got {path!r}")
         return _ARRAYS + path
     path = text.removeprefix(_FOLDER)
     if path == text and os.sep not in text and not text.startswith((".", "~")):
@@ -39,5 +39,5 @@ def data_name(text: str) -> str:
     if not path:
         raise InputError(f"data must be one of {', '.join(known_data())}, but got {text!r}")
     if not os.path.isdir(os.path.expanduser(path)):  # noqa: PTH111, PTH112 (unknown users)
-        raise InputError(f"a data folder must be there, but got {path!r}")
+        raise InputError(f"a data folder must exist, but got {path!r}")
     return _FOLDER + path
