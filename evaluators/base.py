@@ -35,7 +35,7 @@ class Measurement:
     metric: str
     """Name of the metric."""
     value: float
-    """The value in the metric's unit; an ``int`` where the metric is a count."""
+    """The value in the metric's unit; an ``int`` if the metric is a count."""
     low: float | None = None
     """Lower end of the 95 % interval; None for an exact value."""
     high: float | None = None

@@ -63,7 +63,7 @@ def space_data(name_or_file: str) -> object:
 def takes(data: object) -> tuple[int, int] | None:
     """Return the smallest and the largest side of images, in pixels, that a space file allows.
 
-    The result is None where the file gives no whole numbers; reading the space is then an error.
+    The result is None if the file gives no whole numbers; reading the space is then an error.
     """
     size = data.get("input") if is_mapping(data) else None
     if not is_mapping(size):

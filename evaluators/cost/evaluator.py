@@ -29,7 +29,7 @@ class CostEvaluator(Evaluator):
 
 
 def _measurement(name: str, value: int, training: int | None) -> Measurement:
-    """Return the measurement, with the value of the training form where it differs."""
+    """Return the measurement, with the value of the training form if it differs."""
     apart = training is not None and training != value
     return Measurement(
         metric=name, value=value, provenance={"training_form": training} if apart else {}

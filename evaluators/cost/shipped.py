@@ -1,8 +1,8 @@
 """Costs of the shipped search spaces and of the zoo that come with the package.
 
 Shipped costs make a first question about a space fast, without traces or torch, and one about the
-zoo without traces. ``docs/write_costs.py`` writes them. Each file has a seal: a digest of the text of the
-space, of the costs, and of the code that they depend on, including its components (see
+zoo without traces. ``docs/write_costs.py`` writes them. Each file has a seal: a digest of the text
+of the space, of the costs, and of the code that they depend on, including its components (see
 ``version``). The seal of a space that offers any component also covers the lists of components.
 Costs with a wrong seal, or counted with an older torch, are ignored. Comments and docstrings of the
 code do not count.
@@ -41,7 +41,7 @@ def shipped_space(name: str) -> CostedSpace | None:
 def shipped_zoo() -> Mapping[str, tuple[int, int]]:
     """Return the package's parameters and MACs of the networks of the zoo by digest.
 
-    The result is empty where ``shipped_space`` would return None.
+    The result is empty if ``shipped_space`` would return None.
     """
     data = _sealed(_ZOO, "")
     return {} if data is None else json.loads(lzma.decompress(data))

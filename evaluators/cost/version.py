@@ -109,7 +109,7 @@ def tabled_by(modules: Iterable[str]) -> frozenset[str]:
 def digest(modules: Iterable[str]) -> str | None:
     """Return a digest of the text of modules, wherever they are installed.
 
-    The result is None where the sources are missing, or changed since this process loaded them.
+    The result is None if the sources are missing, or changed since this process loaded them.
     """
     found = hashlib.sha256()
     names = sorted(modules)

@@ -101,7 +101,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
         mask: The candidates that take part if they are comparable in the metric.
 
     Returns:
-        The effects; None where too few candidates take part, or all have the same value.
+        The effects; None if too few candidates take part, or all have the same value.
     """
     rows = np.flatnonzero(mask & columns.comparable((name,)))
     rows = rows[:: max(1, -(-len(rows) // MOST))]

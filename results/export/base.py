@@ -20,7 +20,7 @@ class ExportError(WorkError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its name where it has none."""
+    """Return the first line of an error's message, or its name if it has none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
@@ -33,7 +33,7 @@ class Opened:
     """Function from images (B, C, H, W) to scores (B, K), both float32 on the CPU; B is 1 or
     more."""
     weights: Mapping[str, Tensor]
-    """Tensors that must equal the network's bit by bit; empty where the format changes them."""
+    """Tensors that must equal the network's bit by bit; empty if the format changes them."""
     parameters: int | None
     """Trainable parameters counted in the file; None if the file does not mark them."""
     stored: int | None = None
@@ -44,7 +44,7 @@ class Opened:
     prepare: Callable[[Sequence[Any]], Tensor] | None = None
     """The file's own function from image files to the input of ``run``, or None."""
     least: tuple[int, int] = (1, 1)
-    """Smallest height and width of images, where the format has a bound of its own."""
+    """Smallest height and width of images, if the format has a bound of its own."""
 
     def image(self, size: Shape) -> Shape:
         """Return ``size`` or its smallest multiple that the file accepts, the size of ``macs``."""

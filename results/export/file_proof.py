@@ -52,7 +52,7 @@ class FileProof:
     prepared: float
     """Accuracy through ``prepare``: that of the ``.py`` file, else this package's."""
     timm: float | None
-    """Accuracy through timm's transform; None where timm is not installed."""
+    """Accuracy through timm's transform; None if timm is not installed."""
     difference: float
     """Largest difference of a pixel from those of the search, in levels of 255."""
 
@@ -65,7 +65,7 @@ def prove_files(
     Args:
         run: Function from a network's input to scores.
         originals: The images.
-        prepare: The model file's own function, where it has one.
+        prepare: The model file's own function, if it has one.
 
     Raises:
         ExportError: If a pixel differs by more than one level, or if the numbers of correct

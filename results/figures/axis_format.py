@@ -9,7 +9,7 @@ from ..analysis.front import is_count
 
 
 def axis_title(name: str) -> str:
-    """Return the metric's name with its unit, where it has one."""
+    """Return the metric's name with its unit, if it has one."""
     found = metric(name)
     return f"{name} [{found.unit}]" if has_unit(found) else name
 

@@ -23,7 +23,7 @@ class Filter(ABC):
 
     @abstractmethod
     def mask(self, columns: Columns) -> Mask:
-        """Return a mask of the kept candidates; all where the study lacks the column."""
+        """Return a mask of the kept candidates; all if the study lacks the column."""
 
     @abstractmethod
     def to_text(self) -> str:

@@ -37,7 +37,7 @@ class StudyEntry:
     study_id: int
     """Optuna's id of the study."""
     settings: Mapping[str, Any]
-    """Stored settings of the study; empty where they cannot be read."""
+    """Stored settings of the study; empty if they cannot be read."""
     counts: Mapping[str, int]
     """Number of candidates by status."""
     foreign: int

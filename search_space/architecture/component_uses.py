@@ -19,7 +19,7 @@ class Use:
     component: Component
     """The component; where ``field`` is given, any component of its class could stand there."""
     field: str | None
-    """The field of the block that holds the component; None where the wiring adds it."""
+    """The field of the block that holds the component; None if the wiring adds it."""
     in_shapes: tuple[Shape, ...]
     """Shapes of its inputs."""
     width: int | None

@@ -95,6 +95,6 @@ def _node(part: Part, costs: PartCosts) -> Node:
 
 
 def _number_after(word: str, name: str) -> int | None:
-    """Return 3 for ``stages`` in ``stages.3.downsampling``; None where the word is missing."""
+    """Return 3 for ``stages`` in ``stages.3.downsampling``; None if the word is missing."""
     words = name.split(".")
     return int(words[words.index(word) + 1]) if word in words else None

@@ -110,7 +110,7 @@ class Component(ABC):
         return cls.any_resolution()
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Return the rule that ``shape`` breaks, then the values; None where it breaks none."""
+        """Return the rule that ``shape`` breaks, then the values; None if it breaks none."""
         return None
 
     def canonical(self, shape: Shape) -> Self:
@@ -251,7 +251,7 @@ class Resampler(Component):
 
     @abstractmethod
     def out_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the output; below 1 where the input is too small."""
+        """Return height and width of the output; below 1 if the input is too small."""
 
     def out_shape(self, shape: Shape, width: int | None) -> Shape:
         """Return the shape of the output with ``width`` channels."""

@@ -53,7 +53,7 @@ class MetaFormerBlock(Block):
         return replace(self, post_norm=False) if self.norm.is_identity else self
 
     def wire(self, parts: "PartList", stream: str) -> str:
-        """Add the two halves; the second is left out where the channel mixer is ``none``."""
+        """Add the two halves; the second is left out if the channel mixer is ``none``."""
         branch = self._normed(parts, "1", "mixer", self.mixer, stream)
         stream = self.residual.wire(parts, "residual1", stream, branch)
         if self.channel_mixer.is_identity:
@@ -310,7 +310,7 @@ class GuidedBlock(Block):
     residual: Residual = field(default_factory=PlainResidual)
     """Residual around each mixer."""
     refresh: Annotated[bool, YES_NO] = True
-    """Whether the guide is added first; False where the guide has just been concatenated."""
+    """Whether the guide is added first; False if the guide has just been concatenated."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add the guide and the two halves."""

@@ -122,7 +122,7 @@ class PartList:
     def _tied(
         self, component: Component, in_shapes: tuple[Shape, ...], width: int | None
     ) -> Component:
-        """Return a component, or its tied form where the tied stage already has an equal one."""
+        """Return a component, or its tied form if the tied stage already has an equal one."""
         if self.lenders is None or not component.ties:
             return component
         key = (component, in_shapes, width)

@@ -17,7 +17,7 @@ class DepthNode(NamedTuple):
     before: Shape | None
     """Map before the stage; None for the image. It is None too where ``shape`` is known."""
     shape: Shape | None
-    """Map of the stage's blocks; None where the depth is chosen first."""
+    """Map of the stage's blocks; None if the depth is chosen first."""
     kind: Literal["depth"] = "depth"
     """The kind of choice."""
 
@@ -30,7 +30,7 @@ class WidthNode(NamedTuple):
     before: Shape | None
     """Map before the stage; None for the image."""
     depth: int | None
-    """Number of blocks; None where it is chosen later."""
+    """Number of blocks; None if it is chosen later."""
     kind: Literal["width"] = "width"
     """The kind of choice."""
 
@@ -43,7 +43,7 @@ class BeforeNode(NamedTuple):
     before: Shape | None
     """Map before the stage; None for the image, which the stem takes."""
     depth: int | None
-    """Number of blocks; None where it is chosen later."""
+    """Number of blocks; None if it is chosen later."""
     width: int
     """Channels of the stage."""
     kind: Literal["before"] = "before"
@@ -131,7 +131,7 @@ class HeadNode(NamedTuple):
     """The choice of the head."""
 
     shape: Shape | None
-    """Map before the head; None where no stage is left, so that there is no choice."""
+    """Map before the head; None if no stage is left, so that there is no choice."""
     kind: Literal["head"] = "head"
     """The kind of choice."""
 

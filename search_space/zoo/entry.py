@@ -41,7 +41,7 @@ class ZooEntry:
     """The family of networks."""
     printed: str = ""
     """Trainable parameters and multiply-adds of one image as printed: ``26M 4.1G``; a dash for one
-    that is not printed, empty where neither is."""
+    that is not printed, empty if neither is."""
     source: str
     """Source of the figures, or else of the sizes: repository and file."""
     note: str = ""

@@ -81,7 +81,7 @@ def resnet(
 
     Args:
         width: Channels of the first stage.
-        first: Downsampling from the stem's 64 channels to ``width``; None where they are equal.
+        first: Downsampling from the stem's 64 channels to ``width``; None if they are equal.
         later: Downsampling from each stage to the next.
         mixers: Token mixer of each stage's blocks.
         depths: Blocks of each stage, a downsampling before them counted as the first.

@@ -142,7 +142,7 @@ def keep_arrays(images: ArrayLike, labels: ArrayLike, folder: Path) -> Path:
     Args:
         images: (N, H, W) or (N, H, W, C), uint8.
         labels: (N,), whole numbers or texts.
-        folder: Folder of the file, created where missing.
+        folder: Folder of the file, created if missing.
 
     Raises:
         InputError: If they have another form.

@@ -39,7 +39,7 @@ class DataSpec(JsonFields):
     """Side of the images in pixels, 4 to 512. None: the data set's own size; for a folder the
     median of the shorter sides, clipped to 8..64 and rounded down to a multiple of 4."""
     validation: float = 0.2
-    """Share of the training images for the validation split, where the data set has none of its
+    """Share of the training images for the validation split, if the data set has none of its
     own; above 0 and below 1."""
     seed: int = 0
     """Seed of the splits."""
@@ -215,7 +215,7 @@ class SearchData:
     copies: tuple[str, ...] = ()
     """Notes on images with the same pixels, one sentence each."""
     validation_files: tuple[Path, ...] = ()
-    """File of each validation image; empty where images have no files of their own."""
+    """File of each validation image; empty if images have no files of their own."""
 
     @property
     def channels(self) -> int:

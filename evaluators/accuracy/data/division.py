@@ -27,7 +27,7 @@ class Parts:
     validation: LabelledImages | None
     """The data set's own validation split; None without one."""
     test: LabelledImages | None
-    """Test split taken from the training images; None where the data set has its own."""
+    """Test split taken from the training images; None if the data set has its own."""
     copies: tuple[str, ...]
     """Notes on the number of exact copies, and on copies under two classes, one sentence each."""
     left_out: tuple[str, ...]
@@ -35,7 +35,7 @@ class Parts:
 
 
 def divide(source: Source, *, name: str, seed: int) -> Parts:
-    """Read a data set except its own test split; split one off where it has none.
+    """Read a data set except its own test split; split one off if it has none.
 
     Args:
         source: The data set's source.

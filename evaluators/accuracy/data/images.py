@@ -40,7 +40,7 @@ class LabelledImages:
     """Number of colour files with more than 8 bits per channel, of which 8 are read; parts of the
     images keep the number of the whole."""
     files: tuple[Path, ...] = ()
-    """File of each image; empty where images have no files of their own."""
+    """File of each image; empty if images have no files of their own."""
     known_hashes: Tensor | None = None
     """The value of ``hashes``; None: not computed yet."""
 

@@ -94,7 +94,7 @@ class Preparation:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Preparation | None":
-        """Return the preparation under the key ``preparation``, or None where it is incomplete."""
+        """Return the preparation under the key ``preparation``, or None if it is incomplete."""
         stated: Any = facts.get("preparation")
         try:
             found = cls(

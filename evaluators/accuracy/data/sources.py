@@ -24,7 +24,7 @@ class Source(ABC):
 
     @property
     def test_count(self) -> int | None:
-        """Number of images of its own test split; None where it is not known without reading."""
+        """Number of images of its own test split; None if it is not known without reading."""
         return None
 
     @property

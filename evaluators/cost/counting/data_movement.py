@@ -24,7 +24,7 @@ def _scatter_sum(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _index_sum(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``index_add``: one sum per source element, and one product where there is a scale."""
+    """Count ``index_add``: one sum per source element, and one product if there is a scale."""
     each = 1 if setting(inputs[4]) == 1 else 2
     return Counter({"elementwise": numbers(each * elements(inputs[3]), outputs[0])})
 
@@ -81,7 +81,7 @@ def _one_hot(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _repetition(inputs: list[Value], outputs: list[Value]) -> Count:
-    """Count ``repeat_interleave`` as zero where all elements have the same number of repeats."""
+    """Count ``repeat_interleave`` as zero if all elements have the same number of repeats."""
     if len(inputs) < 4 or (is_tensor(inputs[1]) and sizes(inputs[1])):
         raise ValueError("a size that depends on numbers")
     setting(inputs[1])

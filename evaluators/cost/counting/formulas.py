@@ -135,7 +135,7 @@ def sorting(sizes: Sizes, axis: int, kept: int | None = None) -> int:
 def folding(columns: Sizes, kernel: Sizes, dilation: Sizes, stride: Sizes) -> int:
     """Return the additions of folding windows into a map.
 
-    The result is zero where windows do not overlap, so that elements are only moved.
+    The result is zero if windows do not overlap, so that elements are only moved.
 
     Args:
         columns: The windows, (B, channels x kernel elements, windows).
