@@ -20,6 +20,10 @@ class LiveTensors(TorchDispatchMode):
         self._known = {each.untyped_storage().data_ptr() for each in held}
         self._alive: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # torch's wrapper takes as long as the operations
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
         for each in tree_leaves(found):

@@ -121,6 +121,7 @@ def open_page(browser, address):
 
     def open_one(query="", wait=DRAWN, **given):
         page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **given})
+        page.set_default_timeout(300_000)  # a loaded machine needs minutes
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
         page.on("request", lambda r: faults.append(r.url) if _elsewhere(r.url, address) else None)
@@ -432,7 +433,7 @@ def test_an_export_arrives_as_nas_export_makes_it(browser, study, fill, url, tmp
         page.locator("#summary a", has_text=".onnx").click()
         page.wait_for_selector("#export-told.fault")
         assert "weights" in told.inner_text() and "could not be had" in told.inner_text()
-        with page.expect_download(timeout=60_000) as arrived:
+        with page.expect_download(timeout=300_000) as arrived:
             page.locator("#summary a", has_text="untrained").click()
             assert "checking it" in told.inner_text()
         page.wait_for_selector("#export-told:text('is made and checked')")

@@ -110,7 +110,7 @@ def test_the_address_that_is_printed_answers(source, host):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        with urlopen(address(host, server.port, "first", None), timeout=5) as answer:
+        with urlopen(address(host, server.port, "first", None), timeout=60) as answer:
             assert answer.status == 200 and b"nas dashboard" in answer.read()
     finally:
         server.shutdown()

@@ -379,8 +379,8 @@ def everything() -> list[Architecture]:
     tables[TokenMixer] = [Pooling]
     turns = {kind: cycle(table) for kind, table in tables.items()}
     count = max(len(tables[Stem]), len(tables[Head]))
-    depth = -(-max(map(len, tables.values())) // count)
     stages = 1 + -(-len(tables[Downsampling]) // count)
+    depth = max(1, -(-max(map(len, tables.values())) // count) - (stages - 1))
 
     def block() -> Any:
         kind = next(turns[Block])

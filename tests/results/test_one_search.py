@@ -40,7 +40,7 @@ def test_a_second_search_is_refused_by_whatever_name_it_comes(study, url, tmp_pa
     process = FORK.Process(target=hold, args=(url, ready))
     process.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(300)
         before = rows(url)
         file_beside(url, "first", ".lock").unlink()
         for path in (file_of(url), linked, hard):
@@ -67,7 +67,7 @@ def test_a_lock_outlives_no_child_of_the_process(study, url):
     try:
         other = FORK.Process(target=hold, args=(url, ready))
         other.start()
-        assert ready.wait(30)
+        assert ready.wait(300)
         other.kill()
         other.join()
     finally:

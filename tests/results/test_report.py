@@ -242,7 +242,7 @@ def test_the_report_works_in_a_browser(report, candidates, tmp_path):
         f"--virtual-time-budget=6000 --user-data-dir={tmp_path}/profile --dump-dom"
     )
     command = ["chromium", *flags.split(), (tmp_path / "driver.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     match = re.search(r'<pre id="out">({.*})</pre>', done.stdout)
     assert match, done.stdout[-2000:]
     out = json.loads(match[1])

@@ -201,7 +201,7 @@ def test_a_killed_search_is_taken_up_where_it_was(study, url, make_candidate, di
     )
     process.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(300)
         by = f"which process {process.pid} on "
         with pytest.raises(InputError, match=by) as error, study.exclusive():
             pass

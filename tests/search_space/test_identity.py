@@ -40,6 +40,10 @@ class Recorder(TorchDispatchMode):
             return f"[{', '.join(map(self._text, value))}]"
         return repr(value)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # torch's wrapper takes as long as the operations
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

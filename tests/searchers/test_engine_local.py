@@ -91,7 +91,7 @@ def test_an_interrupt_ends_the_run_at_once(tmp_path: Path) -> None:
         assert main.stdout is not None
         assert [main.stdout.readline() for _ in range(2)] == ["given\n"] * 2
         main.send_signal(signal.SIGINT)
-        out, err = main.communicate(timeout=30)
+        out, err = main.communicate(timeout=300)
     assert (out, err, main.returncode) == ("interrupted\n", "", 0)
 
 

@@ -15,9 +15,11 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads proces
 
 DRIVER = """
 import subprocess, sys, time
-from nas_explorer.searchers.engines.ray_guard import guarded
+from nas_explorer.searchers.engines.ray_guard import children, guarded
 grandparent = "import subprocess; subprocess.Popen(['sleep', '60']).wait()"
 child = subprocess.Popen([sys.executable, "-c", grandparent])
+while not children(child.pid):  # on a loaded machine, Python needs seconds to start
+    time.sleep(0.05)
 with guarded(sys.argv[1], [child.pid]):
     time.sleep(1.5)  # a look at what the child has started
     print(child.pid, flush=True)
@@ -26,7 +28,7 @@ with guarded(sys.argv[1], [child.pid]):
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    limit = time.monotonic() + 10.0
+    limit = time.monotonic() + 60.0
     while time.monotonic() < limit:
         if condition():
             return True
