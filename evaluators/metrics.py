@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
 from ..search_space.errors import unknown_name
@@ -58,41 +59,23 @@ ACCURACY = Metric(
     share=True,
     conditions=("device", "dtype", "torch"),
 )
+_exact = partial(Metric, direction="minimize", tier="exact")
 COSTS = (
-    Metric(
-        name="macs",
-        unit="MAC",
-        direction="minimize",
-        tier="exact",
-        summary="multiply-adds of one forward pass for one image",
-    ),
-    Metric(
-        name="params",
-        unit="1",
-        direction="minimize",
-        tier="exact",
-        summary="trainable parameters",
-        unit_names=("parameters",),
-    ),
-    Metric(
+    _exact(name="macs", unit="MAC", summary="multiply-adds of one forward pass for one image"),
+    _exact(name="params", unit="1", summary="trainable parameters", unit_names=("parameters",)),
+    _exact(
         name="activations",
         unit="1",
-        direction="minimize",
-        tier="exact",
         summary="elements of the outputs of convolutions and matrix products, one image",
     ),
-    Metric(
+    _exact(
         name="param_bytes",
         unit="B",
-        direction="minimize",
-        tier="exact",
         summary="bytes of the parameters and saved buffers in float32",
     ),
-    Metric(
+    _exact(
         name="peak_memory",
         unit="B",
-        direction="minimize",
-        tier="exact",
         summary="most bytes of maps alive at one time in a run of one image, float32",
     ),
 )

@@ -9,9 +9,9 @@ from ..components.wired import Block
 from ..shapes import Shape
 
 
-def doubling(width: int, stages: int = 4) -> tuple[int, ...]:
-    """Return the widths of stages, each twice as wide as the one before."""
-    return tuple(width << index for index in range(stages))
+def doubling(width: int) -> tuple[int, ...]:
+    """Return the widths of four stages, each twice as wide as the one before."""
+    return tuple(width << index for index in range(4))
 
 
 def pyramid(

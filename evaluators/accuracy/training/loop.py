@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,7 +95,7 @@ class _Run:
         self.normalise = Normalise(data, device)
         self.augmentation: Augmentation = chosen_augmentation(recipe, data)
 
-    def result(self, on_epoch: Callable[[Epoch], None] | None) -> TrainingResult:
+    def result(self) -> TrainingResult:
         """Run all epochs, or stop when the run has diverged."""
         curve: list[Epoch] = []
         limit = self.recipe.divergence_factor * math.log(len(self.data.classes))
@@ -105,8 +104,6 @@ class _Run:
             warm = self.step >= warmup_steps(self.recipe, self.steps)
             epoch = self.epoch()
             curve.append(epoch)
-            if on_epoch is not None:
-                on_epoch(epoch)
             above = above + 1 if warm and epoch.train_loss > limit else 0
             if above == self.recipe.divergence_epochs and number < self.recipe.epochs:
                 stopped = (
@@ -196,7 +193,6 @@ def train(
     seed: int,
     device: torch.device,
     time_limit: float | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> TrainingResult:
     """Train ``model`` and score it on the validation split after every epoch.
 
@@ -211,10 +207,9 @@ def train(
         seed: Seed of the order, the augmentation and the model's own random numbers.
         device: Device of the training.
         time_limit: Seconds after which the training fails.
-        on_epoch: Called after every epoch.
 
     Raises:
         CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
     """
     with candidate_faults(), seeded(seed, device):
-        return _Run(model, data, recipe, seed, device, time_limit).result(on_epoch)
+        return _Run(model, data, recipe, seed, device, time_limit).result()
