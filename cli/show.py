@@ -178,7 +178,7 @@ def front(
 
 
 def _print_pick(record: "Study", request: str, as_json: bool) -> int:
-    """Print the candidate that a request asks for, and why; return 1 if there is none."""
+    """Print the candidate that a request selects, with the reasons; return 1 if there is none."""
     from ..results.analysis.conditions import notes
     from ..results.analysis.pick import Request, pick
 

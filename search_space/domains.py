@@ -49,7 +49,7 @@ class Domain(ABC):
 
 @dataclass(frozen=True)
 class Choice(Domain):
-    """One of a list of values, ordered only where all are numbers."""
+    """One of a list of values, ordered only if all are numbers."""
 
     options: tuple[Value, ...]
     """The legal values: at least one, without repetition."""

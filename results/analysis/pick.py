@@ -1,7 +1,7 @@
 """The choice of one candidate of a study: bounds first, then metrics in order of importance.
 
-A value that a measurement cannot tell apart from the best is as good as the best: the next metric
-then decides. Two values are told apart if their 95 % intervals do not overlap, which is a cautious
+A value that a measurement cannot distinguish from the best counts as equal: the next metric then
+decides. Two values are distinguished if their 95 % intervals do not overlap, which is a cautious
 test for candidates that were scored on the same images.
 """
 
@@ -21,19 +21,19 @@ _LISTED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the chosen candidate must keep, and what then counts."""
+    """The bounds that the chosen candidate must satisfy, and the metrics by importance."""
 
     metrics: tuple[str, ...]
     """Metrics in order of importance, at least one."""
     bounds: tuple[Constraint, ...]
-    """Bounds that the candidate must keep."""
+    """Bounds that the candidate must satisfy."""
 
     @classmethod
     def parse(cls, text: str) -> "Request":
         """Read metrics and bounds separated by commas: ``accuracy, latency<=5ms, params<=1M``.
 
         Raises:
-            InputError: If a metric is unknown, a bound is none, or no metric is named.
+            InputError: If a metric is unknown, a bound is malformed, or no metric is named.
         """
         entries = [each.strip() for each in text.split(",") if each.strip()]
         bounds = [each for each in entries if any(sign in each for sign in "<>=")]
@@ -51,16 +51,16 @@ class Pick:
     """The chosen candidate, or None, and the reasons."""
 
     candidate: Candidate | None
-    """The candidate; None if none keeps the bounds."""
+    """The candidate; None if no candidate satisfies the bounds."""
     reasons: tuple[str, ...]
-    """Why, one step a line."""
+    """Reasons for the choice, one line each."""
 
 
 def pick(candidates: Sequence[Candidate], request: Request) -> Pick:
-    """Choose the best candidate that keeps the bounds.
+    """Choose the best candidate that satisfies the bounds.
 
-    Each metric in turn keeps the candidates that it cannot tell apart from its best; the last
-    metric takes its best value alone.
+    Each metric in turn keeps the candidates that it cannot distinguish from its best; the last
+    metric keeps only its best value.
 
     Args:
         candidates: Candidates of a study; only complete ones with all metrics take part.
@@ -96,18 +96,18 @@ def pick(candidates: Sequence[Candidate], request: Request) -> Pick:
 
 
 def told_apart(candidates: Sequence[Candidate], name: str) -> tuple[int, int]:
-    """Count the candidates that a metric's intervals tell apart.
+    """Count the candidates that a metric's intervals distinguish.
 
     Returns:
-        The greatest number of candidates of which no two intervals overlap, and the number of
-        candidates whose interval overlaps that of the best, the best included.
+        The greatest number of candidates without overlapping intervals, and the number of
+        candidates whose interval overlaps that of the best, which is included.
     """
     found = comparable(candidates, (name,))
     if not found:
         return 0, 0
     low, high = (each[:, 0] for each in loss_intervals(found, (name,)))
     count, end = 0, float("-inf")
-    for place in high.argsort(kind="stable"):  # the interval that ends first leaves most room
+    for place in high.argsort(kind="stable"):  # the interval that ends first leaves the most room
         if low[place] > end:
             count, end = count + 1, high[place]
     return count, len(_alike(found, best(found, name), name))
@@ -125,7 +125,7 @@ def _alike(candidates: Sequence[Candidate], top: Candidate, name: str) -> list[C
 
 
 def _none_keeps(bound: Constraint, candidates: Sequence[Candidate]) -> str:
-    """Return that no candidate keeps a bound, and which comes nearest."""
+    """Return the reason that no candidate satisfies a bound, with the nearest candidate."""
     values = {each.number: each.measurements[bound.metric].value for each in candidates}
 
     def away(number: int) -> float:

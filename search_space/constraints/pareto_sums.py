@@ -269,7 +269,7 @@ def front(sums_N: Floats) -> Integers:
 
 
 def _hopeful(sums_N: Floats) -> Integers:
-    """Return the indices of the sums without most of the dominated ones.
+    """Return the indices of all non-dominated sums, and of few dominated ones.
 
     Of many sums, one is removed if a smaller cell of the first sum holds a second sum as small.
     """

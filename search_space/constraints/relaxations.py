@@ -108,7 +108,7 @@ def _between(constraints: Sequence[Constraint]) -> bool:
 def _nearest_peaks(
     table: StepTable, constraint: Constraint, others: Sequence[Constraint]
 ) -> list[Constraint]:
-    """Return the relaxations of a bound on the peak memory, whose values are those of choices."""
+    """Return the relaxations of a bound on the peak memory, which has a value of some choice."""
     column = table.metrics.index(PEAK_MEMORY)
     values = np.unique(np.concatenate([each[:, column] for each in table.tables]))
 

@@ -92,7 +92,7 @@ class Option:
         yield from self._own[prefix]
 
     def _products(self, nested: Mapping[str, Sequence[Row]], prefix: str) -> "Iterator[Product]":
-        """Yield the same as ``products``, computed anew."""
+        """Yield what ``products`` caches."""
         knobs = [
             [
                 (name, value, (Answer(path=prefix + name, domain=domain, value=value),))

@@ -44,7 +44,7 @@ class BenchSettings:
     first_seed: int = 0
     """Seed of the first run; the others follow."""
     noise: str | None = None
-    """Column with the standard deviation of the objective in front of ``_std``."""
+    """Name of a column ``OBJECTIVE_std`` with the standard deviation of an objective's noise."""
     tight: TableBound | None = None
     """Bound of the tight ratio, on one of the objectives."""
     with_bound: bool = False
@@ -124,8 +124,8 @@ class Bench:
         found = tight_reference(losses_RM, place, bound.value * signs[place])
         if found is None:
             raise InputError(
-                f"some network must keep the tight bound on {name} and cost less than the best by "
-                f"{name}, but none does"
+                f"the table must have a network within the tight bound on {name} that costs less "
+                f"than the best by {name}, but has none"
             )
         return found
 

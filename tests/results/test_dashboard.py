@@ -324,7 +324,8 @@ def test_what_lacks_a_metric_is_drawn_along_the_axis_that_it_has(reader):
 def test_one_meaning_of_dominated_in_legend_note_rings_pane_and_tip(
     study, fill, make_candidate, url
 ):
-    # In accuracy and macs 0 dominates 1 and 2; in all three objectives only 2, as 1 is faster.
+    # In accuracy and MACs, candidate 0 dominates 1 and 2; in all three objectives it dominates only
+    # 2, since 1 is faster.
     points = ((0.9, 10, 3.0), (0.8, 20, 1.0), (0.7, 20, 4.0), (0.95, 40, 5.0))
     made = [make_candidate(i, accuracy=a, macs=m, latency=t) for i, (a, m, t) in enumerate(points)]
     three = Study.create_or_open(

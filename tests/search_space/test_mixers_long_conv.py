@@ -204,7 +204,7 @@ def test_what_makes_a_difference_is_another_value() -> None:
 
 
 def test_grids_grow_with_the_logarithm_of_the_map() -> None:
-    """Twice the side needs one grid more; in a sequence, twice the positions do."""
+    """A map of twice the side needs one grid more, and so does a sequence of twice the length."""
     counts: dict[str, list[int]] = {"map": [], "sequence": []}
     for layout, found in counts.items():
         for side in (4, 8, 16, 32, 64):
