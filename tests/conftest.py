@@ -4,6 +4,7 @@ import atexit
 import gc
 import importlib
 import os
+import random
 import shutil
 import signal
 import sys
@@ -66,6 +67,24 @@ def one_onnx_table() -> Generator[None]:
             ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib))
         )
         yield
+
+
+@pytest.fixture
+def any_costs(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Replaces the costs of each distinct part by random ones, for tests that need no traces."""
+    from nas_explorer.evaluators.cost import table
+    from nas_explorer.evaluators.cost.cost import clear_memory
+    from nas_explorer.evaluators.cost.value import COLUMNS
+
+    def drawn(*key: object) -> tuple[int, ...]:
+        draw = random.Random(repr(key))
+        return tuple(draw.randrange(10**6) for _ in range(len(COLUMNS) + 1))
+
+    monkeypatch.setattr(table, "component_row", drawn)
+    monkeypatch.setattr(table, "cache_key", lambda *_: None)
+    clear_memory()
+    yield
+    clear_memory()
 
 
 @pytest.hookimpl(wrapper=True)

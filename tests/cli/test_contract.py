@@ -274,6 +274,7 @@ def test_json_is_all_there_is(arguments, capsys):
     json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.usefixtures("any_costs")
 def test_what_cannot_be_exported_is_left_out_before_the_search(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("NAS_CACHE", str(tmp_path))
     monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))

@@ -1,14 +1,10 @@
 """Costs of whole networks: the sums over parts equal fvcore's counts on the whole module."""
 
 import dataclasses
-import random
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
 from nas_explorer.evaluators.base import CandidateError
-from nas_explorer.evaluators.cost import table
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import (
     ADDITIVE_METRICS,
@@ -22,7 +18,7 @@ from nas_explorer.evaluators.cost.cost import (
 from nas_explorer.evaluators.cost.counting.handles import UncountableOperation
 from nas_explorer.evaluators.cost.evaluator import CostEvaluator
 from nas_explorer.evaluators.cost.reference import fvcore_counts
-from nas_explorer.evaluators.cost.value import COLUMNS, Cost
+from nas_explorer.evaluators.cost.value import Cost
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.stages import Stage
 from nas_explorer.search_space.components.base import Component, Norm, field_kinds
@@ -106,21 +102,6 @@ def test_every_wired_component_costs_what_fvcore_counts(cls: type[Component]) ->
     for component in (cls(), *opposites(cls)):
         block = component if isinstance(component, Block) else MetaFormerBlock(residual=component)
         check_against_fvcore(network(block, depth=1))
-
-
-@pytest.fixture
-def any_costs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """With random costs for each distinct part, only the sums are tested, not the traces."""
-
-    def drawn(*key: Any) -> tuple[int, ...]:
-        draw = random.Random(repr(key))
-        return tuple(draw.randrange(10**6) for _ in range(len(COLUMNS) + 1))
-
-    monkeypatch.setattr(table, "component_row", drawn)
-    monkeypatch.setattr(table, "cache_key", lambda *_: None)
-    clear_memory()
-    yield
-    clear_memory()
 
 
 @pytest.mark.usefixtures("any_costs")
