@@ -89,19 +89,20 @@ def lacks_components(name: str) -> bool:
     return lists is not None and (lists != digest(LISTS) or has_outside(COMPONENTS))
 
 
-def _sealed(name: str, text: str) -> bytes | None:
+def _sealed(name: str, text: str, *, complete: bool = True) -> bytes | None:
     """Return the content of a shipped file if its seal matches this code and torch.
 
     Args:
         name: Name of the space, or of the zoo.
         text: Text of the space.
+        complete: Whether components added since make the file invalid.
     """
     try:
         seals = json.loads(_SEALS.read_text("utf-8"))
         newest, found = seals["torch"], seals[name]
         needed, seal, code = found["modules"], found["seal"], found["code"]
         data = _data(name).read_bytes()
-        if lacks_components(name):
+        if complete and lacks_components(name):
             return None
     except (OSError, ValueError, KeyError, TypeError):  # missing, or inconsistent
         return None

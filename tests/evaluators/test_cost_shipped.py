@@ -117,6 +117,7 @@ def test_a_space_of_any_component_knows_of_new_ones(
         shipped, "digest", lambda names: "longer" if names == LISTS else digest(names)
     )
     assert shipped_space("micro") is None and shipped.lacks_components("micro")
+    assert shipped._sealed("micro", "stem: any", complete=False) is not None
 
 
 def test_a_text_that_changed_does_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
