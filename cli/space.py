@@ -276,7 +276,7 @@ def check(
     for name, median in checked.feasible_medians.items():
         how = "" if checked.feasible_uniform else ", not uniformly"
         drawn = f"(of {checked.feasible_sample} sampled walks{how})"
-        print(f"median {name} of what is feasible: {shown(name, median)} {drawn}")
+        print(f"median {name} of feasible walks: {shown(name, median)} {drawn}")
     if checked.share:
         return 0
     bounds = " and ".join(str(each) for each in constraints)

@@ -20,7 +20,7 @@ from ..figures.view import read_number
 from .source import Source
 
 Exporter = Callable[[str, int, Path, bool], None]
-"""Function that exports a candidate, from study, number, file, and whether weights are untrained.
+"""Function that exports a candidate; its arguments are study, number, file, and ``untrained``.
 
 Raises: InputError: If the candidate cannot be exported; the message states the reason.
 """

@@ -48,7 +48,7 @@ class BenchSettings:
     tight: TableBound | None = None
     """Bound of the tight ratio, on one of the objectives."""
     with_bound: bool = False
-    """Whether searchers are given that bound as a hard constraint."""
+    """Whether searchers get the tight bound as a hard constraint."""
     distinct: bool = False
     """Whether rows with equal metrics count as one network."""
     workers: int = 1

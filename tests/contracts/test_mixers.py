@@ -163,7 +163,8 @@ def test_the_letters_of_costs_are_explained() -> None:
 
 @every_mixer
 def test_multiply_adds_grow_as_it_says(cls: type[TokenMixer]) -> None:
-    """Without linear terms, and constants where they matter, the rest gives the exponent."""
+    """After subtraction of linear terms, and of constants if needed, the counts give the
+    exponent."""
     told, _, monarch = cls.traits.cost.partition(" (monarch: ")
     forms = {told: cls()}
     if monarch:
