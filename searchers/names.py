@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..search_space.errors import known_name
+from ..search_space.errors import InputError, known_name
 from ..search_space.plugins import add, load_installed
 
 GROUP = "nas_explorer.searchers"
@@ -24,17 +24,30 @@ def searcher_name(text: str) -> str:
     Raises:
         InputError: If the name is unknown; the message lists the known searchers.
     """
-    plain = "".join(filter(str.isalnum, text.lower()))
-    return _OTHER_NAMES.get(plain) or known_name("searcher", text, SEARCHERS)
+    if text in SEARCHERS:
+        return text
+    return _OTHER_NAMES.get(_plain(text)) or known_name("searcher", text, SEARCHERS)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def register_searcher(cls: type[Any]) -> None:
     """Add a searcher to the table.
 
     Raises:
-        InputError: If the name is taken.
+        InputError: If the class is incomplete, or the name is missing, not valid, taken, or
+            another spelling of a searcher's name.
     """
-    add(SEARCHERS, cls.name, cls, kind="searcher", group=GROUP)
+    name = getattr(cls, "name", None)
+    others = {_plain(each): each for each in SEARCHERS if each != name} | _OTHER_NAMES
+    if isinstance(name, str) and _plain(name) in others:
+        raise InputError(
+            f"the name of this searcher must be free, but got {name!r}, which is another spelling "
+            f"of {others[_plain(name)]!r}"
+        )
+    add(SEARCHERS, name, cls, kind="searcher", group=GROUP)
 
 
 load_installed(GROUP, register_searcher)

@@ -32,9 +32,9 @@ def register_engine(cls: type[Engine]) -> None:
     """Add an engine to the table.
 
     Raises:
-        InputError: If the name is taken.
+        InputError: If the class is incomplete, or the name is missing, not valid or taken.
     """
-    add(ENGINES, cls.name, cls, kind="engine", group=GROUP)
+    add(ENGINES, getattr(cls, "name", None), cls, kind="engine", group=GROUP)
 
 
 load_installed(GROUP, register_engine)
