@@ -179,7 +179,7 @@ def test_noise_is_that_of_one_training(table: ResultTable) -> None:
         ({"noise": "params"}, "column of noise must be that of an objective"),
         ({"with_bound": True}, "must come with --tight"),
         ({"tight": TableBound(column="accuracy", value=0.9, upper=True)}, "on its worse side"),
-        ({"tight": TableBound(column="accuracy", value=0.99, upper=False)}, "but none does"),
+        ({"tight": TableBound(column="accuracy", value=0.99, upper=False)}, "but has none"),
     ],
 )
 def test_bad_settings_are_refused(
