@@ -4,11 +4,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import cloudpickle  # type: ignore[import-untyped]
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
@@ -16,7 +13,6 @@ from ...evaluators.base import Entry, Setup, evaluators_for, metric
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
-from ...evaluators.function_metric import FunctionEvaluator
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
 from ...results.settings import StudySettings
@@ -33,6 +29,7 @@ from ..engines import load_engine
 from ..table import make_searcher
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
+from .own_classes import pickle_classes
 from .remeasure import check_latency, remeasure, timed_here
 from .worker import Plan
 
@@ -144,7 +141,7 @@ def prepare(options: SearchOptions) -> Prepared:
         constraints=rest,
         weights=str(weights_folder(name, options.storage)),
         plugins=options.plugins,
-        own=_own(evaluators.values()),
+        own=pickle_classes(evaluators.values()),
     )
     counts = "latency" in counting
     here = timed_here(plan, cluster=options.ray_address is not None)
@@ -163,13 +160,6 @@ def prepare(options: SearchOptions) -> Prepared:
         here=here,
         notes=notes,
     )
-
-
-def _own(evaluators: Iterable[Entry]) -> bytes:
-    """Return pickled evaluators of functions, including functions of a script or notebook."""
-    found = [each.place for each in evaluators if isinstance(each.place, type)]
-    functions = [each for each in found if issubclass(each, FunctionEvaluator)]
-    return cloudpickle.dumps(functions) if functions else b""
 
 
 def run(prepared: Prepared, listener: Listener) -> Summary:

@@ -1,6 +1,5 @@
 """The worker, which measures candidates one after the other in one process."""
 
-import pickle
 import time
 import traceback
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from ...evaluators.base import (
     Measurement,
     Setup,
     evaluators_for,
-    register_evaluator,
 )
 from ...evaluators.measurement_context import candidate_faults
 from ...evaluators.units import write_constraint, write_value
@@ -22,6 +20,7 @@ from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.plugins import load_plugins
 from ..engines.base import Job, Outcome
+from .own_classes import register_pickled
 
 SPENT = ("out_of_memory", "device_error")
 """Kinds of failures after which a worker process is replaced."""
@@ -50,13 +49,12 @@ class Plan:
     plugins: tuple[str, ...] = ()
     """Modules to import first, which register plug-ins."""
     own: bytes = b""
-    """Pickled evaluators of functions, which may not be importable."""
+    """Pickled classes of the user, which may not be importable."""
 
     def __call__(self) -> "MeasuringWorker":
         """Load the plug-ins and make the evaluators, cheapest first; they may read the data."""
         load_plugins(self.plugins)
-        for each in pickle.loads(self.own) if self.own else ():
-            register_evaluator(each)
+        register_pickled(self.own)
         keep = None
         if self.weights is not None:
             from ...results.export.weights import WeightsFolder
