@@ -70,13 +70,16 @@ class ProgressView:
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
         plan = prepared.plan
-        trained = ""
+        from ..evaluators.metrics import metric
+
+        trained = any(metric(name).tier == "trained" for name in plan.metrics)
+        schedule = " and trained" if trained else ""
         if "accuracy" in plan.metrics:
-            trained = f" and trained for {plural(plan.settings['accuracy']['epochs'], 'epoch')}"
+            schedule = f" and trained for {plural(plan.settings['accuracy']['epochs'], 'epoch')}"
         self._update(f"0 of {prepared.options.budget}: starting the workers ...")
         self._later(
             f"Searching: waiting for the first result; workers start, then each candidate is "
-            f"measured{trained}"
+            f"measured{schedule}"
         )
 
     def __call__(self, progress: "Progress") -> None:

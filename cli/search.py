@@ -211,16 +211,19 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         print(f"The space has no further architecture{which}.")
     if front:
         best = front[0]
-        reached = shown("accuracy", best.value("accuracy"))
-        print(
-            f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
-            f"best of the front: {reached}"
-        )
-        if text := _resolution_text(study):
-            print(text)
+        trained = best.value("accuracy") is not None
+        if trained:
+            reached = shown("accuracy", best.value("accuracy"))
+            print(
+                f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
+                f"best of the front: {reached}"
+            )
+            if text := _resolution_text(study):
+                print(text)
+        untrained = "" if trained else " --untrained"
         print(
             "Next: nas dashboard | nas report -o report.html | "
-            f"nas show {best.number} | nas export {best.number} -o model.safetensors"
+            f"nas show {best.number} | nas export {best.number} -o model.safetensors{untrained}"
             f" (each with {study_option(study.name)})"
         )
 

@@ -1,10 +1,12 @@
 """Evaluators (base class and table) and measurements."""
 
+import json
 import math
+import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..search_space.errors import InputError
@@ -149,21 +151,55 @@ class Evaluator(ABC):
         """
 
     def measure(self, architecture: "Architecture") -> tuple[Measurement, ...]:
-        """Return the result of ``evaluate``, after a check that each metric has a finite value.
+        """Return the result of ``evaluate`` as plain numbers, each finite and in its interval.
 
         Raises:
-            CandidateError: If this architecture cannot be measured, or a metric is missing or not
-                finite.
+            CandidateError: If this architecture cannot be measured, a metric is missing, or a
+                measurement is not a finite number in its interval with JSON values as provenance.
         """
         found = self.evaluate(architecture)
         wanted, given = [each.name for each in self.metrics], [each.metric for each in found]
         if sorted(given) != sorted(wanted):
             detail = f"evaluator {self.name} must measure {wanted}, but returned {given}"
             raise CandidateError("error", detail)
-        for each in found:
-            if not math.isfinite(each.value):
-                raise CandidateError("non_finite", f"{each.metric} is {each.value}")
-        return found
+        return tuple(map(_checked, found))
+
+
+def _checked(found: Measurement) -> Measurement:
+    """Return a measurement with Python's own numbers, which can be stored.
+
+    Raises:
+        CandidateError: If a number is none or not finite, the value lies outside its interval, or
+            the provenance cannot be stored.
+    """
+    value = _plain(found.metric, found.value)
+    low, high = (None if e is None else _plain(found.metric, e) for e in (found.low, found.high))
+    if not (value if low is None else low) <= value <= (value if high is None else high):
+        detail = f"{found.metric} must lie in its interval, but {value} is not in {low} to {high}"
+        raise CandidateError("error", detail)
+    try:
+        json.dumps(dict(found.provenance))
+    except (TypeError, ValueError) as error:
+        detail = f"the provenance of {found.metric} must be JSON values: {error}"
+        raise CandidateError("error", detail) from None
+    return replace(found, value=value, low=low, high=high)
+
+
+def _plain(name: str, value: Any) -> float:
+    """Return a number of any library as an ``int`` or a ``float``."""
+    if isinstance(value, str | bool):
+        raise CandidateError("error", f"{name} must be a number, but is {value!r}")
+    try:
+        return operator.index(value)
+    except TypeError:
+        pass
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise CandidateError("error", f"{name} must be a number, but is {value!r}") from None
+    if not math.isfinite(number):
+        raise CandidateError("non_finite", f"{name} is {number}")
+    return number
 
 
 @dataclass(frozen=True, kw_only=True)

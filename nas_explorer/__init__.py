@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .results.study.study import Study
     from .search_space.architecture.architecture import Architecture
     from .search_space.constraints.constraint import Constraint
+    from .search_space.errors import InputError
     from .search_space.files import load_space
     from .search_space.space import SearchSpace
     from .searchers.plugins import register
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Constraint",
+    "InputError",
     "SearchSpace",
     "Study",
     "load_space",
@@ -40,6 +42,7 @@ __all__ = [
 _PLACES = {
     "Architecture": "search_space.architecture.architecture",
     "Constraint": "search_space.constraints.constraint",
+    "InputError": "search_space.errors",
     "SearchSpace": "search_space.space",
     "Study": "results.study.study",
     "load_space": "search_space.files",

@@ -1,6 +1,6 @@
 """A candidate: an architecture with its measurements and status in a study."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -93,14 +93,18 @@ class Candidate:
             f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>"
             for name, value in self._measured()
         )
-        return f"{title}<table>{cells}</table>{forms.html(self.architecture)}"
+        return f"{title}<table>{cells}</table>{self._form(forms.html)}"
 
     def __rich__(self) -> str:
         from ..search_space.architecture import forms
 
         lines = [f"candidate {self.number} {self.status} {self.reason or ''}".rstrip()]
         lines += [f"{name:<12} {value}" for name, value in self._measured()]
-        return "\n".join(lines).replace("[", r"\[") + "\n" + forms.text(self.architecture)
+        return "\n".join(lines).replace("[", r"\[") + "\n" + self._form(forms.text)
+
+    def _form(self, form: "Callable[[Architecture], str]") -> str:
+        """Return a form of the architecture; its outline if a component is missing."""
+        return form(self.architecture) if self.is_buildable else self.outline()
 
     def _measured(self) -> list[tuple[str, str]]:
         from .numbers import format_measurement

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..evaluators.base import Direction, Metric, describe_recorded, metric
 from ..evaluators.latency.settings import with_layout
+from ..search_space.constraints.constraint import Constraint
 from ..search_space.errors import InputError
 from ..search_space.json_fields import flattened
 
@@ -132,6 +133,17 @@ class StudySettings:
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
+        return self._other_metric(other)
+
+    def _other_metric(self, other: "StudySettings") -> tuple[str, object, object] | None:
+        """Return the first metric that counts and has another unit or direction in ``other``."""
+        mine, theirs = ({m["name"]: m for m in each.metrics} for each in (self, other))
+        counting = (*self.objectives, *(Constraint.parse(each).metric for each in self.constraints))
+        for name in counting:
+            if name in mine and name in theirs:  # older studies do not describe their metrics
+                for key in ("unit", "direction"):
+                    if mine[name][key] != theirs[name][key]:
+                        return f"{key} of {name}", mine[name][key], theirs[name][key]
         return None
 
     @property

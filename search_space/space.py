@@ -294,6 +294,10 @@ class SearchSpace:
                 architecture = assembled(self.graph, way)
                 return Draw(architecture=architecture, decisions=self._decisions(way))
 
+    def sample(self, seed: int) -> Architecture:
+        """Return the architecture that ``draw_uniform`` samples with this seed."""
+        return self.draw_uniform(seed).architecture
+
     def _multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
         """Return the number of walks that lead to the architecture of a walk."""
         if self._only_repeated:

@@ -1,6 +1,7 @@
 """The structure of the project: imports, packages, file sizes, no printing."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -105,6 +106,32 @@ def test_rooms_point_one_way(room: str, imports: "nx.DiGraph[str]") -> None:
     for circle in nx.simple_cycles(between):
         steps = zip(circle, [*circle[1:], circle[0]], strict=True)
         pytest.fail(f"a circle of imports: {[pairs[step] for step in steps]}")
+
+
+def test_rooms_import_only_from_those_listed_before_them(imports: "nx.DiGraph[str]") -> None:
+    """In the order that docs/architecture.md states, which names every room."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| room | holds |")[2].partition("\n\n")[0]
+    listed: list[str] = []
+    for line in table.splitlines()[2:]:
+        for place in re.findall(r"`(\S+)/`", line.split("|")[1]):
+            top = listed[-1].split(".")[1] if listed and "/" not in place else ""
+            listed.append(".".join(("nas_explorer", *filter(None, (top, *place.split("/"))))))
+    on_disk = {".".join(each.split(".")[:3]) for each in MODULES if each.count(".") > 2}
+    assert sorted(listed) == sorted(on_disk)
+
+    def place(name: str) -> int | None:
+        room = ".".join(name.split(".")[:3])
+        return listed.index(room) if room in listed else None
+
+    wrong = [
+        (one, other)
+        for one, other in imports.edges
+        if one.split(".")[1] == other.split(".")[1]
+        and None not in (place(one), place(other))
+        and place(one) < place(other)
+    ]
+    assert not wrong
 
 
 def test_network_code_needs_torch_alone() -> None:

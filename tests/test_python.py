@@ -1,16 +1,25 @@
 """The Python interface: ``import nas_explorer``."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from nas_explorer.evaluators.base import evaluators_for
+import torch
+from nas_explorer.evaluators.base import (
+    CandidateError,
+    Evaluator,
+    Measurement,
+    evaluators_for,
+    metric,
+)
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
-from nas_explorer.search_space.walk.choosers import RandomChooser
 from nas_explorer.searchers.run.loop import Progress
+from nas_explorer.searchers.run.options import SearchOptions
 
 import nas_explorer
 
@@ -60,9 +69,12 @@ def test_it_is_found_from_the_root_of_a_clone(tmp_path: Path) -> None:
     assert done.stdout
 
 
-def test_an_architecture_is_measured() -> None:
-    space = nas_explorer.load_space("micro")
-    architecture = space.walk(RandomChooser(0)).architecture
+@pytest.fixture(scope="module")
+def architecture() -> nas_explorer.Architecture:
+    return nas_explorer.load_space("micro").sample(seed=0)
+
+
+def test_an_architecture_is_measured(architecture: nas_explorer.Architecture) -> None:
     found = nas_explorer.measure(architecture)
     network = architecture.build()
     assert found["params"].value == sum(each.numel() for each in network.parameters())
@@ -119,6 +131,8 @@ def test_a_search_of_ones_own_space_and_images(
         ((np.zeros((2, 8, 8), np.uint8), [0.5, 1]), "whole numbers or texts"),
         (Path("nowhere.npz"), "must exist"),
         (Path("nowhere"), "must exist"),
+        (np.zeros((4, 8, 8), np.uint8), "a pair of images and labels"),
+        ((np.zeros((2, 8, 8), np.uint8), [0, 1]), "must leave images for training"),
     ],
 )
 def test_data_that_cannot_be_used(
@@ -137,3 +151,107 @@ def test_a_training_of_ones_own_takes_the_place_of_the_short_one() -> None:
     assert "accuracy" in [each.name for each in evaluators_for(["macs"])]
     assert "accuracy" not in [each.name for each in evaluators_for(["own_score", "macs"])]
     assert "accuracy" in [each.name for each in evaluators_for(["own_score", "accuracy"])]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"budget": 2.5}, "budget must be"),
+        ({"budget": float("nan")}, "budget must be"),
+        ({"seed": "a"}, "seed must be"),
+        ({"workers": 1.5}, "workers must be"),
+        ({"resolution": "x"}, "resolution must be"),
+        ({"time_limit": "soon"}, "time_limit must"),
+        ({"searcher": 3}, "searcher must be of type str"),
+        ({"device": 0}, "device must be of type str"),
+        ({"study": 3}, "study must be of type str"),
+        ({"objectives": None}, "metric must be one of"),
+        ({"objectives": "acuracy"}, "did you mean 'accuracy'"),
+        ({"constraints": "parms<=5e4"}, "did you mean 'params'"),
+        ({"plugins": "nowhere.py"}, "nowhere.py"),
+        ({"remeasure": "yes"}, "remeasure must be of type bool"),
+    ],
+)
+def test_arguments_that_cannot_be_used(
+    given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=said):
+        nas_explorer.search(**given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_constraints_and_paths_are_taken_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SearchOptions] = []
+
+    def note(options: SearchOptions) -> None:
+        asked.append(options)
+        raise InputError("that is enough")
+
+    monkeypatch.setattr("nas_explorer.searchers.run.python_search.prepare", note)
+    with pytest.raises(InputError, match="enough"):
+        nas_explorer.search(
+            objectives="accuracy, flops",
+            constraints=nas_explorer.Constraint(metric="params", high=5e4),
+            storage=tmp_path / "nas.db",
+            time_limit="10m",  # type: ignore[arg-type]
+        )
+    (options,) = asked
+    assert options.objectives == ("accuracy", "macs") and options.time_limit == 600
+    assert options.constraints == ("params<=50000",)
+    assert options.storage.endswith("nas.db")
+
+
+def test_a_published_network_is_measured_by_its_name() -> None:
+    assert nas_explorer.measure("resnet18", metrics="params")["params"].value == 11_689_512
+    with pytest.raises(InputError, match="must be an Architecture"):
+        nas_explorer.measure(None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="resnet18"):
+        nas_explorer.measure("resnet180")
+
+
+class Numbers(Evaluator):
+    """Returns the number it is made with."""
+
+    name = "numbers"
+    metrics = (metric("macs"),)
+
+    def __init__(self, **given: Any) -> None:
+        self.given = {"metric": "macs", **given}
+
+    def evaluate(self, architecture: nas_explorer.Architecture) -> tuple[Measurement, ...]:
+        return (Measurement(**self.given),)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [(np.float32(3.5), 3.5), (np.int64(3), 3), (torch.tensor(3.0), 3.0), (torch.tensor(3), 3)],
+)
+def test_numbers_of_any_library_can_be_stored(
+    value: Any, plain: float, architecture: nas_explorer.Architecture
+) -> None:
+    evaluator = Numbers(value=value, low=value, high=value)
+    (found,) = evaluator.measure(architecture)
+    assert (found.value, found.low, found.high) == (plain,) * 3
+    assert type(found.value) is type(plain) and json.dumps(found.to_json())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"value": "12"}, "must be a number, but is '12'"),
+        ({"value": True}, "must be a number"),
+        ({"value": None}, "must be a number"),
+        ({"value": np.float32("nan")}, "non_finite"),
+        ({"value": 1, "low": 5, "high": 6}, "must lie in its interval"),
+        ({"value": 1, "provenance": {"at": object()}}, "must be JSON values"),
+    ],
+)
+def test_what_is_no_number_fails_its_candidate_alone(
+    given: dict[str, Any], said: str, architecture: nas_explorer.Architecture
+) -> None:
+    evaluator = Numbers(**given)
+    with pytest.raises(CandidateError, match=said):
+        evaluator.measure(architecture)

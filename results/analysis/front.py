@@ -224,13 +224,12 @@ def hypervolume_history(
 def unit_losses(losses_NM: Losses, metrics: Sequence[str]) -> Losses:
     """Return the losses scaled so that the best of each metric is 0 and the worst is 1.
 
-    Counts are scaled by their logarithm, as they span orders of magnitude.
+    Counts are scaled by their logarithm, as they span orders of magnitude, unless one is 0 or less.
     """
     scaled = losses_NM.copy()
     for column, name in enumerate(metrics):
-        if is_count(name) and (np.abs(scaled[:, column]) > 0).all():
-            signs = np.sign(scaled[:, column])
-            scaled[:, column] = signs * np.log(np.abs(scaled[:, column]))
+        if is_count(name) and (scaled[:, column] > 0).all():
+            scaled[:, column] = np.log(scaled[:, column])
     if len(scaled):
         scaled -= scaled.min(axis=0)
         scaled /= np.where(scaled.max(axis=0) > 0, scaled.max(axis=0), 1.0)
@@ -251,6 +250,6 @@ def hypervolume_growth(losses_NM: Losses) -> Losses:
 
 
 def is_count(name: str) -> bool:
-    """Whether the metric counts something that spans orders of magnitude."""
+    """Whether the metric may span orders of magnitude, as counts do: exact, and less is better."""
     found = metric(name)
     return found.tier == "exact" and found.direction == "minimize"

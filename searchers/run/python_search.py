@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ from numpy.typing import ArrayLike
 
 from ...evaluators.accuracy.data.arrays import keep_arrays
 from ...evaluators.accuracy.data.cache import image_cache
+from ...evaluators.base import Evaluator
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...results.study.study import Study
+from ...search_space.constraints.constraint import Constraint
+from ...search_space.errors import InputError
 from ...search_space.files import space_from_data
 from ...search_space.plugins import load_present
 from ...search_space.space import SearchSpace
+from ..plugins import register
 from .loop import Progress
-from .options import SearchOptions
+from .options import read_options
 from .search import prepare, run
 
 Callback = Callable[[Study, Progress], None]
@@ -29,20 +34,26 @@ def search(
     *,
     space: str | Path | Mapping[str, Any] | SearchSpace = "micro",
     data: str | Path | tuple[ArrayLike, ArrayLike] = "digits",
-    objectives: Sequence[str] = ("accuracy", "macs"),
-    constraints: Sequence[str] = (),
+    objectives: str | Sequence[str] = ("accuracy", "macs"),
+    constraints: str | Constraint | Sequence[str | Constraint] = (),
     budget: int = 100,
     searcher: str = "tpe",
     engine: str = "local",
+    ray_address: str | None = None,
     workers: int | None = None,
     device: str = "auto",
     resolution: int | None = None,
+    max_megapixels: int | None = None,
     epochs: int | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    exportable_only: bool = False,
+    any_resolution: bool = False,
+    remeasure: bool = False,
     study: str | None = None,
-    storage: str = DEFAULT_STORAGE,
-    plugins: Sequence[str] = (),
+    storage: str | Path = DEFAULT_STORAGE,
+    plugins: Sequence[str | Path] = (),
+    evaluators: Sequence[type[Evaluator]] = (),
     callbacks: Sequence[Callback] = (),
 ) -> Study:
     """Search until the study holds the budget; return the study.
@@ -58,41 +69,58 @@ def search(
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
         budget: Total number of candidates in the study.
         searcher: Name of the searcher.
-        engine: Name of the
-        engine: ``local`` or ``ray``.
+        engine: Name of the engine: ``local`` or ``ray``.
+        ray_address: Address of an existing Ray cluster; None: a new one on this machine.
         workers: Candidates measured at once; None: one per core, or one on a GPU.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         resolution: Side of the images in pixels; None: chosen from the space and the data.
+        max_megapixels: Largest image file in millions of pixels; None: 250.
         epochs: Passes over the training images; None: chosen from the data.
         time_limit: Seconds after which a candidate fails; None: no limit.
         seed: Seed of all random numbers.
+        exportable_only: Whether to leave out components that cannot be exported to ONNX.
+        any_resolution: Whether to leave out components that take images of one size only.
+        remeasure: Whether to first measure again latencies from another device or other versions.
         study: Name of the study; None: made from the space, the data and the other settings.
-        storage: Storage of the
-        study: a URL, or an SQLite file.
+        storage: Storage of the study: a URL, or an SQLite file.
         plugins: Modules, or paths of ``.py`` files, that register plug-ins.
+        evaluators: Evaluators to register first, see ``register``.
         callbacks: Called after each finished candidate has been stored.
 
     Raises:
         InputError: If an argument cannot be used.
     """
-    options = SearchOptions(
-        budget=budget,
-        space=_space(space),
-        data=data if isinstance(data, str) else _data(data),
-        resolution=resolution,
-        objectives=tuple(objectives),
-        constraints=tuple(constraints),
-        searcher=searcher,
-        engine=engine,
-        workers=workers,
-        device=device,
-        epochs=epochs,
-        time_limit=time_limit,
-        seed=seed,
-        study=study,
-        storage=storage,
-        plugins=tuple(plugins),
+    for each in evaluators:
+        register(each)
+    options = read_options(
+        {
+            "budget": budget,
+            "space": "micro" if isinstance(space, SearchSpace | Mapping) else str(space),
+            "data": data if isinstance(data, str) else _data(data),
+            "objectives": objectives,
+            "constraints": constraints,
+            "searcher": searcher,
+            "engine": engine,
+            "device": device,
+            "seed": seed,
+            "exportable_only": exportable_only,
+            "any_resolution": any_resolution,
+            "remeasure": remeasure,
+            "storage": str(storage),
+            "plugins": [str(plugins)] if isinstance(plugins, str | Path) else plugins,
+            **_given(
+                ray_address=ray_address,
+                workers=workers,
+                resolution=resolution,
+                max_megapixels=max_megapixels,
+                epochs=epochs,
+                time_limit=time_limit,
+                study=study,
+            ),
+        }
     )
+    if isinstance(space, SearchSpace | Mapping):
+        options = replace(options, space=_space(space))
     prepared = prepare(options)
 
     def listener(progress: Progress) -> None:
@@ -103,7 +131,7 @@ def search(
     return prepared.study
 
 
-def load_study(name: str | None = None, storage: str = DEFAULT_STORAGE) -> Study:
+def load_study(name: str | None = None, storage: str | Path = DEFAULT_STORAGE) -> Study:
     """Open an existing study and load its plug-ins; missing plug-ins are logged.
 
     Args:
@@ -114,20 +142,27 @@ def load_study(name: str | None = None, storage: str = DEFAULT_STORAGE) -> Study
         InputError: If the study does not exist; the message lists the existing ones.
         StorageError: If the storage does not exist.
     """
-    found = Study.open(name, read_storage(storage))
+    found = Study.open(name, read_storage(str(storage)))
     for line in load_present(found.settings.plugins):
         _log.warning("%s; what the study recorded is shown", line)
     return found
 
 
-def _space(space: str | Path | Mapping[str, Any] | SearchSpace) -> str | SearchSpace:
-    if isinstance(space, SearchSpace):
-        return space
-    return space_from_data(space) if isinstance(space, Mapping) else str(space)
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _data(data: Path | tuple[ArrayLike, ArrayLike]) -> str:
+def _space(space: Mapping[str, Any] | SearchSpace) -> SearchSpace:
+    return space if isinstance(space, SearchSpace) else space_from_data(space)
+
+
+def _data(data: Any) -> str:
     if isinstance(data, Path):
         return str(data) if data.suffix == ".npz" else f"folder:{data}"
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise InputError(
+            "data must be a name, a path, or a pair of images and labels, but got "
+            f"{type(data).__name__}"
+        )
     images, labels = data
     return f"arrays:{keep_arrays(images, labels, image_cache())}"

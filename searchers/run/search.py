@@ -110,6 +110,11 @@ def prepare(options: SearchOptions) -> Prepared:
     counting = (*options.objectives, *(each.metric for each in constraints))
     evaluators = {each.name: each for each in evaluators_for(counting)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
+    if options.epochs is not None and "accuracy" not in evaluators:
+        raise InputError(
+            "epochs must come with the metric accuracy, whose training they count, but this search "
+            f"trains for {', '.join(options.objectives)}"
+        )
     evaluation["accuracy"] = recipe.to_json()
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
     metrics = [each for entry in evaluators.values() for each in entry.metrics]

@@ -10,6 +10,7 @@ from nas_explorer.results.analysis.front import (
     hypervolume,
     hypervolume_history,
     pareto_front,
+    unit_losses,
 )
 from nas_explorer.search_space.errors import InputError
 
@@ -157,3 +158,12 @@ def test_hypervolume_over_a_search_agrees_with_the_whole(make_candidate):
 
 def test_hypervolume_over_a_search_of_one(make_candidate):
     assert hypervolume_history([make_candidate(7, accuracy=0.5, macs=3)], METRICS)[0][0] == 7
+
+
+def test_losses_that_cross_zero_keep_their_order():
+    values = np.array([[-10.0], [-1.0], [0.0], [0.1], [10.0]])
+    scaled = unit_losses(values, ["macs"])
+    assert scaled[:, 0] == pytest.approx([0, 0.45, 0.5, 0.505, 1])  # a straight scale
+    assert unit_losses(values[3:], ["macs"])[:, 0] == pytest.approx([0, 1])
+    counts = unit_losses(np.array([[1.0], [10.0], [100.0]]), ["macs"])
+    assert counts[:, 0] == pytest.approx([0, 0.5, 1])  # a logarithmic one

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from nas_explorer.evaluators.metrics import Metric
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.storage import StorageError, open_storage
@@ -143,6 +144,20 @@ def test_an_earlier_study_says_which_layout_it_timed(make_settings):
     earlier = make_settings(evaluation={"latency": {"batch": 1, "channels_last": False}})
     now = make_settings(evaluation={"latency": {"batch": 1, "layout": "best"}})
     assert earlier.difference(now) == ("evaluation.latency.layout", "contiguous", "best")
+
+
+def test_a_metric_that_counts_keeps_its_unit_and_direction(make_settings):
+    def described(unit, direction):
+        metric = Metric(
+            name="flash", unit=unit, direction=direction, tier="exact", summary="of the weights"
+        )
+        return make_settings(constraints=("flash<=3",), metrics=(metric.to_json(),))
+
+    earlier = described("kB", "minimize")
+    assert earlier.difference(described("kB", "minimize")) is None
+    assert earlier.difference(make_settings(constraints=("flash<=3",))) is None
+    assert earlier.difference(described("B", "minimize")) == ("unit of flash", "kB", "B")
+    assert earlier.difference(described("kB", "maximize"))[0] == "direction of flash"
 
 
 @pytest.mark.parametrize("objectives", [(), ("macs", "macs"), ("speed",)])

@@ -297,6 +297,11 @@ def load_parts(
     if validation is None:
         seed = derive_seed("validation split", spec.seed)
         train, validation = cut(train, share=spec.validation, keep=1, seed=seed)
+    if not (len(train.labels) and len(validation.labels)):
+        raise InputError(
+            f"{spec.name} must leave images for training and for validation, but leaves "
+            f"{len(train.labels)} and {len(validation.labels)}"
+        )
     train, validation = sized(train, spec), sized(validation, spec)
     mean, std = train.statistics()
     return SearchData(
