@@ -382,8 +382,7 @@ class SearchSpace:
         table = self.guide.table
         total = table.total([self.graph.step(node).rows.index(row) for node, row in way])
         for each in self.guide.constraints:
-            value = float(total[table.metrics.index(each.metric)])
-            if not each.holds(value):
+            if not each.holds(value := float(total[table.metrics.index(each.metric)])):
                 return f"{each}, but got {each.metric} {value:.12g}"
         return None
 
@@ -398,5 +397,4 @@ def _replaying(chooser: Chooser) -> "Choose":
 
 
 Choose = Callable[[Step, Stand | None], int]
-"""A function from a decision node, and the steered path under constraints, to the number of a
-choice."""
+"""A function from a decision node and the steered path, if any, to the number of a choice."""
