@@ -3,14 +3,14 @@
 import json
 import math
 import operator
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..search_space.errors import InputError
-from ..search_space.plugins import add, load_installed, resolved
+from ..search_space.plugins import add, load_installed, put, resolved
+from .metric_checks import check_evaluator
 from .metrics import ACCURACY, COSTS, LATENCY, METRICS, TIERS, Tier
 from .metrics import Direction as Direction
 from .metrics import Metric as Metric
@@ -250,21 +250,10 @@ def register_evaluator(cls: type[Evaluator]) -> None:
     """Add an evaluator and its metrics to the tables.
 
     Raises:
-        InputError: If the evaluator states no name, metric or unit, or a name is taken.
+        InputError: If the evaluator or one of its metrics is not well described, or a name is
+            taken.
     """
-    stated = getattr(cls, "name", ""), getattr(cls, "metrics", ())
-    if not stated[0] or not stated[1] or not all(each.unit for each in stated[1]):
-        raise InputError(
-            f"an evaluator must state name and metrics, each with a unit, but {cls.__qualname__} "
-            f"states {stated}"
-        )
-    if len({each.tier for each in cls.metrics}) > 1:
-        raise InputError(f"metrics of one evaluator must be of one tier, but got {cls.metrics}")
-    for each in cls.metrics:
-        if not re.fullmatch("[a-z]+(_[a-z]+)*", each.name):
-            raise InputError(
-                f"a metric's name must be words of small letters and _, but got {each.name!r}"
-            )
+    check_evaluator(cls)
     entry = Entry(name=cls.name, metrics=cls.metrics, always=cls.always, place=cls)
     for each in cls.metrics:
         owner = evaluator_of(each.name) if each.name in METRICS else entry
@@ -274,7 +263,8 @@ def register_evaluator(cls: type[Evaluator]) -> None:
                 f"evaluator {owner.name!r}"
             )
     add(EVALUATORS, cls.name, entry, kind="evaluator", group=GROUP)
-    METRICS.update({each.name: each for each in cls.metrics})
+    for each in cls.metrics:
+        put(METRICS, each.name, each)
 
 
 def evaluator_of(name: str) -> Entry:

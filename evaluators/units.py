@@ -28,7 +28,9 @@ _SECONDS = {
 _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*")
 
 _PLAIN_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
-_PLAIN_BOUND = re.compile(rf"\b([a-z_]+)(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}")
+_PLAIN_BOUND = re.compile(
+    rf"\b([a-z_][a-z0-9_]*)(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}"
+)
 """Pattern of a constraint as ``str`` writes it."""
 
 _FLOPS = "flops"

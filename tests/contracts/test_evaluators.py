@@ -1,8 +1,10 @@
 """The contract of every evaluator in the table."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
 from nas_explorer.evaluators.base import (
@@ -15,8 +17,9 @@ from nas_explorer.evaluators.base import (
     Setup,
     register_evaluator,
 )
+from nas_explorer.evaluators.function_metric import metric
 from nas_explorer.evaluators.metrics import TIERS
-from nas_explorer.evaluators.units import read_constraint, write_constraint
+from nas_explorer.evaluators.units import read_constraint, write_bounds, write_constraint
 from nas_explorer.results.numbers import format_value
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
@@ -122,11 +125,21 @@ def stated(name: str = "energy", **changes: str) -> Metric:
 @pytest.mark.parametrize(
     ("name", "metrics", "says"),
     [
-        ("energy", (stated(unit=""),), "each with a unit"),
+        ("energy", (stated(unit=""),), "the unit of metric 'energy' must be a text"),
         ("energy", (), "must state name and metrics"),
         ("", (stated(),), "must state name and metrics"),
         ("energy", (stated(), stated("work", tier="exact")), "of one tier"),
-        ("energy", (stated("top5"),), "small letters and _, but got 'top5'"),
+        ("energy", (stated("5top"),), "small letters, digits and _, but got '5top'"),
+        ("energy", (stated("reason"),), "other columns of tables, .* but got 'reason'"),
+        ("energy", (stated("work_low"),), "that end in _low or _high, but got 'work_low'"),
+        ("energy", (stated("flops"),), "another name of macs"),
+        ("energy", stated(), "must be a tuple of Metric"),
+        ("energy", (stated(), stated()), "different names"),
+        ("energy", (stated(direction="min"),), "but got 'min'; did you mean 'minimize'"),
+        ("energy", (stated(tier="fast"),), "tier of metric 'energy' must be one of exact, meas"),
+        ("energy", (stated(summary="two\nlines"),), "summary .* must be a text of one line"),
+        ("energy", (replace(stated(), share=True),), "has share=True and unit 'J'"),
+        ("energy", (replace(stated(), conditions=["torch"]),), "must be a tuple of texts"),
         ("energy", (stated("macs"),), "'macs', which is one of evaluator 'cost'"),
         ("latency", (stated(),), "evaluator must be free, but got 'latency' of "),
     ],
@@ -138,3 +151,30 @@ def test_an_evaluator_that_does_not_say_what_it_measures_is_refused(
     with pytest.raises(InputError, match=says) as caught:
         register_evaluator(type("Energy", (Gives,), {"name": name, "metrics": metrics}))
     assert "\n" not in str(caught.value) and before == (METRICS, EVALUATORS)
+
+
+def test_settings_that_cannot_be_stored_are_refused() -> None:
+    stated_by = {"name": "energy", "metrics": (stated(),), "defaults": {"seconds": {1}}}
+    with pytest.raises(InputError, match=r"dictionary of JSON values, but .* \{1\}"):
+        register_evaluator(type("Energy", (Gives,), stated_by))
+
+
+def test_a_name_with_digits_can_be_bounded() -> None:
+    metric(unit="ms", direction="minimize", name="latency_int8")(lambda _: 1.0)
+    try:
+        for text in ("latency_int8<=5ms", "5ms>=latency_int8", "0 <= latency_int8 <= 5"):
+            bound = read_constraint(text)
+            assert (bound.metric, bound.high) == ("latency_int8", 5)
+        assert write_bounds("keep latency_int8<=5 so") == "keep latency_int8<=5 ms so"
+    finally:
+        del EVALUATORS["latency_int8"], METRICS["latency_int8"]
+
+
+@pytest.mark.parametrize("value", ["12", True, np.True_, None, [1, 2], 93.5])
+def test_what_a_function_returns_must_be_a_number(value: object) -> None:
+    metric(unit="1", direction="maximize", name="my_share", share=True)(lambda _: value)  # type: ignore[arg-type,return-value]
+    try:
+        with pytest.raises(CandidateError, match="my_share must be a number from 0 to 1"):
+            EVALUATORS["my_share"].load()().evaluate(ARCHITECTURE)
+    finally:
+        del EVALUATORS["my_share"], METRICS["my_share"]
