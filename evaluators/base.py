@@ -169,13 +169,16 @@ def _checked(found: Measurement) -> Measurement:
     """Return a measurement with Python's own numbers, which can be stored.
 
     Raises:
-        CandidateError: If a number is none or not finite, the value lies outside its interval, or
-            the provenance cannot be stored.
+        CandidateError: If a number is none or not finite, the value lies outside its interval or is
+            no share, or the provenance cannot be stored.
     """
     value = _plain(found.metric, found.value)
     low, high = (None if e is None else _plain(found.metric, e) for e in (found.low, found.high))
     if not (value if low is None else low) <= value <= (value if high is None else high):
         detail = f"{found.metric} must lie in its interval, but {value} is not in {low} to {high}"
+        raise CandidateError("error", detail)
+    if metric(found.metric).share and not 0 <= value <= 1:
+        detail = f"{found.metric} must be a share from 0 to 1 (0.9 is 90 %), but is {value}"
         raise CandidateError("error", detail)
     try:
         json.dumps(dict(found.provenance))
@@ -187,7 +190,8 @@ def _checked(found: Measurement) -> Measurement:
 
 def _plain(name: str, value: Any) -> float:
     """Return a number of any library as an ``int`` or a ``float``."""
-    if isinstance(value, str | bool):
+    is_flag = type(value).__name__ in ("bool", "bool_")  # numpy's too
+    if is_flag or isinstance(value, str | bytes):
         raise CandidateError("error", f"{name} must be a number, but is {value!r}")
     try:
         return operator.index(value)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from ..search_space.architecture.architecture import Architecture
-from ..search_space.errors import InputError, shown
-from .base import CandidateError, Evaluator, Measurement, register_evaluator
+from ..search_space.errors import InputError
+from .base import Evaluator, Measurement, register_evaluator
 from .metrics import Direction, Metric, Tier
 
 Measure = Callable[[Architecture], float]
@@ -22,24 +22,11 @@ class FunctionEvaluator(Evaluator):
         """Return the function's value as the measurement.
 
         Raises:
-            CandidateError: If the function returns no number, or a share not from 0 to 1.
             Exception: Whatever the function raises; it becomes the candidate's failure.
         """
         (only,) = self.metrics
-        value = _number(only, type(self).function(architecture))
+        value = type(self).function(architecture)
         return (Measurement(metric=only.name, value=value, unit=only.unit),)
-
-
-def _number(metric: Metric, found: object) -> float:
-    rule = "must be a number from 0 to 1, as 0.9 for 90 %" if metric.share else "must be a number"
-    is_flag = type(found).__name__ in ("bool", "bool_")
-    try:
-        value = None if is_flag or isinstance(found, str | bytes) else float(found)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError):  # also of an array or tensor of many numbers
-        value = None
-    if value is None or (metric.share and not 0 <= value <= 1):
-        raise CandidateError("error", f"{metric.name} {rule}, but got {shown(found)}")
-    return value
 
 
 def metric(
