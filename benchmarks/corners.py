@@ -14,23 +14,24 @@ import argparse
 import json
 import platform
 import random
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from nas_explorer.search_space.components.base import Component, Layer, Norm, field_domains
+from nas_explorer.search_space.components.base import Component, Norm, field_domains
 from nas_explorer.search_space.components.base import field_kinds as nested
-from nas_explorer.search_space.components.blocks import MetaFormerBlock
 from nas_explorer.search_space.components.norms import NORMS
-from nas_explorer.search_space.components.parts import IMAGE, PartList
 from nas_explorer.search_space.components.tables import TABLES
-from nas_explorer.search_space.components.wired import Block, Residual
 from nas_explorer.search_space.domains import Domain, Positive
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
-from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.contracts.cases import Wired, part_list, width_of
 
 CHANNELS = (1, 2, 3, 4, 8, 12, 32)
 SIDES = ((1, 1), (1, 2), (2, 2), (1, 6), (7, 5))
@@ -93,48 +94,23 @@ def corners(cls: type[Component], count: int, seed: int) -> Iterator[Component]:
         yield replace(default, **{name: draw.choice(values) for name, values in choices.items()})
 
 
-def part_list(component: Component, shape: Shape) -> PartList:
-    """Return the parts that a component makes on a map."""
-    parts = PartList.start(shape)
-    if isinstance(component, Residual):
-        component = MetaFormerBlock(residual=component)
-    if isinstance(component, Block):
-        component.wire(parts, IMAGE)
-    else:
-        parts.add("part", component, IMAGE, width=width_of(component))
-    return parts
-
-
-def width_of(component: Component) -> int | None:
-    """Return the output channels, if they can be chosen."""
-    return None if isinstance(component, Layer | Block | Residual) else OUT
-
-
-def run(parts: PartList, modules: Sequence[nn.Module], x: Tensor) -> Tensor:
-    """Return the output of the last part."""
-    live = {IMAGE: x}
-    for part, module in zip(parts.parts, modules, strict=True):
-        x = live[part.name] = module(*[live[name] for name in part.inputs])
-    return x
-
-
 def failure(component: Component, shape: Shape) -> str | None:
     """Return why a component cannot be built and run on a map, or none."""
     draw = torch.Generator().manual_seed(0)
     try:
-        parts = part_list(component, shape)
-        modules = [part.build() for part in parts.parts]
-        one = run(parts, [module.eval() for module in modules], torch.randn(1, *shape))
+        parts = part_list(component, shape, OUT)
+        module = Wired(parts)
+        one = module.eval()(torch.randn(1, *shape))
         promised = parts.parts[-1].out_shape if parts.parts else shape
         if one.numel() != promised.channels * promised.tokens or not one.numel():
             return f"it gives {tuple(one.shape)}, not {promised}"
         two = torch.randn(2, *shape, generator=draw, requires_grad=True)
-        y = run(parts, [module.train() for module in modules], two)
+        y = module.train()(two)
         y.square().mean().backward()
     except Exception as error:  # a module may raise anything
         first = str(error).partition("\n")[0]
         return f"{type(error).__name__}: {first[:160]}"
-    grads = [p.grad for module in modules for p in module.parameters() if p.grad is not None]
+    grads = [p.grad for p in module.parameters() if p.grad is not None]
     whole = one.isfinite().all() and y.isfinite().all()
     return None if whole and all(g.isfinite().all() for g in grads) else "it is not finite"
 
@@ -147,7 +123,7 @@ def look(
     found: list[Disagreement] = []
     for component in dict.fromkeys(corners(cls, count, seed)):
         for shape in shapes:
-            if component.why_invalid(shape, width_of(component)):
+            if component.why_invalid(shape, width_of(component, OUT)):
                 refused += 1
                 continue
             tried += 1

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shared import Plugins, Storage, shown, sigterm_interrupts, study_option
+from .shared import (
+    Constraints,
+    Plugins,
+    Resolution,
+    Storage,
+    shown,
+    sigterm_interrupts,
+    study_option,
+)
 
 if TYPE_CHECKING:
     from ..results.study.study import Study
@@ -36,9 +44,7 @@ def search(  # one parameter for each option of the command
             "or FILE.npz.  [digits]",
         ),
     ] = None,
-    resolution: Annotated[
-        str | None, typer.Option(metavar="N", help="Side of the images in pixels.")
-    ] = None,
+    resolution: Resolution = None,
     max_megapixels: Annotated[
         str | None,
         typer.Option(metavar="N", help="Leave out image files above N megapixels.  [250]"),
@@ -47,12 +53,7 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(metavar="A,B,...", help="Metrics to optimise.  [accuracy,macs]"),
     ] = None,
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="'params<=2e6'", help="Hard constraint, or 'macs in 1e6..5e6'; repeatable."
-        ),
-    ] = None,
+    constraint: Constraints = None,
     searcher: Annotated[
         str | None, typer.Option(metavar="NAME", help="random, tpe or nsga2.  [tpe]")
     ] = None,

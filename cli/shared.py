@@ -31,6 +31,17 @@ AnyResolution = Annotated[
     bool,
     typer.Option("--any-resolution", help="Only networks that take images of any size."),
 ]
+Constraints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constraint",
+        metavar="'params<=2e6'",
+        help="Hard constraint, or 'macs in 1e6..5e6'; repeatable.",
+    ),
+]
+Resolution = Annotated[
+    str | None, typer.Option("--resolution", metavar="N", help="Side of the images in pixels.")
+]
 
 
 @contextmanager

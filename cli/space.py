@@ -10,9 +10,11 @@ import typer
 from .shared import (
     AnyResolution,
     Column,
+    Constraints,
     ExportableOnly,
     Json,
     Plugins,
+    Resolution,
     print_json,
     print_rows,
     shown,
@@ -191,15 +193,8 @@ def show(
 def check(
     space: SpaceName,
     *,
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="'params<=2e6'", help="Hard constraint, or 'macs in 1e6..5e6'; repeatable."
-        ),
-    ] = None,
-    resolution: Annotated[
-        str | None, typer.Option(metavar="N", help="Side of the images in pixels.")
-    ] = None,
+    constraint: Constraints = None,
+    resolution: Resolution = None,
     channels: Annotated[
         str | None, typer.Option(metavar="N", help="Channels of the images.")
     ] = None,

@@ -19,12 +19,6 @@ class Space(Protocol):
         """Yield every walk once, in a fixed order."""
         ...
 
-    def neighbours(self, draw: Draw) -> Iterator[Draw]:
-        """Yield the walks that differ from ``draw`` in one decision, and in new decisions after
-        it.
-        """
-        ...
-
     def decisions(self) -> Mapping[str, Domain]:
         """Return the domain of every possible decision by path."""
         ...

@@ -156,13 +156,9 @@ def measured_where(candidate: Candidate, metrics: Sequence[str]) -> tuple[Condit
 
 
 def dominators(
-    candidate: Candidate,
-    candidates: Sequence[Candidate],
-    metrics: Sequence[str],
-    *,
-    intervals: bool = False,
+    candidate: Candidate, candidates: Sequence[Candidate], metrics: Sequence[str]
 ) -> list[Candidate]:
-    """Return the comparable candidates that dominate one (clearly, with ``intervals``)."""
+    """Return the comparable candidates that dominate one."""
     others = comparable(candidates, metrics)
     if not others or not comparable([candidate], metrics):
         return []
@@ -170,10 +166,7 @@ def dominators(
     others = [each for each in others if measured_where(each, metrics) == mine_where]
     if not others:
         return []
-    if intervals:
-        theirs, mine = loss_intervals(others, metrics)[1], loss_intervals([candidate], metrics)[0]
-    else:
-        theirs, mine = losses(others, metrics), losses([candidate], metrics)
+    theirs, mine = losses(others, metrics), losses([candidate], metrics)
     mask = (theirs <= mine).all(axis=1) & (theirs < mine).any(axis=1)
     return [others[index] for index in np.flatnonzero(mask)]
 

@@ -17,7 +17,7 @@ from ..figures.plots import short_path
 from ..figures.snapshot import Snapshot
 from ..figures.view import View
 from ..numbers import format_measurement, format_value
-from .controls import menu
+from .controls import menu, number_field
 from .detail import dominated_by, measured
 from .source import Source
 
@@ -26,20 +26,7 @@ def choice(snapshot: Snapshot, view: View, pair: Pair) -> Markup:
     """Return the fields for the two candidates' numbers, and the menu of the node size."""
     last = str(snapshot.columns.number_N[-1]) if len(snapshot.columns) else "0"
     fields = [
-        tag(
-            "label",
-            tag("span", label),
-            tag(
-                "input",
-                type="number",
-                min="0",
-                max=last,
-                value="" if number is None else str(number),
-                data_field=name,
-                data_key=name,
-            ),
-            class_="control",
-        )
+        number_field(name, label, "" if number is None else str(number), min="0", max=last)
         for name, label, number in (
             ("candidate", "candidate", view.candidate),
             ("other", "compare with", view.other),

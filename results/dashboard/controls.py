@@ -48,6 +48,29 @@ def menu(
     return tag("label", tag("span", label), select, class_="control")
 
 
+def number_field(
+    name: str, label: str, value: str, *, data_key: str | None = None, **limits: str
+) -> Markup:
+    """Return a field for a number.
+
+    Args:
+        name: The field of the view.
+        label: Label of the field.
+        value: The present value, or an empty text.
+        data_key: Key of the element on the page, by default ``name``.
+        limits: ``min``, ``max`` and ``step`` of the number.
+    """
+    field = tag(
+        "input",
+        type="number",
+        **limits,
+        value=value,
+        data_field=name,
+        data_key=data_key or name,
+    )
+    return tag("label", tag("span", label), field, class_="control")
+
+
 def boxes(
     name: str, label: str, choices: Choices, chosen: Sequence[str], *, many: bool = False
 ) -> Markup:
@@ -162,18 +185,12 @@ def _ends(columns: Columns, view: View) -> Markup:
     now = [each for each in view.filters if isinstance(each, Between) and each.column == view.by]
     ends = (now[-1].low, now[-1].high) if now else (-np.inf, np.inf)
     return joined(
-        tag(
-            "label",
-            tag("span", label),
-            tag(
-                "input",
-                type="number",
-                step="any",
-                value=exact(end) if np.isfinite(end) else "",
-                data_field="filter",
-                data_key=f"filter {label}",
-            ),
-            class_="control",
+        number_field(
+            "filter",
+            label,
+            exact(end) if np.isfinite(end) else "",
+            step="any",
+            data_key=f"filter {label}",
         )
         for label, end in zip(("at least", "at most"), ends, strict=True)
     )

@@ -23,6 +23,16 @@ def section(name: str, heading: str, *children: Component) -> Component:
     )
 
 
+def halves(*sections: Component) -> Component:
+    """Return sections side by side."""
+    return html.Div(list(sections), className="halves")
+
+
+def controls(name: str, label: str) -> Component:
+    """Return the container of menus and fields, with a description for screen readers."""
+    return html.Div(id=name, className="controls", role="group", **aria(label=label))
+
+
 def page(seconds: float, versions: dict[str, int]) -> Component:
     """Return the whole page.
 
@@ -79,15 +89,12 @@ def _candidate() -> list[Component]:
     network = html.Div(plot("network", 0, parts), className="scroll")
     table = html.Details([html.Summary("as a table"), html.Div(id="parts")])
     return [
-        html.Div(id="choice", className="controls", role="group", **aria(label="Candidates")),
+        controls("choice", "Candidates"),
         html.Div(id="summary"),
         html.P([html.Span(id="export-told", role="status"), " ", html.Span(id="export-time")]),
-        html.Div(
-            [
-                section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),
-                section("curves", "Learning curve", plot("curves", 420, "Accuracy over epochs")),
-            ],
-            className="halves",
+        halves(
+            section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),
+            section("curves", "Learning curve", plot("curves", 420, "Accuracy over epochs")),
         ),
         section("network", "Network", network),
         section("provenance", "Measurements", html.Div(id="provenance")),
@@ -100,13 +107,10 @@ def _matters() -> list[Component]:
     levels = "Effect of each value of one decision"
     represented = "Frequency of values on the front over their frequency anywhere"
     return [
-        html.Div(id="matters-controls", className="controls", role="group", **aria(label="What")),
-        html.Div(
-            [
-                section("importance", "Decisions", plot("importance", 460, importance)),
-                section("levels", "DecisionValues", plot("levels", 460, levels)),
-            ],
-            className="halves",
+        controls("matters-controls", "What"),
+        halves(
+            section("importance", "Decisions", plot("importance", 460, importance)),
+            section("levels", "Values", plot("levels", 460, levels)),
         ),
         html.P(id="matters-note", className="note"),
         section(
@@ -123,13 +127,10 @@ def _compare() -> list[Component]:
     growth = "Share of the space of objectives that each study's front dominates, over time"
     fronts = "The fronts of the studies in two metrics"
     return [
-        html.Div(id="compare-controls", className="controls", role="group", **aria(label="What")),
-        html.Div(
-            [
-                section("distributions", "Distribution", plot("distributions", 420, distributions)),
-                section("growth", "Progress", plot("growth", 420, growth)),
-            ],
-            className="halves",
+        controls("compare-controls", "What"),
+        halves(
+            section("distributions", "Distribution", plot("distributions", 420, distributions)),
+            section("growth", "Progress", plot("growth", 420, growth)),
         ),
         html.Div(id="compare-table"),
         section("fronts", "Fronts", plot("fronts", 420, fronts)),
@@ -145,7 +146,7 @@ def _explore() -> list[Component]:
     progress = "Share of the space of objectives that the front dominates, over time"
     return [
         html.Div(id="cards"),
-        html.Div(id="controls", className="controls", role="group", **aria(label="Axes")),
+        controls("controls", "Axes"),
         html.Div(
             [
                 section(

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from ...evaluators.base import metric
 from ..analysis.columns import Columns, DecisionValues, Numbers
 from ..analysis.front import Mask
-from ..figures.axis_format import axis_title, flat_ends, log_tick, tick_format
+from ..figures.axis_format import flat_ends, metric_axis
 from ..figures.filters import Between, Inside
 from ..figures.plots import BLUE, COLOURS, VERMILLION
 from ..figures.scatter_data import Rows, ScatterData
@@ -119,14 +119,7 @@ def _axis(
     if reach is None and (_is_many(drawn) or not np.ptp(values or [0.0])):
         reach = whole_range(values, logarithmic=logarithmic) or flat_ends(name, values)
     ends = values if reach is None else [10**end for end in reach] if logarithmic else reach
-    return {
-        "title": {"text": axis_title(name)},
-        "type": "log" if logarithmic else "linear",
-        "dtick": log_tick(ends) if logarithmic else None,
-        "tickformat": tick_format(name, ends),
-        "automargin": True,
-        "range": reach,
-    }
+    return metric_axis(name, ends, reach, logarithmic=logarithmic)
 
 
 def drawn_values(columns: Columns, name: str, drawn: ScatterData) -> Numbers:

@@ -1,7 +1,8 @@
 """Labels of a metric's axis: title, number format, ends."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import ceil, isfinite, log10
+from typing import Any
 
 from ...evaluators.base import metric
 from ...evaluators.units import has_unit
@@ -64,3 +65,24 @@ def log_tick(values: Collection[float]) -> str | int | None:
     seen = [value for value in values if value > 0]
     ratio = max(seen) / min(seen) if seen else 1.0
     return None if ratio <= 5 else "D2" if ratio < 300 else 1 if ratio < 1e9 else None
+
+
+def metric_axis(
+    name: str, ends: Collection[float], reach: Sequence[float] | None, *, logarithmic: bool
+) -> dict[str, Any]:
+    """Return the axis of a metric as plotly's settings.
+
+    Args:
+        name: The metric.
+        ends: Values on the axis, at least the smallest and the largest.
+        reach: Range of the axis in its own scale; None: chosen by plotly.
+        logarithmic: Whether the axis is logarithmic.
+    """
+    return {
+        "title": {"text": axis_title(name)},
+        "type": "log" if logarithmic else "linear",
+        "dtick": log_tick(ends) if logarithmic else None,
+        "tickformat": tick_format(name, ends),
+        "automargin": True,
+        "range": reach,
+    }

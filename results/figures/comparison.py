@@ -19,7 +19,7 @@ from ..analysis.compare import (
 )
 from ..analysis.front import is_count
 from ..numbers import format_value
-from .axis_format import axis_title, flat_ends, log_tick, tick_format
+from .axis_format import flat_ends, log_tick, metric_axis, tick_format
 from .filters import kept
 from .markup import heads, row, scrolled, tag
 from .plots import COLOURS, DASHES
@@ -145,14 +145,8 @@ def fronts(found: Comparison, view: View) -> go.Figure:
         traces: Any = figure.data
         drawn = [value for trace in traces for value in trace[axis]]
         logarithmic = axis in scales
-        made = {
-            "title": {"text": axis_title(name)},
-            "type": "log" if logarithmic else "linear",
-            "dtick": log_tick(drawn) if logarithmic else None,
-            "tickformat": tick_format(name, drawn),
-            "range": None if logarithmic else flat_ends(name, drawn),
-            "automargin": True,
-        }
+        reach = None if logarithmic else flat_ends(name, drawn)
+        made = metric_axis(name, drawn, reach, logarithmic=logarithmic)
         figure.update_layout({f"{axis}axis": made})
     return figure if figure.data else said(figure, "No candidate is complete yet.")
 

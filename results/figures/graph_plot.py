@@ -45,7 +45,6 @@ def graph_figure(
     *,
     size: Literal["macs", "params"] = "macs",
     times: Mapping[str, float] | None = None,
-    title: str = "",
 ) -> go.Figure:
     """Return the picture of a network: stage by stage, block by block.
 
@@ -53,7 +52,6 @@ def graph_figure(
         graph: As ``Architecture.graph`` returns it.
         size: The cost that the area of a node shows.
         times: Milliseconds of each part, by name; if given, the area shows them instead.
-        title: Title of the figure.
     """
     rows = rows_of(graph)
     amounts = {
@@ -68,9 +66,8 @@ def graph_figure(
     _add_arrows(figure, lines, [diameters[target] / 2 for _, target in graph.edges])
     _add_nodes(figure, graph, rows, diameters)
     top, bottom = rows[0].y - ABOVE, rows[-1].bottom + BELOW
-    margin = 96 if title else 64  # the legend is below the buttons
+    margin = 64  # the legend is below the buttons
     figure.update_layout(
-        title={"text": escape(title)} if title else None,
         template="plotly_white",
         height=margin + round(ROW * (bottom - top)),
         margin={"l": 96, "r": 16, "t": margin, "b": 0},

@@ -71,15 +71,11 @@ def scrolled(label: str, header: Content, rows: Content) -> Markup:
     return tag("div", table, class_="scroll", role="region", tabindex="0", aria_label=label)
 
 
-def row(*cells: str, head: Content | None = None, class_: str | None = None) -> Markup:
+def row(*cells: str, head: Content | None = None) -> Markup:
     """Return a row of a table; ``head`` is its heading."""
     first = () if head is None else (tag("th", head, scope="row"),)
-    return tag(
-        "tr",
-        first,
-        (tag("td", cell, class_="wide" if len(cell) > 40 else None) for cell in cells),
-        class_=class_,
-    )
+    wide = (tag("td", cell, class_="wide" if len(cell) > 40 else None) for cell in cells)
+    return tag("tr", first, wide)
 
 
 def heads(*cells: Content) -> Markup:

@@ -46,7 +46,7 @@ def _axis(name: str, values: Sequence[float | None]) -> dict[str, Any]:
     return axis
 
 
-def _figure(title: str, **layout: Any) -> go.Figure:
+def _figure(title: str = "", **layout: Any) -> go.Figure:
     figure = go.Figure()
     figure.update_layout(
         title={"text": escape(title)} if title else None,
@@ -149,13 +149,12 @@ def learning_curve(candidate: Candidate) -> Sequence[Mapping[str, float]]:
     return () if accuracy is None else accuracy.provenance.get("learning_curve", ())
 
 
-def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.Figure:
+def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
     """Return a plot of validation accuracy over epochs: a line for each candidate with a curve."""
     trained = [each for each in candidates if learning_curve(each)]
     epochs = max((len(learning_curve(each)) for each in trained), default=1)
     reached = [e["validation_accuracy"] for each in trained for e in learning_curve(each)]
     figure = _figure(
-        title,
         # For a single point plotly would choose axes of whole numbers.
         xaxis={
             "title": {"text": "epoch"},
@@ -187,16 +186,13 @@ def learning_curves(candidates: Sequence[Candidate], *, title: str = "") -> go.F
     return figure
 
 
-def hypervolume_progress(
-    candidates: Sequence[Candidate], objectives: Sequence[str], *, title: str = ""
-) -> go.Figure:
+def hypervolume_progress(candidates: Sequence[Candidate], objectives: Sequence[str]) -> go.Figure:
     """Return a plot of the front's hypervolume over the candidates.
 
     See ``hypervolume_history`` for the scale.
     """
     history = hypervolume_history(candidates, objectives)
     figure = _figure(
-        title,
         xaxis={"title": {"text": "candidate"}},
         yaxis={"title": {"text": "hypervolume"}, "rangemode": "tozero"},
     )
@@ -210,11 +206,11 @@ def hypervolume_progress(
     return figure
 
 
-def best_so_far(candidates: Sequence[Candidate], name: str, *, title: str = "") -> go.Figure:
+def best_so_far(candidates: Sequence[Candidate], name: str) -> go.Figure:
     """Return a plot of a metric of each candidate, and the best value so far."""
     shown = comparable(candidates, (name,))
     values = [each.value(name) for each in shown]
-    figure = _figure(title, xaxis={"title": {"text": "candidate"}}, yaxis=_axis(name, values))
+    figure = _figure(xaxis={"title": {"text": "candidate"}}, yaxis=_axis(name, values))
     numbers = [each.number for each in shown]
     figure.add_scatter(
         x=numbers,
@@ -301,8 +297,6 @@ def parallel_coordinates(
     candidates: Sequence[Candidate],
     metrics: Sequence[str],
     decisions: Sequence[str] | None = None,
-    *,
-    title: str = "",
 ) -> go.Figure:
     """Return a parallel coordinates plot of decisions and metrics, coloured by the first metric.
 
@@ -311,12 +305,11 @@ def parallel_coordinates(
         metrics: Metrics, on the right; counts are shown by their logarithm.
         decisions: Decisions, on the left; by default the eight that explain most of the first
             metric.
-        title: Title of the figure.
     """
     shown = comparable(candidates, metrics)
     if decisions is None:
         decisions = telling_decisions(shown, metrics[0], 8)
-    figure = _figure(title)
+    figure = _figure()
     figure.update_layout(margin={"l": 72, "r": 48, "t": 96, "b": 32})
     figure.add_parcoords(
         dimensions=[

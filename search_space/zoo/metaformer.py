@@ -19,7 +19,6 @@ from ..components.mixers.trivial import IdentityMixer, Pooling, RandomMixing
 from ..components.norms import GroupNorm, LayerNorm, NoNorm
 from ..components.residuals import LayerScaleResidual, PlainResidual, ResScaleResidual
 from ..components.stems import ConvStem
-from ..components.wired import Block
 from .entry import ZooEntry, rounded, with_norms
 from .pyramid import pyramid
 
@@ -125,7 +124,15 @@ def baseline(
         )
         for index, mixer in enumerate(mixers)
     ]
-    return _network(widths, depths, blocks, between, head, resolution)
+    return pyramid(
+        widths,
+        depths,
+        blocks,
+        stem=ConvStem(kernel_size=7, stride=4, norm=between),
+        downsampling=ConvDownsampling(kernel_size=3, norm=between),
+        head=head,
+        resolution=resolution,
+    )
 
 
 def poolformer(widths: Sequence[int], depths: Sequence[int], *, scale: float) -> Architecture:
@@ -137,27 +144,13 @@ def poolformer(widths: Sequence[int], depths: Sequence[int], *, scale: float) ->
         norm=norm,
         residual=LayerScaleResidual(init=scale),
     )
-    head = PooledHead(norm=norm, norm_first=True)
-    return _network(widths, depths, block, NoNorm(), head, 224)
-
-
-def _network(
-    widths: Sequence[int],
-    depths: Sequence[int],
-    blocks: Block | Sequence[Block],
-    between: Norm,
-    head: Head,
-    resolution: int,
-) -> Architecture:
-    """Return four stages of one block each, with ``between`` as the norm of stem and resampling."""
     return pyramid(
         widths,
         depths,
-        blocks,
-        stem=ConvStem(kernel_size=7, stride=4, norm=between),
-        downsampling=ConvDownsampling(kernel_size=3, norm=between),
-        head=head,
-        resolution=resolution,
+        block,
+        stem=ConvStem(kernel_size=7, stride=4, norm=NoNorm()),
+        downsampling=ConvDownsampling(kernel_size=3, norm=NoNorm()),
+        head=PooledHead(norm=norm, norm_first=True),
     )
 
 

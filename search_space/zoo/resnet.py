@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..architecture.architecture import Architecture
-from ..architecture.stages import Stage
 from ..components.base import Downsampling, TokenMixer
 from ..components.blocks import ChannelBlock, NoBlock, ResidualBlock
 from ..components.channel_mixers.inverted import InvertedResidual
@@ -21,8 +20,9 @@ from ..components.mixers.bottleneck import BasicConv, BottleneckConv
 from ..components.norms import BatchNorm, NoNorm
 from ..components.residual_downsampling import BasicDownsampling, BottleneckDownsampling
 from ..components.stems import ConvStem
-from ..shapes import Shape
+from ..components.wired import Block
 from .entry import ZooEntry, entries_of, rounded
+from .pyramid import doubling, pyramid
 
 _STEM = ConvStem(
     kernel_size=7, stride=2, bias=False, norm=BatchNorm(), activation="relu", pool=True
@@ -86,22 +86,14 @@ def resnet(
         mixers: Token mixer of each stage's blocks.
         depths: Blocks of each stage, a downsampling before them counted as the first.
     """
-    stages = [
-        Stage(
-            width=width << index,
-            depth=depth - 1 if down else depth,
-            blocks=(ResidualBlock(mixer=mixer),),
-            downsampling=down,
-        )
-        for index, (depth, mixer, down) in enumerate(
-            zip(depths, mixers, (first, *later), strict=True)
-        )
-    ]
+    before = (first, *later)
+    widths = doubling(width)
+    depths = [depth - 1 if each else depth for depth, each in zip(depths, before, strict=True)]
+    blocks: list[Block] = [ResidualBlock(mixer=mixer) for mixer in mixers]
     if first is not None:
-        stages.insert(0, Stage(width=64, depth=1, blocks=(NoBlock(),)))
-    return Architecture(
-        input=Shape(3, 224, 224), classes=1000, stem=_STEM, stages=tuple(stages), head=_HEAD
-    )
+        widths, depths, blocks = (64, *widths), [1, *depths], [NoBlock(), *blocks]
+    downsampling = [each for each in before if each]
+    return pyramid(widths, depths, blocks, stem=_STEM, downsampling=downsampling, head=_HEAD)
 
 
 def basic_resnet(depths: Sequence[int]) -> Architecture:
@@ -125,29 +117,16 @@ def bottleneck_resnet(
 def mobilenet_v2(multiplier: float) -> Architecture:
     """Return a MobileNetV2 with its widths times ``multiplier``."""
     block = ChannelBlock(channel_mixer=InvertedResidual(ratio=6), norm=NoNorm())
-    stages = [Stage(width=divisible(32 * multiplier), depth=1, blocks=(NoBlock(),))]
-    for width, depth, stride, ratio in (
-        (16, 1, 1, 1),
-        (24, 2, 2, 6),
-        (32, 3, 2, 6),
-        (64, 4, 2, 6),
-        (96, 3, 1, 6),
-        (160, 3, 2, 6),
-        (320, 1, 1, 6),
-    ):
-        stages.append(
-            Stage(
-                width=divisible(width * multiplier),
-                depth=max(1, depth - 1),
-                blocks=(block if depth > 1 else NoBlock(),),
-                downsampling=InvertedResidualDownsampling(ratio=ratio, stride=stride),
-            )
-        )
-    return Architecture(
-        input=Shape(3, 224, 224),
-        classes=1000,
+    depths = (1, 1, 2, 3, 4, 3, 3, 1)  # a downsampling counts as the first block of its stage
+    return pyramid(
+        [divisible(width * multiplier) for width in (32, 16, 24, 32, 64, 96, 160, 320)],
+        [max(1, depth - 1) for depth in depths],
+        [block if depth > 1 else NoBlock() for depth in depths],
         stem=ConvStem(kernel_size=3, stride=2, bias=False, norm=BatchNorm(), activation="relu6"),
-        stages=tuple(stages),
+        downsampling=[
+            InvertedResidualDownsampling(ratio=ratio, stride=stride)
+            for ratio, stride in ((1, 1), (6, 2), (6, 2), (6, 2), (6, 1), (6, 2), (6, 1))
+        ],
         head=WideHead(features=divisible(1280 * max(1.0, multiplier)), activation="relu6"),
     )
 

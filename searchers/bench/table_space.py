@@ -9,7 +9,7 @@ import numpy as np
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.domains import Domain, Value
 from ...search_space.walk.assembly import Draw
-from ...search_space.walk.choosers import Chooser, EnumerationChooser, FirstChooser, ReplayChooser
+from ...search_space.walk.choosers import Chooser, EnumerationChooser
 from .result_table import ResultTable
 
 
@@ -75,20 +75,6 @@ class TableSpace:
             yield self.walk(chooser)
             if not chooser.advance():
                 return
-
-    def neighbours(self, draw: Draw) -> Iterator[Draw]:
-        """Yield the neighbours of ``draw``: rows that differ in one decision.
-
-        If the table lacks such a row, the decisions after the changed one take the first value in
-        the table.
-        """
-        for path, domain in self.table.domains.items():
-            for value in domain.values:
-                if value != draw.decisions[path]:
-                    changed = {**draw.decisions, path: value}
-                    found = self.walk(ReplayChooser(changed, FirstChooser()))
-                    if found.decisions[path] == value:
-                        yield found
 
     def decisions(self) -> Mapping[str, Domain]:
         """Return the domains of the decisions by name."""

@@ -33,7 +33,7 @@ every_class = pytest.mark.parametrize(
 )
 
 
-def part_list(component: Component, shape: Shape) -> PartList:
+def part_list(component: Component, shape: Shape, out: int = OUT) -> PartList:
     """Return the parts that a component makes on a map of ``shape``."""
     parts = PartList.start(shape)
     if isinstance(component, Residual):
@@ -41,13 +41,13 @@ def part_list(component: Component, shape: Shape) -> PartList:
     if isinstance(component, Block):
         component.wire(parts, IMAGE)
     else:
-        parts.add("part", component, IMAGE, width=width_of(component))
+        parts.add("part", component, IMAGE, width=width_of(component, out))
     return parts
 
 
-def width_of(component: Component) -> int | None:
-    """Return the output channels, if they can be chosen."""
-    return None if isinstance(component, Layer | Block | Residual) else OUT
+def width_of(component: Component, out: int = OUT) -> int | None:
+    """Return the output channels, ``out`` if they can be chosen."""
+    return None if isinstance(component, Layer | Block | Residual) else out
 
 
 def refusal(component: Component, shape: Shape) -> str | None:

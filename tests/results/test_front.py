@@ -97,8 +97,6 @@ def test_within_the_interval_nothing_is_clearly_dominated(make_candidate):
     ]
     assert numbers(pareto_front(candidates, METRICS)) == [0]
     assert numbers(pareto_front(candidates, METRICS, intervals=True)) == [0, 1]
-    assert dominators(candidates[1], candidates, METRICS, intervals=True) == []
-    assert numbers(dominators(candidates[2], candidates, METRICS, intervals=True)) == [0, 1, 3]
 
 
 def test_hypervolume_of_two_metrics():

@@ -131,14 +131,13 @@ def test_no_two_nodes_and_no_line_and_node_meet(seed):
 
 def test_the_figure_shows_every_node_by_its_kind():
     graph = drawn(3)
-    figure = graph_figure(graph, title="<i>")
+    figure = graph_figure(graph)
     named = [trace for trace in figure.data if trace.name]
     assert {trace.name for trace in named} == {graph.nodes[name]["kind"] for name in graph}
     assert sum(len(trace.x) for trace in named) == len(graph)
     looks = {(trace.marker.color, trace.marker.symbol[-1]) for trace in named}
     assert len(looks) == len(named), "kinds can be told apart"
     assert {color for color, _ in looks} <= set(COLOURS)
-    assert figure.layout.title.text == "&lt;i&gt;"
     assert [each.text.split("</b>")[0] for each in figure.layout.annotations] == [
         f"<b>stage {stage}" for stage in range(len(figure.layout.annotations))
     ]
