@@ -14,10 +14,11 @@ from ...evaluators.units import (
     taken_for_macs,
 )
 from ...results.settings import check_objectives, check_study_name
+from ...results.study.recorded_plugins import recorded_plugins
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...search_space.errors import InputError, known_name, shown, unknown_name
 from ...search_space.json_fields import is_list
-from ...search_space.plugins import load_plugins
+from ...search_space.plugins import load_plugins, load_present
 from ...search_space.space_files import check_resolution, space_data, space_name
 from ..engines import ENGINES
 from ..names import searcher_name
@@ -94,6 +95,24 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         self._name(plugins=load_plugins(self.plugins))  # first, since plug-ins may define names
+        missing = self._load_recorded()
+        try:
+            self._check()
+        except InputError as error:
+            raise InputError("; ".join((str(error), *missing))) from None
+        self._name(notes=(*missing, *self.notes))
+
+    def _load_recorded(self) -> list[str]:
+        """Load the plug-ins that the named study has recorded; return a line for each missing."""
+        if self.study is None:
+            return []
+        recorded = recorded_plugins(self.study, read_storage(self.storage))
+        lines = {name: load_present([name]) for name in recorded if name not in self.plugins}
+        loaded = (name for name, line in lines.items() if not line)
+        self._name(plugins=(*self.plugins, *loaded))
+        return [f"study {self.study!r}: {each}" for line in lines.values() for each in line]
+
+    def _check(self) -> None:
         for name in ("budget", "workers", "epochs", "resolution", "max_megapixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
