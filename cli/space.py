@@ -215,8 +215,9 @@ def check(
     for each in constraints:
         if each.metric not in EXACT_METRICS:
             raise InputError(
-                f"a constraint on a space must be on one of {', '.join(EXACT_METRICS)}, "
-                f"but got {each.metric!r}"
+                f"a constraint on a space must be on one of {', '.join(EXACT_METRICS)}, which "
+                f"steer the sampling, but got {each.metric!r}: nas search checks it after it has "
+                "measured a candidate"
             )
     space = space_name(space)
     side = None if resolution is None else read_side("resolution", resolution)
