@@ -55,7 +55,7 @@ def search(  # one parameter for each option of the command
     ] = None,
     constraint: Constraints = None,
     searcher: Annotated[
-        str | None, typer.Option(metavar="NAME", help="random, tpe or nsga2.  [tpe]")
+        str | None, typer.Option(metavar="NAME", help="pareto, tpe, nsga2 or random; docs/searchers.md.  [pareto]")
     ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="NAME", help="local or ray.  [local]")

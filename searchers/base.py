@@ -78,6 +78,8 @@ class Searcher(ABC):
         self.space = space
         self.objectives = objectives
         self.seed = seed
+        self.pending: tuple[Candidate, ...] = ()
+        """Candidates proposed before the next one, whose outcomes are told later."""
         self._remaining = Remaining(space)
 
     @abstractmethod
@@ -88,9 +90,26 @@ class Searcher(ABC):
             seed: Seed of the proposal's random numbers.
         """
 
+    def propose(self, number: int, attempt: int, seed: int) -> Draw:
+        """Return what ``chooser`` proposes; a searcher may choose among whole walks instead.
+
+        Args:
+            number: The candidate's number.
+            attempt: From 0 to 9; see ``ask``.
+            seed: Seed of the proposal's random numbers.
+        """
+        return self.space.walk(self.chooser(seed))
+
     @abstractmethod
     def learn(self, candidate: Candidate) -> None:
         """Add a finished candidate (complete, infeasible or failed) to the model."""
+
+    def expect(self, pending: tuple[Candidate, ...]) -> None:
+        """Say which candidates stand between the history and the next proposal.
+
+        They count like the history: with the same ones, ``ask`` returns the same.
+        """
+        self.pending = pending
 
     def tell(self, candidate: Candidate) -> None:
         """Add a finished candidate to the history; candidates come in order of number."""
@@ -118,7 +137,7 @@ class Searcher(ABC):
     def _draw(self, number: int, attempt: int) -> Draw:
         seed = derive_seed(self.seed, self.name, number, attempt)
         if attempt < _OWN:
-            return self.space.walk(self.chooser(seed))
+            return self.propose(number, attempt, seed)
         rate = (attempt - _OWN + 1) / _MUTATED
         first = self._draw(number, 0)
         return self.space.walk(MutationChooser(first.decisions, seed, rate))

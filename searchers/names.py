@@ -13,6 +13,7 @@ SEARCHERS: dict[str, str | type[Any]] = {
     "random": "random:RandomSearcher",
     "tpe": "tpe:TpeSearcher",
     "nsga2": "nsga2:Nsga2Searcher",
+    "pareto": "pareto:ParetoSearcher",
 }
 
 _OTHER_NAMES = {"nsgaii": "nsga2", "randomsearch": "random"}

@@ -78,6 +78,8 @@ class _Asked(Protocol):
 
     def tell(self, candidate: Candidate) -> None: ...
 
+    def expect(self, pending: tuple[Candidate, ...]) -> None: ...
+
 
 @dataclass(frozen=True, eq=False)
 class Bench:
@@ -238,6 +240,7 @@ class _Run:
             for candidate in self._candidates[told : max(0, number - lag + 1)]:
                 self._searcher.tell(candidate)
                 told += 1
+            self._searcher.expect(tuple(self._candidates[told:]))
             proposal = self._propose(number)
             self.seconds += time.thread_time() - began
             if proposal is None:

@@ -69,6 +69,9 @@ class OptunaSampler:
         draw = self._space.walk(ReplayChooser(trial.params))
         return Proposal(architecture=draw.architecture, decisions=draw.decisions)
 
+    def expect(self, pending: tuple[Candidate, ...]) -> None:
+        """Do nothing: the study knows which trials are running."""
+
     def tell(self, candidate: Candidate) -> None:
         """Report the values of a trial; those of an infeasible candidate are reported unchanged."""
         values = [candidate.value(each.metric) for each in self._objectives]

@@ -160,6 +160,10 @@ class SearchLoop:
         for number in self._unreported():
             self._searcher.tell(self._finished[number])
             self._reported += 1
+        # By number, finished or not: which have finished depends on the workers' timing.
+        waiting = {**self._started, **{each.number: each for each in self._again}}
+        known = {**waiting, **self._finished}
+        self._searcher.expect(tuple(known[each] for each in self._numbers[self._reported :]))
 
     def _propose(self) -> Proposal | None:
         """Return a proposal that is not in the record, or None if the space is exhausted."""

@@ -62,7 +62,7 @@ class SearchOptions:
     """Names of the metrics to optimise."""
     constraints: tuple[str, ...] = ()
     """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
-    searcher: str = "tpe"
+    searcher: str = "pareto"
     """Name of the searcher."""
     engine: str = "local"
     """Name of the engine."""

@@ -37,7 +37,7 @@ def search(
     objectives: str | Sequence[str] = ("accuracy", "macs"),
     constraints: str | Constraint | Sequence[str | Constraint] = (),
     budget: int = 100,
-    searcher: str = "tpe",
+    searcher: str = "pareto",
     engine: str = "local",
     ray_address: str | None = None,
     workers: int | None = None,

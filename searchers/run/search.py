@@ -24,13 +24,14 @@ from ...search_space.constraints.relaxations import relaxations
 from ...search_space.errors import InputError
 from ...search_space.files import load_space
 from ...search_space.space import SearchSpace
-from ..base import Objective
+from ..base import Knowledge, Objective
 from ..engines import load_engine
 from ..table import make_searcher
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
 from .own_classes import pickle_classes
 from .remeasure import check_latency, remeasure, timed_here
+from .rough_costs import rough_costs
 from .worker import Plan
 
 _log = logging.getLogger(__name__)
@@ -173,10 +174,15 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
 
     options = prepared.options
     objectives = tuple(
-        Objective(metric=name, direction=metric(name).direction) for name in options.objectives
+        Objective(metric=name, direction=metric(name).direction, share=metric(name).share)
+        for name in options.objectives
     )
     searcher = make_searcher(
-        options.searcher, space=prepared.space, objectives=objectives, seed=options.seed
+        options.searcher,
+        space=prepared.space,
+        objectives=objectives,
+        seed=options.seed,
+        knowledge=_knowledge(options),
     )
     engine = load_engine(options.engine).create(
         workers=prepared.workers,
@@ -211,6 +217,17 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         worker_seconds=loop.worker_seconds,
         wall=time.perf_counter() - began,
     )
+
+
+def _knowledge(options: SearchOptions) -> Knowledge:
+    """Return what the searcher may know: bounds that the space does not keep, and rough costs."""
+    constraints = map(read_constraint, options.constraints)
+    told = [
+        each
+        for each in constraints
+        if each.metric not in EXACT_METRICS or each.metric in options.objectives
+    ]
+    return Knowledge(constraints=tuple(told), costs=rough_costs)
 
 
 def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchSpace:

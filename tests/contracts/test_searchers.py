@@ -188,7 +188,16 @@ def test_the_seed_matters(name: str, space: SearchSpace) -> None:
 def test_the_number_matters(name: str, space: SearchSpace) -> None:
     """With several workers, several candidates are proposed from one history."""
     searcher = retold(searcher_of(name, space), searched(name))
-    assert len({digests(searcher, number)[0] for number in range(AFTER, AFTER + 5)}) == 5
+    pending: list[Candidate] = []
+    for number in range(AFTER, AFTER + 5):
+        searcher.expect(tuple(pending))
+        proposal = searcher.ask(number)
+        assert proposal is not None
+        pending.append(outcome(number, proposal, status="running"))
+    assert len({each.digest for each in pending}) == 5
+    again = retold(searcher_of(name, space), searched(name))
+    again.expect(tuple(pending[:3]))
+    assert digests(again, AFTER + 3)[0] == pending[3].digest
 
 
 def test_proposals_lie_in_the_space(name: str, space: SearchSpace) -> None:

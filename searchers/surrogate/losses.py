@@ -1,0 +1,59 @@
+"""Metric values as losses on a scale on which gains are alike everywhere."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_LEAST_ERROR = 1e-3
+"""Errors below this are not told apart: an accuracy of 1 has no logarithm of its error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The scale of one metric: ``log error``, ``log`` or ``linear``."""
+
+    kind: str
+    """``error``: log(1 - value); ``log``: log(value); ``linear``: the value."""
+    sign: float
+    """1 for a metric to minimise, -1 for one to maximise (1 for ``error``)."""
+
+    @classmethod
+    def of(cls, *, minimised: bool, share: bool, values: Floats) -> "Scale":
+        """Choose the scale of a metric.
+
+        Shares to maximise (accuracies) are logarithms of what is lacking to 1: from 90 to 95 % is
+        as much as from 95 to 97.5 %. Metrics above 0 are logarithms.
+
+        Args:
+            minimised: Whether less is better.
+            share: Whether values lie between 0 and 1.
+            values: Values of the history.
+        """
+        if share and not minimised:
+            return cls(kind="error", sign=1.0)
+        return cls(
+            kind="log" if len(values) and values.min() > 0 else "linear",
+            sign=1.0 if minimised else -1.0,
+        )
+
+    def losses(self, values: Floats) -> Floats:
+        """Return values as losses, of any shape."""
+        if self.kind == "error":
+            return np.log(np.maximum(1 - values, _LEAST_ERROR))
+        return self.sign * (np.log(values) if self.kind == "log" else values)
+
+    def loss(self, value: float) -> float:
+        """Return one value as a loss; infinite for a bound that no value of the scale has."""
+        if self.kind == "log" and value <= 0:
+            return -self.sign * math.inf
+        return float(self.losses(np.array([value]))[0])
+
+    def deviation(self, value: float, deviation: float) -> float:
+        """Return a small deviation of a value as one of its loss."""
+        if self.kind == "error":
+            return deviation / max(1 - value, 10 * _LEAST_ERROR)
+        return deviation / value if self.kind == "log" else deviation
