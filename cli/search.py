@@ -55,7 +55,10 @@ def search(  # one parameter for each option of the command
     ] = None,
     constraint: Constraints = None,
     searcher: Annotated[
-        str | None, typer.Option(metavar="NAME", help="pareto, tpe, nsga2 or random; docs/searchers.md.  [pareto]")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="pareto, tpe, nsga2, random ...  [the study's, or pareto]"
+        ),
     ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="NAME", help="local or ray.  [local]")

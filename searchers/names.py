@@ -16,6 +16,11 @@ SEARCHERS: dict[str, str | type[Any]] = {
     "pareto": "pareto:ParetoSearcher",
 }
 
+DEFAULT = "pareto"
+"""The searcher of new studies."""
+EARLIER_DEFAULT = "tpe"
+"""The searcher of studies that were made without a choice before ``pareto`` existed."""
+
 _OTHER_NAMES = {"nsgaii": "nsga2", "randomsearch": "random"}
 
 

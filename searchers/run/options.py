@@ -62,8 +62,8 @@ class SearchOptions:
     """Names of the metrics to optimise."""
     constraints: tuple[str, ...] = ()
     """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
-    searcher: str = "pareto"
-    """Name of the searcher."""
+    searcher: str | None = None
+    """Name of the searcher; None: the one that the study has, ``pareto`` for a new study."""
     engine: str = "local"
     """Name of the engine."""
     ray_address: str | None = None
@@ -129,7 +129,7 @@ class SearchOptions:
             raise InputError(f"ray_address must come with engine ray, but got {self.engine!r}")
         asked = (*self.objectives, *self.constraints)
         self._name(
-            searcher=searcher_name(self.searcher),
+            searcher=self.searcher and searcher_name(self.searcher),
             device=device_name(self.device),
             notes=tuple(filter(None, map(taken_for_macs, asked))),
             objectives=tuple(map(read_metric, self.objectives)),

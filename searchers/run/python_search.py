@@ -37,7 +37,7 @@ def search(
     objectives: str | Sequence[str] = ("accuracy", "macs"),
     constraints: str | Constraint | Sequence[str | Constraint] = (),
     budget: int = 100,
-    searcher: str = "pareto",
+    searcher: str | None = None,
     engine: str = "local",
     ray_address: str | None = None,
     workers: int | None = None,
@@ -68,7 +68,7 @@ def search(
         objectives: Names of the metrics to optimise, also those of functions (see ``metric``).
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
         budget: Total number of candidates in the study.
-        searcher: Name of the searcher.
+        searcher: Name of the searcher; None: the study's, ``pareto`` for a new study.
         engine: Name of the engine: ``local`` or ``ray``.
         ray_address: Address of an existing Ray cluster; None: a new one on this machine.
         workers: Candidates measured at once; None: one per core, or one on a GPU.

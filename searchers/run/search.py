@@ -21,11 +21,12 @@ from ...results.study.study import Study
 from ...search_space.constraints.build_cost_table import step_table
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.constraints.relaxations import relaxations
-from ...search_space.errors import InputError
+from ...search_space.errors import InputError, WorkError
 from ...search_space.files import load_space
 from ...search_space.space import SearchSpace
 from ..base import Knowledge, Objective
 from ..engines import load_engine
+from ..names import DEFAULT, EARLIER_DEFAULT
 from ..table import make_searcher
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
@@ -127,7 +128,7 @@ def prepare(options: SearchOptions) -> Prepared:
         data_fingerprint=data.fingerprint,
         objectives=options.objectives,
         constraints=tuple(str(each) for each in constraints),
-        searcher=options.searcher,
+        searcher=options.searcher or DEFAULT,
         seed=options.seed,
         recipe=recipe.to_json(),
         evaluation={"device": device, **kept},
@@ -135,7 +136,7 @@ def prepare(options: SearchOptions) -> Prepared:
         plugins=options.plugins,
     )
     space = _steered(space, exact)
-    name = options.study or default_name(settings)
+    settings, name = continued(options, settings)
     study = Study.create_or_open(name, options.storage, settings)
     plan = Plan(
         metrics=tuple(each.name for each in metrics if each.tier != "exact"),
@@ -178,7 +179,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         for name in options.objectives
     )
     searcher = make_searcher(
-        options.searcher,
+        prepared.study.settings.searcher,
         space=prepared.space,
         objectives=objectives,
         seed=options.seed,
@@ -250,6 +251,25 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
 def cores() -> int:
     """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def continued(options: SearchOptions, settings: StudySettings) -> tuple[StudySettings, str]:
+    """Return the settings and the name of the study.
+
+    Where no searcher was chosen, a study that is there keeps its own.
+    """
+    if options.searcher is not None:
+        return settings, options.study or default_name(settings)
+    for each in (settings, replace(settings, searcher=EARLIER_DEFAULT)):
+        name = options.study or default_name(each)
+        try:
+            study = Study.open(name, options.storage)
+        except (InputError, WorkError):
+            continue
+        searcher = study.settings.searcher
+        study.close()
+        return replace(settings, searcher=searcher), name
+    return settings, options.study or default_name(settings)
 
 
 def default_name(settings: StudySettings) -> str:
