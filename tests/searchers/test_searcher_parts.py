@@ -2,14 +2,17 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from nas_explorer.evaluators.base import METRICS, Measurement
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.search_space.domains import Choice, Domain, IntRange, Value
 from nas_explorer.search_space.files import load_space, space_from_data
 from nas_explorer.search_space.walk.choosers import Chooser, RandomChooser, ReplayChooser
+from nas_explorer.searchers.archive import Archive, ranks
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.distributions import distribution, distributions
 from nas_explorer.searchers.nsga2 import Nsga2Searcher, survivors
@@ -208,3 +211,25 @@ def test_directions_are_those_of_the_objectives() -> None:
     assert METRICS["macs"].direction == "minimize"
     pool = [candidate(number, {}, macs=float(number)) for number in range(4)]
     assert [each.number for each in survivors(pool, most, 2)] == [3, 2]
+
+
+def test_fronts_are_ranked_by_hand() -> None:
+    losses = np.array([[1.0, 4.0], [2.0, 2.0], [3.0, 3.0], [1.0, 4.0], [np.inf, np.inf]])
+    assert ranks(losses).tolist() == [0, 0, 1, 0, 2]
+
+
+def test_an_archive_is_the_front() -> None:
+    archive = Archive(TWO)
+    draw = SPACE.walk(RandomChooser(0))
+    for number, (accuracy, macs) in enumerate([(0.5, 10), (0.6, 20), (0.6, 30), (0.7, 15)]):
+        values = {"accuracy": accuracy, "macs": macs}
+        candidate = Candidate(
+            number=number,
+            architecture=draw.architecture,
+            decisions=draw.decisions,
+            status="complete",
+            measurements={n: Measurement(metric=n, value=v) for n, v in values.items()},
+        )
+        archive.add(candidate)
+        archive.add(replace(candidate, status="failed"))
+    assert [each.number for each in archive.members] == [0, 3]
