@@ -24,7 +24,7 @@ from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.constraints.build_cost_table import step_table
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
-from nas_explorer.search_space.constraints.cost_table import StepTable
+from nas_explorer.search_space.constraints.cost_table import CostedGraph
 from nas_explorer.search_space.files import load_space, space_from_data
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
@@ -56,7 +56,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.process_time() - started
 
 
-def bounds(table: StepTable, share: float, walks: int) -> tuple[list[Constraint], float]:
+def bounds(table: CostedGraph, share: float, walks: int) -> tuple[list[Constraint], float]:
     """Return two bounds that about ``share`` of the walks satisfy, and the exact share."""
     costs = table.sample(walks, seed=1)
     params, macs = (costs[:, table.metrics.index(name)] for name in ("params", "macs"))

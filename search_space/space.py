@@ -15,7 +15,7 @@ from .components.parts import PartCosts
 from .constraints.build_cost_table import step_table
 from .constraints.constraint import Constraint
 from .constraints.count_feasible import feasible_count
-from .constraints.steering import Guide, Stand
+from .constraints.steering import Guide, SteeredPath
 from .counting.count_distinct import MOST_COUNTED, SAMPLE, count_words, stages_differ
 from .counting.membership import Membership
 from .counting.repeated_mixers import Repeated
@@ -31,7 +31,7 @@ from .walk.choosers import (
     RecordingChooser,
     ReplayChooser,
 )
-from .walk.decision_graph import Step, StepGraph
+from .walk.decision_graph import DecisionGraph, NodeChoices
 from .walk.nodes import END, Node
 from .walk.slots import Row, Slot, choose_row
 from .walk.stage_space import StageSpace
@@ -138,9 +138,9 @@ class SearchSpace:
         yield from sorted(f"{cls.kind} {cls.name} {cls.revision}" for cls in changed)
 
     @cached_property
-    def graph(self) -> StepGraph:
+    def graph(self) -> DecisionGraph:
         """The decision graph."""
-        return StepGraph(
+        return DecisionGraph(
             image=self.input,
             classes=self.classes,
             stem=self.stem,
@@ -261,7 +261,7 @@ class SearchSpace:
         """
         decisions: dict[str, Value] = {}
 
-        def choose(step: Step, stand: Stand | None) -> int:
+        def choose(step: NodeChoices, stand: SteeredPath | None) -> int:
             possible = step.all
             if stand is not None and len(step.rows) > 1:
                 possible = stand.possible()
@@ -307,7 +307,7 @@ class SearchSpace:
     def _drawn(self, generator: random.Random) -> list[tuple[Node, Row]]:
         """Sample a walk uniformly."""
 
-        def choose(step: Step, stand: Stand | None) -> int:
+        def choose(step: NodeChoices, stand: SteeredPath | None) -> int:
             if stand is None:
                 return bisect_right(step.cumulative, generator.randrange(step.cumulative[-1]))
             return stand.drawn(generator)
@@ -317,7 +317,7 @@ class SearchSpace:
     def _way(self, choose: "Choose") -> list[tuple[Node, Row]]:
         """Return the walk whose choices ``choose`` makes."""
         graph, node = self.graph, self.graph.start
-        stand = None if self.guide is None else Stand(self.guide)
+        stand = None if self.guide is None else SteeredPath(self.guide)
         chosen: list[tuple[Node, Row]] = []
         while node != END:
             step = graph.step(node)
@@ -352,7 +352,7 @@ class SearchSpace:
         replaying = _replaying(ReplayChooser(draw.decisions))
         record = RecordingChooser(ReplayChooser(draw.decisions))
 
-        def choose(step: Step, stand: Stand | None) -> int:
+        def choose(step: NodeChoices, stand: SteeredPath | None) -> int:
             own = replaying(step, stand)
             possible = step.all if stand is None else stand.possible() | 1 << own
             return choose_row(step.tree, possible, record, {})
@@ -396,5 +396,5 @@ def _replaying(chooser: Chooser) -> "Choose":
     return lambda step, stand: choose_row(step.tree, step.all, chooser, {})
 
 
-Choose = Callable[[Step, Stand | None], int]
+Choose = Callable[[NodeChoices, SteeredPath | None], int]
 """A function from a decision node and the steered path, if any, to the number of a choice."""

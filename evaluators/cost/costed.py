@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...search_space.constraints.cost_table import StepTable, from_arrays, to_arrays
+from ...search_space.constraints.cost_table import CostedGraph, from_arrays, to_arrays
 from ...search_space.counting.size import Size
 from ...search_space.shapes import Shape
 
@@ -29,7 +29,7 @@ class CostedSpace:
     """Number of architectures."""
     never_built: tuple[str, ...]
     """Components that are named but can never be built; see ``SearchSpace.never_built``."""
-    table: StepTable
+    table: CostedGraph
     """The space's cost table, with all exact metrics."""
 
 

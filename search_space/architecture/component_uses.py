@@ -64,12 +64,12 @@ def wiring_of(block: Block, shape: Shape) -> list[Use]:
     return list(found.values())
 
 
-Line = tuple[Component | str, int | None, tuple[int, ...]]
+PartSignature = tuple[Component | str, int | None, tuple[int, ...]]
 """A part signature: the part's component (or its field of the block), its width (see ``Part``), and
 how many parts back each of its inputs is. The signatures of a network identify it."""
 
 
-def lines_of(parts: Sequence[Part]) -> list[Line]:
+def part_signatures(parts: Sequence[Part]) -> list[PartSignature]:
     """Return the signatures of a sequence of parts."""
     place = {IMAGE: -1} | {part.name: index for index, part in enumerate(parts)}
     return [
@@ -78,7 +78,7 @@ def lines_of(parts: Sequence[Part]) -> list[Line]:
     ]
 
 
-def block_lines(block: Block, shape: Shape) -> list[Line]:
+def block_signatures(block: Block, shape: Shape) -> list[PartSignature]:
     """Return the signatures that a block adds to a network, with its fields in place of components.
 
     Blocks of one ``wiring_key`` have the same signatures, on all shapes.
@@ -86,7 +86,7 @@ def block_lines(block: Block, shape: Shape) -> list[Line]:
     parts, fields = _wired(block, shape)
     return [
         (field or component, width, back)
-        for field, (component, width, back) in zip(fields, lines_of(parts), strict=True)
+        for field, (component, width, back) in zip(fields, part_signatures(parts), strict=True)
     ]
 
 

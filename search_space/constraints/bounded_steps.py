@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .constraint import Constraint
-from .cost_table import PEAK_MEMORY, Floats, Integers, Numbers, StepTable
+from .cost_table import PEAK_MEMORY, CostedGraph, Floats, Integers, Numbers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,7 +65,7 @@ class MergedChoices:
 
 
 def _bounded_sums(
-    table: StepTable, constraints: Sequence[Constraint]
+    table: CostedGraph, constraints: Sequence[Constraint]
 ) -> tuple[tuple[Sum, ...], Bounds]:
     """Return the sums that the constraints bound, and their bounds."""
     low = {each.metric: -np.inf for each in constraints}
@@ -90,7 +90,7 @@ def _bounded_sums(
     return sums, Bounds(low_K=np.array(lows), high_K=np.array(highs))
 
 
-def _merged_choices(table: StepTable, sums: Sequence[Sum]) -> list[MergedChoices]:
+def _merged_choices(table: CostedGraph, sums: Sequence[Sum]) -> list[MergedChoices]:
     """Return the merged choices of every node."""
     unique: dict[int, tuple[Floats, Integers]] = {}
     found: list[MergedChoices] = []
@@ -151,7 +151,7 @@ class BoundedSteps:
     """The decision nodes of a space, with bounds on the sums of a walk."""
 
     def __init__(
-        self, table: StepTable, constraints: Sequence[Constraint], *, as_given: bool = False
+        self, table: CostedGraph, constraints: Sequence[Constraint], *, as_given: bool = False
     ) -> None:
         """Merge the choices and read the bounds.
 

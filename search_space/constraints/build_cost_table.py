@@ -14,7 +14,7 @@ from ..components.parts import IMAGE, Part, PartCosts
 from ..components.wired import Block
 from ..shapes import Shape
 from ..walk.assembly import with_mixer
-from ..walk.decision_graph import StepGraph
+from ..walk.decision_graph import DecisionGraph
 from ..walk.nodes import (
     END,
     BeforeNode,
@@ -25,7 +25,7 @@ from ..walk.nodes import (
     Node,
 )
 from ..walk.stage_space import VARIED
-from .cost_table import PEAK_MEMORY, CostedStep, StepTable
+from .cost_table import PEAK_MEMORY, CostedGraph, CostedNode
 
 WORKING_MEMORY = "working_memory"
 """Name of the cost that ``peak_memory`` is computed from."""
@@ -38,7 +38,7 @@ Key = tuple[Node, Lane]
 """A node, and the lane of the walk: empty outside the blocks."""
 
 
-def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> StepTable:
+def step_table(graph: DecisionGraph, metrics: Sequence[str], costs: PartCosts) -> CostedGraph:
     """Return the decision nodes of a space with the costs of their choices.
 
     Args:
@@ -52,7 +52,7 @@ def step_table(graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> St
 class _Builder:
     """Computes the costs of every choice in a decision graph."""
 
-    def __init__(self, graph: StepGraph, metrics: Sequence[str], costs: PartCosts) -> None:
+    def __init__(self, graph: DecisionGraph, metrics: Sequence[str], costs: PartCosts) -> None:
         self._graph = graph
         self._metrics = tuple(metrics)
         self._peak = PEAK_MEMORY in self._metrics
@@ -65,23 +65,23 @@ class _Builder:
         self._lanes: dict[Node, list[Lane]] = {}
         self._nexts: dict[Key, list[Key]] = {}
 
-    def table(self) -> StepTable:
+    def table(self) -> CostedGraph:
         """Return the cost table."""
         order = self._order()
         numbers = {key: number for number, key in enumerate([*order, (END, ())])}
-        steps: list[CostedStep] = []
+        steps: list[CostedNode] = []
         for node, lane in order:
             once, times = self._graph.once(node)
             afters = [numbers[each] for each in self._nexts[node, lane]]
             alike = len(set(afters)) == 1
             steps.append(
-                CostedStep(
+                CostedNode(
                     table=self._table(once, lane),
                     times=times,
                     nexts=np.array(afters[:1] if alike else afters, dtype=np.int64),
                 )
             )
-        return StepTable(
+        return CostedGraph(
             metrics=self._metrics,
             tables=tuple(
                 np.array(each, dtype=np.float64).reshape(-1, len(self._metrics))

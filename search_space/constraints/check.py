@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .constraint import Constraint
-from .cost_table import Floats, StepTable
+from .cost_table import CostedGraph, Floats
 from .relaxations import relaxations
-from .steering import Guide, Stand
+from .steering import Guide, SteeredPath
 
 _SAMPLES = 1000
 _FEASIBLE_SAMPLES = 100  # sampled one by one, which takes longer
@@ -53,7 +53,7 @@ class SpaceCheck:
     """If nothing is feasible: the bounds to relax, and their new values. Each entry alone helps."""
 
 
-def check(table: StepTable, constraints: Sequence[Constraint]) -> SpaceCheck:
+def check(table: CostedGraph, constraints: Sequence[Constraint]) -> SpaceCheck:
     """Return the cost ranges of a space and its feasible share.
 
     Args:
@@ -100,7 +100,7 @@ def _feasible_sample(guide: Guide, count: int) -> Floats:
     table, generator = guide.table, random.Random(0)
     spent = np.zeros((count, len(table.metrics)))
     for row in spent:
-        stand = Stand(guide)
+        stand = SteeredPath(guide)
         while stand.number != table.end:
             number, index = stand.number, stand.drawn(generator)
             stand.take(index)

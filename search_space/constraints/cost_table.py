@@ -23,11 +23,11 @@ PEAK_MEMORY = "peak_memory"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CostedStep:
+class CostedNode:
     """A decision node: the costs of its choices, and the nodes they lead to."""
 
     table: int
-    """Index of the node's costs in ``StepTable.tables``."""
+    """Index of the node's costs in ``CostedGraph.tables``."""
     times: int
     """How many times the choice is built; sums are multiplied by it."""
     nexts: Integers
@@ -35,7 +35,7 @@ class CostedStep:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class StepTable:
+class CostedGraph:
     """The decision nodes in topological order: 0 is the start, and the number after the last node
     stands for the end.
     """
@@ -44,7 +44,7 @@ class StepTable:
     """Names of the metrics."""
     tables: tuple[Floats, ...]
     """Costs of choices built once, (R, M) each."""
-    steps: tuple[CostedStep, ...]
+    steps: tuple[CostedNode, ...]
     """The decision nodes."""
 
     @property
@@ -143,7 +143,7 @@ class StepTable:
         return generator.choice(choices, size=count, p=chances / chances.sum())
 
 
-def to_arrays(table: StepTable) -> dict[str, NDArray[Any]]:
+def to_arrays(table: CostedGraph) -> dict[str, NDArray[Any]]:
     """Return a table as arrays by name, for ``numpy.savez``."""
     steps = table.steps
     return {
@@ -155,16 +155,16 @@ def to_arrays(table: StepTable) -> dict[str, NDArray[Any]]:
     }
 
 
-def from_arrays(arrays: Any) -> StepTable:
+def from_arrays(arrays: Any) -> CostedGraph:
     """Return the table that ``to_arrays`` wrote."""
     tables = np.split(arrays["costs"], np.cumsum(arrays["lengths"])[:-1])
     numbers: Sequence[Sequence[int]] = arrays["steps"].tolist()
     nexts = np.split(arrays["nexts"], np.cumsum(arrays["steps"][:, 2])[:-1])
-    return StepTable(
+    return CostedGraph(
         metrics=tuple(arrays["metrics"].tolist()),
         tables=tuple(tables),
         steps=tuple(
-            CostedStep(table=table, times=times, nexts=after)
+            CostedNode(table=table, times=times, nexts=after)
             for (table, times, _), after in zip(numbers, nexts, strict=True)
         ),
     )

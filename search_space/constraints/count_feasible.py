@@ -5,18 +5,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..walk.decision_graph import StepGraph
+from ..walk.decision_graph import DecisionGraph
 from ..walk.nodes import Node
 from .constraint import Constraint
-from .cost_table import Floats, StepTable
+from .cost_table import CostedGraph, Floats
 
 Arrived = list[tuple[Floats, Floats]]
 """Walks on arrival at a node: their costs so far, (W, M), and their weights, (W,)."""
 
 
 def feasible_count(
-    graph: StepGraph,
-    table: StepTable,
+    graph: DecisionGraph,
+    table: CostedGraph,
     constraints: Sequence[Constraint],
     weights: Callable[[Node], Sequence[int]],
 ) -> int:

@@ -8,11 +8,11 @@ import numpy as np
 from .beam_search import Beam
 from .bounded_steps import BoundedSteps
 from .constraint import Constraint
-from .cost_table import PEAK_MEMORY, Floats, StepTable
+from .cost_table import PEAK_MEMORY, CostedGraph, Floats
 from .steering import EXACT_UP_TO, Guide
 
 
-def relaxations(table: StepTable, constraints: Sequence[Constraint]) -> tuple[str, ...]:
+def relaxations(table: CostedGraph, constraints: Sequence[Constraint]) -> tuple[str, ...]:
     """Return relaxations as text; each one alone makes some walk feasible.
 
     A bound that no walk satisfies moves to the least or greatest value in the space. If the bounds
@@ -43,7 +43,7 @@ def _within(constraint: Constraint, low: float, high: float) -> Constraint:
     return constraint
 
 
-def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Constraint]:
+def _one_by_one(table: CostedGraph, constraints: Sequence[Constraint]) -> list[Constraint]:
     """Return the constraints, each relaxed if it conflicts with those before it."""
     kept: list[Constraint] = []
     for each in constraints:
@@ -54,7 +54,7 @@ def _one_by_one(table: StepTable, constraints: Sequence[Constraint]) -> list[Con
 
 
 def _nearest(
-    table: StepTable, constraint: Constraint, others: Sequence[Constraint]
+    table: CostedGraph, constraint: Constraint, others: Sequence[Constraint]
 ) -> list[Constraint]:
     """Return at most two relaxations of a constraint: the least move up, and the least move down.
 
@@ -74,7 +74,7 @@ def _nearest(
 
 
 def _closest(
-    table: StepTable, wide: Constraint, others: Sequence[Constraint], side: str
+    table: CostedGraph, wide: Constraint, others: Sequence[Constraint], side: str
 ) -> Sequence[float]:
     """Return the tightest feasible value found for one side of a bound, if any."""
     bounds = [*others, wide]
@@ -93,7 +93,7 @@ def _closest(
     return [float(values.min() if side == "high" else values.max())]
 
 
-def _possible(table: StepTable, constraints: Sequence[Constraint]) -> bool:
+def _possible(table: CostedGraph, constraints: Sequence[Constraint]) -> bool:
     """Whether a feasible walk is found."""
     if table.ways[0] > EXACT_UP_TO and not _between(constraints):
         return bool(len(Beam(BoundedSteps(table, constraints)).walks()))
@@ -106,7 +106,7 @@ def _between(constraints: Sequence[Constraint]) -> bool:
 
 
 def _nearest_peaks(
-    table: StepTable, constraint: Constraint, others: Sequence[Constraint]
+    table: CostedGraph, constraint: Constraint, others: Sequence[Constraint]
 ) -> list[Constraint]:
     """Return the relaxations of a bound on the peak memory, which has a value of some choice."""
     column = table.metrics.index(PEAK_MEMORY)

@@ -38,7 +38,7 @@ import numpy as np
 from .beam_search import Beam
 from .bounded_steps import BoundedSteps
 from .constraint import Constraint
-from .cost_table import Floats, Numbers, StepTable
+from .cost_table import CostedGraph, Floats, Numbers
 from .importance_sampling import ImportanceSampler
 from .pareto_sums import ParetoSums, pair_of
 from .trimmed_sums import TINY, TrimmedSums
@@ -83,7 +83,7 @@ class Guide:
     def __init__(
         self,
         *,
-        table: StepTable,
+        table: CostedGraph,
         constraints: Sequence[Constraint],
         cap: int | None = None,
         quick: bool = False,
@@ -135,7 +135,7 @@ class Guide:
 
     @cached_property
     def uniform(self) -> bool:
-        """Whether ``Stand.drawn`` samples uniformly from all feasible walks."""
+        """Whether ``SteeredPath.drawn`` samples uniformly from all feasible walks."""
         return self._small or self._kept_chance >= _KEPT
 
     @cached_property
@@ -273,7 +273,7 @@ class Guide:
         return self._sampler.kept_chance(_WALKS, seed=1)
 
 
-class Stand:
+class SteeredPath:
     """A steered path: a walk in progress under constraints."""
 
     def __init__(self, guide: Guide) -> None:

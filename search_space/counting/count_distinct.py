@@ -8,7 +8,7 @@ from ..components.base import TokenMixer
 from ..walk.assembly import stage_blocks
 from ..walk.nodes import END, BlockFieldNode, BlockNode, FieldsNode, Node
 from ..walk.slots import Row
-from .membership import HOLE, Fields, Membership, Units, Word
+from .membership import PLACEHOLDER, Fields, Membership, Signatures, Units
 
 MOST_COUNTED = 50_000
 """Number of walks up to which the architectures are enumerated."""
@@ -34,8 +34,8 @@ def _blocks_differ(membership: Membership, units: Units) -> bool:
     A prefix is harmless if the following signatures differ: if a stage that begins with the shorter
     block cannot continue like the longer one.
     """
-    words: dict[Word, Fields] = {}
-    of_fields: dict[Fields, list[Word]] = defaultdict(list)
+    words: dict[Signatures, Fields] = {}
+    of_fields: dict[Fields, list[Signatures]] = defaultdict(list)
     for word, owners in units.by_word.items():
         blurred = _blurred(membership, word)
         if not word or len(owners) > 1 or blurred in words:
@@ -53,20 +53,20 @@ def _blocks_differ(membership: Membership, units: Units) -> bool:
     return True
 
 
-def _blurred(membership: Membership, word: Word) -> Word:
+def _blurred(membership: Membership, word: Signatures) -> Signatures:
     """Return signatures with a placeholder for every token mixer."""
     lines = [membership.line(number) for number in word]
     return tuple(
-        membership.number((HOLE, *line[1:])) if isinstance(line[0], TokenMixer) else number
+        membership.number((PLACEHOLDER, *line[1:])) if isinstance(line[0], TokenMixer) else number
         for number, line in zip(word, lines, strict=True)
     )
 
 
 def count_words(membership: Membership) -> int:
     """Return the number of different architectures by enumerating their part signatures."""
-    known: dict[Node, set[Word]] = {END: {()}}
+    known: dict[Node, set[Signatures]] = {END: {()}}
 
-    def words(node: Node) -> set[Word]:
+    def words(node: Node) -> set[Signatures]:
         if node not in known:
             known[node] = {
                 (*mine, *rest)
@@ -79,12 +79,12 @@ def count_words(membership: Membership) -> int:
     return len(words(membership.graph.start))
 
 
-def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Word]]]:
+def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Signatures]]]:
     """Return the next nodes, with the signatures that choices can add.
 
     All choices of a stage's blocks count as one.
     """
-    graph, found = membership.graph, defaultdict[Node, set[Word]](set)
+    graph, found = membership.graph, defaultdict[Node, set[Signatures]](set)
     if not isinstance(node, BlockNode):
         step = graph.step(node)
         for row, after in zip(step.rows, step.nexts, strict=True):

@@ -1,6 +1,6 @@
 """Membership of an architecture in a search space: all walks that lead to it.
 
-A network is a sequence of part signatures (``component_uses.Line``), and each choice adds a
+A network is a sequence of part signatures (see ``PartSignature``), and each choice adds a
 subsequence. The walks to a network are the parses of its signatures into choices, however its
 stages and blocks were described.
 """
@@ -10,23 +10,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..architecture.architecture import Architecture
-from ..architecture.component_uses import Line, block_lines, lines_of, wiring_key
+from ..architecture.component_uses import (
+    PartSignature,
+    block_signatures,
+    part_signatures,
+    wiring_key,
+)
 from ..components.base import Component
 from ..components.wired import Block
 from ..shapes import Shape
 from ..walk.assembly import with_mixer
-from ..walk.decision_graph import StepGraph
+from ..walk.decision_graph import DecisionGraph
 from ..walk.nodes import END, BeforeNode, BlockNode, Node, PatternNode
 from ..walk.slots import Row
 from ..walk.stage_space import VARIED, second_mixer_at
 
-Way = tuple[tuple[Node, Row], ...]
+Walk = tuple[tuple[Node, Row], ...]
 """The choices of one walk, in order."""
 
-Word = tuple[int, ...]
+Signatures = tuple[int, ...]
 """A sequence of part signatures, by their numbers."""
 
-HOLE = "the varied mixer"
+PLACEHOLDER = "the varied mixer"
 """Placeholder in signatures for any varied mixer."""
 
 Fields = tuple[str, int]
@@ -40,7 +45,7 @@ NO_MIXER = -1
 class Units:
     """The blocks of a stage on one input shape, by their signatures."""
 
-    by_word: dict[Word, list[tuple[Fields, int | None]]] = field(
+    by_word: dict[Signatures, list[tuple[Fields, int | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """From signatures with placeholders to the blocks that add them, each with the index of its
@@ -54,14 +59,14 @@ class Units:
 class Membership:
     """Finds the walks of a decision graph that lead to given architectures."""
 
-    def __init__(self, graph: StepGraph) -> None:
+    def __init__(self, graph: DecisionGraph) -> None:
         self.graph = graph
-        self._numbers: dict[Line, int] = {}
-        self._numbered: list[Line] = []
-        self._wirings: dict[object, list[Line]] = {}
+        self._numbers: dict[PartSignature, int] = {}
+        self._numbered: list[PartSignature] = []
+        self._wirings: dict[object, list[PartSignature]] = {}
         self._units: dict[tuple[int, Shape], Units] = {}
 
-    def ways(self, architecture: Architecture) -> Iterator[Way]:
+    def ways(self, architecture: Architecture) -> Iterator[Walk]:
         """Yield all walks that lead to an architecture."""
         reading = self._reading(architecture)
         return reading.ways(self.graph.start, 0) if reading else iter(())
@@ -71,19 +76,19 @@ class Membership:
         reading = self._reading(architecture)
         return reading.count(self.graph.start, 0) if reading else 0
 
-    def _reading(self, architecture: Architecture) -> "_Reading | None":
+    def _reading(self, architecture: Architecture) -> "_Parser | None":
         if architecture.input != self.graph.image:
             return None
-        return _Reading(self, lines_of(architecture.parts()))
+        return _Parser(self, part_signatures(architecture.parts()))
 
-    def number(self, line: Line) -> int:
+    def number(self, line: PartSignature) -> int:
         """Return the number of a signature."""
         found = self._numbers.setdefault(line, len(self._numbered))
         if found == len(self._numbered):
             self._numbered.append(line)
         return found
 
-    def line(self, number: int) -> Line:
+    def line(self, number: int) -> PartSignature:
         """Return the signature with a number."""
         return self._numbered[number]
 
@@ -104,28 +109,28 @@ class Membership:
                         lines = self._lines(block, shape, hole=mixer is None)
                         word = tuple(map(self.number, lines))
                         found.by_word[word].append(((name, fields), mixer))
-                        holes = [at for at, line in enumerate(lines) if line[0] == HOLE]
+                        holes = [at for at, line in enumerate(lines) if line[0] == PLACEHOLDER]
                         found.holes[len(word)].add(tuple(holes))
         return self._units[index, shape]
 
-    def added(self, node: Node, row: Row) -> list[Line]:
+    def added(self, node: Node, row: Row) -> list[PartSignature]:
         """Return the signature that a choice outside the blocks adds, if any."""
         if row.component is None or row.component.is_identity:
             return []
         width = node.width if isinstance(node, BeforeNode) else self.graph.classes
         return [(row.component, width, (1,))]
 
-    def word(self, block: Block, shape: Shape) -> Word:
+    def word(self, block: Block, shape: Shape) -> Signatures:
         """Return the signatures that a block adds."""
         return tuple(map(self.number, self._lines(block, shape)))
 
-    def _lines(self, block: Block, shape: Shape, *, hole: bool = False) -> list[Line]:
+    def _lines(self, block: Block, shape: Shape, *, hole: bool = False) -> list[PartSignature]:
         """Return the signatures that a block adds, with placeholders if ``hole``."""
         key = wiring_key(block)
         if key not in self._wirings:
-            self._wirings[key] = block_lines(block.canonical(shape), shape)
+            self._wirings[key] = block_signatures(block.canonical(shape), shape)
         return [
-            (HOLE if hole and name == VARIED else getattr(block, name), width, back)
+            (PLACEHOLDER if hole and name == VARIED else getattr(block, name), width, back)
             if isinstance(name, str)
             else (name, width, back)
             for name, width, back in self._wirings[key]
@@ -141,10 +146,10 @@ def _stand_ins(mixers: Sequence[Row]) -> dict[int | None, Component | None]:
     return found
 
 
-class _Reading:
+class _Parser:
     """Parses the part signatures of one network into choices."""
 
-    def __init__(self, space: Membership, lines: Sequence[Line]) -> None:
+    def __init__(self, space: Membership, lines: Sequence[PartSignature]) -> None:
         self._space = space
         self._graph = space.graph
         self._lines = lines
@@ -161,7 +166,7 @@ class _Reading:
             self._counts[key] = sum(self.count(*rest[1:]) for rest in self._steps(node, at))
         return self._counts[key]
 
-    def ways(self, node: Node, at: int) -> Iterator[Way]:
+    def ways(self, node: Node, at: int) -> Iterator[Walk]:
         """Yield the parses that ``count`` counts."""
         if node == END:
             yield ()
@@ -171,7 +176,7 @@ class _Reading:
                 for rest in self.ways(after, end):
                     yield (*chosen, *rest)
 
-    def _steps(self, node: Node, at: int) -> Iterator[tuple[Way, Node, int]]:
+    def _steps(self, node: Node, at: int) -> Iterator[tuple[Walk, Node, int]]:
         """Yield choices that add the next signatures, the next node and the next position.
 
         All choices of a stage's blocks count as one.
@@ -185,7 +190,7 @@ class _Reading:
             if added == self._lines[at : at + len(added)]:
                 yield ((node, row),), after, at + len(added)
 
-    def _stage(self, node: BlockNode, at: int) -> Iterator[tuple[Way, Node, int]]:
+    def _stage(self, node: BlockNode, at: int) -> Iterator[tuple[Walk, Node, int]]:
         """Yield the choices of a stage's blocks; see ``_steps``."""
         index, shape, depth, _ = node
         step = self._graph.step(node)
@@ -205,7 +210,7 @@ class _Reading:
                         chosen, then = self._take(chosen, then, second)
                     yield chosen, then, end
 
-    def _take(self, chosen: Way, node: Node, number: int) -> tuple[Way, Node]:
+    def _take(self, chosen: Walk, node: Node, number: int) -> tuple[Walk, Node]:
         """Return the choices with one more, and the next node."""
         step = self._graph.step(node)
         return (*chosen, (node, step.rows[number])), step.nexts[number]
@@ -256,7 +261,7 @@ class _Reading:
             return
         word = list(self._word[at : at + length])
         for hole in holes:
-            word[hole] = self._space.number((HOLE, *self._lines[at + hole][1:]))
+            word[hole] = self._space.number((PLACEHOLDER, *self._lines[at + hole][1:]))
         for fields, mixer in units.by_word.get(tuple(word), ()):
             if mixer is None:
                 (component,) = mixers

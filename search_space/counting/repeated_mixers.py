@@ -11,7 +11,7 @@ from functools import cached_property
 
 from ..domains import Value
 from ..walk.assembly import by_stage
-from ..walk.decision_graph import StepGraph
+from ..walk.decision_graph import DecisionGraph
 from ..walk.nodes import END, Node, PatternNode
 from ..walk.slots import Row
 
@@ -19,7 +19,7 @@ from ..walk.slots import Row
 class Repeated:
     """Counts the networks of a graph in which only repeated mixers lead to duplicates."""
 
-    def __init__(self, graph: StepGraph) -> None:
+    def __init__(self, graph: DecisionGraph) -> None:
         self._graph = graph
         self._counts: dict[Node, int] = {END: 1}
 

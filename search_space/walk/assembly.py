@@ -9,7 +9,7 @@ from ..architecture.stages import Stage
 from ..components.base import Component, Downsampling, Head, Stem
 from ..components.wired import Block
 from ..domains import Value
-from .decision_graph import StepGraph
+from .decision_graph import DecisionGraph
 from .nodes import EndNode, HeadNode, Node
 from .slots import Row
 from .stage_space import VARIED, second_mixer_at
@@ -25,7 +25,7 @@ class Draw:
     """The decisions: from path to value, including decisions with one legal value."""
 
 
-def assembled(graph: StepGraph, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
+def assembled(graph: DecisionGraph, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
     """Return the architecture of one walk through the graph."""
     stages: list[Stage] = []
     stem: Stem | None = None

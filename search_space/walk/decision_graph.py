@@ -37,12 +37,12 @@ from .nodes import (
     SecondMixerNode,
     WidthNode,
 )
-from .slots import Answer, Branch, Option, Row, Slot, decision_tree, value_row
+from .slots import Branch, Decision, Option, Row, Slot, decision_tree, value_row
 from .stage_space import VARIED, StageSpace, patterns, second_mixer_at
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Step:
+class NodeChoices:
     """The choices at one decision node, and the nodes they lead to."""
 
     path: str
@@ -80,7 +80,7 @@ class Step:
         return self.trees[key]
 
 
-class StepGraph:
+class DecisionGraph:
     """The decision graph of a space for images of one size; nodes are computed on first use."""
 
     def __init__(
@@ -97,7 +97,7 @@ class StepGraph:
         self.stem = stem
         self.stages = stages
         self.head = head
-        self._steps: dict[Node, Step] = {}
+        self._steps: dict[Node, NodeChoices] = {}
         self._trees: dict[Any, Branch | int] = {}
         self._counts: dict[Node, int] = {END: 1}
         self._rows: dict[Any, tuple[Row, ...]] = {}
@@ -108,7 +108,7 @@ class StepGraph:
         """The nodes computed so far."""
         return tuple(self._steps)
 
-    def step(self, node: Node) -> Step:
+    def step(self, node: Node) -> NodeChoices:
         """Return the choices at ``node``, without those that lead to a dead end."""
         if node not in self._steps:
             self._steps[node] = (
@@ -118,12 +118,12 @@ class StepGraph:
             )
         return self._steps[node]
 
-    def _open_step(self, path: str, ways: Sequence[tuple[Row, Node]]) -> Step:
+    def _open_step(self, path: str, ways: Sequence[tuple[Row, Node]]) -> NodeChoices:
         """Return the step of a node, without the choices that lead to a dead end."""
         counted = [(row, after, self.count(after)) for row, after in ways]
         open_ways = [each for each in counted if each[2]]
         rows = tuple(row for row, _, _ in open_ways)
-        return Step(
+        return NodeChoices(
             path=path,
             make_rows=lambda: rows,
             nexts=tuple(after for _, after, _ in open_ways),
@@ -275,13 +275,13 @@ class StepGraph:
         ]
         return f"stages.{node.stage}.block", ways
 
-    def _fields(self, node: FieldsNode) -> Step:
+    def _fields(self, node: FieldsNode) -> NodeChoices:
         index, shape, _, name, _ = node
         varied = VARIED in self.option(index, name).slots
         after = PatternNode(*node[:4]) if varied else self._after(index, shape)
         count = self.count(after)
         choices = self._field_choices(index, shape, name) if count else 0
-        return Step(
+        return NodeChoices(
             path=self._prefix(index, name),
             make_rows=lambda: self.field_rows(index, shape, name) if count else (),
             nexts=(after,) * choices,
@@ -347,7 +347,7 @@ class StepGraph:
                 return ()
 
 
-FieldRow = tuple[Row, tuple[Answer, ...]]
+FieldRow = tuple[Row, tuple[Decision, ...]]
 """A choice of one field of a block; its decisions, their paths prefixed with the field's name."""
 
 Ways = tuple[str, Sequence[tuple[Row, Node]]]

@@ -17,7 +17,7 @@ C = TypeVar("C", bound=Component)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Decision:
     """One decision and its value."""
 
     path: str
@@ -27,9 +27,9 @@ class Answer:
     value: Value
     """The chosen value."""
 
-    def under(self, prefix: str) -> "Answer":
+    def under(self, prefix: str) -> "Decision":
         """Return the decision with ``prefix`` before its path."""
-        return Answer(path=self.path_under(prefix), domain=self.domain, value=self.value)
+        return Decision(path=self.path_under(prefix), domain=self.domain, value=self.value)
 
     def path_under(self, prefix: str) -> str:
         """Return the path with ``prefix`` before it."""
@@ -44,7 +44,7 @@ class Row:
     """The component, in canonical form; None for a bare value."""
     value: Value | None = None
     """The bare value; None for a component."""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Decision, ...] = ()
     """The decisions, in the order of the walk."""
 
     def made(self, kind: type[C]) -> C:
@@ -53,7 +53,7 @@ class Row:
         return self.component
 
 
-Product = tuple[Component, tuple[Answer, ...]]
+Product = tuple[Component, tuple[Decision, ...]]
 """A component, and the decisions on its knobs and nested components that lead to it."""
 
 
@@ -95,7 +95,7 @@ class Option:
         """Yield what ``products`` caches."""
         knobs = [
             [
-                (name, value, (Answer(path=prefix + name, domain=domain, value=value),))
+                (name, value, (Decision(path=prefix + name, domain=domain, value=value),))
                 if len(domain.values) > 1
                 else (name, value, ())
                 for value in domain.values
@@ -188,7 +188,7 @@ class Slot:
         several = len(self.options) > 1
         for option in self.options:
             name = option.cls.name
-            choice = (Answer(path="", domain=self.names, value=name),) if several else ()
+            choice = (Decision(path="", domain=self.names, value=name),) if several else ()
             for row in option.rows(shape, width, f"{name}." if several else ""):
                 whole = Row(component=row.component, answers=choice + row.answers)
                 found.setdefault(row.component, whole)
@@ -211,7 +211,7 @@ class Slot:
 def value_row(domain: Domain, value: Value) -> Row:
     """Return the choice of a bare value; it has a decision if the domain has several values."""
     alone = len(domain.values) == 1
-    answers = () if alone else (Answer(path="", domain=domain, value=value),)
+    answers = () if alone else (Decision(path="", domain=domain, value=value),)
     return Row(value=value, answers=answers)
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ..shapes import Shape
-from .decision_graph import StepGraph
+from .decision_graph import DecisionGraph
 from .nodes import BeforeNode, BlockNode, FieldsNode, HeadNode, MixerNode, Node
 from .slots import Option, Slot
 from .stage_space import VARIED
@@ -13,7 +13,7 @@ Place = tuple[str, Slot, Shape, int | None]
 """A slot, its path, its input shape and its output width."""
 
 
-def usual_refusal(graph: StepGraph) -> str | None:
+def usual_refusal(graph: DecisionGraph) -> str | None:
     """Return the path and the most frequent reason why components are invalid; None if none is."""
     told = Counter[str]()
     for node in graph.seen:
@@ -22,7 +22,7 @@ def usual_refusal(graph: StepGraph) -> str | None:
     return told.most_common(1)[0][0] if told else None
 
 
-def _places(graph: StepGraph, node: Node) -> Iterator[Place]:
+def _places(graph: DecisionGraph, node: Node) -> Iterator[Place]:
     """Yield the slots of one decision node."""
     match node:
         case BeforeNode(stage=index, before=shape, width=width):
@@ -51,7 +51,7 @@ def _refused(path: str, slot: Slot, shape: Shape, width: int | None) -> Iterator
                 yield f"{inner}: {reason}"
 
 
-def never_built(graph: StepGraph) -> tuple[str, ...]:
+def never_built(graph: DecisionGraph) -> tuple[str, ...]:
     """Return a line (path, name, reason) for each named component that no network has."""
     if not graph.count(graph.start):
         return ()
@@ -69,7 +69,7 @@ def never_built(graph: StepGraph) -> tuple[str, ...]:
     )
 
 
-def _blocks(graph: StepGraph, node: Node) -> Iterator[Place]:
+def _blocks(graph: DecisionGraph, node: Node) -> Iterator[Place]:
     """Yield the slot of a stage's blocks, at the node that chooses the kind."""
     match node:
         case BlockNode(stage=index, shape=shape):
@@ -78,7 +78,7 @@ def _blocks(graph: StepGraph, node: Node) -> Iterator[Place]:
             pass
 
 
-def _built(graph: StepGraph, node: Node) -> Iterator[tuple[str, str]]:
+def _built(graph: DecisionGraph, node: Node) -> Iterator[tuple[str, str]]:
     """Yield the components that the choices at one node add, with their paths."""
     for row in graph.step(node).rows:
         match node:

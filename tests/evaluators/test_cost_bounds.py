@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from nas_explorer.evaluators.cost.spaces import costed_space
 from nas_explorer.search_space.constraints.constraint import Constraint
-from nas_explorer.search_space.constraints.cost_table import StepTable
-from nas_explorer.search_space.constraints.steering import Guide, Stand
+from nas_explorer.search_space.constraints.cost_table import CostedGraph
+from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
 
 
 @pytest.fixture(scope="module")
-def table() -> StepTable:
+def table() -> CostedGraph:
     return costed_space("micro").table
 
 
-def drawn(table: StepTable, seed: int) -> tuple[list[tuple[int, int]], dict[str, float]]:
+def drawn(table: CostedGraph, seed: int) -> tuple[list[tuple[int, int]], dict[str, float]]:
     """Return a random walk as nodes and choices, and its costs; choices are uniform."""
     generator = np.random.default_rng(seed)
     way: list[tuple[int, int]] = []
@@ -46,7 +46,7 @@ NARROW: dict[str, dict[str, tuple[float, float]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NARROW)
-def test_what_a_network_keeps_is_never_called_empty(table: StepTable, kind: str) -> None:
+def test_what_a_network_keeps_is_never_called_empty(table: CostedGraph, kind: str) -> None:
     """With bounds at or near the costs of a walk, all samples are within them, without dead
     ends."""
     sides, seed = NARROW[kind], [*NARROW].index(kind)
@@ -62,7 +62,7 @@ def test_what_a_network_keeps_is_never_called_empty(table: StepTable, kind: str)
         assert all(each.holds(taken(guide, generator)[each.metric]) for each in constraints)
     one_sided = all(each in ((0, 1), (1, np.inf)) for each in sides.values())
     if one_sided and len(sides.keys() - {"peak_memory"}) <= 2:
-        stand = Stand(guide)
+        stand = SteeredPath(guide)
         for _, index in way:
             assert stand.possible() >> index & 1
             stand.take(index)
@@ -70,7 +70,7 @@ def test_what_a_network_keeps_is_never_called_empty(table: StepTable, kind: str)
 
 def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
     """Return the costs of a walk of random offered choices."""
-    stand, table = Stand(guide), guide.table
+    stand, table = SteeredPath(guide), guide.table
     spent = np.zeros(len(table.metrics))
     while stand.number != table.end:
         number, bits = stand.number, stand.possible()
@@ -80,7 +80,7 @@ def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
     return dict(zip(table.metrics, spent.tolist(), strict=True))
 
 
-def test_two_bounds_that_hardly_any_network_keeps(table: StepTable) -> None:
+def test_two_bounds_that_hardly_any_network_keeps(table: CostedGraph) -> None:
     bounds = [Constraint.parse("params<=46909"), Constraint.parse("macs>=3200000")]
     guide = Guide(table=table, constraints=bounds)
     assert not guide.empty and guide.complete

@@ -18,12 +18,12 @@ from nas_explorer.evaluators.cost.spaces import costed_space, modules_of
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
 from nas_explorer.evaluators.cost.version import LISTS, digest
 from nas_explorer.search_space.components.mixers.trivial import Pooling
-from nas_explorer.search_space.constraints.cost_table import StepTable
-from nas_explorer.search_space.counting.membership import Way
+from nas_explorer.search_space.constraints.cost_table import CostedGraph
+from nas_explorer.search_space.counting.membership import Walk
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import preset_text, presets
 from nas_explorer.search_space.walk.choosers import RandomChooser
-from nas_explorer.search_space.walk.decision_graph import StepGraph
+from nas_explorer.search_space.walk.decision_graph import DecisionGraph
 
 
 def as_shipped(name: str) -> CostedSpace:
@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "shipped"
 
 
-def cost_of_way(table: StepTable, graph: StepGraph, way: Way) -> list[float]:
+def cost_of_way(table: CostedGraph, graph: DecisionGraph, way: Walk) -> list[float]:
     number, spent = 0, np.zeros(len(table.metrics))
     for node, row in way:
         rows = graph.step(node).rows

@@ -8,7 +8,7 @@ from nas_explorer.search_space.components.tables import TABLES
 from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.constraints.build_cost_table import step_table
 from nas_explorer.search_space.constraints.constraint import Constraint
-from nas_explorer.search_space.constraints.steering import Guide, Stand
+from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.walk.choosers import RandomChooser
 
@@ -42,7 +42,7 @@ def test_the_choices_of_a_walk_cost_what_the_network_does(name: str) -> None:
         architecture = space.walk(RandomChooser(seed)).architecture
         cost = architecture_cost(architecture)
         for way in space.membership.ways(architecture):
-            stand, spent = Stand(guide), np.zeros(len(EXACT_METRICS))
+            stand, spent = SteeredPath(guide), np.zeros(len(EXACT_METRICS))
             for node, row in way:
                 choice = space.graph.step(node).rows.index(row)
                 spent = table.add(spent, table.costs(stand.number)[choice])

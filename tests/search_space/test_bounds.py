@@ -14,25 +14,25 @@ from nas_explorer.search_space.constraints.beam_search import Beam
 from nas_explorer.search_space.constraints.bounded_steps import BoundedSteps
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
-from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
+from nas_explorer.search_space.constraints.cost_table import CostedGraph, CostedNode
 from nas_explorer.search_space.constraints.importance_sampling import ImportanceSampler
 from nas_explorer.search_space.constraints.pareto_sums import front, reduced
 from nas_explorer.search_space.constraints.relaxations import relaxations
-from nas_explorer.search_space.constraints.steering import Guide, Stand
+from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
 
 METRICS = ("red", "blue", "green")
 
 
 @cache
-def chain(seed: int) -> StepTable:
+def chain(seed: int) -> CostedGraph:
     """Return a table of four nodes with small costs."""
     generator = np.random.default_rng(seed)
     tables = [generator.integers(0, 12, (4, 3)).astype(float) for _ in range(4)]
-    steps = [CostedStep(table=number, times=1, nexts=np.array([number + 1])) for number in range(4)]
-    return StepTable(metrics=METRICS, tables=tuple(tables), steps=tuple(steps))
+    steps = [CostedNode(table=number, times=1, nexts=np.array([number + 1])) for number in range(4)]
+    return CostedGraph(metrics=METRICS, tables=tuple(tables), steps=tuple(steps))
 
 
-def walks(table: StepTable) -> Iterator[tuple[list[int], np.ndarray]]:
+def walks(table: CostedGraph) -> Iterator[tuple[list[int], np.ndarray]]:
     """Return every walk and its sums."""
     for places in np.ndindex(*(table.choices(number) for number in range(table.end))):
         sums = sum(table.costs(number)[place] for number, place in enumerate(places))
@@ -40,11 +40,11 @@ def walks(table: StepTable) -> Iterator[tuple[list[int], np.ndarray]]:
 
 
 @cache
-def all_walks(table: StepTable) -> tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]:
+def all_walks(table: CostedGraph) -> tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]:
     return tuple((tuple(places), tuple(sums.tolist())) for places, sums in walks(table))
 
 
-def kept(table: StepTable, constraints: list[Constraint]) -> set[tuple[int, ...]]:
+def kept(table: CostedGraph, constraints: list[Constraint]) -> set[tuple[int, ...]]:
     return {
         places
         for places, sums in all_walks(table)
@@ -57,7 +57,7 @@ def offered(guide: Guide) -> set[tuple[int, ...]]:
     found: set[tuple[int, ...]] = set()
 
     def go(taken: list[int]) -> None:
-        stand, table = Stand(guide), guide.table
+        stand, table = SteeredPath(guide), guide.table
         for place in taken:
             stand.take(place)
         if stand.number == table.end:
@@ -166,7 +166,7 @@ def test_walks_that_are_kept_are_uniform(texts: list[str]) -> None:
     generator, draws = random.Random(0), 20 * len(feasible)
     counts = Counter[tuple[int, ...]]()
     for _ in range(draws):
-        stand, taken = Stand(guide), list[int]()
+        stand, taken = SteeredPath(guide), list[int]()
         while stand.number != table.end:
             taken.append(stand.drawn(generator))
             stand.take(taken[-1])
@@ -193,7 +193,7 @@ def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
     assert all((each == [red, blue]).all() for each in sums)
     guide = Guide(table=table, constraints=constraints)
     assert not guide.empty and not guide.exact
-    stand, rng = Stand(guide), random.Random(1)
+    stand, rng = SteeredPath(guide), random.Random(1)
     while stand.number != table.end:
         stand.take(stand.drawn(rng))
     assert stand.spent_K.tolist() == [red, blue]
@@ -313,11 +313,11 @@ def test_the_interval_of_a_share_covers_it() -> None:
     assert covered >= 33
 
 
-def large(metrics: int) -> StepTable:
+def large(metrics: int) -> CostedGraph:
     """Return a table of twelve nodes with ten choices."""
     generator = np.random.default_rng(0)
     tables = tuple(generator.integers(0, 1000, (10, metrics)).astype(float) for _ in range(12))
     steps = tuple(
-        CostedStep(table=number, times=1, nexts=np.array([number + 1])) for number in range(12)
+        CostedNode(table=number, times=1, nexts=np.array([number + 1])) for number in range(12)
     )
-    return StepTable(metrics=METRICS[:metrics], tables=tables, steps=steps)
+    return CostedGraph(metrics=METRICS[:metrics], tables=tables, steps=steps)

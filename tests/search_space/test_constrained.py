@@ -17,9 +17,9 @@ from nas_explorer.search_space.components.parts import Part
 from nas_explorer.search_space.constraints.build_cost_table import step_table
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
-from nas_explorer.search_space.constraints.cost_table import CostedStep, StepTable
+from nas_explorer.search_space.constraints.cost_table import CostedGraph, CostedNode
 from nas_explorer.search_space.constraints.relaxations import relaxations
-from nas_explorer.search_space.constraints.steering import Guide, Stand
+from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
 from nas_explorer.search_space.counting.membership import Membership
 from nas_explorer.search_space.counting.size import Size, estimated
 from nas_explorer.search_space.errors import InputError
@@ -54,7 +54,7 @@ def peak(architecture: Architecture) -> float:
     return max(map(sum, zip(alive, working, strict=True)))
 
 
-def table_of(space: SearchSpace, *metrics: str) -> StepTable:
+def table_of(space: SearchSpace, *metrics: str) -> CostedGraph:
     return step_table(space.graph, metrics or ("red", "blue"), costs)
 
 
@@ -284,14 +284,14 @@ def test_samples_of_a_table_are_uniform(name: str) -> None:
 def test_more_walks_than_a_float_can_count(high: float, least: float, most: float) -> None:
     """A table of 107 nodes with three digits each: the mean of the sum of 321 digits is 1444.5."""
     steps = tuple(
-        CostedStep(table=0, times=1, nexts=np.array([number + 1])) for number in range(107)
+        CostedNode(table=0, times=1, nexts=np.array([number + 1])) for number in range(107)
     )
     sums = np.indices((10, 10, 10)).sum(0).reshape(-1, 1)
-    table = StepTable(metrics=("sum",), tables=(sums.astype(float),), steps=steps)
+    table = CostedGraph(metrics=("sum",), tables=(sums.astype(float),), steps=steps)
     assert table.ways[0] == 10**321
     guide = Guide(table=table, constraints=[Constraint(metric="sum", high=high)])
     assert least <= guide.share <= most
-    stand, generator = Stand(guide), random.Random(0)
+    stand, generator = SteeredPath(guide), random.Random(0)
     while stand.number != table.end:
         stand.take(stand.drawn(generator))
     assert stand.spent_K.item() <= high
@@ -323,9 +323,9 @@ def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
 
 def test_several_bounds_move_where_one_is_not_enough() -> None:
     """Three choices, each of which satisfies one of three bounds."""
-    step = CostedStep(table=0, times=1, nexts=np.array([1]))
+    step = CostedNode(table=0, times=1, nexts=np.array([1]))
     costs_RM = np.array([[0.0, 7, 9], [6, 1, 9], [6, 8, 2]])
-    table = StepTable(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))
+    table = CostedGraph(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))
     texts = "red<=-3", "blue<2", "peak_memory in 2..5"
     assert relaxations(table, [Constraint.parse(each) for each in texts]) == (
         "red<=-3 must become red<=0 or more and blue<2 must become blue<=7 or more "
