@@ -1,12 +1,12 @@
 """Repeated measurement of latency when a study continues on another device or other versions."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
-from ...evaluators.base import Measurement
+from ...evaluators.base import Measurement, evaluator_of, metric
 from ...evaluators.latency.provenance import describe
 from ...evaluators.units import plural
 from ...results.analysis.conditions import (
@@ -15,6 +15,7 @@ from ...results.analysis.conditions import (
     conditions,
     conditions_of,
     text,
+    varies,
 )
 from ...results.candidate import Candidate
 from ...results.study.study import Study
@@ -115,6 +116,38 @@ def check_latency(
         f"{study.name!r}, with latencies of {where}, but got {now}; use --remeasure to measure it "
         "again here, or another --study name"
     )
+
+
+def check_measured(study: Study, plan: Plan, names: Iterable[str]) -> None:
+    """Check that values of measured metrics, besides latency, will not be compared between devices.
+
+    Conditions are compared as far as this process knows them before it measures: the device, its
+    versions, and the settings of the metric's evaluator.
+
+    Args:
+        study: The study.
+        plan: Plan of the measurements in this process or on this machine.
+        names: Metrics that are objectives or have bounds.
+
+    Raises:
+        InputError: If a metric was measured under other conditions.
+    """
+    wanted = [each for each in names if metric(each).conditions and varies(each)]
+    for name in wanted:
+        if name == "latency":  # see ``check_latency``
+            continue
+        settings = plan.settings.get(evaluator_of(name).name, {})
+        now = conditions(name, {**describe(torch.device(plan.device)), **settings})
+        known = {key for key, _ in now}
+        for made, group in by_conditions(study.candidates(), name).items():
+            known_made = tuple(each for each in made if each[0] in known)
+            if set(known_made) - set(now):
+                where = f"{text(known_made, (now,))} ({_count(group)})"
+                raise InputError(
+                    f"{name} must be measured on one device with one set of versions in study "
+                    f"{study.name!r}, with values of {where}, but got {text(now, (known_made,))}; "
+                    "use another --study name"
+                )
 
 
 def _cluster_notes(found: Mapping[Conditions, Sequence[Candidate]]) -> tuple[str, ...]:

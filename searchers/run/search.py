@@ -31,7 +31,7 @@ from ..table import make_searcher
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
 from .own_classes import pickle_classes
-from .remeasure import check_latency, remeasure, timed_here
+from .remeasure import check_latency, check_measured, remeasure, timed_here
 from .rough_costs import rough_costs
 from .worker import Plan
 
@@ -151,6 +151,8 @@ def prepare(options: SearchOptions) -> Prepared:
         own=pickle_classes(evaluators.values()),
     )
     counts = "latency" in counting
+    if options.ray_address is None:  # the nodes of a cluster are not known in advance
+        check_measured(study, plan, dict.fromkeys(counting))
     here = timed_here(plan, cluster=options.ray_address is not None)
     notes = check_latency(
         study, here, counts=counts, again=options.remeasure, constraints=plan.constraints

@@ -9,7 +9,7 @@ import optuna
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
-from nas_explorer.evaluators.base import Measurement
+from nas_explorer.evaluators.base import EVALUATORS, METRICS, Measurement
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.evaluators.latency.settings import LatencySettings
 from nas_explorer.results.settings import StudySettings
@@ -22,11 +22,14 @@ from nas_explorer.searchers.distributions import distributions
 from nas_explorer.searchers.engines.base import Engine, JobSource, Outcome, WorkerFactory
 from nas_explorer.searchers.run.remeasure import (
     check_latency,
+    check_measured,
     remeasure,
     timed_elsewhere,
     timed_here,
 )
 from nas_explorer.searchers.run.worker import Plan, broken
+
+import nas_explorer
 
 SPACE = load_space("micro").bind(channels=1, resolution=8, classes=10)
 PLAN = Plan(
@@ -103,13 +106,29 @@ def study(tmp_path: Path) -> Iterator[Study]:
 
 
 def test_latencies_that_count_are_refused_from_elsewhere(study: Study) -> None:
-    with pytest.raises(InputError, match=r"from another processor, torch 2\.9\.0 \(2 can"):
+    with pytest.raises(InputError, match=r"of another processor, torch 2\.9\.0 \(2 can"):
         check_latency(study, timed_here(PLAN), counts=True, again=False)
 
 
 def test_latencies_that_do_not_count_are_told(study: Study) -> None:
     (line,) = check_latency(study, timed_here(PLAN), counts=False, again=False)
     assert "another processor, torch 2.9.0 (2 candidates)" in line
+
+
+def test_any_measured_metric_is_refused_from_elsewhere(study: Study) -> None:
+    named = ("device_name", "torch", "meter")
+    nas_explorer.metric(unit="J", direction="minimize", name="joules")(lambda _: 1.0)
+    METRICS["joules"] = replace(METRICS["joules"], conditions=named)
+    try:
+        for provenance in ({**HERE, "meter": "any"}, {**ELSEWHERE, "meter": "any"}):
+            check_measured(study, PLAN, ["joules", "accuracy", "latency"])
+            last = study.candidates()[-1]
+            joules = Measurement(metric="joules", value=1.0, provenance=provenance)
+            study.remeasure(last, (joules,), None)
+        with pytest.raises(InputError, match=r"joules must .* another processor, torch 2\.9\.0"):
+            check_measured(study, PLAN, ["macs", "joules"])
+    finally:
+        del EVALUATORS["joules"], METRICS["joules"]
 
 
 def test_what_will_be_measured_again_is_said(study: Study) -> None:
