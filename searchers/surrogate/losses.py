@@ -11,6 +11,8 @@ Floats = NDArray[np.float64]
 _LEAST_ERROR = 1e-3
 """Errors below this are not told apart: an accuracy of 1 has no logarithm of its error."""
 
+_LEAST_VALUE = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -44,7 +46,10 @@ class Scale:
         """Return values as losses, of any shape."""
         if self.kind == "error":
             return np.log(np.maximum(1 - values, _LEAST_ERROR))
-        return self.sign * (np.log(values) if self.kind == "log" else values)
+        if self.kind == "linear":
+            return self.sign * values
+        # A known cost of the pool can be 0 where none of the history is.
+        return self.sign * np.log(np.maximum(values, _LEAST_VALUE))
 
     def loss(self, value: float) -> float:
         """Return one value as a loss; infinite for a bound that no value of the scale has."""

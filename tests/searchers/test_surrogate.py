@@ -200,6 +200,7 @@ def test_scales_of_losses_by_hand() -> None:
     assert error.deviation(0.9, 0.01) == pytest.approx(0.1)
     cost = Scale.of(minimised=True, share=False, values=np.array([2.0, 8.0]))
     assert cost.loss(8.0) == pytest.approx(np.log(8)) and cost.deviation(8.0, 2.0) == 0.25
+    assert np.isfinite(cost.losses(np.array([0.0])))
     rate = Scale.of(minimised=False, share=False, values=np.array([2.0]))
     assert rate.loss(8.0) == pytest.approx(-np.log(8))
     zero = Scale.of(minimised=True, share=False, values=np.array([0.0, 1.0]))
