@@ -284,7 +284,7 @@ def rows(
         storage: Where from.
         study_id: Optuna's id of the study.
         numbers: Numbers of candidates.
-        after: All candidates with larger numbers are included too; None: no others.
+        after: Candidates with larger numbers are yielded besides ``numbers``; None: none.
         networks: Whether to include the architectures; without them, reading takes half the time
         where the database can omit them.
     """

@@ -312,7 +312,7 @@ class StoredStudy:
 
         Args:
             numbers: Numbers of the candidates, a few hundred at most.
-            after: Candidates with larger numbers are included too; None: no others.
+            after: Candidates with larger numbers are yielded besides ``numbers``; None: none.
             networks: Whether to include the architectures; ``Candidate`` then has them.
         """
         with storage_errors(self.url):
@@ -336,14 +336,14 @@ class StoredStudy:
         self._refresh()
         return sorted(self._finished.values(), key=lambda each: self._order[each.number])
 
-    def find(self, text: str) -> Candidate:
+    def find(self, text: str | int) -> Candidate:
         """Return the candidate with a number, else with a unique prefix of its digest.
 
         Raises:
             InputError: If no candidate matches, or several do.
         """
         candidates = self.candidates()
-        text = text.strip().lower()
+        text = str(text).strip().lower()
         matching = [each for each in candidates if str(each.number) == text]
         for number, reason in self._left_out.items():
             if str(number) == text:

@@ -49,7 +49,7 @@ class Part:
 
 
 def lenders(parts: Iterable[Part]) -> dict[str, str]:
-    """Return the names of tied parts, each with the name of the part whose parameters it shares."""
+    """Return for each tied part the name of the earlier part whose parameters it shares."""
     last: dict[Key, str] = {}
     found: dict[str, str] = {}
     for part in parts:

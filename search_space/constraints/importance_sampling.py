@@ -243,7 +243,7 @@ class ImportanceSampler:
 
         Returns:
             The number of feasible samples, the share, and its 95 % interval: that of a Poisson
-            count, for the number of equally weighted hits that would be as precise.
+            count of the effective sample size (Kish, 1965).
         """
         chances = self._kept(count, seed)
         unit = self._moments.log_total + self._support - math.log(self._table.ways[0])
