@@ -99,7 +99,6 @@ def search(
             "data": data if isinstance(data, str) else _data(data),
             "objectives": objectives,
             "constraints": constraints,
-            "searcher": searcher,
             "engine": engine,
             "device": device,
             "seed": seed,
@@ -109,6 +108,7 @@ def search(
             "storage": str(storage),
             "plugins": [str(plugins)] if isinstance(plugins, str | Path) else plugins,
             **_given(
+                searcher=searcher,
                 ray_address=ray_address,
                 workers=workers,
                 resolution=resolution,
