@@ -57,7 +57,6 @@ def _read_architecture(file: Path) -> "Architecture":
     The JSON is that of an architecture, or has it under ``architecture``, like the files of ``nas
     export`` and the output of ``nas measure --json``.
     """
-    from ..search_space.architecture.architecture import Architecture
     from ..search_space.errors import InputError
     from ..search_space.json_fields import is_mapping
 
@@ -76,6 +75,8 @@ def _read_architecture(file: Path) -> "Architecture":
         raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
     if is_mapping(data) and "architecture" in data:
         data = data["architecture"]
+    from ..search_space.architecture.architecture import Architecture
+
     return Architecture.from_json(data)
 
 

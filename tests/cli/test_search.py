@@ -71,7 +71,7 @@ def stopped_while_it_proves(number, sent, folder, monkeypatch):
 
 @pytest.mark.slow
 def test_from_search_to_file(folder, capsys, monkeypatch):
-    assert run(search(3, "--workers", "1")) == 0
+    assert run(search(3, "--workers", "1", "--searcher", "tpe")) == 0
     shown = capsys.readouterr()
     assert "[3/3]" in shown.err
     assert "% of the work" in shown.out
