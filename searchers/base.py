@@ -79,7 +79,7 @@ class Searcher(ABC):
         self.objectives = objectives
         self.seed = seed
         self.pending: tuple[Candidate, ...] = ()
-        """Candidates proposed before the next one, whose outcomes are told later."""
+        """Candidates proposed before the next one, without an outcome yet."""
         self._remaining = Remaining(space)
 
     @abstractmethod
@@ -105,9 +105,9 @@ class Searcher(ABC):
         """Add a finished candidate (complete, infeasible or failed) to the model."""
 
     def expect(self, pending: tuple[Candidate, ...]) -> None:
-        """Say which candidates stand between the history and the next proposal.
+        """Set the pending candidates: proposed before the next one, without an outcome yet.
 
-        They count like the history: with the same ones, ``ask`` returns the same.
+        The next proposal depends on them as on the history.
         """
         self.pending = pending
 

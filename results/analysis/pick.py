@@ -66,13 +66,11 @@ def pick(candidates: Sequence[Candidate], request: Request) -> Pick:
         candidates: Candidates of a study; only complete ones with all metrics take part.
         request: Bounds, and metrics in order of importance.
     """
-    names = (*request.metrics, *(each.metric for each in request.bounds))
-    left = complete = comparable(candidates, tuple(dict.fromkeys(names)))
-    if not complete:
-        return Pick(
-            candidate=None,
-            reasons=(f"No complete candidate has {', '.join(dict.fromkeys(names))}.",),
-        )
+    bounded = (each.metric for each in request.bounds)
+    names = tuple(dict.fromkeys((*request.metrics, *bounded)))
+    left = comparable(candidates, names)
+    if not left:
+        return Pick(candidate=None, reasons=(f"No complete candidate has {', '.join(names)}.",))
     reasons: list[str] = []
     for bound in request.bounds:
         kept = [each for each in left if bound.holds(each.measurements[bound.metric].value)]

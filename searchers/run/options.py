@@ -158,11 +158,14 @@ def option_names() -> tuple[str, ...]:
     return tuple(each.name for each in fields(SearchOptions) if each.init)
 
 
-def read_options(values: Mapping[str, object]) -> SearchOptions:
+def read_options(
+    values: Mapping[str, object], *, space: "SearchSpace | None" = None
+) -> SearchOptions:
     """Return the options from the values of a command line or a config file.
 
     Args:
         values: Values by names of ``option_names``: texts, or values of the right type.
+        space: A space made in Python; None: the one that ``values`` name.
 
     Raises:
         InputError: If a key is unknown, or a value has the wrong form, type or range.
@@ -175,7 +178,10 @@ def read_options(values: Mapping[str, object]) -> SearchOptions:
     for name in values:
         if name not in known:
             raise unknown_name("search option", name, known)
-    return SearchOptions(**{name: _read(name, known[name], v) for name, v in values.items()})
+    options: dict[str, Any] = {name: _read(name, known[name], v) for name, v in values.items()}
+    if space is not None:
+        options["space"] = space
+    return SearchOptions(**options)
 
 
 def _read(name: str, kind: str, value: object) -> Any:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,6 @@ def search(
     options = read_options(
         {
             "budget": budget,
-            "space": "micro" if isinstance(space, SearchSpace | Mapping) else str(space),
             "data": data if isinstance(data, str) else _data(data),
             "objectives": objectives,
             "constraints": constraints,
@@ -108,6 +106,7 @@ def search(
             "storage": str(storage),
             "plugins": [str(plugins)] if isinstance(plugins, str | Path) else plugins,
             **_given(
+                space=None if isinstance(space, SearchSpace | Mapping) else str(space),
                 searcher=searcher,
                 ray_address=ray_address,
                 workers=workers,
@@ -117,10 +116,9 @@ def search(
                 time_limit=time_limit,
                 study=study,
             ),
-        }
+        },
+        space=_space(space) if isinstance(space, SearchSpace | Mapping) else None,
     )
-    if isinstance(space, SearchSpace | Mapping):
-        options = replace(options, space=_space(space))
     prepared = prepare(options)
 
     def listener(progress: Progress) -> None:
