@@ -70,7 +70,7 @@ def make_app(source: Source, settings: Settings, exporter: Exporter | None = Non
     )
 
     def layout() -> Component:
-        return page(settings.seconds, source.versions())
+        return page(settings.seconds)
 
     app.layout = layout
     register(app, source)

@@ -2,16 +2,21 @@
 
 Links and controls change the address (``assets/dashboard.js``). One callback renders the whole page
 from the address, and writes actions in figures into it: a single response is faster than several.
+
+The page's script looks for new candidates, each time after the last answer. With Dash's interval,
+an answer that takes longer than the interval is dropped, since the callback has been called again
+(Dash 4.4): on a busy machine the page would never be updated.
 """
 
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx, no_update
+from dash import ClientsideFunction, Dash, Input, Output, ctx, no_update
 from dash.exceptions import PreventUpdate
 from flask import request
 
+from ..figures.snapshot import Snapshot
 from ..figures.view import View
 from ..study.storage import StorageError
 from .actions import act
@@ -26,7 +31,7 @@ def register(app: Dash, source: Source) -> None:
     """Add the callbacks."""
     reader = Reader(source)
     _show(app, source, reader)
-    _look(app, source)
+    _version(app, source)
     _tip(app, reader)
     app.clientside_callback(
         ClientsideFunction("nas", "fill"),
@@ -46,32 +51,34 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
     )
     def show(query: str | None, done: Any, version: object) -> Mapping[str, Any]:
         """Render the address after an action in a figure."""
-        cause = next(iter(ctx.triggered_prop_ids), "url.search")
-        if cause == "url.search":
+        causes = set(ctx.triggered_prop_ids) or {"url.search"}
+        if "url.search" in causes:
             source.look_again()
         at = reader.read(query)
-        if brushed := cause == "done.data":
+        if brushed := "done.data" in causes:
             view = act(at.view, lambda: reader.axes(at), done)
-            if view == at.view:
+            if view == at.view and len(causes) == 1:
                 raise PreventUpdate
             at = reader.read(view.to_query())
         made = {**COMMON, **TEXTS[at.view.page]}
-        if cause == "version.data":
+        if causes == {"version.data"}:
             del made["told"]  # else screen readers would announce each new candidate
         return {
             "search": at.view.to_query() if brushed else no_update,
             "contents": {
                 "page": at.view.page,
-                "figures": _figures(at, brushed=brushed),
+                "version": _name(at.snapshot),
+                "figures": _figures(at, shown=(done or {}).get("shown") if brushed else None),
                 "texts": {name: make(at) for name, make in made.items()},
             },
         }
 
 
-def _figures(at: Sight, *, brushed: bool) -> dict[str, Any]:
-    """Return the figures of the page; after a selection only the changed ones."""
+def _figures(at: Sight, *, shown: object) -> dict[str, Any]:
+    """Return the figures of the page; those of the study alone only if its version is not shown."""
+    same = shown == _name(at.snapshot)
     made = FIGURES[at.view.page]
-    return {name: make(at) for name, make in made.items() if not (brushed and name in OF_STUDY)}
+    return {name: make(at) for name, make in made.items() if not (same and name in OF_STUDY)}
 
 
 def _tip(app: Dash, reader: Reader) -> None:
@@ -86,22 +93,20 @@ def _tip(app: Dash, reader: Reader) -> None:
     _ = show_tip
 
 
-def _look(app: Dash, source: Source) -> None:
-    @app.callback(
-        Output("version", "data"),
-        Input("tick", "n_intervals"),
-        State("url", "search"),
-        State("version", "data"),
-        prevent_initial_call=True,
-    )
-    def look(_tick: int | None, query: str | None, shown: Mapping[str, int]) -> Mapping[str, int]:
-        """Check for new candidates; return the new versions of the studies."""
-        view = View.from_query(query or "", source.studies)
+def _version(app: Dash, source: Source) -> None:
+    @app.server.get("/version")
+    def show_version() -> str:
+        """Read new candidates; return the version of the study in the page's address."""
+        study = View.from_query(request.query_string.decode(errors="replace"), source.studies).study
         try:
-            version = source.snapshot(view.study, fresh=True).version
+            return _name(source.snapshot(study, fresh=True))
         except StorageError as error:  # the storage may work again at the next check
             _log.warning("not read: %s", error)
-            raise PreventUpdate from None
-        if version == shown.get(view.study, 1):
-            raise PreventUpdate
-        return {**shown, view.study: version}
+            return _name(source.snapshot(study))
+
+    _ = show_version
+
+
+def _name(snapshot: Snapshot) -> str:
+    """Return the version of a study as text that differs between studies."""
+    return f"{snapshot.version} {snapshot.name}"

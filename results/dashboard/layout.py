@@ -33,18 +33,17 @@ def controls(name: str, label: str) -> Component:
     return html.Div(id=name, className="controls", role="group", **aria(label=label))
 
 
-def page(seconds: float, versions: dict[str, int]) -> Component:
+def page(seconds: float) -> Component:
     """Return the whole page.
 
     Args:
         seconds: Seconds between two checks for new candidates.
-        versions: Version of each study read.
     """
+    data: dict[str, Any] = {"data-seconds": seconds}
     return html.Div(
         [
             dcc.Location(id="url", refresh=False),
-            dcc.Interval(id="tick", interval=round(1000 * seconds)),
-            dcc.Store(id="version", data=versions),
+            dcc.Store(id="version"),
             dcc.Store(id="contents"),
             dcc.Store(id="done"),
             html.Div(id="tip", hidden=True, role="tooltip"),
@@ -53,7 +52,7 @@ def page(seconds: float, versions: dict[str, int]) -> Component:
                     html.H1("nas dashboard"),
                     html.Div(id="studies"),
                     html.Nav(id="nav", **aria(label="Pages")),
-                    html.P(id="status", role="status"),
+                    html.P(id="status", role="status", **data),
                     html.P(id="not-there", role="status", className="fault"),
                     html.P(id="told", role="status", className="unseen"),
                 ]

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from ...search_space.errors import InputError
 
-_KINDS: Mapping[str, type] = {"url": str, "done": dict, "version": dict, "tick": int}
+_KINDS: Mapping[str, type] = {"url": str, "done": dict, "version": str}
 """Type of the value of each page component; None is allowed too."""
 
 

@@ -110,12 +110,6 @@ class Source:
             followed = self._follow(name)
             return followed.snapshot if followed.snapshot and not fresh else followed.read()
 
-    def versions(self) -> dict[str, int]:
-        """Return the number of changes of each study read so far."""
-        with self._lock:
-            found = {name: each.snapshot for name, each in self._followed.items()}
-            return {name: each.version for name, each in found.items() if each}
-
     def _follow(self, name: str) -> _Followed:
         if name not in self._followed:
             self._followed[name] = _Followed(Study.open(name, self._url))

@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -305,6 +306,21 @@ def test_what_is_kept_is_told_and_what_a_search_adds_is_not(open_page, study, fi
     fill(study, make_candidate(7, accuracy=0.95, macs=8))
     page.wait_for_function("document.querySelector('#status').innerText.startsWith('7 complete')")
     assert told.inner_text() == "7 of 7 candidates shown"
+
+
+def test_a_storage_that_is_slower_than_the_page_is_followed(
+    open_page, study, fill, make_candidate, monkeypatch
+):
+    page = open_page()
+    read = Source.snapshot
+
+    def slow(self, name, *, fresh=False):
+        time.sleep(0.5 * fresh)  # the page looks every 0.2 s
+        return read(self, name, fresh=fresh)
+
+    monkeypatch.setattr(Source, "snapshot", slow)
+    fill(study, make_candidate(7, accuracy=0.95, macs=8))
+    page.wait_for_function("document.querySelector('#status').innerText.startsWith('7 complete')")
 
 
 def test_a_zoom_and_the_choice_stay_while_candidates_come(open_page, study, fill, make_candidate):

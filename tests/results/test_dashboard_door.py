@@ -16,7 +16,7 @@ from nas_explorer.results.dashboard.pages import TEXTS, Reader
 from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.export.weights import WeightsFolder
 from nas_explorer.results.figures.view import Page, View
-from nas_explorer.results.study.storage import weights_folder
+from nas_explorer.results.study.storage import StorageError, weights_folder
 from nas_explorer.search_space.errors import InputError
 from werkzeug.test import create_environ, run_wsgi_app
 
@@ -195,11 +195,15 @@ FILTERS = (
 
 @pytest.fixture
 def ask(client):
-    """Request the content of an address, as the page does."""
+    return asking(client)
+
+
+def asking(client):
+    """Return a function that requests the content of an address, as the page does."""
     asked = next(e for e in client.get("/_dash-dependencies").json if "url.search" in e["output"])
     outputs = [e.rpartition(".") for e in asked["output"].strip(".").split("...")]
 
-    def post(query, cause="url.search", **values):
+    def post(query, *causes, **values):
         inputs = [
             {**each, "value": query if each["id"] == "url" else values.get(each["id"])}
             for each in asked["inputs"]
@@ -208,7 +212,7 @@ def ask(client):
             "output": asked["output"],
             "outputs": [{"id": name, "property": what} for name, _, what in outputs],
             "inputs": inputs,
-            "changedPropIds": [cause],
+            "changedPropIds": list(causes or ("url.search",)),
         }
         return client.post("/_dash-update-component", json=body)
 
@@ -264,3 +268,31 @@ def test_what_is_no_selection_is_refused(ask, selected):
     assert ask("?study=first", "done.data", done=box).status_code == 200
     assert ask(5).status_code == 400, "an address is a text"
     assert ask("", "version.data", version=[1]).status_code == 400
+
+
+def test_a_new_version_is_rendered_whatever_else_is_asked(study, fill, candidates, url):
+    fill(study, *candidates[:2])
+    client = make_app(Source(url), Settings()).server.test_client()
+    ask = asking(client)
+    first = client.get("/version?study=first")
+    assert (first.status_code, first.text) == (200, "1 first")
+    fill(study, candidates[2])
+    assert client.get("/version?study=first&page=compare").text == "2 first"
+    nothing = {"what": "click", "shown": "1 first"}
+    assert ask("?study=first", "done.data", done=nothing).status_code == 204, "nothing is changed"
+    chosen = {"what": "click", "candidate": 0, "shown": "2 first"}
+    figures = ask("?study=first", "done.data", done=chosen).json["response"]["contents"]["data"]
+    assert figures["version"] == "2 first" and "progress" not in figures["figures"]
+    for done, cause in ((nothing, "version.data"), ({**chosen, "shown": "1 first"}, "done.data")):
+        both = ask("?study=first", cause, "version.data", done=done, version="2 first")
+        assert "progress" in both.json["response"]["contents"]["data"]["figures"]
+
+
+def test_a_version_is_told_while_the_storage_cannot_be_read(client, monkeypatch, caplog):
+    first = client.get("/version").text
+
+    def fail(*_, **__):
+        raise StorageError("locked")
+
+    monkeypatch.setattr("nas_explorer.results.study.study.Study.records", fail)
+    assert client.get("/version").text == first and "not read: locked" in caplog.text

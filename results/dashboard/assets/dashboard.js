@@ -138,7 +138,7 @@ const widths = new ResizeObserver(entries => {
 });
 
 function tell(done) {
-  window.dash_clientside.set_props("done", { data: done });
+  window.dash_clientside.set_props("done", { data: { ...done, shown } });
 }
 
 function newPlot(place) {
@@ -266,8 +266,27 @@ async function drawOne(id, { data, layout }) {
   await new Promise(seen => requestAnimationFrame(() => setTimeout(seen)));
 }
 
+// New candidates are looked for again and again, each time when the last answer has come. What is
+// new is asked for once, and again if it has not come after half a minute.
+let shown = null, asked = null, askedAt = 0;
+async function look() {
+  const answer = await fetch(`version${location.search}`).catch(() => null);
+  const version = answer?.ok ? await answer.text() : shown, now = performance.now();
+  if (version !== shown && (version !== asked || now - askedAt > 30_000)) {
+    [asked, askedAt] = [version, now];
+    window.dash_clientside.set_props("version", { data: version });
+  }
+  lookLater();
+}
+
+function lookLater() {
+  setTimeout(look, 1000 * document.getElementById("status").dataset.seconds);
+}
+
 function fill(contents) {
   if (contents) {
+    if (shown === null) lookLater();
+    shown = contents.version;
     tips.clear();
     hideTip();
     for (const page of document.querySelectorAll("[id^=page-]"))
