@@ -40,6 +40,7 @@ class ProgressView:
         self._status: Status | None = None
         self._timer: Timer | None = None
         self._best: float | None = None
+        self._until: float | None = None
         self._objectives: tuple[str, ...] = ()
         self._maximize = True
         if self._console.is_terminal:
@@ -76,7 +77,10 @@ class ProgressView:
         schedule = " and trained" if trained else ""
         if "accuracy" in plan.metrics:
             schedule = f" and trained for {plural(plan.settings['accuracy']['epochs'], 'epoch')}"
-        self._update(f"0 of {prepared.options.budget}: starting the workers ...")
+        if prepared.options.max_time is not None:
+            gone = prepared.ledger.clock.wall
+            self._until = time.monotonic() + prepared.options.max_time - gone
+        self._update(f"0{_of(prepared.options.budget)}: starting the workers ...")
         self._later(
             f"Searching: waiting for the first result; workers start, then each candidate is "
             f"measured{schedule}"
@@ -88,7 +92,7 @@ class ProgressView:
         candidate = progress.candidate
         if candidate.status == "complete":
             self._note(candidate.value(self._objectives[0]))
-        left = progress.seconds / progress.fresh * (progress.budget - progress.finished)
+        left = self._left(progress)
         values = "  ".join(
             f"{name} {shown(name, candidate.value(name))}"
             for name in dict.fromkeys((*self._objectives, "params", "latency"))
@@ -97,15 +101,26 @@ class ProgressView:
         what = (
             values if candidate.status == "complete" else f"{candidate.status}: {candidate.reason}"
         )
-        counter = f"{progress.finished}/{progress.budget}"
+        counter = f"{progress.finished}" + (f"/{progress.budget}" if progress.budget else "")
         best = f"best {shown(self._objectives[0], self._best)}"
         clock = f"{_clock(progress.seconds)} gone, {_clock(left)} left"
         if self._status is None:
             self._say(f"[{counter}] #{candidate.number} {what}  ({best}, {clock})")
             return
         self._say(f"#{candidate.number:<4} {what}  {candidate.architecture.outline()}")
-        bar = round(30 * progress.finished / progress.budget)
+        gone = progress.seconds / max(1e-9, progress.seconds + left)
+        share = progress.finished / progress.budget if progress.budget else gone
+        bar = min(30, round(30 * share))
         self._update(f"{'━' * bar}{'╌' * (30 - bar)} {counter}  {best}  {clock}")
+
+    def _left(self, progress: "Progress") -> float:
+        """Return the time that the search will take yet, s."""
+        each, left = progress.seconds / progress.fresh, float("inf")
+        if progress.budget is not None:
+            left = each * (progress.budget - progress.finished)
+        if self._until is not None:
+            left = min(left, max(0.0, self._until - time.monotonic()))
+        return left
 
     def close(self) -> None:
         """Stop the live view."""
@@ -148,6 +163,10 @@ class ProgressView:
             from rich.text import Text
 
             self._status.update(Text(line))
+
+
+def _of(budget: int | None) -> str:
+    return "" if budget is None else f" of {budget}"
 
 
 def _clock(seconds: float) -> str:

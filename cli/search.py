@@ -33,6 +33,14 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(metavar="N", help="Total number of candidates in the study.  [100]"),
     ] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Start no candidate later in this run: 90s, 30m, 1h30m. Those that run finish. "
+            "Without --budget, only the time limits the search.",
+        ),
+    ] = None,
     space: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.yaml", help="Search space.  [micro]")
     ] = None,
@@ -116,6 +124,7 @@ def search(  # one parameter for each option of the command
     """
     given: dict[str, object] = {
         "budget": budget,
+        "max_time": max_time,
         "space": space,
         "data": data,
         "resolution": resolution,
@@ -169,8 +178,10 @@ def read_config(path: Path) -> dict[str, object]:
 
 
 def _run(values: Mapping[str, object]) -> int:
+    from ..searchers.run.ledger import Ledger
     from ..searchers.run.options import read_options
 
+    ledger = Ledger()
     options = read_options(values)  # before torch is imported, which takes seconds
     for note in options.notes:
         print(f"nas: {note}", file=sys.stderr)
@@ -179,7 +190,7 @@ def _run(values: Mapping[str, object]) -> int:
     with sigterm_interrupts(), show_progress() as progress:
         from ..searchers.run.search import prepare, run
 
-        prepared = prepare(options)
+        prepared = prepare(options, ledger)
         progress.begin(prepared)
         summary = run(prepared, progress)
     _print_end(prepared, summary)
@@ -189,25 +200,22 @@ def _run(values: Mapping[str, object]) -> int:
 def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     """Print the front, the time by activity, and the next commands."""
     from ..evaluators.units import plural
+    from ..results.study.run_time import duration
     from .show import print_front
 
     study = prepared.study
     front = print_front(study)
-    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in summary.seconds.items())
-    worked = ", ".join(
-        f"{name} {seconds:.1f} s"
-        for name, seconds in summary.worker_seconds.items()
-        if name != "total"
-    )
     before = "" if summary.finished == summary.fresh else f" more, {summary.finished} in all,"
     print(
-        f"Study {study.name}: {plural(summary.fresh, 'candidate')}{before} in {summary.wall:.1f} s"
+        f"Study {study.name}: {plural(summary.fresh, 'candidate')}{before} in "
+        f"{duration(summary.time.wall)}"
     )
-    if worked:
-        print(f"Workers ({prepared.workers}): {worked}")
-    if spent:
-        share = f" ({100 * summary.overhead:.1f} % of the work)" if worked else ""
-        print(f"Besides{share}: {spent}")
+    _print_time(prepared, summary)
+    if summary.cut_short:
+        print(
+            f"The time of {duration(prepared.options.max_time or 0)} is up; the same command "
+            "continues the search."
+        )
     if summary.duplicates:
         print(f"Duplicates served from the record: {summary.duplicates}")
     if summary.exhausted:
@@ -229,6 +237,23 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
             "Next: nas dashboard | nas report -o report.html | "
             f"nas show {best.number} | nas export {best.number} -o model.safetensors{untrained}"
             f" (each with {study_option(study.name)})"
+        )
+
+
+def _print_time(prepared: "Prepared", summary: "Summary") -> None:
+    """Print where the time of this run went, and that of all runs if there were more."""
+    from ..results.study.run_time import duration, in_all, time_text
+
+    worked = time_text(summary.time.workers)
+    if worked:
+        print(f"Workers ({prepared.workers}): {worked}")
+    share = f" ({100 * summary.overhead:.1f} % of the work)" if worked else ""
+    print(f"Besides{share}: {time_text(summary.time.search)}")
+    everything = in_all(prepared.study.times())
+    if everything is not None and everything.runs > 1:
+        print(
+            f"In {everything.runs} runs of {duration(everything.wall)} in all, workers: "
+            f"{time_text(everything.workers)}; besides: {time_text(everything.search)}"
         )
 
 

@@ -231,6 +231,7 @@ def show(
     """Show one candidate: architecture, measurements with provenance, failures."""
     from ..results.analysis.provenance import described
     from ..results.numbers import format_measurement
+    from ..results.study.run_time import time_text
 
     record = open_study(study, storage)
     found = record.find(candidate)
@@ -247,6 +248,8 @@ def show(
         print(f"{each.metric:<12} {format_measurement(each)}")
     if text := _front_text(found, record):
         print(f"{'front':<12} {text}")
+    if text := time_text(found.seconds):
+        print(f"{'time':<12} {text}")
     print()
     if found.is_buildable:
         print_parts(found.architecture)

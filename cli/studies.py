@@ -29,6 +29,8 @@ def studies(context: typer.Context, *, storage: Storage = None, as_json: Json = 
     context.obj = storage
     if context.invoked_subcommand is not None:
         return
+    from ..results.study.run_time import duration
+
     found = _entries(storage_url(storage))
     if as_json:
         print_json([_as_json(each) for each in found])
@@ -42,11 +44,12 @@ def studies(context: typer.Context, *, storage: Storage = None, as_json: Json = 
             str(sum(each.counts.values())),
             _counts(each),
             ", ".join(each.settings.get("objectives", ())),
+            "" if each.time is None else duration(each.time.wall),
             _searched(each),
         ]
         for each in found
     ]
-    print_rows(["study", "candidates", "of which", "objectives", "last searched"], rows)
+    print_rows(["study", "candidates", "of which", "objectives", "time", "last searched"], rows)
 
 
 def _entries(url: str) -> "list[StudyEntry]":
@@ -82,6 +85,7 @@ def _as_json(entry: "StudyEntry") -> dict[str, Any]:
         **{key: entry.settings.get(key) for key in described},
         "candidates": dict(entry.counts),
         "foreign_trials": entry.foreign,
+        "time": None if entry.time is None else entry.time.to_json(),
         "searched_at": datetime.fromtimestamp(entry.since, UTC).isoformat()
         if entry.since
         else None,

@@ -38,7 +38,9 @@ class Candidate:
     traceback: str | None = None
     """The traceback of a failure."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Wall time by activity: ``training``, ``latency``, ``total`` ..."""
+    """Wall time by activity, s: of the worker (``building``, ``latency``, ``training``, ``other``
+    and their sum ``total``; earlier records name the evaluators), and of the searching process
+    (``searching``, ``costing``, and ``storing`` its start)."""
 
     def __getattr__(self, name: str) -> Any:
         record: Mapping[str, Any] | None = vars(self).get("_record")

@@ -16,6 +16,7 @@ from ...search_space.seeds import derive_seed
 from ..base import Evaluator, Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
 from ..metrics import ACCURACY
+from ..stopwatch import activity
 from .data.dataset import DataSpec, SearchData, load_search_data
 from .recipe import Recipe
 from .training.loop import TrainingResult, chosen_augmentation, train
@@ -93,7 +94,7 @@ class AccuracyEvaluator(Evaluator):
         """
         self._check(architecture)
         seed = derive_seed(self.seed, architecture.digest)
-        with candidate_faults(), seeded(seed, self.device), torch_start():
+        with activity("building"), candidate_faults(), seeded(seed, self.device), torch_start():
             model = Network(architecture)
         result = train(
             model,

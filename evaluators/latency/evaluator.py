@@ -14,6 +14,7 @@ from ...search_space.errors import InputError
 from ..base import Evaluator, Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
 from ..metrics import LATENCY
+from ..stopwatch import activity
 from .clocks import Run
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel
@@ -92,7 +93,7 @@ class LatencyEvaluator(Evaluator):
 
     def _passes_of(self, architecture: Architecture) -> list[Run]:
         """Return one forward pass of the network for each layout."""
-        with seeded(_SEED, self.device):
+        with activity("building"), seeded(_SEED, self.device):
             network = self._place(fold(Network(architecture)))
         if self.settings.runtime == "compiled":
             # All networks share their code, so torch's compiler would reach its limit of variants

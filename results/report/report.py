@@ -28,6 +28,7 @@ from ..figures.plots import (
     parallel_coordinates,
 )
 from ..figures.snapshot import Snapshot
+from ..study.run_time import RunTime, in_all
 from ..study.study import Study
 from .choice import Choices, choices_json, figure_json, place
 from .compare_section import compare_choices, compare_figures, compare_section, snapshots
@@ -68,6 +69,8 @@ class Report:
     """Networks of the front."""
     compared: Choices
     """Comparisons with other studies."""
+    time: RunTime | None = None
+    """Where the time of the study went; None in studies of earlier versions."""
 
     @property
     def choices(self) -> Choices:
@@ -100,6 +103,7 @@ def make_report(study: Study, compare: Sequence[Study] = ()) -> Report:
         matters=importance_choices(studies[0]),
         networks=network_choices(front),
         compared=compare_choices(studies),
+        time=in_all(study.times()),
     )
 
 
@@ -125,7 +129,7 @@ def report_html(report: Report) -> str:
     compared = compare_section(report.studies, report.compared)
     compared += _plots(figures, ("growth", "growth-time", "fronts"))
     sections = [
-        ("summary", "Summary", summary_section(candidates, objectives, front)),
+        ("summary", "Summary", summary_section(candidates, objectives, front, report.time)),
         ("front", "Pareto front", front_section(candidates, objectives, front)),
         ("pairs", "Any two metrics", PAIRS if has_pairs(candidates) else ""),
         ("progress", "Progress", _plots(figures, ("hypervolume", "best"))),

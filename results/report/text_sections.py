@@ -15,6 +15,7 @@ from ..analysis.provenance import described
 from ..analysis.table import metrics_of
 from ..candidate import Candidate
 from ..numbers import format_measurement, format_value
+from ..study.run_time import RunTime, duration, time_text
 from ..study.study import Study
 
 _SAMPLES = 20
@@ -48,9 +49,12 @@ def _interval_apart(candidate: Candidate, name: str) -> list[str]:
 
 
 def summary_section(
-    candidates: Sequence[Candidate], objectives: Sequence[str], front: Sequence[Candidate]
+    candidates: Sequence[Candidate],
+    objectives: Sequence[str],
+    front: Sequence[Candidate],
+    time: RunTime | None = None,
 ) -> str:
-    """Return the summary: the progress of the study, and the best value of each objective."""
+    """Return the summary: the progress of the study, the best value of each objective, the time."""
     counts = Counter(each.status for each in candidates)
     facts = [("candidates", str(len(candidates)))]
     facts += [(status, str(counts[status])) for status in ("complete", "infeasible", "failed")]
@@ -63,15 +67,21 @@ def summary_section(
             label = f"{superlative(name)} {name}, candidate {found.number}"
             facts.append((label, format_value(name, found.value(name))))
     seconds = sum(each.seconds.get("total", 0.0) for each in candidates)
-    facts.append(("measuring in all", _duration(seconds)))
+    facts.append(("measuring in all", duration(seconds)))
+    if time is not None:
+        facts.append(("time of the search", duration(time.wall)))
     cells = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
-    return f'<dl class="facts">{cells}</dl>'
+    return f'<dl class="facts">{cells}</dl>{_time_lines(time)}'
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+def _time_lines(time: RunTime | None) -> str:
+    """Return where the time of the study went, as two lines."""
+    if time is None:
+        return ""
+    return (
+        f"<p>Time of the workers: {escape(time_text(time.workers)) or 'none'}.<br>"
+        f"Time of the searching process: {escape(time_text(time.search))}.</p>"
+    )
 
 
 def has_pairs(candidates: Sequence[Candidate]) -> bool:

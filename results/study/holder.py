@@ -71,6 +71,11 @@ class Hold:
         self._mine = this_process()
         self._search = search
 
+    @property
+    def token(self) -> str:
+        """The token of this hold, different for each."""
+        return self._mine["token"]
+
     def __enter__(self) -> Self:
         """Acquire the study.
 

@@ -29,9 +29,11 @@ from ..candidate import Candidate
 from ..settings import StudySettings, check_study_name
 from . import records
 from .holder import Hold
+from .run_time import KEY as TIME
+from .run_time import RunTime
 from .spill_file import SpillFile
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors, weights_folder
-from .studies import StudyEntry, make_study, study_list
+from .studies import StudyEntry, make_study, study_list, times_of
 
 if TYPE_CHECKING:
     from ...search_space.architecture.architecture import Architecture
@@ -193,19 +195,23 @@ class StoredStudy:
         assert self._hold is not None, "only the holder of a study writes to it"
         return self._hold
 
-    def finish(self, candidate: Candidate) -> None:
+    def finish(self, candidate: Candidate, spent: RunTime | None = None) -> None:
         """Store the result of a started candidate; inside ``exclusive`` only.
 
         A candidate that has finished before is not changed. If the storage fails permanently, the
         candidate is written to the spill file, which the next opening of the study reads; others
         can still be finished.
 
+        Args:
+            candidate: The finished candidate.
+            spent: Time of the run so far, stored with the candidate.
+
         Raises:
             StorageError: If the candidate could not be stored; the message names the spill file.
         """
         assert candidate.status != "running"
         try:
-            retry(lambda: self._store(candidate))
+            retry(lambda: self._store(candidate, spent))
         except StorageError as error:
             kept = self._spill.keep(candidate)
             raise StorageError(
@@ -216,7 +222,7 @@ class StoredStudy:
                 self._spill.keep(candidate)
             raise
 
-    def _store(self, candidate: Candidate) -> None:
+    def _store(self, candidate: Candidate, spent: RunTime | None = None) -> None:
         if candidate.traceback:
             candidate = replace(candidate, traceback=candidate.traceback[-_TRACEBACK_CHARACTERS:])
         order = len(self._finished)
@@ -225,11 +231,30 @@ class StoredStudy:
             stored = records.update(
                 self._storage, connection, self._id, candidate, objectives, order
             )
+            if spent is not None:
+                self._write_time(spent)
         if stored:
             self._finished[candidate.number] = candidate
             self._order[candidate.number] = order
         else:
             _log.info("candidate %d had finished before", candidate.number)
+
+    def record_time(self, spent: RunTime) -> None:
+        """Store the time of the run so far; inside ``exclusive`` only.
+
+        Raises:
+            StorageError: If it cannot be stored.
+        """
+
+        def write() -> None:
+            with self._held().transaction():
+                self._write_time(spent)
+
+        retry(write)
+
+    def _write_time(self, spent: RunTime) -> None:
+        key = f"{TIME}{self._held().token}"
+        self._storage.set_study_system_attr(self._id, key, spent.to_json())
 
     def remeasure(
         self, candidate: Candidate, measured: Iterable[Measurement], broken: str | None = None
@@ -322,6 +347,11 @@ class StoredStudy:
                     self._leave_out(number, f"its record cannot be read: {record}")
                 else:
                     yield record
+
+    def times(self) -> list[RunTime]:
+        """Return the times of the study's runs, the earliest first."""
+        with storage_errors(self.url), self._storage.engine.connect() as connection:
+            return times_of(connection, (self._id,)).get(self._id, [])
 
     def running(self) -> list[Candidate]:
         """Return the candidates that have not finished, in the order of their numbers.

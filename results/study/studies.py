@@ -1,8 +1,10 @@
 """The studies of a storage: listing, creating, renaming and deleting, without torch."""
 
+import json
+import logging
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,12 @@ from optuna.storages import RDBStorage
 from ...search_space.errors import InputError, unknown_name
 from ..settings import StudySettings, check_study_name
 from .holder import HOLDER, Hold, has_ended, parsed, this_process
+from .run_time import KEY as TIME
+from .run_time import RunTime, in_all
 from .spill_file import SpillFile
 from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, retry, storage_errors
 
+_log = logging.getLogger(__name__)
 SETTINGS = "nas:settings"
 _STATUSES = {"COMPLETE": "complete", "PRUNED": "infeasible", "FAIL": "failed", "RUNNING": "running"}
 """Status of a candidate by state of its trial."""
@@ -44,6 +49,8 @@ class StudyEntry:
     """Number of trials added by other programs."""
     holder: Mapping[str, Any]
     """Note of the process that searched the study last, with the time."""
+    time: RunTime | None = None
+    """Where the time of all runs went; None in studies of earlier versions."""
 
     @property
     def since(self) -> float:
@@ -85,6 +92,7 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
     with storage_errors(url), storage.engine.connect() as connection:
         notes = _notes(connection)
         trials = _counts(connection)
+        times = times_of(connection)
     entries: list[StudyEntry] = []
     for (study_id, name), texts in notes.items():
         if SETTINGS not in texts:
@@ -103,6 +111,7 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
                 counts=counts,
                 foreign=sum(count for (_, ours), count in states.items() if not ours),
                 holder=parsed(texts.get(HOLDER)),
+                time=in_all(times.get(study_id, ())),
             )
         )
     return sorted(
@@ -126,6 +135,29 @@ def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str,
     for study_id, name, key, text in connection.execute(query):
         notes.setdefault((study_id, name), {})[key] = text
     return notes
+
+
+def times_of(
+    connection: sqlalchemy.Connection, studies: Collection[int] = ()
+) -> dict[int, list[RunTime]]:
+    """Return the times of the runs of studies by Optuna's id, the earliest first.
+
+    Args:
+        connection: Connection to the database.
+        studies: Optuna's ids of the studies; empty: all.
+    """
+    columns = _ATTRIBUTES.c
+    query = sqlalchemy.select(columns.study_id, columns.value_json)
+    query = query.where(columns.key.startswith(TIME))
+    if studies:
+        query = query.where(columns.study_id.in_(studies))
+    found: dict[int, list[RunTime]] = {}
+    for study, text in connection.execute(query):
+        try:
+            found.setdefault(study, []).append(RunTime.from_json(json.loads(text)))
+        except (ValueError, LookupError, TypeError) as error:
+            _log.warning("left out: the time of a run, which cannot be read: %s", error)
+    return {study: sorted(runs, key=lambda each: each.since) for study, runs in found.items()}
 
 
 def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:

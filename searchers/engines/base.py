@@ -96,6 +96,9 @@ class Engine(ABC):
 
     name: ClassVar[str]
     """The name on the command line."""
+    starting_seconds: float = 0.0
+    """Wall time that worker processes took to start, summed over all runs; an engine that does not
+    measure it leaves 0, and the time then counts as idle."""
 
     def __init__(self, *, workers: int = 1, time_limit: float | None = None) -> None:
         """Set the number of workers.

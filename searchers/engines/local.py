@@ -22,12 +22,7 @@ class LocalEngine(Engine):
     def run(self, source: JobSource, factory: WorkerFactory) -> None:  # noqa: D102
         if source.done:
             return
-        pool = _Pool(
-            source=source,
-            factory=pickle.dumps(factory),
-            workers=self.workers,
-            time_limit=self.time_limit,
-        )
+        pool = _Pool(engine=self, source=source, factory=pickle.dumps(factory))
         try:
             pool.run()
         finally:
@@ -37,14 +32,13 @@ class LocalEngine(Engine):
 class _Pool:
     """The processes of one run with their jobs."""
 
-    def __init__(
-        self, *, source: JobSource, factory: bytes, workers: int, time_limit: float | None
-    ) -> None:
+    def __init__(self, *, engine: LocalEngine, source: JobSource, factory: bytes) -> None:
+        self._engine = engine
         self._source = source
         self._factory = factory
-        self._workers = workers
+        self._workers = engine.workers
         self._not_started = 0
-        self._time_limit = time_limit
+        self._time_limit = engine.time_limit
         self._processes: list[WorkerProcess] = []
         self._jobs: dict[WorkerProcess, Job] = {}
 
@@ -60,6 +54,7 @@ class _Pool:
     def kill(self) -> None:
         for process in self._processes:
             process.kill()
+            self._engine.starting_seconds += process.starting_seconds()
 
     def _start(self) -> None:
         self._processes = [process for process in self._processes if process.alive]
@@ -83,6 +78,7 @@ class _Pool:
         errors: list[Exception] = []
         for process in self._processes:
             event = process.collect()
+            self._engine.starting_seconds += process.starting_seconds()
             if process.idle:
                 self._not_started = 0
             if event is None or (isinstance(event, NotStarted) and self._goes_on(event)):

@@ -144,6 +144,8 @@ class WorkerProcess:
             time_limit: Longest duration of a request in seconds, without the start of the process.
         """
         self.alive = True
+        self._started_at: float | None = time.monotonic()
+        self._starting = 0.0
         self._time_limit = time_limit
         self._given_at: float | None = None
         self._ready = False
@@ -186,6 +188,7 @@ class WorkerProcess:
         kind, data, traceback = self._receive()
         if kind == "ready":
             self._ready = True
+            self._has_started()
             return None
         if kind == "broken":
             self.kill()
@@ -207,9 +210,20 @@ class WorkerProcess:
     def kill(self) -> None:
         """Kill the process and wait until it has ended."""
         self.alive = False
+        self._has_started()
         self._process.kill()
         self._process.join()
         self._connection.close()
+
+    def starting_seconds(self) -> float:
+        """Return the wall time that the start took, s: once, when it is over; else 0."""
+        spent, self._starting = self._starting, 0.0
+        return spent
+
+    def _has_started(self) -> None:
+        if self._started_at is not None:
+            self._starting += time.monotonic() - self._started_at
+        self._started_at = None
 
     def _receive(self) -> tuple[str, bytes, str | None]:
         try:

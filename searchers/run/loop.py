@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Protocol
@@ -17,12 +16,15 @@ from ...search_space.errors import WorkError
 from ..base import Proposal, Searcher
 from ..distributions import distributions
 from ..engines.base import Job, Outcome
+from .ledger import Ledger
 from .worker import broken
 
 _log = logging.getLogger(__name__)
 
 _AGAIN = ("out_of_memory", "device_error", "worker_died")
 """Kinds of failures after which a candidate is measured once more, on a new worker."""
+_OWN = ("searching", "costing", "storing")
+"""Activities of this process that count for one candidate."""
 _IN_A_ROW = 5
 """Number of consecutive failures after which the search stops, since the candidates may not be the
 cause."""
@@ -36,8 +38,8 @@ class Progress:
     """The candidate that has just finished."""
     finished: int
     """Number of finished candidates in the study, earlier runs included."""
-    budget: int
-    """Budget of the study: the total number of candidates."""
+    budget: int | None
+    """Budget of the study: the total number of candidates; None: no limit but the time."""
     fresh: int
     """Number of candidates finished by this run."""
     seconds: float
@@ -68,9 +70,11 @@ class SearchLoop:
         searcher: Searcher,
         exact: Sequence[Evaluator],
         constraints: tuple[Constraint, ...] = (),
-        budget: int,
+        budget: int | None,
         lag: int,
         listener: Listener,
+        ledger: Ledger | None = None,
+        max_time: float | None = None,
     ) -> None:
         self._study = study
         self._searcher = searcher
@@ -80,11 +84,15 @@ class SearchLoop:
         self._lag = lag
         self._listener = listener
         self._distributions = distributions(searcher.space.decisions())
+        self._ledger = ledger or Ledger()
+        self._clock = self._ledger.clock
+        self._max_time = max_time
         self._start = time.perf_counter()
         known = study.candidates()
         self._finished = {each.number: each for each in known if each.status != "running"}
         self._again = [each for each in known if each.status == "running"]
         self._started: dict[int, Candidate] = {}
+        self._spent: dict[int, dict[str, float]] = {}
         self._digests = {each.digest for each in known}
         self._numbers = [each.number for each in known]
         self._reported = 0
@@ -96,19 +104,16 @@ class SearchLoop:
         """Whether all architectures of the space have been proposed."""
         self.duplicates = 0
         """Number of proposals found in the record."""
-        self.seconds: dict[str, float] = {}
-        """CPU time of this process by activity, in seconds."""
-        self.worker_seconds: dict[str, float] = {}
-        """Wall time of the workers by activity, in seconds."""
 
-    @contextmanager
-    def _clock(self, activity: str) -> Generator[None]:
-        began = time.thread_time()
-        try:
-            yield
-        finally:
-            spent = time.thread_time() - began
-            self.seconds[activity] = self.seconds.get(activity, 0.0) + spent
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the run has lasted its longest time, so that no further candidate starts."""
+        return self._max_time is not None and self._clock.wall >= self._max_time
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the time was up before the budget was spent."""
+        return self.time_is_up and bool(self._again or self._wants_more)
 
     @property
     def done(self) -> bool:
@@ -116,13 +121,15 @@ class SearchLoop:
 
         It is False while a job runs, since the job may be repeated.
         """
-        waiting = self._again or self._started
-        return not waiting and not self._asks
+        if self._started:
+            return False
+        return self.time_is_up or not (self._again or self._wants_more)
 
     @property
-    def _asks(self) -> bool:
-        """Whether to ask the searcher for further candidates."""
-        return not self.exhausted and len(self._numbers) < self._budget
+    def _wants_more(self) -> bool:
+        """Whether the budget asks for further candidates."""
+        left = self._budget is None or len(self._numbers) < self._budget
+        return left and not self.exhausted
 
     @property
     def finished(self) -> int:
@@ -131,18 +138,20 @@ class SearchLoop:
 
     def next_job(self) -> Job | None:
         """Return the next job, or None while the history that it needs is incomplete."""
-        while self._again:
+        while self._again and not self.time_is_up:
             candidate = self._again.pop(0)
             if job := self._begin(candidate):
                 return job
-        while self._asks and self._history_complete():
-            with self._clock("sampling"):
+        while self._wants_more and not self.time_is_up and self._history_complete():
+            before = self._clock.read()
+            with self._clock.doing("searching"):
                 self._tell()
                 proposal = self._propose()
             if proposal is None:
                 self.exhausted = True
                 return None
             candidate = self._admit(proposal)
+            self._count(candidate.number, before)
             if job := self._begin(candidate):
                 return job
         return None
@@ -176,7 +185,7 @@ class SearchLoop:
 
     def _admit(self, proposal: Proposal) -> Candidate:
         """Add the proposal to the study."""
-        with self._clock("storing"):
+        with self._clock.doing("storing"):
             candidate = self._study.start(
                 architecture=proposal.architecture,
                 decisions=proposal.decisions,
@@ -190,19 +199,22 @@ class SearchLoop:
         """Measure the exact costs; return the job, or None if the candidate ends here."""
         had: list[Measurement] = []
         outcome = None
+        before = self._clock.read()
         try:
-            with self._clock("costing"), candidate_faults():
+            with self._clock.doing("costing"), candidate_faults():
                 for evaluator in self._exact:
                     had.extend(evaluator.measure(candidate.architecture))
             if reason := broken(self._constraints, had):
                 outcome = Outcome(number=candidate.number, status="infeasible", reason=reason)
         except CandidateError as error:
             outcome = Outcome(number=candidate.number, status="failed", reason=str(error))
+        self._count(candidate.number, before)
         exact = {each.metric: each for each in had}
         self._started[candidate.number] = replace(candidate, measurements=exact)
         if outcome is not None:
             self.take(outcome)
             return None
+        self._ledger.given(candidate.number)
         return Job(
             number=candidate.number,
             architecture=candidate.architecture.to_json(),
@@ -217,8 +229,7 @@ class SearchLoop:
             WorkError: If too many candidates in a row have failed; all are stored.
         """
         started = self._started.pop(outcome.number)
-        for activity, spent in outcome.seconds.items():
-            self.worker_seconds[activity] = self.worker_seconds.get(activity, 0.0) + spent
+        seconds = self._add(outcome.number, self._ledger.returned(outcome.number, outcome.seconds))
         if outcome.kind in _AGAIN and outcome.number not in self._tried_again:
             _log.warning("candidate %d is tried again: %s", outcome.number, outcome.reason)
             self._tried_again.add(outcome.number)
@@ -231,13 +242,14 @@ class SearchLoop:
             measurements={**started.measurements, **measured},
             reason=outcome.reason,
             traceback=outcome.traceback,
-            seconds=outcome.seconds,
+            seconds=seconds,
         )
-        with self._clock("storing"):
-            self._study.finish(candidate)
+        del self._spent[candidate.number]
+        with self._clock.doing("storing"):
+            self._study.finish(candidate, self._ledger.read())
         self._finished[candidate.number] = candidate
         self.fresh += 1
-        with self._clock("drawing"):
+        with self._clock.doing("showing"):
             self._listener(
                 Progress(
                     candidate=candidate,
@@ -248,6 +260,19 @@ class SearchLoop:
                 )
             )
         self._check_failures(outcome)
+
+    def _count(self, number: int, before: Mapping[str, float]) -> None:
+        """Add what this process has spent since ``before`` to the times of a candidate."""
+        now = self._clock.read()
+        spent = {name: now[name] - before.get(name, 0.0) for name in _OWN if name in now}
+        self._add(number, {name: seconds for name, seconds in spent.items() if seconds})
+
+    def _add(self, number: int, seconds: Mapping[str, float]) -> dict[str, float]:
+        """Add to the times of a candidate; return them."""
+        found = self._spent.setdefault(number, {})
+        for name, spent in seconds.items():
+            found[name] = found.get(name, 0.0) + spent
+        return found
 
     def _check_failures(self, outcome: Outcome) -> None:
         """Stop the search before a fault of the machine or of our code uses up the budget."""

@@ -28,13 +28,15 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 _LISTS = ("objectives", "constraints", "plugins")
 _WHOLE = {
-    "budget": "candidates in all; --time-limit bounds the time of each",
+    "budget": "candidates in all; --max-time bounds the time of a run",
     "workers": "",
     "epochs": "passes over the training images",
     "seed": "",
     "max_megapixels": "millions of pixels, as in 250",
 }
 _LONGEST = 1e6
+DEFAULT_BUDGET = 100
+"""Budget of a search without budget and time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +50,11 @@ class SearchOptions:
         are not read.
     """
 
-    budget: int = 100
-    """Total number of candidates in the study, at least 1."""
+    budget: int | None = None
+    """Total number of candidates in the study, at least 1; by default 100, or, with ``max_time``,
+    None: no limit."""
+    max_time: float | None = None
+    """Seconds of this run after which no further candidate starts; None: no limit."""
     space: "str | SearchSpace" = "micro"
     """A shipped space, a YAML file, or, in Python, a space."""
     data: str = "digits"
@@ -117,11 +122,14 @@ class SearchOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, but got {value}")
-        limit = self.time_limit
-        if limit is not None and not 0 < limit <= _LONGEST:
-            raise InputError(
-                f"time_limit must be above 0 and at most {_LONGEST:g} s, but got {limit:g} s"
-            )
+        for name in ("time_limit", "max_time"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit <= _LONGEST:
+                raise InputError(
+                    f"{name} must be above 0 and at most {_LONGEST:g} s, but got {limit:g} s"
+                )
+        if self.budget is None and self.max_time is None:
+            self._name(budget=DEFAULT_BUDGET)
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         self._name(engine=known_name("engine", self.engine, ENGINES))
@@ -187,7 +195,7 @@ def read_options(
 def _read(name: str, kind: str, value: object) -> Any:
     if name in _LISTS:
         return _listed(name, value)
-    if name == "time_limit":
+    if name in ("time_limit", "max_time"):
         return read_seconds(name, value)
     if name == "resolution":
         return read_side(name, value)

@@ -35,7 +35,8 @@ def search(
     data: str | Path | tuple[ArrayLike, ArrayLike] = "digits",
     objectives: str | Sequence[str] = ("accuracy", "macs"),
     constraints: str | Constraint | Sequence[str | Constraint] = (),
-    budget: int = 100,
+    budget: int | None = None,
+    max_time: float | str | None = None,
     searcher: str | None = None,
     engine: str = "local",
     ray_address: str | None = None,
@@ -66,7 +67,9 @@ def search(
             (N, H, W, C), uint8, with labels (N,), which are kept in ``runs/cache``.
         objectives: Names of the metrics to optimise, also those of functions (see ``metric``).
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
-        budget: Total number of candidates in the study.
+        budget: Total number of candidates in the study; None: 100, or no limit with ``max_time``.
+        max_time: Time of this run after which no further candidate starts, in seconds or as in
+            ``"1h30m"``; what runs then finishes, and a repeated call continues. None: no limit.
         searcher: Name of the searcher; None: the study's, ``pareto`` for a new study.
         engine: Name of the engine: ``local`` or ``ray``.
         ray_address: Address of an existing Ray cluster; None: a new one on this machine.
@@ -93,7 +96,6 @@ def search(
         register(each)
     options = read_options(
         {
-            "budget": budget,
             "data": data if isinstance(data, str) else _data(data),
             "objectives": objectives,
             "constraints": constraints,
@@ -107,6 +109,8 @@ def search(
             "plugins": [str(plugins)] if isinstance(plugins, str | Path) else plugins,
             **_given(
                 space=None if isinstance(space, SearchSpace | Mapping) else str(space),
+                budget=budget,
+                max_time=max_time,
                 searcher=searcher,
                 ray_address=ray_address,
                 workers=workers,

@@ -22,6 +22,7 @@ from ...results.study.study import Study
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError
 from ..engines.base import Engine, Job, Outcome
+from .ledger import Ledger
 from .worker import Plan, broken
 
 _log = logging.getLogger(__name__)
@@ -165,14 +166,18 @@ def _count(candidates: Sequence[Candidate]) -> str:
 class Remeasurement:
     """The source of the jobs that measure latency again and store it, for an engine."""
 
-    def __init__(self, study: Study, candidates: Sequence[Candidate]) -> None:
+    def __init__(
+        self, study: Study, candidates: Sequence[Candidate], ledger: Ledger | None = None
+    ) -> None:
         """Set the candidates to measure.
 
         Args:
             study: The study, inside ``exclusive`` only.
             candidates: Candidates of the study, whose latencies are replaced.
+            ledger: Ledger of the time of the workers.
         """
         self._study = study
+        self._ledger = ledger or Ledger()
         self._waiting = list(candidates)
         self._under_way: dict[int, Candidate] = {}
         self.failed: dict[int, str] = {}
@@ -184,11 +189,13 @@ class Remeasurement:
             return None
         candidate = self._waiting.pop(0)
         self._under_way[candidate.number] = candidate
+        self._ledger.given(candidate.number)
         return Job(number=candidate.number, architecture=candidate.architecture.to_json())
 
     def take(self, outcome: Outcome) -> None:
         """Store the measurement; after a failure the old latency is kept."""
         candidate = self._under_way.pop(outcome.number)
+        self._ledger.returned(outcome.number, outcome.seconds)
         if outcome.status in ("complete", "infeasible"):
             self._study.remeasure(candidate, outcome.measurements, outcome.reason)
         else:
@@ -201,7 +208,13 @@ class Remeasurement:
         return not self._waiting
 
 
-def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None) -> dict[int, str]:
+def remeasure(
+    study: Study,
+    plan: Plan,
+    engine: Engine,
+    here: Conditions | None,
+    ledger: Ledger | None = None,
+) -> dict[int, str]:
     """Measure latencies from other conditions again; inside ``study.exclusive`` only.
 
     Candidates that were infeasible by that latency lack later metrics, so all metrics are measured.
@@ -212,7 +225,7 @@ def remeasure(study: Study, plan: Plan, engine: Engine, here: Conditions | None)
         ("complete", replace(plan, metrics=("latency",), weights=None)),
         ("infeasible", plan),
     ):
-        source = Remeasurement(study, [each for each in others if each.status == status])
+        source = Remeasurement(study, [each for each in others if each.status == status], ledger)
         if not source.done:
             engine.run(source, again)
         failed |= source.failed

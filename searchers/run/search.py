@@ -4,6 +4,8 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ...evaluators.device_name import choose_device
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
 from ...results.settings import StudySettings
+from ...results.study.run_time import RunTime
 from ...results.study.storage import weights_folder
 from ...results.study.study import Study
 from ...search_space.constraints.build_cost_table import step_table
@@ -26,8 +29,10 @@ from ...search_space.files import load_space
 from ...search_space.space import SearchSpace
 from ..base import Knowledge, Objective
 from ..engines import load_engine
+from ..engines.base import Engine
 from ..names import DEFAULT, EARLIER_DEFAULT
 from ..table import make_searcher
+from .ledger import Ledger
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
 from .own_classes import pickle_classes
@@ -58,6 +63,8 @@ class Prepared:
     """Candidates measured at once."""
     here: Conditions | None
     """Present conditions of latency measurements; None: unknown until one is made."""
+    ledger: Ledger
+    """Ledger of the run's time, which began with the preparation."""
     notes: tuple[str, ...] = ()
     """Notes for the user, one line each."""
 
@@ -74,26 +81,32 @@ class Summary:
     """Whether the space was exhausted."""
     duplicates: int
     """Number of proposals found in the record, which do not count for the budget."""
-    seconds: dict[str, float]
-    """CPU time of the searching process by activity: sampling, costing, storing, drawing."""
-    worker_seconds: dict[str, float]
-    """Wall time of the workers by activity, summed."""
-    wall: float
-    """Wall time of the run in seconds."""
+    time: RunTime
+    """Where the wall time of this run went."""
+    cut_short: bool = False
+    """Whether the longest time of the run was up before the budget was spent."""
 
     @property
     def overhead(self) -> float:
-        """Share of the total CPU time that was not spent by the workers."""
-        own = sum(self.seconds.values())
-        return own / (own + self.worker_seconds.get("total", 0.0)) if own else 0.0
+        """Share of the work, without starts and waits, that the searching process did."""
+        own, workers = (
+            sum(spent for name, spent in each.items() if name not in ("starting", "idle"))
+            for each in (self.time.search, self.time.workers)
+        )
+        return own / (own + workers) if own else 0.0
 
 
-def prepare(options: SearchOptions) -> Prepared:
+def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     """Return a search that is ready to run: space and data read, study opened.
+
+    Args:
+        options: Options of the search.
+        ledger: Ledger of the run, if its time began before this call.
 
     Raises:
         InputError: If an input of the user cannot be used.
     """
+    ledger = ledger or Ledger()
     load_engine(options.engine)
     constraints = tuple(map(read_constraint, options.constraints))
     device = choose_device(options.device)
@@ -167,15 +180,14 @@ def prepare(options: SearchOptions) -> Prepared:
         evaluators=tuple(evaluators.values()),
         workers=workers,
         here=here,
+        ledger=ledger,
         notes=notes,
     )
 
 
 def run(prepared: Prepared, listener: Listener) -> Summary:
     """Run the search until its budget is spent or the space is exhausted."""
-    import time
-
-    options = prepared.options
+    options, ledger = prepared.options, prepared.ledger
     objectives = tuple(
         Objective(metric=name, direction=metric(name).direction, share=metric(name).share)
         for name in options.objectives
@@ -193,10 +205,10 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         address=options.ray_address,
         gpus_per_worker=0.0 if prepared.plan.device == "cpu" else 1 / prepared.workers,
     )
-    began = time.perf_counter()
-    with prepared.study.exclusive():
+    with prepared.study.exclusive(), recorded_time(prepared.study, ledger, engine):
         if options.remeasure:
-            remeasure(prepared.study, prepared.plan, engine, prepared.here)
+            with ledger.clock.doing("remeasuring"):
+                remeasure(prepared.study, prepared.plan, engine, prepared.here, ledger)
         loop = SearchLoop(
             study=prepared.study,
             searcher=searcher,
@@ -209,17 +221,33 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             budget=options.budget,
             lag=1 if prepared.workers == 1 else 2 * prepared.workers,
             listener=listener,
+            ledger=ledger,
+            max_time=options.max_time,
         )
         engine.run(loop, prepared.plan)
+        cut_short = loop.cut_short
     return Summary(
         fresh=loop.fresh,
         finished=loop.finished,
         exhausted=loop.exhausted,
         duplicates=loop.duplicates,
-        seconds=loop.seconds,
-        worker_seconds=loop.worker_seconds,
-        wall=time.perf_counter() - began,
+        time=ledger.read(),
+        cut_short=cut_short,
     )
+
+
+@contextmanager
+def recorded_time(study: Study, ledger: Ledger, engine: Engine) -> Generator[None]:
+    """Count the time of the workers inside the context, and store the ledger at its end."""
+    ledger.begin(engine)
+    try:
+        yield
+    finally:
+        ledger.end()
+        try:
+            study.record_time(ledger.read())
+        except (InputError, WorkError) as error:  # an error under way counts more
+            _log.warning("the time of the end of the run is not stored: %s", error)
 
 
 def _knowledge(options: SearchOptions) -> Knowledge:

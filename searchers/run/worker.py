@@ -1,6 +1,5 @@
 """The worker, which measures candidates one after the other in one process."""
 
-import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ...evaluators.base import (
     evaluators_for,
 )
 from ...evaluators.measurement_context import candidate_faults
+from ...evaluators.stopwatch import Stopwatch, activity, counted_by
 from ...evaluators.units import write_constraint, write_value
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
@@ -88,18 +88,18 @@ class MeasuringWorker:
 
     def run(self, job: Job) -> Outcome:
         """Measure one candidate; the outcome holds any failure."""
-        start = time.perf_counter()
+        stopwatch = Stopwatch("other")
         had: list[Measurement] = []
-        seconds: dict[str, float] = {}
         reason = trace = None
         status = "complete"
         try:
-            with candidate_faults():  # no failure of a candidate may end the search
-                architecture = Architecture.from_json(job.architecture)
+            # No failure of a candidate may end the search.
+            with candidate_faults(), counted_by(stopwatch):
+                with activity("building"):
+                    architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._evaluators:
-                    began = time.perf_counter()
-                    had.extend(evaluator.measure(architecture))
-                    seconds[evaluator.name] = time.perf_counter() - began
+                    with activity(_activity_of(evaluator)):
+                        had.extend(evaluator.measure(architecture))
                     reason = broken(self._constraints, had)
                     if reason:
                         status = "infeasible"
@@ -107,15 +107,20 @@ class MeasuringWorker:
         except CandidateError as error:
             status, reason, trace = "failed", str(error), traceback.format_exc()
             self.spent = error.kind in SPENT
-        seconds["total"] = time.perf_counter() - start
+        seconds = stopwatch.read()
         return Outcome(
             number=job.number,
             status=status,
             measurements=tuple(had),
             reason=reason,
             traceback=trace,
-            seconds=seconds,
+            seconds={**seconds, "total": sum(seconds.values())},
         )
+
+
+def _activity_of(evaluator: Evaluator) -> str:
+    """Return the activity that an evaluator's time counts for."""
+    return "training" if evaluator.metrics[0].tier == "trained" else evaluator.name
 
 
 def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from nas_explorer.cli import progress, search
 from nas_explorer.cli.shared import sigterm_interrupts
+from nas_explorer.results.study.run_time import RunTime
 from nas_explorer.searchers.run.search import Summary
 
 
@@ -24,10 +25,12 @@ class Impatient:
 
 def prepared(**options: Any) -> Any:
     """Return a stand-in for a search, with the attributes that are shown."""
-    study = SimpleNamespace(name="mine", candidates=list[Any])
+    study = SimpleNamespace(name="mine", candidates=list[Any], times=list[Any])
     space = SimpleNamespace(name="micro", size=lambda: "7 architectures", never_built=tuple[Any])
     return SimpleNamespace(
-        options=SimpleNamespace(objectives=("accuracy",), budget=3, constraints=(), **options),
+        options=SimpleNamespace(
+            objectives=("accuracy",), budget=3, max_time=None, constraints=(), **options
+        ),
         study=study,
         space=space,
         data=None,
@@ -65,21 +68,21 @@ def test_a_share_of_the_work_is_told_only_where_there_was_some(
 ) -> None:
     monkeypatch.setattr("nas_explorer.cli.show.print_front", lambda study: [])
     shown: list[str] = []
-    for worked in ({}, {"total": 3.0, "accuracy": 3.0}):
+    for worked in ({}, {"latency": 1.0, "training": 2.0}):
         summary = Summary(
             fresh=len(worked) // 2,
             finished=3,
             exhausted=False,
             duplicates=0,
-            seconds={"sampling": 1.0},
-            worker_seconds=worked,
-            wall=2.0,
+            time=RunTime(
+                since=0.0, wall=2.0, search={"searching": 1.0, "idle": 1.0}, workers=worked
+            ),
         )
         search._print_end(prepared(), summary)
         shown.append(capsys.readouterr().out)
-    assert "Besides: sampling 1.0 s" in shown[0]
+    assert "Besides: searching 1.0 s, idle 1.0 s" in shown[0]
     assert shown[0].startswith("Study mine: 0 candidates more, 3 in all, in 2.0 s")
-    assert "Besides (25.0 % of the work): sampling 1.0 s" in shown[1]
+    assert "Besides (25.0 % of the work): searching 1.0 s, idle 1.0 s" in shown[1]
     assert shown[1].startswith("Study mine: 1 candidate more, 3 in all, in 2.0 s")
 
 

@@ -64,7 +64,14 @@ class QuickCosts(Evaluator):
         return measured(("macs",), architecture.digest)
 
 
-def quick_loop(study: Study, budget: int, *, searcher: str = "random", lag: int = 1) -> SearchLoop:
+def quick_loop(
+    study: Study,
+    budget: int | None,
+    *,
+    searcher: str = "random",
+    lag: int = 1,
+    max_time: float | None = None,
+) -> SearchLoop:
     """Return the jobs of a search of the study; inside ``exclusive`` only."""
     objectives = tuple(Objective(metric=m, direction=METRICS[m].direction) for m in OBJECTIVES)
     return SearchLoop(
@@ -74,6 +81,7 @@ def quick_loop(study: Study, budget: int, *, searcher: str = "random", lag: int 
         budget=budget,
         lag=lag,
         listener=lambda progress: None,
+        max_time=max_time,
     )
 
 

@@ -57,7 +57,9 @@ def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "says"),
     [
-        ("budget", "1h", "candidates in all; --time-limit bounds the time of each"),
+        ("budget", "1h", "candidates in all; --max-time bounds the time of a run"),
+        ("max_time", "2 days", "max_time must be a time like 90s, 10m or 1h, but got '2 days'"),
+        ("max_time", "0s", "max_time must be above 0 and at most 1e+06 s, but got 0 s"),
         ("budget", True, "budget must be a whole number"),
         ("time_limit", "0", "above 0 and at most 1e+06 s, but got 0 s"),
         ("resolution", "224", "from 8 to 64 pixels, but got 224; spaces that take it: imagenet"),
@@ -82,6 +84,13 @@ def test_what_is_not_is_refused_in_one_line(name: str, given: object, says: str)
     with pytest.raises(InputError) as caught:
         read_options({name: given})
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_longest_time_replaces_the_default_budget() -> None:
+    assert read_options({}).budget == 100
+    assert read_options({"max_time": "1h30m"}).budget is None
+    both = read_options({"max_time": "90s", "budget": "7"})
+    assert (both.max_time, both.budget) == (90, 7)
 
 
 def test_what_was_taken_otherwise_is_told() -> None:
