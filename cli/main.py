@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import bench, dashboard, export, measure, search, show, space, studies, zoo
+from . import bench, dashboard, export, measure, refine, search, show, space, studies, zoo
 from .shared import WorkError
 
 _SIGINT = 130
@@ -48,6 +48,7 @@ def _options(
 
 
 search.register(app)
+refine.register(app)
 show.register(app)
 measure.register(app)
 zoo.register(app)

@@ -18,7 +18,6 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
-    from ..results.study.study import Study
     from ..searchers.run.search import Prepared, Summary
 
 
@@ -201,7 +200,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     """Print the front, the time by activity, and the next commands."""
     from ..evaluators.units import plural
     from ..results.study.run_time import duration
-    from .show import print_front
+    from .show import print_front, resolution_text
 
     study = prepared.study
     front = print_front(study)
@@ -230,7 +229,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
                 f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
                 f"best of the front: {reached}"
             )
-            if text := _resolution_text(study):
+            if text := resolution_text(study):
                 print(text)
         untrained = "" if trained else " --untrained"
         print(
@@ -255,19 +254,3 @@ def _print_time(prepared: "Prepared", summary: "Summary") -> None:
             f"In {everything.runs} runs of {duration(everything.wall)} in all, workers: "
             f"{time_text(everything.workers)}; besides: {time_text(everything.search)}"
         )
-
-
-def _resolution_text(study: "Study") -> str:
-    """Return how many candidates the validation split tells apart; nothing without intervals."""
-    from ..evaluators.units import plural
-    from ..results.analysis.pick import told_apart
-
-    candidates = study.candidates()
-    apart, alike = told_apart(candidates, "accuracy")
-    complete = sum(each.status == "complete" for each in candidates)
-    if alike < 2:
-        return ""
-    return (
-        f"The validation split tells at most {apart} of {plural(complete, 'candidate')} apart by "
-        f"accuracy: the 95 % interval of the best overlaps those of {alike - 1} more."
-    )

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .parts import print_parts
-from .shared import Column, Json, Plugins, Storage, StudyName, print_json, print_rows, storage_url
+from .shared import (
+    Column,
+    Json,
+    Plugins,
+    Storage,
+    StudyName,
+    print_json,
+    print_rows,
+    shown,
+    storage_url,
+)
 
 if TYPE_CHECKING:
     from ..results.candidate import Candidate
@@ -50,8 +60,15 @@ def load_plugins_of(settings: "StudySettings") -> None:
         print(f"nas: {line}; what the study recorded is shown", file=sys.stderr)
 
 
-def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
+def sorted_front(
+    study: "Study", sort: str | None = None, *, intervals: bool = False
+) -> "list[Candidate]":
     """Return the front sorted by a metric, the best first; None: by the first objective.
+
+    Args:
+        study: The record.
+        sort: The metric.
+        intervals: Whether to keep every candidate that is not dominated beyond the intervals.
 
     Raises:
         InputError: If the metric is unknown.
@@ -62,7 +79,7 @@ def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
 
     objectives = study.settings.objectives
     by = metric(objectives[0] if sort is None else read_metric(sort))
-    members = pareto_front(study.candidates(), objectives)
+    members = pareto_front(study.candidates(), objectives, intervals=intervals)
     worst = math.inf if by.direction == "minimize" else -math.inf
 
     def key(candidate: "Candidate") -> float:
@@ -73,7 +90,7 @@ def sorted_front(study: "Study", sort: str | None = None) -> "list[Candidate]":
 
 
 def print_front(
-    study: "Study", top: int | None = None, sort: str | None = None
+    study: "Study", top: int | None = None, sort: str | None = None, *, intervals: bool = False
 ) -> "list[Candidate]":
     """Print the front as a table; return all its candidates.
 
@@ -81,12 +98,14 @@ def print_front(
         study: The record.
         top: Maximum number of printed candidates; None: all.
         sort: The metric to sort by, the best first; None: the first objective.
+        intervals: Whether to keep every candidate that is not dominated beyond the intervals.
     """
     from ..results.analysis.conditions import notes
+    from ..results.analysis.means import mean_notes
     from ..results.numbers import format_measurement
     from ..search_space.architecture.outline import SEPARATOR, outlines
 
-    members = sorted_front(study, sort)
+    members = sorted_front(study, sort, intervals=intervals)
     if not members:
         print("No candidate is complete and feasible yet, so there is no front.")
         return members
@@ -121,9 +140,25 @@ def print_front(
     )
     if len(shown_ones) < len(members):
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
-    for note in notes(shown_ones, names):
+    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names)):
         print(f"Note: {note}")
     return members
+
+
+def resolution_text(study: "Study") -> str:
+    """Return how many candidates the accuracy tells apart; nothing without intervals."""
+    from ..evaluators.units import plural
+    from ..results.analysis.pick import told_apart
+
+    candidates = study.candidates()
+    apart, alike = told_apart(candidates, "accuracy")
+    complete = sum(each.status == "complete" for each in candidates)
+    if alike < 2:
+        return ""
+    return (
+        f"The validation split tells at most {apart} of {plural(complete, 'candidate')} apart by "
+        f"accuracy: the 95 % interval of the best overlaps those of {alike - 1} more."
+    )
 
 
 def front(
@@ -137,6 +172,13 @@ def front(
             metavar="METRIC", help="Metric to sort by, the best first.  [the first objective]"
         ),
     ] = None,
+    intervals: Annotated[
+        bool,
+        typer.Option(
+            "--intervals",
+            help="Keep every candidate that no other dominates beyond the 95 % intervals.",
+        ),
+    ] = False,
     pick: Annotated[
         str | None,
         typer.Option(
@@ -157,21 +199,22 @@ def front(
     from ..search_space.errors import InputError
 
     count = None if top is None else read_whole("top", top, low=1)
-    if pick is not None and (top, sort, csv) != (None, None, None):
-        raise InputError("--pick gives one candidate: leave out --top, --sort and --csv")
+    if pick is not None and (top, sort, csv, intervals) != (None, None, None, False):
+        raise InputError("--pick gives one candidate: leave out --top, --sort, --csv, --intervals")
     record = open_study(study, storage)
     if pick is not None:
         return _print_pick(record, pick, as_json)
     if csv is not None:
         from ..results.analysis.table import to_frame, write_csv
 
-        write_csv(to_frame(sorted_front(record, sort)[:count]), csv)
+        write_csv(to_frame(sorted_front(record, sort, intervals=intervals)[:count]), csv)
     if as_json:
-        print_json([_candidate_json(each) for each in sorted_front(record, sort)[:count]])
+        members = sorted_front(record, sort, intervals=intervals)[:count]
+        print_json([_candidate_json(each) for each in members])
     else:
         if study is None:
             print(f"Study {record.name}, the one searched last", file=sys.stderr)
-        print_front(record, count, sort)
+        print_front(record, count, sort, intervals=intervals)
         if csv is not None:
             print(f"Wrote {csv}")
     return 0
@@ -180,6 +223,7 @@ def front(
 def _print_pick(record: "Study", request: str, as_json: bool) -> int:
     """Print the candidate that a request selects, with the reasons; return 1 if there is none."""
     from ..results.analysis.conditions import notes
+    from ..results.analysis.means import mean_notes
     from ..results.analysis.pick import Request, pick
 
     asked = Request.parse(request)
@@ -194,7 +238,9 @@ def _print_pick(record: "Study", request: str, as_json: bool) -> int:
         )
         return int(chosen is None)
     print("\n".join(found.reasons))
-    for note in notes(record.candidates(), (*asked.metrics, *(b.metric for b in asked.bounds))):
+    names = (*asked.metrics, *(b.metric for b in asked.bounds))
+    chosen_ones = [] if chosen is None else [chosen]
+    for note in (*notes(record.candidates(), names), *mean_notes(chosen_ones, names)):
         print(f"Note: {note}")
     if chosen is None:
         return 1
@@ -210,6 +256,9 @@ def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
         "measurements": {name: each.to_json() for name, each in candidate.measurements.items()},
         "decisions": dict(candidate.decisions),
         "architecture": candidate.architecture_json,
+        "singles": {
+            name: [each.to_json() for each in found] for name, found in candidate.singles.items()
+        },
         "reason": candidate.reason,
         "traceback": candidate.traceback,
         "seconds": dict(candidate.seconds),
@@ -246,6 +295,9 @@ def show(
         print(f"{'reason':<12} {found.reason}")
     for each in found.measurements.values():
         print(f"{each.metric:<12} {format_measurement(each)}")
+        if singles := found.singles.get(each.metric):
+            values = ", ".join(shown(each.metric, single.value) for single in singles)
+            print(f"{'':<12} the mean of {len(singles)} seeds: {values}")
     if text := _front_text(found, record):
         print(f"{'front':<12} {text}")
     if text := time_text(found.seconds):

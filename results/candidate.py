@@ -33,6 +33,11 @@ class Candidate:
     """Status; ``infeasible``: violates a hard constraint; ``failed``: see ``reason``."""
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """Measurements by metric; those made before a failure are kept."""
+    singles: Mapping[str, tuple[Measurement, ...]] = field(
+        default_factory=dict[str, tuple[Measurement, ...]]
+    )
+    """All single measurements of each metric whose measurement is a mean of several trainings; the
+    first is that of the search, whose weights are kept."""
     reason: str | None = None
     """Why the candidate failed or is infeasible, one line."""
     traceback: str | None = None
@@ -82,6 +87,11 @@ class Candidate:
         """Return the architecture's summary, one line; its outline if a component is missing."""
         return self.architecture.summary() if self.is_buildable else self.outline()
 
+    def first(self, metric: str) -> Measurement | None:
+        """Return the search's own measurement of a metric, also where a mean has replaced it."""
+        singles = self.singles.get(metric)
+        return singles[0] if singles else self.measurements.get(metric)
+
     def value(self, metric: str) -> float | None:
         """Return the metric's value, or None if it was not measured."""
         measurement = self.measurements.get(metric)
@@ -122,10 +132,16 @@ class Candidate:
             "architecture": self.architecture_json,
             "decisions": dict(self.decisions),
             "measurements": [each.to_json() for each in self.measurements.values()],
+            **self._singles_json(),
             "reason": self.reason,
             "traceback": self.traceback,
             "seconds": dict(self.seconds),
         }
+
+    def _singles_json(self) -> dict[str, Any]:
+        if not self.singles:
+            return {}
+        return {"singles": {n: [each.to_json() for each in m] for n, m in self.singles.items()}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Candidate":
@@ -138,6 +154,10 @@ class Candidate:
             decisions=data["decisions"],
             status=data["status"],
             measurements={each.metric: each for each in measurements},
+            singles={
+                name: tuple(map(Measurement.from_json, found))
+                for name, found in data.get("singles", {}).items()
+            },
             reason=data["reason"],
             traceback=data["traceback"],
             seconds=data["seconds"],

@@ -16,6 +16,7 @@ from ...evaluators.base import Measurement, in_order, is_known, metric
 from ..candidate import Status
 from .conditions import Conditions, condition_notes, conditions, varies
 from .front import Losses, Mask, clear_front_mask, front_mask
+from .means import mean_note
 
 Numbers = NDArray[np.float64]
 STATUSES: tuple[Status, ...] = ("complete", "infeasible", "failed", "running")
@@ -61,6 +62,10 @@ class Columns:
     """Values of the decisions by path. A knob has the same path in every component."""
     conditions: Mapping[str, DecisionValues] = field(default_factory=dict[str, DecisionValues])
     """Conditions of measurement by metric, for metrics that depend on them."""
+    trainings: Mapping[str, Mapping[int, Sequence[int]]] = field(
+        default_factory=dict[str, Mapping[int, Sequence[int]]]
+    )
+    """By metric, the candidates whose value is a mean: their numbers by number of trainings."""
 
     def __len__(self) -> int:
         return len(self.number_N)
@@ -130,6 +135,10 @@ class Columns:
             for line in condition_notes(name, self._measured_where(name))
         ]
 
+    def mean_notes(self, metrics: Iterable[str]) -> list[str]:
+        """Return a note for each metric that is a mean of several trainings for some candidates."""
+        return [mean_note(each, self.trainings[each]) for each in metrics if each in self.trainings]
+
     def _measured_where(self, name: str) -> dict[Conditions, list[int]]:
         found = self.conditions[name]
         return {
@@ -195,6 +204,7 @@ class ColumnBuilder:
         self._conditions: dict[str, _Answered] = {}
         self._decisions: dict[str, _Answered] = {}
         self._paths: dict[str, _Answered] = {}
+        self._trainings: dict[str, dict[int, int]] = {}
         self.last = -1
         """The largest candidate number so far; -1 at first."""
         self.running: set[int] = set()
@@ -230,6 +240,8 @@ class ColumnBuilder:
                 if metric(each["metric"]).conditions:
                     made = conditions(each["metric"], each["provenance"])
                     self._conditions.setdefault(each["metric"], _Answered()).put(row, made)
+            for name, singles in record.get("singles", {}).items():
+                self._trainings.setdefault(name, {})[number] = len(singles)
             (self.running.add if record["status"] == "running" else self.running.discard)(number)
         return count
 
@@ -255,6 +267,7 @@ class ColumnBuilder:
             },
             decisions={name: each.collected(count) for name, each in self._decisions.items()},
             conditions={name: each.collected(count) for name, each in self._conditions.items()},
+            trainings={name: _by_value(each) for name, each in self._trainings.items()},
         )
 
 
@@ -303,6 +316,14 @@ class _Cells:
             column[rows] = np.array(values)
             columns.append(column)
         return columns
+
+
+def _by_value(counts: Mapping[int, int]) -> dict[int, list[int]]:
+    """Return the keys by value."""
+    found: dict[int, list[int]] = {}
+    for key, value in counts.items():
+        found.setdefault(value, []).append(key)
+    return found
 
 
 def _level_key(level: Any) -> tuple[float, str]:

@@ -209,7 +209,10 @@ def _scatter_note(at: Sight) -> Markup:
         if len(drawn.shown)
         else f"{count}.",
         f"The dotted line joins the best in {view.x} and {view.y} alone." * drawn.alone,
-        *(f"{each[0].upper()}{each[1:]}." for each in columns.condition_notes(measured)),
+        *(
+            f"{each[0].upper()}{each[1:]}."
+            for each in (*columns.condition_notes(measured), *columns.mean_notes(measured))
+        ),
         "Drag to select; what is selected filters everything.",
         without_note(view, drawn),
         beyond_note(view, columns, at.source.references(view.extras)),

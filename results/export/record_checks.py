@@ -55,7 +55,7 @@ def kept_preparation(found: Candidate, training: Any) -> Preparation | None:
     The result is None for older candidates, whose training did not store it.
     """
 
-    accuracy = found.measurements.get("accuracy")
+    accuracy = found.first("accuracy")
     recorded = {} if accuracy is None else accuracy.provenance
     stated = training if isinstance(training, Mapping) else {}
     return Preparation.of(stated) or Preparation.of(recorded)
@@ -102,7 +102,7 @@ def check_measured(
                 f"candidate {found.number} must have its recorded {recorded:,} {name}, "
                 f"but has {counted:,} now"
             )
-    accuracy = found.measurements.get("accuracy")
+    accuracy = found.first("accuracy")
     if weights is None:
         return "not checked, since the file does not hold the search's weights"
     if data is None or accuracy is None:
@@ -137,7 +137,7 @@ def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[s
         )
     weights, header = read_weights(path)
     training = json.loads(header["metadata"])
-    accuracy = candidate.measurements.get("accuracy")
+    accuracy = candidate.first("accuracy")
     if accuracy is None or training != json.loads(json.dumps(dict(accuracy.provenance))):
         raise WorkError(
             f"the weights in {path} must come from the training of candidate {candidate.number}, "

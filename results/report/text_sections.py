@@ -11,6 +11,7 @@ from importlib.metadata import version
 from ...search_space.json_fields import flattened, is_list
 from ..analysis.conditions import notes
 from ..analysis.front import best, superlative
+from ..analysis.means import mean_notes
 from ..analysis.provenance import described
 from ..analysis.table import metrics_of
 from ..candidate import Candidate
@@ -112,7 +113,8 @@ def front_section(
         f"<p>No other complete candidate is better in {escape(' and '.join(objectives))} at once. "
         "Intervals are 95 %.</p>"
     )
-    note += "".join(f"<p>Note: {escape(line)}.</p>" for line in notes(candidates, metrics))
+    lines = (*notes(candidates, metrics), *mean_notes(front, metrics))
+    note += "".join(f"<p>Note: {escape(line)}.</p>" for line in lines)
     return note + _table(header, rows, "Pareto front")
 
 

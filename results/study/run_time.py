@@ -61,14 +61,15 @@ def in_all(runs: Iterable[RunTime]) -> RunTime | None:
     return RunTime(
         since=min(each.since for each in found),
         wall=sum(each.wall for each in found),
-        search=_summed(each.search for each in found),
+        search=summed(each.search for each in found),
         workers_wall=sum(each.workers_wall for each in found),
-        workers=_summed(each.workers for each in found),
+        workers=summed(each.workers for each in found),
         runs=sum(each.runs for each in found),
     )
 
 
-def _summed(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+def summed(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the sum of times by activity."""
     total: dict[str, float] = {}
     for part in parts:
         for name, seconds in part.items():

@@ -28,6 +28,7 @@ from ...search_space.errors import InputError, unknown_name
 from ..candidate import Candidate
 from ..settings import StudySettings, check_study_name
 from . import records
+from .find import find
 from .holder import Hold
 from .run_time import KEY as TIME
 from .run_time import RunTime
@@ -268,7 +269,6 @@ class StoredStudy:
             measured: The new measurements.
             broken: Why they make the candidate infeasible; None: it is complete.
         """
-        assert candidate.status in ("complete", "infeasible")
         new = {each.metric: each for each in measured}
         changed = replace(
             candidate,
@@ -276,14 +276,29 @@ class StoredStudy:
             status="infeasible" if broken else "complete",
             reason=broken,
         )
+        self.revise(changed)
+
+    def revise(self, candidate: Candidate, spent: RunTime | None = None) -> None:
+        """Replace the record of a finished candidate; inside ``exclusive`` only.
+
+        Args:
+            candidate: The candidate as it is now, complete or infeasible.
+            spent: Time of the run so far, stored with the candidate.
+
+        Raises:
+            StorageError: If it cannot be stored.
+        """
+        assert candidate.status in ("complete", "infeasible")
         objectives = self.settings.objectives
 
         def write() -> None:
             with self._held().transaction() as connection:
-                records.rewrite(connection, self._id, changed, objectives)
+                records.rewrite(connection, self._id, candidate, objectives)
+                if spent is not None:
+                    self._write_time(spent)
 
         retry(write)
-        self._finished[candidate.number] = changed
+        self._finished[candidate.number] = candidate
 
     def _take_in(self) -> None:
         """Store the candidates of the spill file."""
@@ -372,25 +387,7 @@ class StoredStudy:
         Raises:
             InputError: If no candidate matches, or several do.
         """
-        candidates = self.candidates()
-        text = str(text).strip().lower()
-        matching = [each for each in candidates if str(each.number) == text]
-        for number, reason in self._left_out.items():
-            if str(number) == text:
-                raise InputError(f"candidate {text} of study {self.name!r} is left out: {reason}")
-        if text and not matching:
-            matching = [each for each in candidates if each.digest.startswith(text)]
-        if len(matching) == 1:
-            return matching[0]
-        rule = "a candidate must be a number or a unique prefix of a digest"
-        if matching:
-            some = ", ".join(f"{each.number} ({each.digest[:12]})" for each in matching[:5])
-            raise InputError(
-                f"{rule}, but got {text!r}, which {len(matching)} digests match: {some}"
-            )
-        raise InputError(
-            f"{rule} in study {self.name!r} of {len(candidates)} candidates, but got {text!r}"
-        )
+        return find(self.candidates(), self._left_out, text, study=self.name)
 
 
 def _entries(storage: RDBStorage, url: str) -> dict[str, StudyEntry]:

@@ -21,6 +21,8 @@ class Job:
     """The candidate's number."""
     architecture: Mapping[str, Any]
     """``Architecture.to_json()``."""
+    seed: int | None = None
+    """Seed in place of the study's, for a further training; None: the study's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     study = Study.create_or_open(name, options.storage, settings)
     plan = Plan(
         metrics=tuple(each.name for each in metrics if each.tier != "exact"),
-        data=_absolute(data.spec).to_json(),
+        data=absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
         settings=evaluation,
         device=device,
@@ -315,7 +315,7 @@ def default_name(settings: StudySettings) -> str:
     return f"{settings.space_name}-{source}-{digest}"
 
 
-def _absolute(spec: DataSpec) -> DataSpec:
+def absolute(spec: DataSpec) -> DataSpec:
     """Return the data with absolute paths, for workers in any folder."""
     name = f"{spec.kind}:{Path(spec.path).expanduser().resolve()}" if spec.path else spec.name
     return replace(spec, name=name, root=str(Path(spec.root).resolve()))

@@ -1,7 +1,7 @@
 """The worker, which measures candidates one after the other in one process."""
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,14 @@ class Plan:
         """Load the plug-ins and make the evaluators, cheapest first; they may read the data."""
         load_plugins(self.plugins)
         register_pickled(self.own)
+        return MeasuringWorker(
+            evaluators=self.evaluators(self.seed),
+            constraints=self.constraints,
+            other_seed=self.evaluators,
+        )
+
+    def evaluators(self, seed: int) -> tuple[Evaluator, ...]:
+        """Return the evaluators for a seed."""
         keep = None
         if self.weights is not None:
             from ...results.export.weights import WeightsFolder
@@ -65,23 +73,35 @@ class Plan:
             cls = entry.load()
             setup = Setup(
                 device=self.device,
-                seed=self.seed,
+                seed=seed,
                 settings=self.settings.get(entry.name, cls.defaults),
                 data=self.data,
                 cache=self.cache,
                 keep=keep,
             )
             evaluators.append(cls.make(setup))
-        return MeasuringWorker(evaluators=tuple(evaluators), constraints=self.constraints)
+        return tuple(evaluators)
 
 
 class MeasuringWorker:
     """Runs the evaluators in order and stops at the first violated constraint or failure."""
 
     def __init__(
-        self, *, evaluators: tuple[Evaluator, ...], constraints: tuple[Constraint, ...]
+        self,
+        *,
+        evaluators: tuple[Evaluator, ...],
+        constraints: tuple[Constraint, ...],
+        other_seed: Callable[[int], tuple[Evaluator, ...]] | None = None,
     ) -> None:
+        """Set what to measure.
+
+        Args:
+            evaluators: Evaluators with the study's seed, cheapest first.
+            constraints: Hard constraints on their metrics.
+            other_seed: Makes the evaluators for the seed of a job that has one.
+        """
         self._evaluators = evaluators
+        self._other_seed = other_seed
         self._constraints = constraints
         self.spent = False
         """Whether memory or device failed, so that a new process must replace this one."""
@@ -97,7 +117,7 @@ class MeasuringWorker:
             with candidate_faults(), counted_by(stopwatch):
                 with activity("building"):
                     architecture = Architecture.from_json(job.architecture)
-                for evaluator in self._evaluators:
+                for evaluator in self._for(job.seed):
                     with activity(_activity_of(evaluator)):
                         had.extend(evaluator.measure(architecture))
                     reason = broken(self._constraints, had)
@@ -116,6 +136,12 @@ class MeasuringWorker:
             traceback=trace,
             seconds={**seconds, "total": sum(seconds.values())},
         )
+
+    def _for(self, seed: int | None) -> tuple[Evaluator, ...]:
+        if seed is None:
+            return self._evaluators
+        assert self._other_seed is not None, "the plan makes evaluators for other seeds"
+        return self._other_seed(seed)
 
 
 def _activity_of(evaluator: Evaluator) -> str:

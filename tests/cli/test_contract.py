@@ -21,6 +21,7 @@ COMMANDS = {
     "search": STUDY
     | {
         "--budget",
+        "--max-time",
         "--space",
         "--data",
         "--resolution",
@@ -40,7 +41,8 @@ COMMANDS = {
         "--remeasure",
         "--config",
     },
-    "front": STUDY | {"--csv", "--json", "--top", "--sort"},
+    "refine": STUDY | {"--seeds", "--engine", "--workers", "--json"},
+    "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals"},
     "show": STUDY | {"--json", "--graph"},
     "measure": STUDY | {"--latency", "--device", "--batch", "--json"},
     "zoo": {"--json"},

@@ -1,0 +1,97 @@
+"""The plan of measurements of an existing study, from its record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...evaluators.accuracy.data.cache import image_cache
+from ...evaluators.accuracy.data.dataset import DataSpec, load_search_data
+from ...evaluators.base import evaluators_for
+from ...evaluators.device_name import choose_device
+from ...evaluators.units import read_constraint
+from ...results.candidate import Candidate
+from ...results.study.study import Study
+from ...search_space.errors import InputError
+from ..engines import load_engine
+from ..engines.base import Engine
+from .own_classes import pickle_classes
+from .search import absolute, cores
+from .worker import Plan
+
+Listener = Callable[[Candidate, str | None], None]
+"""Called after each further training: the candidate as it is now, and why the training failed, or
+None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is needed to train candidates of a study again."""
+
+    plan: Plan
+    """Plan of the trained metrics alone, without constraints and without a folder for weights."""
+    metrics: tuple[str, ...]
+    """The study's trained metrics."""
+    engine: Engine
+    """The engine that runs the trainings."""
+
+
+def training_of(study: Study, *, engine: str = "local", workers: int | None = None) -> Training:
+    """Return what is needed to train candidates of a study again, as its search did.
+
+    Args:
+        study: The study, whose plug-ins are loaded.
+        engine: Name of the engine.
+        workers: Candidates trained at once; None: one per core, or one on a GPU.
+
+    Raises:
+        InputError: If the study has no trained metric, or its data or device are not here.
+    """
+    settings = study.settings
+    bounds = [read_constraint(each).metric for each in settings.constraints]
+    entries = [
+        each for each in evaluators_for((*settings.objectives, *bounds)) if each.tier == "trained"
+    ]
+    metrics = tuple(each.name for entry in entries for each in entry.metrics)
+    if not metrics:
+        raise InputError(f"a study must have a trained metric, but got {study.name!r} with none")
+    device = choose_device(str(settings.evaluation.get("device", "cpu")))
+    evaluation: dict[str, Any] = {
+        **{each.name: dict(each.load().defaults) for each in entries},
+        **{key: value for key, value in settings.evaluation.items() if key != "device"},
+        "accuracy": dict(settings.recipe),
+    }
+    plan = Plan(
+        metrics=metrics,
+        data=_data(study).to_json(),
+        cache=str(image_cache().resolve()),
+        settings=evaluation,
+        device=device,
+        seed=settings.seed,
+        plugins=settings.plugins,
+        own=pickle_classes(entries),
+    )
+    count = workers or (1 if device != "cpu" else cores())
+    made = load_engine(engine).create(
+        workers=count,
+        time_limit=None,
+        address=None,
+        gpus_per_worker=0.0 if device == "cpu" else 1 / count,
+    )
+    return Training(plan=plan, metrics=metrics, engine=made)
+
+
+def _data(study: Study) -> DataSpec:
+    """Return the study's data with absolute paths.
+
+    Raises:
+        InputError: If they cannot be read or have changed.
+    """
+    spec = DataSpec.from_json(study.settings.data)
+    data = load_search_data(spec, cache=image_cache())
+    if data.fingerprint != study.settings.data_fingerprint:
+        raise InputError(
+            f"the images of study {study.name!r} must be those of its search, but "
+            f"{Path(spec.path).name if spec.path else spec.name} has others now"
+        )
+    return absolute(data.spec)
