@@ -91,14 +91,8 @@ def _check_name(name: object) -> None:
 
 def _check_word(what: str, given: object, known: Iterable[str]) -> None:
     names = tuple(known)
-    if given in names:
-        return
-    error = unknown_name(what, given, names)
-    start = str(given).lower()[:3]
-    near = next((name for name in names if start and name.startswith(start)), None)
-    if near is not None and "did you mean" not in str(error):
-        error = InputError(f"{error}; did you mean {near!r}?")
-    raise error
+    if given not in names:
+        raise unknown_name(what, given, names)
 
 
 def _check_settings(cls: type[Any]) -> None:

@@ -42,7 +42,10 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
     """
     names = sorted(known)
     lowered = {name.lower(): name for name in names}
-    near = get_close_matches(str(given).lower(), lowered, n=1)
+    text = str(given).lower()
+    near = get_close_matches(text, lowered, n=1)
+    if not near and len(text) > 2:  # a beginning, such as "max" of "maximize", is not close
+        near = [name for name in lowered if name.startswith(text[:3])]
     hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
     if len(names) > _MANY:
         names = [*names[:3], f"... ({len(names)} in all)"]

@@ -10,7 +10,7 @@ from ..candidate import Candidate
 from ..figures.filters import kept
 from ..figures.markup import facts, joined, link, row, tag
 from ..figures.plots import short_path
-from ..figures.scatter_data import Rows, dominating
+from ..figures.scatter_data import Rows, dominator_rows
 from ..figures.snapshot import Snapshot, metric_names
 from ..figures.view import View
 from ..numbers import format_measurement
@@ -66,7 +66,7 @@ def better_rows(snapshot: Snapshot, view: View) -> Rows:
     at = None if view.candidate is None else columns.row(view.candidate)
     if at is None:
         return np.empty(0, np.intp)
-    return dominating(columns, at, snapshot.settings.objectives, kept(view.filters, columns))
+    return dominator_rows(columns, at, snapshot.settings.objectives, kept(view.filters, columns))
 
 
 def standing(snapshot: Snapshot, view: View) -> str:

@@ -95,7 +95,7 @@ def without_note(view: View, drawn: ScatterData) -> str:
     return " ".join(texts)
 
 
-def dominating(columns: Columns, row: int, objectives: Sequence[str], mask: Mask) -> Rows:
+def dominator_rows(columns: Columns, row: int, objectives: Sequence[str], mask: Mask) -> Rows:
     """Return the rows of ``mask`` that dominate one row; none if that is not comparable."""
     both = columns.comparable(objectives)
     if not both[row]:

@@ -27,6 +27,8 @@ _FRONT = {3: 48, 4: 24}
 """Points of the front that count, at most, by the number of objectives."""
 _DIGITS = 6
 """Significant digits in which improvements are compared; the machine decides the others."""
+_MOST_PLACES = 300
+"""Decimal places, at most: a float has no power of ten far above this one."""
 _EXACT_SD = 1e-9
 
 
@@ -206,10 +208,7 @@ class Promise:
         gains = gains * self._probability(inputs, costs)
         if not gains.max() > 0:  # far from all that is feasible: go where the losses are low
             gains = -(means - reference).max(axis=1)
-        with np.errstate(divide="ignore"):
-            digits = _DIGITS - 1 - np.floor(np.log10(np.abs(gains)))
-        power = 10.0 ** np.where(np.isfinite(digits), digits, 0.0)
-        return np.round(gains * power) / power
+        return rounded(gains)
 
     def _believe(self) -> None:
         """Add the pending candidates to the models with their predicted values."""
@@ -282,6 +281,14 @@ class Promise:
         )
         theta = prior(len(inputs.groups), self._scaler.lengths)[0]
         return np.clip(1 - training.predicted(theta, inputs)[0], 0.02, 1.0)
+
+
+def rounded(values: Floats) -> Floats:
+    """Return values rounded to 6 significant digits, or to 300 places if there are fewer."""
+    with np.errstate(divide="ignore"):
+        places = _DIGITS - 1 - np.floor(np.log10(np.abs(values)))
+    power = 10.0 ** np.where(np.isfinite(places), np.minimum(places, _MOST_PLACES), 0.0)
+    return np.round(values * power) / power
 
 
 def _column(known: Sequence[Known], name: str) -> Floats:

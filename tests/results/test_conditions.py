@@ -10,7 +10,7 @@ from nas_explorer.results.analysis.enrichment import front_shares
 from nas_explorer.results.analysis.front import dominators, pareto_front
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.figures.plots import pareto
-from nas_explorer.results.figures.scatter_data import dominating, scatter_data
+from nas_explorer.results.figures.scatter_data import dominator_rows, scatter_data
 from nas_explorer.results.figures.view import View
 
 from .conftest import candidate
@@ -66,7 +66,7 @@ def test_the_dashboards_front_is_that_of_the_other_commands() -> None:
     assert columns.front(("accuracy",), every).tolist() == [0]
     drawn = scatter_data(columns, View(study="", x="latency", y="accuracy"), names)
     assert drawn.front.tolist() == [0, 2] and [each.tolist() for each in drawn.stairs] == [[0], [2]]
-    assert dominating(columns, 3, names, every).tolist() == [2]
+    assert dominator_rows(columns, 3, names, every).tolist() == [2]
     assert front_shares(columns, names, "depth", every)[:2] == (2, 4)
 
 

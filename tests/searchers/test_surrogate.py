@@ -23,6 +23,7 @@ from nas_explorer.searchers.surrogate.improvement import (
 from nas_explorer.searchers.surrogate.losses import Scale
 from nas_explorer.searchers.surrogate.model import fit_point, thinned
 from nas_explorer.searchers.surrogate.pool import Member, Pool, PoolSizes, decisions_key, spread
+from nas_explorer.searchers.surrogate.promise import rounded
 
 SPACE = {
     "input": {"channels": 1, "resolution": 8, "classes": 3},
@@ -240,3 +241,8 @@ def test_pools_overlap_and_depend_on_the_seed() -> None:
 def test_items_are_spread_with_both_ends() -> None:
     assert spread(list(range(10)), 4) == [0, 3, 6, 9]
     assert spread([1, 2], 4) == [1, 2]
+
+
+def test_gains_are_rounded_to_six_digits_however_small() -> None:
+    found = rounded(np.array([1234.56789, -0.00123456789, 0.0, 1e-305, 4e-320]))
+    assert found.tolist() == [1234.57, -0.00123457, 0.0, 0.0, 0.0]
