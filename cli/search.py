@@ -67,6 +67,23 @@ def search(  # one parameter for each option of the command
             metavar="NAME", help="pareto, tpe, nsga2, random ...  [the study's, or pareto]"
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="asha stops poor trainings early, or none.  [the study's, or none]"
+        ),
+    ] = None,
+    eta: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="asha: 1/N of the candidates train on at a rung.  [3]"),
+    ] = None,
+    rungs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="asha: epochs after which it may stop.  [the epochs / N^2 and / N]",
+        ),
+    ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="NAME", help="local or ray.  [local]")
     ] = None,
@@ -131,6 +148,9 @@ def search(  # one parameter for each option of the command
         "objectives": objectives,
         "constraints": constraint or None,
         "searcher": searcher,
+        "scheduler": scheduler,
+        "eta": eta,
+        "rungs": rungs,
         "engine": engine,
         "ray_address": ray_address,
         "workers": workers,
@@ -215,6 +235,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
             f"The time of {duration(prepared.options.max_time or 0)} is up; the same command "
             "continues the search."
         )
+    _print_epochs(prepared)
     if summary.duplicates:
         print(f"Duplicates served from the record: {summary.duplicates}")
     if summary.exhausted:
@@ -237,6 +258,21 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
             f"nas show {best.number} | nas export {best.number} -o model.safetensors{untrained}"
             f" (each with {study_option(study.name)})"
         )
+
+
+def _print_epochs(prepared: "Prepared") -> None:
+    """Print the epochs of training of the study, and what early stopping has saved."""
+    from ..evaluators.units import plural
+
+    candidates = prepared.study.candidates()
+    spent = sum(each.epochs for each in candidates)
+    stopped = sum(each.status == "stopped" for each in candidates)
+    if not spent:
+        return
+    whole = prepared.study.settings.recipe.get("epochs", 0)
+    trained = sum(each.epochs > 0 for each in candidates)
+    saved = f" of {whole * trained:,}: {plural(stopped, 'candidate')} stopped early"
+    print(f"Training: {plural(spent, 'epoch')}{saved if stopped else ''}")
 
 
 def _print_time(prepared: "Prepared", summary: "Summary") -> None:

@@ -117,6 +117,8 @@ class Setup:
     """Folder for the cache of decoded images."""
     keep: Callable[..., None] | None = None
     """Function that stores the weights of a trained network; see the evaluator of the accuracy."""
+    checkpoints: str | None = None
+    """Folder for the states of interrupted trainings; None: they start anew."""
 
 
 class Evaluator(ABC):
@@ -157,7 +159,14 @@ class Evaluator(ABC):
             CandidateError: If this architecture cannot be measured, a metric is missing, or a
                 measurement is not a finite number in its interval with JSON values as provenance.
         """
-        found = self.evaluate(architecture)
+        return self.checked(self.evaluate(architecture))
+
+    def checked(self, found: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
+        """Return measurements as plain numbers; see ``measure``.
+
+        Raises:
+            CandidateError: As of ``measure``.
+        """
         wanted, given = [each.name for each in self.metrics], [each.metric for each in found]
         if sorted(given) != sorted(wanted):
             detail = f"evaluator {self.name} must measure {wanted}, but returned {given}"

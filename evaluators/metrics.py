@@ -1,8 +1,9 @@
 """The metrics by which candidates are compared: name, unit, direction, tier."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -103,13 +104,40 @@ LATENCY = Metric(
 METRICS: dict[str, Metric] = {each.name: each for each in (ACCURACY, *COSTS, LATENCY)}
 """The metrics that some evaluator measures, by name; ``register`` adds to them."""
 
+_FIDELITY = re.compile(r"(.+)@(\d+)epochs?")
+
 _RECORDED: dict[str, Metric] = {}
 """Metrics known only from records: those of plug-ins that are not loaded."""
 
 
 def is_known(name: str) -> bool:
     """Whether a metric is known, from an evaluator or a record."""
-    return name in METRICS or name in _RECORDED
+    return _find(name) is not None
+
+
+def fidelity(name: str, epochs: int) -> str:
+    """Return the name of a trained metric after part of the training: ``accuracy@4epochs``.
+
+    It is a metric of its own, so that values of different fidelity are never compared.
+    """
+    return f"{name}@{epochs}epochs"
+
+
+def split_fidelity(name: str) -> tuple[str, int | None]:
+    """Return the metric that a name of ``fidelity`` stands for and its epochs, or None if full."""
+    match = _FIDELITY.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
+def _find(name: str) -> Metric | None:
+    found = METRICS.get(name) or _RECORDED.get(name)
+    if found is not None:
+        return found
+    base, epochs = split_fidelity(name)
+    full = None if epochs is None else METRICS.get(base) or _RECORDED.get(base)
+    if full is None:
+        return None
+    return replace(full, name=name, summary=f"{base} after {epochs} epochs of the training")
 
 
 def metric(name: str) -> Metric:
@@ -118,7 +146,7 @@ def metric(name: str) -> Metric:
     Raises:
         InputError: If the name is unknown; the message lists the known metrics.
     """
-    found = METRICS.get(name) or _RECORDED.get(name)
+    found = _find(name)
     if found is None:
         raise unknown_name("metric", name, {**METRICS, **_RECORDED})
     return found

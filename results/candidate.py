@@ -12,7 +12,7 @@ from ..search_space.errors import InputError
 if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
 
-Status = Literal["running", "complete", "infeasible", "failed"]
+Status = Literal["running", "complete", "stopped", "infeasible", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,9 @@ class Candidate:
     decisions: Mapping[str, Any]
     """Values of the decisions by path."""
     status: Status
-    """Status; ``infeasible``: violates a hard constraint; ``failed``: see ``reason``."""
+    """Status; ``stopped``: its training was stopped at a rung, so that it has the trained metrics
+    of lower fidelity alone; ``infeasible``: violates a hard constraint; ``failed``: see
+    ``reason``."""
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """Measurements by metric; those made before a failure are kept."""
     singles: Mapping[str, tuple[Measurement, ...]] = field(
@@ -39,7 +41,7 @@ class Candidate:
     """All single measurements of each metric whose measurement is a mean of several trainings; the
     first is that of the search, whose weights are kept."""
     reason: str | None = None
-    """Why the candidate failed or is infeasible, one line."""
+    """Why the candidate failed, is infeasible or was stopped, one line."""
     traceback: str | None = None
     """The traceback of a failure."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -96,6 +98,12 @@ class Candidate:
         """Return the metric's value, or None if it was not measured."""
         measurement = self.measurements.get(metric)
         return None if measurement is None else measurement.value
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of training that were measured; 0 if there were none."""
+        found = (each.provenance.get("epochs", 0) for each in self.measurements.values())
+        return max((each for each in found if isinstance(each, int)), default=0)
 
     def _repr_html_(self) -> str:
         from ..search_space.architecture import forms

@@ -13,6 +13,8 @@ from ..search_space.json_fields import flattened
 
 _LATER = ("metrics", "plugins")
 """Fields that older records lack and that may differ, since they only describe the record."""
+_ADDED = ("scheduler",)
+"""Fields that older records lack, where they have their default."""
 
 _PLACE = ("name", "root", "max_megapixels")
 """Keys of the data that may differ: location and limits of reading; the fingerprint identifies the
@@ -70,6 +72,8 @@ class StudySettings:
     """Name of the searcher."""
     seed: int
     """Seed from which all others are derived."""
+    scheduler: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Name and options of the scheduler that stops trainings early; empty: none does."""
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The training recipe, as JSON values."""
     evaluation: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -102,7 +106,7 @@ class StudySettings:
         """
         if data.get("format") != FORMAT:
             raise InputError(f"a study's format must be {FORMAT}, but got {data.get('format')!r}")
-        if missing := [e.name for e in fields(cls) if e.name not in (*data, *_LATER)]:
+        if missing := [e.name for e in fields(cls) if e.name not in (*data, *_LATER, *_ADDED)]:
             raise InputError(
                 f"the stored settings of a study must be whole, but those of this one have no "
                 f"{missing[0]!r}"

@@ -102,7 +102,11 @@ class Searcher(ABC):
 
     @abstractmethod
     def learn(self, candidate: Candidate) -> None:
-        """Add a finished candidate (complete, infeasible or failed) to the model."""
+        """Add a finished candidate to the model.
+
+        It is complete, infeasible, failed, or was stopped early: then it has no value of a trained
+        objective, but values of lower fidelity under names like ``accuracy@4epochs``.
+        """
 
     def expect(self, pending: tuple[Candidate, ...]) -> None:
         """Set the pending candidates: proposed before the next one, without an outcome yet.

@@ -5,6 +5,9 @@ from typing import Any
 from ..search_space.errors import InputError, known_name
 from ..search_space.plugins import add, load_installed
 
+SCHEDULERS = ("none", "asha")
+"""The schedulers by name: ``none`` trains every candidate to the end."""
+
 GROUP = "nas_explorer.searchers"
 """Group of the entry points of searchers."""
 

@@ -13,7 +13,8 @@ from ..results.candidate import Candidate
 from .base import Objective
 
 _STUDY = "history"
-_INFEASIBLE, _FAILED = 1.0, 2.0
+_VIOLATIONS = {"complete": 2.0, "stopped": 0.5, "infeasible": 1.0, "failed": 2.0}
+"""How much a candidate without values breaks a constraint, by its status."""
 
 
 def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[float] | None:
@@ -26,8 +27,8 @@ def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[flo
 class OptunaHistory:
     """Finished candidates as the trials of an Optuna study in memory.
 
-    An infeasible candidate is a trial that breaks a constraint, a failed one breaks it by more, so
-    Optuna's samplers rank both behind all others.
+    An infeasible candidate is a trial that breaks a constraint, a failed one breaks it by more, one
+    that was stopped early by less, so Optuna's samplers rank all three behind the others.
     """
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
@@ -53,7 +54,7 @@ class OptunaHistory:
     ) -> None:
         """Add a finished candidate, with the sampler's form of its decisions."""
         values = values_of(candidate, self._objectives)
-        violation = _INFEASIBLE if candidate.status == "infeasible" else _FAILED
+        violation = _VIOLATIONS[candidate.status]
         self.study().add_trial(
             create_trial(
                 values=values or [0.0] * len(self._objectives),

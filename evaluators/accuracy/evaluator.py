@@ -1,6 +1,6 @@
 """The evaluator of the accuracy after a short training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,13 +13,16 @@ from ...search_space.architecture.network import Network
 from ...search_space.components.initial import torch_start
 from ...search_space.errors import InputError
 from ...search_space.seeds import derive_seed
-from ..base import Evaluator, Measurement, Setup
+from ...search_space.statistics import share_interval
+from ..base import Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
-from ..metrics import ACCURACY
+from ..metrics import ACCURACY, fidelity
+from ..staged import GoesOn, StagedEvaluator
 from ..stopwatch import activity
 from .data.dataset import DataSpec, SearchData, load_search_data
 from .recipe import Recipe
-from .training.loop import TrainingResult, chosen_augmentation, train
+from .training.checkpoint import Checkpoint
+from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Function that stores trained weights: architecture, network state, provenance of the training."""
@@ -39,7 +42,7 @@ def setup_data(setup: Setup) -> SearchData:
     return _loaded(DataSpec.from_json(setup.data), setup.cache)
 
 
-class AccuracyEvaluator(Evaluator):
+class AccuracyEvaluator(StagedEvaluator):
     """Trains each architecture with one recipe and scores it on the validation split."""
 
     name = "accuracy"
@@ -56,6 +59,7 @@ class AccuracyEvaluator(Evaluator):
         device: torch.device,
         time_limit: float | None = None,
         keep: Keeper | None = None,
+        checkpoints: Path | None = None,
     ) -> None:
         """Put the data on the device once, for all trainings.
 
@@ -66,6 +70,8 @@ class AccuracyEvaluator(Evaluator):
             device: Device of the training.
             time_limit: Longest duration of one training in seconds.
             keep: Called with the trained weights of each architecture.
+            checkpoints: Folder for the states of trainings, from which a training that was killed
+                goes on.
         """
         self.data = data.to(device)
         self.recipe = recipe
@@ -73,6 +79,7 @@ class AccuracyEvaluator(Evaluator):
         self.device = device
         self.time_limit = time_limit
         self.keep = keep
+        self.checkpoints = checkpoints
 
     @classmethod
     def make(cls, setup: Setup) -> Self:
@@ -83,10 +90,15 @@ class AccuracyEvaluator(Evaluator):
             seed=setup.seed,
             device=torch.device(setup.device),
             keep=setup.keep,
+            checkpoints=None if setup.checkpoints is None else Path(setup.checkpoints),
         )
 
-    def evaluate(self, architecture: Architecture) -> tuple[Measurement, ...]:
-        """Return the validation accuracy with its 95 % Wilson interval.
+    def evaluate_by_rungs(
+        self, architecture: Architecture, rungs: Sequence[int], goes_on: GoesOn
+    ) -> tuple[Measurement, ...] | None:
+        """Return the validation accuracy with its 95 % Wilson interval; None if it was stopped.
+
+        A training that is stopped at a rung follows the learning rate of the whole training.
 
         Raises:
             CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
@@ -96,6 +108,10 @@ class AccuracyEvaluator(Evaluator):
         seed = derive_seed(self.seed, architecture.digest)
         with activity("building"), candidate_faults(), seeded(seed, self.device), torch_start():
             model = Network(architecture)
+
+        def after_epoch(number: int, epoch: Epoch) -> bool:
+            return number not in rungs or goes_on(self._at_rung(number, epoch))
+
         result = train(
             model,
             self.data,
@@ -103,11 +119,39 @@ class AccuracyEvaluator(Evaluator):
             seed=seed,
             device=self.device,
             time_limit=self.time_limit,
+            goes_on=after_epoch,
+            checkpoint=self._checkpoint(architecture, seed),
         )
+        if result.halted:
+            return None
         measurement = self._measurement(result, seed)
         if self.keep is not None:
             self.keep(architecture, model.state_dict(), measurement.provenance)
         return (measurement,)
+
+    def _checkpoint(self, architecture: Architecture, seed: int) -> Checkpoint | None:
+        if self.checkpoints is None:
+            return None
+        key = {
+            "recipe": self.recipe.to_json(),
+            "augmentation": chosen_augmentation(self.recipe, self.data),
+            "fingerprint": self.data.fingerprint,
+            "seed": seed,
+            "device": str(self.device),
+            "torch": torch.__version__,
+        }
+        return Checkpoint(self.checkpoints / f"{architecture.digest}-{seed}.training", key)
+
+    def _at_rung(self, number: int, epoch: Epoch) -> Measurement:
+        value = epoch.validation_accuracy
+        low, high = share_interval(value, len(self.data.validation_labels))
+        return Measurement(
+            metric=fidelity("accuracy", number),
+            value=value,
+            low=low,
+            high=high,
+            provenance={"epochs": number, "epochs_of_the_recipe": self.recipe.epochs},
+        )
 
     def _check(self, architecture: Architecture) -> None:
         data = self.data

@@ -19,7 +19,7 @@ from .front import Losses, Mask, clear_front_mask, front_mask
 from .means import mean_note
 
 Numbers = NDArray[np.float64]
-STATUSES: tuple[Status, ...] = ("complete", "infeasible", "failed", "running")
+STATUSES: tuple[Status, ...] = ("complete", "stopped", "infeasible", "failed", "running")
 ENDS = ("value", "low", "high")
 """The numbers kept of a measurement: its value and the ends of its 95 % interval."""
 

@@ -29,7 +29,7 @@ def cards(source: Source, snapshot: Snapshot, view: View) -> Markup:
     ]
     found += [
         (name, f"{count:,}")
-        for name in ("running", "failed", "infeasible")
+        for name in ("running", "stopped", "failed", "infeasible")
         if (count := int((mask & columns.has_status(name)).sum()))
     ]
     found += _bests(snapshot, view, mask)
@@ -70,7 +70,7 @@ def _begun(source: Source, snapshot: Snapshot, view: View) -> Markup:
         return tag("p", f"{first} {end}", class_="begun")
     lines = [tag("p", first, class_="begun")]
     running = _numbers(columns, columns.has_status("running"))
-    failed = _numbers(columns, columns.has_status("failed", "infeasible"))
+    failed = _numbers(columns, columns.has_status("failed", "infeasible", "stopped"))
     shown = source.candidates(snapshot.name, [*running[:_NAMED], *failed[-1:]])
     if running:
         rows = [

@@ -7,6 +7,7 @@ from functools import cached_property
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from ..analysis.columns import STATUSES
 from ..analysis.effects import Effects, effects
 from ..analysis.enrichment import front_shares
 from ..figures import comparison, importance, networks
@@ -125,10 +126,7 @@ TITLES: Mapping[Page, str] = {
 def _status(at: Sight) -> Markup:
     """Return the progress of the study."""
     columns = at.snapshot.columns
-    counts = (
-        (int(columns.has_status(name).sum()), name)
-        for name in ("complete", "infeasible", "failed", "running")
-    )
+    counts = ((int(columns.has_status(name).sum()), name) for name in STATUSES)
     return joined(", ".join(f"{count:,} {name}" for count, name in counts if count))
 
 

@@ -40,7 +40,12 @@ _SYMBOLS = (
 )
 _EDGE = 0.012  # distance of ticks from the edge, as a share of the height or width
 _TICKS = {"y": "line-ns-open", "x": "line-ew-open"}
-_MARKS = {"infeasible": "x-thin", "failed": "y-down", "running": "circle-open-dot"}
+_MARKS = {
+    "stopped": "cross-thin",
+    "infeasible": "x-thin",
+    "failed": "y-down",
+    "running": "circle-open-dot",
+}
 
 
 def scatter(

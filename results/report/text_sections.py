@@ -59,8 +59,7 @@ def summary_section(
     counts = Counter(each.status for each in candidates)
     facts = [("candidates", str(len(candidates)))]
     facts += [(status, str(counts[status])) for status in ("complete", "infeasible", "failed")]
-    if counts["running"]:
-        facts.append(("running", str(counts["running"])))
+    facts += [(name, str(counts[name])) for name in ("stopped", "running") if counts[name]]
     facts.append(("on the front", str(len(front))))
     for name in objectives:
         if front:
@@ -69,6 +68,8 @@ def summary_section(
             facts.append((label, format_value(name, found.value(name))))
     seconds = sum(each.seconds.get("total", 0.0) for each in candidates)
     facts.append(("measuring in all", duration(seconds)))
+    if epochs := sum(each.epochs for each in candidates):
+        facts.append(("epochs of training", f"{epochs:,}"))
     if time is not None:
         facts.append(("time of the search", duration(time.wall)))
     cells = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)

@@ -20,4 +20,6 @@ def study_facts(
         found = best(front, name)
         value = format_measurement(found.measurements[name])
         facts.append((f"{superlative(name)} {name}", f"{value}, candidate {found.number}"))
+    if epochs := sum(each.epochs for each in candidates):
+        facts.append(("training epochs", f"{epochs:,}"))
     return facts

@@ -23,14 +23,23 @@ from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, ret
 
 _log = logging.getLogger(__name__)
 SETTINGS = "nas:settings"
-_STATUSES = {"COMPLETE": "complete", "PRUNED": "infeasible", "FAIL": "failed", "RUNNING": "running"}
-"""Status of a candidate by state of its trial."""
+_STOPPED = "STOPPED"
+_STATUSES = {
+    "COMPLETE": "complete",
+    _STOPPED: "stopped",
+    "PRUNED": "infeasible",
+    "FAIL": "failed",
+    "RUNNING": "running",
+}
+"""Status of a candidate by state of its trial; Optuna has one state for stopped and infeasible."""
 _STUDIES = sqlalchemy.table("studies", *map(sqlalchemy.column, ("study_id", "study_name")))
 _ATTRIBUTES = sqlalchemy.table(
     "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
 )
 _TRIALS = sqlalchemy.table("trials", *map(sqlalchemy.column, ("trial_id", "study_id", "state")))
-_RECORDS = sqlalchemy.table("trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key")))
+_RECORDS = sqlalchemy.table(
+    "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,19 +170,25 @@ def times_of(
 
 
 def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:
-    """Return the number of trials by study, state and whether this package made them."""
+    """Return the number of trials by study, state and whether this package made them.
+
+    Trials of stopped candidates count under the state ``_STOPPED``.
+    """
     trials, records = _TRIALS.c, _RECORDS.c
     ours = sqlalchemy.and_(records.trial_id == trials.trial_id, records.key == "nas:candidate")
-    query = (
-        sqlalchemy.select(
-            trials.study_id, trials.state, records.key.is_not(None), sqlalchemy.func.count()
-        )
-        .join_from(_TRIALS, _RECORDS, ours, isouter=True)
-        .group_by(trials.study_id, trials.state, records.key.is_not(None))
-    )
+    name = sqlalchemy.cast(trials.state, sqlalchemy.String(16))  # PostgreSQL has a type for states
+    stopped = sqlalchemy.and_(name == "PRUNED", records.value_json.like('%"status": "stopped"%'))
+    state = sqlalchemy.case((stopped, _STOPPED), else_=name)
+    each = sqlalchemy.select(
+        trials.study_id, state.label("state"), records.key.is_not(None).label("ours")
+    ).join_from(_TRIALS, _RECORDS, ours, isouter=True)
+    rows = each.subquery()
+    query = sqlalchemy.select(
+        rows.c.study_id, rows.c.state, rows.c.ours, sqlalchemy.func.count()
+    ).group_by(rows.c.study_id, rows.c.state, rows.c.ours)
     counts: dict[int, dict[tuple[str, bool], int]] = {}
-    for study_id, state, is_ours, count in connection.execute(query):
-        counts.setdefault(study_id, {})[state, bool(is_ours)] = count
+    for study_id, key, is_ours, count in connection.execute(query):
+        counts.setdefault(study_id, {})[key, bool(is_ours)] = count
     return counts
 
 

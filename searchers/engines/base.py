@@ -11,6 +11,7 @@ from ...search_space.errors import InputError
 
 if TYPE_CHECKING:  # an engine only passes measurements on, which needs no torch
     from ...evaluators.base import Measurement
+    from ..halving import RungRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Job:
     """``Architecture.to_json()``."""
     seed: int | None = None
     """Seed in place of the study's, for a further training; None: the study's."""
+    rungs: RungRecord | None = None
+    """What decides whether the training goes on at a rung; None: it always does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +34,13 @@ class Outcome:
 
     number: int
     """The candidate's number."""
-    status: Literal["complete", "infeasible", "failed"]
-    """Status; ``infeasible``: a measured metric breaks a hard constraint."""
+    status: Literal["complete", "stopped", "infeasible", "failed"]
+    """Status; ``stopped``: at a rung; ``infeasible``: a measured metric breaks a hard
+    constraint."""
     measurements: tuple[Measurement, ...] = ()
     """All measurements made, including those before a failure."""
     reason: str | None = None
-    """Why the candidate failed or is infeasible, one line."""
+    """Why the candidate failed, is infeasible or was stopped, one line."""
     traceback: str | None = None
     """The traceback of a failure."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -16,6 +16,7 @@ from ...search_space.errors import WorkError
 from ..base import Proposal, Searcher
 from ..distributions import distributions
 from ..engines.base import Job, Outcome
+from ..halving import Halving, RungRecord, rung_record
 from .ledger import Ledger
 from .worker import broken
 
@@ -75,6 +76,7 @@ class SearchLoop:
         listener: Listener,
         ledger: Ledger | None = None,
         max_time: float | None = None,
+        halving: Halving | None = None,
     ) -> None:
         self._study = study
         self._searcher = searcher
@@ -87,6 +89,7 @@ class SearchLoop:
         self._ledger = ledger or Ledger()
         self._clock = self._ledger.clock
         self._max_time = max_time
+        self._halving = halving
         self._start = time.perf_counter()
         known = study.candidates()
         self._finished = {each.number: each for each in known if each.status != "running"}
@@ -218,7 +221,18 @@ class SearchLoop:
         return Job(
             number=candidate.number,
             architecture=candidate.architecture.to_json(),
+            rungs=self._rungs(candidate.number, exact),
         )
+
+    def _rungs(self, number: int, exact: Mapping[str, Measurement]) -> RungRecord | None:
+        """Return what decides at the rungs: the history that the candidate was proposed from."""
+        if self._halving is None:
+            return None
+        end = max(0, self._numbers.index(number) - self._lag + 1)
+        known = [self._finished[each] for each in self._numbers[:end] if each in self._finished]
+        objectives = [each.metric for each in self._searcher.objectives]
+        values = {name: each.value for name, each in exact.items()}
+        return rung_record(self._halving, objectives, known, values)
 
     def take(self, outcome: Outcome) -> None:
         """Store the outcome of one job, then call the listener.

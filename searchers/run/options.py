@@ -21,7 +21,8 @@ from ...search_space.json_fields import is_list
 from ...search_space.plugins import load_plugins, load_present
 from ...search_space.space_files import check_resolution, space_data, space_name
 from ..engines import ENGINES
-from ..names import searcher_name
+from ..halving import DEFAULT_ETA, Halving
+from ..names import SCHEDULERS, searcher_name
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from ...search_space.space import SearchSpace
@@ -31,6 +32,7 @@ _WHOLE = {
     "budget": "candidates in all; --max-time bounds the time of a run",
     "workers": "",
     "epochs": "passes over the training images",
+    "eta": "1/eta of the candidates train on",
     "seed": "",
     "max_megapixels": "millions of pixels, as in 250",
 }
@@ -69,6 +71,14 @@ class SearchOptions:
     """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
     searcher: str | None = None
     """Name of the searcher; None: the one that the study has, ``pareto`` for a new study."""
+    scheduler: str | None = None
+    """``asha``: stops the trainings of all but the best candidates early; ``none``: stops none;
+    None: that of the study, ``none`` for a new study."""
+    eta: int | None = None
+    """With ``asha``, inverse of the share of candidates that train on at a rung; None: 3."""
+    rungs: tuple[int, ...] | None = None
+    """With ``asha``, the epochs after which a training may be stopped; None: the epochs of the
+    training, divided by ``eta`` once and twice."""
     engine: str = "local"
     """Name of the engine."""
     ray_address: str | None = None
@@ -133,6 +143,7 @@ class SearchOptions:
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         self._name(engine=known_name("engine", self.engine, ENGINES))
+        self._check_scheduler()
         if self.ray_address is not None and self.engine != "ray":
             raise InputError(f"ray_address must come with engine ray, but got {self.engine!r}")
         asked = (*self.objectives, *self.constraints)
@@ -155,6 +166,17 @@ class SearchOptions:
             space_data(self.space)
         else:
             check_resolution(self.space, self.resolution)
+
+    def _check_scheduler(self) -> None:
+        if self.scheduler is not None:
+            self._name(scheduler=known_name("scheduler", self.scheduler, SCHEDULERS))
+        for name in ("eta", "rungs"):
+            if getattr(self, name) is not None and self.scheduler != "asha":
+                raise InputError(
+                    f"{name} must come with scheduler asha, but got {self.scheduler!r}"
+                )
+        if self.eta is not None or self.rungs is not None:
+            Halving(eta=self.eta or DEFAULT_ETA, rungs=self.rungs or (1,))
 
     def _name(self, **values: object) -> None:
         for name, value in values.items():
@@ -195,6 +217,8 @@ def read_options(
 def _read(name: str, kind: str, value: object) -> Any:
     if name in _LISTS:
         return _listed(name, value)
+    if name == "rungs":
+        return read_rungs(value)
     if name in ("time_limit", "max_time"):
         return read_seconds(name, value)
     if name == "resolution":
@@ -213,6 +237,16 @@ def _listed(name: str, value: object) -> tuple[str, ...]:
     else:
         listed = str(value).split(",") if name == "objectives" else [str(value)]
     return tuple(each.strip() for each in listed)
+
+
+def read_rungs(value: object) -> tuple[int, ...]:
+    """Read epochs such as ``1,3``.
+
+    Raises:
+        InputError: If one of them is not a whole number.
+    """
+    listed = list(value) if is_list(value) else str(value).split(",")
+    return tuple(read_whole("rungs", each, hint="epochs, as in 1,3") for each in listed)
 
 
 def read_side(name: str, value: object) -> int:

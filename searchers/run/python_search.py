@@ -38,6 +38,9 @@ def search(
     budget: int | None = None,
     max_time: float | str | None = None,
     searcher: str | None = None,
+    scheduler: str | None = None,
+    eta: int | None = None,
+    rungs: Sequence[int] | None = None,
     engine: str = "local",
     ray_address: str | None = None,
     workers: int | None = None,
@@ -71,6 +74,11 @@ def search(
         max_time: Time of this run after which no further candidate starts, in seconds or as in
             ``"1h30m"``; what runs then finishes, and a repeated call continues. None: no limit.
         searcher: Name of the searcher; None: the study's, ``pareto`` for a new study.
+        scheduler: ``asha`` stops the trainings of all but the best candidates early, ``none`` stops
+            none; None: the study's, ``none`` for a new study.
+        eta: With ``asha``, 1 / eta of the candidates train on at a rung; None: 3.
+        rungs: With ``asha``, the epochs after which a training may be stopped; None: the epochs of
+            the training, divided by eta once and twice.
         engine: Name of the engine: ``local`` or ``ray``.
         ray_address: Address of an existing Ray cluster; None: a new one on this machine.
         workers: Candidates measured at once; None: one per core, or one on a GPU.
@@ -112,6 +120,9 @@ def search(
                 budget=budget,
                 max_time=max_time,
                 searcher=searcher,
+                scheduler=scheduler,
+                eta=eta,
+                rungs=None if rungs is None else list(rungs),
                 ray_address=ray_address,
                 workers=workers,
                 resolution=resolution,

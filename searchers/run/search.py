@@ -38,6 +38,7 @@ from .options import SearchOptions
 from .own_classes import pickle_classes
 from .remeasure import check_latency, check_measured, remeasure, timed_here
 from .rough_costs import rough_costs
+from .scheduler import halving_of, remove_checkpoints, scheduler_settings
 from .worker import Plan
 
 _log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         evaluation={"device": device, **kept},
         metrics=tuple(each.to_json() for each in metrics),
         plugins=options.plugins,
+        scheduler=scheduler_settings(options, recipe.epochs, evaluators),
     )
     space = _steered(space, exact)
     settings, name = continued(options, settings)
@@ -223,8 +225,11 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             listener=listener,
             ledger=ledger,
             max_time=options.max_time,
+            halving=halving_of(prepared.study.settings),
         )
         engine.run(loop, prepared.plan)
+        if not loop.cut_short:
+            remove_checkpoints(prepared.study.weights)
         cut_short = loop.cut_short
     return Summary(
         fresh=loop.fresh,
@@ -286,19 +291,22 @@ def cores() -> int:
 def continued(options: SearchOptions, settings: StudySettings) -> tuple[StudySettings, str]:
     """Return the settings and the name of the study.
 
-    Where no searcher was chosen, a study that is there keeps its own.
+    Where no searcher or no scheduler was chosen, a study that is there keeps its own.
     """
-    if options.searcher is not None:
+    if options.searcher is not None and options.scheduler is not None:
         return settings, options.study or default_name(settings)
-    for each in (settings, replace(settings, searcher=EARLIER_DEFAULT)):
+    earlier = () if options.searcher else (replace(settings, searcher=EARLIER_DEFAULT),)
+    for each in (settings, *earlier):
         name = options.study or default_name(each)
         try:
             study = Study.open(name, options.storage)
         except (InputError, WorkError):
             continue
-        searcher = study.settings.searcher
+        own = study.settings
         study.close()
-        return replace(settings, searcher=searcher), name
+        searcher = options.searcher or own.searcher
+        scheduler = own.scheduler if options.scheduler is None else settings.scheduler
+        return replace(settings, searcher=searcher, scheduler=scheduler), name
     return settings, options.study or default_name(settings)
 
 
@@ -309,6 +317,8 @@ def default_name(settings: StudySettings) -> str:
     # Digests identify space and data, wherever they are; the last two keys only describe reading.
     described = ("space", "data", "metrics", "plugins")
     meant = {key: value for key, value in settings.to_json().items() if key not in described}
+    if not settings.scheduler:  # names are those from before there were schedulers
+        del meant["scheduler"]
     text = json.dumps(meant, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:4]
     source = Path(settings.data["name"].partition(":")[2] or settings.data["name"]).name

@@ -14,6 +14,7 @@ from ...evaluators.base import (
     evaluators_for,
 )
 from ...evaluators.measurement_context import candidate_faults
+from ...evaluators.staged import StagedEvaluator
 from ...evaluators.stopwatch import Stopwatch, activity, counted_by
 from ...evaluators.units import write_constraint, write_value
 from ...search_space.architecture.architecture import Architecture
@@ -78,6 +79,7 @@ class Plan:
                 data=self.data,
                 cache=self.cache,
                 keep=keep,
+                checkpoints=self.weights,
             )
             evaluators.append(cls.make(setup))
         return tuple(evaluators)
@@ -119,7 +121,10 @@ class MeasuringWorker:
                     architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._for(job.seed):
                     with activity(_activity_of(evaluator)):
-                        had.extend(evaluator.measure(architecture))
+                        reason = _measure(evaluator, architecture, job, had)
+                    if reason:
+                        status = "stopped"
+                        break
                     reason = broken(self._constraints, had)
                     if reason:
                         status = "infeasible"
@@ -142,6 +147,27 @@ class MeasuringWorker:
             return self._evaluators
         assert self._other_seed is not None, "the plan makes evaluators for other seeds"
         return self._other_seed(seed)
+
+
+def _measure(
+    evaluator: Evaluator, architecture: Architecture, job: Job, had: list[Measurement]
+) -> str | None:
+    """Add an evaluator's measurements; return the reason if the candidate is stopped at a rung."""
+    record = job.rungs
+    if record is None or not isinstance(evaluator, StagedEvaluator):
+        had.extend(evaluator.measure(architecture))
+        return None
+    verdict: str | None = None
+
+    def goes_on(measurement: Measurement) -> bool:
+        nonlocal verdict
+        had.append(measurement)
+        values = {each.metric: each.value for each in had}
+        verdict = record.verdict(measurement.provenance["epochs"], values)
+        return verdict is None
+
+    had.extend(evaluator.measure_by_rungs(architecture, record.halving.rungs, goes_on) or ())
+    return verdict
 
 
 def _activity_of(evaluator: Evaluator) -> str:

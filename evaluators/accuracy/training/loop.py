@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...measurement_context import candidate_faults, seeded
 from ..augment import Augmentation, augment, draw
 from ..data.dataset import SearchData
 from ..recipe import Recipe, learning_rate, warmup_steps
+from .checkpoint import Checkpoint
 from .optimizer import AdamW
 from .scoring import Normalise, score
 
@@ -54,6 +56,8 @@ class TrainingResult:
     """Wall time of the training, validation included."""
     stopped_early: str | None = None
     """Why the training ended early, or None."""
+    halted: bool = False
+    """Whether the caller ended the training before its last epoch."""
 
     def curve_json(self) -> list[dict[str, Any]]:
         """Return the learning curve as JSON values."""
@@ -63,6 +67,10 @@ class TrainingResult:
 def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
     """Return the recipe's augmentation; for ``auto``, that of the data."""
     return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
+
+
+GoesOn = Callable[[int, Epoch], bool]
+"""Function of the number of an epoch, from 1, and its result: whether to train on."""
 
 
 class _Run:
@@ -76,7 +84,9 @@ class _Run:
         seed: int,
         device: torch.device,
         time_limit: float | None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
+        self.checkpoint = checkpoint
         self.start = time.perf_counter()
         self.cuda = device.type == "cuda"
         # Also on the CPU, where a depthwise convolution's weight gradient is several times faster.
@@ -95,23 +105,24 @@ class _Run:
         self.normalise = Normalise(data, device)
         self.augmentation: Augmentation = chosen_augmentation(recipe, data)
 
-    def result(self) -> TrainingResult:
-        """Run all epochs, or stop when the run has diverged."""
-        curve: list[Epoch] = []
-        limit = self.recipe.divergence_factor * math.log(len(self.data.classes))
-        above, stopped = 0, None
-        for number in range(1, self.recipe.epochs + 1):
+    def result(self, goes_on: GoesOn | None = None) -> TrainingResult:
+        """Run all epochs, or stop when the run has diverged or ``goes_on`` says so."""
+        curve, above = self.restored()
+        stopped = None
+        # The caller learns of epochs before a kill too.
+        halted = goes_on is not None and not all(goes_on(n, e) for n, e in enumerate(curve, 1))
+        while len(curve) < self.recipe.epochs and not (halted or stopped):
             warm = self.step >= warmup_steps(self.recipe, self.steps)
             epoch = self.epoch()
             curve.append(epoch)
-            above = above + 1 if warm and epoch.train_loss > limit else 0
-            if above == self.recipe.divergence_epochs and number < self.recipe.epochs:
-                stopped = (
-                    f"training loss above {limit:.3g} in epochs {number - above + 1}..{number}"
-                )
-                break
-        count = len(self.data.validation_labels)
-        low, high = share_interval(curve[-1].validation_accuracy, count)
+            above = above + 1 if warm and epoch.train_loss > self.diverging else 0
+            if len(curve) < self.recipe.epochs:
+                halted = goes_on is not None and not goes_on(len(curve), epoch)
+                stopped = self.divergence(len(curve), above)
+                self.keep(curve, above)
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+        low, high = share_interval(curve[-1].validation_accuracy, len(self.data.validation_labels))
         return TrainingResult(
             curve=tuple(curve),
             accuracy=curve[-1].validation_accuracy,
@@ -119,7 +130,55 @@ class _Run:
             high=high,
             seconds=curve[-1].seconds,
             stopped_early=stopped,
+            halted=halted,
         )
+
+    @property
+    def diverging(self) -> float:
+        """Training loss above which an epoch counts as diverging."""
+        return self.recipe.divergence_factor * math.log(len(self.data.classes))
+
+    def divergence(self, number: int, above: int) -> str | None:
+        """Return why the run stops after epoch ``number``, if it has diverged."""
+        if above < self.recipe.divergence_epochs:
+            return None
+        return f"training loss above {self.diverging:.3g} in epochs {number - above + 1}..{number}"
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that the next epochs depend on; writing to them restores a state."""
+        return {
+            **{f"model.{name}": each for name, each in self.model.state_dict().items()},
+            **{f"optimizer.{name}": each for name, each in self.optimizer.state().items()},
+        }
+
+    def keep(self, curve: list[Epoch], above: int) -> None:
+        """Write the state after an epoch to the checkpoint, if there is one."""
+        if self.checkpoint is None:
+            return
+        random = {"random.cpu": torch.default_generator.get_state()}
+        random["random.order"] = self.generator.get_state()
+        if self.cuda:
+            random["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        values = {"curve": [asdict(each) for each in curve], "above": above, "step": self.step}
+        self.checkpoint.write({**self.state(), **random}, values)
+
+    def restored(self) -> tuple[list[Epoch], int]:
+        """Continue from the checkpoint; return the learning curve and the diverging epochs."""
+        found = None if self.checkpoint is None else self.checkpoint.read()
+        if found is None:
+            return [], 0
+        tensors, values = found
+        with torch.no_grad():
+            for name, each in self.state().items():
+                each.copy_(tensors[name])
+        self.generator.set_state(tensors["random.order"])
+        torch.default_generator.set_state(tensors["random.cpu"])
+        if self.cuda:
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        self.step = values["step"]
+        curve = [Epoch(**each) for each in values["curve"]]
+        self.start -= curve[-1].seconds
+        return curve, values["above"]
 
     def epoch(self) -> Epoch:
         """Run one epoch and validate; return the point of the learning curve."""
@@ -193,6 +252,8 @@ def train(
     seed: int,
     device: torch.device,
     time_limit: float | None = None,
+    goes_on: GoesOn | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingResult:
     """Train ``model`` and score it on the validation split after every epoch.
 
@@ -207,9 +268,12 @@ def train(
         seed: Seed of the order, the augmentation and the model's own random numbers.
         device: Device of the training.
         time_limit: Seconds after which the training fails.
+        goes_on: Called after every epoch but the last; False ends the training there.
+        checkpoint: Where the state between epochs is kept; a training that was killed goes on from
+            it and ends with the same weights.
 
     Raises:
         CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
     """
     with candidate_faults(), seeded(seed, device):
-        return _Run(model, data, recipe, seed, device, time_limit).result()
+        return _Run(model, data, recipe, seed, device, time_limit, checkpoint).result(goes_on)

@@ -68,6 +68,16 @@ class AdamW:
             for parameter in self.parameters
         }
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the averages and steps by name, in the order of the parameters."""
+        return {
+            f"{place}.{kind}": each
+            for place, parameter in enumerate(self.parameters)
+            for kind, each in zip(
+                ("first", "second", "steps"), self._averages[parameter], strict=True
+            )
+        }
+
     def zero_grad(self) -> None:
         """Drop the gradients."""
         for parameter in self.parameters:
