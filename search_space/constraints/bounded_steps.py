@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .constraint import Constraint
-from .cost_table import PEAK_MEMORY, CostedGraph, Floats, Integers, Numbers
+from .cost_table import PEAK_MEMORY, CostedGraph, Floats, Integers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,28 +137,15 @@ def _spent_before(groups: Sequence[MergedChoices], sums: int) -> tuple[tuple[Flo
     return tuple(found)
 
 
-def _meant(bounds: Bounds, least_K: Floats, most_K: Floats) -> Bounds:
-    """Return the bounds without those that every walk satisfies.
-
-    An upper bound stays if no lower bound does.
-    """
-    low_K = np.where(bounds.low_K <= least_K, -np.inf, bounds.low_K)
-    above = np.isfinite(low_K) & (bounds.high_K >= most_K)
-    return Bounds(low_K=low_K, high_K=np.where(above, np.inf, bounds.high_K))
-
-
 class BoundedSteps:
     """The decision nodes of a space, with bounds on the sums of a walk."""
 
-    def __init__(
-        self, table: CostedGraph, constraints: Sequence[Constraint], *, as_given: bool = False
-    ) -> None:
-        """Merge the choices and read the bounds.
+    def __init__(self, table: CostedGraph, constraints: Sequence[Constraint]) -> None:
+        """Merge the choices, read the bounds, and drop those that every walk satisfies.
 
         Args:
             table: The decision nodes and their costs.
             constraints: Bounds on metrics of ``table``.
-            as_given: Whether to keep bounds that every walk satisfies.
         """
         self.table = table
         """The decision nodes and their costs."""
@@ -167,10 +154,15 @@ class BoundedSteps:
         """The merged choices of each node."""
         self.before = _spent_before(self.groups, len(self.sums))
         """The least and the greatest sums of walks on arrival at each node."""
+        least_K, most_K = self.before[-1]
+        self.scale_K = np.where(most_K > least_K, most_K - least_K, 1)
+        """The ranges of the sums over all walks; 1 in place of 0."""
         self.contradictory = bool((self.bounds.low_K > self.bounds.high_K).any())
         """Whether two bounds on one metric exclude each other."""
-        if not as_given:
-            self.bounds = _meant(self.bounds, *self.before[-1])
+        self.bounds = Bounds(
+            low_K=np.where(self.bounds.low_K <= least_K, -np.inf, self.bounds.low_K),
+            high_K=np.where(self.bounds.high_K >= most_K, np.inf, self.bounds.high_K),
+        )
         self.limits = tuple(
             (k, float(limit), upper)
             for upper, limits in ((False, self.bounds.low_K), (True, self.bounds.high_K))
@@ -178,6 +170,9 @@ class BoundedSteps:
             if np.isfinite(limit)
         )
         """The finite bounds: index of the sum, value, and whether it is an upper bound."""
+        both_K = np.isfinite(self.bounds.low_K) & np.isfinite(self.bounds.high_K)
+        self.one_sided = tuple(each for each in self.limits if not both_K[each[0]])
+        """Those of ``limits`` whose sum has no other bound."""
         self.never_K = np.array(
             [
                 each.above is not None and high == 0
@@ -185,16 +180,3 @@ class BoundedSteps:
             ]
         )
         """Whether a sum counts forbidden choices, so that it must be 0."""
-
-    def of(self, groups_WS: Numbers) -> Floats:
-        """Return the sums of walks, (W, K).
-
-        Args:
-            groups_WS: The merged choice of each walk at each node; -1 where the walk does not visit
-                it.
-        """
-        found = np.zeros((len(groups_WS), len(self.sums)))
-        for number, groups in enumerate(self.groups):
-            taken = groups_WS[:, number]
-            found += np.where((taken >= 0)[:, None], groups.costs_GK[taken], 0)
-        return found

@@ -35,14 +35,34 @@ _ROUNDING = 1e-12
 _NO_HIT = 3.0
 """Expected number of hits at which the chance of no hit is 5 %."""
 
+_WALKS = 32768
+"""Walks sampled to estimate a share, or to be recombined. With one walk in eight accepted, a usual
+figure, the interval of a share is about 3 % wide on each side."""
+
 _PAIRS = 1_000_000
-"""Pairs of a beginning and an end of walks that are tried at a node."""
+"""Pairs of a beginning and an end of walks that are tried at a node; those of three metrics take
+about 100 MB."""
 
 _JOINTS = 64
 """Nodes at which walks are recombined: those that most walks visit."""
 
 _MATCHES = 8
 """Walks recombined at one node; walks from different nodes differ more."""
+
+
+class Estimate(NamedTuple):
+    """The feasible share of all walks, estimated from a sample."""
+
+    hits: int
+    """Number of feasible samples."""
+    accepted: float
+    """Acceptance probability of ``ImportanceSampler.draw``."""
+    share: float
+    """Feasible share of all walks."""
+    low: float
+    """Lower end of the 95 % interval of the share."""
+    high: float
+    """Upper end of the interval."""
 
 
 class Moments(NamedTuple):
@@ -82,6 +102,11 @@ class ImportanceSampler:
         self.log_most = self._moments.log_total
         """The logarithm of an upper bound on the number of feasible walks."""
         self._find()
+
+    @property
+    def chances(self) -> list[Floats]:
+        """The probabilities of the merged choices of each node, (G,) each."""
+        return self._moments.chances
 
     @property
     def none(self) -> bool:
@@ -185,33 +210,32 @@ class ImportanceSampler:
             at[here] = groups.nexts_G[drawn]
         return Walks(groups_WS=taken, sums_WK=sums, logs_W=logs)
 
-    def recombined(self, walks: Walks, most: int) -> Numbers:
+    def recombined(self, count: int = _WALKS) -> Numbers:
         """Return feasible walks made of the beginnings of some walks and the ends of others.
 
+        Two walks are cut at a node that both visit.
+
         Args:
-            walks: The walks to recombine; two are cut at a node that both visit.
-            most: Greatest number of walks to return.
+            count: Number of walks to sample and recombine.
 
         Returns:
             The merged choice of each walk at each node, (W, S); see ``Walks``.
         """
-        inside = self._bounds.holds(walks.sums_WK.T)
-        found = [walks.groups_WS[inside][:most]]
+        walks = self.sample(count, seed=0)
+        found = [walks.groups_WS[self._bounds.holds(walks.sums_WK.T)]]
         spent_WK = np.zeros_like(walks.sums_WK)
         arrived = (walks.groups_WS >= 0).sum(axis=0)
-        busiest = set(np.argsort(-arrived, kind="stable")[:_JOINTS].tolist())
+        busiest = np.argsort(-arrived, kind="stable")[:_JOINTS]
         for number, groups in enumerate(self._groups):
             here = np.flatnonzero(walks.groups_WS[:, number] >= 0)
-            if sum(map(len, found)) >= most:
-                break
-            if number in busiest:
+            if number in busiest and len(here):
                 ends_WK = walks.sums_WK[here] - spent_WK[here]
                 first, last = self._matches(spent_WK[here], ends_WK)
                 taken = walks.groups_WS[here[last]]
                 taken[:, :number] = walks.groups_WS[here[first], :number]
                 found.append(taken)
             spent_WK[here] += groups.costs_GK[walks.groups_WS[here, number]]
-        return np.concatenate(found)[:most]
+        return np.concatenate(found)
 
     def _matches(self, begun_WK: Floats, ends_WK: Floats) -> tuple[Integers, Integers]:
         """Return pairs of a beginning and an end that together satisfy the bounds."""
@@ -230,41 +254,32 @@ class ImportanceSampler:
         kept = np.flatnonzero(self._bounds.holds((begun_WK[first] + ends_WK[last]).T))[:_MATCHES]
         return first[kept], last[kept]
 
-    def kept_chance(self, count: int, seed: int) -> float:
-        """Return the acceptance probability of ``draw``, estimated from ``count`` walks."""
-        return float(self._kept(count, seed).sum() / count)
-
-    def share(self, count: int, seed: int) -> tuple[int, float, float, float]:
+    def estimate(self, count: int = _WALKS) -> Estimate:
         """Estimate the feasible share of all walks.
+
+        The interval is that of a Poisson count of the effective sample size (Kish, 1965).
 
         Args:
             count: Number of walks to sample.
-            seed: Seed of the random numbers.
-
-        Returns:
-            The number of feasible samples, the share, and its 95 % interval: that of a Poisson
-            count of the effective sample size (Kish, 1965).
         """
-        chances = self._kept(count, seed)
-        unit = self._moments.log_total + self._support - math.log(self._table.ways[0])
-        most = math.exp(min(self.log_most - math.log(self._table.ways[0]), 0))
+        walks = self.sample(count, seed=0, with_groups=False)
+        inside = self._bounds.holds(walks.sums_WK.T)
+        chances = np.exp(walks.logs_W[inside] - self._moments.log_total - self._support)
+        log_ways = math.log(self._table.ways[0])
+        unit = self._moments.log_total + self._support - log_ways
+        most = math.exp(min(self.log_most - log_ways, 0))
         if not len(chances):
-            return 0, 0.0, 0.0, min(most, math.exp(unit + math.log(_NO_HIT / count)))
-        mean = math.exp(unit + math.log(chances.sum() / count))
+            return Estimate(0, 0.0, 0.0, 0.0, min(most, math.exp(unit) * _NO_HIT / count))
+        accepted = float(chances.sum()) / count
+        mean = math.exp(unit + math.log(accepted))
         hits = float(chances.sum() ** 2 / np.square(chances).sum())
         low, high = (end / hits for end in count_interval(hits))
-        return len(chances), min(mean, 1.0), mean * low, min(mean * high, 1.0)
-
-    def _kept(self, count: int, seed: int) -> Floats:
-        """Return the acceptance probabilities of the feasible ones of ``count`` walks."""
-        walks = self.sample(count, seed, with_groups=False)
-        inside = self._bounds.holds(walks.sums_WK.T)
-        return np.exp(walks.logs_W[inside] - self._moments.log_total - self._support)
+        return Estimate(len(chances), accepted, min(mean, 1.0), mean * low, min(mean * high, 1.0))
 
     def draw(self, generator: random.Random) -> dict[int, int]:
         """Return a uniformly sampled feasible walk: from node to merged choice.
 
-        The expected number of tries is 1 / ``kept_chance``.
+        The expected number of tries is 1 / ``Estimate.accepted``.
         """
         low, high = self._bounds.low_K.tolist(), self._bounds.high_K.tolist()
         tilt, support = self._tilt_K.tolist(), self._support

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from .beam_search import Beam
 from .bounded_steps import BoundedSteps
 from .constraint import Constraint
 from .cost_table import PEAK_MEMORY, CostedGraph, Floats
-from .steering import EXACT_UP_TO, Guide
+from .steering import reachable_sums
 
 
 def relaxations(table: CostedGraph, constraints: Sequence[Constraint]) -> tuple[str, ...]:
@@ -75,34 +74,23 @@ def _nearest(
 
 def _closest(
     table: CostedGraph, wide: Constraint, others: Sequence[Constraint], side: str
-) -> Sequence[float]:
+) -> list[float]:
     """Return the tightest feasible value found for one side of a bound, if any."""
-    bounds = [*others, wide]
-    if table.ways[0] > EXACT_UP_TO:
-        steps = BoundedSteps(table, bounds, as_given=True)
-        aim = [each.metric for each in steps.sums].index(wide.metric)
-        walks = Beam(steps, aim=aim, up=side == "low").walks()
-        if len(walks):
-            return [float(steps.of(walks[:1])[0, aim])]
-        if not _between(others):
-            return []
-    guide = Guide(table=table, constraints=bounds, quick=True)
-    if guide.empty:
-        return []
-    values = guide.values(wide.metric)
-    return [float(values.min() if side == "high" else values.max())]
+    steps = BoundedSteps(table, [*others, wide])
+    aim = [each.metric for each in steps.sums].index(wide.metric)
+    values = np.unique(reachable_sums(steps, aim=aim, up=side == "low").sums(aim)).tolist()
+    tightest = values if side == "high" else values[::-1]
+    # trimmed sums may miss the only walks at the tightest value
+    for value in tightest[:1] + tightest[len(tightest) // 2 :][:1] + tightest[-1:]:
+        moved = replace(wide, high=value) if side == "high" else replace(wide, low=value)
+        if _possible(table, [*others, moved]):
+            return [value]
+    return []
 
 
 def _possible(table: CostedGraph, constraints: Sequence[Constraint]) -> bool:
     """Whether a feasible walk is found."""
-    if table.ways[0] > EXACT_UP_TO and not _between(constraints):
-        return bool(len(Beam(BoundedSteps(table, constraints)).walks()))
-    return not Guide(table=table, constraints=constraints, quick=True).empty
-
-
-def _between(constraints: Sequence[Constraint]) -> bool:
-    """Whether some metric is bounded from both sides, which is harder to satisfy."""
-    return any(np.isfinite(each.low) and np.isfinite(each.high) for each in constraints)
+    return reachable_sums(BoundedSteps(table, constraints)).size > 0
 
 
 def _nearest_peaks(

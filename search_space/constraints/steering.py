@@ -13,18 +13,17 @@ Guarantees:
   comes from one of its choices, so a sum within the bounds before a choice is within them after it.
 - In spaces of up to 200,000 walks every sum is kept: all feasible choices are offered, the share is
   exact, and ``uniform`` samples are exactly uniform.
-- In larger spaces with one or two metrics bounded from one side each (and perhaps the peak memory
+- In larger spaces with at most two metrics bounded, each from one side (and perhaps the peak memory
   from above), the non-dominated sums suffice (``pareto_sums``). While they are few, all feasible
-  choices are offered (``complete``). Else they are trimmed, to hundreds at a node.
+  choices are offered (``complete``). Else some are left out at a node.
 - If a metric is bounded from both sides, or three metrics are bounded, sums are trimmed on a grid
   (``trimmed_sums``): a choice whose feasible paths were all trimmed is not offered. The narrower
-  the bounds, the more often this happens. If few sums are found, a search for walks with the
-  largest slack (``beam_search``) and a recombination of walks sampled near the bounds
-  (``importance_sampling``) add more. Equality constraints on several metrics may still find
+  the bounds, the more often this happens. If nothing is found, walks sampled near the bounds
+  (``importance_sampling``) are recombined. Equality constraints on several metrics may still find
   nothing.
 - In larger spaces the share is estimated from walks sampled near the bounds. Samples are exactly
-  uniform if at least one in 500 of these walks is accepted (``uniform``); else they follow the
-  shares of the trimmed sums.
+  uniform if at least one in 500 of these walks is accepted (``uniform``); else each offered choice
+  has the probability by which these walks take it.
 
 Shape suffixes: R choices, G merged choices (of equal cost, leading to one node), K sums.
 """
@@ -35,58 +34,59 @@ from functools import cached_property
 
 import numpy as np
 
-from .beam_search import Beam
 from .bounded_steps import BoundedSteps
 from .constraint import Constraint
-from .cost_table import CostedGraph, Floats, Numbers
-from .importance_sampling import ImportanceSampler
-from .pareto_sums import ParetoSums, pair_of
+from .cost_table import CostedGraph, Floats
+from .importance_sampling import Estimate, ImportanceSampler
+from .pareto_sums import ParetoSums, signs_of
 from .trimmed_sums import TINY, TrimmedSums
 
 EXACT_UP_TO = 200_000
 """Number of walks up to which every sum is kept."""
 
-_CAPS = (64, 1024)
-"""Sums kept at a node of a larger space; the second if the first finds few feasible sums."""
+_TRIMMED = 512
+"""Trimmed sums kept at a node. With 512, the sums alone answered all of 8 windows of 0.01 % around
+the params and macs of random networks of ``micro`` (in 0.6 s each), with 256 they answered 7."""
 
-_CAPS_OF_MANY = (256, 1024)
-"""The values of ``_CAPS`` for three or more bounded sums."""
-
-_FRONT = 1_000_000
-"""Total number of Pareto sums; from 256 to 4096 at a node."""
-
-_CELLS = 128
-"""Pareto sums kept at a node if one metric is bounded from both sides."""
-
-_FEW = 16
-"""With fewer feasible sums, or fewer feasible samples, the search goes on."""
-
-_WALKS = 8192
-"""Walks sampled to estimate a share."""
-
-_MANY_WALKS = 262144
-"""Walks sampled if few of the first samples are feasible."""
-
-_PIECES = 32768
-"""Walks sampled for recombination if all else finds nothing."""
-
-_JOINED = 256
-"""Number of feasible walks that recombination aims for."""
+_PARETO = 2048
+"""Pareto sums kept at a node: twice the longest front of ``micro`` (1,036), so that none is trimmed
+there. In ``mobile`` and ``imagenet``, whose fronts are longer, this takes 2 to 3 s."""
 
 _KEPT = 1 / 500
-"""Least acceptance probability for rejection sampling."""
+"""Least acceptance probability for rejection sampling: 500 tries take about 50 ms in ``micro``."""
+
+
+def reachable_sums(
+    steps: BoundedSteps, *, cap: int | None = None, aim: int | None = None, up: bool = False
+) -> ParetoSums | TrimmedSums:
+    """Return the reachable sums of the kind that suits the bounds.
+
+    Args:
+        steps: The decision nodes and the bounds.
+        cap: Number of sums kept at a node; None: all of them in small spaces, else few.
+        aim: Index of a sum whose least value is looked for.
+        up: Whether the greatest value of the sum ``aim`` is looked for instead.
+    """
+    if cap is None and steps.table.ways[0] <= EXACT_UP_TO:
+        return TrimmedSums(steps, cap=EXACT_UP_TO)
+    signs = signs_of(steps, aim=aim, up=up)
+    if signs is not None:
+        sums = ParetoSums(steps, signs, cap=cap or _PARETO)
+        if sums.size or sums.whole:
+            return sums
+    sums = TrimmedSums(steps, cap=cap or _TRIMMED, aim=aim, up=up)
+    for k, _, upper in steps.one_sided if aim is None else ():
+        if sums.size or sums.whole:
+            break
+        sums = TrimmedSums(steps, cap=cap or _TRIMMED, aim=k, up=not upper)
+    return sums
 
 
 class Guide:
     """Decides which choices of a walk can still satisfy the constraints."""
 
     def __init__(
-        self,
-        *,
-        table: CostedGraph,
-        constraints: Sequence[Constraint],
-        cap: int | None = None,
-        quick: bool = False,
+        self, *, table: CostedGraph, constraints: Sequence[Constraint], cap: int | None = None
     ) -> None:
         """Prepare the bounds.
 
@@ -94,14 +94,13 @@ class Guide:
             table: The cost table of the space, with all metrics of the constraints.
             constraints: Bounds on metrics of ``table``, at least one.
             cap: Number of sums kept at a node; None: all of them in small spaces, else few.
-            quick: Whether to skip the slow searches for feasible walks.
         """
         self.table = table
         self.constraints = tuple(constraints)
+        self.exact = table.ways[0] <= EXACT_UP_TO and cap is None
+        """Whether every feasible walk can be sampled and the share is exact."""
         self._cap = cap
-        self._quick = quick
-        self._small = table.ways[0] <= EXACT_UP_TO and cap is None
-        self._steps = BoundedSteps(table, constraints, as_given=quick)
+        self._steps = BoundedSteps(table, constraints)
         self._costs: dict[int, Floats] = {}
 
     @property
@@ -112,31 +111,22 @@ class Guide:
     @property
     def empty(self) -> bool:
         """Whether no feasible walk was found; there is none if ``proved``."""
-        if self._steps.contradictory:
-            return True
-        if self._quick and not self._small and len(self._found):
-            return False
-        return not self._trimmed.size if self._pareto is None else self._pareto.empty
+        return not self._sums.size
 
     @property
     def proved(self) -> bool:
         """Whether an empty result is proved: if no feasible walk was found, there is none."""
-        return self._small or self._steps.contradictory or self._sampler.none or self.complete
-
-    @property
-    def exact(self) -> bool:
-        """Whether every feasible walk can be sampled and the share is exact."""
-        return self._small
+        return self.complete or self._excluded
 
     @property
     def complete(self) -> bool:
         """Whether every feasible walk can be sampled."""
-        return self._small or (self._pareto is not None and self._pareto.whole)
+        return self._sums.whole
 
-    @cached_property
+    @property
     def uniform(self) -> bool:
         """Whether ``SteeredPath.drawn`` samples uniformly from all feasible walks."""
-        return self._small or self._kept_chance >= _KEPT
+        return self.exact or self._estimate.accepted >= _KEPT
 
     @cached_property
     def share_range(self) -> tuple[float, float, float]:
@@ -145,19 +135,14 @@ class Guide:
         If no walk sampled near the bounds is feasible though one is known, the share is that of one
         walk.
         """
-        if self._steps.contradictory or (not self._small and self._sampler.none):
+        if isinstance(self._sums, TrimmedSums) and self.exact:
+            return self._sums.share, self._sums.share, self._sums.share
+        if self.empty and self.proved:
             return 0.0, 0.0, 0.0
-        if self._small:
-            return self._trimmed.share, self._trimmed.share, self._trimmed.share
-        hits, share, low, high = self._sampler.share(_WALKS, seed=0)
-        if hits < _FEW:
-            hits, share, low, high = self._sampler.share(_MANY_WALKS, seed=0)
-        if hits:
-            return share, low, high
-        if self.empty:
-            return 0.0, 0.0, 0.0 if self.complete else high
+        if self._estimate.hits or self.empty:
+            return self._estimate.share, self._estimate.low, self._estimate.high
         one = max(1 / self.table.ways[0], TINY)
-        return one, one, max(high, one)
+        return one, one, max(self._estimate.high, one)
 
     @property
     def share(self) -> float:
@@ -177,34 +162,27 @@ class Guide:
             self._costs[number] = groups.costs_GK[groups.of_R]
         return self._costs[number]
 
-    def shares(self, number: int, spent_K: Floats) -> Floats:
-        """Return relative numbers of feasible paths through each choice of a node, (R,).
+    def weights(self, number: int, spent_K: Floats) -> Floats:
+        """Return relative probabilities of the choices of a node, (R,): 0 if not offered.
+
+        If ``exact``, they are in proportion to the numbers of feasible paths.
 
         Args:
             number: The number of the node.
             spent_K: The sums over the choices so far.
         """
         groups = self._steps.groups[number]
-        shares_G = self._trimmed.shares(number, spent_K)
-        if self._pareto is not None and not shares_G.any():
-            shares_G = np.where(self._pareto.possible(number, spent_K), groups.sizes_G, 0.0)
-        return (shares_G / groups.sizes_G)[groups.of_R]
+        if isinstance(self._sums, TrimmedSums) and self.exact:
+            weights_G = self._sums.shares(number, spent_K)
+        else:
+            chances_G = np.maximum(self._sampler.chances[number], TINY)
+            weights_G = np.where(self._sums.possible(number, spent_K), chances_G, 0.0)
+        return (weights_G / groups.sizes_G)[groups.of_R]
 
     def possible(self, number: int, spent_K: Floats) -> int:
         """Return the choices that lead to a feasible walk, as a bit mask."""
-        sums = self._trimmed if self._pareto is None else self._pareto
-        inside_R = sums.possible(number, spent_K)[self._steps.groups[number].of_R]
+        inside_R = self._sums.possible(number, spent_K)[self._steps.groups[number].of_R]
         return int.from_bytes(np.packbits(inside_R, bitorder="little").tobytes(), "little")
-
-    def values(self, metric: str) -> Floats:
-        """Return some values of one metric over feasible walks, in ascending order.
-
-        If ``complete``, they include the least value of a metric with an upper bound and the
-        greatest value of one with a lower bound.
-        """
-        column = [each.metric for each in self._steps.sums].index(metric)
-        sums = self._trimmed if self._pareto is None else self._pareto
-        return np.unique(sums.sums(column))
 
     def draw(self, generator: random.Random) -> dict[int, int]:
         """Return a uniformly sampled feasible walk, as its merged choices by node.
@@ -220,57 +198,24 @@ class Guide:
     # Preparing ------------------------------------------------------------------------------
 
     @cached_property
-    def _pareto(self) -> ParetoSums | None:
-        """The Pareto sums, or None if they do not apply to the bounds."""
-        pair = None if self._small else pair_of(self._steps)
-        if pair is None:
-            return None
-        few = _CELLS if pair.both_sides else min(max(_FRONT // self.table.end, 256), 4096)
-        few = few // 4 if self._quick else few
-        fronts = ParetoSums(self._steps, pair, cap=self._cap or few)
-        found = not fronts.empty or fronts.whole or self._quick
-        return fronts if found else None
+    def _sums(self) -> ParetoSums | TrimmedSums:
+        sums = reachable_sums(self._steps, cap=self._cap)
+        if isinstance(sums, TrimmedSums) and not (sums.size or sums.whole or self._excluded):
+            sums.add(self._sampler.recombined())
+        return sums
 
-    @cached_property
-    def _trimmed(self) -> TrimmedSums:
-        if self._small or self._cap:
-            return TrimmedSums(self._steps, cap=self._cap or EXACT_UP_TO)
-        few, more = _CAPS if len(self._steps.sums) < 3 else _CAPS_OF_MANY
-        found = TrimmedSums(self._steps, cap=few)
-        # with Pareto sums, the trimmed sums serve for shares alone
-        if found.size >= _FEW or self._pareto is not None or self._sampler.none:
-            return found
-        if not self._quick:
-            found = TrimmedSums(self._steps, cap=more)
-        if found.size < _FEW:
-            found.add(self._found)
-        if not (found.size or self._quick):
-            found.add(self._sampler.recombined(self._sampler.sample(_PIECES, seed=0), _JOINED))
-        return found
-
-    @cached_property
-    def _found(self) -> Numbers:
-        """A few feasible walks: with slack to all bounds, or else at an extreme of one metric."""
-        found = Beam(self._as_given).walks()
-        for k, _, upper in self._as_given.limits:
-            if len(found) or self._quick:
-                break
-            found = Beam(self._as_given, aim=k, up=not upper).walks()
-        return found
-
-    @cached_property
-    def _as_given(self) -> BoundedSteps:
-        if self._quick:
-            return self._steps
-        return BoundedSteps(self.table, self.constraints, as_given=True)
+    @property
+    def _excluded(self) -> bool:
+        """Whether the bounds alone prove that no walk is feasible."""
+        return self._steps.contradictory or self._sampler.none
 
     @cached_property
     def _sampler(self) -> ImportanceSampler:
         return ImportanceSampler(self._steps)
 
     @cached_property
-    def _kept_chance(self) -> float:
-        return self._sampler.kept_chance(_WALKS, seed=1)
+    def _estimate(self) -> Estimate:
+        return self._sampler.estimate()
 
 
 class SteeredPath:
@@ -293,7 +238,7 @@ class SteeredPath:
         if len(self._guide.costs(self.number)) == 1:
             return 0
         if self._guide.exact or not self._guide.uniform:
-            sums = self._guide.shares(self.number, self.spent_K).cumsum()
+            sums = self._guide.weights(self.number, self.spent_K).cumsum()
             index = int(sums.searchsorted(generator.random() * sums[-1], side="right"))
             return min(index, int(sums.searchsorted(sums[-1])))  # rounding may pass the last index
         if self.number not in self._walk:

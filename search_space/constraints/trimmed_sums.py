@@ -1,35 +1,41 @@
 """The reachable sums from each decision node under any number of bounds, trimmed on a grid.
 
 This is the trimmed dynamic programming of the knapsack approximation scheme (Ibarra and Kim, 1975).
-Every sum that is kept is the sum of a real path; trimming only leaves sums out.
+Every sum that is kept is the sum of a real path; trimming only leaves sums out. At one node, a sum
+that is left out differs from a kept one by at most one cell in every metric. The errors of
+successive nodes add up, so narrow bounds may find nothing where something is feasible.
 
 Shape suffixes: G merged choices, K sums, N points, W walks, S decision nodes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bounded_steps import BoundedSteps, Bounds
 from .cost_table import Floats, Integers, Numbers
+from .slack import Slack
 
 TINY = np.finfo(np.float64).tiny
 """The smallest share of a reachable sum, however large the space."""
 
-_FEW = 8
-"""Equal points are merged first if there are up to this many times the points to keep: sorting more
-takes long, and most of them are trimmed anyway."""
+_BITS = 16
+"""Each metric is divided into at most ``2 ** _BITS`` cells. The numbers of the cells of three
+metrics then fit into 64 bits."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reachable:
-    """Reachable sums of the paths to the end, and the share of all paths that each represents."""
+    """Reachable sums of the paths from a node to the end."""
 
     points_KN: Floats
     """Sums, each of at least one path."""
     shares_N: Floats
-    """Shares of the paths from this node; a trimmed point's share goes to a neighbour."""
+    """Shares of all paths from the node; a trimmed point's share goes to a neighbour."""
+    groups_N: Integers
+    """The first merged choice of each path."""
 
     @property
     def size(self) -> int:
@@ -38,43 +44,43 @@ class Reachable:
 
     def take(self, indices: Integers | NDArray[np.bool_]) -> "Reachable":
         """Return the points at ``indices``."""
-        return Reachable(points_KN=self.points_KN[:, indices], shares_N=self.shares_N[indices])
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Stack:
-    """The reachable sums of each merged choice of a node."""
-
-    points_KNG: Floats
-    """NaN after the last point of a merged choice, since their numbers of points differ."""
-    shares_NG: Floats
-    """Shares of all paths from the node; 0 after the last point."""
+        return Reachable(
+            points_KN=self.points_KN[:, indices],
+            shares_N=self.shares_N[indices],
+            groups_N=self.groups_N[indices],
+        )
 
 
 class TrimmedSums:
     """The reachable sums from each decision node, and their shares of all paths."""
 
-    def __init__(self, steps: BoundedSteps, *, cap: int) -> None:
+    def __init__(
+        self, steps: BoundedSteps, *, cap: int, aim: int | None = None, up: bool = False
+    ) -> None:
         """Compute the sums by dynamic programming from the end.
 
         Args:
             steps: The decision nodes and the bounds.
             cap: Number of sums kept at a node.
+            aim: Index of a sum whose least value is looked for.
+            up: Whether the greatest value of the sum ``aim`` is looked for instead.
         """
-        self._steps = steps
-        self._stacks: dict[int, _Stack] = {}
-        end, sums = steps.table.end, len(steps.sums)
-        nothing = Reachable(points_KN=np.zeros((sums, 1)), shares_N=np.ones(1))
-        self._reachable = [nothing] * (end + 1)
-        for number in range(end - 1, -1, -1):
-            least, most = steps.before[number]
-            useful = Bounds(low_K=steps.bounds.low_K - most, high_K=steps.bounds.high_K - least)
-            parts = [self._onward(number, *each) for each in steps.groups[number].afters]
-            every = Reachable(
-                points_KN=np.concatenate([each.reshape(sums, -1) for each, _ in parts], axis=1),
-                shares_N=np.concatenate([each.ravel() for _, each in parts]),
-            )
-            self._reachable[number] = trimmed(every, cap, useful)
+        self._steps, self._cap, self._aim, self._up = steps, cap, aim, up
+        self._onwards: dict[int, Reachable] = {}
+        low_K, high_K = steps.bounds.low_K, steps.bounds.high_K
+        self._narrow = int(np.argmin((high_K - low_K) / steps.scale_K))
+        self._range = float(low_K[self._narrow]), float(high_K[self._narrow])
+        self._others = [each for each in steps.limits if each[0] != self._narrow]
+        self.whole = True
+        """Whether no sum was trimmed, so that every feasible walk is known."""
+        nothing = Reachable(
+            points_KN=np.zeros((len(steps.sums), 1)),
+            shares_N=np.ones(1),
+            groups_N=np.zeros(1, dtype=np.int64),
+        )
+        self._reachable = [nothing] * (steps.table.end + 1)
+        for number in range(steps.table.end - 1, -1, -1):
+            self._reachable[number] = self._trimmed(number, self._onward(number))
 
     @property
     def size(self) -> int:
@@ -83,7 +89,7 @@ class TrimmedSums:
 
     @property
     def share(self) -> float:
-        """Feasible share of the walks; an estimate if sums were trimmed."""
+        """Feasible share of the walks, if ``whole``."""
         return float(self._reachable[0].shares_N.sum())
 
     def sums(self, column: int) -> Floats:
@@ -92,12 +98,17 @@ class TrimmedSums:
 
     def shares(self, number: int, spent_K: Floats) -> Floats:
         """Return the share of feasible paths through each merged choice of a node, (G,)."""
-        stack = self._stack(number)
-        return np.where(self._inside(stack, spent_K), stack.shares_NG, 0.0).sum(axis=0)
+        size = len(self._steps.groups[number].sizes_G)
+        every, piece, inside = self._inside(number, spent_K)
+        shares_N = every.shares_N[piece][inside]
+        return np.bincount(every.groups_N[piece][inside], shares_N, size).astype(np.float64)
 
     def possible(self, number: int, spent_K: Floats) -> NDArray[np.bool_]:
         """Return whether each merged choice of a node leads to a feasible walk, (G,)."""
-        return np.logical_or.reduce(self._inside(self._stack(number), spent_K), axis=0)
+        every, piece, inside = self._inside(number, spent_K)
+        found = np.zeros(len(self._steps.groups[number].sizes_G), dtype=np.bool_)
+        found[every.groups_N[piece][inside]] = True
+        return found
 
     def add(self, groups_WS: Numbers) -> None:
         """Keep the sums of given feasible walks too, each with the share ``TINY``.
@@ -110,104 +121,122 @@ class TrimmedSums:
         sums_WK = np.zeros((len(groups_WS), len(steps.sums)))
         for number in range(steps.table.end - 1, -1, -1):
             here = np.flatnonzero(groups_WS[:, number] >= 0)
-            sums_WK[here] += steps.groups[number].costs_GK[groups_WS[here, number]]
-            before = self._reachable[number]
-            self._reachable[number] = Reachable(
-                points_KN=np.concatenate((before.points_KN, sums_WK[here].T), axis=1),
-                shares_N=np.concatenate((before.shares_N, np.full(len(here), TINY))),
+            taken_W = groups_WS[here, number].astype(np.int64)
+            sums_WK[here] += steps.groups[number].costs_GK[taken_W]
+            shares_N = np.full(len(here), TINY)
+            more = Reachable(points_KN=sums_WK[here].T, shares_N=shares_N, groups_N=taken_W)
+            self._reachable[number] = _together([self._reachable[number], more])
+        self._onwards.clear()
+
+    def _inside(
+        self, number: int, spent_K: Floats
+    ) -> tuple[Reachable, slice, NDArray[np.bool_] | slice]:
+        """Return sums of a node, a slice of them, and which of the slice are within the bounds."""
+        if number not in self._onwards:
+            every = self._onward(number)
+            self._onwards[number] = every.take(np.argsort(every.points_KN[self._narrow]))
+        every, spent, k = self._onwards[number], spent_K.tolist(), self._narrow
+        low, high = self._range
+        rising_N = every.points_KN[k]
+        start = rising_N.searchsorted(low - spent[k], "left")
+        piece = slice(start, rising_N.searchsorted(high - spent[k], "right"))
+        inside = slice(None)
+        for k, limit, upper in self._others:
+            points_N, left = every.points_KN[k][piece], limit - spent[k]
+            within = points_N <= left if upper else points_N >= left
+            inside = within if isinstance(inside, slice) else inside & within
+        return every, piece, inside
+
+    def _onward(self, number: int) -> Reachable:
+        """Return the sums of a node that follow from those kept at the next nodes.
+
+        Sums that cannot belong to a feasible walk are left out.
+        """
+        table, groups = self._steps.table, self._steps.groups[number]
+        least_K, most_K = self._steps.before[number]
+        bounds = self._steps.bounds
+        useful = Bounds(low_K=bounds.low_K - most_K, high_K=bounds.high_K - least_K)
+        found: list[Reachable] = []
+        for after, mine_G in groups.afters:
+            reachable = self._reachable[after]
+            points = groups.costs_GK[mine_G].T[..., None] + reachable.points_KN[:, None]
+            weights_G = groups.sizes_G[mine_G, None] * (table.ways[after] / table.ways[number])
+            found.append(
+                Reachable(
+                    points_KN=points.reshape(len(points), -1),
+                    shares_N=np.maximum(weights_G * reachable.shares_N, TINY).ravel(),
+                    groups_N=np.repeat(mine_G, reachable.size),
+                )
             )
-        self._stacks.clear()
+        every = _together(found)
+        return every.take(useful.holds(every.points_KN))
 
-    def _inside(self, stack: _Stack, spent_K: Floats) -> NDArray[np.bool_]:
-        """Return which sums of a node satisfy the bounds, (N, G)."""
-        inside = stack.shares_NG > 0
-        spent = spent_K.tolist()
-        for k, limit, upper in self._steps.limits:
-            points_NG, left = stack.points_KNG[k], limit - spent[k]
-            inside &= points_NG <= left if upper else points_NG >= left
-        return inside
+    @cached_property
+    def _slack(self) -> Slack:
+        return Slack(self._steps, aim=self._aim, up=self._up)
 
-    def _onward(self, number: int, after: int, mine_G: Integers) -> tuple[Floats, Floats]:
-        """Return reachable sums, (K, G, N), and shares of merged choices leading to one node."""
-        groups, reachable = self._steps.groups[number], self._reachable[after]
-        points = groups.costs_GK[mine_G].T[..., None] + reachable.points_KN[:, None]
-        weight = self._steps.table.ways[after] / self._steps.table.ways[number]
-        shares = (groups.sizes_G[mine_G, None] * weight) * reachable.shares_N
-        return points, np.maximum(shares, TINY)
+    def _trimmed(self, number: int, every: Reachable) -> Reachable:
+        """Return at most ``cap`` of the sums from a node.
 
-    def _stack(self, number: int) -> _Stack:
-        """Return the reachable sums of all merged choices of a node as one array."""
-        if number not in self._stacks:
-            groups = self._steps.groups[number]
-            parts = [self._onward(number, *each) for each in groups.afters]
-            size = max(shares.shape[1] for _, shares in parts), len(groups.sizes_G)
-            points_KNG = np.full((len(self._steps.sums), *size), np.nan)
-            shares_NG = np.zeros(size)
-            for (_, mine_G), (points, shares) in zip(groups.afters, parts, strict=True):
-                points_KNG[:, : points.shape[2], mine_G] = points.transpose(0, 2, 1)
-                shares_NG[: points.shape[2], mine_G] = shares.T
-            self._stacks[number] = _Stack(points_KNG=points_KNG, shares_NG=shares_NG)
-        return self._stacks[number]
-
-
-def trimmed(reachable: Reachable, cap: int, useful: Bounds) -> Reachable:
-    """Merge equal points, drop those outside ``useful``, and trim to about ``cap`` points.
-
-    Each cell of a grid keeps two points: those with the least and the greatest sum of the scaled
-    metrics (of metrics with only a lower bound, the negative). They take over the shares of the
-    other points in their cell.
-
-    Args:
-        reachable: Sums, in any order.
-        cap: Approximate number of points to keep.
-        useful: Bounds outside which no sum can belong to a feasible walk.
-    """
-    reachable = reachable.take(useful.holds(reachable.points_KN))
-    if reachable.size < 2:
-        return reachable
-    low_K, high_K = reachable.points_KN.min(axis=1), reachable.points_KN.max(axis=1)
-    varies_K = high_K > low_K
-    if reachable.size <= _FEW * cap:
-        reachable = _joined(reachable, varies_K)
-        if reachable.size <= cap:
-            return reachable
-    scaled_KN = reachable.points_KN[varies_K] - low_K[varies_K, None]
-    scaled_KN /= (high_K - low_K)[varies_K, None]
-    upwards_K = np.isinf(useful.high_K) & np.isfinite(useful.low_K)
-    return _on_grid(reachable, np.where(upwards_K[varies_K, None], 1 - scaled_KN, scaled_KN), cap)
+        Each cell of the finest grid with at most ``cap`` occupied cells keeps the sum with the
+        largest slack, which takes over the shares of the others.
+        """
+        if every.size <= self._cap:
+            return _joined(every)
+        slack_N = self._slack.of(number, every.points_KN)
+        every, slack_N = every.take(slack_N > -np.inf), slack_N[slack_N > -np.inf]
+        if every.size <= self._cap:
+            return _joined(every)
+        self.whole = False
+        codes_N = _codes(np.delete(every.points_KN, [] if self._aim is None else self._aim, 0))
+        order = np.argsort(codes_N, kind="stable")
+        every, slack_N, codes_N = every.take(order), slack_N[order], codes_N[order]
+        # two codes are in one cell of a grid if they differ only in their last bits
+        differ_N = np.frexp(codes_N[1:] ^ codes_N[:-1])[1]
+        splits = np.bincount(differ_N, minlength=64)[::-1].cumsum()[::-1]
+        splits_N = np.concatenate(([True], differ_N > (splits >= self._cap).sum() - 1))
+        starts, cells_N = np.flatnonzero(splits_N), splits_N.cumsum() - 1
+        best = np.flatnonzero(slack_N == np.maximum.reduceat(slack_N, starts)[cells_N])
+        kept = every.take(best[np.flatnonzero(np.diff(cells_N[best], prepend=-1))])
+        return replace(kept, shares_N=np.add.reduceat(every.shares_N, starts))
 
 
-def _joined(reachable: Reachable, varies_K: NDArray[np.bool_]) -> Reachable:
-    """Merge equal points."""
-    if not varies_K.any():
-        return Reachable(
-            points_KN=reachable.points_KN[:, :1], shares_N=reachable.shares_N.sum(keepdims=True)
-        )
-    ordered = reachable.take(np.lexsort(reachable.points_KN[varies_K]))
-    changed = (ordered.points_KN[:, 1:] != ordered.points_KN[:, :-1]).any(axis=0)
-    starts = np.flatnonzero(np.concatenate(([True], changed)))
+def _together(parts: list[Reachable]) -> Reachable:
     return Reachable(
-        points_KN=ordered.points_KN[:, starts],
-        shares_N=np.add.reduceat(ordered.shares_N, starts),
+        points_KN=np.concatenate([each.points_KN for each in parts], axis=1),
+        shares_N=np.concatenate([each.shares_N for each in parts]),
+        groups_N=np.concatenate([each.groups_N for each in parts]),
     )
 
 
-def _on_grid(reachable: Reachable, scaled_KN: Floats, cap: int) -> Reachable:
-    """Keep two points of each cell of a grid of about ``cap / 2`` cells."""
-    metrics = max(1, len(scaled_KN))
-    side = max(2, int((cap / 2) ** (1 / metrics)))
-    keys_N = np.zeros(reachable.size)
-    for scaled_N in scaled_KN:
-        keys_N = keys_N * side + np.minimum(np.floor(scaled_N * side), side - 1)
-    sums_N = scaled_KN.sum(axis=0)
-    order = np.argsort(keys_N + sums_N / (metrics + 1))  # by cell, then by sum
-    starts = np.flatnonzero(np.diff(keys_N[order], prepend=-1))
-    ends = np.append(starts[1:], len(order)) - 1
-    shares_N, two = reachable.shares_N[order], ends > starts
-    totals = np.add.reduceat(shares_N, starts)
-    means = np.add.reduceat(shares_N * sums_N[order], starts) / totals
-    low, high = sums_N[order[starts]], sums_N[order[ends]]
-    upper = totals * np.clip((means - low) / np.where(high > low, high - low, 1), 0, 1)
-    kept = np.concatenate((order[starts], order[ends[two]]))
-    shares = np.concatenate((totals - np.where(two, upper, 0), upper[two]))
-    return Reachable(points_KN=reachable.points_KN[:, kept], shares_N=np.maximum(shares, TINY))
+def _joined(reachable: Reachable) -> Reachable:
+    """Merge equal points."""
+    if reachable.size < 2:
+        return reachable
+    ordered = reachable.take(np.lexsort(reachable.points_KN))
+    changed = (ordered.points_KN[:, 1:] != ordered.points_KN[:, :-1]).any(axis=0)
+    starts = np.flatnonzero(np.concatenate(([True], changed)))
+    shares_N = np.add.reduceat(ordered.shares_N, starts)
+    return replace(ordered.take(starts), shares_N=shares_N)
+
+
+def _codes(points_KN: Floats) -> Integers:
+    """Return the Morton codes of points: the bits of their scaled sums, interleaved."""
+    low_K, high_K = points_KN.min(axis=1), points_KN.max(axis=1)
+    varies = np.flatnonzero(high_K > low_K).tolist()
+    bits = min(_BITS, 62 // max(1, len(varies)))
+    codes_N = np.zeros(points_KN.shape[1], dtype=np.int64)
+    for place, k in enumerate(varies):
+        scaled_N = (points_KN[k] - low_K[k]) * (((1 << bits) - 1) / (high_K[k] - low_K[k]))
+        codes_N |= _spread(bits, len(varies))[scaled_N.astype(np.int64)] << place
+    return codes_N
+
+
+@cache
+def _spread(bits: int, apart: int) -> Integers:
+    """Return every number of ``bits`` bits with its bits ``apart`` places apart."""
+    numbers = np.arange(1 << bits)
+    found = np.zeros_like(numbers)
+    for bit in range(bits):
+        found |= (numbers >> bit & 1) << (bit * apart)
+    return found

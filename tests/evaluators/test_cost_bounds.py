@@ -5,6 +5,7 @@ import pytest
 from nas_explorer.evaluators.cost.spaces import costed_space
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedGraph
+from nas_explorer.search_space.constraints.relaxations import relaxations
 from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
 
 
@@ -81,10 +82,14 @@ def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
 
 
 def test_two_bounds_that_hardly_any_network_keeps(table: CostedGraph) -> None:
-    bounds = [Constraint.parse("params<=46909"), Constraint.parse("macs>=3200000")]
-    guide = Guide(table=table, constraints=bounds)
+    """The new value of a relaxation is the nearest feasible one."""
+    few, many = Constraint.parse("params<=46909"), Constraint.parse("macs>=3200000")
+    guide = Guide(table=table, constraints=[few, many])
     assert not guide.empty and guide.complete
-    least = guide.values("params").min()
-    below = Constraint(metric="params", high=float(np.nextafter(least, 0)))
-    none = Guide(table=table, constraints=[below, bounds[1]])
+    told = relaxations(table, [Constraint.parse("params<=20000"), many])[0]
+    least = Constraint.parse(told.split(" must become ")[1].removesuffix(" or more"))
+    assert least.metric == "params" and least.high <= few.high
+    assert not Guide(table=table, constraints=[least, many]).empty
+    below = Constraint(metric="params", high=float(np.nextafter(least.high, 0)))
+    none = Guide(table=table, constraints=[below, many])
     assert none.empty and none.proved

@@ -10,15 +10,15 @@ from itertools import product
 
 import numpy as np
 import pytest
-from nas_explorer.search_space.constraints.beam_search import Beam
 from nas_explorer.search_space.constraints.bounded_steps import BoundedSteps
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedGraph, CostedNode
 from nas_explorer.search_space.constraints.importance_sampling import ImportanceSampler
-from nas_explorer.search_space.constraints.pareto_sums import front, reduced
+from nas_explorer.search_space.constraints.pareto_sums import ParetoSums, front, signs_of
 from nas_explorer.search_space.constraints.relaxations import relaxations
-from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
+from nas_explorer.search_space.constraints.steering import Guide, SteeredPath, reachable_sums
+from nas_explorer.search_space.constraints.trimmed_sums import TrimmedSums
 
 METRICS = ("red", "blue", "green")
 
@@ -187,7 +187,7 @@ def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
     tilted = ImportanceSampler(bounded)
     sample = tilted.sample(4096, seed=0)
     assert not tilted.none and not bounded.bounds.holds(sample.sums_WK.T).any()
-    joined = tilted.recombined(sample, 100)
+    joined = tilted.recombined(4096)
     assert len(joined)
     sums = [sum(costs_of(bounded, walk)) for walk in joined]
     assert all((each == [red, blue]).all() for each in sums)
@@ -199,57 +199,88 @@ def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
     assert stand.spent_K.tolist() == [red, blue]
 
 
+def test_walks_are_recombined_where_some_nodes_are_hardly_ever_visited() -> None:
+    """The second of two branches costs a million times more, so that no sampled walk takes it."""
+    far, near = np.array([[0.0], [1e9]]), large(1).tables
+    steps = [CostedNode(table=0, times=1, nexts=np.array([1, 13]))]
+    for number in range(1, 25):
+        after = 25 if number == 12 else number + 1
+        steps.append(CostedNode(table=(number - 1) % 12 + 1, times=1, nexts=np.array([after])))
+    table = CostedGraph(metrics=("red",), tables=(far, *near), steps=tuple(steps))
+    red = float(sum(each[3, 0] for each in near))
+    sampler = ImportanceSampler(BoundedSteps(table, [Constraint(metric="red", low=red, high=red)]))
+    walks = sampler.recombined(4096)
+    assert len(walks) and (walks[:, 0] == 0).all() and (walks[:, 13:] == -1).all()
+
+
 def costs_of(bounded: BoundedSteps, walk: np.ndarray) -> list[np.ndarray]:
     return [bounded.groups[number].costs_GK[group] for number, group in enumerate(walk)]
 
 
 def test_a_front_keeps_what_nothing_beats() -> None:
-    """The result for every pair of bounds, with few sums and with many."""
     generator = np.random.default_rng(0)
     for count, high in [(30, 6)] * 20 + [(3000, 60)]:
         sums = generator.integers(0, high, (2, count)).astype(float)
-        found = reduced(sums, both_sides=False, cap=100, whole=True)
-        places = front(sums)
-        assert found.whole and found.size == len(places) < count
-        for first, second in np.ndindex(high, high):
-            below = ((sums[0] <= first) & (sums[1] <= second)).any()
-            assert found.reached(first, second, None) == below
-            told = found.reaches(np.array([first]), np.array([second]), None)
-            assert told.item() == below
+        first, second = sums[:, front(sums)]
+        assert len(first) < count and (np.diff(first) >= 0).all() and (np.diff(second) < 0).all()
+        for most in np.ndindex(high, high):
+            below = ((sums[0] <= most[0]) & (sums[1] <= most[1])).any()
+            assert ((first <= most[0]) & (second <= most[1])).any() == below
 
 
-def test_a_range_of_first_sums_is_asked_as_one() -> None:
+@pytest.mark.parametrize("texts", [["red<={0}", "blue>={0}"], ["red<={0}"], ["red>={0}"]])
+def test_pareto_sums_and_trimmed_sums_agree(texts: list[str]) -> None:
+    """Which choices are possible after random sums, with every sum kept."""
     generator = np.random.default_rng(1)
-    sums = generator.integers(0, 40, (2, 60)).astype(float)
-    found = reduced(sums, both_sides=True, cap=1000, whole=True)
-    assert found.whole
-    lows, seconds = generator.integers(-1, 40, (2, 300)).astype(float)
-    highs = lows + generator.integers(0, 6, 300)
-    told = found.reaches(highs, seconds, lows)
-    for low, high, second, each in zip(lows, highs, seconds, told, strict=True):
-        inside = (sums[0] >= low) & (sums[0] <= high) & (sums[1] <= second)
-        assert each == inside.any() == found.reached(high, second, low)
+    for seed in range(4):
+        steps = BoundedSteps(chain(seed), parsed(texts, 20))
+        signs = signs_of(steps)
+        assert signs is not None
+        pareto, every = ParetoSums(steps, signs, cap=1000), TrimmedSums(steps, cap=1000)
+        assert pareto.whole and every.whole and bool(pareto.size) == bool(every.size)
+        for number, spent in product(range(4), generator.integers(0, 20, (20, len(steps.sums)))):
+            spent_K = np.clip(spent.astype(float), *steps.before[number])
+            assert (pareto.possible(number, spent_K) == every.possible(number, spent_K)).all()
 
 
 @every_possible_bound
-def test_a_beam_finds_what_keeps_the_bounds_and_the_best_of_it(texts: list[str]) -> None:
-    """A beam of full width finds the minimum and the maximum of each metric."""
-    aimed = 0
+def test_choices_are_possible_if_a_range_of_sums_can_be_reached(texts: list[str]) -> None:
+    """Against enumeration of the rest of the walk."""
+    generator, asked = random.Random(2), 0
     for seed, low in product(range(4), (8, 16, 22)):
+        table, constraints = chain(seed), parsed(texts, low)
+        steps = BoundedSteps(table, constraints)
+        sums = TrimmedSums(steps, cap=4096)
+        begun = [generator.randrange(table.choices(number)) for number in range(2)]
+        spent_K = sum(
+            steps.groups[n].costs_GK[steps.groups[n].of_R[r]] for n, r in enumerate(begun)
+        )
+        for choice, group in enumerate(steps.groups[2].of_R):
+            there = any(list(each[:3]) == [*begun, choice] for each in kept(table, constraints))
+            assert sums.possible(2, np.asarray(spent_K))[group] == there
+            assert (sums.shares(2, np.asarray(spent_K))[group] > 0) == there
+            asked += there
+    assert asked
+
+
+@every_possible_bound
+def test_the_best_of_what_keeps_the_bounds_is_found(texts: list[str]) -> None:
+    """The minimum and the maximum of each metric, with all sums and with few."""
+    aimed = 0
+    for seed, low, cap in product(range(4), (8, 16, 22), (4096, 24)):
         table = chain(seed)
         constraints = [*parsed(texts, low), Constraint(metric="green", low=-1, high=999)]
         there = kept(table, constraints)
-        steps = BoundedSteps(table, constraints, as_given=True)
-        found = steps.of(Beam(steps).walks())
-        assert steps.bounds.holds(found.T).all() and (not len(found) or there)
+        greens = [sum(table.costs(n)[p][2] for n, p in enumerate(walk)) for walk in there]
+        steps = BoundedSteps(table, constraints)
         column = [each.metric for each in steps.sums].index("green")
         for up, best in ((True, max), (False, min)):
-            values = steps.of(Beam(steps, aim=column, up=up).walks())[:, column]
+            values = reachable_sums(steps, cap=cap, aim=column, up=up).sums(column)
+            assert set(values) <= set(greens) and (len(values) or not greens or cap < 4096)
             if len(values):
-                greens = [sum(table.costs(n)[p][2] for n, p in enumerate(walk)) for walk in there]
-                assert values[0] in greens
-                aimed += values[0] == best(greens)
-    assert aimed > 12
+                aimed += best(values) == best(greens)
+                assert cap < 4096 or best(values) == best(greens)
+    assert aimed > 24
 
 
 def test_what_is_told_to_move_helps_in_a_large_space() -> None:
