@@ -1,13 +1,14 @@
 """Relaxations of infeasible constraints: which bounds to move, and to what values."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from .bounded_steps import BoundedSteps
 from .constraint import Constraint
-from .cost_table import PEAK_MEMORY, CostedGraph, Floats
+from .cost_table import PEAK_MEMORY, CostedGraph
 from .steering import reachable_sums
 
 
@@ -36,9 +37,9 @@ def relaxations(table: CostedGraph, constraints: Sequence[Constraint]) -> tuple[
 def _within(constraint: Constraint, low: float, high: float) -> Constraint:
     """Return the constraint, relaxed if no value from ``low`` to ``high`` satisfies it."""
     if constraint.high < low or (constraint.strict and constraint.high == low):
-        return replace(constraint, high=low, strict=False)
+        return _moved(constraint, True, low)
     if constraint.low > high or (constraint.strict and constraint.low == high):
-        return replace(constraint, low=high, strict=False)
+        return _moved(constraint, False, high)
     return constraint
 
 
@@ -59,76 +60,43 @@ def _nearest(
 
     There is none if the other constraints alone cannot be satisfied.
     """
-    if constraint.metric == PEAK_MEMORY:
-        return _nearest_peaks(table, constraint, others)
-    low, high = (each[table.metrics.index(constraint.metric)].item() for each in table.extremes())
+    column = table.metrics.index(constraint.metric)
+    low, high = (each[column].item() for each in table.extremes())
     found: list[Constraint] = []
-    if constraint.high < high or (constraint.strict and constraint.high == high):
-        wide = replace(constraint, high=high, strict=False)
-        found += [replace(wide, high=value) for value in _closest(table, wide, others, "high")]
-    if constraint.low > low or (constraint.strict and constraint.low == low):
-        wide = replace(constraint, low=low, strict=False)
-        found += [replace(wide, low=value) for value in _closest(table, wide, others, "low")]
+    for upper, end in ((True, high), (False, low)):
+        if constraint.holds(end):
+            continue
+        if constraint.metric == PEAK_MEMORY:  # it has a value of some choice
+            values = np.concatenate([each[:, column] for each in table.tables])
+            values = values[values >= constraint.high if upper else values <= constraint.low]
+        else:
+            steps = BoundedSteps(table, [*others, _moved(constraint, upper, end)])
+            aim = [each.metric for each in steps.sums].index(constraint.metric)
+            values = reachable_sums(steps, aim=aim, up=not upper).sums(aim)
+        nearest = sorted({each for each in values.tolist() if not constraint.holds(each)})
+        moved = [_moved(constraint, upper, value) for value in nearest[:: 1 if upper else -1]]
+        found += _first(moved, lambda each: _possible(table, [*others, each]))
     return found
 
 
-def _closest(
-    table: CostedGraph, wide: Constraint, others: Sequence[Constraint], side: str
-) -> list[float]:
-    """Return the tightest feasible value found for one side of a bound, if any."""
-    steps = BoundedSteps(table, [*others, wide])
-    aim = [each.metric for each in steps.sums].index(wide.metric)
-    values = np.unique(reachable_sums(steps, aim=aim, up=side == "low").sums(aim)).tolist()
-    tightest = values if side == "high" else values[::-1]
-    # trimmed sums may miss the only walks at the tightest value
-    for value in tightest[:1] + tightest[len(tightest) // 2 :][:1] + tightest[-1:]:
-        moved = replace(wide, high=value) if side == "high" else replace(wide, low=value)
-        if _possible(table, [*others, moved]):
-            return [value]
-    return []
+def _first(moved: Sequence[Constraint], works: Callable[[Constraint], bool]) -> list[Constraint]:
+    """Return the first relaxation that suffices, if any: all later ones suffice too."""
+    if moved and works(moved[0]):
+        return [moved[0]]
+    place = bisect_left(moved, True, key=works)
+    return [*moved[place : place + 1]]
+
+
+def _moved(constraint: Constraint, upper: bool, value: float) -> Constraint:
+    """Return the constraint with another upper or lower bound, which it includes."""
+    if upper:
+        return replace(constraint, high=value, strict=False)
+    return replace(constraint, low=value, strict=False)
 
 
 def _possible(table: CostedGraph, constraints: Sequence[Constraint]) -> bool:
     """Whether a feasible walk is found."""
     return reachable_sums(BoundedSteps(table, constraints)).size > 0
-
-
-def _nearest_peaks(
-    table: CostedGraph, constraint: Constraint, others: Sequence[Constraint]
-) -> list[Constraint]:
-    """Return the relaxations of a bound on the peak memory, which has a value of some choice."""
-    column = table.metrics.index(PEAK_MEMORY)
-    values = np.unique(np.concatenate([each[:, column] for each in table.tables]))
-
-    def first(candidates: Sequence[float], side: str) -> Floats:
-        """Return the first value that suffices, by bisection: all later ones suffice too."""
-        start, end = 0, len(candidates)
-        while start < end:
-            middle = (start + end) // 2
-            if side == "high":
-                bounds = replace(constraint, high=candidates[middle], strict=False)
-            else:
-                bounds = replace(constraint, low=candidates[middle], strict=False)
-            start, end = (
-                (start, middle) if _possible(table, [*others, bounds]) else (middle + 1, end)
-            )
-        return np.array(candidates[start : start + 1])
-
-    above, below = _beyond(values, constraint)
-    found = first(above.tolist(), "high"), first(below[::-1].tolist(), "low")
-    return _moved(constraint, *found)
-
-
-def _beyond(values: Floats, constraint: Constraint) -> tuple[Floats, Floats]:
-    """Return the values above the constraint and those below; a strict bound itself is included."""
-    if constraint.strict:
-        return values[values >= constraint.high], values[values <= constraint.low]
-    return values[values > constraint.high], values[values < constraint.low]
-
-
-def _moved(constraint: Constraint, above: Floats, below: Floats) -> list[Constraint]:
-    raised = [replace(constraint, high=value, strict=False) for value in above.tolist()]
-    return raised + [replace(constraint, low=value, strict=False) for value in below.tolist()]
 
 
 def _described(before: Sequence[Constraint], after: Sequence[Constraint]) -> str:
