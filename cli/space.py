@@ -1,4 +1,4 @@
-"""``nas space list``, ``nas space show`` and ``nas space check``."""
+"""``nas space list``, ``nas space show`` and ``nas space check``; ``space_from`` has the fourth."""
 
 import sys
 from dataclasses import asdict
@@ -19,6 +19,7 @@ from .shared import (
     print_rows,
     shown,
 )
+from .space_from import space_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_spaces)
     group.command("show")(show)
     group.command("check")(check)
+    group.command("from")(space_from)
     app.add_typer(group, name="space")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .evaluators.measure import measure
     from .results.study.study import Study
     from .search_space.architecture.architecture import Architecture
+    from .search_space.around import space_around
     from .search_space.constraints.constraint import Constraint
     from .search_space.errors import InputError
     from .search_space.files import load_space
@@ -37,6 +38,7 @@ __all__ = [
     "metric",
     "register",
     "search",
+    "space_around",
 ]
 
 _PLACES = {
@@ -51,6 +53,7 @@ _PLACES = {
     "metric": "evaluators.function_metric",
     "register": "searchers.plugins",
     "search": "searchers.run.python_search",
+    "space_around": "search_space.around",
 }
 
 if not (Path(__file__).parent / "search_space").is_dir():  # in a clone the folders lie beside it

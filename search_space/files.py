@@ -225,18 +225,18 @@ def _all_others(
             continue
         values = data if is_list(data) else [data]
         for value in values:
-            if not any(_is_legal(value, domain) for domain in takers.values()):
+            if not any(is_legal(value, domain) for domain in takers.values()):
                 raise InputError(
                     f"{path}.{field} must have values that some {kind.kind} takes, "
                     f"but got {shown(value)}"
                 )
         for name, domain in takers.items():
-            if legal := [value for value in values if _is_legal(value, domain)]:
+            if legal := [value for value in values if is_legal(value, domain)]:
                 found[name][field] = legal
     return found
 
 
-def _is_legal(value: object, declared: Domain | None) -> bool:
+def is_legal(value: object, declared: Domain | None) -> bool:
     """Whether a value lies in the ``declared`` domain."""
     assert declared is not None
     try:

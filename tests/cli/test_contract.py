@@ -63,6 +63,7 @@ COMMANDS = {
         "--any-resolution",
         "--json",
     },
+    "space from": STUDY | {"--vary", "--output", "-o"},
     "bench searchers": {
         "--table",
         "--objectives",
