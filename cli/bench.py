@@ -1,5 +1,6 @@
 """``nas bench searchers``."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from .shared import Json, Plugins, WorkError, print_json, print_rows
 
 if TYPE_CHECKING:
     from ..searchers.bench.bench import Bench, Curves
+    from ..searchers.bench.result_table import ResultTable
+    from ..searchers.bench.rungs import TableHalving
 
 _FORMATS = (".html", ".png", ".svg", ".pdf")
 
@@ -69,6 +72,26 @@ def bench_searchers(
     workers: Annotated[
         str, typer.Option(metavar="N", help="Networks evaluated at once, as in a search.")
     ] = "1",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="asha: run searchers with early stopping too; a trial is then the epochs of one "
+            "whole training.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        str | None, typer.Option(metavar="N", help="asha: epochs of the whole training.")
+    ] = None,
+    eta: Annotated[
+        str | None, typer.Option(metavar="N", help="asha: 1/N train on at a rung.  [3]")
+    ] = None,
+    rungs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="asha: epochs of columns like accuracy@3epochs.  [all]"
+        ),
+    ] = None,
     ordered: Annotated[
         str, typer.Option(metavar="A,B,...", help="Decisions (without x.) that are ordered.")
     ] = "",
@@ -105,9 +128,10 @@ def bench_searchers(
         with_bound=with_bound,
         distinct=distinct,
         workers=read_whole("workers", workers, low=1, hint="at once"),
+        halving=_halving(read, _list(objectives), scheduler, epochs, eta, rungs),
     )
     bench = Bench(read, settings)
-    names = _names(_list(searchers))
+    names = _names(_list(searchers), stopping=settings.halving is not None)
     found: list[Curves] = []
     for name in names:
 
@@ -130,10 +154,45 @@ def _list(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def _names(given: Sequence[str]) -> list[str]:
-    """Return the exact names of searchers and of Optuna's samplers."""
+def _halving(
+    table: "ResultTable",
+    objectives: Sequence[str],
+    scheduler: str | None,
+    epochs: str | None,
+    eta: str | None,
+    rungs: str | None,
+) -> "TableHalving | None":
+    """Return the rungs that the options describe; None without early stopping."""
+    from ..evaluators.units import read_whole
+    from ..search_space.errors import InputError, known_name
+    from ..searchers.bench.rungs import TableHalving
+    from ..searchers.names import SCHEDULERS
+    from ..searchers.run.options import read_rungs
+
+    name = None if scheduler is None else known_name("scheduler", scheduler, SCHEDULERS)
+    if name != "asha":
+        if (epochs, eta, rungs) != (None, None, None):
+            raise InputError("--epochs, --eta and --rungs must come with --scheduler asha")
+        return None
+    if epochs is None:
+        raise InputError("--scheduler asha must come with --epochs, those of the whole training")
+    return TableHalving.of(
+        table,
+        objectives,
+        epochs=read_whole("epochs", epochs, low=2),
+        eta=None if eta is None else read_whole("eta", eta, low=2),
+        rungs=None if rungs is None else read_rungs(rungs),
+    )
+
+
+def _names(given: Sequence[str], *, stopping: bool) -> list[str]:
+    """Return the exact names of searchers and of Optuna's samplers.
+
+    With ``stopping``, our searchers follow a second time, with early stopping.
+    """
     from ..search_space.errors import InputError
     from ..searchers.bench.optuna_sampler import PREFIX, sampler_class
+    from ..searchers.bench.rungs import SUFFIX
     from ..searchers.names import searcher_name
 
     if not given:
@@ -145,6 +204,7 @@ def _names(given: Sequence[str]) -> list[str]:
             names.append(each)
         else:
             names.append(searcher_name(each))
+            names += [names[-1] + SUFFIX] if stopping else []
     return list(dict.fromkeys(names))
 
 
@@ -188,8 +248,44 @@ def _as_json(table: str, bench: "Bench", found: "Sequence[Curves]") -> dict[str,
         "with_bound": settings.with_bound,
         "distinct": settings.distinct,
         "workers": settings.workers,
+        "scheduler": _scheduler_json(settings.halving),
+        "share_of_epochs": {
+            name: {n: None if math.isinf(v) else v for n, v in each.items()}
+            for name, each in _shares(found).items()
+        },
         "searchers": {each.searcher: to_json(each) for each in found},
     }
+
+
+def _scheduler_json(halving: "TableHalving | None") -> dict[str, Any] | None:
+    if halving is None:
+        return None
+    rule = halving.halving
+    return {"name": "asha", "epochs": halving.epochs, "eta": rule.eta, "rungs": list(rule.rungs)}
+
+
+def _shares(found: "Sequence[Curves]") -> dict[str, dict[str, float]]:
+    """Return quartiles of ``share_of_epochs`` for each searcher with early stopping.
+
+    They are of the tight ratio where there is one, else of the wide ratio.
+    """
+    import numpy as np
+
+    from ..searchers.bench.rungs import SUFFIX, share_of_epochs
+
+    curves = {each.searcher: each for each in found}
+    shares: dict[str, dict[str, float]] = {}
+    for name, each in curves.items():
+        if not name.endswith(SUFFIX):
+            continue
+        whole = curves[name.removesuffix(SUFFIX)]
+        if each.tight_SN is not None and whole.tight_SN is not None:
+            values = share_of_epochs(each.tight_SN, whole.tight_SN)
+        else:
+            values = share_of_epochs(each.wide_SN, whole.wide_SN)
+        low, middle, high = np.percentile(values, (25, 50, 75), method="nearest")
+        shares[name] = {"q1": float(low), "median": float(middle), "q3": float(high)}
+    return shares
 
 
 def _print(bench: "Bench", found: "Sequence[Curves]") -> None:
@@ -208,3 +304,10 @@ def _print(bench: "Bench", found: "Sequence[Curves]") -> None:
             cost = [f"{1e3 * each.cpu_seconds:.1f} ms", f"{each.repeats:.1f}"]
             rows.append([each.searcher, *texts, *cost])
         print_rows([f"{kind} ratio after", *map(str, points), "CPU a proposal", "repeats"], rows)
+    for name, share in _shares(found).items():
+        each = next(each for each in found if each.searcher == name)
+        print(
+            f"{name}: {each.stopped:.0f} of {each.evaluated:.0f} networks stopped early; the final "
+            f"hypervolume without stopping after {share['median']:.2f} [{share['q1']:.2f}, "
+            f"{share['q3']:.2f}] of its epochs"
+        )

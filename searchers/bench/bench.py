@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluators.base import Measurement
-from ...results.candidate import Candidate
+from ...evaluators.metrics import fidelity
+from ...results.candidate import Candidate, Status
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError
@@ -21,6 +22,7 @@ from ..table import make_searcher
 from .hypervolume_ratio import HypervolumeRatio, tight_reference, wide_reference
 from .optuna_sampler import PREFIX, OptunaSampler
 from .result_table import ResultTable, TableBound
+from .rungs import SUFFIX, Rungs, TableHalving
 from .table_space import TableSpace, row_of
 
 REPORTED = (25, 50, 100, 200, 500)
@@ -53,6 +55,8 @@ class BenchSettings:
     """Whether rows with equal metrics count as one network."""
     workers: int = 1
     """Networks evaluated at once; see ``SearchLoop`` for the lag that this means."""
+    halving: TableHalving | None = None
+    """Rungs for the searchers whose name ends in ``+asha``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,10 @@ class Curves:
     searcher: str
     """Name of the searcher."""
     wide_SN: Floats
-    """Ratio with the wide reference after each trial, (seeds, trials)."""
+    """Ratio with the wide reference after each trial, (seeds, trials).
+
+    With early stopping, a trial stands for the epochs of one whole training.
+    """
     tight_SN: Floats | None
     """Ratio with the tight reference after each trial, (seeds, trials)."""
     cpu_seconds: float
@@ -71,6 +78,10 @@ class Curves:
     """Trials that evaluated a network again, per run."""
     skipped: float
     """Proposals of networks in the record, which cost no trial, per run."""
+    evaluated: float
+    """Networks evaluated per run."""
+    stopped: float
+    """Networks whose training was stopped early, per run."""
 
 
 class _Asked(Protocol):
@@ -154,15 +165,15 @@ class Bench:
         wide, tight = self._cache["wide"], self._cache.get("tight")
         wides: list[Floats] = []
         tights: list[Floats] = []
-        seconds = repeats = skipped = trials = 0.0
+        seconds = repeats = skipped = trials = stopped = 0.0
         for done in range(settings.seeds):
             one = _Run(self, name, settings.first_seed + done)
             one.go()
-            rows = [*one.rows, *[one.rows[-1]] * (settings.budget - len(one.rows))]
-            wides.append(wide.growth(rows))
+            wides.append(one.growth(wide))
             if tight is not None:
-                tights.append(tight.growth(rows))
-            seconds, trials = seconds + one.seconds, trials + len(one.rows)
+                tights.append(one.growth(tight))
+            seconds, trials = seconds + one.seconds, trials + one.trials
+            stopped += one.trials - len(one.rows)
             repeats, skipped = repeats + one.repeats, skipped + one.skipped
             if progress is not None:
                 progress(done + 1)
@@ -173,6 +184,8 @@ class Bench:
             cpu_seconds=seconds / trials,
             repeats=repeats / settings.seeds,
             skipped=skipped / settings.seeds,
+            evaluated=trials / settings.seeds,
+            stopped=stopped / settings.seeds,
         )
 
 
@@ -182,6 +195,10 @@ class _Run:
     def __init__(self, bench: Bench, name: str, seed: int) -> None:
         self._table, self._settings = bench.table, bench.settings
         self._objectives = bench.objectives
+        halving = self._settings.halving if name.endswith(SUFFIX) else None
+        name = name.removesuffix(SUFFIX)
+        self._rungs = None if halving is None else Rungs(halving, bench.objectives)
+        self._whole = 1 if halving is None else halving.epochs
         space = TableSpace(table=self._table, distinct=self._settings.distinct)
         self._bounds = self._constraints()
         self._measured = self._draw_noise(seed)
@@ -199,6 +216,9 @@ class _Run:
         self._native = name.startswith(PREFIX)
         self._digests: set[str] = set()
         self._candidates: list[Candidate] = []
+        self._spent = 0
+        self._ends: list[int] = []
+        self.trials = 0
         self.rows: list[int] = []
         self.seconds = 0.0
         self.repeats = self.skipped = 0
@@ -234,8 +254,8 @@ class _Run:
         """Evaluate proposals until the budget or the table is exhausted."""
         workers = self._settings.workers
         lag = 1 if workers == 1 else 2 * workers
-        told = 0
-        for number in range(self._settings.budget):
+        told = number = 0
+        while self._spent < self._settings.budget * self._whole:
             began = time.thread_time()
             for candidate in self._candidates[told : max(0, number - lag + 1)]:
                 self._searcher.tell(candidate)
@@ -245,7 +265,8 @@ class _Run:
             self.seconds += time.thread_time() - began
             if proposal is None:
                 return
-            self._evaluate(number, proposal)
+            self._evaluate(number, proposal, max(0, number - lag + 1))
+            number += 1
 
     def _propose(self, number: int) -> Proposal | None:
         for attempt in count():
@@ -259,20 +280,66 @@ class _Run:
             self.skipped += 1
         raise AssertionError("count() has no end")
 
-    def _evaluate(self, number: int, proposal: Proposal) -> None:
+    def growth(self, ratio: HypervolumeRatio) -> Floats:
+        """Return the ratio after the epochs of 1, 2, ... whole trainings, (budget,)."""
+        found = np.concatenate([[0.0], ratio.growth(self.rows)])
+        at = np.arange(1, self._settings.budget + 1) * self._whole
+        return found[np.searchsorted(self._ends, at, "right")]
+
+    def _evaluate(self, number: int, proposal: Proposal, known: int) -> None:
         row = row_of(proposal.architecture)
-        self.rows.append(row)
+        self.trials += 1
         self._digests.add(proposal.architecture.digest)
         values = {name: float(of[row]) for name, of in self._measured.items()}
+        epochs = self._whole
+        if self._rungs is not None:
+            lower = {name: float(of[row]) for name, of in self._table.values.items() if "@" in name}
+            epochs = self._rungs.climb(number, known, {**values, **lower})
+        self._spent += epochs
+        if epochs < self._whole:
+            self._keep_stopped(number, proposal, row, epochs)
+            return
+        self.rows.append(row)
+        self._ends.append(self._spent)
         kept = all(each.holds(values[each.metric]) for each in self._bounds)
         status = "complete" if kept or not self._settings.with_bound else "infeasible"
+        found = {name: self._measurement(name, row, v) for name, v in values.items()}
+        self._add(number, proposal, status, {**self._at_rungs(row, epochs), **found})
+
+    def _keep_stopped(self, number: int, proposal: Proposal, row: int, epochs: int) -> None:
+        """Add a network that was stopped: without values of the trained objectives."""
+        assert self._settings.halving is not None
+        known = set(self._measured) - set(self._settings.halving.trained)
+        found = {n: self._measurement(n, row, float(self._measured[n][row])) for n in known}
+        self._add(number, proposal, "stopped", {**self._at_rungs(row, epochs), **found})
+
+    def _at_rungs(self, row: int, epochs: int) -> dict[str, Measurement]:
+        """Return the values at the rungs up to ``epochs``."""
+        halving = self._settings.halving
+        if halving is None or self._rungs is None:
+            return {}
+        names = [
+            fidelity(name, rung)
+            for name in halving.trained
+            for rung in halving.halving.rungs
+            if rung <= epochs
+        ]
+        return {n: self._measurement(n, row, float(self._table.column(n)[row])) for n in names}
+
+    def _add(
+        self,
+        number: int,
+        proposal: Proposal,
+        status: Status,
+        measurements: Mapping[str, Measurement],
+    ) -> None:
         self._candidates.append(
             Candidate(
                 number=number,
                 architecture=proposal.architecture,
                 decisions=proposal.decisions,
                 status=status,
-                measurements={name: self._measurement(name, row, v) for name, v in values.items()},
+                measurements=measurements,
             )
         )
 
@@ -306,6 +373,8 @@ def to_json(curves: Curves) -> dict[str, Any]:
         "cpu_seconds_per_proposal": curves.cpu_seconds,
         "repeated_evaluations": curves.repeats,
         "proposals_from_record": curves.skipped,
+        "evaluated": curves.evaluated,
+        "stopped_early": curves.stopped,
     }
     if tight is not None:
         found["tight"] = {str(n): quartiles(tight, n) for n in points}

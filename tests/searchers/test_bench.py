@@ -11,6 +11,7 @@ from nas_explorer.cli.main import run
 from nas_explorer.search_space.domains import Choice
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.walk.choosers import RandomChooser
+from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.bench.bench import Bench, BenchSettings
 from nas_explorer.searchers.bench.figure import bench_figure
 from nas_explorer.searchers.bench.hypervolume_ratio import (
@@ -19,8 +20,11 @@ from nas_explorer.searchers.bench.hypervolume_ratio import (
     wide_reference,
 )
 from nas_explorer.searchers.bench.result_table import ResultTable, TableBound, read_table
+from nas_explorer.searchers.bench.rungs import Rungs, TableHalving, share_of_epochs
 from nas_explorer.searchers.bench.table_space import TableSpace, row_of
 from nas_explorer.searchers.names import SEARCHERS
+
+from ..benchmark_runs import run_benchmark
 
 LOSSES = np.array([[0.5, 1.0], [0.3, 2.0], [0.1, 4.0], [0.2, 5.0], [0.1, 6.0]])
 
@@ -219,3 +223,71 @@ def test_a_bad_request_is_one_line(path: Path, capsys: pytest.CaptureFixture[str
     for more in (["--searchers", "optuna:TPESample"], ["--tight", "accuracy"], ["--plot", "a.txt"]):
         assert run([*arguments, *more]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+# Early stopping -----------------------------------------------------------------------------------
+
+_TWO = """x.a,x.b,accuracy,accuracy@1epochs,accuracy@3epochs,macs
+0,0,0.5,0.3,0.4,1
+0,1,0.6,0.2,0.3,4
+1,0,0.7,0.5,0.6,2
+1,1,0.9,0.6,0.8,3
+2,0,0.8,0.1,0.2,5
+2,1,0.4,0.1,0.1,6
+"""
+
+
+def _two(folder: Path) -> Path:
+    file = folder / "two.csv"
+    file.write_text(_TWO)
+    return file
+
+
+def test_a_stopped_network_costs_the_epochs_of_its_rung(tmp_path: Path) -> None:
+    table = read_table(_two(tmp_path))
+    objectives = (
+        Objective(metric="accuracy", direction="maximize"),
+        Objective(metric="macs", direction="minimize"),
+    )
+    of = TableHalving.of(table, ("accuracy", "macs"), epochs=9)
+    assert of.halving.rungs == (1, 3)
+    rungs = Rungs(of, objectives)
+    values = [{name: float(each[row]) for name, each in table.values.items()} for row in range(6)]
+    assert rungs.climb(0, 0, values[3]) == 9  # the first has no peers
+    assert rungs.climb(1, 1, values[5]) == 1  # dominated at the first rung
+    assert rungs.climb(2, 2, values[0]) == 9  # the fewest MACs
+    assert rungs.climb(3, 0, values[5]) == 9  # as above, but its peers are not known yet
+
+
+def test_the_share_of_epochs_compares_runs_of_one_seed() -> None:
+    whole = np.array([[0.2, 0.5, 0.5, 0.8], [0.1, 0.4, 0.4, 0.4]])
+    stopped = np.array([[0.5, 0.8, 0.9, 0.9], [0.1, 0.2, 0.3, 0.3]])
+    assert share_of_epochs(stopped, whole).tolist() == [0.5, np.inf]
+
+
+def test_a_benchmark_with_early_stopping_counts_epochs(tmp_path: Path) -> None:
+    table = read_table(_two(tmp_path))
+    halving = TableHalving.of(table, ("accuracy", "macs"), epochs=9, rungs=(1,))
+    settings = BenchSettings(
+        objectives=("accuracy", "macs"), known=("macs",), budget=4, seeds=2, halving=halving
+    )
+    curves = Bench(table, settings).run("random+asha")
+    assert curves.wide_SN.shape == (2, 4)
+    assert 4 < curves.evaluated <= 6 and curves.stopped > 0
+    assert (np.diff(curves.wide_SN, axis=1) >= 0).all()
+
+
+def test_rungs_that_the_table_lacks_are_refused(tmp_path: Path) -> None:
+    table = read_table(_two(tmp_path))
+    for rungs in ((2,), (9,)):
+        with pytest.raises(InputError, match="fidelities of the table below 9 epochs"):
+            TableHalving.of(table, ("accuracy",), epochs=9, rungs=rungs)
+
+
+@pytest.mark.slow
+def test_a_table_of_two_fidelities_is_made_and_read(tmp_path: Path) -> None:
+    file = tmp_path / "made.csv"
+    figures = run_benchmark("fidelity_table.py", "-o", str(file), "--quick")
+    assert figures["rows"] == 2
+    table = read_table(file)
+    assert {"accuracy", "accuracy@1epochs", "macs", "params"} <= set(table.values)
