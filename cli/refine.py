@@ -1,15 +1,26 @@
-"""``nas refine``: better measurements of the candidates of a finished search."""
+"""``nas refine``: better scores of the candidates of a finished search."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Json, Plugins, Storage, StudyName, print_json, shown, sigterm_interrupts
+from .shared import (
+    Json,
+    Plugins,
+    Storage,
+    StudyName,
+    print_json,
+    shown,
+    sigterm_interrupts,
+    study_option,
+)
 
 if TYPE_CHECKING:
     from ..results.candidate import Candidate
     from ..results.study.study import Study
+    from ..searchers.run.lengthen import Lengthened
+    from ..searchers.run.repeat import Repeated
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +36,17 @@ def refine(
             metavar="N", help="Train each candidate of the front until it has N seeds, at least 2."
         ),
     ] = None,
+    long: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Train N candidates longer, at least 4; predict the long scores of the others.",
+        ),
+    ] = None,
+    epochs: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Epochs of --long.  [five times the search's own]"),
+    ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray.")] = "local",
     workers: Annotated[
         str | None, typer.Option(metavar="N", help="Candidates trained at once.  [one per core]")
@@ -34,39 +56,76 @@ def refine(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Train the candidates of the front again; the front then goes by means and their intervals.
+    """Train candidates again: with more seeds (the front then goes by means), or longer.
 
     Run it again to continue: what is trained already is not trained again.
     """
     from ..evaluators.units import read_whole
-    from ..search_space.errors import InputError
     from ..searchers.run.ledger import Ledger
+    from ..searchers.run.refine_request import check_request
 
-    if seeds is None:
-        raise InputError("nas refine must be told what to do: --seeds 3")
-    count = read_whole("seeds", seeds, low=2, hint="trainings of each candidate")
-    at_once = None if workers is None else read_whole("workers", workers, low=1)
-    ledger = Ledger()
+    given = {"seeds": seeds, "long": long, "epochs": epochs, "workers": workers}
+    counts = {
+        name: None if text is None else read_whole(name, text, low=1)
+        for name, text in given.items()
+    }
+    many, longer, length = counts["seeds"], counts["long"], counts["epochs"]
+    check_request(seeds=many, long=longer, epochs=length)
     from .show import open_study
 
     record = open_study(study, storage)
+    repeated = lengthened = None
     with sigterm_interrupts():
+        from ..searchers.run.lengthen import lengthen
         from ..searchers.run.repeat import repeat_front
         from ..searchers.run.study_plan import training_of
 
-        training = training_of(record, engine=engine, workers=at_once)
-        found = repeat_front(record, training, count, ledger, _say)
+        training = training_of(record, engine=engine, workers=counts["workers"])
+        if many is not None:
+            repeated = repeat_front(record, training, many, Ledger(), _say)
+        if longer is not None:
+            lengthened = lengthen(record, training, longer, length, Ledger(), _say_long)
     if as_json:
-        front = [each.number for each in _front(record)]
-        trained = {"trainings": found.trainings, "candidates": list(found.candidates)}
-        failed = {str(number): reason for number, reason in found.failed.items()}
-        print_json({"study": record.name, **trained, "failed": failed, "front": front})
+        print_json(_as_json(record, repeated, lengthened))
         return
-    _print_end(record, found.trainings, len(found.candidates), ledger.clock.wall)
+    if repeated is not None:
+        _print_repeated(record, repeated)
+    if lengthened is not None:
+        _print_lengthened(record, lengthened)
+
+
+def _as_json(
+    record: "Study", repeated: "Repeated | None", lengthened: "Lengthened | None"
+) -> dict[str, Any]:
+    from .show import sorted_front
+
+    found: dict[str, Any] = {"study": record.name}
+    if repeated is not None:
+        found["seeds"] = {
+            "trainings": repeated.trainings,
+            "candidates": list(repeated.candidates),
+            "failed": _by_text(repeated.failed),
+        }
+    if lengthened is not None:
+        check = lengthened.check
+        found["long"] = {
+            "epochs": lengthened.epochs,
+            "trained": list(lengthened.trained),
+            "failed": _by_text(lengthened.failed),
+            "predicted": lengthened.predicted,
+            "left_out": None
+            if check is None
+            else {"count": check.count, "inside": check.inside, "median_error": check.error},
+        }
+    return {**found, "front": [each.number for each in sorted_front(record)]}
+
+
+def _by_text(failed: Any) -> dict[str, str]:
+    return {str(number): reason for number, reason in failed.items()}
 
 
 def _say(candidate: "Candidate", reason: str | None) -> None:
-    """Print a training that has finished."""
+    """Print a repeated training that has finished."""
     from ..results.numbers import format_measurement
 
     if reason is not None:
@@ -79,21 +138,54 @@ def _say(candidate: "Candidate", reason: str | None) -> None:
         print(f"#{candidate.number} {text}", file=sys.stderr, flush=True)
 
 
-def _front(record: "Study") -> "list[Candidate]":
-    from .show import sorted_front
+def _say_long(candidate: "Candidate", reason: str | None) -> None:
+    """Print a long training that has finished."""
+    from ..results.numbers import format_measurement
 
-    return sorted_front(record)
+    if reason is not None:
+        print(f"#{candidate.number} failed: {reason}", file=sys.stderr, flush=True)
+        return
+    short, score = (
+        format_measurement(candidate.measurements[name]) for name in ("accuracy", "accuracy_long")
+    )
+    text = f"#{candidate.number} accuracy {short} after the search, {score} after long training"
+    print(text, file=sys.stderr, flush=True)
 
 
-def _print_end(record: "Study", trainings: int, candidates: int, wall: float) -> None:
+def _print_repeated(record: "Study", found: "Repeated") -> None:
     from ..evaluators.units import plural
-    from ..results.study.run_time import duration
     from .show import print_front, resolution_text
 
     print_front(record)
     print(
-        f"Study {record.name}: {plural(trainings, 'training')} of "
-        f"{plural(candidates, 'candidate')} in {duration(wall)}"
+        f"Study {record.name}: {plural(found.trainings, 'further training')} of "
+        f"{plural(len(found.candidates), 'candidate')}"
     )
+    _print_failed(found.failed)
     if text := resolution_text(record):
         print(text)
+
+
+def _print_lengthened(record: "Study", found: "Lengthened") -> None:
+    from ..evaluators.units import plural
+    from .show import print_front
+
+    if found.predicted:
+        print_front(record, corrected=True)
+    print(
+        f"Study {record.name}: {plural(len(found.trained), 'candidate')} trained for "
+        f"{plural(found.epochs, 'epoch')}; the scores of {found.predicted:,} others are predicted"
+    )
+    _print_failed(found.failed)
+    if found.check is not None:
+        print(
+            f"Each long score predicted from the others: {found.check.inside} of "
+            f"{found.check.count} in their 95 % intervals, median error "
+            f"{100 * found.check.error:.2g} points"
+        )
+    print(f"Next: nas front --corrected {study_option(record.name)}")
+
+
+def _print_failed(failed: Any) -> None:
+    for number, reason in failed.items():
+        print(f"Candidate {number} failed: {reason}")

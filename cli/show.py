@@ -21,6 +21,8 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..results.candidate import Candidate
     from ..results.settings import StudySettings
     from ..results.study.study import Study
@@ -61,7 +63,11 @@ def load_plugins_of(settings: "StudySettings") -> None:
 
 
 def sorted_front(
-    study: "Study", sort: str | None = None, *, intervals: bool = False
+    study: "Study",
+    sort: str | None = None,
+    *,
+    intervals: bool = False,
+    corrected: bool = False,
 ) -> "list[Candidate]":
     """Return the front sorted by a metric, the best first; None: by the first objective.
 
@@ -69,17 +75,18 @@ def sorted_front(
         study: The record.
         sort: The metric.
         intervals: Whether to keep every candidate that is not dominated beyond the intervals.
+        corrected: Whether to go by the long scores, measured or predicted.
 
     Raises:
-        InputError: If the metric is unknown.
+        InputError: If the metric is unknown, or there are no long scores.
     """
     from ..evaluators.base import metric
     from ..evaluators.units import read_metric
     from ..results.analysis.front import pareto_front
 
-    objectives = study.settings.objectives
+    objectives, candidates = _compared(study, corrected=corrected)
     by = metric(objectives[0] if sort is None else read_metric(sort))
-    members = pareto_front(study.candidates(), objectives, intervals=intervals)
+    members = pareto_front(candidates, objectives, intervals=intervals)
     worst = math.inf if by.direction == "minimize" else -math.inf
 
     def key(candidate: "Candidate") -> float:
@@ -89,8 +96,31 @@ def sorted_front(
     return sorted(members, key=key, reverse=by.direction == "maximize")
 
 
+def _compared(study: "Study", *, corrected: bool) -> "tuple[tuple[str, ...], Sequence[Candidate]]":
+    """Return the objectives and the candidates of a front; corrected: with their long scores."""
+    from ..results.analysis.corrected import LONG, SHORT, with_long_scores
+    from ..search_space.errors import InputError
+
+    objectives, candidates = study.settings.objectives, study.candidates()
+    if not corrected:
+        return objectives, candidates
+    found = with_long_scores(candidates)
+    if SHORT not in objectives or not found:
+        what = "objectives without accuracy" if SHORT not in objectives else "no long scores"
+        raise InputError(
+            f"a corrected front must have long scores (nas refine --long 10), but study "
+            f"{study.name!r} has {what}"
+        )
+    return tuple(LONG if name == SHORT else name for name in objectives), found
+
+
 def print_front(
-    study: "Study", top: int | None = None, sort: str | None = None, *, intervals: bool = False
+    study: "Study",
+    top: int | None = None,
+    sort: str | None = None,
+    *,
+    intervals: bool = False,
+    corrected: bool = False,
 ) -> "list[Candidate]":
     """Print the front as a table; return all its candidates.
 
@@ -99,18 +129,19 @@ def print_front(
         top: Maximum number of printed candidates; None: all.
         sort: The metric to sort by, the best first; None: the first objective.
         intervals: Whether to keep every candidate that is not dominated beyond the intervals.
+        corrected: Whether to go by the long scores, measured or predicted.
     """
     from ..results.analysis.conditions import notes
+    from ..results.analysis.corrected import correction_notes, marked
     from ..results.analysis.means import mean_notes
-    from ..results.numbers import format_measurement
     from ..search_space.architecture.outline import SEPARATOR, outlines
 
-    members = sorted_front(study, sort, intervals=intervals)
+    members = sorted_front(study, sort, intervals=intervals, corrected=corrected)
     if not members:
         print("No candidate is complete and feasible yet, so there is no front.")
         return members
     shown_ones = members[:top]
-    objectives = study.settings.objectives
+    objectives, _ = _compared(study, corrected=corrected)
     names = list(dict.fromkeys((*objectives, "params", "macs", "latency")))
     names = [name for name in names if any(each.value(name) is not None for each in members)]
     summaries = outlines([each.architecture_json for each in members])
@@ -118,7 +149,7 @@ def print_front(
         [
             str(each.number),
             each.digest[:8],
-            *(format_measurement(each.measurements.get(name)) for name in names),
+            *(marked(each.measurements.get(name)) for name in names),
             line,
         ]
         for each, line in zip(shown_ones, summaries, strict=False)
@@ -140,7 +171,8 @@ def print_front(
     )
     if len(shown_ones) < len(members):
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
-    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names)):
+    corrections = correction_notes(study.candidates(), members) if corrected else []
+    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *corrections):
         print(f"Note: {note}")
     return members
 
@@ -179,6 +211,12 @@ def front(
             help="Keep every candidate that no other dominates beyond the 95 % intervals.",
         ),
     ] = False,
+    corrected: Annotated[
+        bool,
+        typer.Option(
+            "--corrected", help="Go by the long scores of nas refine, measured or predicted."
+        ),
+    ] = False,
     pick: Annotated[
         str | None,
         typer.Option(
@@ -199,22 +237,25 @@ def front(
     from ..search_space.errors import InputError
 
     count = None if top is None else read_whole("top", top, low=1)
-    if pick is not None and (top, sort, csv, intervals) != (None, None, None, False):
-        raise InputError("--pick gives one candidate: leave out --top, --sort, --csv, --intervals")
+    if pick is not None and ((top, sort, csv) != (None, None, None) or intervals or corrected):
+        raise InputError(
+            "--pick gives one candidate: leave out --top, --sort, --csv, --intervals, --corrected"
+        )
     record = open_study(study, storage)
     if pick is not None:
         return _print_pick(record, pick, as_json)
     if csv is not None:
         from ..results.analysis.table import to_frame, write_csv
 
-        write_csv(to_frame(sorted_front(record, sort, intervals=intervals)[:count]), csv)
+        members = sorted_front(record, sort, intervals=intervals, corrected=corrected)
+        write_csv(to_frame(members[:count]), csv)
     if as_json:
-        members = sorted_front(record, sort, intervals=intervals)[:count]
+        members = sorted_front(record, sort, intervals=intervals, corrected=corrected)[:count]
         print_json([_candidate_json(each) for each in members])
     else:
         if study is None:
             print(f"Study {record.name}, the one searched last", file=sys.stderr)
-        print_front(record, count, sort, intervals=intervals)
+        print_front(record, count, sort, intervals=intervals, corrected=corrected)
         if csv is not None:
             print(f"Wrote {csv}")
     return 0

@@ -106,8 +106,21 @@ METRICS: dict[str, Metric] = {each.name: each for each in (ACCURACY, *COSTS, LAT
 
 _FIDELITY = re.compile(r"(.+)@(\d+)epochs?")
 
-_RECORDED: dict[str, Metric] = {}
-"""Metrics known only from records: those of plug-ins that are not loaded."""
+ACCURACY_LONG = replace(
+    ACCURACY,
+    name="accuracy_long",
+    summary="top-1 accuracy on the validation split after the long training of nas refine",
+)
+ACCURACY_PREDICTED = replace(
+    ACCURACY,
+    name="accuracy_predicted",
+    summary="prediction of accuracy_long from the short training and the costs",
+    conditions=(),
+)
+
+_RECORDED: dict[str, Metric] = {each.name: each for each in (ACCURACY_LONG, ACCURACY_PREDICTED)}
+"""Metrics that no evaluator of a search measures: those that are added to records later, and those
+of plug-ins that are not loaded."""
 
 
 def is_known(name: str) -> bool:

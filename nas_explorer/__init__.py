@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .search_space.files import load_space
     from .search_space.space import SearchSpace
     from .searchers.plugins import register
+    from .searchers.run.python_refine import refine
     from .searchers.run.python_search import load_study, search
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "load_study",
     "measure",
     "metric",
+    "refine",
     "register",
     "search",
     "space_around",
@@ -51,6 +53,7 @@ _PLACES = {
     "load_study": "searchers.run.python_search",
     "measure": "evaluators.measure",
     "metric": "evaluators.function_metric",
+    "refine": "searchers.run.python_refine",
     "register": "searchers.plugins",
     "search": "searchers.run.python_search",
     "space_around": "search_space.around",
