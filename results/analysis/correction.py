@@ -20,6 +20,9 @@ LEAST_ERROR = 1e-3
 """Errors below this count as this: an accuracy of 1 has no logarithm of its error."""
 FEWEST = 4
 """Fewest long trainings from which anything is predicted."""
+_LESS = 0.3
+"""Scale of the single features beside their combination: a small error and many MACs at once, which
+ranks long trainings better than either alone."""
 _STRENGTHS = np.logspace(-2, 3, 21)
 """Precision of the prior of the coefficients, relative to the noise."""
 
@@ -57,7 +60,7 @@ class Correction:
         self._centre_F = raw_NF.mean(axis=0)
         spread_F = raw_NF.std(axis=0)
         self._scale_F = np.where(spread_F > 1e-9, spread_F, 1.0)
-        self._x_NF = (raw_NF - self._centre_F) / self._scale_F
+        self._x_NF = self._inputs(raw_NF)
         target_N = log_error(long_N)
         self._mean = float(target_N.mean())
         self._y_N = target_N - self._mean
@@ -66,6 +69,11 @@ class Correction:
         self._weights = np.exp(evidence - evidence.max())
         self._weights /= self._weights.sum()
         self._fits = [fit[:2] for fit in fits]
+
+    def _inputs(self, raw_NF: Floats) -> Floats:
+        """Return the inputs: the error against the first cost, then each feature, shrunk more."""
+        scaled_NF = (raw_NF - self._centre_F) / self._scale_F
+        return np.column_stack([scaled_NF[:, 0] - scaled_NF[:, 1], _LESS * scaled_NF])
 
     def _fit(self, strength: float) -> tuple[float, Floats, float]:
         """Return the noise's variance, the inverse precision and the log-evidence of a prior."""
@@ -88,7 +96,7 @@ class Correction:
         """
         from scipy import stats
 
-        x_NF = (_features(short_N, costs_NC) - self._centre_F) / self._scale_F
+        x_NF = self._inputs(_features(short_N, costs_NC))
         count = len(self._y_N)
         projected_F = self._x_NF.T @ self._y_N
         means: list[Floats] = []
