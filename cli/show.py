@@ -1,12 +1,14 @@
 """``nas front``, ``nas show`` and ``nas report``."""
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .fronts import compared
+from .fronts import resolution_text as resolution_text
+from .fronts import sorted_front as sorted_front
 from .parts import print_parts
 from .shared import (
     Column,
@@ -21,8 +23,6 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..results.candidate import Candidate
     from ..results.settings import StudySettings
     from ..results.study.study import Study
@@ -62,58 +62,6 @@ def load_plugins_of(settings: "StudySettings") -> None:
         print(f"nas: {line}; what the study recorded is shown", file=sys.stderr)
 
 
-def sorted_front(
-    study: "Study",
-    sort: str | None = None,
-    *,
-    intervals: bool = False,
-    corrected: bool = False,
-) -> "list[Candidate]":
-    """Return the front sorted by a metric, the best first; None: by the first objective.
-
-    Args:
-        study: The record.
-        sort: The metric.
-        intervals: Whether to keep every candidate that is not dominated beyond the intervals.
-        corrected: Whether to go by the long scores, measured or predicted.
-
-    Raises:
-        InputError: If the metric is unknown, or there are no long scores.
-    """
-    from ..evaluators.base import metric
-    from ..evaluators.units import read_metric
-    from ..results.analysis.front import pareto_front
-
-    objectives, candidates = _compared(study, corrected=corrected)
-    by = metric(objectives[0] if sort is None else read_metric(sort))
-    members = pareto_front(candidates, objectives, intervals=intervals)
-    worst = math.inf if by.direction == "minimize" else -math.inf
-
-    def key(candidate: "Candidate") -> float:
-        value = candidate.value(by.name)
-        return worst if value is None else value
-
-    return sorted(members, key=key, reverse=by.direction == "maximize")
-
-
-def _compared(study: "Study", *, corrected: bool) -> "tuple[tuple[str, ...], Sequence[Candidate]]":
-    """Return the objectives and the candidates of a front; corrected: with their long scores."""
-    from ..results.analysis.corrected import LONG, SHORT, with_long_scores
-    from ..search_space.errors import InputError
-
-    objectives, candidates = study.settings.objectives, study.candidates()
-    if not corrected:
-        return objectives, candidates
-    found = with_long_scores(candidates)
-    if SHORT not in objectives or not found:
-        what = "objectives without accuracy" if SHORT not in objectives else "no long scores"
-        raise InputError(
-            f"a corrected front must have long scores (nas refine --long 10), but study "
-            f"{study.name!r} has {what}"
-        )
-    return tuple(LONG if name == SHORT else name for name in objectives), found
-
-
 def print_front(
     study: "Study",
     top: int | None = None,
@@ -141,7 +89,7 @@ def print_front(
         print("No candidate is complete and feasible yet, so there is no front.")
         return members
     shown_ones = members[:top]
-    objectives, _ = _compared(study, corrected=corrected)
+    objectives, _ = compared(study, corrected=corrected)
     names = list(dict.fromkeys((*objectives, "params", "macs", "latency")))
     names = [name for name in names if any(each.value(name) is not None for each in members)]
     summaries = outlines([each.architecture_json for each in members])
@@ -175,22 +123,6 @@ def print_front(
     for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *corrections):
         print(f"Note: {note}")
     return members
-
-
-def resolution_text(study: "Study") -> str:
-    """Return how many candidates the accuracy tells apart; nothing without intervals."""
-    from ..evaluators.units import plural
-    from ..results.analysis.pick import told_apart
-
-    candidates = study.candidates()
-    apart, alike = told_apart(candidates, "accuracy")
-    complete = sum(each.status == "complete" for each in candidates)
-    if alike < 2:
-        return ""
-    return (
-        f"The validation split tells at most {apart} of {plural(complete, 'candidate')} apart by "
-        f"accuracy: the 95 % interval of the best overlaps those of {alike - 1} more."
-    )
 
 
 def front(
