@@ -52,7 +52,6 @@ class ProgressView:
         """Print the study, the space and the data."""
         from ..evaluators.base import metric
         from ..evaluators.units import plural
-        from ..searchers.run.scheduler import halving_of, halving_text
 
         data, space, study = prepared.data, prepared.space, prepared.study
         self._objectives = prepared.options.objectives
@@ -67,8 +66,6 @@ class ProgressView:
         )
         for line in data_lines(data):
             self._say(line, whole=True)
-        if halving := halving_of(study.settings):
-            self._say(halving_text(halving, study.settings.recipe["epochs"]))
         for line in (*space.never_built(), *prepared.notes):
             self._say(line)
         if done:

@@ -4,13 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ..evaluators.metrics import fidelity, metric
 from ..evaluators.units import plural
 from ..results.candidate import Candidate
 from ..search_space.errors import InputError
-from .archive import ranks
 
 DEFAULT_ETA = 3
 """Inverse of the share of candidates that train on at each rung."""
@@ -61,6 +58,10 @@ def better_ranked(losses_M: Sequence[float], peers: Sequence[Sequence[float]]) -
         losses_M: Losses of the candidate, (objectives,).
         peers: Losses of its peers.
     """
+    import numpy as np  # options are checked before heavy imports
+
+    from .archive import ranks
+
     found = ranks(np.array([losses_M, *peers], dtype=np.float64))
     return int((found < found[0]).sum())
 

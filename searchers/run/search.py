@@ -38,7 +38,7 @@ from .options import SearchOptions
 from .own_classes import pickle_classes
 from .remeasure import check_latency, check_measured, remeasure, timed_here
 from .rough_costs import rough_costs
-from .scheduler import halving_of, remove_checkpoints, scheduler_settings
+from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
 from .worker import Plan
 
 _log = logging.getLogger(__name__)
@@ -172,6 +172,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     notes = check_latency(
         study, here, counts=counts, again=options.remeasure, constraints=plan.constraints
     )
+    halving = halving_of(study.settings)
     workers = options.workers or (1 if device != "cpu" else cores())
     return Prepared(
         options=options,
@@ -183,7 +184,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         workers=workers,
         here=here,
         ledger=ledger,
-        notes=notes,
+        notes=(*((halving_text(halving, recipe.epochs),) if halving else ()), *notes),
     )
 
 

@@ -213,6 +213,8 @@ def test_a_wrong_value_of_a_search_is_told_before_anything_heavy_is_loaded(tmp_p
         "--objectives": "acuracy",
         "--constraint": "latency<=5MB",
         "--searcher": "magic",
+        "--scheduler": "magic",
+        "--eta": "2",
         "--engine": "cloud",
         "--workers": "0",
         "--device": "mps",

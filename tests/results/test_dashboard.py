@@ -214,7 +214,7 @@ def test_the_form_offers_what_fits_the_column(reader):
     assert re.findall(r'type="number" step="any" value="(.*?)"', numbers) == ["20000", ""]
     words = form("?by=status&filter=status%3Dfailed|running")
     assert re.findall(r'value="(\w+)" checked', words) == ["failed", "running"]
-    assert words.count("checkbox") == 4
+    assert words.count("checkbox") == 5
 
 
 def test_a_box_over_parallel_axes_keeps_what_crosses_it(reader):
