@@ -79,7 +79,7 @@ class Correction:
         """Return the noise's variance, the inverse precision and the log-evidence of a prior."""
         count, width = self._x_NF.shape
         precision_FF = self._x_NF.T @ self._x_NF + strength * np.eye(width)
-        inverse_FF = np.linalg.inv(precision_FF)
+        inverse_FF = np.asarray(np.linalg.inv(precision_FF), dtype=np.float64)
         projected_F = self._x_NF.T @ self._y_N
         square = float(self._y_N @ self._y_N - projected_F @ inverse_FF @ projected_F)
         square = max(square, 1e-12)
