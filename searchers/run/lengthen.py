@@ -22,7 +22,8 @@ from ...results.candidate import Candidate
 from ...results.study.run_time import summed
 from ...results.study.study import Study
 from ...search_space.errors import InputError
-from ..engines.base import Job, Outcome
+from ..engines.base import Outcome
+from .candidate_jobs import CandidateJobs
 from .ledger import Ledger
 from .search import recorded_time
 from .study_plan import Listener, Training
@@ -48,7 +49,7 @@ class Lengthened:
     """How well the model predicts the long scores; None if there are too few."""
 
 
-class Lengthening:
+class Lengthening(CandidateJobs):
     """The source of the long trainings, which are stored under a metric of their own."""
 
     def __init__(
@@ -62,34 +63,15 @@ class Lengthening:
             ledger: Ledger of the time.
             listener: Called after each training has been stored.
         """
+        super().__init__(candidates, ledger)
         self._study = study
-        self._waiting = list(candidates)
-        self._under_way: dict[int, Candidate] = {}
-        self._ledger = ledger
         self._listener = listener
         self.trained: list[int] = []
         """Numbers of the candidates trained so far."""
-        self.failed: dict[int, str] = {}
-        """Reasons by number for candidates whose training failed."""
-
-    @property
-    def done(self) -> bool:
-        """Whether all jobs were returned."""
-        return not self._waiting
-
-    def next_job(self) -> Job | None:
-        """Return the next training; None after the last one."""
-        if not self._waiting:
-            return None
-        candidate = self._waiting.pop(0)
-        self._under_way[candidate.number] = candidate
-        self._ledger.given(candidate.number)
-        return Job(number=candidate.number, architecture=candidate.architecture.to_json())
 
     def take(self, outcome: Outcome) -> None:
         """Store a long score beside the short one."""
-        candidate = self._under_way.pop(outcome.number)
-        spent = self._ledger.returned(outcome.number, outcome.seconds)
+        candidate, spent = self._returned(outcome)
         found = next((each for each in outcome.measurements if each.metric == SHORT), None)
         if outcome.status != "complete" or found is None:
             self.failed[candidate.number] = outcome.reason or "no reason given"

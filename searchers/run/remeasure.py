@@ -21,7 +21,8 @@ from ...results.candidate import Candidate
 from ...results.study.study import Study
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError
-from ..engines.base import Engine, Job, Outcome
+from ..engines.base import Engine, Outcome
+from .candidate_jobs import CandidateJobs
 from .ledger import Ledger
 from .worker import Plan, broken
 
@@ -163,7 +164,7 @@ def _count(candidates: Sequence[Candidate]) -> str:
     return plural(len(candidates), "candidate")
 
 
-class Remeasurement:
+class Remeasurement(CandidateJobs):
     """The source of the jobs that measure latency again and store it, for an engine."""
 
     def __init__(
@@ -176,36 +177,17 @@ class Remeasurement:
             candidates: Candidates of the study, whose latencies are replaced.
             ledger: Ledger of the time of the workers.
         """
+        super().__init__(candidates, ledger or Ledger())
         self._study = study
-        self._ledger = ledger or Ledger()
-        self._waiting = list(candidates)
-        self._under_way: dict[int, Candidate] = {}
-        self.failed: dict[int, str] = {}
-        """Reasons by number for candidates that keep their former latency."""
-
-    def next_job(self) -> Job | None:
-        """Return the next job; None after the last one."""
-        if not self._waiting:
-            return None
-        candidate = self._waiting.pop(0)
-        self._under_way[candidate.number] = candidate
-        self._ledger.given(candidate.number)
-        return Job(number=candidate.number, architecture=candidate.architecture.to_json())
 
     def take(self, outcome: Outcome) -> None:
         """Store the measurement; after a failure the old latency is kept."""
-        candidate = self._under_way.pop(outcome.number)
-        self._ledger.returned(outcome.number, outcome.seconds)
+        candidate, _ = self._returned(outcome)
         if outcome.status in ("complete", "infeasible"):
             self._study.remeasure(candidate, outcome.measurements, outcome.reason)
         else:
             self.failed[outcome.number] = outcome.reason or "no reason given"
             _log.warning("candidate %d keeps its latency: %s", outcome.number, outcome.reason)
-
-    @property
-    def done(self) -> bool:
-        """Whether all jobs were returned."""
-        return not self._waiting
 
 
 def remeasure(
