@@ -97,7 +97,7 @@ def refine(
 def _as_json(
     record: "Study", repeated: "Repeated | None", lengthened: "Lengthened | None"
 ) -> dict[str, Any]:
-    from .show import sorted_front
+    from .fronts import sorted_front
 
     found: dict[str, Any] = {"study": record.name}
     if repeated is not None:
@@ -154,7 +154,8 @@ def _say_long(candidate: "Candidate", reason: str | None) -> None:
 
 def _print_repeated(record: "Study", found: "Repeated") -> None:
     from ..evaluators.units import plural
-    from .show import print_front, resolution_text
+    from .fronts import resolution_text
+    from .show import print_front
 
     print_front(record)
     print(

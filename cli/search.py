@@ -220,7 +220,8 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     """Print the front, the time by activity, and the next commands."""
     from ..evaluators.units import plural
     from ..results.study.run_time import duration
-    from .show import print_front, resolution_text
+    from .fronts import resolution_text
+    from .show import print_front
 
     study = prepared.study
     front = print_front(study)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .fronts import compared
-from .fronts import resolution_text as resolution_text
-from .fronts import sorted_front as sorted_front
+from .fronts import compared, sorted_front
 from .parts import print_parts
 from .shared import (
     Column,
@@ -176,15 +174,15 @@ def front(
     record = open_study(study, storage)
     if pick is not None:
         return _print_pick(record, pick, as_json)
-    if csv is not None:
-        from ..results.analysis.table import to_frame, write_csv
-
-        members = sorted_front(record, sort, intervals=intervals, corrected=corrected)
-        write_csv(to_frame(members[:count]), csv)
-    if as_json:
+    if csv is not None or as_json:
         members = sorted_front(record, sort, intervals=intervals, corrected=corrected)[:count]
-        print_json([_candidate_json(each) for each in members])
-    else:
+        if csv is not None:
+            from ..results.analysis.table import to_frame, write_csv
+
+            write_csv(to_frame(members), csv)
+        if as_json:
+            print_json([_candidate_json(each) for each in members])
+    if not as_json:
         if study is None:
             print(f"Study {record.name}, the one searched last", file=sys.stderr)
         print_front(record, count, sort, intervals=intervals, corrected=corrected)

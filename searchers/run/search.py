@@ -173,7 +173,6 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         study, here, counts=counts, again=options.remeasure, constraints=plan.constraints
     )
     halving = halving_of(study.settings)
-    workers = options.workers or (1 if device != "cpu" else cores())
     return Prepared(
         options=options,
         space=space,
@@ -181,7 +180,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         study=study,
         plan=plan,
         evaluators=tuple(evaluators.values()),
-        workers=workers,
+        workers=worker_count(device, options.workers),
         here=here,
         ledger=ledger,
         notes=(*((halving_text(halving, recipe.epochs),) if halving else ()), *notes),
@@ -202,11 +201,12 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         seed=options.seed,
         knowledge=_knowledge(options),
     )
-    engine = load_engine(options.engine).create(
-        workers=prepared.workers,
+    engine = make_engine(
+        options.engine,
+        prepared.workers,
+        prepared.plan.device,
         time_limit=options.time_limit,
         address=options.ray_address,
-        gpus_per_worker=0.0 if prepared.plan.device == "cpu" else 1 / prepared.workers,
     )
     with prepared.study.exclusive(), recorded_time(prepared.study, ledger, engine):
         if options.remeasure:
@@ -229,9 +229,9 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             halving=halving_of(prepared.study.settings),
         )
         engine.run(loop, prepared.plan)
-        if not loop.cut_short:
+        cut_short = loop.cut_short  # now, since it asks the clock
+        if not cut_short:
             remove_checkpoints(prepared.study.weights)
-        cut_short = loop.cut_short
     return Summary(
         fresh=loop.fresh,
         finished=loop.finished,
@@ -282,6 +282,32 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
         table = step_table(space.graph, names, additive_costs)
         helps = "; or ".join(relaxations(table, constraints))
         raise InputError(write_bounds(f"{error}; {helps}" if helps else str(error))) from None
+
+
+def worker_count(device: str, asked: int | None) -> int:
+    """Return the number of workers; without a choice one per core, or one on a GPU."""
+    return asked or (1 if device != "cpu" else cores())
+
+
+def make_engine(
+    name: str,
+    workers: int,
+    device: str,
+    *,
+    time_limit: float | None = None,
+    address: str | None = None,
+) -> Engine:
+    """Return an engine whose workers share the GPU, if the device is one.
+
+    Raises:
+        InputError: If the name is unknown, or a package that the engine needs is not installed.
+    """
+    return load_engine(name).create(
+        workers=workers,
+        time_limit=time_limit,
+        address=address,
+        gpus_per_worker=0.0 if device == "cpu" else 1 / workers,
+    )
 
 
 def cores() -> int:

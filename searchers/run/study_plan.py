@@ -13,10 +13,9 @@ from ...evaluators.units import read_constraint
 from ...results.candidate import Candidate
 from ...results.study.study import Study
 from ...search_space.errors import InputError
-from ..engines import load_engine
 from ..engines.base import Engine
 from .own_classes import pickle_classes
-from .search import absolute, cores
+from .search import absolute, make_engine, worker_count
 from .worker import Plan
 
 Listener = Callable[[Candidate, str | None], None]
@@ -71,13 +70,7 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
         plugins=settings.plugins,
         own=pickle_classes(entries),
     )
-    count = workers or (1 if device != "cpu" else cores())
-    made = load_engine(engine).create(
-        workers=count,
-        time_limit=None,
-        address=None,
-        gpus_per_worker=0.0 if device == "cpu" else 1 / count,
-    )
+    made = make_engine(engine, worker_count(device, workers), device)
     return Training(plan=plan, metrics=metrics, engine=made)
 
 
