@@ -38,6 +38,11 @@ class Metric:
     conditions: tuple[str, ...] = ()
     """Keys of the provenance that must be equal for two values to be comparable."""
 
+    @property
+    def sign(self) -> float:
+        """The factor that makes values losses: 1 to minimise, -1 to maximise."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
     def to_json(self) -> dict[str, Any]:
         """Return the metric as JSON values, which ``from_json`` reads."""
         return asdict(self)

@@ -33,9 +33,9 @@ def space_around(
 
     ``vary`` names fields: ``width`` and ``depth`` of stages, knobs such as ``kernel_size``, and
     slots such as ``mixer``. A name stands for all fields of this name; words before it, with dots,
-    narrow it: ``mixer.kernel_size``, ``stages.0.width``. Numbers vary around the network's, and
-    names over all that the field allows. A slot may also have any other component, with its
-    default knobs. Runs of equal blocks are stages of the space.
+    narrow it: ``mixer.kernel_size``, ``stages.0.width``. A number takes values near the network's,
+    a field of names all its names, and a slot all its components: the network's with its own knobs,
+    the others with their defaults. Each run of equal blocks is a stage of the space.
 
     Args:
         architecture: The network; the space contains it.

@@ -21,8 +21,7 @@ def losses_of(candidate: Candidate, objectives: Sequence[Objective]) -> Floats:
     values = [candidate.value(each.metric) for each in objectives]
     if candidate.status != "complete" or any(v is None or not math.isfinite(v) for v in values):
         return np.full(len(objectives), np.inf)
-    signs = [1.0 if each.direction == "minimize" else -1.0 for each in objectives]
-    return np.array(values, dtype=np.float64) * np.array(signs)
+    return np.array(values, dtype=np.float64) * np.array([each.sign for each in objectives])
 
 
 def ranks(losses_NM: Floats) -> NDArray[np.int64]:

@@ -31,6 +31,11 @@ class Objective:
     share: bool = False
     """Whether values lie between 0 and 1, so that 1 - value is an error."""
 
+    @property
+    def sign(self) -> float:
+        """The factor that makes values losses: 1 to minimise, -1 to maximise."""
+        return 1.0 if self.direction == "minimize" else -1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:

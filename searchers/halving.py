@@ -150,7 +150,7 @@ def rung_record(
         exact: Exact costs of the candidate.
     """
     of = {name: metric(name) for name in objectives}
-    signs = {name: 1.0 if m.direction == "minimize" else -1.0 for name, m in of.items()}
+    signs = {name: each.sign for name, each in of.items()}
     trained = tuple(name for name, m in of.items() if m.tier == "trained")
     peers: dict[int, tuple[tuple[float, ...], ...]] = {}
     counted = [each for each in known if each.status in ("complete", "stopped")]

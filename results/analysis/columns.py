@@ -158,9 +158,9 @@ class Columns:
         for end in ends:
             columns: list[Numbers] = []
             for name in metrics:
-                sign = 1.0 if metric(name).direction == "minimize" else -1.0
                 values = self.metrics[name][end] if name in self.metrics else self.value(name)
-                columns.append(sign * np.where(np.isnan(values), self.value(name), values))
+                filled = np.where(np.isnan(values), self.value(name), values)
+                columns.append(metric(name).sign * filled)
             found.append(np.stack(columns, axis=1))
         return np.minimum.reduce(found), np.maximum.reduce(found)
 

@@ -58,7 +58,7 @@ def losses(candidates: Sequence[Candidate], metrics: Sequence[str]) -> Losses:
 
 
 def _signs(metrics: Sequence[str]) -> Losses:
-    return np.array([1.0 if metric(name).direction == "minimize" else -1.0 for name in metrics])
+    return np.array([metric(name).sign for name in metrics])
 
 
 def loss_intervals(

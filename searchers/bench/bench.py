@@ -116,7 +116,7 @@ class Bench:
                 )
         if settings.with_bound and settings.tight is None:
             raise InputError("--with-bound must come with --tight, but got none")
-        signs = [1.0 if each.direction == "minimize" else -1.0 for each in self.objectives]
+        signs = [each.sign for each in self.objectives]
         columns = [self.table.column(name) for name in settings.objectives]
         losses_RM = np.stack(columns, axis=1) * np.array(signs)
         self._cache["wide"] = HypervolumeRatio(losses_RM, wide_reference(losses_RM))

@@ -76,7 +76,7 @@ class Rungs:
 
     def __init__(self, of: TableHalving, objectives: Sequence[Objective]) -> None:
         self._of = of
-        self._signs = {e.metric: 1.0 if e.direction == "minimize" else -1.0 for e in objectives}
+        self._signs = {each.metric: each.sign for each in objectives}
         self._losses: dict[int, list[tuple[int, tuple[float, ...]]]] = {
             epochs: [] for epochs in of.halving.rungs
         }

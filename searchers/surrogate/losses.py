@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ...results.analysis.correction import LEAST_ERROR, log_error
 
-_LEAST_ERROR = 1e-3
-"""Errors below this are not told apart: an accuracy of 1 has no logarithm of its error."""
+Floats = NDArray[np.float64]
 
 _LEAST_VALUE = 1e-12
 
@@ -45,7 +44,7 @@ class Scale:
     def losses(self, values: Floats) -> Floats:
         """Return values as losses, of any shape."""
         if self.kind == "error":
-            return np.log(np.maximum(1 - values, _LEAST_ERROR))
+            return log_error(values)
         if self.kind == "linear":
             return self.sign * values
         # A known cost of the pool can be 0 where none of the history is.
@@ -60,5 +59,5 @@ class Scale:
     def deviation(self, value: float, deviation: float) -> float:
         """Return a small deviation of a value as one of its loss."""
         if self.kind == "error":
-            return deviation / max(1 - value, 10 * _LEAST_ERROR)
+            return deviation / max(1 - value, 10 * LEAST_ERROR)
         return deviation / value if self.kind == "log" else deviation
