@@ -123,7 +123,9 @@ ACCURACY_PREDICTED = replace(
     conditions=(),
 )
 
-_RECORDED: dict[str, Metric] = {each.name: each for each in (ACCURACY_LONG, ACCURACY_PREDICTED)}
+OF_REFINE = (ACCURACY_LONG, ACCURACY_PREDICTED)
+"""The metrics that nas refine adds to the records of a finished search."""
+_RECORDED: dict[str, Metric] = {each.name: each for each in OF_REFINE}
 """Metrics that no evaluator of a search measures: those that are added to records later, and those
 of plug-ins that are not loaded."""
 

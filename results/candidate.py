@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..evaluators.base import Measurement
+from ..evaluators.metrics import OF_REFINE
 from ..search_space.architecture.outline import outline
 from ..search_space.errors import InputError
 
@@ -101,8 +102,10 @@ class Candidate:
 
     @property
     def epochs(self) -> int:
-        """Epochs of training that were measured; 0 if there were none."""
-        found = (each.provenance.get("epochs", 0) for each in self.measurements.values())
+        """Epochs of the search's own training that were measured; 0 if there were none."""
+        later = {each.name for each in OF_REFINE}
+        own = (each for name, each in self.measurements.items() if name not in later)
+        found = (each.provenance.get("epochs", 0) for each in own)
         return max((each for each in found if isinstance(each, int)), default=0)
 
     def _repr_html_(self) -> str:

@@ -38,7 +38,8 @@ class Quick(Engine):
 def _training(job: Job, recipe: dict[str, object]) -> Outcome:
     digest = Architecture.from_json(job.architecture).digest
     value = 0.9 + 0.05 * derive_seed("long", digest) / 2**32
-    measured = Measurement(metric="accuracy", value=value, provenance={"recipe": recipe})
+    provenance = {"recipe": recipe, "epochs": recipe["epochs"]}
+    measured = Measurement(metric="accuracy", value=value, provenance=provenance)
     return Outcome(number=job.number, status="complete", measurements=(measured,))
 
 
@@ -80,6 +81,7 @@ def test_long_scores_stand_beside_the_short_ones(study: Study) -> None:
     again = Study.open("quick", study.url)
     for each in again.candidates():
         assert each.measurements["accuracy"] == before[each.number]
+        assert each.epochs == 0, "the search has trained none of them"
         assert ("accuracy_long" in each.measurements) == (each.number in found.trained)
         assert ("accuracy_predicted" in each.measurements) == (each.number not in found.trained)
     assert set(again.front()["number"]) == front
