@@ -1,11 +1,13 @@
 """The engine on Ray Tune: workers on this machine or on the nodes of a Ray cluster."""
 
 import logging
+import math
 import os
 import pickle
 import re
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +53,7 @@ _ADDRESS = re.compile(r"auto|[^:/]+:\d{1,5}")
 _CONNECT_SECONDS = 5.0
 _MODE = "RAY_AUTH_MODE"
 _OBJECT_STORE_BYTES = 100_000_000  # jobs and outcomes are a few kilobytes
+_ATTEMPTS = 3  # starts of a job whose actors or nodes are lost before the candidate fails
 
 
 class RayEngine(Engine):
@@ -58,6 +61,9 @@ class RayEngine(Engine):
 
     Ray is started for the run, on this machine or by joining the cluster at ``address``, and
     stopped after it. A Ray that the caller has already initialised is used as it is, and left so.
+
+    A job whose actor or node is lost runs again on another one, up to three times in all: the
+    candidate itself runs in a child process of the actor, so that it is hardly the cause.
     """
 
     name: ClassVar[str] = "ray"
@@ -76,7 +82,8 @@ class RayEngine(Engine):
             workers: Candidates measured at the same time, one CPU each; from 1.
             time_limit: Seconds a candidate may take, more than 0; None for no limit.
             address: ``HOST:PORT`` of a running cluster, or ``auto``; None for this machine alone.
-            gpus_per_worker: Share of a GPU for each worker, from 0; with 0 a worker sees no GPU.
+            gpus_per_worker: Least share of a GPU for each worker, from 0; with 0 a worker sees no
+                GPU. Where the cluster has several GPUs, the workers are spread over them.
 
         Raises:
             InputError: If a value is out of its range.
@@ -112,7 +119,7 @@ class RayEngine(Engine):
             guarded(folder, started),
         ):
             tuner = tune.Tuner(
-                tune.with_resources(Host, {"cpu": 1, "gpu": self.gpus_per_worker}),
+                tune.with_resources(Host, {"cpu": 1, "gpu": self._gpu_share()}),
                 param_space=constants,
                 tune_config=tune.TuneConfig(
                     search_alg=feed,
@@ -130,6 +137,20 @@ class RayEngine(Engine):
             )
             tuner.fit()
         feed.check()
+
+    def _gpu_share(self) -> float:
+        """Return the share of a GPU for each worker, with the workers spread over all GPUs.
+
+        Raises:
+            InputError: If the workers need a GPU, and Ray has none.
+        """
+        if not self.gpus_per_worker:
+            return 0.0
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if not gpus:
+            where = "on this machine" if self.address is None else f"at {self.address!r}"
+            raise InputError(f"Ray must have a GPU for workers on a GPU, but has none {where}")
+        return max(self.gpus_per_worker, 1 / math.ceil(self.workers / gpus))
 
     @contextmanager
     def _session(self) -> Generator[set[int]]:
@@ -200,19 +221,24 @@ class _Feed(Searcher):
         super().__init__()
         self._source = source
         self._jobs: dict[str, Job] = {}
+        self._lost: list[Job] = []
+        self._losses = Counter[int]()
         self._error: Exception | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         self.check()
-        if self._source.done:
+        job = self._lost.pop(0) if self._lost else self._next_job()
+        if job is None:
+            if self._jobs:  # even if the source is done, since their nodes may be lost
+                return None
+            check_waiting(done=self._source.done, under_way=False)
             finished: Any = Searcher.FINISHED  # a str, against the base's own annotation
             return finished
-        job = self._source.next_job()
-        if job is None:
-            check_waiting(done=self._source.done, under_way=bool(self._jobs))
-            return self.suggest(trial_id) if self._source.done else None
         self._jobs[trial_id] = job
         return {"job": pickle.dumps(job)}
+
+    def _next_job(self) -> Job | None:
+        return None if self._source.done else self._source.next_job()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -221,7 +247,13 @@ class _Feed(Searcher):
             self._take(trial_id, lambda number: outcome_of(number, result["event"]))
 
     def on_trial_error(self, trial_id: str, error: Exception) -> None:
-        """Record the error of a trial whose actor failed."""
+        """Run the job of a lost actor or node again; record any other error of an actor."""
+        number = self._jobs[trial_id].number
+        if _is_loss(error):
+            self._losses[number] += 1
+            if self._losses[number] < _ATTEMPTS:
+                self._lost.append(self._jobs.pop(trial_id))
+                return
         self._take(trial_id, lambda number: _outcome_of_error(number, error))
 
     def check(self) -> None:
@@ -261,12 +293,18 @@ class _Errors(tune.Callback):
         self._feed.on_trial_error(trial.trial_id, error)
 
 
+def _is_loss(error: Exception) -> bool:
+    """Return whether an actor or its node was lost, by no fault of its memory or its start."""
+    gone = isinstance(error, RayActorError) and not error.actor_init_failed
+    return gone and not isinstance(error, OutOfMemoryError)
+
+
 def _outcome_of_error(number: int, error: Exception) -> Outcome:
     """Return the outcome of a job whose actor or node died; another error is raised."""
     if isinstance(error, OutOfMemoryError):
         reason = "out_of_memory: Ray ended the candidate's actor, since its node ran out of memory"
-    elif isinstance(error, RayActorError) and not error.actor_init_failed:
-        reason = "worker_died: the candidate's Ray actor or node is gone"
+    elif _is_loss(error):
+        reason = f"worker_died: the candidate's Ray actor or node was lost {_ATTEMPTS} times"
     else:
         raise error
     return Outcome(number=number, status="failed", reason=reason, traceback=str(error))

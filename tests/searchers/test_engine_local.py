@@ -99,3 +99,9 @@ def test_an_interrupt_ends_the_run_at_once(tmp_path: Path) -> None:
 def test_the_benchmark_ends_with_one_line_of_json() -> None:
     figures = run_benchmark("engines.py", "--quick")
     assert {"benchmark", "device", "torch"} <= set(figures)
+
+
+@pytest.mark.slow
+def test_the_efficiency_is_a_share_of_the_workers_time() -> None:
+    (share,) = run_benchmark("efficiency.py", "--quick")["efficiency"].values()
+    assert 0 < share <= 1
