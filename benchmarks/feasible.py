@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from nas_explorer.evaluators.cost.cost import EXACT_METRICS, additive_costs, costs_of
 from nas_explorer.search_space.architecture.architecture import Architecture
-from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.build_cost_table import build_cost_table
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedGraph
@@ -69,7 +69,7 @@ def bounds(table: CostedGraph, share: float, walks: int) -> tuple[list[Constrain
     ], float(kept.mean())
 
 
-def ways_to_draw(space: SearchSpace) -> dict[str, Draws]:
+def sampling_methods(space: SearchSpace) -> dict[str, Draws]:
     """Return the sampling methods by name; each takes a seed."""
     first, second = (space.walk(RandomChooser(seed)).decisions for seed in (0, 1))
     return {
@@ -90,25 +90,25 @@ def kept(drawn: Sequence[Architecture], constraints: Sequence[Constraint]) -> fl
 def measured(name: str, draws: int, walks: int) -> dict[str, Any]:
     """Return the results for one space."""
     space = space_from_data(QUICK) if name == "quick" else load_space(name)
-    _, cold = timed(lambda: step_table(space.graph, EXACT_METRICS, additive_costs))
-    table, warm = timed(lambda: step_table(space.graph, EXACT_METRICS, additive_costs))
+    _, cold = timed(lambda: build_cost_table(space.graph, EXACT_METRICS, additive_costs))
+    table, warm = timed(lambda: build_cost_table(space.graph, EXACT_METRICS, additive_costs))
     levels: list[dict[str, Any]] = []
     for share in SHARES:
         constraints, sampled = bounds(table, share, walks)
-        told, answered = timed(lambda given=constraints: check(table, given))
+        found, answered = timed(lambda given=constraints: check(table, given))
         steered, built = timed(lambda given=constraints: space.constrained(given, additive_costs))
         rates: dict[str, float] = {}
         feasible: dict[str, float] = {}
-        for way, draw in ways_to_draw(steered).items():
+        for method, draw in sampling_methods(steered).items():
             for seed in range(draws, draws + draws // 5):
                 draw(seed)
             drawn, seconds = timed(lambda draw=draw: [draw(seed) for seed in range(draws)])
-            rates[way], feasible[way] = draws / seconds, kept(drawn, constraints)
+            rates[method], feasible[method] = draws / seconds, kept(drawn, constraints)
         levels.append(
             {
                 "constraints": [str(each) for each in constraints],
                 "share_sampled": sampled,
-                "share_estimated": told.share,
+                "share_estimated": found.share,
                 "feasible": feasible,
                 "per_second": rates,
                 "check_seconds": answered,
@@ -116,7 +116,7 @@ def measured(name: str, draws: int, walks: int) -> dict[str, Any]:
             }
         )
     return {
-        "walks": float(table.ways[0]),
+        "walks": float(table.path_counts[0]),
         "steps": table.end,
         "table_seconds_first": cold,
         "table_seconds": warm,
@@ -143,7 +143,9 @@ def main() -> None:
             f"{figures['table_seconds_first']:.2f} s, cached {figures['table_seconds']:.2f} s"
         )
         for level in figures["levels"]:
-            rates = ", ".join(f"{way} {rate:,.0f}" for way, rate in level["per_second"].items())
+            rates = ", ".join(
+                f"{method} {rate:,.0f}" for method, rate in level["per_second"].items()
+            )
             print(
                 f"  {100 * level['share_sampled']:.3g} % feasible "
                 f"(estimated {100 * level['share_estimated']:.3g} %): "

@@ -26,7 +26,7 @@ from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
 from nas_explorer.evaluators.base import EVALUATORS, Setup
 from nas_explorer.search_space.files import load_space, space_from_data
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.walk.assembly import Draw
+from nas_explorer.search_space.walk.assembly import Walk
 
 torch.set_num_threads(1)
 
@@ -53,17 +53,17 @@ GRID: Mapping[str, Any] = {
 }
 
 
-def draws(space: SearchSpace, count: int | None, seed: int) -> Iterator[Draw]:
+def samples(space: SearchSpace, count: int | None, seed: int) -> Iterator[Walk]:
     """Yield ``count`` different networks at random, or with None all of the space in order."""
     if count is None:
         yield from space.enumerate()
         return
     seen: set[str] = set()
     for index in range(100 * count):
-        draw = space.draw_uniform(seed + index)
-        if draw.architecture.digest not in seen:
-            seen.add(draw.architecture.digest)
-            yield draw
+        walk = space.draw_uniform(seed + index)
+        if walk.architecture.digest not in seen:
+            seen.add(walk.architecture.digest)
+            yield walk
         if len(seen) == count:
             return
 
@@ -89,17 +89,17 @@ def write_table(options: argparse.Namespace, space: SearchSpace, data: DataSpec)
     with Path(options.output).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*(f"x.{path}" for path in paths), *metrics])
-        for draw in draws(space, options.networks, options.seed):
-            (found,) = trained.measure(draw.architecture)
+        for walk in samples(space, options.networks, options.seed):
+            (found,) = trained.measure(walk.architecture)
             curve = found.provenance["learning_curve"]
             scores = [curve[-1], *(curve[min(each, len(curve)) - 1] for each in at)]
-            costs = {each.metric: each.value for each in exact.measure(draw.architecture)}
+            costs = {each.metric: each.value for each in exact.measure(walk.architecture)}
             shares = [f"{each['validation_accuracy']:.6g}" for each in scores]
-            decisions = [draw.decisions.get(path, "-") for path in paths]
+            decisions = [walk.decisions.get(path, "-") for path in paths]
             writer.writerow([*decisions, *shares, costs["macs"], costs["params"]])
             file.flush()
             rows += 1
-            print(f"{rows} {draw.architecture.summary()}: {', '.join(shares)}", file=sys.stderr)
+            print(f"{rows} {walk.architecture.summary()}: {', '.join(shares)}", file=sys.stderr)
     return {"rows": rows, "epochs": options.epochs, "cpu_s": time.process_time() - began}
 
 

@@ -25,7 +25,9 @@ from nas_explorer.search_space.zoo import ZOO
 def components_of(space: SearchSpace) -> Iterator[Component]:
     """Yield the components of all choices of a space."""
     for node in space.graph.seen:
-        yield from (row.component for row in space.graph.step(node).rows if row.component)
+        yield from (
+            each.component for each in space.graph.choices_at(node).choices if each.component
+        )
 
 
 def space_costs(name: str) -> tuple[CostedSpace, set[str]]:

@@ -12,28 +12,28 @@ from typing import Any
 from .architecture.architecture import Architecture
 from .components.base import Component
 from .components.parts import PartCosts
-from .constraints.build_cost_table import step_table
+from .constraints.build_cost_table import build_cost_table
 from .constraints.constraint import Constraint
 from .constraints.count_feasible import feasible_count
 from .constraints.steering import Guide, SteeredPath
-from .counting.count_distinct import MOST_COUNTED, SAMPLE, count_words, stages_differ
+from .counting.count_distinct import MOST_COUNTED, SAMPLE, count_signatures, stages_differ
 from .counting.membership import Membership
 from .counting.repeated_mixers import Repeated
 from .counting.size import Size, estimated
 from .domains import Domain, IntRange, Positive, Value, same
 from .errors import InputError
 from .shapes import Shape
-from .walk.assembly import Draw, assembled
+from .walk.assembly import Step, Walk, assembled
 from .walk.choosers import (
     Chooser,
-    EnumerationChooser,
     FirstChooser,
     RecordingChooser,
     ReplayChooser,
+    enumerate_walks,
 )
 from .walk.decision_graph import DecisionGraph, NodeChoices
-from .walk.nodes import END, Node
-from .walk.slots import Row, Slot, choose_row
+from .walk.nodes import END
+from .walk.slots import Slot, decide
 from .walk.stage_space import StageSpace
 from .walk.unreachable import never_built, usual_refusal
 
@@ -121,8 +121,8 @@ class SearchSpace:
     @property
     def digest(self) -> str:
         """SHA-256 of the decisions, domains and image size: 64 hexadecimal digits."""
-        told = ("name", "summary")
-        meant = {key: value for key, value in self.source.items() if key not in told}
+        texts = ("name", "summary")
+        meant = {key: value for key, value in self.source.items() if key not in texts}
         # "any" depends on the known components, so the offered ones are part of the digest
         offered = {path: domain.values for path, domain in self.decisions().items()}
         whole = [meant, self.input, self.classes, offered, *self._revisions()]
@@ -171,12 +171,12 @@ class SearchSpace:
         """
         assert self.guide is None, "give all constraints at once"
         metrics = dict.fromkeys(each.metric for each in constraints)
-        table = step_table(self.graph, tuple(metrics), costs)
+        table = build_cost_table(self.graph, tuple(metrics), costs)
         guide = Guide(table=table, constraints=constraints)
         if guide.empty:
-            told = " and ".join(str(each) for each in constraints)
+            bounds = " and ".join(str(each) for each in constraints)
             none = "none does" if guide.proved else "none was found"
-            raise InputError(f"some architecture of {self.name!r} must keep {told}, but {none}")
+            raise InputError(f"some architecture of {self.name!r} must keep {bounds}, but {none}")
         space = replace(self, guide=guide)
         # share the guide's graph, whose nodes are computed once
         space.__dict__.update(
@@ -212,9 +212,9 @@ class SearchSpace:
         if self._only_repeated and self._repeated.countable and exact:
             return Size(architectures=self._counted_once(), walks=walks, exact=True)
         if self.guide is None and walks <= MOST_COUNTED:
-            return Size(architectures=count_words(self.membership), walks=walks, exact=True)
+            return Size(architectures=count_signatures(self.membership), walks=walks, exact=True)
         if walks <= SAMPLE:
-            found = {draw.architecture.digest for draw in self.enumerate()}
+            found = {walk.architecture.digest for walk in self.enumerate()}
             return Size(architectures=len(found), walks=walks, exact=exact)
         generator = random.Random(0)
         counts = [self._multiplicity(self._drawn(generator)) for _ in range(SAMPLE)]
@@ -251,7 +251,7 @@ class SearchSpace:
         found.update(self.head.decisions("head"))
         return found
 
-    def walk(self, chooser: Chooser) -> Draw:
+    def walk(self, chooser: Chooser) -> Walk:
         """Return the walk that ``chooser`` decides.
 
         Only values that lead to a complete network are offered. The chooser is not asked about
@@ -261,26 +261,26 @@ class SearchSpace:
         """
         decisions: dict[str, Value] = {}
 
-        def choose(step: NodeChoices, stand: SteeredPath | None) -> int:
-            possible = step.all
-            if stand is not None and len(step.rows) > 1:
-                possible = stand.possible()
-            return choose_row(step.tree, possible, chooser, decisions)
+        def choose(here: NodeChoices, steered: SteeredPath | None) -> int:
+            possible = here.all
+            if steered is not None and len(here.choices) > 1:
+                possible = steered.possible()
+            return decide(here.tree, possible, chooser, decisions)
 
-        return Draw(architecture=assembled(self.graph, self._way(choose)), decisions=decisions)
+        return Walk(architecture=assembled(self.graph, self._walked(choose)), decisions=decisions)
 
-    def replay(self, decisions: Mapping[str, Value]) -> Draw:
+    def replay(self, decisions: Mapping[str, Value]) -> Walk:
         """Return the walk of stored decisions, even if ``walk`` would not offer them.
 
         Raises:
             InputError: If the decisions give no network of the space, or violate a constraint.
         """
-        way = self._way(_replaying(ReplayChooser(decisions)))
-        if broken := self._broken(way):
+        steps = self._walked(_replaying(ReplayChooser(decisions)))
+        if broken := self._broken(steps):
             raise InputError(f"stored decisions must keep {broken}")
-        return Draw(architecture=assembled(self.graph, way), decisions=self._decisions(way))
+        return Walk(architecture=assembled(self.graph, steps), decisions=self._decisions(steps))
 
-    def draw_uniform(self, seed: int) -> Draw:
+    def draw_uniform(self, seed: int) -> Walk:
         """Sample an architecture uniformly.
 
         Under constraints the sample is from the feasible architectures; see ``Guide`` for when it
@@ -289,98 +289,95 @@ class SearchSpace:
         """
         generator = random.Random(seed)
         while True:
-            way = self._drawn(generator)
-            if not generator.randrange(self._multiplicity(way)):
-                architecture = assembled(self.graph, way)
-                return Draw(architecture=architecture, decisions=self._decisions(way))
+            steps = self._drawn(generator)
+            if not generator.randrange(self._multiplicity(steps)):
+                architecture = assembled(self.graph, steps)
+                return Walk(architecture=architecture, decisions=self._decisions(steps))
 
     def sample(self, seed: int) -> Architecture:
         """Return the architecture that ``draw_uniform`` samples with this seed."""
         return self.draw_uniform(seed).architecture
 
-    def _multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
+    def _multiplicity(self, steps: Sequence[Step]) -> int:
         """Return the number of walks that lead to the architecture of a walk."""
         if self._only_repeated:
-            return self._repeated.multiplicity(way)
-        return self.membership.count(assembled(self.graph, way))
+            return self._repeated.multiplicity(steps)
+        return self.membership.count(assembled(self.graph, steps))
 
-    def _drawn(self, generator: random.Random) -> list[tuple[Node, Row]]:
+    def _drawn(self, generator: random.Random) -> list[Step]:
         """Sample a walk uniformly."""
 
-        def choose(step: NodeChoices, stand: SteeredPath | None) -> int:
-            if stand is None:
-                return bisect_right(step.cumulative, generator.randrange(step.cumulative[-1]))
-            return stand.drawn(generator)
+        def choose(here: NodeChoices, steered: SteeredPath | None) -> int:
+            if steered is None:
+                return bisect_right(here.cumulative, generator.randrange(here.cumulative[-1]))
+            return steered.drawn(generator)
 
-        return self._way(choose)
+        return self._walked(choose)
 
-    def _way(self, choose: "Choose") -> list[tuple[Node, Row]]:
+    def _walked(self, choose: "Choose") -> list[Step]:
         """Return the walk whose choices ``choose`` makes."""
         graph, node = self.graph, self.graph.start
-        stand = None if self.guide is None else SteeredPath(self.guide)
-        chosen: list[tuple[Node, Row]] = []
+        steered = None if self.guide is None else SteeredPath(self.guide)
+        chosen: list[Step] = []
         while node != END:
-            step = graph.step(node)
-            index = choose(step, stand)
-            if stand is not None:
-                stand.take(index)
-            chosen.append((node, step.rows[index]))
-            node = step.nexts[index]
+            here = graph.choices_at(node)
+            index = choose(here, steered)
+            if steered is not None:
+                steered.take(index)
+            chosen.append((node, here.choices[index]))
+            node = here.nexts[index]
         return chosen
 
-    def _decisions(self, way: Sequence[tuple[Node, Row]]) -> dict[str, Value]:
+    def _decisions(self, steps: Sequence[Step]) -> dict[str, Value]:
         """Return the decisions of a walk."""
         return {
-            answer.path_under(self.graph.step(node).path): answer.value
-            for node, row in way
-            for answer in row.answers
+            decision.path_under(self.graph.choices_at(node).path): decision.value
+            for node, choice in steps
+            for decision in choice.decisions
         }
 
-    def enumerate(self) -> Iterator[Draw]:
+    def enumerate(self) -> Iterator[Walk]:
         """Yield every walk once, in a fixed order."""
-        chooser = EnumerationChooser()
-        while True:
-            yield self.walk(chooser)
-            if not chooser.advance():
-                return
+        return enumerate_walks(self.walk)
 
-    def neighbours(self, draw: Draw) -> Iterator[Draw]:
-        """Yield the walks that differ from ``draw`` in one decision.
+    def neighbours(self, walk: Walk) -> Iterator[Walk]:
+        """Yield the walks that differ from ``walk`` in one decision.
 
         New decisions that follow from it take their first allowed value.
         """
-        replaying = _replaying(ReplayChooser(draw.decisions))
-        record = RecordingChooser(ReplayChooser(draw.decisions))
+        replaying = _replaying(ReplayChooser(walk.decisions))
+        record = RecordingChooser(ReplayChooser(walk.decisions))
 
-        def choose(step: NodeChoices, stand: SteeredPath | None) -> int:
-            own = replaying(step, stand)
-            possible = step.all if stand is None else stand.possible() | 1 << own
-            return choose_row(step.tree, possible, record, {})
+        def choose(here: NodeChoices, steered: SteeredPath | None) -> int:
+            own = replaying(here, steered)
+            possible = here.all if steered is None else steered.possible() | 1 << own
+            return decide(here.tree, possible, record, {})
 
-        self._way(choose)
+        self._walked(choose)
         for path, allowed in record.offered.items():
             for value in allowed:
-                if not same(value, draw.decisions[path]):
-                    changed = {**draw.decisions, path: value}
+                if not same(value, walk.decisions[path]):
+                    changed = {**walk.decisions, path: value}
                     yield self.walk(ReplayChooser(changed, FirstChooser()))
 
-    def find(self, architecture: Architecture) -> Draw | None:
+    def find(self, architecture: Architecture) -> Walk | None:
         """Return a walk to ``architecture``, or None if the space does not contain it.
 
         Under constraints the walk satisfies them, but ``walk`` may not offer it.
         """
-        for way in self.membership.ways(architecture):
-            if self._broken(way):
+        for steps in self.membership.walks(architecture):
+            if self._broken(steps):
                 return None  # as do all walks to this network: their costs are equal
-            return Draw(architecture=assembled(self.graph, way), decisions=self._decisions(way))
+            return Walk(architecture=assembled(self.graph, steps), decisions=self._decisions(steps))
         return None
 
-    def _broken(self, way: Sequence[tuple[Node, Row]]) -> str | None:
+    def _broken(self, steps: Sequence[Step]) -> str | None:
         """Return the constraint that a walk violates, with the value."""
         if self.guide is None:
             return None
         table = self.guide.table
-        total = table.total([self.graph.step(node).rows.index(row) for node, row in way])
+        choices_at = self.graph.choices_at
+        total = table.total([choices_at(node).choices.index(choice) for node, choice in steps])
         for each in self.guide.constraints:
             if not each.holds(value := float(total[table.metrics.index(each.metric)])):
                 return f"{each}, but got {each.metric} {value:.12g}"
@@ -393,7 +390,7 @@ class SearchSpace:
 
 def _replaying(chooser: Chooser) -> "Choose":
     """Return a function that asks a chooser at every node, regardless of the constraints."""
-    return lambda step, stand: choose_row(step.tree, step.all, chooser, {})
+    return lambda here, steered: decide(here.tree, here.all, chooser, {})
 
 
 Choose = Callable[[NodeChoices, SteeredPath | None], int]

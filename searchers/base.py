@@ -9,7 +9,7 @@ from ..results.candidate import Candidate
 from ..search_space.architecture.architecture import Architecture
 from ..search_space.constraints.constraint import Constraint
 from ..search_space.seeds import derive_seed
-from ..search_space.walk.assembly import Draw
+from ..search_space.walk.assembly import Walk
 from ..search_space.walk.choosers import Chooser, MutationChooser
 from .remaining import Remaining
 from .space_protocol import Space as Space
@@ -95,7 +95,7 @@ class Searcher(ABC):
             seed: Seed of the proposal's random numbers.
         """
 
-    def propose(self, number: int, attempt: int, seed: int) -> Draw:
+    def propose(self, number: int, attempt: int, seed: int) -> Walk:
         """Return what ``chooser`` proposes; a searcher may choose among whole walks instead.
 
         Args:
@@ -136,17 +136,17 @@ class Searcher(ABC):
                 architecture is found.
         """
         if attempt >= _OWN + _MUTATED:
-            draw = self._remaining.draw(attempt - _OWN - _MUTATED)
+            walk = self._remaining.at(attempt - _OWN - _MUTATED)
         else:
-            draw = self._draw(number, attempt)
-        if draw is None:
+            walk = self._propose_or_mutate(number, attempt)
+        if walk is None:
             return None
-        return Proposal(architecture=draw.architecture, decisions=draw.decisions)
+        return Proposal(architecture=walk.architecture, decisions=walk.decisions)
 
-    def _draw(self, number: int, attempt: int) -> Draw:
+    def _propose_or_mutate(self, number: int, attempt: int) -> Walk:
         seed = derive_seed(self.seed, self.name, number, attempt)
         if attempt < _OWN:
             return self.propose(number, attempt, seed)
         rate = (attempt - _OWN + 1) / _MUTATED
-        first = self._draw(number, 0)
+        first = self._propose_or_mutate(number, 0)
         return self.space.walk(MutationChooser(first.decisions, seed, rate))

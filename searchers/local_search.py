@@ -23,16 +23,16 @@ class LocalSearcher(Searcher):
     def __init__(self, *, space: Space, objectives: tuple[Objective, ...], seed: int) -> None:
         super().__init__(space=space, objectives=objectives, seed=seed)
         self._archive = Archive(objectives)
-        self._told = 0
+        self._finished = 0
 
     def learn(self, candidate: Candidate) -> None:
         """Add the candidate to the front, if it belongs there."""
         self._archive.add(candidate)
-        self._told += 1
+        self._finished += 1
 
     def chooser(self, seed: int) -> Chooser:
         """Return the chooser that makes a neighbour."""
-        if self._told < _STARTUP or not self._archive.members:
+        if self._finished < _STARTUP or not self._archive.members:
             return RandomChooser(seed)
         rng = random.Random(seed)
         decisions = rng.choice(self._archive.members).decisions

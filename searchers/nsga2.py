@@ -33,17 +33,17 @@ class Nsga2Searcher(Searcher):
     def __init__(self, *, space: Space, objectives: tuple[Objective, ...], seed: int) -> None:
         super().__init__(space=space, objectives=objectives, seed=seed)
         self._parents: list[Candidate] = []
-        self._told = 0
+        self._finished = 0
 
     def learn(self, candidate: Candidate) -> None:
         """Add the candidate to the population, which may drop a worse one."""
         pool = [candidate, *self._parents]
         self._parents = survivors(pool, self.objectives, _POPULATION)
-        self._told += 1
+        self._finished += 1
 
     def chooser(self, seed: int) -> Chooser:
         """Return the chooser that makes a child."""
-        if self._told < _POPULATION:
+        if self._finished < _POPULATION:
             return RandomChooser(seed)
         rng = random.Random(seed)
         first, second = self._parent(rng), self._parent(rng)

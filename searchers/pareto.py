@@ -12,7 +12,7 @@ from ..results.candidate import Candidate
 from ..search_space.architecture.architecture import Architecture
 from ..search_space.seeds import derive_seed
 from ..search_space.statistics import Z
-from ..search_space.walk.assembly import Draw
+from ..search_space.walk.assembly import Walk
 from ..search_space.walk.choosers import Chooser, RandomChooser
 from .base import Objective, Searcher, Space
 from .surrogate.features import Encoder, Features, Scaler
@@ -23,7 +23,7 @@ from .surrogate.promise import Known, Promise
 Floats = NDArray[np.float64]
 
 _SAMPLE = 128
-"""Random draws by which features are standardised."""
+"""Random samples by which features are standardised."""
 _RANKED = 32
 """Best members of a pool that are kept in order."""
 
@@ -34,17 +34,17 @@ class _Ranking:
 
     members: Sequence[Member]
     taken: set[str]
-    fresh: list[Draw] = field(default_factory=list[Draw])
+    fresh: list[Walk] = field(default_factory=list[Walk])
     looked: int = 0
 
-    def draw(self, attempt: int) -> Draw | None:
+    def at(self, attempt: int) -> Walk | None:
         """Return the member at a place among those that are not in the history."""
         while len(self.fresh) <= attempt and self.looked < len(self.members):
-            draw = self.members[self.looked].draw
+            walk = self.members[self.looked].walk
             self.looked += 1
-            if draw.architecture.digest not in self.taken:
-                self.taken.add(draw.architecture.digest)
-                self.fresh.append(draw)
+            if walk.architecture.digest not in self.taken:
+                self.taken.add(walk.architecture.digest)
+                self.fresh.append(walk)
         return self.fresh[attempt] if attempt < len(self.fresh) else None
 
 
@@ -58,7 +58,7 @@ class ParetoSearcher(Searcher):
     constraint on an objective is the reference point there. Without one, gains are averaged over
     the bounds that a user may have in mind (see ``bound_weights``).
 
-    Candidates whose outcomes are not told yet count with their predicted values. With intervals,
+    Candidates without an outcome yet count with their predicted values. With intervals,
     the front is that of the predicted values of its candidates. The first 8 proposals are random.
     """
 
@@ -71,30 +71,30 @@ class ParetoSearcher(Searcher):
         self._ordered = (*(each for each in objectives if each is not last), last)
         self._encoder = Encoder(space.decisions())
         self._pool = Pool(space, derive_seed(seed, self.name, "pool"))
-        self._told: list[Known] = []
+        self._history: list[Known] = []
         self._features: dict[str, tuple[Features, Mapping[str, float]]] = {}
         self._scaler: Scaler | None = None
         self._thetas: dict[tuple[str, int], Floats] = {}
         self._ranked: tuple[tuple[int, int, tuple[str, ...]], _Ranking] | None = None
 
     def chooser(self, seed: int) -> Chooser:
-        """Return the chooser of a random draw, for the first proposals."""
+        """Return the chooser of a random sample, for the first proposals."""
         return RandomChooser(seed)
 
     def learn(self, candidate: Candidate) -> None:
         """Add the candidate to the history."""
-        self._told.append(self._known(candidate))
+        self._history.append(self._known(candidate))
 
-    def propose(self, number: int, attempt: int, seed: int) -> Draw:
+    def propose(self, number: int, attempt: int, seed: int) -> Walk:
         """Return the member of the pool at place ``attempt`` by expected improvement."""
-        if sum(self._usable(each) for each in self._told) < FEWEST:
+        if sum(self._usable(each) for each in self._history) < FEWEST:
             return super().propose(number, attempt, seed)
         pending = tuple(each.digest for each in self.pending)
-        asked = (len(self._told), number, pending)
+        asked = (len(self._history), number, pending)
         if self._ranked is None or self._ranked[0] != asked:
             self._ranked = (asked, self._rank(number))
-        draw = self._ranked[1].draw(attempt)
-        return super().propose(number, attempt, seed) if draw is None else draw
+        walk = self._ranked[1].at(attempt)
+        return super().propose(number, attempt, seed) if walk is None else walk
 
     # What is known of candidates ------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class ParetoSearcher(Searcher):
         )
 
     def _featured(
-        self, key: str, decisions: Mapping[str, Any], of: Candidate | Draw | None
+        self, key: str, decisions: Mapping[str, Any], of: Candidate | Walk | None
     ) -> tuple[Features, Mapping[str, float]]:
         found = self._features.get(key)
         if found is None:
@@ -145,16 +145,16 @@ class ParetoSearcher(Searcher):
     def _rank(self, number: int) -> _Ranking:
         """Order the best of the pool by expected improvement."""
         pending = [self._known(each) for each in self.pending]
-        taken = {each.key for each in (*self._told, *pending)}
-        usable = [each for each in self._told if self._usable(each)]
+        taken = {each.key for each in (*self._history, *pending)}
+        usable = [each for each in self._history if self._usable(each)]
         state = Promise(self, usable, pending)
         members = [
             each for each in self._pool.members(number, state.parents()) if each.key not in taken
         ]
-        digests = {each.digest for each in (*self._told, *pending)}
+        digests = {each.digest for each in (*self._history, *pending)}
         if not members:
             return _Ranking([], digests)
-        featured = [self._featured(each.key, each.draw.decisions, each.draw) for each in members]
+        featured = [self._featured(each.key, each.walk.decisions, each.walk) for each in members]
         self._forget([*(each.key for each in members), *taken])
         gains = state.gains(featured)
         order = np.argsort(-gains, kind="stable")[:_RANKED]
@@ -167,13 +167,13 @@ class ParetoSearcher(Searcher):
             self._features = {k: v for k, v in self._features.items() if k in kept}
 
     def scaler(self) -> Scaler:
-        """Return what standardises features, by random draws that depend on the seed alone."""
+        """Return what standardises features, by random samples that depend on the seed alone."""
         if self._scaler is None:
             sample: list[Features] = []
             for index in range(_SAMPLE):
-                draw = self.space.walk(RandomChooser(derive_seed(self.seed, "scale", index)))
-                key = decisions_key(draw.decisions)
-                sample.append(self._featured(key, draw.decisions, draw)[0])
+                walk = self.space.walk(RandomChooser(derive_seed(self.seed, "scale", index)))
+                key = decisions_key(walk.decisions)
+                sample.append(self._featured(key, walk.decisions, walk)[0])
             self._scaler = Scaler.of(sample)
         return self._scaler
 
@@ -189,6 +189,6 @@ class ParetoSearcher(Searcher):
         """Return the objectives, the one that users bound last."""
         return self._ordered
 
-    def told(self) -> Sequence[Known]:
+    def history(self) -> Sequence[Known]:
         """Return the history."""
-        return self._told
+        return self._history

@@ -1,6 +1,6 @@
 """The remaining architectures of a search space."""
 
-from ..search_space.walk.assembly import Draw
+from ..search_space.walk.assembly import Walk
 from .space_protocol import Space
 
 
@@ -13,7 +13,7 @@ class Remaining:
 
     def __init__(self, space: Space) -> None:
         self._coming = space.enumerate()
-        self._listed: dict[str, Draw] = {}
+        self._listed: dict[str, Walk] = {}
         self._recorded: set[str] = set()
 
     def remove(self, digest: str) -> None:
@@ -21,12 +21,12 @@ class Remaining:
         self._recorded.add(digest)
         self._listed.pop(digest, None)
 
-    def draw(self, index: int) -> Draw | None:
+    def at(self, index: int) -> Walk | None:
         """Return the remaining architecture at ``index``, from 0, or None beyond the last one."""
         while len(self._listed) <= index:
-            draw = next(self._coming, None)
-            if draw is None:
+            walk = next(self._coming, None)
+            if walk is None:
                 return None
-            if draw.architecture.digest not in self._recorded:
-                self._listed.setdefault(draw.architecture.digest, draw)
+            if walk.architecture.digest not in self._recorded:
+                self._listed.setdefault(walk.architecture.digest, walk)
         return list(self._listed.values())[index]

@@ -37,7 +37,7 @@ class TpeSearcher(Searcher):
         self._places = {path: _places(domain) for path, domain in self._domains.items()}
         self._history = OptunaHistory(objectives)
         self._met = dict.fromkeys(self._domains, 0)
-        self._told = self._complete = 0
+        self._finished = self._complete = 0
 
     def learn(self, candidate: Candidate) -> None:
         """Add the candidate to the densities."""
@@ -48,8 +48,8 @@ class TpeSearcher(Searcher):
             {path: self._places[path] for path in decisions},
         )
         for path in decisions:
-            self._met[path] |= 1 << self._told
-        self._told += 1
+            self._met[path] |= 1 << self._finished
+        self._finished += 1
         self._complete += values_of(candidate, self.objectives) is not None
 
     def chooser(self, seed: int) -> Chooser:

@@ -105,7 +105,7 @@ def computed_space(
 
 def with_costs(space: "SearchSpace") -> CostedSpace:
     """Return a search space with costs; parts that are not cached are counted."""
-    from ...search_space.constraints.build_cost_table import step_table
+    from ...search_space.constraints.build_cost_table import build_cost_table
     from .cost import additive_costs
 
     return CostedSpace(
@@ -115,7 +115,7 @@ def with_costs(space: "SearchSpace") -> CostedSpace:
         walks_differ=space.walks_differ,
         size=space.size(),
         never_built=space.never_built(),
-        table=step_table(space.graph, EXACT_METRICS, additive_costs),
+        table=build_cost_table(space.graph, EXACT_METRICS, additive_costs),
     )
 
 

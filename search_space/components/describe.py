@@ -139,21 +139,21 @@ def _resolution(traits: Traits) -> str:
 
 def _mixer_cells(cls: type[Component]) -> Sequence[str]:
     assert issubclass(cls, TokenMixer)
-    told, traits, default = describe(cls), cls.traits, cls()
+    description, traits, default = describe(cls), cls.traits, cls()
     slots = [
         f"{name} (a {kind.kind}; {getattr(default, name).name})"
         for name, kind in field_kinds(cls).items()
     ]
     code = traits.code
     return (
-        f"`{told.name}`",
-        ", ".join(told.catalogue),
-        told.summary,
+        f"`{description.name}`",
+        ", ".join(description.catalogue),
+        description.summary,
         traits.reach,
         traits.weights,
         traits.cost,
         _resolution(traits),
-        "; ".join((*map(str, told.knobs), *slots)),
+        "; ".join((*map(str, description.knobs), *slots)),
         "yes" if traits.exportable else "no",
         traits.paper,
         code if code == "none" else f"[{code}](https://github.com/{code})",

@@ -94,22 +94,22 @@ def _merged_choices(table: CostedGraph, sums: Sequence[Sum]) -> list[MergedChoic
     """Return the merged choices of every node."""
     unique: dict[int, tuple[Floats, Integers]] = {}
     found: list[MergedChoices] = []
-    for step in table.steps:
-        if step.table not in unique:
-            columns = [each.of(table.tables[step.table]) for each in sums]
-            unique[step.table] = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        costs_LK, of_R = unique[step.table]
-        if len(step.nexts) == 1:
+    for node in table.nodes:
+        if node.table not in unique:
+            columns = [each.of(table.tables[node.table]) for each in sums]
+            unique[node.table] = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        costs_LK, of_R = unique[node.table]
+        if len(node.nexts) == 1:
             sizes = np.bincount(of_R)
-            keys, nexts = np.arange(len(sizes)), np.broadcast_to(step.nexts, sizes.shape)
+            keys, nexts = np.arange(len(sizes)), np.broadcast_to(node.nexts, sizes.shape)
         else:
             keys, of_R, sizes = np.unique(
-                step.nexts * len(costs_LK) + of_R, return_inverse=True, return_counts=True
+                node.nexts * len(costs_LK) + of_R, return_inverse=True, return_counts=True
             )
             nexts = keys // len(costs_LK)
         found.append(
             MergedChoices(
-                costs_GK=costs_LK[keys % len(costs_LK)] * step.times,
+                costs_GK=costs_LK[keys % len(costs_LK)] * node.times,
                 nexts_G=nexts,
                 sizes_G=sizes,
                 of_R=of_R,

@@ -38,7 +38,7 @@ Key = tuple[Node, Lane]
 """A node, and the lane of the walk: empty outside the blocks."""
 
 
-def step_table(graph: DecisionGraph, metrics: Sequence[str], costs: PartCosts) -> CostedGraph:
+def build_cost_table(graph: DecisionGraph, metrics: Sequence[str], costs: PartCosts) -> CostedGraph:
     """Return the decision nodes of a space with the costs of their choices.
 
     Args:
@@ -69,12 +69,12 @@ class _Builder:
         """Return the cost table."""
         order = self._order()
         numbers = {key: number for number, key in enumerate([*order, (END, ())])}
-        steps: list[CostedNode] = []
+        nodes: list[CostedNode] = []
         for node, lane in order:
             once, times = self._graph.once(node)
             afters = [numbers[each] for each in self._nexts[node, lane]]
             alike = len(set(afters)) == 1
-            steps.append(
+            nodes.append(
                 CostedNode(
                     table=self._table(once, lane),
                     times=times,
@@ -87,7 +87,7 @@ class _Builder:
                 np.array(each, dtype=np.float64).reshape(-1, len(self._metrics))
                 for each in self._tables
             ),
-            steps=tuple(steps),
+            nodes=tuple(nodes),
         )
 
     def _order(self) -> list[Key]:
@@ -110,7 +110,7 @@ class _Builder:
     def _afters(self, key: Key) -> list[Key]:
         """Return the nodes that the choices at a node lead to."""
         node, lane = key
-        nexts = self._graph.step(node).nexts
+        nexts = self._graph.choices_at(node).nexts
         if isinstance(node, FieldsNode) and isinstance(nexts[0], BlockFieldNode):
             self._table(self._graph.once(node)[0], ())
             lanes = self._lanes[self._graph.once(node)[0]]
@@ -119,35 +119,38 @@ class _Builder:
 
     def _table(self, once: Node, lane: Lane) -> int:
         """Return the index of the costs of a node whose choices are built once."""
-        step = self._graph.step(once)
+        here = self._graph.choices_at(once)
         if not isinstance(once, BeforeNode | FieldsNode | MixerNode | HeadNode):
-            return self._numbered(len(step.rows))
+            return self._numbered(len(here.choices))
         key = once, (lane if isinstance(once, MixerNode) else ())
         if key not in self._table_of:
             match once:
                 case FieldsNode():
-                    varied = isinstance(step.nexts[0], BlockFieldNode)
-                    found = [self._block(once, row.made(Block), varied) for row in step.rows]
+                    varied = isinstance(here.nexts[0], BlockFieldNode)
+                    found = [
+                        self._block(once, choice.made(Block), varied) for choice in here.choices
+                    ]
                     costs = [cost for cost, _ in found]
                     self._lanes[once] = [each for _, each in found]
                 case MixerNode():
-                    costs = [self._mixer(row.made(Component), lane) for row in step.rows]
+                    costs = [self._mixer(choice.made(Component), lane) for choice in here.choices]
                 case _:
                     image_read = isinstance(once, BeforeNode) and once.before is None
                     beside = 0 if image_read else self._image
                     costs = [
-                        self._single(self._graph.parts(once, row), beside) for row in step.rows
+                        self._single(self._graph.parts(once, choice), beside)
+                        for choice in here.choices
                     ]
             self._table_of[key] = len(self._tables)
             self._tables.append(costs)
         return self._table_of[key]
 
-    def _numbered(self, rows: int) -> int:
-        """Return the index of a table of ``rows`` choices without costs."""
-        if rows not in self._table_of:
-            self._table_of[rows] = len(self._tables)
-            self._tables.append([[0.0] * len(self._metrics)] * rows)
-        return self._table_of[rows]
+    def _numbered(self, count: int) -> int:
+        """Return the index of a table of ``count`` choices without costs."""
+        if count not in self._table_of:
+            self._table_of[count] = len(self._tables)
+            self._tables.append([[0.0] * len(self._metrics)] * count)
+        return self._table_of[count]
 
     # Costs of one choice --------------------------------------------------------------------
 
@@ -201,8 +204,10 @@ class _Builder:
         shape = node.shape
         if not varied:
             return self._rest(block, self._wiring(block, shape)), ()
-        rows = self._graph.mixers(node.stage, shape, block.name)
-        present = next((row.component for row in rows if not _absent(row.component)), None)
+        choices = self._graph.mixers(node.stage, shape, block.name)
+        present = next(
+            (choice.component for choice in choices if not _is_identity(choice.component)), None
+        )
         if present is None:
             return self._rest(block, self._wiring(block, shape)), (0.0,)
         uses = self._wiring(with_mixer(block, present), shape)
@@ -236,5 +241,5 @@ def _own(block: Block, use: Use) -> Component:
     return use.component if use.field is None else getattr(block, use.field)
 
 
-def _absent(component: Component | None) -> bool:
+def _is_identity(component: Component | None) -> bool:
     return component is None or component.is_identity

@@ -82,7 +82,7 @@ def check(table: CostedGraph, constraints: Sequence[Constraint]) -> SpaceCheck:
                 if name in constrained
             }
     return SpaceCheck(
-        walks=table.ways[0],
+        walks=table.path_counts[0],
         spreads=spreads,
         share=share,
         exact=exact,
@@ -99,10 +99,10 @@ def _feasible_sample(guide: Guide, count: int) -> Floats:
     """Return the costs of sampled feasible walks, (count, metrics)."""
     table, generator = guide.table, random.Random(0)
     spent = np.zeros((count, len(table.metrics)))
-    for row in spent:
-        stand = SteeredPath(guide)
-        while stand.number != table.end:
-            number, index = stand.number, stand.drawn(generator)
-            stand.take(index)
-            row[:] = table.add(row, table.costs(number)[index])
+    for spent_M in spent:
+        steered = SteeredPath(guide)
+        while steered.number != table.end:
+            number, index = steered.number, steered.drawn(generator)
+            steered.take(index)
+            spent_M[:] = table.add(spent_M, table.costs(number)[index])
     return spent

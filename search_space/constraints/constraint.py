@@ -17,7 +17,7 @@ _TURNED = re.compile(rf"\s*{_VALUE}{_SIGN}{_NAME}\s*")
 _RANGE = re.compile(rf"\s*{_NAME}\s+in\s+{_VALUE}\s*\.\.\s*{_VALUE}\s*")
 _BETWEEN = re.compile(rf"\s*{_VALUE}\s*(?:<=|≤)\s*{_NAME}\s*(?:<=|≤)\s*{_VALUE}\s*")
 _PLAIN = {"≤": "<=", "≥": ">=", "=": "=="}
-_OTHER_WAY = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "=="}
+_FLIPPED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<", "==": "=="}
 
 PREFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 """The factor of each suffix of a number."""
@@ -107,7 +107,7 @@ def _read(text: str) -> tuple[str, tuple[_Bound, _Bound], bool]:
         sign = _PLAIN.get(sign, sign)
     elif match := _TURNED.fullmatch(text):
         name, sign, value = match[4], match[3], (_number(match[1]), match[2])
-        sign = _OTHER_WAY[_PLAIN.get(sign, sign)]
+        sign = _FLIPPED[_PLAIN.get(sign, sign)]
     else:
         raise InputError(
             f"a constraint must read like 'params<=2e6' or 'macs in 200e6..300e6', but got {text!r}"

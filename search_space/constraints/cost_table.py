@@ -44,27 +44,27 @@ class CostedGraph:
     """Names of the metrics."""
     tables: tuple[Floats, ...]
     """Costs of choices built once, (R, M) each."""
-    steps: tuple[CostedNode, ...]
+    nodes: tuple[CostedNode, ...]
     """The decision nodes."""
 
     @property
     def end(self) -> int:
         """The number of the end."""
-        return len(self.steps)
+        return len(self.nodes)
 
     @cached_property
     def largest(self) -> NDArray[np.bool_]:
         """Whether each metric is a maximum over the parts, (M,)."""
         return np.array([name == PEAK_MEMORY for name in self.metrics], dtype=np.bool_)
 
-    def choices(self, number: int) -> int:
+    def choice_count(self, number: int) -> int:
         """Return the number of choices at a node."""
-        return len(self.tables[self.steps[number].table])
+        return len(self.tables[self.nodes[number].table])
 
     def costs(self, number: int) -> Floats:
         """Return the costs of the choices at a node, (R, M)."""
-        step = self.steps[number]
-        return self.tables[step.table] * np.where(self.largest, 1, step.times)
+        node = self.nodes[number]
+        return self.tables[node.table] * np.where(self.largest, 1, node.times)
 
     def add(self, spent_M: Floats, cost_M: Floats) -> Floats:
         """Return the costs of a walk after one more choice."""
@@ -72,19 +72,19 @@ class CostedGraph:
 
     def groups(self, number: int) -> list[tuple[int, Integers | None]]:
         """Return the next nodes, each with the choices that lead to it (None: all choices)."""
-        nexts = self.steps[number].nexts
+        nexts = self.nodes[number].nexts
         if len(nexts) == 1:
             return [(int(nexts[0]), None)]
         return [(int(each), np.flatnonzero(nexts == each)) for each in np.unique(nexts)]
 
     @cached_property
-    def ways(self) -> tuple[int, ...]:
+    def path_counts(self) -> tuple[int, ...]:
         """The exact number of paths from each node, and from the end, to the end."""
         found = [0] * self.end + [1]
         for number in range(self.end - 1, -1, -1):
             found[number] = sum(
-                found[after] * (self.choices(number) if rows is None else len(rows))
-                for after, rows in self.groups(number)
+                found[after] * (self.choice_count(number) if indices is None else len(indices))
+                for after, indices in self.groups(number)
             )
         return tuple(found)
 
@@ -95,8 +95,8 @@ class CostedGraph:
         for number in range(self.end - 1, -1, -1):
             costs_RM = self.costs(number)
             each: list[Floats] = []
-            for after, rows in self.groups(number):
-                own = costs_RM if rows is None else costs_RM[rows]
+            for after, indices in self.groups(number):
+                own = costs_RM if indices is None else costs_RM[indices]
                 low_high = np.stack([own.min(axis=0), own.max(axis=0)])
                 each.append(self.add(found[after], low_high))
             lows_highs = np.stack(each)
@@ -112,7 +112,7 @@ class CostedGraph:
         """
         spent, number = np.zeros(len(self.metrics)), 0
         for choice in choices:
-            nexts = self.steps[number].nexts
+            nexts = self.nodes[number].nexts
             spent = self.add(spent, self.costs(number)[choice])
             number = int(nexts[choice if len(nexts) > 1 else 0])
         return spent
@@ -122,36 +122,35 @@ class CostedGraph:
         generator = np.random.default_rng(seed)
         spent = np.zeros((count, len(self.metrics)))
         at = np.zeros(count, dtype=np.int64)
-        for number, step in enumerate(self.steps):
+        for number, node in enumerate(self.nodes):
             here = np.flatnonzero(at == number)
             if not len(here):
                 continue
-            rows = self._drawn(number, len(here), generator)
-            spent[here] = self.add(spent[here], self.costs(number)[rows])
-            at[here] = step.nexts[rows if len(step.nexts) > 1 else 0]
+            chosen = self._drawn(number, len(here), generator)
+            spent[here] = self.add(spent[here], self.costs(number)[chosen])
+            at[here] = node.nexts[chosen if len(node.nexts) > 1 else 0]
         return spent
 
     def _drawn(self, number: int, count: int, generator: np.random.Generator) -> Integers:
         """Return choices of one node, sampled in proportion to the paths behind each choice."""
         groups = self.groups(number)
-        choices = self.choices(number)
+        choices = self.choice_count(number)
         if len(groups) == 1:
             return generator.integers(choices, size=count)
         chances = np.zeros(choices)
-        for after, rows in groups:
-            chances[rows] = self.ways[after] / self.ways[number]
+        for after, indices in groups:
+            chances[indices] = self.path_counts[after] / self.path_counts[number]
         return generator.choice(choices, size=count, p=chances / chances.sum())
 
 
 def to_arrays(table: CostedGraph) -> dict[str, NDArray[Any]]:
     """Return a table as arrays by name, for ``numpy.savez``."""
-    steps = table.steps
     return {
         "metrics": np.array(table.metrics),
         "costs": np.concatenate(table.tables),
         "lengths": np.array([len(each) for each in table.tables]),
-        "steps": np.array([(s.table, s.times, len(s.nexts)) for s in steps]),
-        "nexts": np.concatenate([each.nexts for each in steps]),
+        "steps": np.array([(each.table, each.times, len(each.nexts)) for each in table.nodes]),
+        "nexts": np.concatenate([each.nexts for each in table.nodes]),
     }
 
 
@@ -163,7 +162,7 @@ def from_arrays(arrays: Any) -> CostedGraph:
     return CostedGraph(
         metrics=tuple(arrays["metrics"].tolist()),
         tables=tuple(tables),
-        steps=tuple(
+        nodes=tuple(
             CostedNode(table=table, times=times, nexts=after)
             for (table, times, _), after in zip(numbers, nexts, strict=True)
         ),

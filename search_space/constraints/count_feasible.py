@@ -34,11 +34,11 @@ def feasible_count(
     arrived[0].append((np.zeros((1, len(table.metrics))), np.ones(1)))
     for number in range(table.end):
         spent_WM, weight_W = _together(arrived.pop(number))
-        step, nexts = graph.step(nodes[number]), table.steps[number].nexts
+        here, nexts = graph.choices_at(nodes[number]), table.nodes[number].nexts
         costs_RM = table.costs(number)
         for choice, weight in enumerate(weights(nodes[number])):
             after = int(nexts[choice if len(nexts) > 1 else 0])
-            nodes[after] = step.nexts[choice]
+            nodes[after] = here.nexts[choice]
             arrived[after].append((table.add(spent_WM, costs_RM[choice]), weight * weight_W))
     spent_WM, weight_W = _together(arrived[table.end])
     inside = np.ones(len(weight_W), dtype=np.bool_)

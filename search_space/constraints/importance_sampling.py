@@ -265,9 +265,9 @@ class ImportanceSampler:
         walks = self.sample(count, seed=0, with_groups=False)
         inside = self._bounds.holds(walks.sums_WK.T)
         chances = np.exp(walks.logs_W[inside] - self._moments.log_total - self._support)
-        log_ways = math.log(self._table.ways[0])
-        unit = self._moments.log_total + self._support - log_ways
-        most = math.exp(min(self.log_most - log_ways, 0))
+        log_walks = math.log(self._table.path_counts[0])
+        unit = self._moments.log_total + self._support - log_walks
+        most = math.exp(min(self.log_most - log_walks, 0))
         if not len(chances):
             return Estimate(0, 0.0, 0.0, 0.0, min(most, math.exp(unit) * _NO_HIT / count))
         accepted = float(chances.sum()) / count

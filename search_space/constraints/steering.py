@@ -67,7 +67,7 @@ def reachable_sums(
         aim: Index of a sum whose least value is looked for.
         up: Whether the greatest value of the sum ``aim`` is looked for instead.
     """
-    if cap is None and steps.table.ways[0] <= EXACT_UP_TO:
+    if cap is None and steps.table.path_counts[0] <= EXACT_UP_TO:
         return TrimmedSums(steps, cap=EXACT_UP_TO)
     signs = signs_of(steps, aim=aim, up=up)
     if signs is not None:
@@ -97,7 +97,7 @@ class Guide:
         """
         self.table = table
         self.constraints = tuple(constraints)
-        self.exact = table.ways[0] <= EXACT_UP_TO and cap is None
+        self.exact = table.path_counts[0] <= EXACT_UP_TO and cap is None
         """Whether every feasible walk can be sampled and the share is exact."""
         self._cap = cap
         self._steps = BoundedSteps(table, constraints)
@@ -141,7 +141,7 @@ class Guide:
             return 0.0, 0.0, 0.0
         if self._estimate.hits or self.empty:
             return self._estimate.share, self._estimate.low, self._estimate.high
-        one = max(1 / self.table.ways[0], TINY)
+        one = max(1 / self.table.path_counts[0], TINY)
         return one, one, max(self._estimate.high, one)
 
     @property
@@ -153,7 +153,8 @@ class Guide:
     def feasible(self) -> int:
         """Number of feasible walks; an estimate unless ``exact``."""
         numerator, denominator = self.share.as_integer_ratio()
-        return (2 * self.table.ways[0] * numerator + denominator) // (2 * denominator)  # rounded
+        doubled = 2 * self.table.path_counts[0] * numerator
+        return (doubled + denominator) // (2 * denominator)  # rounded
 
     def costs(self, number: int) -> Floats:
         """Return what each choice of a node adds to the sums, (R, K)."""
@@ -248,5 +249,5 @@ class SteeredPath:
     def take(self, index: int) -> None:
         """Take a choice and move to the next node."""
         self.spent_K = self.spent_K + self._guide.costs(self.number)[index]
-        nexts = self._guide.table.steps[self.number].nexts
+        nexts = self._guide.table.nodes[self.number].nexts
         self.number = int(nexts[index if len(nexts) > 1 else 0])

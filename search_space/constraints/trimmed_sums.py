@@ -160,7 +160,8 @@ class TrimmedSums:
         for after, mine_G in groups.afters:
             reachable = self._reachable[after]
             points = groups.costs_GK[mine_G].T[..., None] + reachable.points_KN[:, None]
-            weights_G = groups.sizes_G[mine_G, None] * (table.ways[after] / table.ways[number])
+            share = table.path_counts[after] / table.path_counts[number]
+            weights_G = groups.sizes_G[mine_G, None] * share
             found.append(
                 Reachable(
                     points_KN=points.reshape(len(points), -1),

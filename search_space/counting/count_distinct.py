@@ -7,7 +7,7 @@ from itertools import chain, cycle, islice
 from ..components.base import TokenMixer
 from ..walk.assembly import stage_blocks
 from ..walk.nodes import END, BlockFieldNode, BlockNode, FieldsNode, Node
-from ..walk.slots import Row
+from ..walk.slots import SlotChoice
 from .membership import PLACEHOLDER, Fields, Membership, Signatures, Units
 
 MOST_COUNTED = 50_000
@@ -34,49 +34,51 @@ def _blocks_differ(membership: Membership, units: Units) -> bool:
     A prefix is harmless if the following signatures differ: if a stage that begins with the shorter
     block cannot continue like the longer one.
     """
-    words: dict[Signatures, Fields] = {}
+    sequences: dict[Signatures, Fields] = {}
     of_fields: dict[Fields, list[Signatures]] = defaultdict(list)
-    for word, owners in units.by_word.items():
-        blurred = _blurred(membership, word)
-        if not word or len(owners) > 1 or blurred in words:
+    for sequence, owners in units.by_signatures.items():
+        blurred = _blurred(membership, sequence)
+        if not sequence or len(owners) > 1 or blurred in sequences:
             return False
-        words[blurred] = owners[0][0]
+        sequences[blurred] = owners[0][0]
         of_fields[owners[0][0]].append(blurred)
-    for word in words:
-        for length in range(1, len(word)):
-            if word[:length] in words:
-                rest = word[length:]
-                for onward in of_fields[words[word[:length]]]:
+    for sequence in sequences:
+        for length in range(1, len(sequence)):
+            if sequence[:length] in sequences:
+                rest = sequence[length:]
+                for onward in of_fields[sequences[sequence[:length]]]:
                     both = min(len(rest), len(onward))
                     if rest[:both] == onward[:both]:
                         return False
     return True
 
 
-def _blurred(membership: Membership, word: Signatures) -> Signatures:
+def _blurred(membership: Membership, sequence: Signatures) -> Signatures:
     """Return signatures with a placeholder for every token mixer."""
-    lines = [membership.line(number) for number in word]
+    signatures = [membership.signature(number) for number in sequence]
     return tuple(
-        membership.number((PLACEHOLDER, *line[1:])) if isinstance(line[0], TokenMixer) else number
-        for number, line in zip(word, lines, strict=True)
+        membership.number((PLACEHOLDER, *signature[1:]))
+        if isinstance(signature[0], TokenMixer)
+        else number
+        for number, signature in zip(sequence, signatures, strict=True)
     )
 
 
-def count_words(membership: Membership) -> int:
+def count_signatures(membership: Membership) -> int:
     """Return the number of different architectures by enumerating their part signatures."""
     known: dict[Node, set[Signatures]] = {END: {()}}
 
-    def words(node: Node) -> set[Signatures]:
+    def sequences(node: Node) -> set[Signatures]:
         if node not in known:
             known[node] = {
                 (*mine, *rest)
                 for after, added in _choices(membership, node)
                 for mine in added
-                for rest in words(after)
+                for rest in sequences(after)
             }
         return known[node]
 
-    return len(words(membership.graph.start))
+    return len(sequences(membership.graph.start))
 
 
 def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Signatures]]]:
@@ -86,19 +88,19 @@ def _choices(membership: Membership, node: Node) -> Iterable[tuple[Node, set[Sig
     """
     graph, found = membership.graph, defaultdict[Node, set[Signatures]](set)
     if not isinstance(node, BlockNode):
-        step = graph.step(node)
-        for row, after in zip(step.rows, step.nexts, strict=True):
-            found[after].add(tuple(map(membership.number, membership.added(node, row))))
+        here = graph.choices_at(node)
+        for choice, after in zip(here.choices, here.nexts, strict=True):
+            found[after].add(tuple(map(membership.number, membership.added(node, choice))))
         return found.items()
     _, shape, depth, _ = node
-    open_ways: list[tuple[Node, dict[str, Row]]] = [(node, {})]
-    while open_ways:
-        at, picks = open_ways.pop()
+    unfinished: list[tuple[Node, dict[str, SlotChoice]]] = [(node, {})]
+    while unfinished:
+        at, picks = unfinished.pop()
         if isinstance(at, BlockNode | FieldsNode | BlockFieldNode):
-            step = graph.step(at)
-            for row, after in zip(step.rows, step.nexts, strict=True):
-                open_ways.append((after, {**picks, at.kind: row}))
+            here = graph.choices_at(at)
+            for choice, after in zip(here.choices, here.nexts, strict=True):
+                unfinished.append((after, {**picks, at.kind: choice}))
             continue
-        blocks = [membership.word(block, shape) for block in stage_blocks(picks, depth)]
+        blocks = [membership.signatures(block, shape) for block in stage_blocks(picks, depth)]
         found[at].add(tuple(chain.from_iterable(islice(cycle(blocks), depth))))
     return found.items()

@@ -19,14 +19,14 @@ from ..architecture.component_uses import (
 from ..components.base import Component
 from ..components.wired import Block
 from ..shapes import Shape
-from ..walk.assembly import with_mixer
+from ..walk.assembly import Step, with_mixer
 from ..walk.decision_graph import DecisionGraph
 from ..walk.nodes import END, BeforeNode, BlockNode, Node, PatternNode
-from ..walk.slots import Row
+from ..walk.slots import SlotChoice
 from ..walk.stage_space import VARIED, second_mixer_at
 
-Walk = tuple[tuple[Node, Row], ...]
-"""The choices of one walk, in order."""
+Steps = tuple[Step, ...]
+"""The steps of one walk, in order: each node with its choice."""
 
 Signatures = tuple[int, ...]
 """A sequence of part signatures, by their numbers."""
@@ -45,12 +45,12 @@ NO_MIXER = -1
 class Units:
     """The blocks of a stage on one input shape, by their signatures."""
 
-    by_word: dict[Signatures, list[tuple[Fields, int | None]]] = field(
+    by_signatures: dict[Signatures, list[tuple[Fields, int | None]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """From signatures with placeholders to the blocks that add them, each with the index of its
     mixer (None: any mixer)."""
-    holes: dict[int, set[tuple[int, ...]]] = field(default_factory=lambda: defaultdict(set))
+    placeholders: dict[int, set[tuple[int, ...]]] = field(default_factory=lambda: defaultdict(set))
     """From the number of signatures to the positions of their placeholders."""
     mixers: dict[str, dict[object, int]] = field(default_factory=dict)
     """From the kind of block to the indices of its varied mixers."""
@@ -66,29 +66,29 @@ class Membership:
         self._wirings: dict[object, list[PartSignature]] = {}
         self._units: dict[tuple[int, Shape], Units] = {}
 
-    def ways(self, architecture: Architecture) -> Iterator[Walk]:
+    def walks(self, architecture: Architecture) -> Iterator[Steps]:
         """Yield all walks that lead to an architecture."""
-        reading = self._reading(architecture)
-        return reading.ways(self.graph.start, 0) if reading else iter(())
+        parser = self._parser(architecture)
+        return parser.walks(self.graph.start, 0) if parser else iter(())
 
     def count(self, architecture: Architecture) -> int:
         """Return the number of walks that lead to an architecture."""
-        reading = self._reading(architecture)
-        return reading.count(self.graph.start, 0) if reading else 0
+        parser = self._parser(architecture)
+        return parser.count(self.graph.start, 0) if parser else 0
 
-    def _reading(self, architecture: Architecture) -> "_Parser | None":
+    def _parser(self, architecture: Architecture) -> "_Parser | None":
         if architecture.input != self.graph.image:
             return None
         return _Parser(self, part_signatures(architecture.parts()))
 
-    def number(self, line: PartSignature) -> int:
+    def number(self, signature: PartSignature) -> int:
         """Return the number of a signature."""
-        found = self._numbers.setdefault(line, len(self._numbered))
+        found = self._numbers.setdefault(signature, len(self._numbered))
         if found == len(self._numbered):
-            self._numbered.append(line)
+            self._numbered.append(signature)
         return found
 
-    def line(self, number: int) -> PartSignature:
+    def signature(self, number: int) -> PartSignature:
         """Return the signature with a number."""
         return self._numbered[number]
 
@@ -99,84 +99,90 @@ class Membership:
             for name in self.graph.stages[index].block.by_name:
                 varied = VARIED in self.graph.option(index, name).slots
                 mixers = self.graph.mixers(index, shape, name) if varied else ()
-                found.mixers[name] = {row.component: at for at, row in enumerate(mixers)}
+                found.mixers[name] = {choice.component: at for at, choice in enumerate(mixers)}
                 stand_ins = _stand_ins(mixers) if varied else {NO_MIXER: None}
-                for fields, row in enumerate(self.graph.field_rows(index, shape, name)):
+                for fields, choice in enumerate(self.graph.field_choices(index, shape, name)):
                     for mixer, component in stand_ins.items():
-                        block = row.made(Block)
+                        block = choice.made(Block)
                         if varied:
                             block = with_mixer(block, component)
-                        lines = self._lines(block, shape, hole=mixer is None)
-                        word = tuple(map(self.number, lines))
-                        found.by_word[word].append(((name, fields), mixer))
-                        holes = [at for at, line in enumerate(lines) if line[0] == PLACEHOLDER]
-                        found.holes[len(word)].add(tuple(holes))
+                        signatures = self._signatures(block, shape, masked=mixer is None)
+                        numbers = tuple(map(self.number, signatures))
+                        found.by_signatures[numbers].append(((name, fields), mixer))
+                        placeholders = [
+                            at
+                            for at, signature in enumerate(signatures)
+                            if signature[0] == PLACEHOLDER
+                        ]
+                        found.placeholders[len(numbers)].add(tuple(placeholders))
         return self._units[index, shape]
 
-    def added(self, node: Node, row: Row) -> list[PartSignature]:
+    def added(self, node: Node, choice: SlotChoice) -> list[PartSignature]:
         """Return the signature that a choice outside the blocks adds, if any."""
-        if row.component is None or row.component.is_identity:
+        if choice.component is None or choice.component.is_identity:
             return []
         width = node.width if isinstance(node, BeforeNode) else self.graph.classes
-        return [(row.component, width, (1,))]
+        return [(choice.component, width, (1,))]
 
-    def word(self, block: Block, shape: Shape) -> Signatures:
+    def signatures(self, block: Block, shape: Shape) -> Signatures:
         """Return the signatures that a block adds."""
-        return tuple(map(self.number, self._lines(block, shape)))
+        return tuple(map(self.number, self._signatures(block, shape)))
 
-    def _lines(self, block: Block, shape: Shape, *, hole: bool = False) -> list[PartSignature]:
-        """Return the signatures that a block adds, with placeholders if ``hole``."""
+    def _signatures(
+        self, block: Block, shape: Shape, *, masked: bool = False
+    ) -> list[PartSignature]:
+        """Return the signatures that a block adds, with its mixer replaced if ``masked``."""
         key = wiring_key(block)
         if key not in self._wirings:
             self._wirings[key] = block_signatures(block.canonical(shape), shape)
         return [
-            (PLACEHOLDER if hole and name == VARIED else getattr(block, name), width, back)
+            (PLACEHOLDER if masked and name == VARIED else getattr(block, name), width, back)
             if isinstance(name, str)
             else (name, width, back)
             for name, width, back in self._wirings[key]
         ]
 
 
-def _stand_ins(mixers: Sequence[Row]) -> dict[int | None, Component | None]:
+def _stand_ins(mixers: Sequence[SlotChoice]) -> dict[int | None, Component | None]:
     """Return a mixer for each index that adds no part, and under None one for all others."""
     found: dict[int | None, Component | None] = {}
-    for number, row in enumerate(mixers):
-        assert row.component is not None
-        found.setdefault(number if row.component.is_identity else None, row.component)
+    for number, choice in enumerate(mixers):
+        assert choice.component is not None
+        found.setdefault(number if choice.component.is_identity else None, choice.component)
     return found
 
 
 class _Parser:
     """Parses the part signatures of one network into choices."""
 
-    def __init__(self, space: Membership, lines: Sequence[PartSignature]) -> None:
+    def __init__(self, space: Membership, signatures: Sequence[PartSignature]) -> None:
         self._space = space
         self._graph = space.graph
-        self._lines = lines
-        self._word = tuple(map(space.number, lines))
+        self._signatures = signatures
+        self._numbers = tuple(map(space.number, signatures))
         self._counts: dict[tuple[Node, int], int] = {}
         self._blocks: dict[tuple[int, Shape, int], dict[Fields, list[tuple[int, int]]]] = {}
 
     def count(self, node: Node, at: int) -> int:
         """Return the number of parses of the signatures from ``at`` on, beginning at ``node``."""
         if node == END:
-            return at == len(self._lines)
+            return at == len(self._signatures)
         key = (node, at)
         if key not in self._counts:
-            self._counts[key] = sum(self.count(*rest[1:]) for rest in self._steps(node, at))
+            self._counts[key] = sum(self.count(*rest[1:]) for rest in self._continuations(node, at))
         return self._counts[key]
 
-    def ways(self, node: Node, at: int) -> Iterator[Walk]:
+    def walks(self, node: Node, at: int) -> Iterator[Steps]:
         """Yield the parses that ``count`` counts."""
         if node == END:
             yield ()
             return
-        for chosen, after, end in self._steps(node, at):
+        for chosen, after, end in self._continuations(node, at):
             if self.count(after, end):
-                for rest in self.ways(after, end):
+                for rest in self.walks(after, end):
                     yield (*chosen, *rest)
 
-    def _steps(self, node: Node, at: int) -> Iterator[tuple[Walk, Node, int]]:
+    def _continuations(self, node: Node, at: int) -> Iterator[tuple[Steps, Node, int]]:
         """Yield choices that add the next signatures, the next node and the next position.
 
         All choices of a stage's blocks count as one.
@@ -184,17 +190,17 @@ class _Parser:
         if isinstance(node, BlockNode):
             yield from self._stage(node, at)
             return
-        step = self._graph.step(node)
-        for row, after in zip(step.rows, step.nexts, strict=True):
-            added = self._space.added(node, row)
-            if added == self._lines[at : at + len(added)]:
-                yield ((node, row),), after, at + len(added)
+        here = self._graph.choices_at(node)
+        for choice, after in zip(here.choices, here.nexts, strict=True):
+            added = self._space.added(node, choice)
+            if added == self._signatures[at : at + len(added)]:
+                yield ((node, choice),), after, at + len(added)
 
-    def _stage(self, node: BlockNode, at: int) -> Iterator[tuple[Walk, Node, int]]:
-        """Yield the choices of a stage's blocks; see ``_steps``."""
+    def _stage(self, node: BlockNode, at: int) -> Iterator[tuple[Steps, Node, int]]:
+        """Yield the choices of a stage's blocks; see ``_continuations``."""
         index, shape, depth, _ = node
-        step = self._graph.step(node)
-        kinds = {row.value: number for number, row in enumerate(step.rows)}
+        here = self._graph.choices_at(node)
+        kinds = {choice.value: number for number, choice in enumerate(here.choices)}
         for fields in self._found(index, shape, at):
             kind, number = fields
             begin, after = self._take(*self._take((), node, kinds[kind]), number)
@@ -202,7 +208,7 @@ class _Parser:
                 for _, _, end in self._runs(index, shape, fields, depth, [], at):
                     yield begin, after, end
                 continue
-            for choice, pattern in enumerate(self._graph.step(after).rows):
+            for choice, pattern in enumerate(self._graph.choices_at(after).choices):
                 seconds = second_mixer_at(str(pattern.value), depth)
                 for first, second, end in self._runs(index, shape, fields, depth, seconds, at):
                     chosen, then = self._take(*self._take(begin, after, choice), first)
@@ -210,10 +216,10 @@ class _Parser:
                         chosen, then = self._take(chosen, then, second)
                     yield chosen, then, end
 
-    def _take(self, chosen: Walk, node: Node, number: int) -> tuple[Walk, Node]:
+    def _take(self, chosen: Steps, node: Node, number: int) -> tuple[Steps, Node]:
         """Return the choices with one more, and the next node."""
-        step = self._graph.step(node)
-        return (*chosen, (node, step.rows[number])), step.nexts[number]
+        here = self._graph.choices_at(node)
+        return (*chosen, (node, here.choices[number])), here.nexts[number]
 
     def _runs(
         self, index: int, shape: Shape, fields: Fields, depth: int, seconds: Sequence[int], at: int
@@ -241,10 +247,10 @@ class _Parser:
         if key not in self._blocks:
             found = self._blocks[key] = defaultdict(list)
             units = self._space.units(index, shape)
-            for length, places in units.holes.items():
-                if at + length <= len(self._lines):
-                    for holes in places:
-                        self._match(units, at, length, holes, found)
+            for length, places in units.placeholders.items():
+                if at + length <= len(self._signatures):
+                    for placeholders in places:
+                        self._match(units, at, length, placeholders, found)
         return self._blocks[key]
 
     def _match(
@@ -252,17 +258,18 @@ class _Parser:
         units: Units,
         at: int,
         length: int,
-        holes: Sequence[int],
+        placeholders: Sequence[int],
         found: dict[Fields, list[tuple[int, int]]],
     ) -> None:
-        """Add to ``found`` the blocks of ``length`` signatures with their mixer at ``holes``."""
-        mixers = {self._lines[at + hole][0] for hole in holes}
+        """Add to ``found`` the blocks of ``length`` signatures, their mixer at ``placeholders``."""
+        mixers = {self._signatures[at + placeholder][0] for placeholder in placeholders}
         if len(mixers) > 1:
             return
-        word = list(self._word[at : at + length])
-        for hole in holes:
-            word[hole] = self._space.number((PLACEHOLDER, *self._lines[at + hole][1:]))
-        for fields, mixer in units.by_word.get(tuple(word), ()):
+        numbers = list(self._numbers[at : at + length])
+        for placeholder in placeholders:
+            unnamed = (PLACEHOLDER, *self._signatures[at + placeholder][1:])
+            numbers[placeholder] = self._space.number(unnamed)
+        for fields, mixer in units.by_signatures.get(tuple(numbers), ()):
             if mixer is None:
                 (component,) = mixers
                 mixer = units.mixers[fields[0]].get(component)

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from ..domains import Value
-from ..walk.assembly import by_stage
+from ..walk.assembly import Step, by_stage
 from ..walk.decision_graph import DecisionGraph
 from ..walk.nodes import END, Node, PatternNode
-from ..walk.slots import Row
 
 
 class Repeated:
@@ -28,7 +27,9 @@ class Repeated:
         """The patterns of each node with several patterns."""
         self._graph.count(self._graph.start)  # makes all nodes
         nodes = (node for node in self._graph.seen if isinstance(node, PatternNode))
-        found = ([row.value for row in self._graph.step(node).rows] for node in nodes)
+        found = (
+            [choice.value for choice in self._graph.choices_at(node).choices] for node in nodes
+        )
         return [each for each in found if len(each) > 1]
 
     @property
@@ -41,14 +42,14 @@ class Repeated:
         """Whether each stage with several patterns has the uniform one, as ``weights`` requires."""
         return all("uniform" in each for each in self._patterns)
 
-    def multiplicity(self, way: Sequence[tuple[Node, Row]]) -> int:
+    def multiplicity(self, steps: Sequence[Step]) -> int:
         """Return the number of walks that lead to the network of a walk."""
         found = 1
-        patterns = [node for node, _ in way if isinstance(node, PatternNode)]
-        chosen = [picks for picks in by_stage(way) if "pattern" in picks]
+        patterns = [node for node, _ in steps if isinstance(node, PatternNode)]
+        chosen = [picks for picks in by_stage(steps) if "pattern" in picks]
         for node, picks in zip(patterns, chosen, strict=True):
             if picks["mixer"] is picks.get("second", picks["mixer"]):
-                found *= len(self._graph.step(node).rows)
+                found *= len(self._graph.choices_at(node).choices)
         return found
 
     def count(self) -> int:
@@ -57,13 +58,13 @@ class Repeated:
 
     def weights(self, node: Node) -> list[int]:
         """Return the weights of the choices of a node, if ``countable``."""
-        rows = self._graph.step(node).rows
+        choices = self._graph.choices_at(node).choices
         if not isinstance(node, PatternNode):
-            return [1] * len(rows)
-        return [2 - len(rows) if row.value == "uniform" else 1 for row in rows]
+            return [1] * len(choices)
+        return [2 - len(choices) if choice.value == "uniform" else 1 for choice in choices]
 
     def _count(self, node: Node) -> int:
         if node not in self._counts:
-            each = zip(self.weights(node), self._graph.step(node).nexts, strict=True)
+            each = zip(self.weights(node), self._graph.choices_at(node).nexts, strict=True)
             self._counts[node] = sum(weight * self._count(after) for weight, after in each)
         return self._counts[node]

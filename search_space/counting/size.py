@@ -30,10 +30,10 @@ class Size:
     def __str__(self) -> str:
         if self.architectures == self.walks and not self.interval:
             return f"{self.short} architectures"
-        told = f"{shown_count(self.walks)} walks"
+        shown = f"{shown_count(self.walks)} walks"
         if self.interval:
-            told += f"; 95 % interval {' to '.join(map(shown_count, self.interval))}"
-        return f"{self.short} different architectures ({told})"
+            shown += f"; 95 % interval {' to '.join(map(shown_count, self.interval))}"
+        return f"{self.short} different architectures ({shown})"
 
 
 def shown_count(number: int) -> str:

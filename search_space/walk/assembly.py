@@ -11,13 +11,16 @@ from ..components.wired import Block
 from ..domains import Value
 from .decision_graph import DecisionGraph
 from .nodes import EndNode, HeadNode, Node
-from .slots import Row
+from .slots import SlotChoice
 from .stage_space import VARIED, second_mixer_at
+
+Step = tuple[Node, SlotChoice]
+"""A step of a walk: a decision node and the choice made there."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
-    """The result of a walk."""
+class Walk:
+    """A walk through a search space: its decisions, and the architecture they lead to."""
 
     architecture: Architecture
     """The architecture."""
@@ -25,11 +28,11 @@ class Draw:
     """The decisions: from path to value, including decisions with one legal value."""
 
 
-def assembled(graph: DecisionGraph, chosen: Sequence[tuple[Node, Row]]) -> Architecture:
+def assembled(graph: DecisionGraph, steps: Sequence[Step]) -> Architecture:
     """Return the architecture of one walk through the graph."""
     stages: list[Stage] = []
     stem: Stem | None = None
-    for picks in by_stage(chosen):
+    for picks in by_stage(steps):
         depth = picks["depth"].value
         if depth == 0:
             continue
@@ -51,16 +54,16 @@ def assembled(graph: DecisionGraph, chosen: Sequence[tuple[Node, Row]]) -> Archi
         classes=graph.classes,
         stem=stem,
         stages=tuple(stages),
-        head=chosen[-1][1].made(Head),
+        head=steps[-1][1].made(Head),
     )
 
 
-def by_stage(chosen: Iterable[tuple[Node, Row]]) -> list[dict[str, Row]]:
+def by_stage(steps: Iterable[Step]) -> list[dict[str, SlotChoice]]:
     """Return the choices of one walk, stage by stage, by kind of node."""
-    found: dict[int, dict[str, Row]] = {}
-    for node, row in chosen:
+    found: dict[int, dict[str, SlotChoice]] = {}
+    for node, choice in steps:
         if not isinstance(node, HeadNode | EndNode):
-            found.setdefault(node.stage, {})[node.kind] = row
+            found.setdefault(node.stage, {})[node.kind] = choice
     return list(found.values())
 
 
@@ -71,7 +74,7 @@ def with_mixer(block: Block, mixer: Component | None) -> Block:
     return varied
 
 
-def stage_blocks(picks: Mapping[str, Row], depth: int) -> tuple[Block, ...]:
+def stage_blocks(picks: Mapping[str, SlotChoice], depth: int) -> tuple[Block, ...]:
     """Return the pattern of blocks of a stage from its choices, by kind of node."""
     block = picks["fields"].made(Block)
     if VARIED not in picks:

@@ -1,11 +1,13 @@
 """Choosers: they make the decisions of a walk through a search space."""
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from ..domains import Domain, Value, same
 from ..errors import InputError
+
+W = TypeVar("W")
 
 Decisions = Mapping[str, Value]
 """The decisions of a walk: from path to value."""
@@ -155,3 +157,16 @@ class EnumerationChooser:
             return False
         self._places[-1] += 1
         return True
+
+
+def enumerate_walks(walk: Callable[[Chooser], W]) -> Iterator[W]:
+    """Yield every walk once, in a fixed order.
+
+    Args:
+        walk: A function that walks through a space with a chooser.
+    """
+    chooser = EnumerationChooser()
+    while True:
+        yield walk(chooser)
+        if not chooser.advance():
+            return

@@ -37,7 +37,7 @@ from .nodes import (
     SecondMixerNode,
     WidthNode,
 )
-from .slots import Branch, Decision, Option, Row, Slot, decision_tree, value_row
+from .slots import Decision, Option, Slot, SlotChoice, TreeNode, decision_tree, value_choice
 from .stage_space import VARIED, StageSpace, patterns, second_mixer_at
 
 
@@ -47,19 +47,19 @@ class NodeChoices:
 
     path: str
     """Prefix of the paths of the node's decisions."""
-    make_rows: Callable[[], tuple[Row, ...]]
+    make_choices: Callable[[], tuple[SlotChoice, ...]]
     """Function that makes the choices: a stage has thousands of blocks, and counting needs none."""
     nexts: tuple[Node, ...]
     """The node that each choice leads to."""
     counts: tuple[int, ...]
     """Number of paths to the end after each choice."""
-    trees: "dict[Any, Branch | int]"
+    trees: "dict[Any, TreeNode | int]"
     """The decision trees of all nodes; nodes with equal choices share one."""
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def choices(self) -> tuple[SlotChoice, ...]:
         """The choices."""
-        return self.make_rows()
+        return self.make_choices()
 
     @property
     def all(self) -> int:
@@ -72,11 +72,11 @@ class NodeChoices:
         return tuple(accumulate(self.counts))
 
     @cached_property
-    def tree(self) -> Branch | int:
+    def tree(self) -> TreeNode | int:
         """The tree of decisions that lead to each choice."""
-        key = (self.path, *map(id, self.rows))
+        key = (self.path, *map(id, self.choices))
         if key not in self.trees:
-            self.trees[key] = decision_tree(self.rows, self.path)
+            self.trees[key] = decision_tree(self.choices, self.path)
         return self.trees[key]
 
 
@@ -97,112 +97,120 @@ class DecisionGraph:
         self.stem = stem
         self.stages = stages
         self.head = head
-        self._steps: dict[Node, NodeChoices] = {}
-        self._trees: dict[Any, Branch | int] = {}
+        self._node_choices: dict[Node, NodeChoices] = {}
+        self._trees: dict[Any, TreeNode | int] = {}
         self._counts: dict[Node, int] = {END: 1}
-        self._rows: dict[Any, tuple[Row, ...]] = {}
+        self._slot_choices: dict[Any, tuple[SlotChoice, ...]] = {}
         self.start: Node = self._enter(0, None)
 
     @property
     def seen(self) -> tuple[Node, ...]:
         """The nodes computed so far."""
-        return tuple(self._steps)
+        return tuple(self._node_choices)
 
-    def step(self, node: Node) -> NodeChoices:
+    def choices_at(self, node: Node) -> NodeChoices:
         """Return the choices at ``node``, without those that lead to a dead end."""
-        if node not in self._steps:
-            self._steps[node] = (
+        if node not in self._node_choices:
+            self._node_choices[node] = (
                 self._fields(node)
                 if isinstance(node, FieldsNode)
-                else self._open_step(*self._ways(node))
+                else self._open_choices(*self._edges(node))
             )
-        return self._steps[node]
+        return self._node_choices[node]
 
-    def _open_step(self, path: str, ways: Sequence[tuple[Row, Node]]) -> NodeChoices:
-        """Return the step of a node, without the choices that lead to a dead end."""
-        counted = [(row, after, self.count(after)) for row, after in ways]
-        open_ways = [each for each in counted if each[2]]
-        rows = tuple(row for row, _, _ in open_ways)
+    def _open_choices(self, path: str, edges: Sequence[tuple[SlotChoice, Node]]) -> NodeChoices:
+        """Return the choices of a node, without those that lead to a dead end."""
+        counted = [(choice, after, self.count(after)) for choice, after in edges]
+        open_edges = [each for each in counted if each[2]]
+        choices = tuple(choice for choice, _, _ in open_edges)
         return NodeChoices(
             path=path,
-            make_rows=lambda: rows,
-            nexts=tuple(after for _, after, _ in open_ways),
-            counts=tuple(count for _, _, count in open_ways),
+            make_choices=lambda: choices,
+            nexts=tuple(after for _, after, _ in open_edges),
+            counts=tuple(count for _, _, count in open_edges),
             trees=self._trees,
         )
 
     def count(self, node: Node) -> int:
         """Return the exact number of paths from ``node`` to the end."""
         if node not in self._counts:
-            self._counts[node] = sum(self.step(node).counts)
+            self._counts[node] = sum(self.choices_at(node).counts)
         return self._counts[node]
 
     # Choices of a slot ----------------------------------------------------------------------
 
-    def rows(self, slot: Slot, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
+    def choices_of(
+        self, slot: Slot, shape: Shape, width: int | None = None
+    ) -> tuple[SlotChoice, ...]:
         """Return the choices of ``slot`` on ``shape`` (for ``width`` channels); computed once."""
         key = (id(slot), shape)
-        if key not in self._rows:
-            self._rows[key] = slot.rows(shape)
-        rows = self._rows[key]
+        if key not in self._slot_choices:
+            self._slot_choices[key] = slot.choices(shape)
+        choices = self._slot_choices[key]
         if width is None:
-            return rows
-        return tuple(row for row in rows if row.made(Component).why_invalid(shape, width) is None)
+            return choices
+        return tuple(
+            choice for choice in choices if choice.made(Component).why_invalid(shape, width) is None
+        )
 
     def option(self, index: int, name: str) -> Option:
         """Return the option for one kind of block of a stage."""
         return self.stages[index].block.by_name[name]
 
-    def mixers(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
+    def mixers(self, index: int, shape: Shape, name: str) -> tuple[SlotChoice, ...]:
         """Return the choices of the varied mixer of one kind of block."""
-        return self.rows(self.option(index, name).slots[VARIED], shape)
+        return self.choices_of(self.option(index, name).slots[VARIED], shape)
 
-    def field_rows(self, index: int, shape: Shape, name: str) -> tuple[Row, ...]:
+    def field_choices(self, index: int, shape: Shape, name: str) -> tuple[SlotChoice, ...]:
         """Return the blocks of one kind: all choices of all fields but the varied mixer.
 
         The varied mixer has the first choice of its slot.
         """
         option = self.option(index, name)
         key = (id(option), shape)
-        if key not in self._rows:
-            tables = self._field_tables(option, shape)
-            rows: list[Row] = []
-            for own in option.own_rows():
+        if key not in self._slot_choices:
+            tables = self._choices_by_field(option, shape)
+            choices: list[SlotChoice] = []
+            for own in option.own_choices():
                 for chosen in product(*tables.values()):
                     parts: Any = {
-                        field: row.component for field, (row, _) in zip(tables, chosen, strict=True)
+                        field: choice.component
+                        for field, (choice, _) in zip(tables, chosen, strict=True)
                     }
-                    answers = [answer for _, under in chosen for answer in under]
+                    decisions = [decision for _, under in chosen for decision in under]
                     block = replace(own.made(Block), **parts)
-                    rows.append(Row(component=block, answers=(*own.answers, *answers)))
-            self._rows[key] = tuple(rows)
-        return self._rows[key]
+                    choices.append(
+                        SlotChoice(component=block, decisions=(*own.decisions, *decisions))
+                    )
+            self._slot_choices[key] = tuple(choices)
+        return self._slot_choices[key]
 
-    def _field_tables(self, option: Option, shape: Shape) -> "dict[str, list[FieldRow]]":
+    def _choices_by_field(self, option: Option, shape: Shape) -> "dict[str, list[FieldChoice]]":
         """Return the choices of each field of a kind of block."""
-        tables: dict[str, list[FieldRow]] = {}
+        tables: dict[str, list[FieldChoice]] = {}
         for field, slot in option.slots.items():
-            rows = self.rows(slot, shape)
+            choices = self.choices_of(slot, shape)
             if field == VARIED:
-                tables[field] = [(row, ()) for row in rows[:1]]
+                tables[field] = [(choice, ()) for choice in choices[:1]]
             else:
                 tables[field] = [
-                    (row, tuple(answer.under(field) for answer in row.answers)) for row in rows
+                    (choice, tuple(decision.under(field) for decision in choice.decisions))
+                    for choice in choices
                 ]
         return tables
 
-    def _field_choices(self, index: int, shape: Shape, name: str) -> int:
-        """Return the number of ``field_rows``, without making them."""
+    def _field_choice_count(self, index: int, shape: Shape, name: str) -> int:
+        """Return the number of ``field_choices``, without making them."""
         option = self.option(index, name)
         offered = (
-            len(self.rows(slot, shape)[: 1 if field == VARIED else None])
+            len(self.choices_of(slot, shape)[: 1 if field == VARIED else None])
             for field, slot in option.slots.items()
         )
-        return prod(offered) * len(option.own_rows())
+        return prod(offered) * len(option.own_choices())
 
     # Choices, node by node ------------------------------------------------------------------
 
-    def _ways(self, node: Node) -> "Ways":
+    def _edges(self, node: Node) -> "Edges":
         assert not isinstance(node, FieldsNode | EndNode)
         match node:
             case DepthNode():
@@ -233,89 +241,93 @@ class DecisionGraph:
     def _after(self, index: int, shape: Shape | None) -> Node:
         return self._enter(index + 1, shape)
 
-    def _depth(self, node: DepthNode) -> "Ways":
+    def _depth(self, node: DepthNode) -> "Edges":
         index, before, shape, _ = node
         stage = self.stages[index]
-        ways: list[tuple[Row, Node]] = []
+        edges: list[tuple[SlotChoice, Node]] = []
         for depth in stage.depths:
             after: Node = WidthNode(index, before, depth)
             if shape is not None:
                 after = BlockNode(index, shape, depth)
             elif not depth:
                 after = self._after(index, before)
-            ways.append((value_row(stage.depth, depth), after))
-        return f"stages.{index}.depth", ways
+            edges.append((value_choice(stage.depth, depth), after))
+        return f"stages.{index}.depth", edges
 
-    def _width(self, node: WidthNode) -> "Ways":
+    def _width(self, node: WidthNode) -> "Edges":
         index, before, depth, _ = node
         stage = self.stages[index]
-        ways = [
-            (value_row(stage.width, width), BeforeNode(index, before, depth, width))
+        edges = [
+            (value_choice(stage.width, width), BeforeNode(index, before, depth, width))
             for width in stage.widths
         ]
-        return f"stages.{index}.width", ways
+        return f"stages.{index}.width", edges
 
-    def _before(self, node: BeforeNode) -> "Ways":
+    def _before(self, node: BeforeNode) -> "Edges":
         index, before, depth, width, _ = node
         slot = self.stem if before is None else self.stages[index].downsampling
         shape = before or self.image
-        rows = () if slot is None else self.rows(slot, shape, width)
-        ways: list[tuple[Row, Node]] = []
-        for row in rows:
-            out = row.made(Resampler).out_shape(shape, width)
+        choices = () if slot is None else self.choices_of(slot, shape, width)
+        edges: list[tuple[SlotChoice, Node]] = []
+        for choice in choices:
+            out = choice.made(Resampler).out_shape(shape, width)
             after = BlockNode(index, out, depth) if depth else DepthNode(index, None, out)
-            ways.append((row, after))
-        return "stem" if before is None else f"stages.{index}.downsampling", ways
+            edges.append((choice, after))
+        return "stem" if before is None else f"stages.{index}.downsampling", edges
 
-    def _block(self, node: BlockNode) -> "Ways":
+    def _block(self, node: BlockNode) -> "Edges":
         names = self.stages[node.stage].block.names
-        ways = [
-            (value_row(names, name), FieldsNode(node.stage, node.shape, node.depth, str(name)))
+        edges = [
+            (value_choice(names, name), FieldsNode(node.stage, node.shape, node.depth, str(name)))
             for name in names.values
         ]
-        return f"stages.{node.stage}.block", ways
+        return f"stages.{node.stage}.block", edges
 
     def _fields(self, node: FieldsNode) -> NodeChoices:
         index, shape, _, name, _ = node
         varied = VARIED in self.option(index, name).slots
         after = PatternNode(*node[:4]) if varied else self._after(index, shape)
         count = self.count(after)
-        choices = self._field_choices(index, shape, name) if count else 0
+        choices = self._field_choice_count(index, shape, name) if count else 0
         return NodeChoices(
             path=self._prefix(index, name),
-            make_rows=lambda: self.field_rows(index, shape, name) if count else (),
+            make_choices=lambda: self.field_choices(index, shape, name) if count else (),
             nexts=(after,) * choices,
             counts=(count,) * choices,
             trees=self._trees,
         )
 
-    def _pattern(self, node: PatternNode) -> "Ways":
+    def _pattern(self, node: PatternNode) -> "Edges":
         index, shape, depth, name, _ = node
         domain = self.stages[index].pattern
         possible = patterns(self.stages[index], depth, len(self.mixers(index, shape, name)))
-        ways = [
+        edges = [
             (
-                value_row(domain, pattern) if pattern in domain.values else Row(value=pattern),
+                value_choice(domain, pattern)
+                if pattern in domain.values
+                else SlotChoice(value=pattern),
                 MixerNode(index, shape, depth, name, pattern),
             )
             for pattern in possible
         ]
-        return f"stages.{index}.pattern", ways
+        return f"stages.{index}.pattern", edges
 
-    def _mixer(self, node: MixerNode) -> "Ways":
+    def _mixer(self, node: MixerNode) -> "Edges":
         index, shape, _, name, pattern, _ = node
         after = self._after(index, shape) if pattern == "uniform" else SecondMixerNode(*node[:5])
-        rows = self.mixers(index, shape, name)
-        return f"{self._prefix(index, name)}.{VARIED}", [(row, after) for row in rows]
+        choices = self.mixers(index, shape, name)
+        return f"{self._prefix(index, name)}.{VARIED}", [(choice, after) for choice in choices]
 
-    def _second(self, node: SecondMixerNode) -> "Ways":
+    def _second(self, node: SecondMixerNode) -> "Edges":
         index, shape, _, name, _, _ = node
-        after, rows = self._after(index, shape), self.mixers(index, shape, name)
-        return f"{self._prefix(index, name)}.second_{VARIED}", [(row, after) for row in rows]
+        after, choices = self._after(index, shape), self.mixers(index, shape, name)
+        return f"{self._prefix(index, name)}.second_{VARIED}", [
+            (choice, after) for choice in choices
+        ]
 
-    def _classify(self, node: HeadNode) -> "Ways":
-        rows = () if node.shape is None else self.rows(self.head, node.shape, self.classes)
-        return "head", [(row, END) for row in rows]
+    def _classify(self, node: HeadNode) -> "Edges":
+        choices = () if node.shape is None else self.choices_of(self.head, node.shape, self.classes)
+        return "head", [(choice, END) for choice in choices]
 
     def _prefix(self, index: int, name: str) -> str:
         several = len(self.stages[index].block.options) > 1
@@ -336,21 +348,21 @@ class DecisionGraph:
                 return node, 1
         return MixerNode(node.stage, node.shape, 1, node.block, "uniform"), times
 
-    def parts(self, node: Node, row: Row) -> tuple[Part, ...]:
+    def parts(self, node: Node, choice: SlotChoice) -> tuple[Part, ...]:
         """Return the parts that a stem, downsampling or head adds to the network."""
         match node:
             case BeforeNode():
-                return _single(row.made(Resampler), node.before or self.image, node.width)
+                return _single(choice.made(Resampler), node.before or self.image, node.width)
             case HeadNode(shape=Shape() as shape):
-                return _single(row.made(Head), shape, self.classes)
+                return _single(choice.made(Head), shape, self.classes)
             case _:
                 return ()
 
 
-FieldRow = tuple[Row, tuple[Decision, ...]]
+FieldChoice = tuple[SlotChoice, tuple[Decision, ...]]
 """A choice of one field of a block; its decisions, their paths prefixed with the field's name."""
 
-Ways = tuple[str, Sequence[tuple[Row, Node]]]
+Edges = tuple[str, Sequence[tuple[SlotChoice, Node]]]
 """Prefix of the paths of the decisions; the choices and the nodes they lead to."""
 
 

@@ -37,14 +37,14 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SlotChoice:
     """One choice: a component or a bare value, and the decisions that lead to it."""
 
     component: Component | None = None
     """The component, in canonical form; None for a bare value."""
     value: Value | None = None
     """The bare value; None for a component."""
-    answers: tuple[Decision, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     """The decisions, in the order of the walk."""
 
     def made(self, kind: type[C]) -> C:
@@ -72,17 +72,21 @@ class Option:
     _own: "dict[str, tuple[Product, ...]]" = field(default_factory=dict, init=False, repr=False)
     """The choices without nested components, by prefix: they are the same for all shapes."""
 
-    def rows(self, shape: Shape, width: int | None, prefix: str) -> Iterator[Row]:
+    def choices(self, shape: Shape, width: int | None, prefix: str) -> Iterator[SlotChoice]:
         """Yield every concrete component that works on ``shape``, in canonical form.
 
         ``prefix`` is put before the paths of the decisions.
         """
-        nested = {name: slot.rows(shape, width) for name, slot in self.slots.items()}
-        for component, answers in self.products(nested, prefix):
+        nested = {name: slot.choices(shape, width) for name, slot in self.slots.items()}
+        for component, decisions in self.products(nested, prefix):
             if component.why_invalid(shape, width) is None:
-                yield Row(component=canonical_component(component, shape), answers=answers)
+                yield SlotChoice(
+                    component=canonical_component(component, shape), decisions=decisions
+                )
 
-    def products(self, nested: Mapping[str, Sequence[Row]], prefix: str) -> "Iterator[Product]":
+    def products(
+        self, nested: Mapping[str, Sequence[SlotChoice]], prefix: str
+    ) -> "Iterator[Product]":
         """Yield every choice of knobs and nested components; a single value is no decision."""
         if nested:
             yield from self._products(nested, prefix)
@@ -91,7 +95,9 @@ class Option:
             self._own[prefix] = tuple(self._products({}, prefix))
         yield from self._own[prefix]
 
-    def _products(self, nested: Mapping[str, Sequence[Row]], prefix: str) -> "Iterator[Product]":
+    def _products(
+        self, nested: Mapping[str, Sequence[SlotChoice]], prefix: str
+    ) -> "Iterator[Product]":
         """Yield what ``products`` caches."""
         knobs = [
             [
@@ -106,22 +112,22 @@ class Option:
             [
                 (
                     name,
-                    row.component,
-                    tuple(each.under(f"{prefix}{name}") for each in row.answers),
+                    choice.component,
+                    tuple(each.under(f"{prefix}{name}") for each in choice.decisions),
                 )
-                for row in rows
+                for choice in choices
             ]
-            for name, rows in nested.items()
+            for name, choices in nested.items()
         ]
         for chosen in product(*knobs, *components):
             component = self.cls(**{name: value for name, value, _ in chosen})
-            yield component, tuple(answer for _, _, each in chosen for answer in each)
+            yield component, tuple(decision for _, _, each in chosen for decision in each)
 
-    def own_rows(self) -> tuple[Row, ...]:
+    def own_choices(self) -> tuple[SlotChoice, ...]:
         """Return the component for each choice of its own knobs, with default nested components."""
         return tuple(
-            Row(component=component, answers=answers)
-            for component, answers in self.products({}, "")
+            SlotChoice(component=component, decisions=decisions)
+            for component, decisions in self.products({}, "")
         )
 
 
@@ -179,19 +185,19 @@ class Slot:
         """The options by the names of their components."""
         return {option.cls.name: option for option in self.options}
 
-    def rows(self, shape: Shape, width: int | None = None) -> tuple[Row, ...]:
+    def choices(self, shape: Shape, width: int | None = None) -> tuple[SlotChoice, ...]:
         """Return every component of the slot that works on ``shape``, once each, in canonical form.
 
         Of several descriptions of one component the first is kept.
         """
-        found: dict[Component | None, Row] = {}
+        found: dict[Component | None, SlotChoice] = {}
         several = len(self.options) > 1
         for option in self.options:
             name = option.cls.name
-            choice = (Decision(path="", domain=self.names, value=name),) if several else ()
-            for row in option.rows(shape, width, f"{name}." if several else ""):
-                whole = Row(component=row.component, answers=choice + row.answers)
-                found.setdefault(row.component, whole)
+            named = (Decision(path="", domain=self.names, value=name),) if several else ()
+            for choice in option.choices(shape, width, f"{name}." if several else ""):
+                whole = SlotChoice(component=choice.component, decisions=named + choice.decisions)
+                found.setdefault(choice.component, whole)
         return tuple(found.values())
 
     def decisions(self, path: str) -> Iterator[tuple[str, Domain]]:
@@ -208,64 +214,68 @@ class Slot:
                 yield from slot.decisions(f"{prefix}.{name}")
 
 
-def value_row(domain: Domain, value: Value) -> Row:
+def value_choice(domain: Domain, value: Value) -> SlotChoice:
     """Return the choice of a bare value; it has a decision if the domain has several values."""
     alone = len(domain.values) == 1
-    answers = () if alone else (Decision(path="", domain=domain, value=value),)
-    return Row(value=value, answers=answers)
+    decisions = () if alone else (Decision(path="", domain=domain, value=value),)
+    return SlotChoice(value=value, decisions=decisions)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Branch:
+class TreeNode:
     """One decision between choices: an inner node of a decision tree."""
 
     path: str
     """Full name of the decision."""
     domain: Domain
     """All values of the decision."""
-    ways: "tuple[tuple[Value, int, Branch | int], ...]"
+    branches: "tuple[tuple[Value, int, TreeNode | int], ...]"
     """For each value, in the order of the domain: the value, the choices it leaves (a bit mask),
     and the next decision or the number of the choice."""
 
     @cached_property
     def values(self) -> tuple[Value, ...]:
-        """The values of ``ways``."""
-        return tuple(value for value, _, _ in self.ways)
+        """The values of ``branches``."""
+        return tuple(value for value, _, _ in self.branches)
 
     @cached_property
     def all(self) -> int:
         """All choices below this decision, as a bit mask."""
-        return sum(choices for _, choices, _ in self.ways)
+        return sum(choices for _, choices, _ in self.branches)
 
 
-def decision_tree(rows: Sequence[Row], path: str) -> Branch | int:
-    """Return the decision tree that leads to each of ``rows``.
+def decision_tree(choices: Sequence[SlotChoice], path: str) -> TreeNode | int:
+    """Return the decision tree that leads to each of ``choices``.
 
     Args:
-        rows: The choices: at least one, no two with the same decisions.
+        choices: At least one, no two with the same decisions.
         path: Prefix of the paths of the decisions.
     """
-    return _branch(rows, range(len(rows)), 0, path)
+    return _subtree(choices, range(len(choices)), 0, path)
 
 
-def _branch(rows: Sequence[Row], indices: Sequence[int], depth: int, path: str) -> Branch | int:
-    first = rows[indices[0]].answers
+def _subtree(
+    choices: Sequence[SlotChoice], indices: Sequence[int], depth: int, path: str
+) -> TreeNode | int:
+    first = choices[indices[0]].decisions
     if depth == len(first):
         assert len(indices) == 1, f"two choices have the same decisions at {path}"
         return indices[0]
     groups: dict[Value, list[int]] = {}
     for index in indices:
-        groups.setdefault(rows[index].answers[depth].value, []).append(index)
-    ways: list[tuple[Value, int, Branch | int]] = []
+        groups.setdefault(choices[index].decisions[depth].value, []).append(index)
+    branches: list[tuple[Value, int, TreeNode | int]] = []
     for value in first[depth].domain.values:
         if group := groups.get(value):
             bits = sum([1 << index for index in group])
-            ways.append((value, bits, _branch(rows, group, depth + 1, path)))
-    return Branch(path=first[depth].path_under(path), domain=first[depth].domain, ways=tuple(ways))
+            branches.append((value, bits, _subtree(choices, group, depth + 1, path)))
+    return TreeNode(
+        path=first[depth].path_under(path), domain=first[depth].domain, branches=tuple(branches)
+    )
 
 
-def choose_row(
-    tree: Branch | int, possible: int, chooser: Chooser, decisions: dict[str, Value]
+def decide(
+    tree: TreeNode | int, possible: int, chooser: Chooser, decisions: dict[str, Value]
 ) -> int:
     """Return the number of one choice, made decision by decision; record it in ``decisions``.
 
@@ -275,14 +285,14 @@ def choose_row(
         chooser: It decides where several values are allowed.
         decisions: Receives every decision, including those with one allowed value.
     """
-    while isinstance(tree, Branch):
-        left = tree.ways
+    while isinstance(tree, TreeNode):
+        left = tree.branches
         if possible & tree.all != tree.all:
-            left = [way for way in left if way[1] & possible]
+            left = [branch for branch in left if branch[1] & possible]
             assert left, f"nothing is allowed at {tree.path}"
         value, _, after = left[0]
         if len(left) > 1:
-            values = tree.values if left is tree.ways else [way[0] for way in left]
+            values = tree.values if left is tree.branches else [branch[0] for branch in left]
             value = chooser.choose(tree.path, tree.domain, values)
             assert value in values, f"{value!r} is not allowed at {tree.path}"
             after = left[values.index(value)][2]

@@ -15,11 +15,11 @@ Place = tuple[str, Slot, Shape, int | None]
 
 def usual_refusal(graph: DecisionGraph) -> str | None:
     """Return the path and the most frequent reason why components are invalid; None if none is."""
-    told = Counter[str]()
+    reasons = Counter[str]()
     for node in graph.seen:
         for path, slot, shape, width in _places(graph, node):
-            told.update(_refused(path, slot, shape, width))
-    return told.most_common(1)[0][0] if told else None
+            reasons.update(_refused(path, slot, shape, width))
+    return reasons.most_common(1)[0][0] if reasons else None
 
 
 def _places(graph: DecisionGraph, node: Node) -> Iterator[Place]:
@@ -43,7 +43,7 @@ def _refused(path: str, slot: Slot, shape: Shape, width: int | None) -> Iterator
     """Yield the path and the reason for every component that is invalid in a slot."""
     for option in slot.options:
         inner = f"{path}.{option.cls.name}"
-        nested = {field: each.rows(shape) for field, each in option.slots.items()}
+        nested = {field: each.choices(shape) for field, each in option.slots.items()}
         for field, each in option.slots.items():
             yield from _refused(f"{inner}.{field}", each, shape, None)
         for component, _ in option.products(nested, ""):
@@ -80,34 +80,34 @@ def _blocks(graph: DecisionGraph, node: Node) -> Iterator[Place]:
 
 def _built(graph: DecisionGraph, node: Node) -> Iterator[tuple[str, str]]:
     """Yield the components that the choices at one node add, with their paths."""
-    for row in graph.step(node).rows:
+    for choice in graph.choices_at(node).choices:
         match node:
-            case BeforeNode(stage=index, before=shape) if row.component:
+            case BeforeNode(stage=index, before=shape) if choice.component:
                 yield (
                     ("stem" if shape is None else f"stages.{index}.downsampling"),
-                    row.component.name,
+                    choice.component.name,
                 )
             case BlockNode(stage=index):
-                yield f"stages.{index}.block", str(row.value)
-            case FieldsNode(stage=index, block=kind) if row.component:
-                for field, inner in row.component.components().items():
+                yield f"stages.{index}.block", str(choice.value)
+            case FieldsNode(stage=index, block=kind) if choice.component:
+                for field, inner in choice.component.components().items():
                     if field != VARIED:
                         yield f"stages.{index}.block.{kind}.{field}", inner.name
-            case MixerNode(stage=index, block=kind) if row.component:
-                yield f"stages.{index}.block.{kind}.{VARIED}", row.component.name
-            case HeadNode() if row.component:
-                yield "head", row.component.name
+            case MixerNode(stage=index, block=kind) if choice.component:
+                yield f"stages.{index}.block.{kind}.{VARIED}", choice.component.name
+            case HeadNode() if choice.component:
+                yield "head", choice.component.name
             case _:
                 pass
 
 
 def _usual(seen: Iterable[tuple[Option, Shape, int | None]]) -> str:
     """Return the most frequent reason why an option cannot be built."""
-    told = Counter[str]()
+    reasons = Counter[str]()
     for option, shape, width in seen:
         slot = Slot(kind=option.cls, options=(option,))
-        told.update(
+        reasons.update(
             each.removeprefix(f".{option.cls.name}").lstrip(".: ")
             for each in _refused("", slot, shape, width)
         )
-    return told.most_common(1)[0][0] if told else "no network can go on after it"
+    return reasons.most_common(1)[0][0] if reasons else "no network can go on after it"

@@ -208,8 +208,8 @@ class _Run:
                 name.removeprefix(PREFIX), space=space, objectives=self._objectives, seed=seed
             )
         else:
-            told = self._bounds if self._settings.with_bound else ()
-            knowledge = Knowledge(constraints=told, costs=self._costs())
+            bounds = self._bounds if self._settings.with_bound else ()
+            knowledge = Knowledge(constraints=bounds, costs=self._costs())
             self._searcher = make_searcher(
                 name, space=space, objectives=self._objectives, seed=seed, knowledge=knowledge
             )
@@ -254,13 +254,13 @@ class _Run:
         """Evaluate proposals until the budget or the table is exhausted."""
         workers = self._settings.workers
         lag = 1 if workers == 1 else 2 * workers
-        told = number = 0
+        finished = number = 0
         while self._spent < self._settings.budget * self._whole:
             began = time.thread_time()
-            for candidate in self._candidates[told : max(0, number - lag + 1)]:
+            for candidate in self._candidates[finished : max(0, number - lag + 1)]:
                 self._searcher.tell(candidate)
-                told += 1
-            self._searcher.expect(tuple(self._candidates[told:]))
+                finished += 1
+            self._searcher.expect(tuple(self._candidates[finished:]))
             proposal = self._propose(number)
             self.seconds += time.thread_time() - began
             if proposal is None:

@@ -66,8 +66,8 @@ class OptunaSampler:
             warnings.simplefilter("ignore")
             trial = self._study.ask(self._distributions)
         self._trials[number] = trial
-        draw = self._space.walk(ReplayChooser(trial.params))
-        return Proposal(architecture=draw.architecture, decisions=draw.decisions)
+        walk = self._space.walk(ReplayChooser(trial.params))
+        return Proposal(architecture=walk.architecture, decisions=walk.decisions)
 
     def expect(self, pending: tuple[Candidate, ...]) -> None:
         """Do nothing: the study knows which trials are running."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.domains import Domain, Value
-from ...search_space.walk.assembly import Draw
-from ...search_space.walk.choosers import Chooser, EnumerationChooser
+from ...search_space.walk.assembly import Walk
+from ...search_space.walk.choosers import Chooser, enumerate_walks
 from .result_table import ResultTable
 
 
@@ -39,7 +39,7 @@ class TableSpace:
         # A searcher reads the digest of an architecture and nothing else.
         object.__setattr__(self, "_networks", cast(list[Architecture], networks))
 
-    def walk(self, chooser: Chooser) -> Draw:
+    def walk(self, chooser: Chooser) -> Walk:
         """Choose the decisions in the order of the columns; only rows of the table are offered."""
         decisions: dict[str, Value] = {}
         codes_RD = self.table.codes_RD
@@ -53,7 +53,7 @@ class TableSpace:
             high = low + int(column.searchsorted(code, "right"))
             low += int(column.searchsorted(code, "left"))
             decisions[path], prefix = value, (*prefix, code)
-        return Draw(architecture=self.network(low), decisions=decisions)
+        return Walk(architecture=self.network(low), decisions=decisions)
 
     def _allowed(
         self, prefix: tuple[int, ...], low: int, high: int, domain: Domain
@@ -68,13 +68,9 @@ class TableSpace:
         """Return the stand-in for the network of a row."""
         return vars(self)["_networks"][row]
 
-    def enumerate(self) -> Iterator[Draw]:
+    def enumerate(self) -> Iterator[Walk]:
         """Yield every row once, in the order of the table."""
-        chooser = EnumerationChooser()
-        while True:
-            yield self.walk(chooser)
-            if not chooser.advance():
-                return
+        return enumerate_walks(self.walk)
 
     def decisions(self) -> Mapping[str, Domain]:
         """Return the domains of the decisions by name."""

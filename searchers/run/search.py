@@ -21,7 +21,7 @@ from ...results.settings import StudySettings
 from ...results.study.run_time import RunTime
 from ...results.study.storage import weights_folder
 from ...results.study.study import Study
-from ...search_space.constraints.build_cost_table import step_table
+from ...search_space.constraints.build_cost_table import build_cost_table
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.constraints.relaxations import relaxations
 from ...search_space.errors import InputError, WorkError
@@ -259,12 +259,12 @@ def recorded_time(study: Study, ledger: Ledger, engine: Engine) -> Generator[Non
 def _knowledge(options: SearchOptions) -> Knowledge:
     """Return what the searcher may know: bounds that the space does not keep, and rough costs."""
     constraints = map(read_constraint, options.constraints)
-    told = [
+    known = [
         each
         for each in constraints
         if each.metric not in EXACT_METRICS or each.metric in options.objectives
     ]
-    return Knowledge(constraints=tuple(told), costs=rough_costs)
+    return Knowledge(constraints=tuple(known), costs=rough_costs)
 
 
 def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchSpace:
@@ -279,7 +279,7 @@ def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchS
         return space.constrained(constraints, additive_costs)
     except InputError as error:
         names = tuple(dict.fromkeys(each.metric for each in constraints))
-        table = step_table(space.graph, names, additive_costs)
+        table = build_cost_table(space.graph, names, additive_costs)
         helps = "; or ".join(relaxations(table, constraints))
         raise InputError(write_bounds(f"{error}; {helps}" if helps else str(error))) from None
 

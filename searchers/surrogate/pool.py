@@ -1,4 +1,4 @@
-"""The pool of candidates that a model chooses from: fresh draws, and variants of the front."""
+"""The pool of candidates that a model chooses from: fresh samples, and variants of the front."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from ...search_space.domains import Value
 from ...search_space.seeds import derive_seed
-from ...search_space.walk.assembly import Draw
+from ...search_space.walk.assembly import Walk
 from ...search_space.walk.choosers import CrossoverChooser, MutationChooser, RandomChooser
 from ..space_protocol import Space
 
@@ -19,12 +19,12 @@ _SHORT = 24
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSizes:
-    """How many draws make up a pool."""
+    """How many walks make up a pool."""
 
     fresh: int = 640
-    """Random draws."""
+    """Random walks."""
     fresh_new: int = 8
-    """Random draws that are replaced from one proposal to the next."""
+    """Random walks that are replaced from one proposal to the next."""
     parents: int = 24
     """Members of the front that are varied, at most."""
     mutants: int = 24
@@ -44,12 +44,12 @@ class PoolSizes:
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A draw of the pool."""
+    """A member of the pool."""
 
     key: str
     """``decisions_key`` of its decisions."""
-    draw: Draw
-    """The draw."""
+    walk: Walk
+    """The walk."""
 
 
 class Parent(Protocol):
@@ -70,19 +70,19 @@ _Plan = tuple[str, Parent | None, Parent | None, int]
 
 
 class Pool:
-    """Draws from a space; draws that pools share are made once.
+    """Walks through a space; walks that pools share are made once.
 
     The pool of a proposal depends on the seed, the proposal's number and the parents alone. Most of
     it is that of the proposal before, since a walk through a large space takes a millisecond.
     """
 
     def __init__(self, space: Space, seed: int, sizes: PoolSizes | None = None) -> None:
-        """Start without draws.
+        """Start without walks.
 
         Args:
             space: The space.
-            seed: Seed of all draws.
-            sizes: Numbers of draws; None: those for the number of decisions.
+            seed: Seed of all walks.
+            sizes: Numbers of walks; None: those for the number of decisions.
         """
         self._space = space
         self._seed = seed
@@ -133,8 +133,8 @@ class Pool:
             changes = 1 + random.Random(seed).randrange(3)
             rate = min(1.0, changes / max(1, len(one.decisions)))
             chooser = MutationChooser(one.decisions, seed, rate)
-        draw = self._space.walk(chooser)
-        return Member(key=decisions_key(draw.decisions), draw=draw)
+        walk = self._space.walk(chooser)
+        return Member(key=decisions_key(walk.decisions), walk=walk)
 
 
 def decisions_key(decisions: Decisions) -> str:

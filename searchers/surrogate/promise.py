@@ -34,7 +34,7 @@ _EXACT_SD = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A candidate of the history, or one whose outcome is not told yet."""
+    """A candidate of the history, or one without an outcome yet."""
 
     key: str
     """``decisions_key`` of its decisions."""
@@ -63,7 +63,7 @@ class Learner(Protocol):
         """Return the objectives, the one that users bound last."""
         ...
 
-    def told(self) -> Sequence[Known]:
+    def history(self) -> Sequence[Known]:
         """Return the history."""
         ...
 
@@ -238,7 +238,7 @@ class Promise:
         name = constraint.metric
         if name in costs[0]:
             return np.array([float(constraint.holds(each[name])) for each in costs])
-        known = [each for each in self._searcher.told() if name in each.values]
+        known = [each for each in self._searcher.history() if name in each.values]
         if len(known) < FEWEST:
             return np.ones(len(costs))
         objective = next((each for each in self._objectives if each.metric == name), None)
@@ -264,20 +264,20 @@ class Promise:
 
     def _succeeds(self, inputs: Inputs) -> Floats:
         """Return the probability of no failure: a Gaussian process of 0 and 1, not fitted."""
-        told = self._searcher.told()[-MOST_USED:]
+        history = self._searcher.history()[-MOST_USED:]
         named = [each.metric for each in self._constraints]
         failed = np.array(
             [
                 each.status == "failed"
                 or (each.status == "infeasible" and not any(name in each.values for name in named))
-                for each in told
+                for each in history
             ],
             dtype=np.float64,
         )
         if not failed.any():
             return np.ones(len(inputs.active_N))
         training = Training(
-            self._scaler.inputs([each.features for each in told]), failed, np.zeros(len(failed))
+            self._scaler.inputs([each.features for each in history]), failed, np.zeros(len(failed))
         )
         theta = prior(len(inputs.groups), self._scaler.lengths)[0]
         return np.clip(1 - training.predicted(theta, inputs)[0], 0.02, 1.0)

@@ -89,10 +89,10 @@ def test_docstring_names_the_source(cls: type[Component]) -> None:
 def test_every_field_has_a_docstring_and_a_domain(cls: type[Component]) -> None:
     assert "__dataclass_params__" in vars(cls), "it must be a dataclass of its own"
     bases = [base for base in cls.__mro__ if issubclass(base, Component) and base is not Component]
-    told = set[str]().union(*map(documented, bases))
-    assert set(cls.added) <= told
+    documented_fields = set[str]().union(*map(documented, bases))
+    assert set(cls.added) <= documented_fields
     for field in dataclasses.fields(cls):
-        assert field.name in told
+        assert field.name in documented_fields
         assert field.name in field_domains(cls) or field.name in field_kinds(cls)
 
 

@@ -165,8 +165,8 @@ def test_the_letters_of_costs_are_explained() -> None:
 def test_multiply_adds_grow_as_it_says(cls: type[TokenMixer]) -> None:
     """After subtraction of linear terms, and of constants if needed, the counts give the
     exponent."""
-    told, _, monarch = cls.traits.cost.partition(" (monarch: ")
-    forms = {told: cls()}
+    direct, _, monarch = cls.traits.cost.partition(" (monarch: ")
+    forms = {direct: cls()}
     if monarch:
         forms[monarch.removesuffix(")")] = dataclasses.replace(cls(), transform="monarch")
     for cost, mixer in forms.items():

@@ -118,7 +118,7 @@ def searched(name: str) -> tuple[Candidate, ...]:
     return tuple(search(searcher_of(name, space_from_data(LARGE)), AFTER))
 
 
-def retold(searcher: Searcher, history: Sequence[Candidate]) -> Searcher:
+def with_history(searcher: Searcher, history: Sequence[Candidate]) -> Searcher:
     for candidate in history:
         searcher.tell(candidate)
     return searcher
@@ -146,16 +146,16 @@ def test_what_was_asked_before_does_not_matter(name: str, space: SearchSpace) ->
     first = digests(searcher)
     searcher.ask(AFTER + 1)
     assert digests(searcher) == first
-    assert digests(retold(searcher_of(name, space), history)) == first
+    assert digests(with_history(searcher_of(name, space), history)) == first
 
 
 @pytest.mark.slow
 def test_another_process_proposes_the_same(space: SearchSpace) -> None:
     """The history is sent as JSON to a process with another hash seed."""
-    told, expected = {}, {}
+    histories, expected = {}, {}
     for name in SEARCHERS:
-        told[name] = [each.to_json() for each in searched(name)]
-        expected[name] = digests(retold(searcher_of(name, space), searched(name)))
+        histories[name] = [each.to_json() for each in searched(name)]
+        expected[name] = digests(with_history(searcher_of(name, space), searched(name)))
     code = (
         "import importlib.util, json, sys\n"
         f"spec = importlib.util.spec_from_file_location('contract', {__file__!r})\n"
@@ -165,12 +165,12 @@ def test_another_process_proposes_the_same(space: SearchSpace) -> None:
         "for name, history in json.load(sys.stdin).items():\n"
         "    searcher = contract.searcher_of(name, contract.space_from_data(contract.LARGE))\n"
         "    candidates = [contract.Candidate.from_json(each) for each in history]\n"
-        "    found[name] = contract.digests(contract.retold(searcher, candidates))\n"
+        "    found[name] = contract.digests(contract.with_history(searcher, candidates))\n"
         "print(json.dumps(found))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        input=json.dumps(told),
+        input=json.dumps(histories),
         capture_output=True,
         text=True,
         check=True,
@@ -180,14 +180,14 @@ def test_another_process_proposes_the_same(space: SearchSpace) -> None:
 
 
 def test_the_seed_matters(name: str, space: SearchSpace) -> None:
-    first = retold(searcher_of(name, space, seed=0), searched(name))
-    second = retold(searcher_of(name, space, seed=1), searched(name))
+    first = with_history(searcher_of(name, space, seed=0), searched(name))
+    second = with_history(searcher_of(name, space, seed=1), searched(name))
     assert digests(first)[0] != digests(second)[0]
 
 
 def test_the_number_matters(name: str, space: SearchSpace) -> None:
     """With several workers, several candidates are proposed from one history."""
-    searcher = retold(searcher_of(name, space), searched(name))
+    searcher = with_history(searcher_of(name, space), searched(name))
     pending: list[Candidate] = []
     for number in range(AFTER, AFTER + 5):
         searcher.expect(tuple(pending))
@@ -195,7 +195,7 @@ def test_the_number_matters(name: str, space: SearchSpace) -> None:
         assert proposal is not None
         pending.append(outcome(number, proposal, status="running"))
     assert len({each.digest for each in pending}) >= 4  # a mutation may give the same network
-    again = retold(searcher_of(name, space), searched(name))
+    again = with_history(searcher_of(name, space), searched(name))
     again.expect(tuple(pending[:3]))
     assert digests(again, AFTER + 3)[0] == pending[3].digest
 
@@ -221,7 +221,7 @@ def test_a_history_without_success(name: str, space: SearchSpace, status: str) -
 
 
 def test_a_value_that_is_no_number(name: str, space: SearchSpace) -> None:
-    searcher = retold(searcher_of(name, space), searched(name))
+    searcher = with_history(searcher_of(name, space), searched(name))
     last = searched(name)[-1]
     nan = {"accuracy": Measurement(metric="accuracy", value=float("nan"))}
     searcher.tell(replace(last, status="complete", measurements={**last.measurements, **nan}))
@@ -242,14 +242,14 @@ def test_hard_constraints_are_kept(name: str, space: SearchSpace) -> None:
 
 
 def test_attempts_differ(name: str, space: SearchSpace) -> None:
-    searcher = retold(searcher_of(name, space), searched(name))
-    told = {each.digest for each in searched(name)}
+    searcher = with_history(searcher_of(name, space), searched(name))
+    known = {each.digest for each in searched(name)}
     attempts = [searcher.ask(AFTER, attempt) for attempt in range(40)]
     proposed = [attempt.architecture.digest for attempt in attempts if attempt]
     assert len(proposed) == 40
     assert len(set(proposed[:20])) >= 12
     listed = set(proposed[20:])
-    assert len(listed) == 20 and not listed & told
+    assert len(listed) == 20 and not listed & known
 
 
 @pytest.mark.parametrize("lag", [1, 4])
@@ -271,4 +271,4 @@ def test_a_small_space_is_found_whole(name: str, lag: int) -> None:
         if proposal is None:
             break
         history[proposal.architecture.digest] = outcome(number, proposal)
-    assert set(history) == {draw.architecture.digest for draw in space.enumerate()}
+    assert set(history) == {walk.architecture.digest for walk in space.enumerate()}

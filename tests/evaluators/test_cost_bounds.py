@@ -17,15 +17,15 @@ def table() -> CostedGraph:
 def drawn(table: CostedGraph, seed: int) -> tuple[list[tuple[int, int]], dict[str, float]]:
     """Return a random walk as nodes and choices, and its costs; choices are uniform."""
     generator = np.random.default_rng(seed)
-    way: list[tuple[int, int]] = []
+    walk: list[tuple[int, int]] = []
     spent, number = np.zeros(len(table.metrics)), 0
     while number != table.end:
-        step = table.steps[number]
-        index = int(generator.integers(table.choices(number)))
-        way.append((number, index))
+        node = table.nodes[number]
+        index = int(generator.integers(table.choice_count(number)))
+        walk.append((number, index))
         spent = table.add(spent, table.costs(number)[index])
-        number = int(step.nexts[index if len(step.nexts) > 1 else 0])
-    return way, dict(zip(table.metrics, spent.tolist(), strict=True))
+        number = int(node.nexts[index if len(node.nexts) > 1 else 0])
+    return walk, dict(zip(table.metrics, spent.tolist(), strict=True))
 
 
 NARROW: dict[str, dict[str, tuple[float, float]]] = {
@@ -51,7 +51,7 @@ def test_what_a_network_keeps_is_never_called_empty(table: CostedGraph, kind: st
     """With bounds at or near the costs of a walk, all samples are within them, without dead
     ends."""
     sides, seed = NARROW[kind], [*NARROW].index(kind)
-    way, costs = drawn(table, seed)
+    walk, costs = drawn(table, seed)
     constraints = [
         Constraint(metric=name, low=low * costs[name], high=high * costs[name])
         for name, (low, high) in sides.items()
@@ -63,20 +63,20 @@ def test_what_a_network_keeps_is_never_called_empty(table: CostedGraph, kind: st
         assert all(each.holds(taken(guide, generator)[each.metric]) for each in constraints)
     one_sided = all(each in ((0, 1), (1, np.inf)) for each in sides.values())
     if one_sided and len(sides.keys() - {"peak_memory"}) <= 2:
-        stand = SteeredPath(guide)
-        for _, index in way:
-            assert stand.possible() >> index & 1
-            stand.take(index)
+        steered = SteeredPath(guide)
+        for _, index in walk:
+            assert steered.possible() >> index & 1
+            steered.take(index)
 
 
 def taken(guide: Guide, generator: np.random.Generator) -> dict[str, float]:
     """Return the costs of a walk of random offered choices."""
-    stand, table = SteeredPath(guide), guide.table
+    steered, table = SteeredPath(guide), guide.table
     spent = np.zeros(len(table.metrics))
-    while stand.number != table.end:
-        number, bits = stand.number, stand.possible()
+    while steered.number != table.end:
+        number, bits = steered.number, steered.possible()
         index = int(generator.choice(np.flatnonzero([int(b) for b in f"{bits:b}"[::-1]])))
-        stand.take(index)
+        steered.take(index)
         spent = table.add(spent, table.costs(number)[index])
     return dict(zip(table.metrics, spent.tolist(), strict=True))
 
@@ -86,8 +86,8 @@ def test_two_bounds_that_hardly_any_network_keeps(table: CostedGraph) -> None:
     few, many = Constraint.parse("params<=46909"), Constraint.parse("macs>=3200000")
     guide = Guide(table=table, constraints=[few, many])
     assert not guide.empty and guide.complete
-    told = relaxations(table, [Constraint.parse("params<=20000"), many])[0]
-    least = Constraint.parse(told.split(" must become ")[1].removesuffix(" or more"))
+    text = relaxations(table, [Constraint.parse("params<=20000"), many])[0]
+    least = Constraint.parse(text.split(" must become ")[1].removesuffix(" or more"))
     assert least.metric == "params" and least.high <= few.high
     assert not Guide(table=table, constraints=[least, many]).empty
     below = Constraint(metric="params", high=float(np.nextafter(least.high, 0)))

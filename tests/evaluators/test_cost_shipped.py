@@ -19,7 +19,7 @@ from nas_explorer.evaluators.cost.value import EXACT_METRICS
 from nas_explorer.evaluators.cost.version import LISTS, digest
 from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.constraints.cost_table import CostedGraph
-from nas_explorer.search_space.counting.membership import Walk
+from nas_explorer.search_space.counting.membership import Steps
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import preset_text, presets
 from nas_explorer.search_space.walk.choosers import RandomChooser
@@ -55,14 +55,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "shipped"
 
 
-def cost_of_way(table: CostedGraph, graph: DecisionGraph, way: Walk) -> list[float]:
+def cost_of(table: CostedGraph, graph: DecisionGraph, steps: Steps) -> list[float]:
     number, spent = 0, np.zeros(len(table.metrics))
-    for node, row in way:
-        rows = graph.step(node).rows
-        index = rows.index(row)
-        assert table.choices(number) == len(rows)
+    for node, choice in steps:
+        choices = graph.choices_at(node).choices
+        index = choices.index(choice)
+        assert table.choice_count(number) == len(choices)
         spent = table.add(spent, table.costs(number)[index])
-        nexts = table.steps[number].nexts
+        nexts = table.nodes[number].nexts
         number = int(nexts[index if len(nexts) > 1 else 0])
     assert number == table.end
     return spent.tolist()
@@ -83,15 +83,15 @@ def test_they_are_what_fresh_traces_give(name: str) -> None:
     about = (found.name, found.input, found.classes, found.walks_differ, found.never_built)
     assert about == own and found.size == space.size()
     assert found.table.metrics == EXACT_METRICS
-    assert found.table.ways[0] == space.graph.count(space.graph.start)
+    assert found.table.path_counts[0] == space.graph.count(space.graph.start)
     for seed in range(100, 103):  # share the cache of other tests and its traces
         architecture = space.walk(RandomChooser(seed)).architecture
         cost = architecture_cost(architecture)
         expected = [getattr(cost, metric) for metric in EXACT_METRICS]
-        ways = list(space.membership.ways(architecture))
-        assert ways
-        for way in ways:
-            assert cost_of_way(found.table, space.graph, way) == expected
+        walks = list(space.membership.walks(architecture))
+        assert walks
+        for steps in walks:
+            assert cost_of(found.table, space.graph, steps) == expected
 
 
 def test_code_that_changed_does_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

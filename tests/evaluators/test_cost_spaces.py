@@ -45,10 +45,10 @@ def file(tmp_path: Path) -> Path:
 def same(left: CostedSpace, right: CostedSpace) -> bool:
     mine, other = left.table, right.table
     assert mine.metrics == other.metrics == EXACT_METRICS
-    assert [s.nexts.tolist() for s in mine.steps] == [s.nexts.tolist() for s in other.steps]
+    assert [s.nexts.tolist() for s in mine.nodes] == [s.nexts.tolist() for s in other.nodes]
     about = [(each.name, each.input, each.classes, each.walks_differ) for each in (left, right)]
     assert about[0] == about[1] and left.size == right.size
-    assert mine.ways == other.ways
+    assert mine.path_counts == other.path_counts
     return all(np.array_equal(mine.costs(i), other.costs(i)) for i in range(mine.end))
 
 

@@ -6,7 +6,7 @@ from nas_explorer.evaluators.cost.cost import EXACT_METRICS, additive_costs, arc
 from nas_explorer.search_space.components.base import field_kinds
 from nas_explorer.search_space.components.tables import TABLES
 from nas_explorer.search_space.components.wired import Block
-from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.build_cost_table import build_cost_table
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.steering import Guide, SteeredPath
 from nas_explorer.search_space.files import space_from_data
@@ -36,16 +36,16 @@ def test_the_choices_of_a_walk_cost_what_the_network_does(name: str) -> None:
             "head": "pooled",
         }
     )
-    table = step_table(space.graph, EXACT_METRICS, additive_costs)
+    table = build_cost_table(space.graph, EXACT_METRICS, additive_costs)
     guide = Guide(table=table, constraints=[Constraint(metric="params")])
     for seed in range(30):
         architecture = space.walk(RandomChooser(seed)).architecture
         cost = architecture_cost(architecture)
-        for way in space.membership.ways(architecture):
-            stand, spent = SteeredPath(guide), np.zeros(len(EXACT_METRICS))
-            for node, row in way:
-                choice = space.graph.step(node).rows.index(row)
-                spent = table.add(spent, table.costs(stand.number)[choice])
-                stand.take(choice)
-            assert stand.number == table.end
+        for steps in space.membership.walks(architecture):
+            steered, spent = SteeredPath(guide), np.zeros(len(EXACT_METRICS))
+            for node, chosen in steps:
+                choice = space.graph.choices_at(node).choices.index(chosen)
+                spent = table.add(spent, table.costs(steered.number)[choice])
+                steered.take(choice)
+            assert steered.number == table.end
             assert spent.tolist() == [getattr(cost, name) for name in EXACT_METRICS]

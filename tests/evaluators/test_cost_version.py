@@ -28,7 +28,7 @@ from nas_explorer.evaluators.cost.version import (
 )
 from nas_explorer.search_space.components.mixers.attention import Attention
 from nas_explorer.search_space.components.mixers.trivial import Pooling
-from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.build_cost_table import build_cost_table
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
 
@@ -94,7 +94,7 @@ def test_changed_code_is_another_version(files: Mapping[str, Path]) -> None:
     assert digest(names) not in (before, None)
 
 
-def test_files_are_told_apart(files: Mapping[str, Path]) -> None:
+def test_files_are_distinguished(files: Mapping[str, Path]) -> None:
     names = ("a.conv", "b.conv")
     before = digest(names)
     changed(files["a.conv"], TEXTS["b.conv"])
@@ -178,7 +178,7 @@ def test_what_is_not_needed_has_no_part_in_costs(
     sys.setprofile(note)
     try:
         architecture_cost(architecture)
-        step_table(tiny().graph, EXACT_METRICS, additive_costs)
+        build_cost_table(tiny().graph, EXACT_METRICS, additive_costs)
     finally:
         sys.setprofile(None)
         clear_memory()

@@ -14,7 +14,7 @@ from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.walk.assembly import Draw
+from nas_explorer.search_space.walk.assembly import Walk
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
@@ -24,7 +24,7 @@ SPACE = load_space("micro")
 
 
 @cache
-def draw(seed: int) -> Draw:
+def draw(seed: int) -> Walk:
     return SPACE.walk(RandomChooser(seed))
 
 

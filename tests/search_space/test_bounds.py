@@ -28,13 +28,13 @@ def chain(seed: int) -> CostedGraph:
     """Return a table of four nodes with small costs."""
     generator = np.random.default_rng(seed)
     tables = [generator.integers(0, 12, (4, 3)).astype(float) for _ in range(4)]
-    steps = [CostedNode(table=number, times=1, nexts=np.array([number + 1])) for number in range(4)]
-    return CostedGraph(metrics=METRICS, tables=tuple(tables), steps=tuple(steps))
+    nodes = [CostedNode(table=number, times=1, nexts=np.array([number + 1])) for number in range(4)]
+    return CostedGraph(metrics=METRICS, tables=tuple(tables), nodes=tuple(nodes))
 
 
 def walks(table: CostedGraph) -> Iterator[tuple[list[int], np.ndarray]]:
     """Return every walk and its sums."""
-    for places in np.ndindex(*(table.choices(number) for number in range(table.end))):
+    for places in np.ndindex(*(table.choice_count(number) for number in range(table.end))):
         sums = sum(table.costs(number)[place] for number, place in enumerate(places))
         yield list(places), np.asarray(sums)
 
@@ -57,14 +57,14 @@ def offered(guide: Guide) -> set[tuple[int, ...]]:
     found: set[tuple[int, ...]] = set()
 
     def go(taken: list[int]) -> None:
-        stand, table = SteeredPath(guide), guide.table
+        steered, table = SteeredPath(guide), guide.table
         for place in taken:
-            stand.take(place)
-        if stand.number == table.end:
+            steered.take(place)
+        if steered.number == table.end:
             found.add(tuple(taken))
             return
-        bits = stand.possible()
-        for place in range(table.choices(stand.number)):
+        bits = steered.possible()
+        for place in range(table.choice_count(steered.number)):
             if bits >> place & 1:
                 go([*taken, place])
 
@@ -166,10 +166,10 @@ def test_walks_that_are_kept_are_uniform(texts: list[str]) -> None:
     generator, draws = random.Random(0), 20 * len(feasible)
     counts = Counter[tuple[int, ...]]()
     for _ in range(draws):
-        stand, taken = SteeredPath(guide), list[int]()
-        while stand.number != table.end:
-            taken.append(stand.drawn(generator))
-            stand.take(taken[-1])
+        steered, taken = SteeredPath(guide), list[int]()
+        while steered.number != table.end:
+            taken.append(steered.drawn(generator))
+            steered.take(taken[-1])
         counts[tuple(taken)] += 1
     assert set(counts) <= feasible and tilted.log_most > 0
     square = sum((counts[each] - 20) ** 2 / 20 for each in feasible)
@@ -193,20 +193,20 @@ def test_pieces_of_walks_are_joined_to_rare_ones() -> None:
     assert all((each == [red, blue]).all() for each in sums)
     guide = Guide(table=table, constraints=constraints)
     assert not guide.empty and not guide.exact
-    stand, rng = SteeredPath(guide), random.Random(1)
-    while stand.number != table.end:
-        stand.take(stand.drawn(rng))
-    assert stand.spent_K.tolist() == [red, blue]
+    steered, rng = SteeredPath(guide), random.Random(1)
+    while steered.number != table.end:
+        steered.take(steered.drawn(rng))
+    assert steered.spent_K.tolist() == [red, blue]
 
 
 def test_walks_are_recombined_where_some_nodes_are_hardly_ever_visited() -> None:
     """The second of two branches costs a million times more, so that no sampled walk takes it."""
     far, near = np.array([[0.0], [1e9]]), large(1).tables
-    steps = [CostedNode(table=0, times=1, nexts=np.array([1, 13]))]
+    nodes = [CostedNode(table=0, times=1, nexts=np.array([1, 13]))]
     for number in range(1, 25):
         after = 25 if number == 12 else number + 1
-        steps.append(CostedNode(table=(number - 1) % 12 + 1, times=1, nexts=np.array([after])))
-    table = CostedGraph(metrics=("red",), tables=(far, *near), steps=tuple(steps))
+        nodes.append(CostedNode(table=(number - 1) % 12 + 1, times=1, nexts=np.array([after])))
+    table = CostedGraph(metrics=("red",), tables=(far, *near), nodes=tuple(nodes))
     red = float(sum(each[3, 0] for each in near))
     sampler = ImportanceSampler(BoundedSteps(table, [Constraint(metric="red", low=red, high=red)]))
     walks = sampler.recombined(4096)
@@ -251,7 +251,7 @@ def test_choices_are_possible_if_a_range_of_sums_can_be_reached(texts: list[str]
         table, constraints = chain(seed), parsed(texts, low)
         steps = BoundedSteps(table, constraints)
         sums = TrimmedSums(steps, cap=4096)
-        begun = [generator.randrange(table.choices(number)) for number in range(2)]
+        begun = [generator.randrange(table.choice_count(number)) for number in range(2)]
         spent_K = sum(
             steps.groups[n].costs_GK[steps.groups[n].of_R[r]] for n, r in enumerate(begun)
         )
@@ -283,7 +283,7 @@ def test_the_best_of_what_keeps_the_bounds_is_found(texts: list[str]) -> None:
     assert aimed > 24
 
 
-def test_what_is_told_to_move_helps_in_a_large_space() -> None:
+def test_the_proposed_relaxation_helps_in_a_large_space() -> None:
     """Each relaxation is feasible, even with trimmed sums."""
     table = large(3)
     low, high = table.extremes()
@@ -298,17 +298,17 @@ def test_what_is_told_to_move_helps_in_a_large_space() -> None:
             Constraint(metric="green", low=green),
         ]
         if Guide(table=table, constraints=constraints).empty:
-            for told in relaxations(table, constraints):
-                after = moved(constraints, told)
+            for text in relaxations(table, constraints):
+                after = moved(constraints, text)
                 assert after != constraints
-                assert not Guide(table=table, constraints=after).empty, told
+                assert not Guide(table=table, constraints=after).empty, text
                 helped += 1
     assert helped > 3
 
 
-def moved(constraints: list[Constraint], told: str) -> list[Constraint]:
+def moved(constraints: list[Constraint], text: str) -> list[Constraint]:
     """Return the constraints after a relaxation."""
-    for each in told.split(" and "):
+    for each in text.split(" and "):
         old, new = re.fullmatch(r"(.*) must become (.*) or (?:more|less)", each).groups()
         constraints = [Constraint.parse(new) if str(c) == old else c for c in constraints]
     return constraints
@@ -317,11 +317,11 @@ def moved(constraints: list[Constraint], told: str) -> list[Constraint]:
 @pytest.mark.parametrize(
     "texts", [["red<=4000", "red>=5000"], ["red<4000", "red>4000", "blue<=9000", "green>=9"]]
 )
-def test_bounds_that_exclude_each_other_are_told(texts: list[str]) -> None:
+def test_bounds_that_exclude_each_other_are_reported(texts: list[str]) -> None:
     constraints = [Constraint.parse(each) for each in texts]
-    told = check(large(3), constraints)
-    assert told.share == 0 and told.proved and told.moves
-    for each in told.moves:
+    found = check(large(3), constraints)
+    assert found.share == 0 and found.proved and found.moves
+    for each in found.moves:
         assert not Guide(table=large(3), constraints=moved(constraints, each)).empty
 
 
@@ -348,7 +348,7 @@ def large(metrics: int) -> CostedGraph:
     """Return a table of twelve nodes with ten choices."""
     generator = np.random.default_rng(0)
     tables = tuple(generator.integers(0, 1000, (10, metrics)).astype(float) for _ in range(12))
-    steps = tuple(
+    nodes = tuple(
         CostedNode(table=number, times=1, nexts=np.array([number + 1])) for number in range(12)
     )
-    return CostedGraph(metrics=METRICS[:metrics], tables=tables, steps=steps)
+    return CostedGraph(metrics=METRICS[:metrics], tables=tables, nodes=nodes)

@@ -4,7 +4,7 @@ import pytest
 from nas_explorer.search_space.domains import Choice, Value
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
-from nas_explorer.search_space.walk.assembly import Draw
+from nas_explorer.search_space.walk.assembly import Walk
 from nas_explorer.search_space.walk.choosers import (
     CrossoverChooser,
     EnumerationChooser,
@@ -16,7 +16,7 @@ from nas_explorer.search_space.walk.choosers import (
 MICRO = load_space("micro")
 
 
-def drawn(seed: int) -> Draw:
+def drawn(seed: int) -> Walk:
     return MICRO.walk(RandomChooser(seed))
 
 
@@ -38,12 +38,12 @@ def test_replay_does_not_take_one_for_true() -> None:
         ReplayChooser({"a": 1}).choose("a", yes_no, yes_no.values)
 
 
-def test_mutation_changes_as_often_as_told() -> None:
+def test_mutation_changes_at_the_given_rate() -> None:
     parent = drawn(1)
     assert MICRO.walk(MutationChooser(parent.decisions, 5, 0.0)) == parent
     kept = [
-        sum(draw.decisions.get(path) == value for path, value in parent.decisions.items())
-        for draw in (MICRO.walk(MutationChooser(parent.decisions, s, 0.1)) for s in range(40))
+        sum(walk.decisions.get(path) == value for path, value in parent.decisions.items())
+        for walk in (MICRO.walk(MutationChooser(parent.decisions, s, 0.1)) for s in range(40))
     ]
     assert 0.6 * len(parent.decisions) < sum(kept) / len(kept) < len(parent.decisions)
 
@@ -96,10 +96,10 @@ def test_enumeration_takes_every_way_once() -> None:
     chooser, seen = EnumerationChooser(), []
     while True:
         first = chooser.choose("a", domain, domain.values)
-        way = [first]
+        walk = [first]
         if first != 2:
-            way.append(chooser.choose("b", domain, (1, 3)))
-        seen.append(tuple(way))
+            walk.append(chooser.choose("b", domain, (1, 3)))
+        seen.append(tuple(walk))
         if not chooser.advance():
             break
     assert seen == [(1, 1), (1, 3), (2,), (3, 1), (3, 3)]

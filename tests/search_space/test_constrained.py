@@ -14,7 +14,7 @@ from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.live_memory import alive_bytes
 from nas_explorer.search_space.components.canonical import component_text
 from nas_explorer.search_space.components.parts import Part
-from nas_explorer.search_space.constraints.build_cost_table import step_table
+from nas_explorer.search_space.constraints.build_cost_table import build_cost_table
 from nas_explorer.search_space.constraints.check import check
 from nas_explorer.search_space.constraints.constraint import Constraint
 from nas_explorer.search_space.constraints.cost_table import CostedGraph, CostedNode
@@ -55,7 +55,7 @@ def peak(architecture: Architecture) -> float:
 
 
 def table_of(space: SearchSpace, *metrics: str) -> CostedGraph:
-    return step_table(space.graph, metrics or ("red", "blue"), costs)
+    return build_cost_table(space.graph, metrics or ("red", "blue"), costs)
 
 
 def limits(text: str, share: float) -> tuple[list[Constraint], set[str]]:
@@ -79,7 +79,7 @@ def test_exactly_what_keeps_the_constraints_is_enumerated(text: str, share: floa
             space.constrained(constraints, costs)
         return
     constrained = space.constrained(constraints, costs)
-    drawn = [draw.architecture.digest for draw in constrained.enumerate()]
+    drawn = [walk.architecture.digest for walk in constrained.enumerate()]
     assert set(drawn) == kept
     assert constrained.guide is not None and constrained.guide.exact
     assert constrained.guide.feasible == len(drawn) == constrained.walks
@@ -98,7 +98,7 @@ def test_the_peak_memory_is_kept_exactly(text: str, bounds: tuple[str, float]) -
     constraints = [Constraint.parse(f"peak_memory{sign}{value}"), Constraint.parse("red>=0")]
     kept = {digest for digest, each in peaks.items() if constraints[0].holds(each)}
     space = small_space(text).constrained(constraints, costs)
-    drawn = [draw.architecture.digest for draw in space.enumerate()]
+    drawn = [walk.architecture.digest for walk in space.enumerate()]
     assert set(drawn) == kept and space.walks == len(drawn)
 
 
@@ -136,8 +136,8 @@ def test_uniform_draws_are_uniform_over_architectures(
 
 
 @pytest.mark.parametrize("text", MEETING.values(), ids=list(MEETING))
-def test_draws_that_are_uniform_over_walks_are_told_from_these(text: str) -> None:
-    walks = [draw.architecture.digest for draw in small_space(text).enumerate()]
+def test_samples_that_are_uniform_over_walks_differ_from_these(text: str) -> None:
+    walks = [walk.architecture.digest for walk in small_space(text).enumerate()]
     drawn = random.Random(0).choices(walks, k=DRAWS)
     assert unevenness(drawn, set(walks)) > 10
 
@@ -161,8 +161,8 @@ def test_an_estimate_by_hand() -> None:
     """The mean of 1, 1/2, 1/2 and 1 is 3/4; Wilson's interval of 3 in 4 is 0.3006 to 0.9544."""
     size = estimated(10**6, [1, 2, 2, 1], exact_walks=True)
     assert size.architectures == 750_000 and size.interval == (300_641, 954_413)
-    told = "about 750,000 different architectures (1.00e6 walks; 95 % interval 300,641 to 954,413)"
-    assert str(size) == told
+    shown = "about 750,000 different architectures (1.00e6 walks; 95 % interval 300,641 to 954,413)"
+    assert str(size) == shown
     assert estimated(10, [1, 1], exact_walks=False) == Size(architectures=10, walks=10, exact=False)
 
 
@@ -203,13 +203,13 @@ def test_every_chooser_is_steered() -> None:
     steered = space.constrained(constraints, costs)
     first, second = (steered.walk(RandomChooser(i)) for i in (1, 2))
     for seed in range(10):
-        for draw in (
+        for walk in (
             steered.walk(RandomChooser(seed)),
             steered.walk(MutationChooser(first.decisions, seed, 0.2)),
             steered.walk(CrossoverChooser(first.decisions, second.decisions, seed)),
             steered.draw_uniform(seed),
         ):
-            red, blue = totals(draw.architecture)
+            red, blue = totals(walk.architecture)
             assert reds[2] <= red <= reds[5] and blue < 600
 
 
@@ -222,16 +222,16 @@ def test_what_is_feasible_is_found_and_replayed_offered_or_not(text: str, cap: i
     if guide.empty:
         return
     steered = replace(space, guide=guide)
-    for draw in islice(space.enumerate(), 0, None, 7):
-        if draw.architecture.digest in kept:
-            found = steered.find(draw.architecture)
+    for walk in islice(space.enumerate(), 0, None, 7):
+        if walk.architecture.digest in kept:
+            found = steered.find(walk.architecture)
             assert found is not None and steered.replay(found.decisions) == found
-            assert steered.replay(draw.decisions) == draw
-            assert all(map(steered.replay, (near.decisions for near in steered.neighbours(draw))))
+            assert steered.replay(walk.decisions) == walk
+            assert all(map(steered.replay, (near.decisions for near in steered.neighbours(walk))))
             continue
-        assert not steered.contains(draw.architecture)
+        assert not steered.contains(walk.architecture)
         with pytest.raises(InputError, match=r"must keep (red<=|blue>=)\d+, but got \w+ \d+$"):
-            steered.replay(draw.decisions)
+            steered.replay(walk.decisions)
 
 
 def test_strict_and_doubled_bounds() -> None:
@@ -246,7 +246,7 @@ def test_strict_and_doubled_bounds() -> None:
         ],
         costs,
     )
-    found = {totals(draw.architecture)[0] for draw in space.enumerate()}
+    found = {totals(walk.architecture)[0] for walk in space.enumerate()}
     assert found == set(reds[2:-2])
 
 
@@ -255,12 +255,12 @@ def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
     space = small_space(text)
     reds = [totals(each)[0] for each in every_architecture(text).values()]
     peaks = [peak(each) for each in every_architecture(text).values()]
-    told = check(table_of(space, "red", "peak_memory"), [])
-    spread = told.spreads["peak_memory"]
+    found = check(table_of(space, "red", "peak_memory"), [])
+    spread = found.spreads["peak_memory"]
     assert (spread.low, spread.high) == (min(peaks), max(peaks))
-    assert told.walks == space.walks and told.share == 1
-    assert (told.spreads["red"].low, told.spreads["red"].high) == (min(reds), max(reds))
-    assert min(reds) <= told.spreads["red"].median <= max(reds)
+    assert found.walks == space.walks and found.share == 1
+    assert (found.spreads["red"].low, found.spreads["red"].high) == (min(reds), max(reds))
+    assert min(reds) <= found.spreads["red"].median <= max(reds)
     none = check(table_of(space), [Constraint.parse("red<=1")])
     assert none.share == 0
     assert none.moves == (f"red<=1 must become red<={min(reds)} or more",)
@@ -274,7 +274,7 @@ def test_check_tells_the_extremes_and_what_would_help(text: str) -> None:
 def test_samples_of_a_table_are_uniform(name: str) -> None:
     """The mean of 4,000 walks within four standard errors of that over all, and the extremes."""
     space = small_space(SPACES[name])
-    reds = [totals(draw.architecture)[0] for draw in space.enumerate()]
+    reds = [totals(walk.architecture)[0] for walk in space.enumerate()]
     sample = table_of(space).sample(4000, seed=1)[:, 0]
     assert abs(sample.mean() - np.mean(reds)) < 4 * np.std(reds) / 4000**0.5
     assert set(sample) <= set(reds)
@@ -283,22 +283,22 @@ def test_samples_of_a_table_are_uniform(name: str) -> None:
 @pytest.mark.parametrize(("high", "least", "most"), [(1440, 0.3, 0.6), (4, 0, 1e-290)])
 def test_more_walks_than_a_float_can_count(high: float, least: float, most: float) -> None:
     """A table of 107 nodes with three digits each: the mean of the sum of 321 digits is 1444.5."""
-    steps = tuple(
+    nodes = tuple(
         CostedNode(table=0, times=1, nexts=np.array([number + 1])) for number in range(107)
     )
     sums = np.indices((10, 10, 10)).sum(0).reshape(-1, 1)
-    table = CostedGraph(metrics=("sum",), tables=(sums.astype(float),), steps=steps)
-    assert table.ways[0] == 10**321
+    table = CostedGraph(metrics=("sum",), tables=(sums.astype(float),), nodes=nodes)
+    assert table.path_counts[0] == 10**321
     guide = Guide(table=table, constraints=[Constraint(metric="sum", high=high)])
     assert least <= guide.share <= most
-    stand, generator = SteeredPath(guide), random.Random(0)
-    while stand.number != table.end:
-        stand.take(stand.drawn(generator))
-    assert stand.spent_K.item() <= high
+    steered, generator = SteeredPath(guide), random.Random(0)
+    while steered.number != table.end:
+        steered.take(steered.drawn(generator))
+    assert steered.spent_K.item() <= high
 
 
 @every_space
-def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
+def test_the_proposed_relaxation_is_the_least_that_helps(text: str) -> None:
     """Each bound alone is feasible, all together are not: relaxations against enumeration."""
     space = small_space(text)
     every = [(*totals(each), peak(each)) for each in every_architecture(text).values()]
@@ -323,9 +323,9 @@ def test_what_is_told_to_move_is_the_least_that_helps(text: str) -> None:
 
 def test_several_bounds_move_where_one_is_not_enough() -> None:
     """Three choices, each of which satisfies one of three bounds."""
-    step = CostedNode(table=0, times=1, nexts=np.array([1]))
+    node = CostedNode(table=0, times=1, nexts=np.array([1]))
     costs_RM = np.array([[0.0, 7, 9], [6, 1, 9], [6, 8, 2]])
-    table = CostedGraph(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), steps=(step,))
+    table = CostedGraph(metrics=("red", "blue", "peak_memory"), tables=(costs_RM,), nodes=(node,))
     texts = "red<=-3", "blue<2", "peak_memory in 2..5"
     assert relaxations(table, [Constraint.parse(each) for each in texts]) == (
         "red<=-3 must become red<=0 or more and blue<2 must become blue<=7 or more "

@@ -31,12 +31,12 @@ def test_every_mixer_has_a_line() -> None:
 
 
 def test_every_component_is_described() -> None:
-    told = descriptions()
-    assert len(told) == sum(map(len, TABLES.values()))
-    for each in told:
+    found = descriptions()
+    assert len(found) == sum(map(len, TABLES.values()))
+    for each in found:
         assert each.summary and each.kind
         assert (ROOT / each.file).exists()
         assert all(re.fullmatch(r"[A-Z]\d\d", row) for row in each.catalogue)
-    (block,) = [each for each in told if (each.kind, each.name) == ("block", "convnext")]
+    (block,) = [each for each in found if (each.kind, each.name) == ("block", "convnext")]
     assert block.catalogue == ("B01",)
     assert block.slots[:2] == ("mixer", "channel_mixer")

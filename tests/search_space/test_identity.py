@@ -64,7 +64,7 @@ def computed(architecture: Architecture) -> str:
     return "\n".join([str(sorted(weights)), *recorder.lines])
 
 
-def told_otherwise(architecture: Architecture, draw: random.Random) -> Architecture:
+def described_otherwise(architecture: Architecture, draw: random.Random) -> Architecture:
     """Return another description of the same network."""
     stages: list[Stage] = []
     shapes = architecture.stage_shapes
@@ -101,7 +101,7 @@ def test_equal_digest_means_equal_network() -> None:
     for seed in range(15):
         drawn = MICRO.walk(RandomChooser(seed))
         near = MICRO.walk(MutationChooser(drawn.decisions, seed, 0.03)).architecture
-        other = told_otherwise(drawn.architecture, random.Random(seed))
+        other = described_otherwise(drawn.architecture, random.Random(seed))
         changed += other != drawn.architecture
         assert other.digest == drawn.architecture.digest
         for each in (drawn.architecture, near, other):

@@ -25,11 +25,11 @@ def test_lines_are_equal_for_equal_architectures_alone() -> None:
         replace(one, stages=(replace(stage, blocks=(each,)), *one.stages[1:])) for each in ratios
     ]
     other = replace(one, stages=one.stages[1:] or one.stages, classes=7)
-    told = outlines([each.to_json() for each in (*alike, alike[0], other)])
+    found = outlines([each.to_json() for each in (*alike, alike[0], other)])
     start = alike[0].outline()
-    assert told[:2] == [
+    assert found[:2] == [
         f"{start}: 0.channel_mixer.ratio=2",
         f"{start}: 0.channel_mixer.ratio=3",
     ]
-    assert told[2] == told[0]
-    assert told[3] == other.outline()
+    assert found[2] == found[0]
+    assert found[3] == other.outline()

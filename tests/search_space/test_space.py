@@ -17,7 +17,7 @@ from nas_explorer.search_space.domains import Domain, Value
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.walk.assembly import Draw, assembled
+from nas_explorer.search_space.walk.assembly import Walk, assembled
 from nas_explorer.search_space.walk.choosers import RandomChooser, ReplayChooser
 
 from .spaces import MEETING, REPEATED, SMALL, every_architecture, shipped_space, small_space
@@ -26,7 +26,7 @@ from .spaces import MEETING, REPEATED, SMALL, every_architecture, shipped_space,
 @pytest.mark.parametrize("text", SMALL.values(), ids=list(SMALL))
 def test_enumeration_gives_every_architecture_once(text: str) -> None:
     space = small_space(text)
-    digests = [draw.architecture.digest for draw in space.enumerate()]
+    digests = [walk.architecture.digest for walk in space.enumerate()]
     assert set(digests) == set(every_architecture(text))
     assert len(digests) == len(set(digests)) == space.walks == space.size().architectures
     assert space.size().exact
@@ -42,13 +42,13 @@ def test_one_fixed_pattern_is_left_out_only_where_all_blocks_are_one() -> None:
 @pytest.mark.parametrize("text", (REPEATED | MEETING).values(), ids=[*REPEATED, *MEETING])
 def test_where_walks_meet_there_are_more_walks_than_architectures(text: str) -> None:
     space = small_space(text)
-    draws = list(space.enumerate())
-    digests = {draw.architecture.digest for draw in draws}
+    walks = list(space.enumerate())
+    digests = {walk.architecture.digest for walk in walks}
     assert digests == set(every_architecture(text))
-    assert len(draws) == space.walks > len(digests)
+    assert len(walks) == space.walks > len(digests)
     assert not space.walks_differ
-    assert space.size() == Size(architectures=len(digests), walks=len(draws), exact=True)
-    assert len({tuple(draw.decisions.items()) for draw in draws}) == len(draws)
+    assert space.size() == Size(architectures=len(digests), walks=len(walks), exact=True)
+    assert len({tuple(walk.decisions.items()) for walk in walks}) == len(walks)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_where_walks_meet_there_are_more_walks_than_architectures(text: str) -> 
         ("[none]", False),
     ],
 )
-def test_whether_walks_differ_is_told_without_walking(block: str, differ: bool) -> None:
+def test_whether_walks_differ_is_known_without_walking(block: str, differ: bool) -> None:
     text = EXPORT.format(block=block)
     space = small_space(text.replace("any", "last"))
-    digests = {draw.architecture.digest for draw in space.enumerate()}
+    digests = {walk.architecture.digest for walk in space.enumerate()}
     assert space.walks_differ == differ == (len(digests) == space.walks)
     assert not differ or space.size().exact
 
@@ -90,7 +90,7 @@ def test_a_repeated_mixer_is_counted_once() -> None:
 
 def test_sizes_by_hand() -> None:
     # stride 1 gives a map of 8 (kernels up to 15), stride 2 of 4 (up to 7). The second map is half
-    # that: 4 with kernels 3, 5, 7, and 2 with kernel 3 only; two depths, two ways to halve.
+    # that: 4 with kernels 3, 5, 7, and 2 with kernel 3 only; two depths, two forms of halving.
     size = small_space(SMALL["clipped kernels"]).walks
     assert size == 2 * (4 * (2 * 2 * 3) + 2 * (2 * 2 * 1))
 
@@ -131,45 +131,45 @@ def test_only_listed_decisions_are_asked(space: SearchSpace) -> None:
     listed = space.decisions()
     for seed in range(30):
         chooser = Listening(seed)
-        draw = space.walk(chooser)
-        assert set(chooser.asked) <= set(draw.decisions)
+        walk = space.walk(chooser)
+        assert set(chooser.asked) <= set(walk.decisions)
         for path, domain in chooser.asked.items():
             assert domain.values == listed[path].values
-        for path, value in draw.decisions.items():
+        for path, value in walk.decisions.items():
             listed[path].check(path, value)
 
 
 @every_space
 def test_stored_decisions_give_the_architecture_again(space: SearchSpace) -> None:
     for seed in range(30):
-        draw = space.walk(RandomChooser(seed))
-        stored = json.loads(json.dumps(dict(draw.decisions)))
-        assert space.replay(stored) == draw == space.walk(ReplayChooser(stored))
-        read = Architecture.from_json(json.loads(json.dumps(draw.architecture.to_json())))
-        assert read == draw.architecture and read.digest == draw.architecture.digest
+        walk = space.walk(RandomChooser(seed))
+        stored = json.loads(json.dumps(dict(walk.decisions)))
+        assert space.replay(stored) == walk == space.walk(ReplayChooser(stored))
+        read = Architecture.from_json(json.loads(json.dumps(walk.architecture.to_json())))
+        assert read == walk.architecture and read.digest == walk.architecture.digest
 
 
 @every_space
 def test_what_is_drawn_is_found(space: SearchSpace) -> None:
     for seed in range(5):
-        draw = space.walk(RandomChooser(seed))
-        found = space.find(draw.architecture)
-        assert found is not None and found.architecture.digest == draw.architecture.digest
+        walk = space.walk(RandomChooser(seed))
+        found = space.find(walk.architecture)
+        assert found is not None and found.architecture.digest == walk.architecture.digest
         assert space.replay(found.decisions) == found
-        for way in space.membership.ways(draw.architecture):
-            assert assembled(space.graph, way).digest == draw.architecture.digest
+        for steps in space.membership.walks(walk.architecture):
+            assert assembled(space.graph, steps).digest == walk.architecture.digest
 
 
 @pytest.mark.parametrize("text", ALL.values(), ids=list(ALL))
 def test_all_walks_that_give_an_architecture_are_found(text: str) -> None:
     space = small_space(text)
-    walks = defaultdict[str, list[Draw]](list)
-    for draw in space.enumerate():
-        walks[draw.architecture.digest].append(draw)
-    for digest, draws in walks.items():
-        ways = list(space.membership.ways(every_architecture(text)[digest]))
-        assert len(ways) == len(set(ways)) == space.membership.count(draws[0].architecture)
-        assert len(ways) == len(draws)
+    by_digest = defaultdict[str, list[Walk]](list)
+    for walk in space.enumerate():
+        by_digest[walk.architecture.digest].append(walk)
+    for digest, walks in by_digest.items():
+        found = list(space.membership.walks(every_architecture(text)[digest]))
+        assert len(found) == len(set(found)) == space.membership.count(walks[0].architecture)
+        assert len(found) == len(walks)
 
 
 def test_what_a_space_does_not_hold_is_not_found() -> None:
@@ -199,17 +199,17 @@ def test_an_equivalent_description_is_found() -> None:
 def test_neighbours_differ_in_one_decision() -> None:
     space = small_space(REPEATED["patterns"])
     for seed in range(5):
-        draw = space.walk(RandomChooser(seed))
+        walk = space.walk(RandomChooser(seed))
         seen: set[str] = set()
-        for near in space.neighbours(draw):
+        for near in space.neighbours(walk):
             changed = {
                 path
                 for path, value in near.decisions.items()
-                if path in draw.decisions and draw.decisions[path] != value
+                if path in walk.decisions and walk.decisions[path] != value
             }
             assert changed
             seen.add(near.architecture.digest)
-        assert len(seen - {draw.architecture.digest}) > 3
+        assert len(seen - {walk.architecture.digest}) > 3
 
 
 @pytest.mark.slow
@@ -235,10 +235,10 @@ def test_another_process_draws_the_same() -> None:
 def test_random_draws_reach_every_option() -> None:
     """All mixers of the first stage are about equally frequent."""
     space = space_named("micro")
-    draws = [space.walk(RandomChooser(seed)) for seed in range(400)]
+    walks = [space.walk(RandomChooser(seed)) for seed in range(400)]
     for path, domain in space.decisions().items():
         if path.startswith("stages.0.") and path.count(".") == 3:
-            counts = [sum(draw.decisions.get(path) == v for draw in draws) for v in domain.values]
+            counts = [sum(walk.decisions.get(path) == v for walk in walks) for v in domain.values]
             assert min(counts) > 0.5 * sum(counts) / len(counts), path
 
 
@@ -281,7 +281,7 @@ head: pooled
 """
 
 
-def test_what_is_named_but_never_built_is_told() -> None:
+def test_what_is_named_but_never_built_is_reported() -> None:
     why = "can never be built here: head_dim must divide the channels, but got head_dim"
     assert small_space(NEVER).never_built() == (
         f"stages.0.block.fusion.mixer: 'attention' {why} 32 and 8 channels",
@@ -330,8 +330,10 @@ def test_what_ties_a_network_to_its_size_can_be_left_out() -> None:
     drawn = {left.walk(RandomChooser(seed)).architecture.outline() for seed in range(20)}
     assert drawn == {"8x1 pooling", "8x2 pooling"}
     tied = small_space(EXPORT.format(block="{metaformer: {mixer: [random, token_mlp]}}"))
-    told = r"stages.0.block.mixer must keep .* takes maps of any size, but got random, token_mlp$"
-    with pytest.raises(InputError, match=told):
+    message = (
+        r"stages.0.block.mixer must keep .* takes maps of any size, but got random, token_mlp$"
+    )
+    with pytest.raises(InputError, match=message):
         tied.any_resolution()
     positions = EXPORT.replace("stem: patch", "stem: [patch, position]")
     stems = small_space(positions.format(block="{metaformer: {mixer: pooling}}"))

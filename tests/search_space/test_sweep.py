@@ -95,6 +95,6 @@ def test_what_is_wrong_is_found(
 
 @pytest.mark.slow
 def test_the_script() -> None:
-    told = run_benchmark("sweep.py", "--quick", "--space", "micro")
-    assert told["networks"] == 10 and told["failed"] == 0 and told["space"] == "micro"
-    assert told["input"] == [1, 32, 32]
+    found = run_benchmark("sweep.py", "--quick", "--space", "micro")
+    assert found["networks"] == 10 and found["failed"] == 0 and found["space"] == "micro"
+    assert found["input"] == [1, 32, 32]

@@ -261,7 +261,7 @@ def starts_alike(ours: Tensor, theirs: Tensor) -> bool:
     )
 
 
-def test_starts_are_told_apart() -> None:
+def test_starts_are_distinguished() -> None:
     """Two deviations of 1000 numbers may differ by 16 %, their means by 22 % of a deviation."""
     draw = torch.Generator().manual_seed(1)
     small = 0.02 * torch.randn(1000, generator=draw)

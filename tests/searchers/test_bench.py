@@ -108,11 +108,11 @@ def test_a_bad_table_is_refused(tmp_path: Path, text: str, message: str) -> None
 
 def test_every_row_is_walked_once(table: ResultTable) -> None:
     space = TableSpace(table=table)
-    draws = list(space.enumerate())
-    assert [row_of(each.architecture) for each in draws] == list(range(36))
-    for draw in draws:
-        row = row_of(draw.architecture)
-        codes = [d.values.index(draw.decisions[n]) for n, d in table.domains.items()]
+    walks = list(space.enumerate())
+    assert [row_of(each.architecture) for each in walks] == list(range(36))
+    for walk in walks:
+        row = row_of(walk.architecture)
+        codes = [d.values.index(walk.decisions[n]) for n, d in table.domains.items()]
         assert codes == table.codes_RD[row].tolist()
 
 

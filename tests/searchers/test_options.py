@@ -93,18 +93,18 @@ def test_the_longest_time_replaces_the_default_budget() -> None:
     assert (both.max_time, both.budget) == (90, 7)
 
 
-def test_what_was_taken_otherwise_is_told() -> None:
+def test_what_was_taken_otherwise_is_reported() -> None:
     (note,) = SearchOptions(constraints=("flops<=1e6", "params<=1M")).notes
     assert note.startswith("flops<=1e6 is taken as macs<=500000")
     assert SearchOptions().notes == ()
 
 
-def test_names_told_without_imports_are_those_of_the_tables() -> None:
+def test_names_listed_without_imports_are_those_of_the_tables() -> None:
     assert {each.partition(":")[0] for each in known_data()} == set(DATA_SETS)
     assert {load_searcher(name).name for name in SEARCHERS} == set(SEARCHERS)
 
 
-def test_sizes_told_without_reading_a_space_are_the_spaces() -> None:
+def test_sizes_listed_without_reading_a_space_are_the_spaces() -> None:
     bounds = load_space("micro").resolutions
     assert takes(space_data("micro")) == (bounds.low, bounds.high)
     for name in presets():

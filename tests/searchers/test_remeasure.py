@@ -90,10 +90,10 @@ def study(tmp_path: Path) -> Iterator[Study]:
     domains = distributions(SPACE.decisions())
     with study.exclusive():
         for number, provenance in enumerate((ELSEWHERE, ELSEWHERE, HERE)):
-            draw = SPACE.walk(RandomChooser(number))
+            walk = SPACE.walk(RandomChooser(number))
             started = study.start(
-                architecture=draw.architecture,
-                decisions=draw.decisions,
+                architecture=walk.architecture,
+                decisions=walk.decisions,
                 distributions=domains,
             )
             measured = {
@@ -110,7 +110,7 @@ def test_latencies_that_count_are_refused_from_elsewhere(study: Study) -> None:
         check_latency(study, timed_here(PLAN), counts=True, again=False)
 
 
-def test_latencies_that_do_not_count_are_told(study: Study) -> None:
+def test_latencies_that_do_not_count_are_reported(study: Study) -> None:
     (line,) = check_latency(study, timed_here(PLAN), counts=False, again=False)
     assert "another processor, torch 2.9.0 (2 candidates)" in line
 
@@ -168,10 +168,10 @@ def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path
 
 def add_infeasible(study: Study, number: int, provenance: Mapping[str, Any]) -> None:
     """Add a candidate that was infeasible by its latency, before its training."""
-    draw = SPACE.walk(RandomChooser(number))
+    walk = SPACE.walk(RandomChooser(number))
     started = study.start(
-        architecture=draw.architecture,
-        decisions=draw.decisions,
+        architecture=walk.architecture,
+        decisions=walk.decisions,
         distributions=distributions(SPACE.decisions()),
     )
     assert started.number == number

@@ -92,7 +92,7 @@ def test_workers_and_restarts_change_nothing(tmp_path: Path) -> None:
     assert found[0] == found[1] == found[2]
 
 
-def test_a_failed_training_is_told_and_tried_again_by_the_next_command(study: Study) -> None:
+def test_a_failed_training_is_reported_and_tried_again_by_the_next_command(study: Study) -> None:
     with study.exclusive():
         source = Repetition(study, ("accuracy",), 2, Ledger(), lambda candidate, reason: None)
         while job := source.next_job():

@@ -43,12 +43,12 @@ class Restricted:
 
 def candidate(number: int, fixed: Mapping[str, Value], **values: float | str) -> Candidate:
     """Return a random candidate with some fixed decisions, a status and values."""
-    draw = SPACE.walk(ReplayChooser(fixed, RandomChooser(number)))
+    walk = SPACE.walk(ReplayChooser(fixed, RandomChooser(number)))
     status: Any = values.pop("status", "complete")
     return Candidate(
         number=number,
-        architecture=draw.architecture,
-        decisions=draw.decisions,
+        architecture=walk.architecture,
+        decisions=walk.decisions,
         status=status,
         measurements={m: Measurement(metric=m, value=float(v)) for m, v in values.items()},
     )
@@ -192,16 +192,16 @@ def test_remaining_goes_through_all_once() -> None:
             "head": "pooled",
         }
     )
-    whole = list(dict.fromkeys(draw.architecture.digest for draw in space.enumerate()))
+    whole = list(dict.fromkeys(walk.architecture.digest for walk in space.enumerate()))
     assert len(whole) < space.walks
     remaining = Remaining(space)
     remaining.remove(whole[1])
     left = [whole[0], *whole[2:]]
-    drawn = [remaining.draw(index) for index in range(len(left))]
+    drawn = [remaining.at(index) for index in range(len(left))]
     assert [each.architecture.digest for each in drawn if each] == left
-    assert remaining.draw(len(left)) is None
+    assert remaining.at(len(left)) is None
     remaining.remove(whole[0])
-    first = remaining.draw(0)
+    first = remaining.at(0)
     assert first and first.architecture.digest == whole[2]
 
 
@@ -220,13 +220,13 @@ def test_fronts_are_ranked_by_hand() -> None:
 
 def test_an_archive_is_the_front() -> None:
     archive = Archive(TWO)
-    draw = SPACE.walk(RandomChooser(0))
+    walk = SPACE.walk(RandomChooser(0))
     for number, (accuracy, macs) in enumerate([(0.5, 10), (0.6, 20), (0.6, 30), (0.7, 15)]):
         values = {"accuracy": accuracy, "macs": macs}
         candidate = Candidate(
             number=number,
-            architecture=draw.architecture,
-            decisions=draw.decisions,
+            architecture=walk.architecture,
+            decisions=walk.decisions,
             status="complete",
             measurements={n: Measurement(metric=n, value=v) for n, v in values.items()},
         )

@@ -224,10 +224,10 @@ def test_pools_overlap_and_depend_on_the_seed() -> None:
     space = space_from_data(SPACE)
     sizes = PoolSizes(fresh=30, fresh_new=2, parents=3, mutants=4, crossings=2, renewal=2)
     parent = next(iter(space.enumerate()))
-    one = Member(key=decisions_key(parent.decisions), draw=parent)
+    one = Member(key=decisions_key(parent.decisions), walk=parent)
 
     class Chosen:
-        key, decisions = one.key, one.draw.decisions
+        key, decisions = one.key, one.walk.decisions
 
     pool = Pool(space, 5, sizes)
     first = [each.key for each in pool.members(4, [Chosen()])]
