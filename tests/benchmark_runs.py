@@ -18,18 +18,18 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 def run_benchmark(script: str, *options: str) -> dict[str, Any]:
     """Run a script, which must not fail; return the JSON value of its last line."""
-    told = io.StringIO()
+    reported = io.StringIO()
     argv, path = [script, *options], [*sys.path]
     with (
         patch.multiple(sys, argv=argv, path=path),
         patch.dict(os.environ),
-        contextlib.redirect_stdout(told),
+        contextlib.redirect_stdout(reported),
     ):
         try:
             runpy.run_path(str(FOLDER / script), run_name="__main__")
         except SystemExit as end:
-            assert not end.code, f"{end.code}\n{told.getvalue()}"
-    return json.loads(told.getvalue().splitlines()[-1])
+            assert not end.code, f"{end.code}\n{reported.getvalue()}"
+    return json.loads(reported.getvalue().splitlines()[-1])
 
 
 def load_benchmark(script: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""A child process that answers one request at a time, and whose death does not harm its parent.
+"""A child process that handles one request at a time, and whose death does not harm its parent.
 
 This module handles bytes only and imports neither torch nor the rest of the package, so that a
 process that only hosts children stays small.
@@ -30,15 +30,15 @@ _ONE_THREAD = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """The answer to a request."""
+    """The reply to a request."""
 
     data: bytes
-    """The pickled answer."""
+    """The pickled reply."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A request without an answer."""
+    """A request without a reply."""
 
     kind: Literal["error", "worker_died", "time_limit"]
     """``error``: the worker raised and continues; else its process has ended."""
@@ -278,7 +278,7 @@ def _signal_name(number: int) -> str:
 
 
 def _serve(connection: Connection, factory: bytes) -> None:
-    """Run in the child: make the worker, then answer requests until the parent closes the pipe."""
+    """Run in the child: make the worker, then handle requests until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -295,13 +295,13 @@ def _serve(connection: Connection, factory: bytes) -> None:
             request = connection.recv_bytes()
         except EOFError:
             return
-        connection.send(_answer(worker, request))
+        connection.send(_reply(worker, request))
 
 
-def _answer(worker: Any, request: bytes) -> tuple[str, bytes, str | None]:
+def _reply(worker: Any, request: bytes) -> tuple[str, bytes, str | None]:
     try:
-        answer = pickle.dumps(worker.run(pickle.loads(request)))
-        return "last" if worker.spent else "reply", answer, None
+        reply = pickle.dumps(worker.run(pickle.loads(request)))
+        return "last" if worker.spent else "reply", reply, None
     except Exception as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return "error", line.encode(), traceback.format_exc()

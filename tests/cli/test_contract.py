@@ -204,7 +204,7 @@ def test_help_and_version_load_nothing_heavy():
     assert "search" in done.stdout and "nas-explorer 0.1.0 (Python " in done.stdout
 
 
-def test_a_wrong_value_of_a_search_is_told_before_anything_heavy_is_loaded(tmp_path):
+def test_a_wrong_value_of_a_search_is_reported_before_anything_heavy_is_loaded(tmp_path):
     wrong = {
         "--budget": "1h",
         "--space": "mcro",
@@ -297,9 +297,9 @@ def test_what_cannot_be_exported_is_left_out_before_the_search(capsys, monkeypat
 
 def test_space_list_tells_of_every_component(capsys):
     assert run(["space", "list", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {each["name"] for each in told["spaces"]} >= {"micro", "mobile", "imagenet"}
-    (raft,) = [each for each in told["components"] if each["name"] == "raft_mlp"]
+    reported = json.loads(capsys.readouterr().out)
+    assert {each["name"] for each in reported["spaces"]} >= {"micro", "mobile", "imagenet"}
+    (raft,) = [each for each in reported["components"] if each["name"] == "raft_mlp"]
     assert raft["kind"] == "token mixer" and raft["catalogue"] == ["M47"]
     assert raft["knobs"][1] == {
         "name": "raft_size",
@@ -308,7 +308,7 @@ def test_space_list_tells_of_every_component(capsys):
     }
     assert run(["space", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for each in told["components"]:
+    for each in reported["components"]:
         assert any(line.startswith(f"{each['name']}\t{each['summary']}\t") for line in lines)
 
 

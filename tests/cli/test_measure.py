@@ -23,9 +23,9 @@ def test_costs_are_the_folded_ones_with_the_trained_ones_beside(
     file = tmp_path / "network.json"
     file.write_text(json.dumps(small.to_json()))
     assert run(["measure", str(file)]) == 0
-    told = capsys.readouterr().out
-    assert f"({cost.params:,}; {cost.training_params:,} while it is trained)" in told
-    assert f"({cost.macs:,}; {cost.training_macs:,} while it is trained)" in told
+    reported = capsys.readouterr().out
+    assert f"({cost.params:,}; {cost.training_params:,} while it is trained)" in reported
+    assert f"({cost.macs:,}; {cost.training_macs:,} while it is trained)" in reported
     assert run(["measure", str(file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["measurements"]
     assert found["macs"]["value"] == cost.macs
@@ -41,11 +41,11 @@ def test_what_an_export_wrote_is_measured(
     export_model(small, tmp_path / "net.safetensors", weights=None, metadata={}, seed=0)
     for file in ("net.safetensors", "net.json"):
         assert run(["measure", str(tmp_path / file), "--json"]) == 0
-        told = capsys.readouterr().out
-        assert json.loads(told)["digest"] == small.digest
-    (tmp_path / "told.json").write_text(told)
-    assert run(["measure", str(tmp_path / "told.json"), "--json"]) == 0
-    assert capsys.readouterr().out == told
+        reported = capsys.readouterr().out
+        assert json.loads(reported)["digest"] == small.digest
+    (tmp_path / "reported.json").write_text(reported)
+    assert run(["measure", str(tmp_path / "reported.json"), "--json"]) == 0
+    assert capsys.readouterr().out == reported
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_other_files_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("places", "told"),
+    ("places", "reported"),
     [
         ([3], "block 3"),
         ([0, 1, 2], "blocks 0-2"),
@@ -76,5 +76,5 @@ def test_other_files_are_refused(
         ([1, 3, 5, 7], "blocks 1, 3 ... 7"),
     ],
 )
-def test_equal_blocks_are_told_once(places: list[int], told: str) -> None:
-    assert block_places(places) == told
+def test_equal_blocks_are_listed_once(places: list[int], reported: str) -> None:
+    assert block_places(places) == reported

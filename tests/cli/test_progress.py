@@ -63,7 +63,7 @@ def test_it_says_nothing_where_results_come_soon(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == ""
 
 
-def test_a_share_of_the_work_is_told_only_where_there_was_some(
+def test_a_share_of_the_work_is_shown_only_where_there_was_some(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("nas_explorer.cli.show.print_front", lambda study: [])

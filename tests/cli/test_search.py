@@ -47,8 +47,8 @@ def spoil_the_weights(folder, digest):
     (path,) = folder.glob(f"runs/*.weights/{digest}.safetensors")
     weights, header = read_weights(path)
     spoilt = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
-    told = {key: text for key, text in header.items() if key not in (CHECKSUM, "format")}
-    save_weights(path, spoilt, told)
+    reported = {key: text for key, text in header.items() if key not in (CHECKSUM, "format")}
+    save_weights(path, spoilt, reported)
 
 
 def stopped_while_it_proves(number, sent, folder, monkeypatch):
@@ -94,33 +94,34 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
 
     capsys.readouterr()
     assert run(["export", number, "-o", "model.safetensors"]) == 0
-    told = capsys.readouterr().out
-    assert "short schedule" in told
+    reported = capsys.readouterr().out
+    assert "short schedule" in reported
     for what, name in (("Parameters", "params"), ("Multiply-adds", "macs")):
         count = f"{front[0]['measurements'][name]['value']:,}"
-        assert f"{what}: {count} recorded, {count} recounted in the file\n" in told
+        assert f"{what}: {count} recorded, {count} recounted in the file\n" in reported
     from nas_explorer.results import load_model
 
     assert load_model(folder / "model.safetensors").architecture.digest == front[0]["digest"]
 
     card = (folder / "model.safetensors.md").read_text()
-    assert "recomputed on the validation split\n" in told
+    assert "recomputed on the validation split\n" in reported
     assert re.search(r"- accuracy checked: [\d.]+ % recorded, [\d.]+ % recomputed", card)
     assert "\n- mean: " in card and "\n- classes: 0, 1, 2, " in card
     assert re.search(
-        r"Accuracy from files: ([\d.]+ %) .* \1 through prepare\(\), \1 through tim", told
+        r"Accuracy from files: ([\d.]+ %) .* \1 through prepare\(\), \1 through tim", reported
     )
     assert re.search(r"\n- accuracy: [\d.]+ % \[[\d.]+, [\d.]+\] \(95 % interval\)\n", card)
     assert re.search(r"\n- macs: [\d,]+ MAC\n", card)
-    told = json.loads((folder / "model.json").read_text())["metadata"]["measurements"]["latency"]
-    device, timed = told["conditions"]["device_name"], told["conditions"]
+    metadata = json.loads((folder / "model.json").read_text())["metadata"]
+    latency = metadata["measurements"]["latency"]
+    device, timed = latency["conditions"]["device_name"], latency["conditions"]
     assert {"batch", "threads", "runtime", "torch"} <= timed.keys()
     assert f" (95 % interval), device_name {device}, device cpu, batch {timed['batch']}" in card
-    assert told["unit"] == "ms" and told["low"] <= told["value"] <= told["high"]
+    assert latency["unit"] == "ms" and latency["low"] <= latency["value"] <= latency["high"]
     assert run(["export", number, "-o", "model.py", "--untrained"]) == 0
-    told = capsys.readouterr().out
-    assert "Wrote model.py.safetensors (" in told and "Weights: untrained" in told
-    assert "Accuracy: not checked, since the file does not hold the search's weights" in told
+    reported = capsys.readouterr().out
+    assert "Wrote model.py.safetensors (" in reported and "Weights: untrained" in reported
+    assert "Accuracy: not checked, since the file does not hold the search's weights" in reported
     for each in (signal.SIGTERM, signal.SIGINT):
         stopped_while_it_proves(number, each, folder, monkeypatch)
         assert capsys.readouterr() == ("", "nas: interrupted; the model file was not written\n")

@@ -38,6 +38,6 @@ def test_wrong_requests_are_one_line(arguments, message, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.yaml").write_text("input: {}\n")
     assert space_from(*arguments) == 2
-    told = capsys.readouterr().err
-    assert message in told and told.count("\n") == 1
+    reported = capsys.readouterr().err
+    assert message in reported and reported.count("\n") == 1
     assert (tmp_path / "own.yaml").read_text() == "input: {}\n"

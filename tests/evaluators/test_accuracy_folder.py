@@ -186,11 +186,11 @@ def broken_files(folder: Path) -> set[str]:
         (b"text", "not an image"),
     ],
 )
-def test_an_image_of_another_kind_is_told_by_its_content(tmp_path, start, reason):
+def test_an_image_of_another_kind_is_known_by_its_content(tmp_path, start, reason):
     fill(tmp_path, count=3)
     (tmp_path / "cat" / "photo.jpg").write_bytes(start)
-    ((path, told),) = load(tmp_path).unreadable
-    assert path == "cat/photo.jpg" and told.startswith(reason)
+    ((path, reported),) = load(tmp_path).unreadable
+    assert path == "cat/photo.jpg" and reported.startswith(reason)
 
 
 def test_unreadable_files_are_named_and_left_out(tmp_path):

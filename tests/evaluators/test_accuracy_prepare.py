@@ -115,10 +115,10 @@ def test_it_goes_through_json():
         megapixels=300,
         classes=("a", "b"),
     )
-    told = json.loads(json.dumps(whole.described()))
-    assert Preparation.of({"preparation": told}) == whole
+    reported = json.loads(json.dumps(whole.described()))
+    assert Preparation.of({"preparation": reported}) == whole
     for rule in ("0 to 4095", "grey 128", "at most 300 megapixels", "16 bits of colour the upper"):
-        assert rule in told["decoding"]
+        assert rule in reported["decoding"]
     for key, value in [
         ("levels", {"integer": [1.0, 0.0]}),
         ("levels", {"import os": [0.0, 1.0]}),
@@ -127,7 +127,7 @@ def test_it_goes_through_json():
         ("size", [0, 0]),
         ("megapixels", 0),
     ]:
-        assert Preparation.of({"preparation": {**told, key: value}}) is None
+        assert Preparation.of({"preparation": {**reported, key: value}}) is None
 
 
 def test_paths_may_be_of_any_kind(tmp_path):

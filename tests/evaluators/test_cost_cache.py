@@ -145,10 +145,11 @@ def test_several_writers_lose_nothing_even_if_some_are_killed(folder: Path) -> N
         each.stdin.flush()
     killed = writers[-1]
     assert killed.stdout
-    told = killed.stdout.read(200)
+    reported = killed.stdout.read(200)
     killed.kill()
     kept = [len(each.communicate()[0].split()) for each in writers[:-1]]
-    kept.append(len((told + killed.communicate()[0]).split()) - 1)  # the last line may be cut off
+    printed = reported + killed.communicate()[0]
+    kept.append(len(printed.split()) - 1)  # the last line may be cut off
     assert [each.returncode for each in writers] == [0, -signal.SIGKILL, 0, -signal.SIGKILL]
     assert kept[:3] == rows[:3] and kept[3] > 10
     read = DiskCache(folder)

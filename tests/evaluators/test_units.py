@@ -91,7 +91,7 @@ def test_values_are_written_with_units() -> None:
     assert write_value("macs", 1024) == "1024"
 
 
-def test_flops_are_told_to_be_macs() -> None:
+def test_flops_are_said_to_be_macs() -> None:
     assert taken_for_macs("flops<=1e6") == (
         "flops<=1e6 is taken as macs<=500000: one multiply-add (MAC) is two FLOPs"
     )

@@ -18,8 +18,8 @@ from .conftest import candidate
 
 def timed(number: int, latency: float, accuracy: float, **provenance: Any) -> Candidate:
     made = candidate(number, latency=latency, accuracy=accuracy)
-    told = {"device_name": "A", "device": "cpu", "torch": "2.15.0", **provenance}
-    measured = Measurement(metric="latency", value=latency, provenance=told)
+    reported = {"device_name": "A", "device": "cpu", "torch": "2.15.0", **provenance}
+    measured = Measurement(metric="latency", value=latency, provenance=reported)
     return Candidate(
         number=number,
         architecture=made.architecture,

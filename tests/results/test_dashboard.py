@@ -121,7 +121,7 @@ def test_nonsense_in_an_address_is_left_out(query, reader):
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "reported"),
     [
         ("", ""),
         ("?study=first&candidate=3&other=&filter=macs:1..2", ""),
@@ -133,9 +133,9 @@ def test_nonsense_in_an_address_is_left_out(query, reader):
         ("?filter=macs", "Left out: a filter must read like "),
     ],
 )
-def test_what_is_not_there_is_told(query, told, reader):
+def test_what_is_not_there_is_reported(query, reported, reader):
     text = COMMON["not-there"](reader.read(query))
-    assert text.startswith(told) and bool(text) == bool(told)
+    assert text.startswith(reported) and bool(text) == bool(reported)
     assert len(COMMON["not-there"](reader.read(f"?study={'n' * 9_000}"))) < 400
 
 
@@ -284,10 +284,10 @@ def test_the_front_has_the_colour_and_size_of_its_column(reader, columns):
     answers = columns.values_of(path)
     by_level = FIGURES["explore"]["scatter"](reader.read(f"?colour={path}&extras=")).data
     *levels, front = by_level
-    told = {number: each.name for each in levels for number in each.customdata}
-    assert told.keys() == {0, 1, 2, 3} and len({each.marker.color for each in levels}) > 1
+    reported = {number: each.name for each in levels for number in each.customdata}
+    assert reported.keys() == {0, 1, 2, 3} and len({each.marker.color for each in levels}) > 1
     for number in (0, 1):
-        assert told[number].startswith(answers.labels[answers.codes_N[number]])
+        assert reported[number].startswith(answers.labels[answers.codes_N[number]])
     assert front.marker.symbol == "diamond-open" and front.marker.size == 15
 
 
@@ -512,7 +512,7 @@ def test_nothing_beyond_chance_is_said_and_no_bar_is_full(columns, reader):
     assert [e.text for e in few.layout.annotations] == ["4 complete candidates; it takes 20."]
 
 
-def test_many_answers_are_told_apart_or_said_to_be_grey(columns, reader):
+def test_many_values_are_distinguished_or_said_to_be_grey(columns, reader):
     count, levels = 400, 31
     codes = np.minimum(np.random.default_rng(0).integers(0, 40, count), levels - 1)
     many = replace(
@@ -744,8 +744,8 @@ def test_published_networks_beyond_are_counted(reader):
     ):
         at = reader.read(query)
         layout = FIGURES["explore"]["scatter"](at).layout
-        told = f"filters everything. {known} published networks are beyond the axes"
-        assert (told in TEXTS["explore"]["scatter-note"](at)) == beyond
+        reported = f"filters everything. {known} published networks are beyond the axes"
+        assert (reported in TEXTS["explore"]["scatter-note"](at)) == beyond
         assert (layout.xaxis.range is not None) == beyond and layout.yaxis.range is None
         assert ('value="far"' in TEXTS["explore"]["controls"](at)) == ("zoo" in query)
 

@@ -182,16 +182,19 @@ def test_a_selection_filters_everything_and_lives_in_the_address(open_page):
     page.wait_for_function("document.querySelectorAll('#table tbody tr').length === 7")
 
 
-def test_what_is_not_there_is_told_until_it_is(open_page, study, fill, make_candidate):
+def test_what_is_not_there_is_reported_until_it_is(open_page, study, fill, make_candidate):
     page = open_page("?study=nope&candidate=7")
-    told = page.locator("#not-there")
-    assert "no study nope" in told.inner_text() and "no candidate 7 in first" in told.inner_text()
+    reported = page.locator("#not-there")
+    assert (
+        "no study nope" in reported.inner_text()
+        and "no candidate 7 in first" in reported.inner_text()
+    )
     fill(study, make_candidate(7, accuracy=0.95, macs=8))
     page.wait_for_selector("#detail h2:text('Candidate 7')")
-    assert told.inner_text() == "There is no study nope in this storage. This is first."
+    assert reported.inner_text() == "There is no study nope in this storage. This is first."
     page.locator("#nav a", has_text="Compare").click()
     page.wait_for_selector("#fronts .main-svg")
-    assert "study=first" in page.url and not told.is_visible()
+    assert "study=first" in page.url and not reported.is_visible()
 
 
 def test_a_box_over_parallel_axes_filters_the_others(open_page):
@@ -297,15 +300,17 @@ def test_no_page_is_wider_than_a_phone(open_page, query, wait):
     assert page.evaluate(OVERLAPPING) == []
 
 
-def test_what_is_kept_is_told_and_what_a_search_adds_is_not(open_page, study, fill, make_candidate):
+def test_what_is_kept_is_reported_and_what_a_search_adds_is_not(
+    open_page, study, fill, make_candidate
+):
     page = open_page("?by=macs&filter=macs:..30")
-    told = page.locator("[role=status]#told")
-    assert told.inner_text() == "4 of 7 candidates shown"
+    reported = page.locator("[role=status]#told")
+    assert reported.inner_text() == "4 of 7 candidates shown"
     page.locator("#chips a").click()
     page.wait_for_function("document.querySelector('#told').innerText.startsWith('7 of 7')")
     fill(study, make_candidate(7, accuracy=0.95, macs=8))
     page.wait_for_function("document.querySelector('#status').innerText.startsWith('7 complete')")
-    assert told.inner_text() == "7 of 7 candidates shown"
+    assert reported.inner_text() == "7 of 7 candidates shown"
 
 
 def test_a_storage_that_is_slower_than_the_page_is_followed(
@@ -380,7 +385,7 @@ def test_the_mouse_over_a_point_tells_of_its_candidate(open_page):
     page.wait_for_selector("#tip", state="hidden")
 
 
-def test_points_on_the_canvas_are_told_of_and_chosen(browser, study, fill, url, monkeypatch):
+def test_points_on_the_canvas_are_described_and_chosen(browser, study, fill, url, monkeypatch):
     monkeypatch.setattr("nas_explorer.results.dashboard.scatter.MANY", 3)
     monkeypatch.setattr("nas_explorer.results.dashboard.scatter._FEW", 1)
     values = ((0.9, 10), (0.5, 1_000), (0.6, 100_000))
@@ -445,15 +450,15 @@ def test_an_export_arrives_as_nas_export_makes_it(browser, study, fill, url, tmp
     with serving(server):
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.port}/?page=candidate&candidate=0")
-        told = page.locator("#export-told[role=status]")
+        reported = page.locator("#export-told[role=status]")
         page.locator("#summary a", has_text=".onnx").click()
         page.wait_for_selector("#export-told.fault")
-        assert "weights" in told.inner_text() and "could not be had" in told.inner_text()
+        assert "weights" in reported.inner_text() and "could not be had" in reported.inner_text()
         with page.expect_download(timeout=300_000) as arrived:
             page.locator("#summary a", has_text="untrained").click()
-            assert "checking it" in told.inner_text()
+            assert "checking it" in reported.inner_text()
         page.wait_for_selector("#export-told:text('is made and checked')")
-        assert "saved by the browser as candidate-0.safetensors.zip" in told.inner_text()
+        assert "saved by the browser as candidate-0.safetensors.zip" in reported.inner_text()
         assert not page.locator("body.exporting").count()
         assert arrived.value.suggested_filename == "candidate-0.safetensors.zip"
         arrived.value.save_as(tmp_path / "arrived.zip")

@@ -60,8 +60,8 @@ def test_without_weights_only_fresh_ones_are_offered(study, fill, candidates, ur
     kept = folder.path(candidates[1].architecture)
     kept.parent.mkdir()
     kept.touch()
-    told = Reader(Source(url, weights=kept_weights(url)))
-    for reader, number, offered in ((told, 0, 1), (told, 1, 5), (Reader(Source(url)), 0, 5)):
+    keeping = Reader(Source(url, weights=kept_weights(url)))
+    for reader, number, offered in ((keeping, 0, 1), (keeping, 1, 5), (Reader(Source(url)), 0, 5)):
         text = TEXTS["candidate"]["summary"](reader.read(f"?candidate={number}"))
         assert text.count("data-export") == offered
         assert ("Its trained weights were not kept" in text) == (offered == 1)
@@ -288,7 +288,7 @@ def test_a_new_version_is_rendered_whatever_else_is_asked(study, fill, candidate
         assert "progress" in both.json["response"]["contents"]["data"]["figures"]
 
 
-def test_a_version_is_told_while_the_storage_cannot_be_read(client, monkeypatch, caplog):
+def test_a_version_is_reported_while_the_storage_cannot_be_read(client, monkeypatch, caplog):
     first = client.get("/version").text
 
     def fail(*_, **__):

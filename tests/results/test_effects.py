@@ -71,7 +71,7 @@ def test_effects_on_counts_are_factors(columns):
     assert levels["c"].effect / levels["b"].effect == pytest.approx(2, rel=0.05)
 
 
-def test_noise_is_told_to_be_noise():
+def test_noise_is_reported_as_noise():
     rng = np.random.default_rng(2)
     decisions = {f"d{i}": rng.integers(0, 4, 60) for i in range(30)}
     columns = make_columns({"accuracy": rng.random(60)}, decisions)

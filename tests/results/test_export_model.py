@@ -60,7 +60,7 @@ def header(path: Path) -> dict[str, str]:
         return file.metadata()
 
 
-def told(path: Path) -> dict[str, str]:
+def header_of(path: Path) -> dict[str, str]:
     """Return the header without the entries made for the weights."""
     return {key: text for key, text in header(path).items() if key not in ("sha256", "format")}
 
@@ -175,13 +175,13 @@ def test_images_that_do_not_fit_are_refused(tmp_path: Path, shape: tuple[int, ..
 
 
 @pytest.mark.parametrize(("key", "value"), [("std", "inf"), ("std", 0), ("mean", "nan")])
-def test_a_preparation_that_cannot_be_done_is_not_told(key: str, value: object) -> None:
+def test_a_preparation_that_cannot_be_done_is_not_recorded(key: str, value: object) -> None:
     whole = Preparation(
         side=8, interpolation="bilinear", mean=(1.0,), std=(2.0,), classes=("a", "b")
     )
-    told = whole.to_json()
-    assert Preparation.of({"preparation": told}) == whole
-    assert Preparation.of({"preparation": {**told, key: [value]}}) is None
+    reported = whole.to_json()
+    assert Preparation.of({"preparation": reported}) == whole
+    assert Preparation.of({"preparation": {**reported, key: [value]}}) is None
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def test_weights_that_do_not_fit_are_refused(
     assert names(tmp_path) == []
 
     export(tmp_path / "net.safetensors")
-    save_weights(tmp_path / "changed.safetensors", weights, told(tmp_path / "net.safetensors"))
+    save_weights(tmp_path / "changed.safetensors", weights, header_of(tmp_path / "net.safetensors"))
     with pytest.raises(InputError, match=f"'.*changed.*': .*must fit .*{message}"):
         load_model(tmp_path / "changed.safetensors")
 
@@ -293,7 +293,7 @@ def test_a_header_that_does_not_hold_is_refused(tmp_path: Path) -> None:
         "version of a model file must be 2, but is '1'": {"nas_explorer": "1"},
     }
     weights = read_weights(path)[0]
-    rest = told(path)
+    rest = header_of(path)
     for message, changes in cases.items():
         save_weights(path, weights, {**rest, **changes})
         with pytest.raises(InputError, match=message) as error:
@@ -303,7 +303,7 @@ def test_a_header_that_does_not_hold_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["nas_explorer", "digest", "architecture", "metadata", "sha256"])
-def test_what_is_told_is_under_the_checksum(tmp_path: Path, key: str) -> None:
+def test_what_is_recorded_is_under_the_checksum(tmp_path: Path, key: str) -> None:
     path = tmp_path / "net.safetensors"
     export(path, metadata={"licence": "MIT"})
     weights, whole = read_weights(path)
@@ -319,11 +319,11 @@ def test_a_header_that_asks_for_more_than_the_file_has_takes_no_memory(tmp_path:
     path = tmp_path / "net.safetensors"
     export(path)
     wide = replace(TINY, stages=(replace(TINY.stages[0], width=500_000),))  # 1 TB
-    save_weights(path, read_weights(path)[0], {**told(path), **make_header(wide, {})})
+    save_weights(path, read_weights(path)[0], {**header_of(path), **make_header(wide, {})})
     with pytest.raises(InputError, match=r"must fit the architecture, but .* must be 500000"):
         load_model(path)
     huge = replace(TINY, input=Shape(3, 1_000_000, 1_000_000))  # a matrix of positions x positions
-    save_weights(path, read_weights(path)[0], {**told(path), **make_header(huge, {})})
+    save_weights(path, read_weights(path)[0], {**header_of(path), **make_header(huge, {})})
     with pytest.raises(InputError, match="have tensors of possible sizes, but: ") as error:
         load_model(path)
     assert "\n" not in str(error.value)

@@ -208,13 +208,13 @@ def test_the_source_prepares_images_as_the_training_did(
     assert "prepare" not in source_of(TINY).split('"""')[2]
 
 
-def test_a_preparation_that_is_not_told_wholly_is_none() -> None:
+def test_a_preparation_that_is_not_stated_wholly_is_none() -> None:
     whole = Preparation(side=8, interpolation="bilinear", mean=(1.0,), std=(2.0,), classes=("a",))
-    told = whole.to_json()
-    assert Preparation.of({"preparation": json.loads(json.dumps(told))}) == whole
-    for facts in ({}, {"preparation": "not stated"}, {"preparation": {**told, "mean": "high"}}):
+    reported = whole.to_json()
+    assert Preparation.of({"preparation": json.loads(json.dumps(reported))}) == whole
+    for facts in ({}, {"preparation": "not stated"}, {"preparation": {**reported, "mean": "high"}}):
         assert Preparation.of(facts) is None
-    assert Preparation.of({"preparation": {**told, "interpolation": "'); import os"}}) is None
+    assert Preparation.of({"preparation": {**reported, "interpolation": "'); import os"}}) is None
 
 
 def test_the_source_refuses_other_weights_than_its_own(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_timm_makes_the_network_of_a_file(file: str) -> None:
     assert torch.equal(model.get_classifier()(pooled), run(model))
 
 
-def test_the_maps_of_its_stages_are_told_and_given(file: str) -> None:
+def test_the_maps_of_its_stages_are_described_and_given(file: str) -> None:
     model = make(file, features_only=True)
     maps = run(model)
     assert [each.shape[1] for each in maps] == model.feature_info.channels() == [8, 16]
@@ -152,7 +152,7 @@ def three_maps(tmp_path_factory: pytest.TempPathFactory) -> str:
 EVERY = [each for count in (1, 2, 3) for each in itertools.permutations(range(3), count)]
 
 
-def test_any_choice_of_maps_is_told_and_given(three_maps: str) -> None:
+def test_any_choice_of_maps_is_described_and_given(three_maps: str) -> None:
     every = run(make(three_maps, features_only=True))
     for chosen in (*EVERY, (-1,), (-3, -1), (1, -2), (0, -2, 2), 1, 2, 3):
         model = make(three_maps, features_only=True, out_indices=chosen)
@@ -363,7 +363,7 @@ def test_the_data_are_prepared_as_for_the_search(file: str) -> None:
     assert torch.allclose(transform(Image.fromarray(pixels.numpy())), expected, atol=1e-4)
 
 
-def test_its_configuration_is_told_in_timms_words(file: str, tmp_path: Path) -> None:
+def test_its_configuration_is_described_in_timms_words(file: str, tmp_path: Path) -> None:
     cfg = make(file).pretrained_cfg
     assert cfg["first_conv"] == "stem.conv" and cfg["classifier"] == "head.classifier"
     assert cfg["num_classes"] == 5 and cfg["label_names"] == PREPARED.classes
@@ -374,8 +374,8 @@ def test_its_configuration_is_told_in_timms_words(file: str, tmp_path: Path) -> 
     assert changed["crop_pct"] == 0.9 and changed["mean"] == cfg["mean"]
     named = timm.create_model("nas_explorer", pretrained=True, pretrained_cfg={"file": file})
     assert torch.equal(run(named), run(make(file)))
-    untold = make(written(tmp_path, network(block=MetaFormerBlock(mixer=TokenMlp())))).default_cfg
-    assert "mean" not in untold and untold["fixed_input_size"]
+    unstated = make(written(tmp_path, network(block=MetaFormerBlock(mixer=TokenMlp())))).default_cfg
+    assert "mean" not in unstated and unstated["fixed_input_size"]
 
 
 @pytest.mark.parametrize(

@@ -41,16 +41,16 @@ def test_what_is_saved_is_read(tmp_path: Path) -> None:
 def test_the_checksum_is_of_header_names_types_shapes_and_values() -> None:
     weights: dict[str, Tensor] = {"a": torch.arange(6.0), "b": torch.zeros(2)}
     same = {"b": torch.zeros(2), "a": torch.arange(6.0)}
-    told = {"a": "1", "b": "2"}
-    assert checksum(weights, told) == checksum(same, {"b": "2", "a": "1"})
-    assert checksum(weights, told) != checksum(weights, {"a": "2", "b": "1"})
+    reported = {"a": "1", "b": "2"}
+    assert checksum(weights, reported) == checksum(same, {"b": "2", "a": "1"})
+    assert checksum(weights, reported) != checksum(weights, {"a": "2", "b": "1"})
     others: list[dict[str, Tensor]] = [
         {"a": weights["a"], "c": weights["b"]},
         {"a": weights["a"].reshape(2, 3), "b": weights["b"]},
         {"a": weights["a"], "b": torch.zeros(2, dtype=torch.int32)},
         {"a": weights["a"] + 1, "b": weights["b"]},
     ]
-    assert len({checksum(each, told) for each in (weights, *others)}) == 5
+    assert len({checksum(each, reported) for each in (weights, *others)}) == 5
 
 
 def test_weights_kept_when_the_checksum_was_of_them_alone_are_read_not_loaded(

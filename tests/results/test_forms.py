@@ -13,7 +13,7 @@ def printed(thing) -> str:
     return console.file.getvalue()
 
 
-def test_every_mixer_and_measurement_is_told(make_candidate):
+def test_every_mixer_and_measurement_is_described(make_candidate):
     made = make_candidate(0, accuracy=(0.5, 0.45, 0.56), macs=12_345)
     candidate = replace(made, reason="[red]<b>why</b>")
     parts = candidate.architecture.parts()

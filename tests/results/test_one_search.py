@@ -126,7 +126,7 @@ def test_a_study_of_an_earlier_version_has_no_token(study, url, fill, make_candi
     assert len(Study.open("first", url).finished()) == 1
 
 
-def test_a_database_that_is_replaced_is_told(study, url, fill, make_candidate):
+def test_a_database_that_is_replaced_is_reported(study, url, fill, make_candidate):
     fill(study, make_candidate(0, status="running"))
     data = file_of(url).read_bytes()
     with study.exclusive():

@@ -74,7 +74,7 @@ def test_requests_that_are_not_right(text, said):
         Request.parse(text)
 
 
-def test_candidates_that_are_told_apart(candidates):
+def test_candidates_that_are_distinguished(candidates):
     assert told_apart(candidates, "accuracy") == (4, 1)  # all but 1
     assert told_apart(candidates[:3], "accuracy") == (2, 2)
     assert told_apart(candidates, "params") == (5, 1)

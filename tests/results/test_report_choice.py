@@ -63,7 +63,7 @@ def test_what_matters_is_what_the_effects_say(make_snapshot):
     assert all(f"{each.ratio:.2f} [{each.low:.2f}, {each.high:.2f}]" in html for each in shares)
 
 
-def test_of_few_candidates_nothing_is_told_of_effects(make_snapshot):
+def test_of_few_candidates_nothing_is_said_of_effects(make_snapshot):
     for count in (0, 1, 19):
         snapshot = make_snapshot("few", count)
         choices = importance_choices(snapshot)
@@ -120,9 +120,9 @@ def test_every_figure_has_a_file_name_of_its_own(make_snapshot):
     assert "levels-accuracy-stages.0.depth" in names
     assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
     found = effects(columns := snapshot.columns, "accuracy", columns.number_N >= 0)
-    told = [each.path for each in found.decisions[:15] if each.share > each.chance]
+    reported = [each.path for each in found.decisions[:15] if each.share > each.chance]
     assert [n for n in names if n.startswith("levels-accuracy")] == [
-        f"levels-accuracy-{path}" for path in told
+        f"levels-accuracy-{path}" for path in reported
     ], "answers to what matters beyond chance"
 
 
