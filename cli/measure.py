@@ -1,6 +1,5 @@
 """``nas measure``."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +29,9 @@ def find_architecture(name: str, study: str | None, storage: str | None) -> "Arc
     if name.isdecimal():
         return _of_study(name, study, storage)
     if name.endswith((".json", ".safetensors")):
-        return _read_architecture(Path(name))
+        from ..results.export.architecture_files import read_architecture
+
+        return read_architecture(Path(name))
     from ..search_space.zoo import in_zoo, unknown_network, zoo_entry
 
     if in_zoo(name):
@@ -49,35 +50,6 @@ def _of_study(name: str, study: str | None, storage: str | None) -> "Architectur
     found = record.find(name)
     print(f"Candidate {found.number} of study {record.name}", file=sys.stderr)
     return found.architecture
-
-
-def _read_architecture(file: Path) -> "Architecture":
-    """Return the architecture described by a JSON file or a weights file.
-
-    The JSON is that of an architecture, or has it under ``architecture``, like the files of ``nas
-    export`` and the output of ``nas measure --json``.
-    """
-    from ..search_space.errors import InputError
-    from ..search_space.json_fields import is_mapping
-
-    if file.suffix == ".safetensors":
-        from ..results.export.header import read_header
-        from ..results.export.weights import read_weights
-
-        return read_header(read_weights(file)[1])
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"an architecture file must be readable, but got {file}: {error.strerror}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"an architecture file must be JSON, but got {file}: {error}") from None
-    if is_mapping(data) and "architecture" in data:
-        data = data["architecture"]
-    from ..search_space.architecture.architecture import Architecture
-
-    return Architecture.from_json(data)
 
 
 def measure(

@@ -66,8 +66,10 @@ class ProgressView:
         )
         for line in data_lines(data):
             self._say(line, whole=True)
-        for line in (*space.never_built(), *prepared.notes):
+        for line in space.never_built():
             self._say(line)
+        for line in prepared.notes:
+            self._say(line, whole=True)
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
         plan = prepared.plan

@@ -84,6 +84,26 @@ def search(  # one parameter for each option of the command
             help="asha: epochs after which it may stop.  [the epochs / N^2 and / N]",
         ),
     ] = None,
+    architectures: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Propose first the networks of a .json file, one or a list, or of a "
+            ".safetensors file; repeatable.",
+        ),
+    ] = None,
+    from_study: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STUDY",
+            help="Propose first the front of another study. It is measured again here.",
+        ),
+    ] = None,
+    seed_zoo: Annotated[
+        bool | None,
+        typer.Option("--seed-zoo", help="Propose first the published networks of the space."),
+    ] = None,
     engine: Annotated[
         str | None, typer.Option(metavar="NAME", help="local or ray.  [local]")
     ] = None,
@@ -151,6 +171,9 @@ def search(  # one parameter for each option of the command
         "scheduler": scheduler,
         "eta": eta,
         "rungs": rungs,
+        "architectures": architectures or None,
+        "from_study": from_study,
+        "seed_zoo": seed_zoo,
         "engine": engine,
         "ray_address": ray_address,
         "workers": workers,
@@ -186,6 +209,7 @@ def read_config(path: Path) -> dict[str, object]:
     known = {name: name for name in option_names()} | {
         "constraint": "constraints",
         "plugin": "plugins",
+        "from": "from_study",
     }
     options: dict[str, object] = {}
     for key, value in data.items():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import zip_longest
 from typing import Any
 
 from ..evaluators.base import Direction, Metric, describe_recorded, metric
@@ -13,7 +14,7 @@ from ..search_space.json_fields import flattened
 
 _LATER = ("metrics", "plugins")
 """Fields that older records lack and that may differ, since they only describe the record."""
-_ADDED = ("scheduler",)
+_ADDED = ("scheduler", "first")
 """Fields that older records lack, where they have their default."""
 
 _PLACE = ("name", "root", "max_megapixels")
@@ -74,6 +75,9 @@ class StudySettings:
     """Seed from which all others are derived."""
     scheduler: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Name and options of the scheduler that stops trainings early; empty: none does."""
+    first: tuple[Mapping[str, Any], ...] = ()
+    """Candidates proposed before the searcher is asked, each with its ``name`` (where it came
+    from), ``digest`` and ``decisions``."""
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The training recipe, as JSON values."""
     evaluation: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -112,7 +116,7 @@ class StudySettings:
                 f"{missing[0]!r}"
             )
         known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
-        lists = ("objectives", "constraints", *_LATER)
+        lists = ("objectives", "constraints", "first", *_LATER)
         known |= {name: tuple(known[name]) for name in lists if name in known}
         for each in known.get("metrics", ()):
             describe_recorded(Metric.from_json(each))
@@ -127,7 +131,7 @@ class StudySettings:
         mine, theirs = self.to_json(), other.to_json()
         if self.space_digest != other.space_digest:
             return "space", self._space_label, other._space_label
-        for name in ("space", "space_name", *_LATER):
+        for name in ("space", "space_name", "first", *_LATER):
             del mine[name], theirs[name]
         for each in (mine, theirs):  # the fingerprint identifies the images, wherever they are
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
@@ -137,7 +141,14 @@ class StudySettings:
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
-        return self._other_metric(other)
+        return self._other_first(other) or self._other_metric(other)
+
+    def _other_first(self, other: "StudySettings") -> tuple[str, object, object] | None:
+        """Return the first of the first candidates that is another network in ``other``."""
+        for place, (mine, theirs) in enumerate(zip_longest(self.first, other.first), 1):
+            if mine is None or theirs is None or mine["digest"] != theirs["digest"]:
+                return f"first candidate {place}:", _first_text(mine), _first_text(theirs)
+        return None
 
     def _other_metric(self, other: "StudySettings") -> tuple[str, object, object] | None:
         """Return the first metric that counts and has another unit or direction in ``other``."""
@@ -153,3 +164,7 @@ class StudySettings:
     @property
     def _space_label(self) -> str:
         return f"{self.space_name} (digest {self.space_digest[:8]})"
+
+
+def _first_text(first: Mapping[str, Any] | None) -> str:
+    return "none" if first is None else f"{first['name']} ({first['digest'][:8]})"

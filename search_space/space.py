@@ -277,7 +277,7 @@ class SearchSpace:
         """
         steps = self._walked(_replaying(ReplayChooser(decisions)))
         if broken := self._broken(steps):
-            raise InputError(f"stored decisions must keep {broken}")
+            raise InputError(f"the network must keep {broken}")
         return Walk(architecture=assembled(self.graph, steps), decisions=self._decisions(steps))
 
     def draw_uniform(self, seed: int) -> Walk:

@@ -77,6 +77,7 @@ class SearchLoop:
         ledger: Ledger | None = None,
         max_time: float | None = None,
         halving: Halving | None = None,
+        first: Sequence[Proposal] = (),
     ) -> None:
         self._study = study
         self._searcher = searcher
@@ -90,6 +91,7 @@ class SearchLoop:
         self._clock = self._ledger.clock
         self._max_time = max_time
         self._halving = halving
+        self._first = first
         self._start = time.perf_counter()
         known = study.candidates()
         self._finished = {each.number: each for each in known if each.status != "running"}
@@ -178,7 +180,13 @@ class SearchLoop:
         self._searcher.expect(tuple(known[each] for each in self._numbers[self._reported :]))
 
     def _propose(self) -> Proposal | None:
-        """Return a proposal that is not in the record, or None if the space is exhausted."""
+        """Return a proposal that is not in the record, or None if the space is exhausted.
+
+        The searcher is asked after the first candidates.
+        """
+        for each in self._first:
+            if each.architecture.digest not in self._digests:
+                return each
         for attempt in count():
             proposal = self._searcher.ask(len(self._numbers), attempt)
             if proposal is None or proposal.architecture.digest not in self._digests:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...evaluators.accuracy.data.names import data_name
@@ -25,9 +26,12 @@ from ..halving import DEFAULT_ETA, Halving
 from ..names import SCHEDULERS, searcher_name
 
 if TYPE_CHECKING:  # torch takes seconds to import
+    from ...search_space.architecture.architecture import Architecture
     from ...search_space.space import SearchSpace
 
 _LISTS = ("objectives", "constraints", "plugins")
+_ARCHITECTURES = (".json", ".safetensors")
+"""Endings of the files of architectures."""
 _WHOLE = {
     "budget": "candidates in all; --max-time bounds the time of a run",
     "workers": "",
@@ -79,6 +83,13 @@ class SearchOptions:
     rungs: tuple[int, ...] | None = None
     """With ``asha``, the epochs after which a training may be stopped; None: the epochs of the
     training, divided by ``eta`` once and twice."""
+    architectures: "tuple[str | Architecture, ...]" = ()
+    """Files of architectures to propose first (see ``read_architectures``), or, in Python,
+    architectures."""
+    from_study: str | None = None
+    """A study in the same storage whose front is proposed first, and measured again."""
+    seed_zoo: bool = False
+    """Whether to propose first the published networks that lie in the space."""
     engine: str = "local"
     """Name of the engine."""
     ray_address: str | None = None
@@ -116,6 +127,11 @@ class SearchOptions:
         except InputError as error:
             raise InputError("; ".join((str(error), *missing))) from None
         self._name(notes=(*missing, *self.notes))
+
+    @property
+    def names_first(self) -> bool:
+        """Whether the options name candidates to propose first."""
+        return bool(self.architectures or self.from_study is not None or self.seed_zoo)
 
     def _load_recorded(self) -> list[str]:
         """Load the plug-ins that the named study has recorded; return a line for each missing."""
@@ -157,8 +173,12 @@ class SearchOptions:
             data=data_name(self.data),
         )
         check_objectives(self.objectives)
-        if self.study is not None:
-            check_study_name(self.study)
+        for study in (self.study, self.from_study):
+            if study is not None:
+                check_study_name(study)
+        for each in self.architectures:
+            if isinstance(each, str):
+                _check_file(each)
         if not isinstance(self.space, str):
             return
         self._name(space=space_name(self.space))
@@ -214,7 +234,19 @@ def read_options(
     return SearchOptions(**options)
 
 
+def _check_file(name: str) -> None:
+    """Check that a file of architectures has a known ending and exists."""
+    if not name.endswith(_ARCHITECTURES):
+        raise InputError(
+            f"a file of architectures must end in {' or '.join(_ARCHITECTURES)}, but got {name!r}"
+        )
+    if not Path(name).is_file():
+        raise InputError(f"a file of architectures must exist, but got {name!r}")
+
+
 def _read(name: str, kind: str, value: object) -> Any:
+    if name == "architectures":
+        return _architectures(value)
     if name in _LISTS:
         return _listed(name, value)
     if name == "rungs":
@@ -237,6 +269,27 @@ def _listed(name: str, value: object) -> tuple[str, ...]:
     else:
         listed = str(value).split(",") if name == "objectives" else [str(value)]
     return tuple(each.strip() for each in listed)
+
+
+def _architectures(value: object) -> tuple[Any, ...]:
+    """Return files as texts, and architectures as they are.
+
+    Raises:
+        InputError: If a value is neither.
+    """
+    found: list[Any] = []
+    for each in value if is_list(value) else (value,):
+        if isinstance(each, str | Path):
+            found.append(str(each))
+            continue
+        from ...search_space.architecture.architecture import Architecture
+
+        if not isinstance(each, Architecture):
+            raise InputError(
+                f"architectures must be a file or an architecture, but got {shown(each)}"
+            )
+        found.append(each)
+    return tuple(found)
 
 
 def read_rungs(value: object) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.base import Evaluator
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...results.study.study import Study
+from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import InputError
 from ...search_space.files import space_from_data
@@ -41,6 +42,9 @@ def search(
     scheduler: str | None = None,
     eta: int | None = None,
     rungs: Sequence[int] | None = None,
+    architectures: str | Path | Architecture | Sequence[str | Path | Architecture] = (),
+    from_study: str | None = None,
+    seed_zoo: bool = False,
     engine: str = "local",
     ray_address: str | None = None,
     workers: int | None = None,
@@ -79,6 +83,11 @@ def search(
         eta: With ``asha``, 1 / eta of the candidates train on at a rung; None: 3.
         rungs: With ``asha``, the epochs after which a training may be stopped; None: the epochs of
             the training, divided by eta once and twice.
+        architectures: Networks to propose first: architectures, or files of them (``.json``, one
+            or a list, or ``.safetensors``). They count for the budget.
+        from_study: Name of a study in the same storage, whose front is proposed first, and measured
+            again.
+        seed_zoo: Whether to propose first the published networks that lie in the space.
         engine: Name of the engine: ``local`` or ``ray``.
         ray_address: Address of an existing Ray cluster; None: a new one on this machine.
         workers: Candidates measured at once; None: one per core, or one on a GPU.
@@ -107,6 +116,8 @@ def search(
             "data": data if isinstance(data, str) else _data(data),
             "objectives": objectives,
             "constraints": constraints,
+            "architectures": architectures,
+            "seed_zoo": seed_zoo,
             "engine": engine,
             "device": device,
             "seed": seed,
@@ -123,6 +134,7 @@ def search(
                 scheduler=scheduler,
                 eta=eta,
                 rungs=None if rungs is None else list(rungs),
+                from_study=from_study,
                 ray_address=ray_address,
                 workers=workers,
                 resolution=resolution,

@@ -32,6 +32,7 @@ from ..engines import load_engine
 from ..engines.base import Engine
 from ..names import DEFAULT, EARLIER_DEFAULT
 from ..table import make_searcher
+from .first_candidates import first_candidates, first_proposals
 from .ledger import Ledger
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
@@ -150,8 +151,9 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         plugins=options.plugins,
         scheduler=scheduler_settings(options, recipe.epochs, evaluators),
     )
-    space = _steered(space, exact)
-    settings, name = continued(options, settings)
+    steered = _steered(space, exact)
+    first = first_candidates(options, space, steered)
+    settings, name = continued(options, replace(settings, first=first.stored))
     study = Study.create_or_open(name, options.storage, settings)
     plan = Plan(
         metrics=tuple(each.name for each in metrics if each.tier != "exact"),
@@ -175,7 +177,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     halving = halving_of(study.settings)
     return Prepared(
         options=options,
-        space=space,
+        space=steered,
         data=data,
         study=study,
         plan=plan,
@@ -183,7 +185,11 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         workers=worker_count(device, options.workers),
         here=here,
         ledger=ledger,
-        notes=(*((halving_text(halving, recipe.epochs),) if halving else ()), *notes),
+        notes=(
+            *first.notes,
+            *((halving_text(halving, recipe.epochs),) if halving else ()),
+            *notes,
+        ),
     )
 
 
@@ -227,6 +233,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             ledger=ledger,
             max_time=options.max_time,
             halving=halving_of(prepared.study.settings),
+            first=first_proposals(prepared.study.settings, prepared.space),
         )
         engine.run(loop, prepared.plan)
         cut_short = loop.cut_short  # now, since it asks the clock
@@ -318,9 +325,10 @@ def cores() -> int:
 def continued(options: SearchOptions, settings: StudySettings) -> tuple[StudySettings, str]:
     """Return the settings and the name of the study.
 
-    Where no searcher or no scheduler was chosen, a study that is there keeps its own.
+    Where no searcher, no scheduler or no first candidates were chosen, a study that is there keeps
+    its own.
     """
-    if options.searcher is not None and options.scheduler is not None:
+    if None not in (options.searcher, options.scheduler) and options.names_first:
         return settings, options.study or default_name(settings)
     earlier = () if options.searcher else (replace(settings, searcher=EARLIER_DEFAULT),)
     for each in (settings, *earlier):
@@ -333,7 +341,8 @@ def continued(options: SearchOptions, settings: StudySettings) -> tuple[StudySet
         study.close()
         searcher = options.searcher or own.searcher
         scheduler = own.scheduler if options.scheduler is None else settings.scheduler
-        return replace(settings, searcher=searcher, scheduler=scheduler), name
+        first = settings.first if options.names_first else own.first
+        return replace(settings, searcher=searcher, scheduler=scheduler, first=first), name
     return settings, options.study or default_name(settings)
 
 
@@ -346,6 +355,9 @@ def default_name(settings: StudySettings) -> str:
     meant = {key: value for key, value in settings.to_json().items() if key not in described}
     if not settings.scheduler:  # names are those from before there were schedulers
         del meant["scheduler"]
+    meant["first"] = [each["digest"] for each in settings.first]
+    if not settings.first:  # likewise
+        del meant["first"]
     text = json.dumps(meant, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:4]
     source = Path(settings.data["name"].partition(":")[2] or settings.data["name"]).name

@@ -13,6 +13,9 @@ import pytest
 import torch
 import yaml
 from nas_explorer.cli.main import run
+from nas_explorer.cli.search import read_config
+from nas_explorer.search_space.files import space_from_data
+from nas_explorer.search_space.walk.choosers import FirstChooser
 
 SMALL = {
     "summary": "a few tiny networks",
@@ -38,6 +41,12 @@ def folder(tmp_path, monkeypatch):
 
 def search(budget, *more):
     return ["search", "--space", "small.yaml", "--epochs", "1", "--budget", str(budget), *more]
+
+
+def network(width):
+    """Return the JSON of a network of the space, or of another one if the width is not its own."""
+    drawn = space_from_data(SMALL).walk(FirstChooser()).architecture.to_json()
+    return {**drawn, "stages": [{**drawn["stages"][0], "width": width}]}
 
 
 def spoil_the_weights(folder, digest):
@@ -150,6 +159,38 @@ def test_what_a_space_names_in_vain_is_said_once(folder, capsys):
         assert json.loads(capsys.readouterr().out)["never_built"][0].startswith(line)
     assert run(search(2, "--workers", "1", "--objectives", "macs,params")) == 0
     assert capsys.readouterr().err.count(line) == 1
+
+
+def test_a_config_file_has_the_keys_of_the_command_line(folder):
+    keys = {"from": "earlier", "seed-zoo": True, "architectures": ["net.json"]}
+    (folder / "config.yaml").write_text(yaml.safe_dump(keys))
+    assert read_config(folder / "config.yaml") == {
+        "from_study": "earlier",
+        "seed_zoo": True,
+        "architectures": ["net.json"],
+    }
+
+
+@pytest.mark.slow
+def test_a_search_begins_with_given_networks_and_then_the_front_of_another(folder, capsys):
+    (folder / "nets.json").write_text(json.dumps([network(8), network(12), network(9)]))
+    assert run(search(2, "--workers", "1", "--study", "one", "--architectures", "nets.json")) == 0
+    shown = capsys.readouterr()
+    assert "First candidates: 2 (nets.json number 1, nets.json number 2)\n" in shown.err
+    assert "Left out of the first candidates: nets.json number 3: not in space 'small'" in shown.err
+    two = ("--workers", "1", "--study", "two", "--objectives", "params")
+    assert run(search(1, *two, "--from", "one")) == 0
+    assert "Front of study one in params: 1 candidate\n" in capsys.readouterr().err
+    found = {}
+    for study in ("one", "two"):
+        assert run(["show", "0", "--study", study, "--json"]) == 0
+        found[study] = json.loads(capsys.readouterr().out)
+    assert found["one"]["architecture"]["stages"][0]["width"] == 8
+    assert found["two"]["digest"] == found["one"]["digest"]
+    assert run(search(2, *two)) == 0  # goes on without the option
+    assert "2 in all" in capsys.readouterr().out
+    assert run(search(3, *two, "--seed-zoo")) == 2
+    assert "none; 229 of 229 published networks: not in space" in capsys.readouterr().err
 
 
 @pytest.mark.slow

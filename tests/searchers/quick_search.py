@@ -1,5 +1,6 @@
 """A search without training, whose measurements are computed from the digest."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from nas_explorer.evaluators.base import METRICS, Evaluator, Measurement
@@ -8,7 +9,7 @@ from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.seeds import derive_seed
-from nas_explorer.searchers.base import Objective
+from nas_explorer.searchers.base import Objective, Proposal
 from nas_explorer.searchers.engines.base import Job, Outcome
 from nas_explorer.searchers.run.loop import SearchLoop
 from nas_explorer.searchers.table import make_searcher
@@ -71,6 +72,7 @@ def quick_loop(
     searcher: str = "random",
     lag: int = 1,
     max_time: float | None = None,
+    first: Sequence[Proposal] = (),
 ) -> SearchLoop:
     """Return the jobs of a search of the study; inside ``exclusive`` only."""
     objectives = tuple(Objective(metric=m, direction=METRICS[m].direction) for m in OBJECTIVES)
@@ -82,6 +84,7 @@ def quick_loop(
         lag=lag,
         listener=lambda progress: None,
         max_time=max_time,
+        first=first,
     )
 
 

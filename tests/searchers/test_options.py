@@ -16,6 +16,7 @@ from nas_explorer.searchers.table import SEARCHERS, load_searcher
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "photos").mkdir()
+    (tmp_path / "nets.json").touch()
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -48,6 +49,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("storage", "my.db", "sqlite:///my.db"),
         ("storage", "postgresql://host/db", "postgresql://host/db"),
         ("exportable_only", True, True),
+        ("architectures", "nets.json", ("nets.json",)),
+        ("architectures", [Path("nets.json")], ("nets.json",)),
+        ("from_study", "earlier", "earlier"),
+        ("seed_zoo", True, True),
     ],
 )
 def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
@@ -76,6 +81,11 @@ def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
         ("storage", "nonsense", "sqlite:///runs/nas.db"),
         ("objectives", "macs,FLOPs", "different metrics"),
         ("study", "a\nb", "1 to 200 printable characters"),
+        ("architectures", "nowhere.json", "must exist, but got 'nowhere.json'"),
+        ("architectures", ["net.txt"], "must end in .json or .safetensors, but got 'net.txt'"),
+        ("architectures", 3, "architectures must be a file or an architecture, but got 3"),
+        ("from_study", "a\nb", "1 to 200 printable characters"),
+        ("seed_zoo", "yes", "seed_zoo must be of type bool, but got 'yes'"),
         ("exportable_only", "yes", "exportable_only must be of type bool, but got 'yes'"),
         ("bugdet", 3, "did you mean 'budget'"),
     ],
