@@ -19,7 +19,7 @@ from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.space import SearchSpace
-from nas_explorer.search_space.walk.assembly import Draw
+from nas_explorer.search_space.walk.assembly import Walk
 from nas_explorer.search_space.zoo import zoo_entry
 from nas_explorer.searchers.base import Proposal
 from nas_explorer.searchers.distributions import distributions
@@ -196,7 +196,7 @@ def test_published_networks_are_those_of_the_space() -> None:
     )
 
 
-def other_study(url: str, space: SearchSpace, draws: Sequence[Draw]) -> None:
+def other_study(url: str, space: SearchSpace, draws: Sequence[Walk]) -> None:
     """Make a study whose candidates but the last are on its front, the fourth with the best
     accuracy."""
     settings = replace(SETTINGS, space=space.source, space_digest=space.digest)
