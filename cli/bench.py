@@ -188,7 +188,7 @@ def _halving(
 def _names(given: Sequence[str], *, stopping: bool) -> list[str]:
     """Return the exact names of searchers and of Optuna's samplers.
 
-    With ``stopping``, our searchers follow a second time, with early stopping.
+    With ``stopping``, this package's searchers appear again, with early stopping.
     """
     from ..search_space.errors import InputError
     from ..searchers.bench.optuna_sampler import PREFIX, sampler_class
@@ -267,7 +267,7 @@ def _scheduler_json(halving: "TableHalving | None") -> dict[str, Any] | None:
 def _shares(found: "Sequence[Curves]") -> dict[str, dict[str, float]]:
     """Return quartiles of ``share_of_epochs`` for each searcher with early stopping.
 
-    They are of the tight ratio where there is one, else of the wide ratio.
+    The tight ratio is used if there is one, else the wide ratio.
     """
     import numpy as np
 

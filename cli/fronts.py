@@ -1,4 +1,4 @@
-"""Which candidates are on the front of a study, and how many its accuracy tells apart."""
+"""The front of a study, and the number of candidates that its accuracy distinguishes."""
 
 import math
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ def sorted_front(
         study: The record.
         sort: The metric.
         intervals: Whether to keep every candidate that is not dominated beyond the intervals.
-        corrected: Whether to go by the long scores, measured or predicted.
+        corrected: Whether to use the long scores, measured or predicted.
 
     Raises:
         InputError: If the metric is unknown, or there are no long scores.
@@ -45,7 +45,7 @@ def sorted_front(
 
 
 def compared(study: "Study", *, corrected: bool) -> "tuple[tuple[str, ...], Sequence[Candidate]]":
-    """Return the objectives and the candidates of a front; corrected: with their long scores."""
+    """Return the objectives and the candidates of a front; ``corrected``: with long scores."""
     from ..results.analysis.corrected import LONG, SHORT, with_long_scores
     from ..search_space.errors import InputError
 
@@ -63,7 +63,7 @@ def compared(study: "Study", *, corrected: bool) -> "tuple[tuple[str, ...], Sequ
 
 
 def resolution_text(study: "Study") -> str:
-    """Return how many candidates the accuracy tells apart; nothing without intervals."""
+    """Return the number of candidates that accuracy distinguishes; empty without intervals."""
     from ..evaluators.units import plural
     from ..results.analysis.pick import told_apart
 

@@ -103,7 +103,7 @@ def _interrupted() -> int:
 
 
 def _with_value(message: str, arguments: Sequence[str]) -> str:
-    """Return a message with the given value added, if it names only the option."""
+    """Return a usage error's message; the given value is added if it names only the option."""
     named = re.search(r"Invalid value for '(--[\w-]+)'", message)
     if named is None or named[1] not in arguments[:-1]:
         return message

@@ -116,7 +116,7 @@ class ProgressView:
         self._update(f"{'━' * bar}{'╌' * (30 - bar)} {counter}  {best}  {clock}")
 
     def _left(self, progress: "Progress") -> float:
-        """Return the time that the search will take yet, s."""
+        """Return the remaining time of the search, s."""
         each, left = progress.seconds / progress.fresh, float("inf")
         if progress.budget is not None:
             left = each * (progress.budget - progress.finished)

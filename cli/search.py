@@ -286,7 +286,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
 
 
 def _print_epochs(prepared: "Prepared") -> None:
-    """Print the epochs of training of the study, and what early stopping has saved."""
+    """Print the epochs of training of the study, and the epochs saved by early stopping."""
     from ..evaluators.units import plural
 
     candidates = prepared.study.candidates()

@@ -75,7 +75,7 @@ def print_front(
         top: Maximum number of printed candidates; None: all.
         sort: The metric to sort by, the best first; None: the first objective.
         intervals: Whether to keep every candidate that is not dominated beyond the intervals.
-        corrected: Whether to go by the long scores, measured or predicted.
+        corrected: Whether to use the long scores, measured or predicted.
     """
     from ..results.analysis.conditions import notes
     from ..results.analysis.corrected import correction_notes, marked

@@ -1,4 +1,5 @@
-"""``nas space list``, ``nas space show`` and ``nas space check``; ``space_from`` has the fourth."""
+"""``nas space list``, ``nas space show`` and ``nas space check``; ``nas space from`` is in
+``space_from.py``."""
 
 import sys
 from dataclasses import asdict

@@ -118,7 +118,7 @@ class Setup:
     keep: Callable[..., None] | None = None
     """Function that stores the weights of a trained network; see the evaluator of the accuracy."""
     checkpoints: str | None = None
-    """Folder for the states of interrupted trainings; None: they start anew."""
+    """Folder for the states of interrupted trainings; None: they start again from the beginning."""
 
 
 class Evaluator(ABC):
@@ -134,7 +134,8 @@ class Evaluator(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     """The metrics that the evaluator measures, all of one tier."""
     always: ClassVar[bool] = False
-    """Whether it measures every candidate, even if none of its metrics is an objective."""
+    """Whether the evaluator measures every candidate, even if none of its metrics is an
+    objective."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """The evaluator's settings, as JSON values; they are stored in the study and must not
     change."""
@@ -178,7 +179,7 @@ def _checked(found: Measurement) -> Measurement:
     """Return a measurement with Python's own numbers, which can be stored.
 
     Raises:
-        CandidateError: If a number is none or not finite, the value lies outside its interval or is
+        CandidateError: If a value is not a finite number, the value lies outside its interval or is
             no share, or the provenance cannot be stored.
     """
     value = _plain(found.metric, found.value)
@@ -224,7 +225,7 @@ class Entry:
     metrics: tuple[Metric, ...]
     """The evaluator's metrics."""
     always: bool
-    """Whether it measures every candidate."""
+    """Whether the evaluator measures every candidate."""
     place: str | type[Evaluator]
     """The evaluator's class, or its module in this package and its name."""
 

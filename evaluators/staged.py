@@ -1,4 +1,4 @@
-"""Evaluators that can be asked after part of a training whether it is worth going on."""
+"""Evaluators that train in epochs and can stop a training early."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
 
 GoesOn = Callable[[Measurement], bool]
-"""Function of a measurement of lower fidelity: whether to train on."""
+"""Function from a measurement of lower fidelity to whether training continues."""
 
 
 class StagedEvaluator(Evaluator):

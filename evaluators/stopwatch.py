@@ -17,7 +17,7 @@ class Stopwatch:
         """Start the stopwatch.
 
         Args:
-            activity: What is under way at first, and whenever nothing else is.
+            activity: The activity at first, and whenever no other one is under way.
         """
         self.began = time.time()
         """When the stopwatch was made, in seconds since 1970."""

@@ -15,15 +15,17 @@ from .files import ANY, MOST_STAGES, is_legal, space_from_data
 from .space import SearchSpace
 
 _FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5)
-"""The widths of a stage, and other unbounded numbers, by the network's."""
+"""Factors on the network's own value: they give the widths of a stage and other unbounded
+numbers."""
 _MULTIPLES = (8, 4, 2, 1)
 """Widths are multiples of the first of these that divides the network's width."""
 _NEAR = 2
-"""Values on either side, for numbers of a listed domain."""
+"""Number of neighbours on each side, for a number whose domain is a short list."""
 _DEPTHS = 3
-"""Depths vary by a third, at least by 1."""
+"""The depth changes by up to the depth over this number, at least by 1."""
 _LISTED = 16
-"""Whole numbers up to more than this are multiplied: 33 is hardly another network than 32."""
+"""An integer field whose largest value exceeds this is multiplied by factors, since 33 hardly
+differs from 32; a smaller one takes its neighbours."""
 
 
 def space_around(
@@ -100,15 +102,15 @@ def _runs(stage: Stage) -> Iterator[Stage]:
 
 @dataclass(frozen=True)
 class _Variation:
-    """The fields that vary, and what was found of them."""
+    """The names of the fields to vary, and which of them the network has."""
 
     vary: tuple[str, ...]
     known: set[str] = field(default_factory=set[str])
     matched: set[str] = field(default_factory=set[str])
-    """Those of ``vary`` that stand for a field."""
+    """The names in ``vary`` that matched a field."""
 
     def check(self) -> None:
-        """Refuse names that no field has."""
+        """Raise ``InputError`` for a name that matches no field."""
         if not self.vary:
             raise InputError("the fields to vary must be named, but got none")
         for each in self.vary:
@@ -137,7 +139,7 @@ class _Variation:
         return found
 
     def slot(self, component: Component, path: str) -> dict[str, Any]:
-        """Return a component as data of a slot, with ``any`` other where the slot varies."""
+        """Return a component as data of a slot; the word ``any`` is added if the slot varies."""
         if isinstance(component, NoDownsampling):  # before a run of blocks of the same stage
             return {component.name: {}}
         domains = field_domains(type(component))
@@ -165,7 +167,7 @@ def _stands_for(name: str, path: str) -> bool:
 
 
 def widths(width: int) -> list[Value]:
-    """Return widths around one: half to one and a half, in multiples of 8 where it is one.
+    """Return widths around the given one: 0.5 to 1.5 times, in multiples of 8 if ``width`` is one.
 
     ``widths(12)`` are 8, 12 and 16: they are multiples of 4.
     """
@@ -175,7 +177,7 @@ def widths(width: int) -> list[Value]:
 
 
 def depths(depth: int) -> list[Value]:
-    """Return depths around one: at most five, by a third, from 1 on.
+    """Return at most five depths around the given one: up to a third away, at least 1.
 
     ``depths(2)`` are 1, 2 and 3, ``depths(18)`` 12, 15, 18, 21 and 24.
     """
@@ -185,7 +187,7 @@ def depths(depth: int) -> list[Value]:
 
 
 def near(domain: Domain, value: Value) -> list[Value]:
-    """Return the values of a field around one; all of them where they are names.
+    """Return the values of a field near the given one; all values if they are names.
 
     A number of a short list has two neighbours on either side; others, such as ratios and the
     dimension of heads, are multiplied by 0.5 to 1.5 where that is legal.

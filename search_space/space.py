@@ -229,7 +229,7 @@ class SearchSpace:
 
     @cached_property
     def walks_differ(self) -> bool:
-        """Whether all walks surely lead to different architectures.
+        """Whether all walks provably lead to different architectures.
 
         Duplicates arise if a second mixer can equal the first, if stages can be left out or cut in
         two, or if different choices give equal blocks.
@@ -238,7 +238,7 @@ class SearchSpace:
 
     @cached_property
     def _only_repeated(self) -> bool:
-        """Whether surely only repeated mixers lead to duplicate walks."""
+        """Whether repeated mixers are provably the only cause of duplicate walks."""
         vanish = (each.may_vanish(index) for index, each in enumerate(self.stages))
         return not any(vanish) and stages_differ(self.membership)
 

@@ -36,7 +36,7 @@ def ranks(losses_NM: Floats) -> NDArray[np.int64]:
 
 
 class FewChangesChooser:
-    """Repeats stored decisions but one or two, drawn at random; what they open is random."""
+    """Repeats stored decisions except one or two random ones; new decisions are random."""
 
     def __init__(self, decisions: Decisions, seed: int) -> None:
         rng = random.Random(seed)
@@ -46,13 +46,13 @@ class FewChangesChooser:
         self._change = MutationChooser(decisions, rng.getrandbits(32), rate=1.0)
 
     def choose(self, path: str, domain: Domain, allowed: Sequence[Value]) -> Value:
-        """Choose the stored value, or another one where it is to change."""
+        """Return the stored value, or another one if this decision is to change."""
         chooser = self._change if path in self._changed else self._replay
         return chooser.choose(path, domain, allowed)
 
 
 class Archive:
-    """The front of what was added; later equals of a member are left out."""
+    """The front of the added candidates; of equal candidates only the first is kept."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self._objectives = objectives
@@ -61,7 +61,7 @@ class Archive:
         """The front, in the order of addition."""
 
     def add(self, candidate: Candidate) -> None:
-        """Add a candidate, and drop what it dominates."""
+        """Add a candidate, and drop the members that it dominates."""
         losses_M = losses_of(candidate, self._objectives)
         if not np.isfinite(losses_M).all():
             return

@@ -96,7 +96,7 @@ class Searcher(ABC):
         """
 
     def propose(self, number: int, attempt: int, seed: int) -> Walk:
-        """Return what ``chooser`` proposes; a searcher may choose among whole walks instead.
+        """Return the walk of ``chooser``; a searcher may override this to choose among walks.
 
         Args:
             number: The candidate's number.

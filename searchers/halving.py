@@ -10,7 +10,7 @@ from ..results.candidate import Candidate
 from ..search_space.errors import InputError
 
 DEFAULT_ETA = 3
-"""Inverse of the share of candidates that train on at each rung."""
+"""Inverse of the share of candidates that continue at each rung."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Halving:
     """The rungs of a search (Li et al., 2020: ASHA in its stopping form).
 
     At every rung, a number of epochs, a candidate is compared with the earlier candidates that
-    reached it. It trains on if it is among the best 1 / ``eta`` of them by non-dominated rank
+    reached it. It continues if it is among the best 1 / ``eta`` of them by non-dominated rank
     (Schmucker et al., 2021, for several objectives), where candidates of the same front tie. So no
     candidate on the first front of a rung is stopped.
 
@@ -29,7 +29,7 @@ class Halving:
     rungs: tuple[int, ...]
     """Epochs after which a candidate may be stopped, ascending; at least one."""
     eta: int = DEFAULT_ETA
-    """Inverse of the share of candidates that train on at each rung; at least 2."""
+    """Inverse of the share of candidates that continue at each rung; at least 2."""
 
     def __post_init__(self) -> None:
         if self.eta < 2:
@@ -42,7 +42,7 @@ class Halving:
             )
 
     def goes_on(self, better: int, count: int) -> bool:
-        """Return whether a candidate trains on after a rung.
+        """Return whether a candidate continues after a rung.
 
         Args:
             better: Number of earlier candidates with a better rank at the rung.
@@ -80,16 +80,15 @@ def default_rungs(epochs: int, eta: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RungRecord:
-    """What decides at the rungs of one candidate: the results of earlier ones.
-
-    It is made before the candidate trains, so the decision depends on nothing but the history that
-    the candidate was proposed from, whatever finishes meanwhile.
+    """The decision at the rungs of one candidate, by the results of earlier candidates. The record
+    is made before the candidate trains, so the decision depends only on the history that the
+    candidate was proposed from, not on what finishes meanwhile.
     """
 
     halving: Halving
     """The rungs and their rule."""
     trained: tuple[str, ...]
-    """Objectives that are known by training."""
+    """Objectives that are measured by training."""
     objectives: Mapping[str, float]
     """The objectives with the sign that makes them losses: 1 or -1."""
     exact: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -98,7 +97,7 @@ class RungRecord:
     """Losses of earlier candidates by rung."""
 
     def verdict(self, epochs: int, measured: Mapping[str, float]) -> str | None:
-        """Return why a candidate stops at a rung, in one line, or None if it trains on.
+        """Return why a candidate stops at a rung, in one line, or None if it continues.
 
         Args:
             epochs: The rung.
@@ -139,7 +138,7 @@ def rung_record(
     known: Sequence[Candidate],
     exact: Mapping[str, float],
 ) -> RungRecord:
-    """Return what decides at the rungs of a candidate.
+    """Return the record that decides at the rungs of a candidate.
 
     Candidates that failed or broke a constraint do not count.
 

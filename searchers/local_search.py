@@ -14,8 +14,8 @@ _STARTUP = 10
 class LocalSearcher(Searcher):
     """Tries neighbours of the front (Paquete et al., 2004; White et al., 2021 for one objective).
 
-    A neighbour differs in one or two decisions, and in what they open. All members of the front
-    are equally likely.
+    A neighbour differs in one or two decisions, and in the decisions that follow from them. All
+    members of the front are equally likely.
     """
 
     name = "local_search"

@@ -38,7 +38,7 @@ class _Ranking:
     looked: int = 0
 
     def at(self, attempt: int) -> Walk | None:
-        """Return the member at a place among those that are not in the history."""
+        """Return the member with rank ``attempt`` among those that are not in the history."""
         while len(self.fresh) <= attempt and self.looked < len(self.members):
             walk = self.members[self.looked].walk
             self.looked += 1
@@ -49,13 +49,13 @@ class _Ranking:
 
 
 class ParetoSearcher(Searcher):
-    """Proposes the candidate that promises the largest growth of the hypervolume.
+    """Proposes the candidate with the largest expected hypervolume improvement.
 
     A Gaussian process learns each metric that is not known in advance, as a loss (the logarithm of
     the error or of the cost), from the decisions and known costs of the candidates. The expected
     hypervolume improvement (Emmerich et al., 2006) of every member of a pool is then computed in
-    closed form, times the probability that it keeps the measured constraints and does not fail. A
-    constraint on an objective is the reference point there. Without one, gains are averaged over
+    closed form, times the probability that it satisfies the measured constraints and does not fail.
+    A constraint on an objective is the reference point there. Without one, gains are averaged over
     the bounds that a user may have in mind (see ``bound_weights``).
 
     Candidates without an outcome yet count with their predicted values. With intervals,
@@ -86,7 +86,7 @@ class ParetoSearcher(Searcher):
         self._history.append(self._known(candidate))
 
     def propose(self, number: int, attempt: int, seed: int) -> Walk:
-        """Return the member of the pool at place ``attempt`` by expected improvement."""
+        """Return the member of the pool with rank ``attempt`` by expected improvement."""
         if sum(self._usable(each) for each in self._history) < FEWEST:
             return super().propose(number, attempt, seed)
         pending = tuple(each.digest for each in self.pending)
@@ -96,7 +96,7 @@ class ParetoSearcher(Searcher):
         walk = self._ranked[1].at(attempt)
         return super().propose(number, attempt, seed) if walk is None else walk
 
-    # What is known of candidates ------------------------------------------------------------
+    # Features of candidates -----------------------------------------------------------------
 
     def _known(self, candidate: Candidate) -> Known:
         values: dict[str, float] = {}
@@ -135,7 +135,7 @@ class ParetoSearcher(Searcher):
         return found
 
     def _usable(self, known: Known) -> bool:
-        """Whether there is a value of every objective; a broken constraint does not matter."""
+        """Whether a candidate has a value of every objective, even if it breaks a constraint."""
         return known.status != "failed" and all(
             each.metric in known.values for each in self.objectives
         )
@@ -161,13 +161,13 @@ class ParetoSearcher(Searcher):
         return _Ranking([members[place] for place in order], digests)
 
     def _forget(self, keys: Sequence[str]) -> None:
-        """Drop the features of what is in no pool any more."""
+        """Drop the features of candidates that no pool needs any more."""
         if len(self._features) > 4 * len(keys):
             kept = set(keys)
             self._features = {k: v for k, v in self._features.items() if k in kept}
 
     def scaler(self) -> Scaler:
-        """Return what standardises features, by random samples that depend on the seed alone."""
+        """Return the scaler of features, from random samples that depend on the seed alone."""
         if self._scaler is None:
             sample: list[Features] = []
             for index in range(_SAMPLE):

@@ -96,7 +96,8 @@ class AccuracyEvaluator(StagedEvaluator):
     def evaluate_by_rungs(
         self, architecture: Architecture, rungs: Sequence[int], goes_on: GoesOn
     ) -> tuple[Measurement, ...] | None:
-        """Return the validation accuracy with its 95 % Wilson interval; None if it was stopped.
+        """Return the validation accuracy with its 95 % Wilson interval; None if training was
+        stopped.
 
         A training that is stopped at a rung follows the learning rate of the whole training.
 

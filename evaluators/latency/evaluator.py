@@ -28,12 +28,12 @@ _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channe
 class LatencyEvaluator(Evaluator):
     """Times one forward pass of one batch, without gradients, alternating with the sentinel.
 
-    The network is in its folded form and in the memory layout of the settings; where both layouts
-    are timed, in turns, the one with the lower median counts.
+    The network is in its folded form and in the memory layout of the settings; if both layouts are
+    timed, which alternates, the one with the lower median is used.
 
     The value is the median in ms with its 95 % interval. The provenance holds the conditions, the
-    ``memory_layout`` that counted, the medians of all timed layouts, and ``ratio_to_sentinel``,
-    which stays comparable when the device's speed drifts.
+    ``memory_layout`` used, the medians of all timed layouts, and ``ratio_to_sentinel``, which stays
+    comparable when the device's speed drifts.
     """
 
     name = "latency"

@@ -29,7 +29,7 @@ class Check:
     count: int
     """Number of long scores."""
     inside: int
-    """Number of those that lay in their 95 % interval."""
+    """Number of long scores inside the 95 % interval of their prediction."""
     error: float
     """Median absolute error of the predictions, as a share."""
 

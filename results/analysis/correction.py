@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LEAST_ERROR = 1e-3
-"""Errors below this count as this: an accuracy of 1 has no logarithm of its error."""
+"""Smallest error: smaller ones are raised to this, since the logarithm of 0 does not exist."""
 FEWEST = 4
 """Fewest long trainings from which anything is predicted."""
 _LESS = 0.3
-"""Scale of the single features beside their combination: a small error and many MACs at once, which
-ranks long trainings better than either alone."""
+"""Scale of the single features relative to their combination (small error with many MACs), which
+ranks long trainings better than either feature alone."""
 _STRENGTHS = np.logspace(-2, 3, 21)
 """Precision of the prior of the coefficients, relative to the noise."""
 
@@ -71,7 +71,7 @@ class Correction:
         self._fits = [fit[:2] for fit in fits]
 
     def _inputs(self, raw_NF: Floats) -> Floats:
-        """Return the inputs: the error against the first cost, then each feature, shrunk more."""
+        """Return the inputs: error minus first cost, then each feature on a smaller scale."""
         scaled_NF = (raw_NF - self._centre_F) / self._scale_F
         return np.column_stack([scaled_NF[:, 0] - scaled_NF[:, 1], _LESS * scaled_NF])
 

@@ -38,7 +38,7 @@ class Fitted:
     chance_SP: Floats
     """Effects fitted to shuffled metrics."""
     chance_noise_S: Floats
-    """Residual variance of each shuffled fit, over the variance of the metric."""
+    """Residual variance of each shuffled fit, divided by the variance of the metric."""
     explained: float
     """Share of the variance predicted for unseen candidates, by cross-validation."""
 
@@ -74,8 +74,8 @@ class Effect:
     chance: float
     """The 95th percentile of the share in shuffled studies."""
     beyond: bool
-    """Whether share over ``chance`` exceeds the largest such ratio of all decisions in 19 of 20
-    shuffled studies."""
+    """Whether the share is significant jointly with those of all decisions. The ratio of share to
+    ``chance`` then exceeds the largest ratio of any decision in 19 of 20 shuffled studies."""
     levels: Sequence[Level]
     """Effects of the values."""
 
@@ -231,14 +231,14 @@ def cross_validated(
     """Return the ridge that minimises generalised cross-validation, noise variance and error.
 
     Args:
-        squares_P: Eigenvalues of the design's squares.
-        along_P: The design times the target, along the eigenvectors.
+        squares_P: Eigenvalues of ``design.T @ design``.
+        along_P: ``design.T @ target`` in the basis of the eigenvectors.
         target_square: Sum of the target's squares.
         count: Number of candidates.
 
     Returns:
-        The ridge, the variance of the noise, and the mean square error of a prediction (the
-        paper's V of lambda).
+        The ridge, the variance of the noise, and the mean square error of a prediction (V in Golub,
+        Heath and Wahba).
     """
     best = (np.inf, 0.0, 0.0)
     for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(squares_P.mean()), 1e-12):
@@ -252,7 +252,7 @@ def cross_validated(
 def _left(
     squares_P: Floats, along_P: Floats, target_square: float, count: int, ridge: float
 ) -> tuple[float, float]:
-    """Return the sum of the squared residuals under a ridge, and their degrees of freedom."""
+    """Return the sum of the squared residuals under a ridge, and the degrees of freedom."""
     mean = along_P / (squares_P + ridge)
     rest = target_square - 2 * float(mean @ along_P) + float(squares_P @ mean**2)
     return rest, count - 1 - float(np.sum(squares_P / (squares_P + ridge)))

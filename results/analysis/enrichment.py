@@ -16,7 +16,7 @@ from .columns import Columns
 from .front import Mask
 
 SAME = {"second_mixer": "mixer"}
-"""Last words of paths that count as another word."""
+"""Last word of a path: the word that it counts as."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Share:
     expected: float
     """Expected number on the front if the front were a random sample."""
     ratio: float
-    """The front's share over that of all candidates; 1 by chance."""
+    """Share of the value on the front, divided by its share of all candidates; 1 by chance."""
     low: float
     """Lower end of the ratio's 95 % interval."""
     high: float

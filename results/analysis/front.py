@@ -175,7 +175,7 @@ def hypervolume(losses_NM: Losses, reference_M: Losses) -> float:
     """Return the volume that the rows dominate up to the reference point.
 
     While, Bradstreet and Barone, A fast way of calculating exact hypervolumes, 2012: each row adds
-    its own box less the part that later rows also dominate.
+    its own box minus the part that later rows also dominate.
 
     Args:
         losses_NM: Losses, (candidates, metrics).
@@ -204,10 +204,10 @@ def exclusive(row_M: Losses, others_NM: Losses, reference_M: Losses) -> float:
 def hypervolume_history(
     candidates: Sequence[Candidate], metrics: Sequence[str]
 ) -> list[tuple[int, float]]:
-    """Return the hypervolume after each comparable candidate: its number and the volume.
+    """Return the number of each comparable candidate with the hypervolume after it.
 
-    The volume lies between 0 and 1 on the scale of ``unit_losses``, comparable within one call
-    only.
+    The volume lies between 0 and 1 on the scale of ``unit_losses``, so volumes of different calls
+    are not comparable.
     """
     taking_part = comparable(candidates, metrics)
     grown = hypervolume_growth(unit_losses(losses(taking_part, metrics), metrics))
@@ -243,6 +243,6 @@ def hypervolume_growth(losses_NM: Losses) -> Losses:
 
 
 def is_count(name: str) -> bool:
-    """Whether the metric may span orders of magnitude, as counts do: exact, and less is better."""
+    """Whether the metric may span orders of magnitude, as exact metrics to minimise do."""
     found = metric(name)
     return found.tier == "exact" and found.direction == "minimize"

@@ -17,7 +17,7 @@ from ..candidate import Candidate
 from ..numbers import number_ranges
 
 _EDGE = 0.005
-"""Shares nearer to 0 or 1 count as this far away, so that their interval is not empty."""
+"""Smallest distance of a share from 0 and 1 in p (1 - p), so that no interval is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)

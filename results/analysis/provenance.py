@@ -6,8 +6,8 @@ from typing import Any
 from ...evaluators.base import Measurement
 from ...search_space.json_fields import is_list, is_mapping
 
-_UNITS = {"seconds": "s", "mhz": "MHz", "c": "°C", "w": "W"}  # by the last word of a key
-_TIMES = ("median", "low", "high")  # in the unit of the metric
+_UNITS = {"seconds": "s", "mhz": "MHz", "c": "°C", "w": "W"}  # units by the last word of a key
+_TIMES = ("median", "low", "high")  # keys in the unit of the metric
 _SHARES = ("validation", "baseline")
 _LEFT_OUT = ("learning_curve", "root")  # keys shown elsewhere, and folders of the measuring machine
 

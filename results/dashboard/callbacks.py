@@ -3,8 +3,8 @@
 Links and controls change the address (``assets/dashboard.js``). One callback renders the whole page
 from the address, and writes actions in figures into it: a single response is faster than several.
 
-The page's script looks for new candidates, each time after the last answer. With Dash's interval,
-an answer that takes longer than the interval is dropped, since the callback has been called again
+The page's script looks for new candidates, each time after the last response. With Dash's interval,
+a response that takes longer than the interval is dropped, since the callback has been called again
 (Dash 4.4): on a busy machine the page would never be updated.
 """
 
@@ -75,7 +75,8 @@ def _show(app: Dash, source: Source, reader: Reader) -> None:
 
 
 def _figures(at: Sight, *, shown: object) -> dict[str, Any]:
-    """Return the figures of the page; those of the study alone only if its version is not shown."""
+    """Return the page's figures; those that depend only on the study, if its version is not
+    shown."""
     same = shown == _name(at.snapshot)
     made = FIGURES[at.view.page]
     return {name: make(at) for name, make in made.items() if not (same and name in OF_STUDY)}

@@ -277,7 +277,7 @@ class _Draw:
             )
 
     def _line(self) -> Style:
-        """Return the style of a staircase: nothing better is known up to the next point."""
+        """Return the style of a staircase, since nothing better is known up to the next point."""
         less = metric(self.view.x).direction == "minimize"
         return {"color": VERMILLION, "shape": "hv" if less else "vh", "width": 1.5}
 

@@ -21,7 +21,7 @@ Prepare = Callable[[Sequence[Any]], Tensor]
 _STEP = 1.01
 """Largest difference of a pixel on the scale of 255: one level, plus rounding of float32."""
 _SHARE = 1000
-"""Images per allowed difference of one correct prediction; one is always allowed."""
+"""One in so many correct predictions may differ, and at least one."""
 _BATCH = 32
 
 

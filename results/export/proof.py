@@ -33,7 +33,7 @@ class Proof:
     absolute: float
     """Largest absolute difference of a score."""
     relative: float
-    """Largest absolute difference over the largest absolute score of the network."""
+    """Largest absolute difference, divided by the largest absolute score of the network."""
     real: int
     """Number of compared images from the data; the others are random."""
     agreement: float
@@ -57,8 +57,8 @@ class Proof:
     files: FileProof | None
     """Proof on image files; None without the data."""
     latency_ratio: float
-    """Median time of one image in the file's own runtime over that of the network in torch, both
-    on the CPU, in turns."""
+    """Median time of one image in the file's own runtime, divided by that of the network in torch;
+    both on the CPU, alternating."""
 
 
 def prove(

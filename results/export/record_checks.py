@@ -126,7 +126,7 @@ def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[s
     """Return the weights of a candidate that the search kept, and the origin of their training.
 
     Raises:
-        WorkError: If there are none, or they are not from the candidate's training.
+        WorkError: If no weights are kept, or they are not from the candidate's training.
     """
 
     path = folder.path(candidate.architecture)

@@ -219,7 +219,7 @@ def _adapt(network: TimmNetwork, options: Options) -> None:
         raise InputError("out_indices must come with features_only, but got features_only=False")
     _check_stride(network, options.output_stride)
     if isinstance(network, FeatureNetwork):
-        for name in ("num_classes", "classifier"):  # timm drops them too
+        for name in ("num_classes", "classifier"):  # as in timm
             network.pretrained_cfg.pop(name, None)
         return
     classes = network.num_classes if options.num_classes is None else options.num_classes

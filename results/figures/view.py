@@ -34,7 +34,7 @@ class View:
     extras: tuple[str, ...] = ("intervals", "infeasible")
     """Optional elements that are drawn."""
     axes: tuple[str, ...] = ()
-    """Columns of the parallel axes; empty: those that matter most."""
+    """Columns of the parallel axes; empty: the objectives and the most important decisions."""
     filters: tuple[Filter, ...] = ()
     """Filters of the candidates."""
     by: str = ""

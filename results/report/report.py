@@ -246,9 +246,7 @@ def _columns(candidates: Sequence[Candidate], front: Sequence[Candidate]) -> dic
 
 
 def _where(candidates: Sequence[Candidate]) -> dict[str, list[int | None]]:
-    """Return, for each measured metric, the number of each value's conditions: equal ones
-    compare.
-    """
+    """Return a number for each value's conditions, by metric; equal numbers mean comparable."""
     numbers: dict[str, list[int | None]] = {}
     for name in filter(varies, metrics_of(candidates)):
         groups = {each: place for place, each in enumerate(by_conditions(candidates, name))}

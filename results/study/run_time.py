@@ -25,7 +25,7 @@ class RunTime:
     """Wall time of the searching process by activity, s: ``starting``, ``searching`` (the
     searcher), ``costing``, ``storing``, ``showing``, ``idle``."""
     workers_wall: float = 0.0
-    """Wall time of all workers together, s: their number times the time that they were there."""
+    """Wall time of all workers together, s: the sum of the times that each existed."""
     workers: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time of the workers by activity, summed, s: ``starting``, ``building``, the evaluators'
     names or ``training``, ``other``, ``unfinished`` (candidates without an outcome), ``idle``."""

@@ -23,7 +23,7 @@ DEPTH = IntRange(0, 1000)
 
 
 def shortest_pattern(blocks: Sequence[Block], depth: int) -> tuple[Block, ...]:
-    """Return the shortest tuple that, repeated and cut, gives ``blocks`` repeated to ``depth``."""
+    """Return the shortest pattern that gives the same ``depth`` blocks as ``blocks``."""
     full = [blocks[index % len(blocks)] for index in range(depth)]
     for length in range(1, depth):
         if all(full[index] == full[index - length] for index in range(length, depth)):
@@ -104,7 +104,7 @@ class Place(NamedTuple):
     shape: Shape
     """Shape of the resampler's input."""
     width: int
-    """Channels of the resampler's output: the stage's width less that of a joining guide."""
+    """Channels of the resampler's output: the stage's width minus that of a joining guide."""
     stage: Stage
     """The stage."""
 

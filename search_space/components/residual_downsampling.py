@@ -110,7 +110,7 @@ class BottleneckDownsampling(ResidualDownsampling):
         return super().why_invalid(shape, width) or uneven
 
     def canonical(self, shape: Shape) -> Self:
-        """Round the expansion to whole channels; drop knobs without effect."""
+        """Round the expansion to whole channels; reset knobs without effect."""
         same = replace(self, expansion=self.inner(shape) / shape.channels)
         if self.operation == "max":
             return replace(same, groups=1)

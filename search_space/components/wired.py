@@ -39,10 +39,10 @@ class Block(Component):
     def wire(self, parts: PartList, stream: str) -> str:
         """Add the block's parts after the part ``stream``; return the name of the last part.
 
-        That is the last part added, or ``stream`` where none was. The added parts and their inputs
-        may depend on the block's own knobs and on the classes of its layers, but not on the layers'
-        knobs or the map, since costs are summed by that rule. The canonical form may have other
-        knobs, but must have the same components.
+        The result is ``stream`` if no part was added. The added parts and their inputs may depend
+        on the block's own knobs and on the classes of its layers, but not on the layers' knobs or
+        the map: the sums of costs rely on this. The canonical form may have other knobs, but must
+        have the same components.
         """
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:

@@ -156,7 +156,7 @@ class BoundedSteps:
         """The least and the greatest sums of walks on arrival at each node."""
         least_K, most_K = self.before[-1]
         self.scale_K = np.where(most_K > least_K, most_K - least_K, 1)
-        """The ranges of the sums over all walks; 1 in place of 0."""
+        """Largest minus least value of each sum over all walks; 1 if they are equal."""
         self.contradictory = bool((self.bounds.low_K > self.bounds.high_K).any())
         """Whether two bounds on one metric exclude each other."""
         self.bounds = Bounds(
@@ -172,7 +172,7 @@ class BoundedSteps:
         """The finite bounds: index of the sum, value, and whether it is an upper bound."""
         both_K = np.isfinite(self.bounds.low_K) & np.isfinite(self.bounds.high_K)
         self.one_sided = tuple(each for each in self.limits if not both_K[each[0]])
-        """Those of ``limits`` whose sum has no other bound."""
+        """The entries of ``limits`` whose sum has no other bound."""
         self.never_K = np.array(
             [
                 each.above is not None and high == 0

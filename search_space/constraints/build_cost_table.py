@@ -35,7 +35,7 @@ Lane = tuple[Any, ...]
 the peak bytes of the rest of the block if that mixer exists."""
 
 Key = tuple[Node, Lane]
-"""A node, and the lane of the walk: empty outside the blocks."""
+"""A node with the ``Lane`` of the walk, which is empty outside the blocks."""
 
 
 def build_cost_table(graph: DecisionGraph, metrics: Sequence[str], costs: PartCosts) -> CostedGraph:

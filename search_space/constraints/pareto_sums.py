@@ -13,8 +13,9 @@ from .bounded_steps import BoundedSteps
 from .cost_table import Floats, Integers
 
 Asked = tuple[NDArray[np.complex128], Floats, Floats]
-"""The fronts of the nodes after a node, one after another: the number of the front with the first
-sum, the second sums, and the number of the front of each merged choice."""
+"""The fronts of all next nodes of one node, concatenated. The first array has the number of the
+front (real part) with the first sum (imaginary part), the second one the second sums, the third one
+the number of each merged choice's front."""
 
 
 def signs_of(steps: BoundedSteps, *, aim: int | None = None, up: bool = False) -> Floats | None:

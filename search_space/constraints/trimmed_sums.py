@@ -131,16 +131,27 @@ class TrimmedSums:
     def _inside(
         self, number: int, spent_K: Floats
     ) -> tuple[Reachable, slice, NDArray[np.bool_] | slice]:
-        """Return sums of a node, a slice of them, and which of the slice are within the bounds."""
+        """Return all sums of a node, a slice of them, and the feasible ones of the slice.
+
+        Args:
+            number: The number of the node.
+            spent_K: The sums over the walk up to the node.
+
+        Returns:
+            The sums, sorted by the metric with the narrowest bounds; the slice of them that
+            satisfies these bounds; and a mask of those in the slice that satisfy all other bounds.
+        """
         if number not in self._onwards:
             every = self._onward(number)
             self._onwards[number] = every.take(np.argsort(every.points_KN[self._narrow]))
         every, spent, k = self._onwards[number], spent_K.tolist(), self._narrow
+        # First the metric with the narrowest bounds, by a binary search in the sorted sums.
         low, high = self._range
         rising_N = every.points_KN[k]
         start = rising_N.searchsorted(low - spent[k], "left")
         piece = slice(start, rising_N.searchsorted(high - spent[k], "right"))
         inside = slice(None)
+        # Then every other bound: ``left`` is what the walk so far leaves of it.
         for k, limit, upper in self._others:
             points_N, left = every.points_KN[k][piece], limit - spent[k]
             within = points_N <= left if upper else points_N >= left

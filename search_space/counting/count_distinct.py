@@ -18,8 +18,8 @@ SAMPLE = 400
 
 
 def stages_differ(membership: Membership) -> bool:
-    """Whether all choices for the blocks of a stage surely add different part signatures. False is
-    no proof of the contrary.
+    """Whether all choices for the blocks of a stage provably add different part signatures. If
+    False, they may still do so.
     """
     graph = membership.graph
     graph.count(graph.start)  # computes all nodes

@@ -144,7 +144,10 @@ class Membership:
 
 
 def _stand_ins(mixers: Sequence[SlotChoice]) -> dict[int | None, Component | None]:
-    """Return a mixer for each index that adds no part, and under None one for all others."""
+    """Return each mixer that adds no part, by its index, and under None any one of the others.
+
+    All mixers that add a part lead to the same signatures once the mixer is a placeholder.
+    """
     found: dict[int | None, Component | None] = {}
     for number, choice in enumerate(mixers):
         assert choice.component is not None
@@ -217,16 +220,16 @@ class _Parser:
                     yield chosen, then, end
 
     def _take(self, chosen: Steps, node: Node, number: int) -> tuple[Steps, Node]:
-        """Return the choices with one more, and the next node."""
+        """Return the choices with choice ``number`` of ``node`` added, and the next node."""
         here = self._graph.choices_at(node)
         return (*chosen, (node, here.choices[number])), here.nexts[number]
 
     def _runs(
         self, index: int, shape: Shape, fields: Fields, depth: int, seconds: Sequence[int], at: int
     ) -> Iterator[tuple[int, int | None, int]]:
-        """Yield the first and second mixer of blocks that add the next signatures, and the end.
+        """Yield the ways to read ``depth`` blocks from position ``at``: two mixers, and the end.
 
-        The blocks at the indices ``seconds`` have the second mixer.
+        The blocks at the indices ``seconds`` have the second mixer, all others the first.
         """
         found: list[tuple[int | None, int | None, int]] = [(None, None, at)]
         for place in range(depth):
@@ -242,7 +245,8 @@ class _Parser:
             yield first, second, end
 
     def _found(self, index: int, shape: Shape, at: int) -> Mapping[Fields, list[tuple[int, int]]]:
-        """Return the blocks that add the next signatures: their mixers, and the next position."""
+        """Return the blocks that begin at position ``at``: by their fields, mixer and next
+        position."""
         key = (index, shape, at)
         if key not in self._blocks:
             found = self._blocks[key] = defaultdict(list)

@@ -68,7 +68,7 @@ def by_stage(steps: Iterable[Step]) -> list[dict[str, SlotChoice]]:
 
 
 def with_mixer(block: Block, mixer: Component | None) -> Block:
-    """Return the block with another mixer, without a new check, which is slow: both are valid."""
+    """Return the block with another mixer; the slow check is skipped, as both are valid."""
     varied = copy(block)
     object.__setattr__(varied, VARIED, mixer)
     return varied

@@ -98,7 +98,7 @@ class Option:
     def _products(
         self, nested: Mapping[str, Sequence[SlotChoice]], prefix: str
     ) -> "Iterator[Product]":
-        """Yield what ``products`` caches."""
+        """Yield the choices of ``products``, without its cache."""
         knobs = [
             [
                 (name, value, (Decision(path=prefix + name, domain=domain, value=value),))

@@ -13,7 +13,7 @@ from ..halving import DEFAULT_ETA, Halving, RungRecord, rung_losses
 from .result_table import ResultTable
 
 SUFFIX = "+asha"
-"""Ends the name of a searcher that runs with early stopping."""
+"""Suffix of the name of a searcher that runs with early stopping."""
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class TableHalving:
             table: The table.
             objectives: Names of the objectives.
             epochs: Epochs of the whole training.
-            eta: Inverse of the share of networks that train on at a rung; None: 3.
+            eta: Inverse of the share of networks that continue at a rung; None: 3.
             rungs: Epochs of the rungs; None: all in the table.
 
         Raises:

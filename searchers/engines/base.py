@@ -25,7 +25,7 @@ class Job:
     seed: int | None = None
     """Seed in place of the study's, for a further training; None: the study's."""
     rungs: RungRecord | None = None
-    """What decides whether the training goes on at a rung; None: it always does."""
+    """Decides at a rung whether the training continues; None: it always does."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from ..engines.base import Engine
 
 
 class Ledger:
-    """Counts where the wall time of one run goes."""
+    """Counts the wall time of one run by activity."""
 
     def __init__(self) -> None:
         """Start to count; until the workers start, the activity is ``starting``."""
@@ -27,7 +27,7 @@ class Ledger:
         self.clock.turn("idle")
 
     def end(self) -> None:
-        """Count no more time of workers."""
+        """Stop counting the time of the workers."""
         self._before = self._of_engine()
         self._engine = None
         self.clock.turn("storing")

@@ -30,7 +30,7 @@ from .study_plan import Listener, Training
 
 _log = logging.getLogger(__name__)
 TIMES_LONGER = 5
-"""Length of a long training in lengths of the search's own, unless it is chosen."""
+"""Default number of epochs of a long training, as a multiple of the search's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Lengthening(CandidateJobs):
     def __init__(
         self, study: Study, candidates: Sequence[Candidate], ledger: Ledger, listener: Listener
     ) -> None:
-        """Set what to train.
+        """Set the candidates to train longer.
 
         Args:
             study: The study, inside ``exclusive`` only.
@@ -99,8 +99,8 @@ def lengthen(
 ) -> Lengthened:
     """Train a few candidates longer, and predict the long scores of all others.
 
-    The candidates of the front come first, then a spread over the MACs. What has a long score
-    already is not trained again, and takes part in the model.
+    The candidates of the front come first, then a spread over the MACs. A candidate that has a long
+    score already is not trained again; the model uses its score.
 
     Args:
         study: The study.

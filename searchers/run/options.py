@@ -79,7 +79,7 @@ class SearchOptions:
     """``asha``: stops the trainings of all but the best candidates early; ``none``: stops none;
     None: that of the study, ``none`` for a new study."""
     eta: int | None = None
-    """With ``asha``, inverse of the share of candidates that train on at a rung; None: 3."""
+    """With ``asha``, inverse of the share of candidates that continue at a rung; None: 3."""
     rungs: tuple[int, ...] | None = None
     """With ``asha``, the epochs after which a training may be stopped; None: the epochs of the
     training, divided by ``eta`` once and twice."""

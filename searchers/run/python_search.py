@@ -80,7 +80,7 @@ def search(
         searcher: Name of the searcher; None: the study's, ``pareto`` for a new study.
         scheduler: ``asha`` stops the trainings of all but the best candidates early, ``none`` stops
             none; None: the study's, ``none`` for a new study.
-        eta: With ``asha``, 1 / eta of the candidates train on at a rung; None: 3.
+        eta: With ``asha``, 1 / eta of the candidates continue at a rung; None: 3.
         rungs: With ``asha``, the epochs after which a training may be stopped; None: the epochs of
             the training, divided by eta once and twice.
         architectures: Networks to propose first: architectures, or files of them (``.json``, one

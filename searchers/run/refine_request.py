@@ -1,11 +1,11 @@
-"""What a refinement of a study is asked for, checked before heavy imports."""
+"""Checks of a request to refine a study, before heavy imports."""
 
 from ...results.analysis.correction import FEWEST
 from ...search_space.errors import InputError
 
 
 def check_request(*, seeds: int | None, long: int | None, epochs: int | None) -> None:
-    """Check what to refine.
+    """Check a request to refine a study.
 
     Raises:
         InputError: If there is nothing to do, or a number is too small.

@@ -39,7 +39,8 @@ class Repetition:
     """The source of the trainings that give each candidate of the front several seeds.
 
     A mean may take a candidate off the front and bring another one onto it, which is then trained
-    too: at the end no candidate of the front rests on one training. The front is taken anew when no
+    too: at the end no candidate of the front rests on one training. The front is computed again
+        when no
     training is under way, so the order in which trainings finish changes nothing.
     """
 
@@ -51,13 +52,12 @@ class Repetition:
         ledger: Ledger,
         listener: Listener,
     ) -> None:
-        """Set what to train.
+        """Set the study and the number of trainings.
 
         Args:
             study: The study, inside ``exclusive`` only.
             metrics: The trained metrics.
-            seeds: Trainings that each candidate of the front shall have, that of the search
-                included.
+            seeds: Number of trainings of each candidate of the front, with that of the search.
             ledger: Ledger of the time.
             listener: Called after each training has been stored.
         """

@@ -1,4 +1,4 @@
-"""The size of a network at a glance, as features for a model: no part is analysed."""
+"""Rough costs of a network, as features for a model, without an analysis of its parts."""
 
 from collections.abc import Mapping
 

@@ -62,7 +62,7 @@ def halving_of(settings: StudySettings) -> Halving | None:
 
 
 def halving_text(halving: Halving, epochs: int) -> str:
-    """Return one line on what stops a training of ``epochs`` epochs."""
+    """Return the rule that stops trainings of ``epochs`` epochs, in one line."""
     rungs = " and ".join(map(str, halving.rungs))
     return (
         f"Of {epochs} epochs: after {rungs} a candidate trains on if it is among the best "
@@ -71,6 +71,6 @@ def halving_text(halving: Halving, epochs: int) -> str:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove what interrupted trainings of finished candidates have left."""
+    """Remove the files that interrupted trainings of finished candidates have left."""
     for each in folder.glob(CHECKPOINTS):
         each.unlink(missing_ok=True)

@@ -264,7 +264,7 @@ def recorded_time(study: Study, ledger: Ledger, engine: Engine) -> Generator[Non
 
 
 def _knowledge(options: SearchOptions) -> Knowledge:
-    """Return what the searcher may know: bounds that the space does not keep, and rough costs."""
+    """Return the searcher's knowledge: bounds that the space does not ensure, and rough costs."""
     constraints = map(read_constraint, options.constraints)
     known = [
         each

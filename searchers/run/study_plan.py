@@ -25,7 +25,7 @@ None."""
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What is needed to train candidates of a study again."""
+    """The plan, the metrics and the engine with which candidates are trained again."""
 
     plan: Plan
     """Plan of the trained metrics alone, without constraints and without a folder for weights."""
@@ -36,7 +36,7 @@ class Training:
 
 
 def training_of(study: Study, *, engine: str = "local", workers: int | None = None) -> Training:
-    """Return what is needed to train candidates of a study again, as its search did.
+    """Return the plan, the metrics and the engine to train candidates as the search did.
 
     Args:
         study: The study, whose plug-ins are loaded.

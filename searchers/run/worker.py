@@ -95,7 +95,7 @@ class MeasuringWorker:
         constraints: tuple[Constraint, ...],
         other_seed: Callable[[int], tuple[Evaluator, ...]] | None = None,
     ) -> None:
-        """Set what to measure.
+        """Set the evaluators and the constraints.
 
         Args:
             evaluators: Evaluators with the study's seed, cheapest first.

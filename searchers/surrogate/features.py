@@ -1,4 +1,4 @@
-"""Candidates as numbers: which decisions they have in common, and what they cost.
+"""Features of candidates: an embedding of their decisions, and numbers such as costs.
 
 Shape suffixes: N candidates, E columns of the decisions' embedding, F numbers.
 """
@@ -23,7 +23,7 @@ _COST_LENGTH, _SHARE_LENGTH = 1.0, 1.5
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """One candidate."""
+    """The features of one candidate."""
 
     decisions_E: Floats
     """Embedding of its decisions; see ``Encoder``."""
@@ -38,13 +38,13 @@ class Features:
 class Encoder:
     """Encodes candidates by their decisions and known costs.
 
-    A decision that was not asked has no part in the embedding, so it makes no candidate alike. Two
-    values of an unordered decision agree (1) or not (0); those of an ordered one agree by how near
-    they are in their domain: 1 less the distance of their places over the number of values.
+    A decision that does not apply to a candidate has zeros in the embedding. The agreement of two
+    values of an unordered decision is 1 if they are equal, else 0. For an ordered decision it is 1
+    minus the distance of their indices in the domain, divided by the number of values.
 
-    Decisions of one kind at several places (``stages.0.block.mixer`` and ``stages.1.block.mixer``)
-    are also summarised: by the share of each value, and where they are numbers by the mean of the
-    logarithms. Ordered numbers of one place (a stage's width and depth) are a number each.
+    Decisions of one kind in several stages (``stages.0.block.mixer`` and ``stages.1.block.mixer``)
+    are also summarised: by the share of each value, and for numbers by the mean of the logarithms.
+    Each ordered number of one stage (its width, its depth) is also a feature.
     """
 
     def __init__(self, domains: Mapping[str, Domain]) -> None:
@@ -152,7 +152,7 @@ class Scaler:
         return (_COST_LENGTH,) * len(self.cost_mean) + of_numbers
 
     def inputs(self, features: Sequence[Features]) -> Inputs:
-        """Return the candidates as a kernel sees them: a group for each cost, one for numbers."""
+        """Return the inputs of the kernel: a group for each cost, and one for the numbers."""
         costs = (np.array([each.costs for each in features]) - self.cost_mean) / self.cost_sd
         groups = [costs[:, [place]] for place in range(costs.shape[1])]
         if self.kept.any():

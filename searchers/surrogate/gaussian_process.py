@@ -1,4 +1,4 @@
-"""A Gaussian process over candidates: decisions that agree, and numbers that are near.
+"""A Gaussian process over candidates; its kernel compares decisions and numbers.
 
 Shape suffixes: N training points, P points to predict, E columns of the decisions' embedding.
 """
@@ -28,7 +28,7 @@ machine and its threads, do not reach the proposals."""
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Candidates as a kernel sees them."""
+    """The inputs of the kernel for some candidates."""
 
     decisions_NE: Floats
     """Embedding of the decisions: the product of two rows is the number of decisions that agree."""
@@ -48,7 +48,8 @@ class _Pairs:
     """Distances between two sets of candidates."""
 
     apart: Floats
-    """Share of the decisions that differ: 1 less twice the agreeing ones over all of both."""
+    """Share of the decisions that differ: 1 minus twice the number that agree, divided by the
+    number of decisions of both candidates."""
     product: Floats
     """Mean product of the numbers."""
     squares: tuple[Floats, ...]
@@ -103,8 +104,8 @@ def covariance(theta: Floats, first: Inputs, second: Inputs) -> Floats:
 def prior(groups: int, lengths: Sequence[float]) -> tuple[Floats, Floats]:
     """Return mean and deviation of the normal prior of the parameters' logarithms.
 
-    The parameters: amplitudes of the four terms, noise variance, the share of decisions over which
-    agreement matters, and a length for each group of numbers.
+    The parameters: amplitudes of the four terms, noise variance, the length scale of the share of
+    decisions that differ, and a length for each group of numbers.
     """
     assert len(lengths) == groups
     mean = np.log(np.array([*_PRIOR_MEAN, *lengths]))

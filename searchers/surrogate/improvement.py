@@ -44,8 +44,8 @@ def expected_improvement(
         reference_M: The reference point.
         means_PM: Predicted losses.
         sds_PM: Their standard deviations, above 0.
-        unknown_bound: Whether somebody will bound the last objective, at a place that is not known:
-            see ``bound_weights``.
+        unknown_bound: Whether the user will bound the last objective, at an unknown value: see
+            ``bound_weights``.
     """
     front = front_KM[(front_KM < reference_M).all(axis=1)]
     front = front[front_mask(front)] if len(front) else front
@@ -101,11 +101,11 @@ def _below(front_KM: Floats, upper: float) -> Floats:
 def bound_weights(front_KM: Floats, reference_M: Floats) -> Floats:
     """Return a weight for each slab of the last objective, from the lowest, (levels + 1,).
 
-    Somebody who picks from the front bounds the last objective (the error, say), and what lies
-    beyond the bound is of no use then. The bound may lie at any level of the front or at the
-    reference point; levels are as probable as the square root of the step to them, between evenly
-    over the points and evenly over the range. For each bound, the gain counts relative to the
-    hypervolume within the bound. Since a slab counts for all bounds above it, its weight is a sum.
+    A user who picks from the front bounds the last objective (the error, say) and has no use for
+    candidates beyond the bound. The bound may lie at any level of the front or at the reference
+    point; levels are as probable as the square root of the step to them, between evenly over the
+    points and evenly over the range. For each bound, the gain counts relative to the hypervolume
+    within the bound. Since a slab counts for all bounds above it, its weight is a sum.
     """
     levels = _levels(front_KM, reference_M)
     if len(levels) < 3:

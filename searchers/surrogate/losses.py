@@ -1,4 +1,4 @@
-"""Metric values as losses on a scale on which gains are alike everywhere."""
+"""Metric values as losses, on a scale where equal steps are equally valuable."""
 
 import math
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class Scale:
     def of(cls, *, minimised: bool, share: bool, values: Floats) -> "Scale":
         """Choose the scale of a metric.
 
-        Shares to maximise (accuracies) are logarithms of what is lacking to 1: from 90 to 95 % is
-        as much as from 95 to 97.5 %. Metrics above 0 are logarithms.
+        Shares to maximise (accuracies) become logarithms of the error: from 90 to 95 % is as much
+        as from 95 to 97.5 %. Other metrics above 0 become logarithms.
 
         Args:
             minimised: Whether less is better.
@@ -57,7 +57,7 @@ class Scale:
         return float(self.losses(np.array([value]))[0])
 
     def deviation(self, value: float, deviation: float) -> float:
-        """Return a small deviation of a value as one of its loss."""
+        """Return the standard deviation of the loss, from a small one of the value."""
         if self.kind == "error":
             return deviation / max(1 - value, 10 * LEAST_ERROR)
         return deviation / value if self.kind == "log" else deviation

@@ -1,4 +1,4 @@
-"""What is learned of one metric from the history: values at all candidates, with deviations."""
+"""The model of one metric, fitted to the history: predictions with standard deviations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MOST_FITTED = 120
-"""Candidates that parameters are fitted to, at most: a fit takes the cube of their number."""
+"""Maximum number of candidates to fit parameters to: a fit takes time cubic in their number."""
 MOST_USED = 240
-"""Candidates that predictions are made from, at most."""
+"""Maximum number of candidates that predictions are made from."""
 FEWEST = 8
-"""Candidates without which nothing is learned."""
+"""Minimum number of candidates to fit a model to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,8 @@ def _standard(values: Floats) -> tuple[float, float]:
 def fit_point(count: int) -> int:
     """Return how many candidates the parameters are fitted to when there are ``count``.
 
-    After every candidate at first, then after an eighth more: all fits of a search together take
-    little more than the last one, and a fit depends on the number alone.
+    A new fit comes after every candidate at first, then after an eighth more candidates: all fits
+    of a search together take little more time than the last one. A fit depends on ``count`` alone.
     """
     point = FEWEST
     while (after := point + max(1, point // 8)) <= count:
@@ -72,7 +72,7 @@ def fit_point(count: int) -> int:
 
 
 def thinned(losses_NM: Floats, most: int) -> Integers:
-    """Return the places of at most ``most`` rows, ascending: the best two thirds, and any others.
+    """Return the indices of at most ``most`` rows, ascending: the best for two thirds, then others.
 
     The best are those of the first fronts (later rows first within the last one taken); the others
     are spread evenly over the rest.

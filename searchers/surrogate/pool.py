@@ -14,19 +14,19 @@ from ..space_protocol import Space
 Decisions = Mapping[str, Value]
 
 _SHORT = 24
-"""Decisions of a space whose walks are short."""
+"""Largest number of decisions of a space whose walks are short."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSizes:
-    """How many walks make up a pool."""
+    """The numbers of walks of each kind in a pool."""
 
     fresh: int = 640
     """Random walks."""
     fresh_new: int = 8
     """Random walks that are replaced from one proposal to the next."""
     parents: int = 24
-    """Members of the front that are varied, at most."""
+    """Maximum number of members of the front that are varied."""
     mutants: int = 24
     """Mutants of each parent."""
     crossings: int = 6
@@ -36,7 +36,7 @@ class PoolSizes:
 
     @classmethod
     def of(cls, decisions: int) -> "PoolSizes":
-        """Return the sizes for a space with that many decisions: a long walk takes long."""
+        """Return the sizes for a number of decisions: fewer walks where each takes longer."""
         if decisions <= _SHORT:
             return cls()
         return cls(fresh=224, fresh_new=6, parents=12, mutants=12, crossings=3)
@@ -53,7 +53,7 @@ class Member:
 
 
 class Parent(Protocol):
-    """What variants are made of."""
+    """A member of the front from which variants are made."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""What each candidate of a pool promises: improvement times the probability of success."""
+"""The acquisition value of candidates: expected improvement times probability of success."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ Floats = NDArray[np.float64]
 _MARGIN = 0.1
 """How far the reference point lies beyond the worst point of the front, in ranges of the front."""
 _FRONT = {3: 48, 4: 24}
-"""Points of the front that count, at most, by the number of objectives."""
+"""Maximum number of points of the front that are used, by the number of objectives."""
 _DIGITS = 6
-"""Significant digits in which improvements are compared; the machine decides the others."""
+"""Significant digits in which improvements are compared; further digits depend on the machine."""
 _MOST_PLACES = 300
-"""Decimal places, at most: a float has no power of ten far above this one."""
+"""Maximum number of decimal places: a float has no power of ten far above this one."""
 _EXACT_SD = 1e-9
 
 
@@ -55,7 +55,7 @@ class Known:
 
 
 class Learner(Protocol):
-    """What a searcher keeps from one proposal to the next."""
+    """The state that a searcher keeps from one proposal to the next."""
 
     knowledge: Knowledge
 
@@ -68,7 +68,7 @@ class Learner(Protocol):
         ...
 
     def scaler(self) -> Scaler:
-        """Return what standardises features."""
+        """Return the scaler of features."""
         ...
 
     def theta(self, name: str, training: Training, losses_NM: Floats) -> Floats:
@@ -173,8 +173,9 @@ class Promise:
     def _reference(self) -> tuple[Floats, bool]:
         """Return the reference point, and whether the last objective has no bound.
 
-        The worst that was seen, so that what costs more than the front is worth a trial if it is
-        better; in the last objective a little beyond the worst of the front.
+        The point has the worst value seen of each objective, so that a candidate that costs more
+        than the front but is better still counts; in the last objective it lies a little beyond the
+        worst of the front.
         """
         front = self._front_KM
         reference = self._losses_NM.max(axis=0)
@@ -189,10 +190,10 @@ class Promise:
                 reference[place] = bound
         return reference, bounds[-1] is None and len(bounds) > 1
 
-    # What a candidate promises --------------------------------------------------------------
+    # Acquisition values ---------------------------------------------------------------------
 
     def gains(self, pool: Sequence[tuple[Features, Mapping[str, float]]]) -> Floats:
-        """Return what each member of a pool promises, rounded."""
+        """Return the acquisition value of each member of a pool, rounded."""
         inputs = self._scaler.inputs([features for features, _ in pool])
         costs = [each for _, each in pool]
         if self._pending:
@@ -206,7 +207,7 @@ class Promise:
             front = np.array(spread(list(front[np.lexsort(front.T[::-1])]), most))
         gains = expected_improvement(front, reference, means, deviations, unknown_bound=unknown)
         gains = gains * self._probability(inputs, costs)
-        if not gains.max() > 0:  # far from all that is feasible: go where the losses are low
+        if not gains.max() > 0:  # all are probably infeasible: prefer low losses
             gains = -(means - reference).max(axis=1)
         return rounded(gains)
 
@@ -243,7 +244,7 @@ class Promise:
             return np.ones(len(costs))
         objective = next((each for each in self._objectives if each.metric == name), None)
         low, high = constraint.low, constraint.high
-        if objective is not None:  # the reference point sees to the worse side
+        if objective is not None:  # the reference point covers the worse side
             low, high = (low, math.inf) if objective.direction == "minimize" else (-math.inf, high)
             if math.isinf(low) and math.isinf(high):
                 return np.ones(len(costs))

@@ -271,8 +271,8 @@ class SearchData:
 def load_search_data(spec: DataSpec, *, cache: Path | None = None) -> SearchData:
     """Read a data set's training and validation split.
 
-    Files of a test split are not opened, unless one file holds the whole data set. Without a test
-    split of its own, one is split off first and dropped.
+    Files of a test split are not opened, unless one file holds the whole data set. If the data set
+    has no test split, one is split off first and dropped.
 
     Args:
         spec: The data.

@@ -58,7 +58,7 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Decoded images, and the reason for each file without one."""
+    """Decoded images, and the reason for each file that could not be decoded."""
 
     images: NDArray[np.uint8]
     """``(N, C, R, R)``: the files that could be read, in order."""

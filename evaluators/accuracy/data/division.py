@@ -25,7 +25,7 @@ class Parts:
     train: LabelledImages
     """Images for training."""
     validation: LabelledImages | None
-    """The data set's own validation split; None without one."""
+    """The data set's own validation split; None if it has none."""
     test: LabelledImages | None
     """Test split taken from the training images; None if the data set has its own."""
     copies: tuple[str, ...]
@@ -35,7 +35,7 @@ class Parts:
 
 
 def divide(source: Source, *, name: str, seed: int) -> Parts:
-    """Read a data set except its own test split; split one off if it has none.
+    """Read a data set without its test split; split off a test split if there is none.
 
     Args:
         source: The data set's source.

@@ -25,7 +25,7 @@ class Checkpoint:
     """The file of one training's state, written between epochs and removed at the end."""
 
     def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
-        """Describe the file.
+        """Set the path and the key of the state of one training.
 
         Args:
             path: The file; its folder is made when it is written.
@@ -37,7 +37,7 @@ class Checkpoint:
         self._written = time.perf_counter()
 
     def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return tensors and further values of the state, or None if there is none to use."""
+        """Return tensors and further values of the state, or None if no usable state is stored."""
         try:
             with safe_open(self._path, framework="pt") as file:
                 header = dict(file.metadata() or {})

@@ -70,7 +70,7 @@ def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
 
 
 GoesOn = Callable[[int, Epoch], bool]
-"""Function of the number of an epoch, from 1, and its result: whether to train on."""
+"""Function from the number of an epoch (from 1) and its result to whether training continues."""
 
 
 class _Run:
@@ -109,7 +109,7 @@ class _Run:
         """Run all epochs, or stop when the run has diverged or ``goes_on`` says so."""
         curve, above = self.restored()
         stopped = None
-        # The caller learns of epochs before a kill too.
+        # The caller also gets the epochs that were restored from the checkpoint.
         halted = goes_on is not None and not all(goes_on(n, e) for n, e in enumerate(curve, 1))
         while len(curve) < self.recipe.epochs and not (halted or stopped):
             warm = self.step >= warmup_steps(self.recipe, self.steps)

@@ -190,7 +190,8 @@ def _softmax(inputs: list[Value], outputs: list[Value]) -> Count:
 
 
 def _norm(inputs: list[Value], outputs: list[Value], *, weight: int, bare: int) -> Count:
-    """Count a norm with statistics of its input: ``bare`` per element, and one for the weight."""
+    """Count a norm with statistics of its input: ``bare`` operations per element, and one more with
+    a weight."""
     each = bare + (1 if is_tensor(inputs[weight]) else 0)
     return Counter({"norm": each * elements(inputs[0])})
 

@@ -116,8 +116,8 @@ class Tracer:
     """Runs modules to examine them, on the meta device or with real numbers.
 
     The meta device computes nothing, but its first use imports much (seconds), and every operation
-    goes through Python. So small maps are always computed, and large ones until that has taken as
-    long. A module that fails on the meta device is run with real numbers.
+    goes through Python. So small maps are always computed, and large ones until this has taken as
+    long as the import would. A module that fails on the meta device is run with real numbers.
     """
 
     def __init__(self, patience: float = 2.0) -> None:

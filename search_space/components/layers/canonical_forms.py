@@ -31,7 +31,7 @@ class ClippedKernel(Component):
     kernel_size: int
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel."""
+        """Clip the kernel to taps that can reach the map."""
         clipped = reaching_kernel(self.kernel_size, shape)
         return replace(super().canonical(shape), kernel_size=clipped)
 
@@ -51,7 +51,7 @@ class SmallKernel(ClippedKernel):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip both kernels to taps that can meet a pixel."""
+        """Clip both kernels to taps that can reach the map."""
         clipped = reaching_kernel(self.small_kernel, shape)
         return replace(super().canonical(shape), small_kernel=clipped)
 
@@ -66,7 +66,7 @@ class WidenedMixer(ClippedKernel, TokenMixer):
         return scaled(shape.channels, self.expansion)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel; round the expansion to whole channels."""
+        """Clip the kernel to taps that can reach the map; round the expansion to whole channels."""
         return replace(super().canonical(shape), expansion=self.inner(shape) / shape.channels)
 
 

@@ -69,7 +69,7 @@ class RelativeSelfAttention(SelfAttention):
         nn.init.trunc_normal_(self.table_hR, std=0.02)
 
     def place_bias(self, height: int, width: int) -> Tensor:
-        """Return the bias of all pairs of positions; the map must have the size given at first."""
+        """Return the bias of all pairs of positions; the map must have the constructor's size."""
         rows, columns = self.size
         rows_NN, columns_NN = offsets(rows, columns, self.table_hR.device)
         return self.table_hR[:, (rows_NN + rows - 1) * (2 * columns - 1) + columns_NN + columns - 1]

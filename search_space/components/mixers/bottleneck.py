@@ -138,7 +138,7 @@ class BottleneckConv(WidenedMixer):
         return uneven_groups(self.operation, self.groups, self.inner(shape))
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel; round the expansion to whole channels.
+        """Clip the kernel to taps that can reach the map; round the expansion to whole channels.
 
         With the maximum, ``groups`` has no effect.
         """

@@ -291,14 +291,14 @@ class GuidedContMix(TokenMixer):
     small_kernel: Annotated[int, IntRange(3, 19, 2)] = 5
     """Side of the small kernels in pixels, odd, 3 to ``kernel_size``."""
     heads: Annotated[int, Positive(whole=True)] = 4
-    """Kernels of each side; twice this number must divide the channels less the guide's."""
+    """Kernels of each side; twice this number must divide the channels minus the guide's."""
     regions: Annotated[int, IntRange(1, 14)] = 7
     """Regions along each side of the map, 1 to 14."""
     guide: Annotated[int, Positive(whole=True)] = 8
     """Channels of the guide: the last ones of the map."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The heads must divide half of the channels less the guide's."""
+        """Twice the heads must divide the channels minus the guide's."""
         if self.guide >= shape.channels:
             return (
                 f"guide must leave channels that are mixed, but got guide {self.guide} "

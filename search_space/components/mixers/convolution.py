@@ -138,7 +138,7 @@ class InceptionConv(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to taps that can meet a pixel; round the ratio to whole channels."""
+        """Clip the kernels to taps that can reach the map; round the ratio to whole channels."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),

@@ -60,7 +60,7 @@ class DeformableConv(DepthwiseMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Drop the limit of free offsets; clip the predicting kernel to taps that meet a pixel.
+        """Reset the limit of free offsets; clip the kernel of the prediction to the map.
 
         With one channel, ``depthwise`` has no effect.
         """

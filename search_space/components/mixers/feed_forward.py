@@ -103,7 +103,7 @@ class FeedForwardMixer(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Round the ratio to whole hidden units; drop ``head_dim`` without separate heads."""
+        """Round the ratio to whole hidden units; reset ``head_dim`` without separate heads."""
         return replace(
             self,
             hidden_share=self.hidden(shape) / (shape.channels * shape.tokens),

@@ -68,7 +68,7 @@ class LargeKernelAttention(TokenMixer):
         )
 
     def canonical(self, shape: Shape) -> Self:
-        """Take the largest kernel with the same decomposition; drop knobs without effect.
+        """Take the largest kernel with the same decomposition; reset knobs without effect.
 
         Kernels are not clipped to small maps: VAN's last stage has such kernels, and its printed
         figures count them in full.

@@ -143,7 +143,7 @@ class Hyena(TokenMixer):
     """Share of the map at which the slowest window has decayed to 0.01."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the short kernel; drop knobs without effect."""
+        """Clip the short kernel; reset knobs without effect."""
         flat = self.layout == "sequence"
         seen = Shape(shape.channels, 1, shape.tokens) if flat else shape
         still = self.window == "none" or shape.tokens == 1  # no offset at which to decay

@@ -95,7 +95,7 @@ class LsConv(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the large kernel to taps that can meet a pixel."""
+        """Clip the large kernel to taps that can reach the map."""
         return replace(self, large_kernel=reaching_kernel(self.large_kernel, shape))
 
     def build(self, shape: Shape) -> nn.Module:
@@ -188,12 +188,12 @@ class RepDepthwiseConv(TokenMixer):
     """Divisor of the channels inside squeeze-and-excitation: 8 in RepViT and LSNet."""
 
     def inner(self, shape: Shape) -> int:
-        """Return the channels inside squeeze-and-excitation: 16 at 48 channels and steps of 8."""
+        """Return a quarter of the channels, rounded to multiples of ``squeeze_step``."""
         step = self.squeeze_step
         return scaled(shape.channels, 0.25) if step == 1 else divisible(shape.channels / 4, step, 0)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel; drop a step without effect."""
+        """Clip the kernel to taps that can reach the map; reset a step without effect."""
         exact = replace(self, squeeze_step=1)
         rounds = self.squeeze and self.inner(shape) != exact.inner(shape)
         kernel_size = reaching_kernel(self.kernel_size, shape)

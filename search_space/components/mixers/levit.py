@@ -148,7 +148,7 @@ class LevitAttention(TokenMixer):
         return f"the values must have at most {most} channels, but got {values}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Round the expansion to whole channels; clip the kernel to taps that can meet a pixel."""
+        """Round the expansion to whole channels; clip the kernel to taps that can reach the map."""
         return replace(
             self,
             value_expansion=self.value_dim(shape) * self.heads / shape.channels,

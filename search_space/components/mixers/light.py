@@ -99,7 +99,7 @@ class _HeadedConv(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel, unless a softmax normalises all taps."""
+        """Clip the kernel to taps that can reach the map, unless a softmax normalises all taps."""
         if self.softmax:
             return self
         return replace(self, kernel_size=max(3, reaching_kernel(self.kernel_size, shape)))

@@ -112,7 +112,7 @@ class SquashedConvolution(GlobalConvolution):
             band: The highest frequencies that are used; None: all.
             squash: Threshold of the soft-thresholding of the taps.
             smoothing: Domain of the average over taps: ``none``, ``places`` or ``frequencies``.
-            smoothing_size: Side of the window of that average.
+            smoothing_size: Side of the window of the average over taps.
             start: Initial distribution, one of ``DEVIATION``.
             learned_transform: Whether the matrices of the map's transform are learned.
             flat: Whether kernels run over the positions flattened row by row.
@@ -211,7 +211,7 @@ class LongConv(TokenMixer):
     smoothing: Annotated[str, Choice(("none", "places", "frequencies"))] = "none"
     """Domain of the average over taps."""
     smoothing_size: Annotated[int, IntRange(3, 31, 2)] = 7
-    """Side of the window of that average, odd, 3 to 31."""
+    """Side of the window of the average over taps, odd, 3 to 31."""
     start: Annotated[str, Choice(tuple(DEVIATION))] = "decaying"
     """Initial taps after smoothing: deviation 0.002 everywhere, or 0.02 at the centre and less
     further out."""
@@ -274,7 +274,7 @@ class LongConv(TokenMixer):
         return min(self.frequencies, (height - 1) // 2), min(self.frequencies, (width - 1) // 2)
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip reach and frequencies to the map; drop knobs without effect."""
+        """Clip reach and frequencies to the map; reset knobs without effect."""
         clipped = replace(
             self,
             layout="map" if shape.height == 1 else self.layout,

@@ -91,7 +91,7 @@ class MultiOrderConv(TokenMixer):
         return f"the channels must be even, but got {shape.channels}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to taps that can meet a pixel, and the dilation to one beyond the map.
+        """Clip the kernels to taps that can reach the map, and the dilation to one beyond the map.
 
         For a branch of one channel, ``depthwise`` has no effect.
         """

@@ -41,7 +41,7 @@ class OneWayConv(TokenMixer):
     """Whether the last filter has a bias."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the filters to taps that can meet a pixel along their axes."""
+        """Clip the filters to taps that can reach the map along their axes."""
         height = shape.height if "height" in self.axes else 1
         width = shape.width if "width" in self.axes else 1
         reach = reaching_kernel(self.kernel_size, Shape(1, height, width))

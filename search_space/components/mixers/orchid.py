@@ -187,7 +187,7 @@ class Orchid(TokenMixer):
         return None
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip kernels to taps that can meet a pixel; drop knobs without effect."""
+        """Clip kernels to taps that can reach the map; reset knobs without effect."""
         changed = self
         if self.kernel == "correlation" and self.network == "frequencies":
             changed = replace(changed, network="both")

@@ -71,7 +71,7 @@ class PartialConv(TokenMixer):
         return f"ratio must be at most 1, but got {self.ratio}"
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can meet a pixel; round the ratio to whole channels."""
+        """Clip the kernel to taps that can reach the map; round the ratio to whole channels."""
         return replace(
             self,
             kernel_size=reaching_kernel(self.kernel_size, shape),

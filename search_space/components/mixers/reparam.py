@@ -50,7 +50,7 @@ class ReparamLargeKernel(WidenedMixer):
     """Activation after the first 1x1 convolution and after the large kernel."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernels to taps that can meet a pixel, and round the expansion."""
+        """Clip the kernels to taps that can reach the map, and round the expansion."""
         small, large = sorted((self.small_kernel, self.kernel_size))
         kernel_size, small_kernel = reaching_kernel(large, shape), reaching_kernel(small, shape)
         widened = super().canonical(shape)
@@ -105,7 +105,7 @@ class DilatedReparamConv(TokenMixer):
     """Side of the kernel in pixels, odd, 3 to 17; it determines the branches."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip a kernel without branches to taps that can meet a pixel."""
+        """Clip a kernel without branches to taps that can reach the map."""
         if self.kernel_size in _DILATED:
             return self
         return replace(self, kernel_size=max(3, reaching_kernel(self.kernel_size, shape)))

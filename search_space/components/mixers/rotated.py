@@ -109,7 +109,7 @@ class RotatedConv(DepthwiseMixer):
     """Whether the convolution is depthwise, else dense."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Drop ``depthwise`` with one channel, and the rotation on a single position."""
+        """Reset ``depthwise`` with one channel, and the rotation on a single position."""
         return replace(
             super().canonical(shape),
             max_angle=RotatedConv.max_angle if shape.tokens == 1 else self.max_angle,

@@ -164,7 +164,7 @@ class StructuredGlobalConv(TokenMixer):
         return 1 + (-(-self.span(shape) // self.side(shape)) - 1).bit_length()
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the grid to the map; drop knobs without effect on a single grid."""
+        """Clip the grid to the map; reset knobs without effect on a single grid."""
         clipped = replace(self, grid=self.side(shape))
         if (self.layout, self.combine, self.scales(shape)) == ("sequence", "cat", 2):
             return replace(clipped, interpolation="linear")  # no grid is stretched

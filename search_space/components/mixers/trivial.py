@@ -38,7 +38,7 @@ class IdentityMixer(TokenMixer):
 
 
 class MeanPool(nn.Module):
-    """Mean over the part of a window inside the map, optionally less the input."""
+    """Mean over the part of a window inside the map, optionally minus the input."""
 
     def __init__(self, kernel_size: int, subtract: bool) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class MeanPool(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Pooling(ClippedKernel, TokenMixer):
-    """Average pooling less the input (Yu et al., MetaFormer, 2022, equation 4)."""
+    """Average pooling minus the input (Yu et al., MetaFormer, 2022, equation 4)."""
 
     name = "pooling"
     traits = Traits(
