@@ -16,12 +16,19 @@ from .base import Objective
 Floats = NDArray[np.float64]
 
 
+def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[float] | None:
+    """Return the values of the objectives, or None unless all are finite."""
+    values = [candidate.value(each.metric) for each in objectives]
+    found = [float(value) for value in values if value is not None and math.isfinite(value)]
+    return found if candidate.status == "complete" and len(found) == len(values) else None
+
+
 def losses_of(candidate: Candidate, objectives: Sequence[Objective]) -> Floats:
     """Return the losses of a candidate, (objectives,); infinite unless it is complete."""
-    values = [candidate.value(each.metric) for each in objectives]
-    if candidate.status != "complete" or any(v is None or not math.isfinite(v) for v in values):
+    values = values_of(candidate, objectives)
+    if values is None:
         return np.full(len(objectives), np.inf)
-    return np.array(values, dtype=np.float64) * np.array([each.sign for each in objectives])
+    return np.array(values) * np.array([each.sign for each in objectives])
 
 
 def ranks(losses_NM: Floats) -> NDArray[np.int64]:

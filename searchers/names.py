@@ -16,6 +16,7 @@ SEARCHERS: dict[str, str | type[Any]] = {
     "random": "random:RandomSearcher",
     "tpe": "tpe:TpeSearcher",
     "nsga2": "nsga2:Nsga2Searcher",
+    "nsga3": "nsga3:Nsga3Searcher",
     "pareto": "pareto:ParetoSearcher",
     "evolution": "evolution:EvolutionSearcher",
     "local_search": "local_search:LocalSearcher",
@@ -26,7 +27,7 @@ DEFAULT = "pareto"
 EARLIER_DEFAULT = "tpe"
 """The searcher of studies that were made without a choice before ``pareto`` existed."""
 
-_OTHER_NAMES = {"nsgaii": "nsga2", "randomsearch": "random"}
+_OTHER_NAMES = {"nsgaii": "nsga2", "nsgaiii": "nsga3", "randomsearch": "random"}
 
 
 def searcher_name(text: str) -> str:

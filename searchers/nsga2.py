@@ -1,21 +1,25 @@
 """NSGA-II: children of the best candidates so far."""
 
 import random
-from collections.abc import Sequence
 
-import optuna
 from optuna.samplers import NSGAIISampler
-from optuna.trial import FrozenTrial
 
 from ..results.candidate import Candidate
 from ..search_space.walk.choosers import Chooser, CrossoverChooser, MutationChooser, RandomChooser
 from .base import Objective, Searcher, Space
-from .optuna_history import OptunaHistory
+from .survival import WholePopulation, survivors
 
-_POPULATION = 20
+POPULATION = 20
 """Number of parents, and of initial random candidates: a fifth of the usual budget of 100."""
 _CROSSOVER = 0.9
 """Share of the children that have two parents."""
+
+
+class Nsga2Survival(WholePopulation, NSGAIISampler):
+    """Survival by rank, in the last rank by crowding distance.
+
+    Candidates keep their order within a rank, except in the last one.
+    """
 
 
 class Nsga2Searcher(Searcher):
@@ -38,12 +42,16 @@ class Nsga2Searcher(Searcher):
     def learn(self, candidate: Candidate) -> None:
         """Add the candidate to the population, which may drop a worse one."""
         pool = [candidate, *self._parents]
-        self._parents = survivors(pool, self.objectives, _POPULATION)
         self._finished += 1
+        self._parents = survivors(pool, self.objectives, self.survival(self._finished))
+
+    def survival(self, finished: int) -> WholePopulation:
+        """Return the sampler that selects the parents, after so many candidates."""
+        return Nsga2Survival(population_size=POPULATION)
 
     def chooser(self, seed: int) -> Chooser:
         """Return the chooser that makes a child."""
-        if self._finished < _POPULATION:
+        if self._finished < POPULATION:
             return RandomChooser(seed)
         rng = random.Random(seed)
         first, second = self._parent(rng), self._parent(rng)
@@ -57,26 +65,3 @@ class Nsga2Searcher(Searcher):
         """Return the better of two random parents; parents are sorted by rank."""
         count = len(self._parents)
         return self._parents[min(rng.randrange(count), rng.randrange(count))]
-
-
-class _Survival(NSGAIISampler):
-    """Optuna's selection, with all trials of the study as one population."""
-
-    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
-        """Return all trials."""
-        return study.get_trials(deepcopy=False)
-
-
-def survivors(
-    candidates: Sequence[Candidate], objectives: Sequence[Objective], count: int
-) -> list[Candidate]:
-    """Return the ``count`` best candidates by rank, the last rank by crowding distance.
-
-    Candidates keep their order within a rank, except in the last one. Infeasible candidates rank
-    behind complete ones, failed ones last.
-    """
-    history = OptunaHistory(objectives)
-    for candidate in candidates:
-        history.add(candidate)
-    chosen = _Survival(population_size=count).select_parent(history.study(), generation=1)
-    return [candidates[trial.number] for trial in chosen]

@@ -10,9 +10,9 @@ from ...results.candidate import Candidate
 from ...search_space.errors import InputError, unknown_name
 from ...search_space.seeds import derive_seed
 from ...search_space.walk.choosers import ReplayChooser
+from ..archive import values_of
 from ..base import Objective, Proposal
 from ..distributions import distributions
-from ..optuna_history import values_of
 from .table_space import TableSpace
 
 PREFIX = "optuna:"

@@ -31,7 +31,7 @@ class Features:
     """Number of its decisions."""
     costs: tuple[float, ...]
     """Logarithms of its known costs."""
-    numbers: tuple[float, ...]
+    numbers: Floats
     """Shares of values and means of ordered values, NaN where a decision does not apply."""
 
 
@@ -114,7 +114,7 @@ class Encoder:
             decisions_E=vector,
             active=active,
             costs=tuple(_logarithm(each) for each in costs),
-            numbers=tuple(numbers.tolist()),
+            numbers=numbers,
         )
 
 
@@ -133,7 +133,7 @@ class Scaler:
     def of(cls, sample: Sequence[Features]) -> "Scaler":
         """Measure mean and deviation in a sample; numbers that do not vary are left out."""
         costs = np.array([each.costs for each in sample])
-        numbers = np.ma.masked_invalid(np.array([each.numbers for each in sample]))
+        numbers = np.ma.masked_invalid(np.stack([each.numbers for each in sample]))
         mean = np.ma.filled(numbers.mean(axis=0), 0.0)
         sd = np.ma.filled(numbers.std(axis=0), 0.0)
         spread = costs.std(axis=0)
@@ -156,7 +156,7 @@ class Scaler:
         costs = (np.array([each.costs for each in features]) - self.cost_mean) / self.cost_sd
         groups = [costs[:, [place]] for place in range(costs.shape[1])]
         if self.kept.any():
-            numbers = np.array([each.numbers for each in features])[:, self.kept]
+            numbers = np.stack([each.numbers for each in features])[:, self.kept]
             standard = (numbers - self.number_mean[self.kept]) / self.number_sd[self.kept]
             groups.append(np.nan_to_num(standard))
         return Inputs(

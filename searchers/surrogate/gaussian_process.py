@@ -5,6 +5,7 @@ Shape suffixes: N training points, P points to predict, E columns of the decisio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,9 @@ class _Pairs:
     """Mean squared difference in each group."""
 
 
+@lru_cache(maxsize=4)
 def _pairs(first: Inputs, second: Inputs) -> _Pairs:
+    """Return the distances, which the models of several metrics at the same inputs share."""
     agreeing = first.decisions_NE @ second.decisions_NE.T
     both = first.active_N[:, None] + second.active_N[None]
     products: Floats = np.zeros_like(agreeing)
@@ -71,8 +74,8 @@ def _pairs(first: Inputs, second: Inputs) -> _Pairs:
     return _Pairs(apart=apart, product=products, squares=tuple(squares))
 
 
-def _terms(theta: Floats, pairs: _Pairs) -> tuple[Floats, ...]:
-    """Return the four terms of the kernel, and the derivative of the Matern term by -r^2 / 2."""
+def _terms(theta: Floats, pairs: _Pairs) -> tuple[tuple[Floats, ...], Floats, Floats]:
+    """Return the four terms of the kernel, then agreement and scaled distance, which they use."""
     amplitude = np.exp(theta)
     agree = np.exp(-pairs.apart / amplitude[_REACH])
     squared = np.zeros_like(agree)
@@ -81,14 +84,13 @@ def _terms(theta: Floats, pairs: _Pairs) -> tuple[Floats, ...]:
     root = np.sqrt(5 * squared)
     decay = np.exp(-root)
     near = (1 + root + root**2 / 3) * decay
-    slope = (amplitude[_NEAR] + amplitude[_BOTH] * agree) * (5 / 3) * (1 + root) * decay
-    return (
+    terms = (
         amplitude[_LINEAR] * pairs.product,
         amplitude[_AGREE] * agree,
         amplitude[_NEAR] * near,
         amplitude[_BOTH] * agree * near,
-        slope,
     )
+    return terms, agree, root
 
 
 def covariance(theta: Floats, first: Inputs, second: Inputs) -> Floats:
@@ -97,7 +99,7 @@ def covariance(theta: Floats, first: Inputs, second: Inputs) -> Floats:
     Linear in the numbers + exp(-share of decisions that differ) + Matern 5/2 of the numbers + the
     product of the last two; numbers and values are standardised.
     """
-    linear, agree, near, both, _ = _terms(theta, _pairs(first, second))
+    linear, agree, near, both = _terms(theta, _pairs(first, second))[0]
     return linear + agree + near + both
 
 
@@ -122,23 +124,23 @@ def negative_log_posterior(
 ) -> tuple[float, Floats]:
     """Return the objective of a fit and its gradient."""
     count = len(values_N)
-    terms = _terms(theta, pairs)
+    terms, agree, root = _terms(theta, pairs)
     amplitude = np.exp(theta)
+    # The derivative of the last two terms by -r^2 / 2.
+    slope = (amplitude[_NEAR] + amplitude[_BOTH] * agree) * (5 / 3) * (1 + root) * np.exp(-root)
     own = np.eye(count)
-    lower = np.linalg.cholesky(
-        sum(terms[:4]) + own * (amplitude[_NOISE] + _JITTER) + np.diag(noise_N)
-    )
+    lower = np.linalg.cholesky(sum(terms) + own * (amplitude[_NOISE] + _JITTER) + np.diag(noise_N))
     weights = cho_solve((lower, True), values_N, check_finite=False)
     inverse = cho_solve((lower, True), own, check_finite=False)
     off = (theta - mean) / deviation
     value = 0.5 * values_N @ weights + np.log(np.diag(lower)).sum() + 0.5 * off @ off
     outer = np.outer(weights, weights) - inverse
-    slopes = [-0.5 * (outer * each).sum() for each in terms[:4]]
+    slopes = [-0.5 * (outer * each).sum() for each in terms]
     slopes.append(-0.5 * np.trace(outer) * amplitude[_NOISE])
     reach = (terms[1] + terms[3]) * pairs.apart / amplitude[_REACH]
     slopes.append(-0.5 * (outer * reach).sum())
     for length, square in zip(amplitude[_REACH + 1 :], pairs.squares, strict=True):
-        slopes.append(-0.5 * (outer * terms[4] * square).sum() / length**2)
+        slopes.append(-0.5 * (outer * slope * square).sum() / length**2)
     return float(value), np.array(slopes) + off / deviation
 
 

@@ -97,6 +97,8 @@ class Promise:
             axis=1,
         )
         self._inputs = self._scaler.inputs([each.features for each in usable])
+        self._used = thinned(self._losses_NM, MOST_USED)
+        self._used_inputs = self._inputs.rows(self._used)
         self._models = {
             each.metric: self._model(each.metric, place)
             for place, each in enumerate(self._objectives)
@@ -115,7 +117,8 @@ class Promise:
         noise = _noise(self._usable, name, self._scales[name])
         training = Training(self._inputs, self._losses_NM[:, place], noise)
         theta = self._searcher.theta(name, training, self._losses_NM)
-        return training.part(thinned(self._losses_NM, MOST_USED)), theta
+        losses_N, noise_N = self._losses_NM[self._used, place], noise[self._used]
+        return Training(self._used_inputs, losses_N, noise_N), theta
 
     def parents(self) -> list[Known]:
         """Return the candidates on the front, by the first objective."""
@@ -214,14 +217,15 @@ class Promise:
     def _believe(self) -> None:
         """Add the pending candidates to the models with their predicted values."""
         inputs = self._scaler.inputs([each.features for each in self._pending])
+        used = self._used_inputs
+        groups = zip(used.groups, inputs.groups, strict=True)
+        joined = Inputs(
+            np.vstack([used.decisions_NE, inputs.decisions_NE]),
+            np.concatenate([used.active_N, inputs.active_N]),
+            tuple(np.vstack(pair) for pair in groups),
+        )
         for name, (training, theta) in self._models.items():
             mean, _ = training.predicted(theta, inputs)
-            groups = zip(training.inputs.groups, inputs.groups, strict=True)
-            joined = Inputs(
-                np.vstack([training.inputs.decisions_NE, inputs.decisions_NE]),
-                np.concatenate([training.inputs.active_N, inputs.active_N]),
-                tuple(np.vstack(pair) for pair in groups),
-            )
             noise = np.concatenate([training.noise_N, np.zeros(len(mean))])
             losses = np.concatenate([training.losses_N, mean])
             self._models[name] = Training(joined, losses, noise), theta

@@ -132,7 +132,10 @@ def test_no_command_is_missing_here():
         (["search", "--constraint", "parms<=3"], "did you mean 'params'"),
         (["search", "--space", "tiny.yaml", "--constraint", "params<=3"], "params"),
         (["search", "--constraint", "accuracy>=90"], "0.9 is 90 %"),
-        (["search", "--searcher", "magic"], "evolution, local_search, nsga2, pareto, random, tpe"),
+        (
+            ["search", "--searcher", "magic"],
+            "evolution, local_search, nsga2, nsga3, pareto, random, tpe",
+        ),
         (["search", "--architectures", "/nowhere.json"], "must exist, but got '/nowhere.json'"),
         (["search", "--architectures", "van_b0"], "must end in .json or .safetensors"),
         (["search", "--engine", "cloud"], "local, ray"),

@@ -15,7 +15,7 @@ from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.seeds import derive_seed
-from nas_explorer.searchers.archive import losses_of
+from nas_explorer.searchers.archive import losses_of, values_of
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.engines.base import Job, Outcome
 from nas_explorer.searchers.halving import (
@@ -25,7 +25,6 @@ from nas_explorer.searchers.halving import (
     default_rungs,
     rung_record,
 )
-from nas_explorer.searchers.optuna_history import values_of
 from nas_explorer.searchers.run.options import read_options
 
 from .quick_search import OBJECTIVES, SETTINGS, database, measured, quick_loop
@@ -167,7 +166,9 @@ def test_a_stopped_candidate_shares_no_front_with_finished_ones(
     assert entry.counts["stopped"] == len(stopped) and "infeasible" not in entry.counts
 
 
-@pytest.mark.parametrize("searcher", ["tpe", "nsga2", "evolution", "local_search", "pareto"])
+@pytest.mark.parametrize(
+    "searcher", ["tpe", "nsga2", "nsga3", "evolution", "local_search", "pareto"]
+)
 def test_searchers_never_repeat_stopped_candidates(study: Study, searcher: str) -> None:
     run(study, 30, searcher=searcher)
     digests = [each.digest for each in study.candidates()]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from nas_explorer.evaluators.base import METRICS, Measurement
+from nas_explorer.results.analysis.front import front_mask, hypervolume
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.search_space.domains import Choice, Domain, IntRange, Value
 from nas_explorer.search_space.files import load_space, space_from_data
@@ -15,9 +16,11 @@ from nas_explorer.search_space.walk.choosers import Chooser, RandomChooser, Repl
 from nas_explorer.searchers.archive import Archive, ranks
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.distributions import distribution, distributions
-from nas_explorer.searchers.nsga2 import Nsga2Searcher, survivors
+from nas_explorer.searchers.nsga2 import Nsga2Searcher, Nsga2Survival
+from nas_explorer.searchers.nsga3 import Nsga3Searcher, Nsga3Survival, divisions
 from nas_explorer.searchers.remaining import Remaining
-from nas_explorer.searchers.tpe import TpeSearcher, nearest
+from nas_explorer.searchers.survival import survivors
+from nas_explorer.searchers.tpe import TpeSearcher, age_weights, best, largest, nearest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 
@@ -102,7 +105,7 @@ def test_nearest_takes_any_name_where_the_drawn_one_is_not_allowed() -> None:
     assert taken == {"a", "c", "d"}
 
 
-@pytest.mark.parametrize("searcher_class", [TpeSearcher, Nsga2Searcher])
+@pytest.mark.parametrize("searcher_class", [TpeSearcher, Nsga2Searcher, Nsga3Searcher])
 def test_any_part_of_a_domain_may_be_allowed(
     searcher_class: type[TpeSearcher | Nsga2Searcher],
 ) -> None:
@@ -139,6 +142,10 @@ def test_tpe_avoids_what_cannot_be_used(status: str) -> None:
     assert stems.count("patch") <= 2
 
 
+def _nsga2(count: int) -> Nsga2Survival:
+    return Nsga2Survival(population_size=count)
+
+
 def test_survivors_by_rank_crowding_and_feasibility() -> None:
     """Accuracy up, MACs down. Front: 0, 1, 2, 3; the most crowded of them is 2; 4 is behind."""
     points = [(0.9, 100.0), (0.5, 50.0), (0.48, 49.0), (0.1, 10.0), (0.45, 60.0)]
@@ -148,12 +155,39 @@ def test_survivors_by_rank_crowding_and_feasibility() -> None:
     everything = [broken, heavy, *pool]
 
     def kept(count: int) -> list[int]:
-        return sorted(each.number for each in survivors(everything, TWO, count))
+        return sorted(each.number for each in survivors(everything, TWO, _nsga2(count)))
 
     assert kept(3) == [0, 1, 3]
     assert kept(5) == [0, 1, 2, 3, 4]
     assert kept(6) == [0, 1, 2, 3, 4, 6]
     assert kept(7) == list(range(7))
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("seed", range(4))
+def test_survivors_by_niche(seed: int) -> None:
+    """Accuracy up, MACs down; the directions are those of each objective and the even compromise.
+
+    The front, in losses from 0 to 1: (0, 1), (0.05, 0.9), (0.45, 0.45), (0.5, 0.4), (1, 0). The
+    first two lie nearest to the direction of MACs, the next two to the compromise.
+    """
+    points = [(1.0, 100.0), (0.95, 90.0), (0.55, 45.0), (0.5, 40.0), (0.0, 0.0), (0.5, 50.0)]
+    pool = [candidate(n, {}, accuracy=a, macs=m) for n, (a, m) in enumerate(points)]
+    pool.append(candidate(6, {}, status="failed", macs=1.0))
+
+    def kept(count: int) -> list[int]:
+        sampler = Nsga3Survival(population_size=count, dividing_parameter=2, seed=seed)
+        return sorted(each.number for each in survivors(pool, TWO, sampler))
+
+    assert kept(3) == [0, 2, 4]
+    assert set(kept(4)) in ({0, 1, 2, 4}, {0, 2, 3, 4})
+    assert kept(6) == [0, 1, 2, 3, 4, 5]
+    assert kept(7) == list(range(7))
+
+
+def test_reference_directions_fit_the_population() -> None:
+    """20 directions for two objectives, 15 for three, 20 for four, 20 for twenty."""
+    assert [divisions(each) for each in (1, 2, 3, 4, 20)] == [1, 19, 4, 3, 1]
 
 
 def test_children_inherit_from_their_parents() -> None:
@@ -210,7 +244,7 @@ def test_directions_are_those_of_the_objectives() -> None:
     most = (Objective(metric="macs", direction="maximize"),)
     assert METRICS["macs"].direction == "minimize"
     pool = [candidate(number, {}, macs=float(number)) for number in range(4)]
-    assert [each.number for each in survivors(pool, most, 2)] == [3, 2]
+    assert [each.number for each in survivors(pool, most, _nsga2(2))] == [3, 2]
 
 
 def test_fronts_are_ranked_by_hand() -> None:
@@ -233,3 +267,57 @@ def test_an_archive_is_the_front() -> None:
         archive.add(candidate)
         archive.add(replace(candidate, status="failed"))
     assert [each.number for each in archive.members] == [0, 3]
+
+
+def test_good_candidates_by_rank_and_volume() -> None:
+    """Two fronts: the first four rows, and the last two.
+
+    With the reference at (9.9, 9.9), rows 1 and 2 dominate 5.9 x 5.9 = 34.8 and 5.4 x 6.1 = 32.9,
+    the others 0.9 x 9.9 each. Beside row 1, row 2 adds 5.4 x 0.2, row 0 0.9 x 5.9 less 0.9 x 0.9.
+    """
+    losses = np.array([[0.0, 9.0], [4.0, 4.0], [4.5, 3.8], [9.0, 0.0], [5.0, 5.0], [9.0, 4.0]])
+    assert [sorted(best(losses, count).tolist()) for count in (1, 3, 4, 5, 6)] == [
+        [1],
+        [0, 1, 3],
+        [0, 1, 2, 3],
+        [0, 1, 2, 3, 4],
+        [0, 1, 2, 3, 4, 5],
+    ]
+
+
+@pytest.mark.parametrize("objectives", [1, 3, 4])
+def test_good_candidates_dominate_a_large_volume(objectives: int) -> None:
+    """Those chosen dominate more than as many others, on average."""
+    rng = np.random.default_rng(objectives)
+    losses = rng.random((60, objectives))
+    losses = losses[front_mask(losses)]
+    count = max(1, len(losses) // 3)
+    found = hypervolume(losses[largest(losses, count)], np.ones(objectives))
+    others = [rng.permutation(len(losses))[:count] for _ in range(20)]
+    assert found >= np.mean([hypervolume(losses[each], np.ones(objectives)) for each in others])
+    assert len(set(largest(losses, count).tolist())) == count
+
+
+def test_weights_fall_with_age() -> None:
+    assert age_weights(25).tolist() == [1.0] * 25
+    assert age_weights(28).tolist() == [1 / 28, (1 + 1 / 28) / 2, 1.0] + [1.0] * 25
+
+
+def test_tpe_thins_a_long_history() -> None:
+    """Of 1,200 candidates, 100 good ones and 400 of the others remain, both by number."""
+    draws = [SPACE.walk(RandomChooser(seed)) for seed in range(12)]
+    searcher = TpeSearcher(space=SPACE, objectives=TWO, seed=0)
+    for number in range(1200):
+        draw = draws[number % 12]
+        values = {"accuracy": (number * 7 % 1200) / 1200, "macs": float(number * 7 % 1200)}
+        searcher.tell(
+            Candidate(
+                number=number,
+                architecture=draw.architecture,
+                decisions=draw.decisions,
+                status="complete",
+                measurements={n: Measurement(metric=n, value=v) for n, v in values.items()},
+            )
+        )
+    histories = searcher.histories()
+    assert (len(histories.good_ND), len(histories.others_ND)) == (100, 400)
