@@ -143,6 +143,10 @@ def search(  # one parameter for each option of the command
             "--remeasure", help="Measure latencies from another device or other versions again."
         ),
     ] = None,
+    join: Annotated[
+        bool | None,
+        typer.Option("--join", help="Search together with other processes that join the study."),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name of the study.  [made from the settings]"),
@@ -184,6 +188,7 @@ def search(  # one parameter for each option of the command
         "exportable_only": exportable_only,
         "any_resolution": any_resolution,
         "remeasure": remeasure,
+        "join": join,
         "study": study,
         "storage": storage,
         "plugins": plugin or None,

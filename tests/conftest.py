@@ -7,10 +7,12 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,32 @@ def one_onnx_table() -> Generator[None]:
             ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib))
         )
         yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Generator[str]:
+    """The URL of a database on a PostgreSQL server of these tests alone."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    found = shutil.which("pg_ctl") or (programs[-1] if programs else None)
+    if found is None:
+        pytest.skip("needs the programs of a PostgreSQL server")
+    folder, user = Path(tempfile.mkdtemp(prefix="nas-postgresql-")), ()
+    if os.getuid() == 0:  # the server refuses to run as root
+        shutil.chown(folder, "postgres")
+        user = ("runuser", "-u", "postgres", "--")
+    control = (*user, found, "--pgdata", folder / "data", "--silent", "--wait")
+    initial = "--auth=trust --username=nas --no-sync --encoding=UTF8 --locale=C"
+    server = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    log = folder / "log"
+    try:
+        subprocess.run([*control, "initdb", "--options", initial], check=True)
+        subprocess.run([*control, "start", "--log", log, "--options", server], check=True)
+        try:
+            yield f"postgresql+psycopg://nas@/postgres?host={folder}"
+        finally:
+            subprocess.run([*control, "stop", "--mode", "immediate"], check=True)
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import socket
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import sqlalchemy
 from optuna.storages import RDBStorage
@@ -29,14 +30,31 @@ def this_process() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
+        "system": _system(),
         "since": time.time(),
         "token": secrets.token_hex(8),
     }
 
 
+def _system() -> str:
+    """Return what tells apart systems in which the same number may mean different processes."""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    return ""
+
+
+def members_of(holder: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the processes that search a study together, by token; empty for one alone."""
+    found = holder.get("members")
+    return dict(found) if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+
+
 def searched_by(holder: Mapping[str, Any]) -> str:
-    """Return the searching process as text."""
-    return f"process {holder.get('pid')} on {holder.get('host')}"
+    """Return the searching process, or processes, as text."""
+    others = len(members_of(holder)) - 1
+    more = f" and {others} more" if others > 0 else ""
+    return f"process {holder.get('pid')} on {holder.get('host')}{more}"
 
 
 def parsed(text: str | None) -> dict[str, Any]:
@@ -50,6 +68,9 @@ def parsed(text: str | None) -> dict[str, Any]:
 
 class Hold:
     """The exclusive right to write to one study."""
+
+    shared: ClassVar[bool] = False
+    """Whether other processes may have the same right."""
 
     def __init__(
         self, storage: RDBStorage, url: str, study_id: int, study: str, *, search: bool = True
@@ -67,7 +88,7 @@ class Hold:
         self._url = url
         self._id = study_id
         self._study = study
-        self._lock = lock_of(storage, url, study_id, study)
+        self._lock = lock_of(storage, url, study_id, study, shared=self.shared)
         self._mine = this_process()
         self._search = search
 
@@ -84,17 +105,23 @@ class Hold:
         """
         if not self._acquire():
             with storage_errors(self._url):
-                by = searched_by(self._note())
-            raise InputError(
-                f"a study must be searched by one process at a time, but got {self._study!r}, "
-                f"which {by} is searching"
-            )
+                raise self._refused(self._note())
         try:
             retry(self._begin)
         except BaseException:
             self._lock.release()
             raise
         return self
+
+    def _refused(self, holder: Mapping[str, Any]) -> InputError:
+        """Return the error for a study that another process searches."""
+        by, what = searched_by(holder), "is searching"
+        if members_of(holder):
+            what = "search together: --join joins them"
+        return InputError(
+            f"a study must be searched by one process at a time, but got {self._study!r}, "
+            f"which {by} {what}"
+        )
 
     def _begin(self) -> None:
         with storage_errors(self._url):
@@ -133,7 +160,7 @@ class Hold:
         except BaseException:
             lock.release()
             raise
-        if "token" not in before or "released" in before or has_ended(before):
+        if self._is_free(before):
             return True
         # A process that has just lost its connection soon takes the lock again.
         lock.release()
@@ -146,9 +173,16 @@ class Hold:
         time.sleep(2 * PING_SECONDS)
         return lock.acquire()
 
+    def _is_free(self, holder: Mapping[str, Any]) -> bool:
+        """Whether nobody will take the lock again who has lost it."""
+        return "token" not in holder or "released" in holder or has_ended(holder)
+
     def _note(self) -> dict[str, Any]:
         with self._storage.engine.connect() as connection:
-            return parsed(self._text(connection))
+            return self._read_note(connection)
+
+    def _read_note(self, connection: sqlalchemy.Connection) -> dict[str, Any]:
+        return parsed(self._text(connection))
 
     def _text(self, connection: sqlalchemy.Connection) -> str | None:
         columns = _ATTRIBUTES.c
@@ -158,21 +192,32 @@ class Hold:
         return connection.execute(query).scalar_one_or_none()
 
     def _check(self, connection: sqlalchemy.Connection) -> None:
-        columns = _ATTRIBUTES.c
-        mine = sqlalchemy.update(_ATTRIBUTES).where(
-            columns.study_id == self._id, columns.key == HOLDER
-        )
-        # This write changes no value, but locks the row until the transaction ends.
-        connection.execute(mine.values(key=HOLDER))
+        found = self._locked_note(connection)
+        if found.get("token") != self._mine["token"]:
+            raise self._lost(found)
+
+    def _locked_note(self, connection: sqlalchemy.Connection) -> dict[str, Any]:
+        """Return the note; nobody else writes to the study until the transaction ends."""
+        # This write changes no value, but locks the row.
+        self._put(connection, key=HOLDER)
         text = self._text(connection)
         if text is None:
             raise self._deleted()
-        found = parsed(text)
-        if found.get("token") != self._mine["token"]:
-            raise StorageError(
-                f"a study must be searched by one process at a time, but got {self._study!r}, "
-                f"which {searched_by(found)} has begun to search"
-            )
+        return parsed(text)
+
+    def _put(self, connection: sqlalchemy.Connection, **values: str) -> None:
+        """Change the row of the note."""
+        columns = _ATTRIBUTES.c
+        row = sqlalchemy.update(_ATTRIBUTES).where(
+            columns.study_id == self._id, columns.key == HOLDER
+        )
+        connection.execute(row.values(**values))
+
+    def _lost(self, holder: Mapping[str, Any]) -> StorageError:
+        return StorageError(
+            f"a study must be searched by one process at a time, but got {self._study!r}, "
+            f"which {searched_by(holder)} has begun to search"
+        )
 
     def _write(self, note: Mapping[str, Any]) -> None:
         with storage_errors(self._url):
@@ -197,7 +242,11 @@ class Hold:
 
 
 def has_ended(holder: Mapping[str, Any]) -> bool:
-    """Whether the process of a note is known to have ended."""
+    """Whether the process of a note, or each that searched together, is known to have ended."""
+    if members := members_of(holder):
+        return all(map(has_ended, members.values()))
+    if holder.get("system", _system()) != _system():  # a number has another meaning there
+        return False
     if holder.get("host") != socket.gethostname() or not isinstance(holder.get("pid"), int):
         return False
     if not hasattr(os, "getuid"):  # where a signal would end the process

@@ -1,5 +1,5 @@
-"""Locks of studies, so that one process at a time searches a study, under any path of the
-storage."""
+"""Locks of studies, so that one process at a time searches a study, or only processes that join,
+under any path of the storage."""
 
 import errno
 import hashlib
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 from sqlalchemy import exc
 
+from ...search_space.errors import InputError
 from .storage import StorageError, explained, file_beside, shown_url, sqlite_file, storage_errors
 
 if sys.platform != "win32":
@@ -53,7 +54,9 @@ class StudyLock(ABC):
         """Release the lock."""
 
 
-def lock_of(storage: RDBStorage, url: str, study_id: int, study: str) -> StudyLock:
+def lock_of(
+    storage: RDBStorage, url: str, study_id: int, study: str, *, shared: bool = False
+) -> StudyLock:
     """Return the lock of a study, identified by the database file or row, not by a name.
 
     Args:
@@ -61,20 +64,36 @@ def lock_of(storage: RDBStorage, url: str, study_id: int, study: str) -> StudyLo
         url: The storage's URL.
         study_id: Optuna's id of the study in that database.
         study: Name of the study.
+        shared: Whether others may hold the lock too, if theirs is shared.
+
+    Raises:
+        InputError: If the storage has no shared locks.
     """
     file = sqlite_file(url)
     if file is not None:
-        return _FileLock(url, file, file_beside(url, study, ".lock"), study_id)
-    match storage.engine.dialect.name:
+        beside = file_beside(url, study, ".lock")
+        return _FileLock(url, file, beside, study_id, shared=shared)
+    dialect = storage.engine.dialect.name
+    if shared and dialect != "postgresql":
+        raise _not_shared(url)
+    match dialect:
         case "postgresql":
             row = f"CAST(CAST('studies' AS regclass) AS integer), {study_id}"
-            return _ServerLock(storage, url, f"SELECT pg_try_advisory_lock({row})")
+            lock = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+            return _ServerLock(storage, url, f"SELECT {lock}({row})")
         case "mysql" | "mariadb":  # MySQL's locks belong to the whole server
             scope = f"{storage.engine.url.database}\n{study_id}"
             key = hashlib.sha256(scope.encode()).hexdigest()[:16]
             return _ServerLock(storage, url, f"SELECT GET_LOCK('nas-{key}', 0)")
         case _:
             return _NoLock()
+
+
+def _not_shared(url: str) -> InputError:
+    return InputError(
+        "a study that several processes search must be on PostgreSQL, or in an SQLite file on "
+        f"Linux, but got {shown_url(url)!r}"
+    )
 
 
 class _NoLock(StudyLock):
@@ -94,11 +113,14 @@ class _FileLock(StudyLock):
     """The lock of an SQLite file: a byte of the file itself, and a file beside it.
 
     The byte is the same through every link to the file, and cannot be removed. The file beside it
-    is for systems without byte locks.
+    is for systems without byte locks; a shared lock does without it.
     """
 
-    def __init__(self, url: str, file: Path, beside: Path, study_id: int) -> None:
+    def __init__(
+        self, url: str, file: Path, beside: Path, study_id: int, *, shared: bool = False
+    ) -> None:
         self._url = url
+        self._shared = shared
         self._file = file
         self._beside = FileLock(beside, blocking=False)
         self._study_id = study_id
@@ -107,9 +129,12 @@ class _FileLock(StudyLock):
 
     def acquire(self) -> bool:
         try:
-            self._beside.acquire()
+            if not self._shared:
+                self._beside.acquire()
             self._identity = _identity(self._file)
-            self._byte, free = _take_byte(self._file, self._identity, self._study_id)
+            self._byte, free = _take_byte(
+                self._file, self._identity, self._study_id, shared=self._shared
+            )
         except Timeout:
             return False
         except OSError as error:
@@ -117,6 +142,8 @@ class _FileLock(StudyLock):
             raise explained(self._url, error) from error
         if not free:
             self._beside.release()
+        elif self._shared and self._byte is None:
+            raise _not_shared(self._url)
         return free
 
     def check(self) -> None:
@@ -149,8 +176,9 @@ class _Byte:
     They stay open, since closing any descriptor of a file drops SQLite's locks on it in the same
     process.
     """
-    held: ClassVar[set[tuple[int, int, int]]] = set()
-    """Bytes locked by this process, which the system's locks do not exclude."""
+    held: ClassVar[dict[tuple[int, int, int], int]] = {}
+    """Bytes locked by this process, which the system's locks do not exclude: the number of shared
+    locks of each, 0 for an exclusive lock."""
     guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, identity: tuple[int, int], study_id: int) -> None:
@@ -158,34 +186,42 @@ class _Byte:
 
     def release(self) -> None:
         with self.guard:
+            left = self.held[self._key] - 1
+            if left > 0:
+                self.held[self._key] = left
+                return
             _lock_byte(self.opened[self._key[:2]], self._key[2], free=True)
-            self.held.discard(self._key)
+            del self.held[self._key]
 
 
-def _take_byte(file: Path, identity: tuple[int, int], study_id: int) -> tuple[_Byte | None, bool]:
+def _take_byte(
+    file: Path, identity: tuple[int, int], study_id: int, *, shared: bool
+) -> tuple[_Byte | None, bool]:
     """Return the byte (None without such locks on this system), and whether it was free."""
     if not sys.platform.startswith("linux") or sys.maxsize < 2**32:
         return None, True
     key = (*identity, study_id)
     with _Byte.guard:
-        if key in _Byte.held:
+        count = _Byte.held.get(key)
+        if count is not None and not (shared and count):
             return None, False
         if identity not in _Byte.opened:
             _Byte.opened[identity] = os.open(file, os.O_RDWR | os.O_CLOEXEC)
         try:
-            _lock_byte(_Byte.opened[identity], study_id)
+            _lock_byte(_Byte.opened[identity], study_id, shared=shared)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 return None, False
             _log.info("%s cannot be locked itself: %s", file, error)
             return None, True
-        _Byte.held.add(key)
+        _Byte.held[key] = (count or 0) + shared
     return _Byte(identity, study_id), True
 
 
-def _lock_byte(descriptor: int, study_id: int, *, free: bool = False) -> None:
-    """Lock or free a byte for the open file description, which excludes all others."""
-    kind = fcntl.F_UNLCK if free else fcntl.F_WRLCK
+def _lock_byte(descriptor: int, study_id: int, *, shared: bool = False, free: bool = False) -> None:
+    """Lock or free a byte for the open file description, which excludes all others, or all
+    exclusive locks."""
+    kind = fcntl.F_UNLCK if free else fcntl.F_RDLCK if shared else fcntl.F_WRLCK
     flock = struct.pack("hhqqi", kind, os.SEEK_SET, _FIRST_BYTE + study_id, 1, 0)
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, flock)
 

@@ -61,6 +61,7 @@ def insert(
     study_id: int,
     candidate: Candidate,
     distributions: Mapping[str, BaseDistribution],
+    attributes: Mapping[str, Any] | None = None,
 ) -> int:
     """Add a running trial for a candidate; return the trial's number.
 
@@ -70,12 +71,13 @@ def insert(
         study_id: Optuna's id of the study.
         candidate: The started candidate; its own number is ignored.
         distributions: Distributions of the decisions by path.
+        attributes: Further system attributes of the trial.
     """
     shown = {"digest": candidate.digest, "architecture": candidate.architecture.summary()}
     trial = create_trial(
         state=TrialState.RUNNING,
         user_attrs=shown,
-        system_attrs={_CANDIDATE: candidate.to_json()},
+        system_attrs={_CANDIDATE: candidate.to_json(), **(attributes or {})},
     )
     rows = [
         {
@@ -229,15 +231,14 @@ def rewrite(
         connection.execute(sqlalchemy.insert(_SHOWN), rows)
 
 
-def read(storage: RDBStorage, study_id: int, known: Container[int]) -> Found:
+def read(connection: sqlalchemy.Connection, study_id: int, known: Container[int]) -> Found:
     """Return the candidates whose number is not in ``known``."""
     trials, found = _TRIALS.c, _stored(study_id, _TRIALS.c.number, _RECORDS.c.value_json)
-    with storage.engine.connect() as connection:
-        every = sqlalchemy.select(trials.number).where(trials.study_id == study_id)
-        numbers = [n for n in connection.execute(every).scalars() if n not in known]
-        if len(numbers) <= _NUMBERS_PER_QUERY:
-            found = found.where(trials.number.in_(numbers))
-        texts = {row[0]: row[1] for row in connection.execute(found) if row[0] not in known}
+    every = sqlalchemy.select(trials.number).where(trials.study_id == study_id)
+    numbers = [n for n in connection.execute(every).scalars() if n not in known]
+    if len(numbers) <= _NUMBERS_PER_QUERY:
+        found = found.where(trials.number.in_(numbers))
+    texts = {row[0]: row[1] for row in connection.execute(found) if row[0] not in known}
     candidates: list[tuple[Candidate, int | None]] = []
     damaged: dict[int, str] = {}
     for number, text in texts.items():

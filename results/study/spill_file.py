@@ -4,12 +4,19 @@ import hashlib
 import json
 import logging
 import os
+import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ..candidate import Candidate
 from .storage import file_beside
+
+if sys.platform != "win32":
+    import fcntl
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +52,7 @@ class SpillFile:
         for path in self.paths():
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-                with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
+                with _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab") as file:
                     file.write(b"\n" + line)  # separates it from a line that was cut off
                     file.flush()
                     os.fsync(file.fileno())
@@ -57,19 +63,41 @@ class SpillFile:
         _log.error("candidate %d: %s", candidate.number, line.decode())
         return "only in the log, as no file could be written"
 
-    def read(self) -> list[Candidate]:
-        """Return the candidates of the file, without lines that were cut off."""
-        found: list[Candidate] = []
-        for path in self.pending():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    if line:
-                        found.append(Candidate.from_json(json.loads(line)))
-                except (ValueError, LookupError, TypeError) as error:
-                    _log.warning("%s holds a line that cannot be read: %s", path, error)
-        return found
+    def taken(self) -> Generator[list[Candidate]]:
+        """Yield the candidates of each file, and remove the file once they are stored.
 
-    def remove(self) -> None:
-        """Remove the files."""
+        Lines that were cut off are left out. Another process that keeps a candidate meanwhile
+        waits, and writes to a new file.
+        """
         for path in self.pending():
-            path.unlink()
+            try:
+                file = _opened(path, os.O_RDWR, "rb")
+            except FileNotFoundError:  # another process has taken it
+                continue
+            with file:
+                yield _candidates(path, file.read().decode("utf-8", errors="replace"))
+                path.unlink(missing_ok=True)
+
+
+def _candidates(path: Path, text: str) -> list[Candidate]:
+    found: list[Candidate] = []
+    for line in text.splitlines():
+        try:
+            if line:
+                found.append(Candidate.from_json(json.loads(line)))
+        except (ValueError, LookupError, TypeError) as error:
+            _log.warning("%s holds a line that cannot be read: %s", path, error)
+    return found
+
+
+def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
+    """Open a file that stays at its path while it is open, as all processes open it here."""
+    while True:
+        file = os.fdopen(os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600), mode)
+        if sys.platform == "win32":  # where an open file cannot be removed
+            return file
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+import sqlalchemy
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 
@@ -34,7 +35,7 @@ from .run_time import KEY as TIME
 from .run_time import RunTime
 from .spill_file import SpillFile
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors, weights_folder
-from .studies import StudyEntry, make_study, study_list, times_of
+from .studies import StudyEntry, make_study, studies_by_name, times_of
 
 if TYPE_CHECKING:
     from ...search_space.architecture.architecture import Architecture
@@ -87,10 +88,10 @@ class StoredStudy:
         """
         check_study_name(name)
         storage = open_storage(storage_url, create=True)
-        known = _entries(storage, storage_url)
+        known = studies_by_name(storage, storage_url)
         if name not in known:
             make_study(storage, storage_url, name, settings)
-            known = _entries(storage, storage_url)
+            known = studies_by_name(storage, storage_url)
         study = cls(storage=storage, url=storage_url, entry=known[name])
         if difference := study.settings.difference(settings):
             study.close()
@@ -110,7 +111,7 @@ class StoredStudy:
             InputError: If the study does not exist; the message lists the existing ones.
         """
         storage = open_storage(storage_url, create=False)
-        known = _entries(storage, storage_url)
+        known = studies_by_name(storage, storage_url)
         if not known:
             raise InputError(
                 f"storage must hold a study, but got {shown_url(storage_url)!r} with none"
@@ -226,9 +227,12 @@ class StoredStudy:
     def _store(self, candidate: Candidate, spent: RunTime | None = None) -> None:
         if candidate.traceback:
             candidate = replace(candidate, traceback=candidate.traceback[-_TRACEBACK_CHARACTERS:])
-        order = len(self._finished)
         objectives = self.settings.objectives
-        with self._held().transaction() as connection:
+        hold = self._held()
+        with hold.transaction() as connection:
+            if hold.shared:  # others have finished candidates too
+                self._refresh_by(connection)
+            order = len(self._finished)
             stored = records.update(
                 self._storage, connection, self._id, candidate, objectives, order
             )
@@ -303,18 +307,21 @@ class StoredStudy:
     def _take_in(self) -> None:
         """Store the candidates of the spill file."""
         waiting = {each.number: each.digest for each in self.running()}
-        for candidate in self._spill.read():
-            if waiting.get(candidate.number) == candidate.digest:
-                retry(lambda candidate=candidate: self._store(candidate))
-        self._spill.remove()
+        for candidates in self._spill.taken():
+            for candidate in candidates:
+                if waiting.get(candidate.number) == candidate.digest:
+                    retry(lambda candidate=candidate: self._store(candidate))
 
     # Reading --------------------------------------------------------------------------------
 
     def _refresh(self) -> list[Candidate]:
         """Read newly finished candidates; return the running ones."""
+        with storage_errors(self.url), self._storage.engine.connect() as connection:
+            return self._refresh_by(connection)
+
+    def _refresh_by(self, connection: sqlalchemy.Connection) -> list[Candidate]:
         unfinished: list[Candidate] = []
-        with storage_errors(self.url):
-            found = records.read(self._storage, self._id, self._finished)
+        found = records.read(connection, self._id, self._finished)
         for candidate, order in found.candidates:
             if order is None:
                 unfinished.append(candidate)
@@ -388,8 +395,3 @@ class StoredStudy:
             InputError: If no candidate matches, or several do.
         """
         return find(self.candidates(), self._left_out, text, study=self.name)
-
-
-def _entries(storage: RDBStorage, url: str) -> dict[str, StudyEntry]:
-    """Return the studies of a storage by name, the latest first."""
-    return {each.name: each for each in study_list(storage, url)}

@@ -130,6 +130,11 @@ def study_list(storage: RDBStorage, url: str) -> list[StudyEntry]:
     )
 
 
+def studies_by_name(storage: RDBStorage, url: str) -> dict[str, StudyEntry]:
+    """Return the studies of a storage by name, the latest first."""
+    return {each.name: each for each in study_list(storage, url)}
+
+
 def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
     """Return this package's notes in the studies' rows, by Optuna's id and name."""
     studies, attributes = _STUDIES.c, _ATTRIBUTES.c
@@ -283,7 +288,7 @@ def delete_study(name: str, storage_url: str) -> None:
 
 
 def _entry(storage: RDBStorage, url: str, name: str) -> StudyEntry:
-    entries = {each.name: each for each in study_list(storage, url)}
+    entries = studies_by_name(storage, url)
     if name not in entries:
         raise unknown_name("study", name, list(entries))
     return entries[name]

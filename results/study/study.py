@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..candidate import Candidate
 from .facts import study_facts
-from .stored import StoredStudy
+from .joinable import JoinableStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..export.proof import Proof
 
 
-class Study(StoredStudy):
+class Study(JoinableStudy):
     """The stored record of one search, for one thread at a time."""
 
     @property

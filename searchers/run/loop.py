@@ -95,7 +95,7 @@ class SearchLoop:
         self._start = time.perf_counter()
         known = study.candidates()
         self._finished = {each.number: each for each in known if each.status != "running"}
-        self._again = [each for each in known if each.status == "running"]
+        self._again = self._left([each for each in known if each.status == "running"])
         self._started: dict[int, Candidate] = {}
         self._spent: dict[int, dict[str, float]] = {}
         self._digests = {each.digest for each in known}
@@ -109,6 +109,10 @@ class SearchLoop:
         """Whether all architectures of the space have been proposed."""
         self.duplicates = 0
         """Number of proposals found in the record."""
+
+    def _left(self, running: list[Candidate]) -> list[Candidate]:
+        """Return the candidates to measure first, of those that had no outcome at the start."""
+        return running
 
     @property
     def time_is_up(self) -> bool:
@@ -233,14 +237,17 @@ class SearchLoop:
         )
 
     def _rungs(self, number: int, exact: Mapping[str, Measurement]) -> RungRecord | None:
-        """Return what decides at the rungs: the history that the candidate was proposed from."""
+        """Return what decides at the rungs."""
         if self._halving is None:
             return None
-        end = max(0, self._numbers.index(number) - self._lag + 1)
-        known = [self._finished[each] for each in self._numbers[:end] if each in self._finished]
         objectives = [each.metric for each in self._searcher.objectives]
         values = {name: each.value for name, each in exact.items()}
-        return rung_record(self._halving, objectives, known, values)
+        return rung_record(self._halving, objectives, self._history_of(number), values)
+
+    def _history_of(self, number: int) -> list[Candidate]:
+        """Return the history that a candidate was proposed from."""
+        end = max(0, self._numbers.index(number) - self._lag + 1)
+        return [self._finished[each] for each in self._numbers[:end] if each in self._finished]
 
     def take(self, outcome: Outcome) -> None:
         """Store the outcome of one job, then call the listener.

@@ -110,6 +110,8 @@ class SearchOptions:
     """Whether to leave out components that take images of one size only."""
     remeasure: bool = False
     """Whether to first measure again latencies from another device or other versions."""
+    join: bool = False
+    """Whether other processes that join may search the study at the same time."""
     study: str | None = None
     """Name of the study; None: made from the space, the data and the other settings."""
     storage: str = DEFAULT_STORAGE
@@ -159,6 +161,10 @@ class SearchOptions:
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         self._name(engine=known_name("engine", self.engine, ENGINES))
+        if self.join and self.remeasure:
+            raise InputError(
+                "remeasure must be without join, but got both: measure again alone first"
+            )
         self._check_scheduler()
         if self.ray_address is not None and self.engine != "ray":
             raise InputError(f"ray_address must come with engine ray, but got {self.engine!r}")

@@ -57,6 +57,7 @@ def search(
     exportable_only: bool = False,
     any_resolution: bool = False,
     remeasure: bool = False,
+    join: bool = False,
     study: str | None = None,
     storage: str | Path = DEFAULT_STORAGE,
     plugins: Sequence[str | Path] = (),
@@ -100,6 +101,7 @@ def search(
         exportable_only: Whether to leave out components that cannot be exported to ONNX.
         any_resolution: Whether to leave out components that take images of one size only.
         remeasure: Whether to first measure again latencies from another device or other versions.
+        join: Whether other processes that join may search the study at the same time.
         study: Name of the study; None: made from the space, the data and the other settings.
         storage: Storage of the study: a URL, or an SQLite file.
         plugins: Modules, or paths of ``.py`` files, that register plug-ins.
@@ -124,6 +126,7 @@ def search(
             "exportable_only": exportable_only,
             "any_resolution": any_resolution,
             "remeasure": remeasure,
+            "join": join,
             "storage": str(storage),
             "plugins": [str(plugins)] if isinstance(plugins, str | Path) else plugins,
             **_given(

@@ -33,6 +33,7 @@ from ..engines.base import Engine
 from ..names import DEFAULT, EARLIER_DEFAULT
 from ..table import make_searcher
 from .first_candidates import first_candidates, first_proposals
+from .joined_loop import JoinedLoop
 from .ledger import Ledger
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
@@ -214,12 +215,16 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         time_limit=options.time_limit,
         address=options.ray_address,
     )
-    with prepared.study.exclusive(), recorded_time(prepared.study, ledger, engine):
+    study = prepared.study
+    with (
+        study.joined() if options.join else study.exclusive(),
+        recorded_time(study, ledger, engine),
+    ):
         if options.remeasure:
             with ledger.clock.doing("remeasuring"):
-                remeasure(prepared.study, prepared.plan, engine, prepared.here, ledger)
-        loop = SearchLoop(
-            study=prepared.study,
+                remeasure(study, prepared.plan, engine, prepared.here, ledger)
+        loop = (JoinedLoop if options.join else SearchLoop)(
+            study=study,
             searcher=searcher,
             exact=[
                 each.load().make(Setup(settings=prepared.plan.settings[each.name]))
@@ -232,13 +237,13 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             listener=listener,
             ledger=ledger,
             max_time=options.max_time,
-            halving=halving_of(prepared.study.settings),
-            first=first_proposals(prepared.study.settings, prepared.space),
+            halving=halving_of(study.settings),
+            first=first_proposals(study.settings, prepared.space),
         )
         engine.run(loop, prepared.plan)
         cut_short = loop.cut_short  # now, since it asks the clock
         if not cut_short:
-            remove_checkpoints(prepared.study.weights)
+            remove_checkpoints(study.weights)
     return Summary(
         fresh=loop.fresh,
         finished=loop.finished,

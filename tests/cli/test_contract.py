@@ -42,6 +42,7 @@ COMMANDS = {
         "--exportable-only",
         "--any-resolution",
         "--remeasure",
+        "--join",
         "--config",
     },
     "refine": STUDY | {"--seeds", "--long", "--epochs", "--engine", "--workers", "--json"},

@@ -246,7 +246,7 @@ def test_a_rename_that_fails_leaves_all_as_it_was(study, url, make_candidate, mo
     monkeypatch.setattr("nas_explorer.results.study.holder.Hold._check", fail)
     with pytest.raises(StorageError, match="free space"):
         rename_study("first", "second", url)
-    assert (old / "a.safetensors").is_file() and len(kept.read()) == 1
+    assert (old / "a.safetensors").is_file() and len(kept.pending()) == 1
     assert [each.name for each in entries(url)] == ["first"]
 
 

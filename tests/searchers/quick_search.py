@@ -11,6 +11,7 @@ from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.searchers.base import Objective, Proposal
 from nas_explorer.searchers.engines.base import Job, Outcome
+from nas_explorer.searchers.run.joined_loop import JoinedLoop
 from nas_explorer.searchers.run.loop import SearchLoop
 from nas_explorer.searchers.table import make_searcher
 
@@ -73,10 +74,11 @@ def quick_loop(
     lag: int = 1,
     max_time: float | None = None,
     first: Sequence[Proposal] = (),
+    join: bool = False,
 ) -> SearchLoop:
-    """Return the jobs of a search of the study; inside ``exclusive`` only."""
+    """Return the jobs of a search of the study; inside ``exclusive`` or ``joined`` only."""
     objectives = tuple(Objective(metric=m, direction=METRICS[m].direction) for m in OBJECTIVES)
-    return SearchLoop(
+    return (JoinedLoop if join else SearchLoop)(
         study=study,
         searcher=make_searcher(searcher, space=SPACE, objectives=objectives, seed=0),
         exact=[QuickCosts()],

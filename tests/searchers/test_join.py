@@ -1,0 +1,311 @@
+"""Processes that join search one study together: no architecture twice, and the budget exactly."""
+
+import json
+import multiprocessing
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import sqlalchemy
+from nas_explorer.results.candidate import Candidate
+from nas_explorer.results.study import shared_hold
+from nas_explorer.results.study.study import Study
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.walk.choosers import RandomChooser
+from nas_explorer.searchers.distributions import distributions
+from nas_explorer.searchers.engines.base import Job
+from nas_explorer.searchers.run import joined_loop
+from nas_explorer.searchers.run.options import SearchOptions
+
+from ..benchmark_runs import run_benchmark
+from .quick_search import (
+    SETTINGS,
+    SPACE,
+    database,
+    digests_of,
+    outcome_of,
+    quick_loop,
+    quick_search,
+)
+
+FORK = multiprocessing.get_context("fork")
+WAIT = 300
+"""Seconds after which a test that waits for a process fails."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(joined_loop, "POLL_SECONDS", 0.05)
+    server = request.param == "postgresql"
+    return request.getfixturevalue("postgresql") if server else database(tmp_path)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return request.node.name
+
+
+@pytest.fixture
+def pair(url: str, name: str) -> Iterator[tuple[Study, Study]]:
+    """The same study, opened twice."""
+    studies = [Study.create_or_open(name, url, SETTINGS) for _ in range(2)]
+    yield studies[0], studies[1]
+    for each in studies:
+        each.close()
+
+
+def claim(study: Study, seed: int, budget: int | None = None) -> Candidate | None:
+    draw = SPACE.walk(RandomChooser(seed))
+    return study.claim(
+        architecture=draw.architecture,
+        decisions=draw.decisions,
+        distributions=distributions(SPACE.decisions()),
+        budget=budget,
+    )
+
+
+def finished(candidate: Candidate) -> Candidate:
+    return Candidate(
+        number=candidate.number,
+        architecture=candidate.architecture,
+        decisions=candidate.decisions,
+        status="complete",
+    )
+
+
+def note_of(study: Study) -> dict[str, Any]:
+    with study._storage.engine.connect() as connection:
+        text = connection.execute(
+            sqlalchemy.text(
+                "SELECT value_json FROM study_system_attributes "
+                f"WHERE key = 'nas:holder' AND study_id = {study._id}"
+            )
+        ).scalar_one()
+    return json.loads(text)
+
+
+# Who may search -----------------------------------------------------------------------------
+
+
+def test_who_does_not_join_is_refused_while_others_do_and_the_reverse(
+    pair: tuple[Study, Study],
+) -> None:
+    one, other = pair
+    by = f"which process {os.getpid()} on .* "
+    with one.joined():
+        with other.joined():
+            assert len(note_of(one)["members"]) == 2
+        with pytest.raises(InputError, match=by + "search together: --join"), other.exclusive():
+            pass
+        assert len(note_of(one)["members"]) == 1
+    assert "released" in note_of(one)
+    with (
+        one.exclusive(),
+        pytest.raises(InputError, match=by + r"is searching alone; start every .* --join"),
+        other.joined(),
+    ):
+        pass
+    with one.joined():
+        assert claim(one, 0) is not None
+    with other.exclusive():
+        assert [each.number for each in other.running()] == [0]
+
+
+def test_a_storage_without_shared_locks_is_refused() -> None:
+    study = Study.create_or_open("quick", "sqlite://", SETTINGS)
+    with pytest.raises(InputError, match="must be on PostgreSQL, or in an SQLite"), study.joined():
+        pass
+
+
+def test_latencies_are_not_measured_again_together() -> None:
+    with pytest.raises(InputError, match="remeasure must be without join"):
+        SearchOptions(join=True, remeasure=True)
+
+
+# Claims -------------------------------------------------------------------------------------
+
+
+def test_an_architecture_is_claimed_once_and_the_budget_is_kept(pair: tuple[Study, Study]) -> None:
+    one, other = pair
+    with one.joined(), other.joined():
+        first = claim(one, 0)
+        assert first is not None
+        assert claim(other, 0) is None
+        one.finish(finished(first))
+        assert claim(other, 0) is None
+        second = claim(other, 1, budget=2)
+        assert second is not None and second.number == 1
+        assert claim(one, 2, budget=2) is None
+        other.finish(finished(second))
+    assert list(one._order.values()) + list(other._order.values())[1:] == [0, 1]
+
+
+def test_a_candidate_is_free_when_its_process_leaves(pair: tuple[Study, Study]) -> None:
+    one, other = pair
+    with other.joined():
+        with one.joined():
+            mine = claim(one, 0)
+            assert other.take_up() is None
+        free = other.take_up()
+        assert free == mine
+        assert other.take_up() is None
+
+
+def test_a_process_without_heartbeats_counts_as_ended(
+    pair: tuple[Study, Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    monkeypatch.setattr(shared_hold, "BEAT_SECONDS", 3600)
+    with one.joined():
+        mine = claim(one, 0)
+        assert mine is not None
+        monkeypatch.setattr(shared_hold, "BEAT_SECONDS", 0.005)
+        with other.joined():
+            taken = None
+            while taken is None:  # its own heart beats meanwhile
+                taken = other.take_up()
+            assert other._shared()._beats >= shared_hold.MISSED_BEATS
+            # It was only slow: the first result counts.
+            one.finish(finished(mine))
+            other.finish(finished(taken))
+            assert len(note_of(one)["members"]) == 2, "it has joined again"
+    assert [each.status for each in other.candidates()] == ["complete"]
+
+
+def test_a_lost_reply_to_a_claim_loses_no_candidate(
+    pair: tuple[Study, Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, dialect = pair[0], pair[0]._storage.engine.dialect
+    lost: list[int] = []
+
+    def commit(connection: sqlalchemy.PoolProxiedConnection) -> None:
+        connection.commit()
+        if not lost:
+            lost.append(1)
+            raise ConnectionResetError("connection reset by peer")
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with study.joined():
+        monkeypatch.setattr(dialect, "do_commit", commit)
+        found = claim(study, 0)
+        assert lost and found is not None and found.number == 0
+        assert claim(study, 1) is not None
+    assert [each.number for each in pair[1].candidates()] == [0, 1]
+
+
+def test_a_kept_result_is_stored_by_whoever_joins_next(pair: tuple[Study, Study]) -> None:
+    one, other = pair
+    with one.joined():
+        mine = claim(one, 0)
+        assert mine is not None
+        one._spill.keep(finished(mine))
+        with other.joined():
+            assert [each.status for each in other.candidates()] == ["complete"]
+    assert not one._spill.pending()
+
+
+def test_what_is_kept_while_a_file_is_taken_in_is_not_lost(pair: tuple[Study, Study]) -> None:
+    spill = pair[0]._spill
+    with pair[0].joined():
+        one, other = claim(pair[0], 0), claim(pair[0], 1)
+    assert one is not None and other is not None
+    spill.keep(finished(one))
+    writer = Thread(target=spill.keep, args=(finished(other),))
+    for candidates in spill.taken():
+        assert [each.number for each in candidates] == [0]
+        writer.start()
+        writer.join(0.2)  # time to write to the old file
+    writer.join(WAIT)
+    assert [each.number for found in spill.taken() for each in found] == [1]
+
+
+# Searches -----------------------------------------------------------------------------------
+
+
+def test_alone_a_joined_search_is_a_search(url: str, name: str) -> None:
+    quick_search(url, 6, name=f"{name} alone")
+    search(url, name, 6)
+    assert digests_of(url, name) == digests_of(url, f"{name} alone")
+
+
+def search(url: str, name: str, budget: int) -> int:
+    """Search together with others; return the number of candidates that this process finished."""
+    study = Study.create_or_open(name, url, SETTINGS)
+    with study.joined():
+        loop = quick_loop(study, budget, join=True)
+        while not loop.done:
+            if job := loop.next_job():
+                loop.take(outcome_of(job))
+    study.close()
+    return loop.fresh
+
+
+def search_to_be_killed(url: str, name: str, budget: int, ready: Event) -> None:
+    """Finish one candidate, claim another one, and wait for the end."""
+    study = Study.create_or_open(name, url, SETTINGS)
+    jobs: list[Job] = []
+    with study.joined():
+        loop = quick_loop(study, budget, join=True)
+        for _ in range(2):
+            job = loop.next_job()
+            assert job is not None
+            jobs.append(job)
+            if len(jobs) == 1:
+                loop.take(outcome_of(job))
+        ready.set()
+        signal.pause()
+
+
+@pytest.mark.slow
+def test_processes_share_the_work_of_one_that_is_killed(url: str, name: str) -> None:
+    budget, ready = 24, FORK.Event()
+    victim = FORK.Process(target=search_to_be_killed, args=(url, name, budget, ready))
+    victim.start()
+    assert ready.wait(WAIT)
+    processes = [FORK.Process(target=search, args=(url, name, budget)) for _ in range(3)]
+    for each in processes:
+        each.start()
+    study = Study.open(name, url)
+    while len(study.finished()) < budget - 1:  # all but the one of the victim
+        assert any(each.is_alive() for each in processes)
+    victim.kill()
+    victim.join()
+    for each in processes:
+        each.join(WAIT)
+    assert [each.exitcode for each in processes] == [0, 0, 0]
+    found = study.candidates()
+    assert Counter(each.status for each in found) == {"complete": budget}
+    assert len({each.digest for each in found}) == budget
+    assert sorted(study._order.values()) == list(range(budget))
+    assert "released" in note_of(study)
+    study.close()
+
+
+def test_a_process_waits_for_the_others_and_stops_when_its_time_is_up(
+    pair: tuple[Study, Study],
+) -> None:
+    one, other = pair
+    with one.joined():
+        mine = claim(one, 0)
+        assert mine is not None
+        with other.joined():
+            loop = quick_loop(other, 1, join=True, max_time=0.1)
+            assert not loop.done
+            assert loop.next_job() is None
+            assert loop.done and loop.cut_short
+            one.finish(finished(mine))
+            whole = quick_loop(other, 1, join=True)
+            assert whole.next_job() is None
+            assert whole.done and not whole.cut_short
+
+
+def test_the_benchmark_of_joining_runs() -> None:
+    figures = run_benchmark("join.py", "--quick")
+    assert sum(figures["shares"]) == figures["candidates"] == 4
