@@ -76,27 +76,28 @@ def bench_searchers(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="asha: run searchers with early stopping too; a trial is then the epochs of one "
-            "whole training.",
+            help="asha: also run the searchers with early stopping; a trial is then the epochs of "
+            "one whole training.",
         ),
     ] = None,
     epochs: Annotated[
         str | None, typer.Option(metavar="N", help="asha: epochs of the whole training.")
     ] = None,
     eta: Annotated[
-        str | None, typer.Option(metavar="N", help="asha: 1/N train on at a rung.  [3]")
+        str | None, typer.Option(metavar="N", help="asha: 1/N continue at a rung.  [3]")
     ] = None,
     rungs: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B,...", help="asha: epochs of columns like accuracy@3epochs.  [all]"
+            metavar="A,B,...",
+            help="asha: epochs of the rungs, from columns like accuracy@3epochs.  [all]",
         ),
     ] = None,
     ordered: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Decisions (without x.) that are ordered.")
+        str, typer.Option(metavar="A,B,...", help="Ordered decisions, without the prefix x.")
     ] = "",
     categorical: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Decisions (without x.) that are not.")
+        str, typer.Option(metavar="A,B,...", help="Unordered decisions, without the prefix x.")
     ] = "",
     plot: Annotated[
         str | None, typer.Option(metavar="FILE", help="Figure: .html, .png, .svg or .pdf.")
@@ -106,8 +107,9 @@ def bench_searchers(
 ) -> None:
     """Run searchers on a table of finished trainings and compare their hypervolumes.
 
-    The wide ratio has the worst values of the table as its reference point. The tight ratio counts
-    only networks within the bound, up to the cost of the best network by the bounded metric.
+    A ratio is the hypervolume of the networks found, divided by that of the whole table. The wide
+    ratio has the worst values of the table as its reference point. The tight ratio counts only
+    networks that satisfy --tight and cost less than the best network in the bounded metric.
     """
     from ..evaluators.cost.value import EXACT_METRICS
     from ..evaluators.units import read_whole
@@ -308,6 +310,6 @@ def _print(bench: "Bench", found: "Sequence[Curves]") -> None:
         each = next(each for each in found if each.searcher == name)
         print(
             f"{name}: {each.stopped:.0f} of {each.evaluated:.0f} networks stopped early; the final "
-            f"hypervolume without stopping after {share['median']:.2f} [{share['q1']:.2f}, "
-            f"{share['q3']:.2f}] of its epochs"
+            f"hypervolume of whole trainings is reached after {share['median']:.2f} "
+            f"[{share['q1']:.2f}, {share['q3']:.2f}] of their epochs"
         )

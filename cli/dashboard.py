@@ -27,13 +27,13 @@ def dashboard(
     storage: Storage = None,
     plugin: Plugins = None,
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 for any that is free.")
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0: any free port.")
     ] = 8050,
     host: Annotated[
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="Where to listen; other than loopback, the address printed holds a token.",
+            help="Host to listen at; unless it is loopback, the printed address holds a token.",
         ),
     ] = "127.0.0.1",
     timm_results: Annotated[

@@ -84,7 +84,7 @@ def export(
     for what, found_again in checks.items():
         print(f"{what.capitalize()}: {found_again}")
     print(f"Sizes of images: {proof.sizes}")
-    print(f"Time of an image: {proof.latency_ratio:.2g} times the network's in torch")
+    print(f"Time of an image: {proof.latency_ratio:.2g} times that of the network in torch")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def data_lines(data: "SearchData") -> Iterator[str]:
         f"{f' and {more} more' if more > 0 else ''}), {len(data.train_labels):,} training, "
         f"{len(data.validation_labels):,} validation and {test} test images "
         f"of {data.channels}x{data.resolution}x{data.resolution}; "
-        f"{f'{cut} cut from the training images; ' if cut else ''}the search reads no test image"
+        f"{f'{cut} taken from the training images; ' if cut else ''}the search reads no test image"
     )
     yield from _first([f"Left out: {each}" for each in (*_unreadable(data), *data.left_out)])
     yield from (f"Copies: {each}" for each in data.copies)

@@ -65,14 +65,14 @@ def compared(study: "Study", *, corrected: bool) -> "tuple[tuple[str, ...], Sequ
 def resolution_text(study: "Study") -> str:
     """Return the number of candidates that accuracy distinguishes; empty without intervals."""
     from ..evaluators.units import plural
-    from ..results.analysis.pick import told_apart
+    from ..results.analysis.pick import count_distinguishable
 
     candidates = study.candidates()
-    apart, alike = told_apart(candidates, "accuracy")
+    apart, alike = count_distinguishable(candidates, "accuracy")
     complete = sum(each.status == "complete" for each in candidates)
     if alike < 2:
         return ""
     return (
-        f"The validation split tells at most {apart} of {plural(complete, 'candidate')} apart by "
+        f"The validation split distinguishes at most {apart} of {plural(complete, 'candidate')} by "
         f"accuracy: the 95 % interval of the best overlaps those of {alike - 1} more."
     )

@@ -106,4 +106,4 @@ def measure(
 def _training(measurement: "Measurement") -> str:
     """Return the value of the training form as text, if that differs."""
     value = measurement.provenance.get("training_form")
-    return "" if value is None else f"; {value:,} while it is trained"
+    return "" if value is None else f"; {value:,} in training"

@@ -105,7 +105,7 @@ class ProgressView:
         )
         counter = f"{progress.finished}" + (f"/{progress.budget}" if progress.budget else "")
         best = f"best {shown(self._objectives[0], self._best)}"
-        clock = f"{_clock(progress.seconds)} gone, {_clock(left)} left"
+        clock = f"{_clock(progress.seconds)} elapsed, {_clock(left)} left"
         if self._status is None:
             self._say(f"[{counter}] #{candidate.number} {what}  ({best}, {clock})")
             return

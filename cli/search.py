@@ -36,8 +36,8 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(
             metavar="TIME",
-            help="Start no candidate later in this run: 90s, 30m, 1h30m. Those that run finish. "
-            "Without --budget, only the time limits the search.",
+            help="Time limit of this run, such as 90s, 30m or 1h30m: no candidate starts later, "
+            "running ones finish. Without --budget, only the time limits the search.",
         ),
     ] = None,
     space: Annotated[
@@ -75,13 +75,13 @@ def search(  # one parameter for each option of the command
     ] = None,
     eta: Annotated[
         str | None,
-        typer.Option(metavar="N", help="asha: 1/N of the candidates train on at a rung.  [3]"),
+        typer.Option(metavar="N", help="asha: 1/N of the candidates continue at a rung.  [3]"),
     ] = None,
     rungs: Annotated[
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="asha: epochs after which it may stop.  [the epochs / N^2 and / N]",
+            help="asha: epochs after which a training may stop.  [the epochs / N^2 and / N]",
         ),
     ] = None,
     architectures: Annotated[
@@ -140,7 +140,8 @@ def search(  # one parameter for each option of the command
     remeasure: Annotated[
         bool | None,
         typer.Option(
-            "--remeasure", help="Measure latencies from another device or other versions again."
+            "--remeasure",
+            help="Measure again the latencies that come from another device or other versions.",
         ),
     ] = None,
     join: Annotated[
@@ -262,14 +263,14 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     _print_time(prepared, summary)
     if summary.cut_short:
         print(
-            f"The time of {duration(prepared.options.max_time or 0)} is up; the same command "
-            "continues the search."
+            f"The time limit of {duration(prepared.options.max_time or 0)} is reached; the same "
+            "command continues the search."
         )
     _print_epochs(prepared)
     if summary.duplicates:
-        print(f"Duplicates served from the record: {summary.duplicates}")
+        print(f"Duplicate proposals, found in the record: {summary.duplicates}")
     if summary.exhausted:
-        which = " that keeps the constraints" if prepared.options.constraints else ""
+        which = " that satisfies the constraints" if prepared.options.constraints else ""
         print(f"The space has no further architecture{which}.")
     if front:
         best = front[0]
@@ -313,10 +314,10 @@ def _print_time(prepared: "Prepared", summary: "Summary") -> None:
     if worked:
         print(f"Workers ({prepared.workers}): {worked}")
     share = f" ({100 * summary.overhead:.1f} % of the work)" if worked else ""
-    print(f"Besides{share}: {time_text(summary.time.search)}")
+    print(f"Searching process{share}: {time_text(summary.time.search)}")
     everything = in_all(prepared.study.times())
     if everything is not None and everything.runs > 1:
         print(
-            f"In {everything.runs} runs of {duration(everything.wall)} in all, workers: "
-            f"{time_text(everything.workers)}; besides: {time_text(everything.search)}"
+            f"All {everything.runs} runs, {duration(everything.wall)} together: workers: "
+            f"{time_text(everything.workers)}; searching process: {time_text(everything.search)}"
         )

@@ -57,7 +57,7 @@ def load_plugins_of(settings: "StudySettings") -> None:
     from ..search_space.plugins import load_present
 
     for line in load_present(settings.plugins):
-        print(f"nas: {line}; what the study recorded is shown", file=sys.stderr)
+        print(f"nas: {line}; only the recorded values are shown", file=sys.stderr)
 
 
 def print_front(
@@ -144,7 +144,7 @@ def front(
     corrected: Annotated[
         bool,
         typer.Option(
-            "--corrected", help="Go by the long scores of nas refine, measured or predicted."
+            "--corrected", help="Use the long scores of nas refine, measured or predicted."
         ),
     ] = False,
     pick: Annotated[
@@ -184,7 +184,7 @@ def front(
             print_json([_candidate_json(each) for each in members])
     if not as_json:
         if study is None:
-            print(f"Study {record.name}, the one searched last", file=sys.stderr)
+            print(f"Study {record.name} (the latest)", file=sys.stderr)
         print_front(record, count, sort, intervals=intervals, corrected=corrected)
         if csv is not None:
             print(f"Wrote {csv}")

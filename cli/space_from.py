@@ -31,7 +31,12 @@ def space_from(
     ],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE.yaml", help="The space; else it is printed."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.yaml",
+            help="File to write; by default the space is printed.",
+        ),
     ] = None,
     study: StudyName = None,
     storage: Storage = None,

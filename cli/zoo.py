@@ -53,7 +53,7 @@ def zoo(
             Column(title="name", pieces=" = "),
             Column(title="pixels", drop=3),
             *(Column(title=each) for each in figures),
-            Column(title="source of the printed", drop=2, cut=True),
+            Column(title="source of printed", drop=2, cut=True),
             Column(title="where they differ", drop=1, cut=True),
         ],
         rows,

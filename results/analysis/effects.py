@@ -206,33 +206,36 @@ def fit(design_NP: Floats, target_N: Floats) -> Fitted:
         target_N: The metric.
     """
     x, y = design_NP - design_NP.mean(axis=0), target_N - target_N.mean()
-    squares, vectors = np.linalg.eigh(x.T @ x)
-    squares = np.maximum(squares, 0.0)
-    along = vectors.T @ (x.T @ y)
-    ridge, noise, error = cross_validated(squares, along, float(y @ y), len(y))
+    eigenvalues, vectors = np.linalg.eigh(x.T @ x)
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    projected = vectors.T @ (x.T @ y)
+    ridge, noise, error = cross_validated(eigenvalues, projected, float(y @ y), len(y))
     rng = np.random.default_rng(0)
-    mean = vectors @ (along / (squares + ridge))
-    spread = rng.standard_normal((_DRAWS, len(squares))) * np.sqrt(noise / (squares + ridge))
+    mean = vectors @ (projected / (eigenvalues + ridge))
+    deviations = np.sqrt(noise / (eigenvalues + ridge))
+    spread = rng.standard_normal((_DRAWS, len(eigenvalues))) * deviations
     shuffled = np.stack([rng.permutation(y) for _ in range(_SHUFFLES)], axis=1)
-    shuffled_along = vectors.T @ (x.T @ shuffled)
-    left = [_left(squares, each, float(y @ y), len(y), ridge) for each in shuffled_along.T]
+    shuffled_projected = vectors.T @ (x.T @ shuffled)
+    residuals = [
+        _residual(eigenvalues, each, float(y @ y), len(y), ridge) for each in shuffled_projected.T
+    ]
     return Fitted(
         mean_P=mean,
         draws_DP=mean + spread @ vectors.T,
-        chance_SP=(vectors @ (shuffled_along / (squares + ridge)[:, None])).T,
-        chance_noise_S=np.array([rest / free / noise for rest, free in left]),
+        chance_SP=(vectors @ (shuffled_projected / (eigenvalues + ridge)[:, None])).T,
+        chance_noise_S=np.array([square / free / noise for square, free in residuals]),
         explained=max(0.0, 1.0 - error * len(y) / float(y @ y)),
     )
 
 
 def cross_validated(
-    squares_P: Floats, along_P: Floats, target_square: float, count: int
+    eigenvalues_P: Floats, projected_P: Floats, target_square: float, count: int
 ) -> tuple[float, float, float]:
     """Return the ridge that minimises generalised cross-validation, noise variance and error.
 
     Args:
-        squares_P: Eigenvalues of ``design.T @ design``.
-        along_P: ``design.T @ target`` in the basis of the eigenvectors.
+        eigenvalues_P: Eigenvalues of ``design.T @ design``.
+        projected_P: ``design.T @ target`` in the basis of the eigenvectors.
         target_square: Sum of the target's squares.
         count: Number of candidates.
 
@@ -241,21 +244,21 @@ def cross_validated(
         Heath and Wahba).
     """
     best = (np.inf, 0.0, 0.0)
-    for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(squares_P.mean()), 1e-12):
-        rest, free = _left(squares_P, along_P, target_square, count, float(ridge))
+    for ridge in np.geomspace(1e-3, 1e4, 71) * max(float(eigenvalues_P.mean()), 1e-12):
+        square, free = _residual(eigenvalues_P, projected_P, target_square, count, float(ridge))
         if free > 0.05 * count:  # below 1, the residuals carry no information on the noise
-            best = min(best, (count * rest / free**2, float(ridge), rest / free))
+            best = min(best, (count * square / free**2, float(ridge), square / free))
     error, ridge, noise = best
     return ridge, noise, error
 
 
-def _left(
-    squares_P: Floats, along_P: Floats, target_square: float, count: int, ridge: float
+def _residual(
+    eigenvalues_P: Floats, projected_P: Floats, target_square: float, count: int, ridge: float
 ) -> tuple[float, float]:
     """Return the sum of the squared residuals under a ridge, and the degrees of freedom."""
-    mean = along_P / (squares_P + ridge)
-    rest = target_square - 2 * float(mean @ along_P) + float(squares_P @ mean**2)
-    return rest, count - 1 - float(np.sum(squares_P / (squares_P + ridge)))
+    mean = projected_P / (eigenvalues_P + ridge)
+    square = target_square - 2 * float(mean @ projected_P) + float(eigenvalues_P @ mean**2)
+    return square, count - 1 - float(np.sum(eigenvalues_P / (eigenvalues_P + ridge)))
 
 
 def effect_title(name: str) -> str:

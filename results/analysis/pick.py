@@ -77,7 +77,7 @@ def pick(candidates: Sequence[Candidate], request: Request) -> Pick:
         if not kept:
             return Pick(candidate=None, reasons=(*reasons, _none_keeps(bound, left)))
         reasons.append(
-            f"{len(kept)} of {plural(len(left), 'candidate')} keep {write_constraint(bound)}."
+            f"{len(kept)} of {plural(len(left), 'candidate')} satisfy {write_constraint(bound)}."
         )
         left = kept
     for place, name in enumerate(request.metrics):
@@ -87,13 +87,13 @@ def pick(candidates: Sequence[Candidate], request: Request) -> Pick:
         others = [each for each in alike if each is not top]
         reason = f"Candidate {top.number} has the {superlative(name)} {name}: {value}."
         if others:
-            reason += f" The intervals do not tell it apart from {_numbers(others)}."
+            reason += f" The intervals do not distinguish it from {_numbers(others)}."
         reasons.append(reason)
         left = alike if place < len(request.metrics) - 1 else [top]
     return Pick(candidate=left[0], reasons=tuple(reasons))
 
 
-def told_apart(candidates: Sequence[Candidate], name: str) -> tuple[int, int]:
+def count_distinguishable(candidates: Sequence[Candidate], name: str) -> tuple[int, int]:
     """Count the candidates that a metric's intervals distinguish.
 
     Returns:
@@ -133,7 +133,7 @@ def _none_keeps(bound: Constraint, candidates: Sequence[Candidate]) -> str:
     value = format_value(bound.metric, values[nearest])
     count = plural(len(candidates), "candidate")
     return (
-        f"None of {count} keeps {write_constraint(bound)}: candidate {nearest} comes nearest, "
+        f"None of {count} satisfies {write_constraint(bound)}: candidate {nearest} comes nearest, "
         f"with {value}."
     )
 

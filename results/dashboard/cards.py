@@ -66,7 +66,7 @@ def _begun(source: Source, snapshot: Snapshot, view: View) -> Markup:
         f"{settings.space_name} for {', '.join(map(_wish, settings.objectives))} on {data}."
     )
     if not len(columns):
-        end = "It has not proposed a candidate; what it measures will show here by itself."
+        end = "No candidate has been proposed yet. New results will appear here."
         return tag("p", f"{first} {end}", class_="begun")
     lines = [tag("p", first, class_="begun")]
     running = _numbers(columns, columns.has_status("running"))

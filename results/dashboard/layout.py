@@ -84,7 +84,7 @@ def _filtering() -> list[Component]:
 
 
 def _candidate() -> list[Component]:
-    parts = "The parts of the network and what each takes, a row for each block"
+    parts = "The parts of the network with their costs, a row for each block"
     network = html.Div(plot("network", 0, parts), className="scroll")
     table = html.Details([html.Summary("as a table"), html.Div(id="parts")])
     return [
@@ -104,7 +104,7 @@ def _candidate() -> list[Component]:
 def _matters() -> list[Component]:
     importance = "Share of the metric's variance that each decision accounts for"
     levels = "Effect of each value of one decision"
-    represented = "Frequency of values on the front over their frequency anywhere"
+    represented = "Frequency of values on the front divided by their frequency anywhere"
     return [
         controls("matters-controls", "What"),
         halves(

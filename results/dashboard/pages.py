@@ -201,8 +201,8 @@ def _scatter_note(at: Sight) -> Markup:
     count = f"{len(drawn.shown):,} of {total:,} complete candidates kept"
     unclear = f", {len(drawn.unclear):,} of them not beyond the 95 % intervals"
     sentences = (
-        f"{count}, {len(drawn.front):,} on the front of {names}: no other one kept is at least as "
-        "good in all of these and better in one. All others are dominated"
+        f"{count}, {len(drawn.front):,} on the front of {names}: no other of these is at least as "
+        "good in all metrics and better in one. All others are dominated"
         f"{unclear * ('intervals' in view.extras)}."
         if len(drawn.shown)
         else f"{count}.",
@@ -211,7 +211,7 @@ def _scatter_note(at: Sight) -> Markup:
             f"{each[0].upper()}{each[1:]}."
             for each in (*columns.condition_notes(measured), *columns.mean_notes(measured))
         ),
-        "Drag to select; what is selected filters everything.",
+        "Drag to select candidates: the selection filters all figures and tables.",
         without_note(view, drawn),
         beyond_note(view, columns, at.source.references(view.extras)),
     )

@@ -30,6 +30,6 @@ def progress(snapshot: Snapshot) -> tuple[go.Figure, str]:
     )
     note = (
         f"Share of the space of {', '.join(objectives)} that the front dominates: 1 would be the "
-        "best value seen of each at once. Counts go by their logarithm."
+        "best value seen of each at once. Counts are on a logarithmic scale."
     )
     return figure, note

@@ -20,7 +20,11 @@ def check_requests(app: Dash) -> None:
         if request.method != "POST" or not request.path.endswith("/_dash-update-component"):
             return None
         body = request.get_json(force=True, silent=True)
-        return None if _is_asked(app.callback_map, body) else _refused("it is not built so")
+        return (
+            None
+            if _is_asked(app.callback_map, body)
+            else _refused("it names no callback with its inputs")
+        )
 
     def refuse(error: InputError) -> Response:
         return _refused(str(error))
@@ -30,7 +34,9 @@ def check_requests(app: Dash) -> None:
 
 
 def _refused(why: str) -> Response:
-    return Response(f"a request must be as the pages make it: {why}\n", 400, mimetype="text/plain")
+    return Response(
+        f"a request must have the form that the pages send: {why}\n", 400, mimetype="text/plain"
+    )
 
 
 def _is_asked(known: Mapping[str, Any], body: Any) -> bool:

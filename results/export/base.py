@@ -85,13 +85,14 @@ class ModelFormat(ABC):
             if bound := bound_inside(part.component):
                 return (
                     f"a {bound.kind} must have weights for maps of any size, but those of "
-                    f"{bound.name} fit one; nas search --any-resolution leaves it out"
+                    f"{bound.name} fit one size; nas search --any-resolution leaves it out"
                 )
             tied = first_inside(part.component, lambda each: not each.any_size_program())
             if self.folded and tied:
                 return (
                     f"a {tied.kind} must be traceable for maps of any size, but {tied.name} is "
-                    f"not; .safetensors and .py take it; nas search --any-resolution leaves it out"
+                    "not; .safetensors and .py are possible; nas search --any-resolution leaves it "
+                    "out"
                 )
         return None
 

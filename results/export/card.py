@@ -88,7 +88,7 @@ def model_card(contents: CardContents) -> bytes:
                 "relative": f"{proof.relative:.3g}",
                 "same top class": f"{100 * proof.agreement:.1f} % of {real}",
                 **from_files(proof),
-                "time of an image": f"{proof.latency_ratio:.2g} times the network's in torch",
+                "time of an image": f"{proof.latency_ratio:.2g} times that of the network in torch",
             },
         ),
         ("Environment", _environment(contents)),

@@ -52,10 +52,10 @@ def importance(found: Effects | None, count: int = 0) -> go.Figure:
         y=names,
         x=[each.chance for each in shown],
         mode="markers",
-        name="what chance stays below (95 %)",
+        name="95th percentile by chance",
         marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": VERMILLION}},
         showlegend=True,
-        hovertemplate="by chance up to %{x:.1%}<extra></extra>",
+        hovertemplate="95th percentile by chance: %{x:.1%}<extra></extra>",
     )
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure
@@ -146,7 +146,7 @@ def _bars(intervals: Sequence[tuple[float, float, float]], colour: str) -> dict[
 
 def represented(shares: Shares) -> go.Figure:
     """Return a figure of each value's frequency on the front, relative to chance."""
-    figure = new_figure(xaxis={"title": {"text": "share on the front over share of all"}})
+    figure = new_figure(xaxis={"title": {"text": "share on the front / share of all"}})
     shown = shares[2]
     if not shown:
         return said(figure, "No candidate is complete yet.")

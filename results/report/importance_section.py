@@ -79,7 +79,7 @@ def importance_section(snapshot: Snapshot, choices: Choices) -> str:
         text += (
             "<h3>On the front, relative to chance</h3>"
             f'<div class="controls">{menu("word", "on the front")}</div>'
-            + place("represented", "Share on the front over share of all", tall=True)
+            + place("represented", "Share on the front divided by share of all", tall=True)
             + tables
         )
     return text

@@ -51,10 +51,10 @@ def networks_section(front: Sequence[Candidate], choices: Choices) -> str:
     shown = len(choices["graph"])
     rest = f" {shown} of {len(front)} on the front." if shown < len(front) else ""
     caption = (
-        "A row for each block; the area of a part grows with its MACs, and pointing at it shows "
-        f"its shapes, parameters and MACs.{rest}"
+        "A row for each block; the area of a part grows with its MACs. Point at a part to see its "
+        f"shapes, parameters and MACs.{rest}"
     )
-    label = "The parts of the network chosen and what each takes, a row for each block"
+    label = "The parts of the chosen network with their costs, a row for each block"
     costs = "".join(
         place(
             f"cost-{what}", f"{name} by part", f"{name} of each block, by kind of part.", tall=True

@@ -172,7 +172,7 @@ def load_study(name: str | None = None, storage: str | Path = DEFAULT_STORAGE) -
     """
     found = Study.open(name, read_storage(str(storage)))
     for line in load_present(found.settings.plugins):
-        _log.warning("%s; what the study recorded is shown", line)
+        _log.warning("%s; only the recorded values are shown", line)
     return found
 
 

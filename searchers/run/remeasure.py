@@ -141,13 +141,13 @@ def check_measured(study: Study, plan: Plan, names: Iterable[str]) -> None:
         settings = plan.settings.get(evaluator_of(name).name, {})
         now = conditions(name, {**describe(torch.device(plan.device)), **settings})
         known = {key for key, _ in now}
-        for made, group in by_conditions(study.candidates(), name).items():
-            known_made = tuple(each for each in made if each[0] in known)
-            if set(known_made) - set(now):
-                where = f"{text(known_made, (now,))} ({_count(group)})"
+        for recorded, group in by_conditions(study.candidates(), name).items():
+            compared = tuple(each for each in recorded if each[0] in known)
+            if set(compared) - set(now):
+                where = f"{text(compared, (now,))} ({_count(group)})"
                 raise InputError(
                     f"{name} must be measured on one device with one set of versions in study "
-                    f"{study.name!r}, with values of {where}, but got {text(now, (known_made,))}; "
+                    f"{study.name!r}, with values of {where}, but got {text(now, (compared,))}; "
                     "use another --study name"
                 )
 

@@ -65,7 +65,7 @@ def halving_text(halving: Halving, epochs: int) -> str:
     """Return the rule that stops trainings of ``epochs`` epochs, in one line."""
     rungs = " and ".join(map(str, halving.rungs))
     return (
-        f"Of {epochs} epochs: after {rungs} a candidate trains on if it is among the best "
+        f"Of {epochs} epochs: after {rungs} a candidate continues if it is among the best "
         f"1/{halving.eta} so far"
     )
 

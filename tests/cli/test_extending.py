@@ -80,7 +80,7 @@ def test_what_the_page_adds_is_searched_shown_and_exported(folder: Path) -> None
     codes, out, err = run_all(folder, ["front", "--sort", "saved_bytes"], ["show", "0"])
     assert codes == [0, 0] and out.count("saved_bytes") > 1 and " kB" in out
     assert "with a component that is not installed" in out
-    assert err.count("saved_bytes.py': no such file; what the study recorded is shown") == 2
+    assert err.count("saved_bytes.py': no such file; only the recorded values are shown") == 2
 
     # Only the metric's plug-in is missing, which is needed only to measure.
     (folder / "cross_mean.py.away").rename(folder / "cross_mean.py")

@@ -29,7 +29,7 @@ def test_it_tells_classes_splits_and_what_is_left_out(photos):
     assert [*data_lines(data)] == [
         # Test split: 2 of 10 and 2 of 11 images. Validation: a fifth of the other 8 and 9, 2 each.
         f"Data folder:{photos}: 2 classes (cat, dog), 13 training, 4 validation and 4 test images "
-        "of 1x8x8; validation and test cut from the training images; "
+        "of 1x8x8; validation and test taken from the training images; "
         "the search reads no test image",
         "Left out: 'dog/0.tif': not an image",
         "Left out: 'empty': a class folder without images",

@@ -88,7 +88,7 @@ def test_a_front_says_of_which_study_it_is_and_where_it_was_written(tmp_path, ca
     file = tmp_path / "front.csv"
     assert run(["front", "--csv", str(file)]) == 0
     out, err = capsys.readouterr()
-    assert err == "Study a<b, the one searched last\n"
+    assert err == "Study a<b (the latest)\n"
     assert out.startswith("#\t") and out.endswith(f"Wrote {file}\n")
     assert file.read_text(encoding="utf-8").startswith("number,")
     assert run(["front", "--study", "a<b", "--json"]) == 0
@@ -106,7 +106,7 @@ def test_costs_say_of_which_study_a_candidate_is(capsys):
 def test_one_candidate_is_picked_with_its_reasons(capsys):
     assert run(["front", "--pick", "accuracy, macs, macs<=1M"]) == 0
     out = capsys.readouterr().out
-    assert "2 of 2 candidates keep macs<=1000000." in out and "Pick: candidate 7, " in out
+    assert "2 of 2 candidates satisfy macs<=1000000." in out and "Pick: candidate 7, " in out
     assert run(["front", "--json", "--pick", "accuracy, macs<=1"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["candidate"] is None and "comes nearest" in found["reasons"][-1]

@@ -24,8 +24,8 @@ def test_costs_are_the_folded_ones_with_the_trained_ones_beside(
     file.write_text(json.dumps(small.to_json()))
     assert run(["measure", str(file)]) == 0
     reported = capsys.readouterr().out
-    assert f"({cost.params:,}; {cost.training_params:,} while it is trained)" in reported
-    assert f"({cost.macs:,}; {cost.training_macs:,} while it is trained)" in reported
+    assert f"({cost.params:,}; {cost.training_params:,} in training)" in reported
+    assert f"({cost.macs:,}; {cost.training_macs:,} in training)" in reported
     assert run(["measure", str(file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["measurements"]
     assert found["macs"]["value"] == cost.macs

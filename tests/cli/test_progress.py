@@ -80,9 +80,9 @@ def test_a_share_of_the_work_is_shown_only_where_there_was_some(
         )
         search._print_end(prepared(), summary)
         shown.append(capsys.readouterr().out)
-    assert "Besides: searching 1.0 s, idle 1.0 s" in shown[0]
+    assert "Searching process: searching 1.0 s, idle 1.0 s" in shown[0]
     assert shown[0].startswith("Study mine: 0 candidates more, 3 in all, in 2.0 s")
-    assert "Besides (25.0 % of the work): searching 1.0 s, idle 1.0 s" in shown[1]
+    assert "Searching process (25.0 % of the work): searching 1.0 s, idle 1.0 s" in shown[1]
     assert shown[1].startswith("Study mine: 1 candidate more, 3 in all, in 2.0 s")
 
 

@@ -1,4 +1,4 @@
-"""Layouts of image folders: parts and classes are recognised, and ambiguous layouts are errors."""
+"""Layouts of image folders: splits and classes are recognised, and ambiguous layouts are errors."""
 
 import os
 from pathlib import Path
@@ -83,7 +83,7 @@ class TestClasses:
     )
     def test_what_may_be_a_part_is_refused(self, tmp_path, folders):
         make(tmp_path, *(f"{folder}/1.png" for folder in folders))
-        assert "must hold either classes or parts" in refusal(tmp_path)
+        assert "must hold either classes or splits" in refusal(tmp_path)
 
     @pytest.mark.parametrize(
         "names",
@@ -108,7 +108,9 @@ class TestClasses:
     def test_parts_inside_classes_are_refused(self, tmp_path, part):
         make(tmp_path, "cat/train/1.png", f"cat/{part}/2.png", "dog/train/1.png")
         text = refusal(tmp_path)
-        assert f"parts must lie above classes, as in 'test/cat', but '{tmp_path}/cat' hol" in text
+        assert (
+            f"splits must contain the classes, as in 'test/cat', but '{tmp_path}/cat' hol" in text
+        )
         assert text.endswith(f"holds '{part}'")
 
     def test_an_empty_folder_is_no_class(self, tmp_path):

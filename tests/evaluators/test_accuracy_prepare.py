@@ -88,7 +88,7 @@ def test_an_array_of_any_strides_is_taken():
         (torch.full((3, 8, 8), 200.0), "from 0 to 1, but has 200 to 200"),
         (torch.zeros(3, 8, 8, dtype=torch.int64), "must be uint8 or float, but is torch.int64"),
         (torch.zeros(3, 0, 8), "one pixel at least, but is 8x0"),
-        (np.zeros((1, 3_000_000), dtype=np.uint8), "less narrow"),
+        (np.zeros((1, 3_000_000), dtype=np.uint8), "too narrow"),
         ([], "not empty, but got list"),
         (8, "but got int"),
     ],

@@ -332,7 +332,7 @@ def test_images_of_any_size_are_refused_for_a_mixer_of_one_size(tmp_path: Path) 
     architecture = replace(SMALL, stages=(Stage(width=16, depth=1, blocks=(block,)),))
     for ending in ("onnx", "pt2", "safetensors", "py"):
         with pytest.raises(
-            InputError, match="weights for maps of any size, but those of token_mlp fit one"
+            InputError, match="weights for maps of any size, but those of token_mlp fit one size"
         ):
             export_model(
                 architecture,

@@ -1,10 +1,10 @@
-"""The choice of one candidate, and how many candidates a metric tells apart."""
+"""The choice of one candidate, and how many candidates a metric distinguishes."""
 
 from dataclasses import replace
 
 import pytest
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.analysis.pick import Request, pick, told_apart
+from nas_explorer.results.analysis.pick import Request, count_distinguishable, pick
 from nas_explorer.search_space.errors import InputError
 
 
@@ -34,7 +34,7 @@ def candidates(make_candidate):
     [
         ("accuracy", 4),
         ("accuracy, latency<=5ms", 2),
-        ("latency<=5ms,accuracy,params", 1),  # 1 and 2 are not told apart: the smaller one
+        ("latency<=5ms,accuracy,params", 1),  # 1 and 2 are not distinguished: the smaller one
         ("accuracy, params, params<=60", 0),
         ("params", 3),
         ("latency, accuracy>=91%", 1),
@@ -49,9 +49,9 @@ def test_one_candidate_is_picked(candidates, text, number):
 def test_the_reasons_count_and_name(candidates):
     found = pick(candidates, Request.parse("accuracy, latency<=5ms, params"))
     assert found.reasons == (
-        "4 of 5 candidates keep latency<=5 ms.",
-        "Candidate 2 has the best accuracy: 94.0 % [92.0, 96.0]. The intervals do not tell it "
-        "apart from candidate 1.",
+        "4 of 5 candidates satisfy latency<=5 ms.",
+        "Candidate 2 has the best accuracy: 94.0 % [92.0, 96.0]. The intervals do not "
+        "distinguish it from candidate 1.",
         "Candidate 1 has the least params: 90.",
     )
 
@@ -60,7 +60,7 @@ def test_where_nothing_keeps_a_bound_the_nearest_is_named(candidates):
     found = pick(candidates, Request.parse("accuracy, latency<=0.5ms"))
     assert found.candidate is None
     assert found.reasons == (
-        "None of 5 candidates keeps latency<=0.5 ms: candidate 3 comes nearest, with 1 ms.",
+        "None of 5 candidates satisfies latency<=0.5 ms: candidate 3 comes nearest, with 1 ms.",
     )
     assert pick([], Request.parse("accuracy")).reasons == ("No complete candidate has accuracy.",)
 
@@ -75,7 +75,7 @@ def test_requests_that_are_not_right(text, said):
 
 
 def test_candidates_that_are_distinguished(candidates):
-    assert told_apart(candidates, "accuracy") == (4, 1)  # all but 1
-    assert told_apart(candidates[:3], "accuracy") == (2, 2)
-    assert told_apart(candidates, "params") == (5, 1)
-    assert told_apart([], "accuracy") == (0, 0)
+    assert count_distinguishable(candidates, "accuracy") == (4, 1)  # all but 1
+    assert count_distinguishable(candidates[:3], "accuracy") == (2, 2)
+    assert count_distinguishable(candidates, "params") == (5, 1)
+    assert count_distinguishable([], "accuracy") == (0, 0)

@@ -121,7 +121,7 @@ _CIFAR = "from https://www.cs.toronto.edu/~kriz/cifar.html"
 
 DATA_SETS: Mapping[str, DataSet] = {
     "digits": DataSet(
-        summary="handwritten digits, 1,797 grey images of 8x8, 10 classes; comes along",
+        summary="handwritten digits, 1,797 grey images of 8x8, 10 classes; included",
         open=lambda spec, cache: Digits(),
         mirrored=False,
         recipe=lambda count: Recipe(epochs=5, batch_size=64, lr=8e-3),
@@ -205,9 +205,9 @@ class SearchData:
     shortened: int = 0
     """Number of colour files with more than 8 bits per channel, of which 8 are read."""
     own_validation: bool = False
-    """Whether the validation split is the data set's own, not cut from the training images."""
+    """Whether the validation split is the data set's own, not taken from the training images."""
     own_test: bool = False
-    """Whether the test split is the data set's own, not cut from the training images."""
+    """Whether the test split is the data set's own, not taken from the training images."""
     test_count: int | None = None
     """Number of images of the test split, none of which is opened; None: not known."""
     left_out: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Division of a data set into parts without copies of each other's images."""
+"""Division of a data set into splits without copies of each other's images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ TEST_SHARE = 0.2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Parts:
-    """The parts of a data set."""
+    """The splits of a data set."""
 
     train: LabelledImages
     """Images for training."""
@@ -78,7 +78,7 @@ def cut(
 
 
 def without_copies(test: LabelledImages, parts: Parts, *, name: str) -> LabelledImages:
-    """Return a test split without copies of other parts' images; ``left_out`` counts them.
+    """Return a test split without copies of other splits' images; ``left_out`` counts them.
 
     Raises:
         InputError: If no image remains.

@@ -40,7 +40,7 @@ class ImageFolder(Source):
 
     @cached_property
     def layout(self) -> Layout:
-        """The folders of the parts."""
+        """The folders of the splits."""
         return find_layout(self.root)
 
     @property
@@ -50,7 +50,7 @@ class ImageFolder(Source):
 
     @cached_property
     def classes(self) -> Classes:
-        """The classes of the train folder, which the other parts must hold too."""
+        """The classes of the train folder, which the other splits must hold too."""
         return find_classes(self.layout.train)
 
     @property
@@ -76,7 +76,7 @@ class ImageFolder(Source):
         """Return the images of the train folder, in colour unless all are greyscale.
 
         Raises:
-            InputError: If a folder cannot be read, the parts hold different classes, or a class
+            InputError: If a folder cannot be read, the splits hold different classes, or a class
                 has fewer than 2 different readable images.
         """
         for other in (self.layout.validation, self.layout.test):

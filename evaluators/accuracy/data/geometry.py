@@ -28,7 +28,7 @@ def scaled_size(height: int, width: int, side: int) -> tuple[int, int]:
     scaled = int(side * long / short)
     if side * scaled > MOST_PIXELS:
         raise ValueError(
-            f"an image must be less narrow to be scaled to a side of {side} pixels, but is "
+            f"an image must not be too narrow to be scaled to a side of {side} pixels, but is "
             f"{width}x{height}"
         )
     return (side, scaled) if height <= width else (scaled, side)

@@ -1,4 +1,4 @@
-"""The layout of an image folder on disk: its parts and its classes.
+"""The layout of an image folder on disk: its splits and its classes.
 
 An ambiguous layout is an error; it is never guessed.
 """
@@ -18,13 +18,13 @@ PARTS = {
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-"""Names of the folders of each part of a data set, in any case."""
+"""Names of the folders of each split of a data set, in any case."""
 
 _NAMES = frozenset(sum(PARTS.values(), ()))
 _UNCLEAR = frozenset({"eval", "evaluation", "holdout", "heldout"})
-"""Words for a part that may be validation or test."""
+"""Words for a split that may be validation or test."""
 _PLAIN_WORDS = frozenset({"train", "valid", "dev"})
-"""Names of parts that may also name classes: a train beside a car, valid beside invalid."""
+"""Names of splits that may also name classes: a train beside a car, valid beside invalid."""
 
 _RULE = "an image folder must hold one folder of images for each class"
 _WAY_OUT = "put a folder for each class into 'train', and 'val' and 'test' beside it"
@@ -32,7 +32,7 @@ _WAY_OUT = "put a folder for each class into 'train', and 'val' and 'test' besid
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The folders of the parts of an image folder."""
+    """The folders of the splits of an image folder."""
 
     train: Path
     """Folder of the training images' class folders."""
@@ -41,12 +41,12 @@ class Layout:
     test: Path | None
     """Folder of the test split's class folders, or None."""
     left_out: tuple[str, ...] = ()
-    """Unused entries beside the parts, with reasons, one sentence each."""
+    """Unused entries beside the splits, with reasons, one sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """The classes of one part."""
+    """The classes of one split."""
 
     names: tuple[str, ...]
     """Names of the folders with image files, in alphabetical order."""
@@ -55,13 +55,13 @@ class Classes:
 
 
 def find_layout(root: Path) -> Layout:
-    """Return the parts of the image folder ``root``.
+    """Return the splits of the image folder ``root``.
 
-    A folder is a part only if it holds folders.
+    A folder is a split only if it holds folders.
 
     Raises:
         InputError: If ``root`` is no folder or cannot be read, or if it is not clear which of
-            its folders are parts and which are classes.
+            its folders are splits and which are classes.
     """
     _check_folder(root)
     found = _folders_in(root)
@@ -91,7 +91,7 @@ def find_classes(folder: Path) -> Classes:
     """Return the classes in ``folder``.
 
     Raises:
-        InputError: If there are fewer than two, or a class is divided into parts.
+        InputError: If there are fewer than two, or a class is divided into splits.
     """
     found = _folders_in(folder)
     kept: list[Path] = []
@@ -139,7 +139,7 @@ def same_classes(folder: Path, classes: Sequence[str]) -> None:
 
 
 def loose_files(folder: Path, root: Path) -> tuple[str, ...]:
-    """Return notes on unused files beside class folders or parts, relative to ``root``."""
+    """Return notes on unused files beside class folders or splits, relative to ``root``."""
     files = [e for e in entries(folder) if not is_folder(e) and may_be_image(e.name)]
     if not files:
         return ()
@@ -160,7 +160,7 @@ def _check_folder(root: Path) -> None:
 
 
 def _check_classes_alone(root: Path, found: Sequence[Path], parts: Sequence[Path]) -> None:
-    """Raise ``InputError`` where a folder could be a part or a class."""
+    """Raise ``InputError`` where a folder could be a split or a class."""
     if found and all(each.name.lower() in _NAMES for each in found):
         names = few([each.name for each in found])
         raise InputError(
@@ -172,13 +172,13 @@ def _check_classes_alone(root: Path, found: Sequence[Path], parts: Sequence[Path
         others = [each.name for each in found if each not in suspects]
         beside = f" beside {few(others)}" if others else ""
         raise InputError(
-            f"an image folder must hold either classes or parts, but in '{shown(root)}' "
+            f"an image folder must hold either classes or splits, but in '{shown(root)}' "
             f"{few([each.name for each in suspects])} may be either{beside}: {_WAY_OUT}"
         )
 
 
 def _suspects(found: Sequence[Path], parts: Sequence[Path]) -> list[Path]:
-    """Return the folders that may be parts although none is called ``train``."""
+    """Return the folders whose names suggest splits, if none is called ``train``."""
     words = {each: _words(each.name) & (_NAMES | _UNCLEAR) for each in found}
     trained = [each for each in found if words[each] & {*PARTS["train"]}]
     scored = [each for each in found if words[each] - {*PARTS["train"]} - _PLAIN_WORDS]
@@ -194,7 +194,7 @@ def _suspects(found: Sequence[Path], parts: Sequence[Path]) -> list[Path]:
 
 
 def _beside_parts(root: Path, train: Path, rest: Sequence[Path]) -> list[str]:
-    """Return notes on unused folders beside the parts; one with images is an error."""
+    """Return notes on unused folders beside the splits; one with images is an error."""
     unused: list[str] = []
     extra: list[str] = []
     for each in rest:
@@ -220,7 +220,7 @@ def _check_undivided(folder: Path) -> None:
         scored -= _PLAIN_WORDS
     if divided := names.keys() & scored:
         raise InputError(
-            f"parts must lie above classes, as in 'test/{shown(folder.name)}', but "
+            f"splits must contain the classes, as in 'test/{shown(folder.name)}', but "
             f"'{shown(folder)}' holds {few([names[each] for each in sorted(divided)])}"
         )
 

@@ -70,7 +70,7 @@ class Preparation:
             "scaling": f"shorter side to {self.side}, the longer in proportion and rounded down, "
             "antialiased, as torchvision's Resize of an image of Pillow",
             "crop": f"centre, {size}, as torchvision's CenterCrop",
-            "values": "0 to 255, less the mean, over the deviation",
+            "values": "0 to 255, minus the mean, divided by the deviation",
             **self.to_json(),
         }
 

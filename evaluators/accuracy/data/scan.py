@@ -50,7 +50,7 @@ class ImageFile:
 
 @dataclass
 class Scan:
-    """The files of one part of a data set."""
+    """The files of one split of a data set."""
 
     files: list[ImageFile] = field(default_factory=list[ImageFile])
     """Possible images: files with an image's ending or without an ending."""

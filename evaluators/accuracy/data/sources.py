@@ -1,4 +1,4 @@
-"""Sources of data sets, which read one part of a data set at a time."""
+"""Sources of data sets, which read one split of a data set at a time."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
