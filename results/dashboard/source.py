@@ -21,9 +21,14 @@ class _Followed:
         self.study = study
         self.builder = ColumnBuilder()
         self.snapshot: Snapshot | None = None
+        self.revisions = 0
 
     def read(self) -> Snapshot:
-        """Read new records; return the same snapshot if there are none."""
+        """Read new records, or all if some were replaced; return the same snapshot if none is."""
+        revisions = self.study.revisions()
+        version = 1 + (self.snapshot.version if self.snapshot else 0)
+        if revisions != self.revisions:
+            self.builder, self.snapshot, self.revisions = ColumnBuilder(), None, revisions
         running = sorted(self.builder.running)
         after = self.builder.last
         found = self.study.records(running, after=after, networks=False)
@@ -41,7 +46,7 @@ class _Followed:
             name=self.study.name,
             settings=self.study.settings,
             columns=self.builder.columns(),
-            version=1 + (self.snapshot.version if self.snapshot else 0),
+            version=version,
         )
         return self.snapshot
 

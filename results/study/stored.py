@@ -35,7 +35,7 @@ from .run_time import KEY as TIME
 from .run_time import RunTime
 from .spill_file import SpillFile
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors, weights_folder
-from .studies import StudyEntry, make_study, studies_by_name, times_of
+from .studies import StudyEntry, add_revision, make_study, studies_by_name, times_of
 
 if TYPE_CHECKING:
     from ...search_space.architecture.architecture import Architecture
@@ -298,6 +298,7 @@ class StoredStudy:
         def write() -> None:
             with self._held().transaction() as connection:
                 records.rewrite(connection, self._id, candidate, objectives)
+                add_revision(self._storage, connection, self._id)
                 if spent is not None:
                     self._write_time(spent)
 

@@ -23,6 +23,7 @@ from .storage import SIDE_FILES, file_beside, one_transaction, open_storage, ret
 
 _log = logging.getLogger(__name__)
 SETTINGS = "nas:settings"
+REVISIONS = "nas:revisions"
 _STOPPED = "STOPPED"
 _STATUSES = {
     "COMPLETE": "complete",
@@ -172,6 +173,20 @@ def times_of(
         except (ValueError, LookupError, TypeError) as error:
             _log.warning("left out: the time of a run, which cannot be read: %s", error)
     return {study: sorted(runs, key=lambda each: each.since) for study, runs in found.items()}
+
+
+def revisions_of(connection: sqlalchemy.Connection, study: int) -> int:
+    """Return the number of replaced records of a study; ``study`` is Optuna's id."""
+    columns = _ATTRIBUTES.c
+    query = sqlalchemy.select(columns.value_json)
+    found = connection.scalar(query.where(columns.study_id == study, columns.key == REVISIONS))
+    return 0 if found is None else int(json.loads(found))
+
+
+def add_revision(storage: RDBStorage, connection: sqlalchemy.Connection, study: int) -> None:
+    """Count one more replaced record of a study, inside a transaction of ``storage``."""
+    count = revisions_of(connection, study) + 1
+    storage.set_study_system_attr(study, REVISIONS, count)
 
 
 def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool], int]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ..candidate import Candidate
 from .facts import study_facts
 from .joinable import JoinableStudy
+from .storage import storage_errors
+from .studies import revisions_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +34,11 @@ class Study(JoinableStudy):
     def __rich__(self) -> str:
         lines = [f"study {self.name}", *(f"{name:<16} {value}" for name, value in self._facts)]
         return "\n".join(lines).replace("[", r"\[")
+
+    def revisions(self) -> int:
+        """Return how many records of finished candidates have been replaced so far."""
+        with storage_errors(self.url), self._storage.engine.connect() as connection:
+            return revisions_of(connection, self._id)
 
     def table(self) -> "pd.DataFrame":
         """Return all candidates as a table, one row each; see ``analysis.table.to_frame``."""

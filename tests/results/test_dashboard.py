@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 from markupsafe import Markup
+from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
 from nas_explorer.results.analysis.columns import ColumnBuilder, DecisionValues
@@ -605,6 +606,21 @@ def test_a_study_is_kept_up_with(study, fill, candidates, url):
     second = source.snapshot("first", fresh=True)
     assert len(second.columns) == 7 and second.version == first.version + 1
     assert source.snapshot("first", fresh=True) is second, "one that still runs is nothing new"
+
+
+def test_a_replaced_record_is_read_again(study, fill, candidates, url):
+    fill(study, *candidates)
+    source = Source(url)
+    before = source.snapshot("first")
+    place = before.columns.row(0)
+    with study.exclusive():
+        again = Measurement(metric="accuracy", value=0.25)
+        study.remeasure(study.find(0), [again])
+    after = source.snapshot("first", fresh=True)
+    assert after.version == before.version + 1
+    assert before.columns.value("accuracy")[place] != 0.25
+    assert after.columns.value("accuracy")[place] == 0.25
+    assert source.snapshot("first", fresh=True) is after
 
 
 EARLY = ("none", "running", "failed before costs", "failed before accuracy")
