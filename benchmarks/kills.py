@@ -1,6 +1,6 @@
 """Does a search that is killed at random moments end like one that was never interrupted? The
 command runs once to its end, and once with SIGKILL to its main process at random moments after its
-start, again and again. The candidates must be equal: architectures, decisions, status, accuracy,
+start, again and again; a new one begins if it ends before all kills are done. The candidates must be equal: architectures, decisions, status, accuracy,
 costs, and no worker process may be left.
 
     python benchmarks/kills.py [--kills 20] [--workers 1,4] [--budget 30] [--searcher pareto]
@@ -89,29 +89,34 @@ def left_behind(mark: str) -> list[int]:
 def compare(workers: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the figures of one number of workers."""
     moments = random.Random(options.seed)
-    whole, killed = (f"sqlite:///{folder}/{name}.db" for name in ("whole", "killed"))
+    whole = f"sqlite:///{folder}/whole.db"
     all_seconds = run(command(whole, workers, options), None, folder)
     start = run(command(whole, workers, options), None, folder)  # it finds that nothing is left
     assert all_seconds is not None and start is not None
-    latest = start + 3 * max(all_seconds - start, 0.0) / options.budget
-    kills, moved, before = 0, 0, 0
+    latest = start + 2 * max(all_seconds - start, 0.0) / options.budget
+    kills, moved, searches, equal = 0, 0, 0, True
     while kills < options.kills:
-        moment = moments.uniform(start / 2, latest)
-        if run(command(killed, workers, options), moment, folder) is not None:
-            break
-        kills += 1
-        after = len(contents(killed))
-        moved += after > before
-        before = after
-    run(command(killed, workers, options), None, folder)
+        killed = f"sqlite:///{folder}/killed-{searches}.db"
+        words, before = command(killed, workers, options), 0
+        while kills < options.kills:
+            if run(words, moments.uniform(start / 2, latest), folder) is not None:
+                break
+            kills += 1
+            after = len(contents(killed))
+            moved += after > before
+            before = after
+        run(words, None, folder)
+        searches += 1
+        equal = equal and contents(killed) == contents(whole)
     deadline = time.monotonic() + 30
     while (left := left_behind(f"{MARK}={folder}")) and time.monotonic() < deadline:
         time.sleep(0.2)
     return {
         "kills": kills,
         "kills_with_progress": moved,
-        "candidates": len(contents(killed)),
-        "equal": contents(killed) == contents(whole),
+        "searches": searches,
+        "candidates": len(contents(whole)),
+        "equal": equal,
         "processes_left": len(left),
     }
 
@@ -119,7 +124,7 @@ def compare(workers: int, options: argparse.Namespace, folder: Path) -> dict[str
 def main() -> None:
     """Measure and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=20, help="at most, for each number of workers")
+    parser.add_argument("--kills", type=int, default=20, help="for each number of workers")
     parser.add_argument("--workers", default="1,4")
     parser.add_argument("--budget", type=int, default=30)
     parser.add_argument("--epochs", type=int, default=1)
@@ -131,12 +136,14 @@ def main() -> None:
     if options.quick:
         options.kills, options.workers, options.budget = 1, "1", 2
     found: dict[str, Any] = {}
-    print(f"{'workers':>7} {'kills':>6} {'candidates':>11} {'equal':>6} {'processes left':>15}")
+    print(
+        f"{'workers':>7} {'kills':>6} {'searches':>9} {'candidates':>11} {'equal':>6} {'processes left':>15}"
+    )
     for workers in map(int, options.workers.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             each = found[str(workers)] = compare(workers, options, Path(folder))
         print(
-            f"{workers:>7} {each['kills']:>6} {each['candidates']:>11} {each['equal']!s:>6} "
+            f"{workers:>7} {each['kills']:>6} {each['searches']:>9} {each['candidates']:>11} {each['equal']!s:>6} "
             f"{each['processes_left']:>15}"
         )
     line = {
