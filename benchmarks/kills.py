@@ -1,7 +1,7 @@
 """Does a search that is killed at random moments end like one that was never interrupted? The
-command runs once to its end, and once with SIGKILL to its main process at random moments after its
-start, again and again; a new one begins if it ends before all kills are done. The candidates must be equal: architectures, decisions, status, accuracy,
-costs, and no worker process may be left.
+command runs once to its end, and again with SIGKILL to its main process at random moments after
+its start, with a new search where one ends before all kills are done. The candidates must be equal
+(architecture, status, accuracy, costs), and no worker process may be left.
 
     python benchmarks/kills.py [--kills 20] [--workers 1,4] [--budget 30] [--searcher pareto]
                                [--scheduler none] [--seed 0] [--quick]
@@ -136,16 +136,13 @@ def main() -> None:
     if options.quick:
         options.kills, options.workers, options.budget = 1, "1", 2
     found: dict[str, Any] = {}
-    print(
-        f"{'workers':>7} {'kills':>6} {'searches':>9} {'candidates':>11} {'equal':>6} {'processes left':>15}"
-    )
+    titles = ("workers", "kills", "searches", "candidates", "equal", "processes_left")
+    print(" ".join(f"{title:>14}" for title in titles))
     for workers in map(int, options.workers.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             each = found[str(workers)] = compare(workers, options, Path(folder))
-        print(
-            f"{workers:>7} {each['kills']:>6} {each['searches']:>9} {each['candidates']:>11} {each['equal']!s:>6} "
-            f"{each['processes_left']:>15}"
-        )
+        cells = (workers, *(each[title] for title in titles[1:]))
+        print(" ".join(f"{cell!s:>14}" for cell in cells))
     line = {
         "benchmark": "kills",
         "searcher": options.searcher,
