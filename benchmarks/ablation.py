@@ -2,7 +2,7 @@
 finished trainings, whole and with one ingredient replaced at a time, with the same seeds; the
 replacements are made here, by patches. Printed are medians of the tight hypervolume ratio over the
 seeds (and of the difference to the whole searcher at the last trial), without the bound of the
-tight ratio (blind) and with it (told). The last line is JSON.
+tight ratio (blind) and with it (bounded). The last line is JSON.
 
     python benchmarks/ablation.py --table nas-bench-macro.csv [--tight 'accuracy>=90']
         [--budget 100] [--seeds 20] [--seed 1000] [--only 'whole,no refit'] [--quick]
@@ -196,14 +196,14 @@ def reported(settings: BenchSettings) -> list[int]:
 def run(table: ResultTable, settings: BenchSettings, names: Sequence[str]) -> dict[str, Any]:
     """Run the variants; print and return the medians."""
     at = reported(settings)
-    heads = "".join(f"{f'{how} {each}':>11}" for how in ("blind", "told") for each in at)
-    print(f"{'':28}{heads}  difference, blind / told")
+    heads = "".join(f"{f'{how} {each}':>11}" for how in ("blind", "bounded") for each in at)
+    print(f"{'':28}{heads}  difference, blind / bounded")
     found: dict[str, Any] = {}
     bases: dict[tuple[int, bool], Any] = {}
     for name in names:
         medians: dict[str, dict[str, float]] = {}
         differences: dict[str, float] = {}
-        for how, with_bound in (("blind", False), ("told", True)):
+        for how, with_bound in (("blind", False), ("bounded", True)):
             curves = ratios(table, replace(settings, with_bound=with_bound), name)
             batch = name.startswith(f"{WORKERS} workers")
             base = bases.setdefault((batch, with_bound), curves)  # the first one is whole

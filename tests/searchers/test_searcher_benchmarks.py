@@ -36,9 +36,9 @@ def test_each_ingredient_is_replaced(table: Path) -> None:
     options = ("--table", str(table), "--only", ",".join(VARIANTS), "--quick")
     found = run_benchmark("ablation.py", *options)["variants"]
     assert tuple(found) == VARIANTS
-    assert found["whole"]["differences"] == {"blind": 0.0, "told": 0.0}
+    assert found["whole"]["differences"] == {"blind": 0.0, "bounded": 0.0}
     for variant in found.values():
-        assert 0 < variant["medians"]["told"]["20"] <= 1
+        assert 0 < variant["medians"]["bounded"]["20"] <= 1
 
 
 def test_replacements_end() -> None:
