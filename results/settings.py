@@ -147,7 +147,8 @@ class StudySettings:
         """Return the first of the first candidates that is another network in ``other``."""
         for place, (mine, theirs) in enumerate(zip_longest(self.first, other.first), 1):
             if mine is None or theirs is None or mine["digest"] != theirs["digest"]:
-                return f"first candidate {place}:", _first_text(mine), _first_text(theirs)
+                has, asked = (first_text(each) if each else "none" for each in (mine, theirs))
+                return f"first candidate {place}:", has, asked
         return None
 
     def _other_metric(self, other: "StudySettings") -> tuple[str, object, object] | None:
@@ -166,5 +167,6 @@ class StudySettings:
         return f"{self.space_name} (digest {self.space_digest[:8]})"
 
 
-def _first_text(first: Mapping[str, Any] | None) -> str:
-    return "none" if first is None else f"{first['name']} ({first['digest'][:8]})"
+def first_text(first: Mapping[str, Any]) -> str:
+    """Return the text for one of the first candidates of a study: where it came from, digest."""
+    return f"{first['name']} ({first['digest'][:8]})"

@@ -16,6 +16,7 @@ from ..analysis.provenance import described
 from ..analysis.table import metrics_of
 from ..candidate import Candidate
 from ..numbers import format_measurement, format_value
+from ..settings import first_text
 from ..study.run_time import RunTime, duration, time_text
 from ..study.study import Study
 
@@ -151,6 +152,7 @@ def settings_section(study: Study) -> str:
     """Return the settings of the study."""
     settings = study.settings.to_json()
     space = json.dumps(settings.pop("space"), indent=2, ensure_ascii=False)
+    settings["first"] = [first_text(each) for each in settings["first"]]
     made = f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
     rows = [[escape(key), _shown(value)] for key, value in flattened(settings)]
     rows.append(["storage", escape(study.url)])

@@ -76,6 +76,20 @@ class Membership:
         parser = self._parser(architecture)
         return parser.count(self.graph.start, 0) if parser else 0
 
+    def first_unmatched(self, architecture: Architecture) -> str | None:
+        """Return the name of the part before which all parts are those of a walk, and no further.
+
+        The result is None if a walk leads to the architecture, ``input`` if its images are of
+        another size, and ``end`` if further parts would have to follow.
+        """
+        parser = self._parser(architecture)
+        if parser is None:
+            return "input"
+        if parser.count(self.graph.start, 0):
+            return None
+        names = [*(part.name for part in architecture.parts()), "end"]
+        return names[parser.furthest]
+
     def _parser(self, architecture: Architecture) -> "_Parser | None":
         if architecture.input != self.graph.image:
             return None
@@ -174,6 +188,11 @@ class _Parser:
         if key not in self._counts:
             self._counts[key] = sum(self.count(*rest[1:]) for rest in self._continuations(node, at))
         return self._counts[key]
+
+    @property
+    def furthest(self) -> int:
+        """The furthest position that the parses so far have reached."""
+        return max(at for *_, at in (*self._counts, *self._blocks))
 
     def walks(self, node: Node, at: int) -> Iterator[Steps]:
         """Yield the parses that ``count`` counts."""

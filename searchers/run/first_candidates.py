@@ -23,7 +23,7 @@ from ..base import Proposal
 from .options import SearchOptions
 
 _NAMED = 5
-"""Maximum number of networks that a line names."""
+"""Maximum number of first candidates that a line names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,16 @@ def first_candidates(
     return found.result(options.budget, notes)
 
 
+class _LeftOutError(Exception):
+    """A network cannot be a candidate."""
+
+    def __init__(self, reason: str, detail: str, *, outside: bool = False) -> None:
+        self.reason = reason
+        self.detail = detail
+        self.outside = outside
+        """Whether it is outside of the space, constraints apart."""
+
+
 class _Collection:
     """Collects the networks that can be candidates, and why others cannot."""
 
@@ -97,34 +107,45 @@ class _Collection:
 
     def add(self, given: _Given) -> None:
         """Add a network, or the reason why it cannot be a candidate."""
-        decisions, reason = self._found(given)
-        if decisions is None:
-            if given.published:
-                self._outside += 1
-            else:
-                self._left[reason].append(given.name)
-            return
         try:
-            digest = self._steered.replay(decisions).architecture.digest
-        except InputError as error:  # it breaks a constraint
-            rule, _, value = str(error).partition(", but got ")
-            self._left[write_bounds(rule)].append(f"{given.name} ({value})")
+            decisions = self._decisions(given.make())
+            digest = self._digest(decisions)
+        except _LeftOutError as left:
+            if given.published and left.outside:
+                self._outside += 1
+                return
+            detail = f" ({left.detail})" if left.detail else ""
+            self._left[left.reason].append(f"{given.name}{detail}")
+            return
+        except InputError as error:  # a component is unknown
+            self._left[str(error)].append(given.name)
             return
         if digest in self._stored:
             self._left[f"the same network as {self._stored[digest]['name']}"].append(given.name)
             return
         self._stored[digest] = {"name": given.name, "digest": digest, "decisions": decisions}
 
-    def _found(self, given: _Given) -> tuple[dict[str, Any] | None, str]:
-        """Return the decisions that lead to a network, or None and the reason."""
+    def _decisions(self, network: Architecture) -> dict[str, Any]:
+        """Return the decisions that lead to a network for the images of the search."""
+        space = self._space
         try:
-            network = replace(given.make(), input=self._space.input, classes=self._space.classes)
+            bound = replace(network, input=space.input, classes=space.classes)
         except InputError as error:
-            return None, f"not possible on images of {self._space.input}: {error}"
-        draw = self._space.find(network)
-        if draw is None:
-            return None, f"not in space {self._space.name!r}"
-        return dict(draw.decisions), ""
+            reason = f"not possible on images of {space.input}"
+            raise _LeftOutError(reason, str(error), outside=True) from None
+        walk = space.find(bound)
+        if walk is None:
+            part = space.membership.first_unmatched(bound)
+            raise _LeftOutError(f"not in space {space.name!r}", f"from {part} on", outside=True)
+        return dict(walk.decisions)
+
+    def _digest(self, decisions: Mapping[str, Any]) -> str:
+        """Return the digest of a network of the space, if it keeps the constraints."""
+        try:
+            return self._steered.replay(decisions).architecture.digest
+        except InputError as error:
+            rule, _, value = str(error).partition(", but got ")
+            raise _LeftOutError(write_bounds(rule), value) from None
 
     def result(self, budget: int | None, notes: Sequence[str]) -> FirstCandidates:
         """Return what was collected.
@@ -137,7 +158,7 @@ class _Collection:
             InputError: If no network can be a candidate.
         """
         count = len(self._stored)
-        lines = [f"{_names(names)}: {reason}" for reason, names in self._left.items()]
+        lines = [f"{', '.join(names)}: {reason}" for reason, names in self._left.items()]
         if self._outside:
             lines.append(
                 f"{self._outside} of {len(ZOO)} published networks: not in space "
@@ -147,17 +168,13 @@ class _Collection:
             raise InputError(
                 f"at least one first candidate must be left, but got none; {'; '.join(lines)}"
             )
-        names = _names([each["name"] for each in self._stored.values()])
-        told = [*notes, f"First candidates: {count} ({names})"]
+        names = [each["name"] for each in self._stored.values()]
+        more = f" and {count - _NAMED} more" if count > _NAMED else ""
+        told = [*notes, f"First candidates: {count} ({', '.join(names[:_NAMED])}{more})"]
         told += [f"Left out of the first candidates: {line}" for line in lines]
         if budget is not None and budget < count:
             told.append(f"The budget of {budget} ends before all {count} first candidates")
         return FirstCandidates(stored=tuple(self._stored.values()), notes=tuple(told))
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _made(entry: ZooEntry) -> Architecture:

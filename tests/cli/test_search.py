@@ -177,7 +177,10 @@ def test_a_search_begins_with_given_networks_and_then_the_front_of_another(folde
     assert run(search(2, "--workers", "1", "--study", "one", "--architectures", "nets.json")) == 0
     shown = capsys.readouterr()
     assert "First candidates: 2 (nets.json number 1, nets.json number 2)\n" in shown.err
-    assert "Left out of the first candidates: nets.json number 3: not in space 'small'" in shown.err
+    assert (
+        "Left out of the first candidates: nets.json number 3 (from stem on): not in space 'small'"
+        in shown.err
+    )
     two = ("--workers", "1", "--study", "two", "--objectives", "params")
     assert run(search(1, *two, "--from", "one")) == 0
     assert "Front of study one in params: 1 candidate\n" in capsys.readouterr().err

@@ -83,7 +83,8 @@ def candidates() -> list[Candidate]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory, candidates) -> Report:
-    hostile = settings(data={"name": HOSTILE}, recipe={"note": HOSTILE})
+    first = {"name": HOSTILE, "digest": "feedbeef" * 8, "decisions": {}}
+    hostile = settings(data={"name": HOSTILE}, recipe={"note": HOSTILE}, first=(first,))
     file = tmp_path_factory.mktemp("report") / "nas.db"
     study = Study.create_or_open(HOSTILE, f"sqlite:///{file}", hostile)
     run(study, *candidates)
@@ -101,6 +102,7 @@ def test_text_from_outside_stays_text(page):
     assert [kind for kind, _ in page.scripts] == ["application/json", None, None]
     assert not page.has("img") and not any(tag == "script" and a.get("src") for tag, a in page.tags)
     assert not any(name.startswith("on") for _, found in page.tags for name in found)
+    assert f"{HOSTILE} (feedbeef)" in page.text
     assert page.text.count(HOSTILE) >= 5, "name, settings, reason, traceback and provenance"
 
 

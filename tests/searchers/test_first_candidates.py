@@ -38,6 +38,9 @@ DRAWS = [SPACE.draw_uniform(seed) for seed in (3, 1, 4, 15, 9)]
 FIRST = [Proposal(architecture=each.architecture, decisions=each.decisions) for each in DRAWS]
 GIVEN = [each.architecture for each in DRAWS]
 DIGESTS = [each.digest for each in GIVEN]
+OUTSIDE = replace(GIVEN[0], stages=(replace(GIVEN[0].stages[0], width=12),))
+DEEP = replace(GIVEN[0], stages=(replace(GIVEN[0].stages[0], depth=5),))
+"""A network with two more blocks than the space has."""
 
 
 def search(
@@ -123,28 +126,29 @@ def test_what_cannot_be_a_candidate_is_named_with_its_reason(any_costs: None) ->
     costs = [architecture_cost(each).params for each in GIVEN]
     bound = sorted(costs)[2]
     steered = SPACE.constrained([Constraint.parse(f"params<={bound}")], additive_costs)
-    outside = replace(GIVEN[0], stages=(replace(GIVEN[0].stages[0], width=12),))
-    first = found([outside, *GIVEN, GIVEN[costs.index(bound)]], steered=steered)
+    first = found([OUTSIDE, DEEP, *GIVEN, GIVEN[costs.index(bound)]], steered=steered)
     kept = [digest for digest, cost in zip(DIGESTS, costs, strict=True) if cost <= bound]
     assert [each["digest"] for each in first.stored] == kept
     told, *left = first.notes
     assert told.startswith("First candidates: 3 (architectures[")
-    assert left[0] == "Left out of the first candidates: architectures[0]: not in space 'unnamed'"
+    assert left[0] == (
+        "Left out of the first candidates: architectures[0] (from stem on), "
+        "architectures[1] (from stages.0.blocks.3.norm1 on): not in space 'unnamed'"
+    )
     broken = [
         f"architectures[{place}] (params {cost})"
-        for place, cost in enumerate(costs, 1)
+        for place, cost in enumerate(costs, 2)
         if cost > bound
     ]
     line = f"{', '.join(broken)}: the network must keep params<={bound}"
     assert left[1] == f"Left out of the first candidates: {line}"
-    twin = f"architectures[6]: the same network as architectures[{1 + costs.index(bound)}]"
+    twin = f"architectures[7]: the same network as architectures[{2 + costs.index(bound)}]"
     assert left[-1] == f"Left out of the first candidates: {twin}"
 
 
 def test_if_none_is_left_the_request_is_wrong() -> None:
-    outside = replace(GIVEN[0], stages=(replace(GIVEN[0].stages[0], width=12),))
     with pytest.raises(InputError) as caught:
-        found([outside], seed_zoo=True)
+        found([OUTSIDE], seed_zoo=True)
     told = str(caught.value)
     assert told.startswith("at least one first candidate must be left, but got none; archi")
     assert "; 229 of 229 published networks: not in space 'unnamed'" in told and "\n" not in told
@@ -283,3 +287,12 @@ def test_names_of_studies_depend_on_the_networks_alone() -> None:
     assert len(names) == 3 and "quick-none-79b3" in names
     renamed = [{**each, "name": "other"} for each in stored]
     assert default_name(replace(SETTINGS, first=tuple(renamed))) in names
+
+
+def test_the_part_from_which_a_network_leaves_the_space_is_found() -> None:
+    unmatched = SPACE.membership.first_unmatched
+    assert [unmatched(each) for each in GIVEN] == [None] * len(GIVEN)
+    assert unmatched(OUTSIDE) == "stem"  # its width is that of the first stage
+    assert unmatched(DEEP) == "stages.0.blocks.3.norm1"
+    assert unmatched(replace(GIVEN[0], classes=7)) == "head"
+    assert unmatched(replace(GIVEN[0], input=Shape(1, 16, 16))) == "input"
