@@ -23,6 +23,7 @@ from nas_explorer.search_space.walk.assembly import Walk
 from nas_explorer.search_space.zoo import zoo_entry
 from nas_explorer.searchers.base import Proposal
 from nas_explorer.searchers.distributions import distributions
+from nas_explorer.searchers.run import joined_loop
 from nas_explorer.searchers.run.first_candidates import (
     FirstCandidates,
     first_candidates,
@@ -296,3 +297,22 @@ def test_the_part_from_which_a_network_leaves_the_space_is_found() -> None:
     assert unmatched(DEEP) == "stages.0.blocks.3.norm1"
     assert unmatched(replace(GIVEN[0], classes=7)) == "head"
     assert unmatched(replace(GIVEN[0], input=Shape(1, 16, 16))) == "input"
+
+
+def test_processes_that_search_together_measure_each_of_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined_loop, "POLL_SECONDS", 0.0)
+    url = database(tmp_path)
+    studies = [Study.create_or_open("quick", url, SETTINGS) for _ in range(2)]
+    with studies[0].joined(), studies[1].joined():
+        loops = [quick_loop(each, 7, first=FIRST, join=True) for each in studies]
+        jobs = [loops[place].next_job() for place in (0, 1, 1, 0, 0, 1, 0)]
+        for place, job in zip((0, 1, 1, 0, 0, 1, 0), jobs, strict=True):
+            assert job is not None
+            loops[place].take(outcome_of(job))
+        assert [each.next_job() for each in loops] == [None, None]
+    for each in studies:
+        each.close()
+    digests = [digest for digest, _, _ in digests_of(url)]
+    assert digests[:5] == DIGESTS and len(set(digests)) == 7
