@@ -112,8 +112,7 @@ class StudySettings:
             raise InputError(f"a study's format must be {FORMAT}, but got {data.get('format')!r}")
         if missing := [e.name for e in fields(cls) if e.name not in (*data, *_LATER, *_ADDED)]:
             raise InputError(
-                f"the stored settings of a study must be whole, but those of this one have no "
-                f"{missing[0]!r}"
+                f"the stored settings of a study must be complete, but {missing[0]!r} is missing"
             )
         known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
         lists = ("objectives", "constraints", "first", *_LATER)

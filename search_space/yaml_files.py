@@ -39,7 +39,7 @@ def read_yaml(path: Path, what: str) -> object:
         raise InputError(f"{what} must be UTF-8 text, but got {path}") from None
     try:
         return yaml.load(text, _Loader)
-    except Exception as error:  # PyYAML lets through what its constructors raise: 2020-99-99
+    except Exception as error:  # the date 2020-99-99 raises ValueError in PyYAML
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__

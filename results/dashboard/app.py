@@ -115,7 +115,7 @@ def make_dashboard(
 
     Args:
         source: Source of the studies.
-        settings: Where to listen.
+        settings: Settings of the server.
         exporter: Function that writes model files; None: no exports.
 
     Raises:

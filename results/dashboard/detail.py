@@ -70,7 +70,7 @@ def better_rows(snapshot: Snapshot, view: View) -> Rows:
 
 
 def standing(snapshot: Snapshot, view: View) -> str:
-    """Return a sentence on the chosen candidate's relation to the front of the kept ones."""
+    """Return a sentence on the chosen candidate's relation to the front of kept candidates."""
     columns, objectives = snapshot.columns, snapshot.settings.objectives
     at = None if view.candidate is None else columns.row(view.candidate)
     names = in_words(objectives)

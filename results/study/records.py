@@ -133,7 +133,7 @@ def update(
     The state and values of a trial that another program has ended are kept.
 
     Args:
-        storage: Where to.
+        storage: Storage of the study.
         connection: Connection of the transaction.
         study_id: Optuna's id of the study.
         candidate: The finished candidate.
@@ -282,7 +282,7 @@ def rows(
     most.
 
     Args:
-        storage: Where from.
+        storage: Storage of the study.
         study_id: Optuna's id of the study.
         numbers: Numbers of candidates.
         after: Candidates with larger numbers are yielded besides ``numbers``; None: none.

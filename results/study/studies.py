@@ -76,7 +76,7 @@ class StudyEntry:
         """
         if not self.settings:
             raise InputError(
-                f"the stored settings of a study must be whole, but those of {self.name!r} are "
+                f"the stored settings of a study must be complete, but those of {self.name!r} are "
                 "damaged"
             )
 

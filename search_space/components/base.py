@@ -145,7 +145,7 @@ class Component(ABC):
 
 
 def first_inside(component: Component, what: Callable[[Component], bool]) -> Component | None:
-    """Return the first component for which ``what`` is true: this one, one inside it, or None."""
+    """Return the first component, itself or one inside, for which ``what`` is true, or None."""
     if what(component):
         return component
     inner = (first_inside(each, what) for each in component.components().values())
@@ -153,7 +153,7 @@ def first_inside(component: Component, what: Callable[[Component], bool]) -> Com
 
 
 def bound_inside(component: Component) -> Component | None:
-    """Return the component (this one or one inside it) that takes one map size only, or None."""
+    """Return the component, itself or one inside, that takes one map size only, or None."""
     return first_inside(component, lambda each: not each.any_resolution())
 
 

@@ -137,7 +137,7 @@ class ChannelBlock(Block):
     norm: Norm = field(default_factory=LayerNorm)
     """Norm before it."""
     residual: Residual = field(default_factory=PlainResidual)
-    """Residual around both."""
+    """Residual around norm and channel mixer."""
 
     def wire(self, parts: "PartList", stream: str) -> str:
         """Add norm and channel mixer, and one residual."""

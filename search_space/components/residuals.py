@@ -79,7 +79,7 @@ class PlainResidual(Residual):
     catalogue = ("B11",)
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
-        """Add the sum."""
+        """Add one part: the sum."""
         return parts.add(f"{name}.add", Add(), stream, branch)
 
 
@@ -108,7 +108,7 @@ class ActivatedResidual(Residual):
     """Activation after the sum."""
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
-        """Add the sum and the activation."""
+        """Add two parts: the sum, then the activation."""
         total = parts.add(f"{name}.add", Add(), stream, branch)
         return parts.add(f"{name}.act", Activated(activation=self.activation), total)
 
@@ -123,7 +123,7 @@ class LayerScaleResidual(Residual):
     """The factor at the start of training."""
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
-        """Add the factor on the branch and the sum."""
+        """Add two parts: the factor on the branch, then the sum."""
         scaled = parts.add(f"{name}.scale", Scale(init=self.init), branch)
         return parts.add(f"{name}.add", Add(), stream, scaled)
 
@@ -145,7 +145,7 @@ class ResScaleResidual(Residual):
     """Whether the scaled stream has a learned bias."""
 
     def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
-        """Add the factor on the stream and the sum."""
+        """Add two parts: the factor on the stream, then the sum."""
         scaled = parts.add(f"{name}.scale", Scale(init=self.init, bias=self.bias), stream)
         return parts.add(f"{name}.add", Add(), scaled, branch)
 

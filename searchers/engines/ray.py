@@ -60,7 +60,7 @@ class RayEngine(Engine):
     """Runs the jobs as trials of Ray Tune, in actors that are reused from trial to trial.
 
     Ray is started for the run, on this machine or by joining the cluster at ``address``, and
-    stopped after it. A Ray that the caller has already initialised is used as it is, and left so.
+    stopped after it. If the caller has already initialised Ray, it is used and not stopped.
 
     A job whose actor or node is lost runs again on another one, up to three times in all: the
     candidate itself runs in a child process of the actor, so that it is hardly the cause.
@@ -166,7 +166,7 @@ class RayEngine(Engine):
                 start(num_cpus=self.workers, object_store_memory=_OBJECT_STORE_BYTES)
             else:
                 _init(address=self.address)
-        except Exception as error:  # of exactly this class if a node does not start
+        except Exception as error:  # Ray raises no narrower class if a node fails to start
             if alone:
                 raise WorkError(f"Ray must start on this machine, but {_line(error)}") from error
             hint = "" if _MODE in os.environ else f" ({_MODE}=token where it asks for one)"
@@ -189,7 +189,7 @@ def start(**options: Any) -> None:
             with environment(_PATIENT):
                 _init(address="local", include_dashboard=False, **options)
             return
-        except Exception:  # of exactly this class if a node does not start
+        except Exception:  # Ray raises no narrower class if a node fails to start
             ray.shutdown()  # ends what was started
             if not left:
                 raise

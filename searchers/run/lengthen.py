@@ -117,7 +117,7 @@ def lengthen(
     """
     if SHORT not in training.metrics:
         raise InputError(
-            f"long trainings must be those of accuracy, but study {study.name!r} trains for "
+            f"long trainings must be of the metric accuracy, but study {study.name!r} trains for "
             f"{', '.join(training.metrics)}"
         )
     longer = _epochs(study, epochs)

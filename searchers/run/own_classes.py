@@ -36,7 +36,9 @@ def pickle_classes(evaluators: Iterable[Entry]) -> bytes:
                 f"{cls.__qualname__} is not: {line}; put it into a file and name the file as a "
                 "plug-in"
             ) from error
-    return cloudpickle.dumps(found) if found else b""  # in one, which keeps what they share
+    return (
+        cloudpickle.dumps(found) if found else b""
+    )  # one pickle for all, so that shared objects stay shared
 
 
 def register_pickled(data: bytes) -> None:

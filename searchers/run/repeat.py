@@ -179,8 +179,8 @@ def repeat_front(
 ) -> Repeated:
     """Train the candidates of the front again until each has ``seeds`` trainings.
 
-    The record keeps each single measurement; the measurement of the candidate becomes their mean.
-    A study that has them already is left as it is.
+    The record keeps each single measurement, and the candidate's measurement becomes the mean. A
+    study in which each candidate of the front has enough trainings is not changed.
 
     Args:
         study: The study.

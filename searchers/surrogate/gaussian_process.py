@@ -176,7 +176,7 @@ def predict(
         inputs: Training points.
         values_N: Their values.
         noise_N: Known variances of the values.
-        points: Where to predict.
+        points: Points to predict the value at.
     """
     own = covariance(theta, inputs, inputs)
     own[np.diag_indices_from(own)] += np.exp(theta[_NOISE]) + _JITTER + noise_N

@@ -125,7 +125,7 @@ def test_settings_that_are_cut_leave_the_other_studies(study, url, make_settings
     assert caplog.messages == ["left out: study 'first', whose settings are damaged"]
     assert [each.name for each in entries(url)] == ["second", "first"]
     for open_it in (Study.open, lambda name, url: Study.create_or_open(name, url, make_settings())):
-        with pytest.raises(InputError, match="must be whole, but those of 'first' are damaged"):
+        with pytest.raises(InputError, match="must be complete, but those of 'first' are damaged"):
             open_it("first", url)
 
 

@@ -136,7 +136,7 @@ def test_settings_of_a_newer_version_are_refused(make_settings):
 def test_settings_of_which_a_part_is_missing_are_refused(make_settings):
     cut = make_settings().to_json()
     del cut["searcher"]
-    with pytest.raises(InputError, match="must be whole, but those of this one have no 'searcher'"):
+    with pytest.raises(InputError, match="must be complete, but 'searcher' is missing"):
         StudySettings.from_json(cut)
 
 

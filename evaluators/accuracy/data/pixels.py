@@ -1,7 +1,7 @@
 """Conversion of an opened image to plain pixels: upright, 8 bits per channel, opaque.
 
-Exported source files contain these functions. Each function imports its own needs, so an exported
-network needs only torch, and Pillow and NumPy only for image files.
+Exported source files contain these functions. Each function imports the packages that it needs, so
+an exported network needs only torch, and Pillow and NumPy only for image files.
 """
 
 from collections.abc import Mapping, Sequence

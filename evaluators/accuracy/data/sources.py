@@ -57,7 +57,7 @@ class Digits(Source):
 
     @property
     def has_test(self) -> bool:
-        """False."""
+        """Whether there is a test split: no."""
         return False
 
     def train(self) -> LabelledImages:
@@ -104,7 +104,7 @@ class TorchvisionSet(Source):
 
     @property
     def has_test(self) -> bool:
-        """True."""
+        """Whether there is a test split: yes."""
         return True
 
     def train(self) -> LabelledImages:

@@ -38,7 +38,8 @@ def convolution(x: Sizes, weight: Sizes, out: Sizes, *, transposed: bool) -> int
         x: Input, (B, channels, ...).
         weight: Kernel, (out, in / groups, ...), or (in, out / groups, ...) where transposed.
         out: Output, (B, channels, ...).
-        transposed: Whether every input position, not every output position, meets the whole kernel.
+        transposed: Whether the convolution is transposed: every input position, not every output
+            position, is multiplied by the whole kernel.
     """
     places = (x if transposed else out)[2:]
     return x[0] * math.prod(weight) * math.prod(places)

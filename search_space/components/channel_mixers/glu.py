@@ -43,8 +43,8 @@ class Glu(ChannelMixer):
     name = "glu"
 
     ratio: Annotated[float, Positive()] = 4.0
-    """Ratio of hidden channels to channels of a perceptron with as many weights. Two thirds of the
-    ratio are used, since there are three linear maps instead of two (Shazeer, section 2)."""
+    """Ratio of hidden channels to channels in a perceptron of equal size. This unit has two thirds
+    of that ratio, since it has three linear maps instead of two (Shazeer, section 2)."""
     activation: Annotated[str, ACTIVATION] = "silu"
     """Activation on the gate."""
     bias: Annotated[bool, YES_NO] = True

@@ -34,7 +34,7 @@ class Branch(nn.Module):
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself, or a strided one of other channels."""
+        """Map (B, C, H, W) to the output, perhaps strided or with other channels."""
         return self.norm(self.conv(x_BCHW))
 
     def spread(self, side: int) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ class DepthwiseBranches(Foldable):
         self.norm = nn.BatchNorm2d(width) if normed else None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself, or a strided one of other channels."""
+        """Map (B, C, H, W) to the output, perhaps strided or with other channels."""
         sum_BCHW = self.large(x_BCHW)
         for branch in self.others:
             sum_BCHW = sum_BCHW + branch(x_BCHW)

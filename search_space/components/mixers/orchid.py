@@ -172,9 +172,9 @@ class Orchid(TokenMixer):
     bands: Annotated[int, IntRange(1, 64)] = 1
     """Frequencies in the encoding of an offset for the fixed kernels' network: 1 to 64."""
     filter_width: Annotated[int, Positive(whole=True)] = 64
-    """Units per layer of that network."""
+    """Units per layer of the network of the fixed kernels."""
     filter_layers: Annotated[int, IntRange(0, 4)] = 2
-    """Hidden layers of that network between the first and the last: 0 to 4."""
+    """Hidden layers of the fixed kernels' network between the first and the last: 0 to 4."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Circular kernels must not be larger than the map they wrap around."""

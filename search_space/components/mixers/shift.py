@@ -106,7 +106,7 @@ class CycleMlp(TokenMixer):
     reduction: Annotated[int, Positive(whole=True)] = 4
     """Ratio of channels to hidden units of the perceptron that computes the branches' weights."""
     activation: Annotated[str, ACTIVATION] = "gelu"
-    """Activation inside that perceptron."""
+    """Activation inside the perceptron that computes the weights."""
     bias: Annotated[bool, YES_NO] = False
     """Whether the linear map without shifts has a bias."""
 
