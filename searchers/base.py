@@ -109,8 +109,8 @@ class Searcher(ABC):
     def learn(self, candidate: Candidate) -> None:
         """Add a finished candidate to the model.
 
-        It is complete, infeasible, failed, or was stopped early: then it has no value of a trained
-        objective, but values of lower fidelity under names like ``accuracy@4epochs``.
+        The candidate is complete, infeasible, failed or stopped early. A stopped one has no value
+        of a trained objective, but values of lower fidelity under names like ``accuracy@4epochs``.
         """
 
     def expect(self, pending: tuple[Candidate, ...]) -> None:

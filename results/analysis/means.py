@@ -2,7 +2,8 @@
 
 The interval is that of the mean over training seeds, on the validation images of the study, which
 all candidates share. It does not cover the choice of these images, as the interval of a single
-training does: that choice moves all candidates together, so it does not decide which is better.
+training does: that choice moves all candidates together, so it does not decide which candidate is
+better.
 
 A few trainings of one candidate say little about their spread, so the spread of all repeated
 candidates is pooled. For shares (accuracies), the variance is taken as proportional to p (1 - p),

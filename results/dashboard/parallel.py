@@ -32,7 +32,7 @@ from .scatter import ORANGE
 MOST = 1_000
 """Maximum number of lines of kept candidates; of more, evenly spaced ones are drawn."""
 _CONTEXT = 300  # lines of candidates filtered out
-_DENSE = 300  # number of lines from which on they are paler
+_DENSE = 300  # smallest number of lines that are drawn paler
 AXES = 8
 """Default number of axes."""
 _FEWEST = 4  # decisions among the default axes

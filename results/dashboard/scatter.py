@@ -25,7 +25,7 @@ PINK, ORANGE = COLOURS[3:5]
 Style = dict[str, Any]
 
 MANY = 500
-"""Number of candidates from which on most are drawn on a canvas; see ``assets/points.js``."""
+"""Smallest number of candidates of which most are drawn on a canvas; see ``assets/points.js``."""
 _FEW = 50  # points of one kind that plotly still draws
 _LEVELS = 18
 """Number of values of a decision with their own colour and symbol; rarer values are grey."""

@@ -70,8 +70,8 @@ class Component(ABC):
     ties: ClassVar[tuple[str, ...]] = ()
     """Parameters of the module that the blocks of a tied stage share; such modules do not fold."""
     added: ClassVar[tuple[str, ...]] = ()
-    """Fields added since records were first kept. Digests leave such a field out where it has its
-    earlier value: the value in ``before``, else the default."""
+    """Fields added since records were first kept. A digest omits such a field if it has the earlier
+    value: that in ``before``, else the default."""
     before: ClassVar[tuple[tuple[str, Value], ...]] = ()
     """Fields of ``added`` whose earlier value is not the default, with that value: records that
     lack the field have it."""

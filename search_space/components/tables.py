@@ -79,11 +79,10 @@ def component_from_data(kind: type[C], data: object, path: str, *, older: bool =
     """Read what ``component_to_data`` wrote; knobs left out take their default.
 
     Args:
-        kind: The kind expected, as in ``TokenMixer``.
-        data: A name, or a mapping with ``name`` and knobs.
-        path: Path of the component in the file, for messages.
-        older: Whether the data have an older form. Knobs added later then take their value in
-        ``before``; so they do where a knob has its earlier name.
+        kind: The kind expected, as in ``TokenMixer``. data: A name, or a mapping with ``name`` and
+            knobs. path: Path of the component in the file, for messages. older: Whether the data
+            have an older form. Knobs added later then take their value in ``before``; the same
+            holds for a knob with its earlier name.
 
     Raises:
         InputError: If a name is unknown, a knob misspelt, or a value outside its domain.

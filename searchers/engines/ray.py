@@ -294,7 +294,8 @@ class _Errors(tune.Callback):
 
 
 def _is_loss(error: Exception) -> bool:
-    """Return whether an actor or its node was lost, by no fault of its memory or its start."""
+    """Return whether an actor or its node was lost, other than by lack of memory or at its
+    start."""
     gone = isinstance(error, RayActorError) and not error.actor_init_failed
     return gone and not isinstance(error, OutOfMemoryError)
 

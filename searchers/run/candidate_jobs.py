@@ -8,7 +8,7 @@ from .ledger import Ledger
 
 
 class CandidateJobs:
-    """The source of one job for each of some candidates, for an engine.
+    """The source of jobs for an engine, one job for each given candidate.
 
     A subclass has the method ``take``, which stores an outcome.
     """

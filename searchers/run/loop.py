@@ -116,7 +116,7 @@ class SearchLoop:
 
     @property
     def time_is_up(self) -> bool:
-        """Whether the run has lasted its longest time, so that no further candidate starts."""
+        """Whether the run has reached its time limit, so that no further candidate starts."""
         return self._max_time is not None and self._clock.wall >= self._max_time
 
     @property

@@ -26,9 +26,9 @@ class Features:
     """The features of one candidate."""
 
     decisions_E: Floats
-    """Embedding of its decisions; see ``Encoder``."""
+    """Embedding of the decisions; see ``Encoder``."""
     active: int
-    """Number of its decisions."""
+    """Number of decisions that apply."""
     costs: tuple[float, ...]
     """Logarithms of its known costs."""
     numbers: Floats

@@ -27,7 +27,7 @@ class Training:
     inputs: Inputs
     """The candidates that have a value, in the order of their numbers."""
     losses_N: Floats
-    """Their values."""
+    """Losses of the candidates."""
     noise_N: Floats
     """Known variances of the values; 0 where exact."""
 

@@ -47,7 +47,7 @@ class Member:
     """A member of the pool."""
 
     key: str
-    """``decisions_key`` of its decisions."""
+    """``decisions_key`` of the decisions."""
     walk: Walk
     """The walk."""
 
@@ -57,12 +57,12 @@ class Parent(Protocol):
 
     @property
     def key(self) -> str:
-        """``decisions_key`` of its decisions."""
+        """``decisions_key`` of the decisions."""
         ...
 
     @property
     def decisions(self) -> Decisions:
-        """Its decisions."""
+        """The decisions of the member."""
         ...
 
 

@@ -37,15 +37,15 @@ class Known:
     """A candidate of the history, or one without an outcome yet."""
 
     key: str
-    """``decisions_key`` of its decisions."""
+    """``decisions_key`` of the decisions."""
     decisions: Mapping[str, Any]
     """Path to value."""
     digest: str
-    """Digest of its network."""
+    """Digest of the network."""
     features: Features
-    """Its features."""
+    """Features of the candidate."""
     costs: Mapping[str, float]
-    """Its exact costs by name."""
+    """Exact costs of the network by name."""
     status: str
     """Status, as of ``Candidate``."""
     values: Mapping[str, float]
