@@ -228,7 +228,7 @@ class Hold:
 
     def _deleted(self) -> StorageError:
         return StorageError(
-            f"a study must stay where it is while it is searched, but got {self._study!r}, "
+            f"a study must not be deleted while it is searched, but got {self._study!r}, "
             "which was deleted"
         )
 

@@ -211,6 +211,7 @@ class DecisionGraph:
     # Choices, node by node ------------------------------------------------------------------
 
     def _edges(self, node: Node) -> "Edges":
+        """Return the choices at a node, by the kind of the node."""
         assert not isinstance(node, FieldsNode | EndNode)
         match node:
             case DepthNode():

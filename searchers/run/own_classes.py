@@ -36,9 +36,8 @@ def pickle_classes(evaluators: Iterable[Entry]) -> bytes:
                 f"{cls.__qualname__} is not: {line}; put it into a file and name the file as a "
                 "plug-in"
             ) from error
-    return (
-        cloudpickle.dumps(found) if found else b""
-    )  # one pickle for all, so that shared objects stay shared
+    # one pickle for all, so that shared objects stay shared
+    return cloudpickle.dumps(found) if found else b""
 
 
 def register_pickled(data: bytes) -> None:
@@ -48,7 +47,7 @@ def register_pickled(data: bytes) -> None:
 
 
 def _resolve_annotations(cls: type) -> None:
-    """Replace texts in the annotations of a main program's classes by what they name there."""
+    """Replace annotations that are text, in a main program's classes, by the objects they name."""
     for base in cls.__mro__:
         if base.__module__ == "__main__" and "__annotations__" in vars(base):
             base.__annotations__ = typing.get_type_hints(base, include_extras=True)
