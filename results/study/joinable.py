@@ -29,15 +29,22 @@ class JoinableStudy(StoredStudy):
     """Numbers of the candidates that this process has claimed."""
 
     @contextmanager
-    def joined(self) -> Generator[None]:
+    def joined(self, *, conditions: str = "") -> Generator[None]:
         """Make this process one of those that search the study; at the end its claims are free.
 
         Results in the spill file are stored first.
 
+        Args:
+            conditions: Conditions of this process's measurements, as text.
+
         Raises:
-            InputError: If a process searches the study alone, or the storage has no shared locks.
+            InputError: If a process searches the study alone, others measure under other
+                conditions, or the storage has no shared locks.
         """
-        with SharedHold(self._storage, self._spill.url, self._id, self.name) as self._hold:
+        hold = SharedHold(
+            self._storage, self._spill.url, self._id, self.name, conditions=conditions
+        )
+        with hold as self._hold:
             try:
                 self._claimed = frozenset()
                 self._take_in()

@@ -31,7 +31,9 @@ class SharedHold(Hold):
 
     shared: ClassVar[bool] = True
 
-    def __init__(self, storage: RDBStorage, url: str, study_id: int, study: str) -> None:
+    def __init__(
+        self, storage: RDBStorage, url: str, study_id: int, study: str, *, conditions: str = ""
+    ) -> None:
         """Prepare the right to a study; a ``with`` statement acquires and releases it.
 
         Args:
@@ -39,8 +41,10 @@ class SharedHold(Hold):
             url: The storage's URL.
             study_id: Optuna's id of the study.
             study: Name of the study.
+            conditions: Conditions of this process's measurements, which all members share.
         """
         super().__init__(storage, url, study_id, study)
+        self._mine["conditions"] = conditions
         self._beats = 0
         self._seen: dict[str, tuple[object, int]] = {}
         self._over = threading.Event()
@@ -77,10 +81,21 @@ class SharedHold(Hold):
     def _begin(self) -> None:
         self._mine["beat"] = 0
         with storage_errors(self._url), self._storage.engine.begin() as connection:
-            self._put_members(connection, members_of(self._locked_note(connection)))
+            members = members_of(self._locked_note(connection))
+            for token, each in members.items():
+                if self._lives(token, each) and each.get("conditions") != self._mine["conditions"]:
+                    raise self._incomparable(each)
+            self._put_members(connection, members)
         self._over.clear()
         self._heart = threading.Thread(target=self._beat_on, daemon=True)
         self._heart.start()
+
+    def _incomparable(self, member: Mapping[str, Any]) -> InputError:
+        theirs, mine = (str(each["conditions"] or "unknown") for each in (member, self._mine))
+        return InputError(
+            "processes that join a study must measure under the same conditions, but got "
+            f"{self._study!r} with {theirs} of {searched_by(member)}, and {mine} here"
+        )
 
     def _check(self, connection: sqlalchemy.Connection) -> None:
         found = self._locked_note(connection)

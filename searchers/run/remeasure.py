@@ -152,6 +152,23 @@ def check_measured(study: Study, plan: Plan, names: Iterable[str]) -> None:
                 )
 
 
+def measured_here(plan: Plan, names: Iterable[str], *, cluster: bool = False) -> str:
+    """Return the conditions of measurements in this process as text, for processes that join.
+
+    Args:
+        plan: Plan of the measurements.
+        names: Metrics that are objectives or have bounds.
+        cluster: Whether workers run on a cluster, whose nodes are not known in advance.
+    """
+    found: list[str] = []
+    for name in dict.fromkeys(names):
+        if metric(name).conditions and varies(name):
+            settings = plan.settings.get(evaluator_of(name).name, {})
+            here = conditions(name, {**describe(torch.device(plan.device)), **settings})
+            found.append(f"{name} on {'a cluster' if cluster else text(here)}")
+    return "; ".join(found)
+
+
 def _cluster_notes(found: Mapping[Conditions, Sequence[Candidate]]) -> tuple[str, ...]:
     where = "; ".join(f"{text(each, found)} ({_count(found[each])})" for each in found)
     return (

@@ -38,7 +38,7 @@ from .ledger import Ledger
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
 from .own_classes import pickle_classes
-from .remeasure import check_latency, check_measured, remeasure, timed_here
+from .remeasure import check_latency, check_measured, measured_here, remeasure, timed_here
 from .rough_costs import rough_costs
 from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
 from .worker import Plan
@@ -216,8 +216,14 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         address=options.ray_address,
     )
     study = prepared.study
+    bounds = (read_constraint(each).metric for each in options.constraints)
+    conditions = measured_here(
+        prepared.plan,
+        (*options.objectives, *bounds),
+        cluster=options.ray_address is not None,
+    )
     with (
-        study.joined() if options.join else study.exclusive(),
+        study.joined(conditions=conditions) if options.join else study.exclusive(),
         recorded_time(study, ledger, engine),
     ):
         if options.remeasure:

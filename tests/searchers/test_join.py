@@ -118,6 +118,21 @@ def test_who_does_not_join_is_refused_while_others_do_and_the_reverse(
         assert [each.number for each in other.running()] == [0]
 
 
+def test_who_measures_under_other_conditions_is_refused(pair: tuple[Study, Study]) -> None:
+    one, other = pair
+    with one.joined(conditions="latency on a"):
+        with other.joined(conditions="latency on a"):
+            pass
+        rule = (
+            r"the same conditions, but got .* with latency on a of process \d+ on .*, and latency"
+        )
+        with pytest.raises(InputError, match=rule), other.joined(conditions="latency on b"):
+            pass
+        assert len(note_of(one)["members"]) == 1
+    with other.joined(conditions="latency on b"):
+        pass
+
+
 def test_a_storage_without_shared_locks_is_refused() -> None:
     study = Study.create_or_open("quick", "sqlite://", SETTINGS)
     with pytest.raises(InputError, match="must be on PostgreSQL, or in an SQLite"), study.joined():
@@ -229,6 +244,7 @@ def test_what_is_kept_while_a_file_is_taken_in_is_not_lost(pair: tuple[Study, St
 # Searches -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_alone_a_joined_search_is_a_search(url: str, name: str) -> None:
     quick_search(url, 6, name=f"{name} alone")
     search(url, name, 6)
@@ -306,6 +322,7 @@ def test_a_process_waits_for_the_others_and_stops_when_its_time_is_up(
             assert whole.done and not whole.cut_short
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_joining_runs() -> None:
     figures = run_benchmark("join.py", "--quick")
     assert sum(figures["shares"]) == figures["candidates"] == 4
