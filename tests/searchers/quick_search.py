@@ -98,11 +98,13 @@ def outcome_of(job: Job) -> Outcome:
     )
 
 
-def quick_search(url: str, budget: int, *, name: str = "quick", searcher: str = "random") -> None:
+def quick_search(
+    url: str, budget: int, *, name: str = "quick", searcher: str = "random", join: bool = False
+) -> None:
     """Search until the budget is spent."""
     study = Study.create_or_open(name, url, SETTINGS)
-    with study.exclusive():
-        loop = quick_loop(study, budget, searcher=searcher)
+    with study.joined() if join else study.exclusive():
+        loop = quick_loop(study, budget, searcher=searcher, join=join)
         while job := loop.next_job():
             loop.take(outcome_of(job))
     study.close()

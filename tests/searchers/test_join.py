@@ -247,20 +247,8 @@ def test_what_is_kept_while_a_file_is_taken_in_is_not_lost(pair: tuple[Study, St
 @pytest.mark.slow
 def test_alone_a_joined_search_is_a_search(url: str, name: str) -> None:
     quick_search(url, 6, name=f"{name} alone")
-    search(url, name, 6)
+    quick_search(url, 6, name=name, join=True)
     assert digests_of(url, name) == digests_of(url, f"{name} alone")
-
-
-def search(url: str, name: str, budget: int) -> int:
-    """Search together with others; return the number of candidates that this process finished."""
-    study = Study.create_or_open(name, url, SETTINGS)
-    with study.joined():
-        loop = quick_loop(study, budget, join=True)
-        while not loop.done:
-            if job := loop.next_job():
-                loop.take(outcome_of(job))
-    study.close()
-    return loop.fresh
 
 
 def search_to_be_killed(url: str, name: str, budget: int, ready: Event) -> None:
@@ -285,7 +273,10 @@ def test_processes_share_the_work_of_one_that_is_killed(url: str, name: str) -> 
     victim = FORK.Process(target=search_to_be_killed, args=(url, name, budget, ready))
     victim.start()
     assert ready.wait(WAIT)
-    processes = [FORK.Process(target=search, args=(url, name, budget)) for _ in range(3)]
+    processes = [
+        FORK.Process(target=quick_search, args=(url, budget), kwargs={"name": name, "join": True})
+        for _ in range(3)
+    ]
     for each in processes:
         each.start()
     study = Study.open(name, url)

@@ -11,11 +11,12 @@ import sqlalchemy
 from .quick_search import database, digests_of, quick_search
 
 FORK = multiprocessing.get_context("fork")
-STATEMENTS = 25
-"""Number of statements of a candidate, from its proposal to the stored outcome, and some more."""
+STATEMENTS = {False: 25, True: 41}
+"""Number of statements of a candidate, from its proposal to the stored outcome, and some more, by
+whether the process joins."""
 
 
-def search_and_die(url: str, at: int) -> None:
+def search_and_die(url: str, at: int, join: bool) -> None:
     """Run a search that is killed at the ``at``-th statement or commit from the first candidate
     on."""
     count = -1
@@ -29,21 +30,23 @@ def search_and_die(url: str, at: int) -> None:
 
     for name in ("after_cursor_execute", "commit"):
         sqlalchemy.event.listen(sqlalchemy.Engine, name, die)
-    quick_search(url, 99)
+    quick_search(url, 99, join=join)
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_statement_loses_and_doubles_nothing(tmp_path) -> None:
+@pytest.mark.parametrize("join", [False, True])
+def test_a_kill_at_any_statement_loses_and_doubles_nothing(tmp_path, join: bool) -> None:
     url = database(tmp_path)
-    quick_search(url, 1)
-    for at in range(1, STATEMENTS, 2):  # two statements lie between two transactions
-        process = FORK.Process(target=search_and_die, args=(url, at))
+    quick_search(url, 1, join=join)
+    kills = range(1, STATEMENTS[join], 2)  # two statements lie between two transactions
+    for at in kills:
+        process = FORK.Process(target=search_and_die, args=(url, at, join))
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL
     count = len(digests_of(url))
-    assert 7 <= count <= 13
-    quick_search(url, count)
+    assert len(kills) / 2 < count <= 1 + len(kills)
+    quick_search(url, count, join=join)
     (tmp_path / "whole").mkdir()
     whole = database(tmp_path / "whole")
     quick_search(whole, count)
