@@ -53,7 +53,7 @@ _ADDRESS = re.compile(r"auto|[^:/]+:\d{1,5}")
 _CONNECT_SECONDS = 5.0
 _MODE = "RAY_AUTH_MODE"
 _OBJECT_STORE_BYTES = 100_000_000  # jobs and outcomes are a few kilobytes
-_ATTEMPTS = 3  # starts of a job whose actors or nodes are lost before the candidate fails
+_ATTEMPTS = 3  # starts of a job whose actors or nodes are lost, before its outcome is a failure
 
 
 class RayEngine(Engine):
@@ -62,8 +62,9 @@ class RayEngine(Engine):
     Ray is started for the run, on this machine or by joining the cluster at ``address``, and
     stopped after it. If the caller has already initialised Ray, it is used and not stopped.
 
-    A job whose actor or node is lost runs again on another one, up to three times in all: the
-    candidate itself runs in a child process of the actor, so that it is hardly the cause.
+    A job whose actor or node is lost runs again on another one, with up to three starts before its
+    outcome is a failure: the candidate itself runs in a child process of the actor, so that it is
+    hardly the cause. A search hands a job out once more after such a failure, for a fourth start.
     """
 
     name: ClassVar[str] = "ray"
@@ -254,7 +255,8 @@ class _Feed(Searcher):
             if self._losses[number] < _ATTEMPTS:
                 self._lost.append(self._jobs.pop(trial_id))
                 return
-        self._take(trial_id, lambda number: _outcome_of_error(number, error))
+        losses = self._losses[number]
+        self._take(trial_id, lambda number: _outcome_of_error(number, error, losses))
 
     def check(self) -> None:
         """Raise the exception kept from storing an outcome."""
@@ -294,18 +296,17 @@ class _Errors(tune.Callback):
 
 
 def _is_loss(error: Exception) -> bool:
-    """Return whether an actor or its node was lost, other than by lack of memory or at its
-    start."""
+    """Whether an actor or its node was lost, other than by lack of memory or at its start."""
     gone = isinstance(error, RayActorError) and not error.actor_init_failed
     return gone and not isinstance(error, OutOfMemoryError)
 
 
-def _outcome_of_error(number: int, error: Exception) -> Outcome:
-    """Return the outcome of a job whose actor or node died; another error is raised."""
+def _outcome_of_error(number: int, error: Exception, losses: int) -> Outcome:
+    """Return the outcome of a job whose actor or node died ``losses`` times; raise other errors."""
     if isinstance(error, OutOfMemoryError):
         reason = "out_of_memory: Ray ended the candidate's actor, since its node ran out of memory"
     elif _is_loss(error):
-        reason = f"worker_died: the candidate's Ray actor or node was lost {_ATTEMPTS} times"
+        reason = f"worker_died: the candidate's Ray actor or node was lost {losses} times"
     else:
         raise error
     return Outcome(number=number, status="failed", reason=reason, traceback=str(error))

@@ -4,6 +4,9 @@ from typing import Any
 import pytest
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.searchers.engines import load_engine
+from nas_explorer.searchers.engines.base import Job
+
+from .engine_workers import ListSource
 
 pytest.importorskip("ray")
 PATIENCE = "RAY_worker_register_timeout_seconds"
@@ -46,3 +49,23 @@ def test_ray_is_started_again_where_it_does_not_come_up(
         engine.start(num_cpus=2)
         assert calls == [*["init", "shutdown"] * failures, "init"]
     assert PATIENCE not in os.environ
+
+
+def test_a_job_whose_actors_are_lost_fails_after_three_starts() -> None:
+    """A search then hands it out once more, as after any death of a worker; that start is the last
+    one."""
+    from nas_explorer.searchers.engines import ray as engine
+    from ray.exceptions import RayActorError
+
+    source = ListSource([{}])
+    feed = engine._Feed(source)
+    for start in ("a", "b", "c"):
+        assert source.outcomes == []
+        assert feed.suggest(start) is not None
+        feed.on_trial_error(start, RayActorError())
+    feed._jobs["d"] = Job(number=0, architecture={})
+    feed.on_trial_error("d", RayActorError())
+    assert [outcome.reason for outcome in source.outcomes] == [
+        f"worker_died: the candidate's Ray actor or node was lost {losses} times"
+        for losses in (3, 4)
+    ]
