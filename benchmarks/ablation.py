@@ -1,8 +1,8 @@
 """What does each ingredient of the searcher ``pareto`` add? The searcher runs on a table of
 finished trainings, whole and with one ingredient replaced at a time, with the same seeds; the
 replacements are made here, by patches. Printed are medians of the tight hypervolume ratio over the
-seeds (and of the difference to the whole searcher at the last trial), without the bound of the
-tight ratio (blind) and with it (bounded). The last line is JSON.
+seeds (and of the difference at the last trial to the whole searcher with as many workers), without
+the bound of the tight ratio (blind) and with it (bounded). The last line is JSON.
 
     python benchmarks/ablation.py --table nas-bench-macro.csv [--tight 'accuracy>=90']
         [--budget 100] [--seeds 20] [--seed 1000] [--only 'whole,no refit'] [--quick]
@@ -132,10 +132,10 @@ def start_of(count: int) -> Callable[[], Patches]:
 
 
 def random_pool() -> Patches:
-    """Take as many random draws in the place of the variants of the front."""
+    """Take as many random samples in the place of the variants of the front."""
     sizes = pool.PoolSizes()
-    draws = sizes.fresh + sizes.parents * (sizes.mutants + sizes.crossings)
-    only = replace(sizes, fresh=draws, mutants=0, crossings=0)
+    samples = sizes.fresh + sizes.parents * (sizes.mutants + sizes.crossings)
+    only = replace(sizes, fresh=samples, mutants=0, crossings=0)
 
     def of(decisions: int) -> pool.PoolSizes:
         return only
@@ -178,9 +178,25 @@ def patched(patches: Patches) -> Generator[None]:
         yield
 
 
+def base_of(variant: str) -> str:
+    """Return the variant that another one is compared with: the one with as many workers."""
+    return f"{WORKERS} workers" if variant.startswith(f"{WORKERS} workers") else "whole"
+
+
+def read_variants(text: str) -> list[str]:
+    """Read names of variants, each after the one that it is compared with."""
+    names = text.split(",")
+    for place, name in enumerate(names, 1):
+        if name not in VARIANTS:
+            raise ValueError(f"variants must be of {', '.join(VARIANTS)}, but got {name!r}")
+        if base_of(name) not in names[:place]:
+            raise ValueError(f"{base_of(name)!r} must come before {name!r}, but got {text!r}")
+    return names
+
+
 def ratios(table: ResultTable, settings: BenchSettings, variant: str) -> Any:
     """Return the tight ratio of a variant after each trial, (seeds, trials)."""
-    if variant.startswith(f"{WORKERS} workers"):
+    if base_of(variant) != "whole":
         settings = replace(settings, workers=WORKERS)
     with patched(VARIANTS[variant]()):
         found = Bench(table, settings).run("pareto").tight_SN
@@ -199,14 +215,14 @@ def run(table: ResultTable, settings: BenchSettings, names: Sequence[str]) -> di
     heads = "".join(f"{f'{how} {each}':>11}" for how in ("blind", "bounded") for each in at)
     print(f"{'':28}{heads}  difference, blind / bounded")
     found: dict[str, Any] = {}
-    bases: dict[tuple[int, bool], Any] = {}
+    every: dict[tuple[str, bool], Any] = {}
     for name in names:
         medians: dict[str, dict[str, float]] = {}
         differences: dict[str, float] = {}
         for how, with_bound in (("blind", False), ("bounded", True)):
             curves = ratios(table, replace(settings, with_bound=with_bound), name)
-            batch = name.startswith(f"{WORKERS} workers")
-            base = bases.setdefault((batch, with_bound), curves)  # the first one is whole
+            every[name, with_bound] = curves
+            base = every[base_of(name), with_bound]
             medians[how] = {str(each): float(np.median(curves[:, each - 1])) for each in at}
             differences[how] = float(np.median((curves - base)[:, at[-1] - 1]))
         found[name] = {"medians": medians, "differences": differences}
@@ -224,11 +240,17 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1000, help="the first seed")
-    parser.add_argument("--only", default=",".join(VARIANTS), help="variants; the whole one first")
+    parser.add_argument(
+        "--only", default=",".join(VARIANTS), help="variants, each after whole or 4 workers"
+    )
     parser.add_argument("--quick", action="store_true", help="one seed, few trials")
     options = parser.parse_args()
     if options.quick:
         options.budget, options.seeds = 20, 1
+    try:
+        names = read_variants(options.only)
+    except ValueError as error:
+        parser.error(str(error))
     table = read_table(Path(options.table))
     settings = BenchSettings(
         objectives=("accuracy", "macs"),
@@ -238,7 +260,7 @@ def main() -> None:
         first_seed=options.seed,
         tight=table.bound(options.tight),
     )
-    found = run(table, settings, options.only.split(","))
+    found = run(table, settings, names)
     line = {
         "benchmark": "ablation",
         "variants": found,

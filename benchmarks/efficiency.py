@@ -54,7 +54,7 @@ def efficiency(engine: str, searcher: str, workers: int, budget: int) -> float:
 
 def main() -> None:
     """Measure and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--engines", default="local,ray")
     parser.add_argument("--searchers", default="random,pareto")
     parser.add_argument("--workers", type=int, default=8)

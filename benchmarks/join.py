@@ -116,7 +116,7 @@ def measure(options: argparse.Namespace, url: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--candidates", type=int, default=96)
     parser.add_argument("--seconds", type=float, default=1.0)

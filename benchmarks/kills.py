@@ -123,7 +123,7 @@ def compare(workers: int, options: argparse.Namespace, folder: Path) -> dict[str
 
 def main() -> None:
     """Measure and print the results."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--kills", type=int, default=20, help="for each number of workers")
     parser.add_argument("--workers", default="1,4")
     parser.add_argument("--budget", type=int, default=30)

@@ -27,8 +27,8 @@ from nas_explorer.searchers.run.rough_costs import rough_costs
 from nas_explorer.searchers.table import make_searcher
 
 METRIC_NAMES = ("accuracy", "macs")
-EVERY = 5000
-"""Longest history."""
+LONGEST = 5000
+"""Number of candidates in the longest history."""
 
 
 def made_up(decisions: Decisions) -> dict[str, float]:
@@ -66,7 +66,7 @@ def seconds_per_proposal(
     Args:
         name: Name of the searcher.
         space: The space.
-        history: The candidates; the last ones are told one by one, with a proposal after each.
+        history: The candidates; a proposal follows each of the last ``proposals`` ones.
         proposals: Number of proposals.
         seed: Seed of the searcher.
     """
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--space", default="micro", help="a shipped space or a YAML file")
     parser.add_argument("--searchers", default=",".join(SEARCHERS))
-    parser.add_argument("--sizes", default=f"100,1000,{EVERY}", help="candidates in the history")
+    parser.add_argument("--sizes", default=f"100,1000,{LONGEST}", help="candidates in the history")
     parser.add_argument("--proposals", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="two searchers, short histories")
