@@ -62,10 +62,10 @@ def pair(url: str, name: str) -> Iterator[tuple[Study, Study]]:
 
 
 def claim(study: Study, seed: int, budget: int | None = None) -> Candidate | None:
-    draw = SPACE.walk(RandomChooser(seed))
+    walk = SPACE.walk(RandomChooser(seed))
     return study.claim(
-        architecture=draw.architecture,
-        decisions=draw.decisions,
+        architecture=walk.architecture,
+        decisions=walk.decisions,
         distributions=distributions(SPACE.decisions()),
         budget=budget,
     )
@@ -296,16 +296,19 @@ def test_processes_share_the_work_of_one_that_is_killed(url: str, name: str) -> 
 
 
 def test_a_process_waits_for_the_others_and_stops_when_its_time_is_up(
-    pair: tuple[Study, Study],
+    pair: tuple[Study, Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = pair
     with one.joined():
         mine = claim(one, 0)
         assert mine is not None
         with other.joined():
-            loop = quick_loop(other, 1, join=True, max_time=0.1)
+            loop = quick_loop(other, 1, join=True, max_time=3600.0)
             assert not loop.done
-            assert loop.next_job() is None
+            with monkeypatch.context() as patch:
+                # The time is up while the loop waits for the other process.
+                patch.setattr("time.sleep", lambda seconds: setattr(loop, "_max_time", 0.0))
+                assert loop.next_job() is None
             assert loop.done and loop.cut_short
             one.finish(finished(mine))
             whole = quick_loop(other, 1, join=True)

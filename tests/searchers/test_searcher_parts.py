@@ -304,20 +304,30 @@ def test_weights_fall_with_age() -> None:
 
 
 def test_tpe_thins_a_long_history() -> None:
-    """Of 1,200 candidates, 100 good ones and 400 of the others remain, both by number."""
-    draws = [SPACE.walk(RandomChooser(seed)) for seed in range(12)]
+    """Of 1,200 candidates, each better than the next, 100 and 400 of the others remain, by number.
+
+    The 400 are spread evenly over the others, the first and the last included.
+    """
+    walks = [SPACE.walk(RandomChooser(seed)) for seed in range(12)]
+    ranks_by_number = [number * 7 % 1200 for number in range(1200)]
     searcher = TpeSearcher(space=SPACE, objectives=TWO, seed=0)
     for number in range(1200):
-        draw = draws[number % 12]
-        values = {"accuracy": (number * 7 % 1200) / 1200, "macs": float(number * 7 % 1200)}
+        walk = walks[number % 12]
+        rank = ranks_by_number[number]
+        values = {"accuracy": 1 - rank / 1200, "macs": float(rank)}
         searcher.tell(
             Candidate(
                 number=number,
-                architecture=draw.architecture,
-                decisions=draw.decisions,
+                architecture=walk.architecture,
+                decisions=walk.decisions,
                 status="complete",
                 measurements={n: Measurement(metric=n, value=v) for n, v in values.items()},
             )
         )
+    good = [number for number in range(1200) if ranks_by_number[number] < 100]
+    others = [number for number in range(1200) if number not in good]
+    spread = [others[round(place * 1099 / 399)] for place in range(400)]
+    assert spread[0] == others[0] and spread[-1] == 1199
     histories = searcher.histories()
-    assert (len(histories.good_ND), len(histories.others_ND)) == (100, 400)
+    assert np.array_equal(histories.good_ND, [searcher._codes[number] for number in good])
+    assert np.array_equal(histories.others_ND, [searcher._codes[number] for number in spread])
