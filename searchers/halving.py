@@ -80,9 +80,10 @@ def default_rungs(epochs: int, eta: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RungRecord:
-    """The decision at the rungs of one candidate, by the results of earlier candidates. The record
-    is made before the candidate trains, so the decision depends only on the history that the
-    candidate was proposed from, not on what finishes meanwhile.
+    """The results of earlier candidates, which decide at the rungs of one candidate.
+
+    The record is made before the candidate trains, so the decision depends only on the history that
+    the candidate was proposed from, not on what finishes meanwhile.
     """
 
     halving: Halving

@@ -50,8 +50,8 @@ class _Given:
 
 def first_proposals(settings: StudySettings, space: SearchSpace) -> list[Proposal]:
     """Return the first candidates of a study from its record."""
-    draws = (space.replay(each["decisions"]) for each in settings.first)
-    return [Proposal(architecture=each.architecture, decisions=each.decisions) for each in draws]
+    walks = (space.replay(each["decisions"]) for each in settings.first)
+    return [Proposal(architecture=each.architecture, decisions=each.decisions) for each in walks]
 
 
 def first_candidates(
@@ -170,11 +170,11 @@ class _Collection:
             )
         names = [each["name"] for each in self._stored.values()]
         more = f" and {count - _NAMED} more" if count > _NAMED else ""
-        told = [*notes, f"First candidates: {count} ({', '.join(names[:_NAMED])}{more})"]
-        told += [f"Left out of the first candidates: {line}" for line in lines]
+        shown = [*notes, f"First candidates: {count} ({', '.join(names[:_NAMED])}{more})"]
+        shown += [f"Left out of the first candidates: {line}" for line in lines]
         if budget is not None and budget < count:
-            told.append(f"The budget of {budget} ends before all {count} first candidates")
-        return FirstCandidates(stored=tuple(self._stored.values()), notes=tuple(told))
+            shown.append(f"The budget of {budget} ends before all {count} first candidates")
+        return FirstCandidates(stored=tuple(self._stored.values()), notes=tuple(shown))
 
 
 def _made(entry: ZooEntry) -> Architecture:

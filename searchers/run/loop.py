@@ -237,7 +237,7 @@ class SearchLoop:
         )
 
     def _rungs(self, number: int, exact: Mapping[str, Measurement]) -> RungRecord | None:
-        """Return what decides at the rungs."""
+        """Return the record that decides at the rungs; None without early stopping."""
         if self._halving is None:
             return None
         objectives = [each.metric for each in self._searcher.objectives]

@@ -40,8 +40,7 @@ class Repetition:
 
     A mean may take a candidate off the front and bring another one onto it, which is then trained
     too: at the end no candidate of the front rests on one training. The front is computed again
-        when no
-    training is under way, so the order in which trainings finish changes nothing.
+    when no training is under way, so the order in which trainings finish changes nothing.
     """
 
     def __init__(
