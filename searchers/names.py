@@ -18,6 +18,7 @@ SEARCHERS: dict[str, str | type[Any]] = {
     "nsga2": "nsga2:Nsga2Searcher",
     "nsga3": "nsga3:Nsga3Searcher",
     "pareto": "pareto:ParetoSearcher",
+    "gp": "gp:GpSearcher",
     "evolution": "evolution:EvolutionSearcher",
     "local_search": "local_search:LocalSearcher",
 }

@@ -75,7 +75,7 @@ class TpeSearcher(Searcher):
         number = len(self._codes)
         codes = np.full(len(self._domains), _ABSENT)
         for path, value in candidate.decisions.items():
-            codes[self._columns[path]] = _code(self._domains[path], value)
+            codes[self._columns[path]] = code_of(self._domains[path], value)
             self._met[path] |= 1 << number
         losses_M = losses_of(candidate, self.objectives)
         if not np.isfinite(losses_M).all():
@@ -230,11 +230,11 @@ def age_weights(count: int) -> Floats:
 def nearest(domain: Domain, place: int, allowed: Sequence[Value], rng: random.Random) -> Value:
     """Return the allowed value nearest to an index in a domain; any one in an unordered domain."""
     if domain.ordered:
-        return min(allowed, key=lambda value: abs(_code(domain, value) - place))
+        return min(allowed, key=lambda value: abs(code_of(domain, value) - place))
     drawn = [value for value in allowed if same(value, domain.values[place])]
     return drawn[0] if drawn else rng.choice(allowed)
 
 
-def _code(domain: Domain, value: Value) -> int:
+def code_of(domain: Domain, value: Value) -> int:
     """Return the index of a value in a domain."""
     return [same(known, value) for known in domain.values].index(True)

@@ -135,7 +135,7 @@ def test_no_command_is_missing_here():
         (["search", "--constraint", "accuracy>=90"], "0.9 is 90 %"),
         (
             ["search", "--searcher", "magic"],
-            "evolution, local_search, nsga2, nsga3, pareto, random, tpe",
+            "evolution, gp, local_search, nsga2, nsga3, pareto, random, tpe",
         ),
         (["search", "--architectures", "/nowhere.json"], "must exist, but got '/nowhere.json'"),
         (["search", "--architectures", "van_b0"], "must end in .json or .safetensors"),

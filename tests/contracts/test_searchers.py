@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from _pytest.mark import ParameterSet
 from nas_explorer.evaluators.base import METRICS, Measurement
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.search_space.components.parts import Part
@@ -63,6 +64,8 @@ OBJECTIVES = {
     "three": ("accuracy", "latency", "params"),
 }
 AFTER = 40
+FEWER = {"gp": 16}
+"""Shorter histories for searchers whose proposals take most of a second."""
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +73,19 @@ def space() -> SearchSpace:
     return space_from_data(LARGE)
 
 
-@pytest.fixture(params=SEARCHERS)
+def marked(name: str) -> ParameterSet:
+    """Return a searcher's name as a parameter, slow if its proposals are."""
+    return pytest.param(name, marks=[pytest.mark.slow] if name in FEWER else [])
+
+
+@pytest.fixture(params=map(marked, SEARCHERS))
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
+
+
+def after(name: str) -> int:
+    """Return the number of candidates in a searcher's history."""
+    return FEWER.get(name, AFTER)
 
 
 def searcher_of(
@@ -115,7 +128,7 @@ def search(searcher: Searcher, count: int, *, status: str = "") -> list[Candidat
 @cache
 def searched(name: str) -> tuple[Candidate, ...]:
     """Return a searcher's candidates in the large space."""
-    return tuple(search(searcher_of(name, space_from_data(LARGE)), AFTER))
+    return tuple(search(searcher_of(name, space_from_data(LARGE)), after(name)))
 
 
 def with_history(searcher: Searcher, history: Sequence[Candidate]) -> Searcher:
@@ -124,8 +137,9 @@ def with_history(searcher: Searcher, history: Sequence[Candidate]) -> Searcher:
     return searcher
 
 
-def digests(searcher: Searcher, number: int = AFTER) -> list[str]:
+def digests(searcher: Searcher, number: int | None = None) -> list[str]:
     """Return the next proposals: own attempts, mutated ones and enumerated ones."""
+    number = after(searcher.name) if number is None else number
     proposals = [searcher.ask(number, attempt) for attempt in (0, 1, 12, 21)]
     return [proposal.architecture.digest for proposal in proposals if proposal]
 
@@ -141,10 +155,10 @@ def test_an_unknown_searcher_is_refused(space: SearchSpace) -> None:
 
 def test_what_was_asked_before_does_not_matter(name: str, space: SearchSpace) -> None:
     searcher = searcher_of(name, space)
-    history = search(searcher, AFTER)
+    history = search(searcher, after(name))
     assert [each.digest for each in history] == [each.digest for each in searched(name)]
     first = digests(searcher)
-    searcher.ask(AFTER + 1)
+    searcher.ask(after(name) + 1)
     assert digests(searcher) == first
     assert digests(with_history(searcher_of(name, space), history)) == first
 
@@ -189,7 +203,7 @@ def test_the_number_matters(name: str, space: SearchSpace) -> None:
     """With several workers, several candidates are proposed from one history."""
     searcher = with_history(searcher_of(name, space), searched(name))
     pending: list[Candidate] = []
-    for number in range(AFTER, AFTER + 5):
+    for number in range(after(name), after(name) + 5):
         searcher.expect(tuple(pending))
         proposal = searcher.ask(number)
         assert proposal is not None
@@ -197,7 +211,7 @@ def test_the_number_matters(name: str, space: SearchSpace) -> None:
     assert len({each.digest for each in pending}) >= 4  # a mutation may give the same network
     again = with_history(searcher_of(name, space), searched(name))
     again.expect(tuple(pending[:3]))
-    assert digests(again, AFTER + 3)[0] == pending[3].digest
+    assert digests(again, after(name) + 3)[0] == pending[3].digest
 
 
 def test_proposals_lie_in_the_space(name: str, space: SearchSpace) -> None:
@@ -210,14 +224,14 @@ def test_proposals_lie_in_the_space(name: str, space: SearchSpace) -> None:
 def test_objectives_of_any_number_and_direction(
     name: str, space: SearchSpace, metrics: tuple[str, ...]
 ) -> None:
-    history = search(searcher_of(name, space, metrics), AFTER)
-    assert len({each.digest for each in history}) == AFTER
+    history = search(searcher_of(name, space, metrics), after(name))
+    assert len({each.digest for each in history}) == after(name)
 
 
 @pytest.mark.parametrize("status", ["infeasible", "failed"])
 def test_a_history_without_success(name: str, space: SearchSpace, status: str) -> None:
-    history = search(searcher_of(name, space), AFTER, status=status)
-    assert len({each.digest for each in history}) == AFTER
+    history = search(searcher_of(name, space), after(name), status=status)
+    assert len({each.digest for each in history}) == after(name)
 
 
 def test_a_value_that_is_no_number(name: str, space: SearchSpace) -> None:
@@ -236,7 +250,7 @@ def channels(part: Part) -> dict[str, float]:
 def test_hard_constraints_are_kept(name: str, space: SearchSpace) -> None:
     """A constraint that 7 % of random architectures satisfy."""
     limited = space.constrained([Constraint.parse("params<=200")], channels)
-    history = search(searcher_of(name, limited), AFTER)
+    history = search(searcher_of(name, limited), after(name))
     totals = [sum(channels(p)["params"] for p in each.architecture.parts()) for each in history]
     assert max(totals) <= 200
 
@@ -244,7 +258,7 @@ def test_hard_constraints_are_kept(name: str, space: SearchSpace) -> None:
 def test_attempts_differ(name: str, space: SearchSpace) -> None:
     searcher = with_history(searcher_of(name, space), searched(name))
     known = {each.digest for each in searched(name)}
-    attempts = [searcher.ask(AFTER, attempt) for attempt in range(40)]
+    attempts = [searcher.ask(after(name), attempt) for attempt in range(40)]
     proposed = [attempt.architecture.digest for attempt in attempts if attempt]
     assert len(proposed) == 40
     assert len(set(proposed[:20])) >= 12

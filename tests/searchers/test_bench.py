@@ -153,7 +153,9 @@ def test_the_tight_reference_by_hand() -> None:
     assert tight_reference(LOSSES, 0, 0.2) is None
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] * (each == "gp")) for each in SEARCHERS]
+)
 def test_a_searcher_finds_the_whole_front(name: str, table: ResultTable) -> None:
     """With a budget as large as the table, no network is evaluated twice."""
     found = bench(table, budget=27, distinct=True, seeds=1, known=("macs",)).run(name)
