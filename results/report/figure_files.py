@@ -66,8 +66,8 @@ def write_figures(report: Report, folder: Path) -> list[Path]:
     except (ValueError, RuntimeError, ImportError) as error:  # raised by plotly and kaleido
         why = " ".join(str(error).split())[:200]
         raise InputError(
-            "figures as files must have kaleido (pip install 'nas-explorer[figures]') and Chrome "
-            f"or Chromium, but got: {why}"
+            "figures as files must have kaleido (install with '.[figures]' in the clone) and "
+            f"Chrome or Chromium, but got: {why}"
         ) from None
     return [path for _, path in drawn]
 

@@ -76,7 +76,7 @@ class JoinedLoop(SearchLoop):
         }
         self._finished.update(fresh)
         self._numbers = [each.number for each in known]
-        self._digests |= {each.digest for each in (*fresh.values(), *running.values())}
+        self._digests = {each.digest for each in known}
 
     def _tell(self) -> None:
         for number in sorted(set(self._finished) - self._heard):

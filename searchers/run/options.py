@@ -246,6 +246,8 @@ def _check_file(name: str) -> None:
         raise InputError(
             f"a file of architectures must end in {' or '.join(_ARCHITECTURES)}, but got {name!r}"
         )
+    if Path(name).is_dir():
+        raise InputError(f"a file of architectures must be a file, but got the folder {name!r}")
     if not Path(name).is_file():
         raise InputError(f"a file of architectures must exist, but got {name!r}")
 

@@ -1,11 +1,12 @@
 """The scheduler of a search: its settings in the study, and its rungs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...evaluators.base import Entry, metric
 from ...evaluators.staged import StagedEvaluator
+from ...results.candidate import Candidate
 from ...results.settings import StudySettings
 from ...search_space.errors import InputError
 from ..halving import DEFAULT_ETA, Halving, default_rungs
@@ -70,7 +71,14 @@ def halving_text(halving: Halving, epochs: int) -> str:
     )
 
 
-def remove_checkpoints(folder: Path) -> None:
-    """Remove the files that interrupted trainings of finished candidates have left."""
+def remove_checkpoints(folder: Path, running: Iterable[Candidate] = ()) -> None:
+    """Remove the files that interrupted trainings of finished candidates have left.
+
+    Args:
+        folder: Folder of the study's weights.
+        running: Candidates that other processes still measure; their files stay.
+    """
+    kept = tuple(each.digest for each in running)
     for each in folder.glob(CHECKPOINTS):
-        each.unlink(missing_ok=True)
+        if not each.name.startswith(kept):
+            each.unlink(missing_ok=True)

@@ -249,7 +249,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         engine.run(loop, prepared.plan)
         cut_short = loop.cut_short  # now, since it asks the clock
         if not cut_short:
-            remove_checkpoints(study.weights)
+            remove_checkpoints(study.weights, study.running())
     return Summary(
         fresh=loop.fresh,
         finished=loop.finished,

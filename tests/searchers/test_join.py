@@ -17,11 +17,13 @@ from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.study import shared_hold
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from nas_explorer.searchers.distributions import distributions
 from nas_explorer.searchers.engines.base import Job
 from nas_explorer.searchers.run import joined_loop
 from nas_explorer.searchers.run.options import SearchOptions
+from nas_explorer.searchers.run.scheduler import remove_checkpoints
 
 from ..benchmark_runs import run_benchmark
 from .quick_search import (
@@ -314,6 +316,47 @@ def test_a_process_waits_for_the_others_and_stops_when_its_time_is_up(
             whole = quick_loop(other, 1, join=True)
             assert whole.next_job() is None
             assert whole.done and not whole.cut_short
+
+
+@pytest.mark.parametrize("searcher", ["random", "local_search"])
+def test_a_small_space_is_exhausted_by_a_process_that_measures_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, searcher: str
+) -> None:
+    block = {"mixer": {"pooling": {"kernel_size": 3}}, "channel_mixer": {"mlp": {"ratio": 1}}}
+    stage = {"depth": 1, "width": [8, 16], "block": {"metaformer": block}}
+    small = {
+        "input": {"channels": 1, "resolution": 8, "classes": 3},
+        "stem": {"conv": {"kernel_size": [3, 5], "stride": 1}},
+        "stages": [stage],
+        "head": "pooled",
+    }
+    monkeypatch.setattr("tests.searchers.quick_search.SPACE", space_from_data(small))
+    study = Study.create_or_open("small", database(tmp_path), SETTINGS)
+    with study.joined():
+        loop = quick_loop(study, 20, searcher=searcher, join=True, max_time=WAIT)
+        while not loop.done:
+            if job := loop.next_job():
+                loop.take(outcome_of(job))
+    assert loop.exhausted and not loop.cut_short
+    assert len({each.digest for each in study.candidates()}) == loop.fresh == 4
+    study.close()
+
+
+def test_who_ends_first_keeps_the_interrupted_trainings_of_others(
+    pair: tuple[Study, Study], tmp_path: Path
+) -> None:
+    one, other = pair
+    with one.joined(), other.joined():
+        first, second = claim(one, 0), claim(other, 1)
+        assert first is not None and second is not None
+        one.finish(finished(first))
+        files = [tmp_path / f"{each.digest}-0.training" for each in (first, second)]
+        for each in files:
+            each.touch()
+        remove_checkpoints(tmp_path, one.running())
+    assert [each.exists() for each in files] == [False, True]
+    remove_checkpoints(tmp_path)
+    assert not files[1].exists()
 
 
 @pytest.mark.slow

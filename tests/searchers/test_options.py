@@ -96,6 +96,13 @@ def test_what_is_not_is_refused_in_one_line(name: str, given: object, says: str)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_folder_is_no_file_of_architectures(tmp_path: Path) -> None:
+    folder = tmp_path / "folder.json"
+    folder.mkdir()
+    with pytest.raises(InputError, match="must be a file, but got the folder '"):
+        read_options({"architectures": str(folder)})
+
+
 def test_the_longest_time_replaces_the_default_budget() -> None:
     assert read_options({}).budget == 100
     assert read_options({"max_time": "1h30m"}).budget is None
