@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 
 from ...search_space.errors import InputError
 from .holder import Hold, has_ended, members_of, searched_by
-from .storage import StorageError, storage_errors
+from .storage import StorageError, retry, storage_errors
 
 _log = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
@@ -120,7 +120,7 @@ class SharedHold(Hold):
                     found = self._locked_note(connection)
                     members = members_of(found)
                     if not members and "released" not in found:
-                        return  # the next transaction reports it
+                        continue  # the next transaction reports it, unless that process leaves
                     self._mine["beat"] += 1
                     self._put_members(connection, members)
             except StorageError as error:
@@ -134,13 +134,17 @@ class SharedHold(Hold):
         if self._heart is not None:
             self._heart.join()
         try:
-            with self.transaction() as connection:
-                left = members_of(self._read_note(connection))
-                del left[self.token]
-                left = {token: each for token, each in left.items() if self._lives(token, each)}
-                note = {**self._mine, "released": time.time()}
-                for each in left.values():  # any of them stands for all
-                    note = {**each, "members": left}
-                self._put(connection, value_json=json.dumps(note))
+            retry(self._write_left)
         except StorageError as error:
             _log.info("study %r was not left properly: %s", self._study, error)
+
+    def _write_left(self) -> None:
+        """Write the note without this process among the members."""
+        with self.transaction() as connection:
+            left = members_of(self._read_note(connection))
+            del left[self.token]
+            left = {token: each for token, each in left.items() if self._lives(token, each)}
+            note = {**self._mine, "released": time.time()}
+            for each in left.values():  # any of them stands for all
+                note = {**each, "members": left}
+            self._put(connection, value_json=json.dumps(note))

@@ -197,8 +197,8 @@ class StoredStudy:
         assert self._hold is not None, "only the holder of a study writes to it"
         return self._hold
 
-    def finish(self, candidate: Candidate, spent: RunTime | None = None) -> None:
-        """Store the result of a started candidate; inside ``exclusive`` only.
+    def finish(self, candidate: Candidate, spent: RunTime | None = None) -> Candidate:
+        """Store the result of a started candidate and return the recorded one.
 
         A candidate that has finished before is not changed. If the storage fails permanently, the
         candidate is written to the spill file, which the next opening of the study reads; others
@@ -223,6 +223,7 @@ class StoredStudy:
             if candidate.number not in self._finished:
                 self._spill.keep(candidate)
             raise
+        return self._finished.get(candidate.number, candidate)
 
     def _store(self, candidate: Candidate, spent: RunTime | None = None) -> None:
         if candidate.traceback:

@@ -1,5 +1,6 @@
 """The search loop of a process that searches a study together with others."""
 
+import logging
 import time
 from collections.abc import Mapping
 
@@ -7,6 +8,7 @@ from ...results.candidate import Candidate
 from ..engines.base import Job
 from .loop import SearchLoop
 
+_log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """Seconds between two looks at the study while all that is left is measured by other processes."""
 
@@ -27,6 +29,8 @@ class JoinedLoop(SearchLoop):
     """Candidates that other processes measure, by number."""
     _heard: frozenset[int] = frozenset()
     """Numbers of the finished candidates that the searcher knows."""
+    _waits = False
+    """Whether the user knows that this process waits for others."""
 
     @property
     def cut_short(self) -> bool:
@@ -53,8 +57,16 @@ class JoinedLoop(SearchLoop):
             elif not self._wants_more:
                 if self._started or not self._others:
                     return None
+                self._report_wait()
                 time.sleep(POLL_SECONDS)
         return None
+
+    def _report_wait(self) -> None:
+        """Log, once, that this process waits for others."""
+        if not self._waits:
+            numbers = ", ".join(map(str, sorted(self._others)))
+            _log.warning("waiting for other processes, which measure candidates %s", numbers)
+        self._waits = True
 
     def _left(self, running: list[Candidate]) -> list[Candidate]:
         """Leave what runs to other processes until it is known that they have ended."""
@@ -63,7 +75,8 @@ class JoinedLoop(SearchLoop):
 
     def _look(self) -> None:
         """Read what others have done, and take up a candidate whose process has ended."""
-        if not self._again and (taken := self._study.take_up()):
+        taken = None if self._again else self._study.take_up()
+        if taken is not None and taken.number not in self._started:  # else it runs here already
             self._again.append(taken)
         known = self._study.candidates()
         mine = {*self._started, *(each.number for each in self._again)}

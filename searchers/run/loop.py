@@ -275,13 +275,13 @@ class SearchLoop:
         )
         del self._spent[candidate.number]
         with self._clock.doing("storing"):
-            self._study.finish(candidate, self._ledger.read())
-        self._finished[candidate.number] = candidate
-        self.fresh += 1
+            recorded = self._study.finish(candidate, self._ledger.read())
+        self._finished[candidate.number] = recorded
+        self.fresh += recorded.seconds is seconds  # another process may have finished it before
         with self._clock.doing("showing"):
             self._listener(
                 Progress(
-                    candidate=candidate,
+                    candidate=recorded,
                     finished=self.finished,
                     budget=self._budget,
                     fresh=self.fresh,

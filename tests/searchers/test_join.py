@@ -4,8 +4,10 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from threading import Thread
@@ -190,10 +192,60 @@ def test_a_process_without_heartbeats_counts_as_ended(
                 taken = other.take_up()
             assert other._shared()._beats >= shared_hold.MISSED_BEATS
             # It was only slow: the first result counts.
-            one.finish(finished(mine))
-            other.finish(finished(taken))
+            first = replace(finished(mine), seconds={"total": 1.0})
+            assert one.finish(first) == first
+            assert other.finish(finished(taken)) == first
             assert len(note_of(one)["members"]) == 2, "it has joined again"
     assert [each.status for each in other.candidates()] == ["complete"]
+
+
+def test_a_candidate_that_comes_back_runs_once(
+    pair: tuple[Study, Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    with one.joined():
+        loop = quick_loop(one, 1, join=True)
+        job = loop.next_job()
+        assert job is not None
+        with other.joined():  # it takes the other process for ended, and ends itself
+            monkeypatch.setattr(shared_hold, "MISSED_BEATS", 0)
+            assert other.take_up() is not None
+            monkeypatch.undo()
+        assert loop.next_job() is None
+        loop.take(outcome_of(job))
+        assert loop.done and loop.fresh == 1
+
+
+def test_a_result_that_another_process_recorded_first_is_kept(pair: tuple[Study, Study]) -> None:
+    one, other = pair
+    with one.joined():
+        loop = quick_loop(one, 1, join=True)
+        job = loop.next_job()
+        assert job is not None
+        with other.joined():
+            recorded = finished(other.running()[0])
+            other.finish(recorded)
+        loop.take(outcome_of(job))
+        assert loop.fresh == 0 and loop._finished == {0: recorded}
+
+
+def test_the_heart_goes_on_after_a_search_alone(
+    pair: tuple[Study, Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_hold, "BEAT_SECONDS", 0.005)
+    study = pair[0]
+    with study.joined():
+        hold = study._shared()
+        alone = {**hold._mine, "token": "another"}
+        hold._write(alone)  # by a process that could take the lock
+        stopped = hold._beats
+        time.sleep(0.1)
+        assert hold._beats <= stopped + 1, "it does not count while another searches alone"
+        hold._write({**alone, "released": 0.0})
+        deadline = time.monotonic() + WAIT
+        while hold._beats <= stopped + 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
 
 def test_a_lost_reply_to_a_claim_loses_no_candidate(
