@@ -23,7 +23,9 @@ from ..base import Proposal
 from .options import SearchOptions
 
 _NAMED = 5
-"""Maximum number of first candidates that a line names."""
+"""Maximum number of networks that a line names."""
+_REASONS = 10
+"""Maximum number of reasons for which networks are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,12 @@ def first_candidates(
     for each in given:
         found.add(each)
     return found.result(options.budget, notes)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 class _LeftOutError(Exception):
@@ -158,7 +166,11 @@ class _Collection:
             InputError: If no network can be a candidate.
         """
         count = len(self._stored)
-        lines = [f"{', '.join(names)}: {reason}" for reason, names in self._left.items()]
+        lines = [f"{_some(names)}: {reason}" for reason, names in self._left.items()]
+        if len(lines) > _REASONS:
+            others = list(self._left.values())[_REASONS:]
+            networks = plural(sum(map(len, others)), "network")
+            lines[_REASONS:] = [f"{networks}: {len(others)} more reasons"]
         if self._outside:
             lines.append(
                 f"{self._outside} of {len(ZOO)} published networks: not in space "
@@ -169,8 +181,7 @@ class _Collection:
                 f"at least one first candidate must be left, but got none; {'; '.join(lines)}"
             )
         names = [each["name"] for each in self._stored.values()]
-        more = f" and {count - _NAMED} more" if count > _NAMED else ""
-        shown = [*notes, f"First candidates: {count} ({', '.join(names[:_NAMED])}{more})"]
+        shown = [*notes, f"First candidates: {count} ({_some(names)})"]
         shown += [f"Left out of the first candidates: {line}" for line in lines]
         if budget is not None and budget < count:
             shown.append(f"The budget of {budget} ends before all {count} first candidates")

@@ -316,3 +316,12 @@ def test_processes_that_search_together_measure_each_of_them_once(
         each.close()
     digests = [digest for digest, _, _ in digests_of(url)]
     assert digests[:5] == DIGESTS and len(set(digests)) == 7
+
+
+def test_many_networks_that_are_left_out_take_few_lines() -> None:
+    drawn = (SPACE.draw_uniform(seed).architecture for seed in range(20))
+    many = list({each.digest: each for each in drawn}.values())
+    notes = found([*many, *many, *[OUTSIDE] * 20]).notes
+    left = [each for each in notes if each.startswith("Left out")]
+    assert len(left) == 11 and left[-1].endswith("more reasons")
+    assert all(len(each) < 400 for each in left)
