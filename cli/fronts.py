@@ -74,5 +74,5 @@ def resolution_text(study: "Study") -> str:
         return ""
     return (
         f"The validation split distinguishes at most {apart} of {plural(complete, 'candidate')} by "
-        f"accuracy: the 95 % interval of the best overlaps those of {alike - 1} more."
+        f"accuracy (95 % intervals that do not overlap); {alike - 1} may be as good as the best."
     )

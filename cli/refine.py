@@ -126,13 +126,11 @@ def _by_text(failed: Any) -> dict[str, str]:
 
 def _say(candidate: "Candidate", reason: str | None) -> None:
     """Print a repeated training that has finished."""
-    from ..results.numbers import format_measurement
-
     if reason is not None:
         print(f"#{candidate.number} failed: {reason}", file=sys.stderr, flush=True)
         return
     for name, singles in candidate.singles.items():
-        mean = format_measurement(candidate.measurements[name])
+        mean = shown(name, candidate.measurements[name].value)  # the interval needs all trainings
         last = shown(name, singles[-1].value)
         text = f"{name} {last}, the mean of {len(singles)} seeds is {mean}"
         print(f"#{candidate.number} {text}", file=sys.stderr, flush=True)

@@ -281,6 +281,8 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
                 f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
                 f"best of the front: {reached}"
             )
+            if (best.value("accuracy") or 0.0) <= prepared.data.baseline:
+                print("No network is better than the most frequent class: train longer (--epochs).")
             if text := resolution_text(study):
                 print(text)
         untrained = "" if trained else " --untrained"
@@ -303,7 +305,8 @@ def _print_epochs(prepared: "Prepared") -> None:
     whole = prepared.study.settings.recipe.get("epochs", 0)
     trained = sum(each.epochs > 0 for each in candidates)
     saved = f" of {whole * trained:,}: {plural(stopped, 'candidate')} stopped early"
-    print(f"Training: {plural(spent, 'epoch')}{saved if stopped else ''}")
+    stops = bool(prepared.study.settings.scheduler)
+    print(f"Training: {plural(spent, 'epoch')}{saved if stops else ''}")
 
 
 def _print_time(prepared: "Prepared", summary: "Summary") -> None:

@@ -94,25 +94,18 @@ def print_front(
     rows = [
         [
             str(each.number),
-            each.digest[:8],
             *(marked(each.measurements.get(name)) for name in names),
             line,
         ]
         for each, line in zip(shown_ones, summaries, strict=False)
     ]
-    # A narrow table keeps the objectives and drops digests first, then other metrics.
+    # A narrow table keeps the objectives, and drops other metrics.
     metrics = [
         Column(title=name, drop=0 if name in objectives else 2 + index)
         for index, name in enumerate(names)
     ]
-    digest = Column(title="digest", drop=2 + len(names))
     print_rows(
-        [
-            Column(title="#"),
-            digest,
-            *metrics,
-            Column(title="architecture", cut=True, tail=SEPARATOR),
-        ],
+        [Column(title="#"), *metrics, Column(title="architecture", cut=True, tail=SEPARATOR)],
         rows,
     )
     if len(shown_ones) < len(members):
@@ -158,7 +151,7 @@ def front(
     storage: Storage = None,
     plugin: Plugins = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the front as CSV.")
+        Path | None, typer.Option(metavar="FILE", help="Write the front as CSV; -: print it.")
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -172,8 +165,18 @@ def front(
             "--pick gives one candidate: leave out --top, --sort, --csv, --intervals, --corrected"
         )
     record = open_study(study, storage)
+    if study is None and not as_json and str(csv) != "-":
+        print(f"Study {record.name} (the latest)", file=sys.stderr)
     if pick is not None:
         return _print_pick(record, pick, as_json)
+    if str(csv) == "-":
+        from ..results.analysis.table import to_frame
+
+        if as_json:
+            raise InputError("--csv - and --json both print to the terminal: leave out one")
+        members = sorted_front(record, sort, intervals=intervals, corrected=corrected)[:count]
+        print(to_frame(members).to_csv(index=False), end="")
+        return 0
     if csv is not None or as_json:
         members = sorted_front(record, sort, intervals=intervals, corrected=corrected)[:count]
         if csv is not None:
@@ -183,8 +186,6 @@ def front(
         if as_json:
             print_json([_candidate_json(each) for each in members])
     if not as_json:
-        if study is None:
-            print(f"Study {record.name} (the latest)", file=sys.stderr)
         print_front(record, count, sort, intervals=intervals, corrected=corrected)
         if csv is not None:
             print(f"Wrote {csv}")
@@ -216,6 +217,7 @@ def _print_pick(record: "Study", request: str, as_json: bool) -> int:
     if chosen is None:
         return 1
     print(f"Pick: candidate {chosen.number}, {chosen.outline()}")
+    print(f"Next: nas show {chosen.number} | nas export {chosen.number} -o model.safetensors")
     return 0
 
 

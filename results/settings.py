@@ -17,6 +17,9 @@ _LATER = ("metrics", "plugins")
 _ADDED = ("scheduler", "first")
 """Fields that older records lack, where they have their default."""
 
+_OPTIONS = {"recipe.epochs": "epochs", "seed": "seed", "data.seed": "seed"}
+"""Options of a search whose values are settings of the study as they are."""
+
 _PLACE = ("name", "root", "max_megapixels")
 """Keys of the data that may differ: location and limits of reading; the fingerprint identifies the
 images."""
@@ -141,6 +144,13 @@ class StudySettings:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
         return self._other_first(other) or self._other_metric(other)
+
+    @staticmethod
+    def remedy(setting: str, value: object) -> str:
+        """Return what to do about a setting that differs from the study's ``value``."""
+        option = _OPTIONS.get(setting)
+        repeat = f"give --{option} {value} to continue it, or " if option else ""
+        return f"{repeat}use another --study name"
 
     def _other_first(self, other: "StudySettings") -> tuple[str, object, object] | None:
         """Return the first of the first candidates that is another network in ``other``."""

@@ -98,7 +98,7 @@ class StoredStudy:
             setting, has, asked = difference
             raise InputError(
                 f"study {name!r} was made with {setting} {has}, but got {asked}; "
-                "use another --study name"
+                f"{settings.remedy(setting, has)}"
             )
         return study
 

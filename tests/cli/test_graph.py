@@ -107,6 +107,7 @@ def test_one_candidate_is_picked_with_its_reasons(capsys):
     assert run(["front", "--pick", "accuracy, macs, macs<=1M"]) == 0
     out = capsys.readouterr().out
     assert "2 of 2 candidates satisfy macs<=1000000." in out and "Pick: candidate 7, " in out
+    assert "nas export 7 -o model.safetensors" in out
     assert run(["front", "--json", "--pick", "accuracy, macs<=1"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["candidate"] is None and "comes nearest" in found["reasons"][-1]

@@ -90,6 +90,10 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     front = json.loads(capsys.readouterr().out)
     rows = list(csv.DictReader((folder / "front.csv").open()))
     assert [each["number"] for each in front] == [int(row["number"]) for row in rows]
+    assert run(["front", "--csv", "-"]) == 0
+    assert list(csv.DictReader(capsys.readouterr().out.splitlines())) == rows
+    assert run(["front", "--csv", "-", "--json"]) == 2
+    assert "leave out one" in capsys.readouterr().err
 
     number = str(front[0]["number"])
     assert run(["show", number]) == 0

@@ -103,7 +103,10 @@ def test_what_finished_is_never_overwritten(study, url, fill, make_candidate):
     ("changes", "message"),
     [
         ({"space_digest": "cd", "space_name": "mobile"}, "space micro .digest ab12ab12., but got"),
-        ({"recipe": {"epochs": 5, "lr": 0.001}}, "recipe.epochs 3, but got 5; use another"),
+        (
+            {"recipe": {"epochs": 5, "lr": 0.001}},
+            "recipe.epochs 3, but got 5; give --epochs 3 to continue it, or use another",
+        ),
         ({"objectives": ("accuracy",)}, "objectives"),
         ({"constraints": ("params<=5",)}, r"constraints \[\], but got \['params<=5'\]"),
         ({"seed": 1}, "seed 0, but got 1"),
