@@ -136,13 +136,23 @@ def main() -> None:
     if options.quick:
         options.kills, options.workers, options.budget = 1, "1", 2
     found: dict[str, Any] = {}
-    titles = ("workers", "kills", "searches", "candidates", "equal", "processes_left")
-    print(" ".join(f"{title:>14}" for title in titles))
+    titles = (
+        "workers",
+        "kills",
+        "kills_with_progress",
+        "searches",
+        "candidates",
+        "equal",
+        "processes_left",
+    )
+    print("  ".join(titles))
     for workers in map(int, options.workers.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             each = found[str(workers)] = compare(workers, options, Path(folder))
         cells = (workers, *(each[title] for title in titles[1:]))
-        print(" ".join(f"{cell!s:>14}" for cell in cells))
+        print(
+            "  ".join(f"{cell!s:>{len(title)}}" for cell, title in zip(cells, titles, strict=True))
+        )
     line = {
         "benchmark": "kills",
         "searcher": options.searcher,
