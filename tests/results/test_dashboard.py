@@ -469,7 +469,7 @@ def test_a_study_without_results_says_what_is_running(study, fill, url, make_can
         return TEXTS["explore"]["cards"](Reader(Source(url)).read(""))
 
     assert "random searches the space micro for more accuracy, less macs on digits" in text()
-    assert "not proposed a candidate" in text()
+    assert "No candidate has been proposed yet" in text()
     failed = replace(make_candidate(1, status="failed"), reason="<out of memory>")
     fill(study, make_candidate(0, status="running"), failed)
     outline = make_candidate(0).architecture.outline()
@@ -760,7 +760,7 @@ def test_published_networks_beyond_are_counted(reader):
     ):
         at = reader.read(query)
         layout = FIGURES["explore"]["scatter"](at).layout
-        reported = f"filters everything. {known} published networks are beyond the axes"
+        reported = f"filters all figures and tables. {known} published networks are beyond the axes"
         assert (reported in TEXTS["explore"]["scatter-note"](at)) == beyond
         assert (layout.xaxis.range is not None) == beyond and layout.yaxis.range is None
         assert ('value="far"' in TEXTS["explore"]["controls"](at)) == ("zoo" in query)
