@@ -293,3 +293,11 @@ def test_a_table_of_two_fidelities_is_made_and_read(tmp_path: Path) -> None:
     assert figures["rows"] == 2
     table = read_table(file)
     assert {"accuracy", "accuracy@1epochs", "macs", "params"} <= set(table.values)
+
+
+@pytest.mark.slow
+def test_searchers_are_compared_on_real_trainings(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/real.db"
+    figures = run_benchmark("real_space.py", "--quick", "--storage", url)
+    ratios = [each for (each,) in figures["ratios"]["random"].values()]
+    assert 0 <= ratios[0] <= ratios[-1] <= 1
