@@ -18,6 +18,7 @@ from .shared import (
     print_rows,
     shown,
     storage_url,
+    study_option,
 )
 
 if TYPE_CHECKING:
@@ -217,7 +218,10 @@ def _print_pick(record: "Study", request: str, as_json: bool) -> int:
     if chosen is None:
         return 1
     print(f"Pick: candidate {chosen.number}, {chosen.outline()}")
-    print(f"Next: nas show {chosen.number} | nas export {chosen.number} -o model.safetensors")
+    print(
+        f"Next: nas show {chosen.number} | nas export {chosen.number} -o model.safetensors"
+        f" (each with {study_option(record.name)})"
+    )
     return 0
 
 
