@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 
 import nas_explorer as nas
 
@@ -44,7 +43,6 @@ def efficiency(engine: str, searcher: str, workers: int, budget: int) -> float:
             workers=workers,
             device="cpu",
             storage=f"sqlite:///{folder}/nas.db",
-            plugins=[str(Path(__file__).resolve())],
             callbacks=[callback],
         )
         totals = [each.seconds["total"] for each in study.candidates()]
