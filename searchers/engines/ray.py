@@ -43,7 +43,9 @@ _QUIET = {
 }
 
 # On a loaded machine a worker needs minutes to import torch; Ray's limit is one minute.
-_PATIENT = {"RAY_worker_register_timeout_seconds": "300"}
+# And Ray (2.60) runs its workers at niceness 15: beside any other work, trainings would hardly go on
+# and latencies would be too long.
+_START = {"RAY_worker_register_timeout_seconds": "300", "RAY_worker_niceness": "0"}
 
 # The node manager ends if its agents do not start within 15 s; 30 s later Ray reports that the node
 # did not start. Both times are constants of Ray (2.60; agent_register_timeout_ms and
@@ -187,7 +189,7 @@ def start(**options: Any) -> None:
     """
     for left in reversed(range(_STARTS)):
         try:
-            with environment(_PATIENT):
+            with environment(_START):
                 _init(address="local", include_dashboard=False, **options)
             return
         except Exception:  # Ray raises no narrower class if a node fails to start

@@ -108,6 +108,11 @@ def test_workers_have_one_thread_and_processes_of_their_own(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_workers_have_the_priority_of_the_search(run: Run) -> None:
+    assert set(run.figures("nice").values()) == {os.nice(0)}
+
+
+@pytest.mark.slow
 def test_nothing_is_left_behind(run: Run) -> None:
     deadline = time.monotonic() + 60.0
     pids = [int(pid) for pid in run.figures("pid").values()]

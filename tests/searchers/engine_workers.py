@@ -73,7 +73,7 @@ class JobWorker:
         self.spent = job.architecture.get("do") == "spend"
         value = random.Random(job.number).random()
         threads = float(os.environ["OMP_NUM_THREADS"])
-        seconds = {"value": value, "pid": os.getpid(), "threads": threads}
+        seconds = {"value": value, "pid": os.getpid(), "threads": threads, "nice": os.nice(0)}
         return Outcome(number=job.number, status="complete", seconds=seconds)
 
 

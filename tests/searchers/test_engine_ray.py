@@ -35,6 +35,7 @@ def test_ray_is_started_again_where_it_does_not_come_up(
     def init(**options: Any) -> None:
         assert options["address"] == "local" and options["num_cpus"] == 2
         assert os.environ[PATIENCE] == "300"
+        assert os.environ["RAY_worker_niceness"] == "0"
         calls.append("init")
         if calls.count("init") <= failures:
             raise RuntimeError("the node timed out")

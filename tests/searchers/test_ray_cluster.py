@@ -31,6 +31,7 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # of the workers on all nodes
         patch.setenv("RAY_worker_register_timeout_seconds", "300")
+        patch.setenv("RAY_worker_niceness", "0")
         found = Cluster()
         for _ in range(NODES):
             found.add_node(num_cpus=2, num_gpus=1, include_dashboard=False)
