@@ -43,8 +43,8 @@ _QUIET = {
 }
 
 # On a loaded machine a worker needs minutes to import torch; Ray's limit is one minute.
-# And Ray (2.60) runs its workers at niceness 15: beside any other work, trainings would hardly go on
-# and latencies would be too long.
+# And Ray (2.60) runs its workers at niceness 15: beside any other work, trainings would hardly
+# continue and latencies would be too long.
 _START = {"RAY_worker_register_timeout_seconds": "300", "RAY_worker_niceness": "0"}
 
 # The node manager ends if its agents do not start within 15 s; 30 s later Ray reports that the node

@@ -10,6 +10,7 @@ from .engine_workers import ListSource
 
 pytest.importorskip("ray")
 PATIENCE = "RAY_worker_register_timeout_seconds"
+NICENESS = "RAY_worker_niceness"
 pytestmark = pytest.mark.slow  # importing Ray alone takes seconds
 
 
@@ -35,7 +36,7 @@ def test_ray_is_started_again_where_it_does_not_come_up(
     def init(**options: Any) -> None:
         assert options["address"] == "local" and options["num_cpus"] == 2
         assert os.environ[PATIENCE] == "300"
-        assert os.environ["RAY_worker_niceness"] == "0"
+        assert os.environ[NICENESS] == "0"
         calls.append("init")
         if calls.count("init") <= failures:
             raise RuntimeError("the node timed out")
