@@ -93,13 +93,12 @@ def compare(workers: int, options: argparse.Namespace, folder: Path) -> dict[str
     all_seconds = run(command(whole, workers, options), None, folder)
     start = run(command(whole, workers, options), None, folder)  # it finds that nothing is left
     assert all_seconds is not None and start is not None
-    latest = start + max(all_seconds - start, 0.0) * 0.4  # the workers start in this time too
     kills, moved, searches, equal = 0, 0, 0, True
     while kills < options.kills:
         killed = f"sqlite:///{folder}/killed-{searches}.db"
         words, before = command(killed, workers, options), 0
         while kills < options.kills:
-            if run(words, moments.uniform(start / 2, latest), folder) is not None:
+            if run(words, moments.uniform(start, all_seconds), folder) is not None:
                 break
             kills += 1
             after = len(contents(killed))
