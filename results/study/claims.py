@@ -9,13 +9,9 @@ import json
 import sqlalchemy
 from optuna.trial import TrialState
 
+from .optuna_tables import TRIAL_NOTES, TRIALS
+
 KEY = "nas:claim"
-_TRIALS = sqlalchemy.table(
-    "trials", *map(sqlalchemy.column, ("trial_id", "study_id", "number", "state"))
-)
-_CLAIMS = sqlalchemy.table(
-    "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
-)
 
 
 def owners(connection: sqlalchemy.Connection, study_id: int) -> dict[int, str]:
@@ -25,11 +21,11 @@ def owners(connection: sqlalchemy.Connection, study_id: int) -> dict[int, str]:
         connection: Connection to the database.
         study_id: Optuna's id of the study.
     """
-    trials, claims = _TRIALS.c, _CLAIMS.c
+    trials, claims = TRIALS.c, TRIAL_NOTES.c
     state = sqlalchemy.cast(trials.state, sqlalchemy.String(16))  # PostgreSQL has a type for states
     query = (
         sqlalchemy.select(trials.number, claims.value_json)
-        .join_from(_TRIALS, _CLAIMS, trials.trial_id == claims.trial_id)
+        .join_from(TRIALS, TRIAL_NOTES, trials.trial_id == claims.trial_id)
         .where(trials.study_id == study_id, claims.key == KEY, state == TrialState.RUNNING.name)
     )
     return {number: json.loads(text) for number, text in connection.execute(query)}
@@ -44,13 +40,13 @@ def claim(connection: sqlalchemy.Connection, study_id: int, number: int, token: 
         number: Number of the trial.
         token: Token of the process that measures it from now on.
     """
-    trials, claims = _TRIALS.c, _CLAIMS.c
+    trials, claims = TRIALS.c, TRIAL_NOTES.c
     found = sqlalchemy.select(trials.trial_id).where(
         trials.study_id == study_id, trials.number == number
     )
     trial_id = connection.execute(found).scalar_one()
     connection.execute(
-        sqlalchemy.delete(_CLAIMS).where(claims.trial_id == trial_id, claims.key == KEY)
+        sqlalchemy.delete(TRIAL_NOTES).where(claims.trial_id == trial_id, claims.key == KEY)
     )
     new = {"trial_id": trial_id, "key": KEY, "value_json": json.dumps(token)}
-    connection.execute(sqlalchemy.insert(_CLAIMS).values(new))
+    connection.execute(sqlalchemy.insert(TRIAL_NOTES).values(new))

@@ -16,13 +16,11 @@ from optuna.storages import RDBStorage
 
 from ...search_space.errors import InputError
 from .locks import PING_SECONDS, lock_of
+from .optuna_tables import STUDY_NOTES
 from .storage import StorageError, one_transaction, retry, storage_errors
 
 _log = logging.getLogger(__name__)
 HOLDER = "nas:holder"
-_ATTRIBUTES = sqlalchemy.table(
-    "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
-)
 
 
 def this_process() -> dict[str, Any]:
@@ -37,7 +35,7 @@ def this_process() -> dict[str, Any]:
 
 
 def _system() -> str:
-    """Return what tells apart systems in which the same number may mean different processes."""
+    """Return an identifier of the running system, within which a process id is unique."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -174,7 +172,7 @@ class Hold:
         return lock.acquire()
 
     def _is_free(self, holder: Mapping[str, Any]) -> bool:
-        """Whether nobody will take the lock again who has lost it."""
+        """Whether no earlier holder, which has lost its lock, can take it again."""
         return "token" not in holder or "released" in holder or has_ended(holder)
 
     def _note(self) -> dict[str, Any]:
@@ -185,7 +183,7 @@ class Hold:
         return parsed(self._text(connection))
 
     def _text(self, connection: sqlalchemy.Connection) -> str | None:
-        columns = _ATTRIBUTES.c
+        columns = STUDY_NOTES.c
         query = sqlalchemy.select(columns.value_json).where(
             columns.study_id == self._id, columns.key == HOLDER
         )
@@ -207,8 +205,8 @@ class Hold:
 
     def _put(self, connection: sqlalchemy.Connection, **values: str) -> None:
         """Change the row of the note."""
-        columns = _ATTRIBUTES.c
-        row = sqlalchemy.update(_ATTRIBUTES).where(
+        columns = STUDY_NOTES.c
+        row = sqlalchemy.update(STUDY_NOTES).where(
             columns.study_id == self._id, columns.key == HOLDER
         )
         connection.execute(row.values(**values))

@@ -44,13 +44,9 @@ class JoinableStudy(StoredStudy):
         hold = SharedHold(
             self._storage, self._spill.url, self._id, self.name, conditions=conditions
         )
-        with hold as self._hold:
-            try:
-                self._claimed = frozenset()
-                self._take_in()
-                yield
-            finally:
-                self._hold = None
+        self._claimed = frozenset()
+        with self._holding(hold):
+            yield
 
     def claim(
         self,

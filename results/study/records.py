@@ -19,27 +19,18 @@ from optuna.trial import TrialState, create_trial
 
 from ...evaluators.base import METRICS
 from ..candidate import Candidate
+from .optuna_tables import (
+    TRIAL_NOTES,
+    TRIAL_PARAMETERS,
+    TRIAL_USER_NOTES,
+    TRIAL_VALUES,
+    TRIALS,
+)
 
 _CANDIDATE = "nas:candidate"
 _NUMBERS_PER_QUERY = 500
 _KEYS = ("decisions", "status", "measurements", "seconds")
 """Keys of every record, with or without the architecture."""
-_TRIALS = sqlalchemy.table(
-    "trials", *map(sqlalchemy.column, ("trial_id", "study_id", "number", "state"))
-)
-_SHOWN = sqlalchemy.table(
-    "trial_user_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
-)
-_VALUES = sqlalchemy.table(
-    "trial_values", *map(sqlalchemy.column, ("trial_id", "objective", "value", "value_type"))
-)
-_RECORDS = sqlalchemy.table(
-    "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
-)
-_PARAMETERS = sqlalchemy.table(
-    "trial_params",
-    *map(sqlalchemy.column, ("trial_id", "param_name", "param_value", "distribution_json")),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +81,9 @@ def insert(
     trial_id = storage.create_new_trial(study_id, trial)
     if rows:
         connection.execute(
-            sqlalchemy.insert(_PARAMETERS), [{"trial_id": trial_id, **row} for row in rows]
+            sqlalchemy.insert(TRIAL_PARAMETERS), [{"trial_id": trial_id, **row} for row in rows]
         )
-    number = sqlalchemy.select(_TRIALS.c.number).where(_TRIALS.c.trial_id == trial_id)
+    number = sqlalchemy.select(TRIALS.c.number).where(TRIALS.c.trial_id == trial_id)
     return connection.execute(number).scalar_one()
 
 
@@ -109,10 +100,10 @@ def added(
         candidate: The inserted candidate.
         after: The largest number before the insertion.
     """
-    trials, shown = _TRIALS.c, _SHOWN.c
+    trials, shown = TRIALS.c, TRIAL_USER_NOTES.c
     query = (
         sqlalchemy.select(trials.number)
-        .join_from(_TRIALS, _SHOWN, trials.trial_id == shown.trial_id)
+        .join_from(TRIALS, TRIAL_USER_NOTES, trials.trial_id == shown.trial_id)
         .where(trials.study_id == study_id, trials.number > after)
         .where(shown.key == "digest", shown.value_json == json.dumps(candidate.digest))
     )
@@ -140,7 +131,7 @@ def update(
         objectives: Names of the metrics that become the trial's values.
         order: Number of candidates finished before.
     """
-    trials, records = _TRIALS.c, _RECORDS.c
+    trials, records = TRIALS.c, TRIAL_NOTES.c
     query = _stored(study_id, records.trial_id, trials.state, records.value_json)
     row = connection.execute(query.where(trials.number == candidate.number)).mappings().one()
     trial_id, trial_state, text = row["trial_id"], row["state"], row["value_json"]
@@ -148,7 +139,7 @@ def update(
         return False
     record = json.dumps({**candidate.to_json(), "order": order})
     connection.execute(
-        sqlalchemy.update(_RECORDS)
+        sqlalchemy.update(TRIAL_NOTES)
         .where(records.trial_id == trial_id, records.key == _CANDIDATE)
         .values(value_json=record)
     )
@@ -203,37 +194,37 @@ def rewrite(
         candidate: The candidate with the new measurements.
         objectives: Names of the metrics that are the trial's values.
     """
-    trials, records, values, shown = _TRIALS.c, _RECORDS.c, _VALUES.c, _SHOWN.c
+    trials, records, values, shown = TRIALS.c, TRIAL_NOTES.c, TRIAL_VALUES.c, TRIAL_USER_NOTES.c
     query = _stored(study_id, records.trial_id, records.value_json)
     row = connection.execute(query.where(trials.number == candidate.number)).mappings().one()
     trial_id, order = row["trial_id"], json.loads(row["value_json"])["order"]
     record = json.dumps({**candidate.to_json(), "order": order})
     of_record = (records.trial_id == trial_id) & (records.key == _CANDIDATE)
-    connection.execute(sqlalchemy.update(_RECORDS).where(of_record).values(value_json=record))
+    connection.execute(sqlalchemy.update(TRIAL_NOTES).where(of_record).values(value_json=record))
     state, numbers, attributes = _as_trial(candidate, objectives)
     literal = sqlalchemy.literal_column(f"'{state.name}'")
     of_trial = trials.trial_id == trial_id
-    connection.execute(sqlalchemy.update(_TRIALS).where(of_trial).values(state=literal))
-    connection.execute(sqlalchemy.delete(_VALUES).where(values.trial_id == trial_id))
+    connection.execute(sqlalchemy.update(TRIALS).where(of_trial).values(state=literal))
+    connection.execute(sqlalchemy.delete(TRIAL_VALUES).where(values.trial_id == trial_id))
     finite = sqlalchemy.literal_column("'FINITE'")
     for place, value in enumerate(numbers or ()):
         new = {"trial_id": trial_id, "objective": place, "value": value, "value_type": finite}
-        connection.execute(sqlalchemy.insert(_VALUES).values(new))
+        connection.execute(sqlalchemy.insert(TRIAL_VALUES).values(new))
     of_keys = (shown.trial_id == trial_id) & shown.key.in_(
         [*METRICS, *candidate.measurements, "reason"]
     )
-    connection.execute(sqlalchemy.delete(_SHOWN).where(of_keys))
+    connection.execute(sqlalchemy.delete(TRIAL_USER_NOTES).where(of_keys))
     rows = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(each)}
         for key, each in attributes.items()
     ]
     if rows:
-        connection.execute(sqlalchemy.insert(_SHOWN), rows)
+        connection.execute(sqlalchemy.insert(TRIAL_USER_NOTES), rows)
 
 
 def read(connection: sqlalchemy.Connection, study_id: int, known: Container[int]) -> Found:
     """Return the candidates whose number is not in ``known``."""
-    trials, found = _TRIALS.c, _stored(study_id, _TRIALS.c.number, _RECORDS.c.value_json)
+    trials, found = TRIALS.c, _stored(study_id, TRIALS.c.number, TRIAL_NOTES.c.value_json)
     every = sqlalchemy.select(trials.number).where(trials.study_id == study_id)
     numbers = [n for n in connection.execute(every).scalars() if n not in known]
     if len(numbers) <= _NUMBERS_PER_QUERY:
@@ -289,13 +280,13 @@ def rows(
         networks: Whether to include the architectures; without them, reading takes half the time
         where the database can omit them.
     """
-    wanted = _TRIALS.c.number.in_(numbers)
+    wanted = TRIALS.c.number.in_(numbers)
     if after is not None:
-        wanted |= _TRIALS.c.number > after
+        wanted |= TRIALS.c.number > after
     with storage.engine.connect() as connection:
         lean = not networks and storage.engine.dialect.name == "sqlite"
-        value = _lean(_RECORDS.c.value_json) if lean else _RECORDS.c.value_json
-        query = _stored(study_id, _TRIALS.c.number, value).where(wanted)
+        value = _lean(TRIAL_NOTES.c.value_json) if lean else TRIAL_NOTES.c.value_json
+        query = _stored(study_id, TRIALS.c.number, value).where(wanted)
         query = query.execution_options(yield_per=_NUMBERS_PER_QUERY)
         for number, text in connection.execute(query):
             try:
@@ -318,10 +309,10 @@ def _stored(
     study_id: int, *columns: "sqlalchemy.ColumnElement[Any]"
 ) -> "sqlalchemy.Select[Any, Any]":
     """Return the query for columns of a study's candidates, in the order of the numbers."""
-    trials, records = _TRIALS.c, _RECORDS.c
+    trials, records = TRIALS.c, TRIAL_NOTES.c
     return (
         sqlalchemy.select(*columns)
-        .join_from(_TRIALS, _RECORDS, trials.trial_id == records.trial_id)
+        .join_from(TRIALS, TRIAL_NOTES, trials.trial_id == records.trial_id)
         .where(trials.study_id == study_id, records.key == _CANDIDATE)
         .order_by(trials.number)
     )

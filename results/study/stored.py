@@ -35,7 +35,7 @@ from .run_time import KEY as TIME
 from .run_time import RunTime
 from .spill_file import SpillFile
 from .storage import StorageError, open_storage, retry, shown_url, storage_errors, weights_folder
-from .studies import StudyEntry, add_revision, make_study, studies_by_name, times_of
+from .studies import StudyEntry, add_revision, make_study, studies_by_name
 
 if TYPE_CHECKING:
     from ...search_space.architecture.architecture import Architecture
@@ -140,7 +140,13 @@ class StoredStudy:
         Raises:
             InputError: If another process searches the study.
         """
-        with Hold(self._storage, self._spill.url, self._id, self.name) as self._hold:
+        with self._holding(Hold(self._storage, self._spill.url, self._id, self.name)):
+            yield
+
+    @contextmanager
+    def _holding(self, hold: Hold) -> Generator[None]:
+        """Hold the study inside the context, and store the results of the spill file first."""
+        with hold as self._hold:
             try:
                 self._take_in()
                 yield
@@ -371,11 +377,6 @@ class StoredStudy:
                     self._leave_out(number, f"its record cannot be read: {record}")
                 else:
                     yield record
-
-    def times(self) -> list[RunTime]:
-        """Return the times of the study's runs, the earliest first."""
-        with storage_errors(self.url), self._storage.engine.connect() as connection:
-            return times_of(connection, (self._id,)).get(self._id, [])
 
     def running(self) -> list[Candidate]:
         """Return the candidates that have not finished, in the order of their numbers.

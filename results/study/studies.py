@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from ...search_space.errors import InputError, unknown_name
 from ..settings import StudySettings, check_study_name
 from .holder import HOLDER, Hold, has_ended, parsed, this_process
+from .optuna_tables import STUDIES, STUDY_NOTES, TRIAL_NOTES, TRIALS
 from .run_time import KEY as TIME
 from .run_time import RunTime, in_all
 from .spill_file import SpillFile
@@ -33,14 +34,6 @@ _STATUSES = {
     "RUNNING": "running",
 }
 """Status of a candidate by state of its trial; Optuna has one state for stopped and infeasible."""
-_STUDIES = sqlalchemy.table("studies", *map(sqlalchemy.column, ("study_id", "study_name")))
-_ATTRIBUTES = sqlalchemy.table(
-    "study_system_attributes", *map(sqlalchemy.column, ("study_id", "key", "value_json"))
-)
-_TRIALS = sqlalchemy.table("trials", *map(sqlalchemy.column, ("trial_id", "study_id", "state")))
-_RECORDS = sqlalchemy.table(
-    "trial_system_attributes", *map(sqlalchemy.column, ("trial_id", "key", "value_json"))
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +131,12 @@ def studies_by_name(storage: RDBStorage, url: str) -> dict[str, StudyEntry]:
 
 def _notes(connection: sqlalchemy.Connection) -> dict[tuple[int, str], dict[str, str]]:
     """Return this package's notes in the studies' rows, by Optuna's id and name."""
-    studies, attributes = _STUDIES.c, _ATTRIBUTES.c
+    studies, attributes = STUDIES.c, STUDY_NOTES.c
     query = (
         sqlalchemy.select(
             studies.study_id, studies.study_name, attributes.key, attributes.value_json
         )
-        .join_from(_STUDIES, _ATTRIBUTES, studies.study_id == attributes.study_id)
+        .join_from(STUDIES, STUDY_NOTES, studies.study_id == attributes.study_id)
         .where(attributes.key.in_((SETTINGS, HOLDER)))
     )
     notes: dict[tuple[int, str], dict[str, str]] = {}
@@ -161,7 +154,7 @@ def times_of(
         connection: Connection to the database.
         studies: Optuna's ids of the studies; empty: all.
     """
-    columns = _ATTRIBUTES.c
+    columns = STUDY_NOTES.c
     query = sqlalchemy.select(columns.study_id, columns.value_json)
     query = query.where(columns.key.startswith(TIME))
     if studies:
@@ -177,7 +170,7 @@ def times_of(
 
 def revisions_of(connection: sqlalchemy.Connection, study: int) -> int:
     """Return the number of replaced records of a study; ``study`` is Optuna's id."""
-    columns = _ATTRIBUTES.c
+    columns = STUDY_NOTES.c
     query = sqlalchemy.select(columns.value_json)
     found = connection.scalar(query.where(columns.study_id == study, columns.key == REVISIONS))
     return 0 if found is None else int(json.loads(found))
@@ -194,14 +187,14 @@ def _counts(connection: sqlalchemy.Connection) -> dict[int, dict[tuple[str, bool
 
     Trials of stopped candidates count under the state ``_STOPPED``.
     """
-    trials, records = _TRIALS.c, _RECORDS.c
+    trials, records = TRIALS.c, TRIAL_NOTES.c
     ours = sqlalchemy.and_(records.trial_id == trials.trial_id, records.key == "nas:candidate")
     name = sqlalchemy.cast(trials.state, sqlalchemy.String(16))  # PostgreSQL has a type for states
     stopped = sqlalchemy.and_(name == "PRUNED", records.value_json.like('%"status": "stopped"%'))
     state = sqlalchemy.case((stopped, _STOPPED), else_=name)
     each = sqlalchemy.select(
         trials.study_id, state.label("state"), records.key.is_not(None).label("ours")
-    ).join_from(_TRIALS, _RECORDS, ours, isouter=True)
+    ).join_from(TRIALS, TRIAL_NOTES, ours, isouter=True)
     rows = each.subquery()
     query = sqlalchemy.select(
         rows.c.study_id, rows.c.state, rows.c.ours, sqlalchemy.func.count()
@@ -257,7 +250,7 @@ def rename_study(name: str, new: str, storage_url: str) -> None:
     check_study_name(new)
     storage = open_storage(storage_url, create=False)
     entry = _entry(storage, storage_url, name)
-    studies = _STUDIES.c
+    studies = STUDIES.c
     with Hold(storage, storage_url, entry.study_id, name, search=False) as hold:
         with storage_errors(storage_url), storage.engine.connect() as connection:
             query = sqlalchemy.select(studies.study_id).where(studies.study_name == new)
@@ -270,7 +263,7 @@ def rename_study(name: str, new: str, storage_url: str) -> None:
                 moved.append((old_path, new_path))
             with hold.transaction() as connection:
                 connection.execute(
-                    sqlalchemy.update(_STUDIES)
+                    sqlalchemy.update(STUDIES)
                     .where(studies.study_id == entry.study_id)
                     .values(study_name=new)
                 )

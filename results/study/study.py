@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ..candidate import Candidate
 from .facts import study_facts
 from .joinable import JoinableStudy
+from .run_time import RunTime
 from .storage import storage_errors
-from .studies import revisions_of
+from .studies import revisions_of, times_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,11 @@ class Study(JoinableStudy):
     def __rich__(self) -> str:
         lines = [f"study {self.name}", *(f"{name:<16} {value}" for name, value in self._facts)]
         return "\n".join(lines).replace("[", r"\[")
+
+    def times(self) -> list[RunTime]:
+        """Return the times of the study's runs, the earliest first."""
+        with storage_errors(self.url), self._storage.engine.connect() as connection:
+            return times_of(connection, (self._id,)).get(self._id, [])
 
     def revisions(self) -> int:
         """Return how many records of finished candidates have been replaced so far."""
