@@ -16,6 +16,11 @@ from .base import Objective
 Floats = NDArray[np.float64]
 
 
+VIOLATIONS = {"complete": 2.0, "stopped": 0.5, "infeasible": 1.0, "failed": 2.0}
+"""How much a candidate without values breaks a constraint, by its status: those that break less
+rank first. A complete one has values that are no numbers."""
+
+
 def values_of(candidate: Candidate, objectives: Sequence[Objective]) -> list[float] | None:
     """Return the values of the objectives, or None unless all are finite."""
     values = [candidate.value(each.metric) for each in objectives]

@@ -3,8 +3,7 @@
 import logging
 import random
 import warnings
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import optuna
@@ -26,6 +25,7 @@ from ..search_space.walk.assembly import Walk
 from ..search_space.walk.choosers import Chooser, RandomChooser
 from .archive import FewChangesChooser, losses_of
 from .base import Objective, Searcher, Space
+from .quiet_optuna import quiet_optuna
 from .surrogate.model import thinned
 from .tpe import code_of, nearest
 
@@ -162,7 +162,9 @@ def sampled(
         seed: Seed of the sampler.
     """
     known = dict(distributions)
-    with _quiet():
+    # It warns of being experimental, and logs where its search for a vector found few.
+    with quiet_optuna(logging.ERROR), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         study = optuna.create_study(
             directions=[StudyDirection.MINIMIZE] * losses_NM.shape[1],
             sampler=GPSampler(seed=seed, n_startup_trials=_STARTUP),
@@ -192,16 +194,3 @@ def _distribution(domain: Domain, exact: bool) -> BaseDistribution:
     if domain.ordered or count == 2:
         return FloatDistribution(0, count - 1)
     return CategoricalDistribution(range(count))
-
-
-@contextmanager
-def _quiet() -> Generator[None, None, None]:
-    """Keep Optuna from logging the new study, and that its search for a vector found few."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)

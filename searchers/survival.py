@@ -9,11 +9,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from ..results.candidate import Candidate
-from .archive import losses_of, values_of
+from .archive import VIOLATIONS, losses_of, values_of
 from .base import Objective
-
-_VIOLATIONS = {"complete": 2.0, "stopped": 0.5, "infeasible": 1.0, "failed": 2.0}
-"""How much a candidate without values breaks a constraint, by its status."""
+from .quiet_optuna import quiet_optuna
 
 
 class WholePopulation(BaseGASampler):
@@ -46,15 +44,12 @@ def survivors(
 def _trial(candidate: Candidate, objectives: Sequence[Objective]) -> FrozenTrial:
     if values_of(candidate, objectives) is not None:
         return create_trial(values=losses_of(candidate, objectives).tolist())
-    violated = {"feasible": _VIOLATIONS[candidate.status]}
+    violated = {"feasible": VIOLATIONS[candidate.status]}
     return create_trial(values=[0.0] * len(objectives), constraints=violated)
 
 
 @cache
 def _study(objectives: int) -> optuna.Study:
     """Return an empty study that minimises so many objectives."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # Optuna would log the new study
-    study = optuna.create_study(directions=[StudyDirection.MINIMIZE] * objectives)
-    optuna.logging.set_verbosity(before)
-    return study
+    with quiet_optuna():
+        return optuna.create_study(directions=[StudyDirection.MINIMIZE] * objectives)

@@ -12,7 +12,7 @@ from ..results.analysis.front import front_mask
 from ..results.candidate import Candidate
 from ..search_space.domains import Domain, Value, same
 from ..search_space.walk.choosers import Chooser, RandomChooser
-from .archive import losses_of
+from .archive import VIOLATIONS, losses_of
 from .base import Objective, Searcher, Space
 from .parzen import Codes, Floats, Parzen
 
@@ -37,9 +37,6 @@ _DECIMALS = 9
 """Decimals in which the ratios are compared; the machine decides the others."""
 _ABSENT = -1
 """Code of a decision that a candidate does not have."""
-_ORDER = {"stopped": 0, "infeasible": 1, "failed": 2, "complete": 2}
-"""Order of the candidates without values, by status; a complete one has values that are no
-numbers."""
 
 
 class TpeSearcher(Searcher):
@@ -66,7 +63,7 @@ class TpeSearcher(Searcher):
         self._columns = {path: place for place, path in enumerate(self._domains)}
         self._codes: list[Codes] = []
         self._losses_NM = np.empty((0, len(objectives)))
-        self._unusable: dict[int, int] = {}
+        self._unusable: dict[int, float] = {}
         self._met = dict.fromkeys(self._domains, 0)
         self._histories: Histories | None = None
 
@@ -79,7 +76,7 @@ class TpeSearcher(Searcher):
             self._met[path] |= 1 << number
         losses_M = losses_of(candidate, self.objectives)
         if not np.isfinite(losses_M).all():
-            self._unusable[number] = _ORDER[candidate.status]
+            self._unusable[number] = VIOLATIONS[candidate.status]
         self._codes.append(codes)
         self._losses_NM = np.vstack([self._losses_NM, losses_M])
         self._histories = None
@@ -193,10 +190,10 @@ def best(losses_NM: Floats, count: int) -> NDArray[np.int64]:
 def largest(losses_NM: Floats, count: int) -> NDArray[np.int64]:
     """Return the places of ``count`` rows of a front that together dominate a large volume.
 
-    One after another is chosen: the one that adds most to the volume of those chosen before
-    (Guerreiro et al., 2016). With more than two objectives, the volume that it adds to any single
-    one of them takes the place of that, since it is quick to compute. The reference point lies
-    beyond the worst losses by a tenth of them.
+    The rows are chosen one by one: next is the row that adds the largest volume to the chosen rows
+    (Guerreiro et al., 2016). With more than two objectives this volume is replaced by an upper
+    bound that is quick to compute: the least volume that the row adds to one chosen row. The
+    reference point lies beyond the worst losses by a tenth of them.
     """
     worst_M = losses_NM.max(axis=0)
     reference_M = worst_M + _BEYOND * np.abs(worst_M) + _LEAST

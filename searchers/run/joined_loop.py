@@ -50,7 +50,7 @@ class JoinedLoop(SearchLoop):
         while not self.time_is_up:
             with self._clock.doing("storing"):
                 self._look()
-            candidate = self._again.pop(0) if self._again else self._claimed()
+            candidate = self._again.pop(0) if self._again else self._claim()
             if candidate is not None:
                 if job := self._begin(candidate):
                     return job
@@ -98,16 +98,13 @@ class JoinedLoop(SearchLoop):
         pending = {**self._others, **self._started}
         self._searcher.expect(tuple(pending[number] for number in sorted(pending)))
 
-    def _claimed(self) -> Candidate | None:
+    def _claim(self) -> Candidate | None:
         """Return a new candidate; None without one, or if another process was faster."""
         if not self._wants_more:
             return None
         before = self._clock.read()
-        with self._clock.doing("searching"):
-            self._tell()
-            proposal = self._propose()
+        proposal = self._asked()
         if proposal is None:
-            self.exhausted = True
             return None
         with self._clock.doing("storing"):
             candidate = self._study.claim(

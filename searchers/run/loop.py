@@ -153,17 +153,22 @@ class SearchLoop:
                 return job
         while self._wants_more and not self.time_is_up and self._history_complete():
             before = self._clock.read()
-            with self._clock.doing("searching"):
-                self._tell()
-                proposal = self._propose()
+            proposal = self._asked()
             if proposal is None:
-                self.exhausted = True
                 return None
             candidate = self._admit(proposal)
             self._count(candidate.number, before)
             if job := self._begin(candidate):
                 return job
         return None
+
+    def _asked(self) -> Proposal | None:
+        """Return the proposal for the next candidate, or None if the space is exhausted."""
+        with self._clock.doing("searching"):
+            self._tell()
+            proposal = self._propose()
+        self.exhausted = proposal is None
+        return proposal
 
     def _history_complete(self) -> bool:
         return all(number in self._finished for number in self._unreported())
