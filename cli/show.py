@@ -165,24 +165,22 @@ def front(
         raise InputError(
             "--pick gives one candidate: leave out --top, --sort, --csv, --intervals, --corrected"
         )
+    printed_csv = str(csv) == "-"
+    if printed_csv and as_json:
+        raise InputError("--csv - and --json both print to the terminal: leave out one")
     record = open_study(study, storage)
-    if study is None and not as_json and str(csv) != "-":
+    if study is None and not as_json and not printed_csv:
         print(f"Study {record.name} (the latest)", file=sys.stderr)
     if pick is not None:
         return _print_pick(record, pick, as_json)
-    if str(csv) == "-":
-        from ..results.analysis.table import to_frame
-
-        if as_json:
-            raise InputError("--csv - and --json both print to the terminal: leave out one")
-        members = sorted_front(record, sort, intervals=intervals, corrected=corrected)[:count]
-        print(to_frame(members).to_csv(index=False), end="")
-        return 0
     if csv is not None or as_json:
         members = sorted_front(record, sort, intervals=intervals, corrected=corrected)[:count]
         if csv is not None:
             from ..results.analysis.table import to_frame, write_csv
 
+            if printed_csv:
+                print(to_frame(members).to_csv(index=False), end="")
+                return 0
             write_csv(to_frame(members), csv)
         if as_json:
             print_json([_candidate_json(each) for each in members])
