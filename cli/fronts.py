@@ -22,7 +22,7 @@ def sorted_front(
     Args:
         study: The record.
         sort: The metric.
-        intervals: Whether to keep every candidate that is not dominated beyond the intervals.
+        intervals: Whether to keep every candidate that may be on the front, see ``pareto_front``.
         corrected: Whether to use the long scores, measured or predicted.
 
     Raises:

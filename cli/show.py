@@ -22,6 +22,8 @@ from .shared import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..results.candidate import Candidate
     from ..results.settings import StudySettings
     from ..results.study.study import Study
@@ -81,6 +83,7 @@ def print_front(
     from ..results.analysis.conditions import notes
     from ..results.analysis.corrected import correction_notes, marked
     from ..results.analysis.means import mean_notes
+    from ..results.analysis.ties import tie_notes
     from ..search_space.architecture.outline import SEPARATOR, outlines
 
     members = sorted_front(study, sort, intervals=intervals, corrected=corrected)
@@ -112,7 +115,8 @@ def print_front(
     if len(shown_ones) < len(members):
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
     corrections = correction_notes(study.candidates(), members) if corrected else []
-    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *corrections):
+    ties = [] if intervals else tie_notes(members, objectives)
+    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *ties, *corrections):
         print(f"Note: {note}")
     return members
 
@@ -132,7 +136,7 @@ def front(
         bool,
         typer.Option(
             "--intervals",
-            help="Keep every candidate that no other dominates beyond the 95 % intervals.",
+            help="All that may be on the front: not dominated beyond the intervals in any metric.",
         ),
     ] = False,
     corrected: Annotated[
@@ -156,7 +160,11 @@ def front(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Print the Pareto front: values with their 95 % intervals, in brackets."""
+    """Print the Pareto front: values with their 95 % intervals, in brackets.
+
+    A candidate is left out if another is nowhere worse, and better beyond the intervals in one
+    objective; ties stay.
+    """
     from ..evaluators.units import read_whole
     from ..search_space.errors import InputError
 
@@ -183,12 +191,21 @@ def front(
                 return 0
             write_csv(to_frame(members), csv)
         if as_json:
-            print_json([_candidate_json(each) for each in members])
+            objectives, _ = compared(record, corrected=corrected)
+            print_json(_front_json(members, objectives))
     if not as_json:
         print_front(record, count, sort, intervals=intervals, corrected=corrected)
         if csv is not None:
             print(f"Wrote {csv}")
     return 0
+
+
+def _front_json(members: "Sequence[Candidate]", objectives: "Sequence[str]") -> list[Any]:
+    """Return the candidates of a front, each with the numbers of those that it ties with."""
+    from ..results.analysis.ties import tied_with
+
+    tied = tied_with(members, objectives)
+    return [{**_candidate_json(each), "tied_with": tied.get(each.number, [])} for each in members]
 
 
 def _print_pick(record: "Study", request: str, as_json: bool) -> int:

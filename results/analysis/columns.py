@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...evaluators.base import Measurement, in_order, is_known, metric
 from ..candidate import Status
 from .conditions import Conditions, condition_notes, conditions, varies
-from .front import Losses, Mask, clear_front_mask, front_mask
+from .front import Losses, Mask, select_front, uncertain
 from .means import mean_note
 
 Numbers = NDArray[np.float64]
@@ -87,7 +87,7 @@ class Columns:
         return mask
 
     def fronts(
-        self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False
+        self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False, ties: bool = True
     ) -> list[NDArray[np.intp]]:
         """Return the rows of the fronts of ``mask``, one front per set of comparable candidates.
 
@@ -97,25 +97,24 @@ class Columns:
         Args:
             metrics: Names of the metrics, each with its own direction.
             mask: The candidates that take part if they are ``comparable``.
-            intervals: Drop only candidates that are dominated beyond the 95 % intervals.
+            intervals: See ``pareto_front``.
+            ties: See ``pareto_front``.
         """
-        best_NM, worst_NM = (
-            self.loss_intervals(metrics) if intervals else (self.losses(metrics),) * 2
-        )
+        arrays = (self.losses(metrics), *self.loss_intervals(metrics))
         found: list[NDArray[np.intp]] = []
         groups = self.timed(metrics)
         taking_part = np.flatnonzero(mask & self.comparable(metrics))
         for group in np.unique(groups[taking_part]):
             rows = taking_part[groups[taking_part] == group]
-            best, worst = best_NM[rows], worst_NM[rows]
-            found.append(rows[clear_front_mask(best, worst) if intervals else front_mask(best)])
+            chosen = (each[rows] for each in arrays)
+            found.append(rows[select_front(*chosen, intervals=intervals, ties=ties)])
         return found
 
     def front(
-        self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False
+        self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False, ties: bool = True
     ) -> NDArray[np.intp]:
         """Return the rows of all ``fronts``, ascending."""
-        found = self.fronts(metrics, mask, intervals=intervals)
+        found = self.fronts(metrics, mask, intervals=intervals, ties=ties)
         return np.sort(np.concatenate([np.empty(0, np.intp), *found]))
 
     def timed(self, metrics: Sequence[str]) -> NDArray[np.int32]:
@@ -153,12 +152,16 @@ class Columns:
     def loss_intervals(
         self, metrics: Sequence[str], ends: Sequence[str] = ("low", "high")
     ) -> tuple[Losses, Losses]:
-        """Return the best and the worst losses within the intervals, (candidates, metrics)."""
+        """Return the best and the worst losses within the intervals, (candidates, metrics).
+
+        Intervals of exact metrics do not count.
+        """
         found: list[Losses] = []
         for end in ends:
             columns: list[Numbers] = []
             for name in metrics:
-                values = self.metrics[name][end] if name in self.metrics else self.value(name)
+                counts = name in self.metrics and uncertain(name)
+                values = self.metrics[name][end] if counts else self.value(name)
                 filled = np.where(np.isnan(values), self.value(name), values)
                 columns.append(metric(name).sign * filled)
             found.append(np.stack(columns, axis=1))

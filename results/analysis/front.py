@@ -20,6 +20,7 @@ from .conditions import Conditions, conditions_of, varies
 
 Losses = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
 
 
 def comparable(candidates: Sequence[Candidate], metrics: Sequence[str]) -> list[Candidate]:
@@ -61,17 +62,25 @@ def _signs(metrics: Sequence[str]) -> Losses:
     return np.array([metric(name).sign for name in metrics])
 
 
+def uncertain(name: str) -> bool:
+    """Whether the intervals of a metric count: those of exact metrics do not."""
+    return metric(name).tier != "exact"
+
+
 def loss_intervals(
     candidates: Sequence[Candidate], metrics: Sequence[str]
 ) -> tuple[Losses, Losses]:
-    """Return the best and the worst losses within the 95 % intervals, (candidates, metrics)."""
+    """Return the best and the worst losses within the 95 % intervals, (candidates, metrics).
+
+    Without an interval, and of an exact metric, both are the value.
+    """
     signs = _signs(metrics)
     ends: list[Losses] = []
     for end in ("low", "high"):
         rows: list[list[float]] = []
         for candidate in candidates:
             found = [candidate.measurements[name] for name in metrics]
-            stated = [getattr(each, end) for each in found]
+            stated = [getattr(each, end) if uncertain(each.metric) else None for each in found]
             rows.append([m.value if s is None else s for m, s in zip(found, stated, strict=True)])
         ends.append(np.array(rows, dtype=np.float64).reshape(-1, len(metrics)) * signs)
     return np.minimum(*ends), np.maximum(*ends)
@@ -116,29 +125,71 @@ def clear_front_mask(best_NM: Losses, worst_NM: Losses) -> Mask:
     return mask
 
 
+def front_mask_with_ties(losses_NM: Losses, best_NM: Losses, worst_NM: Losses) -> Mask:
+    """Return a mask of the rows that no other row dominates, where values in their intervals tie.
+
+    One row dominates another if its losses are nowhere larger, and somewhere smaller beyond the
+    intervals, which do not overlap there.
+
+    Args:
+        losses_NM: Losses, (candidates, metrics), without NaN.
+        best_NM: Lower ends of the losses.
+        worst_NM: Upper ends of the losses.
+    """
+    mask = front_mask(losses_NM)
+
+    def dominated_by(row: int, rows: Rows) -> Mask:
+        nowhere_worse = (losses_NM[row] <= losses_NM[rows]).all(axis=1)
+        return nowhere_worse & (worst_NM[row] < best_NM[rows]).any(axis=1)
+
+    left = np.flatnonzero(~mask)
+    # The front by values leaves few rows. As a row may have a wide interval, others that are
+    # themselves dominated can still dominate one of these.
+    for row in np.flatnonzero(mask):
+        left = left[~dominated_by(row, left)]
+    for row in np.flatnonzero(~mask) if left.size else ():
+        left = left[~dominated_by(row, left)]
+    mask[left] = True
+    return mask
+
+
+def select_front(
+    losses_NM: Losses, best_NM: Losses, worst_NM: Losses, *, intervals: bool, ties: bool
+) -> Mask:
+    """Return the mask of a front by one of the rules of ``pareto_front``."""
+    if intervals:
+        return clear_front_mask(best_NM, worst_NM)
+    return front_mask_with_ties(losses_NM, best_NM, worst_NM) if ties else front_mask(losses_NM)
+
+
 def pareto_front(
-    candidates: Sequence[Candidate], metrics: Sequence[str], *, intervals: bool = False
+    candidates: Sequence[Candidate],
+    metrics: Sequence[str],
+    *,
+    intervals: bool = False,
+    ties: bool = True,
 ) -> list[Candidate]:
     """Return the candidates that no other candidate dominates, in their order.
 
-    With a measured metric, only candidates measured under the same conditions dominate each other.
+    One candidate dominates another if its values are nowhere worse, and better beyond the 95 %
+    intervals in at least one metric. Exact metrics, and values without an interval, are compared
+    exactly. With a measured metric, only candidates measured under the same conditions dominate
+    each other.
 
     Args:
         candidates: Candidates, which take part if they are ``comparable``.
         metrics: Names of the metrics, each with its own direction.
-        intervals: Drop only candidates that are dominated beyond the 95 % intervals.
+        intervals: Drop only candidates that are dominated beyond the intervals in every metric
+            that has them: all candidates that may be on the front.
+        ties: Whether intervals count; False: values alone are compared.
     """
     taking_part = comparable(candidates, metrics)
-    if intervals:
-        best_NM, worst_NM = loss_intervals(taking_part, metrics)
-    else:
-        best_NM = worst_NM = losses(taking_part, metrics)
+    values_NM = losses(taking_part, metrics)
+    best_NM, worst_NM = loss_intervals(taking_part, metrics)
     on_front = np.zeros(len(taking_part), dtype=np.bool_)
     for places in _compared(taking_part, metrics):
-        if intervals:
-            on_front[places] = clear_front_mask(best_NM[places], worst_NM[places])
-        else:
-            on_front[places] = front_mask(best_NM[places])
+        arrays = (each[places] for each in (values_NM, best_NM, worst_NM))
+        on_front[places] = select_front(*arrays, intervals=intervals, ties=ties)
     return [taking_part[place] for place in np.flatnonzero(on_front)]
 
 
@@ -156,9 +207,13 @@ def measured_where(candidate: Candidate, metrics: Sequence[str]) -> tuple[Condit
 
 
 def dominators(
-    candidate: Candidate, candidates: Sequence[Candidate], metrics: Sequence[str]
+    candidate: Candidate,
+    candidates: Sequence[Candidate],
+    metrics: Sequence[str],
+    *,
+    ties: bool = True,
 ) -> list[Candidate]:
-    """Return the comparable candidates that dominate one."""
+    """Return the comparable candidates that dominate one, by the rule of ``pareto_front``."""
     others = comparable(candidates, metrics)
     if not others or not comparable([candidate], metrics):
         return []
@@ -167,7 +222,10 @@ def dominators(
     if not others:
         return []
     theirs, mine = losses(others, metrics), losses([candidate], metrics)
-    mask = (theirs <= mine).all(axis=1) & (theirs < mine).any(axis=1)
+    better = theirs < mine
+    if ties:
+        better = loss_intervals(others, metrics)[1] < loss_intervals([candidate], metrics)[0]
+    mask = (theirs <= mine).all(axis=1) & better.any(axis=1)
     return [others[index] for index in np.flatnonzero(mask)]
 
 

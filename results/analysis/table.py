@@ -69,7 +69,7 @@ def front_frame(
     Args:
         candidates: Candidates; the complete ones take part.
         objectives: Names of the objectives.
-        intervals: Keep every candidate that is not clearly dominated, see ``pareto_front``.
+        intervals: Keep every candidate that may be on the front, see ``pareto_front``.
     """
     frame = to_frame(pareto_front(candidates, objectives, intervals=intervals))
     if frame.empty:

@@ -128,7 +128,7 @@ def fronts(found: Comparison, view: View) -> go.Figure:
     less = metric(view.x).direction == "minimize"
     for place, study in enumerate(found.studies):
         columns = study.columns
-        best = columns.front((view.x, view.y), kept(view.filters, columns))
+        best = columns.front((view.x, view.y), kept(view.filters, columns), ties=False)
         best = best[np.argsort(columns.value(view.x)[best], kind="stable")]
         if len(best):
             figure.add_scatter(

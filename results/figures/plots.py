@@ -94,7 +94,9 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
     """
     shown = comparable(candidates, (x, y))
     several = len({measured_where(each, (x, y)) for each in shown}) > 1
-    front = sorted(pareto_front(shown, (x, y)), key=lambda each: each.measurements[x].value)
+    front = sorted(
+        pareto_front(shown, (x, y), ties=False), key=lambda each: each.measurements[x].value
+    )
     best = {each.number for each in front}
     rest = [each for each in shown if each.number not in best]
     figure = _figure(

@@ -21,7 +21,8 @@ class ScatterData:
     shown: Rows
     """Complete, kept candidates with both metrics."""
     front: Rows
-    """Candidates of ``shown`` that no kept candidate dominates in the objectives, left to right."""
+    """Candidates of ``shown`` that no kept candidate dominates in the objectives, left to right;
+    ties within the intervals are among them."""
     unclear: Rows
     """Dominated candidates of ``shown`` that none dominates beyond the intervals."""
     stairs: Sequence[Rows]
@@ -61,7 +62,9 @@ def scatter_data(columns: Columns, view: View, objectives: Sequence[str]) -> Sca
         shown=shown,
         front=_rising(best, columns, view.x),
         unclear=np.setdiff1d(unclear, front),
-        stairs=[_rising(each, columns, view.x) for each in columns.fronts(metrics, mask)],
+        stairs=[
+            _rising(each, columns, view.x) for each in columns.fronts(metrics, mask, ties=False)
+        ],
         alone=alone,
         context=np.flatnonzero(complete & ~mask),
         others={
@@ -96,13 +99,16 @@ def without_note(view: View, drawn: ScatterData) -> str:
 
 
 def dominator_rows(columns: Columns, row: int, objectives: Sequence[str], mask: Mask) -> Rows:
-    """Return the rows of ``mask`` that dominate one row; none if that is not comparable."""
+    """Return the rows of ``mask`` that dominate one row, by the rule of ``pareto_front``.
+
+    The result is empty if the row is not comparable.
+    """
     both = columns.comparable(objectives)
     if not both[row]:
         return np.empty(0, np.intp)
     timed = columns.timed(objectives)
     both = both & (timed == timed[row])
     losses = columns.losses(objectives)
-    mine = losses[row]
-    better = (losses <= mine).all(axis=1) & (losses < mine).any(axis=1)
+    best, worst = columns.loss_intervals(objectives)
+    better = (losses <= losses[row]).all(axis=1) & (worst < best[row]).any(axis=1)
     return np.flatnonzero(both & mask & better)

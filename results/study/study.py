@@ -57,7 +57,7 @@ class Study(JoinableStudy):
         on top.
 
         Args:
-            intervals: Keep every candidate that is not clearly dominated, see ``pareto_front``.
+            intervals: Keep every candidate that may be on the front, see ``pareto_front``.
         """
         from ..analysis.table import front_frame
 

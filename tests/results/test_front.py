@@ -7,11 +7,13 @@ from nas_explorer.results.analysis.front import (
     comparable,
     dominators,
     front_mask,
+    front_mask_with_ties,
     hypervolume,
     hypervolume_history,
     pareto_front,
     unit_losses,
 )
+from nas_explorer.results.analysis.ties import tie_notes, tied_with
 from nas_explorer.search_space.errors import InputError
 
 METRICS = ("accuracy", "macs")
@@ -97,6 +99,57 @@ def test_within_the_interval_nothing_is_clearly_dominated(make_candidate):
     ]
     assert numbers(pareto_front(candidates, METRICS)) == [0]
     assert numbers(pareto_front(candidates, METRICS, intervals=True)) == [0, 1]
+
+
+@pytest.mark.parametrize("metrics", [1, 2, 3])
+@pytest.mark.parametrize("width", [0, 3, 12])
+def test_the_front_with_ties_is_what_the_definition_says(metrics, width):
+    random = np.random.default_rng(metrics)
+    values = random.integers(0, 12, (60, metrics)).astype(float)
+    best, worst = (values + s * random.integers(0, width + 1, values.shape) for s in (-1, 1))
+    dominated = [
+        any(
+            (values[other] <= values[row]).all() and (worst[other] < best[row]).any()
+            for other in range(60)
+        )
+        for row in range(60)
+    ]
+    mask = front_mask_with_ties(values, best, worst)
+    assert mask.tolist() == [not each for each in dominated]
+    assert (front_mask(values) <= mask).all()
+    assert (mask <= clear_front_mask(best, worst)).all()
+    if not width:
+        assert mask.tolist() == front_mask(values).tolist()
+
+
+def test_ties_within_the_intervals_stay_on_the_front(make_candidate):
+    names = ("accuracy", "latency")
+    candidates = [
+        make_candidate(0, accuracy=(0.90, 0.88, 0.92), latency=(2.0, 1.9, 2.1)),
+        make_candidate(1, accuracy=(0.89, 0.87, 0.91), latency=(2.05, 1.95, 2.15)),  # a tie
+        make_candidate(2, accuracy=(0.89, 0.87, 0.91), latency=(2.30, 2.2, 2.4)),  # clearly slower
+        make_candidate(3, accuracy=(0.80, 0.78, 0.82), latency=(2.05, 1.95, 2.15)),  # clearly worse
+        make_candidate(4, accuracy=(0.70, 0.68, 0.72), latency=(1.0, 0.9, 1.1)),
+    ]
+    front = pareto_front(candidates, names)
+    assert numbers(front) == [0, 1, 4]
+    assert numbers(pareto_front(candidates, names, ties=False)) == [0, 4]
+    assert numbers(dominators(candidates[1], candidates, names)) == []
+    assert numbers(dominators(candidates[1], candidates, names, ties=False)) == [0]
+    assert numbers(dominators(candidates[2], candidates, names)) == [0, 1]
+    assert tied_with(front, names) == {1: [0]}
+    assert tie_notes(front, names)[0].count("candidate 1 with 0,") == 1
+    assert tie_notes(front[:1], names) == []
+
+
+def test_intervals_of_exact_metrics_do_not_count(make_candidate):
+    names = ("accuracy", "macs")
+    candidates = [
+        make_candidate(0, accuracy=(0.90, 0.88, 0.92), macs=(10, 1, 90)),
+        make_candidate(1, accuracy=(0.89, 0.87, 0.91), macs=(20, 2, 90)),
+        make_candidate(2, accuracy=(0.89, 0.87, 0.91), macs=(10, 1, 90)),
+    ]
+    assert numbers(pareto_front(candidates, names)) == [0, 2]
 
 
 def test_hypervolume_of_two_metrics():
