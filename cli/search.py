@@ -120,6 +120,13 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(metavar="N", help="Passes over the training images.  [depends on the data]"),
     ] = None,
+    class_weights: Annotated[
+        bool | None,
+        typer.Option(
+            "--class-weights",
+            help="Let every class count the same in training, however many images it has.",
+        ),
+    ] = None,
     time_limit: Annotated[
         str | None,
         typer.Option(
@@ -184,6 +191,7 @@ def search(  # one parameter for each option of the command
         "workers": workers,
         "device": device,
         "epochs": epochs,
+        "class_weights": class_weights,
         "time_limit": time_limit,
         "seed": seed,
         "exportable_only": exportable_only,

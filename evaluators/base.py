@@ -4,14 +4,14 @@ import json
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..search_space.errors import InputError
 from ..search_space.plugins import add, load_installed, put, resolved
 from .metric_checks import check_evaluator
-from .metrics import ACCURACY, COSTS, LATENCY, METRICS, TIERS, Tier
+from .metrics import ACCURACY, CLASS_METRICS, COSTS, LATENCY, METRICS, TIERS, Tier
 from .metrics import Direction as Direction
 from .metrics import Metric as Metric
 from .metrics import describe_recorded as describe_recorded
@@ -117,6 +117,8 @@ class Setup:
     """Folder for the cache of decoded images."""
     keep: Callable[..., None] | None = None
     """Function that stores the weights of a trained network; see the evaluator of the accuracy."""
+    metrics: Collection[str] = ()
+    """Names of the wanted metrics; those that are measured on request alone must be among them."""
     checkpoints: str | None = None
     """Folder for the states of interrupted trainings; None: they start again from the beginning."""
 
@@ -145,9 +147,14 @@ class Evaluator(ABC):
         """Return the evaluator; called once in each process that measures."""
         return cls()
 
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The metrics of every measurement: all but those on request that were not wanted."""
+        return tuple(each for each in self.metrics if not each.on_request)
+
     @abstractmethod
     def evaluate(self, architecture: "Architecture") -> tuple[Measurement, ...]:
-        """Return one measurement for each of ``metrics``.
+        """Return one measurement for each of ``measured``.
 
         Raises:
             CandidateError: If this architecture cannot be measured.
@@ -168,7 +175,7 @@ class Evaluator(ABC):
         Raises:
             CandidateError: As of ``measure``.
         """
-        wanted, given = [each.name for each in self.metrics], [each.metric for each in found]
+        wanted, given = [each.name for each in self.measured], [each.metric for each in found]
         if sorted(given) != sorted(wanted):
             detail = f"evaluator {self.name} must measure {wanted}, but returned {given}"
             raise CandidateError("error", detail)
@@ -251,7 +258,7 @@ EVALUATORS: dict[str, Entry] = {
         ),
         Entry(
             name="accuracy",
-            metrics=(ACCURACY,),
+            metrics=(ACCURACY, *CLASS_METRICS),
             always=True,
             place="accuracy.evaluator:AccuracyEvaluator",
         ),
@@ -293,6 +300,16 @@ def evaluator_of(name: str) -> Entry:
     raise InputError(
         f"a metric must be measured by an evaluator, but {metric(name).name!r} is known from a "
         "record alone; --plugin loads the module that measures it"
+    )
+
+
+def metrics_of(entries: Iterable[Entry], wanted: Collection[str]) -> tuple[Metric, ...]:
+    """Return the metrics that evaluators measure where those of ``wanted`` are requested."""
+    return tuple(
+        each
+        for entry in entries
+        for each in entry.metrics
+        if not each.on_request or each.name in wanted
     )
 
 

@@ -37,6 +37,8 @@ class Metric:
     """Other spellings of the unit that are accepted after a bound."""
     conditions: tuple[str, ...] = ()
     """Keys of the provenance that must be equal for two values to be comparable."""
+    on_request: bool = False
+    """Whether a search measures the metric only where it is an objective or bounded."""
 
     @property
     def sign(self) -> float:
@@ -65,6 +67,55 @@ ACCURACY = Metric(
     share=True,
     conditions=("device", "dtype", "torch"),
 )
+_class_metric = partial(
+    Metric,
+    unit="1",
+    direction="maximize",
+    tier="trained",
+    conditions=ACCURACY.conditions,
+    on_request=True,
+)
+CLASS_METRICS = (
+    _class_metric(
+        name="top5",
+        summary="share of validation images whose class is among the five with the highest scores",
+        share=True,
+    ),
+    _class_metric(
+        name="balanced_accuracy",
+        summary="mean over the classes of the share of images classified correctly",
+        share=True,
+    ),
+    _class_metric(
+        name="macro_f1",
+        summary="mean over the classes of F1, the harmonic mean of precision and recall",
+        share=True,
+    ),
+    _class_metric(
+        name="min_recall",
+        summary="share of images classified correctly in the class with the smallest such share",
+        share=True,
+    ),
+    _class_metric(
+        name="auroc",
+        summary="probability that an image of the second of two classes scores above one of the "
+        "first",
+        share=True,
+    ),
+    _class_metric(
+        name="loss",
+        unit="nat",
+        direction="minimize",
+        summary="mean cross-entropy on the validation split",
+    ),
+    _class_metric(
+        name="calibration_error",
+        direction="minimize",
+        summary="expected difference between confidence and accuracy, in 15 bins of confidence",
+        share=True,
+    ),
+)
+"""The metrics of the short training besides the accuracy, by their order in tables."""
 _exact = partial(Metric, direction="minimize", tier="exact")
 COSTS = (
     _exact(name="macs", unit="MAC", summary="multiply-adds of one forward pass for one image"),
@@ -106,7 +157,9 @@ LATENCY = Metric(
     ),
 )
 
-METRICS: dict[str, Metric] = {each.name: each for each in (ACCURACY, *COSTS, LATENCY)}
+METRICS: dict[str, Metric] = {
+    each.name: each for each in (ACCURACY, *CLASS_METRICS, *COSTS, LATENCY)
+}
 """The metrics that some evaluator measures, by name; ``register`` adds to them."""
 
 _FIDELITY = re.compile(r"(.+)@(\d+)epochs?")

@@ -1,7 +1,8 @@
 """The evaluator of the accuracy after a short training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,16 +17,21 @@ from ...search_space.seeds import derive_seed
 from ...search_space.statistics import share_interval
 from ..base import Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
-from ..metrics import ACCURACY, fidelity
+from ..metrics import ACCURACY, CLASS_METRICS, Metric, fidelity
 from ..staged import GoesOn, StagedEvaluator
 from ..stopwatch import activity
+from .class_metrics import check_class_metrics, class_scores
 from .data.dataset import DataSpec, SearchData, load_search_data
 from .recipe import Recipe
 from .training.checkpoint import Checkpoint
 from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
+from .training.scoring import Normalise, class_logits
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Function that stores trained weights: architecture, network state, provenance of the training."""
+
+_STATED = ("fingerprint", "seed", "device", "dtype", "epochs", "torch")
+"""Keys of the accuracy's provenance that other metrics of the same training state too."""
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +52,7 @@ class AccuracyEvaluator(StagedEvaluator):
     """Trains each architecture with one recipe and scores it on the validation split."""
 
     name = "accuracy"
-    metrics = (ACCURACY,)
+    metrics = (ACCURACY, *CLASS_METRICS)
     always = True
     defaults: ClassVar[Mapping[str, Any]] = Recipe().to_json()
 
@@ -60,6 +66,7 @@ class AccuracyEvaluator(StagedEvaluator):
         time_limit: float | None = None,
         keep: Keeper | None = None,
         checkpoints: Path | None = None,
+        wanted: Collection[str] = (),
     ) -> None:
         """Put the data on the device once, for all trainings.
 
@@ -72,7 +79,12 @@ class AccuracyEvaluator(StagedEvaluator):
             keep: Called with the trained weights of each architecture.
             checkpoints: Folder for the states of trainings, from which a training that was killed
                 goes on.
+            wanted: Names of the metrics besides the accuracy.
+
+        Raises:
+            InputError: If a wanted metric is not defined on the validation split.
         """
+        check_class_metrics(wanted, data.classes, data.validation_labels)
         self.data = data.to(device)
         self.recipe = recipe
         self.seed = seed
@@ -80,6 +92,12 @@ class AccuracyEvaluator(StagedEvaluator):
         self.time_limit = time_limit
         self.keep = keep
         self.checkpoints = checkpoints
+        self.wanted = tuple(each for each in CLASS_METRICS if each.name in wanted)
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """The accuracy and the wanted metrics."""
+        return (ACCURACY, *self.wanted)
 
     @classmethod
     def make(cls, setup: Setup) -> Self:
@@ -91,13 +109,15 @@ class AccuracyEvaluator(StagedEvaluator):
             device=torch.device(setup.device),
             keep=setup.keep,
             checkpoints=None if setup.checkpoints is None else Path(setup.checkpoints),
+            wanted=setup.metrics,
         )
 
     def evaluate_by_rungs(
         self, architecture: Architecture, rungs: Sequence[int], goes_on: GoesOn
     ) -> tuple[Measurement, ...] | None:
-        """Return the validation accuracy with its 95 % Wilson interval; None if training was
-        stopped.
+        """Return the validation accuracy with its 95 % Wilson interval, and the wanted metrics.
+
+        The result is None if training was stopped.
 
         A training that is stopped at a rung follows the learning rate of the whole training.
 
@@ -128,7 +148,27 @@ class AccuracyEvaluator(StagedEvaluator):
         measurement = self._measurement(result, seed)
         if self.keep is not None:
             self.keep(architecture, model.state_dict(), measurement.provenance)
-        return (measurement,)
+        return (measurement, *self._others(model, seed, measurement.provenance))
+
+    def _others(
+        self, model: Network, seed: int, provenance: Mapping[str, Any]
+    ) -> Iterator[Measurement]:
+        """Yield the wanted metrics of a trained network."""
+        if not self.wanted:  # the imports of scikit-learn take a second
+            return
+        images, labels = self.data.validation_images, self.data.validation_labels
+        normalise = Normalise(self.data, self.device)
+        logits = class_logits(model, images, normalise, 2 * self.recipe.batch_size)
+        scores = class_scores(logits, labels, [each.name for each in self.wanted], seed=seed)
+        stated = {key: provenance[key] for key in _STATED}
+        for name, found in scores.items():
+            yield Measurement(
+                metric=name,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                provenance={**stated, "scikit-learn": version("scikit-learn")},
+            )
 
     def _checkpoint(self, architecture: Architecture, seed: int) -> Checkpoint | None:
         if self.checkpoints is None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from ...search_space.errors import InputError, unknown_name
@@ -32,7 +32,10 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "clip": _number("above 0", lambda value: value > 0),
     "divergence_factor": _number("of at least 1", lambda value: value >= 1),
     "divergence_epochs": _at_least(1),
+    "class_weights": ("true or false", lambda value: type(value) is bool),
 }
+_ADDED = ("class_weights",)
+"""Fields that older records lack, where they have their default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,9 @@ class Recipe(JsonFields):
     loss of a uniform guess; at least 1."""
     divergence_epochs: int = 2
     """Consecutive diverging epochs, begun after the warm-up, that stop a run; at least 1."""
+    class_weights: bool = False
+    """Whether each class counts the same in the training loss, however many images it has: an
+    image of a class with n of N training images, of K classes, weighs N / (K n)."""
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
@@ -70,6 +76,17 @@ class Recipe(JsonFields):
         for name, (text, holds) in _RULES.items():
             if not holds(getattr(self, name)):
                 raise InputError(f"{name} must be {text}, but got {getattr(self, name)!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values, without those of ``_ADDED`` that have their default.
+
+        So the recipes of earlier studies stay equal, and so do the names made from them.
+        """
+        stored = super().to_json()
+        kept = {each.name: each.default for each in fields(self) if each.name in _ADDED}
+        return {
+            name: value for name, value in stored.items() if name not in kept or value != kept[name]
+        }
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -100,6 +100,8 @@ class SearchOptions:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     epochs: int | None = None
     """Passes over the training images in the short schedule; None: depends on the data."""
+    class_weights: bool = False
+    """Whether every class counts the same in the training loss, however many images it has."""
     time_limit: float | None = None
     """Seconds after which a candidate fails; None: no limit."""
     seed: int = 0

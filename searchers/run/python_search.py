@@ -52,6 +52,7 @@ def search(
     resolution: int | None = None,
     max_megapixels: int | None = None,
     epochs: int | None = None,
+    class_weights: bool = False,
     time_limit: float | None = None,
     seed: int = 0,
     exportable_only: bool = False,
@@ -96,6 +97,8 @@ def search(
         resolution: Side of the images in pixels; None: chosen from the space and the data.
         max_megapixels: Largest image file in millions of pixels; None: 250.
         epochs: Passes over the training images; None: chosen from the data.
+        class_weights: Whether every class counts the same in the training loss, however many images
+            it has.
         time_limit: Seconds after which a candidate fails; None: no limit.
         seed: Seed of all random numbers.
         exportable_only: Whether to leave out components that cannot be exported to ONNX.
@@ -120,6 +123,7 @@ def search(
             "constraints": constraints,
             "architectures": architectures,
             "seed_zoo": seed_zoo,
+            "class_weights": class_weights,
             "engine": engine,
             "device": device,
             "seed": seed,

@@ -38,6 +38,7 @@ def scheduler_settings(
         for entry in evaluators.values()
         if issubclass(entry.load(), StagedEvaluator)
         for each in entry.metrics
+        if not each.on_request
     ]
     if not trained or set(trained) - set(staged):
         raise InputError(

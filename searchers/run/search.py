@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...evaluators.accuracy.class_metrics import check_class_metrics
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
-from ...evaluators.base import Entry, Setup, evaluators_for, metric
+from ...evaluators.base import Entry, Setup, evaluators_for, metric, metrics_of
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
@@ -38,6 +39,7 @@ from .ledger import Ledger
 from .loop import Listener, SearchLoop
 from .options import SearchOptions
 from .own_classes import pickle_classes
+from .recipe_options import chosen_recipe
 from .remeasure import check_latency, check_measured, measured_here, remeasure, timed_here
 from .rough_costs import rough_costs
 from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
@@ -122,20 +124,16 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         space = space.exportable()
     if options.any_resolution:
         space = space.any_resolution()
-    recipe = data.recipe if options.epochs is None else replace(data.recipe, epochs=options.epochs)
     exact = tuple(each for each in constraints if each.metric in EXACT_METRICS)
     rest = tuple(each for each in constraints if each.metric not in EXACT_METRICS)
     counting = (*options.objectives, *(each.metric for each in constraints))
     evaluators = {each.name: each for each in evaluators_for(counting)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
-    if options.epochs is not None and "accuracy" not in evaluators:
-        raise InputError(
-            "epochs must come with the metric accuracy, whose training they count, but this search "
-            f"trains for {', '.join(options.objectives)}"
-        )
+    recipe = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
-    metrics = [each for entry in evaluators.values() for each in entry.metrics]
+    metrics = metrics_of(evaluators.values(), counting)
+    check_class_metrics([each.name for each in metrics], data.classes, data.validation_labels)
     settings = StudySettings(
         space_name=space.name,
         space_digest=space.digest,

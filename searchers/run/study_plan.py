@@ -7,7 +7,7 @@ from typing import Any
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, load_search_data
-from ...evaluators.base import evaluators_for
+from ...evaluators.base import evaluators_for, metrics_of
 from ...evaluators.device_name import choose_device
 from ...evaluators.units import read_constraint
 from ...results.candidate import Candidate
@@ -48,10 +48,9 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
     """
     settings = study.settings
     bounds = [read_constraint(each).metric for each in settings.constraints]
-    entries = [
-        each for each in evaluators_for((*settings.objectives, *bounds)) if each.tier == "trained"
-    ]
-    metrics = tuple(each.name for entry in entries for each in entry.metrics)
+    counting = (*settings.objectives, *bounds)
+    entries = [each for each in evaluators_for(counting) if each.tier == "trained"]
+    metrics = tuple(each.name for each in metrics_of(entries, counting))
     if not metrics:
         raise InputError(f"a study must have a trained metric, but got {study.name!r} with none")
     device = choose_device(str(settings.evaluation.get("device", "cpu")))

@@ -79,6 +79,7 @@ class Plan:
                 data=self.data,
                 cache=self.cache,
                 keep=keep,
+                metrics=self.metrics,
                 checkpoints=self.weights,
             )
             evaluators.append(cls.make(setup))

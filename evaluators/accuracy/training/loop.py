@@ -69,6 +69,16 @@ def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
     return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
 
 
+def class_weights(data: SearchData) -> Tensor:
+    """Return the weight of an image of each class in the training loss, (K,), float32.
+
+    The sum of the weights of a class's images is the same for every class, and the mean of all
+    weights is 1.
+    """
+    counts = torch.bincount(data.train_labels, minlength=len(data.classes)).float()
+    return len(data.train_labels) / (len(data.classes) * counts.clamp(min=1))
+
+
 GoesOn = Callable[[int, Epoch], bool]
 """Function from the number of an epoch (from 1) and its result to whether training continues."""
 
@@ -104,6 +114,7 @@ class _Run:
         self.optimizer = AdamW(self.model, recipe.weight_decay)
         self.normalise = Normalise(data, device)
         self.augmentation: Augmentation = chosen_augmentation(recipe, data)
+        self.weights = class_weights(data) if recipe.class_weights else None
 
     def result(self, goes_on: GoesOn | None = None) -> TrainingResult:
         """Run all epochs, or stop when the run has diverged or ``goes_on`` says so."""
@@ -217,7 +228,10 @@ class _Run:
     def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Train one step; return the loss as a tensor on the device."""
         loss = F.cross_entropy(
-            self.logits(images), labels, label_smoothing=self.recipe.label_smoothing
+            self.logits(images),
+            labels,
+            weight=self.weights,
+            label_smoothing=self.recipe.label_smoothing,
         )
         self.optimizer.zero_grad()
         loss.backward()

@@ -44,3 +44,19 @@ def score(
         loss += F.cross_entropy(scores, truth, reduction="sum")
         right += (scores.argmax(1) == truth).sum()
     return loss.item() / len(labels), int(right.item())
+
+
+@torch.no_grad()
+def class_logits(model: nn.Module, images: Tensor, normalise: Normalise, batch_size: int) -> Tensor:
+    """Return the class scores of images, (N, K), float32, as ``score`` computes them.
+
+    Args:
+        model: The model, which is put in eval mode.
+        images: (N, C, R, R), uint8, on the device of the model.
+        normalise: The preparation of the training.
+        batch_size: Images per forward pass.
+    """
+    model.eval()
+    device = images.device.type
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+        return torch.cat([model(normalise(each)).float() for each in images.split(batch_size)])

@@ -1,0 +1,281 @@
+"""Metrics of a classifier besides top-1: values by scikit-learn, with 95 % intervals.
+
+scikit-learn is a dependency already, so torchmetrics would bring packages and no further metric.
+
+Legend: N images, K classes, D draws.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...search_space.errors import InputError
+from ...search_space.statistics import Z, share_interval
+from ..metrics import CLASS_METRICS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Interval = tuple[float, float] | None
+
+NAMES = tuple(each.name for each in CLASS_METRICS)
+_TOP = 5
+_BINS = 15
+_DRAWS = 2000
+"""Draws of a simulated interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """The value of a metric of a classifier."""
+
+    value: float
+    """The value in the metric's unit."""
+    low: float | None = None
+    """Lower end of the 95 % interval; None where there is no honest one."""
+    high: float | None = None
+    """Upper end of the 95 % interval; None where there is no honest one."""
+
+
+def why_not(name: str, classes: int, counts: Sequence[int]) -> str | None:
+    """Return why a metric is not defined on a split, or None.
+
+    Args:
+        name: Name of a metric.
+        classes: Number of classes.
+        counts: Images of the split by class.
+    """
+    if name == "top5" and classes <= _TOP:
+        return f"top5 must come with more than {_TOP} classes, but got {classes}"
+    if name == "auroc" and classes != 2:
+        return f"auroc must come with two classes, but got {classes}"
+    by_class = ("balanced_accuracy", "macro_f1", "min_recall", "auroc")
+    if name in by_class and (empty := sum(not each for each in counts)):
+        return (
+            f"{name} must come with images of every class, but {empty} of {classes} classes have "
+            "none in the split"
+        )
+    return None
+
+
+def check_class_metrics(names: Collection[str], classes: Sequence[str], labels_N: Tensor) -> None:
+    """Check that metrics are defined on a split.
+
+    Args:
+        names: Names of metrics, also of others than these.
+        classes: Names of the classes.
+        labels_N: Labels of the split, (N,).
+
+    Raises:
+        InputError: If one of them is not defined; one line with the first.
+    """
+    counts = labels_N.bincount(minlength=len(classes)).tolist()
+    for name in names:
+        if reason := why_not(name, len(classes), counts):
+            raise InputError(reason)
+
+
+def defined_metrics(classes: Sequence[str], labels_N: Tensor) -> tuple[str, ...]:
+    """Return the names of the metrics that are defined on a split."""
+    counts = labels_N.bincount(minlength=len(classes)).tolist()
+    return tuple(name for name in NAMES if why_not(name, len(classes), counts) is None)
+
+
+def class_scores(
+    logits_NK: Tensor, labels_N: Tensor, names: Collection[str], *, seed: int
+) -> dict[str, ClassScore]:
+    """Return metrics of a classifier, each of which must be defined on the split.
+
+    Args:
+        logits_NK: Class scores before the softmax, (N, K).
+        labels_N: True classes, (N,), int64.
+        names: Names of the metrics.
+        seed: Seed of the simulated intervals.
+    """
+    found = Predictions(
+        shares=logits_NK.double().softmax(1).cpu().numpy(), labels=labels_N.cpu().numpy()
+    )
+    return {
+        name: _score(found, name, np.random.default_rng(seed)) for name in NAMES if name in names
+    }
+
+
+def _score(found: "Predictions", name: str, rng: np.random.Generator) -> ClassScore:
+    value = float(_VALUES[name](found))
+    interval = _INTERVALS[name](found, value, rng) if name in _INTERVALS else None
+    if interval is None:
+        return ClassScore(value=value)
+    low, high = interval
+    return ClassScore(value=value, low=min(low, value), high=max(high, value))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictions:
+    """Predictions for the images of a split."""
+
+    shares: Floats
+    """Predicted probabilities, (N, K)."""
+    labels: Ints
+    """True classes, (N,)."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.shares.shape[1]
+
+    @property
+    def predicted(self) -> Ints:
+        """Predicted classes, (N,)."""
+        return self.shares.argmax(1)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each image is classified correctly, (N,)."""
+        return self.predicted == self.labels
+
+    def confusion(self) -> Ints:
+        """Return the number of images by true and by predicted class, (K, K)."""
+        return _sklearn().confusion_matrix(self.labels, self.predicted, labels=range(self.classes))
+
+
+def _top5(found: Predictions) -> float:
+    every = np.arange(found.classes)
+    return _sklearn().top_k_accuracy_score(found.labels, found.shares, k=_TOP, labels=every)
+
+
+def _balanced_accuracy(found: Predictions) -> float:
+    return _sklearn().balanced_accuracy_score(found.labels, found.predicted)
+
+
+def _macro_f1(found: Predictions) -> float:
+    return float(_by_class("f1_score", found).mean())
+
+
+def recalls(found: Predictions) -> Floats:
+    """Return the share of images classified correctly by class, (K,)."""
+    return _by_class("recall_score", found)
+
+
+def _by_class(function: str, found: Predictions) -> Floats:
+    """Return the result of one of scikit-learn's functions for each class, (K,)."""
+    every = np.arange(found.classes)
+    score = getattr(_sklearn(), function)
+    return score(found.labels, found.predicted, labels=every, average=None, zero_division=0.0)
+
+
+def _auroc(found: Predictions) -> float:
+    return _sklearn().roc_auc_score(found.labels, found.shares[:, 1])
+
+
+def _loss(found: Predictions) -> float:
+    return _sklearn().log_loss(found.labels, found.shares, labels=np.arange(found.classes))
+
+
+def _sklearn() -> Any:
+    """Return the module of scikit-learn's metrics, whose import takes a second.
+
+    Its types do not allow the arguments that its documentation states.
+    """
+    from sklearn import metrics
+
+    return metrics
+
+
+def _calibration_error(found: Predictions) -> float:
+    """Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3.
+
+    scikit-learn has no multi-class form of it.
+    """
+    confidence = found.shares.max(1)
+    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gaps = np.bincount(place, weights=found.right - confidence, minlength=_BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+_VALUES: Mapping[str, Callable[[Predictions], float]] = {
+    "top5": _top5,
+    "balanced_accuracy": _balanced_accuracy,
+    "macro_f1": _macro_f1,
+    "min_recall": lambda found: recalls(found).min(),
+    "auroc": _auroc,
+    "loss": _loss,
+    "calibration_error": _calibration_error,
+}
+
+
+def _middle(draws_D: Floats) -> tuple[float, float]:
+    low, high = np.quantile(draws_D, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _drawn_recalls(found: Predictions, rng: np.random.Generator) -> Floats:
+    """Return draws of the recalls, (D, K), from Jeffreys' posteriors.
+
+    Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, 2001. A bootstrap would
+    give a class without an error no width.
+    """
+    right_K = np.bincount(found.labels[found.right], minlength=found.classes)
+    all_K = np.bincount(found.labels, minlength=found.classes)
+    return rng.beta(right_K + 0.5, all_K - right_K + 0.5, size=(_DRAWS, found.classes))
+
+
+def _f1_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
+    """Bootstrap over images: resampled confusion matrices.
+
+    Where no image is wrong, the lower end is that of the accuracy: resampling shows no error.
+    """
+    confusion_KK = found.confusion()
+    true, guessed = np.nonzero(confusion_KK)
+    counts, images = confusion_KK[true, guessed], len(found.labels)
+    drawn_DC = rng.multinomial(images, counts / images, size=_DRAWS)
+    draws_D = np.zeros(_DRAWS)
+    for label in range(found.classes):
+        own, taken = true == label, guessed == label
+        whole_D = drawn_DC[:, own].sum(1) + drawn_DC[:, taken].sum(1)
+        draws_D += 2 * drawn_DC[:, own & taken].sum(1) / np.maximum(whole_D, 1)
+    low, high = _middle(draws_D / found.classes)
+    return (low, high) if not found.right.all() else (share_interval(1.0, images)[0], 1.0)
+
+
+def _auroc_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
+    """Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic, part 2, 2006, method 5: as Wilson's interval, the ends solve for the true value.
+    """
+    first, second = np.bincount(found.labels, minlength=2).tolist()
+
+    def beyond(true: float) -> float:
+        more = ((first + second) / 2 - 1) * ((1 - true) / (2 - true) + true / (1 + true))
+        variance = true * (1 - true) * (1 + more) / (first * second)
+        return abs(true - value) - Z * math.sqrt(variance)
+
+    def end(outer: float) -> float:
+        inner = value
+        for _ in range(60):
+            middle = (inner + outer) / 2
+            inner, outer = (inner, middle) if beyond(middle) > 0 else (middle, outer)
+        return inner
+
+    return end(0.0), end(1.0)
+
+
+def _loss_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
+    """The normal approximation of the mean over images."""
+    given = found.shares[np.arange(len(found.labels)), found.labels]
+    losses = -np.log(np.maximum(given, np.finfo(np.float64).tiny))
+    half = Z * float(losses.std()) / math.sqrt(len(losses))
+    return max(0.0, value - half), value + half
+
+
+_INTERVALS: Mapping[str, Callable[[Predictions, float, np.random.Generator], Interval]] = {
+    "top5": lambda found, value, rng: share_interval(value, len(found.labels)),
+    "balanced_accuracy": lambda found, value, rng: _middle(_drawn_recalls(found, rng).mean(1)),
+    "macro_f1": _f1_interval,
+    "min_recall": lambda found, value, rng: _middle(_drawn_recalls(found, rng).min(1)),
+    "auroc": _auroc_interval,
+    "loss": _loss_interval,
+}
+"""Intervals; the calibration error has none, since resampling raises it."""
