@@ -1,7 +1,9 @@
 """How much of their time do the workers of a search measure? Whole searches of the space micro run
 with sleep in place of training, from half to one and a half times the mean, so that waiting for
-the searcher, the record and the engine shows. The efficiency is the time of all jobs divided by the
-time of all workers, from the start of the first job to the end of the last.
+the searcher, the record and the engine shows. Two figures are printed, each the time asleep divided
+by the time of all workers: ``whole`` from the start of the first job to the end of the last, and
+``steady`` from the moment at which all workers have begun to the moment at which one has no job
+left, without the start of the workers and the last round.
 
     python benchmarks/efficiency.py [--engines local,ray] [--searchers random,pareto]
                                     [--workers 8] [--seconds 4] [--budget 160] [--quick]
@@ -13,29 +15,58 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import nas_explorer as nas
 
 MEAN = "NAS_BENCHMARK_SLEEP"
 """Environment variable with the mean of the sleeps, which worker processes inherit."""
+LOG = "NAS_BENCHMARK_LOG"
+"""Environment variable with the file to which each job appends its process, start and end."""
 
 
 @nas.metric(unit="s", direction="maximize", tier="trained")
 def sleep(architecture: nas.Architecture) -> float:
     """Return the seconds slept, which depend on the architecture alone."""
     seconds = float(os.environ[MEAN]) * (0.5 + int(architecture.digest[:6], 16) / 16**6)
+    begin = time.time()
     time.sleep(seconds)
+    with Path(os.environ[LOG]).open("a") as log:
+        log.write(f"{os.getpid()} {begin} {time.time()}\n")
     return seconds
 
 
-def efficiency(engine: str, searcher: str, workers: int, budget: int) -> float:
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One sleep of one worker, in seconds since the epoch."""
+
+    process: int
+    begin: float
+    end: float
+
+
+def shares(jobs: Sequence[Job], workers: int) -> dict[str, float]:
+    """Return the share of the workers' time that is in jobs, for the whole search and the steady
+    part."""
+    processes = {job.process for job in jobs}
+    begin = max(min(job.begin for job in jobs if job.process == each) for each in processes)
+    end = min(max(job.end for job in jobs if job.process == each) for each in processes)
+    inside = sum(max(0.0, min(job.end, end) - max(job.begin, begin)) for job in jobs)
+    whole = max(job.end for job in jobs) - min(job.begin for job in jobs)
+    return {
+        "whole": sum(job.end - job.begin for job in jobs) / (workers * whole),
+        "steady": inside / (workers * (end - begin)),
+    }
+
+
+def efficiency(engine: str, searcher: str, workers: int, budget: int) -> dict[str, float]:
     """Return the efficiency of one search."""
-    ends: list[float] = []
-    callback: Callable[..., None] = lambda study, progress: ends.append(time.monotonic())  # noqa: E731
     with tempfile.TemporaryDirectory() as folder:
-        study = nas.search(
+        os.environ[LOG] = f"{folder}/jobs"
+        nas.search(
             objectives=("sleep", "macs"),
             budget=budget,
             searcher=searcher,
@@ -43,11 +74,10 @@ def efficiency(engine: str, searcher: str, workers: int, budget: int) -> float:
             workers=workers,
             device="cpu",
             storage=f"sqlite:///{folder}/nas.db",
-            callbacks=[callback],
-        )
-        totals = [each.seconds["total"] for each in study.candidates()]
-        study.close()
-    return sum(totals) / (workers * (ends[-1] - ends[0] + min(totals[:workers])))
+        ).close()
+        lines = [line.split() for line in Path(os.environ[LOG]).read_text().splitlines()]
+    jobs = [Job(process=int(p), begin=float(b), end=float(e)) for p, b, e in lines]
+    return shares(jobs, workers)
 
 
 def main() -> None:
@@ -64,13 +94,13 @@ def main() -> None:
         options.engines, options.searchers = "local", "random"
         options.workers, options.seconds, options.budget = 1, 0.05, 4
     os.environ[MEAN] = str(options.seconds)
-    found: dict[str, float] = {}
-    print(f"{'engine':8} {'searcher':12} {'efficiency':>10}")
+    found: dict[str, dict[str, float]] = {}
+    print(f"{'engine':8} {'searcher':12} {'whole':>8} {'steady':>8}")
     for engine in options.engines.split(","):
         for searcher in options.searchers.split(","):
             value = efficiency(engine, searcher, options.workers, options.budget)
             found[f"{engine} {searcher}"] = value
-            print(f"{engine:8} {searcher:12} {value:>10.3f}")
+            print(f"{engine:8} {searcher:12} {value['whole']:>8.3f} {value['steady']:>8.3f}")
     line = {
         "benchmark": "efficiency",
         "workers": options.workers,
