@@ -92,6 +92,8 @@ def front_mask(losses_NM: Losses) -> Mask:
     Args:
         losses_NM: Losses, (candidates, metrics), without NaN.
     """
+    if losses_NM.shape[1] == 2 and len(losses_NM):
+        return _front_of_two(losses_NM)
     # The sum of dense ranks orders rows so that none is dominated by a later one, without the
     # rounding that a sum of the losses themselves would have.
     ranks = [np.unique(column, return_inverse=True)[1] for column in losses_NM.T]
@@ -108,6 +110,20 @@ def front_mask(losses_NM: Losses) -> Mask:
         equal = np.all([c[done] == v for c, v in zip(columns, first, strict=True)], axis=0)
         mask[left[done][equal]] = True
         left, columns = left[free], [column[free] for column in columns]
+    return mask
+
+
+def _front_of_two(losses_N2: Losses) -> Mask:
+    """Return the mask for two metrics: in order, each row must be better than all before it."""
+    order = np.lexsort(losses_N2.T[::-1])
+    first, second = losses_N2[order].T
+    best = np.minimum.accumulate(second)
+    new = np.concatenate([[True], second[1:] < best[:-1]])
+    # Rows equal to one on the front follow it.
+    same = np.concatenate([[False], (first[1:] == first[:-1]) & (second[1:] == second[:-1])])
+    start = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+    mask = np.empty(len(order), dtype=np.bool_)
+    mask[order] = new[start]
     return mask
 
 

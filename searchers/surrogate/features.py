@@ -35,6 +35,21 @@ class Features:
     """Shares of values and means of ordered values, NaN where a decision does not apply."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Value:
+    """What one value of one decision adds to the features."""
+
+    columns: slice
+    row: Floats
+    logarithm: float
+    means: tuple[int, ...]
+    """Places of its means; none for a value that is no number."""
+    kind: int | None
+    """Place of the kind of its decision; None for a number."""
+    share: int | None
+    """Place of its share; None for a number and for the first value of a domain."""
+
+
 class Encoder:
     """Encodes candidates by their decisions and known costs.
 
@@ -53,31 +68,43 @@ class Encoder:
         Args:
             domains: Every decision of the space: path to domain.
         """
-        self._rows: dict[str, dict[Value, Floats]] = {}
-        self._starts: dict[str, int] = {}
+        self._values: dict[str, dict[Value, _Value]] = {}
         self.width = 0
         """Number of columns of the embedding."""
-        self._domains = domains
-        self._kinds: dict[str, str] = {}
-        self._shares: dict[tuple[str, Value], int] = {}
-        self._means: dict[str, int] = {}
-        for path, domain in domains.items():
-            if len(domain.values) > 1:
-                self._add(path, domain)
+        self._means = 0
+        self._kinds_of_shares: list[int] = []
+        self._lay_out({path: each for path, each in domains.items() if len(each.values) > 1})
 
-    def _add(self, path: str, domain: Domain) -> None:
-        embedded = embedding(domain)
-        self._rows[path] = {_key(v): row for v, row in zip(domain.values, embedded, strict=True)}
-        self._starts[path] = self.width
-        self.width += len(embedded)
-        kind = _NUMBERED.sub("*", path)
-        self._kinds[path] = kind
-        if _is_numbers(domain):
-            for name in (path, kind):
-                self._means.setdefault(name, len(self._means))
-        else:
-            for value in domain.values[1:]:  # the shares of all sum to 1
-                self._shares.setdefault((kind, _key(value)), len(self._shares))
+    def _lay_out(self, domains: Mapping[str, Domain]) -> None:
+        means, kinds = dict[str, int](), dict[str, int]()
+        shares = dict[tuple[str, Value], int]()
+        for path, domain in domains.items():
+            kind = _NUMBERED.sub("*", path)
+            numbers = _is_numbers(domain)
+            if numbers:
+                for name in (path, kind):
+                    means.setdefault(name, len(means))
+            else:
+                kinds.setdefault(kind, len(kinds))
+                for value in domain.values[1:]:  # the shares of all sum to 1
+                    shares.setdefault((kind, _key(value)), len(shares))
+            rows = embedding(domain)
+            columns = slice(self.width, self.width + len(rows))
+            self.width += len(rows)
+            self._values[path] = {
+                _key(value): _Value(
+                    columns=columns,
+                    row=row,
+                    logarithm=_logarithm(float(value)) if numbers else 0.0,
+                    means=(means[path], means[kind]) if numbers else (),
+                    kind=kinds.get(kind),
+                    share=shares.get((kind, _key(value))),
+                )
+                for value, row in zip(domain.values, rows, strict=True)
+            }
+        self._means = len(means)
+        self._kinds_of_shares = [kinds[kind] for kind, _ in shares]
+        self._kinds = len(kinds)
 
     def encode(self, decisions: Mapping[str, Value], costs: Sequence[float] = ()) -> Features:
         """Encode one candidate.
@@ -88,28 +115,25 @@ class Encoder:
         """
         vector = np.zeros(self.width)
         active = 0
-        sums, counts = np.zeros(len(self._means)), np.zeros(len(self._means))
-        shares, of_kind = np.zeros(len(self._shares)), dict[str, int]()
+        sums, counts = [0.0] * self._means, [0] * self._means
+        shares, of_kind = [0] * len(self._kinds_of_shares), [0] * self._kinds
         for path, value in decisions.items():
-            rows = self._rows.get(path)
-            row = None if rows is None else rows.get(_key(value))
-            if row is None:
+            values = self._values.get(path)
+            found = None if values is None else values.get(_key(value))
+            if found is None:
                 continue
             active += 1
-            vector[self._starts[path] : self._starts[path] + len(row)] = row
-            kind = self._kinds[path]
-            if _is_numbers(self._domains[path]):
-                places = [self._means[path], self._means[kind]]
-                sums[places] += _logarithm(float(value))
-                counts[places] += 1
-            else:
-                of_kind[kind] = of_kind.get(kind, 0) + 1
-                place = self._shares.get((kind, _key(value)))
-                if place is not None:
-                    shares[place] += 1
-        totals = np.array([of_kind.get(kind, 0) for kind, _ in self._shares], dtype=np.float64)
+            vector[found.columns] = found.row
+            for place in found.means:
+                sums[place] += found.logarithm
+                counts[place] += 1
+            if found.kind is not None:
+                of_kind[found.kind] += 1
+            if found.share is not None:
+                shares[found.share] += 1
+        totals = [of_kind[kind] for kind in self._kinds_of_shares]
         with np.errstate(invalid="ignore"):  # 0 / 0 where nothing applies
-            numbers = np.concatenate([sums / counts, shares / totals])
+            numbers = np.array(sums + shares, dtype=np.float64) / np.array(counts + totals)
         return Features(
             decisions_E=vector,
             active=active,
