@@ -54,9 +54,9 @@ def _of_study(name: str, study: str | None, storage: str | None) -> "Architectur
 
 def measure(
     architecture: Annotated[
-        str,
+        str | None,
         typer.Argument(metavar="ARCH", help="Zoo name, .json or .safetensors file, or candidate."),
-    ],
+    ] = None,
     *,
     latency: Annotated[bool, typer.Option("--latency", help="Measure the latency too.")] = False,
     metric: Annotated[
@@ -67,18 +67,34 @@ def measure(
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
     batch: Annotated[str, typer.Option(metavar="N", help="Images per timed forward pass.")] = "1",
+    self_test: Annotated[
+        bool,
+        typer.Option(
+            "--self-test", help="Test how latencies are measured on this device, without ARCH."
+        ),
+    ] = False,
     study: StudyName = None,
     storage: Storage = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Measure any architecture: all exact metrics, and others on request."""
+    """Measure any architecture: all exact metrics, and others on request.
+
+    --self-test checks the clock, the synchronisation and the load of the device, and that each
+    check finds its fault when it is put in.
+    """
     from ..evaluators.base import CandidateError
     from ..evaluators.device_name import device_name
     from ..evaluators.units import read_metric, read_whole
     from ..results.numbers import format_measurement
+    from ..search_space.errors import InputError
 
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
+    if self_test:
+        _self_test(device, as_json=as_json, given=architecture)
+        return
+    if architecture is None:
+        raise InputError("a measurement must have an architecture, such as convnext_tiny")
     found = find_architecture(architecture, study, storage)
     from ..evaluators.measure import measure as measured
 
@@ -101,6 +117,38 @@ def measure(
     for each in measurements.values():
         exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
         print(f"{each.metric:<12} {format_measurement(each)}{exact}")
+
+
+def _self_test(device: str, *, as_json: bool, given: str | None) -> None:
+    """Run the self-test of the latency and print it.
+
+    Raises:
+        InputError: If an architecture is given.
+        WorkError: If something is wrong.
+    """
+    from ..search_space.errors import InputError
+
+    if given is not None:
+        raise InputError(f"a self-test must have no architecture, but got {given!r}")
+    import torch
+
+    from ..evaluators.device_name import choose_device
+    from ..evaluators.latency.self_test import FAULTS
+    from ..evaluators.latency.self_test import self_test as tested
+
+    found = tested(torch.device(choose_device(device)))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print(f"Latency on {found.device}")
+        for each in found.checks:
+            print(f"  {each.name:<16} {'passed' if each.passed else 'FAILED'}: {each.detail}")
+        print("Faults put in on purpose, each of which a check must find")
+        for each in found.faults:
+            says = "NOT FOUND" if each.passed else "found"
+            print(f"  {FAULTS[each.name]:<26} {says}: {each.detail}")
+    if not found.passed:
+        raise WorkError(f"the self-test of the latency failed: {'; '.join(found.wrong)}")
 
 
 def _training(measurement: "Measurement") -> str:

@@ -1,6 +1,7 @@
 """The evaluator of the metric ``latency``."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,12 @@ from ...search_space.architecture.network import Network
 from ...search_space.components.layers.folding import fold
 from ...search_space.errors import InputError
 from ..base import Evaluator, Measurement, Setup
+from ..host_lock import measuring
 from ..measurement_context import candidate_faults, seeded
 from ..metrics import LATENCY
 from ..stopwatch import activity
 from .clocks import Run
+from .drift import DRIFT, SentinelHistory, half_width_within
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel
 from .settings import LAYOUTS, LatencySettings
@@ -29,11 +32,19 @@ class LatencyEvaluator(Evaluator):
     """Times one forward pass of one batch, without gradients, alternating with the sentinel.
 
     The network is in its folded form and in the memory layout of the settings; if both layouts are
-    timed, which alternates, the one with the lower median is used.
+    timed, which alternates, the one with the lower median is used. Trainings of the host pause
+    meanwhile.
 
-    The value is the median in ms with its 95 % interval. The provenance holds the conditions, the
-    ``memory_layout`` used, the medians of all timed layouts, and ``ratio_to_sentinel``, which stays
-    comparable when the device's speed drifts.
+    A window in which the sentinel drifts by more than 2 % is thrown away, and another one is
+    measured. After the last window of the settings, the one with the least drift counts, and the
+    provenance says ``unstable``.
+
+    The value is the median in ms with its 95 % interval: that of the rounds of the window, widened
+    by the spread between measurements, which the sentinel shows. If the sentinel was slower than in
+    the fastest window so far, the interval reaches down to the value at that speed. The provenance
+    holds the conditions, the ``memory_layout`` used, the medians of all timed layouts, whether the
+    process was ``alone``, and ``ratio_to_sentinel``, which stays comparable when the device's speed
+    drifts.
     """
 
     name = "latency"
@@ -57,6 +68,7 @@ class LatencyEvaluator(Evaluator):
         self.settings = settings or LatencySettings()
         best = self.settings.layout == "best"
         self._layouts = LAYOUTS if best else (self.settings.layout,)
+        self._history = SentinelHistory()
         self._sentinel = self._place(Sentinel()).to(memory_format=_FORMATS[self._layouts[0]])
 
     @classmethod
@@ -74,22 +86,44 @@ class LatencyEvaluator(Evaluator):
         with torch.inference_mode(), candidate_faults():
             runs = self._passes_of(architecture)
             yardstick = self._pass(self._sentinel, (3, RESOLUTION, RESOLUTION), self._layouts[0])
-            *timings, sentinel = measure_in_turns([*runs, yardstick], self.device, self.settings)
+            if self.settings.runtime == "compiled":  # now, while others may still train
+                for run in runs:
+                    run()
+            with measuring() as alone:
+                window, drifts = self._least_drift([*runs, yardstick])
+        *timings, sentinel = window
+        self._history.add(sentinel)
         timed = dict(zip(self._layouts, timings, strict=True))
         layout = min(timed, key=lambda each: timed[each].median)
         timing = timed[layout]
+        slower = self._history.slower(sentinel)
+        half = math.hypot(half_width_within(timing.rounds), self._history.half_width())
         latency = Measurement(
             metric="latency",
             value=timing.median,
-            low=timing.low,
-            high=timing.high,
+            low=min(timing.low, timing.median * math.exp(-half)) / (1 + slower),
+            high=max(timing.high, timing.median * math.exp(half)),
             provenance={
                 **self._provenance(architecture, timing, sentinel),
                 "memory_layout": layout,
                 "layout_medians": {name: each.median for name, each in timed.items()},
+                "alone": alone,
+                "windows": len(drifts),
+                "sentinel_drift": min(drifts),
+                "unstable": min(drifts) > DRIFT,
+                "half_width_between": self._history.half_width(),
             },
         )
         return (latency,)
+
+    def _least_drift(self, runs: Sequence[Run]) -> tuple[tuple[Timing, ...], list[float]]:
+        """Return the timings of the window with the least drift, and the drift of every window."""
+        found: list[tuple[Timing, ...]] = []
+        drifts: list[float] = []
+        while len(found) < self.settings.windows and min(drifts, default=1.0) > DRIFT:
+            found.append(measure_in_turns(runs, self.device, self.settings))
+            drifts.append(self._history.drift(found[-1][-1]))
+        return found[drifts.index(min(drifts))], drifts
 
     def _passes_of(self, architecture: Architecture) -> list[Run]:
         """Return one forward pass of the network for each layout."""

@@ -13,6 +13,8 @@ LAYOUTS = ("contiguous", "channels_last")
 """Memory layouts, by the names of torch's memory formats without ``_format``."""
 ROUNDS = 5
 """Number of rounds in which networks and sentinel alternate."""
+WINDOWS = 5
+"""Default of ``LatencySettings.windows``."""
 
 
 def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +57,8 @@ class LatencySettings(JsonFields):
     """Shortest duration of the timed passes, s; 0 or more."""
     max_seconds: float = 0.5
     """Duration, s, after which each round ends with its second pass; at least ``min_seconds``."""
+    windows: int = WINDOWS
+    """Most windows of passes: another is measured while the sentinel drifts; at least 1."""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -63,7 +67,13 @@ class LatencySettings(JsonFields):
             raise unknown_name("runtime", self.runtime, RUNTIMES)
         if self.layout not in ("best", *LAYOUTS):
             raise unknown_name("layout", self.layout, ("best", *LAYOUTS))
-        lowest = {"batch": 1, "threads": 1, "warmup_iterations": 1, "repeats": 2 * ROUNDS}
+        lowest = {
+            "batch": 1,
+            "threads": 1,
+            "warmup_iterations": 1,
+            "repeats": 2 * ROUNDS,
+            "windows": 1,
+        }
         for name, low in lowest.items():
             value = getattr(self, name)
             if type(value) is not int or value < low:
@@ -77,6 +87,13 @@ class LatencySettings(JsonFields):
                 raise InputError(
                     f"{name} must be at least {least:g} s, but got {getattr(self, name)!r}"
                 )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values; studies of earlier versions have no ``windows``."""
+        found = super().to_json()
+        if self.windows == WINDOWS:
+            del found["windows"]
+        return found
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

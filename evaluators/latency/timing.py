@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -41,6 +41,10 @@ class Timing:
     """Number of untimed passes before the first timed one."""
     stable: bool
     """Whether the warm-up ended with stable times."""
+    rounds: tuple[float, ...] = field(default=(), compare=False)
+    """Median time of each round, ms: of the thread's CPU time where that is known."""
+    lost: float = field(default=0.0, compare=False)
+    """Share of the wall time of the passes in which the thread waited for the core."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the value as JSON values."""
@@ -92,6 +96,7 @@ class _Series:
         self._clock = clock
         self._settings = settings
         self._passes: list[Pass] = []
+        self._rounds: list[float] = []
         self._warmup_passes = 0
         self._stable = False
 
@@ -114,16 +119,22 @@ class _Series:
         self._clock.time(self._run)
         start = time.perf_counter()
         done = undisturbed = 0
-        while True:
+        first = len(self._passes)
+        while not self._ended(start, done, undisturbed):
             self._passes.append(one := self._clock.time(self._run))
             done += 1
             undisturbed += one.undisturbed
-            spent = ROUNDS * (time.perf_counter() - start)
-            enough = ROUNDS * undisturbed >= self._settings.repeats
-            if enough and spent >= self._settings.min_seconds:
-                return
-            if done >= 2 and spent >= self._settings.max_seconds:
-                return
+        self._rounds.append(median(each.own for each in self._passes[first:]))
+
+    def _ended(self, start: float, done: int, undisturbed: int) -> bool:
+        """Whether a round is over."""
+        if not done:
+            return False
+        spent = ROUNDS * (time.perf_counter() - start)
+        enough = ROUNDS * undisturbed >= self._settings.repeats
+        if enough and spent >= self._settings.min_seconds:
+            return True
+        return done >= 2 and spent >= self._settings.max_seconds
 
     def timing(self) -> Timing:
         undisturbed = [each.wall for each in self._passes if each.undisturbed]
@@ -131,6 +142,7 @@ class _Series:
         low, middle, high = median_interval(
             undisturbed if alone else [each.own for each in self._passes]
         )
+        wall, own = (sum(getattr(p, kind) for p in self._passes) for kind in ("wall", "own"))
         return Timing(
             median=middle,
             low=low,
@@ -140,6 +152,8 @@ class _Series:
             clock="wall" if alone else "thread",
             warmup_passes=self._warmup_passes,
             stable=self._stable,
+            rounds=tuple(self._rounds),
+            lost=1 - own / wall if wall > 0 else 0.0,
         )
 
 

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ...evaluators.base import (
     Setup,
     evaluators_for,
 )
+from ...evaluators.host_lock import training
 from ...evaluators.measurement_context import candidate_faults
 from ...evaluators.staged import StagedEvaluator
 from ...evaluators.stopwatch import Stopwatch, activity, counted_by
@@ -121,7 +123,7 @@ class MeasuringWorker:
                 with activity("building"):
                     architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._for(job.seed):
-                    with activity(_activity_of(evaluator)):
+                    with activity(_activity_of(evaluator)), _share_of_host(evaluator):
                         reason = _measure(evaluator, architecture, job, had)
                     if reason:
                         status = "stopped"
@@ -169,6 +171,11 @@ def _measure(
 
     had.extend(evaluator.measure_by_rungs(architecture, record.halving.rungs, goes_on) or ())
     return verdict
+
+
+def _share_of_host(evaluator: Evaluator) -> AbstractContextManager[None]:
+    """Return the context of an evaluator: a training pauses while another process measures."""
+    return training() if evaluator.metrics[0].tier == "trained" else nullcontext()
 
 
 def _activity_of(evaluator: Evaluator) -> str:

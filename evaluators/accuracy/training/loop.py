@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ....search_space.statistics import share_interval
 from ...base import CandidateError
+from ...host_lock import give_way
 from ...measurement_context import candidate_faults, seeded
 from ..augment import Augmentation, augment, draw
 from ..data.dataset import SearchData
@@ -227,6 +228,7 @@ class _Run:
 
     def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Train one step; return the loss as a tensor on the device."""
+        give_way()
         loss = F.cross_entropy(
             self.logits(images),
             labels,
