@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from . import bench, dashboard, export, measure, refine, search, show, space, studies, zoo
+from . import (
+    bench,
+    dashboard,
+    export,
+    finalize,
+    measure,
+    refine,
+    search,
+    show,
+    space,
+    studies,
+    zoo,
+)
 from .shared import WorkError
 
 _SIGINT = 130
@@ -55,6 +67,7 @@ zoo.register(app)
 space.register(app)
 studies.register(app)
 export.register(app)
+finalize.register(app)
 dashboard.register(app)
 bench.register(app)
 

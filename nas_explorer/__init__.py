@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .evaluators.function_metric import metric
     from .evaluators.measure import measure
+    from .results.final.python_finalize import finalize
     from .results.study.study import Study
     from .search_space.architecture.architecture import Architecture
     from .search_space.around import space_around
@@ -33,6 +34,7 @@ __all__ = [
     "InputError",
     "SearchSpace",
     "Study",
+    "finalize",
     "load_space",
     "load_study",
     "measure",
@@ -49,6 +51,7 @@ _PLACES = {
     "InputError": "search_space.errors",
     "SearchSpace": "search_space.space",
     "Study": "results.study.study",
+    "finalize": "results.final.python_finalize",
     "load_space": "search_space.files",
     "load_study": "searchers.run.python_search",
     "measure": "evaluators.measure",

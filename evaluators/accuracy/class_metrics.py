@@ -26,7 +26,7 @@ NAMES = tuple(each.name for each in CLASS_METRICS)
 _TOP = 5
 _BINS = 15
 _DRAWS = 2000
-"""Draws of a simulated interval."""
+"""Resampled splits of a bootstrap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def class_scores(
         logits_NK: Class scores before the softmax, (N, K).
         labels_N: True classes, (N,), int64.
         names: Names of the metrics.
-        seed: Seed of the simulated intervals.
+        seed: Seed of the bootstrap.
     """
     found = Predictions(
         shares=logits_NK.double().softmax(1).cpu().numpy(), labels=labels_N.cpu().numpy()
@@ -207,20 +207,36 @@ _VALUES: Mapping[str, Callable[[Predictions], float]] = {
 }
 
 
-def _middle(draws_D: Floats) -> tuple[float, float]:
-    low, high = np.quantile(draws_D, (0.025, 0.975))
-    return float(low), float(high)
-
-
-def _drawn_recalls(found: Predictions, rng: np.random.Generator) -> Floats:
-    """Return draws of the recalls, (D, K), from Jeffreys' posteriors.
-
-    Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, 2001. A bootstrap would
-    give a class without an error no width.
-    """
+def _counts_by_class(found: Predictions) -> tuple[Ints, Ints]:
+    """Return the images classified correctly and all images by class, (K,) each."""
     right_K = np.bincount(found.labels[found.right], minlength=found.classes)
-    all_K = np.bincount(found.labels, minlength=found.classes)
-    return rng.beta(right_K + 0.5, all_K - right_K + 0.5, size=(_DRAWS, found.classes))
+    return right_K, np.bincount(found.labels, minlength=found.classes)
+
+
+def _balanced_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
+    """Wilson's interval for the effective number of images of a stratified mean.
+
+    Korn and Graubard, Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data, 1998. If that of equal recalls is smaller, it is taken.
+    """
+    right_K, all_K = _counts_by_class(found)
+    share_K = right_K / all_K
+    equal = found.classes**2 / (1 / all_K).sum()
+    variance = float((share_K * (1 - share_K) / all_K).sum()) / found.classes**2
+    effective = min(equal, value * (1 - value) / variance) if variance else equal
+    return share_interval(value, max(1, int(effective)))
+
+
+def _min_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
+    """Wilson's intervals of all classes together (Bonferroni): the smallest of their ends."""
+    from scipy.stats import binomtest
+
+    level = 1 - 0.05 / found.classes
+    ends = [
+        binomtest(int(right), int(whole)).proportion_ci(level, "wilson")
+        for right, whole in zip(*_counts_by_class(found), strict=True)
+    ]
+    return min(each.low for each in ends), min(each.high for each in ends)
 
 
 def _f1_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
@@ -237,8 +253,10 @@ def _f1_interval(found: Predictions, value: float, rng: np.random.Generator) -> 
         own, taken = true == label, guessed == label
         whole_D = drawn_DC[:, own].sum(1) + drawn_DC[:, taken].sum(1)
         draws_D += 2 * drawn_DC[:, own & taken].sum(1) / np.maximum(whole_D, 1)
-    low, high = _middle(draws_D / found.classes)
-    return (low, high) if not found.right.all() else (share_interval(1.0, images)[0], 1.0)
+    if found.right.all():
+        return share_interval(1.0, images)
+    low, high = np.quantile(draws_D / found.classes, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def _auroc_interval(found: Predictions, value: float, rng: np.random.Generator) -> Interval:
@@ -272,9 +290,9 @@ def _loss_interval(found: Predictions, value: float, rng: np.random.Generator) -
 
 _INTERVALS: Mapping[str, Callable[[Predictions, float, np.random.Generator], Interval]] = {
     "top5": lambda found, value, rng: share_interval(value, len(found.labels)),
-    "balanced_accuracy": lambda found, value, rng: _middle(_drawn_recalls(found, rng).mean(1)),
+    "balanced_accuracy": _balanced_interval,
     "macro_f1": _f1_interval,
-    "min_recall": lambda found, value, rng: _middle(_drawn_recalls(found, rng).min(1)),
+    "min_recall": _min_interval,
     "auroc": _auroc_interval,
     "loss": _loss_interval,
 }

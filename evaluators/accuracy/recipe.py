@@ -33,8 +33,27 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "divergence_factor": _number("of at least 1", lambda value: value >= 1),
     "divergence_epochs": _at_least(1),
     "class_weights": ("true or false", lambda value: type(value) is bool),
+    "rand_augment": (
+        "a whole number from 0 to 30",
+        lambda value: type(value) is int and 0 <= value <= 30,
+    ),
+    "mixup": _number("of at least 0", lambda value: value >= 0),
+    "cutmix": _number("of at least 0", lambda value: value >= 0),
+    "mixed": _number("from 0 to 1", lambda value: 0 <= value <= 1),
+    "drop_path": _number("from 0 to below 1", lambda value: 0 <= value < 1),
+    "average": _number("from 0 to 1", lambda value: 0 <= value <= 1),
+    "patience": _at_least(0),
 }
-_ADDED = ("class_weights",)
+_ADDED = (
+    "class_weights",
+    "rand_augment",
+    "mixup",
+    "cutmix",
+    "mixed",
+    "drop_path",
+    "average",
+    "patience",
+)
 """Fields that older records lack, where they have their default."""
 
 
@@ -69,6 +88,25 @@ class Recipe(JsonFields):
     class_weights: bool = False
     """Whether each class counts the same in the training loss, however many images it has: an
     image of a class with n of N training images, of K classes, weighs N / (K n)."""
+    rand_augment: int = 0
+    """Strength of random changes of training images besides ``augmentation``, 0 (none) to 30
+    (Cubuk et al., RandAugment, 2020: two changes, here drawn for a sixteenth of a batch each)."""
+    mixup: float = 0.0
+    """Parameter of the Beta distribution of mixed pairs of images (Zhang et al., mixup, 2018); 0:
+    none."""
+    cutmix: float = 0.0
+    """The same for pasted rectangles (Yun et al., CutMix, 2019); with both, each batch has one."""
+    mixed: float = 0.5
+    """Share of the batches that ``mixup`` and ``cutmix`` change; 0 to 1."""
+    drop_path: float = 0.0
+    """Probability that training skips the last residual branch; it rises from 0 at the first
+    (Huang et al., Deep Networks with Stochastic Depth, 2016); 0 to below 1."""
+    average: float = 0.0
+    """Share of all steps over which an exponential mean of the weights, which is validated and
+    kept, forgets; 0: the last weights are kept; at most 1."""
+    patience: int = 0
+    """Epochs without a better validation accuracy that end a training, whose best weights are then
+    kept; 0: it goes on to the end, and the last weights are kept."""
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:

@@ -43,6 +43,7 @@ def export_candidate(
     untrained: bool = False,
     any_resolution: bool = False,
     licence: str | None = None,
+    test_readings: int = 0,
 ) -> tuple[Proof, dict[str, str]]:
     """Write a candidate as a model file; return the proof, and a comparison with the record as
     text.
@@ -58,6 +59,7 @@ def export_candidate(
         untrained: Whether to export new, untrained weights.
         any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
         licence: Licence of the data, for the card.
+        test_readings: Number of readings of the study's test split so far, for the card.
 
     Raises:
         WorkError: If there are no trained weights, or the file does not reproduce the candidate.
@@ -92,6 +94,7 @@ def export_candidate(
             "seed": settings.seed,
             "objectives": ", ".join(settings.objectives),
             "constraints": write_bounds(", ".join(settings.constraints)) or "none",
+            "readings of the test split": test_readings,
         },
     }
     proof = export_model(

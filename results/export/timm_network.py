@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ...evaluators.accuracy.training.optimizer import split_parameters
+from ...evaluators.accuracy.training.regularisation import drop_path_rates
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.parts import Part
-from ...search_space.components.residuals import Add
 from ...search_space.errors import InputError, shown
 
 POOLS = ("avg", "")
@@ -71,14 +71,9 @@ class TimmNetwork(Network):
         """
         if not 0 <= rate < 1:
             raise InputError(f"drop_path_rate must be from 0 to below 1, but got {rate}")
-        sums = [part.name for part in self._body if isinstance(part.component, Add)]
-        if rate and not sums:
+        self.drop_path_rates = drop_path_rates(self._body, rate)
+        if rate and not self.drop_path_rates:
             raise InputError(f"drop_path_rate must be 0 without residual sums, but got {rate}")
-        blocks = list(dict.fromkeys(name.rpartition(".residual")[0] for name in sums))
-        last = max(1, len(blocks) - 1)
-        self.drop_path_rates = {
-            name: rate * blocks.index(name.rpartition(".residual")[0]) / last for name in sums
-        }
 
     def _output(self, part: Part, inputs: Sequence[Tensor]) -> Tensor:
         """Run one part. The second input of a residual sum is the branch."""

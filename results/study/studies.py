@@ -17,6 +17,7 @@ from ...search_space.errors import InputError, unknown_name
 from ..settings import StudySettings, check_study_name
 from .holder import HOLDER, Hold, has_ended, parsed, this_process
 from .optuna_tables import STUDIES, STUDY_NOTES, TRIAL_NOTES, TRIALS
+from .readings import forget_study
 from .run_time import KEY as TIME
 from .run_time import RunTime, in_all
 from .spill_file import SpillFile
@@ -291,6 +292,7 @@ def delete_study(name: str, storage_url: str) -> None:
             hold.transaction() as connection,
         ):
             _delete_rows(connection, entry.study_id)
+            forget_study(connection, entry.study_id)
     for each in beside:
         _remove(each)
 

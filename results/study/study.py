@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..candidate import Candidate
 from .facts import study_facts
 from .joinable import JoinableStudy
+from .readings import count_of
 from .run_time import RunTime
 from .storage import storage_errors
 from .studies import revisions_of, times_of
@@ -40,6 +41,16 @@ class Study(JoinableStudy):
         """Return the times of the study's runs, the earliest first."""
         with storage_errors(self.url), self._storage.engine.connect() as connection:
             return times_of(connection, (self._id,)).get(self._id, [])
+
+    @property
+    def study_id(self) -> int:
+        """Optuna's id of the study."""
+        return self._id
+
+    def test_readings(self) -> int:
+        """Return how often the test split has been read for this study."""
+        with storage_errors(self.url):
+            return count_of(self._storage, self._id)
 
     def revisions(self) -> int:
         """Return how many records of finished candidates have been replaced so far."""
@@ -121,4 +132,5 @@ class Study(JoinableStudy):
             untrained=untrained,
             any_resolution=any_resolution,
             licence=licence,
+            test_readings=self.test_readings(),
         )

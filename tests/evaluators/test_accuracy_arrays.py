@@ -12,7 +12,10 @@ from nas_explorer.evaluators.accuracy.data.dataset import (
     load_test_split,
 )
 from nas_explorer.evaluators.accuracy.data.names import data_name
+from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
 from nas_explorer.search_space.errors import InputError
+
+PERMIT = ReadingPermit(scope="test", number=1)
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
 LABELS = np.arange(40) % 4
@@ -50,7 +53,9 @@ def test_its_own_splits_are_kept_apart(tmp_path: Path) -> None:
     data = load_search_data(spec)
     assert data.own_validation and data.own_test and data.test_count == 10 and data.channels == 1
     assert np.array_equal(data.validation_images[:, 0].numpy(), PIXELS[20:30, ..., 0])
-    assert np.array_equal(load_test_split(spec).images[:, 0].numpy(), PIXELS[30:, ..., 0])
+    assert np.array_equal(
+        load_test_split(spec, permit=PERMIT).images[:, 0].numpy(), PIXELS[30:, ..., 0]
+    )
 
 
 def test_the_middle_is_taken_of_what_is_not_square(tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ from nas_explorer.evaluators.accuracy.data.dataset import (
     load_search_data,
     load_test_split,
 )
+from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
 from nas_explorer.evaluators.accuracy.data.splits import stratified_cut
 from nas_explorer.search_space.errors import InputError
 from PIL import Image
+
+PERMIT = ReadingPermit(scope="test", number=1)
 
 
 def save(path: Path, seed: int):
@@ -106,7 +109,7 @@ def doubled(tmp_path):
 
 def test_copies_do_not_reach_the_other_splits(doubled):
     data = load(doubled)
-    test = load_test_split(data.spec)
+    test = load_test_split(data.spec, permit=PERMIT)
     splits = [{*keys(x)} for x in (data.train_images, data.validation_images, test.images)]
     assert sum(map(len, splits)) == len(set.union(*splits)) == 30
     assert [len(data.train_labels), len(data.validation_labels), len(test)] == [60, 12, 18]
@@ -142,7 +145,7 @@ class TestOwnParts:
         assert (len(data.train_labels), len(data.validation_labels)) == (10, 10)
         assert (data.own_validation, data.own_test, data.test_count) == (True, True, 10)
         assert data.copies == data.left_out == ()
-        assert load_test_split(data.spec).left_out == ()
+        assert load_test_split(data.spec, permit=PERMIT).left_out == ()
 
     def test_copies_of_validation_images_are_not_trained_on(self, root):
         save(root / "train" / "cat" / "copy.png", 1003)
@@ -157,7 +160,7 @@ class TestOwnParts:
     def test_copies_are_no_test_images(self, root):
         save(root / "test" / "cat" / "trained.png", 2)
         save(root / "test" / "cat" / "validated.png", 1002)
-        test = load_test_split(load(root).spec)
+        test = load_test_split(load(root).spec, permit=PERMIT)
         assert len(test) == 10
         assert test.left_out == ("2 test images: also in the training or validation split",)
 
@@ -172,7 +175,7 @@ class TestOwnParts:
             for number in range(5):
                 save(root / "test" / name / f"{number}.png", 100 * label + number)
         with pytest.raises(InputError, match="must hold images of its own"):
-            load_test_split(load(root).spec)
+            load_test_split(load(root).spec, permit=PERMIT)
 
 
 def test_a_class_of_one_picture_is_refused(tmp_path):

@@ -16,8 +16,11 @@ from nas_explorer.evaluators.accuracy.data.dataset import (
     load_test_split,
 )
 from nas_explorer.evaluators.accuracy.data.images import LabelledImages
+from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
 from nas_explorer.evaluators.accuracy.data.splits import stratified_cut
 from nas_explorer.search_space.errors import InputError
+
+PERMIT = ReadingPermit(scope="test", number=1)
 
 imports_torchvision = pytest.mark.slow
 
@@ -82,7 +85,7 @@ class TestSplits:
 
 class TestDigits:
     def test_all_images_are_used_once(self, digits):
-        test = load_test_split(digits.spec)
+        test = load_test_split(digits.spec, permit=PERMIT)
         parts = (len(digits.train_labels), len(digits.validation_labels), len(test))
         assert sum(parts) == 1797
         assert parts == (1151, 287, 359)
@@ -115,7 +118,9 @@ class TestDigits:
         assert 0.1 <= digits.baseline < 0.11
 
     def test_the_search_holds_no_test_image(self, digits):
-        test = {image.numpy().tobytes() for image in load_test_split(digits.spec).images}
+        test = {
+            image.numpy().tobytes() for image in load_test_split(digits.spec, permit=PERMIT).images
+        }
         fields = [value for value in vars(digits).values() if isinstance(value, torch.Tensor)]
         images = [image for each in fields if each.ndim == 4 for image in each]
         assert len(images) == 1151 + 287
@@ -130,7 +135,9 @@ class TestDigits:
         other = load_search_data(DataSpec(name="digits", seed=1))
         assert other.fingerprint != digits.fingerprint
         assert load_search_data(digits.spec).fingerprint == digits.fingerprint
-        one, two = (load_test_split(each.spec).labels.tolist() for each in (digits, other))
+        one, two = (
+            load_test_split(each.spec, permit=PERMIT).labels.tolist() for each in (digits, other)
+        )
         assert one != two
 
 
@@ -236,7 +243,7 @@ def test_cifar_is_read_from_its_files(
     assert data.augmentation == "shift+flip"
     everything = torch.cat([data.train_images, data.validation_images]).flatten(1).tolist()
     assert pixels[3].tolist() in everything
-    assert len(load_test_split(data.spec)) == 20
+    assert len(load_test_split(data.spec, permit=PERMIT)) == 20
 
 
 def write_idx(path, array):
@@ -257,7 +264,7 @@ def test_fashion_mnist_is_read_from_its_files(tmp_path):
     data = load_search_data(DataSpec(name="fashion-mnist", root=str(tmp_path)))
     assert data.train_images.shape == (40, 1, 28, 28)
     assert len(data.classes) == 10
-    assert load_test_split(data.spec).images.shape == (10, 1, 28, 28)
+    assert load_test_split(data.spec, permit=PERMIT).images.shape == (10, 1, 28, 28)
 
 
 @imports_torchvision

@@ -15,8 +15,11 @@ from nas_explorer.evaluators.accuracy.data.dataset import (
     load_test_split,
 )
 from nas_explorer.evaluators.accuracy.data.decode import Header, probe
+from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
 from nas_explorer.search_space.errors import InputError
 from PIL import Image
+
+PERMIT = ReadingPermit(scope="test", number=1)
 
 
 def picture(mode="RGB", size=(12, 10), seed=0):
@@ -61,7 +64,7 @@ def test_classes_are_the_folders_and_the_splits_do_not_overlap(tmp_path):
     # Test split: 2 of the 10 images of a class. Validation: a fifth of the other 8 (2, rounded).
     assert data.train_images.shape == (12, 3, 8, 8)
     assert torch.bincount(data.validation_labels).tolist() == [2, 2]
-    test = load_test_split(data.spec)
+    test = load_test_split(data.spec, permit=PERMIT)
     assert torch.bincount(test.labels).tolist() == [2, 2]
     seen = [
         image.numpy().tobytes()
@@ -83,7 +86,7 @@ def test_parts_in_folders_are_taken_as_they_are(tmp_path):
     data = load(tmp_path)
     assert len(data.train_labels) == 8
     assert len(data.validation_labels) == 6
-    assert len(load_test_split(data.spec)) == 4
+    assert len(load_test_split(data.spec, permit=PERMIT)) == 4
 
 
 def test_a_search_never_opens_the_test_folder(tmp_path, monkeypatch):
@@ -95,7 +98,7 @@ def test_a_search_never_opens_the_test_folder(tmp_path, monkeypatch):
     spec = load(tmp_path).spec
     assert opened
     assert not [path for path in opened if "test" in path.relative_to(tmp_path).parts]
-    load_test_split(spec)
+    load_test_split(spec, permit=PERMIT)
     assert [path for path in opened if "test" in path.relative_to(tmp_path).parts]
 
 
@@ -105,7 +108,7 @@ def test_a_test_folder_without_classes_does_not_count(tmp_path):
     picture().save(tmp_path / "test" / "1.png")
     data = load(tmp_path)
     assert len(data.train_labels) + len(data.validation_labels) == 8
-    assert len(load_test_split(data.spec)) == 2
+    assert len(load_test_split(data.spec, permit=PERMIT)) == 2
 
 
 def test_resolution_is_the_median_of_the_shorter_sides(tmp_path):
@@ -153,7 +156,7 @@ def test_images_of_any_mode_and_size_are_read(tmp_path):
     assert data.unreadable == ()
     assert data.channels == 3
     total = len(data.train_labels) + len(data.validation_labels)
-    assert total + len(load_test_split(data.spec)) == 4 + len(MODES)
+    assert total + len(load_test_split(data.spec, permit=PERMIT)) == 4 + len(MODES)
 
 
 def test_one_channel_is_kept_if_all_images_are_grey(tmp_path):
@@ -200,7 +203,7 @@ def test_unreadable_files_are_named_and_left_out(tmp_path):
     assert {path for path, _ in data.unreadable} == {f"dog/{name}" for name in names}
     assert all(reason and "\n" not in reason for _, reason in data.unreadable)
     whole = len(data.train_labels) + len(data.validation_labels)
-    assert whole + len(load_test_split(data.spec)) == 10
+    assert whole + len(load_test_split(data.spec, permit=PERMIT)) == 10
 
 
 def test_unreadable_files_of_two_parts_are_two(tmp_path):
@@ -260,7 +263,7 @@ def test_images_in_subfolders_of_a_class_count(tmp_path):
     fill(tmp_path / "cat", classes=("2023", "2024"), count=1)
     data = load(tmp_path)
     total = len(data.train_labels) + len(data.validation_labels)
-    assert total + len(load_test_split(data.spec)) == 6
+    assert total + len(load_test_split(data.spec, permit=PERMIT)) == 6
 
 
 def test_names_of_any_bytes_can_be_stored(tmp_path):
@@ -371,7 +374,7 @@ def test_an_unreadable_test_folder_is_refused_when_it_is_read(tmp_path):
         (tmp_path / "test" / name / "a.png").write_bytes(b"")
     spec = load(tmp_path).spec
     with pytest.raises(InputError, match="must hold a readable image"):
-        load_test_split(spec)
+        load_test_split(spec, permit=PERMIT)
 
 
 def test_a_locked_folder_is_refused(tmp_path, monkeypatch):

@@ -14,7 +14,10 @@ from nas_explorer.evaluators.accuracy.data.dataset import (
 )
 from nas_explorer.evaluators.accuracy.data.decode import decode, measure_levels
 from nas_explorer.evaluators.accuracy.data.levels import levels_of
+from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
 from PIL import Image
+
+PERMIT = ReadingPermit(scope="test", number=1)
 
 
 def write_tiff(path: Path, values, *, bits: int, white_is_zero=False, form=1, order="<"):
@@ -162,7 +165,9 @@ def test_the_test_split_has_the_scale_of_the_training_images(tmp_path):
     for _ in range(2):  # decoded, then from the cache
         data = load_search_data(DataSpec(name=f"folder:{tmp_path}"), cache=tmp_path / ".cache")
         assert data.levels == {"sixteen_bit": (0, 4095)}
-        assert load_test_split(data.spec, cache=tmp_path / ".cache").images.max() == 3
+        assert (
+            load_test_split(data.spec, cache=tmp_path / ".cache", permit=PERMIT).images.max() == 3
+        )
 
 
 def write_png(path: Path, *, colour: int, channels: int, bits: int = 16) -> None:

@@ -28,13 +28,27 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-def evaluator(folder: Path | None, kept: list[Found]) -> AccuracyEvaluator:
+FULL = {
+    "rand_augment": 6,
+    "mixup": 0.2,
+    "cutmix": 1.0,
+    "drop_path": 0.2,
+    "average": 0.1,
+    "patience": 2,
+    "class_weights": True,
+}
+"""The further options of a full training."""
+
+
+def evaluator(folder: Path | None, kept: list[Found], **options: object) -> AccuracyEvaluator:
     def keep(architecture: Architecture, weights: Found, provenance: object) -> None:
         kept.append({name: each.clone() for name, each in weights.items()})
 
     return AccuracyEvaluator(
         data=load_search_data(DataSpec(name="digits"), cache=Path("runs/cache")),
-        recipe=Recipe(epochs=3, batch_size=128, augmentation="shift"),
+        recipe=Recipe.from_json(
+            {"epochs": 3, "batch_size": 128, "augmentation": "shift", **options}
+        ),
         seed=0,
         device=torch.device("cpu"),
         keep=keep,
@@ -42,12 +56,14 @@ def evaluator(folder: Path | None, kept: list[Found]) -> AccuracyEvaluator:
     )
 
 
+@pytest.mark.slow  # torchvision takes seconds to import
+@pytest.mark.parametrize("options", [{}, FULL], ids=["short", "full"])
 def test_a_killed_training_goes_on_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     architecture, weights = SPACE.sample(seed=0), list[Found]()
-    (whole,) = evaluator(None, weights).evaluate(architecture)
+    (whole,) = evaluator(None, weights, **options).evaluate(architecture)
 
     def kill(measurement: Measurement) -> bool:
         if measurement.provenance["epochs"] == 2:
@@ -55,7 +71,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
         return True
 
     with pytest.raises(Killed):
-        evaluator(tmp_path, weights).evaluate_by_rungs(architecture, (1, 2), kill)
+        evaluator(tmp_path, weights, **options).evaluate_by_rungs(architecture, (1, 2), kill)
     assert len(list(tmp_path.glob("*.training"))) == 1
     seen: list[str] = []
 
@@ -63,7 +79,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
         seen.append(measurement.metric)
         return True
 
-    found = evaluator(tmp_path, weights).evaluate_by_rungs(architecture, (1, 2), see)
+    found = evaluator(tmp_path, weights, **options).evaluate_by_rungs(architecture, (1, 2), see)
     assert found is not None
     assert seen == ["accuracy@1epochs", "accuracy@2epochs"]
     assert found[0].value == whole.value

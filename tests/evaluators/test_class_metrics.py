@@ -74,7 +74,7 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone(
         assert found.low < found.value < found.high and found.high - found.low < 0.35
 
 
-@pytest.mark.parametrize("name", ["balanced_accuracy", "macro_f1", "auroc", "loss"])
+@pytest.mark.parametrize("name", ["balanced_accuracy", "macro_f1", "min_recall", "auroc", "loss"])
 def test_intervals_cover_the_true_value(name: str) -> None:
     """Of 60 samples of 200 images, the interval of about 57 holds the value of 40,000 images."""
     draw = torch.Generator().manual_seed(5)
@@ -93,7 +93,7 @@ def test_intervals_have_a_width_without_an_error() -> None:
     labels = torch.tensor([0, 1] * 20)
     found = class_scores(9.0 * nn.functional.one_hot(labels), labels, ALL[1:5], seed=0)
     for each in found.values():
-        assert each.value == 1.0 and each.low is not None and 0.8 < each.low < 0.999
+        assert each.value == 1.0 and each.low is not None and 0.75 < each.low < 0.999
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
 from .names import DATA_NAMES, known_data
 from .opening import MEGAPIXELS
+from .permit import ReadingPermit, check_permit
 from .preparation import Preparation
 from .sources import Digits, Source, TorchvisionSet
 
@@ -326,19 +327,24 @@ def load_parts(
     )
 
 
-def load_test_split(spec: DataSpec, *, cache: Path | None = None) -> LabelledImages:
+def load_test_split(
+    spec: DataSpec, *, permit: ReadingPermit, cache: Path | None = None
+) -> LabelledImages:
     """Read a data set's test split, once after a search, never during it.
 
     Copies of images of the training or validation split are left out; ``left_out`` says how many.
 
     Args:
         spec: The data, as given to ``load_search_data``.
+        permit: The permit of a counted reading.
         cache: As given to ``load_search_data``.
 
     Raises:
+        PermissionError: If there is no permit.
         InputError: If the data cannot be read or used, or no test images remain that are not
         copies of others.
     """
+    check_permit(permit)
     source = _open(spec, cache)
     parts = divide(source, name=spec.name, seed=spec.seed)
     test = parts.test

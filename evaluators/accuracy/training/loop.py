@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +19,9 @@ from ..augment import Augmentation, augment, draw
 from ..data.dataset import SearchData
 from ..recipe import Recipe, learning_rate, warmup_steps
 from .checkpoint import Checkpoint
+from .kept_weights import BestWeights, WeightAverage, copy_weights, tensors_of
 from .optimizer import AdamW
+from .regularisation import BatchChanges, skip_branches
 from .scoring import Normalise, score
 
 _CHECK_EVERY = 50
@@ -47,8 +50,10 @@ class TrainingResult:
 
     curve: tuple[Epoch, ...]
     """Learning curve, one point per epoch run."""
+    kept_epoch: int
+    """Number of the epoch, from 1, whose weights are kept."""
     accuracy: float
-    """Share of the validation split that is classified correctly at the end."""
+    """Share of the validation split that the kept weights classify correctly."""
     low: float
     """Lower end of the accuracy's 95 % interval."""
     high: float
@@ -78,6 +83,13 @@ def class_weights(data: SearchData) -> Tensor:
     """
     counts = torch.bincount(data.train_labels, minlength=len(data.classes)).float()
     return len(data.train_labels) / (len(data.classes) * counts.clamp(min=1))
+
+
+def best_epoch(curve: Sequence[Epoch]) -> int:
+    """Return the number, from 1, of the first epoch with the best validation accuracy, among equals
+    that with the smallest loss."""
+    ranks = [(-each.validation_accuracy, each.validation_loss) for each in curve]
+    return 1 + ranks.index(min(ranks))
 
 
 GoesOn = Callable[[int, Epoch], bool]
@@ -111,6 +123,12 @@ class _Run:
         self.batches = max(1, self.count // recipe.batch_size)
         self.steps = self.batches * recipe.epochs
         self.step = 0
+        # Copied before the hooks of skipped branches are added.
+        self.average = (
+            WeightAverage(self.model, recipe.average * self.steps) if recipe.average else None
+        )
+        self.best = BestWeights(self.model) if recipe.patience else None
+        self.changes = BatchChanges(recipe, len(data.classes))
         self.generator = torch.Generator(device).manual_seed(seed)
         self.optimizer = AdamW(self.model, recipe.weight_decay)
         self.normalise = Normalise(data, device)
@@ -120,24 +138,30 @@ class _Run:
     def result(self, goes_on: GoesOn | None = None) -> TrainingResult:
         """Run all epochs, or stop when the run has diverged or ``goes_on`` says so."""
         curve, above = self.restored()
-        stopped = None
+        stopped = self.ended(curve, above) if curve else None
         # The caller also gets the epochs that were restored from the checkpoint.
         halted = goes_on is not None and not all(goes_on(n, e) for n, e in enumerate(curve, 1))
         while len(curve) < self.recipe.epochs and not (halted or stopped):
             warm = self.step >= warmup_steps(self.recipe, self.steps)
             epoch = self.epoch()
             curve.append(epoch)
+            if self.best is not None and best_epoch(curve) == len(curve):
+                self.best.keep(self.validated)
             above = above + 1 if warm and epoch.train_loss > self.diverging else 0
             if len(curve) < self.recipe.epochs:
                 halted = goes_on is not None and not goes_on(len(curve), epoch)
-                stopped = self.divergence(len(curve), above)
+                stopped = self.ended(curve, above)
                 self.keep(curve, above)
         if self.checkpoint is not None:
             self.checkpoint.remove()
-        low, high = share_interval(curve[-1].validation_accuracy, len(self.data.validation_labels))
+        kept = best_epoch(curve) if self.best is not None else len(curve)
+        self.take_kept()
+        accuracy = curve[kept - 1].validation_accuracy
+        low, high = share_interval(accuracy, len(self.data.validation_labels))
         return TrainingResult(
             curve=tuple(curve),
-            accuracy=curve[-1].validation_accuracy,
+            kept_epoch=kept,
+            accuracy=accuracy,
             low=low,
             high=high,
             seconds=curve[-1].seconds,
@@ -156,12 +180,41 @@ class _Run:
             return None
         return f"training loss above {self.diverging:.3g} in epochs {number - above + 1}..{number}"
 
+    def ended(self, curve: list[Epoch], above: int) -> str | None:
+        """Return why the run stops after the epochs so far, or None."""
+        return self.divergence(len(curve), above) or self.patience_ended(curve)
+
+    def patience_ended(self, curve: list[Epoch]) -> str | None:
+        """Return why the run stops, if the validation accuracy has long not become better."""
+        since = len(curve) - best_epoch(curve)
+        if self.best is None or since < self.recipe.patience:
+            return None
+        return f"no better validation accuracy in {since} epochs"
+
+    @property
+    def validated(self) -> nn.Module:
+        """The model that is validated: the mean of the weights, if there is one."""
+        return self.model if self.average is None else self.average.model
+
+    def take_kept(self) -> None:
+        """Give the model the weights that the training keeps."""
+        if self.best is not None:
+            self.best.load(self.model)
+        elif self.average is not None:
+            copy_weights(self.average.model, self.model)
+
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that the next epochs depend on; writing to them restores a state."""
         return {
             **{f"model.{name}": each for name, each in self.model.state_dict().items()},
             **{f"optimizer.{name}": each for name, each in self.optimizer.state().items()},
+            **{f"kept.{place}": each for place, each in enumerate(self.kept_tensors())},
         }
+
+    def kept_tensors(self) -> list[Tensor]:
+        """Return the tensors of the mean of the weights and of the best epoch."""
+        mean = [] if self.average is None else tensors_of(self.average.model)
+        return mean if self.best is None else [*mean, *self.best.tensors]
 
     def keep(self, curve: list[Epoch], above: int) -> None:
         """Write the state after an epoch to the checkpoint, if there is one."""
@@ -204,10 +257,10 @@ class _Run:
             seconds=time.perf_counter() - self.start,
         )
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Return float32 class scores."""
+    def logits(self, model: nn.Module, images: Tensor) -> Tensor:
+        """Return a model's class scores, float32."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.cuda):
-            return self.model(self.normalise(images)).float()
+            return model(self.normalise(images)).float()
 
     def train_epoch(self) -> float:
         """Train for one epoch; return the mean loss."""
@@ -229,9 +282,10 @@ class _Run:
     def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Train one step; return the loss as a tensor on the device."""
         give_way()
+        images, targets = self.changes(images, labels)
         loss = F.cross_entropy(
-            self.logits(images),
-            labels,
+            self.logits(self.model, images),
+            targets,
             weight=self.weights,
             label_smoothing=self.recipe.label_smoothing,
         )
@@ -240,11 +294,15 @@ class _Run:
         nn.utils.clip_grad_norm_(self.optimizer.parameters, self.recipe.clip)
         self.optimizer.step(learning_rate(self.recipe, self.step, self.steps))
         self.step += 1
+        if self.average is not None:
+            self.average.update(self.model, self.step)
         return loss.detach()
 
     def validate(self) -> tuple[float, int]:
         """Return mean loss and number of correct predictions on the validation split."""
-        mean, right = score(self.model, self.logits, self.data, 2 * self.recipe.batch_size)
+        model = self.validated
+        logits = partial(self.logits, model)
+        mean, right = score(model, logits, self.data, 2 * self.recipe.batch_size)
         self.check(mean)
         return mean, right
 
@@ -273,8 +331,10 @@ def train(
 ) -> TrainingResult:
     """Train ``model`` and score it on the validation split after every epoch.
 
-    Memory layout is channels last. CUDA uses bfloat16 autocast; the CPU uses float32, where equal
-    arguments give equal results (with one thread). The caller's random state is preserved.
+    The model ends with the kept weights: those of the last epoch, or of the best one where the
+    recipe has ``patience``. Memory layout is channels last. CUDA uses bfloat16 autocast; the CPU
+    uses float32, where equal arguments give equal results (with one thread). The caller's random
+    state is preserved.
 
     Args:
         model: Module from ``(B, C, H, W)`` to ``(B, classes)``, moved to the device and trained in
@@ -292,4 +352,10 @@ def train(
         CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
     """
     with candidate_faults(), seeded(seed, device):
-        return _Run(model, data, recipe, seed, device, time_limit, checkpoint).result(goes_on)
+        run = _Run(model, data, recipe, seed, device, time_limit, checkpoint)
+        hooks = skip_branches(run.model, recipe.drop_path)
+        try:
+            return run.result(goes_on)
+        finally:
+            for each in hooks:
+                each.remove()

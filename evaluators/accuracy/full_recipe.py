@@ -1,0 +1,48 @@
+"""The recipe of a full training, sized by the data."""
+
+from dataclasses import replace
+
+from .recipe import Recipe
+
+_SEEN = 400_000
+"""Images seen in a full training, where that gives a usual number of epochs."""
+_EPOCHS = (30, 200)
+"""Fewest and most epochs."""
+_LR = 4e-3
+_WARM = 0.25
+"""Factor of the learning rate where the training begins with trained weights."""
+
+
+def full_recipe(
+    short: Recipe,
+    count: int,
+    *,
+    epochs: int | None = None,
+    class_weights: bool = False,
+    warm: bool = False,
+) -> Recipe:
+    """Return the recipe of a full training.
+
+    Args:
+        short: The data set's recipe of the short training, whose batches and augmentation are kept.
+        count: Number of training images.
+        epochs: Passes over the training images; None: 30 to 200, so that about 400,000 images are
+            seen.
+        class_weights: Whether every class counts the same.
+        warm: Whether the training begins with trained weights.
+    """
+    fewest, most = _EPOCHS
+    length = epochs or min(most, max(fewest, round(_SEEN / count)))
+    return replace(
+        short,
+        epochs=length,
+        lr=_LR * _WARM if warm else _LR,
+        warmup=0.05,
+        class_weights=class_weights,
+        rand_augment=6,
+        mixup=0.2,
+        cutmix=1.0,
+        drop_path=0.05,
+        average=0.03,
+        patience=max(10, length // 4),
+    )

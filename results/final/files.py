@@ -1,0 +1,204 @@
+"""The files of a full training: model, card, curve, and the result as JSON."""
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...evaluators.accuracy.recipe import Recipe
+from ...search_space.errors import InputError
+from ..export.files import replacing
+from ..export.formats import MARK
+from ..export.header import make_header, read_facts
+from ..export.weights import encode_weights, read_weights
+from ..study.readings import Reading
+from .card import card_text
+from .curve import curve_page
+from .split_scores import SplitScores
+from .subject import Subject
+from .trainings import Training
+
+_RESULT = "result.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Content:
+    """The content of the files."""
+
+    run: str
+    """Key of the run."""
+    subject: Subject
+    """Network and data."""
+    recipe: Recipe
+    """Recipe of the trainings."""
+    device: str
+    """Device of the trainings."""
+    trainings: list[Training]
+    """The trainings, one for each seed."""
+    tests: list[SplitScores]
+    """Scores of the trainings on the test split; empty if it was not read."""
+    reading: Reading | None
+    """The reading of the test split; None if it was not read."""
+    readings_of_data: int
+    """Number of readings of the data set's test split that the storage counts, for any study."""
+
+    @property
+    def chosen(self) -> int:
+        """Number of the training with the best validation accuracy, then the smallest loss."""
+        return min(self.trainings, key=_rank).number
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as JSON values."""
+        subject, data = self.subject, self.subject.data
+        tests = [each.to_json() for each in self.tests] or [None] * len(self.trainings)
+        trainings = [
+            {
+                "seed": each.seed,
+                "file": each.file.name,
+                "epochs": len(each.curve),
+                "kept_epoch": each.kept_epoch,
+                "stopped_early": each.stopped_early,
+                "validation": each.validation.to_json(),
+                "test": test,
+                "inheritance": each.inheritance,
+                "curve": list(each.curve),
+            }
+            for each, test in zip(self.trainings, tests, strict=True)
+        ]
+        study, candidate = subject.study, subject.candidate
+        found = {
+            MARK: "final 1",
+            "run": self.run,
+            "network": subject.label,
+            "digest": subject.architecture.digest,
+            "outline": subject.architecture.outline(),
+            "architecture": subject.architecture.canonical.to_json(),
+            "study": None if study is None else study.name,
+            "search_accuracy": None if candidate is None else candidate.value("accuracy"),
+            "data": {
+                "name": data.spec.name,
+                "resolution": data.resolution,
+                "channels": data.channels,
+                "classes": list(data.classes),
+                "training": len(data.train_labels),
+                "validation": len(data.validation_labels),
+                "fingerprint": data.fingerprint,
+                "baseline": data.baseline,
+            },
+            "recipe": {**vars(self.recipe)},
+            "device": self.device,
+            "chosen_training": self.chosen,
+            "chosen": trainings[self.chosen],
+            "trainings": trainings,
+            "test_reading": None if self.reading is None else self._reading(self.reading),
+            "readings_of_data": self.readings_of_data,
+            "environment": {
+                "nas-explorer": version("nas-explorer"),
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "torchvision": version("torchvision"),
+                "scikit-learn": version("scikit-learn"),
+                "threads": torch.get_num_threads(),
+            },
+        }
+        return json.loads(json.dumps(found, allow_nan=False))
+
+    @staticmethod
+    def _reading(reading: Reading) -> dict[str, Any]:
+        scope = "study" if reading.scope.startswith("study ") else "data set"
+        return {
+            "number": reading.number,
+            "of": scope,
+            "when": reading.when,
+            "asked_again": reading.asked,
+        }
+
+
+def _rank(training: Training) -> tuple[float, float, int]:
+    metrics = training.validation.metrics
+    loss = metrics["loss"].value if "loss" in metrics else 0.0
+    return -training.validation.accuracy.value, loss, training.number
+
+
+def check_folder(folder: Path) -> None:
+    """Check that results can be written to a folder.
+
+    Raises:
+        InputError: If it is a file, or holds files of something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output must be a folder, but got the file {str(folder)!r}")
+    for name in ("card.md", _RESULT):
+        if (folder / name).exists() and read_result(folder) is None:
+            raise InputError(
+                f"output must be a new folder or one of nas finalize, but {str(folder / name)!r} "
+                "is not"
+            )
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """Return the result that a folder holds, or None."""
+    try:
+        found = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and MARK in found else None
+
+
+def write_files(folder: Path, content: Content) -> dict[str, Any]:
+    """Write model, card, curve and result; return the result.
+
+    Raises:
+        InputError: If a file cannot be written.
+    """
+    result = content.to_json()
+    chosen = content.trainings[content.chosen]
+    weights, header = read_weights(chosen.file)
+    facts = {
+        **read_facts(header),
+        "measurements": _measurements(result["chosen"]),
+        "data": {key: value for key, value in result["data"].items() if key != "classes"},
+        "test_reading": result["test_reading"],
+    }
+    files = {
+        "model.safetensors": encode_weights(
+            weights, make_header(content.subject.architecture, facts)
+        ),
+        "curve.csv": _curve_csv(result).encode(),
+        "curve.html": curve_page(result).encode(),
+        "card.md": card_text(result).encode(),
+        _RESULT: (json.dumps(result, indent=2) + "\n").encode(),
+    }
+    for name, data in files.items():  # the result last: it says that the others are there
+        with replacing({folder / name: data}):
+            pass
+    return result
+
+
+def _measurements(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the accuracies as a model file states them."""
+    found: dict[str, Any] = {}
+    for split, name in (("validation", "accuracy"), ("test", "test_accuracy")):
+        if chosen[split] is not None:
+            found[name] = chosen[split]["metrics"]["accuracy"]
+    return found
+
+
+def _curve_csv(result: Mapping[str, Any]) -> str:
+    """Return the learning curves, one line for each epoch of each training."""
+    text = io.StringIO()
+    names = list(result["trainings"][0]["curve"][0])
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["training", "epoch", *names, "kept"])
+    for number, each in enumerate(result["trainings"]):
+        for epoch, point in enumerate(each["curve"], 1):
+            kept = int(epoch == each["kept_epoch"])
+            writer.writerow([number, epoch, *(point[name] for name in names), kept])
+    return text.getvalue()

@@ -1,0 +1,87 @@
+"""The function that trains a chosen network in full from Python."""
+
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from ...evaluators.accuracy.data.arrays import keep_arrays
+from ...evaluators.accuracy.data.cache import image_cache
+from ..candidate import Candidate
+from ..study.storage_url import DEFAULT_STORAGE
+from .finalize import Finalized, prepare, run
+from .options import FinalOptions
+from .trainings import Listener
+
+
+def finalize(
+    network: str | int | Path | Candidate,
+    *,
+    data: str | Path | tuple[ArrayLike, ArrayLike] | None = None,
+    epochs: int | None = None,
+    init: str | int | Path = "scratch",
+    seeds: int = 1,
+    seed: int = 0,
+    resolution: int | None = None,
+    class_weights: bool = False,
+    device: str = "auto",
+    test: bool = True,
+    read_test_again: bool = False,
+    output: str | Path | None = None,
+    study: str | None = None,
+    storage: str | Path = DEFAULT_STORAGE,
+    listener: Listener = lambda step: None,
+) -> Finalized:
+    """Train a network in full, read the test split once, and write model, card and curve.
+
+    A repeated call goes on where an interrupted one ended, to the same weights; a finished run is
+    only read.
+
+    Args:
+        network: A candidate, its number or the prefix of its digest, the name of a published
+            network, or a ``.json`` or ``.safetensors`` file.
+        data: The data, as of ``search``; None: those of the study.
+        epochs: Passes over the training images; None: sized by the data.
+        init: The weights at the start: ``scratch``, ``search``, another candidate, a
+            ``.safetensors`` file, ``timm:NAME`` or ``timm:NAME:FILE``.
+        seeds: Number of trainings, each with its own seed; the card has all of them.
+        seed: Seed from which those of the trainings are derived.
+        resolution: Side of the images in pixels; None: the data's own, or what the network needs.
+        class_weights: Whether every class counts the same in the training loss.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        test: Whether to read the test split at the end.
+        read_test_again: Whether to read the test split although it has been read.
+        output: Folder of the results; None: one under ``runs/final``.
+        study: Name of the study; None: the latest, where the network is a candidate.
+        storage: Storage of the studies and of the readings: a URL, or an SQLite file.
+        listener: Called after each epoch.
+
+    Raises:
+        InputError: If an argument cannot be used, or the test split has been read.
+        WorkError: If a training fails, or weights are missing.
+    """
+    options = FinalOptions(
+        network=str(network.number if isinstance(network, Candidate) else network),
+        data=_data(data),
+        epochs=epochs,
+        init=str(init),
+        seeds=seeds,
+        seed=seed,
+        resolution=resolution,
+        class_weights=class_weights,
+        device=device,
+        test=test,
+        read_test_again=read_test_again,
+        output=None if output is None else str(output),
+        study=study,
+        storage=str(storage),
+    )
+    return run(prepare(options), listener)
+
+
+def _data(given: str | Path | tuple[ArrayLike, ArrayLike] | None) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, Path):
+        return f"arrays:{given}" if given.suffix == ".npz" else f"folder:{given}"
+    images, labels = given
+    return f"arrays:{keep_arrays(images, labels, image_cache().resolve())}"

@@ -1,0 +1,69 @@
+"""The weights that a full training begins with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...evaluators.accuracy.data.preparation import Preparation
+from ...search_space.errors import InputError
+from ..candidate import Candidate
+from ..export.header import read_facts, read_header
+from ..export.record_checks import trained_weights
+from ..export.weights import WeightsFolder, read_weights
+from ..study.study import Study
+from .inherit import Source
+from .options import TIMM, FinalOptions
+from .subject import Subject
+
+
+def find_source(options: FinalOptions, subject: Subject) -> Source | None:
+    """Return the network to inherit from; None: the training starts from scratch.
+
+    Raises:
+        InputError: If the weights do not exist or cannot be read.
+        WorkError: If the search kept no weights of the candidate.
+    """
+    init = options.init
+    if init == "scratch":
+        return None
+    if init == "search":
+        assert subject.candidate is not None and subject.candidate_study is not None
+        return _of_candidate(subject.candidate, subject.candidate_study, "the search")
+    if init.startswith(TIMM):
+        from .timm_weights import timm_source
+
+        name, _, file = init.removeprefix(TIMM).partition(":")
+        return timm_source(name, Path(file) if file else None)
+    if options.init_names_candidate:
+        study = subject.candidate_study or subject.study
+        study = study or Study.open(options.study, options.storage)
+        found = study.find(init)
+        return _of_candidate(found, study, f"candidate {found.number}")
+    return _of_file(Path(init))
+
+
+def _of_candidate(candidate: Candidate, study: Study, name: str) -> Source:
+    weights, training = trained_weights(WeightsFolder(study.weights), candidate)
+    return Source(
+        name=name,
+        architecture=candidate.architecture,
+        weights=weights,
+        classes=_classes(training),
+    )
+
+
+def _of_file(path: Path) -> Source:
+    if path.suffix != ".safetensors":
+        raise InputError(f"a file of weights must end in .safetensors, but got {str(path)!r}")
+    weights, header = read_weights(path)
+    return Source(
+        name=path.name,
+        architecture=read_header(header),
+        weights=weights,
+        classes=_classes(read_facts(header)),
+    )
+
+
+def _classes(facts: Any) -> tuple[str, ...] | None:
+    found = Preparation.of(json.loads(json.dumps(facts)))
+    return None if found is None else found.classes

@@ -1,0 +1,229 @@
+"""Full trainings: their files, and the one reading of the test split."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from nas_explorer.cli.main import run
+from nas_explorer.evaluators.accuracy.data import permit as permits
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_test_split
+from nas_explorer.results.export import load_model, load_preparation
+from nas_explorer.results.export.weights import read_weights
+from nas_explorer.results.final import trainings
+from nas_explorer.results.final.python_finalize import finalize
+from nas_explorer.results.study.readings import (
+    Reading,
+    ReadingLog,
+    data_scope,
+    forget_study,
+    study_scope,
+)
+from nas_explorer.search_space.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+NETWORK: dict[str, Any] = {
+    "input": [3, 16, 16],
+    "classes": 7,
+    "stem": {"name": "patch", "patch_size": 2, "norm": {"name": "layer_norm"}},
+    "stages": [
+        {
+            "width": 8,
+            "depth": 2,
+            "blocks": [
+                {
+                    "name": "metaformer",
+                    "mixer": {"name": "separable_conv", "kernel_size": 3},
+                    "channel_mixer": {"name": "mlp", "ratio": 2.0, "activation": "relu"},
+                    "norm": {"name": "layer_norm"},
+                    "residual": {"name": "plain"},
+                }
+            ],
+        }
+    ],
+    "head": {"name": "pooled", "norm": {"name": "none"}},
+}
+OTHER = json.loads(json.dumps(NETWORK))
+OTHER["stages"][0]["width"] = 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two networks for other images, in which one has been trained."""
+    path = tmp_path_factory.mktemp("final")
+    (path / "net.json").write_text(json.dumps(NETWORK))
+    (path / "other.json").write_text(json.dumps(OTHER))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return finalize("net.json", data="digits", epochs=2, seeds=2)
+
+
+@pytest.mark.slow
+def test_it_writes_model_card_and_curve(first: Any) -> None:
+    names = {each.name for each in first.folder.iterdir()}
+    assert {"model.safetensors", "card.md", "curve.csv", "curve.html", "result.json"} <= names
+    assert not [name for name in names if name.endswith(".training")]
+    card = first.card.read_text()
+    assert "reading 1 of the test split for this data set" in card
+    assert "all parameters fresh (from scratch)" in card and "calibration_error" in card
+    assert "test: true class, then predicted" in card and "of 2 seeds: mean" in card
+    lines = (first.folder / "curve.csv").read_text().splitlines()
+    assert lines[0].startswith("training,epoch,train_loss,") and len(lines) == 1 + 2 * 2
+    assert "plotly" in (first.folder / "curve.html").read_text()[:9000]
+    assert first.test.images == 359 and first.validation.images == 287
+    for scores in (first.test, first.validation):
+        confusion = torch.tensor(scores.confusion)
+        assert confusion.sum(1).tolist() == list(scores.counts)
+        assert confusion.diagonal().sum() / scores.images == pytest.approx(scores.accuracy.value)
+        assert scores.accuracy.low < scores.accuracy.value < scores.accuracy.high
+        assert "auroc" not in scores.metrics and "top5" in scores.metrics
+
+
+@pytest.mark.slow
+def test_the_model_is_the_one_that_was_scored(first: Any) -> None:
+    from nas_explorer.evaluators.accuracy.data.dataset import load_search_data
+
+    data = load_search_data(DataSpec(name="digits"))
+    network, prepare = load_model(first.model), load_preparation(first.model)
+    with torch.no_grad():
+        guess = network(prepare(data.validation_images)).argmax(1)
+    right = (guess == data.validation_labels).double().mean().item()
+    assert right == pytest.approx(first.validation.accuracy.value, abs=1.5 / 287)
+    best = max(
+        each["validation"]["metrics"]["accuracy"]["value"] for each in first.result["trainings"]
+    )
+    assert first.validation.accuracy.value == best
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_only_read(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        pytest.fail("nothing is trained again")
+
+    monkeypatch.setattr(trainings, "train", fail)
+    assert finalize("net.json", data="digits", epochs=2, seeds=2).result == first.result
+
+
+@pytest.mark.slow
+def test_the_test_split_is_read_once_unless_asked_for(
+    first: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["finalize", "other.json", "--data", "digits", "--epochs", "1"]
+    assert run(command) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "must be read once per data set, but net has read it on" in err
+    assert "--read-test-again" in err and err.count("\n") == 1
+    assert run([*command, "--no-test", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["chosen"]["test"] is None and result["readings_of_data"] == 1
+    assert run([*command, "--read-test-again"]) == 0
+    out, _ = capsys.readouterr()
+    assert "Reading 2 of the test split for this data set, asked for explicitly" in out
+    assert "the storage counts 2 times for this data set in all" in out
+
+
+def test_a_test_split_is_read_with_a_permit_alone() -> None:
+    for permit in (None, 1, "yes"):
+        with pytest.raises(PermissionError, match="by nas finalize alone"):
+            load_test_split(DataSpec(name="digits"), permit=permit)  # type: ignore[arg-type]
+
+
+def test_permits_are_made_and_used_in_one_place() -> None:
+    made, used = [], []
+    for top in ("search_space", "evaluators", "results", "searchers", "cli"):
+        for path in (ROOT / top).rglob("*.py"):
+            text, name = path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix()
+            made += [name] if f"{permits.ReadingPermit.__name__}(" in text else []
+            used += [name] if "load_test_split(" in text.replace("def load_test_split(", "") else []
+    assert made == ["results/study/readings.py"]
+    assert used == ["results/final/finalize.py"]
+
+
+def reading(scope: str, run: str, data: str = "digits") -> Reading:
+    return Reading(scope=scope, number=0, data=data, run=run, what="net", when="2026-01-01T00:00")
+
+
+class TestLog:
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> Any:
+        log = ReadingLog(f"sqlite:///{tmp_path / 'nas.db'}")
+        yield log
+        log.close()
+
+    def test_a_killed_run_goes_on_with_its_reading(self, log: ReadingLog) -> None:
+        scope = data_scope("digits")
+        permit, begun = log.begin(reading(scope, "a"), again=False)
+        assert (permit.scope, permit.number, begun.asked) == (scope, 1, False)
+        assert log.begin(reading(scope, "a"), again=False)[1] == begun
+        with pytest.raises(InputError, match="read once per data set"):
+            log.check(reading(scope, "b"), again=False)
+        log.end(begun, {"accuracy": [0.5]})
+        with pytest.raises(InputError, match="read once per data set"):
+            log.begin(reading(scope, "a"), again=False)
+        second, more = log.begin(reading(scope, "b"), again=True)
+        assert second.number == 2 and more.asked
+        assert [each.run for each in log.of_scope(scope)] == ["a", "b"]
+
+    def test_a_study_and_its_data_are_counted_apart(self, log: ReadingLog) -> None:
+        for scope in (study_scope(3), data_scope("digits"), study_scope(4)):
+            _, begun = log.begin(reading(scope, "a"), again=False)
+            log.end(begun, {"accuracy": [0.5]})
+        assert len(log.of_data("digits")) == 3 and len(log.of_scope(study_scope(3))) == 1
+
+    def test_a_deleted_study_leaves_its_readings_to_the_data(self, log: ReadingLog) -> None:
+        log.begin(reading(study_scope(3), "a"), again=False)
+        with log._storage.engine.begin() as connection:  # as delete_study
+            forget_study(connection, 3)
+        assert len(log.of_data("digits")) == 1 and not log.of_scope(study_scope(3))
+        log.begin(reading(study_scope(3), "b"), again=False)
+
+
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(1)
+from nas_explorer.evaluators.accuracy.training import checkpoint
+from nas_explorer.results.final.python_finalize import finalize
+checkpoint.SECONDS = 0.0
+def tell(step):
+    print(step.epoch, flush=True)
+finalize("net.json", data="digits", epochs=5, test=False, output=sys.argv[1], listener=tell)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_with_sigkill_ends_with_the_same_weights(folder: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SCRIPT]
+    with subprocess.Popen(
+        [*command, "killed"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != "3":
+            pass
+        while not list(Path("killed").glob("*.training")):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "killed" / "model.safetensors").exists()
+    for name in ("killed", "whole"):
+        subprocess.run([*command, name], check=True, capture_output=True, env=environment)
+    one, other = (read_weights(Path(name, "model.safetensors"))[0] for name in ("killed", "whole"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)

@@ -1,0 +1,179 @@
+"""Weights that a network inherits from another one, or from timm."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from nas_explorer.results.final.inherit import Source, inherit
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.shapes import Shape
+
+from ..helpers import trained
+
+CLASSES = ("a", "b", "c")
+
+
+def architecture(
+    *, width: int = 8, depth: int = 2, kernel: int = 3, ratio: float = 2.0, norm: str = "layer_norm"
+) -> Architecture:
+    block: dict[str, Any] = {
+        "name": "metaformer",
+        "mixer": {"name": "separable_conv", "kernel_size": kernel},
+        "channel_mixer": {"name": "mlp", "ratio": ratio, "activation": "relu"},
+        "norm": {"name": norm},
+        "residual": {"name": "plain"},
+    }
+    return Architecture.from_json(
+        {
+            "input": [1, 8, 8],
+            "classes": 3,
+            "stem": {"name": "patch", "patch_size": 2, "norm": {"name": norm}},
+            "stages": [{"width": width, "depth": depth, "blocks": [block] * depth}],
+            "head": {"name": "pooled", "norm": {"name": "none"}},
+        }
+    )
+
+
+def source(given: Architecture, classes: tuple[str, ...] | None = CLASSES) -> Source:
+    return Source(name="other", architecture=given, weights=trained(given), classes=classes)
+
+
+def test_an_equal_network_inherits_all() -> None:
+    given = source(architecture())
+    network = Network(architecture())
+    found = inherit(network, given, CLASSES)
+    assert (found.part, found.fresh, found.preserved) == (0, 0, True)
+    assert all(torch.equal(v, given.weights[n]) for n, v in network.state_dict().items())
+    assert "it begins with the function of its source" in found.text()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"depth": 4}, {"kernel": 5}, {"ratio": 3.0}, {"depth": 3, "kernel": 7, "ratio": 4.0}],
+    ids=str,
+)
+def test_a_larger_network_begins_with_the_function_of_its_source(changes: dict[str, Any]) -> None:
+    network = Network(architecture(**changes))
+    found = inherit(network, source(architecture()), CLASSES)
+    assert found.preserved and found.difference is not None and found.difference < 1e-5
+    assert found.part or found.fresh
+    total = sum(each.numel() for each in network.parameters())
+    assert found.whole + found.part + found.fresh == total
+
+
+def test_new_layers_still_learn() -> None:
+    network = Network(architecture(depth=3, ratio=3.0))
+    inherit(network, source(architecture()), CLASSES)
+    network.train()(torch.randn(4, 1, 8, 8)).square().sum().backward()
+    state = dict(network.named_parameters())
+    grown = [n for n in state if n.startswith("stages.0.blocks.2") and n.endswith("weight")]
+    assert any(float(state[name].grad.abs().max()) > 0 for name in grown)  # type: ignore[union-attr]
+
+
+def test_a_wider_network_with_batch_norms_keeps_the_function() -> None:
+    narrow, wide = (architecture(width=width, norm="batch_norm") for width in (8, 12))
+    network = Network(wide)
+    found = inherit(network, source(narrow), CLASSES)
+    assert found.preserved and found.part
+
+
+def test_a_wider_network_with_layer_norms_says_that_it_differs() -> None:
+    network = Network(architecture(width=12))
+    found = inherit(network, source(architecture()), CLASSES)
+    assert not found.preserved and "its function differs" in found.text()
+
+
+def test_a_smaller_network_takes_a_crop() -> None:
+    given = source(architecture(depth=3, kernel=5))
+    network = Network(architecture(depth=2, kernel=3, width=4))
+    found = inherit(network, given, CLASSES)
+    assert found.fresh == 0 and found.part > 0 and not found.preserved
+    name = next(n for n, v in network.state_dict().items() if tuple(v.shape[2:]) == (3, 3))
+    value = network.state_dict()[name]
+    assert torch.equal(value, given.weights[name][: value.shape[0], :, 1:-1, 1:-1])
+
+
+@pytest.mark.parametrize("classes", [("a", "b", "d"), None])
+def test_the_classifier_of_other_classes_is_fresh(classes: tuple[str, ...] | None) -> None:
+    network = Network(architecture())
+    before = {n: v.clone() for n, v in network.state_dict().items() if "classifier" in n}
+    found = inherit(network, source(architecture(), classes), CLASSES)
+    assert found.fresh_parts == ("head",) and found.difference is None
+    assert all(torch.equal(network.state_dict()[n], v) for n, v in before.items())
+
+
+def test_another_component_inherits_nothing() -> None:
+    given = architecture().to_json()
+    given["stages"][0]["blocks"][0]["mixer"] = {"name": "pooling", "kernel_size": 3}
+    network = Network(architecture())
+    found = inherit(network, source(Architecture.from_json(given)), CLASSES)
+    assert any(each.startswith("stages.0.blocks.0.") for each in found.fresh_parts)
+    assert not any(each.startswith("stages.0.blocks.1.") for each in found.fresh_parts)
+
+
+@pytest.fixture(scope="module")
+def timm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights that timm makes at random, as a user would have it."""
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("timm") / "weights.safetensors"
+    model = timm.create_model("convnext_atto", pretrained=False)
+    with torch.no_grad():
+        for each in model.parameters():
+            each.add_(0.02 * torch.randn_like(each))
+    save_file(model.state_dict(), path)
+    return path
+
+
+@pytest.mark.slow
+def test_timms_weights_give_timms_scores_and_go_to_other_networks(timm_file: Path) -> None:
+    from nas_explorer.results.final.timm_weights import timm_source
+
+    given = timm_source("convnext_atto", timm_file)
+    same = Network(given.architecture)
+    assert inherit(same, given, CLASSES).fresh_parts == ("head",)
+    small = replace(given.architecture, input=Shape(1, 128, 128), classes=3)
+    deeper = replace(small, stages=(replace(small.stages[0], depth=3), *small.stages[1:]))
+    network = Network(deeper)
+    found = inherit(network, given, CLASSES)
+    fresh = {each for each in found.fresh_parts if each != "head"}
+    assert fresh and all(each.startswith("stages.0.blocks.2.") for each in fresh)
+    stem = next(n for n in network.state_dict() if n.startswith("stem") and "conv" in n)
+    ours, theirs = network.state_dict()[stem], given.weights[stem]
+    assert torch.allclose(ours, theirs.sum(1, keepdim=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("convnext_nano", "must be readable from file"),
+        ("van_b0", "must name a network of timm, but got 'van_b0'"),
+        ("convnext_ato", "must go by a known name, but got 'convnext_ato'"),
+    ],
+)
+def test_timms_weights_that_do_not_fit_are_refused(name: str, says: str, timm_file: Path) -> None:
+    from nas_explorer.results.final.timm_weights import timm_source
+
+    with pytest.raises(InputError, match=says) as caught:
+        timm_source(name, timm_file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_function_that_is_not_timms_is_refused(
+    timm_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas_explorer.results.final import timm_weights
+
+    monkeypatch.setattr(
+        timm_weights, "in_our_order", lambda model: [v * 1.01 for v in model.state_dict().values()]
+    )
+    with pytest.raises(InputError, match=r"must be timm's for init timm:|number or sizes differ"):
+        timm_weights.timm_source("convnext_atto", timm_file)
