@@ -85,12 +85,8 @@ class FinalOptions:
     @property
     def is_candidate(self) -> bool:
         """Whether the network is a candidate's number or the prefix of a digest."""
-        from ...search_space.zoo import in_zoo
-
-        text = self.network.lower()
-        return not (self.is_file or in_zoo(self.network)) and (
-            text.isdecimal() or (bool(text) and all(each in "0123456789abcdef" for each in text))
-        )
+        text = self.network.lower()  # no published network has such a name
+        return text.isdecimal() or (bool(text) and all(e in "0123456789abcdef" for e in text))
 
     @property
     def init_names_candidate(self) -> bool:

@@ -17,6 +17,7 @@ from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_test_sp
 from nas_explorer.results.export import load_model, load_preparation
 from nas_explorer.results.export.weights import read_weights
 from nas_explorer.results.final import trainings
+from nas_explorer.results.final.options import FinalOptions
 from nas_explorer.results.final.python_finalize import finalize
 from nas_explorer.results.study.readings import (
     Reading,
@@ -26,6 +27,7 @@ from nas_explorer.results.study.readings import (
     study_scope,
 )
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.zoo import zoo_names
 
 ROOT = Path(__file__).parents[2]
 NETWORK: dict[str, Any] = {
@@ -155,6 +157,12 @@ def test_permits_are_made_and_used_in_one_place() -> None:
     assert used == ["results/final/finalize.py"]
 
 
+def test_no_published_network_could_be_a_digest() -> None:
+    for name in zoo_names():
+        options = FinalOptions(network=name, data="digits")
+        assert not options.is_candidate and not options.is_file
+
+
 def reading(scope: str, run: str, data: str = "digits") -> Reading:
     return Reading(scope=scope, number=0, data=data, run=run, what="net", when="2026-01-01T00:00")
 
@@ -199,6 +207,7 @@ import sys
 import torch
 torch.set_num_threads(1)
 from nas_explorer.evaluators.accuracy.training import checkpoint
+from nas_explorer.results.final.options import FinalOptions
 from nas_explorer.results.final.python_finalize import finalize
 checkpoint.SECONDS = 0.0
 def tell(step):
