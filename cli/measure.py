@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from .show import open_study
 
 if TYPE_CHECKING:
     from ..evaluators.base import Measurement
+    from ..evaluators.measure_scores import Scored
     from ..search_space.architecture.architecture import Architecture
 
 
@@ -63,6 +64,14 @@ def measure(
         list[str] | None,
         typer.Option(metavar="NAME", help="Measure this metric too, as of a plug-in; repeatable."),
     ] = None,
+    scores: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Training-free scores of the network, or all."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Data whose images the scores read.  [noise]"),
+    ] = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
@@ -83,12 +92,18 @@ def measure(
     --self-test checks the clock, the synchronisation and the load of the device, and that each
     check finds its fault when it is put in.
     """
+    from ..evaluators.accuracy.data.names import data_name
     from ..evaluators.base import CandidateError
     from ..evaluators.device_name import device_name
+    from ..evaluators.scores import read_scores
     from ..evaluators.units import read_metric, read_whole
     from ..results.numbers import format_measurement
     from ..search_space.errors import InputError
 
+    wanted = () if scores is None else read_scores(scores)
+    if data is not None and not wanted:
+        raise InputError(f"--data must come with --scores, but got --data {data} alone")
+    source = None if data is None else data_name(data)
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     if self_test:
         _self_test(device, as_json=as_json, given=architecture)
@@ -97,10 +112,12 @@ def measure(
         raise InputError("a measurement must have an architecture, such as convnext_tiny")
     found = find_architecture(architecture, study, storage)
     from ..evaluators.measure import measure as measured
+    from ..evaluators.measure_scores import measure_scores
 
     asked = [*map(read_metric, metric or ()), *(["latency"] if latency else [])]
     try:
         measurements = measured(found, metrics=asked, device=device, batch=images)
+        scored = measure_scores(found, wanted, data=source, device=device) if wanted else None
     except CandidateError as error:
         raise WorkError(f"it could not be measured: {error}") from None
     if as_json:
@@ -109,6 +126,7 @@ def measure(
                 "digest": found.digest,
                 "architecture": found.to_json(),
                 "measurements": {name: each.to_json() for name, each in measurements.items()},
+                **_scores_json(scored),
             }
         )
         return
@@ -117,6 +135,44 @@ def measure(
     for each in measurements.values():
         exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
         print(f"{each.metric:<12} {format_measurement(each)}{exact}")
+    if scored is not None:
+        _print_scores(scored, source)
+
+
+def _scores_json(scored: "Scored | None") -> dict[str, Any]:
+    """Return the scores as JSON values, with the MACs beside which they are to be read."""
+    if scored is None:
+        return {}
+    from ..evaluators.base import metric
+
+    measured = scored.measurements.values()
+    return {
+        "scores": {
+            "macs": scored.measurements["macs"].value,
+            "correlation": None,
+            "measurements": {e.metric: e.to_json() for e in measured if metric(e.metric).score},
+            "undefined": dict(scored.undefined),
+        }
+    }
+
+
+def _print_scores(scored: "Scored", source: str | None) -> None:
+    """Print the scores with the MACs, and that their correlation is not known."""
+    from ..evaluators.base import metric
+    from ..results.numbers import format_measurement
+
+    images = "noise" if source is None else source
+    macs = format_measurement(scored.measurements["macs"])
+    print(f"\nScores of the untrained network, images: {images}; macs {macs}")
+    for each in scored.measurements.values():
+        if metric(each.metric).score:
+            print(f"{each.metric:<15} {format_measurement(each)}")
+    for name, reason in scored.undefined.items():
+        print(f"{name:<15} {reason}")
+    print(
+        "Their correlation with accuracy is not measured here: nas fidelity measures it on a study "
+        "(docs/fidelity.md has examples)."
+    )
 
 
 def _self_test(device: str, *, as_json: bool, given: str | None) -> None:

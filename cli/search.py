@@ -61,6 +61,17 @@ def search(  # one parameter for each option of the command
         typer.Option(metavar="A,B,...", help="Metrics to optimise.  [accuracy,macs]"),
     ] = None,
     constraint: Constraints = None,
+    scores: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Training-free scores to record beside the metrics, or all.  [the study's]",
+        ),
+    ] = None,
+    rank_by_score: Annotated[
+        bool | None,
+        typer.Option("--rank-by-score", help="Let objectives and bounds be training-free scores."),
+    ] = None,
     searcher: Annotated[
         str | None,
         typer.Option(
@@ -179,6 +190,8 @@ def search(  # one parameter for each option of the command
         "max_megapixels": max_megapixels,
         "objectives": objectives,
         "constraints": constraint or None,
+        "scores": scores,
+        "rank_by_score": rank_by_score,
         "searcher": searcher,
         "scheduler": scheduler,
         "eta": eta,

@@ -251,6 +251,7 @@ def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
         "singles": {
             name: [each.to_json() for each in found] for name, found in candidate.singles.items()
         },
+        "undefined": dict(candidate.undefined),
         "reason": candidate.reason,
         "traceback": candidate.traceback,
         "seconds": dict(candidate.seconds),
@@ -290,6 +291,8 @@ def show(
         if singles := found.singles.get(each.metric):
             values = ", ".join(shown(each.metric, single.value) for single in singles)
             print(f"{'':<12} the mean of {len(singles)} seeds: {values}")
+    for name, reason in found.undefined.items():
+        print(f"{name:<12} {reason}")
     if text := _front_text(found, record):
         print(f"{'front':<12} {text}")
     if text := time_text(found.seconds):

@@ -18,6 +18,7 @@ from .metrics import describe_recorded as describe_recorded
 from .metrics import in_order as in_order
 from .metrics import is_known as is_known
 from .metrics import metric as metric
+from .scores import SCORES
 
 if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
@@ -97,8 +98,8 @@ class CandidateError(Exception):
     def __init__(self, kind: str, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
-        """``out_of_memory``, ``device_error``, ``non_finite``, ``time_limit``, ``worker_died`` or
-        ``error``."""
+        """``out_of_memory``, ``device_error``, ``non_finite``, ``not_defined``, ``time_limit``,
+        ``worker_died`` or ``error``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,9 +263,16 @@ EVALUATORS: dict[str, Entry] = {
             always=True,
             place="accuracy.evaluator:AccuracyEvaluator",
         ),
+        *(
+            Entry(name=each.metric.name, metrics=(each.metric,), always=False, place=each.place)
+            for each in SCORES.values()
+        ),
     )
 }
 """The evaluators by name; ``register_evaluator`` adds to them."""
+
+
+METRICS.update({name: each.metric for name, each in SCORES.items()})
 
 
 def register_evaluator(cls: type[Evaluator]) -> None:

@@ -33,7 +33,7 @@ def measure(
         InputError: If the network or a metric is unknown, a metric is trained, the device is
             missing, or the batch is less than 1.
     """
-    found = _architecture(architecture)
+    found = read_architecture(architecture)
     named = [metrics] if isinstance(metrics, str) else metrics
     asked = {*map(read_metric, named), *(["latency"] if latency else [])}
     measured: list[Measurement] = []
@@ -53,7 +53,12 @@ def measure(
     return {each.metric: each for each in measured}
 
 
-def _architecture(given: object) -> Architecture:
+def read_architecture(given: object) -> Architecture:
+    """Return an architecture, or that of the published network of the given name.
+
+    Raises:
+        InputError: If it is neither.
+    """
     if isinstance(given, str):
         return zoo_entry(given).architecture
     if not isinstance(given, Architecture):

@@ -68,6 +68,8 @@ def _check_metric(metric: Metric) -> None:
             f"a share must have the unit '1' (it is a number from 0 to 1), but metric "
             f"{metric.name!r} has share={metric.share!r} and unit {metric.unit!r}"
         )
+    if metric.score not in (True, False):
+        raise InputError(f"score {what} must be True or False, but got {metric.score!r}")
     for field in ("unit_names", "conditions"):
         texts = getattr(metric, field)
         if not isinstance(texts, tuple) or not all(isinstance(each, str) for each in texts):

@@ -39,6 +39,9 @@ class Metric:
     """Keys of the provenance that must be equal for two values to be comparable."""
     on_request: bool = False
     """Whether a search measures the metric only where it is an objective or bounded."""
+    score: bool = False
+    """Whether the metric is a training-free score. A score never decides which candidate is better
+    unless that is asked for, and a network for which it is not defined does not fail."""
 
     @property
     def sign(self) -> float:

@@ -41,6 +41,8 @@ class Candidate:
     )
     """All single measurements of each metric whose measurement is a mean of several trainings; the
     first is that of the search, whose weights are kept."""
+    undefined: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Reasons by metric for training-free scores that this network does not have."""
     reason: str | None = None
     """Why the candidate failed, is infeasible or was stopped, one line."""
     traceback: str | None = None
@@ -144,6 +146,7 @@ class Candidate:
             "decisions": dict(self.decisions),
             "measurements": [each.to_json() for each in self.measurements.values()],
             **self._singles_json(),
+            **({"undefined": dict(self.undefined)} if self.undefined else {}),
             "reason": self.reason,
             "traceback": self.traceback,
             "seconds": dict(self.seconds),
@@ -169,6 +172,7 @@ class Candidate:
                 name: tuple(map(Measurement.from_json, found))
                 for name, found in data.get("singles", {}).items()
             },
+            undefined=data.get("undefined", {}),
             reason=data["reason"],
             traceback=data["traceback"],
             seconds=data["seconds"],

@@ -12,7 +12,7 @@ from ..search_space.constraints.constraint import Constraint
 from ..search_space.errors import InputError
 from ..search_space.json_fields import flattened
 
-_LATER = ("metrics", "plugins")
+_LATER = ("metrics", "plugins", "scores")
 """Fields that older records lack and that may differ, since they only describe the record."""
 _ADDED = ("scheduler", "first")
 """Fields that older records lack, where they have their default."""
@@ -89,6 +89,8 @@ class StudySettings:
     """Descriptions of the study's metrics (``Metric.to_json``), used if a plug-in is missing."""
     plugins: tuple[str, ...] = ()
     """Modules that register the study's plug-ins."""
+    scores: tuple[str, ...] = ()
+    """Training-free scores that are recorded for each candidate."""
     format: int = FORMAT
     """Version of the stored form."""
 

@@ -28,7 +28,8 @@ class RunTime:
     """Wall time of all workers together, s: the sum of the times that each existed."""
     workers: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time of the workers by activity, summed, s: ``starting``, ``building``, the evaluators'
-    names or ``training``, ``other``, ``unfinished`` (candidates without an outcome), ``idle``."""
+    names, ``scoring`` or ``training``, ``other``, ``unfinished`` (candidates without an outcome),
+    ``idle``."""
     runs: int = 1
     """Number of runs."""
 

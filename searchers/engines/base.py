@@ -43,6 +43,8 @@ class Outcome:
     """Why the candidate failed, is infeasible or was stopped, one line."""
     traceback: str | None = None
     """The traceback of a failure."""
+    undefined: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Reasons by metric for training-free scores that the network does not have."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time by activity (``training``, ``latency``, ``total``)."""
 

@@ -274,6 +274,7 @@ class SearchLoop:
             started,
             status=outcome.status,
             measurements={**started.measurements, **measured},
+            undefined=outcome.undefined,
             reason=outcome.reason,
             traceback=outcome.traceback,
             seconds=seconds,

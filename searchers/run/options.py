@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.device_name import device_name
+from ...evaluators.scores import check_not_ranking, read_scores
 from ...evaluators.units import (
     read_constraint,
     read_metric,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
     from ...search_space.architecture.architecture import Architecture
     from ...search_space.space import SearchSpace
 
-_LISTS = ("objectives", "constraints", "plugins")
+_LISTS = ("objectives", "constraints", "plugins", "scores")
 _ARCHITECTURES = (".json", ".safetensors")
 """Endings of the files of architectures."""
 _WHOLE = {
@@ -73,6 +74,10 @@ class SearchOptions:
     """Names of the metrics to optimise."""
     constraints: tuple[str, ...] = ()
     """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
+    scores: tuple[str, ...] = ()
+    """Training-free scores to record for each candidate, or ``all``; none: those of the study."""
+    rank_by_score: bool = False
+    """Whether objectives and bounds may be training-free scores."""
     searcher: str | None = None
     """Name of the searcher; None: the one that the study has, ``pareto`` for a new study."""
     scheduler: str | None = None
@@ -179,7 +184,11 @@ class SearchOptions:
             constraints=tuple(str(read_constraint(each)) for each in self.constraints),
             storage=read_storage(self.storage),
             data=data_name(self.data),
+            scores=read_scores(self.scores),
         )
+        if not self.rank_by_score:
+            bounded = (read_constraint(each).metric for each in self.constraints)
+            check_not_ranking((*self.objectives, *bounded))
         check_objectives(self.objectives)
         for study in (self.study, self.from_study):
             if study is not None:
@@ -277,7 +286,7 @@ def _listed(name: str, value: object) -> tuple[str, ...]:
     if is_list(value):
         listed = [str(each) for each in value]
     else:
-        listed = str(value).split(",") if name == "objectives" else [str(value)]
+        listed = str(value).split(",") if name in ("objectives", "scores") else [str(value)]
     return tuple(each.strip() for each in listed)
 
 

@@ -38,6 +38,8 @@ def search(
     constraints: str | Constraint | Sequence[str | Constraint] = (),
     budget: int | None = None,
     max_time: float | str | None = None,
+    scores: str | Sequence[str] = (),
+    rank_by_score: bool = False,
     searcher: str | None = None,
     scheduler: str | None = None,
     eta: int | None = None,
@@ -79,6 +81,9 @@ def search(
         budget: Total number of candidates in the study; None: 100, or no limit with ``max_time``.
         max_time: Time of this run after which no further candidate starts, in seconds or as in
             ``"1h30m"``; what runs then finishes, and a repeated call continues. None: no limit.
+        scores: Training-free scores to record for each candidate, such as ``"naswot,zico"``, or
+            ``"all"``; none: those of the study.
+        rank_by_score: Whether objectives and constraints may be training-free scores.
         searcher: Name of the searcher; None: the study's, ``pareto`` for a new study.
         scheduler: ``asha`` stops the trainings of all but the best candidates early, ``none`` stops
             none; None: the study's, ``none`` for a new study.
@@ -121,6 +126,8 @@ def search(
             "data": data if isinstance(data, str) else _data(data),
             "objectives": objectives,
             "constraints": constraints,
+            "scores": scores,
+            "rank_by_score": rank_by_score,
             "architectures": architectures,
             "seed_zoo": seed_zoo,
             "class_weights": class_weights,

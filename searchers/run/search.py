@@ -1,7 +1,5 @@
 """A complete search from its options: data, space, study, searcher, engine."""
 
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Generator, Mapping
@@ -32,8 +30,9 @@ from ...search_space.space import SearchSpace
 from ..base import Knowledge, Objective
 from ..engines import load_engine
 from ..engines.base import Engine
-from ..names import DEFAULT, EARLIER_DEFAULT
+from ..names import DEFAULT
 from ..table import make_searcher
+from .continued import continued
 from .first_candidates import first_candidates, first_proposals
 from .joined_loop import JoinedLoop
 from .ledger import Ledger
@@ -135,6 +134,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
     metrics = metrics_of(evaluators.values(), counting)
     check_class_metrics([each.name for each in metrics], data.classes, data.validation_labels)
+    scored = map(metric, options.scores)
     settings = StudySettings(
         space_name=space.name,
         space_digest=space.digest,
@@ -147,16 +147,24 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         seed=options.seed,
         recipe=recipe.to_json(),
         evaluation={"device": device, **kept},
-        metrics=tuple(each.to_json() for each in metrics),
+        metrics=tuple(each.to_json() for each in dict.fromkeys((*metrics, *scored))),
         plugins=options.plugins,
+        scores=options.scores,
         scheduler=scheduler_settings(options, recipe.epochs, evaluators),
     )
     steered = _steered(space, exact)
     first = first_candidates(options, space, steered)
     settings, name = continued(options, replace(settings, first=first.stored))
+    for each in evaluators_for(settings.scores, always=False):
+        evaluation.setdefault(each.name, dict(each.load().defaults))
+        evaluators.setdefault(each.name, each)
     study = Study.create_or_open(name, options.storage, settings)
     plan = Plan(
-        metrics=tuple(each.name for each in metrics if each.tier != "exact"),
+        metrics=tuple(
+            each.name
+            for each in dict.fromkeys((*metrics, *map(metric, settings.scores)))
+            if each.tier != "exact"
+        ),
         data=absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
         settings=_timed_as_it_counts(evaluation, counts="latency" in counting),
@@ -339,48 +347,6 @@ def make_engine(
 def cores() -> int:
     """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def continued(options: SearchOptions, settings: StudySettings) -> tuple[StudySettings, str]:
-    """Return the settings and the name of the study.
-
-    Where no searcher, no scheduler or no first candidates were chosen, a study that is there keeps
-    its own.
-    """
-    if None not in (options.searcher, options.scheduler) and options.names_first:
-        return settings, options.study or default_name(settings)
-    earlier = () if options.searcher else (replace(settings, searcher=EARLIER_DEFAULT),)
-    for each in (settings, *earlier):
-        name = options.study or default_name(each)
-        try:
-            study = Study.open(name, options.storage)
-        except (InputError, WorkError):
-            continue
-        own = study.settings
-        study.close()
-        searcher = options.searcher or own.searcher
-        scheduler = own.scheduler if options.scheduler is None else settings.scheduler
-        first = settings.first if options.names_first else own.first
-        return replace(settings, searcher=searcher, scheduler=scheduler, first=first), name
-    return settings, options.study or default_name(settings)
-
-
-def default_name(settings: StudySettings) -> str:
-    """Return a study name that depends on the settings alone, so that a repeated command
-    continues.
-    """
-    # Digests identify space and data, wherever they are; the last two keys only describe reading.
-    described = ("space", "data", "metrics", "plugins")
-    meant = {key: value for key, value in settings.to_json().items() if key not in described}
-    if not settings.scheduler:  # names are those from before there were schedulers
-        del meant["scheduler"]
-    meant["first"] = [each["digest"] for each in settings.first]
-    if not settings.first:  # likewise
-        del meant["first"]
-    text = json.dumps(meant, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:4]
-    source = Path(settings.data["name"].partition(":")[2] or settings.data["name"]).name
-    return f"{settings.space_name}-{source}-{digest}"
 
 
 def absolute(spec: DataSpec) -> DataSpec:

@@ -115,6 +115,7 @@ class MeasuringWorker:
         """Measure one candidate; the outcome holds any failure."""
         stopwatch = Stopwatch("other")
         had: list[Measurement] = []
+        undefined: dict[str, str] = {}
         reason = trace = None
         status = "complete"
         try:
@@ -124,7 +125,10 @@ class MeasuringWorker:
                     architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._for(job.seed):
                     with activity(_activity_of(evaluator)), _share_of_host(evaluator):
-                        reason = _measure(evaluator, architecture, job, had)
+                        if evaluator.metrics[0].score:
+                            self._score(evaluator, architecture, had, undefined)
+                        else:
+                            reason = _measure(evaluator, architecture, job, had)
                     if reason:
                         status = "stopped"
                         break
@@ -142,8 +146,24 @@ class MeasuringWorker:
             measurements=tuple(had),
             reason=reason,
             traceback=trace,
+            undefined=undefined,
             seconds={**seconds, "total": sum(seconds.values())},
         )
+
+    def _score(
+        self,
+        evaluator: Evaluator,
+        architecture: Architecture,
+        had: list[Measurement],
+        undefined: dict[str, str],
+    ) -> None:
+        """Add a training-free score, or the reason why there is none: it fails no candidate."""
+        try:
+            with candidate_faults():
+                had.extend(evaluator.measure(architecture))
+        except CandidateError as error:
+            self.spent = self.spent or error.kind in SPENT
+            undefined.update({each.name: str(error) for each in evaluator.metrics})
 
     def _for(self, seed: int | None) -> tuple[Evaluator, ...]:
         if seed is None:
@@ -180,7 +200,8 @@ def _share_of_host(evaluator: Evaluator) -> AbstractContextManager[None]:
 
 def _activity_of(evaluator: Evaluator) -> str:
     """Return the activity that an evaluator's time counts for."""
-    return "training" if evaluator.metrics[0].tier == "trained" else evaluator.name
+    first = evaluator.metrics[0]
+    return "scoring" if first.score else "training" if first.tier == "trained" else evaluator.name
 
 
 def broken(constraints: tuple[Constraint, ...], had: list[Measurement]) -> str | None:

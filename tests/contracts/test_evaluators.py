@@ -68,7 +68,9 @@ def test_its_metrics_can_be_bounded_and_shown(name: str) -> None:
 
 
 @pytest.mark.slow
-@every_evaluator
+@pytest.mark.parametrize(  # not every network has every score: see test_scores.py
+    "name", [name for name, each in EVALUATORS.items() if not each.metrics[0].score]
+)
 def test_it_measures_each_of_its_metrics(name: str) -> None:
     for found in measured(name):
         known = METRICS[found.metric]
@@ -140,6 +142,7 @@ def stated(name: str = "energy", **changes: str) -> Metric:
         ("energy", (stated(summary="two\nlines"),), "summary .* must be a text of one line"),
         ("energy", (replace(stated(), share=True),), "has share=True and unit 'J'"),
         ("energy", (replace(stated(), conditions=["torch"]),), "must be a tuple of texts"),
+        ("energy", (replace(stated(), score="yes"),), "score of metric 'energy' must be True or"),
         ("energy", (stated("macs"),), "'macs', which is one of evaluator 'cost'"),
         ("latency", (stated(),), "evaluator must be free, but got 'latency' of "),
     ],

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
+from nas_explorer.searchers.run.continued import continued, default_name
 from nas_explorer.searchers.run.options import SearchOptions
-from nas_explorer.searchers.run.search import continued, default_name
 
 SETTINGS = StudySettings(
     space_name="micro",
@@ -36,3 +36,15 @@ def test_a_study_goes_on_with_its_own_searcher(tmp_path: Path, named: bool) -> N
     assert settings == earlier
     Study.create_or_open(name, url, settings).close()  # is the same study
     assert continued(replace(options, searcher="pareto"), SETTINGS)[0] == SETTINGS
+
+
+def test_a_study_goes_on_with_its_own_scores_or_with_others(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/nas.db"
+    scored = replace(SETTINGS, scores=("naswot",))
+    Study.create_or_open(default_name(SETTINGS), url, scored).close()
+    assert continued(SearchOptions(storage=url), SETTINGS)[0].scores == ("naswot",)
+    settings, name = continued(
+        SearchOptions(storage=url, scores=("zico",)), replace(SETTINGS, scores=("zico",))
+    )
+    assert settings.scores == ("zico",)
+    Study.create_or_open(name, url, settings).close()  # is the same study

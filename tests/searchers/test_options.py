@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from nas_explorer.evaluators.accuracy.data.dataset import DATA_SETS
 from nas_explorer.evaluators.accuracy.data.names import known_data
+from nas_explorer.evaluators.scores import SCORES
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import presets
@@ -53,6 +54,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("architectures", [Path("nets.json")], ("nets.json",)),
         ("from_study", "earlier", "earlier"),
         ("seed_zoo", True, True),
+        ("scores", "NASWOT, zico", ("naswot", "zico")),
+        ("scores", "all", tuple(SCORES)),
+        ("scores", ["snip", "snip"], ("snip",)),
     ],
 )
 def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
@@ -129,3 +133,10 @@ def test_sizes_listed_without_reading_a_space_are_the_spaces() -> None:
         check_resolution(name, low)
         with pytest.raises(InputError, match=f"from {low} to {high} pixels"):
             check_resolution(name, high + 1)
+
+
+def test_scores_rank_only_if_that_is_asked_for() -> None:
+    asked = {"objectives": "accuracy,naswot", "constraints": "zico>=3"}
+    with pytest.raises(InputError, match="must not be training-free scores, but got 'naswot'"):
+        read_options(asked)
+    assert read_options({**asked, "rank_by_score": True}).objectives == ("accuracy", "naswot")

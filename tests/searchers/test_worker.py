@@ -2,6 +2,7 @@
 
 import pytest
 from nas_explorer.evaluators.base import METRICS, CandidateError, Evaluator, Measurement
+from nas_explorer.results.candidate import Candidate
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
@@ -53,3 +54,36 @@ def test_an_architecture_that_cannot_be_read_fails_alone() -> None:
     outcome = worker.run(Job(number=0, architecture={"unknown": 1}))
     assert outcome.status == "failed"
     assert outcome.reason is not None and outcome.reason.startswith("error: InputError: key of")
+
+
+class FailingScore(Failing):
+    name = "naswot"
+    metrics = (METRICS["naswot"],)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "spent"),
+    [
+        (CandidateError("not_defined", "no attention"), "not_defined: no attention", False),
+        (MemoryError(), "out_of_memory: no memory left", True),
+    ],
+)
+def test_a_score_that_a_network_does_not_have_fails_nothing(
+    error: Exception, reason: str, spent: bool
+) -> None:
+    worker = MeasuringWorker(evaluators=(FailingScore(error),), constraints=())
+    outcome = worker.run(JOB)
+    assert (outcome.status, outcome.reason, outcome.undefined) == (
+        "complete",
+        None,
+        {"naswot": reason},
+    )
+    assert worker.spent is spent and "scoring" in outcome.seconds
+    candidate = Candidate(
+        number=0,
+        architecture=SPACE.walk(RandomChooser(0)).architecture,
+        decisions={},
+        status="complete",
+        undefined=outcome.undefined,
+    )
+    assert Candidate.from_json(candidate.to_json()).undefined == {"naswot": reason}

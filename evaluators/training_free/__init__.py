@@ -1,0 +1,1 @@
+"""Scores of untrained networks, each an evaluator of one metric."""
