@@ -24,13 +24,13 @@ from nas_explorer.search_space.zoo import zoo_entry
 from nas_explorer.searchers.base import Proposal
 from nas_explorer.searchers.distributions import distributions
 from nas_explorer.searchers.run import joined_loop
+from nas_explorer.searchers.run.continued import continued, default_name
 from nas_explorer.searchers.run.first_candidates import (
     FirstCandidates,
     first_candidates,
     first_proposals,
 )
 from nas_explorer.searchers.run.options import SearchOptions
-from nas_explorer.searchers.run.search import continued, default_name
 from nas_explorer.searchers.table import SEARCHERS
 
 from .quick_search import SETTINGS, SPACE, database, digests_of, outcome_of, quick_loop
