@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..results.study.study import Study
     from ..searchers.run.lengthen import Lengthened
     from ..searchers.run.repeat import Repeated
+    from ..searchers.run.rerun import Rerun
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +48,13 @@ def refine(
         str | None,
         typer.Option(metavar="N", help="Epochs of --long.  [five times the search's own]"),
     ] = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Measure the latency of ties again, until they separate or each has N runs.",
+        ),
+    ] = None,
     engine: Annotated[str, typer.Option(metavar="NAME", help="local or ray.")] = "local",
     workers: Annotated[
         str | None, typer.Option(metavar="N", help="Candidates trained at once.  [one per core]")
@@ -56,7 +64,7 @@ def refine(
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Train candidates again: with more seeds (the front then goes by means), or longer.
+    """Measure candidates again: with more seeds or runs (the front goes by means), or longer.
 
     Run it again to continue: what is trained already is not trained again.
     """
@@ -64,30 +72,38 @@ def refine(
     from ..searchers.run.ledger import Ledger
     from ..searchers.run.refine_request import check_request
 
-    given = {"seeds": seeds, "long": long, "epochs": epochs, "workers": workers}
+    given = {"seeds": seeds, "long": long, "epochs": epochs, "runs": runs, "workers": workers}
     counts = {
         name: None if text is None else read_whole(name, text, low=1)
         for name, text in given.items()
     }
     many, longer, length = counts["seeds"], counts["long"], counts["epochs"]
-    check_request(seeds=many, long=longer, epochs=length)
+    check_request(seeds=many, long=longer, epochs=length, runs=counts["runs"])
     from .show import open_study
 
     record = open_study(study, storage)
-    repeated = lengthened = None
+    repeated = lengthened = rerun = None
     with sigterm_interrupts():
         from ..searchers.run.lengthen import lengthen
         from ..searchers.run.repeat import repeat_front
         from ..searchers.run.study_plan import training_of
 
-        training = training_of(record, engine=engine, workers=counts["workers"])
-        if many is not None:
+        if counts["runs"] is not None:
+            from ..searchers.run.rerun import rerun_ties
+
+            rerun = rerun_ties(record, counts["runs"], Ledger(), _say)
+        training = None
+        if many is not None or longer is not None:
+            training = training_of(record, engine=engine, workers=counts["workers"])
+        if training is not None and many is not None:
             repeated = repeat_front(record, training, many, Ledger(), _say)
-        if longer is not None:
+        if training is not None and longer is not None:
             lengthened = lengthen(record, training, longer, length, Ledger(), _say_long)
     if as_json:
-        print_json(_as_json(record, repeated, lengthened))
+        print_json(_as_json(record, repeated, lengthened, rerun))
         return
+    if rerun is not None:
+        _print_rerun(record, rerun)
     if repeated is not None:
         _print_repeated(record, repeated)
     if lengthened is not None:
@@ -95,11 +111,21 @@ def refine(
 
 
 def _as_json(
-    record: "Study", repeated: "Repeated | None", lengthened: "Lengthened | None"
+    record: "Study",
+    repeated: "Repeated | None",
+    lengthened: "Lengthened | None",
+    rerun: "Rerun | None",
 ) -> dict[str, Any]:
     from .fronts import sorted_front
 
     found: dict[str, Any] = {"study": record.name}
+    if rerun is not None:
+        found["runs"] = {
+            "measurements": rerun.measured.trainings,
+            "candidates": list(rerun.measured.candidates),
+            "failed": _by_text(rerun.measured.failed),
+            "ties": {str(number): better for number, better in rerun.ties.items()},
+        }
     if repeated is not None:
         found["seeds"] = {
             "trainings": repeated.trainings,
@@ -125,14 +151,16 @@ def _by_text(failed: Any) -> dict[str, str]:
 
 
 def _say(candidate: "Candidate", reason: str | None) -> None:
-    """Print a repeated training that has finished."""
+    """Print a repeated training or measurement that has finished."""
+    from ..results.analysis.means import repeats
+
     if reason is not None:
         print(f"#{candidate.number} failed: {reason}", file=sys.stderr, flush=True)
         return
     for name, singles in candidate.singles.items():
         mean = shown(name, candidate.measurements[name].value)  # the interval needs all trainings
         last = shown(name, singles[-1].value)
-        text = f"{name} {last}, the mean of {len(singles)} seeds is {mean}"
+        text = f"{name} {last}, the mean of {len(singles)} {repeats(name)} is {mean}"
         print(f"#{candidate.number} {text}", file=sys.stderr, flush=True)
 
 
@@ -148,6 +176,19 @@ def _say_long(candidate: "Candidate", reason: str | None) -> None:
     )
     text = f"#{candidate.number} accuracy {short} after the search, {score} after long training"
     print(text, file=sys.stderr, flush=True)
+
+
+def _print_rerun(record: "Study", found: "Rerun") -> None:
+    from ..evaluators.units import plural
+    from .show import print_front
+
+    print_front(record)
+    left = f"{plural(len(found.ties), 'tie')} left, which more runs have not separated"
+    print(
+        f"Study {record.name}: {plural(found.measured.trainings, 'further run')} of "
+        f"{plural(len(found.measured.candidates), 'candidate')}; {left if found.ties else 'no tie'}"
+    )
+    _print_failed(found.measured.failed)
 
 
 def _print_repeated(record: "Study", found: "Repeated") -> None:

@@ -271,6 +271,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements with provenance, failures."""
+    from ..results.analysis.means import repeats
     from ..results.analysis.provenance import described
     from ..results.numbers import format_measurement
     from ..results.study.run_time import time_text
@@ -290,7 +291,7 @@ def show(
         print(f"{each.metric:<12} {format_measurement(each)}")
         if singles := found.singles.get(each.metric):
             values = ", ".join(shown(each.metric, single.value) for single in singles)
-            print(f"{'':<12} the mean of {len(singles)} seeds: {values}")
+            print(f"{'':<12} the mean of {len(singles)} {repeats(each.metric)}: {values}")
     for name, reason in found.undefined.items():
         print(f"{name:<12} {reason}")
     if text := _front_text(found, record):

@@ -161,9 +161,9 @@ def front_mask_with_ties(losses_NM: Losses, best_NM: Losses, worst_NM: Losses) -
     left = np.flatnonzero(~mask)
     # The front by values leaves few rows. As a row may have a wide interval, others that are
     # themselves dominated can still dominate one of these.
-    for row in np.flatnonzero(mask):
+    for row in np.flatnonzero(mask).tolist():
         left = left[~dominated_by(row, left)]
-    for row in np.flatnonzero(~mask) if left.size else ():
+    for row in np.flatnonzero(~mask).tolist() if left.size else ():
         left = left[~dominated_by(row, left)]
     mask[left] = True
     return mask

@@ -9,6 +9,7 @@ from .lengthen import lengthen
 from .python_search import load_study
 from .refine_request import check_request
 from .repeat import repeat_front
+from .rerun import rerun_ties
 from .study_plan import training_of
 
 
@@ -18,6 +19,7 @@ def refine(
     seeds: int | None = None,
     long: int | None = None,
     epochs: int | None = None,
+    runs: int | None = None,
     engine: str = "local",
     workers: int | None = None,
     storage: str | Path = DEFAULT_STORAGE,
@@ -34,6 +36,8 @@ def refine(
         long: Train so many candidates longer, at least 4, and predict the long scores of all
             others. None: do not.
         epochs: Epochs of the long training; None: five times the search's own.
+        runs: Measure the latency of candidates that tie again, until the intervals separate them or
+            each has so many runs, at least 2. None: do not.
         engine: Name of the engine.
         workers: Candidates trained at once; None: one per core, or one on a GPU.
         storage: Storage of a study given by name.
@@ -41,8 +45,12 @@ def refine(
     Raises:
         InputError: If an argument cannot be used.
     """
-    check_request(seeds=seeds, long=long, epochs=epochs)
+    check_request(seeds=seeds, long=long, epochs=epochs, runs=runs)
     found = study if isinstance(study, Study) else load_study(study, storage)
+    if runs is not None:
+        rerun_ties(found, runs, Ledger(), lambda candidate, reason: None)
+    if seeds is None and long is None:
+        return found
     training = training_of(found, engine=engine, workers=workers)
     if seeds is not None:
         repeat_front(found, training, seeds, Ledger(), lambda candidate, reason: None)

@@ -191,8 +191,16 @@ def repeat_front(
     Raises:
         InputError: If another process searches the study.
     """
-    with study.exclusive(), recorded_time(study, ledger, training.engine):
+    with study.exclusive():
         source = Repetition(study, training.metrics, seeds, ledger, listener)
+        return run_repetition(study, source, training, ledger)
+
+
+def run_repetition(
+    study: Study, source: Repetition, training: Training, ledger: Ledger
+) -> Repeated:
+    """Run all jobs of a repetition; inside ``study.exclusive`` only."""
+    with recorded_time(study, ledger, training.engine):
         try:
             training.engine.run(source, training.plan)
         finally:

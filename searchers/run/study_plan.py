@@ -9,6 +9,8 @@ from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, load_search_data
 from ...evaluators.base import evaluators_for, metrics_of
 from ...evaluators.device_name import choose_device
+from ...evaluators.latency.settings import LatencySettings
+from ...evaluators.metrics import LATENCY
 from ...evaluators.units import read_constraint
 from ...results.candidate import Candidate
 from ...results.study.study import Study
@@ -71,6 +73,29 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
     )
     made = make_engine(engine, worker_count(device, workers), device)
     return Training(plan=plan, metrics=metrics, engine=made)
+
+
+def timing_of(study: Study) -> Training:
+    """Return the plan and the engine to measure latencies as the search did, one at a time.
+
+    Args:
+        study: The study.
+
+    Raises:
+        InputError: If its device is not here.
+    """
+    evaluation = study.settings.evaluation
+    device = choose_device(str(evaluation.get("device", "cpu")))
+    plan = Plan(
+        metrics=(LATENCY.name,),
+        data={},
+        cache=str(image_cache().resolve()),
+        settings={LATENCY.name: evaluation.get(LATENCY.name, LatencySettings().to_json())},
+        device=device,
+        seed=study.settings.seed,
+        plugins=study.settings.plugins,
+    )
+    return Training(plan=plan, metrics=(LATENCY.name,), engine=make_engine("local", 1, device))
 
 
 def _data(study: Study) -> DataSpec:
