@@ -47,8 +47,8 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(
             metavar="NAME",
-            help="digits, cifar10, cifar100, fashion-mnist, folder:PATH (./PATH) "
-            "or FILE.npz.  [digits]",
+            help="digits, cifar10, cifar100, fashion-mnist, folder:PATH (./PATH), csv:FILE, "
+            "shards:PATH, hf:PATH or FILE.npz.  [digits]",
         ),
     ] = None,
     resolution: Resolution = None,

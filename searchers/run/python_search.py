@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from ...evaluators.accuracy.data.arrays import keep_arrays
 from ...evaluators.accuracy.data.cache import image_cache
+from ...evaluators.accuracy.data.names import data_name
+from ...evaluators.accuracy.data.torch_dataset import is_dataset, keep_dataset
 from ...evaluators.base import Evaluator
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...results.study.study import Study
@@ -74,8 +76,9 @@ def search(
 
     Args:
         space: A shipped space, a YAML file, the content of such a file, or a space.
-        data: A data set, a folder, a .npz file (see ``ArrayFile``), or images (N, H, W) or
-            (N, H, W, C), uint8, with labels (N,), which are kept in ``runs/cache``.
+        data: A data set by name, or a path as for ``--data``; images (N, H, W) or (N, H, W, C),
+            uint8, with labels (N,); or a map-style data set of PyTorch (see ``keep_dataset``).
+            Images from memory are kept in ``runs/cache``.
         objectives: Names of the metrics to optimise, also those of functions (see ``metric``).
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
         budget: Total number of candidates in the study; None: 100, or no limit with ``max_time``.
@@ -197,11 +200,13 @@ def _space(space: Mapping[str, Any] | SearchSpace) -> SearchSpace:
 
 def _data(data: Any) -> str:
     if isinstance(data, Path):
-        return str(data) if data.suffix == ".npz" else f"folder:{data}"
+        return data_name(str(data))
+    if not isinstance(data, tuple | list) and is_dataset(data):
+        return f"shards:{keep_dataset(data, image_cache())}"
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise InputError(
-            "data must be a name, a path, or a pair of images and labels, but got "
-            f"{type(data).__name__}"
+            "data must be a name, a path, a data set of PyTorch, or a pair of images and labels, "
+            f"but got {type(data).__name__}"
         )
     images, labels = data
     return f"arrays:{keep_arrays(images, labels, image_cache())}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data import cache as cache_module
-from nas_explorer.evaluators.accuracy.data import folder as folder_module
+from nas_explorer.evaluators.accuracy.data import file_reader
 from nas_explorer.evaluators.accuracy.data.dataset import (
     DataSpec,
     load_search_data,
@@ -406,7 +406,7 @@ class TestCache:
     def test_what_is_kept_is_not_decoded_again(self, root, tmp_path, monkeypatch):
         spec = DataSpec(name=f"folder:{root}")
         before = load_search_data(spec, cache=tmp_path / "cache")
-        monkeypatch.setattr(folder_module, "decode", None)
+        monkeypatch.setattr(file_reader, "decode", None)
         after = load_search_data(spec, cache=tmp_path / "cache")
         assert after.fingerprint == before.fingerprint
         assert after.unreadable == before.unreadable == (("cat/broken.png", "not an image"),)

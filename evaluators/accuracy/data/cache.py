@@ -12,8 +12,8 @@ import PIL
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .image_files import ImageFile
 from .images import LabelledImages
-from .scan import ImageFile
 
 _LOG = logging.getLogger(__name__)
 _VERSION = "4"  # raised when the cached content of the same files changes
@@ -34,8 +34,7 @@ class DecodedCache:
         state = hashlib.blake2b(digest_size=16)
         state.update(repr((_VERSION, PIL.__version__, options)).encode())
         for file in files:
-            path = os.fsencode(file.path.absolute())
-            state.update(repr((path, file.label, file.size, file.changed)).encode())
+            state.update(repr((file.place, file.label, file.size, file.changed)).encode())
         return self.folder / f"images-{state.hexdigest()}.safetensors"
 
     def read(self, path: Path) -> LabelledImages | None:

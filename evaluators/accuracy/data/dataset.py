@@ -15,14 +15,20 @@ from ..augment import Augmentation
 from ..recipe import Recipe
 from .arrays import ArrayFile
 from .cache import DecodedCache
+from .csv_file import CsvFile
 from .division import cut, divide, without_copies
+from .file_reader import FileReader
 from .folder import ImageFolder
+from .hub_folder import HubFolder
+from .image_files import ImageSource
 from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
-from .names import DATA_NAMES, known_data
+from .listed import ListedImages
+from .names import DATA_NAMES, WITH_PATH, known_data
 from .opening import MEGAPIXELS
 from .permit import ReadingPermit, check_permit
 from .preparation import Preparation
+from .shards import TarShards
 from .sources import Digits, Source, TorchvisionSet
 
 _RESOLUTIONS = (4, 512)
@@ -35,7 +41,8 @@ class DataSpec(JsonFields):
     key = "data key"
 
     name: str
-    """Name as on the command line: a key of ``DATA_SETS``, ``folder:PATH``, ``arrays:FILE.npz``."""
+    """Name as on the command line: a key of ``DATA_SETS``, with a path where ``WITH_PATH`` has
+    one: ``folder:PATH``."""
     resolution: int | None = None
     """Side of the images in pixels, 4 to 512. None: the data set's own size; for a folder the
     median of the shorter sides, clipped to 8..64 and rounded down to a multiple of 4."""
@@ -81,7 +88,7 @@ class DataSpec(JsonFields):
 
     @property
     def path(self) -> str:
-        """The path after ``folder:`` or ``arrays:``; empty for other data."""
+        """The path after the colon, as in ``folder:PATH``; empty for other data."""
         return self.name.partition(":")[2]
 
 
@@ -115,6 +122,13 @@ def _torchvision(
 ) -> Callable[[DataSpec, DecodedCache | None], Source]:
     return lambda spec, cache: TorchvisionSet(
         name=name, loader=loader, root=Path(spec.root), files=files
+    )
+
+
+def _listed(kind: type[ListedImages]) -> Callable[[DataSpec, DecodedCache | None], Source]:
+    return lambda spec, cache: kind(
+        path=Path(os.path.expanduser(spec.path)),  # noqa: PTH111 (fails on unknown users)
+        reader=FileReader(resolution=spec.resolution, megapixels=spec.max_megapixels, cache=cache),
     )
 
 
@@ -161,6 +175,24 @@ DATA_SETS: Mapping[str, DataSet] = {
         mirrored=None,
         recipe=_short,
     ),
+    "csv": DataSet(
+        summary="your own: a CSV file with columns image (path), label and, if you like, split",
+        open=_listed(CsvFile),
+        mirrored=None,
+        recipe=_short,
+    ),
+    "shards": DataSet(
+        summary="your own: tar archives in the form of WebDataset, KEY.jpg beside KEY.cls",
+        open=_listed(TarShards),
+        mirrored=None,
+        recipe=_short,
+    ),
+    "hf": DataSet(
+        summary="your own: a local data set of Hugging Face (extra 'hf')",
+        open=_listed(HubFolder),
+        mirrored=None,
+        recipe=_short,
+    ),
     "arrays": DataSet(
         summary="your own: a .npz file of images (N, H, W) or (N, H, W, C), uint8, and labels (N,)",
         open=lambda spec, cache: ArrayFile(
@@ -171,8 +203,6 @@ DATA_SETS: Mapping[str, DataSet] = {
     ),
 }
 """The data sets by name; those in ``WITH_PATH`` are followed by a path: ``folder:PATH``."""
-
-WITH_PATH = ("folder", "arrays")
 
 assert set(DATA_SETS) == {*DATA_NAMES, *WITH_PATH}
 
@@ -215,7 +245,7 @@ class SearchData:
     """Unused files and images with reasons, one sentence each."""
     copies: tuple[str, ...] = ()
     """Notes on images with the same pixels, one sentence each."""
-    validation_files: tuple[Path, ...] = ()
+    validation_files: tuple[ImageSource, ...] = ()
     """File of each validation image; empty if images have no files of their own."""
 
     @property

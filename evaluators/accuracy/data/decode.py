@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ....search_space.errors import InputError
+from .image_files import ImageSource
 from .images import INTERPOLATION
 from .levels import Levels, Range, extremes, levels_of
 from .opening import MEGAPIXELS, TooManyPixelsError, opened_image
@@ -68,7 +69,7 @@ class Decoded:
     """Number of colour files with more than 8 bits per channel, of which Pillow keeps 8."""
 
 
-def probe(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
+def probe(paths: Sequence[ImageSource], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
     """Return the header of each file, or why it is not read; see ``megapixels``."""
     return _each(partial(_header, megapixels=megapixels), paths)
 
@@ -81,7 +82,7 @@ def default_resolution(headers: Sequence[Header]) -> int:
     return min(64, max(8, median_low([header.side for header in headers]))) // 4 * 4
 
 
-def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Levels:
+def measure_levels(paths: Sequence[ImageSource], *, megapixels: int = MEGAPIXELS) -> Levels:
     """Return the levels of a data set, from its files of more than 8 bits.
 
     Files that cannot be read are skipped; ``decode`` reports them later.
@@ -92,7 +93,7 @@ def measure_levels(paths: Sequence[Path], *, megapixels: int = MEGAPIXELS) -> Le
 
 
 def decode(
-    paths: Sequence[Path],
+    paths: Sequence[ImageSource],
     *,
     resolution: int,
     channels: int,
@@ -108,7 +109,7 @@ def decode(
     _check_memory(shape)
     images = np.empty(shape, dtype=np.uint8)
 
-    def fill(numbered: tuple[int, Path]) -> bool:
+    def fill(numbered: tuple[int, ImageSource]) -> bool:
         number, path = numbered
         with _opened(path, megapixels) as image:
             shortened = _shortened(image)
@@ -166,12 +167,12 @@ def _turn(image: Image.Image) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def _opened(path: Path, megapixels: int) -> Generator[Image.Image]:
+def _opened(path: ImageSource, megapixels: int) -> Generator[Image.Image]:
     try:
-        with opened_image(path, megapixels) as image:
+        with opened_image(path if isinstance(path, Path) else path.open(), megapixels) as image:
             yield image
     except UnidentifiedImageError:
-        with path.open("rb") as file:
+        with path.open("rb") if isinstance(path, Path) else path.open() as file:
             start = file.read(12)
         for kind, signature in _UNREAD.items():
             if re.match(signature, start, re.DOTALL):
@@ -181,14 +182,14 @@ def _opened(path: Path, megapixels: int) -> Generator[Image.Image]:
         raise
 
 
-def _header(path: Path, *, megapixels: int) -> Header:
+def _header(path: ImageSource, *, megapixels: int) -> Header:
     with _opened(path, megapixels) as image:
         return Header(
             side=min(image.size), grey=image.mode in _GREY_MODES, samples=samples_of(image)
         )
 
 
-def _extremes(path: Path, *, megapixels: int) -> tuple[str, Range] | None:
+def _extremes(path: ImageSource, *, megapixels: int) -> tuple[str, Range] | None:
     with _opened(path, megapixels) as image:
         samples = samples_of(image)
         if samples is None or samples.white is not None:

@@ -1,25 +1,17 @@
 """A data set in a folder of images: ``PATH/CLASS/*.jpg``, or with ``train``, ``val``, ``test``."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
 from ....search_space.errors import InputError
 from .cache import DecodedCache
-from .copies import as_keys
-from .decode import Header, decode, default_resolution, measure_levels, probe
+from .file_reader import FileReader, check_counts, check_images, unreadable_note
+from .image_files import ImageSource
 from .images import LabelledImages
 from .layout import Classes, Layout, find_classes, find_layout, loose_files, same_classes
-from .levels import Levels
-from .scan import ImageFile, Scan, few, scan, shown
+from .scan import Scan, scan, shown
 from .sources import Source
-
-_LEAST = 2
-"""Fewest images of a class: one for training, one for validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +60,9 @@ class ImageFolder(Source):
                 found += (*loose_files(part, self.root), *self._scan(part).left_out(self.root))
         return found
 
-    def name_of(self, file: Path) -> str:
+    def name_of(self, file: ImageSource) -> str:
         """Return the path of a file relative to the folder, in quotes."""
+        assert isinstance(file, Path)
         return repr(shown(file.relative_to(self.root)))
 
     def train(self) -> LabelledImages:
@@ -82,11 +75,13 @@ class ImageFolder(Source):
         for other in (self.layout.validation, self.layout.test):
             if other is not None:
                 same_classes(other, self.classes.names)
-        files = self._scan(self.layout.train).files
-        self._check_counts([(file.label, index) for index, file in enumerate(files)], ())
+        found = self._scan(self.layout.train)
+        where = f"'{shown(self.layout.train)}'"
+        notes = "".join(f"; {each}" for each in found.left_out(self.root))
+        labels = [(file.label, index) for index, file in enumerate(found.files)]
+        check_counts(labels, self.classes.names, where=where, notes=notes)
         train = self._read(self.layout.train, None)
-        pictures = as_keys(train.hashes)
-        self._check_counts(zip(train.labels.tolist(), pictures, strict=True), train.unreadable)
+        check_images(train, where=where, notes=notes)
         return train
 
     def validation(self, train: LabelledImages) -> LabelledImages | None:
@@ -104,7 +99,7 @@ class ImageFolder(Source):
         if not len(part):
             raise InputError(
                 f"'{shown(folder)}' must hold a readable image, but got none"
-                + _unreadable(part.unreadable)
+                + unreadable_note(part.unreadable)
             )
         return part
 
@@ -114,93 +109,21 @@ class ImageFolder(Source):
         return self._scans[folder]
 
     def _read(self, folder: Path, like: LabelledImages | None) -> LabelledImages:
-        """Return the images with their files, from the cache if possible.
+        """Return the images with their files.
 
         Size, channels and levels are those of ``like``.
         """
-        files = self._scan(folder).files
-        found = self._cached(folder, files, like)
-        unread = {name for name, _ in found.unreadable}
+        reader = FileReader(
+            resolution=self.resolution, megapixels=self.megapixels, cache=self.cache
+        )
+        files, classes = self._scan(folder).files, self.classes.names
+
+        def name(file: ImageSource) -> str:
+            assert isinstance(file, Path)
+            return shown(file.relative_to(folder))
+
+        found = reader.read(files, classes, like, name)
         part = "" if folder == self.root else f"{shown(folder.relative_to(self.root))}/"
         return replace(
-            found,
-            files=tuple(f.path for f in files if shown(f.path.relative_to(folder)) not in unread),
-            unreadable=tuple((f"{part}{name}", why) for name, why in found.unreadable),
+            found, unreadable=tuple((f"{part}{name}", why) for name, why in found.unreadable)
         )
-
-    def _cached(
-        self, folder: Path, files: Sequence[ImageFile], like: LabelledImages | None
-    ) -> LabelledImages:
-        if self.cache is None:
-            return self._decode(folder, files, like)
-        options = (
-            (self.resolution,) if like is None else (like.resolution, like.channels, like.levels)
-        )
-        path = self.cache.path(files, self.classes.names, self.megapixels, options)
-        found = self.cache.read(path)
-        if found is None:
-            found = self._decode(folder, files, like)
-            self.cache.write(path, found)
-        return found
-
-    def _decode(
-        self, folder: Path, files: Sequence[ImageFile], like: LabelledImages | None
-    ) -> LabelledImages:
-        paths = [file.path for file in files]
-        if like is None:
-            resolution, channels, levels = self._form(paths)
-        else:
-            resolution, channels, levels = like.resolution, like.channels, like.levels
-        decoded = decode(
-            paths,
-            resolution=resolution,
-            channels=channels,
-            levels=levels,
-            megapixels=self.megapixels,
-        )
-        outcomes = list(zip(files, decoded.reasons, strict=True))
-        return LabelledImages(
-            images=torch.from_numpy(decoded.images),
-            labels=torch.tensor([f.label for f, why in outcomes if why is None], dtype=torch.int64),
-            classes=tuple(shown(name) for name in self.classes.names),
-            unreadable=tuple(
-                (shown(f.path.relative_to(folder)), why) for f, why in outcomes if why is not None
-            ),
-            levels=levels,
-            shortened=decoded.shortened,
-        )
-
-    def _form(self, paths: Sequence[Path]) -> tuple[int, int, Levels]:
-        """Return resolution, channels and levels for the training images."""
-        known = [
-            (p, h)
-            for p, h in zip(paths, probe(paths, megapixels=self.megapixels), strict=True)
-            if isinstance(h, Header)
-        ]
-        headers = [header for _, header in known]
-        resolution = self.resolution or (default_resolution(headers) if headers else 8)
-        channels = 1 if all(header.grey for header in headers) else 3
-        deep = [p for p, h in known if h.samples is not None and h.samples.white is None]
-        return resolution, channels, measure_levels(deep, megapixels=self.megapixels)
-
-    def _check_counts(
-        self, found: Iterable[tuple[int, object]], unreadable: Sequence[tuple[str, str]]
-    ) -> None:
-        """Check that every class has enough images, given the label and identity of each."""
-        counts = Counter(label for label, _ in {*found})
-        names = [name for label, name in enumerate(self.classes.names) if counts[label] < _LEAST]
-        if names:
-            others = self._scan(self.layout.train).left_out(self.root)
-            raise InputError(
-                f"every class must have at least {_LEAST} different readable images, but "
-                f"'{shown(self.layout.train)}' has fewer of {few(names)}"
-                + _unreadable(unreadable)
-                + "".join(f"; {each}" for each in others)
-            )
-
-
-def _unreadable(files: Sequence[tuple[str, str]]) -> str:
-    if not files:
-        return ""
-    path, why = files[0]
-    return f"; {len(files)} could not be read, the first '{path}': {why}"

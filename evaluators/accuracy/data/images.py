@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from .copies import picture_hashes
 from .geometry import square_tensor
+from .image_files import ImageSource
 from .levels import Levels, Range
 
 INTERPOLATION = "bicubic"
@@ -39,7 +39,7 @@ class LabelledImages:
     shortened: int = 0
     """Number of colour files with more than 8 bits per channel, of which 8 are read; parts of the
     images keep the number of the whole."""
-    files: tuple[Path, ...] = ()
+    files: tuple[ImageSource, ...] = ()
     """File of each image; empty if images have no files of their own."""
     known_hashes: Tensor | None = None
     """The value of ``hashes``; None: not computed yet."""

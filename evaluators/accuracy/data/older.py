@@ -42,7 +42,7 @@ def _scaled(data: LabelledImages, spec: DataSpec) -> LabelledImages:
 
 def _decoded(data: LabelledImages, megapixels: int) -> Tensor:
     form = (data.resolution, data.channels, megapixels)
-    found = [_square(path, *form) for path in data.files]
+    found = [_square(path, *form) for path in data.files if isinstance(path, Path)]
     return torch.from_numpy(np.stack(found))
 
 

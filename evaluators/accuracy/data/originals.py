@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from .dataset import SearchData, load_search_data
+from .image_files import ImageSource, StoredImage
 from .opening import opened_image
 
 
@@ -19,7 +20,9 @@ def validation_originals(data: SearchData, indices: Sequence[int]) -> list[Path 
         InputError: If the data can no longer be read.
     """
     if data.validation_files:
-        return [data.validation_files[index] for index in indices]
+        files = [data.validation_files[index] for index in indices]
+        limit = data.spec.max_megapixels
+        return [each if isinstance(each, Path) else _loaded(each, limit) for each in files]
     own = load_search_data(replace(data.spec, resolution=None))
     return [_image(own.validation_images[index]) for index in indices]
 
@@ -46,9 +49,15 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def _size(path: Path, megapixels: int) -> int:
+def _loaded(file: StoredImage, megapixels: int) -> Image.Image:
+    with opened_image(file.open(), megapixels) as image:
+        image.load()
+        return image.copy()
+
+
+def _size(path: ImageSource, megapixels: int) -> int:
     try:
-        with opened_image(path, megapixels) as image:
+        with opened_image(path if isinstance(path, Path) else path.open(), megapixels) as image:
             return image.width * image.height
     except Exception:  # a missing or changed file: its reader reports it
         return 0

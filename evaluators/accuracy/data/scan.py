@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....search_space.errors import InputError
+from .image_files import ImageFile
 
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 _JPEG_2000 = (".jp2", ".j2k", ".j2c", ".jpx", ".jpf")
@@ -32,20 +33,6 @@ _SYSTEM = frozenset(
 """Files that operating systems create, in lower case; they are ignored, as are hidden files."""
 _TEXTS = frozenset({"readme", "license", "licence", "copying", "notice", "authors", "makefile"})
 """Names of text files without an ending, in lower case."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageFile:
-    """An image file to decode."""
-
-    path: Path
-    """Path of the file."""
-    label: int
-    """Index of the class."""
-    size: int
-    """Size in bytes."""
-    changed: tuple[int, int]
-    """Times of the last change of content and of metadata (mtime, ctime) in nanoseconds."""
 
 
 @dataclass

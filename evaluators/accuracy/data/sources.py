@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....search_space.errors import InputError
+from .image_files import ImageSource, StoredImage
 from .images import LabelledImages
 
 
@@ -32,9 +33,9 @@ class Source(ABC):
         """Files that are not read, with reasons, one sentence each."""
         return ()
 
-    def name_of(self, file: Path) -> str:
+    def name_of(self, file: ImageSource) -> str:
         """Return the name of a file of the data set for a message, in quotes."""
-        return repr(str(file))
+        return repr(file.name if isinstance(file, StoredImage) else str(file))
 
     @abstractmethod
     def train(self) -> LabelledImages:

@@ -1,0 +1,141 @@
+"""A data set in a folder in the form of Hugging Face's library ``datasets``."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ....search_space.errors import InputError
+from .image_files import StoredImage
+from .layout import PARTS
+from .listed import ListedImage, ListedImages, Listing
+from .scan import few, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubFolder(ListedImages):
+    """Images of a local data set of Hugging Face.
+
+    The folder is one that ``save_to_disk`` wrote, or one that ``load_dataset`` reads, such as a
+    clone of a repository of Parquet files. Nothing is downloaded. The data set has one feature of
+    type ``Image``, and one of type ``ClassLabel``, or else a column ``label``.
+    """
+
+    def make_listing(self) -> Listing:
+        """Open the data set, without reading an image.
+
+        Raises:
+            InputError: If the package ``datasets`` is missing, or the folder is no data set of
+                labelled images.
+        """
+        images: dict[str, list[ListedImage]] = {part: [] for part in PARTS}
+        left_out: list[str] = []
+        classes: tuple[str, ...] = ()
+        for name, table in self._tables().items():
+            part = next((part for part, names in PARTS.items() if name.lower() in names), None)
+            if part is None:
+                left_out.append(
+                    f"split {name!r}: not read, since it is none of train, val and test"
+                )
+                continue
+            image, label = self._columns(table)
+            names: Sequence[str] | None = getattr(table.features[label], "names", None)
+            if part == "train" and names is not None:
+                classes = tuple(names)
+            labels = [str(each) if names is None else _name(names, each) for each in table[label]]
+            changed = _changed(table)
+            images[part] += [
+                ListedImage(
+                    source=StoredImage(
+                        name=f"{self.path}:{name}[{row}]", read=partial(_bytes, table, row, image)
+                    ),
+                    label=each,
+                    size=0,
+                    changed=changed,
+                )
+                for row, each in enumerate(labels)
+                if each
+            ]
+            if lost := labels.count(""):
+                left_out.append(f"{lost:,} images of split {name!r} without a label")
+        return Listing(images=images, left_out=tuple(left_out), classes=classes)
+
+    def _tables(self) -> Mapping[str, Any]:
+        """Return the tables by the names of their splits, with images as bytes."""
+        try:
+            import datasets
+        except ImportError as error:
+            raise InputError(
+                f"hf: needs the package datasets (pip install 'nas-explorer[hf]'), but {error}"
+            ) from None
+        cache = self.reader.cache
+        folder = None if cache is None else str(cache.folder / "datasets")
+        saved = any((self.path / each).exists() for each in ("state.json", "dataset_dict.json"))
+        with _silent(datasets):
+            try:
+                if saved:
+                    found: Any = datasets.load_from_disk(str(self.path))
+                else:
+                    found = datasets.load_dataset(str(self.path), cache_dir=folder)
+            except Exception as error:  # readers of a damaged or foreign file may raise anything
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise InputError(
+                    f"hf: must name a data set folder of Hugging Face, but got "
+                    f"'{shown(self.path)}': {reason}"
+                ) from None
+        tables = found if isinstance(found, dict) else {"train": found}
+        return {name: _undecoded(datasets, table) for name, table in tables.items()}
+
+    def _columns(self, table: Any) -> tuple[str, str]:
+        """Return the names of the columns of images and of labels."""
+        kinds = {name: type(each).__name__ for name, each in table.features.items()}
+        images = [name for name, kind in kinds.items() if kind == "Image"]
+        labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+        labels = labels or [name for name in kinds if name == "label"]
+        for what, found in (("Image", images), ("ClassLabel", labels)):
+            if len(found) != 1:
+                raise InputError(
+                    f"a data set must have one feature of type {what}, but '{shown(self.path)}' "
+                    f"has {few(found) or 'none'} among {few(list(kinds))}"
+                )
+        return images[0], labels[0]
+
+
+@contextmanager
+def _silent(datasets: Any) -> Generator[None]:
+    """Turn the library's progress bars off within the context."""
+    were_on = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if were_on:
+            datasets.enable_progress_bars()
+
+
+def _undecoded(datasets: Any, table: Any) -> Any:
+    for name, feature in table.features.items():
+        if type(feature).__name__ == "Image":
+            table = table.cast_column(name, datasets.Image(decode=False))
+    return table
+
+
+def _name(names: Sequence[str], label: int | None) -> str:
+    """Return the name of a label; empty for none (None or -1)."""
+    return names[label] if label is not None and 0 <= label < len(names) else ""
+
+
+def _changed(table: Any) -> tuple[int, int]:
+    """Return the latest times of change of the files of a table."""
+    found = [Path(each["filename"]).stat() for each in table.cache_files]
+    times = [(each.st_mtime_ns, each.st_ctime_ns) for each in found]
+    return max(times, default=(0, 0))
+
+
+def _bytes(table: Any, row: int, column: str) -> bytes:
+    found = table[row][column]
+    if found["bytes"] is not None:
+        return found["bytes"]
+    return Path(found["path"]).read_bytes()

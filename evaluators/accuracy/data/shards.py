@@ -1,0 +1,137 @@
+"""A data set in tar archives in the form of WebDataset: ``KEY.jpg`` beside ``KEY.cls``."""
+
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ....search_space.errors import InputError
+from ...units import plural
+from .image_files import StoredImage
+from .layout import PARTS
+from .listed import ListedImage, ListedImages, Listing
+from .scan import SUFFIXES, few, shown
+
+_LABELS = ("cls", "txt", "json")
+"""Endings of the members that may hold a label; the first that is there counts."""
+_KEYS = ("label", "cls", "class")
+"""Keys of the label in a ``json`` member."""
+_LONGEST = 1_000_000
+"""Most bytes of a member that holds a label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Member:
+    """A member of an archive."""
+
+    place: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TarShards(ListedImages):
+    """Images in uncompressed tar archives, in the form of WebDataset.
+
+    Members with the same name up to the first dot of their last part belong together: an image, and
+    ``cls`` (a number or a name), ``txt`` (a name) or ``json`` (with a key ``label``, ``cls`` or
+    ``class``). An archive whose name begins with ``val`` or ``test`` (or another word of
+    ``PARTS``) belongs to that split, all others to training.
+    """
+
+    def make_listing(self) -> Listing:
+        """Read the names of the archives' members, and the labels.
+
+        Raises:
+            InputError: If there is no archive, or one cannot be read.
+        """
+        archives = [self.path] if self.path.is_file() else sorted(self.path.glob("*.tar"))
+        if not archives:
+            raise InputError(
+                f"shards must be a .tar file or a folder of them, but '{shown(self.path)}' is not"
+            )
+        images: dict[str, list[ListedImage]] = {part: [] for part in PARTS}
+        unlabelled: list[str] = []
+        for archive in archives:
+            part = _part_of(archive.stem)
+            for key, members in _read_members(archive).items():
+                image = next((each for each in members if f".{each}" in SUFFIXES), None)
+                if image is None:
+                    continue
+                label = _label(archive, key, members)
+                if label is None:
+                    unlabelled.append(key)
+                    continue
+                images[part].append(_listed(archive, f"{key}.{image}", members[image], label))
+        lost = (f"{plural(len(unlabelled), 'image')} without a label: {few(unlabelled, 1)}",)
+        return Listing(images=images, left_out=lost if unlabelled else ())
+
+
+def _part_of(stem: str) -> str:
+    """Return the split of an archive, by the first word of its name."""
+    word = "".join(each if each.isalpha() else " " for each in stem.lower()).split()[:1]
+    found = [part for part, names in PARTS.items() if word and word[0] in names]
+    return found[0] if found else "train"
+
+
+def _read_members(archive: Path) -> Mapping[str, dict[str, _Member]]:
+    """Return the members by key and ending, in the order of the archive."""
+    found: dict[str, dict[str, _Member]] = {}
+    try:
+        for info in _members(archive):
+            folder, _, name = info.name.rpartition("/")
+            stem, _, ending = name.partition(".")
+            key = f"{folder}/{stem}" if folder else stem
+            member = _Member(place=info.offset_data, size=info.size)
+            found.setdefault(key, {})[ending.lower()] = member
+    except (OSError, tarfile.TarError) as error:
+        raise InputError(
+            f"shards must be uncompressed tar files, but '{shown(archive)}' is not: {error}"
+        ) from None
+    return found
+
+
+def _members(archive: Path) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(archive, "r:") as file:
+        for info in file:
+            if info.isreg() and not info.issparse():
+                yield info
+
+
+def _label(archive: Path, key: str, members: Mapping[str, _Member]) -> str | None:
+    for ending in _LABELS:
+        member = members.get(ending)
+        if member is None:
+            continue
+        if member.size > _LONGEST:
+            raise InputError(f"a label must be short, but '{key}.{ending}' has {member.size} bytes")
+        try:
+            text = _bytes(archive, member).decode()
+            found: Any = json.loads(text) if ending == "json" else text
+        except ValueError as error:
+            raise InputError(
+                f"a label must be text, but '{key}.{ending}' in '{shown(archive)}' is not: {error}"
+            ) from None
+        if isinstance(found, dict):
+            found = next((found[each] for each in _KEYS if each in found), None)
+        if isinstance(found, str | int) and str(found).strip():
+            return str(found).strip()
+    return None
+
+
+def _listed(archive: Path, name: str, member: _Member, label: str) -> ListedImage:
+    status = archive.stat()
+    return ListedImage(
+        source=StoredImage(name=f"{archive}/{name}", read=partial(_bytes, archive, member)),
+        label=label,
+        size=member.size,
+        changed=(status.st_mtime_ns, status.st_ctime_ns),
+    )
+
+
+def _bytes(archive: Path, member: _Member) -> bytes:
+    with archive.open("rb") as file:
+        file.seek(member.place)
+        return file.read(member.size)

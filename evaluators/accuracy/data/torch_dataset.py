@@ -1,0 +1,115 @@
+"""A data set of PyTorch, written to an archive that worker processes can read."""
+
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ....search_space.errors import InputError
+from .prepare import eight_bit_images
+
+
+def is_dataset(data: Any) -> bool:
+    """Return whether ``data`` has the form of a map-style data set of PyTorch."""
+    return hasattr(type(data), "__getitem__") and hasattr(type(data), "__len__")
+
+
+def keep_dataset(data: Any, folder: Path) -> Path:
+    """Write all items to a tar archive named by its contents; see ``TarShards``.
+
+    Images are written as PNG files of 8 bits, so that no pixel changes.
+
+    Args:
+        data: Map-style data set of pairs: an image of Pillow, or a tensor or array that
+            ``prepare_images`` takes, and a label, a whole number or a text. An attribute
+            ``classes`` holds the names of labels that are numbers.
+        folder: Folder of the archive, created if missing.
+
+    Raises:
+        InputError: If an item has another form.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tar")
+    state = hashlib.blake2b(digest_size=8)
+    try:
+        with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+            names: Sequence[str] | None = getattr(data, "classes", None)
+            for place in range(len(data)):
+                image, label = _pair(data[place], place)
+                for ending, content in (("png", _png(image, place)), ("cls", _name(label, names))):
+                    info = tarfile.TarInfo(f"{place:08d}.{ending}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+                    state.update(f"{info.name} {info.size} ".encode() + content)
+        path = folder / f"dataset-{state.hexdigest()}.tar"
+        if path.exists():  # its time of change names the decoded images in the cache
+            Path(temporary).unlink()
+        else:
+            Path(temporary).replace(path)  # atomic
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    return path
+
+
+def _pair(item: Any, place: int) -> tuple[Any, Any]:
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise InputError(
+            f"an item of a data set must be an image and a label, but item {place} is "
+            f"{type(item).__name__}"
+        )
+    return item[0], item[1]
+
+
+def _name(label: Any, names: Sequence[str] | None) -> bytes:
+    value = label.item() if hasattr(label, "item") else label
+    if isinstance(value, int) and names is not None and 0 <= value < len(names):
+        value = names[value]
+    if not isinstance(value, int | str) or not str(value).strip():
+        raise InputError(f"a label must be a whole number or a text, but got {label!r}")
+    return str(value).encode()
+
+
+def _png(image: Any, place: int) -> bytes:
+    from PIL import Image
+
+    if not hasattr(image, "getexif"):
+        image = Image.fromarray(_pixels(image, place).numpy())
+    out = io.BytesIO()
+    image.save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def _pixels(image: Any, place: int) -> torch.Tensor:
+    """Return the pixels of a tensor or an array as (H, W) or (H, W, 3), uint8."""
+    try:
+        shape = image.shape
+        grey = len(shape) == 2 or 1 in (shape[0], shape[-1])
+        found = eight_bit_images(
+            image,
+            side=min(_sides(image)),
+            interpolation="bicubic",
+            mode="L" if grey else "RGB",
+            levels={},
+            megapixels=1,
+        )[0]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"an image must have a form that can be read, but item {place}: {error}"
+        ) from None
+    return found[0] if grey else found.permute(1, 2, 0).contiguous()
+
+
+def _sides(image: Any) -> tuple[int, int]:
+    shape = tuple(image.shape)
+    if len(shape) == 2:
+        return shape
+    return shape[1:] if isinstance(image, torch.Tensor) else shape[:2]
