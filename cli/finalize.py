@@ -3,7 +3,7 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,6 @@ from .shared import (
     Resolution,
     Storage,
     StudyName,
-    WorkError,
     print_json,
     sigterm_interrupts,
 )
@@ -111,7 +110,7 @@ def finalize(
         study=study,
         storage=storage_url(storage),
     )
-    with _stopped_in_order(), sigterm_interrupts():
+    with sigterm_interrupts():
         from ..results.final.finalize import finished, prepare, run
 
         prepared = prepare(options)
@@ -125,17 +124,6 @@ def finalize(
     if before is not None:
         print("This run was finished before; nothing was trained or read again.")
     _print(found)
-
-
-class _stopped_in_order:  # noqa: N801 (used as a function)
-    """At Ctrl-C or SIGTERM, report in one line that the same command continues."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is KeyboardInterrupt:
-            raise WorkError("interrupted; the same command continues") from None
 
 
 def _begin(prepared: "Prepared") -> None:

@@ -26,6 +26,9 @@ from .subject import Subject
 from .trainings import Training
 
 _RESULT = "result.json"
+_NAMES = ("model.safetensors", "card.md", "curve.csv", "curve.html", _RESULT)
+"""The files of a full training; the result is written last, so it says that the others are
+there."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,8 +138,9 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output must be a folder, but got the file {str(folder)!r}")
-    for name in ("card.md", _RESULT):
-        if (folder / name).exists() and read_result(folder) is None:
+    ours = read_result(folder) is not None or any(folder.glob("seed-*.safetensors"))
+    for name in _NAMES:
+        if (folder / name).exists() and not ours:
             raise InputError(
                 f"output must be a new folder or one of nas finalize, but {str(folder / name)!r} "
                 "is not"
@@ -167,16 +171,14 @@ def write_files(folder: Path, content: Content) -> dict[str, Any]:
         "data": {key: value for key, value in result["data"].items() if key != "classes"},
         "test_reading": result["test_reading"],
     }
-    files = {
-        "model.safetensors": encode_weights(
-            weights, make_header(content.subject.architecture, facts)
-        ),
-        "curve.csv": _curve_csv(result).encode(),
-        "curve.html": curve_page(result).encode(),
-        "card.md": card_text(result).encode(),
-        _RESULT: (json.dumps(result, indent=2) + "\n").encode(),
-    }
-    for name, data in files.items():  # the result last: it says that the others are there
+    contents = (
+        encode_weights(weights, make_header(content.subject.architecture, facts)),
+        card_text(result).encode(),
+        _curve_csv(result).encode(),
+        curve_page(result).encode(),
+        (json.dumps(result, indent=2) + "\n").encode(),
+    )
+    for name, data in zip(_NAMES, contents, strict=True):
         with replacing({folder / name: data}):
             pass
     return result

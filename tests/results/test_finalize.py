@@ -157,6 +157,14 @@ def test_permits_are_made_and_used_in_one_place() -> None:
     assert used == ["results/final/finalize.py"]
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "card.md"])
+def test_files_of_something_else_are_not_replaced(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match="a new folder or one of nas finalize, but"):
+        finalize("net.json", data="digits", output=tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
 def test_no_published_network_could_be_a_digest() -> None:
     for name in zoo_names():
         options = FinalOptions(network=name, data="digits")

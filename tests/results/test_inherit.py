@@ -167,13 +167,28 @@ def test_timms_weights_that_do_not_fit_are_refused(name: str, says: str, timm_fi
 
 
 @pytest.mark.slow
-def test_a_function_that_is_not_timms_is_refused(
-    timm_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from nas_explorer.results.final import timm_weights
+def test_a_function_that_is_not_timms_is_refused(tmp_path: Path) -> None:
+    """TensorFlow's padding differs from ours."""
+    import timm
+    from nas_explorer.results.final.timm_weights import timm_source
+    from safetensors.torch import save_file
 
-    monkeypatch.setattr(
-        timm_weights, "in_our_order", lambda model: [v * 1.01 for v in model.state_dict().values()]
-    )
-    with pytest.raises(InputError, match=r"must be timm's for init timm:|number or sizes differ"):
-        timm_weights.timm_source("convnext_atto", timm_file)
+    torch.manual_seed(3)
+    model = timm.create_model("tf_efficientnet_cc_b0_4e", pretrained=False)
+    save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match="function of a published network must be timm's for"):
+        timm_source("tf_efficientnet_cc_b0_4e", tmp_path / "weights.safetensors")
+
+
+@pytest.mark.slow
+def test_a_name_of_ours_finds_that_of_timm(tmp_path: Path) -> None:
+    import timm
+    from nas_explorer.results.final.timm_weights import timm_source
+    from safetensors.torch import save_file
+
+    torch.manual_seed(3)
+    model = timm.create_model("repvit_m0_9", pretrained=False)
+    save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    given = timm_source("RepViT-M0.9", tmp_path / "weights.safetensors")
+    found = inherit(Network(given.architecture), given, CLASSES)
+    assert found.fresh_parts == ("head",)

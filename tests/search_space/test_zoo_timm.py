@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from nas_explorer.results.final.timm_weights import in_our_order
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.components.heads import MlpHead, PooledHead
@@ -96,30 +97,6 @@ def theirs(name: str, **options: Any) -> nn.Module:
             bound = (3 / value[0].numel()) ** 0.5  # of variance one over the number of inputs
             value.uniform_(-bound, bound, generator=draw)
     return randomised(reference)
-
-
-def in_our_order(weights: dict[str, Tensor]) -> list[Tensor]:
-    """Return timm's weights in our order.
-
-    timm lists the scales of a block before its layers; in FasterNet, a block's spatial mixing and a
-    stage's downsampling come last.
-    """
-    names = list(weights)
-    for late in (".spatial_mixing.", ".downsample."):
-        for name in [name for name in reversed(names) if re.match(rf"stages.*\{late}", name)]:
-            names.remove(name)
-            place, _, _ = name.partition(late)
-            first = min(index for index, other in enumerate(names) if other.startswith(place))
-            names.insert(first, name)
-    after = {".gamma": "", ".ls1": "linear_tokens", ".ls2": ""}
-    early = [name for name in names if name.endswith(tuple(after)) and ".ls" not in name[:-4]]
-    for name in early:
-        names.remove(name)
-        block, _, scale = name.rpartition(".")
-        layer = f"{block}.{after[f'.{scale}']}"
-        last = max(index for index, other in enumerate(names) if other.startswith(layer))
-        names.insert(last + 1, name)
-    return [weights[name] for name in names if not re.search("num_batches_tracked", name)]
 
 
 def loaded(architecture: Architecture, weights: list[Tensor]) -> Network:
@@ -227,8 +204,7 @@ def test_weights_start_as_timms(name: str) -> None:
     """The differences are exactly the listed ones."""
     torch.manual_seed(1)
     reference = timm.create_model(PAIRS.get(name, name), pretrained=False)
-    levit = name.startswith("levit")
-    weights = levit_order(reference) if levit else in_our_order(reference.state_dict())
+    weights = in_our_order(reference)
     ours = zoo_entry(name).architecture.build().state_dict()
     kept = [each for each in ours if "num_batches_tracked" not in each]
     named = [where for names, where, _ in OTHER_STARTS if name.startswith(names)]
@@ -274,35 +250,19 @@ def test_starts_are_distinguished() -> None:
     assert not starts_alike(torch.zeros(8), torch.ones(8))
 
 
-def levit_order(reference: nn.Module) -> list[Tensor]:
-    """timm's LeViT groups queries, keys and values by head; ours groups by kind."""
-    weights = reference.state_dict()
-    for name, module in reference.named_modules():
-        if hasattr(module, "key_attn_dim"):
-            queries_too = hasattr(module, "qkv")
-            made = [module.key_dim] * (1 + queries_too) + [module.val_dim]
-            place = f"{name}.{'qkv' if queries_too else 'kv'}."
-            for each in [each for each in weights if each.startswith(place)]:
-                if weights[each].dim():
-                    heads = weights[each].unflatten(0, (module.num_heads, -1)).split(made, 1)
-                    weights[each] = torch.cat([part.flatten(0, 1) for part in heads])
-    return [weights[name] for name in weights if "num_batches_tracked" not in name]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["levit_128s", "levit_192", "levit_384"])
 def test_levit_is_timms(name: str) -> None:
     """Maps of 6 x 6, 3 x 3 and 2 x 2: halves are rounded up."""
     reference = theirs(name, img_size=96)
     architecture = replace(zoo_entry(name).architecture, input=Shape(3, 96, 96))
-    with torch.no_grad():
-        assert_equal_scores(architecture, reference, levit_order(reference))
+    assert_the_same(architecture, reference)
 
 
 def assert_the_same(architecture: Architecture, reference: nn.Module) -> None:
     """Compare the scores of our network and timm's with the same weights."""
     with torch.no_grad():
-        assert_equal_scores(architecture, reference, in_our_order(reference.state_dict()))
+        assert_equal_scores(architecture, reference, in_our_order(reference))
 
 
 def assert_equal_scores(
