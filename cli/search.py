@@ -138,6 +138,14 @@ def search(  # one parameter for each option of the command
             help="Let every class count the same in training, however many images it has.",
         ),
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START",
+            help="Weights that trainings begin with, as far as they fit: timm:NAME, timm:NAME:FILE "
+            "or a .safetensors file.  [from scratch]",
+        ),
+    ] = None,
     time_limit: Annotated[
         str | None,
         typer.Option(
@@ -205,6 +213,7 @@ def search(  # one parameter for each option of the command
         "device": device,
         "epochs": epochs,
         "class_weights": class_weights,
+        "init": init,
         "time_limit": time_limit,
         "seed": seed,
         "exportable_only": exportable_only,

@@ -120,6 +120,8 @@ class Setup:
     """Function that stores the weights of a trained network; see the evaluator of the accuracy."""
     metrics: Collection[str] = ()
     """Names of the wanted metrics; those that are measured on request alone must be among them."""
+    start: Callable[[], Any] | None = None
+    """Function that reads the network whose weights trainings begin with; None: there is none."""
     checkpoints: str | None = None
     """Folder for the states of interrupted trainings; None: they start again from the beginning."""
 

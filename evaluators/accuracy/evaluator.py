@@ -22,6 +22,7 @@ from ..staged import GoesOn, StagedEvaluator
 from ..stopwatch import activity
 from .class_metrics import check_class_metrics, class_scores
 from .data.dataset import DataSpec, SearchData, load_search_data
+from .inherit import Inheritance, Source, inherit
 from .recipe import Recipe
 from .training.checkpoint import Checkpoint
 from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
@@ -67,6 +68,7 @@ class AccuracyEvaluator(StagedEvaluator):
         keep: Keeper | None = None,
         checkpoints: Path | None = None,
         wanted: Collection[str] = (),
+        start: Source | None = None,
     ) -> None:
         """Put the data on the device once, for all trainings.
 
@@ -80,10 +82,18 @@ class AccuracyEvaluator(StagedEvaluator):
             checkpoints: Folder for the states of trainings, from which a training that was killed
                 goes on.
             wanted: Names of the metrics besides the accuracy.
+            start: The network whose weights trainings begin with, if the recipe names one.
 
         Raises:
-            InputError: If a wanted metric is not defined on the validation split.
+            InputError: If a wanted metric is not defined on the validation split, or the weights
+                that the recipe names are not given.
         """
+        if bool(recipe.init) != (start is not None):
+            raise InputError(
+                f"trainings must begin with the weights that the recipe names, "
+                f"{recipe.init or 'none'}, but got {'none' if start is None else start.name}"
+            )
+        self.start = start
         check_class_metrics(wanted, data.classes, data.validation_labels)
         self.data = data.to(device)
         self.recipe = recipe
@@ -110,6 +120,7 @@ class AccuracyEvaluator(StagedEvaluator):
             keep=setup.keep,
             checkpoints=None if setup.checkpoints is None else Path(setup.checkpoints),
             wanted=setup.metrics,
+            start=None if setup.start is None else setup.start(),
         )
 
     def evaluate_by_rungs(
@@ -129,6 +140,7 @@ class AccuracyEvaluator(StagedEvaluator):
         seed = derive_seed(self.seed, architecture.digest)
         with activity("building"), candidate_faults(), seeded(seed, self.device), torch_start():
             model = Network(architecture)
+        found = None if self.start is None else inherit(model, self.start, self.data.classes)
 
         def after_epoch(number: int, epoch: Epoch) -> bool:
             return number not in rungs or goes_on(self._at_rung(number, epoch))
@@ -145,7 +157,7 @@ class AccuracyEvaluator(StagedEvaluator):
         )
         if result.halted:
             return None
-        measurement = self._measurement(result, seed)
+        measurement = self._measurement(result, seed, found)
         if self.keep is not None:
             self.keep(architecture, model.state_dict(), measurement.provenance)
         return (measurement, *self._others(model, seed, measurement.provenance))
@@ -204,7 +216,9 @@ class AccuracyEvaluator(StagedEvaluator):
                 f"{wanted}, but got {given}"
             )
 
-    def _measurement(self, result: TrainingResult, seed: int) -> Measurement:
+    def _measurement(
+        self, result: TrainingResult, seed: int, found: Inheritance | None
+    ) -> Measurement:
         return Measurement(
             metric="accuracy",
             value=result.accuracy,
@@ -220,6 +234,7 @@ class AccuracyEvaluator(StagedEvaluator):
                 "augmentation": chosen_augmentation(self.recipe, self.data),
                 "seed": seed,
                 "start": "torch",
+                **({} if found is None else {"inheritance": found.text()}),
                 "device": str(self.device),
                 "dtype": "bfloat16" if self.device.type == "cuda" else "float32",
                 "epochs": len(result.curve),

@@ -9,7 +9,7 @@ _SEEN = 400_000
 _EPOCHS = (30, 200)
 """Fewest and most epochs."""
 _LR = 4e-3
-_WARM = 0.25
+WARM = 0.25
 """Factor of the learning rate where the training begins with trained weights."""
 
 
@@ -36,7 +36,7 @@ def full_recipe(
     return replace(
         short,
         epochs=length,
-        lr=_LR * _WARM if warm else _LR,
+        lr=_LR * WARM if warm else _LR,
         warmup=0.05,
         class_weights=class_weights,
         rand_augment=6,

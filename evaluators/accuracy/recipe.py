@@ -33,6 +33,7 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "divergence_factor": _number("of at least 1", lambda value: value >= 1),
     "divergence_epochs": _at_least(1),
     "class_weights": ("true or false", lambda value: type(value) is bool),
+    "init": ("a text of one line", lambda value: isinstance(value, str) and "\n" not in value),
     "rand_augment": (
         "a whole number from 0 to 30",
         lambda value: type(value) is int and 0 <= value <= 30,
@@ -46,6 +47,7 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 _ADDED = (
     "class_weights",
+    "init",
     "rand_augment",
     "mixup",
     "cutmix",
@@ -88,6 +90,8 @@ class Recipe(JsonFields):
     class_weights: bool = False
     """Whether each class counts the same in the training loss, however many images it has: an
     image of a class with n of N training images, of K classes, weighs N / (K n)."""
+    init: str = ""
+    """Name and checksum of the weights that a training begins with; empty: none."""
     rand_augment: int = 0
     """Strength of random changes of training images besides ``augmentation``, 0 (none) to 30
     (Cubuk et al., RandAugment, 2020: two changes, here drawn for a sixteenth of a batch each)."""

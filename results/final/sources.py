@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from ...evaluators.accuracy.data.preparation import Preparation
+from ...evaluators.accuracy.inherit import Source
 from ...search_space.errors import InputError
 from ..candidate import Candidate
 from ..export.header import read_facts, read_header
 from ..export.record_checks import trained_weights
 from ..export.weights import WeightsFolder, read_weights
 from ..study.study import Study
-from .inherit import Source
 from .options import TIMM, FinalOptions
 from .subject import Subject
 
@@ -29,17 +29,26 @@ def find_source(options: FinalOptions, subject: Subject) -> Source | None:
     if init == "search":
         assert subject.candidate is not None and subject.candidate_study is not None
         return _of_candidate(subject.candidate, subject.candidate_study, "the search")
-    if init.startswith(TIMM):
-        from .timm_weights import timm_source
-
-        name, _, file = init.removeprefix(TIMM).partition(":")
-        return timm_source(name, Path(file) if file else None)
     if options.init_names_candidate:
         study = subject.candidate_study or subject.study
         study = study or Study.open(options.study, options.storage)
         found = study.find(init)
         return _of_candidate(found, study, f"candidate {found.number}")
-    return _of_file(Path(init))
+    return named_source(init)
+
+
+def named_source(init: str) -> Source:
+    """Return the network of ``timm:NAME``, ``timm:NAME:FILE`` or a ``.safetensors`` file of ours.
+
+    Raises:
+        InputError: If its weights do not exist or cannot be read.
+    """
+    if init.startswith(TIMM):
+        from .timm_weights import timm_source
+
+        name, _, file = init.removeprefix(TIMM).partition(":")
+        return timm_source(name, Path(file) if file else None)
+    return file_source(Path(init))
 
 
 def _of_candidate(candidate: Candidate, study: Study, name: str) -> Source:
@@ -52,12 +61,17 @@ def _of_candidate(candidate: Candidate, study: Study, name: str) -> Source:
     )
 
 
-def _of_file(path: Path) -> Source:
+def file_source(path: Path, name: str | None = None) -> Source:
+    """Return the network of a ``.safetensors`` file of ours, under another name if one is given.
+
+    Raises:
+        InputError: If the file does not exist or cannot be read.
+    """
     if path.suffix != ".safetensors":
         raise InputError(f"a file of weights must end in .safetensors, but got {str(path)!r}")
     weights, header = read_weights(path)
     return Source(
-        name=path.name,
+        name=name or path.name,
         architecture=read_header(header),
         weights=weights,
         classes=_classes(read_facts(header)),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...evaluators.accuracy.inherit import Source
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.heads import MlpHead, PooledHead
@@ -19,7 +20,6 @@ from ...search_space.errors import InputError
 from ...search_space.zoo import zoo_entry
 from ...search_space.zoo.names import plain_name
 from ..export.base import first_line
-from .inherit import Source
 
 _CLOSE = 1e-3
 """Largest difference of scores, as a share of the difference between two images, of equal

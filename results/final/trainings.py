@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...evaluators.accuracy.data.dataset import SearchData
+from ...evaluators.accuracy.inherit import Source, inherit
 from ...evaluators.accuracy.recipe import Recipe
 from ...evaluators.accuracy.training.checkpoint import Checkpoint
 from ...evaluators.accuracy.training.loop import Epoch, chosen_augmentation, train
@@ -24,7 +25,6 @@ from ...search_space.seeds import derive_seed
 from ..export.header import make_header, read_facts
 from ..export.networks import trained_network
 from ..export.weights import read_weights, save_weights
-from .inherit import Source, inherit
 from .split_scores import SplitScores, split_scores
 
 

@@ -107,6 +107,9 @@ class SearchOptions:
     """Passes over the training images in the short schedule; None: depends on the data."""
     class_weights: bool = False
     """Whether every class counts the same in the training loss, however many images it has."""
+    init: str | None = None
+    """Weights that the short training begins with: ``timm:NAME``, ``timm:NAME:FILE`` or a
+    ``.safetensors`` file; None: every candidate starts from scratch."""
     time_limit: float | None = None
     """Seconds after which a candidate fails; None: no limit."""
     seed: int = 0
@@ -196,6 +199,8 @@ class SearchOptions:
         for each in self.architectures:
             if isinstance(each, str):
                 _check_file(each)
+        if self.init is not None:
+            _check_init(self.init)
         if not isinstance(self.space, str):
             return
         self._name(space=space_name(self.space))
@@ -249,6 +254,16 @@ def read_options(
     if space is not None:
         options["space"] = space
     return SearchOptions(**options)
+
+
+def _check_init(init: str) -> None:
+    """Check the form of the weights that trainings begin with."""
+    if init.startswith("timm:") and init != "timm:":
+        return
+    if not init.endswith(".safetensors") or not Path(init).is_file():
+        raise InputError(
+            f"init must be timm:NAME, timm:NAME:FILE or a .safetensors file, but got {init!r}"
+        )
 
 
 def _check_file(name: str) -> None:

@@ -57,6 +57,7 @@ def search(
     max_megapixels: int | None = None,
     epochs: int | None = None,
     class_weights: bool = False,
+    init: str | Path | None = None,
     time_limit: float | None = None,
     seed: int = 0,
     exportable_only: bool = False,
@@ -107,6 +108,8 @@ def search(
         epochs: Passes over the training images; None: chosen from the data.
         class_weights: Whether every class counts the same in the training loss, however many images
             it has.
+        init: Weights that trainings begin with, as far as they fit: ``timm:NAME``,
+            ``timm:NAME:FILE`` or a ``.safetensors`` file; None: from scratch.
         time_limit: Seconds after which a candidate fails; None: no limit.
         seed: Seed of all random numbers.
         exportable_only: Whether to leave out components that cannot be exported to ONNX.
@@ -157,6 +160,7 @@ def search(
                 resolution=resolution,
                 max_megapixels=max_megapixels,
                 epochs=epochs,
+                init=None if init is None else str(init),
                 time_limit=time_limit,
                 study=study,
             ),

@@ -43,6 +43,7 @@ from .recipe_options import chosen_recipe
 from .remeasure import check_latency, check_measured, measured_here, remeasure, timed_here
 from .rough_costs import rough_costs
 from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
+from .start_weights import kept_start
 from .worker import Plan
 
 _log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     counting = (*options.objectives, *(each.metric for each in constraints))
     evaluators = {each.name: each for each in evaluators_for(counting)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
-    recipe = chosen_recipe(options, data, evaluators)
+    recipe, start = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
     metrics = metrics_of(evaluators.values(), counting)
@@ -159,6 +160,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         evaluation.setdefault(each.name, dict(each.load().defaults))
         evaluators.setdefault(each.name, each)
     study = Study.create_or_open(name, options.storage, settings)
+    folder = weights_folder(name, options.storage)
     plan = Plan(
         metrics=tuple(
             each.name
@@ -171,7 +173,8 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         device=device,
         seed=options.seed,
         constraints=rest,
-        weights=str(weights_folder(name, options.storage)),
+        weights=str(folder),
+        start=kept_start(folder, recipe.to_json(), start),
         plugins=options.plugins,
         own=pickle_classes(evaluators.values()),
     )

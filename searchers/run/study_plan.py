@@ -18,6 +18,7 @@ from ...search_space.errors import InputError
 from ..engines.base import Engine
 from .own_classes import pickle_classes
 from .search import absolute, make_engine, worker_count
+from .start_weights import kept_start
 from .worker import Plan
 
 Listener = Callable[[Candidate, str | None], None]
@@ -68,6 +69,7 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
         settings=evaluation,
         device=device,
         seed=settings.seed,
+        start=kept_start(study.weights, settings.recipe),
         plugins=settings.plugins,
         own=pickle_classes(entries),
     )

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ...search_space.constraints.constraint import Constraint
 from ...search_space.plugins import load_plugins
 from ..engines.base import Job, Outcome
 from .own_classes import register_pickled
+from .start_weights import read_start
 
 SPENT = ("out_of_memory", "device_error")
 """Kinds of failures after which a worker process is replaced."""
@@ -49,6 +51,8 @@ class Plan:
     """Hard constraints on the measured and trained metrics."""
     weights: str | None = None
     """Folder for the trained weights; None: they are dropped."""
+    start: str | None = None
+    """File of the weights that trainings begin with; None: none."""
     plugins: tuple[str, ...] = ()
     """Modules to import first, which register plug-ins."""
     own: bytes = b""
@@ -82,6 +86,7 @@ class Plan:
                 cache=self.cache,
                 keep=keep,
                 metrics=self.metrics,
+                start=None if self.start is None else partial(read_start, Path(self.start)),
                 checkpoints=self.weights,
             )
             evaluators.append(cls.make(setup))

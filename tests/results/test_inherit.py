@@ -1,16 +1,21 @@
 """Weights that a network inherits from another one, or from timm."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from nas_explorer.results.final.inherit import Source, inherit
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
+from nas_explorer.evaluators.accuracy.inherit import Source, inherit
+from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.searchers.run.start_weights import described, kept_start, read_start
 
 from ..helpers import trained
 
@@ -106,6 +111,27 @@ def test_the_classifier_of_other_classes_is_fresh(classes: tuple[str, ...] | Non
     assert all(torch.equal(network.state_dict()[n], v) for n, v in before.items())
 
 
+def test_blocks_are_aligned_however_they_are_divided_into_stages() -> None:
+    """As in a space around a network, where each run of equal blocks is a stage."""
+    whole = architecture(depth=4).to_json()
+    other = json.loads(json.dumps(whole["stages"][0]["blocks"][0]))
+    other["mixer"] = {"name": "pooling", "kernel_size": 3}
+    block = whole["stages"][0]["blocks"][0]
+    whole["stages"][0]["blocks"] = [block, block, other, block]
+    runs = [([block], 2), ([other], 1), ([block], 2)]
+    divided = {
+        **whole,
+        "stages": [
+            {"width": 8, "depth": depth, "blocks": blocks, "downsampling": {"name": "none"}}
+            for blocks, depth in runs
+        ],
+    }
+    del divided["stages"][0]["downsampling"]
+    network = Network(Architecture.from_json(divided))
+    found = inherit(network, source(Architecture.from_json(whole)), CLASSES)
+    assert found.preserved and {each[:17] for each in found.fresh_parts} == {"stages.2.blocks.1"}
+
+
 def test_another_component_inherits_nothing() -> None:
     given = architecture().to_json()
     given["stages"][0]["blocks"][0]["mixer"] = {"name": "pooling", "kernel_size": 3}
@@ -113,6 +139,33 @@ def test_another_component_inherits_nothing() -> None:
     found = inherit(network, source(Architecture.from_json(given)), CLASSES)
     assert any(each.startswith("stages.0.blocks.0.") for each in found.fresh_parts)
     assert not any(each.startswith("stages.0.blocks.1.") for each in found.fresh_parts)
+
+
+def test_the_short_training_begins_with_the_weights_that_its_recipe_names(tmp_path: Path) -> None:
+    data = load_search_data(DataSpec(name="digits"))
+    ten = replace(architecture(), classes=10)
+    given = source(ten, data.classes)
+    stored = {"init": described(given)}
+    path = kept_start(tmp_path, stored, given)
+    assert path is not None and kept_start(tmp_path, stored) == path
+    read = read_start(Path(path))
+    assert read.architecture.digest == given.architecture.digest and read.classes == given.classes
+    assert all(torch.equal(read.weights[name], each) for name, each in given.weights.items())
+    recipe = Recipe(epochs=1, batch_size=256, lr=1e-12, init=stored["init"])
+    options: dict[str, Any] = {"data": data, "seed": 0, "device": torch.device("cpu")}
+    kept: list[Any] = []
+    evaluator = AccuracyEvaluator(
+        recipe=recipe, start=read, keep=lambda *found: kept.append(found[1]), **options
+    )
+    (measured,) = evaluator.evaluate(replace(ten, stages=(replace(ten.stages[0], depth=3),)))
+    told = measured.provenance["inheritance"]
+    assert told.endswith("it begins with the function of its source")
+    assert torch.allclose(
+        kept[0]["head.classifier.weight"], given.weights["head.classifier.weight"]
+    )
+    for wrong in ({"recipe": recipe}, {"recipe": Recipe(), "start": read}):
+        with pytest.raises(InputError, match="begin with the weights that the recipe names"):
+            AccuracyEvaluator(**wrong, **options)
 
 
 @pytest.fixture(scope="module")

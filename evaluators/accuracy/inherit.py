@@ -7,6 +7,7 @@ larger ones, outputs that both have do not read new inputs, and new blocks begin
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 import torch
@@ -89,22 +90,23 @@ def inherit(network: Network, source: Source, classes: tuple[str, ...]) -> Inher
     names = {name for name, _ in network.named_parameters()}
     parts = {part.name: part for part in network.architecture.parts()}
     theirs = {part.name: part for part in source.architecture.parts()}
+    partners = aligned(parts, theirs)
     head = next(reversed(parts))
     counts: dict[str, int] = {"whole": 0, "part": 0, "fresh": 0}
     fresh: dict[str, None] = {}
     for name, value in state.items():
         owner = _owner(name, parts)
-        given = source.weights.get(name)
-        same_kind = owner in theirs and _kind(parts[owner]) == _kind(theirs[owner])
+        partner = partners.get(owner)
+        given = None if partner is None else source.weights.get(partner + name[len(owner) :])
         other_classes = owner == head and ".classifier" in name and source.classes != classes
         how = "fresh"
-        if given is not None and same_kind and not other_classes:
+        if given is not None and not other_classes:
             how = _take(value, given, owner == "stem")
         if name in names:
             counts[how] += value.numel()
             if how != "whole":
                 fresh[owner] = None
-    _begin_as_identities(network, parts, theirs)
+    _begin_as_identities(network, parts, partners)
     return Inheritance(
         source=source.name,
         whole=counts["whole"],
@@ -126,6 +128,75 @@ def _owner(name: str, parts: Mapping[str, Part]) -> str:
 
 def _kind(part: Part) -> str:
     return type(part.component).__qualname__
+
+
+def aligned(parts: Mapping[str, Part], theirs: Mapping[str, Part]) -> dict[str, str]:
+    """Return the part of another network that stands for each part of a network, by name.
+
+    Blocks on maps of one size are aligned in their order, however the networks divide them into
+    stages: the longest runs of blocks with the same components stand for each other (Ratcliff and
+    Metzener, Pattern Matching, 1988). A part has no partner of another component.
+    """
+    ours, others = _groups(parts), _groups(theirs)
+    found = {
+        name: name
+        for name in parts
+        if ".blocks." not in name and not name.startswith("stages.") and name in theirs
+    }
+    for mine, other in zip(ours, others, strict=False):
+        found.update(zip(mine.before, other.before, strict=False))
+        for here, there in _pairs(mine.blocks, other.blocks):
+            for suffix in mine.blocks[here].keys() & other.blocks[there].keys():
+                found[f"{here}.{suffix}"] = f"{there}.{suffix}"
+    return {
+        name: other for name, other in found.items() if _kind(parts[name]) == _kind(theirs[other])
+    }
+
+
+def _pairs(ours: "Blocks", theirs: "Blocks") -> list[tuple[str, str]]:
+    """Return the pairs of blocks: by place if there are as many, else aligned."""
+    if len(ours) == len(theirs):
+        return list(zip(ours, theirs, strict=True))
+    signs = [[_sign(block) for block in each.values()] for each in (ours, theirs)]
+    names, others = list(ours), list(theirs)
+    pairs: list[tuple[str, str]] = []
+    for kind, one, end, two, stop in SequenceMatcher(None, *signs, autojunk=False).get_opcodes():
+        if kind in ("equal", "replace"):
+            pairs += zip(names[one:end], others[two:stop], strict=False)
+    return pairs
+
+
+Blocks = dict[str, dict[str, Part]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """The blocks on maps of one size."""
+
+    before: list[str]
+    """Names of the parts before and between the blocks, such as the downsampling."""
+    blocks: Blocks
+    """The parts of each block, by the block's name and their names inside it."""
+
+
+def _groups(parts: Mapping[str, Part]) -> list[_Group]:
+    groups: list[_Group] = []
+    for name, part in parts.items():
+        if not name.startswith("stages."):
+            continue
+        stage, inside, rest = name.partition(".blocks.")
+        if not groups or (".downsampling" in stage and groups[-1].blocks):
+            groups.append(_Group(before=[], blocks={}))
+        if not inside:
+            groups[-1].before.append(name)
+            continue
+        place, _, suffix = rest.partition(".")
+        groups[-1].blocks.setdefault(f"{stage}.blocks.{place}", {})[suffix] = part
+    return groups
+
+
+def _sign(block: Mapping[str, Part]) -> tuple[tuple[str, str], ...]:
+    return tuple((suffix, _kind(part)) for suffix, part in block.items())
 
 
 def _take(value: Tensor, given: Tensor, of_stem: bool) -> str:
@@ -163,20 +234,27 @@ def _for_channels(given: Tensor, channels: int) -> Tensor:
 
 
 def _begin_as_identities(
-    network: Network, parts: Mapping[str, Part], theirs: Mapping[str, Part]
+    network: Network, parts: Mapping[str, Part], partners: Mapping[str, str]
 ) -> None:
-    """Let new blocks of inherited stages begin as identities: the last layer of their branches is
+    """Let new blocks beside inherited ones begin as identities: the last layer of their branches is
     zero."""
-    for part in parts.values():
-        stage = part.name.partition(".blocks.")[0]
-        known = any(name.startswith(f"{stage}.blocks.") for name in theirs)
-        if not isinstance(part.component, Add) or part.name in theirs or not known:
+    for group in _groups(parts):
+        known = {
+            block: any(f"{block}.{suffix}" in partners for suffix in inside)
+            for block, inside in group.blocks.items()
+        }
+        new = [block for block, inherited in known.items() if not inherited]
+        if len(new) == len(known):
             continue
-        branch = network.get_submodule(part.inputs[1])
-        last = [each for each in branch.modules() if dict(each.named_parameters(recurse=False))]
-        if last:
-            for parameter in last[-1].parameters(recurse=False):
-                nn.init.zeros_(parameter)
+        for part in (each for block in new for each in group.blocks[block].values()):
+            if isinstance(part.component, Add):
+                _zero_last_layer(network.get_submodule(part.inputs[1]))
+
+
+def _zero_last_layer(branch: nn.Module) -> None:
+    last = [each for each in branch.modules() if dict(each.named_parameters(recurse=False))]
+    for parameter in last[-1].parameters(recurse=False) if last else ():
+        nn.init.zeros_(parameter)
 
 
 @torch.no_grad()
