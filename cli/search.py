@@ -318,7 +318,8 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         untrained = "" if trained else " --untrained"
         print(
             "Next: nas dashboard | nas report -o report.html | "
-            f"nas show {best.number} | nas export {best.number} -o model.safetensors{untrained}"
+            f"nas show {best.number} | nas export {best.number} -o model.safetensors{untrained} | "
+            f"nas finalize {best.number}"
             f" (each with {study_option(study.name)})"
         )
 
