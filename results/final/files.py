@@ -86,7 +86,9 @@ class Content:
             "study": None if study is None else study.name,
             "search_accuracy": None if candidate is None else candidate.value("accuracy"),
             "data": {
-                "name": data.spec.name,
+                "name": f"{data.spec.kind}:{Path(data.spec.path).name}"
+                if data.spec.path
+                else data.spec.name,
                 "resolution": data.resolution,
                 "channels": data.channels,
                 "classes": list(data.classes),

@@ -196,6 +196,17 @@ class TestLog:
         assert second.number == 2 and more.asked
         assert [each.run for each in log.of_scope(scope)] == ["a", "b"]
 
+    @pytest.mark.slow
+    def test_a_server_counts_too(self, postgresql: str) -> None:
+        log = ReadingLog(postgresql)
+        scope = data_scope("digits")
+        log.begin(reading(scope, "a"), again=False)
+        with pytest.raises(InputError, match="read once per data set"):
+            log.begin(reading(scope, "b"), again=False)
+        log.begin(reading(scope, "b"), again=True)
+        assert [each.number for each in log.of_data("digits")] == [1, 2]
+        log.close()
+
     def test_a_study_and_its_data_are_counted_apart(self, log: ReadingLog) -> None:
         for scope in (study_scope(3), data_scope("digits"), study_scope(4)):
             _, begun = log.begin(reading(scope, "a"), again=False)
