@@ -170,6 +170,13 @@ def search(  # one parameter for each option of the command
             help="Measure again the latencies that come from another device or other versions.",
         ),
     ] = None,
+    predict_latency: Annotated[
+        bool | None,
+        typer.Option(
+            "--predict-latency",
+            help="Predict latencies; measure those near a bound, or if latency is an objective.",
+        ),
+    ] = None,
     join: Annotated[
         bool | None,
         typer.Option("--join", help="Search together with other processes that join the study."),
@@ -219,6 +226,7 @@ def search(  # one parameter for each option of the command
         "exportable_only": exportable_only,
         "any_resolution": any_resolution,
         "remeasure": remeasure,
+        "predict_latency": predict_latency,
         "join": join,
         "study": study,
         "storage": storage,

@@ -178,10 +178,15 @@ ACCURACY_PREDICTED = replace(
     summary="prediction of accuracy_long from the short training and the costs",
     conditions=(),
 )
+LATENCY_PREDICTED = replace(
+    LATENCY,
+    name="latency_predicted",
+    summary="prediction of latency from other candidates' parts, with a 90 % interval",
+)
 
 OF_REFINE = (ACCURACY_LONG, ACCURACY_PREDICTED)
 """The metrics that nas refine adds to the records of a finished search."""
-_RECORDED: dict[str, Metric] = {each.name: each for each in OF_REFINE}
+_RECORDED: dict[str, Metric] = {each.name: each for each in (*OF_REFINE, LATENCY_PREDICTED)}
 """Metrics that no evaluator of a search measures: those that are added to records later, and those
 of plug-ins that are not loaded."""
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
@@ -19,12 +19,14 @@ from ..metrics import LATENCY
 from ..stopwatch import activity
 from .clocks import Run
 from .drift import DRIFT, SentinelHistory, half_width_within
+from .parts import time_parts
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel
 from .settings import LAYOUTS, LatencySettings
 from .timing import Timing, measure_in_turns
 
 _SEED = 0  # any seed does, but weights and images must be equal in every run
+_PART_PASSES = 5
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -91,6 +93,7 @@ class LatencyEvaluator(Evaluator):
                     run()
             with measuring() as alone:
                 window, drifts = self._least_drift([*runs, yardstick])
+                parts = self._time_parts(architecture) if self.settings.parts else {}
         *timings, sentinel = window
         self._history.add(sentinel)
         timed = dict(zip(self._layouts, timings, strict=True))
@@ -112,9 +115,21 @@ class LatencyEvaluator(Evaluator):
                 "sentinel_drift": min(drifts),
                 "unstable": min(drifts) > DRIFT,
                 "half_width_between": self._history.half_width(),
+                **parts,
             },
         )
         return (latency,)
+
+    def _time_parts(self, architecture: Architecture) -> dict[str, dict[str, float]]:
+        """Return the time of each part in the first layout, for the provenance."""
+        if self.settings.runtime == "compiled":
+            return {}
+        with seeded(_SEED, self.device):
+            network = self._place(fold(Network(architecture)))
+        network = network.to(memory_format=_FORMATS[self._layouts[0]])
+        images = self._images(tuple(architecture.input), self._layouts[0])
+        times = time_parts(architecture, network, images, passes=_PART_PASSES)
+        return {"part_ms": {name: round(each, 6) for name, each in times.items()}}
 
     def _least_drift(self, runs: Sequence[Run]) -> tuple[tuple[Timing, ...], list[float]]:
         """Return the timings of the window with the least drift, and the drift of every window."""
@@ -146,12 +161,15 @@ class LatencyEvaluator(Evaluator):
     def _place(self, network: nn.Module) -> nn.Module:
         return network.eval().to(self.device, getattr(torch, self.settings.dtype))
 
-    def _pass(self, network: nn.Module, image: tuple[int, int, int], layout: str) -> Run:
+    def _pass(self, network: nn.Module, image: tuple[int, ...], layout: str) -> Run:
+        x_BCHW = self._images(image, layout)
+        return lambda: network(x_BCHW)
+
+    def _images(self, image: tuple[int, ...], layout: str) -> Tensor:
         generator = torch.Generator().manual_seed(_SEED)
         x_BCHW = torch.randn(self.settings.batch, *image, generator=generator)
         x_BCHW = x_BCHW.to(self.device, getattr(torch, self.settings.dtype))
-        x_BCHW = x_BCHW.to(memory_format=_FORMATS[layout])
-        return lambda: network(x_BCHW)
+        return x_BCHW.to(memory_format=_FORMATS[layout])
 
     def _provenance(
         self, architecture: Architecture, timing: Timing, sentinel: Timing

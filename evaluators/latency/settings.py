@@ -59,6 +59,8 @@ class LatencySettings(JsonFields):
     """Duration, s, after which each round ends with its second pass; at least ``min_seconds``."""
     windows: int = WINDOWS
     """Most windows of passes: another is measured while the sentinel drifts; at least 1."""
+    parts: bool = False
+    """Whether to record the time of each part too, in eager runs."""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -89,10 +91,15 @@ class LatencySettings(JsonFields):
                 )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values; studies of earlier versions have no ``windows``."""
+        """Return the fields as JSON values.
+
+        Studies of earlier versions have no ``windows`` and ``parts``, so defaults are left out.
+        """
         found = super().to_json()
         if self.windows == WINDOWS:
             del found["windows"]
+        if not self.parts:
+            del found["parts"]
         return found
 
     @classmethod

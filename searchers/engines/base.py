@@ -26,6 +26,8 @@ class Job:
     """Seed in place of the study's, for a further training; None: the study's."""
     rungs: RungRecord | None = None
     """Decides at a rung whether the training continues; None: it always does."""
+    leave_out: tuple[str, ...] = ()
+    """Names of the evaluators that do not measure this candidate."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ...evaluators.base import CandidateError, Evaluator, Measurement
 from ...evaluators.measurement_context import candidate_faults
+from ...evaluators.metrics import LATENCY
 from ...results.candidate import Candidate
 from ...results.study.study import Study
 from ...search_space.constraints.constraint import Constraint
@@ -17,6 +18,7 @@ from ..base import Proposal, Searcher
 from ..distributions import distributions
 from ..engines.base import Job, Outcome
 from ..halving import Halving, RungRecord, rung_record
+from .forecast import LatencyForecast
 from .ledger import Ledger
 from .worker import broken
 
@@ -78,6 +80,7 @@ class SearchLoop:
         max_time: float | None = None,
         halving: Halving | None = None,
         first: Sequence[Proposal] = (),
+        forecast: LatencyForecast | None = None,
     ) -> None:
         self._study = study
         self._searcher = searcher
@@ -92,6 +95,7 @@ class SearchLoop:
         self._max_time = max_time
         self._halving = halving
         self._first = first
+        self._forecast = forecast
         self._start = time.perf_counter()
         known = study.candidates()
         self._finished = {each.number: each for each in known if each.status != "running"}
@@ -219,12 +223,16 @@ class SearchLoop:
         """Measure the exact costs; return the job, or None if the candidate ends here."""
         had: list[Measurement] = []
         outcome = None
+        leave_out: tuple[str, ...] = ()
         before = self._clock.read()
         try:
             with self._clock.doing("costing"), candidate_faults():
                 for evaluator in self._exact:
                     had.extend(evaluator.measure(candidate.architecture))
-            if reason := broken(self._constraints, had):
+                reason = broken(self._constraints, had)
+                if not reason and self._forecast is not None:
+                    reason, leave_out = self._predict(candidate, self._forecast, had)
+            if reason:
                 outcome = Outcome(number=candidate.number, status="infeasible", reason=reason)
         except CandidateError as error:
             outcome = Outcome(number=candidate.number, status="failed", reason=str(error))
@@ -239,7 +247,24 @@ class SearchLoop:
             number=candidate.number,
             architecture=candidate.architecture.to_json(),
             rungs=self._rungs(candidate.number, exact),
+            leave_out=leave_out,
         )
+
+    def _predict(
+        self, candidate: Candidate, forecast: LatencyForecast, had: list[Measurement]
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """Add the predicted latency, if there is one, to the measurements.
+
+        Returns:
+            Why the candidate is infeasible, or None, and the evaluators that it does not need.
+        """
+        found = forecast.of(candidate.architecture, self._history_of(candidate.number))
+        if found is None:
+            return None, ()
+        had.append(found.measurement)
+        objectives = {each.metric for each in self._searcher.objectives}
+        unneeded = found.is_sure and LATENCY.name not in objectives
+        return found.breaks, (LATENCY.name,) if unneeded else ()
 
     def _rungs(self, number: int, exact: Mapping[str, Measurement]) -> RungRecord | None:
         """Return the record that decides at the rungs; None without early stopping."""

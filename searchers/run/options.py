@@ -120,6 +120,9 @@ class SearchOptions:
     """Whether to leave out components that take images of one size only."""
     remeasure: bool = False
     """Whether to first measure again latencies from another device or other versions."""
+    predict_latency: bool = False
+    """Whether latencies are predicted from the first measured candidates, and measured only where
+    the interval touches a bound on the latency, or latency is an objective."""
     join: bool = False
     """Whether other processes that join may search the study at the same time."""
     study: str | None = None
@@ -189,9 +192,14 @@ class SearchOptions:
             data=data_name(self.data),
             scores=read_scores(self.scores),
         )
+        bounds = [read_constraint(each).metric for each in self.constraints]
+        if self.predict_latency and "latency" not in bounds:
+            raise InputError(
+                "predict_latency must come with a bound on the latency, such as "
+                f"'latency<=5ms', but got {', '.join(self.constraints) or 'no constraint'}"
+            )
         if not self.rank_by_score:
-            bounded = (read_constraint(each).metric for each in self.constraints)
-            check_not_ranking((*self.objectives, *bounded))
+            check_not_ranking((*self.objectives, *bounds))
         check_objectives(self.objectives)
         for study in (self.study, self.from_study):
             if study is not None:

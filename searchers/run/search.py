@@ -34,6 +34,7 @@ from ..names import DEFAULT
 from ..table import make_searcher
 from .continued import continued
 from .first_candidates import first_candidates, first_proposals
+from .forecast import LatencyForecast
 from .joined_loop import JoinedLoop
 from .ledger import Ledger
 from .loop import Listener, SearchLoop
@@ -169,7 +170,9 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         ),
         data=absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
-        settings=_timed_as_it_counts(evaluation, counts="latency" in counting),
+        settings=_timed_as_it_counts(
+            evaluation, counts="latency" in counting, parts=options.predict_latency
+        ),
         device=device,
         seed=options.seed,
         constraints=rest,
@@ -255,6 +258,9 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             max_time=options.max_time,
             halving=halving_of(study.settings),
             first=first_proposals(study.settings, prepared.space),
+            forecast=LatencyForecast(prepared.plan.constraints)
+            if options.predict_latency
+            else None,
         )
         engine.run(loop, prepared.plan)
         cut_short = loop.cut_short  # now, since it asks the clock
@@ -271,12 +277,20 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
 
 
 def _timed_as_it_counts(
-    evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool
+    evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool, parts: bool
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings of the evaluators, with one window for a latency that does not count."""
-    if counts or "latency" not in evaluation:
+    """Return the settings of the evaluators, with one window for a latency that does not count.
+
+    Args:
+        evaluation: The settings.
+        counts: Whether latency is an objective or has a bound.
+        parts: Whether times of parts are recorded too.
+    """
+    if "latency" not in evaluation:
         return evaluation
-    return {**evaluation, "latency": {**evaluation["latency"], "windows": 1}}
+    more = {} if counts else {"windows": 1}
+    timing = {**evaluation["latency"], **more, **({"parts": True} if parts else {})}
+    return {**evaluation, "latency": timing}
 
 
 @contextmanager

@@ -129,6 +129,8 @@ class MeasuringWorker:
                 with activity("building"):
                     architecture = Architecture.from_json(job.architecture)
                 for evaluator in self._for(job.seed):
+                    if evaluator.name in job.leave_out:
+                        continue
                     with activity(_activity_of(evaluator)), _share_of_host(evaluator):
                         if evaluator.metrics[0].score:
                             self._score(evaluator, architecture, had, undefined)

@@ -46,13 +46,16 @@ COMMANDS = {
         "--exportable-only",
         "--any-resolution",
         "--remeasure",
+        "--predict-latency",
         "--join",
         "--config",
     },
-    "refine": STUDY | {"--seeds", "--long", "--epochs", "--engine", "--workers", "--json"},
+    "refine": STUDY
+    | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
     "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"},
     "show": STUDY | {"--json", "--graph"},
-    "measure": STUDY | {"--latency", "--scores", "--data", "--device", "--batch", "--json"},
+    "measure": STUDY
+    | {"--latency", "--self-test", "--scores", "--data", "--device", "--batch", "--json"},
     "zoo": {"--json"},
     "dashboard": STUDY | {"--port", "--host", "--timm-results"},
     "report": STUDY | {"--output", "-o", "--csv", "--figures", "--compare"},
