@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..results.candidate import Candidate
     from ..results.study.study import Study
@@ -76,3 +76,28 @@ def resolution_text(study: "Study") -> str:
         f"The validation split distinguishes at most {apart} of {plural(complete, 'candidate')} by "
         f"accuracy (95 % intervals that do not overlap); {alike - 1} may be as good as the best."
     )
+
+
+def fidelity_text(study: "Study") -> str:
+    """Return one sentence on how well the short score ranks, or how to know."""
+    from ..results.analysis.fidelity import known_fidelity
+    from .shared import study_option
+
+    found = known_fidelity(study.candidates(), seed=study.settings.seed)
+    ask = f"nas fidelity {study_option(study.name)}"
+    return found or f"How well the short score ranks is not measured here: {ask} measures it."
+
+
+def score_notes(study: "Study", names: "Iterable[str]") -> list[str]:
+    """Return for each training-free score among metrics how well it ranks in the study."""
+    from ..evaluators.base import metric
+    from ..results.analysis.fidelity import score_note
+
+    scores = [name for name in names if metric(name).score]
+    candidates = study.candidates() if scores else []
+    found = {name: score_note(candidates, name, seed=study.settings.seed) for name in scores}
+    unknown = ", ".join(name for name, note in found.items() if note is None)
+    lines = [note for note in found.values() if note is not None]
+    if unknown:
+        lines.append(f"how {unknown} ranks by accuracy is not known: too few candidates have both")
+    return lines

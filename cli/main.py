@@ -11,6 +11,7 @@ from . import (
     bench,
     dashboard,
     export,
+    fidelity,
     finalize,
     measure,
     refine,
@@ -61,6 +62,7 @@ def _options(
 
 search.register(app)
 refine.register(app)
+fidelity.register(app)
 show.register(app)
 measure.register(app)
 zoo.register(app)

@@ -91,14 +91,14 @@ def refine(
         if counts["runs"] is not None:
             from ..searchers.run.rerun import rerun_ties
 
-            rerun = rerun_ties(record, counts["runs"], Ledger(), _say)
+            rerun = rerun_ties(record, counts["runs"], Ledger(), say_seed)
         training = None
         if many is not None or longer is not None:
             training = training_of(record, engine=engine, workers=counts["workers"])
         if training is not None and many is not None:
-            repeated = repeat_front(record, training, many, Ledger(), _say)
+            repeated = repeat_front(record, training, many, Ledger(), say_seed)
         if training is not None and longer is not None:
-            lengthened = lengthen(record, training, longer, length, Ledger(), _say_long)
+            lengthened = lengthen(record, training, longer, length, Ledger(), say_long)
     if as_json:
         print_json(_as_json(record, repeated, lengthened, rerun))
         return
@@ -150,7 +150,7 @@ def _by_text(failed: Any) -> dict[str, str]:
     return {str(number): reason for number, reason in failed.items()}
 
 
-def _say(candidate: "Candidate", reason: str | None) -> None:
+def say_seed(candidate: "Candidate", reason: str | None) -> None:
     """Print a repeated training or measurement that has finished."""
     from ..results.analysis.means import repeats
 
@@ -164,7 +164,7 @@ def _say(candidate: "Candidate", reason: str | None) -> None:
         print(f"#{candidate.number} {text}", file=sys.stderr, flush=True)
 
 
-def _say_long(candidate: "Candidate", reason: str | None) -> None:
+def say_long(candidate: "Candidate", reason: str | None) -> None:
     """Print a long training that has finished."""
     from ..results.numbers import format_measurement
 

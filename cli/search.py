@@ -288,7 +288,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
     """Print the front, the time by activity, and the next commands."""
     from ..evaluators.units import plural
     from ..results.study.run_time import duration
-    from .fronts import resolution_text
+    from .fronts import fidelity_text, resolution_text
     from .show import print_front
 
     study = prepared.study
@@ -323,6 +323,7 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
                 print("No network is better than the most frequent class: train longer (--epochs).")
             if text := resolution_text(study):
                 print(text)
+            print(fidelity_text(study))
         untrained = "" if trained else " --untrained"
         print(
             "Next: nas dashboard | nas report -o report.html | "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .fronts import compared, sorted_front
+from .fronts import compared, score_notes, sorted_front
 from .parts import print_parts
 from .shared import (
     Column,
@@ -116,7 +116,8 @@ def print_front(
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
     corrections = correction_notes(study.candidates(), members) if corrected else []
     ties = [] if intervals else tie_notes(members, objectives)
-    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *ties, *corrections):
+    more = (*ties, *corrections, *score_notes(study, names))
+    for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *more):
         print(f"Note: {note}")
     return members
 
@@ -281,7 +282,8 @@ def show(
     if graph is not None:
         _write_graph(found, record.name, graph)
     if as_json:
-        print_json(_candidate_json(found))
+        noted = {"score_notes": score_notes(record, found.measurements)}
+        print_json({**_candidate_json(found), **noted})
         return
     print(f"Candidate {found.number} of study {record.name}: {found.status}")
     print(f"{'digest':<12} {found.digest}")
@@ -294,6 +296,8 @@ def show(
             print(f"{'':<12} the mean of {len(singles)} {repeats(each.metric)}: {values}")
     for name, reason in found.undefined.items():
         print(f"{name:<12} {reason}")
+    for note in score_notes(record, found.measurements):
+        print(f"Note: {note}")
     if text := _front_text(found, record):
         print(f"{'front':<12} {text}")
     if text := time_text(found.seconds):

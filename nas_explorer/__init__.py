@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .evaluators.function_metric import metric
     from .evaluators.measure import measure
+    from .evaluators.measure_scores import measure_scores
     from .results.final.python_finalize import finalize
     from .results.study.study import Study
     from .search_space.architecture.architecture import Architecture
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .search_space.files import load_space
     from .search_space.space import SearchSpace
     from .searchers.plugins import register
+    from .searchers.run.fidelity import fidelity
     from .searchers.run.python_refine import refine
     from .searchers.run.python_search import load_study, search
 
@@ -34,10 +36,12 @@ __all__ = [
     "InputError",
     "SearchSpace",
     "Study",
+    "fidelity",
     "finalize",
     "load_space",
     "load_study",
     "measure",
+    "measure_scores",
     "metric",
     "refine",
     "register",
@@ -52,9 +56,11 @@ _PLACES = {
     "SearchSpace": "search_space.space",
     "Study": "results.study.study",
     "finalize": "results.final.python_finalize",
+    "fidelity": "searchers.run.fidelity",
     "load_space": "search_space.files",
     "load_study": "searchers.run.python_search",
     "measure": "evaluators.measure",
+    "measure_scores": "evaluators.measure_scores",
     "metric": "evaluators.function_metric",
     "refine": "searchers.run.python_refine",
     "register": "searchers.plugins",

@@ -45,6 +45,9 @@ class Knowledge:
     """Bounds that candidates must satisfy; the space itself ensures those on exact metrics."""
     costs: Callable[[Architecture], Mapping[str, float]] | None = None
     """Function from a network to its exact metrics by name, without measuring; None: unknown."""
+    scores: Callable[[Architecture], Mapping[str, float]] | None = None
+    """Function from a network to the study's training-free scores by name, as far as it has them:
+    features, not objectives, and each takes up to a second. None: the study records no scores."""
 
 
 @dataclass(frozen=True, kw_only=True)

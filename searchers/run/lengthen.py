@@ -92,7 +92,7 @@ class Lengthening(CandidateJobs):
 def lengthen(
     study: Study,
     training: Training,
-    count: int,
+    count: int | Sequence[int],
     epochs: int | None,
     ledger: Ledger,
     listener: Listener,
@@ -105,7 +105,7 @@ def lengthen(
     Args:
         study: The study.
         training: How its candidates are trained.
-        count: Number of candidates to train longer.
+        count: Number of candidates to train longer, or the numbers of those that are.
         epochs: Epochs of the long training; None: those of earlier long trainings of the study,
             else ``TIMES_LONGER`` times the search's own.
         ledger: Ledger of the time of this run.
@@ -160,9 +160,11 @@ def _epochs(study: Study, given: int | None) -> int:
     return longer
 
 
-def _chosen(study: Study, count: int) -> list[Candidate]:
+def _chosen(study: Study, count: int | Sequence[int]) -> list[Candidate]:
     """Return the candidates to train longer, without those that have a long score."""
     usable = predictable(study.candidates())
+    if not isinstance(count, int):
+        return [each for each in usable if each.number in count and LONG not in each.measurements]
     on_front = {each.number for each in pareto_front(usable, study.settings.objectives)}
     front = [place for place, each in enumerate(usable) if each.number in on_front]
     costs = [each.measurements["macs"].value for each in usable]

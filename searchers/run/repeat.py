@@ -1,7 +1,7 @@
 """Repeated trainings of the front with other seeds (``nas refine --seeds``)."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...evaluators.base import Measurement
@@ -50,6 +50,7 @@ class Repetition:
         seeds: int,
         ledger: Ledger,
         listener: Listener,
+        numbers: Collection[int] | None = None,
     ) -> None:
         """Set the study and the number of trainings.
 
@@ -59,8 +60,10 @@ class Repetition:
             seeds: Number of trainings of each candidate of the front, with that of the search.
             ledger: Ledger of the time.
             listener: Called after each training has been stored.
+            numbers: The candidates to train again; None: those of the front.
         """
         self._study = study
+        self._numbers = numbers
         self._metrics = metrics
         self._seeds = seeds
         self._ledger = ledger
@@ -122,8 +125,11 @@ class Repetition:
                 self._store(self._now[number])
 
     def _missing(self) -> list[tuple[int, int]]:
-        """Return the trainings that the candidates of the front lack, without the failed ones."""
-        front = pareto_front(list(self._now.values()), self._study.settings.objectives)
+        """Return the trainings that the candidates lack, without the failed ones."""
+        if self._numbers is None:
+            front = pareto_front(list(self._now.values()), self._study.settings.objectives)
+        else:
+            front = [each for number, each in self._now.items() if number in self._numbers]
         return [
             (each.number, repeat)
             for repeat in range(1, self._seeds)
@@ -174,7 +180,12 @@ def _with_training(candidate: Candidate, measured: Sequence[Measurement], repeat
 
 
 def repeat_front(
-    study: Study, training: Training, seeds: int, ledger: Ledger, listener: Listener
+    study: Study,
+    training: Training,
+    seeds: int,
+    ledger: Ledger,
+    listener: Listener,
+    numbers: Collection[int] | None = None,
 ) -> Repeated:
     """Train the candidates of the front again until each has ``seeds`` trainings.
 
@@ -187,12 +198,13 @@ def repeat_front(
         seeds: Trainings of each candidate, at least 2.
         ledger: Ledger of the time of this run.
         listener: Called after each training has been stored.
+        numbers: The candidates to train again; None: those of the front.
 
     Raises:
         InputError: If another process searches the study.
     """
     with study.exclusive():
-        source = Repetition(study, training.metrics, seeds, ledger, listener)
+        source = Repetition(study, training.metrics, seeds, ledger, listener, numbers)
         return run_repetition(study, source, training, ledger)
 
 

@@ -44,6 +44,7 @@ from .recipe_options import chosen_recipe
 from .remeasure import check_latency, check_measured, measured_here, remeasure, timed_here
 from .rough_costs import rough_costs
 from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
+from .score_features import ScoreFeatures
 from .start_weights import kept_start
 from .worker import Plan
 
@@ -219,7 +220,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         space=prepared.space,
         objectives=objectives,
         seed=options.seed,
-        knowledge=_knowledge(options),
+        knowledge=_knowledge(options, prepared),
     )
     engine = make_engine(
         options.engine,
@@ -307,15 +308,17 @@ def recorded_time(study: Study, ledger: Ledger, engine: Engine) -> Generator[Non
             _log.warning("the time of the end of the run is not stored: %s", error)
 
 
-def _knowledge(options: SearchOptions) -> Knowledge:
-    """Return the searcher's knowledge: bounds that the space does not ensure, and rough costs."""
+def _knowledge(options: SearchOptions, prepared: Prepared) -> Knowledge:
+    """Return the searcher's knowledge: bounds that the space does not ensure, costs and scores."""
+    names = tuple(m.name for each in prepared.evaluators for m in each.metrics if m.score)
     constraints = map(read_constraint, options.constraints)
     known = [
         each
         for each in constraints
         if each.metric not in EXACT_METRICS or each.metric in options.objectives
     ]
-    return Knowledge(constraints=tuple(known), costs=rough_costs)
+    scores = ScoreFeatures(prepared.plan, names) if names else None
+    return Knowledge(constraints=tuple(known), costs=rough_costs, scores=scores)
 
 
 def _steered(space: SearchSpace, constraints: tuple[Constraint, ...]) -> SearchSpace:

@@ -52,6 +52,8 @@ COMMANDS = {
     },
     "refine": STUDY
     | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
+    "fidelity": STUDY
+    | {"--sample", "--epochs", "--seeds", "--scores", "--seed", "--engine", "--workers", "--json"},
     "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"},
     "show": STUDY | {"--json", "--graph"},
     "measure": STUDY

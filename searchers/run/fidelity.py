@@ -1,0 +1,150 @@
+"""How well the short score ranks: long trainings, other seeds and scores of a sample."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...evaluators.scores import ALL, read_scores
+from ...results.analysis.corrected import SHORT, predictable
+from ...results.analysis.correction import FEWEST
+from ...results.analysis.fidelity import Fidelity, compare, stratified
+from ...results.study.storage_url import DEFAULT_STORAGE
+from ...results.study.study import Study
+from ...search_space.errors import InputError
+from .ledger import Ledger
+from .lengthen import lengthen
+from .python_search import load_study
+from .repeat import repeat_front
+from .scoring import score_candidates
+from .study_plan import Listener, Training, training_of
+
+DEFAULT_SAMPLE = 24
+"""Default number of candidates that are trained longer."""
+DEFAULT_SEEDS = 2
+"""Default number of short trainings of each, with that of the search."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FidelityRequest:
+    """What is measured.
+
+    Raises:
+        InputError: If a number is too small, or a score unknown.
+    """
+
+    sample: int = DEFAULT_SAMPLE
+    """Candidates that are trained longer, at least 4; a study with fewer gives all."""
+    epochs: int | None = None
+    """Epochs of the long training; None: those of earlier ones, else five times the search's."""
+    seeds: int = DEFAULT_SEEDS
+    """Short trainings of each candidate with different seeds; 1: that of the search alone."""
+    scores: tuple[str, ...] = (ALL,)
+    """Training-free scores to compute where they are not recorded; none: only recorded ones."""
+    seed: int = 0
+    """Seed of the sample and of the intervals, at least 0."""
+
+    def __post_init__(self) -> None:
+        if self.sample < FEWEST:
+            raise InputError(f"sample must be at least {FEWEST} candidates, but got {self.sample}")
+        if self.seeds < 1:
+            raise InputError(f"seeds must be at least 1, but got {self.seeds}")
+        if self.seed < 0:
+            raise InputError(f"seed must be at least 0, but got {self.seed}")
+        object.__setattr__(self, "scores", read_scores(self.scores))
+
+
+def measure_fidelity(
+    study: Study,
+    training: Training,
+    request: FidelityRequest,
+    *,
+    said_long: Listener,
+    said_seeds: Listener,
+) -> Fidelity:
+    """Train a sample of candidates longer and with other seeds; compare the rankings.
+
+    Everything is stored in the study, as ``nas refine`` does, so a repeated call goes on.
+
+    Args:
+        study: The study.
+        training: How its candidates are trained.
+        request: What is measured.
+        said_long: Called after each long training.
+        said_seeds: Called after each training with another seed.
+
+    Raises:
+        InputError: If the study has no accuracy or too few complete candidates, or another process
+            searches it.
+    """
+    if SHORT not in training.metrics:
+        raise InputError(
+            f"nas fidelity compares trainings by the metric accuracy, but study {study.name!r} "
+            f"trains for {', '.join(training.metrics)}"
+        )
+    usable = predictable(study.candidates())
+    if len(usable) < FEWEST:
+        raise InputError(
+            f"nas fidelity needs at least {FEWEST} complete candidates, but study {study.name!r} "
+            f"has {len(usable)}"
+        )
+    numbers = sorted(each.number for each in stratified(usable, request.sample, request.seed))
+    failed: dict[int, str] = {}
+    if request.scores:
+        failed |= score_candidates(study, training, request.scores, numbers, Ledger()).failed
+    failed |= lengthen(study, training, numbers, request.epochs, Ledger(), said_long).failed
+    if request.seeds > 1:
+        ledger = Ledger()
+        failed |= repeat_front(study, training, request.seeds, ledger, said_seeds, numbers).failed
+    return compare(study.candidates(), numbers, seed=request.seed, failed=failed)
+
+
+def fidelity(
+    study: Study | str | None = None,
+    *,
+    sample: int = DEFAULT_SAMPLE,
+    epochs: int | None = None,
+    seeds: int = DEFAULT_SEEDS,
+    scores: str | Collection[str] = ALL,
+    seed: int = 0,
+    engine: str = "local",
+    workers: int | None = None,
+    storage: str | Path = DEFAULT_STORAGE,
+) -> Fidelity:
+    """Measure how well the short score of a study ranks its candidates.
+
+    A repeated call continues. Workers are processes, so a script must call this under
+    ``if __name__ == "__main__":``.
+
+    Args:
+        study: The study, or its name; None: the latest.
+        sample: Candidates to train longer, at least 4, spread over the short score and the MACs.
+        epochs: Epochs of the long training; None: those of earlier long trainings of the study,
+            else five times the search's own.
+        seeds: Short trainings of each candidate with different seeds, that of the search included.
+        scores: Training-free scores to compare, such as ``"naswot,zico"``, or ``"all"``; recorded
+            ones are compared in any case.
+        seed: Seed of the sample and of the intervals.
+        engine: Name of the engine.
+        workers: Candidates trained at once; None: one per core, or one on a GPU.
+        storage: Storage of a study given by name.
+
+    Raises:
+        InputError: If an argument cannot be used.
+    """
+    listed: Sequence[str] = scores.split(",") if isinstance(scores, str) else tuple(scores)
+    request = FidelityRequest(
+        sample=sample,
+        epochs=epochs,
+        seeds=seeds,
+        scores=tuple(each for each in listed if each),
+        seed=seed,
+    )
+    found = study if isinstance(study, Study) else load_study(study, storage)
+    training = training_of(found, engine=engine, workers=workers)
+    return measure_fidelity(
+        found,
+        training,
+        request,
+        said_long=lambda candidate, reason: None,
+        said_seeds=lambda candidate, reason: None,
+    )
