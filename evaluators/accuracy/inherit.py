@@ -71,7 +71,10 @@ class Inheritance:
             return f"{told}; inputs or classes differ, so functions are not compared"
         if self.preserved:
             return f"{told}; it begins with the function of its source"
-        return f"{told}; its function differs (scores by {100 * self.difference:.2g} %)"
+        share = 100 * self.difference
+        return (
+            f"{told}; its function differs (scores by {share:{'.0f' if share >= 1 else '.2g'}} %)"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the inheritance as JSON values."""

@@ -38,6 +38,8 @@ def timm_source(name: str, file: Path | None = None) -> Source:
             do not give timm's scores here.
     """
     entry = zoo_entry(name)
+    if file is not None and not file.is_file():
+        raise InputError(f"a file of timm's weights must exist, but got {str(file)!r}")
     if find_spec("timm") is None:
         raise InputError(
             f"init timm:{name} must come with timm installed: uv pip install timm, but it is not"

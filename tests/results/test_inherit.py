@@ -219,6 +219,13 @@ def test_timms_weights_that_do_not_fit_are_refused(name: str, says: str, timm_fi
     assert "\n" not in str(caught.value)
 
 
+def test_a_missing_file_of_timms_weights_is_refused(tmp_path: Path) -> None:
+    from nas_explorer.results.final.timm_weights import timm_source
+
+    with pytest.raises(InputError, match="file of timm's weights must exist, but got"):
+        timm_source("convnext_atto", tmp_path / "none.bin")
+
+
 @pytest.mark.slow
 def test_a_function_that_is_not_timms_is_refused(tmp_path: Path) -> None:
     """TensorFlow's padding differs from ours."""
