@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...evaluators.accuracy.data.dataset import SearchData
+from ...evaluators.accuracy.data.image_rows import Images
 from ...evaluators.accuracy.inherit import Source, inherit
 from ...evaluators.accuracy.recipe import Recipe
 from ...evaluators.accuracy.training.checkpoint import Checkpoint
@@ -108,7 +109,7 @@ class Trainer:
         file = self.folder / f"seed-{number}.safetensors"
         return self._finished(number, file) or self._train(number, file, listener)
 
-    def logits(self, training: Training, images: Tensor) -> Tensor:
+    def logits(self, training: Training, images: Images) -> Tensor:
         """Return the class scores of a finished training for images, (N, C, R, R), uint8."""
         weights, _ = read_weights(training.file)
         device = torch.device(self.device)

@@ -3,16 +3,26 @@
 import hashlib
 import json
 import logging
+import math
 import os
-from collections.abc import Sequence
+import shutil
+import struct
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import PIL
+import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ....search_space.errors import InputError
 from .image_files import ImageFile
+from .image_rows import RESIDENT_BYTES, ImageRows
 from .images import LabelledImages
 
 _LOG = logging.getLogger(__name__)
@@ -42,8 +52,10 @@ class DecodedCache:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = json.loads(file.metadata()["labelled_images"])
+                images = file.get_tensor("images")
+                large = images.numel() > RESIDENT_BYTES
                 return LabelledImages(
-                    images=file.get_tensor("images"),
+                    images=ImageRows(images, torch.arange(len(images))) if large else images,
                     labels=file.get_tensor("labels"),
                     classes=tuple(metadata["classes"]),
                     unreadable=tuple((name, why) for name, why in metadata["unreadable"]),
@@ -57,8 +69,27 @@ class DecodedCache:
             _LOG.warning("ignoring the decoded images in %s: %s", path, error)
             return None
 
-    def write(self, path: Path, data: LabelledImages) -> None:
-        """Write ``data`` atomically."""
+    def scratch(self, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+        """Return an array in a file without a name, which is removed with the array.
+
+        Raises:
+            InputError: If the disk has no room for it and for the file that is kept.
+        """
+        size = math.prod(shape)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if 2 * size > free:
+            raise InputError(
+                f"decoded images must fit twice into '{self.folder}' ({free / 1e9:.1f} GB free), "
+                f"but {shape[0]} images of {shape[2]}x{shape[3]} take {size / 1e9:.1f} GB: give a "
+                "lower resolution"
+            )
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            file.truncate(size)
+            return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
+
+    def write(self, path: Path, data: LabelledImages) -> bool:
+        """Write ``data`` atomically; return whether it was written."""
         partial = path.with_suffix(f".{os.getpid()}.partial")
         metadata = {
             "classes": data.classes,
@@ -68,15 +99,36 @@ class DecodedCache:
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(
-                {"images": data.images, "labels": data.labels, "hashes": data.hashes},
-                partial,
-                {"labelled_images": json.dumps(metadata)},
-            )
+            _write(partial, data, {"labelled_images": json.dumps(metadata)})
             partial.replace(path)
+            return True
         except (OSError, SafetensorError) as error:
             _LOG.warning("decoded images are not kept in %s: %s", self.folder, error)
             _remove(partial)
+            return False
+
+
+def _write(path: Path, data: LabelledImages, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file; images of a mapped file are never in memory all at once."""
+    small = {"labels": data.labels, "hashes": data.hashes}
+    if isinstance(data.images, torch.Tensor):
+        save_file({"images": data.images, **small}, path, dict(metadata))
+        return
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, each, kind in (
+        ("labels", data.labels, "I64"),  # first, so that it is aligned to its 8 bytes
+        ("hashes", data.hashes, "U8"),
+        ("images", data.images, "U8"),
+    ):
+        begin, end = end, end + each.shape.numel() * (8 if kind == "I64" else 1)
+        header[name] = {"dtype": kind, "shape": list(each.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for part in (data.labels, data.hashes, *data.chunks()):
+            file.write(part.contiguous().numpy().data)
 
 
 def _remove(path: Path) -> None:

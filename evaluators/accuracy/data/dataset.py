@@ -21,6 +21,7 @@ from .file_reader import FileReader
 from .folder import ImageFolder
 from .hub_folder import HubFolder
 from .image_files import ImageSource
+from .image_rows import Images
 from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
 from .listed import ListedImages
@@ -213,11 +214,11 @@ class SearchData:
 
     spec: DataSpec
     """Specification of the data."""
-    train_images: Tensor
+    train_images: Images
     """``(N, C, R, R)``, uint8."""
     train_labels: Tensor
     """``(N,)``, int64."""
-    validation_images: Tensor
+    validation_images: Images
     """``(M, C, R, R)``, uint8."""
     validation_labels: Tensor
     """``(M,)``, int64."""

@@ -62,11 +62,17 @@ class Decoded:
     """Decoded images, and the reason for each file that could not be decoded."""
 
     images: NDArray[np.uint8]
-    """``(N, C, R, R)``: the files that could be read, in order."""
+    """``(N, C, R, R)``: an image for each file; those of files that could not be read are
+    arbitrary."""
     reasons: tuple[str | None, ...]
     """For each file, why it could not be read, or None."""
     shortened: int
     """Number of colour files with more than 8 bits per channel, of which Pillow keeps 8."""
+
+    @property
+    def good(self) -> list[int]:
+        """Indices of the files that could be read."""
+        return [number for number, reason in enumerate(self.reasons) if reason is None]
 
 
 def probe(paths: Sequence[ImageSource], *, megapixels: int = MEGAPIXELS) -> list[Header | str]:
@@ -99,15 +105,26 @@ def decode(
     channels: int,
     levels: Levels | None = None,
     megapixels: int = MEGAPIXELS,
+    out: NDArray[np.uint8] | None = None,
 ) -> Decoded:
     """Decode files to squares of ``resolution``, as ``eight_bit_images`` does.
 
+    Args:
+        paths: The files.
+        resolution: Side of the squares in pixels.
+        channels: 1 for grey, 3 for colour.
+        levels: Levels of black and white, for files of more than 8 bits.
+        megapixels: Most millions of pixels of a file.
+        out: Array for the result, ``(N, C, R, R)``; None: a new one.
+
     Raises:
-        InputError: If the result would take more than half of the machine's memory.
+        InputError: If a new array would take more than half of the machine's memory.
     """
-    shape = (len(paths), channels, resolution, resolution)
-    _check_memory(shape)
-    images = np.empty(shape, dtype=np.uint8)
+    if out is None:
+        shape = (len(paths), channels, resolution, resolution)
+        _check_memory(shape)
+        out = np.empty(shape, dtype=np.uint8)
+    images = out
 
     def fill(numbered: tuple[int, ImageSource]) -> bool:
         number, path = numbered
@@ -117,11 +134,9 @@ def decode(
         return shortened
 
     outcomes = _each(fill, [*enumerate(paths)])
-    reasons = tuple(each if isinstance(each, str) else None for each in outcomes)
-    good = [number for number, reason in enumerate(reasons) if reason is None]
     return Decoded(
-        images=images if len(good) == len(paths) else images[good],
-        reasons=reasons,
+        images=images,
+        reasons=tuple(each if isinstance(each, str) else None for each in outcomes),
         shortened=sum(each is True for each in outcomes),
     )
 

@@ -1,5 +1,6 @@
 """Reading of labelled image files into one array, with a cache."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from .cache import DecodedCache
 from .copies import as_keys
 from .decode import Header, decode, default_resolution, measure_levels, probe
 from .image_files import ImageFile, ImageSource
+from .image_rows import RESIDENT_BYTES, ImageRows
 from .images import LabelledImages
 from .levels import Levels
 from .scan import few, shown
@@ -66,7 +68,8 @@ class FileReader:
         found = self.cache.read(path)
         if found is None:
             found = self._decode(files, classes, like, name)
-            self.cache.write(path, found)
+            if self.cache.write(path, found) and isinstance(found.images, ImageRows):
+                found = self.cache.read(path) or found
         return found
 
     def _decode(
@@ -81,16 +84,22 @@ class FileReader:
             resolution, channels, levels = self._form(paths)
         else:
             resolution, channels, levels = like.resolution, like.channels, like.levels
+        shape = (len(files), channels, resolution, resolution)
+        out = None
+        if self.cache is not None and math.prod(shape) > RESIDENT_BYTES:
+            out = self.cache.scratch(shape)
         decoded = decode(
             paths,
             resolution=resolution,
             channels=channels,
             levels=levels,
             megapixels=self.megapixels,
+            out=out,
         )
+        images, good = torch.from_numpy(decoded.images), torch.tensor(decoded.good)
         outcomes = list(zip(files, decoded.reasons, strict=True))
         return LabelledImages(
-            images=torch.from_numpy(decoded.images),
+            images=images[good.long()] if out is None else ImageRows(images, good.long()),
             labels=torch.tensor([f.label for f, why in outcomes if why is None], dtype=torch.int64),
             classes=tuple(map(shown, classes)),
             unreadable=tuple((name(f.path), why) for f, why in outcomes if why is not None),

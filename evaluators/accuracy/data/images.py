@@ -1,6 +1,7 @@
 """Decoded labelled images in memory."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
@@ -11,6 +12,7 @@ from torch import Tensor
 from .copies import picture_hashes
 from .geometry import square_tensor
 from .image_files import ImageSource
+from .image_rows import Images, taken
 from .levels import Levels, Range
 
 INTERPOLATION = "bicubic"
@@ -24,7 +26,7 @@ _CHUNK = 1024
 class LabelledImages:
     """Images of one size with their labels."""
 
-    images: Tensor
+    images: Images
     """``(N, C, H, W)``, uint8; C is 1 or 3."""
     labels: Tensor
     """``(N,)``, int64, from 0 to ``len(classes) - 1``."""
@@ -60,14 +62,20 @@ class LabelledImages:
     @cached_property
     def hashes(self) -> Tensor:
         """A hash of each image's pixels, ``(N, 16)``, uint8."""
-        return picture_hashes(self.images) if self.known_hashes is None else self.known_hashes
+        if self.known_hashes is not None:
+            return self.known_hashes
+        return torch.cat([picture_hashes(each) for each in self.chunks()])
+
+    def chunks(self) -> Iterator[Tensor]:
+        """Yield all images in order, some at a time; one empty chunk if there are none."""
+        yield from self.images.split(_CHUNK) if len(self) else [self.images[:0]]
 
     def take(self, indices: Tensor) -> Self:
         """Return a copy of the images at ``indices`` (1-d, int64), in that order."""
         files = tuple(self.files[index] for index in indices.tolist()) if self.files else ()
         return replace(
             self,
-            images=self.images[indices],
+            images=taken(self.images, indices),
             labels=self.labels[indices],
             files=files,
             known_hashes=self.hashes[indices],
@@ -77,9 +85,7 @@ class LabelledImages:
         """Return the images at another resolution, antialiased."""
         if resolution == self.resolution:
             return self
-        chunks = [
-            square_tensor(chunk, resolution, INTERPOLATION) for chunk in self.images.split(_CHUNK)
-        ]
+        chunks = [square_tensor(chunk, resolution, INTERPOLATION) for chunk in self.chunks()]
         return replace(self, images=torch.cat(chunks), known_hashes=None)
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -88,11 +94,14 @@ class LabelledImages:
         The deviation is at least one level, so that constant images can be normalised.
         """
         levels = torch.arange(256, dtype=torch.float64)
+        # Histograms instead of sums: exact, and equal for any number of threads.
+        found = torch.zeros(self.channels, 256, dtype=torch.int64)
+        for chunk in self.chunks():
+            for channel in range(self.channels):
+                found[channel] += torch.bincount(chunk[:, channel].flatten(), minlength=256)
         means: list[float] = []
         deviations: list[float] = []
-        for channel in range(self.channels):
-            # Histograms instead of sums: exact, and equal for any number of threads.
-            counts = torch.bincount(self.images[:, channel].flatten(), minlength=256).double()
+        for counts in found.double():
             shares = counts / counts.sum()
             mean = float((shares * levels).sum())
             variance = float((shares * (levels - mean) ** 2).sum())
@@ -104,6 +113,6 @@ class LabelledImages:
         """Return a hash of pixels, labels and class names."""
         state = hashlib.blake2b(digest_size=16)
         state.update(repr((tuple(self.images.shape), self.classes)).encode())
-        for tensor in (self.images, self.labels):
+        for tensor in (*self.chunks(), self.labels):
             state.update(tensor.contiguous().numpy().data)
         return state.hexdigest()

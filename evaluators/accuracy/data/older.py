@@ -35,8 +35,11 @@ def _scaled(data: LabelledImages, spec: DataSpec) -> LabelledImages:
     side = spec.resolution
     if side in (None, data.resolution):
         return data
-    images = F.interpolate(data.images.float(), (side, side), mode="bilinear", antialias=True)
-    levels = images.round().clamp(0, 255).to(torch.uint8)
+    scaled = [
+        F.interpolate(each.float(), (side, side), mode="bilinear", antialias=True)
+        for each in data.chunks()
+    ]
+    levels = torch.cat(scaled).round().clamp(0, 255).to(torch.uint8)
     return replace(data, images=levels, known_hashes=None)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.dataset import SearchData
+from ..data.image_rows import Images
 
 
 class Normalise:
@@ -47,7 +48,7 @@ def score(
 
 
 @torch.no_grad()
-def class_logits(model: nn.Module, images: Tensor, normalise: Normalise, batch_size: int) -> Tensor:
+def class_logits(model: nn.Module, images: Images, normalise: Normalise, batch_size: int) -> Tensor:
     """Return the class scores of images, (N, K), float32, as ``score`` computes them.
 
     Args:
@@ -57,6 +58,6 @@ def class_logits(model: nn.Module, images: Tensor, normalise: Normalise, batch_s
         batch_size: Images per forward pass.
     """
     model.eval()
-    device = images.device.type
+    device = normalise.mean.device.type
     with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
         return torch.cat([model(normalise(each)).float() for each in images.split(batch_size)])
