@@ -135,6 +135,10 @@ def measure(
     for each in measurements.values():
         exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
         print(f"{each.metric:<12} {format_measurement(each)}{exact}")
+    from ..evaluators.latency.efficiency import network_efficiency
+
+    if rate := network_efficiency(measurements):
+        print(f"{'efficiency':<12} {rate.text}")
     if scored is not None:
         _print_scores(scored, source)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .efficiency import print_efficiency
 from .fronts import compared, score_notes, sorted_front
 from .parts import print_parts
 from .shared import (
@@ -266,12 +267,17 @@ def show(
         Path | None,
         typer.Option("--graph", metavar="FILE.html", help="Write a picture of the network."),
     ] = None,
+    efficiency: Annotated[
+        bool,
+        typer.Option("--efficiency", help="Print time and efficiency of each part, measured here."),
+    ] = False,
     study: StudyName = None,
     storage: Storage = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Show one candidate: architecture, measurements with provenance, failures."""
+    from ..evaluators.latency.efficiency import network_efficiency
     from ..results.analysis.means import repeats
     from ..results.analysis.provenance import described
     from ..results.numbers import format_measurement
@@ -298,6 +304,8 @@ def show(
         print(f"{name:<12} {reason}")
     for note in score_notes(record, found.measurements):
         print(f"Note: {note}")
+    if rate := network_efficiency(found.measurements):
+        print(f"{'efficiency':<12} {rate.text}")
     if text := _front_text(found, record):
         print(f"{'front':<12} {text}")
     if text := time_text(found.seconds):
@@ -307,6 +315,8 @@ def show(
         print_parts(found.architecture)
     else:
         print(f"{found.outline()}, with a component that is not installed")
+    if efficiency:
+        print_efficiency(found)
     print("\nDecisions")
     for path, value in found.decisions.items():
         print(f"  {path}: {value}")

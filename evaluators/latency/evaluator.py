@@ -20,6 +20,7 @@ from ..stopwatch import activity
 from .clocks import Run
 from .drift import DRIFT, SentinelHistory, half_width_within
 from .parts import time_parts
+from .peaks import peaks_of
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel
 from .settings import LAYOUTS, LatencySettings
@@ -94,6 +95,7 @@ class LatencyEvaluator(Evaluator):
             with measuring() as alone:
                 window, drifts = self._least_drift([*runs, yardstick])
                 parts = self._time_parts(architecture) if self.settings.parts else {}
+                peaks = peaks_of(self.device, self.settings)
         *timings, sentinel = window
         self._history.add(sentinel)
         timed = dict(zip(self._layouts, timings, strict=True))
@@ -115,6 +117,7 @@ class LatencyEvaluator(Evaluator):
                 "sentinel_drift": min(drifts),
                 "unstable": min(drifts) > DRIFT,
                 "half_width_between": self._history.half_width(),
+                "peaks": peaks.to_json(),
                 **parts,
             },
         )

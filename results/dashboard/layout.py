@@ -95,6 +95,18 @@ def _candidate() -> list[Component]:
             section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),
             section("curves", "Learning curve", plot("curves", 420, "Accuracy over epochs")),
         ),
+        halves(
+            section(
+                "efficiency",
+                "Efficiency",
+                plot("gap", 360, "Measured time against the ideal time at the peak rate"),
+            ),
+            section(
+                "limits",
+                "Arithmetic or memory",
+                plot("waterline", 360, "Multiply-adds per byte of each part"),
+            ),
+        ),
         section("network", "Network", network),
         section("provenance", "Measurements", html.Div(id="provenance")),
         section("difference", "Difference to another", html.Div(id="difference")),

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..analysis.columns import STATUSES
 from ..analysis.effects import Effects, effects
 from ..analysis.enrichment import front_shares
-from ..figures import comparison, importance, networks
+from ..figures import comparison, efficiency, importance, networks
 from ..figures.filters import Filter, kept
 from ..figures.markup import joined, link, tag
 from ..figures.networks import Pair, make_pair
@@ -228,6 +228,8 @@ FIGURES: Mapping[Page, Mapping[str, Callable[[Sight], go.Figure]]] = {
         "network": lambda at: networks.network(at.pair, at.view),
         "costs": lambda at: networks.cost_by_part(at.pair, at.view),
         "curves": lambda at: networks.curves(at.pair),
+        "gap": lambda at: efficiency.gap([e for e in (at.pair.one, at.pair.other) if e]),
+        "waterline": lambda at: efficiency.waterline(at.pair.one),
     },
     "matters": {
         "importance": lambda at: importance.importance(at.effects, _count(at)),

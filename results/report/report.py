@@ -32,6 +32,7 @@ from ..study.run_time import RunTime, in_all
 from ..study.study import Study
 from .choice import Choices, choices_json, figure_json, place
 from .compare_section import compare_choices, compare_figures, compare_section, snapshots
+from .efficiency_section import efficiency_figures
 from .importance_section import importance_choices, importance_section
 from .networks_section import network_choices, networks_section, spread
 from .page import SCRIPT, STYLE
@@ -135,6 +136,7 @@ def report_html(report: Report) -> str:
         ("progress", "Progress", _plots(figures, ("hypervolume", "best"))),
         ("curves", "Learning curves of the front", _plots(figures, ("curves",))),
         ("networks", "Networks of the front", networks_section(front, report.networks)),
+        ("efficiency", "Efficiency", _plots(figures, ("gap", "waterline"))),
         (
             "matters",
             "What matters",
@@ -279,6 +281,7 @@ def report_figures(
         if len(shown_curves) < len(trained):
             note += f"; {len(shown_curves)} of {len(trained)} on the front"
         figures["curves"] = (learning_curves(shown_curves), note)
+    figures |= efficiency_figures(shown, front)
     if len(shown) > 1:
         figures["parallel"] = (
             parallel_coordinates(shown, metrics),

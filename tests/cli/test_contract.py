@@ -55,7 +55,7 @@ COMMANDS = {
     "fidelity": STUDY
     | {"--sample", "--epochs", "--seeds", "--scores", "--seed", "--engine", "--workers", "--json"},
     "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"},
-    "show": STUDY | {"--json", "--graph"},
+    "show": STUDY | {"--json", "--graph", "--efficiency"},
     "measure": STUDY
     | {"--latency", "--self-test", "--scores", "--data", "--device", "--batch", "--json"},
     "zoo": {"--json"},
