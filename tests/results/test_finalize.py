@@ -28,6 +28,7 @@ from nas_explorer.results.study.readings import (
 )
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.zoo import zoo_names
+from nas_explorer.searchers.run.python_search import search
 
 ROOT = Path(__file__).parents[2]
 NETWORK: dict[str, Any] = {
@@ -255,3 +256,29 @@ def test_a_run_killed_with_sigkill_ends_with_the_same_weights(folder: Path) -> N
     one, other = (read_weights(Path(name, "model.safetensors"))[0] for name in ("killed", "whole"))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.slow
+def test_a_candidate_counts_for_its_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    space = {
+        "input": {"channels": 1, "resolution": 8, "classes": 10},
+        "stem": {"conv": {"kernel_size": 3, "stride": 2, "norm": "batch_norm"}},
+        "stages": [{"depth": 1, "width": 8, "block": {"metaformer": {"mixer": "pooling"}}}],
+        "head": "pooled",
+    }
+    study = search(space=space, data="digits", budget=1, epochs=1, workers=1, study="small")
+    assert study.test_readings() == 0
+    found = finalize(0, study="small", epochs=1, init="search")
+    assert found.result["test_reading"]["of"] == "study" and study.test_readings() == 1
+    assert found.result["chosen"]["inheritance"]["preserved"]
+    assert found.result["search_accuracy"] == study.find(0).value("accuracy")
+    with pytest.raises(InputError, match="once per study, but candidate 0 has read it"):
+        finalize(0, study="small", epochs=2)
+    study.export(0, tmp_path / "model.safetensors")
+    card = (tmp_path / "model.safetensors.md").read_text()
+    assert "- readings of the test split: 1" in card
+    # The same images without the study are another scope.
+    other = finalize(0, study="small", data="digits", resolution=16, epochs=1)
+    assert other.result["test_reading"]["of"] == "data set"
+    assert other.result["readings_of_data"] == 2
