@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ...evaluators.accuracy.data.arrays import keep_arrays
 from ...evaluators.accuracy.data.cache import image_cache
-from ...evaluators.accuracy.data.names import data_name
+from ...evaluators.accuracy.data.names import data_name, kind_of
 from ...evaluators.accuracy.data.torch_dataset import is_dataset, keep_dataset
 from ...evaluators.base import Evaluator
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
@@ -204,7 +204,7 @@ def _space(space: Mapping[str, Any] | SearchSpace) -> SearchSpace:
 
 def _data(data: Any) -> str:
     if isinstance(data, Path):
-        return data_name(str(data))
+        return data_name(f"{kind_of(str(data))}:{data}")
     if not isinstance(data, tuple | list) and is_dataset(data):
         return f"shards:{keep_dataset(data, image_cache())}"
     if not isinstance(data, tuple | list) or len(data) != 2:

@@ -37,7 +37,7 @@ def data_name(text: str) -> str:
     """
     kind, colon, path = text.partition(":")
     if not colon or kind not in WITH_PATH:
-        kind, path = _ENDINGS.get(os.path.splitext(text)[1].lower(), "folder"), text  # noqa: PTH122
+        kind, path = kind_of(text), text
         if kind == "folder" and os.sep not in text and not text.startswith((".", "~")):
             try:
                 return known_name("data", text, DATA_NAMES)
@@ -56,3 +56,8 @@ def data_name(text: str) -> str:
     elif not os.path.isdir(place):  # noqa: PTH112
         raise InputError(f"a data folder must exist, but got {path!r}")
     return f"{kind}:{path}"
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of data at a path, by the ending of its name."""
+    return _ENDINGS.get(os.path.splitext(path)[1].lower(), "folder")  # noqa: PTH122

@@ -5,7 +5,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from .prepare import eight_bit_images
 
 def is_dataset(data: Any) -> bool:
     """Return whether ``data`` has the form of a map-style data set of PyTorch."""
+    if isinstance(data, Mapping) or hasattr(data, "__array__"):
+        return False
     return hasattr(type(data), "__getitem__") and hasattr(type(data), "__len__")
 
 
