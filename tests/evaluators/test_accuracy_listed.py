@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nas_explorer.evaluators.accuracy.data.csv_file import CsvFile
 from nas_explorer.evaluators.accuracy.data.dataset import (
     DataSpec,
     SearchData,
     load_search_data,
     load_test_split,
 )
+from nas_explorer.evaluators.accuracy.data.file_reader import FileReader
 from nas_explorer.evaluators.accuracy.data.names import data_name
 from nas_explorer.evaluators.accuracy.data.originals import validation_originals
 from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
@@ -227,6 +229,7 @@ def test_what_is_not_read_is_named(pictures: Path, tmp_path: Path) -> None:
             "'e' only in the validation split",
         ),
         ("image,label\n\xff", "text in UTF-8"),
+        ('image,label\na.png,"cat\nb.png,dog\nc.png,dog\n', "closed quotes, but got"),
     ],
 )
 def test_a_bad_csv_file_is_refused(content: str, said: str, tmp_path: Path) -> None:
@@ -268,6 +271,9 @@ def test_a_folder_that_is_no_data_set_of_hugging_face_is_refused(tmp_path: Path)
     [
         (3, "an image and a label, but item 0 is int"),
         ((torch.zeros(3, 4, 4), 0.5), "a whole number or a text, but got 0.5"),
+        ((torch.zeros(3, 4, 4), torch.tensor([0, 1])), "a whole number or a text, but got tensor"),
+        ((torch.zeros(3, 4, 4), np.array([0, 1])), "a whole number or a text, but got array"),
+        ((Image.new("F", (4, 4)), 0), "a mode that PNG holds, .* but item 0"),
         ((torch.zeros(2, 4, 4), 0), "a form that can be read, but item 0"),
         ((torch.full((3, 4, 4), 2.0), 0), "from 0 to 1"),
     ],
@@ -290,3 +296,78 @@ def test_tensors_keep_their_pixels(tmp_path: Path) -> None:
     )
     known = {each.numpy().tobytes() for each in pixels}
     assert {each.numpy().tobytes() for each in own.train_images} <= known
+
+
+class Named(list[tuple[object, object]]):
+    """A data set with names of its classes."""
+
+    classes = ("cat", "dog")
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_beyond_the_classes_is_refused(label: int, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"from 0 to 1, as the .*, but got {label}"):
+        keep_dataset(Named([(torch.zeros(3, 4, 4), label)]), tmp_path)
+
+
+def test_images_of_print_are_taken_as_from_a_file(tmp_path: Path) -> None:
+    keep_dataset([(Image.new("CMYK", (4, 4)), 0), (Image.new("YCbCr", (4, 4)), 1)], tmp_path)
+    with tarfile.open(next(tmp_path.iterdir())) as archive:
+        modes = {
+            Image.open(archive.extractfile(each)).mode  # type: ignore[arg-type]
+            for each in archive.getnames()
+            if each.endswith(".png")
+        }
+    assert modes == {"RGB"}
+
+
+def test_labels_of_the_same_number_have_one_order(tmp_path: Path) -> None:
+    labels = ["0" * count + "1" for count in range(20)]  # in a set, in an order of the process
+    (tmp_path / "list.csv").write_text("image,label\n" + "".join(f"a.png,{e}\n" for e in labels))
+    reader = FileReader(resolution=None, megapixels=1, cache=None)
+    found = CsvFile(path=tmp_path / "list.csv", reader=reader).classes
+    assert found == tuple(reversed(labels))
+
+
+def test_spaces_after_commas_are_no_part_of_a_value(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(
+        '"image", "label"\n' + "".join(f'"{path}", "{name}"\n' for path, name in files(pictures))
+    )
+    assert load(str(tmp_path / "list.csv")).classes == CLASSES
+
+
+def test_archives_belong_to_the_split_that_their_name_has(pictures: Path, tmp_path: Path) -> None:
+    splits = in_splits(pictures)
+    for split, name in (("train", "birds1k-train-00.TAR"), ("test", "birds1k-test-00.tar")):
+        (tmp_path / split).mkdir()
+        as_shards(tmp_path / split, {split: splits[split]})
+        next((tmp_path / split).rglob("*.tar")).replace(tmp_path / name)
+        with tarfile.open(tmp_path / name, "a") as archive:
+            archive.add(splits[split][0][0], "note.v1.png")
+    found = load(f"shards:{tmp_path}")
+    assert found.own_test and found.test_count == len(splits["test"])
+    assert len(found.train_labels) + len(found.validation_labels) == len(splits["train"])
+    assert "2 images with a dot before its ending: 'note.v1.png' and 1 more" in found.left_out
+    (tmp_path / "birds1k-test-00.tar").replace(tmp_path / "birds1k-train-test.tar")
+    with pytest.raises(InputError, match=r"must tell one split, but .* has train and test"):
+        load(f"shards:{tmp_path}")
+
+
+def test_images_of_hugging_face_without_a_label_are_left_out(
+    pictures: Path, tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = [(str(path), name) for path, name in files(pictures)]
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    labels = [None, None, *(name for _, name in rows[2:])]
+    images = [path for path, _ in rows]
+    table = datasets.Dataset.from_dict({"image": images, "label": labels}, features=features)
+    table.save_to_disk(str(tmp_path / "set"))
+    found = load(f"hf:{tmp_path / 'set'}")
+    assert found.classes == CLASSES
+    assert "2 images of split 'train' without a label" in found.left_out
+    features["label"] = datasets.Value("float32")
+    table = datasets.Dataset.from_dict({"image": images, "label": [0.5] * len(rows)}, features)
+    table.save_to_disk(str(tmp_path / "shares"))
+    with pytest.raises(InputError, match=r"a whole number or a text, but got 0\.5"):
+        load(f"hf:{tmp_path / 'shares'}")

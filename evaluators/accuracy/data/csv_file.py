@@ -60,7 +60,12 @@ class CsvFile(ListedImages):
             with self.path.open(newline="", encoding="utf-8-sig") as file:
                 first = file.readline()
                 file.seek(0)
-                table = csv.reader(file, delimiter=max(",;\t", key=first.count))
+                table = csv.reader(
+                    file,
+                    delimiter=max(",;\t", key=first.count),
+                    skipinitialspace=True,
+                    strict=True,  # else an open quote takes in all further rows
+                )
                 places = self._places([each.strip() for each in next(table, [])])
                 for row in table:
                     cells = {
@@ -76,7 +81,8 @@ class CsvFile(ListedImages):
             ) from None
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(
-                f"a CSV file must be text in UTF-8, but got '{shown(self.path)}': {error}"
+                f"a CSV file must be text in UTF-8 with closed quotes, but got "
+                f"'{shown(self.path)}': {error}"
             ) from None
 
     def _places(self, header: Sequence[str]) -> dict[str, int]:

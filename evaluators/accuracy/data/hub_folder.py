@@ -44,7 +44,7 @@ class HubFolder(ListedImages):
             names: Sequence[str] | None = getattr(table.features[label], "names", None)
             if part == "train" and names is not None:
                 classes = tuple(names)
-            labels = [str(each) if names is None else _name(names, each) for each in table[label]]
+            labels = [_name(names, each) for each in table[label]]
             changed = _changed(table)
             images[part] += [
                 ListedImage(
@@ -122,9 +122,19 @@ def _undecoded(datasets: Any, table: Any) -> Any:
     return table
 
 
-def _name(names: Sequence[str], label: int | None) -> str:
-    """Return the name of a label; empty for none (None or -1)."""
-    return names[label] if label is not None and 0 <= label < len(names) else ""
+def _name(names: Sequence[str] | None, label: Any) -> str:
+    """Return the name of a label; empty for none: None, and -1 of a ``ClassLabel``.
+
+    Raises:
+        InputError: If it is neither a whole number nor a text.
+    """
+    if label is None:
+        return ""
+    if not isinstance(label, int | str):
+        raise InputError(f"a label must be a whole number or a text, but got {label!r}")
+    if names is None or isinstance(label, str):
+        return str(label).strip()
+    return names[label] if 0 <= label < len(names) else ""
 
 
 def _changed(table: Any) -> tuple[int, int]:

@@ -94,7 +94,9 @@ class ListedImages(Source):
             return self.listing.classes
         labels = {each.label for each in self._images("train")}
         whole = all(each.removeprefix("-").isdecimal() for each in labels)
-        return tuple(sorted(labels, key=int) if whole else sorted(labels))
+        if whole:  # 1 and 001 are two labels, whose order must not depend on the process
+            return tuple(sorted(labels, key=lambda each: (int(each), each)))
+        return tuple(sorted(labels))
 
     def train(self) -> LabelledImages:
         """Return the training images, in colour unless all are greyscale.

@@ -13,7 +13,7 @@ from ...units import plural
 from .image_files import StoredImage
 from .layout import PARTS
 from .listed import ListedImage, ListedImages, Listing
-from .scan import SUFFIXES, few, shown
+from .scan import SUFFIXES, few, not_readable, shown
 
 _LABELS = ("cls", "txt", "json")
 """Endings of the members that may hold a label; the first that is there counts."""
@@ -37,8 +37,8 @@ class TarShards(ListedImages):
 
     Members with the same name up to the first dot of their last part belong together: an image, and
     ``cls`` (a number or a name), ``txt`` (a name) or ``json`` (with a key ``label``, ``cls`` or
-    ``class``). An archive whose name begins with ``val`` or ``test`` (or another word of
-    ``PARTS``) belongs to that split, all others to training.
+    ``class``). An archive of a folder whose name has the word ``val`` or ``test`` (or another
+    of ``PARTS``), as in ``birds-val-0001.tar``, belongs to that split, all others to training.
     """
 
     def make_listing(self) -> Listing:
@@ -47,33 +47,66 @@ class TarShards(ListedImages):
         Raises:
             InputError: If there is no archive, or one cannot be read.
         """
-        archives = [self.path] if self.path.is_file() else sorted(self.path.glob("*.tar"))
+        alone = self.path.is_file()
+        archives = [self.path] if alone else _archives(self.path)
         if not archives:
             raise InputError(
                 f"shards must be a .tar file or a folder of them, but '{shown(self.path)}' is not"
             )
         images: dict[str, list[ListedImage]] = {part: [] for part in PARTS}
         unlabelled: list[str] = []
+        dotted: list[str] = []
         for archive in archives:
-            part = _part_of(archive.stem)
+            part = "train" if alone else _part_of(archive)
             for key, members in _read_members(archive).items():
                 image = next((each for each in members if f".{each}" in SUFFIXES), None)
                 if image is None:
+                    dotted += [f"{key}.{each}" for each in members if _is_dotted_image(each)]
                     continue
                 label = _label(archive, key, members)
                 if label is None:
                     unlabelled.append(key)
                     continue
                 images[part].append(_listed(archive, f"{key}.{image}", members[image], label))
-        lost = (f"{plural(len(unlabelled), 'image')} without a label: {few(unlabelled, 1)}",)
-        return Listing(images=images, left_out=lost if unlabelled else ())
+        left_out = {"without a label": unlabelled, "with a dot before its ending": dotted}
+        return Listing(
+            images=images,
+            left_out=tuple(
+                f"{plural(len(found), 'image')} {what}: {few(found, 1)}"
+                for what, found in left_out.items()
+                if found
+            ),
+        )
 
 
-def _part_of(stem: str) -> str:
-    """Return the split of an archive, by the first word of its name."""
-    word = "".join(each if each.isalpha() else " " for each in stem.lower()).split()[:1]
-    found = [part for part, names in PARTS.items() if word and word[0] in names]
+def _archives(folder: Path) -> list[Path]:
+    """Return the archives in a folder, by name."""
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise not_readable(folder, error) from None
+    return [each for each in found if each.suffix.lower() == ".tar" and each.is_file()]
+
+
+def _part_of(archive: Path) -> str:
+    """Return the split of an archive, by the words of its name.
+
+    Raises:
+        InputError: If the name has the words of two splits.
+    """
+    words = "".join(each if each.isalpha() else " " for each in archive.stem.lower()).split()
+    found = [part for part, names in PARTS.items() if {*names} & {*words}]
+    if len(found) > 1:
+        raise InputError(
+            f"the name of an archive must tell one split, but '{shown(archive)}' has "
+            f"{' and '.join(found)}"
+        )
     return found[0] if found else "train"
+
+
+def _is_dotted_image(ending: str) -> bool:
+    """Whether an ending after the first dot, such as ``5.jpg``, is that of an image."""
+    return Path(f"name.{ending}").suffix in SUFFIXES
 
 
 def _read_members(archive: Path) -> Mapping[str, dict[str, _Member]]:

@@ -15,6 +15,9 @@ import torch
 from ....search_space.errors import InputError
 from .prepare import eight_bit_images
 
+_UNKNOWN_TO_PNG = ("CMYK", "YCbCr", "LAB", "HSV")
+"""Colour modes of Pillow that are converted to RGB, as on reading a file in them."""
+
 
 def is_dataset(data: Any) -> bool:
     """Return whether ``data`` has the form of a map-style data set of PyTorch."""
@@ -72,11 +75,19 @@ def _pair(item: Any, place: int) -> tuple[Any, Any]:
 
 
 def _name(label: Any, names: Sequence[str] | None) -> bytes:
-    value = label.item() if hasattr(label, "item") else label
-    if isinstance(value, int) and names is not None and 0 <= value < len(names):
-        value = names[value]
+    try:
+        value = label.item() if hasattr(label, "item") else label
+    except (RuntimeError, ValueError):  # of several values
+        value = label
     if not isinstance(value, int | str) or not str(value).strip():
         raise InputError(f"a label must be a whole number or a text, but got {label!r}")
+    if isinstance(value, int) and names is not None:
+        if not 0 <= value < len(names):
+            raise InputError(
+                f"a label must be from 0 to {len(names) - 1}, as the data set's classes, but got "
+                f"{value}"
+            )
+        value = names[value]
     return str(value).encode()
 
 
@@ -85,8 +96,15 @@ def _png(image: Any, place: int) -> bytes:
 
     if not hasattr(image, "getexif"):
         image = Image.fromarray(_pixels(image, place).numpy())
+    elif image.mode in _UNKNOWN_TO_PNG:
+        image = image.convert("RGB")
     out = io.BytesIO()
-    image.save(out, "PNG", compress_level=1)
+    try:
+        image.save(out, "PNG", compress_level=1)
+    except OSError as error:
+        raise InputError(
+            f"an image must have a mode that PNG holds, such as L or RGB, but item {place}: {error}"
+        ) from None
     return out.getvalue()
 
 
