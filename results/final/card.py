@@ -120,6 +120,8 @@ def class_table(result: Mapping[str, Any]) -> list[str]:
             str(name),
             *(
                 f"{score_text('accuracy', each.recalls[place])} of {each.counts[place]:,}"
+                if each.counts[place]
+                else "no images"
                 for each in splits.values()
             ),
         ]

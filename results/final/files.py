@@ -132,15 +132,30 @@ def _rank(training: Training) -> tuple[float, float, int]:
     return -training.validation.accuracy.value, loss, training.number
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, *, key: str, run: str, test: bool) -> None:
     """Check that results can be written to a folder.
 
+    Args:
+        folder: The folder; it may be missing.
+        key: Key of the run without the number of its trainings.
+        run: Key of the run.
+        test: Whether the run reads the test split.
+
     Raises:
-        InputError: If it is a file, or holds files of something else.
+        InputError: If it is a file, or holds files of something else, or scores of the test split
+            that the run would replace with other ones or with none.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output must be a folder, but got the file {str(folder)!r}")
-    ours = read_result(folder) is not None or any(folder.glob("seed-*.safetensors"))
+    found = read_result(folder)
+    if found is not None and found["test_reading"] is not None and found["run"] != run:
+        same = found["run"].rpartition("-")[0] == key
+        if not (same and test):
+            raise InputError(
+                f"scores of the test split must stay, but those of {found['network']} in "
+                f"{str(folder)!r} would be replaced: give another folder with --output"
+            )
+    ours = found is not None or any(folder.glob("seed-*.safetensors"))
     for name in _NAMES:
         if (folder / name).exists() and not ours:
             raise InputError(

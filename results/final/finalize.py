@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import load_test_split
@@ -126,12 +128,13 @@ def prepare(options: FinalOptions) -> Prepared:
     )
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", subject.label)[:40]
     folder = Path(options.output or Path("runs", "final", f"{plain}-{key[:8]}"))
-    check_folder(folder)
+    run = f"{key}-{options.seeds}"
+    check_folder(folder, key=key, run=run, test=options.test)
     reading = Reading(
         scope=subject.scope,
         number=0,
         data=subject.data_key,
-        run=f"{key}-{options.seeds}",
+        run=run,
         what=subject.label,
         when=now(),
     )
@@ -172,13 +175,31 @@ def run(prepared: Prepared, listener: Listener) -> Finalized:
     """Train, read the test split, and write the files; what is finished already is only read.
 
     Raises:
-        InputError: If the test split has been read meanwhile, or a file cannot be written.
+        InputError: If the test split has been read meanwhile, a file cannot be written, or another
+            process runs in the folder.
         WorkError: If a training fails.
     """
     if (found := finished(prepared)) is not None:
         return found
+    with _alone(prepared.folder):
+        return finished(prepared) or _run(prepared, listener)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Make a folder, and hold its lock, which ends with the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", blocking=False):
+            yield
+    except Timeout:
+        raise InputError(
+            f"a folder must be of one nas finalize at a time, but another runs in {str(folder)!r}"
+        ) from None
+
+
+def _run(prepared: Prepared, listener: Listener) -> Finalized:
     options, trainer = prepared.options, prepared.trainer
-    prepared.folder.mkdir(parents=True, exist_ok=True)
     trainings = [trainer.training(number, listener) for number in range(options.seeds)]
     tests: list[SplitScores] = []
     reading: Reading | None = None
@@ -195,7 +216,11 @@ def run(prepared: Prepared, listener: Listener) -> Finalized:
         reading=reading,
         readings_of_data=len(of_data),
     )
-    return Finalized(folder=prepared.folder, result=write_files(prepared.folder, content))
+    result = write_files(prepared.folder, content)
+    if reading is not None:  # last: a run killed before goes on with its reading
+        ended, scores = reading, {"accuracy": [each.accuracy.value for each in tests]}
+        _with_log(options, lambda log: log.end(ended, scores))
+    return Finalized(folder=prepared.folder, result=result)
 
 
 def _read_test(
@@ -213,7 +238,6 @@ def _read_test(
         )
         for each in trainings
     ]
-    log.end(reading, {"accuracy": [each.accuracy.value for each in scores]})
     return scores, reading
 
 

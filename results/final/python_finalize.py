@@ -4,8 +4,8 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from ...evaluators.accuracy.data.arrays import keep_arrays
 from ...evaluators.accuracy.data.cache import image_cache
+from ...evaluators.accuracy.data.given import given_data
 from ..candidate import Candidate
 from ..study.storage_url import DEFAULT_STORAGE
 from .finalize import Finalized, prepare, run
@@ -61,7 +61,7 @@ def finalize(
     """
     options = FinalOptions(
         network=str(network.number if isinstance(network, Candidate) else network),
-        data=_data(data),
+        data=None if data is None else given_data(data, image_cache().resolve()),
         epochs=epochs,
         init=str(init),
         seeds=seeds,
@@ -76,12 +76,3 @@ def finalize(
         storage=str(storage),
     )
     return run(prepare(options), listener)
-
-
-def _data(given: str | Path | tuple[ArrayLike, ArrayLike] | None) -> str | None:
-    if given is None or isinstance(given, str):
-        return given
-    if isinstance(given, Path):
-        return f"arrays:{given}" if given.suffix == ".npz" else f"folder:{given}"
-    images, labels = given
-    return f"arrays:{keep_arrays(images, labels, image_cache().resolve())}"

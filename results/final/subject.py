@@ -91,8 +91,11 @@ def find_subject(options: FinalOptions) -> Subject:
         if fitted is None:
             raise InputError(_refusal(label, data.resolution))
     else:
-        assert options.data is not None
-        data, fitted, notes = _sized(options, architecture, label)
+        divided = study
+        if study is None and options.init_names_candidate:
+            divided = Study.open(options.study, options.storage)
+        spec = replace(_spec(options, divided), resolution=options.resolution)
+        data, fitted, notes = _sized(spec, architecture, label)
     return Subject(
         label=label,
         architecture=fitted,
@@ -102,6 +105,17 @@ def find_subject(options: FinalOptions) -> Subject:
         candidate_study=study if candidate is not None else None,
         notes=notes,
     )
+
+
+def _spec(options: FinalOptions, study: Study | None) -> DataSpec:
+    """Return the option's data, divided as in the study if it has the same images: else its
+    candidates would have been trained on images of the test split."""
+    assert options.data is not None
+    if study is not None:
+        of_study = DataSpec.from_json(study.settings.data)
+        if data_key(DataSpec(name=options.data)) == data_key(of_study):
+            return of_study
+    return DataSpec(name=options.data)
 
 
 def _named(name: str) -> tuple[Architecture, str]:
@@ -139,17 +153,15 @@ def _fitted(architecture: Architecture, data: SearchData) -> Architecture | None
 
 
 def _sized(
-    options: FinalOptions, architecture: Architecture, label: str
+    spec: DataSpec, architecture: Architecture, label: str
 ) -> tuple[SearchData, Architecture, tuple[str, ...]]:
-    """Return the data at the option's resolution, else their own or the least that fits."""
-    assert options.data is not None
-    spec = DataSpec(name=options.data, resolution=options.resolution)
+    """Return the data at the given resolution, else their own or the least that fits."""
     data = load_search_data(spec, cache=image_cache())
     fitted = _fitted(architecture, data)
     if fitted is not None:
         return data, fitted, ()
     own = data.resolution
-    if options.resolution is None:
+    if spec.resolution is None:
         for side in (each for each in _SIDES if each > own):
             shape = Shape(data.channels, side, side)
             try:

@@ -7,16 +7,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ...evaluators.accuracy.data.arrays import keep_arrays
 from ...evaluators.accuracy.data.cache import image_cache
-from ...evaluators.accuracy.data.names import data_name, kind_of
-from ...evaluators.accuracy.data.torch_dataset import is_dataset, keep_dataset
+from ...evaluators.accuracy.data.given import given_data
 from ...evaluators.base import Evaluator
 from ...results.study.storage_url import DEFAULT_STORAGE, read_storage
 from ...results.study.study import Study
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
-from ...search_space.errors import InputError
 from ...search_space.files import space_from_data
 from ...search_space.plugins import load_present
 from ...search_space.space import SearchSpace
@@ -129,7 +126,7 @@ def search(
         register(each)
     options = read_options(
         {
-            "data": data if isinstance(data, str) else _data(data),
+            "data": given_data(data, image_cache()),
             "objectives": objectives,
             "constraints": constraints,
             "scores": scores,
@@ -200,17 +197,3 @@ def _given(**values: object) -> dict[str, object]:
 
 def _space(space: Mapping[str, Any] | SearchSpace) -> SearchSpace:
     return space if isinstance(space, SearchSpace) else space_from_data(space)
-
-
-def _data(data: Any) -> str:
-    if isinstance(data, Path):
-        return data_name(f"{kind_of(str(data))}:{data}")
-    if not isinstance(data, tuple | list) and is_dataset(data):
-        return f"shards:{keep_dataset(data, image_cache())}"
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise InputError(
-            "data must be a name, a path, a data set of PyTorch, or a pair of images and labels, "
-            f"but got {type(data).__name__}"
-        )
-    images, labels = data
-    return f"arrays:{keep_arrays(images, labels, image_cache())}"

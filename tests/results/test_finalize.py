@@ -11,14 +11,20 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from nas_explorer.cli.main import run
 from nas_explorer.evaluators.accuracy.data import permit as permits
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_test_split
+from nas_explorer.evaluators.accuracy.data.given import given_data
 from nas_explorer.results.export import load_model, load_preparation
 from nas_explorer.results.export.weights import read_weights
+from nas_explorer.results.final import finalize as final
 from nas_explorer.results.final import trainings
+from nas_explorer.results.final.card import class_table
 from nas_explorer.results.final.options import FinalOptions
 from nas_explorer.results.final.python_finalize import finalize
+from nas_explorer.results.final.split_scores import split_scores
+from nas_explorer.results.final.subject import find_subject
 from nas_explorer.results.study.readings import (
     Reading,
     ReadingLog,
@@ -166,6 +172,78 @@ def test_files_of_something_else_are_not_replaced(name: str, tmp_path: Path) -> 
     assert (tmp_path / name).read_text() == "mine"
 
 
+@pytest.mark.slow
+def test_scores_of_the_test_split_are_not_replaced(first: Any) -> None:
+    for network, seeds, test in (("net.json", 1, False), ("other.json", 2, True)):
+        with pytest.raises(InputError, match=r"must stay, but those of net in .* give another"):
+            finalize(
+                network,
+                data="digits",
+                epochs=2,
+                seeds=seeds,
+                test=test,
+                read_test_again=test,
+                output=first.folder,
+            )
+    assert json.loads((first.folder / "result.json").read_text()) == first.result
+
+
+@pytest.mark.slow
+def test_a_run_ended_while_its_files_are_written_keeps_its_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.json").write_text(json.dumps(NETWORK))
+    monkeypatch.chdir(tmp_path)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(final, "write_files", stop)
+        finalize("net.json", data="digits", epochs=1)
+    found = finalize("net.json", data="digits", epochs=1)
+    assert found.test is not None and found.result["readings_of_data"] == 1
+    with pytest.raises(InputError, match="read once per data set"):
+        finalize("net.json", data="digits", epochs=1, output="again")
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(InputError, match="one nas finalize at a time, but another runs in"),
+    ):
+        finalize("net.json", data="digits", epochs=1, test=False, output=tmp_path)
+
+
+def test_data_are_given_as_to_a_search(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a CSV file must exist"):
+        finalize("net.json", data=tmp_path / "list.csv")
+    with pytest.raises(InputError, match=r"a data set of PyTorch, or a pair .* but got int"):
+        finalize("net.json", data=3)  # type: ignore[arg-type]
+    items = [(torch.zeros(1, 4, 4), 0)]
+    name = given_data(_Items(items), tmp_path)
+    assert name.startswith(f"shards:{tmp_path}") and Path(name.removeprefix("shards:")).exists()
+
+
+class _Items:
+    """A map-style data set."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+
+    def __getitem__(self, place: int) -> Any:
+        return self._items[place]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def test_a_class_without_images_has_no_recall() -> None:
+    scores = split_scores(torch.eye(3)[:2], torch.tensor([0, 1]), ("a", "b", "c"), seed=0).to_json()
+    result = {"chosen": {"validation": scores, "test": None}, "data": {"classes": ["a", "b", "c"]}}
+    assert class_table(result)[-1] == "| c | no images |"
+
+
 def test_no_published_network_could_be_a_digest() -> None:
     for name in zoo_names():
         options = FinalOptions(network=name, data="digits")
@@ -267,7 +345,7 @@ def test_a_candidate_counts_for_its_study(tmp_path: Path, monkeypatch: pytest.Mo
         "stages": [{"depth": 1, "width": 8, "block": {"metaformer": {"mixer": "pooling"}}}],
         "head": "pooled",
     }
-    study = search(space=space, data="digits", budget=1, epochs=1, workers=1, study="small")
+    study = search(space=space, data="digits", budget=1, epochs=1, workers=1, study="small", seed=3)
     assert study.test_readings() == 0
     found = finalize(0, study="small", epochs=1, init="search")
     assert found.result["test_reading"]["of"] == "study" and study.test_readings() == 1
@@ -282,3 +360,8 @@ def test_a_candidate_counts_for_its_study(tmp_path: Path, monkeypatch: pytest.Mo
     other = finalize(0, study="small", data="digits", resolution=16, epochs=1)
     assert other.result["test_reading"]["of"] == "data set"
     assert other.result["readings_of_data"] == 2
+    # Its test split is that of the study, whose candidates were trained on all other images.
+    (tmp_path / "net.json").write_text(json.dumps(NETWORK))
+    for network, init in (("0", "search"), ("net.json", "0")):
+        asked = FinalOptions(network=network, init=init, data="digits", resolution=16)
+        assert find_subject(asked).data.spec == DataSpec(name="digits", resolution=16, seed=3)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ....search_space.errors import InputError
 from .arrays import keep_arrays
-from .names import data_name
+from .names import data_name, kind_of
 from .torch_dataset import is_dataset, keep_dataset
 
 
@@ -22,7 +22,7 @@ def given_data(data: Any, folder: Path) -> str:
     if isinstance(data, str):
         return data
     if isinstance(data, Path):
-        return data_name(str(data))
+        return data_name(f"{kind_of(str(data))}:{data}")
     if not isinstance(data, tuple | list) and is_dataset(data):
         return f"shards:{keep_dataset(data, folder)}"
     if not isinstance(data, tuple | list) or len(data) != 2:
