@@ -360,12 +360,13 @@ def test_images_of_hugging_face_without_a_label_are_left_out(
     rows = [(str(path), name) for path, name in files(pictures)]
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
     labels = [None, None, *(name for _, name in rows[2:])]
-    images = [path for path, _ in rows]
+    images = [*(path for path, _ in rows[:-1]), None]
     table = datasets.Dataset.from_dict({"image": images, "label": labels}, features=features)
     table.save_to_disk(str(tmp_path / "set"))
     found = load(f"hf:{tmp_path / 'set'}")
     assert found.classes == CLASSES
     assert "2 images of split 'train' without a label" in found.left_out
+    assert [why for _, why in found.unreadable] == ["no image in this row"]
     features["label"] = datasets.Value("float32")
     table = datasets.Dataset.from_dict({"image": images, "label": [0.5] * len(rows)}, features)
     table.save_to_disk(str(tmp_path / "shares"))

@@ -146,6 +146,8 @@ def _changed(table: Any) -> tuple[int, int]:
 
 def _bytes(table: Any, row: int, column: str) -> bytes:
     found = table[row][column]
+    if found is None:
+        raise ValueError("no image in this row")
     if found["bytes"] is not None:
         return found["bytes"]
     return Path(found["path"]).read_bytes()
