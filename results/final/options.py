@@ -61,10 +61,13 @@ class FinalOptions:
             self._set(data=data_name(self.data))
         if self.read_test_again and not self.test:
             raise InputError("read_test_again must be without no_test, but got both")
-        if not self.init.strip() or self.init == TIMM:
+        if self.init == TIMM or (self.init_names_candidate and not _is_candidate(self.init)):
+            from ...search_space.zoo import in_zoo
+
+            hint = f"; did you mean {TIMM}{self.init}?" if in_zoo(self.init) else ""
             raise InputError(
                 f"init must be scratch, search, timm:NAME, a candidate or a .safetensors file, but "
-                f"got {self.init!r}"
+                f"got {self.init!r}{hint}"
             )
         if not self.is_candidate and self.data is None and self.study is None:
             raise InputError(
@@ -85,8 +88,7 @@ class FinalOptions:
     @property
     def is_candidate(self) -> bool:
         """Whether the network is a candidate's number or the prefix of a digest."""
-        text = self.network.lower()  # no published network has such a name
-        return text.isdecimal() or (bool(text) and all(e in "0123456789abcdef" for e in text))
+        return _is_candidate(self.network)
 
     @property
     def init_names_candidate(self) -> bool:
@@ -100,3 +102,9 @@ class FinalOptions:
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)  # the way to set a field of a frozen value
+
+
+def _is_candidate(name: str) -> bool:
+    """Whether a name has the form of a candidate's number or of the prefix of a digest."""
+    text = name.lower()  # no published network has such a name
+    return text.isdecimal() or (bool(text) and all(e in "0123456789abcdef" for e in text))

@@ -244,6 +244,15 @@ def test_a_class_without_images_has_no_recall() -> None:
     assert class_table(result)[-1] == "| c | no images |"
 
 
+@pytest.mark.parametrize(
+    ("init", "said"),
+    [("nowhere", "'nowhere'$"), ("resnet18", "did you mean timm:resnet18"), ("", "''")],
+)
+def test_a_start_that_is_none_is_refused_before_a_study_is_opened(init: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"init must be scratch, search, .* but got .*{said}"):
+        FinalOptions(network="net.json", data="digits", init=init)
+
+
 def test_no_published_network_could_be_a_digest() -> None:
     for name in zoo_names():
         options = FinalOptions(network=name, data="digits")
