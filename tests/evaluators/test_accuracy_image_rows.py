@@ -1,12 +1,13 @@
 """Images in a mapped file give the same data and the same training as images in memory."""
 
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.data import cache, file_reader
+from nas_explorer.evaluators.accuracy.data import cache, file_reader, images
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
 from nas_explorer.evaluators.accuracy.data.image_rows import ImageRows
 from nas_explorer.evaluators.accuracy.recipe import Recipe
@@ -58,6 +59,25 @@ def test_the_data_are_the_same(
     again = load_search_data(mapped.spec, cache=tmp_path / "two")
     assert again.fingerprint == resident.fingerprint
     assert [each.suffix for each in (tmp_path / "two").iterdir()] == [".safetensors"]
+
+
+def test_few_images_are_in_memory_at_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ImageRows.__getitem__
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def counted(self: ImageRows, places: object) -> torch.Tensor:
+        found = read(self, places)
+        alive[:] = [each for each in alive if each() is not None]
+        alive.append(weakref.ref(found))
+        assert len(alive) <= 2, "the chunks must be read one after the other"
+        return found
+
+    monkeypatch.setattr(ImageRows, "__getitem__", counted)
+    monkeypatch.setattr(images, "_CHUNK", 4)
+    _, mapped = both(folder, tmp_path, monkeypatch)
+    assert len(mapped.train_images) > 8 and alive
 
 
 def test_the_training_is_the_same(

@@ -10,6 +10,7 @@ import struct
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def _write(path: Path, data: LabelledImages, metadata: Mapping[str, str]) -> Non
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for part in (data.labels, data.hashes, *data.chunks()):
+        for part in chain([data.labels, data.hashes], data.chunks()):
             file.write(part.contiguous().numpy().data)
 
 

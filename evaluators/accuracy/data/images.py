@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Self
 
 import torch
@@ -113,6 +114,6 @@ class LabelledImages:
         """Return a hash of pixels, labels and class names."""
         state = hashlib.blake2b(digest_size=16)
         state.update(repr((tuple(self.images.shape), self.classes)).encode())
-        for tensor in (*self.chunks(), self.labels):
+        for tensor in chain(self.chunks(), [self.labels]):
             state.update(tensor.contiguous().numpy().data)
         return state.hexdigest()
