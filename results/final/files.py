@@ -16,7 +16,7 @@ from ...evaluators.accuracy.recipe import Recipe
 from ...search_space.errors import InputError
 from ..export.files import replacing
 from ..export.formats import MARK
-from ..export.header import make_header, read_facts
+from ..export.header import make_header, read_facts, read_header
 from ..export.weights import encode_weights, read_weights
 from ..study.readings import Reading
 from .card import card_text
@@ -180,8 +180,22 @@ def write_files(folder: Path, content: Content) -> dict[str, Any]:
         InputError: If a file cannot be written.
     """
     result = content.to_json()
-    chosen = content.trainings[content.chosen]
-    weights, header = read_weights(chosen.file)
+    _write(folder, result)
+    return result
+
+
+def restore_files(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write the files of a finished run anew if one is missing.
+
+    Raises:
+        InputError: If the weights of its training are missing too, or a file cannot be written.
+    """
+    if not all((folder / name).exists() for name in _NAMES):
+        _write(folder, result)
+
+
+def _write(folder: Path, result: Mapping[str, Any]) -> None:
+    weights, header = read_weights(folder / result["chosen"]["file"])
     facts = {
         **read_facts(header),
         "measurements": _measurements(result["chosen"]),
@@ -189,7 +203,7 @@ def write_files(folder: Path, content: Content) -> dict[str, Any]:
         "test_reading": result["test_reading"],
     }
     contents = (
-        encode_weights(weights, make_header(content.subject.architecture, facts)),
+        encode_weights(weights, make_header(read_header(header), facts)),
         card_text(result).encode(),
         _curve_csv(result).encode(),
         curve_page(result).encode(),
@@ -198,7 +212,6 @@ def write_files(folder: Path, content: Content) -> dict[str, Any]:
     for name, data in zip(_NAMES, contents, strict=True):
         with replacing({folder / name: data}):
             pass
-    return result
 
 
 def _measurements(chosen: Mapping[str, Any]) -> dict[str, Any]:

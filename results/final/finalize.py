@@ -21,7 +21,7 @@ from ...search_space.errors import InputError
 from ..export.proof import Proof
 from ..export.weights import checksum
 from ..study.readings import Reading, ReadingLog, now
-from .files import Content, check_folder, read_result, write_files
+from .files import Content, check_folder, read_result, restore_files, write_files
 from .options import FinalOptions
 from .sources import find_source
 from .split_scores import SplitScores, split_scores
@@ -168,6 +168,7 @@ def finished(prepared: Prepared) -> Finalized | None:
         return None
     if prepared.options.test and found["chosen"]["test"] is None:
         return None
+    restore_files(prepared.folder, found)
     return Finalized(folder=prepared.folder, result=found)
 
 

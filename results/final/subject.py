@@ -14,6 +14,7 @@ from ..export.architecture_files import read_architecture
 from ..export.record_checks import study_data
 from ..study.readings import data_scope, study_scope
 from ..study.study import Study
+from .divisions import stated_division
 from .options import FinalOptions
 
 _SIDES = (8, 16, 32, 64, 96, 128, 160, 192, 224, 256, 384)
@@ -108,14 +109,14 @@ def find_subject(options: FinalOptions) -> Subject:
 
 
 def _spec(options: FinalOptions, study: Study | None) -> DataSpec:
-    """Return the option's data, divided as in the study if it has the same images: else its
-    candidates would have been trained on images of the test split."""
+    """Return the option's data, divided as in the study if it has the same images, or as for the
+    training of a file to begin with: else these weights would know images of the test split."""
     assert options.data is not None
     if study is not None:
         of_study = DataSpec.from_json(study.settings.data)
         if data_key(DataSpec(name=options.data)) == data_key(of_study):
             return of_study
-    return DataSpec(name=options.data)
+    return replace(DataSpec(name=options.data), **stated_division(options.init))
 
 
 def _named(name: str) -> tuple[Architecture, str]:

@@ -26,6 +26,7 @@ from ...search_space.seeds import derive_seed
 from ..export.header import make_header, read_facts
 from ..export.networks import trained_network
 from ..export.weights import read_weights, save_weights
+from .divisions import division
 from .split_scores import SplitScores, split_scores
 
 
@@ -206,5 +207,6 @@ class Trainer:
         return {
             "training": json.loads(json.dumps(stated)),
             "fingerprint": self.data.fingerprint,
+            "division": division(self.data.spec),
             "preparation": self.data.preparation.described(),
         }

@@ -17,7 +17,8 @@ from nas_explorer.evaluators.accuracy.data import permit as permits
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_test_split
 from nas_explorer.evaluators.accuracy.data.given import given_data
 from nas_explorer.results.export import load_model, load_preparation
-from nas_explorer.results.export.weights import read_weights
+from nas_explorer.results.export.header import make_header, read_facts, read_header
+from nas_explorer.results.export.weights import read_weights, save_weights
 from nas_explorer.results.final import finalize as final
 from nas_explorer.results.final import trainings
 from nas_explorer.results.final.card import class_table
@@ -127,6 +128,27 @@ def test_a_finished_run_is_only_read(first: Any, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(trainings, "train", fail)
     assert finalize("net.json", data="digits", epochs=2, seeds=2).result == first.result
+    # A file that was removed comes back, without a training or a reading.
+    weights, header = read_weights(first.model)
+    card = first.card.read_text()
+    for path in (first.model, first.card):
+        path.unlink()
+    assert finalize("net.json", data="digits", epochs=2, seeds=2).result == first.result
+    again, its_header = read_weights(first.model)
+    assert all(torch.equal(again[name], each) for name, each in weights.items())
+    assert its_header == header and first.card.read_text() == card
+
+
+@pytest.mark.slow
+def test_a_file_of_weights_keeps_the_division_of_its_training(first: Any, folder: Path) -> None:
+    weights, header = read_weights(first.model)
+    facts = {**read_facts(header), "division": {"seed": 5, "validation": 0.25}}
+    other = folder / "other.safetensors"
+    save_weights(other, weights, make_header(read_header(header), facts))
+    for init, seed, validation in (("other.safetensors", 5, 0.25), ("scratch", 0, 0.2)):
+        options = FinalOptions(network="net.json", data="digits", init=init, test=False)
+        spec = final.prepare(options).subject.data.spec
+        assert (spec.seed, spec.validation) == (seed, validation)
 
 
 @pytest.mark.slow
