@@ -48,7 +48,7 @@ class Timing:
 
     def to_json(self) -> dict[str, Any]:
         """Return the value as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "rounds": list(self.rounds)}
 
 
 def measure(run: Run, device: torch.device, settings: LatencySettings) -> Timing:

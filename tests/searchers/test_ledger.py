@@ -155,7 +155,7 @@ def test_activities_sum_to_the_wall_clock(tmp_path: Path, workers: int) -> None:
     total = in_all(runs)
     assert isinstance(total, RunTime) and total.wall == sum(each.wall for each in runs)
     spent = [each.seconds for each in study.candidates()]
-    of_workers = ("building", "latency", "training", "other")
+    of_workers = ("building", "latency", "waiting", "training", "other")
     for each in spent:
         assert sum(each[name] for name in of_workers) == pytest.approx(each["total"], rel=0.02)
         assert each["searching"] > 0 and each["costing"] > 0
