@@ -126,10 +126,14 @@ def _torchvision(
     )
 
 
+def _reader(spec: DataSpec, cache: DecodedCache | None) -> FileReader:
+    return FileReader(resolution=spec.resolution, megapixels=spec.max_megapixels, cache=cache)
+
+
 def _listed(kind: type[ListedImages]) -> Callable[[DataSpec, DecodedCache | None], Source]:
     return lambda spec, cache: kind(
         path=Path(os.path.expanduser(spec.path)),  # noqa: PTH111 (fails on unknown users)
-        reader=FileReader(resolution=spec.resolution, megapixels=spec.max_megapixels, cache=cache),
+        reader=_reader(spec, cache),
     )
 
 
@@ -169,9 +173,7 @@ DATA_SETS: Mapping[str, DataSet] = {
         summary="your own: PATH/CLASS/*.jpg, or PATH/train/CLASS/*.jpg with test and val beside it",
         open=lambda spec, cache: ImageFolder(
             root=Path(os.path.expanduser(spec.path)),  # noqa: PTH111 (fails on unknown users)
-            resolution=spec.resolution,
-            megapixels=spec.max_megapixels,
-            cache=cache,
+            reader=_reader(spec, cache),
         ),
         mirrored=None,
         recipe=_short,

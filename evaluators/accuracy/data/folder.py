@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 
 from ....search_space.errors import InputError
-from .cache import DecodedCache
 from .file_reader import FileReader, check_counts, check_images, unreadable_note
 from .image_files import ImageSource
 from .images import LabelledImages
@@ -20,12 +19,8 @@ class ImageFolder(Source):
 
     root: Path
     """Path of the folder."""
-    resolution: int | None
-    """Side of the scaled images in pixels; None: see ``default_resolution``."""
-    megapixels: int
-    """Largest image file in millions of pixels; larger files are left out."""
-    cache: DecodedCache | None
-    """Cache of decoded images."""
+    reader: FileReader
+    """Reader of the image files."""
     _scans: dict[Path, Scan] = field(
         default_factory=dict[Path, Scan], init=False, repr=False, compare=False
     )
@@ -113,16 +108,13 @@ class ImageFolder(Source):
 
         Size, channels and levels are those of ``like``.
         """
-        reader = FileReader(
-            resolution=self.resolution, megapixels=self.megapixels, cache=self.cache
-        )
         files, classes = self._scan(folder).files, self.classes.names
 
         def name(file: ImageSource) -> str:
             assert isinstance(file, Path)
             return shown(file.relative_to(folder))
 
-        found = reader.read(files, classes, like, name)
+        found = self.reader.read(files, classes, like, name)
         part = "" if folder == self.root else f"{shown(folder.relative_to(self.root))}/"
         return replace(
             found, unreadable=tuple((f"{part}{name}", why) for name, why in found.unreadable)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -53,20 +53,15 @@ class ListedImages(Source):
     """Path of the list, or of the folder that holds it."""
     reader: FileReader
     """Reader of the image files."""
-    _kept: dict[str, Listing] = field(
-        default_factory=dict[str, Listing], init=False, repr=False, compare=False
-    )
 
     @abstractmethod
     def make_listing(self) -> Listing:
         """Return the list, without reading an image."""
 
-    @property
+    @cached_property
     def listing(self) -> Listing:
         """The list, which is made once."""
-        if "" not in self._kept:
-            self._kept[""] = self.make_listing()
-        return self._kept[""]
+        return self.make_listing()
 
     @property
     def has_test(self) -> bool:

@@ -29,7 +29,8 @@ def is_dataset(data: Any) -> bool:
 def keep_dataset(data: Any, folder: Path) -> Path:
     """Write all items to a tar archive named by its contents; see ``TarShards``.
 
-    Images are written as PNG files of 8 bits, so that no pixel changes.
+    Images are written as PNG files of 8 bits, so that no pixel changes. Tensors and arrays that are
+    not square are cropped to their centre.
 
     Args:
         data: Map-style data set of pairs: an image of Pillow, or a tensor or array that
