@@ -5,10 +5,12 @@ the most MACs that count, is chosen in advance; 1 is an error of 0 at a thousand
 
     python benchmarks/real_space.py [--data digits] [--space micro] [--budget 60] [--epochs N]
                                     [--searchers pareto,tpe,nsga2,random] [--seeds 5]
+                                    [--schedulers none,asha]
                                     [--constraint 'macs<=8M'] [--reference 0.9,2e6]
                                     [--storage URL] [--quick]
 
-The studies are kept in the storage, and the same command continues them.
+With ``--schedulers`` each searcher also runs with early stopping; compare the epochs that each
+search trained. The studies are kept in the storage, and the same command continues them.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import os
 import platform
 import statistics
 from importlib.metadata import version
+from itertools import product
 
 import numpy as np
 from nas_explorer.results.analysis.front import hypervolume
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--data", default="digits")
     parser.add_argument("--space", default="micro")
     parser.add_argument("--searchers", default="pareto,tpe,nsga2,random")
+    parser.add_argument("--schedulers", default="none")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=None)
@@ -60,37 +64,43 @@ def main() -> None:
     least, most = map(float, options.reference.split(","))
     steps = sorted({round(options.budget * share) for share in (1 / 3, 2 / 3, 1)})
     found: dict[str, dict[int, list[float]]] = {}
-    for seed in range(options.seeds):
-        for searcher in options.searchers.split(","):
-            study = nas.search(
-                space=options.space,
-                data=options.data,
-                constraints=options.constraint,
-                searcher=searcher,
-                seed=seed,
-                budget=options.budget,
-                epochs=options.epochs,
-                workers=1,
-                study=f"{searcher}-{seed}",
-                storage=options.storage,
-            )
-            figures = found.setdefault(searcher, {step: [] for step in steps})
-            for step in steps:
-                figures[step].append(ratio(study, step, least, most))
-            study.close()
-    print(f"{'searcher':12}" + "".join(f"{f'{step} trials':>24}" for step in steps))
-    for searcher, figures in found.items():
+    epochs: dict[str, list[int]] = {}
+    for seed, searcher, scheduler in product(
+        range(options.seeds), options.searchers.split(","), options.schedulers.split(",")
+    ):
+        kind = searcher if scheduler == "none" else f"{searcher}+{scheduler}"
+        study = nas.search(
+            space=options.space,
+            data=options.data,
+            constraints=options.constraint,
+            searcher=searcher,
+            scheduler=scheduler,
+            seed=seed,
+            budget=options.budget,
+            epochs=options.epochs,
+            workers=1,
+            study=f"{kind}-{seed}",
+            storage=options.storage,
+        )
+        figures = found.setdefault(kind, {step: [] for step in steps})
+        for step in steps:
+            figures[step].append(ratio(study, step, least, most))
+        epochs.setdefault(kind, []).append(sum(each.epochs for each in study.candidates()))
+        study.close()
+    print(f"{'searcher':12}" + "".join(f"{f'{step} trials':>24}" for step in steps) + "  epochs")
+    for kind, figures in found.items():
         cells = (
             f"{statistics.median(each):.3f} [{min(each):.3f}, {max(each):.3f}]"
             for each in figures.values()
         )
-        print(f"{searcher:12}" + "".join(f"{cell:>24}" for cell in cells))
+        print(f"{kind:12}{''.join(f'{cell:>24}' for cell in cells)}  {epochs[kind]}")
     line = {
         "benchmark": "real_space",
         "data": options.data,
         "space": options.space,
         "reference": [least, most],
         "ratios": found,
+        "epochs": epochs,
         "device": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
