@@ -52,6 +52,13 @@ def fidelity(
             help="Training-free scores to compare too; none: recorded ones alone.  [all]",
         ),
     ] = None,
+    diagnostics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Diagnostics of the search's kept weights to compare too, or all.",
+        ),
+    ] = None,
     seed: Annotated[
         str, typer.Option(metavar="N", help="Seed of the sample and of the intervals.")
     ] = "0",
@@ -68,6 +75,7 @@ def fidelity(
 
     The results are stored in the study. Run it again to continue.
     """
+    from ..evaluators.diagnostics import read_diagnostics
     from ..evaluators.scores import ALL, read_scores
     from ..evaluators.units import read_whole
     from .show import open_study
@@ -80,13 +88,14 @@ def fidelity(
     }
     asked = scores or ALL
     names = () if asked.strip().lower() == "none" else read_scores(asked)
+    trained = () if diagnostics is None else read_diagnostics(diagnostics)
     record = open_study(study, storage)
     with sigterm_interrupts():
         from ..searchers.run.fidelity import FidelityRequest, measure_fidelity
         from ..searchers.run.study_plan import training_of
 
         many = counts.pop("workers", None)
-        request = FidelityRequest(scores=names, **counts)
+        request = FidelityRequest(scores=names, diagnostics=trained, **counts)
         training = training_of(record, engine=engine, workers=many)
         found = measure_fidelity(record, training, request, said_long=say_long, said_seeds=say_seed)
     if as_json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .diagnostics import diagnostics_json, print_diagnostics
 from .parts import print_parts
 from .shared import Json, Plugins, Storage, StudyName, WorkError, print_json
 from .show import open_study
@@ -68,9 +69,19 @@ def measure(
         str | None,
         typer.Option(metavar="A,B,...", help="Training-free scores of the network, or all."),
     ] = None,
+    diagnostics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Diagnostics of the trained weights of a candidate or a file, or all.",
+        ),
+    ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Data whose images the scores read.  [noise]"),
+        typer.Option(
+            metavar="NAME",
+            help="Data whose images the scores read (else noise), or that a file was trained on.",
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
@@ -101,8 +112,10 @@ def measure(
     from ..search_space.errors import InputError
 
     wanted = () if scores is None else read_scores(scores)
-    if data is not None and not wanted:
-        raise InputError(f"--data must come with --scores, but got --data {data} alone")
+    if data is not None and not wanted and diagnostics is None:
+        raise InputError(
+            f"--data must come with --scores or --diagnostics, but got --data {data} alone"
+        )
     source = None if data is None else data_name(data)
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     if self_test:
@@ -110,6 +123,15 @@ def measure(
         return
     if architecture is None:
         raise InputError("a measurement must have an architecture, such as convnext_tiny")
+    if diagnostics is not None:
+        if wanted or latency or metric:
+            raise InputError("--diagnostics must be the only measurement, but others are given")
+        given = (architecture, diagnostics, source, study, storage)
+        if as_json:
+            print_json(diagnostics_json(*given))
+        else:
+            print_diagnostics(*given)
+        return
     found = find_architecture(architecture, study, storage)
     from ..evaluators.measure import measure as measured
     from ..evaluators.measure_scores import measure_scores

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..search_space.errors import InputError
 from ..search_space.plugins import add, load_installed, put, resolved
+from .diagnostics import DIAGNOSTICS, register_diagnostic
+from .diagnostics import GROUP as OF_TRAINED
 from .metric_checks import check_evaluator
 from .metrics import ACCURACY, CLASS_METRICS, COSTS, LATENCY, METRICS, TIERS, Tier
 from .metrics import Direction as Direction
@@ -307,6 +309,11 @@ def evaluator_of(name: str) -> Entry:
     for entry in EVALUATORS.values():
         if any(each.name == name for each in entry.metrics):
             return entry
+    if name in DIAGNOSTICS:
+        raise InputError(
+            f"a metric of a search must not be a diagnostic of trained networks, but got {name!r}: "
+            "nas fidelity --diagnostics measures it after the search"
+        )
     raise InputError(
         f"a metric must be measured by an evaluator, but {metric(name).name!r} is known from a "
         "record alone; --plugin loads the module that measures it"
@@ -343,3 +350,4 @@ def evaluators_for(metrics: Collection[str], *, always: bool = True) -> list[Ent
 
 
 load_installed(GROUP, register_evaluator)
+load_installed(OF_TRAINED, register_diagnostic)

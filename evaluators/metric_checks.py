@@ -98,8 +98,9 @@ def _check_word(what: str, given: object, known: Iterable[str]) -> None:
 
 
 def _check_settings(cls: type[Any]) -> None:
-    if not isinstance(cls.always, bool):
-        raise InputError(f"always must be True or False, but got {cls.always!r}")
+    always = getattr(cls, "always", False)  # diagnostics have none
+    if not isinstance(always, bool):
+        raise InputError(f"always must be True or False, but got {always!r}")
     defaults = cls.defaults
     try:
         stored = json.loads(json.dumps(defaults, allow_nan=False))

@@ -6,9 +6,10 @@ and one line here.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..search_space.errors import InputError, unknown_name
-from .metrics import METRICS, Direction, Metric, Tier, metric
+from .metrics import METRICS, Direction, Metric, Tier, is_known, metric
 
 _CONDITIONS = ("images", "batch", "version", "dtype", "device", "torch")
 """Keys of the provenance that must be equal for two values to be comparable."""
@@ -20,8 +21,8 @@ class ScoreEntry:
 
     metric: Metric
     """The metric that the score is."""
-    place: str
-    """The evaluator's module in this package, and its class."""
+    place: str | type[Any]
+    """The class that computes the score, or its module in this package and its name."""
 
 
 def _line(
@@ -105,10 +106,10 @@ def read_scores(names: str | Collection[str]) -> tuple[str, ...]:
             found += SCORES
         elif name in known:
             found.append(name)
-        elif name in METRICS:
+        elif is_known(name):
             raise InputError(
                 f"scores must be training-free scores ({', '.join((ALL, *known))}), but got "
-                f"{name!r}, which is no score"
+                f"{name!r}, which is none"
             )
         else:
             raise unknown_name("score", name, (ALL, *known))
@@ -125,7 +126,13 @@ def check_not_ranking(names: Collection[str]) -> None:
         InputError: If one is.
     """
     for each in names:
-        if metric(each).score:
+        found = metric(each)
+        if found.score and found.tier == "trained":
+            raise InputError(
+                f"objectives and bounds must not be diagnostics of trained networks, but got "
+                f"{each!r}: nas fidelity --diagnostics {each} measures it after the search"
+            )
+        if found.score:
             raise InputError(
                 f"objectives and bounds must not be training-free scores, but got {each!r}: scores "
                 f"follow the size of a network (nas fidelity); --scores {each} records it beside "

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .search_space.files import load_space
     from .search_space.space import SearchSpace
     from .searchers.plugins import register
+    from .searchers.run.diagnosing import diagnose
     from .searchers.run.fidelity import fidelity
     from .searchers.run.python_refine import refine
     from .searchers.run.python_search import load_study, search
@@ -36,6 +37,7 @@ __all__ = [
     "InputError",
     "SearchSpace",
     "Study",
+    "diagnose",
     "fidelity",
     "finalize",
     "load_space",
@@ -55,6 +57,7 @@ _PLACES = {
     "InputError": "search_space.errors",
     "SearchSpace": "search_space.space",
     "Study": "results.study.study",
+    "diagnose": "searchers.run.diagnosing",
     "finalize": "results.final.python_finalize",
     "fidelity": "searchers.run.fidelity",
     "load_space": "search_space.files",

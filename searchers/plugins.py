@@ -13,6 +13,7 @@ _KINDS = {
     "search_space.components.base.Component": "search_space.components.tables.register_component",
     "searchers.base.Searcher": "searchers.names.register_searcher",
     "evaluators.base.Evaluator": "evaluators.base.register_evaluator",
+    "evaluators.trained.base.Diagnostic": "evaluators.diagnostics.register_diagnostic",
     "results.export.base.ModelFormat": "results.export.formats.register_format",
     "searchers.engines.base.Engine": "searchers.engines.register_engine",
 }
@@ -24,7 +25,7 @@ def register(plugin: _Plugin) -> _Plugin:
 
     Args:
         plugin: A class derived from ``Component`` (``TokenMixer``, ``Norm``, ...), ``Searcher``,
-            ``Evaluator``, ``ModelFormat`` or ``Engine``.
+            ``Evaluator``, ``Diagnostic``, ``ModelFormat`` or ``Engine``.
 
     Raises:
         InputError: If the class has another base, its name is taken, or it lacks a required

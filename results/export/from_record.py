@@ -69,7 +69,7 @@ def export_candidate(
     format_for(found.architecture, output, any_resolution=any_resolution)  # before the slow work
     weights, training = None, "untrained"
     if not untrained:
-        weights, training = trained_weights(folder, found)
+        weights, training = trained_weights(folder, found, hint="; --untrained exports new ones")
     kept = kept_preparation(found, training)
     data, remark = study_data(settings, older=kept is None)
     checked = check_measured(found, weights, data, remark)

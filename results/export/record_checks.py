@@ -122,8 +122,15 @@ def check_measured(
     return f"{recorded} recorded, {found_again} recomputed on {where}"
 
 
-def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[str, Tensor], Any]:
+def trained_weights(
+    folder: WeightsFolder, candidate: Candidate, *, hint: str = ""
+) -> tuple[dict[str, Tensor], Any]:
     """Return the weights of a candidate that the search kept, and the origin of their training.
+
+    Args:
+        folder: Folder of the study's weights.
+        candidate: The candidate.
+        hint: What the user can do without weights, as the end of the message.
 
     Raises:
         WorkError: If no weights are kept, or they are not from the candidate's training.
@@ -133,7 +140,7 @@ def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[s
     if not path.exists():
         raise WorkError(
             f"the trained weights of candidate {candidate.number} must be in {path}, but are "
-            "missing; --untrained exports new ones"
+            f"missing{hint}"
         )
     weights, header = read_weights(path)
     training = json.loads(header["metadata"])
@@ -141,6 +148,6 @@ def trained_weights(folder: WeightsFolder, candidate: Candidate) -> tuple[dict[s
     if accuracy is None or training != json.loads(json.dumps(dict(accuracy.provenance))):
         raise WorkError(
             f"the weights in {path} must come from the training of candidate {candidate.number}, "
-            "but come from another training; --untrained exports new ones"
+            f"but come from another training{hint}"
         )
     return weights, training

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...evaluators.diagnostics import read_diagnostics
 from ...evaluators.scores import ALL, read_scores
 from ...results.analysis.corrected import SHORT, predictable
 from ...results.analysis.correction import FEWEST
@@ -11,6 +12,7 @@ from ...results.analysis.fidelity import Fidelity, compare, stratified
 from ...results.study.storage_url import DEFAULT_STORAGE
 from ...results.study.study import Study
 from ...search_space.errors import InputError
+from .diagnosing import diagnose_candidates
 from .ledger import Ledger
 from .lengthen import lengthen
 from .python_search import load_study
@@ -40,6 +42,8 @@ class FidelityRequest:
     """Short trainings of each candidate with different seeds; 1: that of the search alone."""
     scores: tuple[str, ...] = (ALL,)
     """Training-free scores to compute where they are not recorded; none: only recorded ones."""
+    diagnostics: tuple[str, ...] = ()
+    """Diagnostics of the search's kept weights to compute where they are not recorded."""
     seed: int = 0
     """Seed of the sample and of the intervals, at least 0."""
 
@@ -51,6 +55,7 @@ class FidelityRequest:
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         object.__setattr__(self, "scores", read_scores(self.scores))
+        object.__setattr__(self, "diagnostics", read_diagnostics(self.diagnostics))
 
 
 def measure_fidelity(
@@ -91,6 +96,9 @@ def measure_fidelity(
     failed: dict[int, str] = {}
     if request.scores:
         failed |= score_candidates(study, training, request.scores, numbers, Ledger()).failed
+    if request.diagnostics:
+        asked = request.diagnostics
+        failed |= diagnose_candidates(study, training, asked, numbers, Ledger())
     failed |= lengthen(study, training, numbers, request.epochs, Ledger(), said_long).failed
     if request.seeds > 1:
         ledger = Ledger()
@@ -105,6 +113,7 @@ def fidelity(
     epochs: int | None = None,
     seeds: int = DEFAULT_SEEDS,
     scores: str | Collection[str] = ALL,
+    diagnostics: str | Collection[str] = (),
     seed: int = 0,
     engine: str = "local",
     workers: int | None = None,
@@ -123,6 +132,7 @@ def fidelity(
         seeds: Short trainings of each candidate with different seeds, that of the search included.
         scores: Training-free scores to compare, such as ``"naswot,zico"``, or ``"all"``; recorded
             ones are compared in any case.
+        diagnostics: Diagnostics of the search's kept weights to compare, or ``"all"``.
         seed: Seed of the sample and of the intervals.
         engine: Name of the engine.
         workers: Candidates trained at once; None: one per core, or one on a GPU.
@@ -131,12 +141,12 @@ def fidelity(
     Raises:
         InputError: If an argument cannot be used.
     """
-    listed: Sequence[str] = scores.split(",") if isinstance(scores, str) else tuple(scores)
     request = FidelityRequest(
         sample=sample,
         epochs=epochs,
         seeds=seeds,
-        scores=tuple(each for each in listed if each),
+        scores=_listed(scores),
+        diagnostics=_listed(diagnostics),
         seed=seed,
     )
     found = study if isinstance(study, Study) else load_study(study, storage)
@@ -148,3 +158,8 @@ def fidelity(
         said_long=lambda candidate, reason: None,
         said_seeds=lambda candidate, reason: None,
     )
+
+
+def _listed(names: str | Collection[str]) -> tuple[str, ...]:
+    listed: Sequence[str] = names.split(",") if isinstance(names, str) else tuple(names)
+    return tuple(each for each in listed if each)

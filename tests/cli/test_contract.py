@@ -53,11 +53,13 @@ COMMANDS = {
     "refine": STUDY
     | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
     "fidelity": STUDY
-    | {"--sample", "--epochs", "--seeds", "--scores", "--seed", "--engine", "--workers", "--json"},
+    | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--seed"}
+    | {"--engine", "--workers", "--json"},
     "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"},
     "show": STUDY | {"--json", "--graph", "--efficiency"},
     "measure": STUDY
-    | {"--latency", "--self-test", "--scores", "--data", "--device", "--batch", "--json"},
+    | {"--latency", "--self-test", "--scores", "--diagnostics", "--data", "--device", "--batch"}
+    | {"--json"},
     "zoo": {"--json"},
     "dashboard": STUDY | {"--port", "--host", "--timm-results"},
     "report": STUDY | {"--output", "-o", "--csv", "--figures", "--compare"},
@@ -158,8 +160,11 @@ def test_no_command_is_missing_here():
         (["search", "--objectives", "accuracy,naswot"], "--scores naswot records it"),
         (["search", "--constraint", "zico>=3"], "--rank-by-score ranks by it all the same"),
         (["search", "--scores", "naswt"], "did you mean 'naswot'"),
-        (["search", "--scores", "macs"], "got 'macs', which is no score"),
-        (["measure", "van_b0", "--data", "digits"], "--data must come with --scores"),
+        (["search", "--scores", "macs"], "got 'macs', which is none"),
+        (
+            ["measure", "van_b0", "--data", "digits"],
+            "come with --scores or --diagnostics",
+        ),
         (["search", "--constraint", "params less than 3"], "params<=2e6"),
         (["search", "--constraint", "parms<=3"], "did you mean 'params'"),
         (["search", "--space", "tiny.yaml", "--constraint", "params<=3"], "params"),

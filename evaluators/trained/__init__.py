@@ -1,0 +1,1 @@
+"""Diagnostics of trained networks, each of one metric."""

@@ -1,0 +1,112 @@
+"""Diagnostics of candidates that a search has trained, from their kept weights."""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...evaluators.base import CandidateError
+from ...evaluators.measure_diagnostics import measure_diagnostics
+from ...evaluators.measure_scores import Scored
+from ...evaluators.scores import ALL
+from ...results.candidate import Candidate
+from ...results.study.storage_url import DEFAULT_STORAGE
+from ...results.study.study import Study
+from ...search_space.errors import InputError, WorkError
+from .ledger import Ledger
+from .python_search import load_study
+from .search import recorded_time
+from .study_plan import Training
+
+_log = logging.getLogger(__name__)
+
+
+def diagnose(
+    network: Candidate | int | str | Path,
+    diagnostics: str | Collection[str] = ALL,
+    *,
+    study: Study | str | None = None,
+    data: str | None = None,
+    storage: str | Path = DEFAULT_STORAGE,
+) -> Scored:
+    """Return diagnostics of a trained network, with its exact costs; nothing is stored.
+
+    Args:
+        network: A candidate, its number or a prefix of its digest, or a ``.safetensors`` file.
+        diagnostics: Names such as ``"filter_entropy,skip_ratio"``, or ``"all"``.
+        study: The study of a candidate, or its name; None: the latest.
+        data: Name of the data of a file; those of a candidate are known.
+        storage: Storage of a study given by name.
+
+    Raises:
+        CandidateError: If the costs of the network cannot be counted.
+        InputError: If an argument cannot be used, or the data have changed.
+        WorkError: If the search kept no weights of the candidate.
+    """
+    from ...results.final.diagnosed import data_of, trained_candidate, trained_file
+
+    if not isinstance(network, Candidate) and str(network).endswith(".safetensors"):
+        return measure_diagnostics(trained_file(Path(str(network)), data), diagnostics)
+    if data is not None:
+        raise InputError(f"data must be given with a file alone, but got {data!r}")
+    opened = study if isinstance(study, Study) else load_study(study, storage)
+    found = network if isinstance(network, Candidate) else opened.find(str(network))
+    return measure_diagnostics(trained_candidate(opened, found, data_of(opened)), diagnostics)
+
+
+def diagnose_candidates(
+    study: Study,
+    training: Training,
+    diagnostics: Sequence[str],
+    numbers: Sequence[int],
+    ledger: Ledger,
+    listener: Callable[[int, int], None] = lambda done, count: None,
+) -> dict[int, str]:
+    """Compute and store the diagnostics that candidates lack; return the reasons of failures.
+
+    A diagnostic that a network does not have is stored as its reason, and not tried again.
+
+    Args:
+        study: The study.
+        training: How its candidates are trained.
+        diagnostics: Names of diagnostics.
+        numbers: The candidates.
+        ledger: Ledger of the time of this run.
+        listener: Called after each candidate with the number of finished ones and of all.
+
+    Raises:
+        InputError: If another process searches the study, or its data have changed.
+    """
+    from ...results.final.diagnosed import data_of, trained_candidate
+
+    failed: dict[int, str] = {}
+    with study.exclusive(), recorded_time(study, ledger, training.engine):
+        lacking = [
+            each
+            for each in study.candidates()
+            if each.number in numbers
+            and not {*diagnostics} <= {*each.measurements, *each.undefined}
+        ]
+        data = data_of(study) if lacking else None
+        for done, each in enumerate(lacking, 1):
+            assert data is not None
+            wanted = [e for e in diagnostics if e not in {*each.measurements, *each.undefined}]
+            try:
+                with ledger.clock.doing("scoring"):
+                    found = measure_diagnostics(trained_candidate(study, each, data), wanted)
+            except (CandidateError, InputError, WorkError) as error:
+                failed[each.number] = str(error)
+                _log.warning("diagnostics of candidate %d: %s", each.number, error)
+                continue
+            measured = {
+                name: found.measurements[name] for name in wanted if name in found.measurements
+            }
+            changed = replace(
+                each,
+                measurements={**each.measurements, **measured},
+                undefined={**each.undefined, **found.undefined},
+            )
+            with ledger.clock.doing("storing"):
+                study.revise(changed, ledger.read())
+            listener(done, len(lacking))
+    return failed
