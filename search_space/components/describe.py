@@ -87,6 +87,7 @@ COST_LETTERS = {
     "R": "regions along each side",
     "b": "side of a block",
     "g": "side of a grid",
+    "w": "side of a window or of a block of queries",
 }
 """Meaning of the letters in ``Traits.cost``."""
 

@@ -95,3 +95,20 @@ def glorot_start(module: M) -> M:
             if each.bias is not None:
                 nn.init.normal_(each.bias, std=1e-6)
     return module
+
+
+def fan_in_start(module: M) -> M:
+    """Draw normal weights by fan-in for convolutions and linear maps, as in HaloNet; return the
+    module.
+
+    The deviation is one over the root of the inputs of an output; biases are zero.
+    """
+    if _TORCH.get():
+        return module
+    for each in module.modules():
+        if isinstance(each, nn.Conv2d | nn.Linear):
+            deviation = each.weight[0].numel() ** -0.5
+            nn.init.trunc_normal_(each.weight, std=deviation, a=-5 * deviation, b=5 * deviation)
+            if each.bias is not None:
+                nn.init.zeros_(each.bias)
+    return module

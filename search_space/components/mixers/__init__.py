@@ -14,6 +14,7 @@ from .focal import FocalModulation
 from .frequency import AdaptiveFrequencyFilter, FourierMixing, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
+from .gated_position import GatedPositionalAttention
 from .gaussian_mixture import GaussianMixtureConv
 from .hyena import Hyena
 from .hyper_kernel import HyperZzw
@@ -27,9 +28,11 @@ from .mb_conv import MbConv
 from .mlp import TokenLinear, TokenMlp
 from .modulation import ConvModulation
 from .multi_order import MultiOrderConv
+from .neighbourhood import NeighbourhoodMixer
 from .one_way import OneWayConv
 from .orchid import Orchid
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
+from .pooled import PooledAttention
 from .raft import RaftMlp
 from .recursive import RecursiveConv
 from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
@@ -40,6 +43,13 @@ from .star import StarMixer
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
+from .windowed import (
+    GridAttention,
+    HaloAttention,
+    IntervalAttention,
+    StripeAttention,
+    WindowAttention,
+)
 
 MIXERS = table_of(
     IdentityMixer,
@@ -69,6 +79,14 @@ MIXERS = table_of(
     Attention,
     RelativeAttention,
     LevitAttention,
+    WindowAttention,
+    GridAttention,
+    IntervalAttention,
+    StripeAttention,
+    HaloAttention,
+    NeighbourhoodMixer,
+    PooledAttention,
+    GatedPositionalAttention,
     TokenMlp,
     RecursiveGatedConv,
     RecursiveGatedFilter,

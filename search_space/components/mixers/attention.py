@@ -4,6 +4,7 @@ Shape suffixes: B batch, C channels, H rows, W columns, N tokens (H x W), h head
 R offsets between two positions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -11,22 +12,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...domains import YES_NO, Positive
+from ...domains import YES_NO, Choice
 from ...shapes import Shape
-from ..base import TokenMixer, Traits
+from ..attention.supports import Blocks, Support
+from ..base import Traits
 from ..initial import small_start
+from .headed import HeadedAttention, ProductAttention
 from .positions import offsets
 
 
 class SelfAttention(nn.Module):
     """Scaled dot-product attention between all positions."""
 
-    def __init__(self, *, channels: int, head_dim: int, qkv_bias: bool, proj_bias: bool) -> None:
+    def __init__(
+        self, *, channels: int, heads: int, head_dim: int, qkv_bias: bool, proj_bias: bool
+    ) -> None:
         super().__init__()
-        self.heads = channels // head_dim
+        self.heads = heads
         self.head_dim = head_dim
-        self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
-        self.proj = nn.Linear(channels, channels, bias=proj_bias)
+        self.qkv = nn.Linear(channels, 3 * heads * head_dim, bias=qkv_bias)
+        self.proj = nn.Linear(heads * head_dim, channels, bias=proj_bias)
 
     def place_bias(self, height: int, width: int) -> Tensor | None:
         """Return the bias added to the scores of all pairs of positions of a map, or None."""
@@ -42,7 +47,7 @@ class SelfAttention(nn.Module):
         if bias_hNN is not None:
             bias_hNN = bias_hNN.to(q_BhNd.dtype)
         mixed_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd, attn_mask=bias_hNN)
-        mixed_BNC = mixed_BhNd.transpose(1, 2).reshape(B, H * W, C)
+        mixed_BNC = mixed_BhNd.transpose(1, 2).reshape(B, H * W, self.heads * self.head_dim)
         return self.proj(mixed_BNC).transpose(1, 2).view(B, C, H, W)
 
 
@@ -57,12 +62,17 @@ class RelativeSelfAttention(SelfAttention):
         height: int,
         width: int,
         channels: int,
+        heads: int,
         head_dim: int,
         qkv_bias: bool,
         proj_bias: bool,
     ) -> None:
         super().__init__(
-            channels=channels, head_dim=head_dim, qkv_bias=qkv_bias, proj_bias=proj_bias
+            channels=channels,
+            heads=heads,
+            head_dim=head_dim,
+            qkv_bias=qkv_bias,
+            proj_bias=proj_bias,
         )
         self.size = height, width
         self.table_hR = nn.Parameter(torch.empty(self.heads, (2 * height - 1) * (2 * width - 1)))
@@ -76,41 +86,52 @@ class RelativeSelfAttention(SelfAttention):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attention(TokenMixer):
+class Attention(ProductAttention):
     """Multi-head self-attention between all positions, without position (Vaswani et al., 2017).
 
-    The attention of CAFormer (Yu et al., MetaFormer Baselines, 2022), which uses no biases and
-    heads of 32 channels.
+    By default the attention of CAFormer (Yu et al., MetaFormer Baselines, 2022), which uses no
+    biases and heads of 32 channels. Learned tokens (``memory``) are those of Sandler et al., 2022:
+    every layer has its own, which pass through its keys and values, and their outputs are dropped.
+    Neural Attention (DiGiugno and Mahmood, 2025) is ``score`` feed_forward, whose code maps query
+    and key to a width of its own choice, here a quarter of the head. Zhou et al., 2023, without
+    published code, is ``normaliser`` relu. One layer of such attention, with positions and a head
+    for each tap, can express any convolution (Li et al., 2021).
     """
 
     name = "attention"
     traits = Traits(
-        paper="Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762",
+        catalogue=("M07", "M24", "M31", "M39", "M43"),
+        paper="Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762; Sandler et al., "
+        "Fine-tuning Image Transformers using Learnable Memory, 2022, arXiv:2203.15243; Zhou et "
+        "al., Interpret Vision Transformers as ConvNets with Dynamic Convolutions, 2023, "
+        "arXiv:2309.10713; DiGiugno and Mahmood, Neural Attention, 2025, arXiv:2502.17206",
         reach="global",
         weights="input-dependent",
         cost="N^2",
     )
+    added = ("heads", "score", "normaliser", "projection", "local", "memory", "position")
 
-    head_dim: Annotated[int, Positive(whole=True)] = 32
-    """Channels of one head; must divide the channels."""
     qkv_bias: Annotated[bool, YES_NO] = False
     """Whether queries, keys and values have a bias."""
     proj_bias: Annotated[bool, YES_NO] = False
     """Whether the output projection has a bias."""
+    local: Annotated[str, Choice(("none", "map"))] = "none"
+    """Depthwise 3x3 convolution of the values added to the output: none; on the whole map."""
+    position: Annotated[str, Choice(("none", "dynamic"))] = "none"
+    """What is added to the scores by the offset: nothing, or a perceptron's output."""
 
-    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The size of a head must divide the channels."""
-        if shape.channels % self.head_dim:
-            return (
-                f"head_dim must divide the channels, but got head_dim {self.head_dim} "
-                f"and {shape.channels} channels"
-            )
-        return None
+    def supports(self) -> Sequence[Support]:
+        """Return the whole map."""
+        return [Blocks()]
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
+        usual = Attention()
+        if any(getattr(self, name) != getattr(usual, name) for name in _CHOICES):
+            return super().build(shape)
         attention = SelfAttention(
             channels=shape.channels,
+            heads=self.heads_on(shape),
             head_dim=self.head_dim,
             qkv_bias=self.qkv_bias,
             proj_bias=self.proj_bias,
@@ -118,19 +139,25 @@ class Attention(TokenMixer):
         return small_start(attention)
 
 
+_CHOICES = ("score", "normaliser", "projection", "local", "memory", "position")
+"""Choices that ``SelfAttention`` does not have."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class RelativeAttention(Attention):
+class RelativeAttention(HeadedAttention):
     """Attention between all positions with a learned bias for each offset between two positions.
 
     The bias is that of Swin Transformer (Liu et al., 2021, equation 4), over the whole map. LIT
-    (Pan et al., 2021) has this attention, with biases in all linear maps.
+    (Pan et al., 2021) has this attention, with biases in all linear maps, and so has CoAtNet (Dai
+    et al., 2021, equation 3, relative attention).
     """
 
     name = "relative_attention"
     traits = Traits(
-        catalogue=("M34",),
+        catalogue=("M10", "M34"),
         paper="Pan et al., Less is More: Pay Less Attention in Vision Transformers, 2021, "
-        "arXiv:2105.14217",
+        "arXiv:2105.14217; Dai et al., CoAtNet: Marrying Convolution and Attention for All Data "
+        "Sizes, 2021, arXiv:2106.04803",
         reach="global",
         weights="input-dependent",
         cost="N^2",
@@ -138,11 +165,7 @@ class RelativeAttention(Attention):
         code="zhuang-group/LIT",
     )
     revision = 2
-
-    qkv_bias: Annotated[bool, YES_NO] = True
-    """Whether queries, keys and values have a bias."""
-    proj_bias: Annotated[bool, YES_NO] = True
-    """Whether the output projection has a bias."""
+    added = ("heads",)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
@@ -150,6 +173,7 @@ class RelativeAttention(Attention):
             height=shape.height,
             width=shape.width,
             channels=shape.channels,
+            heads=self.heads_on(shape),
             head_dim=self.head_dim,
             qkv_bias=self.qkv_bias,
             proj_bias=self.proj_bias,

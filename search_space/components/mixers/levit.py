@@ -108,6 +108,7 @@ class LevitAttention(TokenMixer):
 
     name = "levit_attention"
     traits = Traits(
+        catalogue=("M35",),
         paper="Graham et al., LeViT: a Vision Transformer in ConvNet's Clothing for Faster "
         "Inference, 2021, arXiv:2104.01136",
         code="facebookresearch/LeViT",

@@ -155,7 +155,11 @@ class BucketAttention(SelfAttention):
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__(
-            channels=channels, head_dim=channels // heads, qkv_bias=False, proj_bias=True
+            channels=channels,
+            heads=heads,
+            head_dim=channels // heads,
+            qkv_bias=False,
+            proj_bias=True,
         )
         self.bias_hD = nn.Parameter(torch.zeros(heads, BUCKETS))
 

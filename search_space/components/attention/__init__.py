@@ -1,0 +1,1 @@
+"""The choices that attention is a product of: support, score, position, projection."""

@@ -1,0 +1,166 @@
+"""The module of attention: a product of projection, supports, positions and score.
+
+Shape suffixes: B batch, C channels, H rows, W columns, h heads, d channels of a head, G groups, N
+queries of a group, M keys of a group, T extra tokens, X batch x groups.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .positions import Position
+from .projections import LinearProjection, Projected
+from .scores import Score
+from .supports import Blocks, Support
+
+
+class MapAttention(nn.Module):
+    """Attention from a map to itself: a projection, the mixing of values, and a linear map."""
+
+    def __init__(
+        self, *, projection: nn.Module, channels: int, values: int, proj_bias: bool
+    ) -> None:
+        super().__init__()
+        self.projection = projection
+        self.proj = nn.Linear(values, channels, bias=proj_bias)
+
+    def mix(self, projected: Projected) -> Tensor:
+        """Return the mixed values, channels last."""
+        raise NotImplementedError
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return self.proj(self.mix(self.projection(x_BCHW))).permute(0, 3, 1, 2)
+
+
+class GroupedAttention(MapAttention):
+    """Attention inside groups of positions; with several supports each has a share of the heads."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"memory_TC"})
+
+    def __init__(
+        self,
+        *,
+        projection: nn.Module,
+        channels: int,
+        values: int,
+        proj_bias: bool,
+        heads: int,
+        supports: Sequence[Support],
+        score: Score,
+        positions: Sequence[Position] = (),
+        grouped: Sequence[nn.Module] = (),
+        local: nn.Module | None = None,
+        memory: int = 0,
+    ) -> None:
+        """Build the module.
+
+        Args:
+            projection: Module from the map to queries, keys and values.
+            channels: Channels of the map.
+            values: Channels of the values of all heads.
+            proj_bias: Whether the last linear map has a bias.
+            heads: Heads of all supports.
+            supports: One or several supports.
+            score: The score, and what makes weights of it.
+            positions: One for each support, or none.
+            grouped: A depthwise convolution of the values inside the groups for each support,
+            whose output is added to the mixed values, or none.
+            local: A depthwise convolution of the values of the whole map, whose output is added, or
+            None.
+            memory: Number of learned tokens that every query also attends to; only with a linear
+            projection.
+        """
+        super().__init__(
+            projection=projection, channels=channels, values=values, proj_bias=proj_bias
+        )
+        self.heads = heads // len(supports)
+        self.supports = nn.ModuleList(supports)
+        self.positions = nn.ModuleList(positions)
+        self.grouped = nn.ModuleList(grouped)
+        self.local = local
+        self.score = score
+        self.memory_TC: Tensor | None = None
+        if memory:
+            self.memory_TC = nn.Parameter(torch.empty(memory, channels))
+            nn.init.normal_(self.memory_TC, std=0.02)
+
+    def mix(self, projected: Projected) -> Tensor:
+        """Return the mixed values, channels last."""
+        extra: list[Sequence[Tensor | None]] = [(None, None)] * len(self.supports)
+        if self.memory_TC is not None:
+            assert isinstance(self.projection, LinearProjection)
+            _, *both = self.projection(self.memory_TC.T[None, :, :, None])
+            extra = list(
+                zip(*(each[0, :, 0].chunk(len(self.supports), 1) for each in both), strict=True)
+            )
+        shares = zip(*(each.chunk(len(self.supports), 3) for each in projected), strict=True)
+        mixed = [
+            self._attend(number, Projected(*share), *extra[number])
+            for number, share in enumerate(shares)
+        ]
+        y_BHWd = torch.cat(mixed, 3) if len(mixed) > 1 else mixed[0]
+        if self.local is None:
+            return y_BHWd
+        return y_BHWd + self.local(projected.v_Bhwe.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def _attend(
+        self, number: int, maps: Projected, keys: Tensor | None, values: Tensor | None
+    ) -> Tensor:
+        """Return the mixed values of one support, channels last."""
+        support = self.supports[number]
+        assert isinstance(support, Support)
+        H, W = int(maps.q_BHWd.shape[1]), int(maps.q_BHWd.shape[2])
+        hidden_GNM = support.hidden(H, W, maps.q_BHWd.device)
+        # Masks differ between groups, so groups then count as heads, else as images.
+        axes = (0, 1) if hidden_GNM is None else (1, 2)
+        q_BGhNd = support.queries(maps.q_BHWd, self.heads)
+        q_XhNd = q_BGhNd.flatten(*axes)
+        k_XhMd = support.keys(maps.k_Bhwd, self.heads).flatten(*axes)
+        v_XhMd = support.keys(maps.v_Bhwe, self.heads).flatten(*axes)
+        bias = self._bias(number, q_XhNd, H, W, hidden_GNM)
+        if keys is not None and values is not None:
+            bias = None if bias is None else nn.functional.pad(bias, (len(keys), 0))
+            k_XhMd, v_XhMd = _with(keys, k_XhMd), _with(values, v_XhMd)
+        y_XhNd = self.score(q_XhNd, k_XhMd, v_XhMd, bias)
+        groups = int(q_BGhNd.shape[1])
+        y_BGhNd = (
+            y_XhNd.unflatten(0, (-1, groups))
+            if hidden_GNM is None
+            else y_XhNd.unflatten(1, (groups, -1))
+        )
+        y_BHWd = support.merge(y_BGhNd, H, W)
+        if len(self.grouped):
+            assert isinstance(support, Blocks)
+            y_BHWd = y_BHWd + support.filtered(maps.v_Bhwe, self.grouped[number])
+        return y_BHWd
+
+    def _bias(
+        self, number: int, q_XhNd: Tensor, height: int, width: int, hidden_GNM: Tensor | None
+    ) -> Tensor | None:
+        """Return what is added to the scores: of positions, and minus infinity for hidden pairs."""
+        bias: Tensor | None = None
+        support = self.supports[number]
+        assert isinstance(support, Support)
+        if len(self.positions):
+            offsets = support.offsets(height, width, q_XhNd.device)
+            bias = self.positions[number](q_XhNd, offsets).to(q_XhNd.dtype)
+            bias = bias[None] if bias.dim() == 3 else bias
+        if hidden_GNM is None:
+            return bias
+        if bias is None:
+            bias = q_XhNd.new_zeros(1, self.heads, 1, 1)
+        whole = bias.shape[1] == self.heads
+        bias = bias[:, None] if whole else bias.unflatten(1, (-1, self.heads))
+        return bias.masked_fill(hidden_GNM[:, None], float("-inf")).flatten(1, 2)
+
+
+def _with(extra_TC: Tensor, tokens_XhMd: Tensor) -> Tensor:
+    """Return tokens with extra ones of all images and groups before them."""
+    X, Gh = tokens_XhMd.shape[:2]
+    d = int(tokens_XhMd.shape[3])
+    extra_hTd = extra_TC.unflatten(1, (-1, d)).transpose(0, 1)
+    extra_hTd = extra_hTd.repeat(int(Gh) // len(extra_hTd), 1, 1)
+    return torch.cat((extra_hTd.expand(X, -1, -1, -1), tokens_XhMd), 2)

@@ -1,0 +1,106 @@
+"""Neighbourhood attention: a window of keys for each query.
+
+Shape suffixes: B batch, H rows, W columns, h heads, d channels of a head, G groups of channels of a
+map with one set of weights, k and l sides of a window.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .module import MapAttention
+from .positions import OffsetBias
+from .projections import Projected
+from .supports import Offsets
+
+
+def reach(side: int, kernel: int, dilation: int) -> tuple[int, int]:
+    """Return the kernel and the dilation that fit into a side of the map."""
+    fits = min(side, kernel)
+    return fits, max(1, min(dilation, side // fits))
+
+
+def neighbours(
+    side: int, kernel: int, dilation: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the window of each place of an axis: (side, k) places, and offsets in dilations.
+
+    The window lies on the places at multiples of the dilation, and within the map, so near its edge
+    the place is not at the centre (Hassani et al., Neighborhood Attention Transformer, 2023).
+    """
+    k, step = reach(side, kernel, dilation)
+    place = torch.arange(side, device=device)
+    index, first = place // step, place % step
+    length = (side - 1 - first) // step + 1  # places of the same remainder
+    start = torch.minimum((index - k // 2).clamp(min=0), length - k)
+    tap = start[:, None] + torch.arange(k, device=device)
+    return first[:, None] + step * tap, index[:, None] - tap
+
+
+class NeighbourhoodAttention(MapAttention):
+    """Attention of each position to the window around it, with a learned bias for each offset.
+
+    In a run the elements of the windows are taken one by one, since all windows of keys would take
+    k k times the memory of the map; traces and exported files hold one product.
+    """
+
+    def __init__(
+        self,
+        *,
+        projection: nn.Module,
+        channels: int,
+        values: int,
+        proj_bias: bool,
+        heads: int,
+        kernel_size: int,
+        dilation: int,
+        biased: bool,
+    ) -> None:
+        super().__init__(
+            projection=projection, channels=channels, values=values, proj_bias=proj_bias
+        )
+        self.heads, self.kernel_size, self.dilation = heads, kernel_size, dilation
+        self.position = OffsetBias(heads, kernel_size, kernel_size) if biased else None
+
+    def mix(self, projected: Projected) -> Tensor:
+        """Return the mixed values, channels last."""
+        q, k, v = (each.unflatten(3, (self.heads, -1)) for each in projected)
+        H, W = int(q.shape[1]), int(q.shape[2])
+        kernel, step = self.kernel_size, self.dilation
+        rows_Hk, row_offsets_Hk = neighbours(H, kernel, step, q.device)
+        columns_Wl, column_offsets_Wl = neighbours(W, kernel, step, q.device)
+        q = q * q.shape[-1] ** -0.5
+        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+            windows_BHkWlhd = k[:, rows_Hk][:, :, :, columns_Wl]
+            scores_BHWhkl = torch.einsum("byxhd,byixjhd->byxhij", q, windows_BHkWlhd)
+        else:
+            taps = [
+                torch.linalg.vecdot(q, tap_BHWhd) for tap_BHWhd in _taps(k, rows_Hk, columns_Wl)
+            ]
+            sides = rows_Hk.shape[1], columns_Wl.shape[1]
+            scores_BHWhkl = torch.stack(taps, 4).unflatten(4, sides)
+            del taps
+        if self.position is not None:
+            offsets = Offsets(
+                row_offsets_Hk[:, None, :, None], column_offsets_Wl[None, :, None], (0, 0)
+            )
+            bias_hHWkl = self.position(q, offsets).to(q.dtype)
+            scores_BHWhkl = scores_BHWhkl + bias_hHWkl.permute(1, 2, 0, 3, 4)
+        weights_BHWhkl = scores_BHWhkl.flatten(4).softmax(4).unflatten(4, scores_BHWhkl.shape[4:])
+        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+            windows_BHkWlhd = v[:, rows_Hk][:, :, :, columns_Wl]
+            return torch.einsum("byxhij,byixjhd->byxhd", weights_BHWhkl, windows_BHkWlhd).flatten(3)
+        flat_BHWhp = weights_BHWhkl.flatten(4).to(v.dtype)
+        mixed = torch.zeros_like(v)
+        for number, tap_BHWhd in enumerate(_taps(v, rows_Hk, columns_Wl)):
+            mixed.addcmul_(flat_BHWhp[..., number, None], tap_BHWhd)
+        return mixed.flatten(3)
+
+
+def _taps(x_BHWhd: Tensor, rows_Hk: Tensor, columns_Wl: Tensor) -> Iterator[Tensor]:
+    """Yield for each element of the windows the map that brings it to its place."""
+    for rows_H in rows_Hk.unbind(1):
+        moved = x_BHWhd.index_select(1, rows_H)
+        for columns_W in columns_Wl.unbind(1):
+            yield moved.index_select(2, columns_W)

@@ -1,0 +1,88 @@
+"""What attention knows of the positions: biases of scores by the offset of query and key.
+
+Shape suffixes: h heads, d channels of a head, N queries, M keys, R and S offsets of rows and
+columns, X batch x groups.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .supports import Offsets
+
+
+class Position(nn.Module):
+    """Biases added to the scores of all pairs of a group."""
+
+    def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
+        """Return the biases, (h, N, M) or (X, h, N, M), of queries and the offsets of all pairs."""
+        raise NotImplementedError
+
+
+class OffsetBias(Position):
+    """A learned number for each head and offset (Liu et al., Swin Transformer, 2021, equation 4).
+
+    The reference codes keep the numbers in one axis, places first: (R S, heads).
+    """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"table_hRS"})
+
+    def __init__(self, heads: int, rows: int, columns: int) -> None:
+        super().__init__()
+        self.table_hRS = nn.Parameter(torch.empty(heads, 2 * rows - 1, 2 * columns - 1))
+        nn.init.trunc_normal_(self.table_hRS, std=0.02)
+
+    def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
+        """Return the biases, (h, N, M); offsets must be smaller than rows and columns given."""
+        rows, columns = (side // 2 for side in self.table_hRS.shape[1:])
+        return self.table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
+
+
+class DynamicBias(Position):
+    """A perceptron from the offset to the numbers of all heads, for groups of any size.
+
+    Wang et al., CrossFormer, 2021, section 3.3 (dynamic position bias).
+    """
+
+    def __init__(self, heads: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Linear(2, width)]
+        for out in (width, width, heads):
+            layers += [nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, out)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
+        """Return the biases, (h, N, M)."""
+        rows, columns = offsets.furthest
+        like = {"device": q_XhNd.device, "dtype": self.layers[0].weight.dtype}  # pyright: ignore
+        axes = [torch.arange(-side, side + 1, **like) for side in (rows, columns)]
+        offsets_RS2 = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+        table_hRS = self.layers(offsets_RS2).permute(2, 0, 1)
+        return table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
+
+
+class RelativeLogits(Position):
+    """Products of each query with learned vectors for its row offset and for its column offset.
+
+    Vaswani et al., Scaling Local Self-Attention, 2021, after Bello et al., Attention Augmented
+    Convolutional Networks, 2019, arXiv:1904.09925, section 3.1. The heads share the vectors.
+    """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"rows_Rd", "columns_Sd"})
+
+    def __init__(self, dim: int, rows: int, columns: int) -> None:
+        super().__init__()
+        self.rows_Rd = nn.Parameter(torch.empty(2 * rows - 1, dim))
+        self.columns_Sd = nn.Parameter(torch.empty(2 * columns - 1, dim))
+        for each in (self.rows_Rd, self.columns_Sd):
+            nn.init.trunc_normal_(each, std=dim**-0.5)
+
+    def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
+        """Return the biases, (X, h, N, M)."""
+        found: list[Tensor] = []
+        for table, offset_NM in zip((self.rows_Rd, self.columns_Sd), offsets[:2], strict=True):
+            logits_XhNR = q_XhNd @ table.to(q_XhNd.dtype).T
+            index_NM = offset_NM + len(table) // 2
+            found.append(logits_XhNR.gather(3, index_NM.expand(*q_XhNd.shape[:3], -1)))
+        return found[0] + found[1]
