@@ -24,7 +24,7 @@ from torch import Tensor, nn
 MAP = Shape(32, 8, 8)
 
 Weights = dict[str, Tensor]
-Case = tuple[TokenMixer, nn.Module, Callable[[Tensor], Tensor], Weights]
+Case = tuple[TokenMixer, Any, Callable[[Tensor], Tensor], Weights]
 """Our mixer; timm's module; its function of a map (B, C, H, W); its weights by our names."""
 
 
@@ -173,3 +173,16 @@ def test_the_same_function_as_timm(case: Callable[[], Case]) -> None:
         results.append((y, x.grad))
     for one, other in zip(*results, strict=True):
         assert torch.allclose(one, other, atol=1e-4 * float(other.detach().abs().max()))
+
+
+def test_convit_starts_where_timm_starts() -> None:
+    for heads in (4, 9, 6):
+        theirs = convit.GPSA(36, heads, locality_strength=1.5)
+        nn.init.zeros_(theirs.pos_proj.weight)
+        theirs.local_init()
+        ours = GatedPositionalAttention(heads=heads, strength=1.5).build(Shape(36, 4, 4))
+        side = int(heads**0.5)
+        place = ours.get_parameter("place.weight")[: side**2]
+        assert torch.allclose(place, theirs.pos_proj.weight[: side**2])
+        assert torch.equal(ours.get_parameter("projection.qkv.weight")[72:], theirs.v.weight)
+        assert torch.equal(ours.get_parameter("gate_h"), theirs.gating_param)

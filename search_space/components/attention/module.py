@@ -146,8 +146,8 @@ class GroupedAttention(MapAttention):
         assert isinstance(support, Support)
         if len(self.positions):
             offsets = support.offsets(height, width, q_XhNd.device)
-            bias = self.positions[number](q_XhNd, offsets).to(q_XhNd.dtype)
-            bias = bias[None] if bias.dim() == 3 else bias
+            found: Tensor = self.positions[number](q_XhNd, offsets).to(q_XhNd.dtype)
+            bias = found[None] if found.dim() == 3 else found
         if hidden_GNM is None:
             return bias
         if bias is None:

@@ -47,7 +47,8 @@ class DynamicBias(Position):
 
     def __init__(self, heads: int, width: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Linear(2, width)]
+        self.offset = nn.Linear(2, width)
+        layers: list[nn.Module] = []
         for out in (width, width, heads):
             layers += [nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, out)]
         self.layers = nn.Sequential(*layers)
@@ -55,10 +56,13 @@ class DynamicBias(Position):
     def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
         """Return the biases, (h, N, M)."""
         rows, columns = offsets.furthest
-        like = {"device": q_XhNd.device, "dtype": self.layers[0].weight.dtype}  # pyright: ignore
-        axes = [torch.arange(-side, side + 1, **like) for side in (rows, columns)]
-        offsets_RS2 = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-        table_hRS = self.layers(offsets_RS2).permute(2, 0, 1)
+        of_row, of_column = self.offset.weight.unbind(1)
+        row_R = torch.arange(-rows, rows + 1, device=q_XhNd.device, dtype=of_row.dtype)
+        column_S = torch.arange(-columns, columns + 1, device=q_XhNd.device, dtype=of_row.dtype)
+        # The sum of two products, which an exporter that evaluates constants does not change.
+        of_column_Sf = column_S[:, None] * of_column + self.offset.bias
+        hidden_RSf = (row_R[:, None] * of_row)[:, None] + of_column_Sf
+        table_hRS = self.layers(hidden_RSf).permute(2, 0, 1)
         return table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
 
 

@@ -15,7 +15,6 @@ from ...domains import YES_NO, IntRange, Positive
 from ...shapes import Shape
 from ..attention.module import MapAttention
 from ..attention.projections import LinearProjection, Projected
-from ..attention.supports import Blocks
 from ..base import TokenMixer, Traits
 from ..initial import small_start
 
@@ -53,17 +52,24 @@ class GatedPositional(MapAttention):
             self.projection.qkv.weight[-channels:] = torch.eye(channels)  # pyright: ignore
             for column in range(side):
                 for row in range(side):
-                    offset = [2 * (row - centre), 2 * (column - centre), -1]
-                    self.place.weight[column + side * row] = torch.tensor(offset)
+                    offset = [2 * (column - centre), 2 * (row - centre), -1]
+                    self.place.weight[row + side * column] = torch.tensor(offset)
             self.place.weight *= strength
 
-    def place_weights(self, height: int, width: int) -> Tensor:
-        """Return the weights by position, (h, N, N): softmax of a map of offset and distance."""
-        rows_NN, columns_NN, _ = Blocks().offsets(height, width, self.gate_h.device)
-        squared_NN = rows_NN.square() + columns_NN.square()
-        features_NN3 = torch.stack((-columns_NN, -rows_NN, squared_NN), 2)
-        scores_NNh = self.place(features_NN3.to(self.place.weight.dtype))
-        return scores_NNh.softmax(1).permute(2, 0, 1)
+    def place_weights(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Return the weights by position of all pairs of rows, (h, H, H), and columns, (h, W, W).
+
+        The score of a pair is a map of its offsets and squared distance: a term of the rows and a
+        term of the columns. So the softmax over positions is a product of two.
+        """
+        of_column_h, of_row_h, of_square_h = self.place.weight[..., None, None].unbind(1)
+        found: list[Tensor] = []
+        for side, weight_h in ((height, of_row_h), (width, of_column_h)):
+            place = torch.arange(side, device=weight_h.device, dtype=weight_h.dtype)
+            offset = place - place[:, None]
+            found.append(weight_h * offset + of_square_h * offset.square())
+        rows_hHH = found[0] + self.place.bias[:, None, None]  # a constant, without effect
+        return rows_hHH.softmax(2), found[1].softmax(2)
 
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
@@ -72,7 +78,10 @@ class GatedPositional(MapAttention):
             each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2) for each in projected
         )
         by_content_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
-        by_place_BhNd = self.place_weights(H, W).to(v_BhNd.dtype) @ v_BhNd
+        rows_hHH, columns_hWW = (each.to(v_BhNd.dtype) for each in self.place_weights(H, W))
+        v_BhHWd = v_BhNd.unflatten(2, (H, W))
+        by_row_BhHWd = (rows_hHH @ v_BhHWd.flatten(3)).unflatten(3, (W, -1))
+        by_place_BhNd = (columns_hWW[:, None] @ by_row_BhHWd).flatten(2, 3)
         share_h11 = self.gate_h.sigmoid()[:, None, None]
         mixed_BhNd = torch.lerp(by_content_BhNd, by_place_BhNd, share_h11.to(v_BhNd.dtype))
         return mixed_BhNd.transpose(1, 2).flatten(2).unflatten(1, (H, W))
@@ -83,8 +92,9 @@ class GatedPositionalAttention(TokenMixer):
     """Attention that starts as a convolution: a gate per head weighs content against position.
 
     d'Ascoli et al., ConViT, 2021, equations 6 and 7. Each head starts at one position of a square
-    of neighbours, if the number of heads is a square; further heads start near themselves. The
-    reference code fixes the map at its first size; here the positions follow the map.
+    of neighbours; heads beyond the largest square start without a place. The reference code fixes
+    the map at its first size; here the positions follow the map. Attention by position is applied
+    along rows, then along columns: the same function, in less time than one matrix.
     """
 
     name = "gated_positional_attention"
