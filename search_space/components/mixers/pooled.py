@@ -44,7 +44,7 @@ class PooledAttention(HeadedAttention):
     """Distance of the positions of keys and values in pixels, 1 to 8; not larger than the map."""
     projection: Annotated[str, Choice(("patch", "conv"))] = "conv"
     """Keys and values: of patches as large as the stride; or of a depthwise 3x3 convolution."""
-    scale: Annotated[str, Choice(("head", "channels"))] = "head"
+    score_scale: Annotated[str, Choice(("head", "channels"))] = "head"
     """Scores are divided by the root of the channels of a head, or of the map."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
@@ -65,7 +65,7 @@ class PooledAttention(HeadedAttention):
         return replace(
             super().canonical(shape),
             stride=min(stride, most) if self.projection == "conv" else stride,
-            scale="head" if one else self.scale,
+            score_scale="head" if one else self.score_scale,
         )
 
     def build(self, shape: Shape) -> nn.Module:
@@ -81,6 +81,6 @@ class PooledAttention(HeadedAttention):
             proj_bias=self.proj_bias,
             heads=self.heads_on(shape),
             supports=[Blocks()],
-            score=DotProduct(shape.channels**-0.5 if self.scale == "channels" else None),
+            score=DotProduct(shape.channels**-0.5 if self.score_scale == "channels" else None),
         )
         return small_start(attention)
