@@ -60,8 +60,8 @@ class WindowAttention(ProductAttention):
 
     def furthest(self) -> Sequence[tuple[int, int]]:
         """Return the sides of the windows."""
-        size = self.window_height, self.window_width
-        return [size, size[::-1]] if self.turned else [size]
+        height, width = self.window_height, self.window_width
+        return [(height, width), (width, height)] if self.turned else [(height, width)]
 
     def supports(self) -> Sequence[Support]:
         """Return the windows."""
