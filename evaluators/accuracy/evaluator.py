@@ -26,7 +26,7 @@ from .inherit import Inheritance, Source, inherit
 from .recipe import Recipe
 from .training.checkpoint import Checkpoint
 from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
-from .training.scoring import Normalise, class_logits
+from .training.scoring import Normalise, class_logits, images_at_once
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Function that stores trained weights: architecture, network state, provenance of the training."""
@@ -170,7 +170,8 @@ class AccuracyEvaluator(StagedEvaluator):
             return
         images, labels = self.data.validation_images, self.data.validation_labels
         normalise = Normalise(self.data, self.device)
-        logits = class_logits(model, images, normalise, 2 * self.recipe.batch_size)
+        at_once = images_at_once(self.data, self.recipe.batch_size)
+        logits = class_logits(model, images, normalise, at_once)
         scores = class_scores(logits, labels, [each.name for each in self.wanted], seed=seed)
         stated = {key: provenance[key] for key in _STATED}
         for name, found in scores.items():

@@ -258,6 +258,23 @@ class TestAdamW:
         assert torch.allclose(model.weight, torch.tensor([[1.8, 2.0], [1.8, 2.0]]))
         assert torch.allclose(model.bias, torch.tensor([1.9, 2.1]))
 
+    @pytest.mark.parametrize("limit", [0.5, 1.0, 100.0])
+    def test_it_clips_as_torch_does(self, limit: float):
+        models = [nn.Linear(3, 2), nn.Linear(3, 2)]
+        models[1].load_state_dict(models[0].state_dict())
+        ours, torchs = (AdamW(each, 0.1) for each in models)
+        for number in range(1, 4):
+            for model in models:
+                model.weight.grad = torch.arange(6.0).view(2, 3) / number
+                model.bias.grad = None if number == 2 else torch.ones(2)
+            ours.clip(limit)
+            nn.utils.clip_grad_norm_(models[1].parameters(), limit)
+            ours.step(0.1)
+            torchs.step(0.1)
+            for one, other in zip(*(each.parameters() for each in models), strict=True):
+                assert torch.allclose(one, other, atol=1e-6)
+        assert [ours.state()[f"{place}.steps"].item() for place in (0, 1)] == [3, 2]
+
     def test_a_parameter_without_a_gradient_stays(self):
         model = nn.Linear(2, 2)
         before = model.weight.clone()

@@ -19,10 +19,11 @@ from ..augment import Augmentation, augment, draw
 from ..data.dataset import SearchData
 from ..recipe import Recipe, learning_rate, warmup_steps
 from .checkpoint import Checkpoint
+from .fast_layers import fast_layers
 from .kept_weights import BestWeights, WeightAverage, copy_weights, tensors_of
 from .optimizer import AdamW
 from .regularisation import BatchChanges, skip_branches
-from .scoring import Normalise, score
+from .scoring import Normalise, images_at_once, score
 
 _CHECK_EVERY = 50
 """Steps between two checks of the loss; on a GPU each check waits for all pending work."""
@@ -291,7 +292,7 @@ class _Run:
         )
         self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.optimizer.parameters, self.recipe.clip)
+        self.optimizer.clip(self.recipe.clip)
         self.optimizer.step(learning_rate(self.recipe, self.step, self.steps))
         self.step += 1
         if self.average is not None:
@@ -302,7 +303,9 @@ class _Run:
         """Return mean loss and number of correct predictions on the validation split."""
         model = self.validated
         logits = partial(self.logits, model)
-        mean, right = score(model, logits, self.data, 2 * self.recipe.batch_size)
+        mean, right = score(
+            model, logits, self.data, images_at_once(self.data, self.recipe.batch_size)
+        )
         self.check(mean)
         return mean, right
 
@@ -355,7 +358,8 @@ def train(
         run = _Run(model, data, recipe, seed, device, time_limit, checkpoint)
         hooks = skip_branches(run.model, recipe.drop_path)
         try:
-            return run.result(goes_on)
+            with fast_layers(run.model, run.validated):
+                return run.result(goes_on)
         finally:
             for each in hooks:
                 each.remove()

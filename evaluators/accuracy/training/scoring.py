@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from ..data.dataset import SearchData
 from ..data.image_rows import Images
 
+_PIXELS = 2**16
+"""Pixels that are scored at once, or more."""
+
 
 class Normalise:
     """Normalises images by mean and deviation of the training images."""
@@ -22,6 +25,14 @@ class Normalise:
         """Map images (B, C, R, R), uint8, to float32 of the same shape, channels last."""
         normalised = (images.float() - self.mean) * self.scale
         return normalised.contiguous(memory_format=torch.channels_last)
+
+
+def images_at_once(data: SearchData, batch_size: int) -> int:
+    """Return the images of one forward pass: twice a training batch, more where they are small.
+
+    Small maps cost less time than the calls of their operations.
+    """
+    return max(2 * batch_size, _PIXELS // data.resolution**2)
 
 
 @torch.no_grad()  # not inference_mode, whose tensors cached by a module could not be trained
