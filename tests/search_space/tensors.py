@@ -27,10 +27,18 @@ def randomised(module: nn.Module) -> nn.Module:
 
 
 def awake(module: nn.Module) -> nn.Module:
-    """Return the module with scales of norms that start at zero set to one."""
+    """Return the module with scales and gates that start at zero, or almost, set to one, and with
+    convolutions that do drawn.
+    """
     for each in module.modules():
         if isinstance(each, nn.BatchNorm2d) and each.affine and not each.weight.any():
             nn.init.ones_(each.weight)
+        if isinstance(each, nn.Conv2d) and not each.weight.any():
+            nn.init.trunc_normal_(each.weight, std=0.02)
+        for name in ("gate_1", "scale_C11"):
+            scale = getattr(each, name, None)
+            if isinstance(scale, nn.Parameter) and scale.abs().max() < 1e-5:
+                nn.init.ones_(scale)
     return module
 
 

@@ -2,11 +2,14 @@
 
 from ..base import table_of
 from .additive import ConvAdditiveMixer, LocalIntegration
+from .aggregated import AggregatedAttention
 from .attention import Attention, RelativeAttention
 from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
 from .context_mixing import ContMix, DilatedSqueezeConv, GuidedContMix
+from .context_sharing import ContextSharing
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
+from .criss_cross import CrissCrossAttention
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .ffnified import FfnifiedAttention
@@ -39,9 +42,12 @@ from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .shift import AxialShift, CycleMlp
+from .slots import SlotAttention
+from .softmax_free import SoftmaxFreeAttention
 from .star import StarMixer
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
+from .transposed import TransposedAttention
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
 from .windowed import (
     GridAttention,
@@ -87,6 +93,12 @@ MIXERS = table_of(
     NeighbourhoodMixer,
     PooledAttention,
     GatedPositionalAttention,
+    AggregatedAttention,
+    CrissCrossAttention,
+    SoftmaxFreeAttention,
+    SlotAttention,
+    TransposedAttention,
+    ContextSharing,
     TokenMlp,
     RecursiveGatedConv,
     RecursiveGatedFilter,

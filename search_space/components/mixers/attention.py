@@ -94,13 +94,12 @@ class Attention(ProductAttention):
     every layer has its own, which pass through its keys and values, and their outputs are dropped.
     Neural Attention (DiGiugno and Mahmood, 2025) is ``score`` feed_forward, whose code maps query
     and key to a width of its own choice, here a quarter of the head. Zhou et al., 2023, without
-    published code, is ``normaliser`` relu. One layer of such attention, with positions and a head
-    for each tap, can express any convolution (Li et al., 2021).
+    published code, is ``normaliser`` relu.
     """
 
     name = "attention"
     traits = Traits(
-        catalogue=("M07", "M24", "M31", "M39", "M43"),
+        catalogue=("M24", "M31", "M39", "M43"),
         paper="Vaswani et al., Attention Is All You Need, 2017, arXiv:1706.03762; Sandler et al., "
         "Fine-tuning Image Transformers using Learnable Memory, 2022, arXiv:2203.15243; Zhou et "
         "al., Interpret Vision Transformers as ConvNets with Dynamic Convolutions, 2023, "
@@ -154,10 +153,11 @@ class RelativeAttention(HeadedAttention):
 
     name = "relative_attention"
     traits = Traits(
-        catalogue=("M10", "M34"),
+        catalogue=("M07", "M10", "M34"),
         paper="Pan et al., Less is More: Pay Less Attention in Vision Transformers, 2021, "
         "arXiv:2105.14217; Dai et al., CoAtNet: Marrying Convolution and Attention for All Data "
-        "Sizes, 2021, arXiv:2106.04803",
+        "Sizes, 2021, arXiv:2106.04803; Li et al., Can Vision Transformers Perform Convolution?, "
+        "2021, arXiv:2111.01353",
         reach="global",
         weights="input-dependent",
         cost="N^2",

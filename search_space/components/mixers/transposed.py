@@ -1,0 +1,163 @@
+"""Attention between channels, behind a cascade of depthwise convolutions (EdgeNeXt).
+
+Shape suffixes: B batch, C channels, H rows, W columns, N positions (H x W), h heads, d channels of
+a head, F numbers that describe a position.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...domains import YES_NO, IntRange
+from ...shapes import Shape
+from ..base import TokenMixer, Traits
+from ..initial import small_start
+from ..layers.kernel_clipping import depthwise
+from ..norms import ChannelLayerNorm
+
+_WAVES = 16
+"""Number of wavelengths of each axis in the description of positions."""
+
+_LONGEST = 10000
+"""Ratio of the longest wavelength to the shortest."""
+
+
+def fourier_places(height: int, width: int, like: Tensor) -> Tensor:
+    """Return sines and cosines of the rows and columns of a map, (1, F, H, W).
+
+    The shortest wave is as long as the map (El-Nouby et al., XCiT, 2021, arXiv:2106.09681).
+    """
+    lengths = _LONGEST ** (torch.arange(_WAVES, device=like.device).float() / _WAVES)
+    axes: list[Tensor] = []
+    for side in (height, width):
+        place = torch.arange(1, side + 1, device=like.device) * (2 * math.pi / (side + 1e-6))
+        angles = place[:, None] / lengths
+        axes.append(torch.stack((angles.sin(), angles.cos()), 2).flatten(1))
+    rows_HWF = axes[0][:, None].expand(-1, width, -1)
+    columns_HWF = axes[1].expand(height, -1, -1)
+    return torch.cat((rows_HWF, columns_HWF), 2).permute(2, 0, 1)[None].to(like.dtype)
+
+
+class ChannelAttention(nn.Module):
+    """Attention whose tokens are channels: cosines of channels over all positions."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"temperature_h11"})
+
+    def __init__(self, channels: int, *, heads: int, qkv_bias: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.temperature_h11 = nn.Parameter(torch.ones(heads, 1, 1))
+        self.qkv = nn.Linear(channels, 3 * channels, bias=qkv_bias)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        H, W = x_BCHW.shape[2:]
+        qkv_BN3C = self.qkv(x_BCHW.flatten(2).transpose(1, 2))
+        q, k, v_BhdN = qkv_BN3C.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 4, 1).unbind(0)
+        scores_Bhdd = F.normalize(q, dim=3) @ F.normalize(k, dim=3).transpose(2, 3)
+        weights_Bhdd = (scores_Bhdd * self.temperature_h11).softmax(3).to(v_BhdN.dtype)
+        mixed_BNC = (weights_Bhdd @ v_BhdN).flatten(1, 2).transpose(1, 2)
+        return self.proj(mixed_BNC).transpose(1, 2).unflatten(2, (H, W))
+
+
+class SplitTranspose(nn.Module):
+    """Convolutions of groups of channels, each added to the next, then attention of channels."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"scale_C11"})
+
+    def __init__(
+        self, channels: int, *, scales: int, heads: int, qkv_bias: bool, placed: bool
+    ) -> None:
+        """Build the module.
+
+        Args:
+            channels: Channels of the map.
+            scales: Groups of channels; the last one is not convolved.
+            heads: Heads of the attention, which divide the channels.
+            qkv_bias: Whether queries, keys and values have a bias.
+            placed: Whether a description of the position is added before the attention.
+        """
+        super().__init__()
+        width = -(-channels // scales)
+        groups = len(torch.empty(channels, device="meta").split(width))
+        self.width = width
+        self.convs = nn.ModuleList(depthwise(width, (3, 3)) for _ in range(groups - 1))
+        self.place = nn.Conv2d(4 * _WAVES, channels, 1) if placed else None
+        self.norm = ChannelLayerNorm(channels, eps=1e-6, bias=True)
+        self.scale_C11 = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
+        self.attention = ChannelAttention(channels, heads=heads, qkv_bias=qkv_bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        groups = x_BCHW.split(self.width, 1)
+        done: list[Tensor] = []
+        for number, (group, conv) in enumerate(zip(groups, self.convs, strict=False)):
+            done.append(conv(done[-1] + group if number else group))
+        x_BCHW = torch.cat((*done, groups[-1]), 1)
+        if self.place is not None:
+            H, W = x_BCHW.shape[2:]
+            x_BCHW = x_BCHW + self.place(fourier_places(int(H), int(W), x_BCHW))
+        return x_BCHW + self.scale_C11 * self.attention(self.norm(x_BCHW))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransposedAttention(TokenMixer):
+    """A cascade of depthwise convolutions, then attention between channels (EdgeNeXt's STDA).
+
+    Maaz et al., EdgeNeXt, 2022, section 3.2: each group of channels is added to the output of the
+    one before and convolved; the attention is that of XCiT (El-Nouby et al., 2021, equation 2),
+    with a norm before and a layer scale behind. The block around is ``convnext``. Groups have equal
+    width but the last, which has the channels that are left and is not convolved; with one group
+    the attention stands alone, where the reference code fails.
+    """
+
+    name = "transposed_attention"
+    traits = Traits(
+        catalogue=("M20",),
+        paper="Maaz et al., EdgeNeXt: Efficiently Amalgamated CNN-Transformer Architecture for "
+        "Mobile Vision Applications, 2022, arXiv:2206.10589",
+        code="mmaaz60/EdgeNeXt",
+        reach="global",
+        weights="input-dependent",
+        cost="N",
+    )
+
+    scales: Annotated[int, IntRange(1, 8)] = 2
+    """Groups of channels, 1 to 8; at most the channels."""
+    heads: Annotated[int, IntRange(1, 64)] = 4
+    """Heads of the attention, 1 to 64; must divide the channels."""
+    qkv_bias: Annotated[bool, YES_NO] = True
+    """Whether queries, keys and values have a bias."""
+    placed: Annotated[bool, YES_NO] = False
+    """Whether a map of sines and cosines of the position is added before the attention."""
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """The heads must divide the channels, and the groups must each have a channel."""
+        channels = shape.channels
+        if channels % self.heads:
+            return (
+                f"heads must divide the channels, but got heads {self.heads} "
+                f"and {channels} channels"
+            )
+        if -(-channels // -(-channels // self.scales)) != self.scales:
+            return (
+                f"scales must give each group a channel, but got scales {self.scales} "
+                f"and {channels} channels"
+            )
+        return None
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        module = SplitTranspose(
+            shape.channels,
+            scales=self.scales,
+            heads=self.heads,
+            qkv_bias=self.qkv_bias,
+            placed=self.placed,
+        )
+        return small_start(module)
