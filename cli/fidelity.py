@@ -109,6 +109,7 @@ def _print(record: "Study", found: "Fidelity") -> None:
     from ..evaluators.units import plural
     from ..results.analysis.fidelity import verdict
     from ..results.analysis.rank_agreement import best_count
+    from ..results.numbers import difference_number, format_difference
 
     rows = [
         [
@@ -132,9 +133,10 @@ def _print(record: "Study", found: "Fidelity") -> None:
         noise = found.noise
         both = "" if noise.agreement is None else f"; Spearman {noise.agreement.spearman.text()}"
         print(
-            f"Two seeds of one network differ by {100 * noise.between_seeds:.2g} points (standard "
-            f"deviation, {plural(noise.candidates, 'candidate')}), the candidates by "
-            f"{100 * noise.between_candidates:.2g}{both}"
+            f"Two seeds of one network differ by "
+            f"{format_difference(found.metric, noise.between_seeds)} (standard deviation, "
+            f"{plural(noise.candidates, 'candidate')}), the candidates by "
+            f"{difference_number(found.metric, noise.between_candidates)}{both}"
         )
     print(
         f"The validation split distinguishes at most {found.distinguishable} of "

@@ -13,7 +13,9 @@ from .shared import (
     Resolution,
     Storage,
     StudyName,
+    Target,
     print_json,
+    shown,
     sigterm_interrupts,
 )
 
@@ -43,6 +45,7 @@ def finalize(
         str | None,
         typer.Option(metavar="NAME", help="The data, as of nas search.  [those of the study]"),
     ] = None,
+    target: Target = None,
     epochs: Annotated[
         str | None,
         typer.Option(metavar="N", help="Passes over the training images.  [sized by the data]"),
@@ -97,6 +100,7 @@ def finalize(
     options = FinalOptions(
         network=network,
         data=data,
+        target=target,
         epochs=None if epochs is None else read_whole("epochs", epochs),
         init=init,
         seeds=read_whole("seeds", seeds),
@@ -168,7 +172,7 @@ class TrainingView:
         which = f"seed {step.seed + 1}/{self._seeds}, " if self._seeds > 1 else ""
         line = (
             f"[{which}epoch {step.epoch}/{step.epochs}] training loss {result.train_loss:.3g}, "
-            f"validation {100 * result.validation_accuracy:.1f} % (loss "
+            f"validation {shown(result.metric, result.validation_score)} (loss "
             f"{result.validation_loss:.3g}), {left:.0f} s left"
         )
         if terminal:
@@ -179,17 +183,17 @@ class TrainingView:
 
 def _print(found: "Finalized") -> None:
     """Print the scores and the files."""
-    from ..results.final.card import class_table, confusion_lines, summary_lines
+    from ..results.final.card import confusion_lines, output_table, summary_lines
 
     result = found.result
     for line in summary_lines(result):
         print(f"{line[0].upper()}{line[1:]}")
     for name, each in (("validation", found.validation), ("test", found.test)):
-        if each is not None and "calibration_error" in each.metrics:
-            texts = [f"{key} {each.text(key)}" for key in each.metrics if key != "accuracy"]
+        if each is not None and len(each.metrics) > 1:
+            texts = [f"{key} {each.text(key)}" for key in each.metrics if key != each.main_name]
             print(f"{name.capitalize()}: {', '.join(texts)}")
     print()
-    for lines in (class_table(result), confusion_lines(result)):
+    for lines in (output_table(result), confusion_lines(result)):
         print("\n".join(lines))
         print()
     print(f"Wrote {found.model}, card.md, curve.csv, curve.html and result.json beside it")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..evaluators.targets import WORDS
+
 if TYPE_CHECKING:
     from ..evaluators.accuracy.data.dataset import SearchData
 
@@ -10,6 +12,7 @@ _MOST = 10
 """Maximum number of lines of one kind."""
 _CLASSES = 6
 """Maximum number of named classes."""
+_OUTPUTS = {"classes": "classes", "regression": "numbers to predict", "labels": "labels"}
 _KINDS = {
     "sixteen_bit": "16-bit greyscale",
     "integer": "greyscale of signed or 32-bit integers",
@@ -18,14 +21,15 @@ _KINDS = {
 
 
 def data_lines(data: "SearchData") -> Iterator[str]:
-    """Yield classes, images per split, files left out with reasons, copies, grey levels."""
+    """Yield targets, images per split, files left out with reasons, copies, grey levels."""
     names = ", ".join(data.classes[:_CLASSES])
     more = len(data.classes) - _CLASSES
+    outputs = _OUTPUTS[data.target] if len(data.classes) != 1 else WORDS[data.target]
     test = "an unknown number of" if data.test_count is None else f"{data.test_count:,}"
     own = {"validation": data.own_validation, "test": data.own_test}
     cut = " and ".join(part for part, its_own in own.items() if not its_own)
     yield (
-        f"Data {data.spec.name}: {len(data.classes)} classes ({names}"
+        f"Data {data.spec.name}: {len(data.classes)} {outputs} ({names}"
         f"{f' and {more} more' if more > 0 else ''}), {len(data.train_labels):,} training, "
         f"{len(data.validation_labels):,} validation and {test} test images "
         f"of {data.channels}x{data.resolution}x{data.resolution}; "

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..results.candidate import Candidate
     from ..results.study.study import Study
@@ -46,35 +46,38 @@ def sorted_front(
 
 def compared(study: "Study", *, corrected: bool) -> "tuple[tuple[str, ...], Sequence[Candidate]]":
     """Return the objectives and the candidates of a front; ``corrected``: with long scores."""
-    from ..results.analysis.corrected import LONG, SHORT, with_long_scores
+    from ..results.analysis.corrected import with_long_scores
+    from ..results.analysis.main_metric import main_metric
     from ..search_space.errors import InputError
 
     objectives, candidates = study.settings.objectives, study.candidates()
     if not corrected:
         return objectives, candidates
-    found = with_long_scores(candidates)
-    if SHORT not in objectives or not found:
-        what = "objectives without accuracy" if SHORT not in objectives else "no long scores"
+    found, names = with_long_scores(candidates), main_metric(candidates)
+    if names.short not in objectives or not found:
+        without = f"objectives without {names.short}"
+        what = without if names.short not in objectives else "no long scores"
         raise InputError(
             f"a corrected front must have long scores (nas refine --long 10), but study "
             f"{study.name!r} has {what}"
         )
-    return tuple(LONG if name == SHORT else name for name in objectives), found
+    return tuple(names.long if name == names.short else name for name in objectives), found
 
 
 def resolution_text(study: "Study") -> str:
-    """Return the number of candidates that accuracy distinguishes; empty without intervals."""
+    """Return the number of candidates that the main metric distinguishes; empty for no doubt."""
     from ..evaluators.units import plural
     from ..results.analysis.pick import count_distinguishable
 
     candidates = study.candidates()
-    apart, alike = count_distinguishable(candidates, "accuracy")
+    main = study.settings.main_metric
+    apart, alike = count_distinguishable(candidates, main)
     complete = sum(each.status == "complete" for each in candidates)
     if alike < 2:
         return ""
     return (
         f"The validation split distinguishes at most {apart} of {plural(complete, 'candidate')} by "
-        f"accuracy (95 % intervals that do not overlap); {alike - 1} may be as good as the best."
+        f"{main} (95 % intervals that do not overlap); {alike - 1} may be as good as the best."
     )
 
 
@@ -88,6 +91,20 @@ def fidelity_text(study: "Study") -> str:
     return found or f"How well the short score ranks is not measured here: {ask} measures it."
 
 
+def epoch_text(number: int, point: "Mapping[str, float]") -> str:
+    """Return an epoch of a learning curve as text."""
+    scores = [
+        f"{key.removeprefix('validation_')} {value:.4f}"
+        for key, value in point.items()
+        if key.startswith("validation_") and key != "validation_loss"
+    ]
+    losses = (
+        f"training loss {point['train_loss']:.4g}",
+        f"validation loss {point['validation_loss']:.4g}",
+    )
+    return f"epoch {number}: {', '.join((*losses, *scores))}"
+
+
 def score_notes(study: "Study", names: "Iterable[str]") -> list[str]:
     """Return for each training-free score among metrics how well it ranks in the study."""
     from ..evaluators.base import metric
@@ -99,5 +116,8 @@ def score_notes(study: "Study", names: "Iterable[str]") -> list[str]:
     unknown = ", ".join(name for name, note in found.items() if note is None)
     lines = [note for note in found.values() if note is not None]
     if unknown:
-        lines.append(f"how {unknown} ranks by accuracy is not known: too few candidates have both")
+        lines.append(
+            f"how {unknown} ranks by {study.settings.main_metric} is not known: too few "
+            "candidates have both"
+        )
     return lines

@@ -166,15 +166,19 @@ def say_seed(candidate: "Candidate", reason: str | None) -> None:
 
 def say_long(candidate: "Candidate", reason: str | None) -> None:
     """Print a long training that has finished."""
+    from ..results.analysis.main_metric import main_metric
     from ..results.numbers import format_measurement
 
     if reason is not None:
         print(f"#{candidate.number} failed: {reason}", file=sys.stderr, flush=True)
         return
+    names = main_metric([candidate])
     short, score = (
-        format_measurement(candidate.measurements[name]) for name in ("accuracy", "accuracy_long")
+        format_measurement(candidate.measurements[name]) for name in (names.short, names.long)
     )
-    text = f"#{candidate.number} accuracy {short} after the search, {score} after long training"
+    text = (
+        f"#{candidate.number} {names.short} {short} after the search, {score} after long training"
+    )
     print(text, file=sys.stderr, flush=True)
 
 
@@ -208,6 +212,7 @@ def _print_repeated(record: "Study", found: "Repeated") -> None:
 
 def _print_lengthened(record: "Study", found: "Lengthened") -> None:
     from ..evaluators.units import plural
+    from ..results.numbers import format_difference
     from .show import print_front
 
     if found.predicted:
@@ -221,7 +226,7 @@ def _print_lengthened(record: "Study", found: "Lengthened") -> None:
         print(
             f"Each long score predicted from the others: {found.check.inside} of "
             f"{found.check.count} in their 95 % intervals, median error "
-            f"{100 * found.check.error:.2g} points"
+            f"{format_difference(record.settings.main_metric, found.check.error)}"
         )
     print(f"Next: nas front --corrected {study_option(record.name)}")
 

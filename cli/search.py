@@ -12,12 +12,14 @@ from .shared import (
     Plugins,
     Resolution,
     Storage,
+    Target,
     shown,
     sigterm_interrupts,
     study_option,
 )
 
 if TYPE_CHECKING:
+    from ..results.candidate import Candidate
     from ..searchers.run.search import Prepared, Summary
 
 
@@ -51,6 +53,7 @@ def search(  # one parameter for each option of the command
             "shards:PATH, hf:PATH or FILE.npz.  [digits]",
         ),
     ] = None,
+    target: Target = None,
     resolution: Resolution = None,
     max_megapixels: Annotated[
         str | None,
@@ -58,7 +61,11 @@ def search(  # one parameter for each option of the command
     ] = None,
     objectives: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Metrics to optimise.  [accuracy,macs]"),
+        typer.Option(
+            metavar="A,B,...",
+            help="Metrics to optimise.  [accuracy,macs; for regression r2,macs; for labels "
+            "mean_average_precision,macs]",
+        ),
     ] = None,
     constraint: Constraints = None,
     scores: Annotated[
@@ -201,6 +208,7 @@ def search(  # one parameter for each option of the command
         "max_time": max_time,
         "space": space,
         "data": data,
+        "target": target,
         "resolution": resolution,
         "max_megapixels": max_megapixels,
         "objectives": objectives,
@@ -312,15 +320,10 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
         print(f"The space has no further architecture{which}.")
     if front:
         best = front[0]
-        trained = best.value("accuracy") is not None
+        main = study.settings.main_metric
+        trained = best.value(main) is not None
         if trained:
-            reached = shown("accuracy", best.value("accuracy"))
-            print(
-                f"Most frequent class alone: {shown('accuracy', prepared.data.baseline)}; "
-                f"best of the front: {reached}"
-            )
-            if (best.value("accuracy") or 0.0) <= prepared.data.baseline:
-                print("No network is better than the most frequent class: train longer (--epochs).")
+            _print_baseline(prepared, main, front)
             if text := resolution_text(study):
                 print(text)
             print(fidelity_text(study))
@@ -331,6 +334,22 @@ def _print_end(prepared: "Prepared", summary: "Summary") -> None:
             f"nas finalize {best.number}"
             f" (each with {study_option(study.name)})"
         )
+
+
+def _print_baseline(prepared: "Prepared", main: str, front: "list[Candidate]") -> None:
+    """Print the best main score of the front, and that of predictions that see no image."""
+    from ..evaluators.accuracy.data.constant_score import CONSTANTS
+
+    alone, constant = prepared.data.baseline, CONSTANTS[prepared.data.target]
+    beginning = constant.removeprefix("the ")
+    what = "" if main == "accuracy" else f"{main} "
+    best = max(value for each in front if (value := each.value(main)) is not None)
+    print(
+        f"{beginning[0].upper()}{beginning[1:]} alone: {what}{shown(main, alone)}; best of the "
+        f"front: {shown(main, best)}"
+    )
+    if best <= alone:
+        print(f"No network is better than {constant}: train longer (--epochs).")
 
 
 def _print_epochs(prepared: "Prepared") -> None:

@@ -43,6 +43,16 @@ Resolution = Annotated[
     str | None, typer.Option("--resolution", metavar="N", help="Side of the images in pixels.")
 ]
 
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="KIND[:COLUMNS]",
+        help="Target of each image: classes, regression (numbers) or labels (any number of them); "
+        "of csv: data with columns, as in regression:age,weight.  [as the data are]",
+    ),
+]
+
 
 @contextmanager
 def sigterm_interrupts() -> Generator[None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .efficiency import print_efficiency
-from .fronts import compared, score_notes, sorted_front
+from .fronts import compared, epoch_text, score_notes, sorted_front
 from .parts import print_parts
 from .shared import (
     Column,
@@ -328,10 +328,7 @@ def show(
         for name, text in way.items():
             print(f"    {name:<20} {text}")
         for epoch, point in enumerate(each.provenance.get("learning_curve") or (), 1):
-            print(
-                f"    epoch {epoch}: training loss {point['train_loss']:.4g}, validation loss "
-                f"{point['validation_loss']:.4g}, accuracy {point['validation_accuracy']:.4f}"
-            )
+            print(f"    {epoch_text(epoch, point)}")
     if found.traceback:
         print(f"\n{found.traceback.rstrip()}")
     if graph is not None:

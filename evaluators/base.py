@@ -13,7 +13,7 @@ from ..search_space.plugins import add, load_installed, put, resolved
 from .diagnostics import DIAGNOSTICS, register_diagnostic
 from .diagnostics import GROUP as OF_TRAINED
 from .metric_checks import check_evaluator
-from .metrics import ACCURACY, CLASS_METRICS, COSTS, LATENCY, METRICS, TIERS, Tier
+from .metrics import COSTS, LATENCY, METRICS, TIERS, TRAINED, Tier
 from .metrics import Direction as Direction
 from .metrics import Metric as Metric
 from .metrics import describe_recorded as describe_recorded
@@ -21,6 +21,7 @@ from .metrics import in_order as in_order
 from .metrics import is_known as is_known
 from .metrics import metric as metric
 from .scores import SCORES
+from .targets import Target
 
 if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
@@ -263,7 +264,7 @@ EVALUATORS: dict[str, Entry] = {
         ),
         Entry(
             name="accuracy",
-            metrics=(ACCURACY, *CLASS_METRICS),
+            metrics=TRAINED,
             always=True,
             place="accuracy.evaluator:AccuracyEvaluator",
         ),
@@ -320,13 +321,22 @@ def evaluator_of(name: str) -> Entry:
     )
 
 
-def metrics_of(entries: Iterable[Entry], wanted: Collection[str]) -> tuple[Metric, ...]:
-    """Return the metrics that evaluators measure where those of ``wanted`` are requested."""
+def metrics_of(
+    entries: Iterable[Entry], wanted: Collection[str], target: Target = "classes"
+) -> tuple[Metric, ...]:
+    """Return the metrics that evaluators measure where those of ``wanted`` are requested.
+
+    Args:
+        entries: The evaluators.
+        wanted: Names of the metrics that are requested.
+        target: The data's kind of target, for which the metrics must be defined.
+    """
     return tuple(
         each
         for entry in entries
         for each in entry.metrics
-        if not each.on_request or each.name in wanted
+        if (not each.on_request or each.name in wanted)
+        and (not each.targets or target in each.targets)
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ..search_space.errors import unknown_name
+from .targets import Target
 
 Direction = Literal["minimize", "maximize"]
 Tier = Literal["exact", "measured", "trained"]
@@ -39,6 +40,8 @@ class Metric:
     """Keys of the provenance that must be equal for two values to be comparable."""
     on_request: bool = False
     """Whether a search measures the metric only where it is an objective or bounded."""
+    targets: tuple[Target, ...] = ()
+    """Kinds of target for which the metric is defined; empty: any."""
     score: bool = False
     """Whether the metric is a training-free score. A score never decides which candidate is better
     unless that is asked for, and a network for which it is not defined does not fail."""
@@ -56,7 +59,7 @@ class Metric:
     def from_json(cls, data: Mapping[str, Any]) -> "Metric":
         """Read the JSON values of ``to_json``."""
         lists: dict[str, Any] = {
-            key: tuple(data.get(key, ())) for key in ("unit_names", "conditions")
+            key: tuple(data.get(key, ())) for key in ("unit_names", "conditions", "targets")
         }
         return cls(**{**data, **lists})
 
@@ -69,15 +72,37 @@ ACCURACY = Metric(
     summary="top-1 accuracy on the validation split after the short schedule",
     share=True,
     conditions=("device", "dtype", "torch"),
+    targets=("classes",),
 )
-_class_metric = partial(
+_trained = partial(
     Metric,
     unit="1",
     direction="maximize",
     tier="trained",
     conditions=ACCURACY.conditions,
-    on_request=True,
 )
+R2 = _trained(
+    name="r2",
+    summary="share of the variance of the numbers that is explained, mean over the numbers; 0 for "
+    "their mean, 1 for no error",
+    targets=("regression",),
+)
+MEAN_AVERAGE_PRECISION = _trained(
+    name="mean_average_precision",
+    summary="mean over the labels of the average precision of the order by their scores",
+    share=True,
+    targets=("labels",),
+)
+MAIN_METRICS: Mapping[Target, Metric] = {
+    "classes": ACCURACY,
+    "regression": R2,
+    "labels": MEAN_AVERAGE_PRECISION,
+}
+"""The metric that every short training measures, by the data's kind of target. A search optimises
+it unless other objectives are named."""
+_class_metric = partial(_trained, on_request=True, targets=("classes",))
+_number_metric = partial(_trained, direction="minimize", on_request=True, targets=("regression",))
+_label_metric = partial(_trained, on_request=True, share=True, targets=("labels",))
 CLASS_METRICS = (
     _class_metric(
         name="top5",
@@ -91,8 +116,10 @@ CLASS_METRICS = (
     ),
     _class_metric(
         name="macro_f1",
-        summary="mean over the classes of F1, the harmonic mean of precision and recall",
+        summary="mean over the classes, or labels, of F1, the harmonic mean of precision and "
+        "recall",
         share=True,
+        targets=("classes", "labels"),
     ),
     _class_metric(
         name="min_recall",
@@ -102,14 +129,16 @@ CLASS_METRICS = (
     _class_metric(
         name="auroc",
         summary="probability that an image of the second of two classes scores above one of the "
-        "first",
+        "first; mean over labels of the same for images with and without it",
         share=True,
+        targets=("classes", "labels"),
     ),
     _class_metric(
         name="loss",
         unit="nat",
         direction="minimize",
-        summary="mean cross-entropy on the validation split",
+        summary="mean cross-entropy on the validation split; of labels, binary and per label",
+        targets=("classes", "labels"),
     ),
     _class_metric(
         name="calibration_error",
@@ -118,7 +147,25 @@ CLASS_METRICS = (
         share=True,
     ),
 )
-"""The metrics of the short training besides the accuracy, by their order in tables."""
+"""The metrics of a classifier besides the accuracy, by their order in tables; some are defined for
+labels too."""
+OUTPUT_METRICS = (
+    _number_metric(
+        name="rmse",
+        summary="root of the mean squared error, in the unit of the numbers, mean over the numbers",
+    ),
+    _number_metric(
+        name="mae", summary="mean absolute error, in the unit of the numbers, mean over the numbers"
+    ),
+    _label_metric(
+        name="micro_f1",
+        summary="F1 over all labels of all images together, a score above one half counts as yes",
+    ),
+    _label_metric(name="subset_accuracy", summary="share of images of which every label is right"),
+)
+"""The metrics of numbers and labels besides the main ones, by their order in tables."""
+TRAINED = (*MAIN_METRICS.values(), *CLASS_METRICS, *OUTPUT_METRICS)
+"""The metrics of the short training."""
 _exact = partial(Metric, direction="minimize", tier="exact")
 COSTS = (
     _exact(name="macs", unit="MAC", summary="multiply-adds of one forward pass for one image"),
@@ -160,31 +207,46 @@ LATENCY = Metric(
     ),
 )
 
-METRICS: dict[str, Metric] = {
-    each.name: each for each in (ACCURACY, *CLASS_METRICS, *COSTS, LATENCY)
-}
+METRICS: dict[str, Metric] = {each.name: each for each in (*TRAINED, *COSTS, LATENCY)}
 """The metrics that some evaluator measures, by name; ``register`` adds to them."""
 
 _FIDELITY = re.compile(r"(.+)@(\d+)epochs?")
 
-ACCURACY_LONG = replace(
-    ACCURACY,
-    name="accuracy_long",
-    summary="top-1 accuracy on the validation split after the long training of nas refine",
-)
-ACCURACY_PREDICTED = replace(
-    ACCURACY,
-    name="accuracy_predicted",
-    summary="prediction of accuracy_long from the short training and the costs",
-    conditions=(),
-)
+
+def long_name(name: str) -> str:
+    """Return the name of a main metric after the long training of nas refine."""
+    return f"{name}_long"
+
+
+def predicted_name(name: str) -> str:
+    """Return the name of the prediction of a main metric after a long training."""
+    return f"{name}_predicted"
+
+
+def _of_refine(main: Metric) -> tuple[Metric, Metric]:
+    text = "top-1 accuracy" if main is ACCURACY else main.name
+    return (
+        replace(
+            main,
+            name=long_name(main.name),
+            summary=f"{text} on the validation split after the long training of nas refine",
+        ),
+        replace(
+            main,
+            name=predicted_name(main.name),
+            summary=f"prediction of {long_name(main.name)} from the short training and the costs",
+            conditions=(),
+        ),
+    )
+
+
 LATENCY_PREDICTED = replace(
     LATENCY,
     name="latency_predicted",
     summary="prediction of latency from other candidates' parts, with a 90 % interval",
 )
 
-OF_REFINE = (ACCURACY_LONG, ACCURACY_PREDICTED)
+OF_REFINE = tuple(each for main in MAIN_METRICS.values() for each in _of_refine(main))
 """The metrics that nas refine adds to the records of a finished search."""
 _RECORDED: dict[str, Metric] = {each.name: each for each in (*OF_REFINE, LATENCY_PREDICTED)}
 """Metrics that no evaluator of a search measures: those that are added to records later, and those

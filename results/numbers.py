@@ -25,6 +25,18 @@ def format_value(name: str, value: float | None) -> str:
     return f"{value:.3g} {found.unit if has_unit(found) else ''}".rstrip()
 
 
+def difference_number(name: str, difference: float) -> str:
+    """Return a difference of a metric's values as a number: in points of percent for a share."""
+    return f"{100 * difference if metric(name).share else difference:.2g}"
+
+
+def format_difference(name: str, difference: float) -> str:
+    """Return a difference of a metric's values with its unit: ``0.62 points``, ``0.012``."""
+    found = metric(name)
+    unit = "points" if found.share else found.unit if has_unit(found) else ""
+    return f"{difference_number(name, difference)} {unit}".rstrip()
+
+
 def number_ranges(numbers: Iterable[int]) -> list[str]:
     """Return ascending integers as texts, with consecutive ones as a range.
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..evaluators.base import Direction, Metric, describe_recorded, metric
 from ..evaluators.latency.settings import with_layout
+from ..evaluators.metrics import MAIN_METRICS
+from ..evaluators.targets import stated_target
 from ..search_space.constraints.constraint import Constraint
 from ..search_space.errors import InputError
 from ..search_space.json_fields import flattened
@@ -96,6 +98,11 @@ class StudySettings:
 
     def __post_init__(self) -> None:
         check_objectives(self.objectives)
+
+    @property
+    def main_metric(self) -> str:
+        """Name of the main metric of the study's kind of target, such as ``accuracy``."""
+        return MAIN_METRICS[stated_target(self.data)].name
 
     @property
     def directions(self) -> tuple[Direction, ...]:

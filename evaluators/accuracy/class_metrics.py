@@ -14,31 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...search_space.errors import InputError
 from ...search_space.statistics import Z, share_interval
 from ..metrics import CLASS_METRICS
+from .metric_value import Interval, MetricValue
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Interval = tuple[float, float] | None
 
 NAMES = tuple(each.name for each in CLASS_METRICS)
 _TOP = 5
 _BINS = 15
 _DRAWS = 2000
 """Resampled splits of a bootstrap."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassScore:
-    """The value of a metric of a classifier."""
-
-    value: float
-    """The value in the metric's unit."""
-    low: float | None = None
-    """Lower end of the 95 % interval; None where there is no honest one."""
-    high: float | None = None
-    """Upper end of the 95 % interval; None where there is no honest one."""
 
 
 def why_not(name: str, classes: int, counts: Sequence[int]) -> str | None:
@@ -62,32 +49,9 @@ def why_not(name: str, classes: int, counts: Sequence[int]) -> str | None:
     return None
 
 
-def check_class_metrics(names: Collection[str], classes: Sequence[str], labels_N: Tensor) -> None:
-    """Check that metrics are defined on a split.
-
-    Args:
-        names: Names of metrics, also of others than these.
-        classes: Names of the classes.
-        labels_N: Labels of the split, (N,).
-
-    Raises:
-        InputError: If one of them is not defined; one line with the first.
-    """
-    counts = labels_N.bincount(minlength=len(classes)).tolist()
-    for name in names:
-        if reason := why_not(name, len(classes), counts):
-            raise InputError(reason)
-
-
-def defined_metrics(classes: Sequence[str], labels_N: Tensor) -> tuple[str, ...]:
-    """Return the names of the metrics that are defined on a split."""
-    counts = labels_N.bincount(minlength=len(classes)).tolist()
-    return tuple(name for name in NAMES if why_not(name, len(classes), counts) is None)
-
-
 def class_scores(
     logits_NK: Tensor, labels_N: Tensor, names: Collection[str], *, seed: int
-) -> dict[str, ClassScore]:
+) -> dict[str, MetricValue]:
     """Return metrics of a classifier, each of which must be defined on the split.
 
     Args:
@@ -104,13 +68,13 @@ def class_scores(
     }
 
 
-def _score(found: "Predictions", name: str, rng: np.random.Generator) -> ClassScore:
+def _score(found: "Predictions", name: str, rng: np.random.Generator) -> MetricValue:
     value = float(_VALUES[name](found))
     interval = _INTERVALS[name](found, value, rng) if name in _INTERVALS else None
     if interval is None:
-        return ClassScore(value=value)
+        return MetricValue(value=value)
     low, high = interval
-    return ClassScore(value=value, low=min(low, value), high=max(high, value))
+    return MetricValue(value=value, low=min(low, value), high=max(high, value))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

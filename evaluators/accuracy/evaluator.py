@@ -1,4 +1,4 @@
-"""The evaluator of the accuracy after a short training."""
+"""The evaluator of the short training: accuracy, or the main score of another kind of target."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -17,22 +17,32 @@ from ...search_space.seeds import derive_seed
 from ...search_space.statistics import share_interval
 from ..base import Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
-from ..metrics import ACCURACY, CLASS_METRICS, Metric, fidelity
+from ..metrics import MAIN_METRICS, TRAINED, Metric, fidelity
 from ..staged import GoesOn, StagedEvaluator
 from ..stopwatch import activity
-from .class_metrics import check_class_metrics, class_scores
 from .data.dataset import DataSpec, SearchData, load_search_data
 from .inherit import Inheritance, Source, inherit
+from .metric_value import MetricValue, valued
 from .recipe import Recipe
+from .target_metrics import check_metrics, scores_of
 from .training.checkpoint import Checkpoint
 from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
+from .training.losses import check_recipe, output_scale
 from .training.scoring import Normalise, class_logits, images_at_once
 
 Keeper = Callable[[Architecture, Mapping[str, Tensor], Mapping[str, Any]], None]
 """Function that stores trained weights: architecture, network state, provenance of the training."""
 
 _STATED = ("fingerprint", "seed", "device", "dtype", "epochs", "torch")
-"""Keys of the accuracy's provenance that other metrics of the same training state too."""
+"""Keys of the main metric's provenance that other metrics of the same training state too."""
+
+
+def _of_constants(data: SearchData, main: Metric) -> dict[str, Any]:
+    """Return the main score of a constant prediction, and the scale of numbers to predict."""
+    scale = output_scale(data)
+    if scale is None:
+        return {"baseline": data.baseline}
+    return {f"{main.name}_of_the_mean": data.baseline, "output_scale": scale.to_json()}
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +63,7 @@ class AccuracyEvaluator(StagedEvaluator):
     """Trains each architecture with one recipe and scores it on the validation split."""
 
     name = "accuracy"
-    metrics = (ACCURACY, *CLASS_METRICS)
+    metrics = TRAINED
     always = True
     defaults: ClassVar[Mapping[str, Any]] = Recipe().to_json()
 
@@ -81,7 +91,7 @@ class AccuracyEvaluator(StagedEvaluator):
             keep: Called with the trained weights of each architecture.
             checkpoints: Folder for the states of trainings, from which a training that was killed
                 goes on.
-            wanted: Names of the metrics besides the accuracy.
+            wanted: Names of the metrics besides the main one.
             start: The network whose weights trainings begin with, if the recipe names one.
 
         Raises:
@@ -94,7 +104,9 @@ class AccuracyEvaluator(StagedEvaluator):
                 f"{recipe.init or 'none'}, but got {'none' if start is None else start.name}"
             )
         self.start = start
-        check_class_metrics(wanted, data.classes, data.validation_labels)
+        check_metrics([each.name for each in TRAINED if each.name in wanted], data)
+        check_recipe(recipe, data)
+        self.main = MAIN_METRICS[data.target]
         self.data = data.to(device)
         self.recipe = recipe
         self.seed = seed
@@ -102,12 +114,14 @@ class AccuracyEvaluator(StagedEvaluator):
         self.time_limit = time_limit
         self.keep = keep
         self.checkpoints = checkpoints
-        self.wanted = tuple(each for each in CLASS_METRICS if each.name in wanted)
+        self.wanted = tuple(
+            each for each in TRAINED if each.name in wanted and each is not self.main
+        )
 
     @property
     def measured(self) -> tuple[Metric, ...]:
-        """The accuracy and the wanted metrics."""
-        return (ACCURACY, *self.wanted)
+        """The main metric of the data's kind of target, and the wanted metrics."""
+        return (self.main, *self.wanted)
 
     @classmethod
     def make(cls, setup: Setup) -> Self:
@@ -126,7 +140,7 @@ class AccuracyEvaluator(StagedEvaluator):
     def evaluate_by_rungs(
         self, architecture: Architecture, rungs: Sequence[int], goes_on: GoesOn
     ) -> tuple[Measurement, ...] | None:
-        """Return the validation accuracy with its 95 % Wilson interval, and the wanted metrics.
+        """Return the main metric with its 95 % interval, and the wanted metrics.
 
         The result is None if training was stopped.
 
@@ -140,7 +154,7 @@ class AccuracyEvaluator(StagedEvaluator):
         seed = derive_seed(self.seed, architecture.digest)
         with activity("building"), candidate_faults(), seeded(seed, self.device), torch_start():
             model = Network(architecture)
-        found = None if self.start is None else inherit(model, self.start, self.data.classes)
+        found = self._inherited(model)
 
         def after_epoch(number: int, epoch: Epoch) -> bool:
             return number not in rungs or goes_on(self._at_rung(number, epoch))
@@ -157,22 +171,40 @@ class AccuracyEvaluator(StagedEvaluator):
         )
         if result.halted:
             return None
-        measurement = self._measurement(result, seed, found)
+        scores = self._scores(model, result, seed)
+        measurement = self._measurement(result, scores.pop(self.main.name), seed, found)
         if self.keep is not None:
             self.keep(architecture, model.state_dict(), measurement.provenance)
-        return (measurement, *self._others(model, seed, measurement.provenance))
+        return (measurement, *self._others(scores, measurement.provenance))
+
+    def _inherited(self, model: Network) -> Inheritance | None:
+        """Give a network the weights of the start, if there is one."""
+        if self.start is None:
+            return None
+        return inherit(model, self.start, self.data.classes, output_scale(self.data))
+
+    def _scores(self, model: Network, result: TrainingResult, seed: int) -> dict[str, MetricValue]:
+        """Return the main metric and the wanted ones of a trained network."""
+        data, names = self.data, [each.name for each in self.measured]
+        if data.target == "classes" and not self.wanted:  # scikit-learn takes a second to import
+            value = result.score
+            return {self.main.name: valued(value, share_interval(value, self._images))}
+        normalise = Normalise(data, self.device)
+        size = images_at_once(data, self.recipe.batch_size)
+        outputs = class_logits(model, data.validation_images, normalise, size, data.target)
+        found = scores_of(data.target, outputs, data.validation_labels, names, seed=seed)
+        if data.target == "classes":  # as the training counted
+            found[self.main.name] = valued(result.score, share_interval(result.score, self._images))
+        return found
+
+    @property
+    def _images(self) -> int:
+        return len(self.data.validation_labels)
 
     def _others(
-        self, model: Network, seed: int, provenance: Mapping[str, Any]
+        self, scores: Mapping[str, MetricValue], provenance: Mapping[str, Any]
     ) -> Iterator[Measurement]:
         """Yield the wanted metrics of a trained network."""
-        if not self.wanted:  # the imports of scikit-learn take a second
-            return
-        images, labels = self.data.validation_images, self.data.validation_labels
-        normalise = Normalise(self.data, self.device)
-        at_once = images_at_once(self.data, self.recipe.batch_size)
-        logits = class_logits(model, images, normalise, at_once)
-        scores = class_scores(logits, labels, [each.name for each in self.wanted], seed=seed)
         stated = {key: provenance[key] for key in _STATED}
         for name, found in scores.items():
             yield Measurement(
@@ -197,13 +229,15 @@ class AccuracyEvaluator(StagedEvaluator):
         return Checkpoint(self.checkpoints / f"{architecture.digest}-{seed}.training", key)
 
     def _at_rung(self, number: int, epoch: Epoch) -> Measurement:
-        value = epoch.validation_accuracy
-        low, high = share_interval(value, len(self.data.validation_labels))
+        value = epoch.validation_score
+        # No rung has weights from which another score's interval could be resampled.
+        interval = share_interval(value, self._images) if self.data.target == "classes" else None
+        found = valued(value, interval)
         return Measurement(
-            metric=fidelity("accuracy", number),
-            value=value,
-            low=low,
-            high=high,
+            metric=fidelity(self.main.name, number),
+            value=found.value,
+            low=found.low,
+            high=found.high,
             provenance={"epochs": number, "epochs_of_the_recipe": self.recipe.epochs},
         )
 
@@ -218,19 +252,19 @@ class AccuracyEvaluator(StagedEvaluator):
             )
 
     def _measurement(
-        self, result: TrainingResult, seed: int, found: Inheritance | None
+        self, result: TrainingResult, score: MetricValue, seed: int, found: Inheritance | None
     ) -> Measurement:
         return Measurement(
-            metric="accuracy",
-            value=result.accuracy,
-            low=result.low,
-            high=result.high,
+            metric=self.main.name,
+            value=score.value,
+            low=score.low,
+            high=score.high,
             provenance={
                 "data": self.data.spec.to_json(),
                 "fingerprint": self.data.fingerprint,
                 "resolution": self.data.resolution,
                 "preparation": self.data.preparation.to_json(),
-                "baseline": self.data.baseline,
+                **_of_constants(self.data, self.main),
                 "recipe": self.recipe.to_json(),
                 "augmentation": chosen_augmentation(self.recipe, self.data),
                 "seed": seed,

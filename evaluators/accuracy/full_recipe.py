@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ..targets import Target
 from .recipe import Recipe
 
 _SEEN = 400_000
@@ -20,6 +21,7 @@ def full_recipe(
     epochs: int | None = None,
     class_weights: bool = False,
     warm: bool = False,
+    target: Target = "classes",
 ) -> Recipe:
     """Return the recipe of a full training.
 
@@ -30,10 +32,12 @@ def full_recipe(
             seen.
         class_weights: Whether every class counts the same.
         warm: Whether the training begins with trained weights.
+        target: Kind of target. Images are neither changed nor mixed for numbers to predict, which
+            a turned, moved or mixed image may not keep.
     """
     fewest, most = _EPOCHS
     length = epochs or min(most, max(fewest, round(_SEEN / count)))
-    return replace(
+    found = replace(
         short,
         epochs=length,
         lr=_LR * WARM if warm else _LR,
@@ -46,3 +50,6 @@ def full_recipe(
         average=0.03,
         patience=max(10, length // 4),
     )
+    if target == "regression":
+        return replace(found, rand_augment=0, mixup=0.0, cutmix=0.0)
+    return found

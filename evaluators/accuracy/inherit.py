@@ -17,6 +17,7 @@ from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.parts import Part
 from ...search_space.components.residuals import Add
+from .training.output_scale import OutputScale
 
 _SAME = 1e-4
 """Largest difference of scores, as a share of the largest score, of equal functions."""
@@ -81,13 +82,17 @@ class Inheritance:
         return {**vars(self), "fresh_parts": list(self.fresh_parts), "preserved": self.preserved}
 
 
-def inherit(network: Network, source: Source, classes: tuple[str, ...]) -> Inheritance:
+def inherit(
+    network: Network, source: Source, classes: tuple[str, ...], scale: OutputScale | None = None
+) -> Inheritance:
     """Give a network the weights that it can inherit; the others stay as they are.
 
     Args:
         network: The network, on the CPU.
         source: The network to inherit from.
         classes: Names of the network's classes.
+        scale: Scale of numbers to predict, which the source's classifier holds: the network is to
+            predict standardised numbers, as its training begins with them.
     """
     state = network.state_dict()
     names = {name for name, _ in network.named_parameters()}
@@ -97,6 +102,7 @@ def inherit(network: Network, source: Source, classes: tuple[str, ...]) -> Inher
     head = next(reversed(parts))
     counts: dict[str, int] = {"whole": 0, "part": 0, "fresh": 0}
     fresh: dict[str, None] = {}
+    own_outputs = False
     for name, value in state.items():
         owner = _owner(name, parts)
         partner = partners.get(owner)
@@ -105,18 +111,22 @@ def inherit(network: Network, source: Source, classes: tuple[str, ...]) -> Inher
         how = "fresh"
         if given is not None and not other_classes:
             how = _take(value, given, owner == "stem")
+            own_outputs |= owner == head and ".classifier" in name
         if name in names:
             counts[how] += value.numel()
             if how != "whole":
                 fresh[owner] = None
     _begin_as_identities(network, parts, partners)
+    difference = _difference(network, source, classes)
+    if scale is not None and own_outputs:
+        scale.take_from(network)
     return Inheritance(
         source=source.name,
         whole=counts["whole"],
         part=counts["part"],
         fresh=counts["fresh"],
         fresh_parts=tuple(fresh),
-        difference=_difference(network, source, classes),
+        difference=difference,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
@@ -19,9 +20,11 @@ from ...search_space.errors import InputError
 from ...search_space.seeds import derive_seed
 from ..accuracy.data.dataset import SearchData
 from ..accuracy.evaluator import setup_data
+from ..accuracy.training.losses import output_scale
 from ..accuracy.training.scoring import Normalise
 from ..base import CandidateError, Evaluator, Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
+from ..targets import Target
 
 
 class NotDefinedError(CandidateError):
@@ -38,7 +41,24 @@ class Batch:
     images_BCHW: Tensor
     """Normalised images, in the precision of the score."""
     labels_B: Tensor
-    """Their classes; random ones for noise."""
+    """Their classes, (B,); random ones for noise. Standardised numbers, or labels, (B, K)."""
+    target: Target = "classes"
+    """Kind of target."""
+
+    def loss(self, outputs_BK: Tensor) -> Tensor:
+        """Return the mean training loss of a network's outputs, without smoothing or weights."""
+        if self.target == "regression":
+            return F.mse_loss(outputs_BK, self.labels_B.to(outputs_BK.dtype))
+        if self.target == "labels":
+            labels_BK = self.labels_B.to(outputs_BK.dtype)
+            return F.binary_cross_entropy_with_logits(outputs_BK, labels_BK)
+        return F.cross_entropy(outputs_BK, self.labels_B)
+
+    def targets(self, outputs: int) -> Tensor:
+        """Return the targets as numbers, (B, K), float64: 1 for the class of an image."""
+        if self.target == "classes":
+            return F.one_hot(self.labels_B, outputs).double()
+        return self.labels_B.double()
 
 
 @contextmanager
@@ -148,12 +168,18 @@ class Score(Evaluator):
         chosen = order[torch.arange(place * count, (place + 1) * count) % len(order)]
         images = self.data.train_images[chosen]
         normalised = Normalise(self.data, torch.device("cpu"))(images.cpu())
-        return self._on_device(normalised, self.data.train_labels[chosen])
+        labels, scale = self.data.train_labels, output_scale(self.data)
+        if scale is not None:
+            labels = scale.standardised(labels)
+        return self._on_device(normalised, labels[chosen], self.data.target)
 
-    def _on_device(self, images_BCHW: Tensor, labels_B: Tensor) -> Batch:
+    def _on_device(
+        self, images_BCHW: Tensor, labels_B: Tensor, target: Target = "classes"
+    ) -> Batch:
         return Batch(
             images_BCHW=images_BCHW.contiguous().to(self.device, self.dtype),
             labels_B=labels_B.to(self.device),
+            target=target,
         )
 
     def _check(self, architecture: Architecture) -> None:

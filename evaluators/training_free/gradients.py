@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...search_space.architecture.network import Network
 from .base import Batch, NotDefinedError
@@ -30,13 +29,13 @@ def gradients(
 
 
 def loss_gradients(network: Network, batch: Batch) -> Gradients:
-    """Return the gradients of the cross-entropy of a batch, of the parameters that it depends on.
+    """Return the gradients of the training loss of a batch, of the parameters that it depends on.
 
     Raises:
         NotDefinedError: If the loss or a gradient is not finite.
     """
     named = dict(network.named_parameters())
-    loss = F.cross_entropy(network(batch.images_BCHW), batch.labels_B)
+    loss = batch.loss(network(batch.images_BCHW))
     found = gradients(loss, list(named.values()))
     pairs = {
         name: (parameter.detach().double(), gradient.double())

@@ -5,7 +5,6 @@ Shape suffixes: B images, F features, K classes.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...search_space.architecture.architecture import Architecture
 from ..scores import SCORES
@@ -72,4 +71,4 @@ class RandomFeatures(Score):
         network, batch = self.network(architecture), self.batch(architecture)
         maps_BCHW = network.forward_features(batch.images_BCHW)
         features_BF = network.forward_head(maps_BCHW, pre_logits=True).double()
-        return explained(features_BF, F.one_hot(batch.labels_B, architecture.classes).double())
+        return explained(features_BF, batch.targets(architecture.classes))

@@ -1,7 +1,7 @@
 """Long scores of candidates, measured for a few of them and predicted for the others.
 
-A long score is a metric of its own, ``accuracy_long``, and a predicted one is another,
-``accuracy_predicted``: neither is ever compared with the accuracy of the short training.
+A long score is a metric of its own, such as ``accuracy_long``, and a predicted one is another,
+``accuracy_predicted``: neither is ever compared with the score of the short training.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...evaluators.base import Measurement
-from ...evaluators.metrics import ACCURACY, ACCURACY_LONG, ACCURACY_PREDICTED
 from ...evaluators.units import plural
 from ..candidate import Candidate
 from ..numbers import format_measurement
 from .conditions import conditions_of
 from .correction import FEWEST, Correction, Floats
+from .main_metric import MainMetric, main_metric
 
-LONG, PREDICTED, SHORT = ACCURACY_LONG.name, ACCURACY_PREDICTED.name, ACCURACY.name
 COSTS = ("macs", "params")
 """The costs from which the model predicts, beside the short score."""
 
@@ -31,16 +30,17 @@ class Check:
     inside: int
     """Number of long scores inside the 95 % interval of their prediction."""
     error: float
-    """Median absolute error of the predictions, as a share."""
+    """Median absolute error of the predictions, in the unit of the score."""
 
 
 def predictable(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the complete candidates that have a short score and positive costs."""
+    names = main_metric(candidates)
     return [
         each
         for each in candidates
         if each.status == "complete"
-        and each.value(SHORT) is not None
+        and each.value(names.short) is not None
         and all((each.value(name) or 0) > 0 for name in COSTS)
     ]
 
@@ -53,14 +53,15 @@ def predicted(candidates: Sequence[Candidate]) -> dict[int, Measurement]:
     Args:
         candidates: The candidates of a study.
     """
-    usable = predictable(candidates)
-    known = [each for each in usable if LONG in each.measurements]
-    others = [each for each in usable if LONG not in each.measurements]
+    usable, names = predictable(candidates), main_metric(candidates)
+    known = [each for each in usable if names.long in each.measurements]
+    others = [each for each in usable if names.long not in each.measurements]
     if len(known) < FEWEST or not others:
         return {}
-    found = _model(known).predict(short_N=_values(others, SHORT), costs_NC=_costs(others))
+    short_N = _values(others, names.short)
+    found = _model(known, names).predict(short_N=short_N, costs_NC=_costs(others))
     provenance = {
-        **dict(conditions_of(known[0].measurements[LONG])),
+        **dict(conditions_of(known[0].measurements[names.long])),
         "predicted_by": f"Bayesian ridge regression on log error, {', '.join(COSTS)}",
         "from_candidates": [each.number for each in known],
         "epochs": epochs_of(known[0]),
@@ -68,7 +69,7 @@ def predicted(candidates: Sequence[Candidate]) -> dict[int, Measurement]:
     rows = zip(others, found.value_N, found.low_N, found.high_N, strict=True)
     return {
         each.number: Measurement(
-            metric=PREDICTED,
+            metric=names.predicted,
             value=float(value),
             low=float(low),
             high=float(high),
@@ -80,32 +81,35 @@ def predicted(candidates: Sequence[Candidate]) -> dict[int, Measurement]:
 
 def left_out(candidates: Sequence[Candidate]) -> Check | None:
     """Return how well the model predicts each long score from the others; None if too few."""
-    known = [each for each in predictable(candidates) if LONG in each.measurements]
+    names = main_metric(candidates)
+    known = [each for each in predictable(candidates) if names.long in each.measurements]
     if len(known) <= FEWEST:
         return None
     inside, errors = 0, list[float]()
     for place, each in enumerate(known):
         rest = [*known[:place], *known[place + 1 :]]
-        found = _model(rest).predict(short_N=_values([each], SHORT), costs_NC=_costs([each]))
-        true = each.measurements[LONG].value
+        short_N = _values([each], names.short)
+        found = _model(rest, names).predict(short_N=short_N, costs_NC=_costs([each]))
+        true = each.measurements[names.long].value
         inside += bool(found.low_N[0] <= true <= found.high_N[0])
         errors.append(abs(float(found.value_N[0]) - true))
     return Check(count=len(known), inside=inside, error=float(np.median(errors)))
 
 
 def with_long_scores(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates that have a long score, measured or predicted, as ``accuracy_long``.
+    """Return the candidates that have a long score, measured or predicted, under its name.
 
     The provenance of a predicted score has the key ``predicted_by``.
     """
     found: list[Candidate] = []
+    names = main_metric(candidates)
     for each in candidates:
-        score = each.measurements.get(LONG)
-        guess = each.measurements.get(PREDICTED)
+        score = each.measurements.get(names.long)
+        guess = each.measurements.get(names.predicted)
         if score is None and guess is not None:
-            score = replace(guess, metric=LONG)
+            score = replace(guess, metric=names.long)
         if score is not None:
-            found.append(replace(each, measurements={**each.measurements, LONG: score}))
+            found.append(replace(each, measurements={**each.measurements, names.long: score}))
     return found
 
 
@@ -123,8 +127,9 @@ def correction_notes(candidates: Sequence[Candidate], front: Sequence[Candidate]
         front: The corrected front, from ``with_long_scores``.
     """
     lines: list[str] = []
-    known = [each for each in candidates if LONG in each.measurements]
-    if any(is_predicted(each.measurements.get(LONG)) for each in front):
+    names = main_metric(candidates)
+    known = [each for each in candidates if names.long in each.measurements]
+    if any(is_predicted(each.measurements.get(names.long)) for each in front):
         lines.append(
             f"~ marks a score that is predicted from {len(known)} long trainings, with the 95 % "
             "interval of one long training"
@@ -132,7 +137,8 @@ def correction_notes(candidates: Sequence[Candidate], front: Sequence[Candidate]
     without = [
         each
         for each in candidates
-        if each.status == "complete" and not {LONG, PREDICTED} & each.measurements.keys()
+        if each.status == "complete"
+        and not {names.long, names.predicted} & each.measurements.keys()
     ]
     if without:
         lines.append(
@@ -149,15 +155,14 @@ def is_predicted(measurement: Measurement | None) -> bool:
 
 def epochs_of(candidate: Candidate) -> int | None:
     """Return the epochs of the recipe of a candidate's long training; None without one."""
-    score = candidate.measurements.get(LONG)
+    score = candidate.measurements.get(main_metric([candidate]).long)
     return None if score is None else score.provenance.get("recipe", {}).get("epochs")
 
 
-def _model(known: Sequence[Candidate]) -> Correction:
+def _model(known: Sequence[Candidate], names: MainMetric) -> Correction:
     """Return the model fitted to candidates with a long score."""
-    return Correction(
-        short_N=_values(known, SHORT), long_N=_values(known, LONG), costs_NC=_costs(known)
-    )
+    short_N, long_N = (_values(known, name) for name in (names.short, names.long))
+    return Correction(short_N=short_N, long_N=long_N, costs_NC=_costs(known))
 
 
 def _values(candidates: Sequence[Candidate], name: str) -> Floats:

@@ -1,5 +1,6 @@
-"""Correction of short trainings: the accuracy after a long one, predicted from a few long ones.
+"""Correction of short trainings: the score after a long one, predicted from a few long ones.
 
+A score is at most 1: an accuracy, R2 or an average precision; its error is what is missing to 1.
 A linear model predicts the logarithm of the error after a long training from the logarithms of the
 short training's error, of the MACs and of the parameters. Short trainings favour small networks,
 which the costs tell. The model is Bayesian ridge regression with conjugate priors (Bishop, Pattern
@@ -27,17 +28,17 @@ _STRENGTHS = np.logspace(-2, 3, 21)
 """Precision of the prior of the coefficients, relative to the noise."""
 
 
-def log_error(accuracy: Floats) -> Floats:
-    """Return the logarithm of the error of accuracies from 0 to 1."""
-    return np.log(np.maximum(1 - accuracy, LEAST_ERROR))
+def log_error(score: Floats) -> Floats:
+    """Return the logarithm of the error of scores of at most 1."""
+    return np.log(np.maximum(1 - score, LEAST_ERROR))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
-    """Predicted accuracies after a long training."""
+    """Predicted scores after a long training."""
 
     value_N: Floats
-    """Medians, from 0 to 1."""
+    """Medians."""
     low_N: Floats
     """Lower ends of the 95 % intervals of one long training."""
     high_N: Floats
@@ -45,14 +46,14 @@ class Prediction:
 
 
 class Correction:
-    """The model of the accuracy after a long training, fitted to a few candidates."""
+    """The model of the score after a long training, fitted to a few candidates."""
 
     def __init__(self, *, short_N: Floats, long_N: Floats, costs_NC: Floats) -> None:
         """Fit the model.
 
         Args:
-            short_N: Accuracies after the short training, at least ``FEWEST``.
-            long_N: Accuracies of the same candidates after the long training.
+            short_N: Scores after the short training, at least ``FEWEST``.
+            long_N: Scores of the same candidates after the long training.
             costs_NC: Positive costs, such as MACs and parameters, (candidates, costs).
         """
         assert len(long_N) >= FEWEST, "a few long trainings are needed"

@@ -9,16 +9,18 @@ import numpy as np
 from ...evaluators.base import metric
 from ...search_space.seeds import derive_seed
 from ..candidate import Candidate
-from .corrected import LONG, SHORT, epochs_of, predictable
+from ..numbers import difference_number, format_difference
+from .corrected import epochs_of, predictable
 from .correction import FEWEST
+from .main_metric import MainMetric, main_metric
 from .pick import count_distinguishable
 from .rank_agreement import Agreement, Estimate, Floats, agreement
 
 COSTS = ("macs", "params", "activations")
 """The costs as rankings, the largest first: the baselines of all others."""
-ANOTHER, MEAN = f"{SHORT}, another seed", f"{SHORT}, mean of seeds"
-"""Names of further rankings by the short score; the search's own training begins as the long one
-does, that of another seed does not."""
+ANOTHER, MEAN = "{}, another seed", "{}, mean of seeds"
+"""Names of further rankings by the short score, whose name stands first; the search's own training
+begins as the long one does, that of another seed does not."""
 _ROUGH = 8
 """Fewest long trainings from which a search says how well its score ranks."""
 
@@ -42,9 +44,9 @@ class Noise:
     candidates: int
     """Number of candidates with several seeds."""
     between_seeds: float
-    """Standard deviation of the trainings of one candidate, as a share."""
+    """Standard deviation of the trainings of one candidate, in the unit of the score."""
     between_candidates: float
-    """Standard deviation of the candidates' single short scores, as a share."""
+    """Standard deviation of the candidates' single short scores, in the same unit."""
     agreement: Agreement | None
     """Agreement of the rankings by two seeds; None if there are too few."""
 
@@ -67,6 +69,8 @@ class Fidelity:
     """Greatest number of the study's candidates whose short intervals do not overlap."""
     complete: int
     """Number of complete candidates of the study."""
+    metric: str = "accuracy"
+    """Name of the short score."""
     failed: Mapping[int, str] = field(default_factory=dict[int, str])
     """Reasons by number for further trainings that failed."""
 
@@ -78,6 +82,7 @@ class Fidelity:
         """Return the values as JSON values."""
         noise = self.noise
         return {
+            "metric": self.metric,
             "sample": list(self.sample),
             "epochs": {"short": self.short_epochs, "long": self.long_epochs},
             "rankings": {each.name: _json(each.agreement) for each in self.predictors},
@@ -116,12 +121,12 @@ def stratified(candidates: Sequence[Candidate], count: int, seed: int) -> list[C
         count: Size of the sample, at least 1.
         seed: Seed of the place.
     """
-    groups = max(1, round(count**0.5))
+    groups, names = max(1, round(count**0.5)), main_metric(candidates)
     by_macs = sorted(candidates, key=lambda e: (e.measurements["macs"].value, e.number))
     row: list[Candidate] = []
     for place, part in enumerate(np.array_split(np.arange(len(by_macs)), groups)):
         group = [by_macs[int(each)] for each in part]
-        group.sort(key=lambda e: (_short(e), e.number))
+        group.sort(key=lambda e: (_short(e, names), e.number))
         row += group[:: -1 if place % 2 else 1]
     if count >= len(row):
         return row
@@ -129,9 +134,9 @@ def stratified(candidates: Sequence[Candidate], count: int, seed: int) -> list[C
     return [row[int((start + each) * len(row) / count)] for each in range(count)]
 
 
-def _short(candidate: Candidate) -> float:
+def _short(candidate: Candidate, names: MainMetric) -> float:
     """Return the short score of the search's own training."""
-    found = candidate.first(SHORT)
+    found = candidate.first(names.short)
     assert found is not None, "only candidates with a short score are compared"
     return found.value
 
@@ -152,46 +157,51 @@ def compare(
         seed: Seed of the intervals.
         failed: Reasons by number for trainings that failed.
     """
+    names = main_metric(candidates)
     sample = [
         each
         for each in predictable(candidates)
-        if LONG in each.measurements and (numbers is None or each.number in numbers)
+        if names.long in each.measurements and (numbers is None or each.number in numbers)
     ]
-    distinguishable, _ = count_distinguishable(candidates, SHORT)
+    distinguishable, _ = count_distinguishable(candidates, names.short)
     predictors = [
         Predictor(name=name, agreement=found)
-        for name, values in _rankings(sample).items()
-        if (found := _with_long(sample, values, seed)) is not None
+        for name, values in _rankings(sample, names).items()
+        if (found := _with_long(sample, values, names, seed)) is not None
     ]
-    recipe = sample[0].measurements[SHORT].provenance.get("recipe", {}) if sample else {}
+    recipe = sample[0].measurements[names.short].provenance.get("recipe", {}) if sample else {}
     return Fidelity(
         sample=tuple(each.number for each in sample),
         short_epochs=recipe.get("epochs"),
         long_epochs=epochs_of(sample[0]) if sample else None,
         predictors=tuple(sorted(predictors, key=lambda e: -e.agreement.spearman.value)),
-        noise=_noise(candidates, numbers, seed),
+        noise=_noise(candidates, numbers, names, seed),
         distinguishable=distinguishable,
         complete=sum(each.status == "complete" for each in candidates),
+        metric=names.short,
         failed=failed or {},
     )
 
 
-def _rankings(sample: Sequence[Candidate]) -> dict[str, list[float | None]]:
+def _rankings(sample: Sequence[Candidate], names: MainMetric) -> dict[str, list[float | None]]:
     """Return the values of each ranking by name, the best the largest."""
-    found: dict[str, list[float | None]] = {SHORT: [_short(each) for each in sample]}
-    singles = [each.singles.get(SHORT, ()) for each in sample]
-    found[ANOTHER] = [trainings[1].value if trainings else None for trainings in singles]
-    found[MEAN] = [
-        each.value(SHORT) if trainings else None
+    short = names.short
+    found: dict[str, list[float | None]] = {short: [_short(each, names) for each in sample]}
+    singles = [each.singles.get(short, ()) for each in sample]
+    found[ANOTHER.format(short)] = [
+        trainings[1].value if trainings else None for trainings in singles
+    ]
+    found[MEAN.format(short)] = [
+        each.value(short) if trainings else None
         for each, trainings in zip(sample, singles, strict=True)
     ]
     for name in COSTS:
         found[name] = [each.value(name) for each in sample]
     if sample:
         short_N, macs_N = (
-            _ranks(np.array([value or 0.0 for value in found[name]])) for name in (SHORT, "macs")
+            _ranks(np.array([value or 0.0 for value in found[name]])) for name in (short, "macs")
         )
-        found[f"{SHORT} + macs"] = [float(each) for each in short_N + macs_N]
+        found[f"{short} + macs"] = [float(each) for each in short_N + macs_N]
     recorded = {name for each in sample for name in each.measurements}
     for name in sorted(recorded):
         known = metric(name)
@@ -208,11 +218,11 @@ def _ranks(values: Floats) -> Floats:
 
 
 def _with_long(
-    sample: Sequence[Candidate], values: Sequence[float | None], seed: int
+    sample: Sequence[Candidate], values: Sequence[float | None], names: MainMetric, seed: int
 ) -> Agreement | None:
     """Return the agreement with the long score, over the candidates that have a value."""
     pairs = [
-        (value, each.measurements[LONG].value)
+        (value, each.measurements[names.long].value)
         for each, value in zip(sample, values, strict=True)
         if value is not None
     ]
@@ -227,16 +237,20 @@ def _agreement(pairs: Sequence[tuple[float, float]], seed: int) -> Agreement | N
 
 
 def _noise(
-    candidates: Sequence[Candidate], numbers: Collection[int] | None, seed: int
+    candidates: Sequence[Candidate],
+    numbers: Collection[int] | None,
+    names: MainMetric,
+    seed: int,
 ) -> Noise | None:
     repeated = [
         each
         for each in candidates
-        if len(each.singles.get(SHORT, ())) > 1 and (numbers is None or each.number in numbers)
+        if len(each.singles.get(names.short, ())) > 1
+        and (numbers is None or each.number in numbers)
     ]
     if not repeated:
         return None
-    groups = [[single.value for single in each.singles[SHORT]] for each in repeated]
+    groups = [[single.value for single in each.singles[names.short]] for each in repeated]
     within = sum(float(np.var(each)) * len(each) for each in groups)
     degrees = sum(len(each) - 1 for each in groups)
     firsts = np.array([each[0] for each in groups])
@@ -250,9 +264,9 @@ def _noise(
 
 def verdict(found: Fidelity) -> str:
     """Return one sentence on the short score; empty where nothing was measured."""
-    short = found.found(SHORT)
+    short = found.found(found.metric)
     if short is None:
-        return _noise_verdict(found.noise)
+        return _noise_verdict(found.noise, found.metric)
     macs = found.found("macs")
     text = (
         f"The short score ranks {short.count} long trainings with Spearman {short.spearman.text()}"
@@ -265,12 +279,12 @@ def verdict(found: Fidelity) -> str:
     return f"{text}{beside}."
 
 
-def _noise_verdict(noise: Noise | None) -> str:
+def _noise_verdict(noise: Noise | None, name: str) -> str:
     if noise is None or noise.candidates < FEWEST:
         return ""
     text = (
-        f"The trainings of one network differ by {100 * noise.between_seeds:.2g} points between "
-        f"seeds, the candidates by {100 * noise.between_candidates:.2g}"
+        f"The trainings of one network differ by {format_difference(name, noise.between_seeds)} "
+        f"between seeds, the candidates by {difference_number(name, noise.between_candidates)}"
     )
     poor = 2 * noise.between_seeds**2 >= noise.between_candidates**2
     return f"{text}: the short score ranks little better than its noise." if poor else f"{text}."
@@ -283,7 +297,11 @@ def _number(found: Estimate) -> str:
 def known_fidelity(candidates: Sequence[Candidate], *, seed: int = 0) -> str:
     """Return the verdict from what a study has measured so far; empty where that is too little."""
     measured = compare(candidates, seed=seed)
-    return verdict(measured) if len(measured.sample) >= _ROUGH else _noise_verdict(measured.noise)
+    return (
+        verdict(measured)
+        if len(measured.sample) >= _ROUGH
+        else _noise_verdict(measured.noise, measured.metric)
+    )
 
 
 def score_note(candidates: Sequence[Candidate], name: str, *, seed: int = 0) -> str | None:
@@ -296,13 +314,13 @@ def score_note(candidates: Sequence[Candidate], name: str, *, seed: int = 0) -> 
         name: The score.
         seed: Seed of the intervals.
     """
-    known = metric(name)
+    known, names = metric(name), main_metric(candidates)
     pairs = [
-        (-known.sign * value, _short(each), each.measurements["macs"].value)
+        (-known.sign * value, _short(each, names), each.measurements["macs"].value)
         for each in candidates
         if each.status == "complete"
         and (value := each.value(name)) is not None
-        and each.first(SHORT) is not None
+        and each.first(names.short) is not None
         and "macs" in each.measurements
     ]
     score, macs = (
@@ -311,6 +329,6 @@ def score_note(candidates: Sequence[Candidate], name: str, *, seed: int = 0) -> 
     if score is None or macs is None or score.count < _ROUGH:
         return None
     return (
-        f"{name} ranks {score.count} candidates by accuracy with Spearman {score.spearman.text()}, "
-        f"the MACs alone with {macs.spearman.text()}"
+        f"{name} ranks {score.count} candidates by {names.short} with Spearman "
+        f"{score.spearman.text()}, the MACs alone with {macs.spearman.text()}"
     )

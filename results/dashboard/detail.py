@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from markupsafe import Markup
 
+from ...evaluators.metrics import MAIN_METRICS
 from ..candidate import Candidate
 from ..figures.filters import kept
 from ..figures.markup import facts, joined, link, row, tag
@@ -18,7 +19,7 @@ from .source import Source
 
 _NAMED = 12
 _REASON = 200  # shown characters of a failure's reason
-_ALWAYS = ("accuracy", "latency")
+_ALWAYS = (*(each.name for each in MAIN_METRICS.values()), "latency")
 
 
 def detail(source: Source, snapshot: Snapshot, view: View) -> Markup:

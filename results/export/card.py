@@ -10,9 +10,11 @@ from typing import Any
 import torch
 
 from ...evaluators.base import Measurement, metric
+from ...evaluators.metrics import MAIN_METRICS
+from ...evaluators.targets import stated_target
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
-from ..numbers import format_measurement
+from ..numbers import format_measurement, format_value
 from .formats import MARK
 from .header import VERSION
 from .overwrite_guard import CARD_SIGN
@@ -68,10 +70,13 @@ def model_card(contents: CardContents) -> bytes:
                 "stages": architecture.outline(),
                 "digest": architecture.digest,
                 "input": "x".join(map(str, architecture.input)),
-                "classes": architecture.classes,
+                _outputs_word(facts): architecture.classes,
             },
         ),
-        ("Scores", _scores(facts) | {"accuracy checked": facts.get("checked", "not stated")}),
+        (
+            "Scores",
+            _scores(facts) | {f"{_main_name(facts)} checked": facts.get("checked", "not stated")},
+        ),
         ("Data", _mapping(facts, "data") | {"licence": facts.get("licence", "not stated")}),
         ("Images", _mapping(facts, "preparation")),
         ("Training", {k: v for k, v in training.items() if k != "learning_curve"}),
@@ -98,6 +103,17 @@ def model_card(contents: CardContents) -> bytes:
         lines += ["", f"## {title}", ""]
         lines += [f"- {key}: {_text(value)}" for key, value in values.items()] or ["- not stated"]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _main_name(facts: Mapping[str, Any]) -> str:
+    """Return the name of the main metric of the kind of target that facts state."""
+    return MAIN_METRICS[stated_target(_mapping(facts, "preparation"))].name
+
+
+def _outputs_word(facts: Mapping[str, Any]) -> str:
+    """Return the word for the outputs of the network."""
+    target = stated_target(_mapping(facts, "preparation"))
+    return {"classes": "classes", "regression": "numbers", "labels": "labels"}[target]
 
 
 def _environment(contents: CardContents) -> dict[str, str]:
@@ -150,9 +166,9 @@ def from_files(proof: Proof) -> dict[str, str]:
     ways = {"as in the search": found.seen, "through prepare()": found.prepared}
     if found.timm is not None:
         ways["through timm's transform"] = found.timm
-    shares = ", ".join(f"{100 * share:.1f} % {way}" for way, share in ways.items())
+    shares = ", ".join(f"{format_value(found.metric, share)} {way}" for way, share in ways.items())
     return {
-        "accuracy from files": f"{shares} ({found.images} validation images; largest "
+        f"{found.metric} from files": f"{shares} ({found.images} validation images; largest "
         f"difference of a pixel {found.difference:g} of 255)"
     }
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from ...evaluators.accuracy.data.opening import opened_image
 from ...evaluators.accuracy.data.pixels import plain
 from ...evaluators.accuracy.data.preparation import Preparation
+from ...evaluators.accuracy.target_metrics import main_score
+from ...evaluators.metrics import MAIN_METRICS
 from .base import ExportError
 
 Prepare = Callable[[Sequence[Any]], Tensor]
@@ -22,6 +24,8 @@ _STEP = 1.01
 """Largest difference of a pixel on the scale of 255: one level, plus rounding of float32."""
 _SHARE = 1000
 """One in so many correct predictions may differ, and at least one."""
+_SCORE = 0.01
+"""Largest difference of another main score than the accuracy."""
 _BATCH = 32
 
 
@@ -34,7 +38,7 @@ class Originals:
     levels: Tensor
     """Pixels used by the search (N, C, S, S), uint8."""
     labels: Tensor
-    """Labels of the images (N,), int64."""
+    """Targets of the images: classes (N,), int64, or numbers or labels (N, K)."""
     preparation: Preparation
     """Preparation from the originals to the pixels."""
     same_rules: bool = True
@@ -43,18 +47,20 @@ class Originals:
 
 @dataclass(frozen=True, kw_only=True)
 class FileProof:
-    """Accuracies of a model file on image files."""
+    """Scores of a model file on image files."""
 
     images: int
     """Number of images."""
     seen: float
-    """Accuracy on the pixels used by the search, 0 to 1."""
+    """Main score on the pixels used by the search: for classes the accuracy, 0 to 1."""
     prepared: float
-    """Accuracy through ``prepare``: that of the ``.py`` file, else this package's."""
+    """Main score through ``prepare``: that of the ``.py`` file, else this package's."""
     timm: float | None
-    """Accuracy through timm's transform; None if timm is not installed."""
+    """Main score through timm's transform; None if timm is not installed."""
     difference: float
     """Largest difference of a pixel from those of the search, in levels of 255."""
+    metric: str = "accuracy"
+    """Name of the main score."""
 
 
 def prove_files(
@@ -69,33 +75,39 @@ def prove_files(
 
     Raises:
         ExportError: If a pixel differs by more than one level, or if the numbers of correct
-            predictions differ by more than one in 1,000.
+            predictions differ by more than one in 1,000; other scores than the accuracy, by 0.01.
     """
     preparation = originals.preparation
     ways: dict[str, Prepare] = {"prepare": prepare or preparation}
     if find_spec("timm") is not None:
         ways["timm"] = timm_transform(preparation)
-    count = len(originals.labels)
-    right = dict.fromkeys(("seen", *ways), 0)
+    count, target = len(originals.labels), preparation.target
+    outputs: dict[str, list[Tensor]] = {name: [] for name in ("seen", *ways)}
     most = dict.fromkeys(ways, 0.0)
     std = torch.tensor(preparation.std).view(1, -1, 1, 1)
     for start in range(0, count, _BATCH):
         part = slice(start, start + _BATCH)
-        labels, seen = originals.labels[part], preparation(originals.levels[part])
-        right["seen"] += _right(run, seen, labels)
+        seen = preparation(originals.levels[part])
+        outputs["seen"].append(_run(run, seen))
         for name, way in ways.items():
             images = _prepared(way, name, originals.given[part])
             most[name] = max(most[name], ((images - seen) * std).abs().max().item())
-            right[name] += _right(run, images, labels)
+            outputs[name].append(_run(run, images))
+    scores = {
+        name: main_score(target, torch.cat(each), originals.labels)
+        for name, each in outputs.items()
+    }
+    metric = MAIN_METRICS[target].name
     if originals.same_rules:
         for name in ways:
-            _check(name, most[name], right[name] - right["seen"], count)
+            _check(name, most[name], scores[name] - scores["seen"], count, metric)
     return FileProof(
         images=count,
-        seen=right["seen"] / count,
-        prepared=right["prepare"] / count,
-        timm=right["timm"] / count if "timm" in right else None,
+        seen=scores["seen"],
+        prepared=scores["prepare"],
+        timm=scores.get("timm"),
         difference=round(max(most.values()), 2),
+        metric=metric,
     )
 
 
@@ -143,12 +155,21 @@ def _prepared(way: Prepare, name: str, given: Sequence[Any]) -> Tensor:
         ) from error
 
 
-def _right(run: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> int:
+def _run(run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     with torch.no_grad():
-        return int((run(images).argmax(1) == labels).sum())
+        return run(images)
 
 
-def _check(name: str, difference: float, more: int, count: int) -> None:
+def _check(name: str, difference: float, higher: float, count: int, metric: str) -> None:
+    if metric != "accuracy":
+        if difference > _STEP or abs(higher) > _SCORE:
+            raise ExportError(
+                f"image files prepared by {name} must give the search's pixels within 1 of 255 and "
+                f"its {metric} within {_SCORE}, but pixels differ by up to {difference:.3g} and "
+                f"{metric} by {abs(higher):.3g}"
+            )
+        return
+    more = round(higher * count)
     if difference > _STEP or abs(more) > max(1, count / _SHARE):
         raise ExportError(
             f"image files prepared by {name} must give the search's pixels within 1 of 255 and its "

@@ -109,7 +109,7 @@ def export_candidate(
         else originals(data, same_rules=not remark),
         any_resolution=any_resolution,
     )
-    return proof, {"accuracy": checked, **from_files(proof), **recounted(metadata, proof)}
+    return proof, {settings.main_metric: checked, **from_files(proof), **recounted(metadata, proof)}
 
 
 def _described(measurement: Measurement) -> dict[str, Any]:

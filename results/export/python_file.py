@@ -26,7 +26,15 @@ from .constructor_arguments import Arguments, recorded_network
 from .header import read_facts, read_header
 from .proof import count_macs, count_parameters
 from .source import Sources
-from .source_texts import HEAD, NOT_STATED, TAIL, preparation_constants, prepare_text, prepared_text
+from .source_texts import (
+    HEAD,
+    NOT_STATED,
+    TAIL,
+    network_text,
+    preparation_constants,
+    prepare_text,
+    prepared_text,
+)
 from .weights import encode_weights, read_weights
 
 _WIDTH = 100
@@ -101,8 +109,7 @@ def python_source(
     net = writer.net(network)
     head = HEAD.format(
         summary=architecture.outline(),
-        input="x".join(map(str, architecture.input)),
-        classes=architecture.classes,
+        what=network_text(architecture, preparation),
         digest=architecture.digest[:12],
         papers="\n".join(_papers(architecture.parts())),
         images=NOT_STATED if preparation is None else prepared_text(preparation),

@@ -1,6 +1,7 @@
 """Checks of a candidate's record against its present network, weights and data."""
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -13,9 +14,11 @@ from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_searc
 from ...evaluators.accuracy.data.older import load_older_data
 from ...evaluators.accuracy.data.originals import sample, validation_originals
 from ...evaluators.accuracy.data.preparation import Preparation
-from ...evaluators.accuracy.training.scoring import Normalise, score
+from ...evaluators.accuracy.target_metrics import main_score
+from ...evaluators.accuracy.training.scoring import Normalise, class_logits
 from ...evaluators.cost.cost import architecture_cost
 from ...search_space.errors import InputError, WorkError
+from ..analysis.main_metric import main_metric
 from ..candidate import Candidate
 from ..numbers import format_value
 from ..settings import StudySettings
@@ -55,8 +58,8 @@ def kept_preparation(found: Candidate, training: Any) -> Preparation | None:
     The result is None for older candidates, whose training did not store it.
     """
 
-    accuracy = found.first("accuracy")
-    recorded = {} if accuracy is None else accuracy.provenance
+    score = found.first(main_metric([found]).short)
+    recorded = {} if score is None else score.provenance
     stated = training if isinstance(training, Mapping) else {}
     return Preparation.of(stated) or Preparation.of(recorded)
 
@@ -81,7 +84,7 @@ def check_measured(
     data: SearchData | None,
     remark: str,
 ) -> str:
-    """Compare a candidate's record with its present network; return the result for the accuracy.
+    """Compare a candidate's record with its present network; return that for the main metric.
 
     Args:
         found: The candidate.
@@ -90,8 +93,8 @@ def check_measured(
         remark: Why the data cannot be read, or how they differ.
 
     Raises:
-        WorkError: If the costs differ from the recorded ones, or the validation accuracy of the
-            kept weights is outside the recorded interval.
+        WorkError: If the costs differ from the recorded ones, or the main metric of the kept
+            weights on the validation split is outside the recorded interval.
     """
 
     cost = architecture_cost(found.architecture)
@@ -102,20 +105,22 @@ def check_measured(
                 f"candidate {found.number} must have its recorded {recorded:,} {name}, "
                 f"but has {counted:,} now"
             )
-    accuracy = found.first("accuracy")
+    name = main_metric([found]).short
+    score = found.first(name)
     if weights is None:
         return "not checked, since the file does not hold the search's weights"
-    if data is None or accuracy is None:
-        return f"not checked again: {remark or 'no accuracy is recorded'}"
+    if data is None or score is None:
+        return f"not checked again: {remark or f'no {name} is recorded'}"
     network = trained_network(found.architecture, weights)
     normalise = Normalise(data, torch.device("cpu"))
-    _, right = score(network, lambda images: network(normalise(images)), data, 64)
-    again = right / len(data.validation_labels)
-    low, high = accuracy.low or 0.0, accuracy.high or 1.0
-    recorded, found_again = (format_value("accuracy", each) for each in (accuracy.value, again))
+    outputs = class_logits(network, data.validation_images, normalise, 64, data.target)
+    again = main_score(data.target, outputs, data.validation_labels)
+    low = -math.inf if score.low is None else score.low
+    high = math.inf if score.high is None else score.high
+    recorded, found_again = (format_value(name, each) for each in (score.value, again))
     if not low <= again <= high:
         raise WorkError(
-            f"the kept weights of candidate {found.number} must have its recorded accuracy, "
+            f"the kept weights of candidate {found.number} must have its recorded {name}, "
             f"{recorded}, but have {found_again}"
         )
     where = f"the validation split ({remark})" if remark else "the validation split"
@@ -144,8 +149,8 @@ def trained_weights(
         )
     weights, header = read_weights(path)
     training = json.loads(header["metadata"])
-    accuracy = candidate.first("accuracy")
-    if accuracy is None or training != json.loads(json.dumps(dict(accuracy.provenance))):
+    score = candidate.first(main_metric([candidate]).short)
+    if score is None or training != json.loads(json.dumps(dict(score.provenance))):
         raise WorkError(
             f"the weights in {path} must come from the training of candidate {candidate.number}, "
             f"but come from another training{hint}"

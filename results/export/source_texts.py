@@ -1,8 +1,11 @@
 """Texts common to all exported source files."""
 
 import textwrap
+from collections.abc import Mapping
 
 from ...evaluators.accuracy.data.preparation import Preparation
+from ...evaluators.targets import Target
+from ...search_space.architecture.architecture import Architecture
 
 _WIDTH = 100
 
@@ -12,7 +15,7 @@ RULES = ("decoding", "scaling", "crop", "values")
 HEAD = '''\
 """{summary}
 
-An image classifier for {input} images and {classes} classes, written by nas-explorer
+{what}, written by nas-explorer
 (architecture {digest}). It needs only torch. ``load()`` returns the network with
 the weights in the file beside this one, ``Net()`` with new ones.
 {images}
@@ -22,6 +25,14 @@ Its parts and their sources:
 {papers}
 """
 '''
+
+_WHAT: Mapping[Target, str] = {
+    "classes": "An image classifier for {input} images and {outputs} classes",
+    "regression": "A network that predicts {outputs} numbers, in their units, for {input} images",
+    "labels": "A network that scores {outputs} labels, before a sigmoid, of {input} images",
+}
+_NAMES: Mapping[Target, str] = {"classes": "CLASSES", "regression": "NUMBERS", "labels": "LABELS"}
+"""Name of the constant that holds the names of the outputs."""
 
 NOT_STATED = "The preparation of its images is not stated."
 
@@ -73,11 +84,19 @@ def load(weights: str | Path | None = None) -> "Net":
 '''
 
 
+def network_text(architecture: Architecture, preparation: Preparation | None) -> str:
+    """Return what the network does, for the file's docstring."""
+    target = "classes" if preparation is None else preparation.target
+    size = "x".join(map(str, architecture.input))
+    return _WHAT[target].format(input=size, outputs=architecture.classes)
+
+
 def preparation_constants(preparation: Preparation) -> list[str]:
-    """Return the statements of mean, deviation and class names for ``prepare``."""
-    classes = [f"CLASSES = {preparation.classes!r}"]
+    """Return the statements of mean, deviation and names of the outputs for ``prepare``."""
+    name = _NAMES[preparation.target]
+    classes = [f"{name} = {preparation.classes!r}"]
     if len(classes[0]) > _WIDTH:
-        classes = ["CLASSES = (", *(f"    {name!r}," for name in preparation.classes), ")"]
+        classes = [f"{name} = (", *(f"    {name!r}," for name in preparation.classes), ")"]
     return [
         f"MEAN = {preparation.mean}",
         f"STD = {preparation.std}",

@@ -21,6 +21,7 @@ from ..analysis.front import (
     measured_where,
     pareto_front,
 )
+from ..analysis.main_metric import main_metric
 from ..candidate import Candidate
 from ..numbers import format_measurement, format_value
 from .axis_format import axis_title, flat_ends, log_tick, tick_format
@@ -147,15 +148,18 @@ def pareto(candidates: Sequence[Candidate], x: str, y: str, *, title: str = "") 
 
 def learning_curve(candidate: Candidate) -> Sequence[Mapping[str, float]]:
     """Return the stored epochs of the candidate's training, possibly none."""
-    accuracy = candidate.measurements.get("accuracy")
-    return () if accuracy is None else accuracy.provenance.get("learning_curve", ())
+    found = candidate.measurements.get(main_metric([candidate]).short)
+    return () if found is None else found.provenance.get("learning_curve", ())
 
 
 def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
-    """Return a plot of validation accuracy over epochs: a line for each candidate with a curve."""
+    """Return a plot of the main score on the validation split over epochs, with a line for each
+    candidate that has a curve."""
     trained = [each for each in candidates if learning_curve(each)]
     epochs = max((len(learning_curve(each)) for each in trained), default=1)
-    reached = [e["validation_accuracy"] for each in trained for e in learning_curve(each)]
+    name = main_metric(candidates).short
+    key, digits = f"validation_{name}", ".1%" if metric(name).share else ".3f"
+    reached = [e[key] for each in trained for e in learning_curve(each)]
     figure = _figure(
         # For a single point plotly would choose axes of whole numbers.
         xaxis={
@@ -164,9 +168,9 @@ def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
             "range": [0, epochs + 0.5],
         },
         yaxis={
-            "title": {"text": "validation accuracy"},
-            "tickformat": tick_format("accuracy", reached),
-            "range": [0, 1] if epochs == 1 else flat_ends("accuracy", reached),
+            "title": {"text": f"validation {name.replace('_', ' ')}"},
+            "tickformat": tick_format(name, reached),
+            "range": [0, 1] if epochs == 1 and metric(name).share else flat_ends(name, reached),
             "automargin": True,
         },
         showlegend=True,
@@ -175,7 +179,7 @@ def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
         curve = learning_curve(candidate)
         figure.add_scatter(
             x=list(range(1, len(curve) + 1)),
-            y=[epoch["validation_accuracy"] for epoch in curve],
+            y=[epoch[key] for epoch in curve],
             name=f"{candidate.number}",
             mode="lines+markers",
             line={
@@ -183,7 +187,7 @@ def learning_curves(candidates: Sequence[Candidate]) -> go.Figure:
                 "dash": DASHES[place // len(COLOURS) % len(DASHES)],
             },
             hovertext=hover_text(candidate),
-            hovertemplate="%{y:.1%} after epoch %{x}<br>%{hovertext}<extra></extra>",
+            hovertemplate=f"%{{y:{digits}}} after epoch %{{x}}<br>%{{hovertext}}<extra></extra>",
         )
     return figure
 

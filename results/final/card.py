@@ -7,8 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
+from ...evaluators.accuracy.data.constant_score import CONSTANTS
+from ...evaluators.accuracy.metric_value import MetricValue
+from ...evaluators.base import metric
+from ...evaluators.targets import WORDS, stated_target
 from ..export.header import VERSION
 from ..export.overwrite_guard import CARD_SIGN
+from ..numbers import format_difference, format_value
 from .split_scores import SplitScores, score_text
 
 _MOST_CLASSES = 30
@@ -26,7 +31,8 @@ def card_text(result: Mapping[str, Any]) -> str:
     lines += [f"- {key}: {data[key]}" for key in ("name", "training", "validation", "fingerprint")]
     lines += [f"- images: {data['channels']}x{data['resolution']}x{data['resolution']}"]
     lines += ["", "## Scores", "", *_scores(result)]
-    lines += ["", "## By class", "", *class_table(result)]
+    title = f"## By {WORDS[stated_target(data)]}"
+    lines += ["", title, "", *output_table(result)]
     confusion = confusion_lines(result)
     if confusion:
         lines += ["", "## Confusion matrix", "", *confusion]
@@ -45,20 +51,24 @@ def summary_lines(result: Mapping[str, Any]) -> Iterator[str]:
     """Yield the main figures in lines of text."""
     chosen = result["chosen"]
     validation = SplitScores.from_json(chosen["validation"])
+    main = validation.main_name
+    what = main.replace("_", " ")
     yield (
-        f"validation accuracy {validation.text('accuracy')} on {validation.images:,} images, after "
+        f"validation {what} {validation.text(main)} on {validation.images:,} images, after "
         f"epoch {chosen['kept_epoch']} of {chosen['epochs']}, which was chosen on them"
     )
     if chosen["test"] is not None:
         test = SplitScores.from_json(chosen["test"])
-        yield f"test accuracy {test.text('accuracy')} on {test.images:,} images"
+        yield f"test {what} {test.text(main)} on {test.images:,} images"
     if len(result["trainings"]) > 1:
         for split in ("validation", "test"):
             if (text := seeds_text(result, split)) is not None:
                 yield text
-    yield f"most frequent class alone: {100 * result['data']['baseline']:.1f} %"
-    if result["search_accuracy"] is not None:
-        yield f"after the search's short training: {100 * result['search_accuracy']:.1f} %"
+    alone = CONSTANTS[validation.target].removeprefix("the ")
+    yield f"{alone} alone: {format_value(main, result['data']['baseline'])}"
+    before = result.get("search_score", result.get("search_accuracy"))  # the latter in older files
+    if before is not None:
+        yield f"after the search's short training: {format_value(main, before)}"
     yield start_text(result)
     yield reading_text(result)
 
@@ -82,19 +92,22 @@ def reading_text(result: Mapping[str, Any]) -> str:
 
 
 def seeds_text(result: Mapping[str, Any], split: str) -> str | None:
-    """Return the mean accuracy over seeds with its 95 % interval (Student's t), or None."""
+    """Return the mean main score over seeds with its 95 % interval (Student's t), or None."""
     from scipy import stats  # takes a second to import
 
     found = [each[split] for each in result["trainings"]]
     if None in found or len(found) < 2:
         return None
-    values = [each["metrics"]["accuracy"]["value"] for each in found]
+    name = SplitScores.from_json(found[0]).main_name
+    values = [each["metrics"][name]["value"] for each in found]
     half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     middle = mean(values)
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    high = min(1.0, middle + half)
+    low = max(0.0, middle - half) if metric(name).share else middle - half
+    score = score_text(name, MetricValue(value=middle, low=low, high=high))
     return (
-        f"{split} accuracy of {len(values)} seeds: mean {100 * middle:.1f} % [{100 * low:.1f}, "
-        f"{100 * high:.1f}] over seeds, deviation {100 * stdev(values):.2g} points"
+        f"{split} {name.replace('_', ' ')} of {len(values)} seeds: mean {score} over seeds, "
+        f"deviation {format_difference(name, stdev(values))}"
     )
 
 
@@ -112,8 +125,34 @@ def _scores(result: Mapping[str, Any]) -> list[str]:
     return [*lines, "", "Brackets hold 95 % intervals over the choice of images."]
 
 
-def class_table(result: Mapping[str, Any]) -> list[str]:
-    """Return the table of recalls by class and split."""
+def output_table(result: Mapping[str, Any]) -> list[str]:
+    """Return the table of recalls by class and split; of metrics by number or label and split."""
+    if stated_target(result["data"]) == "classes":
+        return _class_table(result)
+    splits = _splits(result)
+    rows = [
+        [str(name), *(_output_text(each, place) for each in splits.values())]
+        for place, name in enumerate(result["data"]["classes"])
+    ]
+    return _table([WORDS[stated_target(result["data"])], *splits], rows)
+
+
+_SHORT_NAMES = {"mean_average_precision": "average precision", "macro_f1": "F1"}
+"""Names of metrics of one label."""
+
+
+def _output_text(scores: SplitScores, place: int) -> str:
+    """Return the metrics of one number or label."""
+    found = [
+        f"{_SHORT_NAMES.get(name, name)} {score_text(name, each)}"
+        for name, each in scores.outputs[place].items()
+    ]
+    if scores.counts:
+        found.append(f"{scores.counts[place]:,} of {scores.images:,} images with it")
+    return "; ".join(found) or "one value"
+
+
+def _class_table(result: Mapping[str, Any]) -> list[str]:
     splits = _splits(result)
     rows = [
         [
@@ -132,7 +171,9 @@ def class_table(result: Mapping[str, Any]) -> list[str]:
 
 def confusion_lines(result: Mapping[str, Any]) -> list[str]:
     """Return the confusion matrix of the test split, or of the validation split if it was not
-    read; empty for many classes."""
+    read; empty for many classes, and for numbers and labels."""
+    if stated_target(result["data"]) != "classes":
+        return []
     classes = [str(each) for each in result["data"]["classes"]]
     if len(classes) > _MOST_CLASSES:
         return []
@@ -145,12 +186,16 @@ def _seeds(result: Mapping[str, Any]) -> list[str]:
     rows: list[list[str]] = []
     for each in result["trainings"]:
         cells = [
-            "-" if each[split] is None else SplitScores.from_json(each[split]).text("accuracy")
+            "-" if each[split] is None else _main_text(SplitScores.from_json(each[split]))
             for split in ("validation", "test")
         ]
         ended = each["stopped_early"] or ""
         rows.append([str(each["seed"]), *cells, f"{each['kept_epoch']} of {each['epochs']}", ended])
     return _table(["seed", "validation", "test", "kept epoch", "ended early"], rows)
+
+
+def _main_text(scores: SplitScores) -> str:
+    return scores.text(scores.main_name)
 
 
 def _splits(result: Mapping[str, Any]) -> dict[str, SplitScores]:

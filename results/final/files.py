@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ...evaluators.accuracy.recipe import Recipe
+from ...evaluators.metrics import MAIN_METRICS
 from ...search_space.errors import InputError
 from ..export.files import replacing
 from ..export.formats import MARK
@@ -76,6 +77,7 @@ class Content:
             for each, test in zip(self.trainings, tests, strict=True)
         ]
         study, candidate = subject.study, subject.candidate
+        main = MAIN_METRICS[data.target].name
         found = {
             MARK: "final 1",
             "run": self.run,
@@ -84,7 +86,7 @@ class Content:
             "outline": subject.architecture.outline(),
             "architecture": subject.architecture.canonical.to_json(),
             "study": None if study is None else study.name,
-            "search_accuracy": None if candidate is None else candidate.value("accuracy"),
+            "search_score": None if candidate is None else candidate.value(main),
             "data": {
                 "name": f"{data.spec.kind}:{Path(data.spec.path).name}"
                 if data.spec.path
@@ -96,6 +98,7 @@ class Content:
                 "validation": len(data.validation_labels),
                 "fingerprint": data.fingerprint,
                 "baseline": data.baseline,
+                **({} if data.target == "classes" else {"target": data.target}),
             },
             "recipe": {**vars(self.recipe)},
             "device": self.device,
@@ -129,7 +132,7 @@ class Content:
 def _rank(training: Training) -> tuple[float, float, int]:
     metrics = training.validation.metrics
     loss = metrics["loss"].value if "loss" in metrics else 0.0
-    return -training.validation.accuracy.value, loss, training.number
+    return -training.validation.main.value, loss, training.number
 
 
 def check_folder(folder: Path, *, key: str, run: str, test: bool) -> None:
@@ -215,11 +218,12 @@ def _write(folder: Path, result: Mapping[str, Any]) -> None:
 
 
 def _measurements(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the accuracies as a model file states them."""
+    """Return the main metrics as a model file states them."""
     found: dict[str, Any] = {}
-    for split, name in (("validation", "accuracy"), ("test", "test_accuracy")):
+    for split, beginning in (("validation", ""), ("test", "test_")):
         if chosen[split] is not None:
-            found[name] = chosen[split]["metrics"]["accuracy"]
+            main = SplitScores.from_json(chosen[split]).main_name
+            found[f"{beginning}{main}"] = chosen[split]["metrics"][main]
     return found
 
 

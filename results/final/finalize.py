@@ -16,6 +16,7 @@ from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import load_test_split
 from ...evaluators.accuracy.full_recipe import full_recipe
 from ...evaluators.accuracy.recipe import Recipe
+from ...evaluators.accuracy.training.losses import check_recipe
 from ...evaluators.device_name import choose_device
 from ...search_space.errors import InputError
 from ..export.proof import Proof
@@ -115,7 +116,9 @@ def prepare(options: FinalOptions) -> Prepared:
         epochs=options.epochs,
         class_weights=options.class_weights,
         warm=source is not None,
+        target=data.target,
     )
+    check_recipe(recipe, data)
     key = _key(
         {
             "network": subject.architecture.digest,
@@ -219,7 +222,7 @@ def _run(prepared: Prepared, listener: Listener) -> Finalized:
     )
     result = write_files(prepared.folder, content)
     if reading is not None:  # last: a run killed before goes on with its reading
-        ended, scores = reading, {"accuracy": [each.accuracy.value for each in tests]}
+        ended, scores = reading, {tests[0].main_name: [each.main.value for each in tests]}
         _with_log(options, lambda log: log.end(ended, scores))
     return Finalized(folder=prepared.folder, result=result)
 
@@ -235,7 +238,11 @@ def _read_test(
         raise InputError("the test split must have the classes and the form of the training images")
     scores = [
         split_scores(
-            prepared.trainer.logits(each, test.images), test.labels, data.classes, seed=each.seed
+            prepared.trainer.logits(each, test.images),
+            test.labels,
+            data.classes,
+            seed=each.seed,
+            target=data.target,
         )
         for each in trainings
     ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.device_name import device_name
+from ...evaluators.targets import read_target
 from ...search_space.errors import InputError
 from ..study.storage_url import DEFAULT_STORAGE, read_storage
 
@@ -25,6 +26,8 @@ class FinalOptions:
     """A candidate, the name of a published network, or a ``.json`` or ``.safetensors`` file."""
     data: str | None = None
     """The data set, as of a search; None: that of the study."""
+    target: str | None = None
+    """What images have as target, see ``read_target``; None: as the data are, or the study's."""
     epochs: int | None = None
     """Passes over the training images; None: sized by the data."""
     init: str = "scratch"
@@ -59,6 +62,13 @@ class FinalOptions:
         self._set(device=device_name(self.device), storage=read_storage(self.storage))
         if self.data is not None:
             self._set(data=data_name(self.data))
+        if self.target is not None:
+            self._set(target=read_target(self.target))
+            if self.data is None:
+                raise InputError(
+                    f"target must come with --data, whose targets it tells, but got "
+                    f"{self.target!r} alone: a study states its own"
+                )
         if self.read_test_again and not self.test:
             raise InputError("read_test_again must be without no_test, but got both")
         if self.init == TIMM or (self.init_names_candidate and not _is_candidate(self.init)):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
+from ...evaluators.targets import stated_target
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.errors import InputError
 from ...search_space.shapes import Shape
@@ -115,8 +116,9 @@ def _spec(options: FinalOptions, study: Study | None) -> DataSpec:
     if study is not None:
         of_study = DataSpec.from_json(study.settings.data)
         if data_key(DataSpec(name=options.data)) == data_key(of_study):
-            return of_study
-    return replace(DataSpec(name=options.data), **stated_division(options.init))
+            return replace(of_study, target=options.target or of_study.target)
+    spec = DataSpec(name=options.data, target=options.target or "")
+    return replace(spec, **stated_division(options.init))
 
 
 def _named(name: str) -> tuple[Architecture, str]:
@@ -138,6 +140,7 @@ def _same_data(options: FinalOptions, study: Study) -> bool:
     of_study = DataSpec.from_json(study.settings.data)
     return data_key(DataSpec(name=options.data)) == data_key(of_study) and (
         options.resolution in (None, of_study.resolution)
+        and options.target in (None, of_study.target, stated_target(study.settings.data))
     )
 
 

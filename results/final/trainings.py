@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ...evaluators.accuracy.inherit import Source, inherit
 from ...evaluators.accuracy.recipe import Recipe
 from ...evaluators.accuracy.training.checkpoint import Checkpoint
 from ...evaluators.accuracy.training.loop import Epoch, chosen_augmentation, train
+from ...evaluators.accuracy.training.losses import output_scale
 from ...evaluators.accuracy.training.scoring import Normalise, class_logits
 from ...evaluators.base import CandidateError
 from ...evaluators.measurement_context import seeded
@@ -57,7 +58,7 @@ class Training:
     """Seed of the training."""
     file: Path
     """File of its weights."""
-    curve: tuple[Mapping[str, float], ...]
+    curve: tuple[Mapping[str, Any], ...]
     """Learning curve, one point per epoch."""
     kept_epoch: int
     """Number of the epoch, from 1, whose weights are kept."""
@@ -111,13 +112,14 @@ class Trainer:
         return self._finished(number, file) or self._train(number, file, listener)
 
     def logits(self, training: Training, images: Images) -> Tensor:
-        """Return the class scores of a finished training for images, (N, C, R, R), uint8."""
+        """Return the outputs of a finished training for images, (N, C, R, R), uint8."""
         weights, _ = read_weights(training.file)
         device = torch.device(self.device)
         network = trained_network(self.architecture, weights).to(device)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         normalise = Normalise(self.data, device)
-        return class_logits(network, images.to(device), normalise, 2 * self.recipe.batch_size)
+        size, target = 2 * self.recipe.batch_size, self.data.target
+        return class_logits(network, images.to(device), normalise, size, target)
 
     def _finished(self, number: int, file: Path) -> Training | None:
         if not file.exists():
@@ -145,7 +147,9 @@ class Trainer:
         seed = derive_seed("full training", self.seed, number, self.architecture.digest)
         with seeded(seed, torch.device("cpu")), torch_start():
             model = Network(self.architecture)
-        found = None if self.source is None else inherit(model, self.source, self.data.classes)
+        found = None
+        if self.source is not None:
+            found = inherit(model, self.source, self.data.classes, output_scale(self.data))
         state = _Held(
             self.folder / f"seed-{number}.training",
             {"key": self.key, "seed": seed, "torch": torch.__version__},
@@ -171,13 +175,15 @@ class Trainer:
         if len(result.curve) == self.recipe.epochs:  # the loop reports the others
             after_epoch(self.recipe.epochs, result.curve[-1])
         normalise = Normalise(self.data, device)
-        logits = class_logits(model, data.validation_images, normalise, 2 * self.recipe.batch_size)
-        scores = split_scores(logits, self.data.validation_labels, self.data.classes, seed=seed)
+        size, target = 2 * self.recipe.batch_size, data.target
+        outputs = class_logits(model, data.validation_images, normalise, size, target)
+        truth, names = self.data.validation_labels, self.data.classes
+        scores = split_scores(outputs, truth, names, seed=seed, target=target)
         training = Training(
             number=number,
             seed=seed,
             file=file,
-            curve=tuple(asdict(each) for each in result.curve),
+            curve=tuple(result.curve_json()),
             kept_epoch=result.kept_epoch,
             stopped_early=result.stopped_early,
             inheritance=None if found is None else found.to_json() | {"text": found.text()},

@@ -17,6 +17,7 @@ from ...evaluators.base import metric
 from ...search_space.json_fields import is_list, is_mapping
 from ..analysis.conditions import by_conditions, conditions_of, varies
 from ..analysis.front import comparable, is_count, pareto_front
+from ..analysis.main_metric import main_metric
 from ..analysis.table import metrics_of, write_atomically
 from ..candidate import Candidate
 from ..figures.axis_format import axis_title
@@ -276,7 +277,8 @@ def report_figures(
     }
     trained = [each for each in front if learning_curve(each)]
     if trained:
-        note = "Validation accuracy over epochs, by candidate"
+        main = main_metric(shown).short.replace("_", " ")
+        note = f"Validation {main} over epochs, by candidate"
         shown_curves = spread(trained, _CURVES)
         if len(shown_curves) < len(trained):
             note += f"; {len(shown_curves)} of {len(trained)} on the front"

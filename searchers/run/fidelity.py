@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...evaluators.diagnostics import read_diagnostics
 from ...evaluators.scores import ALL, read_scores
-from ...results.analysis.corrected import SHORT, predictable
+from ...results.analysis.corrected import predictable
 from ...results.analysis.correction import FEWEST
 from ...results.analysis.fidelity import Fidelity, compare, stratified
 from ...results.study.storage_url import DEFAULT_STORAGE
@@ -78,12 +78,13 @@ def measure_fidelity(
         said_seeds: Called after each training with another seed.
 
     Raises:
-        InputError: If the study has no accuracy or too few complete candidates, or another process
-            searches it.
+        InputError: If the study has no main metric or too few complete candidates, or another
+            process searches it.
     """
-    if SHORT not in training.metrics:
+    short = study.settings.main_metric
+    if short not in training.metrics:
         raise InputError(
-            f"nas fidelity compares trainings by the metric accuracy, but study {study.name!r} "
+            f"nas fidelity compares trainings by the metric {short}, but study {study.name!r} "
             f"trains for {', '.join(training.metrics)}"
         )
     usable = predictable(study.candidates())

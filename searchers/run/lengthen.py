@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...evaluators.base import Measurement
+from ...evaluators.metrics import long_name, predicted_name
 from ...results.analysis.corrected import (
-    LONG,
-    PREDICTED,
-    SHORT,
     Check,
     epochs_of,
     left_out,
@@ -18,6 +16,7 @@ from ...results.analysis.corrected import (
 )
 from ...results.analysis.correction import spread_over_costs
 from ...results.analysis.front import pareto_front
+from ...results.analysis.main_metric import MainMetric
 from ...results.candidate import Candidate
 from ...results.study.run_time import summed
 from ...results.study.study import Study
@@ -65,6 +64,7 @@ class Lengthening(CandidateJobs):
         """
         super().__init__(candidates, ledger)
         self._study = study
+        self._names = MainMetric(short=study.settings.main_metric)
         self._listener = listener
         self.trained: list[int] = []
         """Numbers of the candidates trained so far."""
@@ -72,15 +72,16 @@ class Lengthening(CandidateJobs):
     def take(self, outcome: Outcome) -> None:
         """Store a long score beside the short one."""
         candidate, spent = self._returned(outcome)
-        found = next((each for each in outcome.measurements if each.metric == SHORT), None)
+        names = self._names
+        found = next((each for each in outcome.measurements if each.metric == names.short), None)
         if outcome.status != "complete" or found is None:
             self.failed[candidate.number] = outcome.reason or "no reason given"
             _log.warning("long training of candidate %d: %s", candidate.number, outcome.reason)
         else:
-            measurements = without(candidate.measurements, PREDICTED)
+            measurements = without(candidate.measurements, names.predicted)
             candidate = replace(
                 candidate,
-                measurements={**measurements, LONG: replace(found, metric=LONG)},
+                measurements={**measurements, names.long: replace(found, metric=names.long)},
                 seconds=summed((candidate.seconds, spent)),
             )
             with self._ledger.clock.doing("storing"):
@@ -112,19 +113,19 @@ def lengthen(
         listener: Called after each training has been stored.
 
     Raises:
-        InputError: If the study has no accuracy, or long scores of other lengths, or another
+        InputError: If the study has no main metric, or long scores of other lengths, or another
             process searches it.
     """
-    if SHORT not in training.metrics:
+    short = study.settings.main_metric
+    if short not in training.metrics:
         raise InputError(
-            f"long trainings must be of the metric accuracy, but study {study.name!r} trains for "
+            f"long trainings must be of the metric {short}, but study {study.name!r} trains for "
             f"{', '.join(training.metrics)}"
         )
     longer = _epochs(study, epochs)
-    recipe: dict[str, Any] = {**training.plan.settings[SHORT], "epochs": longer}
-    plan = replace(
-        training.plan, metrics=(SHORT,), settings={**training.plan.settings, SHORT: recipe}
-    )
+    settings = training.plan.settings
+    recipe: dict[str, Any] = {**settings["accuracy"], "epochs": longer}
+    plan = replace(training.plan, metrics=(short,), settings={**settings, "accuracy": recipe})
     with study.exclusive(), recorded_time(study, ledger, training.engine):
         source = Lengthening(study, _chosen(study, count), ledger, listener)
         training.engine.run(source, plan)
@@ -162,27 +163,28 @@ def _epochs(study: Study, given: int | None) -> int:
 
 def _chosen(study: Study, count: int | Sequence[int]) -> list[Candidate]:
     """Return the candidates to train longer, without those that have a long score."""
-    usable = predictable(study.candidates())
+    usable, long = predictable(study.candidates()), long_name(study.settings.main_metric)
     if not isinstance(count, int):
-        return [each for each in usable if each.number in count and LONG not in each.measurements]
+        return [each for each in usable if each.number in count and long not in each.measurements]
     on_front = {each.number for each in pareto_front(usable, study.settings.objectives)}
     front = [place for place, each in enumerate(usable) if each.number in on_front]
     costs = [each.measurements["macs"].value for each in usable]
     chosen = [usable[place] for place in spread_over_costs(costs, front, count)]
-    return [each for each in chosen if LONG not in each.measurements]
+    return [each for each in chosen if long not in each.measurements]
 
 
 def _predict(study: Study, ledger: Ledger) -> int:
     """Store the predicted long scores of all other candidates; return their number."""
     candidates = study.candidates()
+    name = predicted_name(study.settings.main_metric)
     with ledger.clock.doing("predicting"):
         guesses = predicted(candidates)
     with ledger.clock.doing("storing"):
         for each in candidates:
             guess = guesses.get(each.number)
-            if guess != each.measurements.get(PREDICTED):
-                kept = without(each.measurements, PREDICTED)
-                new = kept if guess is None else {**kept, PREDICTED: guess}
+            if guess != each.measurements.get(name):
+                kept = without(each.measurements, name)
+                new = kept if guess is None else {**kept, name: guess}
                 study.revise(replace(each, measurements=new))
     return len(guesses)
 

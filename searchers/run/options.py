@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.device_name import device_name
 from ...evaluators.scores import check_not_ranking, read_scores
+from ...evaluators.targets import read_target
 from ...evaluators.units import (
     read_constraint,
     read_metric,
@@ -70,8 +71,12 @@ class SearchOptions:
     """Side of the images in pixels; None: chosen from space and data."""
     max_megapixels: int | None = None
     """Largest image file in millions of pixels; None: 250."""
-    objectives: tuple[str, ...] = ("accuracy", "macs")
-    """Names of the metrics to optimise."""
+    target: str | None = None
+    """What images have as target: ``classes``, ``regression`` or ``labels``, with the names of
+    columns after a colon (see ``read_target``); None: as the data are."""
+    objectives: tuple[str, ...] = ()
+    """Names of the metrics to optimise; none: the main metric of the data's kind of target
+    (accuracy, r2 or mean_average_precision) and macs."""
     constraints: tuple[str, ...] = ()
     """Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``."""
     scores: tuple[str, ...] = ()
@@ -200,7 +205,10 @@ class SearchOptions:
             )
         if not self.rank_by_score:
             check_not_ranking((*self.objectives, *bounds))
-        check_objectives(self.objectives)
+        if self.objectives:
+            check_objectives(self.objectives)
+        if self.target is not None:
+            self._name(target=read_target(self.target))
         for study in (self.study, self.from_study):
             if study is not None:
                 check_study_name(study)

@@ -33,7 +33,8 @@ def search(
     *,
     space: str | Path | Mapping[str, Any] | SearchSpace = "micro",
     data: str | Path | tuple[ArrayLike, ArrayLike] = "digits",
-    objectives: str | Sequence[str] = ("accuracy", "macs"),
+    target: str | None = None,
+    objectives: str | Sequence[str] = (),
     constraints: str | Constraint | Sequence[str | Constraint] = (),
     budget: int | None = None,
     max_time: float | str | None = None,
@@ -75,9 +76,12 @@ def search(
     Args:
         space: A shipped space, a YAML file, the content of such a file, or a space.
         data: A data set by name, or a path as for ``--data``; images (N, H, W) or (N, H, W, C),
-            uint8, with labels (N,); or a map-style data set of PyTorch (see ``keep_dataset``).
-            Images from memory are kept in ``runs/cache``.
-        objectives: Names of the metrics to optimise, also those of functions (see ``metric``).
+            uint8, with labels (N,), or numbers or labels (N, K); or a map-style data set of PyTorch
+            (see ``keep_dataset``). Images from memory are kept in ``runs/cache``.
+        target: What images have as target: ``classes``, ``regression`` or ``labels``, with the
+            names of columns after a colon, as in ``regression:age,weight``; None: as the data are.
+        objectives: Names of the metrics to optimise, also those of functions (see ``metric``);
+            none: the main metric of the data's kind of target, and macs.
         constraints: Hard constraints, such as ``params<=2e6`` or ``latency<=5ms``.
         budget: Total number of candidates in the study; None: 100, or no limit with ``max_time``.
         max_time: Time of this run after which no further candidate starts, in seconds or as in
@@ -144,6 +148,7 @@ def search(
             "storage": str(storage),
             "plugins": [str(plugins)] if isinstance(plugins, str | Path) else plugins,
             **_given(
+                target=target,
                 space=None if isinstance(space, SearchSpace | Mapping) else str(space),
                 budget=budget,
                 max_time=max_time,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...evaluators.accuracy.class_metrics import check_class_metrics
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
+from ...evaluators.accuracy.target_metrics import check_metrics
 from ...evaluators.base import Entry, Setup, evaluators_for, metric, metrics_of
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
+from ...evaluators.metrics import MAIN_METRICS
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
 from ...results.settings import StudySettings
@@ -120,6 +121,8 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     device = choose_device(options.device)
     space = load_space(options.space) if isinstance(options.space, str) else options.space
     data = load_search_data(_data_spec(options, space), cache=image_cache())
+    if not options.objectives:
+        options = replace(options, objectives=(MAIN_METRICS[data.target].name, "macs"))
     space = space.bind(
         channels=data.channels, resolution=data.resolution, classes=len(data.classes)
     )
@@ -130,13 +133,13 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     exact = tuple(each for each in constraints if each.metric in EXACT_METRICS)
     rest = tuple(each for each in constraints if each.metric not in EXACT_METRICS)
     counting = (*options.objectives, *(each.metric for each in constraints))
+    check_metrics(counting, data)
     evaluators = {each.name: each for each in evaluators_for(counting)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
     recipe, start = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
-    metrics = metrics_of(evaluators.values(), counting)
-    check_class_metrics([each.name for each in metrics], data.classes, data.validation_labels)
+    metrics = metrics_of(evaluators.values(), counting, data.target)
     scored = map(metric, options.scores)
     settings = StudySettings(
         space_name=space.name,
@@ -378,6 +381,11 @@ def absolute(spec: DataSpec) -> DataSpec:
 def _data_spec(options: SearchOptions, space: SearchSpace) -> DataSpec:
     """Return the data at the option's resolution, else the space's, or the data's own."""
     own = None if space.follows_data else space.input.height
-    spec = DataSpec(name=options.data, resolution=options.resolution or own, seed=options.seed)
+    spec = DataSpec(
+        name=options.data,
+        resolution=options.resolution or own,
+        seed=options.seed,
+        target=options.target or "",
+    )
     limit = options.max_megapixels
     return spec if limit is None else replace(spec, max_megapixels=limit)

@@ -11,6 +11,7 @@ from ...evaluators.base import evaluators_for, metrics_of
 from ...evaluators.device_name import choose_device
 from ...evaluators.latency.settings import LatencySettings
 from ...evaluators.metrics import LATENCY
+from ...evaluators.targets import stated_target
 from ...evaluators.units import read_constraint
 from ...results.candidate import Candidate
 from ...results.study.study import Study
@@ -53,7 +54,8 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
     bounds = [read_constraint(each).metric for each in settings.constraints]
     counting = (*settings.objectives, *bounds)
     entries = [each for each in evaluators_for(counting) if each.tier == "trained"]
-    metrics = tuple(each.name for each in metrics_of(entries, counting))
+    target = stated_target(settings.data)
+    metrics = tuple(each.name for each in metrics_of(entries, counting, target))
     if not metrics:
         raise InputError(f"a study must have a trained metric, but got {study.name!r} with none")
     device = choose_device(str(settings.evaluation.get("device", "cpu")))

@@ -270,9 +270,9 @@ def test_a_folder_that_is_no_data_set_of_hugging_face_is_refused(tmp_path: Path)
     ("item", "said"),
     [
         (3, "an image and a label, but item 0 is int"),
-        ((torch.zeros(3, 4, 4), 0.5), "a whole number or a text, but got 0.5"),
-        ((torch.zeros(3, 4, 4), torch.tensor([0, 1])), "a whole number or a text, but got tensor"),
-        ((torch.zeros(3, 4, 4), np.array([0, 1])), "a whole number or a text, but got array"),
+        ((torch.zeros(3, 4, 4), None), "a number or a text, but got None"),
+        ((torch.zeros(3, 4, 4), ["a", "b"]), "must be numbers, but got"),
+        ((torch.zeros(3, 4, 4), np.zeros((2, 2))), "must be numbers, but got array"),
         ((Image.new("F", (4, 4)), 0), "a mode that PNG holds, .* but item 0"),
         ((torch.zeros(2, 4, 4), 0), "a form that can be read, but item 0"),
         ((torch.full((3, 4, 4), 2.0), 0), "from 0 to 1"),

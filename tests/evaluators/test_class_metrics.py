@@ -5,15 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nas_explorer.evaluators.accuracy.class_metrics import (
-    check_class_metrics,
-    class_scores,
-    defined_metrics,
-)
+from nas_explorer.evaluators.accuracy.class_metrics import class_scores
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_data
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.accuracy.recipe import Recipe
-from nas_explorer.evaluators.accuracy.training.loop import class_weights, train
+from nas_explorer.evaluators.accuracy.target_metrics import defined_on, why_undefined
+from nas_explorer.evaluators.accuracy.training.loop import train
+from nas_explorer.evaluators.accuracy.training.losses import class_weights
 from nas_explorer.evaluators.metrics import CLASS_METRICS, METRICS
 from nas_explorer.search_space.errors import InputError
 from torch import Tensor, nn
@@ -26,7 +24,7 @@ ALL = tuple(each.name for each in CLASS_METRICS)
 
 def scores(shares: list[list[float]], labels: list[int]) -> dict[str, float]:
     given = torch.tensor(shares, dtype=torch.float64).log(), torch.tensor(labels)
-    names = defined_metrics("abcdefgh"[: len(shares[0])], given[1])
+    names = defined_on("classes", "abcdefgh"[: len(shares[0])], given[1])[1:]
     return {name: each.value for name, each in class_scores(*given, names, seed=0).items()}
 
 
@@ -63,7 +61,7 @@ def drawn() -> tuple[Tensor, Tensor]:
 def test_intervals_hold_the_value_and_depend_on_the_seed_alone(
     drawn: tuple[Tensor, Tensor],
 ) -> None:
-    names = defined_metrics("ab", drawn[1])
+    names = defined_on("classes", "ab", drawn[1])[1:]
     one, same = (class_scores(*drawn, names, seed=3) for _ in range(2))
     assert one == same and set(one) == {*ALL} - {"top5"}
     for name, found in one.items():
@@ -107,10 +105,9 @@ def test_intervals_have_a_width_without_an_error() -> None:
 def test_what_is_not_defined_is_refused_in_one_line(
     name: str, classes: str, labels: list[int], says: str
 ) -> None:
-    with pytest.raises(InputError, match=says) as caught:
-        check_class_metrics(["macs", name], classes, torch.tensor(labels))
-    assert "\n" not in str(caught.value)
-    assert name not in defined_metrics(classes, torch.tensor(labels))
+    reason = why_undefined(name, "classes", classes, torch.tensor(labels))
+    assert reason is not None and says in reason and "\n" not in reason
+    assert name not in defined_on("classes", classes, torch.tensor(labels))
 
 
 def test_the_evaluator_measures_what_is_wanted() -> None:

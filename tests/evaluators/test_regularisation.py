@@ -98,7 +98,7 @@ def test_the_best_weights_are_given_back() -> None:
 def test_the_best_epoch_is_the_first_of_the_highest_accuracy_and_smallest_loss() -> None:
     points = [(0.8, 1.0), (0.9, 0.7), (0.9, 0.5), (0.9, 0.5), (0.7, 0.1)]
     curve = [
-        Epoch(train_loss=0, validation_loss=loss, validation_accuracy=share, lr=0, seconds=0)
+        Epoch(train_loss=0, validation_loss=loss, validation_score=share, lr=0, seconds=0)
         for share, loss in points
     ]
     assert best_epoch(curve) == 3
@@ -112,7 +112,7 @@ def test_patience_ends_a_training_with_its_best_weights() -> None:
     with torch.no_grad():
         guess = model.eval()((data.validation_images.float() - 90) / 80).argmax(1)
     right = (guess == data.validation_labels).double().mean().item()
-    assert result.accuracy == right == result.curve[result.kept_epoch - 1].validation_accuracy
+    assert result.score == right == result.curve[result.kept_epoch - 1].validation_score
 
 
 def test_the_mean_of_weights_is_what_is_validated_and_kept() -> None:

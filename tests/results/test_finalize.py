@@ -21,7 +21,7 @@ from nas_explorer.results.export.header import make_header, read_facts, read_hea
 from nas_explorer.results.export.weights import read_weights, save_weights
 from nas_explorer.results.final import finalize as final
 from nas_explorer.results.final import trainings
-from nas_explorer.results.final.card import class_table
+from nas_explorer.results.final.card import output_table
 from nas_explorer.results.final.options import FinalOptions
 from nas_explorer.results.final.python_finalize import finalize
 from nas_explorer.results.final.split_scores import split_scores
@@ -263,7 +263,7 @@ class _Items:
 def test_a_class_without_images_has_no_recall() -> None:
     scores = split_scores(torch.eye(3)[:2], torch.tensor([0, 1]), ("a", "b", "c"), seed=0).to_json()
     result = {"chosen": {"validation": scores, "test": None}, "data": {"classes": ["a", "b", "c"]}}
-    assert class_table(result)[-1] == "| c | no images |"
+    assert output_table(result)[-1] == "| c | no images |"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ....search_space.errors import InputError
+from ...targets import Target, split_target
 from .geometry import square_tensor
 from .images import INTERPOLATION, LabelledImages
+from .scan import few
 from .sources import Source
+from .target_checks import check_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +28,16 @@ class ArrayFile(Source):
 
     The file holds ``images`` (N, H, W) or (N, H, W, C), uint8, C 1 or 3, and ``labels`` (N,),
     integers or texts; optionally also ``validation_images``, ``validation_labels``,
-    ``test_images`` and ``test_labels``. The classes are the sorted values of ``labels``. Images
-    that are not square are cropped to their centre.
+    ``test_images`` and ``test_labels``. The classes are the sorted values of ``labels``. Labels
+    (N,) or (N, K) of floats are numbers to predict; (N, K) of 0 and 1, integers or booleans, are K
+    labels; ``label_names`` (K,) may name them. Images that are not square are cropped to their
+    centre.
     """
 
     path: Path
     """Path of the file."""
+    target: str = ""
+    """Kind of target; empty: that of the form of the labels."""
 
     @property
     def has_test(self) -> bool:
@@ -49,21 +56,46 @@ class ArrayFile(Source):
             InputError: If they are missing or have another form.
         """
         labels = self._array("labels")
+        kind = array_target(labels, self.target, f"labels of '{self.path}'")
+        if kind != "classes":
+            return self._train_outputs(labels, kind)
         classes = tuple(str(each) for each in np.unique(labels)) if labels.ndim == 1 else ()
         return self._read("", classes)
+
+    def _train_outputs(self, labels: NDArray[Any], kind: Target) -> LabelledImages:
+        """Return the training images with numbers or labels."""
+        count = 1 if labels.ndim == 1 else labels.shape[1]
+        names = ("target",) if labels.ndim == 1 else tuple(map(str, range(count)))
+        if "label_names" in self._names():
+            names = tuple(map(str, self._array("label_names").ravel()))
+            if len(names) != count or len({*names}) < count:
+                raise InputError(
+                    f"label_names of '{self.path}' must be {count} different names, but are "
+                    f"{few(names)}"
+                )
+        found = self._read("", names, kind)
+        where = f"'{self.path}'"
+        check_targets(kind, found.labels, names, found.hashes, where=where)
+        return found
 
     def validation(self, train: LabelledImages) -> LabelledImages | None:
         """Read ``validation_images`` and ``validation_labels``; return None without them."""
         there = "validation_images" in self._names()
-        return self._read("validation_", train.classes) if there else None
+        return self._read("validation_", train.classes, train.target) if there else None
 
     def test(self, train: LabelledImages) -> LabelledImages | None:
         """Read ``test_images`` and ``test_labels``; return None without them."""
-        return self._read("test_", train.classes) if self.has_test else None
+        return self._read("test_", train.classes, train.target) if self.has_test else None
 
-    def _read(self, split: str, classes: tuple[str, ...]) -> LabelledImages:
+    def _read(
+        self, split: str, classes: tuple[str, ...], target: Target = "classes"
+    ) -> LabelledImages:
         images, labels = self._array(f"{split}images"), self._array(f"{split}labels")
         pixels = checked_images(f"{split}images of '{self.path}'", images)
+        if target != "classes":
+            what = f"{split}labels of '{self.path}'"
+            values = checked_outputs(what, labels, target, (len(pixels), len(classes)))
+            return LabelledImages(images=pixels, labels=values, classes=classes, target=target)
         if labels.shape != (len(pixels),):
             raise InputError(
                 f"{split}labels of '{self.path}' must be one for each of {len(pixels):,} images, "
@@ -136,12 +168,59 @@ def checked_images(what: str, images: NDArray[Any]) -> torch.Tensor:
     return pixels
 
 
+def array_target(labels: NDArray[Any], asked: str, what: str) -> Target:
+    """Return the kind of target of an array of labels.
+
+    Args:
+        labels: The array.
+        asked: The kind that is asked for; empty: that of the array's form.
+        what: Name of the array in errors.
+
+    Raises:
+        InputError: If the array has another form than that of the kind.
+    """
+    kind, columns = split_target(asked)
+    form = f"{labels.dtype} {labels.shape}"
+    if columns:
+        raise InputError(f"a target of arrays must be without columns, but got {asked!r}")
+    floats, matrix = labels.dtype.kind == "f", labels.ndim == 2
+    if kind is None:
+        kind = "regression" if floats else "labels" if matrix else "classes"
+    if kind == "classes" and (floats or matrix):
+        raise InputError(
+            f"{what} must be whole numbers or texts, (N,), for classes, but are {form}"
+        )
+    if kind != "classes" and (labels.dtype.kind not in "biuf" or labels.ndim not in (1, 2)):
+        raise InputError(f"{what} must be numbers, (N,) or (N, K), for {kind}, but are {form}")
+    return kind
+
+
+def checked_outputs(
+    what: str, labels: NDArray[Any], target: Target, shape: tuple[int, int]
+) -> torch.Tensor:
+    """Return numbers, or labels as 0 and 1, as a tensor (N, K), float64.
+
+    Raises:
+        InputError: If they have another shape, are not finite, or labels other than 0 and 1.
+    """
+    found = labels[:, None] if labels.ndim == 1 else labels
+    if found.shape != shape:
+        raise InputError(f"{what} must have the shape {shape}, but have {labels.shape}")
+    values = torch.from_numpy(np.ascontiguousarray(found).astype(np.float64))
+    good = values.isfinite() if target == "regression" else (values == 0) | (values == 1)
+    if not bool(good.all()):
+        rule = "finite numbers" if target == "regression" else "0 or 1"
+        place = int((~good).any(1).nonzero()[0])
+        raise InputError(f"{what} must be {rule}, but image {place} has {values[place].tolist()}")
+    return values
+
+
 def keep_arrays(images: ArrayLike, labels: ArrayLike, folder: Path) -> Path:
     """Write images and labels to a file named by its contents, which workers can read.
 
     Args:
         images: (N, H, W) or (N, H, W, C), uint8.
-        labels: (N,), whole numbers or texts.
+        labels: (N,), whole numbers or texts; (N,) or (N, K), floats; (N, K), 0 and 1.
         folder: Folder of the file, created if missing.
 
     Raises:
@@ -149,7 +228,13 @@ def keep_arrays(images: ArrayLike, labels: ArrayLike, folder: Path) -> Path:
     """
     pixels, names = np.asarray(images), np.asarray(labels)
     checked_images("images", pixels)
-    if names.shape != (len(pixels),) or names.dtype.kind not in "iuU":
+    outputs = names.dtype.kind == "f" or (names.ndim == 2 and names.dtype.kind in "biu")
+    if outputs and names.ndim in (1, 2):
+        kind = array_target(names, "", "labels")
+        checked_outputs(
+            "labels", names, kind, (len(pixels), 1 if names.ndim == 1 else len(names[0]))
+        )
+    elif names.shape != (len(pixels),) or names.dtype.kind not in "iuU":
         raise InputError(
             f"labels must be whole numbers or texts, one for each of {len(pixels):,} images, "
             f"but are {names.dtype} {names.shape}"

@@ -117,12 +117,13 @@ def _write(path: Path, data: LabelledImages, metadata: Mapping[str, str]) -> Non
         return
     header: dict[str, Any] = {"__metadata__": metadata}
     end = 0
+    numbers = "F64" if data.labels.is_floating_point() else "I64"
     for name, each, kind in (
-        ("labels", data.labels, "I64"),  # first, so that it is aligned to its 8 bytes
+        ("labels", data.labels, numbers),  # first, so that it is aligned to its 8 bytes
         ("hashes", data.hashes, "U8"),
         ("images", data.images, "U8"),
     ):
-        begin, end = end, end + each.shape.numel() * (8 if kind == "I64" else 1)
+        begin, end = end, end + each.shape.numel() * (1 if kind == "U8" else 8)
         header[name] = {"dtype": kind, "shape": list(each.shape), "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ....search_space.errors import InputError, unknown_name
-from ....search_space.json_fields import JsonFields
+from ....search_space.errors import InputError
 from ....search_space.seeds import derive_seed
+from ...targets import Target
 from ..augment import Augmentation
 from ..recipe import Recipe
 from .arrays import ArrayFile
 from .cache import DecodedCache
+from .constant_score import constant_score
 from .csv_file import CsvFile
 from .division import cut, divide, without_copies
 from .file_reader import FileReader
@@ -25,72 +26,12 @@ from .image_rows import Images
 from .images import INTERPOLATION, LabelledImages
 from .levels import Levels, Range
 from .listed import ListedImages
-from .names import DATA_NAMES, WITH_PATH, known_data
-from .opening import MEGAPIXELS
+from .names import DATA_NAMES, WITH_PATH
 from .permit import ReadingPermit, check_permit
 from .preparation import Preparation
 from .shards import TarShards
 from .sources import Digits, Source, TorchvisionSet
-
-_RESOLUTIONS = (4, 512)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSpec(JsonFields):
-    """A data set by name, with the size of its images and their split."""
-
-    key = "data key"
-
-    name: str
-    """Name as on the command line: a key of ``DATA_SETS``, with a path where ``WITH_PATH`` has
-    one: ``folder:PATH``."""
-    resolution: int | None = None
-    """Side of the images in pixels, 4 to 512. None: the data set's own size; for a folder the
-    median of the shorter sides, clipped to 8..64 and rounded down to a multiple of 4."""
-    validation: float = 0.2
-    """Share of the training images for the validation split, if the data set has none of its
-    own; above 0 and below 1."""
-    seed: int = 0
-    """Seed of the splits."""
-    root: str = "data"
-    """Folder of downloaded data sets."""
-    max_megapixels: int = MEGAPIXELS
-    """Largest image file in millions of pixels; larger files are left out."""
-
-    def __post_init__(self) -> None:
-        if self.kind not in DATA_SETS:
-            raise unknown_name("data", self.name, known_data())
-        if (self.kind in WITH_PATH) != bool(self.path):
-            raise InputError(
-                f"data must be one of {', '.join(known_data())}, but got {self.name!r}"
-            )
-        low, high = _RESOLUTIONS
-        side = self.resolution
-        if side is not None and (type(side) is not int or not low <= side <= high):
-            raise InputError(
-                f"resolution must be a whole number from {low} to {high}, but got {side!r}"
-            )
-        if not isinstance(self.validation, float) or not 0 < self.validation < 1:
-            raise InputError(
-                f"validation must be a number above 0 and below 1, but got {self.validation!r}"
-            )
-        if type(self.seed) is not int or self.seed < 0:
-            raise InputError(f"seed must be a whole number of at least 0, but got {self.seed!r}")
-        if type(self.max_megapixels) is not int or self.max_megapixels < 1:
-            raise InputError(
-                f"max_megapixels must be a whole number of at least 1, but got "
-                f"{self.max_megapixels!r}"
-            )
-
-    @property
-    def kind(self) -> str:
-        """Key of the data in ``DATA_SETS``."""
-        return self.name.partition(":")[0]
-
-    @property
-    def path(self) -> str:
-        """The path after the colon, as in ``folder:PATH``; empty for other data."""
-        return self.name.partition(":")[2]
+from .spec import DataSpec as DataSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +75,7 @@ def _listed(kind: type[ListedImages]) -> Callable[[DataSpec, DecodedCache | None
     return lambda spec, cache: kind(
         path=Path(os.path.expanduser(spec.path)),  # noqa: PTH111 (fails on unknown users)
         reader=_reader(spec, cache),
+        target=spec.target,
     )
 
 
@@ -199,13 +141,17 @@ DATA_SETS: Mapping[str, DataSet] = {
     "arrays": DataSet(
         summary="your own: a .npz file of images (N, H, W) or (N, H, W, C), uint8, and labels (N,)",
         open=lambda spec, cache: ArrayFile(
-            path=Path(os.path.expanduser(spec.path))  # noqa: PTH111 (fails on unknown users)
+            path=Path(os.path.expanduser(spec.path)),  # noqa: PTH111 (fails on unknown users)
+            target=spec.target,
         ),
         mirrored=None,
         recipe=_short,
     ),
 }
 """The data sets by name; those in ``WITH_PATH`` are followed by a path: ``folder:PATH``."""
+
+_WITH_TARGETS = ("csv", "arrays", "shards")
+"""Kinds of data that may have targets other than classes."""
 
 assert set(DATA_SETS) == {*DATA_NAMES, *WITH_PATH}
 
@@ -219,13 +165,14 @@ class SearchData:
     train_images: Images
     """``(N, C, R, R)``, uint8."""
     train_labels: Tensor
-    """``(N,)``, int64."""
+    """Classes ``(N,)``, int64; numbers, or labels as 0 and 1, ``(N, K)``, float64."""
     validation_images: Images
     """``(M, C, R, R)``, uint8."""
     validation_labels: Tensor
-    """``(M,)``, int64."""
+    """Those of the validation split, in the same form."""
     classes: tuple[str, ...]
-    """Names of the classes, by label."""
+    """Names of the classes, by label; of the numbers or labels, by column: a network has one output
+    for each."""
     mean: tuple[float, ...]
     """Mean of each channel over the training split, 0 to 255."""
     std: tuple[float, ...]
@@ -248,6 +195,8 @@ class SearchData:
     """Unused files and images with reasons, one sentence each."""
     copies: tuple[str, ...] = ()
     """Notes on images with the same pixels, one sentence each."""
+    target: Target = "classes"
+    """Kind of target."""
     validation_files: tuple[ImageSource, ...] = ()
     """File of each validation image; empty if images have no files of their own."""
 
@@ -272,24 +221,28 @@ class SearchData:
             levels=self.levels,
             megapixels=self.spec.max_megapixels,
             classes=self.classes,
+            target=self.target,
         )
 
     @property
     def baseline(self) -> float:
-        """Accuracy of always predicting the most frequent class of the validation split."""
-        counts = torch.bincount(self.validation_labels, minlength=len(self.classes))
-        return counts.max().item() / len(self.validation_labels)
+        """Main score of predicting the same for every image; see ``constant_score``."""
+        return constant_score(self.target, self.train_labels, self.validation_labels)
 
     @property
     def augmentation(self) -> Augmentation:
-        """Augmentation for the data: flips only where a mirrored image keeps its class."""
+        """Augmentation for the data: flips only where a mirrored image keeps its class, and none
+        for numbers, which a moved or mirrored image may not keep."""
+        if self.target == "regression":
+            return "none"
         mirrored = DATA_SETS[self.spec.kind].mirrored
         return "shift+flip" if (self.channels == 3 if mirrored is None else mirrored) else "shift"
 
     @property
     def recipe(self) -> Recipe:
         """The default recipe for this data."""
-        return DATA_SETS[self.spec.kind].recipe(len(self.train_labels))
+        found = DATA_SETS[self.spec.kind].recipe(len(self.train_labels))
+        return replace(found, label_smoothing=0.0) if self.target == "regression" else found
 
     def to(self, device: torch.device) -> "SearchData":
         """Return the data with its tensors on ``device``."""
@@ -338,8 +291,10 @@ def load_parts(
         )
     train, validation = sized(train, spec), sized(validation, spec)
     mean, std = train.statistics()
+    given = "" if spec.target == "classes" else spec.target
+    stated = given or ("" if train.target == "classes" else train.target)
     return SearchData(
-        spec=spec,
+        spec=replace(spec, target=stated),
         train_images=train.images,
         train_labels=train.labels,
         validation_images=validation.images,
@@ -356,6 +311,7 @@ def load_parts(
         test_count=source.test_count if parts.test is None else len(parts.test),
         left_out=(*source.left_out, *parts.left_out),
         copies=parts.copies,
+        target=train.target,
         validation_files=validation.files,
     )
 
@@ -392,6 +348,11 @@ def load_test_split(
 
 
 def _open(spec: DataSpec, cache: Path | None) -> Source:
+    if spec.target not in ("", "classes") and spec.kind not in _WITH_TARGETS:
+        raise InputError(
+            f"a target other than classes must come with data of {', '.join(_WITH_TARGETS)}, but "
+            f"got {spec.target!r} with {spec.name!r}"
+        )
     kept = None if cache is None else DecodedCache(folder=cache)
     return DATA_SETS[spec.kind].open(spec, kept)
 

@@ -13,6 +13,7 @@ from .images import LabelledImages
 from .scan import few
 from .sources import Source
 from .splits import stratified_cut
+from .target_checks import check_targets, row_keys, strata
 
 TEST_SHARE = 0.2
 """Share of the test split where a data set has none of its own."""
@@ -66,9 +67,10 @@ def cut(
     images: LabelledImages, *, share: float, keep: int, seed: int
 ) -> tuple[LabelledImages, LabelledImages]:
     """Return the two parts of ``stratified_cut``: remaining, cut off. Copies stay together."""
+    groups, count = strata(images.target, images.labels)
     kept, off = stratified_cut(
-        images.labels,
-        classes=len(images.classes),
+        groups,
+        classes=count,
         share=share,
         keep=keep,
         seed=seed,
@@ -103,16 +105,27 @@ def _copies(parts: Sequence[LabelledImages], source: Source) -> tuple[str, ...]:
         return ()
     are = "image is an exact copy of another" if count == 1 else "images are exact copies of others"
     lines = [f"{count:,} {are}; copies stay in one split"]
-    twice = under_two_classes(first, torch.cat([part.labels for part in parts]))
+    twice = under_two_classes(first, row_keys(torch.cat([part.labels for part in parts])))
     if twice:
         files = [file for part in parts for file in part.files]
         names = [source.name_of(files[each]) if files else f"image {each}" for each in twice[0]]
         more = f" (and {len(twice) - 1:,} more)" if len(twice) > 1 else ""
-        lines.append(f"one picture under two classes: {', '.join(names)}{more}")
+        what = "classes" if parts[0].target == "classes" else "targets"
+        lines.append(f"one picture under two {what}: {', '.join(names)}{more}")
     return tuple(lines)
 
 
 def _check_left(train: LabelledImages, name: str) -> None:
+    if train.target != "classes":
+        check_targets(
+            train.target,
+            train.labels,
+            train.classes,
+            train.hashes,
+            where=name,
+            notes=", without copies of validation images",
+        )
+        return
     counts = torch.bincount(train.labels, minlength=len(train.classes)).tolist()
     empty = [each for each, count in zip(train.classes, counts, strict=True) if not count]
     if empty:

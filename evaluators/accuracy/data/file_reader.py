@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ....search_space.errors import InputError
+from ...targets import Target
 from .cache import DecodedCache
 from .copies import as_keys
 from .decode import Header, decode, default_resolution, measure_levels, probe
@@ -38,6 +39,7 @@ class FileReader:
         classes: Sequence[str],
         like: LabelledImages | None,
         name: Callable[[ImageSource], str],
+        target: Target = "classes",
     ) -> LabelledImages:
         """Return the images of all readable files, from the cache if possible.
 
@@ -46,8 +48,9 @@ class FileReader:
             classes: Names of the classes, by label.
             like: Images whose size, channels and levels are taken; None: those that fit the files.
             name: Function from a file to its name among the unreadable ones.
+            target: Kind of target.
         """
-        found = self._cached(files, classes, like, name)
+        found = replace(self._cached(files, classes, like, name), target=target)
         unread = {each for each, _ in found.unreadable}
         kept = tuple(each.path for each in files if name(each.path) not in unread)
         return replace(found, files=kept)
@@ -100,7 +103,7 @@ class FileReader:
         outcomes = list(zip(files, decoded.reasons, strict=True))
         return LabelledImages(
             images=images[good.long()] if out is None else ImageRows(images, good.long()),
-            labels=torch.tensor([f.label for f, why in outcomes if why is None], dtype=torch.int64),
+            labels=_labels([f.label for f, why in outcomes if why is None]),
             classes=tuple(map(shown, classes)),
             unreadable=tuple((name(f.path), why) for f, why in outcomes if why is not None),
             levels=levels,
@@ -121,8 +124,15 @@ class FileReader:
         return resolution, channels, measure_levels(deep, megapixels=self.megapixels)
 
 
+def _labels(found: Sequence[int | tuple[float, ...]]) -> torch.Tensor:
+    """Return classes, (N,), int64, or numbers, (N, K), float64."""
+    if found and isinstance(found[0], tuple):
+        return torch.tensor(found, dtype=torch.float64)
+    return torch.tensor(found, dtype=torch.int64)
+
+
 def check_counts(
-    found: Iterable[tuple[int, object]], classes: Sequence[str], *, where: str, notes: str = ""
+    found: Iterable[tuple[object, object]], classes: Sequence[str], *, where: str, notes: str = ""
 ) -> None:
     """Check that every class has enough images.
 

@@ -31,8 +31,8 @@ class ImageFile:
 
     path: ImageSource
     """Place of the file."""
-    label: int
-    """Index of the class."""
+    label: int | tuple[float, ...]
+    """Index of the class; numbers, or labels as 0 and 1."""
     size: int
     """Size in bytes; of a stored image, that of the file that holds it."""
     changed: tuple[int, int]

@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ...targets import Target
 from .copies import picture_hashes
 from .geometry import square_tensor
 from .image_files import ImageSource
@@ -30,9 +31,12 @@ class LabelledImages:
     images: Images
     """``(N, C, H, W)``, uint8; C is 1 or 3."""
     labels: Tensor
-    """``(N,)``, int64, from 0 to ``len(classes) - 1``."""
+    """Classes ``(N,)``, int64, from 0 to ``len(classes) - 1``; numbers, or labels as 0 and 1,
+    ``(N, K)``, float64."""
     classes: tuple[str, ...]
-    """Names of the classes, by label."""
+    """Names of the classes, by label; of the numbers or labels, by column."""
+    target: Target = "classes"
+    """Kind of target."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Files left out because they could not be read: path and reason."""
     left_out: tuple[str, ...] = ()
@@ -111,9 +115,10 @@ class LabelledImages:
         return tuple(means), tuple(deviations)
 
     def digest(self) -> str:
-        """Return a hash of pixels, labels and class names."""
+        """Return a hash of pixels, targets, their names and their kind."""
         state = hashlib.blake2b(digest_size=16)
-        state.update(repr((tuple(self.images.shape), self.classes)).encode())
+        kind = () if self.target == "classes" else (self.target,)
+        state.update(repr((tuple(self.images.shape), self.classes, *kind)).encode())
         for tensor in chain(self.chunks(), [self.labels]):
             state.update(tensor.contiguous().numpy().data)
         return state.hexdigest()

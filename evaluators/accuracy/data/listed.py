@@ -7,12 +7,14 @@ from functools import cached_property
 from pathlib import Path
 
 from ....search_space.errors import InputError
-from .file_reader import FileReader, check_counts, check_images
+from ...targets import Target
+from .file_reader import FileReader, check_counts, check_images, unreadable_note
 from .image_files import ImageFile, ImageSource, StoredImage
 from .images import LabelledImages
 from .layout import PARTS
 from .scan import few, shown
 from .sources import Source
+from .target_checks import check_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +23,10 @@ class ListedImage:
 
     source: ImageSource
     """Place of the image file."""
-    label: str
-    """Name of the class."""
+    label: str = ""
+    """Name of the class; empty for another kind of target."""
+    values: tuple[float, ...] = ()
+    """Numbers, or labels as 0 and 1; empty for classes."""
     size: int
     """Size in bytes; see ``ImageFile``."""
     changed: tuple[int, int]
@@ -38,7 +42,10 @@ class Listing:
     left_out: tuple[str, ...] = ()
     """What is not read, with reasons, one sentence each."""
     classes: tuple[str, ...] = ()
-    """Names of the classes in their order; empty: the sorted labels of the training images."""
+    """Names of the classes in their order; empty: the sorted labels of the training images. Names
+    of the numbers or labels in their order."""
+    target: Target = "classes"
+    """Kind of target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,8 @@ class ListedImages(Source):
     """Path of the list, or of the folder that holds it."""
     reader: FileReader
     """Reader of the image files."""
+    target: str = ""
+    """Kind of target, with the names of columns (see ``read_target``); empty: as the list is."""
 
     @abstractmethod
     def make_listing(self) -> Listing:
@@ -97,10 +106,12 @@ class ListedImages(Source):
         """Return the training images, in colour unless all are greyscale.
 
         Raises:
-            InputError: If the list cannot be read, the labels of the splits differ, or a class has
-                fewer than 2 different readable images.
+            InputError: If the list cannot be read, the labels of the splits differ, a class has
+                fewer than 2 different readable images, or other targets do not vary.
         """
         where = f"the training split of '{shown(self.path)}'"
+        if self.listing.target != "classes":
+            return self._train_outputs(where)
         if len(self.classes) < 2:
             raise InputError(
                 f"{where} must hold at least 2 classes, but holds {few(self.classes) or 'none'}"
@@ -118,6 +129,16 @@ class ListedImages(Source):
         check_images(train, where=where)
         return train
 
+    def _train_outputs(self, where: str) -> LabelledImages:
+        """Return the training images with numbers or labels."""
+        files = self._files("train")
+        train = self.reader.read(files, self.classes, None, self._name, self.listing.target)
+        notes = unreadable_note(train.unreadable)
+        check_targets(
+            train.target, train.labels, train.classes, train.hashes, where=where, notes=notes
+        )
+        return train
+
     def validation(self, train: LabelledImages) -> LabelledImages | None:
         """Return the images of the validation split, if there is one."""
         return self._read("validation", train)
@@ -133,7 +154,10 @@ class ListedImages(Source):
         places = {name: place for place, name in enumerate(self.classes)}
         return [
             ImageFile(
-                path=each.source, label=places[each.label], size=each.size, changed=each.changed
+                path=each.source,
+                label=each.values or places[each.label],
+                size=each.size,
+                changed=each.changed,
             )
             for each in self._images(part)
         ]
@@ -142,7 +166,7 @@ class ListedImages(Source):
         files = self._files(part)
         if not files:
             return None
-        found = self.reader.read(files, self.classes, like, self._name)
+        found = self.reader.read(files, self.classes, like, self._name, self.listing.target)
         if like is not None and not len(found):
             name, why = found.unreadable[0]
             raise InputError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+from ...targets import Target, stated_target
 from .opening import MEGAPIXELS
 from .pixels import BACKGROUND, KINDS
 
@@ -32,7 +33,9 @@ class Preparation:
     megapixels: int = MEGAPIXELS
     """Largest image file in millions of pixels, whatever Pillow's own limit."""
     classes: tuple[str, ...]
-    """Names of the classes, by label."""
+    """Names of the network's outputs: classes, numbers or labels."""
+    target: Target = "classes"
+    """Kind of target."""
 
     def __call__(self, images: Any) -> "Tensor":
         """Return a network's input, (B, C, side, side), float32.
@@ -45,7 +48,9 @@ class Preparation:
         """
         from .prepare import prepare_images  # torch takes seconds to import
 
-        rules = {name: each for name, each in vars(self).items() if name != "classes"}
+        rules = {
+            name: each for name, each in vars(self).items() if name not in ("classes", "target")
+        }
         return prepare_images(images, **rules)
 
     def to_json(self) -> dict[str, Any]:
@@ -60,6 +65,7 @@ class Preparation:
             **({"levels": levels} if levels else {}),
             **({} if usual else {"megapixels": self.megapixels}),
             "classes": list(self.classes),
+            **({} if self.target == "classes" else {"target": self.target}),
         }
 
     def described(self) -> dict[str, Any]:
@@ -110,6 +116,7 @@ class Preparation:
                 },
                 megapixels=int(stated.get("megapixels", MEGAPIXELS)),
                 classes=tuple(map(str, stated["classes"])),
+                target=stated_target(stated),
             )
         except (TypeError, ValueError, LookupError):
             return None

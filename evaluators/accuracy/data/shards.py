@@ -3,16 +3,18 @@
 import json
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ....search_space.errors import InputError
+from ....search_space.json_fields import is_list
 from ...units import plural
 from .image_files import StoredImage
 from .layout import PARTS
 from .listed import ListedImage, ListedImages, Listing
+from .output_form import OutputForm, Stated
 from .scan import SUFFIXES, few, not_readable, shown
 
 _LABELS = ("cls", "txt", "json")
@@ -37,8 +39,10 @@ class TarShards(ListedImages):
 
     Members with the same name up to the first dot of their last part belong together: an image, and
     ``cls`` (a number or a name), ``txt`` (a name) or ``json`` (with a key ``label``, ``cls`` or
-    ``class``). An archive of a folder whose name has the word ``val`` or ``test`` (or another
-    of ``PARTS``), as in ``birds-val-0001.tar``, belongs to that split, all others to training.
+    ``class``). A ``json`` label that is a list of numbers is a target of regression, a list of 0
+    and 1 one of labels; its key ``names`` may hold their names. An archive of a folder whose name
+    has the word ``val`` or ``test`` (or another of ``PARTS``), as in ``birds-val-0001.tar``,
+    belongs to that split, all others to training.
     """
 
     def make_listing(self) -> Listing:
@@ -54,6 +58,7 @@ class TarShards(ListedImages):
                 f"shards must be a .tar file or a folder of them, but '{shown(self.path)}' is not"
             )
         images: dict[str, list[ListedImage]] = {part: [] for part in PARTS}
+        outputs = OutputForm(asked=self.target)
         unlabelled: list[str] = []
         dotted: list[str] = []
         for archive in archives:
@@ -63,11 +68,13 @@ class TarShards(ListedImages):
                 if image is None:
                     dotted += [f"{key}.{each}" for each in members if _is_dotted_image(each)]
                     continue
-                label = _label(archive, key, members)
-                if label is None:
+                found = _label(archive, key, members)
+                label, values = outputs.read(found, f"'{key}' in '{shown(archive)}'")
+                if not label and not values:
                     unlabelled.append(key)
                     continue
-                images[part].append(_listed(archive, f"{key}.{image}", members[image], label))
+                listed = _listed(archive, f"{key}.{image}", members[image])
+                images[part].append(replace(listed, label=label, values=values))
         left_out = {"without a label": unlabelled, "with a dot before its ending": dotted}
         return Listing(
             images=images,
@@ -76,6 +83,8 @@ class TarShards(ListedImages):
                 for what, found in left_out.items()
                 if found
             ),
+            classes=outputs.names,
+            target=outputs.target,
         )
 
 
@@ -133,7 +142,8 @@ def _members(archive: Path) -> Iterator[tarfile.TarInfo]:
                 yield info
 
 
-def _label(archive: Path, key: str, members: Mapping[str, _Member]) -> str | None:
+def _label(archive: Path, key: str, members: Mapping[str, _Member]) -> Stated | None:
+    """Return the label of an image as its member states it, or None."""
     for ending in _LABELS:
         member = members.get(ending)
         if member is None:
@@ -147,18 +157,19 @@ def _label(archive: Path, key: str, members: Mapping[str, _Member]) -> str | Non
             raise InputError(
                 f"a label must be text, but '{key}.{ending}' in '{shown(archive)}' is not: {error}"
             ) from None
+        names: Any = ()
         if isinstance(found, dict):
+            names = found.get("names", ())
             found = next((found[each] for each in _KEYS if each in found), None)
-        if isinstance(found, str | int) and str(found).strip():
-            return str(found).strip()
+        if (isinstance(found, str | int | float) and str(found).strip()) or is_list(found):
+            return Stated(value=found, names=tuple(map(str, names)) if is_list(names) else ())
     return None
 
 
-def _listed(archive: Path, name: str, member: _Member, label: str) -> ListedImage:
+def _listed(archive: Path, name: str, member: _Member) -> ListedImage:
     status = archive.stat()
     return ListedImage(
         source=StoredImage(name=f"{archive}/{name}", read=partial(_bytes, archive, member)),
-        label=label,
         size=member.size,
         changed=(status.st_mtime_ns, status.st_ctime_ns),
     )

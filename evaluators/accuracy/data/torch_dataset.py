@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import tarfile
 import tempfile
@@ -34,8 +35,10 @@ def keep_dataset(data: Any, folder: Path) -> Path:
 
     Args:
         data: Map-style data set of pairs: an image of Pillow, or a tensor or array that
-            ``prepare_images`` takes, and a label, a whole number or a text. An attribute
-            ``classes`` holds the names of labels that are numbers.
+            ``prepare_images`` takes, and a target. A target is a class, a whole number or a text;
+            numbers to predict, a float or a tensor or list of floats; or labels, a tensor or list
+            of 0 and 1. An attribute ``classes``, also of the data set that a ``Subset`` is part of,
+            holds the names of classes that are numbers, of labels, or of numbers to predict.
         folder: Folder of the archive, created if missing.
 
     Raises:
@@ -46,10 +49,10 @@ def keep_dataset(data: Any, folder: Path) -> Path:
     state = hashlib.blake2b(digest_size=8)
     try:
         with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
-            names: Sequence[str] | None = getattr(data, "classes", None)
+            names = _class_names(data)
             for place in range(len(data)):
                 image, label = _pair(data[place], place)
-                for ending, content in (("png", _png(image, place)), ("cls", _name(label, names))):
+                for ending, content in (("png", _png(image, place)), _target(label, names)):
                     info = tarfile.TarInfo(f"{place:08d}.{ending}")
                     info.size = len(content)
                     archive.addfile(info, io.BytesIO(content))
@@ -75,13 +78,35 @@ def _pair(item: Any, place: int) -> tuple[Any, Any]:
     return item[0], item[1]
 
 
-def _name(label: Any, names: Sequence[str] | None) -> bytes:
-    try:
-        value = label.item() if hasattr(label, "item") else label
-    except (RuntimeError, ValueError):  # of several values
-        value = label
+def _class_names(data: Any) -> Sequence[str] | None:
+    """Return the names of the classes; those of the whole for a part (``Subset``)."""
+    for _ in range(10):
+        names = getattr(data, "classes", None)
+        if names is not None or not hasattr(data, "dataset"):
+            return names
+        data = data.dataset
+    return None
+
+
+def _target(label: Any, names: Sequence[str] | None) -> tuple[str, bytes]:
+    """Return ending and content of the member that holds a target."""
+    value = label.tolist() if hasattr(label, "tolist") else label
+    if isinstance(value, float):
+        value = [value]
+    elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], int | str):
+        (value,) = value
+    if not isinstance(value, list | tuple):
+        return "cls", _name(value, names)
+    listed = [int(each) if isinstance(each, bool) else each for each in value]
+    if not listed or not all(isinstance(each, int | float) for each in listed):
+        raise InputError(f"a target of several values must be numbers, but got {label!r}")
+    stated = {"names": list(map(str, names))} if names and len(names) == len(listed) else {}
+    return "json", json.dumps({"label": listed, **stated}).encode()
+
+
+def _name(value: Any, names: Sequence[str] | None) -> bytes:
     if not isinstance(value, int | str) or not str(value).strip():
-        raise InputError(f"a label must be a whole number or a text, but got {label!r}")
+        raise InputError(f"a label must be a number or a text, but got {value!r}")
     if isinstance(value, int) and names is not None:
         if not 0 <= value < len(names):
             raise InputError(

@@ -2,16 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ....search_space.statistics import share_interval
 from ...base import CandidateError
 from ...host_lock import give_way
 from ...measurement_context import candidate_faults, seeded
@@ -21,9 +19,10 @@ from ..recipe import Recipe, learning_rate, warmup_steps
 from .checkpoint import Checkpoint
 from .fast_layers import fast_layers
 from .kept_weights import BestWeights, WeightAverage, copy_weights, tensors_of
+from .losses import score_name, target_loss
 from .optimizer import AdamW
 from .regularisation import BatchChanges, skip_branches
-from .scoring import Normalise, images_at_once, score
+from .scoring import Normalise, images_at_once
 
 _CHECK_EVERY = 50
 """Steps between two checks of the loss; on a GPU each check waits for all pending work."""
@@ -34,15 +33,34 @@ class Epoch:
     """One point of a learning curve."""
 
     train_loss: float
-    """Mean smoothed cross-entropy over the epoch, in nats."""
+    """Mean training loss over the epoch: for classes the smoothed cross-entropy, in nats."""
     validation_loss: float
-    """Mean cross-entropy on the validation split after the epoch, in nats."""
-    validation_accuracy: float
-    """Share of the validation split that is classified correctly after the epoch."""
+    """Mean loss on the validation split after the epoch: for classes the cross-entropy, in nats;
+    for numbers the squared error in standard deviations."""
+    validation_score: float
+    """Main score on the validation split after the epoch, larger is better: for classes the share
+    that is classified correctly."""
     lr: float
     """Learning rate of the epoch's last step."""
     seconds: float
     """Wall time since the training began."""
+    metric: str = "accuracy"
+    """Name of the main score."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values as JSON values, the score as ``validation_`` and its name."""
+        found = asdict(self)
+        found.pop("metric")
+        return {
+            f"validation_{self.metric}" if name == "validation_score" else name: value
+            for name, value in found.items()
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], metric: str) -> Self:
+        """Read the JSON values of ``to_json`` for a main score."""
+        values = dict(data)
+        return cls(validation_score=values.pop(f"validation_{metric}"), metric=metric, **values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +71,8 @@ class TrainingResult:
     """Learning curve, one point per epoch run."""
     kept_epoch: int
     """Number of the epoch, from 1, whose weights are kept."""
-    accuracy: float
-    """Share of the validation split that the kept weights classify correctly."""
-    low: float
-    """Lower end of the accuracy's 95 % interval."""
-    high: float
-    """Upper end of the accuracy's 95 % interval."""
+    score: float
+    """Main score of the kept weights on the validation split."""
     seconds: float
     """Wall time of the training, validation included."""
     stopped_early: str | None = None
@@ -68,7 +82,7 @@ class TrainingResult:
 
     def curve_json(self) -> list[dict[str, Any]]:
         """Return the learning curve as JSON values."""
-        return [asdict(epoch) for epoch in self.curve]
+        return [epoch.to_json() for epoch in self.curve]
 
 
 def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
@@ -76,20 +90,10 @@ def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
     return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
 
 
-def class_weights(data: SearchData) -> Tensor:
-    """Return the weight of an image of each class in the training loss, (K,), float32.
-
-    The sum of the weights of a class's images is the same for every class, and the mean of all
-    weights is 1.
-    """
-    counts = torch.bincount(data.train_labels, minlength=len(data.classes)).float()
-    return len(data.train_labels) / (len(data.classes) * counts.clamp(min=1))
-
-
 def best_epoch(curve: Sequence[Epoch]) -> int:
-    """Return the number, from 1, of the first epoch with the best validation accuracy, among equals
+    """Return the number, from 1, of the first epoch with the best validation score, among equals
     that with the smallest loss."""
-    ranks = [(-each.validation_accuracy, each.validation_loss) for each in curve]
+    ranks = [(-each.validation_score, each.validation_loss) for each in curve]
     return 1 + ranks.index(min(ranks))
 
 
@@ -134,7 +138,7 @@ class _Run:
         self.optimizer = AdamW(self.model, recipe.weight_decay)
         self.normalise = Normalise(data, device)
         self.augmentation: Augmentation = chosen_augmentation(recipe, data)
-        self.weights = class_weights(data) if recipe.class_weights else None
+        self.loss = target_loss(data, recipe)
 
     def result(self, goes_on: GoesOn | None = None) -> TrainingResult:
         """Run all epochs, or stop when the run has diverged or ``goes_on`` says so."""
@@ -157,14 +161,12 @@ class _Run:
             self.checkpoint.remove()
         kept = best_epoch(curve) if self.best is not None else len(curve)
         self.take_kept()
-        accuracy = curve[kept - 1].validation_accuracy
-        low, high = share_interval(accuracy, len(self.data.validation_labels))
+        if self.loss.scale is not None:
+            self.loss.scale.put_into(self.model)
         return TrainingResult(
             curve=tuple(curve),
             kept_epoch=kept,
-            accuracy=accuracy,
-            low=low,
-            high=high,
+            score=curve[kept - 1].validation_score,
             seconds=curve[-1].seconds,
             stopped_early=stopped,
             halted=halted,
@@ -173,7 +175,7 @@ class _Run:
     @property
     def diverging(self) -> float:
         """Training loss above which an epoch counts as diverging."""
-        return self.recipe.divergence_factor * math.log(len(self.data.classes))
+        return self.recipe.divergence_factor * self.loss.guess
 
     def divergence(self, number: int, above: int) -> str | None:
         """Return why the run stops after epoch ``number``, if it has diverged."""
@@ -186,11 +188,12 @@ class _Run:
         return self.divergence(len(curve), above) or self.patience_ended(curve)
 
     def patience_ended(self, curve: list[Epoch]) -> str | None:
-        """Return why the run stops, if the validation accuracy has long not become better."""
+        """Return why the run stops, if the validation score has long not become better."""
         since = len(curve) - best_epoch(curve)
         if self.best is None or since < self.recipe.patience:
             return None
-        return f"no better validation accuracy in {since} epochs"
+        what = curve[-1].metric.replace("_", " ")
+        return f"no better validation {what} in {since} epochs"
 
     @property
     def validated(self) -> nn.Module:
@@ -225,7 +228,7 @@ class _Run:
         random["random.order"] = self.generator.get_state()
         if self.cuda:
             random["random.cuda"] = torch.cuda.get_rng_state(self.device)
-        values = {"curve": [asdict(each) for each in curve], "above": above, "step": self.step}
+        values = {"curve": [each.to_json() for each in curve], "above": above, "step": self.step}
         self.checkpoint.write({**self.state(), **random}, values)
 
     def restored(self) -> tuple[list[Epoch], int]:
@@ -242,24 +245,25 @@ class _Run:
         if self.cuda:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.step = values["step"]
-        curve = [Epoch(**each) for each in values["curve"]]
+        curve = [Epoch.from_json(each, score_name(self.data)) for each in values["curve"]]
         self.start -= curve[-1].seconds
         return curve, values["above"]
 
     def epoch(self) -> Epoch:
         """Run one epoch and validate; return the point of the learning curve."""
         train_loss = self.train_epoch()
-        validation_loss, right = self.validate()
+        validation_loss, score = self.validate()
         return Epoch(
             train_loss=train_loss,
             validation_loss=validation_loss,
-            validation_accuracy=right / len(self.data.validation_labels),
+            validation_score=score,
             lr=learning_rate(self.recipe, self.step - 1, self.steps),
             seconds=time.perf_counter() - self.start,
+            metric=score_name(self.data),
         )
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """Return a model's class scores, float32."""
+        """Return a model's outputs, float32."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.cuda):
             return model(self.normalise(images)).float()
 
@@ -272,7 +276,7 @@ class _Run:
         for batch, indices in enumerate(order.tensor_split(self.batches)):
             total += self.train_step(
                 augment(self.data.train_images[indices], draws, indices, self.augmentation),
-                self.data.train_labels[indices],
+                self.loss.targets[indices],
             ) * len(indices)
             if batch % _CHECK_EVERY == _CHECK_EVERY - 1:
                 self.check(total.item())
@@ -284,12 +288,7 @@ class _Run:
         """Train one step; return the loss as a tensor on the device."""
         give_way()
         images, targets = self.changes(images, labels)
-        loss = F.cross_entropy(
-            self.logits(self.model, images),
-            targets,
-            weight=self.weights,
-            label_smoothing=self.recipe.label_smoothing,
-        )
+        loss = self.loss(self.logits(self.model, images), targets)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.clip(self.recipe.clip)
@@ -299,15 +298,14 @@ class _Run:
             self.average.update(self.model, self.step)
         return loss.detach()
 
-    def validate(self) -> tuple[float, int]:
-        """Return mean loss and number of correct predictions on the validation split."""
+    def validate(self) -> tuple[float, float]:
+        """Return mean loss and main score on the validation split."""
         model = self.validated
         logits = partial(self.logits, model)
-        mean, right = score(
-            model, logits, self.data, images_at_once(self.data, self.recipe.batch_size)
-        )
+        at_once = images_at_once(self.data, self.recipe.batch_size)
+        mean, value = self.loss.validate(model, logits, at_once)
         self.check(mean)
-        return mean, right
+        return mean, value
 
     def check(self, loss: float) -> None:
         """Raise ``CandidateError`` if the loss is not finite or the time limit has passed."""
@@ -335,9 +333,10 @@ def train(
     """Train ``model`` and score it on the validation split after every epoch.
 
     The model ends with the kept weights: those of the last epoch, or of the best one where the
-    recipe has ``patience``. Memory layout is channels last. CUDA uses bfloat16 autocast; the CPU
-    uses float32, where equal arguments give equal results (with one thread). The caller's random
-    state is preserved.
+    recipe has ``patience``. A model of numbers to predict is trained on standardised ones and ends
+    with mean and deviation in its last linear map (see ``OutputScale``). Memory layout is channels
+    last. CUDA uses bfloat16 autocast; the CPU uses float32, where equal arguments give equal
+    results (with one thread). The caller's random state is preserved.
 
     Args:
         model: Module from ``(B, C, H, W)`` to ``(B, classes)``, moved to the device and trained in

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...targets import Target
 from ..data.dataset import SearchData
 from ..data.image_rows import Images
 
@@ -59,16 +60,42 @@ def score(
 
 
 @torch.no_grad()
-def class_logits(model: nn.Module, images: Images, normalise: Normalise, batch_size: int) -> Tensor:
-    """Return the class scores of images, (N, K), float32, as ``score`` computes them.
+def outputs_of(
+    model: nn.Module, outputs: Callable[[Tensor], Tensor], images: Images, batch_size: int
+) -> Tensor:
+    """Return the outputs for images, (N, K).
+
+    Args:
+        model: The model, which is put in eval mode.
+        outputs: Function from images, uint8, to the model's outputs.
+        images: (N, C, R, R), uint8, on the device of the model.
+        batch_size: Images per forward pass.
+    """
+    model.eval()
+    return torch.cat([outputs(each) for each in images.split(batch_size)])
+
+
+def class_logits(
+    model: nn.Module,
+    images: Images,
+    normalise: Normalise,
+    batch_size: int,
+    target: Target = "classes",
+) -> Tensor:
+    """Return the outputs of a trained model, (N, K), float32, as the training computes them.
 
     Args:
         model: The model, which is put in eval mode.
         images: (N, C, R, R), uint8, on the device of the model.
         normalise: The preparation of the training.
         batch_size: Images per forward pass.
+        target: Kind of target. Numbers in their unit need more than the digits of bfloat16.
     """
-    model.eval()
     device = normalise.mean.device.type
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
-        return torch.cat([model(normalise(each)).float() for each in images.split(batch_size)])
+    reduced = device == "cuda" and target != "regression"
+
+    def outputs(part: Tensor) -> Tensor:
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=reduced):
+            return model(normalise(part)).float()
+
+    return outputs_of(model, outputs, images, batch_size)
