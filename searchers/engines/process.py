@@ -15,8 +15,10 @@ import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any, Literal
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -127,6 +129,55 @@ def _interrupts_held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_Child = tuple[Connection, SpawnProcess]
+_EARLY: list[_Child] = []
+"""Processes that were started early and that no worker has needed so far."""
+
+
+@contextmanager
+def early_processes(count: int, modules: Sequence[str]) -> Generator[None]:
+    """Start processes for the first workers made inside this context.
+
+    Imports of a worker take seconds, which then pass while the caller prepares the work. Processes
+    that no worker needs end with the context.
+
+    Args:
+        count: Number of processes.
+        modules: Names of the modules that they import.
+    """
+    _EARLY.extend(_start_child(None, tuple(modules)) for _ in range(count))
+    try:
+        yield
+    finally:
+        while _EARLY:
+            connection, process = _EARLY.pop()
+            process.kill()
+            process.join()
+            connection.close()
+
+
+def _start_child(factory: bytes | None, modules: tuple[str, ...] = ()) -> _Child:
+    """Start a process; without a factory it waits for one."""
+    ours, theirs = _SPAWN.Pipe()
+    # A daemon is ended by multiprocessing itself where a crash skips our own clean-up.
+    process = _SPAWN.Process(target=_serve, args=(theirs, factory, modules), daemon=True)
+    with environment(_ONE_THREAD), _interrupts_held():
+        process.start()
+    theirs.close()
+    return ours, process
+
+
+def _child_for(factory: bytes) -> _Child:
+    """Return a process that makes the worker: one that was started early, or a new one."""
+    while _EARLY:
+        connection, process = _EARLY.pop(0)
+        with suppress(OSError):  # it has died
+            connection.send_bytes(factory)
+            return connection, process
+        connection.close()
+    return _start_child(factory)
+
+
 class WorkerProcess:
     """One child process with a worker in it.
 
@@ -149,12 +200,7 @@ class WorkerProcess:
         self._time_limit = time_limit
         self._given_at: float | None = None
         self._ready = False
-        self._connection, theirs = _SPAWN.Pipe()
-        # A daemon is ended by multiprocessing itself where a crash skips our own clean-up.
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, factory), daemon=True)
-        with environment(_ONE_THREAD), _interrupts_held():
-            self._process.start()
-        theirs.close()
+        self._connection, self._process = _child_for(factory)
 
     @property
     def idle(self) -> bool:
@@ -277,10 +323,18 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _serve(connection: Connection, factory: bytes) -> None:
+def _serve(connection: Connection, factory: bytes | None, modules: tuple[str, ...]) -> None:
     """Run in the child: make the worker, then handle requests until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    for name in modules:
+        with suppress(Exception):  # the worker imports it again, and reports why it cannot
+            import_module(name)
+    try:
+        if factory is None:
+            factory = connection.recv_bytes()
+    except EOFError:
+        return
     try:
         worker = pickle.loads(factory)()
     except Exception as error:

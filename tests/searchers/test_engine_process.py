@@ -18,6 +18,7 @@ from nas_explorer.searchers.engines.process import (
     Reply,
     RunningTime,
     WorkerProcess,
+    early_processes,
     environment,
     wait_for,
 )
@@ -210,6 +211,25 @@ def gone(pid: int, *, within: float = 60.0) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def test_processes_that_were_started_early_serve_the_first_workers(start: Start) -> None:
+    with early_processes(2, ("colorsys", "no_such_module")):
+        children = {process.pid for _, process in module._EARLY}
+        first = start()
+        assert answer(ask(first, x=1))["pid"] in children
+        assert len(module._EARLY) == 1
+    assert not module._EARLY
+    assert answer(ask(first, x=2))["x"] == 2  # it does not end with the context
+    assert answer(ask(start(), x=3))["pid"] not in children
+
+
+def test_a_process_that_died_early_is_replaced(start: Start) -> None:
+    with early_processes(1, ()):
+        (_, process) = module._EARLY[0]
+        process.kill()
+        process.join()
+        assert answer(ask(start(), x=1))["pid"] != process.pid
 
 
 STOPPED = """
