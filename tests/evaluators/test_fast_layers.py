@@ -76,7 +76,28 @@ def test_a_dilated_depthwise_convolution(
     same(conv, (2, 4, side, side), last=last)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("patch", [2, 4, (2, 3)])
+@pytest.mark.parametrize("sides", [(4, 4), (5, 7), (8, 8), (20, 20)])
+def test_a_convolution_of_patches(
+    sides: tuple[int, int], patch: int | tuple[int, int], last: bool, bias: bool
+):
+    same(nn.Conv2d(3, 6, patch, patch, bias=bias), (2, 3, *sides), last=last)
+
+
+def test_one_image_and_a_map_that_is_too_small():
+    conv = nn.Conv2d(3, 6, 4, 4)
+    with fast_layers(conv):
+        assert conv(torch.ones(3, 4, 4)).shape == (6, 1, 1)
+        with pytest.raises(RuntimeError, match="Kernel size"):
+            conv(torch.ones(1, 3, 2, 8))
+
+
 OTHERS = (
+    nn.Conv2d(4, 8, 2, stride=2, groups=2),
+    nn.Conv2d(4, 8, 2, stride=2, padding=1),
+    nn.Conv2d(4, 8, 2, stride=2, dilation=2),
     nn.Conv2d(4, 8, 3, padding=1),
     nn.Conv2d(4, 8, 1, stride=2),
     nn.Conv2d(4, 8, 1, padding=1),

@@ -19,10 +19,11 @@ from ....search_space.components.norms import ChannelRMSNorm
 
 _POINTWISE = 64
 """Most positions of a map on which a matrix product is faster than a convolution of one tap."""
-_TAPS = 4
-"""Most positions of a map on which each tap of a depthwise kernel is multiplied by itself."""
-_FEW = 64
-"""Most positions of a map whose positions are all correlated for the gradient of a kernel."""
+_PATCHES = 256
+"""Most positions of a map on which a matrix product is faster than a convolution of patches."""
+_FEWEST, _FEW = 4, 64
+"""Most positions of a map whose pairs of positions are correlated for the gradient of any kernel,
+and of a large one."""
 
 Pair = tuple[int, int]
 
@@ -40,6 +41,25 @@ def pointwise(x_BCHW: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     matrix = weight.flatten(1).t()
     out = torch.mm(tokens, matrix) if bias is None else torch.addmm(bias, tokens, matrix)
     return out.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def patches(x_BCHW: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the convolution of patches that do not overlap, as a matrix product.
+
+    Args:
+        x_BCHW: Map; rows and columns left over at its end are dropped.
+        weight: (D, C, rows, columns), whose sides are the strides too.
+        bias: (D,) or None.
+    """
+    batch, channels, height, width = x_BCHW.shape
+    high, wide = weight.shape[2:]
+    rows, columns = height // high, width // wide
+    whole = x_BCHW[:, :, : rows * high, : columns * wide].permute(0, 2, 3, 1)
+    parts = whole.reshape(batch, rows, high, columns, wide, channels).permute(0, 1, 3, 2, 4, 5)
+    tokens = parts.reshape(-1, high * wide * channels)
+    matrix = weight.permute(2, 3, 1, 0).reshape(high * wide * channels, -1)
+    out = torch.mm(tokens, matrix) if bias is None else torch.addmm(bias, tokens, matrix)
+    return out.view(batch, rows, columns, -1).permute(0, 3, 1, 2)
 
 
 class DepthwiseConv(torch.autograd.Function):
@@ -96,11 +116,10 @@ def kernel_gradient(x_BCHW: Tensor, grad_BCHW: Tensor, weight: Tensor, dilation:
     """
     height, width = x_BCHW.shape[2:]
     sides = tuple(weight.shape[2:])
-    if height * width <= _TAPS:
-        return _by_taps(x_BCHW, grad_BCHW, weight, dilation)
-    if dilation == (1, 1) and height * width <= _FEW and min(sides) >= 5:
+    large = min(sides) >= 5
+    if dilation == (1, 1) and height * width <= (_FEW if large else _FEWEST):
         return _by_positions(x_BCHW, grad_BCHW, sides)
-    if dilation == (1, 1) and min(sides) >= 5 and 3 * min(sides) > width:
+    if dilation == (1, 1) and large and 3 * min(sides) > width:
         return _by_rows(x_BCHW, grad_BCHW, sides)
     return torch.ops.aten.convolution_backward(
         grad_BCHW,
@@ -117,33 +136,20 @@ def kernel_gradient(x_BCHW: Tensor, grad_BCHW: Tensor, weight: Tensor, dilation:
     )[1]
 
 
-def _by_taps(x_BCHW: Tensor, grad_BCHW: Tensor, weight: Tensor, dilation: Pair) -> Tensor:
-    """One sum for each tap that reaches the map."""
-    height, width = x_BCHW.shape[2:]
-    high, wide = weight.shape[2:]
-    found = torch.zeros_like(weight, memory_format=torch.contiguous_format)
-    for row in range(high):
-        down = dilation[0] * (row - high // 2)
-        for column in range(wide):
-            right = dilation[1] * (column - wide // 2)
-            if abs(down) < height and abs(right) < width:
-                seen = x_BCHW[:, :, _part(height, down), _part(width, right)]
-                of = grad_BCHW[:, :, _part(height, -down), _part(width, -right)]
-                found[:, 0, row, column] = (seen * of).sum((0, 2, 3))
-    return found
-
-
-def _part(size: int, shift: int) -> slice:
-    return slice(max(0, shift), size + min(0, shift))
-
-
 def _by_positions(x_BCHW: Tensor, grad_BCHW: Tensor, sides: tuple[int, ...]) -> Tensor:
     """One product of all positions with all positions per channel, summed along its diagonals."""
     batch, channels, height, width = x_BCHW.shape
     high, wide = sides
-    x_CNB = x_BCHW.permute(1, 2, 3, 0).reshape(channels, height * width, batch)
-    grad_CBN = grad_BCHW.permute(1, 0, 2, 3).reshape(channels, batch, height * width)
-    pairs = torch.bmm(x_CNB, grad_CBN).view(channels, height, width, height, width)
+    count = height * width
+    if count <= _FEWEST:
+        x_BN1C = x_BCHW.permute(0, 2, 3, 1).reshape(batch, count, 1, channels)
+        grad_B1NC = grad_BCHW.permute(0, 2, 3, 1).reshape(batch, 1, count, channels)
+        pairs = (x_BN1C * grad_B1NC).sum(0).permute(2, 0, 1).reshape(channels, count, count)
+    else:
+        x_CNB = x_BCHW.permute(1, 2, 3, 0).reshape(channels, count, batch)
+        grad_CBN = grad_BCHW.permute(1, 0, 2, 3).reshape(channels, batch, count)
+        pairs = torch.bmm(x_CNB, grad_CBN)
+    pairs = pairs.view(channels, height, width, height, width)
     padded = F.pad(pairs, (0, 0, 0, 0, wide // 2, wide // 2, high // 2, high // 2))
     channel, row, column, low, right = padded.stride()
     diagonals = padded.as_strided(
@@ -176,9 +182,20 @@ class FastConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (B, C, H, W) to the convolution's output."""
-        if not _plain(input) or self.stride != (1, 1) or self.padding_mode != "zeros":
+        if not _plain(input) or input.dim() != 4 or self.padding_mode != "zeros":
             return super().forward(input)
-        return self.map(input, self.weight, self.bias)
+        if self.stride == (1, 1):
+            return self.map(input, self.weight, self.bias)
+        height, width = input.shape[2:]
+        if (
+            self.stride == self.kernel_size
+            and (self.padding, self.dilation, self.groups) == ((0, 0), (1, 1), 1)
+            and height * width <= _PATCHES
+            and height >= self.kernel_size[0]
+            and width >= self.kernel_size[1]
+        ):
+            return patches(input, self.weight, self.bias)
+        return super().forward(input)
 
     def map(self, x_BCHW: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the convolution with some of the kernels (of stride 1, zeros padded)."""
