@@ -274,6 +274,18 @@ class TestAdamW:
                 assert torch.allclose(one, other, atol=1e-6)
         assert [ours.state()[f"{place}.steps"].item() for place in (0, 1)] == [3, 2]
 
+    def test_parameters_of_two_types_are_stepped(self):
+        model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+        before = [each.detach().clone() for each in model.parameters()]
+        for each in model.parameters():
+            each.grad = torch.ones_like(each)
+        optimizer = AdamW(model, 0.1)
+        optimizer.clip(0.5)
+        optimizer.step(0.1)
+        after = list(model.parameters())
+        assert all(not torch.equal(*each) for each in zip(before, after, strict=True))
+        assert [each.dtype for each in after] == [each.dtype for each in before]
+
     def test_a_parameter_without_a_gradient_stays(self):
         model = nn.Linear(2, 2)
         before = model.weight.clone()

@@ -57,7 +57,12 @@ class AdamW:
     def __init__(self, model: nn.Module, weight_decay: float) -> None:
         matrices, vectors = split_parameters(model)
         self.parameters: Sequence[Tensor] = [*matrices, *vectors]
-        self._groups = ((matrices, weight_decay), (vectors, 0.0))
+        # The fused kernel takes tensors of one type.
+        self._groups = [
+            ([each for each in parameters if each.dtype == dtype], decay)
+            for parameters, decay in ((matrices, weight_decay), (vectors, 0.0))
+            for dtype in dict.fromkeys(each.dtype for each in parameters)
+        ]
         device = self.parameters[0].device if self.parameters else None
         # One tensor for all numbers of steps, so that one operation counts a step.
         self._steps = torch.zeros(len(self.parameters), dtype=torch.float32, device=device)
@@ -93,7 +98,7 @@ class AdamW:
             return
         grads = [each.grad.reshape(-1) for each in self.parameters if each.grad is not None]
         if grads:
-            ratio = (torch.cat(grads).norm() + 1e-6) / limit
+            ratio = (torch.cat(grads).norm().float() + 1e-6) / limit
             self._divisor = ratio if float(ratio) > 1 else None
 
     @torch.no_grad()
