@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from .architecture.stages import DEPTH, WIDTH
-from .components.base import Component, Downsampling, Head, Stem, field_domains, field_kinds
+from .components.base import (
+    Component,
+    Downsampling,
+    Head,
+    Stem,
+    TokenMixer,
+    field_domains,
+    field_kinds,
+)
 from .components.tables import TABLES, component_class
 from .components.wired import Block
 from .domains import Choice, Domain, IntRange, Positive
@@ -206,8 +214,15 @@ def read_slot(kind: type[Component], data: object, path: str) -> Slot:
 def _all_others(
     kind: type[Component], named: Mapping[object, object], path: str
 ) -> Mapping[object, object]:
-    """Return the components that are not named, each with the fields of ``any`` that it has."""
-    others = {name: cls for name, cls in TABLES[kind].items() if name not in named}
+    """Return the components that are not named, each with the fields of ``any`` that it has.
+
+    Mixers of images with one another must be named.
+    """
+    others = {
+        name: cls
+        for name, cls in TABLES[kind].items()
+        if name not in named and not (issubclass(cls, TokenMixer) and cls.traits.mixes_images)
+    }
     fields: dict[str, set[str]] = {
         name: {*field_domains(cls), *field_kinds(cls)} for name, cls in others.items()
     }

@@ -186,6 +186,9 @@ class Traits:
     """Whether torch's exporter can trace the mixer for maps of any size that its weights allow."""
     exportable: bool = True
     """Whether the module can be exported to ONNX."""
+    mixes_images: bool = False
+    """Whether an image's output depends on the other images of its batch, so that spaces offer the
+    mixer only by its name."""
     code: str = "none"
     """Repository of the reference code on GitHub: owner/name, or none."""
 

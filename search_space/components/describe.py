@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..domains import Value
 from .base import Component, TokenMixer, Traits, field_domains, field_kinds
+from .mixers.attention_points import ATTENTION_POINTS
 from .tables import TABLES
 
 
@@ -103,6 +104,14 @@ another size, unless the mixer *resizes*. A mixer that is *free, but not as a pr
 and `.pt2` files to one size.
 """
 
+_POINTS = """
+# Published attention
+
+Attention is a product of choices: a mixer for each support, whose knobs are the other choices. The
+mixers of papers are points of it, `ATTENTION_POINTS` in
+`search_space/components/mixers/attention_points.py`.
+"""
+
 _ELSEWHERE = """
 # Other components of the catalogue
 
@@ -127,9 +136,20 @@ def mixers_page() -> str:
     ]
     lines = [
         *(_HEAD, *_table(header, mixers)),
+        *(_POINTS, *_table(("name", "mixer", "knobs other than the default"), _points())),
         *(_ELSEWHERE, *_table(("rows", "kind", "name", "what", "file"), elsewhere)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _points() -> list[tuple[str, str, str]]:
+    """Return name, mixer and knobs of each published attention."""
+    found: list[tuple[str, str, str]] = []
+    for name, mixer in ATTENTION_POINTS.items():
+        usual = type(mixer)().knobs()
+        changed = [f"{key}={value}" for key, value in mixer.knobs().items() if value != usual[key]]
+        found.append((name, f"`{mixer.name}`", ", ".join(changed)))
+    return found
 
 
 def _resolution(traits: Traits) -> str:

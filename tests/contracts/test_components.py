@@ -212,10 +212,11 @@ def test_memory_layout_does_not_matter(cls: type[Component]) -> None:
 
 @every_class
 def test_images_of_a_batch_do_not_mix_when_the_network_is_used(cls: type[Component]) -> None:
+    mixed = issubclass(cls, TokenMixer) and cls.traits.mixes_images
     for case in shared_cases(cls):
         with torch.no_grad():
             alone = torch.cat([case.module(case.x[:1]), case.module(case.x[1:])])
-        assert torch.allclose(case.y, alone, rtol=1e-4, atol=1e-5)
+        assert torch.allclose(case.y, alone, rtol=1e-4, atol=1e-5) != mixed
 
 
 @every_class

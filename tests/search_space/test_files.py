@@ -38,6 +38,10 @@ GOOD: dict[str, Any] = yaml.safe_load(
 )
 
 
+OFFERED = [name for name, cls in MIXERS.items() if not cls.traits.mixes_images]
+"""Mixers that ``any`` offers."""
+
+
 def refused(data: object) -> str:
     with pytest.raises(InputError) as caught:
         space_from_data(data)
@@ -252,14 +256,14 @@ def test_any_stands_for_all_that_is_not_named() -> None:
     }
     slot = read_slot(TokenMixer, fields, "mixer")
     options = {option.cls.name: option.knobs for option in slot.options}
-    assert set(options) == set(MIXERS)
+    assert set(options) == {*OFFERED}
     assert {name: domain.values for name, domain in options["pooling"].items()} == {
         "subtract": (True,)
     }
     assert options["large_kernel_conv"]["kernel_size"].values == (7,)  # 30 is not odd
     assert options["attention"]["head_dim"].values == (8,) and not options["identity"]
     for bare in ("any", ["any"], {"any": None}, {"any": {}}):
-        assert len(read_slot(TokenMixer, bare, "mixer").options) == len(MIXERS)
+        assert len(read_slot(TokenMixer, bare, "mixer").options) == len(OFFERED)
 
 
 def offered(slot: Slot | None) -> set[type]:
@@ -274,7 +278,8 @@ def test_universal_holds_every_component() -> None:
     slots = [space.stem, space.head]
     slots += [slot for stage in space.stages for slot in (stage.block, stage.downsampling) if slot]
     held = set[type]().union(*map(offered, slots))
-    assert held == {cls for table in TABLES.values() for cls in table.values()}
+    every = {cls for table in TABLES.values() for cls in table.values()}
+    assert held == every - {MIXERS[name] for name in {*MIXERS} - {*OFFERED}}
 
 
 def test_presets_load_and_say_what_they_are() -> None:

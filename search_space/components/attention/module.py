@@ -5,13 +5,12 @@ queries of a group, M keys of a group, T extra tokens, X batch x groups.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from .positions import Position
-from .projections import LinearProjection, Projected
+from .projections import MemoryProjection, Projected, RememberedProjection
 from .scores import Score
 from .supports import Blocks, Support
 
@@ -38,8 +37,6 @@ class MapAttention(nn.Module):
 class GroupedAttention(MapAttention):
     """Attention inside groups of positions; with several supports each has a share of the heads."""
 
-    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"memory_TC"})
-
     def __init__(
         self,
         *,
@@ -53,7 +50,6 @@ class GroupedAttention(MapAttention):
         positions: Sequence[Position] = (),
         grouped: Sequence[nn.Module] = (),
         local: nn.Module | None = None,
-        memory: int = 0,
     ) -> None:
         """Build the module.
 
@@ -70,8 +66,6 @@ class GroupedAttention(MapAttention):
             whose output is added to the mixed values, or none.
             local: A depthwise convolution of the values of the whole map, whose output is added, or
             None.
-            memory: Number of learned tokens that every query also attends to; only with a linear
-            projection.
         """
         super().__init__(
             projection=projection, channels=channels, values=values, proj_bias=proj_bias
@@ -82,20 +76,13 @@ class GroupedAttention(MapAttention):
         self.grouped = nn.ModuleList(grouped)
         self.local = local
         self.score = score
-        self.memory_TC: Tensor | None = None
-        if memory:
-            self.memory_TC = nn.Parameter(torch.empty(memory, channels))
-            nn.init.normal_(self.memory_TC, std=0.02)
 
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
         extra: list[Sequence[Tensor | None]] = [(None, None)] * len(self.supports)
-        if self.memory_TC is not None:
-            assert isinstance(self.projection, LinearProjection)
-            _, *both = self.projection(self.memory_TC.T[None, :, :, None])
-            extra = list(
-                zip(*(each[0, :, 0].chunk(len(self.supports), 1) for each in both), strict=True)
-            )
+        if isinstance(self.projection, MemoryProjection | RememberedProjection):
+            both = self.projection.remembered()
+            extra = list(zip(*(each.chunk(len(self.supports), 1) for each in both), strict=True))
         shares = zip(*(each.chunk(len(self.supports), 3) for each in projected), strict=True)
         mixed = [
             self._attend(number, Projected(*share), *extra[number])
@@ -162,5 +149,5 @@ def _with(extra_TC: Tensor, tokens_XhMd: Tensor) -> Tensor:
     X, Gh = tokens_XhMd.shape[:2]
     d = int(tokens_XhMd.shape[3])
     extra_hTd = extra_TC.unflatten(1, (-1, d)).transpose(0, 1)
-    extra_hTd = extra_hTd.repeat(int(Gh) // len(extra_hTd), 1, 1)
-    return torch.cat((extra_hTd.expand(X, -1, -1, -1), tokens_XhMd), 2)
+    extra_XhTd = extra_hTd.repeat(X, int(Gh) // len(extra_hTd), 1, 1)
+    return torch.cat((extra_XhTd, tokens_XhMd), 2)

@@ -1,14 +1,17 @@
 """Projections of attention: from a map to the maps of queries, keys and values.
 
 Shape suffixes: B batch, C channels, H rows, W columns, h and w rows and columns of keys and values,
-N places, d channels of all queries, e channels of all values.
+N places, T learned tokens, d channels of all queries, e channels of all values.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..layers.conv_norm import conv_norm
+from ..layers.folding import Foldable
 
 
 class Projected(NamedTuple):
@@ -29,6 +32,49 @@ class LinearProjection(nn.Module):
         super().__init__()
         self.sizes = keys, keys, values
         self.qkv = nn.Linear(channels, 2 * keys + values, bias=bias)
+
+    def forward(self, x_BCHW: Tensor) -> Projected:
+        """Return queries, keys and values of a map."""
+        return Projected(*self.qkv(x_BCHW.permute(0, 2, 3, 1)).split(self.sizes, 3))
+
+
+class MemoryProjection(LinearProjection, Foldable):
+    """A linear projection with learned tokens, which also pass through its keys and values."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"memory_TC"})
+
+    def __init__(self, channels: int, keys: int, values: int, *, bias: bool, tokens: int) -> None:
+        super().__init__(channels, keys, values, bias=bias)
+        self.biased = bias
+        self.memory_TC = nn.Parameter(torch.empty(tokens, channels))
+        nn.init.normal_(self.memory_TC, std=0.02)
+
+    def remembered(self) -> tuple[Tensor, Tensor]:
+        """Return the keys (T, d) and the values (T, e) of the tokens."""
+        keys, _, values = self.sizes
+        bias = self.qkv.bias[keys:] if self.biased else None
+        both_TC = F.linear(self.memory_TC, self.qkv.weight[keys:], bias)
+        of_keys, of_values = both_TC.split((keys, values), 1)
+        return of_keys, of_values
+
+    def folded(self) -> nn.Module:
+        """Return the projection with the keys and values of the tokens as its parameters."""
+        return RememberedProjection(self.qkv, *self.remembered())
+
+
+class RememberedProjection(nn.Module):
+    """A linear projection with learned keys and values."""
+
+    def __init__(self, qkv: nn.Linear, keys_Td: Tensor, values_Te: Tensor) -> None:
+        super().__init__()
+        self.sizes = keys_Td.shape[1], keys_Td.shape[1], values_Te.shape[1]
+        self.qkv = qkv
+        self.keys_Td = nn.Parameter(keys_Td.clone())
+        self.values_Te = nn.Parameter(values_Te.clone())
+
+    def remembered(self) -> tuple[Tensor, Tensor]:
+        """Return the learned keys and values."""
+        return self.keys_Td, self.values_Te
 
     def forward(self, x_BCHW: Tensor) -> Projected:
         """Return queries, keys and values of a map."""

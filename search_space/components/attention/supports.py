@@ -120,7 +120,12 @@ class Blocks(Support):
         (n, m), (down, right) = self.lengths(height, width), self.shifts(height, width)
         y_BGGhnnd = y_BGhNd.unflatten(3, (n, m)).unflatten(1, (-(-height // n), -1))
         order = (0, 4, 1, 5, 2, 3, 6) if self.spread else (0, 1, 4, 2, 5, 3, 6)
-        y_BHWC = y_BGGhnnd.permute(order).flatten(5, 6).flatten(3, 4).flatten(1, 2)
+        rows, columns = (-(-side // size) * size for side, size in ((height, n), (width, m)))
+        channels = int(y_BGhNd.shape[2]) * int(y_BGhNd.shape[4])
+        ordered = y_BGGhnnd.permute(order)
+        if torch.compiler.is_exporting():  # else ONNX may see a view of other strides
+            ordered = ordered.clone(memory_format=torch.contiguous_format)
+        y_BHWC = ordered.reshape(-1, rows, columns, channels)
         if down or right:
             y_BHWC = y_BHWC.roll((down, right), (1, 2))
         return y_BHWC[:, :height, :width]

@@ -8,8 +8,10 @@ from .bottleneck import BasicConv, BottleneckConv
 from .conditional import CondConv, TunableConv
 from .context_mixing import ContMix, DilatedSqueezeConv, GuidedContMix
 from .context_sharing import ContextSharing
+from .conv_attention import ConvAttention
 from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .criss_cross import CrissCrossAttention
+from .datapoints import DatapointAttention
 from .deformable import DeformableConv
 from .feed_forward import FeedForwardMixer
 from .ffnified import FfnifiedAttention
@@ -19,10 +21,12 @@ from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .gated_position import GatedPositionalAttention
 from .gaussian_mixture import GaussianMixtureConv
+from .hybrid import HybridWindowAttention
 from .hyena import Hyena
 from .hyper_kernel import HyperZzw
 from .kan import KanConv
 from .large_small import LsConv, RepDepthwiseConv
+from .latents import LatentAttention
 from .learnable_spacing import LearnableSpacingConv
 from .levit import LevitAttention
 from .light import DynamicConv, LightConv
@@ -94,6 +98,10 @@ MIXERS = table_of(
     PooledAttention,
     GatedPositionalAttention,
     AggregatedAttention,
+    ConvAttention,
+    HybridWindowAttention,
+    LatentAttention,
+    DatapointAttention,
     CrissCrossAttention,
     SoftmaxFreeAttention,
     SlotAttention,

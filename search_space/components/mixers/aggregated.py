@@ -6,7 +6,6 @@ rows and columns, i and j rows and columns of pooled positions.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 from ...domains import YES_NO, IntRange
 from ...shapes import Shape
+from ..attention.zero_windows import window_products, window_sums
 from ..base import TokenMixer, Traits
 from ..initial import fan_out_start, small_start
 from .headed import WIDTH, whole_heads
@@ -136,7 +136,8 @@ class Aggregated(nn.Module):
         keys_HW11 = (~outside_HWp).sum(2)[:, :, None, None] + sides[0] * sides[1]
         scale_HWh1 = F.softplus(self.temperature_h1) * keys_HW11.to(unit.dtype).log()
         query = (unit + self.query_hd) * scale_HWh1.to(unit.dtype)
-        near = self._near(query, F.normalize(k, dim=4)) + self.window_hkl.flatten(1)
+        near = window_products(query, F.normalize(k, dim=4), self.window)
+        near = near + self.window_hkl.flatten(1)
         near = near.masked_fill(outside_HWp[:, :, None], float("-inf"))
         far = torch.einsum("bhwnd,bpnd->bhwnp", query, k_BPhd)
         far = far + self.position((H, W), sides).flatten(3).permute(1, 2, 0, 3).to(far.dtype)
@@ -145,40 +146,8 @@ class Aggregated(nn.Module):
 
         tokens = torch.einsum("bhwnd,ndp->bhwnp", unit, self.tokens_hdkl.flatten(2))
         near = near + tokens + self.bias_hkl.flatten(1)
-        mixed = self._gathered(near, v) + torch.einsum("bhwnp,bpnd->bhwnd", far, v_BPhd)
+        mixed = window_sums(near, v, self.window) + torch.einsum("bhwnp,bpnd->bhwnd", far, v_BPhd)
         return self.proj(mixed.flatten(3)).permute(0, 3, 1, 2)
-
-    def _near(self, query: Tensor, key: Tensor) -> Tensor:
-        """Return the products of each query with the keys of its window, (B, H, W, h, k l)."""
-        if torch.compiler.is_exporting() or torch.jit.is_tracing():
-            return torch.einsum("bhwnd,bhwndp->bhwnp", query, self._windows(key))
-        return torch.stack([torch.linalg.vecdot(query, tap) for tap in self._taps(key)], 4)
-
-    def _gathered(self, weights: Tensor, value: Tensor) -> Tensor:
-        """Return the sums of the values of each window with their weights, (B, H, W, h, d)."""
-        if torch.compiler.is_exporting() or torch.jit.is_tracing():
-            return torch.einsum("bhwnp,bhwndp->bhwnd", weights, self._windows(value))
-        mixed = torch.zeros_like(value, dtype=torch.promote_types(value.dtype, weights.dtype))
-        for number, tap in enumerate(self._taps(value)):
-            mixed = torch.addcmul(mixed, weights[..., number, None], tap)
-        return mixed
-
-    def _padded(self, x_BHWhd: Tensor) -> Tensor:
-        half = self.window // 2
-        return F.pad(x_BHWhd, (0, 0, 0, 0, half, half, half, half))
-
-    def _windows(self, x_BHWhd: Tensor) -> Tensor:
-        """Return the window around every position, with zeros outside: (B, H, W, h, d, k l)."""
-        padded = self._padded(x_BHWhd)
-        return padded.unfold(1, self.window, 1).unfold(2, self.window, 1).flatten(5)
-
-    def _taps(self, x_BHWhd: Tensor) -> Iterator[Tensor]:
-        """Yield the shifted map for each element of the windows."""
-        H, W = x_BHWhd.shape[1:3]
-        padded = self._padded(x_BHWhd)
-        for row in range(self.window):
-            for column in range(self.window):
-                yield padded[:, row : row + H, column : column + W]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
 from ..attention.module import GroupedAttention
 from ..attention.positions import DynamicBias, OffsetBias, Position, RelativeLogits
-from ..attention.projections import ConvProjection, LinearProjection
+from ..attention.projections import ConvProjection, LinearProjection, MemoryProjection
 from ..attention.scores import DotProduct, FeedForwardScore, Rectified, Score
 from ..attention.supports import Support
 from ..base import TokenMixer
@@ -126,9 +126,13 @@ class ProductAttention(HeadedAttention):
 
     def projector(self, shape: Shape) -> nn.Module:
         """Return the map to queries, keys and values."""
+        inner = self.inner(shape)
+        if self.memory:
+            return MemoryProjection(
+                shape.channels, inner, inner, bias=self.qkv_bias, tokens=self.memory
+            )
         if self.projection == "linear":
             return self.linear(shape)
-        inner = self.inner(shape)
         return ConvProjection(shape.channels, inner, inner, kernel=3, stride=1, bias=self.qkv_bias)
 
     def scorer(self) -> Score:
@@ -168,7 +172,6 @@ class ProductAttention(HeadedAttention):
             positions=[self.placer(share, *each) for each in reach if self.position != "none"],
             grouped=[depthwise(share * self.head_dim, (3, 3)) for _ in range(several)],
             local=depthwise(inner, (3, 3)) if self.local == "map" else None,
-            memory=self.memory,
         )
         self.start(attention)
         for each in score.modules():

@@ -26,20 +26,35 @@ _LONGEST = 10000
 """Ratio of the longest wavelength to the shortest."""
 
 
-def fourier_places(height: int, width: int, like: Tensor) -> Tensor:
-    """Return sines and cosines of the rows and columns of a map, (1, F, H, W).
+def axis_waves(side: int, device: torch.device) -> Tensor:
+    """Return sines and cosines of the positions of an axis, (side, F).
 
-    The shortest wave is as long as the map (El-Nouby et al., XCiT, 2021, arXiv:2106.09681).
+    The shortest wave is as long as the axis (El-Nouby et al., XCiT, 2021, arXiv:2106.09681).
     """
-    lengths = _LONGEST ** (torch.arange(_WAVES, device=like.device).float() / _WAVES)
-    axes: list[Tensor] = []
-    for side in (height, width):
-        place = torch.arange(1, side + 1, device=like.device) * (2 * math.pi / (side + 1e-6))
-        angles = place[:, None] / lengths
-        axes.append(torch.stack((angles.sin(), angles.cos()), 2).flatten(1))
-    rows_HWF = axes[0][:, None].expand(-1, width, -1)
-    columns_HWF = axes[1].expand(height, -1, -1)
-    return torch.cat((rows_HWF, columns_HWF), 2).permute(2, 0, 1)[None].to(like.dtype)
+    lengths = _LONGEST ** (torch.arange(_WAVES, device=device).float() / _WAVES)
+    place = torch.arange(1, side + 1, device=device) * (2 * math.pi / (side + 1e-6))
+    angles = place[:, None] / lengths
+    return torch.stack((angles.sin(), angles.cos()), 2).flatten(1)
+
+
+class WavePlaces(nn.Conv2d):
+    """A 1x1 convolution of the waves of rows and columns: a sum of a map of each.
+
+    The products are written out, so that exporters, which evaluate constants, count alike.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(4 * _WAVES, channels, 1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return what is added to a map (B, C, H, W): (C, H, W)."""
+        found: list[Tensor] = []
+        halves = self.weight[:, None, :, 0, 0].chunk(2, 2)
+        for side, weights_C1F in zip(input.shape[2:], halves, strict=True):
+            waves_NF = axis_waves(int(side), input.device).to(self.weight.dtype)
+            found.append((weights_C1F * waves_NF).sum(2))
+        assert self.bias is not None
+        return found[0][:, :, None] + found[1][:, None] + self.bias[:, None, None]
 
 
 class ChannelAttention(nn.Module):
@@ -87,7 +102,7 @@ class SplitTranspose(nn.Module):
         groups = len(torch.empty(channels, device="meta").split(width))
         self.width = width
         self.convs = nn.ModuleList(depthwise(width, (3, 3)) for _ in range(groups - 1))
-        self.place = nn.Conv2d(4 * _WAVES, channels, 1) if placed else None
+        self.place = WavePlaces(channels) if placed else None
         self.norm = ChannelLayerNorm(channels, eps=1e-6, bias=True)
         self.scale_C11 = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
         self.attention = ChannelAttention(channels, heads=heads, qkv_bias=qkv_bias)
@@ -100,8 +115,7 @@ class SplitTranspose(nn.Module):
             done.append(conv(done[-1] + group if number else group))
         x_BCHW = torch.cat((*done, groups[-1]), 1)
         if self.place is not None:
-            H, W = x_BCHW.shape[2:]
-            x_BCHW = x_BCHW + self.place(fourier_places(int(H), int(W), x_BCHW))
+            x_BCHW = x_BCHW + self.place(x_BCHW).to(x_BCHW.dtype)
         return x_BCHW + self.scale_C11 * self.attention(self.norm(x_BCHW))
 
 
