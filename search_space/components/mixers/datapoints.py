@@ -60,6 +60,7 @@ class DatapointAttention(HeadedAttention):
         reach="none",
         weights="static",
         cost="N",
+        any_size_program=False,
         exportable=False,
         mixes_images=True,
     )
