@@ -125,6 +125,8 @@ class Setup:
     """Names of the wanted metrics; those that are measured on request alone must be among them."""
     start: Callable[[], Any] | None = None
     """Function that reads the network whose weights trainings begin with; None: there is none."""
+    teacher: Callable[[], Any] | None = None
+    """Function that reads the network that teaches in trainings; None: there is none."""
     checkpoints: str | None = None
     """Folder for the states of interrupted trainings; None: they start again from the beginning."""
 

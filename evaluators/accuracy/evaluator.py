@@ -24,6 +24,7 @@ from .data.dataset import DataSpec, SearchData, load_search_data
 from .inherit import Inheritance, Source, inherit
 from .metric_value import MetricValue, valued
 from .recipe import Recipe
+from .recipes.checks import check_options, ends_with_classes
 from .target_metrics import check_metrics, scores_of
 from .training.checkpoint import Checkpoint
 from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
@@ -79,6 +80,7 @@ class AccuracyEvaluator(StagedEvaluator):
         checkpoints: Path | None = None,
         wanted: Collection[str] = (),
         start: Source | None = None,
+        teacher: Source | None = None,
     ) -> None:
         """Put the data on the device once, for all trainings.
 
@@ -93,10 +95,11 @@ class AccuracyEvaluator(StagedEvaluator):
                 goes on.
             wanted: Names of the metrics besides the main one.
             start: The network whose weights trainings begin with, if the recipe names one.
+            teacher: The network that teaches, if the recipe names one.
 
         Raises:
-            InputError: If a wanted metric is not defined on the validation split, or the weights
-                that the recipe names are not given.
+            InputError: If a wanted metric is not defined on the validation split or by the recipe,
+                or the weights that the recipe names are not given.
         """
         if bool(recipe.init) != (start is not None):
             raise InputError(
@@ -117,6 +120,8 @@ class AccuracyEvaluator(StagedEvaluator):
         self.wanted = tuple(
             each for each in TRAINED if each.name in wanted and each is not self.main
         )
+        check_options(recipe, data, [each.name for each in self.wanted], teacher)
+        self.teacher = teacher
 
     @property
     def measured(self) -> tuple[Metric, ...]:
@@ -135,6 +140,7 @@ class AccuracyEvaluator(StagedEvaluator):
             checkpoints=None if setup.checkpoints is None else Path(setup.checkpoints),
             wanted=setup.metrics,
             start=None if setup.start is None else setup.start(),
+            teacher=None if setup.teacher is None else setup.teacher(),
         )
 
     def evaluate_by_rungs(
@@ -168,12 +174,13 @@ class AccuracyEvaluator(StagedEvaluator):
             time_limit=self.time_limit,
             goes_on=after_epoch,
             checkpoint=self._checkpoint(architecture, seed),
+            teacher=self.teacher,
         )
         if result.halted:
             return None
         scores = self._scores(model, result, seed)
         measurement = self._measurement(result, scores.pop(self.main.name), seed, found)
-        if self.keep is not None:
+        if self.keep is not None and ends_with_classes(self.recipe):
             self.keep(architecture, model.state_dict(), measurement.provenance)
         return (measurement, *self._others(scores, measurement.provenance))
 

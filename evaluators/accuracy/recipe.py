@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ...search_space.errors import InputError, unknown_name
 from ...search_space.json_fields import JsonFields
+from .option_table import OPTIONS, checked_options
 
 AUGMENTATIONS = ("auto", "none", "shift", "shift+flip")
 
@@ -55,6 +56,7 @@ _ADDED = (
     "drop_path",
     "average",
     "patience",
+    "options",
 )
 """Fields that older records lack, where they have their default."""
 
@@ -111,6 +113,9 @@ class Recipe(JsonFields):
     patience: int = 0
     """Epochs without a better validation accuracy that end a training, whose best weights are then
     kept; 0: it goes on to the end, and the last weights are kept."""
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Options of the table of recipe options by name, each with its value: a number, True, or the
+    name and checksum of a teacher."""
 
     def __post_init__(self) -> None:
         if self.augmentation not in AUGMENTATIONS:
@@ -118,6 +123,14 @@ class Recipe(JsonFields):
         for name, (text, holds) in _RULES.items():
             if not holds(getattr(self, name)):
                 raise InputError(f"{name} must be {text}, but got {getattr(self, name)!r}")
+        object.__setattr__(self, "options", checked_options(self.options))
+        for each in (OPTIONS[name] for name in self.options):
+            given = [name for name in each.without if getattr(self, name)]
+            if given:
+                raise InputError(
+                    f"{each.name} must be without {given[0]}, but the recipe has {given[0]} "
+                    f"{getattr(self, given[0]):g}"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values, without those of ``_ADDED`` that have their default.
@@ -125,7 +138,8 @@ class Recipe(JsonFields):
         So the recipes of earlier studies stay equal, and so do the names made from them.
         """
         stored = super().to_json()
-        kept = {each.name: each.default for each in fields(self) if each.name in _ADDED}
+        plain = type(self)()
+        kept = {name: getattr(plain, name) for name in _ADDED}
         return {
             name: value for name, value in stored.items() if name not in kept or value != kept[name]
         }

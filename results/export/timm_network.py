@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from ...evaluators.accuracy.recipes.branches import drop_path_rates
 from ...evaluators.accuracy.training.optimizer import split_parameters
-from ...evaluators.accuracy.training.regularisation import drop_path_rates
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.parts import Part

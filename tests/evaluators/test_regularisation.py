@@ -6,6 +6,7 @@ import pytest
 import torch
 from nas_explorer.evaluators.accuracy.full_recipe import full_recipe
 from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.accuracy.recipes.branches import drop_path_rates, skip_branches
 from nas_explorer.evaluators.accuracy.training.kept_weights import (
     BestWeights,
     WeightAverage,
@@ -14,8 +15,6 @@ from nas_explorer.evaluators.accuracy.training.kept_weights import (
 from nas_explorer.evaluators.accuracy.training.loop import Epoch, best_epoch
 from nas_explorer.evaluators.accuracy.training.regularisation import (
     BatchChanges,
-    drop_path_rates,
-    skip_branches,
 )
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.zoo import zoo_entry

@@ -15,13 +15,16 @@ from ...host_lock import give_way
 from ...measurement_context import candidate_faults, seeded
 from ..augment import Augmentation, augment, draw
 from ..data.dataset import SearchData
+from ..inherit import Source
 from ..recipe import Recipe, learning_rate, warmup_steps
+from ..recipes.branches import skip_branches
+from ..recipes.chosen import options_of
 from .checkpoint import Checkpoint
 from .fast_layers import fast_layers
 from .kept_weights import BestWeights, WeightAverage, copy_weights, tensors_of
-from .losses import score_name, target_loss
+from .losses import TargetLoss, score_name, target_loss
 from .optimizer import AdamW
-from .regularisation import BatchChanges, skip_branches
+from .regularisation import BatchChanges
 from .scoring import Normalise, images_at_once
 
 _CHECK_EVERY = 50
@@ -113,21 +116,27 @@ class _Run:
         device: torch.device,
         time_limit: float | None,
         checkpoint: Checkpoint | None = None,
+        teacher: Source | None = None,
     ) -> None:
         self.checkpoint = checkpoint
+        self.teacher = teacher
         self.start = time.perf_counter()
         self.cuda = device.type == "cuda"
         # Also on the CPU, where a depthwise convolution's weight gradient is several times faster.
         self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data = data
+        self.options = options_of(recipe)
+        self.given = data
+        self.data = data = self.options.changed_data(data)
         self.recipe = recipe
         self.device = device
         self.time_limit = time_limit
-        self.count = len(data.train_labels)
+        self.count = self.options.images(len(data.train_labels))
+        self.epochs = recipe.epochs if self.options.trains else 0
         # Rounded down, so that no batch is smaller than requested: batch norm needs two images.
         self.batches = max(1, self.count // recipe.batch_size)
         self.steps = self.batches * recipe.epochs
         self.step = 0
+        self.options.begin(self)
         # Copied before the hooks of skipped branches are added.
         self.average = (
             WeightAverage(self.model, recipe.average * self.steps) if recipe.average else None
@@ -146,28 +155,32 @@ class _Run:
         stopped = self.ended(curve, above) if curve else None
         # The caller also gets the epochs that were restored from the checkpoint.
         halted = goes_on is not None and not all(goes_on(n, e) for n, e in enumerate(curve, 1))
-        while len(curve) < self.recipe.epochs and not (halted or stopped):
+        while len(curve) < self.epochs and not (halted or stopped):
             warm = self.step >= warmup_steps(self.recipe, self.steps)
             epoch = self.epoch()
             curve.append(epoch)
             if self.best is not None and best_epoch(curve) == len(curve):
                 self.best.keep(self.validated)
             above = above + 1 if warm and epoch.train_loss > self.diverging else 0
-            if len(curve) < self.recipe.epochs:
+            if len(curve) < self.epochs:
                 halted = goes_on is not None and not goes_on(len(curve), epoch)
                 stopped = self.ended(curve, above)
                 self.keep(curve, above)
         if self.checkpoint is not None:
             self.checkpoint.remove()
-        kept = best_epoch(curve) if self.best is not None else len(curve)
+        kept = best_epoch(curve) if self.best is not None and curve else len(curve)
         self.take_kept()
         if self.loss.scale is not None:
             self.loss.scale.put_into(self.model)
+        if self.options.finish(self):
+            value = self.scored(target_loss(self.given, self.recipe), self.model)[1]
+        else:
+            value = curve[kept - 1].validation_score
         return TrainingResult(
             curve=tuple(curve),
             kept_epoch=kept,
-            score=curve[kept - 1].validation_score,
-            seconds=curve[-1].seconds,
+            score=value,
+            seconds=time.perf_counter() - self.start,
             stopped_early=stopped,
             halted=halted,
         )
@@ -213,6 +226,7 @@ class _Run:
             **{f"model.{name}": each for name, each in self.model.state_dict().items()},
             **{f"optimizer.{name}": each for name, each in self.optimizer.state().items()},
             **{f"kept.{place}": each for place, each in enumerate(self.kept_tensors())},
+            **{f"option.{name}": each for name, each in self.options.state().items()},
         }
 
     def kept_tensors(self) -> list[Tensor]:
@@ -270,13 +284,16 @@ class _Run:
     def train_epoch(self) -> float:
         """Train for one epoch; return the mean loss."""
         self.model.train()
-        order = torch.randperm(self.count, generator=self.generator, device=self.device)
-        draws = draw(self.count, self.data.resolution, self.generator)
+        count = len(self.data.train_labels)
+        order = torch.randperm(count, generator=self.generator, device=self.device)
+        draws = draw(count, self.data.resolution, self.generator)
+        order = self.options.order(self, order)
         total = torch.zeros((), device=self.device)
         for batch, indices in enumerate(order.tensor_split(self.batches)):
             total += self.train_step(
                 augment(self.data.train_images[indices], draws, indices, self.augmentation),
                 self.loss.targets[indices],
+                indices,
             ) * len(indices)
             if batch % _CHECK_EVERY == _CHECK_EVERY - 1:
                 self.check(total.item())
@@ -284,14 +301,17 @@ class _Run:
         self.check(loss)
         return loss
 
-    def train_step(self, images: Tensor, labels: Tensor) -> Tensor:
+    def train_step(self, images: Tensor, labels: Tensor, places: Tensor) -> Tensor:
         """Train one step; return the loss as a tensor on the device."""
         give_way()
-        images, targets = self.changes(images, labels)
-        loss = self.loss(self.logits(self.model, images), targets)
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.clip(self.recipe.clip)
+        if self.options:
+            loss = self.options.backward(self, places, images, labels)
+        else:
+            images, targets = self.changes(images, labels)
+            loss = self.loss(self.logits(self.model, images), targets)
+            loss.backward()
+            self.optimizer.clip(self.recipe.clip)
         self.optimizer.step(learning_rate(self.recipe, self.step, self.steps))
         self.step += 1
         if self.average is not None:
@@ -300,12 +320,14 @@ class _Run:
 
     def validate(self) -> tuple[float, float]:
         """Return mean loss and main score on the validation split."""
-        model = self.validated
-        logits = partial(self.logits, model)
-        at_once = images_at_once(self.data, self.recipe.batch_size)
-        mean, value = self.loss.validate(model, logits, at_once)
+        mean, value = self.scored(self.loss, self.validated)
         self.check(mean)
         return mean, value
+
+    def scored(self, loss: TargetLoss, model: nn.Module) -> tuple[float, float]:
+        """Return mean loss and main score of a model by a loss."""
+        at_once = images_at_once(self.data, self.recipe.batch_size)
+        return loss.validate(model, partial(self.logits, model), at_once)
 
     def check(self, loss: float) -> None:
         """Raise ``CandidateError`` if the loss is not finite or the time limit has passed."""
@@ -329,6 +351,7 @@ def train(
     time_limit: float | None = None,
     goes_on: GoesOn | None = None,
     checkpoint: Checkpoint | None = None,
+    teacher: Source | None = None,
 ) -> TrainingResult:
     """Train ``model`` and score it on the validation split after every epoch.
 
@@ -349,16 +372,18 @@ def train(
         goes_on: Called after every epoch but the last; False ends the training there.
         checkpoint: Where the state between epochs is kept; a training that was killed goes on from
             it and ends with the same weights.
+        teacher: The network that teaches, if the recipe names one.
 
     Raises:
         CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
     """
     with candidate_faults(), seeded(seed, device):
-        run = _Run(model, data, recipe, seed, device, time_limit, checkpoint)
+        run = _Run(model, data, recipe, seed, device, time_limit, checkpoint, teacher)
         hooks = skip_branches(run.model, recipe.drop_path)
         try:
             with fast_layers(run.model, run.validated):
                 return run.result(goes_on)
         finally:
+            run.options.end()
             for each in hooks:
                 each.remove()

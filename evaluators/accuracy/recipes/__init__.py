@@ -1,0 +1,1 @@
+"""Options of the recipe of a training, one file each."""
