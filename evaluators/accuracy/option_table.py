@@ -322,14 +322,13 @@ def _check_together(entries: list[OptionEntry]) -> None:
 
 def options_text(options: Mapping[str, Any]) -> str:
     """Return options as ``read_options`` reads them."""
-    return ",".join(
-        name
-        if value is True
-        else f"{name}={value:g}"
-        if type(value) is float
-        else f"{name}={value}"
-        for name, value in options.items()
-    )
+    return ",".join(_text(name, value) for name, value in options.items())
+
+
+def _text(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    return f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
 
 
 def teacher_text(options: Mapping[str, Any]) -> str | None:
