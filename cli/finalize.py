@@ -10,6 +10,7 @@ import typer
 from .shared import (
     Json,
     Plugins,
+    Recipe,
     Resolution,
     Storage,
     StudyName,
@@ -69,6 +70,7 @@ def finalize(
         bool,
         typer.Option("--class-weights", help="Let every class count the same in training."),
     ] = False,
+    recipe: Recipe = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
@@ -92,6 +94,7 @@ def finalize(
 
     Run it again to continue: the same command ends with the same weights.
     """
+    from ..evaluators.accuracy.option_table import read_options
     from ..evaluators.units import read_whole
     from ..results.final.options import FinalOptions
     from ..searchers.run.options import read_side
@@ -107,6 +110,7 @@ def finalize(
         seed=read_whole("seed", seed),
         resolution=None if resolution is None else read_side("resolution", resolution),
         class_weights=class_weights,
+        recipe=read_options(recipe) if recipe else {},
         device=device,
         test=not no_test,
         read_test_again=read_test_again,

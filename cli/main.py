@@ -14,6 +14,7 @@ from . import (
     fidelity,
     finalize,
     measure,
+    recipes,
     refine,
     search,
     show,
@@ -66,6 +67,7 @@ fidelity.register(app)
 show.register(app)
 measure.register(app)
 zoo.register(app)
+recipes.register(app)
 space.register(app)
 studies.register(app)
 export.register(app)

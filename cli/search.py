@@ -10,6 +10,7 @@ import typer
 from .shared import (
     Constraints,
     Plugins,
+    Recipe,
     Resolution,
     Storage,
     Target,
@@ -153,6 +154,7 @@ def search(  # one parameter for each option of the command
             "or a .safetensors file.  [from scratch]",
         ),
     ] = None,
+    recipe: Recipe = None,
     time_limit: Annotated[
         str | None,
         typer.Option(
@@ -229,6 +231,7 @@ def search(  # one parameter for each option of the command
         "epochs": epochs,
         "class_weights": class_weights,
         "init": init,
+        "recipe": recipe or None,
         "time_limit": time_limit,
         "seed": seed,
         "exportable_only": exportable_only,

@@ -52,6 +52,14 @@ Target = Annotated[
         "of csv: data with columns, as in regression:age,weight.  [as the data are]",
     ),
 ]
+Recipe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME[=VALUE],...",
+        help="Options of the training, as listed by nas recipes; repeatable.",
+    ),
+]
 
 
 @contextmanager

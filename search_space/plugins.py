@@ -28,7 +28,7 @@ COMPONENTS = "nas_explorer.components"
 
 _GROUPS = tuple(
     f"nas_explorer.{each}"
-    for each in ("components", "evaluators", "searchers", "formats", "engines")
+    for each in ("components", "evaluators", "recipe_options", "searchers", "formats", "engines")
 )
 
 _OUTSIDE: set[str] = set()
@@ -232,8 +232,8 @@ def _check_registers(module: ModuleType, known: int) -> None:
     name = module.__name__
     if len(_CHANGES) == known and name not in _LOADED and not _is_known(module):
         raise InputError(
-            "it must register a component, metric, searcher, engine or format, but it registers "
-            "nothing"
+            "it must register a component, metric, recipe option, searcher, engine or format, but "
+            "it registers nothing"
         )
     _LOADED.add(name)
 

@@ -14,6 +14,9 @@ _KINDS = {
     "searchers.base.Searcher": "searchers.names.register_searcher",
     "evaluators.base.Evaluator": "evaluators.base.register_evaluator",
     "evaluators.trained.base.Diagnostic": "evaluators.diagnostics.register_diagnostic",
+    "evaluators.accuracy.recipes.base.RecipeOption": (
+        "evaluators.accuracy.option_table.register_option"
+    ),
     "results.export.base.ModelFormat": "results.export.formats.register_format",
     "searchers.engines.base.Engine": "searchers.engines.register_engine",
 }
@@ -25,7 +28,7 @@ def register(plugin: _Plugin) -> _Plugin:
 
     Args:
         plugin: A class derived from ``Component`` (``TokenMixer``, ``Norm``, ...), ``Searcher``,
-            ``Evaluator``, ``Diagnostic``, ``ModelFormat`` or ``Engine``.
+            ``Evaluator``, ``Diagnostic``, ``RecipeOption``, ``ModelFormat`` or ``Engine``.
 
     Raises:
         InputError: If the class has another base, its name is taken, or it lacks a required

@@ -48,7 +48,7 @@ def share(default: float) -> OptionValue:
     return number("above 0 and below 1", default, lambda value: 0 < value < 1)
 
 
-SWITCH = OptionValue(text="left out", holds=lambda value: value is True, default=True)
+SWITCH = OptionValue(text="without a value", holds=lambda value: value is True, default=True)
 """The value of an option that is on or off."""
 NETWORK = OptionValue(
     text="a .safetensors file or timm:NAME:FILE",

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from filelock import FileLock, Timeout
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import load_test_split
 from ...evaluators.accuracy.full_recipe import full_recipe
+from ...evaluators.accuracy.inherit import Source
 from ...evaluators.accuracy.recipe import Recipe
+from ...evaluators.accuracy.recipes.checks import check_options
 from ...evaluators.accuracy.training.losses import check_recipe
 from ...evaluators.device_name import choose_device
 from ...search_space.errors import InputError
@@ -24,7 +26,7 @@ from ..export.weights import checksum
 from ..study.readings import Reading, ReadingLog, now
 from .files import Content, check_folder, read_result, restore_files, write_files
 from .options import FinalOptions
-from .sources import find_source
+from .sources import find_source, with_teacher
 from .split_scores import SplitScores, split_scores
 from .subject import Subject, find_subject
 from .trainings import Listener, Trainer, Training
@@ -118,7 +120,9 @@ def prepare(options: FinalOptions) -> Prepared:
         warm=source is not None,
         target=data.target,
     )
+    recipe, teacher = _with_options(recipe, options.recipe)
     check_recipe(recipe, data)
+    check_options(recipe, data, (), teacher)
     key = _key(
         {
             "network": subject.architecture.digest,
@@ -146,6 +150,7 @@ def prepare(options: FinalOptions) -> Prepared:
         data=data,
         recipe=recipe,
         source=source,
+        teacher=teacher,
         seed=options.seed,
         device=device,
         folder=folder,
@@ -162,6 +167,13 @@ def prepare(options: FinalOptions) -> Prepared:
     if options.test and finished(prepared) is None:
         _with_log(options, lambda log: log.check(reading, again=options.read_test_again))
     return prepared
+
+
+def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> tuple[Recipe, Source | None]:
+    """Return a recipe with options, and their teacher; they replace the fields they exclude."""
+    named, teacher = with_teacher(options)
+    replaced = {"drop_path": 0.0} if "stochastic_depth" in named else {}
+    return replace(recipe, options=named, **replaced), teacher
 
 
 def finished(prepared: Prepared) -> Finalized | None:

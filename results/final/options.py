@@ -1,9 +1,11 @@
 """The options of a full training, read and checked before heavy imports."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...evaluators.accuracy.data.names import data_name
+from ...evaluators.accuracy.option_table import checked_options
 from ...evaluators.device_name import device_name
 from ...evaluators.targets import read_target
 from ...search_space.errors import InputError
@@ -12,6 +14,12 @@ from ..study.storage_url import DEFAULT_STORAGE, read_storage
 _STARTS = ("scratch", "search")
 """Starts that name no source."""
 TIMM = "timm:"
+_NO_MODEL = {
+    "rotation": "which tells rotations and no classes; linear_probe beside it adds a classifier",
+    "random_features": "which trains nothing",
+    "random_labels": "whose labels mean nothing",
+}
+"""Recipe options that end with no classifier to take home."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,8 @@ class FinalOptions:
     """Side of the images in pixels; None: the data's own, or the least that the network takes."""
     class_weights: bool = False
     """Whether every class counts the same in the training loss."""
+    recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Recipe options by name, checked."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     test: bool = True
@@ -68,6 +78,12 @@ class FinalOptions:
                 raise InputError(
                     f"target must come with --data, whose targets it tells, but got "
                     f"{self.target!r} alone: a study states its own"
+                )
+        self._set(recipe=checked_options(self.recipe))
+        for name in self.recipe:
+            if name in _NO_MODEL and not (name == "rotation" and "linear_probe" in self.recipe):
+                raise InputError(
+                    f"a full training must be of a classifier, but got {name}, {_NO_MODEL[name]}"
                 )
         if self.read_test_again and not self.test:
             raise InputError("read_test_again must be without no_test, but got both")

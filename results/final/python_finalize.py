@@ -1,11 +1,14 @@
 """The function that trains a chosen network in full from Python."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.given import given_data
+from ...evaluators.accuracy.option_table import read_options
 from ..candidate import Candidate
 from ..study.storage_url import DEFAULT_STORAGE
 from .finalize import Finalized, prepare, run
@@ -23,6 +26,7 @@ def finalize(
     seed: int = 0,
     resolution: int | None = None,
     class_weights: bool = False,
+    recipe: str | Mapping[str, Any] = "",
     device: str = "auto",
     test: bool = True,
     read_test_again: bool = False,
@@ -47,6 +51,7 @@ def finalize(
         seed: Seed from which those of the trainings are derived.
         resolution: Side of the images in pixels; None: the data's own, or what the network needs.
         class_weights: Whether every class counts the same in the training loss.
+        recipe: Recipe options, such as ``"sam=0.1"``, or a mapping of names to values.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         test: Whether to read the test split at the end.
         read_test_again: Whether to read the test split although it has been read.
@@ -68,6 +73,7 @@ def finalize(
         seed=seed,
         resolution=resolution,
         class_weights=class_weights,
+        recipe=read_options(recipe) if recipe else {},
         device=device,
         test=test,
         read_test_again=read_test_again,

@@ -1,16 +1,18 @@
 """The weights that a full training begins with."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...evaluators.accuracy.data.preparation import Preparation
 from ...evaluators.accuracy.inherit import Source
+from ...evaluators.accuracy.option_table import NETWORK, OPTIONS
 from ...search_space.errors import InputError
 from ..candidate import Candidate
 from ..export.header import read_facts, read_header
 from ..export.record_checks import trained_weights
-from ..export.weights import WeightsFolder, read_weights
+from ..export.weights import WeightsFolder, checksum, read_weights
 from ..study.study import Study
 from .options import TIMM, FinalOptions
 from .subject import Subject
@@ -49,6 +51,32 @@ def named_source(init: str) -> Source:
         name, _, file = init.removeprefix(TIMM).partition(":")
         return timm_source(name, Path(file) if file else None)
     return file_source(Path(init))
+
+
+_SUM = 8
+"""Digits of the checksum in the name of the weights."""
+
+
+def described(source: Source) -> str:
+    """Return the text for weights in a recipe: name and checksum."""
+    return f"{source.name} ({checksum(source.weights, {})[:_SUM]})"
+
+
+def with_teacher(options: Mapping[str, Any]) -> tuple[dict[str, Any], Source | None]:
+    """Return recipe options in which name and checksum stand for the teacher, and the teacher.
+
+    Args:
+        options: Options with the teacher as the user named it.
+
+    Raises:
+        InputError: If its weights do not exist or cannot be read.
+    """
+    found, teacher = dict(options), None
+    for name, value in options.items():
+        if OPTIONS[name].value is NETWORK:
+            teacher = named_source(value)
+            found[name] = described(teacher)
+    return found, teacher
 
 
 def _of_candidate(candidate: Candidate, study: Study, name: str) -> Source:

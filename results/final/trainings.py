@@ -93,6 +93,8 @@ class Trainer:
     """Recipe of the training."""
     source: Source | None
     """The network to inherit from; None: from scratch."""
+    teacher: Source | None = None
+    """The network that teaches; None: the recipe names none."""
     seed: int
     """Seed from which those of the trainings are derived."""
     device: str
@@ -169,6 +171,7 @@ class Trainer:
                 device=device,
                 goes_on=after_epoch,
                 checkpoint=state,
+                teacher=self.teacher,
             )
         except CandidateError as error:
             raise WorkError(f"the training failed: {error}") from error

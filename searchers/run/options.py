@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...evaluators.accuracy.data.names import data_name
+from ...evaluators.accuracy.option_table import read_options as read_recipe
 from ...evaluators.device_name import device_name
 from ...evaluators.scores import check_not_ranking, read_scores
 from ...evaluators.targets import read_target
@@ -115,6 +116,8 @@ class SearchOptions:
     init: str | None = None
     """Weights that the short training begins with: ``timm:NAME``, ``timm:NAME:FILE`` or a
     ``.safetensors`` file; None: every candidate starts from scratch."""
+    recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Recipe options of the short training by name; see ``evaluators.accuracy.option_table``."""
     time_limit: float | None = None
     """Seconds after which a candidate fails; None: no limit."""
     seed: int = 0
@@ -196,6 +199,7 @@ class SearchOptions:
             storage=read_storage(self.storage),
             data=data_name(self.data),
             scores=read_scores(self.scores),
+            recipe=read_recipe(self.recipe),
         )
         bounds = [read_constraint(each).metric for each in self.constraints]
         if self.predict_latency and "latency" not in bounds:
@@ -295,6 +299,8 @@ def _check_file(name: str) -> None:
 
 
 def _read(name: str, kind: str, value: object) -> Any:
+    if name == "recipe":
+        return value
     if name == "architectures":
         return _architectures(value)
     if name in _LISTS:

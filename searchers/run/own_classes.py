@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import cloudpickle  # type: ignore[import-untyped]
 
+from ...evaluators.accuracy.recipes.base import RecipeOption
 from ...evaluators.base import Entry
 from ...search_space.components.base import Component
 from ...search_space.errors import InputError
@@ -18,13 +19,14 @@ from ..plugins import register
 
 
 def pickle_classes(evaluators: Iterable[Entry]) -> bytes:
-    """Return the registered components, and the registered ones of these evaluators, pickled.
+    """Return the registered components, recipe options and ones of these evaluators, pickled.
 
     Raises:
         InputError: If a class holds something that cannot be pickled, such as an open device.
     """
     used = [each.place for each in evaluators]
-    found = [cls for cls in registered() if cls in used or issubclass(cls, Component)]
+    everywhere = (Component, RecipeOption)
+    found = [cls for cls in registered() if cls in used or issubclass(cls, everywhere)]
     for cls in found:
         _resolve_annotations(cls)
         try:

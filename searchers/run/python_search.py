@@ -56,6 +56,7 @@ def search(
     epochs: int | None = None,
     class_weights: bool = False,
     init: str | Path | None = None,
+    recipe: str | Mapping[str, Any] = "",
     time_limit: float | None = None,
     seed: int = 0,
     exportable_only: bool = False,
@@ -111,6 +112,8 @@ def search(
             it has.
         init: Weights that trainings begin with, as far as they fit: ``timm:NAME``,
             ``timm:NAME:FILE`` or a ``.safetensors`` file; None: from scratch.
+        recipe: Recipe options, such as ``"sam=0.1,linear_probe"``, or a mapping of names to values;
+            ``nas recipes`` lists them.
         time_limit: Seconds after which a candidate fails; None: no limit.
         seed: Seed of all random numbers.
         exportable_only: Whether to leave out components that cannot be exported to ONNX.
@@ -138,6 +141,7 @@ def search(
             "architectures": architectures,
             "seed_zoo": seed_zoo,
             "class_weights": class_weights,
+            "recipe": recipe or {},
             "engine": engine,
             "device": device,
             "seed": seed,

@@ -7,16 +7,17 @@ from ...evaluators.accuracy.data.dataset import SearchData
 from ...evaluators.accuracy.full_recipe import WARM
 from ...evaluators.accuracy.inherit import Source
 from ...evaluators.accuracy.recipe import Recipe
-from ...results.final.sources import named_source
+from ...evaluators.accuracy.recipes.checks import check_options
+from ...evaluators.metrics import CLASS_METRICS
+from ...results.final.sources import described, named_source, with_teacher
 from ...search_space.errors import InputError
 from .options import SearchOptions
-from .start_weights import described
 
 
 def chosen_recipe(
     options: SearchOptions, data: SearchData, evaluators: Container[str]
-) -> tuple[Recipe, Source | None]:
-    """Return the recipe of the data, changed by the options, and the weights it begins with.
+) -> tuple[Recipe, Source | None, Source | None]:
+    """Return the recipe of the data, changed by the options, its start and its teacher.
 
     Args:
         options: Options of the search.
@@ -25,17 +26,21 @@ def chosen_recipe(
 
     Raises:
         InputError: If an option changes a recipe that the search does not use, or the weights that
-            trainings begin with cannot be read.
+            trainings begin with or learn from cannot be read.
     """
-    given = {name: getattr(options, name) for name in ("epochs", "class_weights", "init")}
+    given = {name: getattr(options, name) for name in ("epochs", "class_weights", "init", "recipe")}
     changes = {name: value for name, value in given.items() if value}
     if changes and "accuracy" not in evaluators:
         raise InputError(
             f"{next(iter(changes))} must come with the metric accuracy, of whose training it is an "
             f"option, but this search trains for {', '.join(options.objectives)}"
         )
-    if options.init is None:
-        return replace(data.recipe, **changes), None
-    start = named_source(options.init)
-    changes |= {"init": described(start), "lr": data.recipe.lr * WARM}
-    return replace(data.recipe, **changes), start
+    changes.pop("recipe", None)
+    changes["options"], teacher = with_teacher(options.recipe)
+    start = None if options.init is None else named_source(options.init)
+    if start is not None:
+        changes |= {"init": described(start), "lr": data.recipe.lr * WARM}
+    recipe = replace(data.recipe, **changes)
+    wanted = [each.name for each in CLASS_METRICS if each.name in options.objectives]
+    check_options(recipe, data, wanted, teacher)
+    return recipe, start, teacher

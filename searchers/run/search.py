@@ -46,7 +46,7 @@ from .remeasure import check_latency, check_measured, measured_here, remeasure, 
 from .rough_costs import rough_costs
 from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
 from .score_features import ScoreFeatures
-from .start_weights import kept_start
+from .start_weights import kept_start, kept_teacher
 from .worker import Plan
 
 _log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     check_metrics(counting, data)
     evaluators = {each.name: each for each in evaluators_for(counting)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
-    recipe, start = chosen_recipe(options, data, evaluators)
+    recipe, start, teacher = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
     metrics = metrics_of(evaluators.values(), counting, data.target)
@@ -182,6 +182,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         constraints=rest,
         weights=str(folder),
         start=kept_start(folder, recipe.to_json(), start),
+        teacher=kept_teacher(folder, recipe.to_json(), teacher),
         plugins=options.plugins,
         own=pickle_classes(evaluators.values()),
     )

@@ -19,7 +19,7 @@ from ...search_space.errors import InputError
 from ..engines.base import Engine
 from .own_classes import pickle_classes
 from .search import absolute, make_engine, worker_count
-from .start_weights import kept_start
+from .start_weights import kept_start, kept_teacher
 from .worker import Plan
 
 Listener = Callable[[Candidate, str | None], None]
@@ -72,6 +72,7 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
         device=device,
         seed=settings.seed,
         start=kept_start(study.weights, settings.recipe),
+        teacher=kept_teacher(study.weights, settings.recipe),
         plugins=settings.plugins,
         own=pickle_classes(entries),
     )

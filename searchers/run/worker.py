@@ -53,6 +53,8 @@ class Plan:
     """Folder for the trained weights; None: they are dropped."""
     start: str | None = None
     """File of the weights that trainings begin with; None: none."""
+    teacher: str | None = None
+    """File of the weights of the network that teaches in trainings; None: none."""
     plugins: tuple[str, ...] = ()
     """Modules to import first, which register plug-ins."""
     own: bytes = b""
@@ -87,6 +89,7 @@ class Plan:
                 keep=keep,
                 metrics=self.metrics,
                 start=None if self.start is None else partial(read_start, Path(self.start)),
+                teacher=None if self.teacher is None else partial(read_start, Path(self.teacher)),
                 checkpoints=self.weights,
             )
             evaluators.append(cls.make(setup))

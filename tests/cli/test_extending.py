@@ -25,7 +25,8 @@ head: pooled
 """
 CONFIG = """
 space: space.yaml
-plugins: [cross_mean.py, saved_bytes, climber.py]
+plugins: [cross_mean.py, saved_bytes, climber.py, sign_gradients.py]
+recipe: sign_gradients=0.01
 searcher: climber
 objectives: accuracy,saved_bytes
 constraint: saved_bytes<=2MB

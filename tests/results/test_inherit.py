@@ -11,11 +11,14 @@ from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.accuracy.inherit import Source, inherit
 from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.results.export.header import make_header
+from nas_explorer.results.export.weights import save_weights
+from nas_explorer.results.final.sources import described, with_teacher
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
-from nas_explorer.searchers.run.start_weights import described, kept_start, read_start
+from nas_explorer.searchers.run.start_weights import kept_start, kept_teacher, read_start
 
 from ..helpers import trained
 
@@ -252,3 +255,20 @@ def test_a_name_of_ours_finds_that_of_timm(tmp_path: Path) -> None:
     given = timm_source("RepViT-M0.9", tmp_path / "weights.safetensors")
     found = inherit(Network(given.architecture), given, CLASSES)
     assert found.fresh_parts == ("head",)
+
+
+def test_the_teacher_of_a_recipe_is_named_checked_and_kept(tmp_path: Path) -> None:
+    given = source(architecture())
+    file = tmp_path / "teacher.safetensors"
+    save_weights(file, given.weights, make_header(architecture(), {}))
+    options, teacher = with_teacher({"distill": str(file), "sam": 0.1})
+    assert teacher is not None
+    assert options == {"distill": described(teacher), "sam": 0.1}
+    assert options["distill"].startswith("teacher.safetensors (")
+    stored = Recipe(options=options).to_json()
+    path = kept_teacher(tmp_path / "kept", stored, teacher)
+    assert path is not None and kept_teacher(tmp_path / "kept", stored) == path
+    read = read_start(Path(path))
+    assert all(torch.equal(read.weights[name], each) for name, each in given.weights.items())
+    assert kept_teacher(tmp_path, Recipe().to_json()) is None
+    assert with_teacher({"sam": 0.1}) == ({"sam": 0.1}, None)
