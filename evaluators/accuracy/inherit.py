@@ -13,28 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.parts import Part
 from ...search_space.components.residuals import Add
+from .source import Source as Source
 from .training.output_scale import OutputScale
 
 _SAME = 1e-4
 """Largest difference of scores, as a share of the largest score, of equal functions."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A network whose weights are inherited."""
-
-    name: str
-    """Text for the user, such as ``timm:convnext_atto``."""
-    architecture: Architecture
-    """The network."""
-    weights: Mapping[str, Tensor]
-    """Its state."""
-    classes: tuple[str, ...] | None = None
-    """Names of its classes; None: not known, so its classifier is not inherited."""
 
 
 @dataclass(frozen=True, kw_only=True)

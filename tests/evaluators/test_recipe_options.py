@@ -21,7 +21,7 @@ from nas_explorer.evaluators.accuracy.option_table import (
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.accuracy.recipes.base import Batch, RecipeOption
 from nas_explorer.evaluators.accuracy.recipes.bias_loss import BiasLoss, image_weights
-from nas_explorer.evaluators.accuracy.recipes.checks import check_recipe
+from nas_explorer.evaluators.accuracy.recipes.checks import check_options
 from nas_explorer.evaluators.accuracy.recipes.coreset import Coreset, medoids
 from nas_explorer.evaluators.accuracy.recipes.distill import Distill, DistillHard, soft_loss
 from nas_explorer.evaluators.accuracy.recipes.gradient_noise import GradientNoise, variance
@@ -62,8 +62,8 @@ class Stand:
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         return model(images.float())
 
-    def losses(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(logits, targets, reduction="none")
+    def loss(self, outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
+        return F.cross_entropy(outputs, targets, reduction=reduction)
 
     def changes(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return images, labels
@@ -197,13 +197,19 @@ class TestDistillation:
             other = architecture().to_json() | {"input": [1, 16, 16]}
             change = {"architecture": type(architecture()).from_json(other)}
         with pytest.raises(InputError, match=says):
-            check_recipe(
+            check_options(
                 Recipe(options={"distill": "t (0)"}), data(), (), replace(teacher(), **change)
             )
 
+    def test_numbers_as_targets_are_refused(self) -> None:
+        numbers = replace(data(), target="regression")
+        check_options(Recipe(options={"sam": 0.1}), numbers, (), None)
+        with pytest.raises(InputError, match="coreset must come with data of classes"):
+            check_options(Recipe(options={"coreset": 0.5}), numbers, (), None)
+
     def test_a_missing_teacher_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"that the recipe names, t \(0\), but got none"):
-            check_recipe(Recipe(options={"distill": "t (0)"}), data(), (), None)
+            check_options(Recipe(options={"distill": "t (0)"}), data(), (), None)
 
 
 class TestCoreset:
@@ -301,7 +307,7 @@ class TestRotation:
     def test_metrics_of_classes_are_refused(self) -> None:
         recipe = Recipe(options={"rotation": True})
         with pytest.raises(InputError, match="macro_f1 must be without rotation"):
-            check_recipe(recipe, data(), ["macro_f1"], None)
+            check_options(recipe, data(), ["macro_f1"], None)
 
 
 class TestLabels:

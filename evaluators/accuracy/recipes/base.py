@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from ....search_space.architecture.network import Network
 from ...base import CandidateError
 from ..data.dataset import SearchData
-from ..inherit import Source
 from ..option_table import Acts, OptionValue
 from ..recipe import Recipe
+from ..source import Source
 
 
 class _Optimizer(Protocol):
@@ -79,7 +79,7 @@ class Training(Protocol):
         """Return a model's outputs for images, (B, K), float32."""
         ...
 
-    def loss(self, outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, reduction: str, /) -> Tensor:
         """Return the loss of each image, (B,), for the reduction ``none``."""
         ...
 

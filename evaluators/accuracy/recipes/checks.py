@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from ....search_space.errors import InputError
 from ..data.dataset import SearchData
-from ..inherit import Source
 from ..option_table import OPTIONS, teacher_text
 from ..recipe import Recipe
+from ..source import Source
 
 
 def ends_with_classes(recipe: Recipe) -> bool:

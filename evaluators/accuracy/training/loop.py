@@ -15,10 +15,10 @@ from ...host_lock import give_way
 from ...measurement_context import candidate_faults, seeded
 from ..augment import Augmentation, augment, draw
 from ..data.dataset import SearchData
-from ..inherit import Source
 from ..recipe import Recipe, learning_rate, warmup_steps
 from ..recipes.branches import skip_branches
 from ..recipes.chosen import options_of
+from ..source import Source
 from .checkpoint import Checkpoint
 from .fast_layers import fast_layers
 from .kept_weights import BestWeights, WeightAverage, copy_weights, tensors_of
