@@ -5,8 +5,8 @@ schedule without options and with each of them, and for five times as long witho
         [--networks 12] [--few 4] [--seeds 3] [--epochs 1] [--times 5] [--only sam,distill]
         [--results runs/recipes.json] [--report] [--quick]
 
-A network's accuracy with an option is compared with that without over the few networks and all
-seeds; the 95 % interval is Student's over the networks, each the mean of its seeds. A ranking of
+A network's accuracy with an option is compared with that without, the few networks with all seeds
+and the others with the first; the 95 % interval is Student's over the networks. A ranking of
 all networks by the first seed is compared with that by the long training, which has a seed of its
 own; the interval is a bootstrap over the networks. The time is that of the processor, by the sum
 over the same trainings without the option. Two rankings by the loss of the last training epoch,
@@ -240,7 +240,7 @@ class Bench:
 
         means: list[float] = []
         trainings = 0
-        for network in range(self.options.few):
+        for network in self.all:
             pairs = [
                 (new, old)
                 for seed in range(self.options.seeds)
@@ -297,6 +297,14 @@ class Bench:
         fits = {"loss": self.fit(PLAIN), "loss, random_labels": self.fit("random_labels")}
         for name, found in fits.items():
             print(f"{name:32} {'':>26} {_text(found, 1, 2):>26}")
+        controls = {
+            "accuracy": self.by("random_labels"),
+            "accuracy of random features": self.by("random_features,random_labels"),
+            "training loss": fits["loss, random_labels"],
+        }
+        verdicts = {name: verdict(found) for name, found in controls.items() if found}
+        for name, text in verdicts.items():
+            print(f"{name}, shuffled labels: {text}")
         base = [self.value(PLAIN, each, seed) for each in self.all for seed in (0,)]
         long = [self.value(LONG, each, LONG_SEED) for each in self.all]
         return {
@@ -307,6 +315,7 @@ class Bench:
             "long_accuracy": _mean(long),
             "options": rows,
             "fit": fits,
+            "shuffled_labels": verdicts,
             "trainings": len(self.trained),
             "missing": sum(each.key not in self.trained for each in jobs(self.options)),
             "machine": platform.processor() or platform.machine(),
@@ -314,6 +323,17 @@ class Bench:
             "python": platform.python_version(),
             "torch": version("torch"),
         }
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Return what a ranking by a score of trainings with shuffled labels says of the score.
+
+    Args:
+        found: The agreement with the long training, whose labels are true, and its interval.
+    """
+    if found["low"] <= 0 <= found["high"]:
+        return "no ranking is seen, so the score is not shown to measure fit alone"
+    return "it still ranks, so the score measures fit, not generalisation"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
