@@ -46,6 +46,8 @@ def export(
     plugin: Plugins = None,
 ) -> None:
     """Write a candidate as a model file, checked against the measured network."""
+    from ..evaluators.targets import stated_target
+
     with _stopped_in_order():
         from ..results.export.files import check_target
 
@@ -80,7 +82,8 @@ def export(
         f"(relative {proof.relative:.3g})"
     )
     where = f"{proof.real} images of the data" if proof.real else "random images"
-    print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
+    if stated_target(record.settings.data) == "classes":
+        print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     for what, found_again in checks.items():
         print(f"{what.capitalize()}: {found_again}")
     print(f"Sizes of images: {proof.sizes}")

@@ -197,7 +197,7 @@ def _print(found: "Finalized") -> None:
             texts = [f"{key} {each.text(key)}" for key in each.metrics if key != each.main_name]
             print(f"{name.capitalize()}: {', '.join(texts)}")
     print()
-    for lines in (output_table(result), confusion_lines(result)):
+    for lines in filter(None, (output_table(result), confusion_lines(result))):
         print("\n".join(lines))
         print()
     print(f"Wrote {found.model}, card.md, curve.csv, curve.html and result.json beside it")

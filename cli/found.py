@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..evaluators.targets import WORDS
+from ..evaluators.targets import OUTPUTS, WORDS
 
 if TYPE_CHECKING:
     from ..evaluators.accuracy.data.dataset import SearchData
@@ -12,7 +12,6 @@ _MOST = 10
 """Maximum number of lines of one kind."""
 _CLASSES = 6
 """Maximum number of named classes."""
-_OUTPUTS = {"classes": "classes", "regression": "numbers to predict", "labels": "labels"}
 _KINDS = {
     "sixteen_bit": "16-bit greyscale",
     "integer": "greyscale of signed or 32-bit integers",
@@ -24,7 +23,7 @@ def data_lines(data: "SearchData") -> Iterator[str]:
     """Yield targets, images per split, files left out with reasons, copies, grey levels."""
     names = ", ".join(data.classes[:_CLASSES])
     more = len(data.classes) - _CLASSES
-    outputs = _OUTPUTS[data.target] if len(data.classes) != 1 else WORDS[data.target]
+    outputs = OUTPUTS[data.target] if len(data.classes) != 1 else WORDS[data.target]
     test = "an unknown number of" if data.test_count is None else f"{data.test_count:,}"
     own = {"validation": data.own_validation, "test": data.own_test}
     cut = " and ".join(part for part, its_own in own.items() if not its_own)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from ..search_space.components.wired import Block
 
 
-def print_parts(architecture: "Architecture") -> None:
-    """Print the stages of an architecture with their costs."""
+def print_parts(architecture: "Architecture", outputs: str = "classes") -> None:
+    """Print the stages of an architecture with their costs, and what its outputs are."""
     from ..evaluators.cost.cost import part_cost
 
-    print(f"input      {architecture.input}, {architecture.classes} classes")
+    print(f"input      {architecture.input}, {architecture.classes} {outputs}")
     sums: dict[str, list[float]] = {}
     for part in architecture.parts():
         names = part.name.split(".")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..evaluators.targets import OUTPUTS, stated_target
 from .efficiency import print_efficiency
 from .fronts import compared, epoch_text, score_notes, sorted_front
 from .parts import print_parts
@@ -312,7 +313,7 @@ def show(
         print(f"{'time':<12} {text}")
     print()
     if found.is_buildable:
-        print_parts(found.architecture)
+        print_parts(found.architecture, OUTPUTS[stated_target(record.settings.data)])
     else:
         print(f"{found.outline()}, with a component that is not installed")
     if efficiency:

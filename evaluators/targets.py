@@ -12,6 +12,12 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 
 WORDS: Mapping[Target, str] = {"classes": "class", "regression": "number", "labels": "label"}
 """The word for one output of a network, by kind of target."""
+OUTPUTS: Mapping[Target, str] = {
+    "classes": "classes",
+    "regression": "numbers to predict",
+    "labels": "labels",
+}
+"""The words for all outputs, by kind of target."""
 _OTHER_NAMES: Mapping[str, Target] = {
     "classification": "classes",
     "multilabel": "labels",

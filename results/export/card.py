@@ -91,7 +91,7 @@ def model_card(contents: CardContents) -> bytes:
                 **recounted(facts, proof),
                 "largest difference of a score": f"{proof.absolute:.3g}",
                 "relative": f"{proof.relative:.3g}",
-                "same top class": f"{100 * proof.agreement:.1f} % of {real}",
+                **_agreement(facts, proof, real),
                 **from_files(proof),
                 "time of an image": f"{proof.latency_ratio:.2g} times that of the network in torch",
             },
@@ -108,6 +108,13 @@ def model_card(contents: CardContents) -> bytes:
 def _main_name(facts: Mapping[str, Any]) -> str:
     """Return the name of the main metric of the kind of target that facts state."""
     return MAIN_METRICS[stated_target(_mapping(facts, "preparation"))].name
+
+
+def _agreement(facts: Mapping[str, Any], proof: Proof, real: str) -> dict[str, str]:
+    """Return how often the top class is the same; nothing for numbers and labels."""
+    if stated_target(_mapping(facts, "preparation")) != "classes":
+        return {}
+    return {"same top class": f"{100 * proof.agreement:.1f} % of {real}"}
 
 
 def _outputs_word(facts: Mapping[str, Any]) -> str:

@@ -65,10 +65,11 @@ def summary_lines(result: Mapping[str, Any]) -> Iterator[str]:
             if (text := seeds_text(result, split)) is not None:
                 yield text
     alone = CONSTANTS[validation.target].removeprefix("the ")
-    yield f"{alone} alone: {format_value(main, result['data']['baseline'])}"
+    named = "" if main == "accuracy" else f"{what} "
+    yield f"{alone} alone: {named}{format_value(main, result['data']['baseline'])}"
     before = result.get("search_score", result.get("search_accuracy"))  # the latter in older files
     if before is not None:
-        yield f"after the search's short training: {format_value(main, before)}"
+        yield f"after the search's short training: {named}{format_value(main, before)}"
     yield start_text(result)
     yield reading_text(result)
 

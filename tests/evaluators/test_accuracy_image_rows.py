@@ -107,3 +107,20 @@ def test_the_benchmark_reads_the_same_images_twice() -> None:
     found = run_benchmark("memory.py", "--quick")["processes"]
     assert found["first process"]["fingerprint"] == found["next process"]["fingerprint"]
     assert all(each["epoch_peak"] > 0 for each in found.values())
+
+
+def test_where_the_cache_cannot_be_written_to_temporary_files_are_used(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    resident, _ = both(folder, tmp_path, monkeypatch)
+    (tmp_path / "file").write_text("no folder")
+    data = load_search_data(resident.spec, cache=tmp_path / "file" / "cache")
+    assert data.fingerprint == resident.fingerprint and isinstance(data.train_images, ImageRows)
+    assert "for this run alone" in caplog.text and "cannot be written to: Not a dir" in caplog.text
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"nor can the folder of temporary files") as caught:
+        load_search_data(resident.spec, cache=tmp_path / "file" / "cache")
+    assert "\n" not in str(caught.value)

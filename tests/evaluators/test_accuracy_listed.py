@@ -372,3 +372,19 @@ def test_images_of_hugging_face_without_a_label_are_left_out(
     table.save_to_disk(str(tmp_path / "shares"))
     with pytest.raises(InputError, match=r"a whole number or a text, but got 0\.5"):
         load(f"hf:{tmp_path / 'shares'}")
+
+
+def test_a_class_of_hugging_face_without_a_training_image_is_left_out(
+    pictures: Path, tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    names = ["ant", *CLASSES, "yak"]
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
+    )
+    rows = files(pictures)
+    given = {"image": [str(p) for p, _ in rows], "label": [names.index(n) for _, n in rows]}
+    datasets.Dataset.from_dict(given, features=features).save_to_disk(str(tmp_path / "set"))
+    found = load(f"hf:{tmp_path / 'set'}")
+    assert found.classes == CLASSES
+    assert "2 classes without a training image: 'ant', 'yak'" in found.left_out

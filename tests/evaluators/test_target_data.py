@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from nas_explorer.evaluators.accuracy.data import cache, file_reader
 from nas_explorer.evaluators.accuracy.data.constant_score import constant_score
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_test_split
 from nas_explorer.evaluators.accuracy.data.given import given_data
+from nas_explorer.evaluators.accuracy.data.image_rows import ImageRows
 from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
 from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.evaluators.accuracy.data.target_checks import strata
@@ -242,3 +244,15 @@ def test_a_part_of_a_data_set_keeps_the_names_of_classes(tmp_path: Path) -> None
 def test_data_that_have_classes_alone_refuse_another_target() -> None:
     with pytest.raises(InputError, match="must come with data of csv, arrays, shards, but got"):
         load("digits", "regression")
+
+
+def test_numbers_beside_images_in_a_mapped_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resident = load(f"csv:{folder / 'numbers.csv'}", "regression")
+    for module in (cache, file_reader):
+        monkeypatch.setattr(module, "RESIDENT_BYTES", 100)
+    for _ in range(2):  # written, then read
+        mapped = load(f"csv:{folder / 'numbers.csv'}", "regression", tmp_path)
+        assert isinstance(mapped.train_images, ImageRows)
+        assert mapped.fingerprint == resident.fingerprint

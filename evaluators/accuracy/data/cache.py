@@ -73,21 +73,51 @@ class DecodedCache:
     def scratch(self, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
         """Return an array in a file without a name, which is removed with the array.
 
+        It is in the folder of temporary files if nothing can be written to the cache.
+
         Raises:
-            InputError: If the disk has no room for it and for the file that is kept.
+            InputError: If the disk has no room for it and for the file that is kept, or nothing can
+                be written to either folder.
         """
-        size = math.prod(shape)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if 2 * size > free:
+        size, folder = math.prod(shape), self._writable()
+        free = shutil.disk_usage(folder).free
+        times = 2 if folder == self.folder else 1
+        if times * size > free:
             raise InputError(
-                f"decoded images must fit twice into '{self.folder}' ({free / 1e9:.1f} GB free), "
-                f"but {shape[0]} images of {shape[2]}x{shape[3]} take {size / 1e9:.1f} GB: give a "
-                "lower resolution"
+                f"decoded images must fit {'twice ' if times == 2 else ''}into '{folder}' "
+                f"({free / 1e9:.1f} GB free), but {shape[0]} images of {shape[2]}x{shape[3]} take "
+                f"{size / 1e9:.1f} GB: give a lower resolution"
             )
-        with tempfile.TemporaryFile(dir=self.folder) as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.truncate(size)
             return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
+
+    def _writable(self) -> Path:
+        """Return the folder, or that of temporary files if nothing can be written to it.
+
+        Raises:
+            InputError: If nothing can be written to either.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                return self.folder
+        except OSError as error:
+            reason = error.strerror
+        try:
+            other = Path(tempfile.gettempdir())
+            with tempfile.TemporaryFile(dir=other):
+                pass
+        except OSError:
+            raise InputError(
+                f"decoded images must be written to '{self.folder}', but it cannot be written to "
+                f"({reason}), nor can the folder of temporary files"
+            ) from None
+        _LOG.warning(
+            "decoded images are kept in %s for this run alone, since %s cannot be written to: %s",
+            *(other, self.folder, reason),
+        )
+        return other
 
     def write(self, path: Path, data: LabelledImages) -> bool:
         """Write ``data`` atomically; return whether it was written."""

@@ -20,7 +20,8 @@ class HubFolder(ListedImages):
 
     The folder is one that ``save_to_disk`` wrote, or one that ``load_dataset`` reads, such as a
     clone of a repository of Parquet files. Nothing is downloaded. The data set has one feature of
-    type ``Image``, and one of type ``ClassLabel``, or else a column ``label``.
+    type ``Image``, and one of type ``ClassLabel``, or else a column ``label``. A class that no
+    training image has is left out.
     """
 
     def make_listing(self) -> Listing:
@@ -60,6 +61,11 @@ class HubFolder(ListedImages):
             ]
             if lost := labels.count(""):
                 left_out.append(f"{lost:,} images of split {name!r} without a label")
+        known = {each.label for each in images["train"]}
+        if empty := [name for name in classes if name not in known]:
+            which = "1 class" if len(empty) == 1 else f"{len(empty):,} classes"
+            left_out.append(f"{which} without a training image: {few(empty)}")
+        classes = tuple(name for name in classes if name in known)
         return Listing(images=images, left_out=tuple(left_out), classes=classes)
 
     def _tables(self) -> Mapping[str, Any]:
