@@ -20,6 +20,7 @@ def finalize(
     network: str | int | Path | Candidate,
     *,
     data: str | Path | tuple[ArrayLike, ArrayLike] | None = None,
+    target: str | None = None,
     epochs: int | None = None,
     init: str | int | Path = "scratch",
     seeds: int = 1,
@@ -44,6 +45,7 @@ def finalize(
         network: A candidate, its number or the prefix of its digest, the name of a published
             network, or a ``.json`` or ``.safetensors`` file.
         data: The data, as of ``search``; None: those of the study.
+        target: What images of ``data`` have as target, as of ``search``.
         epochs: Passes over the training images; None: sized by the data.
         init: The weights at the start: ``scratch``, ``search``, another candidate, a
             ``.safetensors`` file, ``timm:NAME`` or ``timm:NAME:FILE``.
@@ -67,6 +69,7 @@ def finalize(
     options = FinalOptions(
         network=str(network.number if isinstance(network, Candidate) else network),
         data=None if data is None else given_data(data, image_cache().resolve()),
+        target=target,
         epochs=epochs,
         init=str(init),
         seeds=seeds,

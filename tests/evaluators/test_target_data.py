@@ -8,7 +8,11 @@ import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data import cache, file_reader
 from nas_explorer.evaluators.accuracy.data.constant_score import constant_score
-from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_test_split
+from nas_explorer.evaluators.accuracy.data.dataset import (
+    DataSpec,
+    load_search_data,
+    load_test_split,
+)
 from nas_explorer.evaluators.accuracy.data.given import given_data
 from nas_explorer.evaluators.accuracy.data.image_rows import ImageRows
 from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
@@ -92,6 +96,12 @@ def test_the_kind_and_the_split_are_kept_in_records(folder: Path, tmp_path: Path
     permit = ReadingPermit.__new__(ReadingPermit)
     test = load_test_split(data.spec, permit=permit)
     assert test.target == "regression" and test.labels.shape == (data.test_count, 2)
+
+
+def test_the_fingerprint_of_classes_is_that_of_earlier_records() -> None:
+    found = load_search_data(DataSpec(name="digits", seed=3))
+    earlier = "7a378e1b0b9c7903bd4d7afb8a4453f26cfbcfba2d8ac7bc4168d867f5ada80b"
+    assert (found.fingerprint, found.spec) == (earlier, DataSpec(name="digits", seed=3))
 
 
 def test_numbers_are_divided_by_quantiles() -> None:
