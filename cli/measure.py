@@ -8,7 +8,7 @@ import typer
 
 from .diagnostics import diagnostics_json, print_diagnostics
 from .parts import print_parts
-from .shared import Json, Plugins, Storage, StudyName, WorkError, print_json
+from .shared import Json, Plugins, Storage, StudyName, Target, WorkError, print_json
 from .show import open_study
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def measure(
             help="Data whose images the scores read (else noise), or that a file was trained on.",
         ),
     ] = None,
+    target: Target = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
@@ -117,6 +118,11 @@ def measure(
             f"--data must come with --scores or --diagnostics, but got --data {data} alone"
         )
     source = None if data is None else data_name(data)
+    if target is not None and (source is None or not wanted):
+        raise InputError(
+            f"--target must come with --scores and --data, whose targets it tells, but got "
+            f"--target {target} alone"
+        )
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
     if self_test:
         _self_test(device, as_json=as_json, given=architecture)
@@ -133,13 +139,18 @@ def measure(
             print_diagnostics(*given)
         return
     found = find_architecture(architecture, study, storage)
+    from ..evaluators.accuracy.data.spec import DataSpec
     from ..evaluators.measure import measure as measured
     from ..evaluators.measure_scores import measure_scores
 
     asked = [*map(read_metric, metric or ()), *(["latency"] if latency else [])]
     try:
         measurements = measured(found, metrics=asked, device=device, batch=images)
-        scored = measure_scores(found, wanted, data=source, device=device) if wanted else None
+        labelled = None
+        if source is not None:
+            side = found.input.height
+            labelled = DataSpec(name=source, resolution=side, target=target or "")
+        scored = measure_scores(found, wanted, data=labelled, device=device) if wanted else None
     except CandidateError as error:
         raise WorkError(f"it could not be measured: {error}") from None
     if as_json:
