@@ -11,6 +11,7 @@ from typing import Any
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
 from ...evaluators.accuracy.target_metrics import check_metrics
+from ...evaluators.accuracy.training.losses import check_recipe
 from ...evaluators.base import Entry, Setup, evaluators_for, metric, metrics_of
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
@@ -140,6 +141,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     evaluation["accuracy"] = recipe.to_json()
     kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
     metrics = metrics_of(evaluators.values(), counting, data.target)
+    check_recipe(recipe, data)
     scored = map(metric, options.scores)
     settings = StudySettings(
         space_name=space.name,
