@@ -183,7 +183,7 @@ def search(  # one parameter for each option of the command
         bool | None,
         typer.Option(
             "--predict-latency",
-            help="Predict latencies; measure those near a bound, or if latency is an objective.",
+            help="Predict latencies; measure those near a bound or the front alone.",
         ),
     ] = None,
     join: Annotated[
@@ -377,10 +377,10 @@ def _print_epochs(prepared: "Prepared") -> None:
 
     candidates = prepared.study.candidates()
     spent = sum(each.epochs for each in candidates)
-    stopped = sum(each.status == "stopped" for each in candidates)
     if not spent:
         return
     whole = prepared.study.settings.recipe.get("epochs", 0)
+    stopped = sum(each.status == "stopped" and each.epochs < whole for each in candidates)
     trained = sum(each.epochs > 0 for each in candidates)
     saved = f" of {whole * trained:,}: {plural(stopped, 'candidate')} stopped early"
     stops = bool(prepared.study.settings.scheduler)

@@ -32,8 +32,8 @@ class Candidate:
     """Values of the decisions by path."""
     status: Status
     """Status; ``stopped``: its training was stopped at a rung, so that it has the trained metrics
-    of lower fidelity alone; ``infeasible``: violates a hard constraint; ``failed``: see
-    ``reason``."""
+    of lower fidelity alone, or its latency was not measured since it cannot reach the front;
+    ``infeasible``: violates a hard constraint; ``failed``: see ``reason``."""
     measurements: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
     """Measurements by metric; those made before a failure are kept."""
     singles: Mapping[str, tuple[Measurement, ...]] = field(

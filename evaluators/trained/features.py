@@ -157,7 +157,11 @@ def targets(labels: Tensor, classes: int) -> Tensor:
     Raises:
         NotDefinedError: If all images have the same label.
     """
-    given = F.one_hot(labels, classes) if not labels.is_floating_point() else labels
+    given = (
+        F.one_hot(labels, classes)
+        if labels.ndim == 1 and not labels.is_floating_point()
+        else labels
+    )
     found_BK = given.double().reshape(len(labels), -1)
     if not (found_BK - found_BK.mean(0)).square().sum() > 0:
         raise NotDefinedError("all images have the same label")

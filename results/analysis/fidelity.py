@@ -14,7 +14,7 @@ from .corrected import epochs_of, predictable
 from .correction import FEWEST
 from .main_metric import MainMetric, main_metric
 from .pick import count_distinguishable
-from .rank_agreement import Agreement, Estimate, Floats, agreement
+from .rank_agreement import Agreement, Estimate, Floats, agreement, spearman
 
 COSTS = ("macs", "params", "activations")
 """The costs as rankings, the largest first: the baselines of all others."""
@@ -323,12 +323,14 @@ def score_note(candidates: Sequence[Candidate], name: str, *, seed: int = 0) -> 
         and each.first(names.short) is not None
         and "macs" in each.measurements
     ]
-    score, macs = (
-        _agreement([(each[column], each[1]) for each in pairs], seed) for column in (0, 2)
-    )
-    if score is None or macs is None or score.count < _ROUGH:
+    if len(pairs) < _ROUGH:
+        return None
+    values_N, short_N, macs_N = np.array(pairs, dtype=np.float64).T
+    stream = derive_seed(seed, "fidelity intervals")
+    score, macs = (spearman(each, short_N, seed=stream) for each in (values_N, macs_N))
+    if score is None or macs is None:
         return None
     return (
-        f"{name} ranks {score.count} candidates by {names.short} with Spearman "
-        f"{score.spearman.text()}, the MACs alone with {macs.spearman.text()}"
+        f"{name} ranks {len(pairs)} candidates by {names.short} with Spearman {score.text()}, "
+        f"the MACs alone with {macs.text()}"
     )

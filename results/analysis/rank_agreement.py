@@ -14,6 +14,10 @@ Floats = NDArray[np.float64]
 
 RESAMPLES = 2000
 """Bootstrap resamples of the candidates."""
+_CELLS = 400_000
+"""Most candidates times resamples of a correlation alone, so that a live page keeps up."""
+_FEWEST = 100
+"""Fewest resamples of a correlation alone."""
 _SHARE = 0.1
 """Share of the candidates that are the best ones."""
 
@@ -67,16 +71,42 @@ def agreement(x_N: Floats, y_N: Floats, *, seed: int) -> Agreement | None:
         The agreement; None if all values of a list are equal.
     """
     count = len(x_N)
-    if count < 2 or np.ptp(x_N) == 0 or np.ptp(y_N) == 0:
+    if _is_constant(x_N, y_N):
         return None
-    draws = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=RESAMPLES)
-    weights_RN = np.vstack([np.ones(count), draws]).astype(np.float64)  # first, each candidate once
+    weights_RN = _resampled(count, seed, RESAMPLES)
     return Agreement(
         count=count,
         spearman=_estimate(_spearman(x_N, y_N, weights_RN)),
         kendall=_estimate(_kendall(x_N, y_N, weights_RN)),
         top_tenth=_estimate(_overlap(x_N, y_N, weights_RN)),
     )
+
+
+def spearman(x_N: Floats, y_N: Floats, *, seed: int) -> Estimate | None:
+    """Return Spearman's correlation alone, for any number of candidates.
+
+    Args:
+        x_N: Values, finite.
+        y_N: Other values of the same candidates.
+        seed: Seed of the resamples.
+
+    Returns:
+        The correlation; None if all values of a list are equal.
+    """
+    if _is_constant(x_N, y_N):
+        return None
+    resamples = int(np.clip(_CELLS // len(x_N), _FEWEST, RESAMPLES))
+    return _estimate(_spearman(x_N, y_N, _resampled(len(x_N), seed, resamples)))
+
+
+def _is_constant(x_N: Floats, y_N: Floats) -> bool:
+    return len(x_N) < 2 or bool(np.ptp(x_N) == 0 or np.ptp(y_N) == 0)
+
+
+def _resampled(count: int, seed: int, resamples: int) -> Floats:
+    """Return the weights of resamples; the first has each candidate once."""
+    draws = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=resamples)
+    return np.vstack([np.ones(count), draws]).astype(np.float64)
 
 
 def _estimate(values_R: Floats) -> Estimate:
@@ -91,8 +121,13 @@ def _estimate(values_R: Floats) -> Estimate:
 
 def _ranks(x_N: Floats, weights_RN: Floats) -> Floats:
     """Return the mean rank of each candidate in each resample, up to a constant."""
-    below_NN = (x_N[None, :] < x_N[:, None]) + 0.5 * (x_N[None, :] == x_N[:, None])
-    return weights_RN @ below_NN.T
+    order_N = np.argsort(x_N, kind="stable")
+    _, starts_G, sizes_G = np.unique(x_N[order_N], return_index=True, return_counts=True)
+    drawn_RG = np.add.reduceat(weights_RN[:, order_N], starts_G, axis=1)
+    ranks_RG = np.cumsum(drawn_RG, axis=1) - 0.5 * drawn_RG
+    ranks_RN = np.empty_like(weights_RN)
+    ranks_RN[:, order_N] = np.repeat(ranks_RG, sizes_G, axis=1)
+    return ranks_RN
 
 
 def _spearman(x_N: Floats, y_N: Floats, weights_RN: Floats) -> Floats:

@@ -130,6 +130,7 @@ def _matters() -> list[Component]:
             plot("represented", 420, represented),
             html.Div(id="represented-table"),
         ),
+        section("rankings", "How well scores rank", html.Div(id="rankings-table")),
     ]
 
 

@@ -10,10 +10,12 @@ from markupsafe import Markup
 from ..analysis.columns import STATUSES
 from ..analysis.effects import Effects, effects
 from ..analysis.enrichment import front_shares
+from ..analysis.rankings import rankings, wanted
 from ..figures import comparison, efficiency, importance, networks
 from ..figures.filters import Filter, kept
 from ..figures.markup import joined, link, tag
 from ..figures.networks import Pair, make_pair
+from ..figures.rankings import rankings_text
 from ..figures.scatter_data import ScatterData, scatter_data, without_note
 from ..figures.snapshot import Snapshot, complete_view, once_a_version
 from ..figures.view import Page, View, not_there
@@ -108,6 +110,16 @@ def _axes(snapshot: Snapshot, chosen: Sequence[str]) -> Sequence[Axis]:
 @once_a_version
 def _effects(snapshot: Snapshot, name: str, filters: Sequence[Filter]) -> Effects | None:
     return effects(snapshot.columns, name, kept(filters, snapshot.columns))
+
+
+@once_a_version
+def _rankings(snapshot: Snapshot, source: Source) -> Markup:
+    """Return the tables of rankings; only candidates that were trained again are read whole."""
+    columns, settings = snapshot.columns, snapshot.settings
+    main = settings.main_metric
+    numbers = wanted(columns, main)
+    again = source.candidates(snapshot.name, numbers) if numbers else {}
+    return rankings_text(rankings(columns, again.values(), seed=settings.seed, main=main))
 
 
 _progress = once_a_version(progress)
@@ -267,6 +279,7 @@ TEXTS: Mapping[Page, Texts] = {
     "matters": {
         "matters-controls": lambda at: importance_page.controls(at.snapshot, at.view, at.effects),
         "matters-note": lambda at: importance.importance_note(at.effects, at.view),
+        "rankings-table": lambda at: _rankings(at.snapshot, at.source),
         "represented-table": lambda at: importance.represented_table(at.shares, at.view),
     },
     "compare": {

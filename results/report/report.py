@@ -18,6 +18,7 @@ from ...search_space.json_fields import is_list, is_mapping
 from ..analysis.conditions import by_conditions, conditions_of, varies
 from ..analysis.front import comparable, is_count, pareto_front
 from ..analysis.main_metric import main_metric
+from ..analysis.rankings import rankings, wanted
 from ..analysis.table import metrics_of, write_atomically
 from ..candidate import Candidate
 from ..figures.axis_format import axis_title
@@ -28,6 +29,7 @@ from ..figures.plots import (
     learning_curves,
     parallel_coordinates,
 )
+from ..figures.rankings import rankings_text
 from ..figures.snapshot import Snapshot
 from ..study.run_time import RunTime, in_all
 from ..study.study import Study
@@ -143,6 +145,7 @@ def report_html(report: Report) -> str:
             "What matters",
             importance_section(report.studies[0], report.matters) if candidates else "",
         ),
+        ("rankings", "How well scores rank", _rankings(report)),
         ("decisions", "Decisions and metrics", _plots(figures, ("parallel",))),
         ("compare", "Compared with other studies", compared),
         ("candidates", "All candidates", ALL if candidates else ""),
@@ -158,6 +161,15 @@ def report_html(report: Report) -> str:
         "choices": choices_json(report.choices),
     }
     return _page(f"Study {study.name}", sections, data)
+
+
+def _rankings(report: Report) -> str:
+    """Return the tables of rankings; empty where nothing is known."""
+    columns, settings = report.studies[0].columns, report.study.settings
+    numbers = set(wanted(columns, settings.main_metric))
+    again = [each for each in report.candidates if each.number in numbers]
+    found = rankings(columns, again, seed=settings.seed, main=settings.main_metric)
+    return str(rankings_text(found)) if found else ""
 
 
 # The page ---------------------------------------------------------------------------------

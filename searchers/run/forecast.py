@@ -1,13 +1,14 @@
-"""Predicted latencies in a search: only networks near a bound on the latency are measured."""
+"""Predicted latencies in a search: only networks near a bound or the front are measured."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ...evaluators.base import Measurement
 from ...evaluators.latency.predictor import FEWEST, MOST, LatencyPredictor, Prediction, timed_of
 from ...evaluators.metrics import LATENCY, LATENCY_PREDICTED
 from ...evaluators.units import write_constraint, write_value
 from ...results.analysis.conditions import conditions_of
+from ...results.analysis.front import dominators
 from ...results.candidate import Candidate
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.constraints.constraint import Constraint
@@ -28,6 +29,44 @@ class Forecast:
     is_sure: bool
     """Whether the whole interval satisfies every bound."""
 
+    def unreachable(
+        self,
+        measurements: Mapping[str, Measurement],
+        candidate: Candidate,
+        history: Sequence[Candidate],
+        objectives: Sequence[str],
+    ) -> str | None:
+        """Return why a candidate cannot reach the front, or None if it could.
+
+        It cannot if it is dominated even at the lower end of the interval.
+
+        Args:
+            measurements: The candidate's other measurements.
+            candidate: The candidate.
+            history: Finished candidates.
+            objectives: Metrics of the front.
+        """
+        low = self.measurement.low
+        assert low is not None
+        at_best = replace(
+            self.measurement,
+            metric=LATENCY.name,
+            value=low,
+            high=low,
+            direction=LATENCY.direction,
+        )
+        best = replace(
+            candidate, status="complete", measurements={**measurements, LATENCY.name: at_best}
+        )
+        better = dominators(best, history, objectives)
+        if not better:
+            return None
+        interval = _texts(low, self.measurement.value, self.measurement.high or low)
+        return (
+            f"latency is predicted as {interval}, so that candidate {better[0].number} would "
+            "dominate it: it was not measured"
+        )
+
 
 class LatencyForecast:
     """Predicts latencies from the measured candidates of a study.
@@ -36,12 +75,15 @@ class LatencyForecast:
     at most ``MOST`` are used.
     """
 
-    def __init__(self, constraints: Sequence[Constraint]) -> None:
+    def __init__(self, constraints: Sequence[Constraint], evaluators: Sequence[str] = ()) -> None:
         """Set the bounds.
 
         Args:
             constraints: Bounds on measured metrics; those on latency count.
+            evaluators: Names of the evaluators of the workers.
         """
+        self.others = tuple(each for each in evaluators if each != LATENCY.name)
+        """Names of the workers' evaluators without that of the latency."""
         self._bounds = tuple(each for each in constraints if each.metric == LATENCY.name)
         self._fitted: tuple[tuple[int, ...], LatencyPredictor] | None = None
 
@@ -110,10 +152,13 @@ def _is_beyond(bound: Constraint, found: Prediction) -> bool:
 
 
 def _reason(bound: Constraint, found: Prediction) -> str:
-    low, value, high = (
-        write_value(LATENCY.name, each) for each in (found.low, found.value, found.high)
-    )
+    interval = _texts(found.low, found.value, found.high)
     return (
-        f"must keep {write_constraint(bound)}, but latency is predicted as {value} "
-        f"({low} to {high}), so it was not measured"
+        f"must keep {write_constraint(bound)}, but latency is predicted as {interval}, so it was "
+        "not measured"
     )
+
+
+def _texts(low: float, value: float, high: float) -> str:
+    first, middle, last = (write_value(LATENCY.name, each) for each in (low, value, high))
+    return f"{middle} ({first} to {last})"

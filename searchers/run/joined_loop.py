@@ -47,6 +47,8 @@ class JoinedLoop(SearchLoop):
 
     def next_job(self) -> Job | None:
         """Return the next job, or None: after an outcome there may be one again."""
+        if late := self._late_job():
+            return late
         while not self.time_is_up:
             with self._clock.doing("storing"):
                 self._look()

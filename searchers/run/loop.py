@@ -18,7 +18,7 @@ from ..base import Proposal, Searcher
 from ..distributions import distributions
 from ..engines.base import Job, Outcome
 from ..halving import Halving, RungRecord, rung_record
-from .forecast import LatencyForecast
+from .forecast import Forecast, LatencyForecast
 from .ledger import Ledger
 from .worker import broken
 
@@ -96,6 +96,8 @@ class SearchLoop:
         self._halving = halving
         self._first = first
         self._forecast = forecast
+        self._open: dict[int, Forecast] = {}
+        self._late: list[Job] = []
         self._start = time.perf_counter()
         known = study.candidates()
         self._finished = {each.number: each for each in known if each.status != "running"}
@@ -151,6 +153,8 @@ class SearchLoop:
 
     def next_job(self) -> Job | None:
         """Return the next job, or None while the history that it needs is incomplete."""
+        if late := self._late_job():
+            return late
         while self._again and not self.time_is_up:
             candidate = self._again.pop(0)
             if job := self._begin(candidate):
@@ -258,21 +262,61 @@ class SearchLoop:
         Returns:
             Why the candidate is infeasible, or None, and the evaluators that it does not need.
         """
+        self._open.pop(candidate.number, None)
         found = forecast.of(candidate.architecture, self._history_of(candidate.number))
         if found is None:
             return None, ()
         had.append(found.measurement)
-        objectives = {each.metric for each in self._searcher.objectives}
-        unneeded = found.is_sure and LATENCY.name not in objectives
-        return found.breaks, (LATENCY.name,) if unneeded else ()
+        if found.is_sure and LATENCY.name in self._objectives:
+            self._open[candidate.number] = found  # once the other objectives are known
+        return found.breaks, (LATENCY.name,) if found.is_sure else ()
+
+    def _measured_later(self, started: Candidate, outcome: Outcome) -> Outcome | None:
+        """Decide whether a candidate's latency is measured, now that the rest is known.
+
+        Returns:
+            The outcome of the candidate, or None if a job for its latency follows.
+        """
+        found = self._open.pop(outcome.number, None)
+        if found is None or outcome.status != "complete":
+            return outcome
+        measured = {each.metric: each for each in outcome.measurements}
+        known = {**started.measurements, **measured}
+        history = self._history_of(outcome.number)
+        reason = found.unreachable(known, started, history, self._objectives)
+        if reason is not None:
+            return replace(outcome, status="stopped", reason=reason)
+        assert self._forecast is not None
+        self._started[outcome.number] = replace(
+            started, measurements=known, undefined=outcome.undefined
+        )
+        self._late.append(
+            Job(
+                number=outcome.number,
+                architecture=started.architecture.to_json(),
+                leave_out=self._forecast.others,
+            )
+        )
+        return None
+
+    def _late_job(self) -> Job | None:
+        """Return a job for the latency of a candidate whose other metrics are known."""
+        if not self._late:
+            return None
+        job = self._late.pop(0)
+        self._ledger.given(job.number)
+        return job
+
+    @property
+    def _objectives(self) -> list[str]:
+        return [each.metric for each in self._searcher.objectives]
 
     def _rungs(self, number: int, exact: Mapping[str, Measurement]) -> RungRecord | None:
         """Return the record that decides at the rungs; None without early stopping."""
         if self._halving is None:
             return None
-        objectives = [each.metric for each in self._searcher.objectives]
         values = {name: each.value for name, each in exact.items()}
-        return rung_record(self._halving, objectives, self._history_of(number), values)
+        return rung_record(self._halving, self._objectives, self._history_of(number), values)
 
     def _history_of(self, number: int) -> list[Candidate]:
         """Return the history that a candidate was proposed from."""
@@ -294,12 +338,16 @@ class SearchLoop:
             self._tried_again.add(outcome.number)
             self._again.append(replace(started, measurements={}))
             return
+        decided = self._measured_later(started, outcome)
+        if decided is None:
+            return
+        outcome = decided
         measured = {each.metric: each for each in outcome.measurements}
         candidate = replace(
             started,
             status=outcome.status,
             measurements={**started.measurements, **measured},
-            undefined=outcome.undefined,
+            undefined={**started.undefined, **outcome.undefined},
             reason=outcome.reason,
             traceback=outcome.traceback,
             seconds=seconds,

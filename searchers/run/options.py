@@ -130,7 +130,8 @@ class SearchOptions:
     """Whether to first measure again latencies from another device or other versions."""
     predict_latency: bool = False
     """Whether latencies are predicted from the first measured candidates, and measured only where
-    the interval touches a bound on the latency, or latency is an objective."""
+    the interval touches a bound on the latency or, with latency as an objective, could reach the
+    front."""
     join: bool = False
     """Whether other processes that join may search the study at the same time."""
     study: str | None = None
@@ -202,9 +203,9 @@ class SearchOptions:
             recipe=read_recipe(self.recipe),
         )
         bounds = [read_constraint(each).metric for each in self.constraints]
-        if self.predict_latency and "latency" not in bounds:
+        if self.predict_latency and "latency" not in (*bounds, *self.objectives):
             raise InputError(
-                "predict_latency must come with a bound on the latency, such as "
+                "predict_latency must come with the objective latency or a bound on it, such as "
                 f"'latency<=5ms', but got {', '.join(self.constraints) or 'no constraint'}"
             )
         if not self.rank_by_score:

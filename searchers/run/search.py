@@ -265,9 +265,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
             max_time=options.max_time,
             halving=halving_of(study.settings),
             first=first_proposals(study.settings, prepared.space),
-            forecast=LatencyForecast(prepared.plan.constraints)
-            if options.predict_latency
-            else None,
+            forecast=_forecast(prepared) if options.predict_latency else None,
         )
         engine.run(loop, prepared.plan)
         cut_short = loop.cut_short  # now, since it asks the clock
@@ -281,6 +279,11 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
         time=ledger.read(),
         cut_short=cut_short,
     )
+
+
+def _forecast(prepared: Prepared) -> LatencyForecast:
+    names = [each.name for each in prepared.evaluators if each.tier != "exact"]
+    return LatencyForecast(prepared.plan.constraints, names)
 
 
 def _timed_as_it_counts(

@@ -1,18 +1,22 @@
 """Predicted latencies: only networks near the bound are measured, and none is called measured."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.units import read_constraint
+from nas_explorer.results.analysis.front import pareto_front
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from nas_explorer.searchers.base import Objective
 from nas_explorer.searchers.engines.base import Job, Outcome
 from nas_explorer.searchers.run.forecast import LatencyForecast
+from nas_explorer.searchers.run.joined_loop import JoinedLoop
 from nas_explorer.searchers.run.loop import SearchLoop
 from nas_explorer.searchers.run.options import SearchOptions
 from nas_explorer.searchers.table import make_searcher
@@ -115,7 +119,125 @@ def test_a_search_measures_only_what_it_must(tmp_path: pytest.TempPathFactory) -
     study.close()
 
 
-def test_predictions_need_a_bound() -> None:
-    with pytest.raises(InputError, match="predict_latency must come with a bound on the latency"):
+def accuracy(architecture: Architecture) -> float:
+    return 0.3 + derive_seed("accuracy", architecture.digest) / 2**33
+
+
+class Front:
+    """A search for accuracy and latency, whose workers need no time."""
+
+    def __init__(self, study: Study, *, predict: bool, lag: int = 1, join: bool = False) -> None:
+        self.jobs: list[Job] = []
+        self.study = study
+        objectives = (
+            Objective(metric="accuracy", direction="maximize", share=True),
+            Objective(metric="latency", direction="minimize"),
+        )
+        self.loop = (JoinedLoop if join else SearchLoop)(
+            study=study,
+            searcher=make_searcher("random", space=SPACE, objectives=objectives, seed=0),
+            exact=[],
+            budget=45,
+            lag=lag,
+            listener=lambda progress: None,
+            forecast=LatencyForecast([], ("latency", "accuracy")) if predict else None,
+        )
+
+    def run(self, most: int = 1000) -> None:
+        while most and not self.loop.done and (job := self.loop.next_job()):
+            most -= 1
+            self.jobs.append(job)
+            network = Architecture.from_json(job.architecture)
+            every = [
+                latency(network),
+                Measurement(metric="accuracy", value=accuracy(network)),
+            ]
+            found = tuple(each for each in every if each.metric not in job.leave_out)
+            outcome = Outcome(number=job.number, status="complete", measurements=found)
+            self.loop.take(outcome)
+
+
+def front_of(study: Study) -> list[int]:
+    found = pareto_front(study.candidates(), ("accuracy", "latency"))
+    return sorted(each.number for each in found)
+
+
+@pytest.mark.parametrize("join", [False, True])
+def test_the_latency_is_measured_only_where_the_front_can_be_reached(
+    tmp_path: Path, join: bool
+) -> None:
+    plain = Study.create_or_open("plain", database(tmp_path), SETTINGS)
+    with plain.exclusive():
+        whole = Front(plain, predict=False)
+        whole.run()
+    study = Study.create_or_open("predicted", database(tmp_path), SETTINGS)
+    with study.joined() if join else study.exclusive():
+        search = Front(study, predict=True, join=join)
+        search.run()
+    candidates = study.candidates()
+    assert [each.digest for each in candidates] == [each.digest for each in plain.candidates()]
+    skipped = [each for each in candidates if each.value("latency") is None]
+    assert len(skipped) > 8 and all(each.status == "stopped" for each in skipped)
+    for each in skipped:
+        assert each.value("accuracy") is not None and each.value("latency_predicted") is not None
+        assert "would dominate it: it was not measured" in str(each.reason)
+    assert front_of(study) == front_of(plain), "nothing of the front is lost"
+    late = [each for each in search.jobs if each.leave_out == ("accuracy",)]
+    assert late, "some were measured after their training"
+    trained = [each.number for each in search.jobs if "accuracy" not in each.leave_out]
+    assert len(trained) == len(set(trained)), "nothing is trained twice"
+    timed = [each.number for each in search.jobs if "latency" not in each.leave_out]
+    assert len(timed) == len(candidates) - len(skipped)
+    plain.close()
+    study.close()
+
+
+def test_a_search_killed_before_its_late_measurement_ends_the_same(tmp_path: Path) -> None:
+    study = Study.create_or_open("whole", database(tmp_path), SETTINGS)
+    with study.exclusive():
+        whole = Front(study, predict=True, lag=2)
+        whole.run()
+    late = next(place for place, each in enumerate(whole.jobs) if each.leave_out == ("accuracy",))
+    killed = Study.create_or_open("killed", database(tmp_path), SETTINGS)
+    with killed.exclusive():
+        Front(killed, predict=True, lag=2).run(late)
+    again = Study.open("killed", killed.url)
+    assert any(each.status == "running" for each in again.candidates())
+    with again.exclusive():
+        Front(again, predict=True, lag=2).run()
+    for one, other in zip(study.candidates(), again.candidates(), strict=True):
+        assert (one.digest, one.status, one.reason) == (other.digest, other.status, other.reason)
+        assert one.measurements == other.measurements
+    for each in (study, killed, again):
+        each.close()
+
+
+def test_a_late_measurement_that_fails_fails_its_candidate(tmp_path: Path) -> None:
+    study = Study.create_or_open("failing", database(tmp_path), SETTINGS)
+    with study.exclusive():
+        search = Front(study, predict=True)
+        while (job := search.loop.next_job()) is not None:
+            late = job.leave_out == ("accuracy",)
+            network = Architecture.from_json(job.architecture)
+            every = [latency(network), Measurement(metric="accuracy", value=accuracy(network))]
+            found = tuple(e for e in every if e.metric not in job.leave_out)
+            outcome = Outcome(number=job.number, status="complete", measurements=found)
+            if late:
+                failed = "not_defined: no clock"
+                outcome = Outcome(
+                    number=job.number, status="failed", measurements=(), reason=failed
+                )
+            search.loop.take(outcome)
+            if late:
+                break
+    found = study.candidates()[job.number] if job else None
+    assert found is not None and found.status == "failed" and found.value("accuracy") is not None
+    study.close()
+
+
+def test_predictions_need_a_bound_or_the_objective() -> None:
+    says = "predict_latency must come with the objective latency or a bound on it"
+    with pytest.raises(InputError, match=says):
         SearchOptions(predict_latency=True, constraints=("params<=1e6",))
     assert SearchOptions(predict_latency=True, constraints=("latency<=5ms",)).predict_latency
+    assert SearchOptions(predict_latency=True, objectives=("accuracy", "latency")).predict_latency
