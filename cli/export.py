@@ -8,6 +8,7 @@ import typer
 
 from .shared import Plugins, Storage, StudyName, WorkError, sigterm_interrupts
 from .show import CandidateName, open_study
+from .working import working
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,13 +60,14 @@ def export(
         import torch
 
         torch.set_num_threads(1)  # more threads would wait for each other on a busy machine
-        proof, checks = record.export(
-            found,
-            output,
-            untrained=untrained,
-            any_resolution=any_resolution,
-            licence=licence,
-        )
+        with working(f"Writing {output} and checking it against the measured network"):
+            proof, checks = record.export(
+                found,
+                output,
+                untrained=untrained,
+                any_resolution=any_resolution,
+                licence=licence,
+            )
     from ..results.export.overwrite_guard import targets
 
     print(f"Wrote {output} ({proof.size / 1e6:.2f} MB)")

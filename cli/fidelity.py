@@ -15,6 +15,7 @@ from .shared import (
     print_rows,
     sigterm_interrupts,
 )
+from .working import working
 
 if TYPE_CHECKING:
     from ..results.analysis.fidelity import Fidelity
@@ -97,7 +98,16 @@ def fidelity(
         many = counts.pop("workers", None)
         request = FidelityRequest(scores=names, diagnostics=trained, **counts)
         training = training_of(record, engine=engine, workers=many)
-        found = measure_fidelity(record, training, request, said_long=say_long, said_seeds=say_seed)
+        with working("Reading the study") as view:
+            found = measure_fidelity(
+                record,
+                training,
+                request,
+                said_long=say_long,
+                said_seeds=say_seed,
+                steps=lambda what, done, count: view.count(what.capitalize(), done, count),
+            )
+            view.update("Computing the intervals")
     if as_json:
         print_json({"study": record.name, **found.to_json()})
         return

@@ -19,10 +19,12 @@ from .shared import (
     shown,
     sigterm_interrupts,
 )
+from .working import working
 
 if TYPE_CHECKING:
     from ..results.final.finalize import Finalized, Prepared
     from ..results.final.trainings import Step
+    from .working import Working
 
 _PAUSE = 5.0
 """Seconds between two lines of progress where standard error is no terminal."""
@@ -121,11 +123,15 @@ def finalize(
     with sigterm_interrupts():
         from ..results.final.finalize import finished, prepare, run
 
-        prepared = prepare(options)
-        before = finished(prepared)
+        with working("Reading the network and the images"):
+            prepared = prepare(options)
+            before = finished(prepared)
         if before is None:
             _begin(prepared)
-        found = before or run(prepared, TrainingView(options.seeds))
+            with working("Training: the first epoch") as view:
+                found = run(prepared, TrainingView(options.seeds, view))
+        else:
+            found = before
     if as_json:
         print_json({"folder": str(found.folder), **found.result})
         return
@@ -157,15 +163,17 @@ def _begin(prepared: "Prepared") -> None:
 class TrainingView:
     """The progress of trainings: a line every few seconds, or one that changes on a terminal."""
 
-    def __init__(self, seeds: int) -> None:
+    def __init__(self, seeds: int, view: "Working") -> None:
         from rich.console import Console
 
+        self._view = view
         self._console = Console(stderr=True, highlight=False)
         self._seeds = seeds
         self._shown = 0.0
 
     def __call__(self, step: "Step") -> None:
         """Show an epoch."""
+        self._view.close()
         last = step.epoch == step.epochs
         terminal = self._console.is_terminal
         if not (terminal or last) and time.monotonic() - self._shown < _PAUSE:
@@ -183,6 +191,8 @@ class TrainingView:
             self._console.print(line, markup=False, end="\n" if last else "\r", overflow="ellipsis")
         else:
             print(line, file=sys.stderr, flush=True)
+        if last and step.seed + 1 == self._seeds:
+            self._view.reopen("Scoring the splits and writing the files")
 
 
 def _print(found: "Finalized") -> None:

@@ -16,6 +16,7 @@ from . import (
     measure,
     recipes,
     refine,
+    report,
     search,
     show,
     space,
@@ -65,6 +66,7 @@ search.register(app)
 refine.register(app)
 fidelity.register(app)
 show.register(app)
+report.register(app)
 measure.register(app)
 zoo.register(app)
 recipes.register(app)

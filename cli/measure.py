@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..search_space.architecture.architecture import Architecture
 
 
+_MOST_IMAGES = 2**20
+"""Largest batch of a latency."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("measure")(measure)
@@ -124,7 +128,18 @@ def measure(
             f"--target {target} alone"
         )
     device, images = device_name(device), read_whole("batch", batch, low=1, hint="images")
+    if images > _MOST_IMAGES:
+        raise InputError(f"batch must be at most {_MOST_IMAGES:,}, but got {images:,}")
     if self_test:
+        others = {
+            "--latency": latency,
+            "--metric": bool(metric),
+            "--scores": scores is not None,
+            "--diagnostics": diagnostics is not None,
+            "--batch": batch != "1",
+        }
+        if given := [name for name, is_given in others.items() if is_given]:
+            raise InputError(f"--self-test must come alone, but got {', '.join(given)} too")
         _self_test(device, as_json=as_json, given=architecture)
         return
     if architecture is None:

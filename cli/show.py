@@ -1,4 +1,4 @@
-"""``nas front``, ``nas show`` and ``nas report``."""
+"""``nas front`` and ``nas show``."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("front")(front)
     app.command("show")(show)
-    app.command("report")(report)
 
 
 def open_study(study: str | None, storage: str | None) -> "Study":
@@ -82,6 +81,7 @@ def print_front(
         intervals: Whether to keep every candidate that is not dominated beyond the intervals.
         corrected: Whether to use the long scores, measured or predicted.
     """
+    from ..evaluators.metrics import metric
     from ..results.analysis.conditions import notes
     from ..results.analysis.corrected import correction_notes, marked
     from ..results.analysis.means import mean_notes
@@ -118,7 +118,8 @@ def print_front(
         print(f"The first {len(shown_ones)} of {len(members)} candidates on the front.")
     corrections = correction_notes(study.candidates(), members) if corrected else []
     ties = [] if intervals else tie_notes(members, objectives)
-    more = (*ties, *corrections, *score_notes(study, names))
+    shown_names = names if sort is None else dict.fromkeys((*names, metric(sort).name))
+    more = (*ties, *corrections, *score_notes(study, shown_names))
     for note in (*notes(shown_ones, names), *mean_notes(shown_ones, names), *more):
         print(f"Note: {note}")
     return members
@@ -220,18 +221,20 @@ def _print_pick(record: "Study", request: str, as_json: bool) -> int:
     asked = Request.parse(request)
     found = pick(record.candidates(), asked)
     chosen = found.candidate
+    names = (*asked.metrics, *(b.metric for b in asked.bounds))
     if as_json:
         print_json(
             {
                 "candidate": None if chosen is None else _candidate_json(chosen),
                 "reasons": list(found.reasons),
+                "score_notes": score_notes(record, names),
             }
         )
         return int(chosen is None)
     print("\n".join(found.reasons))
-    names = (*asked.metrics, *(b.metric for b in asked.bounds))
     chosen_ones = [] if chosen is None else [chosen]
-    for note in (*notes(record.candidates(), names), *mean_notes(chosen_ones, names)):
+    scores = score_notes(record, names)
+    for note in (*notes(record.candidates(), names), *mean_notes(chosen_ones, names), *scores):
         print(f"Note: {note}")
     if chosen is None:
         return 1
@@ -359,38 +362,3 @@ def _write_graph(candidate: "Candidate", study: str, file: Path) -> None:
 
     graph = candidate.architecture.graph(additive_costs)
     write_atomically(file, graph_page(graph, f"Candidate {candidate.number} of study {study}"))
-
-
-def report(
-    *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Output file.")
-    ] = Path("report.html"),
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all candidates as CSV too.")
-    ] = None,
-    figures: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Write the figures as SVG and PNG too."),
-    ] = None,
-    compare: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STUDY", help="Study to compare with; repeatable."),
-    ] = None,
-    study: StudyName = None,
-    storage: Storage = None,
-    plugin: Plugins = None,
-) -> None:
-    """Write the study as one HTML file that opens without a network."""
-    from ..results.report.figure_files import write_candidates, write_figures
-    from ..results.report.report import make_report, write_report
-
-    record = open_study(study, storage)
-    drawn = make_report(record, [open_study(name, storage) for name in compare or ()])
-    write_report(drawn, output)
-    print(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
-    if csv is not None:
-        write_candidates(record, csv)
-        print(f"Wrote {csv}")
-    if figures is not None:
-        print(f"Wrote {len(write_figures(drawn, figures))} files in {figures}")

@@ -131,7 +131,9 @@ class Score(Evaluator):
 
         Raises:
             CandidateError: ``not_defined`` with the reason, or a failure of the network.
+            InputError: If the data have other images or classes than the network.
         """
+        self._check(architecture)
         if self.needs_labels and self.data is None:
             raise NotDefinedError(f"{self.name} needs labelled images, and there are none")
         with candidate_faults(), full_products():

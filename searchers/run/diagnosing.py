@@ -1,7 +1,7 @@
 """Diagnostics of candidates that a search has trained, from their kept weights."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from ...results.study.study import Study
 from ...search_space.errors import InputError, WorkError
 from .ledger import Ledger
 from .python_search import load_study
+from .scoring import lacking_scores
 from .search import recorded_time
-from .study_plan import Training
+from .study_plan import Listener, Training
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def diagnose_candidates(
     diagnostics: Sequence[str],
     numbers: Sequence[int],
     ledger: Ledger,
-    listener: Callable[[int, int], None] = lambda done, count: None,
+    listener: Listener = lambda candidate, reason: None,
 ) -> dict[int, str]:
     """Compute and store the diagnostics that candidates lack; return the reasons of failures.
 
@@ -72,7 +73,7 @@ def diagnose_candidates(
         diagnostics: Names of diagnostics.
         numbers: The candidates.
         ledger: Ledger of the time of this run.
-        listener: Called after each candidate with the number of finished ones and of all.
+        listener: Called after each candidate.
 
     Raises:
         InputError: If another process searches the study, or its data have changed.
@@ -81,14 +82,9 @@ def diagnose_candidates(
 
     failed: dict[int, str] = {}
     with study.exclusive(), recorded_time(study, ledger, training.engine):
-        lacking = [
-            each
-            for each in study.candidates()
-            if each.number in numbers
-            and not {*diagnostics} <= {*each.measurements, *each.undefined}
-        ]
+        lacking = lacking_scores(study.candidates(), diagnostics, numbers)
         data = data_of(study) if lacking else None
-        for done, each in enumerate(lacking, 1):
+        for each in lacking:
             assert data is not None
             wanted = [e for e in diagnostics if e not in {*each.measurements, *each.undefined}]
             try:
@@ -97,6 +93,7 @@ def diagnose_candidates(
             except (CandidateError, InputError, WorkError) as error:
                 failed[each.number] = str(error)
                 _log.warning("diagnostics of candidate %d: %s", each.number, error)
+                listener(each, str(error))
                 continue
             measured = {
                 name: found.measurements[name] for name in wanted if name in found.measurements
@@ -108,5 +105,5 @@ def diagnose_candidates(
             )
             with ledger.clock.doing("storing"):
                 study.revise(changed, ledger.read())
-            listener(done, len(lacking))
+            listener(changed, None)
     return failed

@@ -1,23 +1,25 @@
 """How well the short score ranks: long trainings, other seeds and scores of a sample."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...evaluators.diagnostics import read_diagnostics
+from ...evaluators.metrics import long_name
 from ...evaluators.scores import ALL, read_scores
 from ...results.analysis.corrected import predictable
 from ...results.analysis.correction import FEWEST
 from ...results.analysis.fidelity import Fidelity, compare, stratified
+from ...results.candidate import Candidate
 from ...results.study.storage_url import DEFAULT_STORAGE
 from ...results.study.study import Study
 from ...search_space.errors import InputError
 from .diagnosing import diagnose_candidates
 from .ledger import Ledger
-from .lengthen import lengthen
+from .lengthen import lengthen, long_epochs
 from .python_search import load_study
 from .repeat import repeat_front
-from .scoring import score_candidates
+from .scoring import lacking_scores, score_candidates
 from .study_plan import Listener, Training, training_of
 
 DEFAULT_SAMPLE = 24
@@ -58,6 +60,28 @@ class FidelityRequest:
         object.__setattr__(self, "diagnostics", read_diagnostics(self.diagnostics))
 
 
+Steps = Callable[[str, int, int], None]
+"""Called with the name of a part of the work, the number of finished steps, and that of all."""
+
+
+def _silent(candidate: Candidate, reason: str | None) -> None:
+    """Say nothing."""
+
+
+def _counted(steps: Steps, what: str, count: int, listener: Listener) -> Listener:
+    """Return a listener that counts the steps of a part, after another listener."""
+    done = 0
+    steps(what, done, count)
+
+    def said(candidate: Candidate, reason: str | None) -> None:
+        nonlocal done
+        done += 1
+        listener(candidate, reason)
+        steps(what, done, count)
+
+    return said
+
+
 def measure_fidelity(
     study: Study,
     training: Training,
@@ -65,6 +89,7 @@ def measure_fidelity(
     *,
     said_long: Listener,
     said_seeds: Listener,
+    steps: Steps = lambda what, done, count: None,
 ) -> Fidelity:
     """Train a sample of candidates longer and with other seeds; compare the rankings.
 
@@ -76,10 +101,12 @@ def measure_fidelity(
         request: What is measured.
         said_long: Called after each long training.
         said_seeds: Called after each training with another seed.
+        steps: Called at the beginning of each part and after each of its steps, with the name of
+            the part, the number of finished steps and of all.
 
     Raises:
-        InputError: If the study has no main metric or too few complete candidates, or another
-            process searches it.
+        InputError: If the study has no main metric or too few complete candidates, the epochs of
+            the long training cannot be, or another process searches it.
     """
     short = study.settings.main_metric
     if short not in training.metrics:
@@ -93,17 +120,28 @@ def measure_fidelity(
             f"nas fidelity needs at least {FEWEST} complete candidates, but study {study.name!r} "
             f"has {len(usable)}"
         )
+    epochs = long_epochs(study, request.epochs)
     numbers = sorted(each.number for each in stratified(usable, request.sample, request.seed))
+    sample = [each for each in usable if each.number in numbers]
     failed: dict[int, str] = {}
-    if request.scores:
-        failed |= score_candidates(study, training, request.scores, numbers, Ledger()).failed
-    if request.diagnostics:
-        asked = request.diagnostics
-        failed |= diagnose_candidates(study, training, asked, numbers, Ledger())
-    failed |= lengthen(study, training, numbers, request.epochs, Ledger(), said_long).failed
+
+    def counted(what: str, count: int, listener: Listener = _silent) -> Listener:
+        return _counted(steps, what, count, listener)
+
+    if names := request.scores:
+        said = counted("scores", len(lacking_scores(sample, names, numbers)))
+        failed |= score_candidates(study, training, names, numbers, Ledger(), said).failed
+    if names := request.diagnostics:
+        said = counted("diagnostics", len(lacking_scores(sample, names, numbers)))
+        failed |= diagnose_candidates(study, training, names, numbers, Ledger(), said)
+    said = counted(
+        "long trainings", sum(long_name(short) not in e.measurements for e in sample), said_long
+    )
+    failed |= lengthen(study, training, numbers, epochs, Ledger(), said).failed
     if request.seeds > 1:
-        ledger = Ledger()
-        failed |= repeat_front(study, training, request.seeds, ledger, said_seeds, numbers).failed
+        had = [max(1, len(each.singles.get(short, ()))) for each in sample]
+        said = counted("other seeds", sum(max(0, request.seeds - e) for e in had), said_seeds)
+        failed |= repeat_front(study, training, request.seeds, Ledger(), said, numbers).failed
     return compare(study.candidates(), numbers, seed=request.seed, failed=failed)
 
 
@@ -156,8 +194,8 @@ def fidelity(
         found,
         training,
         request,
-        said_long=lambda candidate, reason: None,
-        said_seeds=lambda candidate, reason: None,
+        said_long=_silent,
+        said_seeds=_silent,
     )
 
 

@@ -122,7 +122,7 @@ def lengthen(
             f"long trainings must be of the metric {short}, but study {study.name!r} trains for "
             f"{', '.join(training.metrics)}"
         )
-    longer = _epochs(study, epochs)
+    longer = long_epochs(study, epochs)
     settings = training.plan.settings
     recipe: dict[str, Any] = {**settings["accuracy"], "epochs": longer}
     plan = replace(training.plan, metrics=(short,), settings={**settings, "accuracy": recipe})
@@ -139,7 +139,7 @@ def lengthen(
     )
 
 
-def _epochs(study: Study, given: int | None) -> int:
+def long_epochs(study: Study, given: int | None) -> int:
     """Return the epochs of the long training.
 
     Raises:

@@ -1,7 +1,7 @@
 """Training-free scores of candidates that a search has finished."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...evaluators.base import evaluators_for
@@ -13,7 +13,7 @@ from .candidate_jobs import CandidateJobs
 from .ledger import Ledger
 from .own_classes import pickle_classes
 from .search import recorded_time
-from .study_plan import Training
+from .study_plan import Listener, Training
 
 _log = logging.getLogger(__name__)
 
@@ -31,16 +31,20 @@ class ScoredCandidates:
 class Scoring(CandidateJobs):
     """The source of the jobs that compute scores and store them beside the other metrics."""
 
-    def __init__(self, study: Study, candidates: Sequence[Candidate], ledger: Ledger) -> None:
+    def __init__(
+        self, study: Study, candidates: Sequence[Candidate], ledger: Ledger, listener: Listener
+    ) -> None:
         """Set the candidates to score.
 
         Args:
             study: The study, inside ``exclusive`` only.
             candidates: The candidates.
             ledger: Ledger of the time.
+            listener: Called after each candidate.
         """
         super().__init__(candidates, ledger)
         self._study = study
+        self._listener = listener
         self.scored: list[int] = []
         """Numbers of the candidates scored so far."""
 
@@ -50,6 +54,7 @@ class Scoring(CandidateJobs):
         if outcome.status != "complete":
             self.failed[candidate.number] = outcome.reason or "no reason given"
             _log.warning("scores of candidate %d: %s", candidate.number, outcome.reason)
+            self._listener(candidate, outcome.reason)
             return
         found = {each.metric: each for each in outcome.measurements}
         changed = replace(
@@ -61,6 +66,7 @@ class Scoring(CandidateJobs):
         with self._ledger.clock.doing("storing"):
             self._study.revise(changed, self._ledger.read())
         self.scored.append(candidate.number)
+        self._listener(changed, None)
 
 
 def score_candidates(
@@ -69,6 +75,7 @@ def score_candidates(
     scores: Sequence[str],
     numbers: Sequence[int],
     ledger: Ledger,
+    listener: Listener = lambda candidate, reason: None,
 ) -> ScoredCandidates:
     """Compute the scores that candidates lack; those with a reason for none are not tried again.
 
@@ -78,6 +85,7 @@ def score_candidates(
         scores: Names of scores.
         numbers: The candidates.
         ledger: Ledger of the time of this run.
+        listener: Called after each candidate.
 
     Raises:
         InputError: If another process searches the study.
@@ -91,12 +99,19 @@ def score_candidates(
         own=pickle_classes(entries),
     )
     with study.exclusive(), recorded_time(study, ledger, training.engine):
-        lacking = [
-            each
-            for each in study.candidates()
-            if each.number in numbers and not {*scores} <= {*each.measurements, *each.undefined}
-        ]
-        source = Scoring(study, lacking, ledger)
+        lacking = lacking_scores(study.candidates(), scores, numbers)
+        source = Scoring(study, lacking, ledger, listener)
         if not source.done:
             training.engine.run(source, plan)
     return ScoredCandidates(scored=tuple(source.scored), failed=source.failed)
+
+
+def lacking_scores(
+    candidates: Sequence[Candidate], scores: Collection[str], numbers: Collection[int]
+) -> list[Candidate]:
+    """Return those of the numbered candidates that lack a score, and a reason for having none."""
+    return [
+        each
+        for each in candidates
+        if each.number in numbers and not {*scores} <= {*each.measurements, *each.undefined}
+    ]

@@ -231,6 +231,7 @@ def test_a_view_is_a_shifted_image() -> None:
 
 def test_targets_of_classes_and_of_numbers() -> None:
     assert targets(torch.tensor([0, 2]), 3).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert targets(torch.tensor([[0, 1], [1, 1]]), 2).tolist() == [[0, 1], [1, 1]], "labels"
     assert targets(torch.tensor([0.5, 2.0]), 1).tolist() == [[0.5], [2.0]]
     with pytest.raises(NotDefinedError, match="same label"):
         targets(torch.tensor([1, 1]), 3)

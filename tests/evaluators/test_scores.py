@@ -262,6 +262,12 @@ def test_all_networks_read_the_same_training_images(data: SearchData) -> None:
         one.batch(replace(IDENTITY, classes=3))
 
 
+def test_data_that_do_not_fit_are_refused_whatever_the_score() -> None:
+    for name in ("naswot", "zen", "random_features"):
+        with pytest.raises(InputError, match=r"must be the data's, .* but got"):
+            measure_scores(replace(IDENTITY, classes=3), name, data="digits")
+
+
 def test_scores_of_one_network_come_with_its_costs_and_reasons() -> None:
     found = measure_scores(IDENTITY, "log_macs,head_rank,random_features")
     macs = architecture_cost(IDENTITY).macs

@@ -13,7 +13,6 @@ from nas_explorer.cli.main import run
 from nas_explorer.evaluators.accuracy import evaluator
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.base import Setup
-from nas_explorer.results.analysis.corrected import LONG
 from nas_explorer.results.analysis.fidelity import compare
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.export.header import make_header
@@ -56,11 +55,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 def stored(study: Study, names: tuple[str, ...], numbers: list[int]) -> tuple[dict[int, str], int]:
     """Compute diagnostics; return the failures and the number of candidates that were computed."""
     training = training_of(study, engine="local", workers=1)
-    steps: list[int] = []
+    steps: list[str | None] = []
     failed = diagnose_candidates(
-        study, training, names, numbers, Ledger(), lambda done, count: steps.append(done)
+        study, training, names, numbers, Ledger(), lambda one, reason: steps.append(reason)
     )
-    return failed, len(steps)
+    return failed, steps.count(None)
 
 
 def test_diagnostics_are_stored_once_beside_the_other_metrics(finished: Study) -> None:
@@ -82,7 +81,9 @@ def test_the_rankings_of_a_study_hold_its_diagnostics(finished: Study) -> None:
     long: list[Candidate] = []
     for each in finished.candidates():
         own, value = each.measurements["accuracy"], 0.5 + each.number / 10
-        metrics = {name: replace(own, metric=name, value=value) for name in ("accuracy", LONG)}
+        metrics = {
+            name: replace(own, metric=name, value=value) for name in ("accuracy", "accuracy_long")
+        }
         long.append(replace(each, measurements={**each.measurements, **metrics}))
     assert compare(long).found("filter_entropy") is not None
 

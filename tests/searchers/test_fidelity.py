@@ -23,7 +23,7 @@ from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.seeds import derive_seed
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from nas_explorer.searchers.engines.base import Engine, Job, JobSource, Outcome, WorkerFactory
-from nas_explorer.searchers.run.fidelity import FidelityRequest, measure_fidelity
+from nas_explorer.searchers.run.fidelity import FidelityRequest, Steps, measure_fidelity
 from nas_explorer.searchers.run.score_features import ScoreFeatures
 from nas_explorer.searchers.run.study_plan import Training
 from nas_explorer.searchers.run.worker import Plan
@@ -88,7 +88,12 @@ def study(tmp_path: Path) -> Iterator[Study]:
     found.close()
 
 
-def measured(study: Study, engine: Quick, **request: object):
+def measured(
+    study: Study,
+    engine: Quick,
+    steps: Steps = lambda what, done, count: None,
+    **request: object,
+):
     plan = Plan(
         metrics=("accuracy",),
         data={},
@@ -105,6 +110,7 @@ def measured(study: Study, engine: Quick, **request: object):
         asked,
         said_long=lambda candidate, reason: None,
         said_seeds=lambda candidate, reason: None,
+        steps=steps,
     )
 
 
@@ -138,6 +144,29 @@ def test_a_killed_run_goes_on_and_nothing_is_measured_twice(study: Study) -> Non
     third = Quick()
     assert measured(study, third) == found and third.done == []
     assert json.loads(json.dumps(found.to_json()))["rankings"]["accuracy"]["count"] == 8
+
+
+def test_every_step_is_counted(study: Study) -> None:
+    steps: list[tuple[str, int, int]] = []
+
+    def counted(what: str, done: int, count: int) -> None:
+        steps.append((what, done, count))
+
+    measured(study, Quick(most=11), counted)
+    assert steps[:2] == [("scores", 0, 8), ("scores", 1, 8)]
+    assert [done for what, done, _ in steps if what == "scores"] == list(range(9))
+    assert steps[9] == ("long trainings", 0, 8)
+    steps.clear()
+    measured(study, Quick(), counted)
+    assert ("long trainings", 0, 5) in steps and ("long trainings", 5, 5) in steps
+    assert steps[-1] == ("other seeds", 8, 8)
+
+
+def test_wrong_epochs_are_refused_before_anything_is_computed(study: Study) -> None:
+    engine = Quick()
+    with pytest.raises(InputError, match="more than the search's own 1, but got 1"):
+        measured(study, engine, epochs=1)
+    assert engine.done == []
 
 
 def test_another_seed_takes_another_sample(study: Study) -> None:
