@@ -275,15 +275,6 @@ def read_config(path: Path) -> dict[str, object]:
     return options
 
 
-_IMPORTED_EARLY = (
-    "nas_explorer.searchers.run.worker",
-    "nas_explorer.evaluators.accuracy.evaluator",
-    "nas_explorer.evaluators.latency.evaluator",
-    "nas_explorer.results.export.weights",
-)
-"""Modules that every worker of a search imports."""
-
-
 def _run(values: Mapping[str, object]) -> int:
     from ..searchers.run.ledger import Ledger
     from ..searchers.run.options import read_options
@@ -292,16 +283,10 @@ def _run(values: Mapping[str, object]) -> int:
     options = read_options(values)  # before torch is imported, which takes seconds
     for note in options.notes:
         print(f"nas: {note}", file=sys.stderr)
-    from ..searchers.engines.process import early_processes
+    from ..searchers.run.early_workers import early_workers
     from .progress import show_progress
 
-    # Without a choice there may be one worker only.
-    early = (options.workers or 1) if options.engine == "local" else 0
-    with (
-        sigterm_interrupts(),
-        show_progress() as progress,
-        early_processes(early, _IMPORTED_EARLY),
-    ):
+    with sigterm_interrupts(), show_progress() as progress, early_workers(options):
         from ..searchers.run.search import prepare, run
 
         prepared = prepare(options, ledger)
