@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .shared import (
+    ClassWeights,
     Constraints,
     Plugins,
     Recipe,
@@ -139,13 +140,7 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(metavar="N", help="Passes over the training images.  [depends on the data]"),
     ] = None,
-    class_weights: Annotated[
-        bool | None,
-        typer.Option(
-            "--class-weights",
-            help="Let every class count the same in training, however many images it has.",
-        ),
-    ] = None,
+    class_weights: ClassWeights = None,
     init: Annotated[
         str | None,
         typer.Option(

@@ -52,6 +52,13 @@ Target = Annotated[
         "of csv: data with columns, as in regression:age,weight.  [as the data are]",
     ),
 ]
+ClassWeights = Annotated[
+    bool | None,
+    typer.Option(
+        "--class-weights",
+        help="Let every class count the same in training, however many images it has.",
+    ),
+]
 Recipe = Annotated[
     list[str] | None,
     typer.Option(
