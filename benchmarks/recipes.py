@@ -39,6 +39,8 @@ from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.accuracy.inherit import Source
 from nas_explorer.evaluators.accuracy.option_table import NETWORK, OPTIONS, read_options
+from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.accuracy.recipes.checks import ends_with_classes
 from nas_explorer.evaluators.base import CandidateError
 from nas_explorer.evaluators.cost.cost import additive_costs
 from nas_explorer.evaluators.units import read_constraint
@@ -277,7 +279,7 @@ class Bench:
         names = [each for each in (PLAIN, *ALL) if self.by(each) or self.difference(each)]
         rows = {
             each or "none": {
-                "difference": self.difference(each) if each else None,
+                "difference": self.difference(each) if each and comparable(each) else None,
                 "spearman": self.by(each),
                 "time": self.time_ratio(each),
                 "failed": sum(
@@ -323,6 +325,11 @@ class Bench:
             "python": platform.python_version(),
             "torch": version("torch"),
         }
+
+
+def comparable(options: str) -> bool:
+    """Return whether trainings with these options are scored by the accuracy of classes."""
+    return ends_with_classes(Recipe(options=read_options(options)))
 
 
 def verdict(found: Mapping[str, Any]) -> str:
