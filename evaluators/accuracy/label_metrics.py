@@ -80,9 +80,11 @@ def _f1(scores: Floats, true: Floats, average: str) -> float:
     from sklearn import metrics
 
     f1_score: Any = metrics.f1_score  # its types do not allow a documented argument
-    some = true.any(0)
-    given = (true[:, some], scores[:, some] > 0) if average == "macro" else (true, scores > 0)
-    return float(f1_score(*given, average=average, zero_division=0.0))
+    some = true.any(0) if average == "macro" else np.full(true.shape[1], True)
+    given, guessed = true[:, some], scores[:, some] > 0
+    if given.shape[1] == 1:  # one column would be taken for two classes
+        given, guessed, average = given[:, 0], guessed[:, 0], "binary"
+    return float(f1_score(given, guessed, average=average, zero_division=0.0))
 
 
 def _losses(scores: Floats, true: Floats) -> Floats:

@@ -53,6 +53,14 @@ def test_labels_worked_by_hand() -> None:
     assert found["loss"] == pytest.approx(float(each))
 
 
+def test_one_label_alone_is_no_two_classes() -> None:
+    # Label a of above: 1 of 2 predicted is right, 1 of 2 is found.
+    found = values("labels", SCORES[:, :1], LABELS[:, :1])
+    assert found["macro_f1"] == found["micro_f1"] == pytest.approx(0.5)
+    assert found["mean_average_precision"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["auroc"] == pytest.approx(3 / 4) and found["subset_accuracy"] == 0.5
+
+
 def test_weighted_precision_and_area_are_those_of_scikit_learn() -> None:
     draw = np.random.default_rng(0)
     scores, true = draw.integers(0, 9, 60).astype(float), draw.integers(0, 2, 60).astype(float)
