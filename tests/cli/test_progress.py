@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nas_explorer.cli import progress, search
+from nas_explorer.cli import progress, search_end
 from nas_explorer.cli.shared import sigterm_interrupts
 from nas_explorer.results.study.run_time import RunTime
 from nas_explorer.searchers.run.search import Summary
@@ -78,7 +78,7 @@ def test_a_share_of_the_work_is_shown_only_where_there_was_some(
                 since=0.0, wall=2.0, search={"searching": 1.0, "idle": 1.0}, workers=worked
             ),
         )
-        search._print_end(prepared(), summary)
+        search_end.print_end(prepared(), summary)
         shown.append(capsys.readouterr().out)
     assert "Searching process: searching 1.0 s, idle 1.0 s" in shown[0]
     assert shown[0].startswith("Study mine: 0 candidates more, 3 in all, in 2.0 s")
