@@ -5,8 +5,9 @@ schedule without options and with each of them, and for five times as long witho
         [--networks 12] [--few 4] [--seeds 3] [--epochs 1] [--times 5] [--only sam,distill]
         [--results runs/recipes.json] [--report] [--quick]
 
-A network's accuracy with an option is compared with that without, the few networks with all seeds
-and the others with the first; the 95 % interval is Student's over the networks. A ranking of
+A network's accuracy with an option is compared with that without: over the few networks with all
+seeds, each the mean of its seeds, and over all networks with the first seed. The 95 % interval is
+Student's over the networks. A ranking of
 all networks by the first seed is compared with that by the long training, which has a seed of its
 own; the interval is a bootstrap over the networks. The time is that of the processor, by the sum
 over the same trainings without the option. Two rankings by the loss of the last training epoch,
@@ -208,6 +209,11 @@ class Bench:
         """Numbers of all networks."""
         return range(self.options.networks)
 
+    @property
+    def few(self) -> range:
+        """Numbers of the networks with all seeds."""
+        return range(self.options.few)
+
     # The tables --------------------------------------------------------------------------
 
     def value(self, options: str, network: int, seed: int, what: str = "accuracy") -> float | None:
@@ -236,16 +242,22 @@ class Bench:
         losses = [self.value(options, each, 0, "loss") for each in self.all]
         return self.ranking([None if each is None else -each for each in losses])
 
-    def difference(self, options: str) -> dict[str, Any] | None:
-        """Return the mean difference of the accuracy with its interval over the networks."""
+    def difference(self, options: str, networks: range) -> dict[str, Any] | None:
+        """Return the mean difference of the accuracy with its interval over the networks.
+
+        Args:
+            options: Options as on the command line.
+            networks: Numbers of the networks; those with all seeds, or all with the first seed.
+        """
         from scipy.stats import t
 
         means: list[float] = []
         trainings = 0
-        for network in self.all:
+        seeds = self.options.seeds if len(networks) == self.options.few else 1
+        for network in networks:
             pairs = [
                 (new, old)
-                for seed in range(self.options.seeds)
+                for seed in range(seeds)
                 if (new := self.value(options, network, seed)) is not None
                 and (old := self.value(PLAIN, network, seed)) is not None
             ]
@@ -276,10 +288,13 @@ class Bench:
 
     def report(self) -> dict[str, Any]:
         """Return all figures, after printing them."""
-        names = [each for each in (PLAIN, *ALL) if self.by(each) or self.difference(each)]
+        names = [each for each in (PLAIN, *ALL) if self.by(each)]
         rows = {
             each or "none": {
-                "difference": self.difference(each) if each and comparable(each) else None,
+                "difference": self.difference(each, self.few) if comparable(each) else None,
+                "difference_first_seed": (
+                    self.difference(each, self.all) if comparable(each) else None
+                ),
                 "spearman": self.by(each),
                 "time": self.time_ratio(each),
                 "failed": sum(
@@ -289,16 +304,18 @@ class Bench:
             }
             for each in names
         }
-        print(f"{'options':32} {'accuracy, points':>26} {'Spearman with long':>26} {'time':>6}")
+        titles = ("accuracy, all seeds", "accuracy, first seed", "Spearman with long")
+        print(f"{'options':30} {' '.join(f'{each:>26}' for each in titles)} {'time':>6}")
         for name, row in rows.items():
             print(
-                f"{name:32} {_text(row['difference'], 100, 1):>26} "
+                f"{name:30} {_text(row['difference'], 100, 1):>26} "
+                f"{_text(row['difference_first_seed'], 100, 1):>26} "
                 f"{_text(row['spearman'], 1, 2):>26} "
                 f"{'' if row['time'] is None else format(row['time'], '.2f'):>6}"
             )
         fits = {"loss": self.fit(PLAIN), "loss, random_labels": self.fit("random_labels")}
         for name, found in fits.items():
-            print(f"{name:32} {'':>26} {_text(found, 1, 2):>26}")
+            print(f"{name:30} {'':>53} {_text(found, 1, 2):>26}")
         controls = {
             "accuracy": self.by("random_labels"),
             "accuracy of random features": self.by("random_features,random_labels"),
@@ -329,7 +346,7 @@ class Bench:
 
 def comparable(options: str) -> bool:
     """Return whether trainings with these options are scored by the accuracy of classes."""
-    return ends_with_classes(Recipe(options=read_options(options)))
+    return bool(options) and ends_with_classes(Recipe(options=read_options(options)))
 
 
 def verdict(found: Mapping[str, Any]) -> str:

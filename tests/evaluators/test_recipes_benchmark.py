@@ -13,7 +13,7 @@ def test_it_compares_options_and_continues(tmp_path: Path) -> None:
     found = run_benchmark("recipes.py", *options)
     assert found["missing"] == 0 and found["trainings"] == 16
     assert set(found["options"]) == {"none", "coreset", "random_features"}
-    assert found["options"]["coreset"]["difference"]["trainings"] == 4
+    assert found["options"]["coreset"]["difference_first_seed"]["trainings"] == 4
     assert -1 <= found["options"]["none"]["spearman"]["value"] <= 1
     assert run_benchmark("recipes.py", *options, "--report") == found
 
