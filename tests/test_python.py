@@ -128,7 +128,7 @@ def test_a_search_of_ones_own_space_and_images(
         ((np.zeros((2, 8), np.uint8), [0, 1]), "must be uint8"),
         ((np.zeros((2, 8, 8, 2), np.uint8), [0, 1]), "C 1 or 3"),
         ((np.zeros((2, 8, 8), np.uint8), [0]), "one for each of 2 images"),
-        ((np.zeros((2, 8, 8), np.uint8), [0.5, 1]), "whole numbers or texts"),
+        ((np.zeros((2, 8, 8), np.uint8), [1j, 1]), "whole numbers or texts"),
         (Path("nowhere.npz"), "must exist"),
         (Path("nowhere"), "must exist"),
         (np.zeros((4, 8, 8), np.uint8), "a pair of images and labels"),

@@ -36,7 +36,7 @@ def study(drawn, monkeypatch):
         name="a<b",
         find=lambda number: candidates[int(number) - 7],
         candidates=lambda: candidates,
-        settings=SimpleNamespace(objectives=("accuracy", "macs")),
+        settings=SimpleNamespace(objectives=("accuracy", "macs"), data={"name": "digits"}),
     )
     for module in (show, measure):
         monkeypatch.setattr(module, "open_study", lambda study, storage: record)

@@ -381,7 +381,7 @@ def test_a_candidate_counts_for_its_study(tmp_path: Path, monkeypatch: pytest.Mo
     found = finalize(0, study="small", epochs=1, init="search")
     assert found.result["test_reading"]["of"] == "study" and study.test_readings() == 1
     assert found.result["chosen"]["inheritance"]["preserved"]
-    assert found.result["search_accuracy"] == study.find(0).value("accuracy")
+    assert found.result["search_score"] == study.find(0).value("accuracy")
     with pytest.raises(InputError, match="once per study, but candidate 0 has read it"):
         finalize(0, study="small", epochs=2)
     study.export(0, tmp_path / "model.safetensors")

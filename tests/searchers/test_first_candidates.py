@@ -75,7 +75,10 @@ def found(
     steered: SearchSpace | None = None,
     **options: Any,
 ) -> FirstCandidates:
-    asked = SearchOptions(architectures=tuple(architectures), **options)
+    objectives = ("accuracy", "macs")
+    asked = SearchOptions(
+        architectures=tuple(architectures), **{"objectives": objectives, **options}
+    )
     return first_candidates(asked, space, steered or space)
 
 

@@ -86,7 +86,7 @@ DATA_SETS: Mapping[str, DataSet] = {
         summary="handwritten digits, 1,797 grey images of 8x8, 10 classes; included",
         open=lambda spec, cache: Digits(),
         mirrored=False,
-        recipe=lambda count: Recipe(epochs=2, batch_size=64, lr=8e-3),
+        recipe=lambda count: Recipe(epochs=3, batch_size=64, lr=8e-3),
     ),
     "cifar10": DataSet(
         summary="objects and animals, 60,000 colour images of 32x32, 10 classes; 170 MB",
