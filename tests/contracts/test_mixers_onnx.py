@@ -27,7 +27,7 @@ from ..helpers import names, trained
 
 FREE = {name: cls for name, cls in MIXERS.items() if cls.any_resolution()}
 TIED = [name for name, cls in FREE.items() if not cls.any_size_program()]
-TRACED = [*TIED[::3], *[name for name in FREE if name not in TIED][::12]]
+TRACED = [*TIED[::8], *[name for name in FREE if name not in TIED][::12]]
 """Some mixers that exported programs tie to one size, and some others."""
 
 EXPORTABLE = [cls for cls in MIXERS.values() if cls.exportable()]
