@@ -7,11 +7,11 @@ A diagnostic is computed from the kept weights of a candidate. Each is a class i
 from collections.abc import Collection
 from typing import Any
 
-from ..search_space.errors import InputError, unknown_name
+from ..search_space.errors import InputError
 from ..search_space.plugins import add, resolved
 from .metric_checks import check_evaluator
 from .metrics import METRICS, Direction, Metric, describe_recorded
-from .scores import ALL, ScoreEntry
+from .scores import ScoreEntry, read_listed
 
 GROUP = "nas_explorer.diagnostics"
 """Group of the entry points of diagnostics."""
@@ -128,19 +128,6 @@ def read_diagnostics(names: str | Collection[str]) -> tuple[str, ...]:
     Raises:
         InputError: If a name is no diagnostic; the message lists the known ones.
     """
-    listed = names.split(",") if isinstance(names, str) else names
-    found: list[str] = []
-    for each in listed:
-        name = each.strip().lower()
-        if name == ALL:
-            found += _SHIPPED
-        elif name in DIAGNOSTICS:
-            found.append(name)
-        elif name in METRICS:
-            raise InputError(
-                f"diagnostics must be of trained networks ({', '.join((ALL, *DIAGNOSTICS))}), but "
-                f"got {name!r}, which is none"
-            )
-        else:
-            raise unknown_name("diagnostic", name, (ALL, *DIAGNOSTICS))
-    return tuple(dict.fromkeys(found))
+    return read_listed(
+        names, "diagnostic", rule="be of trained networks", known=DIAGNOSTICS, shipped=_SHIPPED
+    )

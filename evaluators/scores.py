@@ -97,22 +97,46 @@ def read_scores(names: str | Collection[str]) -> tuple[str, ...]:
     Raises:
         InputError: If a name is no score; the message lists the known ones.
     """
-    listed = names.split(",") if isinstance(names, str) else names
     known = [name for name, each in METRICS.items() if each.score]
+    return read_listed(
+        names, "score", rule="be training-free scores", known=known, shipped=tuple(SCORES)
+    )
+
+
+def read_listed(
+    names: str | Collection[str],
+    kind: str,
+    *,
+    rule: str,
+    known: Collection[str],
+    shipped: tuple[str, ...],
+) -> tuple[str, ...]:
+    """Read names of one kind of metric, separated by commas, each once.
+
+    Args:
+        names: The names; ``all`` stands for all shipped ones.
+        kind: The kind in the singular, for messages.
+        rule: What metrics of that kind must be, for messages.
+        known: Names of that kind.
+        shipped: Names of the shipped ones.
+
+    Raises:
+        InputError: If a name is not of that kind; the message lists the known ones.
+    """
+    listed = names.split(",") if isinstance(names, str) else names
     found: list[str] = []
     for each in listed:
         name = each.strip().lower()
         if name == ALL:
-            found += SCORES
+            found += shipped
         elif name in known:
             found.append(name)
         elif is_known(name):
             raise InputError(
-                f"scores must be training-free scores ({', '.join((ALL, *known))}), but got "
-                f"{name!r}, which is none"
+                f"{kind}s must {rule} ({', '.join((ALL, *known))}), but got {name!r}, which is none"
             )
         else:
-            raise unknown_name("score", name, (ALL, *known))
+            raise unknown_name(kind, name, (ALL, *known))
     return tuple(dict.fromkeys(found))
 
 
