@@ -16,9 +16,8 @@ from torch import Tensor
 
 from ...search_space.statistics import Z, share_interval
 from ..metrics import CLASS_METRICS
-from .metric_value import Interval, MetricValue
+from .metric_value import Floats, Interval, MetricValue, valued
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 NAMES = tuple(each.name for each in CLASS_METRICS)
@@ -70,11 +69,7 @@ def class_scores(
 
 def _score(found: "Predictions", name: str, rng: np.random.Generator) -> MetricValue:
     value = float(_VALUES[name](found))
-    interval = _INTERVALS[name](found, value, rng) if name in _INTERVALS else None
-    if interval is None:
-        return MetricValue(value=value)
-    low, high = interval
-    return MetricValue(value=value, low=min(low, value), high=max(high, value))
+    return valued(value, _INTERVALS[name](found, value, rng) if name in _INTERVALS else None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -43,15 +43,12 @@ def number_scores(
     """
     found = outputs_NK.double().cpu().numpy()
     true = values_NK.double().cpu().numpy()
-    wanted = [name for name in NAMES if name in names]
+    values = _values()
+    draws = _resampled(
+        found, true, [name for name in NAMES if name in names], np.random.default_rng(seed)
+    )
     return {
-        name: valued(value, middle(draws))
-        for name, value, draws in zip(
-            wanted,
-            (float(_values()[name](true, found)) for name in wanted),
-            _resampled(found, true, wanted, np.random.default_rng(seed)),
-            strict=True,
-        )
+        name: valued(float(values[name](true, found)), middle(each)) for name, each in draws.items()
     }
 
 
@@ -73,7 +70,7 @@ def _values() -> Mapping[str, Callable[[Floats, Floats], float]]:
 
 def _resampled(
     found: Floats, true: Floats, names: Collection[str], rng: np.random.Generator
-) -> list[list[Floats]]:
+) -> dict[str, list[Floats]]:
     """Return the values of the metrics on resampled images: for each metric, chunks of draws."""
     centred = true - true.mean(0)
     errors = found - true
@@ -89,4 +86,4 @@ def _resampled(
             drawn["rmse"].append(np.sqrt(squares_DK / len(true)).mean(1))
         if "mae" in drawn:
             drawn["mae"].append((counts_DN @ np.abs(errors)).mean(1) / len(true))
-    return list(drawn.values())
+    return drawn
