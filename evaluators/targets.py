@@ -18,6 +18,12 @@ OUTPUTS: Mapping[Target, str] = {
     "labels": "labels",
 }
 """The words for all outputs, by kind of target."""
+MISSING: Mapping[Target, str] = {
+    "classes": "label",
+    "regression": "number",
+    "labels": "labels",
+}
+"""The word for what an image without a target lacks, by kind of target."""
 _OTHER_NAMES: Mapping[str, Target] = {
     "classification": "classes",
     "multilabel": "labels",

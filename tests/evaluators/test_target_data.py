@@ -20,6 +20,7 @@ from nas_explorer.evaluators.accuracy.data.preparation import Preparation
 from nas_explorer.evaluators.accuracy.data.target_checks import strata
 from nas_explorer.evaluators.targets import read_target, split_target, stated_target
 from nas_explorer.search_space.errors import InputError
+from PIL import Image
 
 from .target_data import COUNT, Rows, images, labels, load, numbers, write_csv, write_images
 
@@ -245,6 +246,86 @@ def test_a_data_set_of_pytorch_tells_its_kind_by_its_items(tmp_path: Path) -> No
         load(given_data(Items(mixed), tmp_path))
 
 
+def hub(place: Path, **columns: Any) -> str:
+    """Save a data set of Hugging Face; a column is a list, or a list and its feature."""
+    datasets = pytest.importorskip("datasets")
+    given = {"image": ([Image.fromarray(each) for each in PIXELS], datasets.Image())}
+    given |= {n: each if isinstance(each, tuple) else (each, None) for n, each in columns.items()}
+    table = datasets.Dataset.from_dict({name: each for name, (each, _) in given.items()})
+    for name, (_, feature) in given.items():
+        table = table if feature is None else table.cast_column(name, feature)
+    table.save_to_disk(str(place))
+    return f"hf:{place}"
+
+
+def test_numbers_of_hugging_face(folder: Path, tmp_path: Path) -> None:
+    above, left = NUMBERS.T.tolist()
+    name = hub(tmp_path / "two", above=above, left=left)
+    found = load(name, "regression")
+    assert found.fingerprint == load(f"csv:{folder / 'numbers.csv'}", "regression").fingerprint
+    assert load(name, "regression:left").classes == ("left",)
+    # Without a kind, the type of the column tells it.
+    lists = load(hub(tmp_path / "lists", label=NUMBERS.tolist()))
+    assert (lists.target, lists.classes, lists.spec.target) == (
+        "regression",
+        ("0", "1"),
+        "regression",
+    )
+    assert torch.equal(lists.train_labels, found.train_labels)
+    with pytest.raises(InputError, match=r"one of 'above', 'left', but got 'high'|but got 'high'"):
+        load(name, "regression:high")
+    with pytest.raises(InputError, match="--target regression, or labels, takes columns"):
+        load(name)
+
+
+def test_labels_of_hugging_face(folder: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    expected = load(f"csv:{folder / 'labels.csv'}", "labels")
+    above, left = LABELS.T.tolist()
+    places = [[n for n in (0, 1) if row[n]] for row in LABELS.tolist()]
+    names = [[HEADER[1 + n] for n in each] for each in places]
+    stated = datasets.List(datasets.ClassLabel(names=[*HEADER[1:], "below"]))
+    for number, (columns, target) in enumerate(
+        [
+            ({"above": above, "left": left}, "labels"),
+            ({"labels": (places, stated)}, ""),
+            ({"labels": names}, ""),
+            ({"tags": ["|".join(each) for each in names], "note": above}, "labels:tags"),
+        ]
+    ):
+        found = load(hub(tmp_path / str(number), **columns), target)
+        assert found.fingerprint == expected.fingerprint
+        lost = "1 label without a training image: 'below'" in found.left_out
+        assert lost == (number == 1)
+    hot = load(hub(tmp_path / "hot", label=LABELS.tolist()))
+    assert (hot.target, hot.classes) == ("labels", ("0", "1"))
+
+
+@pytest.mark.parametrize(
+    ("column", "target", "says"),
+    [
+        ([0.5] * COUNT, "", "must vary, but in .*'label' is 0.5 for every image"),
+        ([1.5, float("nan"), *range(COUNT - 2)], "", "finite, but row 1 of split 'train' of .*nan"),
+        (["tall"] * COUNT, "regression", "a number, but row 0 of .*'tall' in column 'label'"),
+        ([[1.5], *[[1.5, 2.5]] * (COUNT - 1)], "", r"must have 1 numbers, 'label', but row 1"),
+        ([[0, 4], *[[2]] * (COUNT - 1)], "", r"of ClassLabel or of texts, but row 0 of .*\[0, 4\]"),
+        ([[1, 0]] * COUNT, "classes", r"a whole number or a text, but got \[1, 0\]"),
+    ],
+)
+def test_bad_targets_of_hugging_face_are_refused_in_one_line(
+    tmp_path: Path, column: list[Any], target: str, says: str
+) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        load(hub(tmp_path / "set", label=column), target)
+    assert "\n" not in str(caught.value)
+
+
+def test_images_of_hugging_face_without_a_number_are_left_out(tmp_path: Path) -> None:
+    column = [None, *NUMBERS[1:, 0].tolist()]
+    found = load(hub(tmp_path / "set", age=column, other=[1] * COUNT), "regression:age")
+    assert "1 image of split 'train' without a number" in found.left_out
+
+
 def test_a_part_of_a_data_set_keeps_the_names_of_classes(tmp_path: Path) -> None:
     whole = Items([int(each) for each in LABELS[:, 0]], ("dark", "bright"))
     part, _ = torch.utils.data.random_split(whole, [40, 20])
@@ -252,7 +333,7 @@ def test_a_part_of_a_data_set_keeps_the_names_of_classes(tmp_path: Path) -> None
 
 
 def test_data_that_have_classes_alone_refuse_another_target() -> None:
-    with pytest.raises(InputError, match="must come with data of csv, arrays, shards, but got"):
+    with pytest.raises(InputError, match="must come with data of csv, arrays, shards, hf, but got"):
         load("digits", "regression")
 
 

@@ -63,25 +63,36 @@ def binary(cell: Cell) -> float:
     return found
 
 
+def all_binary(texts: Iterable[str]) -> bool:
+    """Whether all texts read like 0 or 1; an empty one may be either."""
+    return all(not each or each.lower() in _BINARY for each in texts)
+
+
 def label_names(cells: Iterable[Cell]) -> tuple[str, ...]:
     """Return the sorted names of all labels."""
-    return tuple(sorted({name for each in cells for name in _names(each)}))
+    return tuple(sorted({name for each in cells for name in names_in(each.text)}))
 
 
-def labels_in(cell: Cell, known: Sequence[str]) -> tuple[float, ...]:
-    """Return 1 for the labels of a cell, and 0 for the others.
+def labels_in(names: Iterable[str], known: Sequence[str], where: str) -> tuple[float, ...]:
+    """Return 1 for the labels that an image has, and 0 for the others.
+
+    Args:
+        names: Names of the image's labels.
+        known: Names of all labels.
+        where: Name of the image's place, for errors.
 
     Raises:
-        InputError: If the cell has a label that is not known.
+        InputError: If the image has a label that is not known.
     """
-    names = _names(cell)
-    if unknown := sorted({*names} - {*known}):
+    found = {*names}
+    if unknown := sorted(found - {*known}):
         raise InputError(
-            f"the labels of every split must be among those of training, but {cell.where} has "
+            f"the labels of every split must be among those of training, but {where} has "
             f"{few(unknown)}"
         )
-    return tuple(float(each in names) for each in known)
+    return tuple(float(each in found) for each in known)
 
 
-def _names(cell: Cell) -> list[str]:
-    return [name.strip() for name in _BETWEEN.split(cell.text) if name.strip()]
+def names_in(text: str) -> list[str]:
+    """Return the names of labels in a text that divides them by ``|``, ``;`` or ``,``."""
+    return [name.strip() for name in _BETWEEN.split(text) if name.strip()]

@@ -4,14 +4,14 @@ import csv
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ....search_space.errors import InputError, unknown_name
-from ...targets import Target, split_target
+from ...targets import MISSING, Target, split_target
 from ...units import plural
-from .cells import Cell, binary, label_names, labels_in, number
+from .cells import Cell, all_binary, binary, label_names, labels_in, names_in, number
 from .layout import PARTS
 from .listed import ListedImage, ListedImages, Listing
 from .scan import few, shown
@@ -69,10 +69,14 @@ class CsvFile(ListedImages):
         columns, rows = self._table(kind)
         images: dict[str, list[tuple[_Row, Path]]] = {part: [] for part in PARTS}
         lost = Counter[str]()
-        named = kind == "labels" and len(columns.names) == 1 and not _all_binary(rows)
+        named = (
+            kind == "labels"
+            and len(columns.names) == 1
+            and not all_binary(each.cells[0] for each in rows)
+        )
         for row in rows:
             if not row.image or not (named or all(row.cells)):
-                lost["image" if not row.image else _word(kind)] += 1
+                lost["image" if not row.image else MISSING[kind]] += 1
                 continue
             part = next((p for p, names in PARTS.items() if row.split.lower() in names), None)
             if part is None:
@@ -106,7 +110,9 @@ class CsvFile(ListedImages):
             return replace(found, label=row.cells[0])
         cells = [self._cell(row, columns, place) for place in range(len(columns.names))]
         if outputs is not columns.names:
-            return replace(found, values=labels_in(cells[0], outputs))
+            return replace(
+                found, values=labels_in(names_in(cells[0].text), outputs, cells[0].where)
+            )
         read = number if kind == "regression" else binary
         return replace(found, values=tuple(map(read, cells)))
 
@@ -197,15 +203,6 @@ def _row(line: int, cells: Sequence[str], columns: _Columns) -> _Row | None:
         return None
     split = "train" if columns.split is None else split
     return _Row(line=line, image=image, split=split, cells=targets)
-
-
-def _word(kind: Target) -> str:
-    """Return the name of a missing target in a note."""
-    return {"classes": "label", "regression": "number", "labels": "labels"}[kind]
-
-
-def _all_binary(rows: Iterator[_Row] | Sequence[_Row]) -> bool:
-    return all(each.cells[0].lower() in ("", "0", "1", "0.0", "1.0") for each in rows)
 
 
 def _listed(file: Path) -> ListedImage:

@@ -150,7 +150,7 @@ DATA_SETS: Mapping[str, DataSet] = {
 }
 """The data sets by name; those in ``WITH_PATH`` are followed by a path: ``folder:PATH``."""
 
-_WITH_TARGETS = ("csv", "arrays", "shards")
+_WITH_TARGETS = ("csv", "arrays", "shards", "hf")
 """Kinds of data that may have targets other than classes."""
 
 assert set(DATA_SETS) == {*DATA_NAMES, *WITH_PATH}

@@ -1,6 +1,6 @@
 """A data set in a folder in the form of Hugging Face's library ``datasets``."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ....search_space.errors import InputError
+from ...targets import MISSING
+from ...units import plural
+from .hub_targets import HubTargets
 from .image_files import StoredImage
 from .layout import PARTS
 from .listed import ListedImage, ListedImages, Listing
@@ -20,8 +23,10 @@ class HubFolder(ListedImages):
 
     The folder is one that ``save_to_disk`` wrote, or one that ``load_dataset`` reads, such as a
     clone of a repository of Parquet files. Nothing is downloaded. The data set has one feature of
-    type ``Image``, and one of type ``ClassLabel``, or else a column ``label``. A class that no
-    training image has is left out.
+    type ``Image``, and one of type ``ClassLabel`` or a list of these, or else a column ``label``
+    or ``labels``, whose type tells the kind of target (see ``HubTargets``). A class or label that
+    no training image has is left out. ``regression`` and ``labels`` take every column but the
+    image, ``regression:A,B`` and ``labels:A,B`` these columns alone.
     """
 
     def make_listing(self) -> Listing:
@@ -29,11 +34,11 @@ class HubFolder(ListedImages):
 
         Raises:
             InputError: If the package ``datasets`` is missing, or the folder is no data set of
-                labelled images.
+                images with targets.
         """
         images: dict[str, list[ListedImage]] = {part: [] for part in PARTS}
         left_out: list[str] = []
-        classes: tuple[str, ...] = ()
+        tables: list[tuple[str, str, Any]] = []
         for name, table in self._tables().items():
             part = next((part for part, names in PARTS.items() if name.lower() in names), None)
             if part is None:
@@ -41,32 +46,38 @@ class HubFolder(ListedImages):
                     f"split {name!r}: not read, since it is none of train, val and test"
                 )
                 continue
-            image, label = self._columns(table)
-            names: Sequence[str] | None = getattr(table.features[label], "names", None)
-            if part == "train" and names is not None:
-                classes = tuple(names)
-            labels = [_name(names, each) for each in table[label]]
+            tables.append((part, name, table))
+        tables.sort(key=lambda each: each[0] != "train")  # the names are those of training
+        where = f"'{shown(self.path)}'"
+        targets = HubTargets(asked=self.target, where=where)
+        for part, name, table in tables:
+            image = _image_column(table, where)
+            found = targets.read(table, image, name)
             changed = _changed(table)
             images[part] += [
                 ListedImage(
                     source=StoredImage(
                         name=f"{self.path}:{name}[{row}]", read=partial(_bytes, table, row, image)
                     ),
-                    label=each,
+                    label=each.label,
+                    values=each.values,
                     size=0,
                     changed=changed,
                 )
-                for row, each in enumerate(labels)
-                if each
+                for row, each in enumerate(found)
+                if each is not None
             ]
-            if lost := labels.count(""):
-                left_out.append(f"{lost:,} images of split {name!r} without a label")
-        known = {each.label for each in images["train"]}
-        if empty := [name for name in classes if name not in known]:
-            which = "1 class" if len(empty) == 1 else f"{len(empty):,} classes"
+            if lost := found.count(None):
+                left_out.append(
+                    f"{plural(lost, 'image')} of split {name!r} without a {MISSING[targets.kind]}"
+                )
+        if empty := targets.without_image:
+            one, more = ("class", "classes") if targets.kind == "classes" else ("label", "labels")
+            which = f"1 {one}" if len(empty) == 1 else f"{len(empty):,} {more}"
             left_out.append(f"{which} without a training image: {few(empty)}")
-        classes = tuple(name for name in classes if name in known)
-        return Listing(images=images, left_out=tuple(left_out), classes=classes)
+        return Listing(
+            images=images, left_out=tuple(left_out), classes=targets.names, target=targets.kind
+        )
 
     def _tables(self) -> Mapping[str, Any]:
         """Return the tables by the names of their splits, with images as bytes."""
@@ -94,19 +105,17 @@ class HubFolder(ListedImages):
         tables = found if isinstance(found, dict) else {"train": found}
         return {name: _undecoded(datasets, table) for name, table in tables.items()}
 
-    def _columns(self, table: Any) -> tuple[str, str]:
-        """Return the names of the columns of images and of labels."""
-        kinds = {name: type(each).__name__ for name, each in table.features.items()}
-        images = [name for name, kind in kinds.items() if kind == "Image"]
-        labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
-        labels = labels or [name for name in kinds if name == "label"]
-        for what, found in (("Image", images), ("ClassLabel", labels)):
-            if len(found) != 1:
-                raise InputError(
-                    f"a data set must have one feature of type {what}, but '{shown(self.path)}' "
-                    f"has {few(found) or 'none'} among {few(list(kinds))}"
-                )
-        return images[0], labels[0]
+
+def _image_column(table: Any, where: str) -> str:
+    """Return the name of the column of images."""
+    kinds = {name: type(each).__name__ for name, each in table.features.items()}
+    found = [name for name, kind in kinds.items() if kind == "Image"]
+    if len(found) != 1:
+        raise InputError(
+            f"a data set must have one feature of type Image, but {where} has "
+            f"{few(found) or 'none'} among {few(list(kinds))}"
+        )
+    return found[0]
 
 
 @contextmanager
@@ -126,21 +135,6 @@ def _undecoded(datasets: Any, table: Any) -> Any:
         if type(feature).__name__ == "Image":
             table = table.cast_column(name, datasets.Image(decode=False))
     return table
-
-
-def _name(names: Sequence[str] | None, label: Any) -> str:
-    """Return the name of a label; empty for none: None, and -1 of a ``ClassLabel``.
-
-    Raises:
-        InputError: If it is neither a whole number nor a text.
-    """
-    if label is None:
-        return ""
-    if not isinstance(label, int | str):
-        raise InputError(f"a label must be a whole number or a text, but got {label!r}")
-    if names is None or isinstance(label, str):
-        return str(label).strip()
-    return names[label] if 0 <= label < len(names) else ""
 
 
 def _changed(table: Any) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class OutputForm:
         listed = stated.value if is_list(stated.value) else [stated.value]
         read = number if kind == "regression" else binary
         values = tuple(read(Cell(text=str(each), column="label", where=where)) for each in listed)
-        names = stated.names or _numbered(len(values))
+        names = stated.names or numbered(len(values))
         if not self._names:
             self._names = names
         if len(values) != len(names) or names != self._names or not values:
@@ -82,7 +82,8 @@ class OutputForm:
         return "", values
 
 
-def _numbered(count: int) -> tuple[str, ...]:
+def numbered(count: int) -> tuple[str, ...]:
+    """Return names of outputs that have none."""
     return ("target",) if count == 1 else tuple(map(str, range(count)))
 
 
