@@ -27,7 +27,8 @@ from .recipe import Recipe
 from .recipes.checks import check_options, ends_with_classes
 from .target_metrics import check_metrics, scores_of
 from .training.checkpoint import Checkpoint
-from .training.loop import Epoch, TrainingResult, chosen_augmentation, train
+from .training.learning_curve import Epoch, TrainingResult
+from .training.loop import chosen_augmentation, train
 from .training.losses import check_recipe, output_scale
 from .training.scoring import Normalise, class_logits, images_at_once
 
@@ -175,6 +176,7 @@ class AccuracyEvaluator(StagedEvaluator):
             goes_on=after_epoch,
             checkpoint=self._checkpoint(architecture, seed),
             teacher=self.teacher,
+            rungs=rungs,
         )
         if result.halted:
             return None
@@ -237,8 +239,8 @@ class AccuracyEvaluator(StagedEvaluator):
 
     def _at_rung(self, number: int, epoch: Epoch) -> Measurement:
         value = epoch.validation_score
-        # No rung has weights from which another score's interval could be resampled.
-        interval = share_interval(value, self._images) if self.data.target == "classes" else None
+        classes = self.data.target == "classes"
+        interval = share_interval(value, self._images) if classes else epoch.interval
         found = valued(value, interval)
         return Measurement(
             metric=fidelity(self.main.name, number),

@@ -14,7 +14,8 @@ from ...evaluators.accuracy.data.image_rows import Images
 from ...evaluators.accuracy.inherit import Source, inherit
 from ...evaluators.accuracy.recipe import Recipe
 from ...evaluators.accuracy.training.checkpoint import Checkpoint
-from ...evaluators.accuracy.training.loop import Epoch, chosen_augmentation, train
+from ...evaluators.accuracy.training.learning_curve import Epoch
+from ...evaluators.accuracy.training.loop import chosen_augmentation, train
 from ...evaluators.accuracy.training.losses import output_scale
 from ...evaluators.accuracy.training.scoring import Normalise, class_logits
 from ...evaluators.base import CandidateError

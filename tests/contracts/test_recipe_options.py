@@ -15,7 +15,8 @@ from nas_explorer.evaluators.accuracy.inherit import Source
 from nas_explorer.evaluators.accuracy.option_table import NETWORK, OPTIONS, checked_options
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.accuracy.training import checkpoint
-from nas_explorer.evaluators.accuracy.training.loop import Epoch, TrainingResult, train
+from nas_explorer.evaluators.accuracy.training.learning_curve import Epoch, TrainingResult
+from nas_explorer.evaluators.accuracy.training.loop import train
 from nas_explorer.evaluators.measurement_context import seeded
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network

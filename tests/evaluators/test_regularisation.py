@@ -12,7 +12,7 @@ from nas_explorer.evaluators.accuracy.training.kept_weights import (
     WeightAverage,
     copy_weights,
 )
-from nas_explorer.evaluators.accuracy.training.loop import Epoch, best_epoch
+from nas_explorer.evaluators.accuracy.training.learning_curve import Epoch, best_epoch
 from nas_explorer.evaluators.accuracy.training.regularisation import (
     BatchChanges,
 )

@@ -13,13 +13,16 @@ from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.accuracy.full_recipe import full_recipe
 from nas_explorer.evaluators.accuracy.inherit import Source, inherit
 from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.accuracy.target_metrics import scores_of
 from nas_explorer.evaluators.accuracy.training.checkpoint import Checkpoint
-from nas_explorer.evaluators.accuracy.training.loop import Epoch, train
+from nas_explorer.evaluators.accuracy.training.learning_curve import Epoch
+from nas_explorer.evaluators.accuracy.training.loop import train
 from nas_explorer.evaluators.accuracy.training.losses import output_scale, target_loss
 from nas_explorer.evaluators.accuracy.training.output_scale import OutputScale
 from nas_explorer.evaluators.accuracy.training.regularisation import BatchChanges
 from nas_explorer.evaluators.accuracy.training.scoring import Normalise, class_logits
-from nas_explorer.evaluators.base import CandidateError, Setup
+from nas_explorer.evaluators.base import CandidateError, Measurement, Setup
+from nas_explorer.evaluators.metrics import MAIN_METRICS
 from nas_explorer.evaluators.scores import SCORES
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
@@ -194,7 +197,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     cut.load_state_dict(whole.state_dict())
     again = Network(network())
     again.load_state_dict(whole.state_dict())
-    result = train(whole, regression, FAST, seed=0, device=CPU)
+    result = train(whole, regression, FAST, seed=0, device=CPU, rungs=(3,))
 
     class Killed(BaseException):
         pass
@@ -206,13 +209,47 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
 
     kept = Checkpoint(tmp_path / "state", {})
     with pytest.raises(Killed):
-        train(cut, regression, FAST, seed=0, device=CPU, goes_on=kill, checkpoint=kept)
-    found = train(again, regression, FAST, seed=0, device=CPU, checkpoint=kept)
+        train(cut, regression, FAST, seed=0, device=CPU, goes_on=kill, checkpoint=kept, rungs=(3,))
+    found = train(again, regression, FAST, seed=0, device=CPU, checkpoint=kept, rungs=(3,))
+    intervals = [each.interval for each in found.curve]
+    assert intervals == [each.interval for each in result.curve]
+    assert [place for place, each in enumerate(intervals, 1) if each is not None] == [3]
     assert [each.validation_score for each in found.curve] == [
         each.validation_score for each in result.curve
     ]
     for one, other in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["regression", "labels"])
+def test_the_score_at_a_rung_has_the_interval_of_a_score_at_the_end(
+    kind: str, regression: SearchData, multilabel: SearchData
+) -> None:
+    data, seen = regression if kind == "regression" else multilabel, list[Any]()
+    model = Network(network())
+
+    def stop(number: int, epoch: Epoch) -> bool:
+        seen.append(epoch)
+        return False
+
+    train(model, data, FAST, seed=3, device=CPU, goes_on=stop, rungs=(1,))
+    low, high = seen[0].interval
+    assert low < seen[0].validation_score < high
+    # The weights after the stop are those of the rung.
+    outputs = class_logits(model, data.validation_images, Normalise(data, CPU), 32)
+    name = MAIN_METRICS[data.target].name
+    expected = scores_of(data.target, outputs, data.validation_labels, (name,), seed=3)[name]
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-5)
+
+
+def test_measurements_at_rungs_have_intervals(multilabel: SearchData) -> None:
+    asked: list[Measurement] = []
+    made = AccuracyEvaluator(data=multilabel, recipe=FAST, seed=7, device=CPU)
+    made.evaluate_by_rungs(network(), (1,), lambda each: bool(asked.append(each)))
+    (rung,) = asked
+    assert rung.metric == "mean_average_precision@1epochs"
+    assert rung.low is not None and rung.high is not None
+    assert rung.low < rung.value < rung.high
 
 
 @pytest.mark.parametrize("name", ["grad_norm", "random_features", "log_macs"])

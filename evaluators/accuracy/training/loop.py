@@ -2,10 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +20,7 @@ from ..source import Source
 from .checkpoint import Checkpoint
 from .fast_layers import fast_layers
 from .kept_weights import BestWeights, WeightAverage, copy_weights, tensors_of
+from .learning_curve import Epoch, TrainingResult, best_epoch
 from .losses import TargetLoss, score_name, target_loss
 from .optimizer import AdamW
 from .regularisation import BatchChanges
@@ -31,73 +30,9 @@ _CHECK_EVERY = 50
 """Steps between two checks of the loss; on a GPU each check waits for all pending work."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One point of a learning curve."""
-
-    train_loss: float
-    """Mean training loss over the epoch: for classes the smoothed cross-entropy, in nats."""
-    validation_loss: float
-    """Mean loss on the validation split after the epoch: for classes the cross-entropy, in nats;
-    for numbers the squared error in standard deviations."""
-    validation_score: float
-    """Main score on the validation split after the epoch, larger is better: for classes the share
-    that is classified correctly."""
-    lr: float
-    """Learning rate of the epoch's last step."""
-    seconds: float
-    """Wall time since the training began."""
-    metric: str = "accuracy"
-    """Name of the main score."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the values as JSON values, the score as ``validation_`` and its name."""
-        found = asdict(self)
-        found.pop("metric")
-        return {
-            f"validation_{self.metric}" if name == "validation_score" else name: value
-            for name, value in found.items()
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], metric: str) -> Self:
-        """Read the JSON values of ``to_json`` for a main score."""
-        values = dict(data)
-        return cls(validation_score=values.pop(f"validation_{metric}"), metric=metric, **values)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingResult:
-    """The result of a training."""
-
-    curve: tuple[Epoch, ...]
-    """Learning curve, one point per epoch run."""
-    kept_epoch: int
-    """Number of the epoch, from 1, whose weights are kept."""
-    score: float
-    """Main score of the kept weights on the validation split."""
-    seconds: float
-    """Wall time of the training, validation included."""
-    stopped_early: str | None = None
-    """Why the training ended early, or None."""
-    halted: bool = False
-    """Whether the caller ended the training before its last epoch."""
-
-    def curve_json(self) -> list[dict[str, Any]]:
-        """Return the learning curve as JSON values."""
-        return [epoch.to_json() for epoch in self.curve]
-
-
 def chosen_augmentation(recipe: Recipe, data: SearchData) -> Augmentation:
     """Return the recipe's augmentation; for ``auto``, that of the data."""
     return data.augmentation if recipe.augmentation == "auto" else recipe.augmentation
-
-
-def best_epoch(curve: Sequence[Epoch]) -> int:
-    """Return the number, from 1, of the first epoch with the best validation score, among equals
-    that with the smallest loss."""
-    ranks = [(-each.validation_score, each.validation_loss) for each in curve]
-    return 1 + ranks.index(min(ranks))
 
 
 GoesOn = Callable[[int, Epoch], bool]
@@ -117,7 +52,10 @@ class _Run:
         time_limit: float | None,
         checkpoint: Checkpoint | None = None,
         teacher: Source | None = None,
+        rungs: Collection[int] = (),
     ) -> None:
+        self.seed = seed
+        self.rungs = rungs
         self.checkpoint = checkpoint
         self.teacher = teacher
         self.start = time.perf_counter()
@@ -157,7 +95,7 @@ class _Run:
         halted = goes_on is not None and not all(goes_on(n, e) for n, e in enumerate(curve, 1))
         while len(curve) < self.epochs and not (halted or stopped):
             warm = self.step >= warmup_steps(self.recipe, self.steps)
-            epoch = self.epoch()
+            epoch = self.epoch(len(curve) + 1)
             curve.append(epoch)
             if self.best is not None and best_epoch(curve) == len(curve):
                 self.best.keep(self.validated)
@@ -263,8 +201,8 @@ class _Run:
         self.start -= curve[-1].seconds
         return curve, values["above"]
 
-    def epoch(self) -> Epoch:
-        """Run one epoch and validate; return the point of the learning curve."""
+    def epoch(self, number: int) -> Epoch:
+        """Run epoch ``number`` and validate; return the point of the learning curve."""
         train_loss = self.train_epoch()
         validation_loss, score = self.validate()
         return Epoch(
@@ -274,7 +212,13 @@ class _Run:
             lr=learning_rate(self.recipe, self.step - 1, self.steps),
             seconds=time.perf_counter() - self.start,
             metric=score_name(self.data),
+            interval=self.interval() if number in self.rungs else None,
         )
+
+    def interval(self) -> tuple[float, float] | None:
+        """Return the interval of the main score after an epoch, as of the score at the end."""
+        model, at_once = self.validated, images_at_once(self.data, self.recipe.batch_size)
+        return self.loss.interval(model, partial(self.logits, model), at_once, self.seed)
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """Return a model's outputs, float32."""
@@ -352,6 +296,7 @@ def train(
     goes_on: GoesOn | None = None,
     checkpoint: Checkpoint | None = None,
     teacher: Source | None = None,
+    rungs: Collection[int] = (),
 ) -> TrainingResult:
     """Train ``model`` and score it on the validation split after every epoch.
 
@@ -373,12 +318,13 @@ def train(
         checkpoint: Where the state between epochs is kept; a training that was killed goes on from
             it and ends with the same weights.
         teacher: The network that teaches, if the recipe names one.
+        rungs: Epochs whose score of numbers or labels has an interval.
 
     Raises:
         CandidateError: ``non_finite``, ``out_of_memory``, ``time_limit`` or ``error``.
     """
     with candidate_faults(), seeded(seed, device):
-        run = _Run(model, data, recipe, seed, device, time_limit, checkpoint, teacher)
+        run = _Run(model, data, recipe, seed, device, time_limit, checkpoint, teacher, rungs)
         hooks = skip_branches(run.model, recipe.drop_path)
         try:
             with fast_layers(run.model, run.validated):

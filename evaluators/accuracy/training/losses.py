@@ -15,7 +15,7 @@ from ....search_space.errors import InputError
 from ...metrics import MAIN_METRICS
 from ..data.dataset import SearchData
 from ..recipe import Recipe
-from ..target_metrics import main_score
+from ..target_metrics import main_score, scores_of
 from .output_scale import OutputScale
 from .scoring import outputs_of, score
 
@@ -50,6 +50,16 @@ class TargetLoss(ABC):
             model: The model, which is put in eval mode.
             outputs: Function from images, uint8, to the model's float32 outputs.
             batch_size: Images per forward pass.
+        """
+
+    @abstractmethod
+    def interval(
+        self, model: nn.Module, outputs: Callable[[Tensor], Tensor], batch_size: int, seed: int
+    ) -> tuple[float, float] | None:
+        """Return the 95 % interval of the main score over resampled images of the split.
+
+        None for classes, whose interval follows from the score. Arguments are those of
+        ``validate``, and the seed of the resampled images.
         """
 
 
@@ -90,6 +100,12 @@ class ClassLoss(TargetLoss):
         mean, right = score(model, outputs, self._data, batch_size)
         return mean, right / len(self._data.validation_labels)
 
+    def interval(
+        self, model: nn.Module, outputs: Callable[[Tensor], Tensor], batch_size: int, seed: int
+    ) -> tuple[float, float] | None:
+        """Return None."""
+        return None
+
 
 def _reduced(losses_BK: Tensor, reduction: str) -> Tensor:
     return losses_BK.mean() if reduction == "mean" else losses_BK.mean(1)
@@ -116,6 +132,19 @@ class _OutputLoss(TargetLoss):
         # The check of the loss reports numbers that are not finite.
         value = main_score(target, found, self._truth) if bool(found.isfinite().all()) else 0.0
         return mean, value
+
+    def interval(
+        self, model: nn.Module, outputs: Callable[[Tensor], Tensor], batch_size: int, seed: int
+    ) -> tuple[float, float] | None:
+        """Return the interval that the main score has after a whole training."""
+        found = outputs_of(model, outputs, self._data.validation_images, batch_size)
+        if not bool(found.isfinite().all()):
+            return None
+        name = score_name(self._data)
+        value = scores_of(self._data.target, found, self._truth, (name,), seed=seed)[name]
+        if value.low is None or value.high is None:
+            return None
+        return value.low, value.high
 
 
 class NumberLoss(_OutputLoss):
