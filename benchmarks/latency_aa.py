@@ -2,7 +2,10 @@
 passes over all of them. For each network, the two values are compared, as absolute times and as
 ratios to the sentinel, and with their 95 % intervals.
 
-    python benchmarks/latency_aa.py [--device cpu|cuda] [--candidates N] [--space NAME] [--quick]
+    python benchmarks/latency_aa.py [--device cpu|cuda] [--candidates N] [--space NAME]
+        [--brief] [--quick]
+
+``--brief`` measures by the brief contract, which a search has where latency decides nothing.
 
 The last line is JSON. ``aa_p95`` is the 95th percentile over the networks of the larger value over
 the smaller one, minus 1; ``aa_p95_to_sentinel`` is that of the ratios to the sentinel. ``covered``
@@ -25,7 +28,7 @@ import torch
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
 from nas_explorer.evaluators.latency.provenance import describe
-from nas_explorer.evaluators.latency.settings import LatencySettings
+from nas_explorer.evaluators.latency.settings import BRIEF, LatencySettings
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
 
@@ -78,12 +81,15 @@ def main() -> None:
     parser.add_argument("--space", default="micro")
     parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="3 networks, brief windows")
+    parser.add_argument("--brief", action="store_true", help="by the brief contract")
+    parser.add_argument("--quick", action="store_true", help="3 networks, the shortest windows")
     options = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device(options.device)
-    brief = LatencySettings(warmup_seconds=0.0, min_seconds=0.0, max_seconds=0.05, windows=1)
-    evaluator = LatencyEvaluator(device=device, settings=brief if options.quick else None)
+    settings = LatencySettings(**BRIEF) if options.brief else LatencySettings()
+    if options.quick:
+        settings = LatencySettings(warmup_seconds=0.0, min_seconds=0.0, max_seconds=0.05, windows=1)
+    evaluator = LatencyEvaluator(device=device, settings=settings)
     space = load_space(options.space).bind(channels=3, resolution=options.resolution, classes=10)
     count = 3 if options.quick else options.candidates
     drawn = [space.walk(RandomChooser(options.seed + place)) for place in range(count)]
@@ -103,6 +109,7 @@ def main() -> None:
         "benchmark": "latency_aa",
         "candidates": count,
         "space": options.space,
+        "settings": settings.to_json(),
         **summary(*passes),
         "seconds_per_measurement": spent / (2 * count),
         **describe(device),

@@ -1,7 +1,7 @@
 """The evaluator of the metric ``latency``."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, Self
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
-from ...search_space.components.layers.folding import fold
+from ...search_space.components.layers.folding import fold, foldable
 from ...search_space.errors import InputError
 from ..base import Evaluator, Measurement, Setup
 from ..host_lock import measuring
@@ -24,7 +24,7 @@ from .peaks import peaks_of
 from .provenance import describe
 from .sentinel import NAME, RESOLUTION, Sentinel
 from .settings import LAYOUTS, LatencySettings
-from .timing import Timing, measure_in_turns
+from .timing import Series, Timing, alternate, measure_in_turns
 
 _SEED = 0  # any seed does, but weights and images must be equal in every run
 _PART_PASSES = 5
@@ -36,7 +36,7 @@ class LatencyEvaluator(Evaluator):
 
     The network is in its folded form and in the memory layout of the settings; if both layouts are
     timed, which alternates, the one with the lower median is used. Trainings of the host pause
-    meanwhile.
+    meanwhile. In the brief contract (``BRIEF`` of the settings) the warm-up chooses the layout.
 
     A window in which the sentinel drifts by more than 2 % is thrown away, and another one is
     measured. After the last window of the settings, the one with the least drift counts, and the
@@ -87,18 +87,14 @@ class LatencyEvaluator(Evaluator):
             CandidateError: ``out_of_memory``, or ``error`` for any other failure.
         """
         with torch.inference_mode(), candidate_faults():
-            runs = self._passes_of(architecture)
-            yardstick = self._pass(self._sentinel, (3, RESOLUTION, RESOLUTION), self._layouts[0])
-            if self.settings.runtime == "compiled":  # now, while others may still train
-                for run in runs:
-                    run()
+            layouts, warm, one_window = self._prepared(architecture)  # while others still train
             with measuring() as alone:
-                window, drifts = self._least_drift([*runs, yardstick])
+                window, drifts = self._least_drift(one_window)
                 parts = self._time_parts(architecture) if self.settings.parts else {}
                 peaks = peaks_of(self.device, self.settings)
         *timings, sentinel = window
         self._history.add(sentinel)
-        timed = dict(zip(self._layouts, timings, strict=True))
+        timed = dict(zip(layouts, timings, strict=True))
         layout = min(timed, key=lambda each: timed[each].median)
         timing = timed[layout]
         slower = self._history.slower(sentinel)
@@ -111,7 +107,7 @@ class LatencyEvaluator(Evaluator):
             provenance={
                 **self._provenance(architecture, timing, sentinel),
                 "memory_layout": layout,
-                "layout_medians": {name: each.median for name, each in timed.items()},
+                "layout_medians": warm or {name: each.median for name, each in timed.items()},
                 "alone": alone,
                 "windows": len(drifts),
                 "sentinel_drift": min(drifts),
@@ -127,39 +123,92 @@ class LatencyEvaluator(Evaluator):
         """Return the time of each part in the first layout, for the provenance."""
         if self.settings.runtime == "compiled":
             return {}
-        with seeded(_SEED, self.device):
-            network = self._place(fold(Network(architecture)))
-        network = network.to(memory_format=_FORMATS[self._layouts[0]])
+        network = self._built(architecture).to(memory_format=_FORMATS[self._layouts[0]])
         images = self._images(tuple(architecture.input), self._layouts[0])
         times = time_parts(architecture, network, images, passes=_PART_PASSES)
         return {"part_ms": {name: round(each, 6) for name, each in times.items()}}
 
-    def _least_drift(self, runs: Sequence[Run]) -> tuple[tuple[Timing, ...], list[float]]:
+    def _prepared(
+        self, architecture: Architecture
+    ) -> tuple[Sequence[str], dict[str, float], Callable[[], tuple[Timing, ...]]]:
+        """Build the network in the layouts that are timed.
+
+        Returns:
+            The layouts; the times of all layouts in the warm-up, ms, if these decide; and the
+            function that measures one window of the layouts and the sentinel.
+        """
+        yardstick = self._pass(self._sentinel, (3, RESOLUTION, RESOLUTION), self._layouts[0])
+        if self.settings.layout_by == "warmup":
+            layout, warm, series = self._decided(architecture)
+            series.append(self._series(yardstick))
+            series[-1].warm_up()
+            return (layout,), warm, lambda: alternate(series)
+        runs = self._passes_of(architecture)
+        if self.settings.runtime == "compiled":
+            for run in runs:
+                run()
+        return (
+            self._layouts,
+            {},
+            lambda: measure_in_turns([*runs, yardstick], self.device, self.settings),
+        )
+
+    def _decided(self, architecture: Architecture) -> tuple[str, dict[str, float], list[Series]]:
+        """Return the layout with the faster warm-up, the times of all, and its warm passes."""
+        network = self._built(architecture)
+        series: dict[str, Series] = {}
+        warm: dict[str, float] = {}
+        for layout in self._layouts:
+            network = network.to(memory_format=_FORMATS[layout])
+            series[layout] = self._series(self._own_pass(network, architecture, layout))
+            warm[layout] = series[layout].warm_up()
+        faster = min(warm, key=lambda each: warm[each])
+        if faster != self._layouts[-1]:
+            # Kernels of one tap would keep the other layout if the network were changed back.
+            again = self._built(architecture).to(memory_format=_FORMATS[faster])
+            series[faster] = self._series(self._own_pass(again, architecture, faster))
+            series[faster].warm_up()
+        return faster, warm, [series[faster]]
+
+    def _series(self, run: Run) -> Series:
+        return Series(run, self.device, self.settings)
+
+    def _least_drift(
+        self, one_window: Callable[[], tuple[Timing, ...]]
+    ) -> tuple[tuple[Timing, ...], list[float]]:
         """Return the timings of the window with the least drift, and the drift of every window."""
         found: list[tuple[Timing, ...]] = []
         drifts: list[float] = []
         while len(found) < self.settings.windows and min(drifts, default=1.0) > DRIFT:
-            found.append(measure_in_turns(runs, self.device, self.settings))
+            found.append(one_window())
             drifts.append(self._history.drift(found[-1][-1]))
         return found[drifts.index(min(drifts))], drifts
 
     def _passes_of(self, architecture: Architecture) -> list[Run]:
         """Return one forward pass of the network for each layout."""
-        with activity("building"), seeded(_SEED, self.device):
-            network = self._place(fold(Network(architecture)))
+        network = self._built(architecture)
         if self.settings.runtime == "compiled":
             # All networks share their code, so torch's compiler would reach its limit of variants
             # after a few networks and run the next ones uncompiled.
             torch.compiler.reset()
-        image = architecture.input
         runs: list[Run] = []
         for layout in self._layouts:
             last = layout == self._layouts[-1]  # the last one needs no copy
             own = (network if last else deepcopy(network)).to(memory_format=_FORMATS[layout])
             if self.settings.runtime == "compiled":
                 own.compile(dynamic=False)
-            runs.append(self._pass(own, (image.channels, image.height, image.width), layout))
+            runs.append(self._own_pass(own, architecture, layout))
         return runs
+
+    def _built(self, architecture: Architecture) -> nn.Module:
+        """Return the network in its folded form, on the device."""
+        with activity("building"), seeded(_SEED, self.device):
+            network = Network(architecture)
+            return self._place(fold(network) if foldable(network) else network)
+
+    def _own_pass(self, network: nn.Module, architecture: Architecture, layout: str) -> Run:
+        image = architecture.input
+        return self._pass(network, (image.channels, image.height, image.width), layout)
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.eval().to(self.device, getattr(torch, self.settings.dtype))

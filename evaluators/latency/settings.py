@@ -15,6 +15,17 @@ ROUNDS = 5
 """Number of rounds in which networks and sentinel alternate."""
 WINDOWS = 5
 """Default of ``LatencySettings.windows``."""
+DECIDERS = ("rounds", "warmup")
+"""What may choose the faster memory layout."""
+BRIEF: Mapping[str, Any] = {
+    "windows": 1,
+    "layout_by": "warmup",
+    "warmup_seconds": 0.002,
+    "repeats": 2 * ROUNDS,
+    "min_seconds": 0.0,
+    "max_seconds": 0.1,
+}
+"""Settings of the brief contract, for a latency that is recorded but decides nothing."""
 
 
 def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +70,9 @@ class LatencySettings(JsonFields):
     """Duration, s, after which each round ends with its second pass; at least ``min_seconds``."""
     windows: int = WINDOWS
     """Most windows of passes: another is measured while the sentinel drifts; at least 1."""
+    layout_by: Literal["rounds", "warmup"] = "rounds"
+    """What chooses the faster of both layouts. ``warmup``: the warm-up, which then comes before
+    other processes pause; only the faster layout is timed."""
     parts: bool = False
     """Whether to record the time of each part too, in eager runs."""
 
@@ -69,6 +83,8 @@ class LatencySettings(JsonFields):
             raise unknown_name("runtime", self.runtime, RUNTIMES)
         if self.layout not in ("best", *LAYOUTS):
             raise unknown_name("layout", self.layout, ("best", *LAYOUTS))
+        if self.layout_by not in DECIDERS:
+            raise unknown_name("layout_by", self.layout_by, DECIDERS)
         lowest = {
             "batch": 1,
             "threads": 1,
@@ -93,14 +109,12 @@ class LatencySettings(JsonFields):
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values.
 
-        Studies of earlier versions have no ``windows`` and ``parts``, so defaults are left out.
+        Studies of earlier versions have no ``windows``, ``layout_by`` and ``parts``, so their
+        defaults are left out.
         """
         found = super().to_json()
-        if self.windows == WINDOWS:
-            del found["windows"]
-        if not self.parts:
-            del found["parts"]
-        return found
+        later = {"windows": WINDOWS, "layout_by": DECIDERS[0], "parts": False}
+        return {key: each for key, each in found.items() if later.get(key, ...) != each}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -67,17 +67,12 @@ def measure_in_turns(
 ) -> tuple[Timing, ...]:
     """Time several passes in turns, so that a slow moment affects all of them.
 
-    There are ``ROUNDS`` rounds of several passes of each.
+    There are ``ROUNDS`` rounds of several passes of each, after the warm-up of all.
     """
-    clock = make_clock(device, threads=settings.threads)
-    with _threads(settings.threads):
-        series = [_Series(run, clock, settings) for run in runs]
-        for each in series:
-            each.warm_up()
-        for _ in range(ROUNDS):
-            for each in series:
-                each.round()
-    return tuple(each.timing() for each in series)
+    series = [Series(run, device, settings) for run in runs]
+    for each in series:
+        each.warm_up()
+    return alternate(series)
 
 
 def is_stable(window: Sequence[float], previous: Sequence[float]) -> bool:
@@ -88,19 +83,40 @@ def is_stable(window: Sequence[float], previous: Sequence[float]) -> bool:
     return high - low <= STABLE * low
 
 
-class _Series:
-    """The passes of one network."""
+class Series:
+    """The passes of one network, with its warm-up."""
 
-    def __init__(self, run: Run, clock: Clock, settings: LatencySettings) -> None:
+    def __init__(self, run: Run, device: torch.device, settings: LatencySettings) -> None:
+        """Set the pass.
+
+        Args:
+            run: Function that runs one pass; its result is ignored.
+            device: Device of type ``cpu`` or ``cuda``.
+            settings: Durations and repetitions.
+        """
         self._run = run
-        self._clock = clock
+        self._clock: Clock = make_clock(device, threads=settings.threads)
         self._settings = settings
         self._passes: list[Pass] = []
         self._rounds: list[float] = []
         self._warmup_passes = 0
         self._stable = False
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> float:
+        """Run the untimed passes; return the median time of the last ones, ms."""
+        with self.threads():
+            return self._warm_up()
+
+    def threads(self) -> AbstractContextManager[None]:
+        """Return the context in which torch has the threads of the settings."""
+        return _threads(self._settings.threads)
+
+    def begin(self) -> None:
+        """Forget the timed passes so far."""
+        self._passes = []
+        self._rounds = []
+
+    def _warm_up(self) -> float:
         start = time.perf_counter()
         previous: list[float] = []
         while True:
@@ -112,7 +128,7 @@ class _Series:
             spent = time.perf_counter() - start
             least = self._settings.warmup_seconds
             if spent >= least and (self._stable or spent >= _PATIENCE * least):
-                return
+                return median(window)
 
     def round(self) -> None:
         """Time one round of passes, after an untimed one that refills the caches."""
@@ -137,6 +153,7 @@ class _Series:
         return done >= 2 and spent >= self._settings.max_seconds
 
     def timing(self) -> Timing:
+        """Return the time of one pass, from the rounds so far."""
         undisturbed = [each.wall for each in self._passes if each.undisturbed]
         alone = len(undisturbed) >= MIN_SAMPLE
         low, middle, high = median_interval(
@@ -155,6 +172,17 @@ class _Series:
             rounds=tuple(self._rounds),
             lost=1 - own / wall if wall > 0 else 0.0,
         )
+
+
+def alternate(series: Sequence[Series]) -> tuple[Timing, ...]:
+    """Time the passes of several networks in turns, after their warm-up."""
+    with series[0].threads():
+        for each in series:
+            each.begin()
+        for _ in range(ROUNDS):
+            for each in series:
+                each.round()
+    return tuple(each.timing() for each in series)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ...evaluators.base import Entry, Setup, evaluators_for, metric, metrics_of
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
+from ...evaluators.latency.settings import BRIEF
 from ...evaluators.metrics import MAIN_METRICS
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
@@ -176,7 +177,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         ),
         data=absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
-        settings=_timed_as_it_counts(
+        settings=timed_as_it_counts(
             evaluation, counts="latency" in counting, parts=options.predict_latency
         ),
         device=device,
@@ -286,10 +287,10 @@ def _forecast(prepared: Prepared) -> LatencyForecast:
     return LatencyForecast(prepared.plan.constraints, names)
 
 
-def _timed_as_it_counts(
+def timed_as_it_counts(
     evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool, parts: bool
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings of the evaluators, with one window for a latency that does not count.
+    """Return the settings of the evaluators, with a brief contract for a latency that counts not.
 
     Args:
         evaluation: The settings.
@@ -298,7 +299,7 @@ def _timed_as_it_counts(
     """
     if "latency" not in evaluation:
         return evaluation
-    more = {} if counts else {"windows": 1}
+    more = {} if counts or parts else BRIEF
     timing = {**evaluation["latency"], **more, **({"parts": True} if parts else {})}
     return {**evaluation, "latency": timing}
 

@@ -96,6 +96,8 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     assert "leave out one" in capsys.readouterr().err
 
     number = str(front[0]["number"])
+    timed = front[0]["measurements"]["latency"]["provenance"]  # latency decides nothing here
+    assert (timed["layout_by"], timed["windows"]) == ("warmup", 1)
     assert run(["show", number]) == 0
     assert front[0]["digest"] in capsys.readouterr().out
     assert run(["measure", front[0]["digest"][:10], "--json"]) == 0

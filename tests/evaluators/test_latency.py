@@ -1,5 +1,6 @@
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from nas_explorer.evaluators.latency import evaluator as module
 from nas_explorer.evaluators.latency.clocks import Run
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
 from nas_explorer.evaluators.latency.sentinel import RESOLUTION, Sentinel
+from nas_explorer.evaluators.latency.settings import BRIEF as BRIEF_CONTRACT
 from nas_explorer.evaluators.latency.settings import LatencySettings
-from nas_explorer.evaluators.latency.timing import Timing
+from nas_explorer.evaluators.latency.timing import Series, Timing
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
@@ -130,6 +132,41 @@ def test_both_layouts_are_timed_and_the_faster_counts(
     assert latency.provenance["memory_layout"] == ("channels_last" if last == 2 else "contiguous")
     assert latency.provenance["layout_medians"] == {"contiguous": contiguous, "channels_last": last}
     assert latency.provenance["ratio_to_sentinel"] == 4.0
+
+
+@pytest.mark.parametrize(("contiguous", "last"), [(3.0, 2.0), (2.0, 3.0)])
+def test_the_brief_contract_times_the_layout_with_the_faster_warm_up(
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch, contiguous: float, last: float
+) -> None:
+    faster = "channels_last" if last < contiguous else "contiguous"
+    events: list[str] = []
+    # The last one of a second warm-up would decide wrongly if it counted.
+    times = iter([contiguous, last, *([] if faster == "channels_last" else [9.0]), 0.5])
+
+    def warm_up(_: Series) -> float:
+        events.append("warm-up")
+        return next(times)
+
+    @contextmanager
+    def measuring() -> Generator[bool]:
+        events.append("alone")
+        yield True
+
+    monkeypatch.setattr(module, "Network", Wide)
+    monkeypatch.setattr(module, "measuring", measuring)
+    monkeypatch.setattr(Series, "warm_up", warm_up)
+    settings = LatencySettings(**BRIEF_CONTRACT)
+    (latency,) = LatencyEvaluator(device=CPU, settings=settings).evaluate(architecture)
+    assert not list(times)
+    assert set(Wide.weights) == {faster == "channels_last"}  # of the passes that are timed
+    assert events[-1] == "alone" and events.count("alone") == 1
+    record = latency.provenance
+    assert (record["memory_layout"], record["windows"], record["repeats"]) == (faster, 1, 10)
+    assert record["layout_by"] == "warmup"
+    assert record["layout_medians"] == {"contiguous": contiguous, "channels_last": last}
+    assert record["timing"]["passes"] >= 10
+    assert latency.low is not None and latency.high is not None
+    assert latency.low < latency.value < latency.high
 
 
 def test_running_out_of_memory_is_the_candidates_fault(

@@ -17,7 +17,7 @@ from nas_explorer.evaluators.latency.drift import (
     student_t,
 )
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
-from nas_explorer.evaluators.latency.settings import LatencySettings
+from nas_explorer.evaluators.latency.settings import BRIEF, LatencySettings
 from nas_explorer.evaluators.latency.timing import Timing
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
@@ -128,7 +128,7 @@ def test_after_five_windows_the_least_drift_counts_as_unstable(
 def test_studies_of_earlier_versions_have_equal_settings() -> None:
     assert "windows" not in LatencySettings().to_json()
     assert LatencySettings.from_json(LatencySettings().to_json()) == LatencySettings()
-    one = LatencySettings(windows=1)
+    one = LatencySettings(**BRIEF)
     assert LatencySettings.from_json(one.to_json()) == one
 
 

@@ -11,7 +11,7 @@ import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
 from nas_explorer.evaluators.base import EVALUATORS, METRICS, Measurement
 from nas_explorer.evaluators.latency.provenance import describe
-from nas_explorer.evaluators.latency.settings import LatencySettings
+from nas_explorer.evaluators.latency.settings import BRIEF, LatencySettings
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.constraints.constraint import Constraint
@@ -27,6 +27,7 @@ from nas_explorer.searchers.run.remeasure import (
     timed_elsewhere,
     timed_here,
 )
+from nas_explorer.searchers.run.search import timed_as_it_counts
 from nas_explorer.searchers.run.worker import Plan, broken
 
 import nas_explorer
@@ -218,3 +219,19 @@ def test_optuna_sees_the_new_values(study: Study, tmp_path: Path) -> None:
     reason = "must keep latency<=5 ms, but latency is 9 ms"
     shown = {key: seen[1].user_attrs[key] for key in ("accuracy", "latency", "reason")}
     assert shown == {"accuracy": 0.5, "latency": 9.0, "reason": reason}
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_contract_is_brief_only_where_latency_decides_nothing(parts: bool) -> None:
+    full, other = LatencySettings(batch=2), {"accuracy": {"epochs": 1}}
+    evaluation = {"latency": full.to_json(), **other}
+
+    def timed(*, counts: bool) -> LatencySettings:
+        found = timed_as_it_counts(evaluation, counts=counts, parts=parts)
+        assert found["accuracy"] == other["accuracy"]
+        return LatencySettings.from_json(found["latency"])
+
+    assert timed(counts=True) == replace(full, parts=parts)
+    brief = full if parts else LatencySettings(batch=2, **BRIEF)
+    assert timed(counts=False) == replace(brief, parts=parts)
+    assert timed_as_it_counts(other, counts=False, parts=parts) == other
