@@ -27,8 +27,8 @@ def print_diagnostics(
     _print(found, network if candidate is None else f"candidate {candidate.number}")
     if record is None:
         print(
-            "Their correlation with accuracy is not measured here: nas fidelity --diagnostics all "
-            "measures it on a study."
+            "Their correlation with a trained score is not measured here: nas fidelity "
+            "--diagnostics all measures it on a study."
         )
         return
     for note in score_notes(record, _names(found)):

@@ -87,7 +87,7 @@ def export(
     if stated_target(record.settings.data) == "classes":
         print(f"Top-1 agreement {100 * proof.agreement:.1f} % on {where}")
     for what, found_again in checks.items():
-        print(f"{what.capitalize()}: {found_again}")
+        print(f"{what.replace('_', ' ').capitalize()}: {found_again}")
     print(f"Sizes of images: {proof.sizes}")
     print(f"Time of an image: {proof.latency_ratio:.2g} times that of the network in torch")
 

@@ -181,10 +181,11 @@ class TrainingView:
         self._shown = time.monotonic()
         result = step.result
         left = result.seconds / step.epoch * (step.epochs - step.epoch)
+        named = "" if result.metric == "accuracy" else f"{result.metric} "
         which = f"seed {step.seed + 1}/{self._seeds}, " if self._seeds > 1 else ""
         line = (
             f"[{which}epoch {step.epoch}/{step.epochs}] training loss {result.train_loss:.3g}, "
-            f"validation {shown(result.metric, result.validation_score)} (loss "
+            f"validation {named}{shown(result.metric, result.validation_score)} (loss "
             f"{result.validation_loss:.3g}), {left:.0f} s left"
         )
         if terminal:

@@ -222,8 +222,8 @@ def _print_scores(scored: "Scored", source: str | None) -> None:
     for name, reason in scored.undefined.items():
         print(f"{name:<15} {reason}")
     print(
-        "Their correlation with accuracy is not measured here: nas fidelity measures it on a study "
-        "(docs/fidelity.md has examples)."
+        "Their correlation with a trained score is not measured here: nas fidelity measures it on "
+        "a study (docs/fidelity.md has examples)."
     )
 
 

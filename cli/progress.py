@@ -73,11 +73,11 @@ class ProgressView:
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
         plan = prepared.plan
-        from ..evaluators.metrics import metric
+        from ..evaluators.metrics import MAIN_METRICS, metric
 
         trained = any(metric(name).tier == "trained" for name in plan.metrics)
         schedule = " and trained" if trained else ""
-        if "accuracy" in plan.metrics:
+        if any(each.name in plan.metrics for each in MAIN_METRICS.values()):
             schedule = f" and trained for {plural(plan.settings['accuracy']['epochs'], 'epoch')}"
         if prepared.options.max_time is not None:
             gone = prepared.ledger.clock.wall

@@ -118,10 +118,10 @@ def _interval(
 ) -> Interval:
     """Return the interval of a metric.
 
-    Where a value is the best one there is, resampling shows no spread: then the interval is that of
-    a share of right images.
+    Where a value is the best or the worst one there is, resampling shows no spread: then the
+    interval is that of a share of right images.
     """
-    if name == "subset_accuracy" or (value == 1.0 and name != "loss"):
+    if name == "subset_accuracy" or (value in (0.0, 1.0) and name != "loss"):
         return share_interval(value, len(true))
     draw = _DRAWN[name](scores, true)
     return middle([draw(each) for each in resampled(len(true), rng, outputs=true.shape[1])])

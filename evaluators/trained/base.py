@@ -18,6 +18,7 @@ from ...search_space.components.initial import torch_start
 from ...search_space.errors import InputError
 from ...search_space.seeds import derive_seed
 from ..accuracy.data.dataset import SearchData
+from ..accuracy.training.losses import output_scale
 from ..accuracy.training.scoring import Normalise
 from ..base import Measurement
 from ..measurement_context import candidate_faults, seeded
@@ -76,7 +77,7 @@ class Sample:
     images_BCHW: Tensor
     """Normalised images, in the precision of the diagnostic."""
     labels: Tensor
-    """Their labels."""
+    """Their classes, (B,), or labels or standardised numbers, (B, K)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +161,9 @@ class Diagnostic(ABC):
         chosen = order[: int(self.defaults["batch"])]
         pixels = images[chosen].cpu()
         normalised = Normalise(trained.data, torch.device("cpu"))(pixels)
+        scale = output_scale(trained.data)
+        found = labels[chosen].cpu()
         return Sample(
-            images_BCHW=normalised.contiguous().to(self.dtype), labels=labels[chosen].cpu()
+            images_BCHW=normalised.contiguous().to(self.dtype),
+            labels=found if scale is None else scale.standardised(found),
         )

@@ -7,17 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from ...search_space.architecture.network import Network
+from ..accuracy.training.losses import output_scale
 from ..diagnostics import DIAGNOSTICS
 from ..training_free.base import NotDefinedError
 from ..training_free.gradients import gradients
 from .base import Diagnostic, Found, Sample, Trained
 
 
-def jacobian(network: Network, images_BCHW: Tensor, classes_B: Tensor) -> Tensor:
-    """Return the gradient of each image's score of a class, (B, P)."""
+def jacobian(network: Network, images_BCHW: Tensor, outputs_B: Tensor) -> Tensor:
+    """Return the gradient of one output of each image, (B, P)."""
     parameters = list(network.parameters())
     rows: list[Tensor] = []
-    for image_CHW, kind in zip(images_BCHW, classes_B, strict=True):
+    for image_CHW, kind in zip(images_BCHW, outputs_B, strict=True):
         found = gradients(network(image_CHW[None])[0, int(kind)], parameters)
         rows.append(torch.cat([g.flatten() for g in found if g is not None]))
     return torch.stack(rows)
@@ -71,7 +72,8 @@ class KernelRatio(Diagnostic):
     by its tangent kernel with the training images. Where that of new images is much larger than
     that of training images, predictions are irregular. The paper sums the largest norms over all
     steps of the training; here it is the ratio at the kept weights, the last term of that sum. The
-    score of the predicted class stands for the outputs.
+    score of the predicted class stands for the outputs of a network of classes; the kernel of
+    numbers, which are standardised, and of labels is the mean over all of them.
     """
 
     name = "kernel_ratio"
@@ -84,14 +86,20 @@ class KernelRatio(Diagnostic):
         Raises:
             NotDefinedError: If the training images have no gradients.
         """
-        network = self.network(trained)
-        found: list[Tensor] = []
-        for sample in (self.training(trained), self.validation(trained)):
-            found.append(jacobian(network, sample.images_BCHW, _predicted(network, sample)))
-        training_TP, validation_VP = found
-        return Found(
-            value=ratio(products(validation_VP, training_TP), products(training_TP, training_TP))
-        )
+        network = _standardised(self.network(trained), trained)
+        training, validation = self.training(trained), self.validation(trained)
+        own: list[Tensor] = []
+        between: list[Tensor] = []
+        for ours_T, theirs_V in zip(
+            _outputs(trained, network, training),
+            _outputs(trained, network, validation),
+            strict=True,
+        ):
+            training_TP = jacobian(network, training.images_BCHW, ours_T)
+            validation_VP = jacobian(network, validation.images_BCHW, theirs_V)
+            own.append(products(training_TP, training_TP))
+            between.append(products(validation_VP, training_TP))
+        return Found(value=ratio(torch.stack(between).mean(0), torch.stack(own).mean(0)))
 
 
 class KernelChange(Diagnostic):
@@ -102,7 +110,7 @@ class KernelChange(Diagnostic):
     and weights can be averaged. The paper follows the change from step to step; here it is 1 - the
     cosine of the centred kernels at both ends. Batch norms of the untrained network use the mean
     and variance of the training images. Neither side is better. Not defined where a training began
-    with inherited weights.
+    with inherited weights. The outputs are those of ``KernelRatio``.
     """
 
     name = "kernel_change"
@@ -119,19 +127,34 @@ class KernelChange(Diagnostic):
         if untrained is None:
             raise NotDefinedError("the weights that the training began with are not known")
         sample = self.training(trained)
-        network = self.network(trained)
-        classes_B = _predicted(network, sample)
+        network = _standardised(self.network(trained), trained)
         start = _calibrated(untrained.to(self.dtype), sample.images_BCHW)
+        outputs = _outputs(trained, network, sample)
         kernels: list[Tensor] = []
         for each in (start, network):
-            rows_BP = jacobian(each, sample.images_BCHW, classes_B)
-            kernels.append(products(rows_BP, rows_BP))
+            rows = (jacobian(each, sample.images_BCHW, places_B) for places_B in outputs)
+            kernels.append(torch.stack([products(one, one) for one in rows]).mean(0))
         return Found(value=change(*kernels))
 
 
 @torch.no_grad()
-def _predicted(network: Network, sample: Sample) -> Tensor:
-    return network(sample.images_BCHW).argmax(1)
+def _outputs(trained: Trained, network: Network, sample: Sample) -> list[Tensor]:
+    """Return the outputs that a kernel is the mean over: for each, its place for each image, (B,).
+
+    Of classes it is the predicted one alone, whose score decides. Numbers and labels stand each for
+    itself.
+    """
+    if trained.data.target == "classes":
+        return [network(sample.images_BCHW).argmax(1)]
+    count = len(sample.images_BCHW)
+    return [torch.full((count,), place) for place in range(len(trained.data.classes))]
+
+
+def _standardised(network: Network, trained: Trained) -> Network:
+    """Let a network of numbers predict them as in its training, without mean and deviation."""
+    if (scale := output_scale(trained.data)) is not None:
+        scale.take_from(network)
+    return network
 
 
 @torch.no_grad()

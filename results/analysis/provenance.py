@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...evaluators.base import Measurement
+from ...evaluators.targets import OUTPUTS, stated_target
 from ...search_space.json_fields import is_list, is_mapping
 
 _UNITS = {"seconds": "s", "mhz": "MHz", "c": "°C", "w": "W"}  # units by the last word of a key
@@ -30,6 +31,8 @@ def _described(data: Mapping[str, Any], unit: str) -> dict[str, str]:
             name, unit_of = " ".join(words[:-1]) or "time", _UNITS[words[-1]]
         else:
             name, unit_of = " ".join(words), unit if key in _TIMES else ""
+            if key == "classes" and (target := stated_target(data)) != "classes":
+                name = OUTPUTS[target]
         found[name] = f"{_text(key, value, unit)} {unit_of}".rstrip()
     return found
 

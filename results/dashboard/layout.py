@@ -93,7 +93,7 @@ def _candidate() -> list[Component]:
         html.P([html.Span(id="export-told", role="status"), " ", html.Span(id="export-time")]),
         halves(
             section("costs", "Cost by part", plot("costs", 420, "Cost of each block"), table),
-            section("curves", "Learning curve", plot("curves", 420, "Accuracy over epochs")),
+            section("curves", "Learning curve", plot("curves", 420, "Score over epochs")),
         ),
         halves(
             section(

@@ -78,7 +78,7 @@ def model_card(contents: CardContents) -> bytes:
             _scores(facts) | {f"{_main_name(facts)} checked": facts.get("checked", "not stated")},
         ),
         ("Data", _mapping(facts, "data") | {"licence": facts.get("licence", "not stated")}),
-        ("Images", _mapping(facts, "preparation")),
+        ("Images", _images(facts)),
         ("Training", {k: v for k, v in training.items() if k != "learning_curve"}),
         ("Search", _mapping(facts, "search")),
         (
@@ -115,6 +115,12 @@ def _agreement(facts: Mapping[str, Any], proof: Proof, real: str) -> dict[str, s
     if stated_target(_mapping(facts, "preparation")) != "classes":
         return {}
     return {"same top class": f"{100 * proof.agreement:.1f} % of {real}"}
+
+
+def _images(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the preparation of images, with the names of the outputs under their own word."""
+    found = _mapping(facts, "preparation")
+    return {_outputs_word(facts) if k == "classes" else k: v for k, v in found.items()}
 
 
 def _outputs_word(facts: Mapping[str, Any]) -> str:

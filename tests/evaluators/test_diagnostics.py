@@ -2,11 +2,14 @@
 
 import math
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
+from nas_explorer.evaluators.accuracy.data.given import given_data
 from nas_explorer.evaluators.accuracy.data.permit import ReadingPermit
+from nas_explorer.evaluators.accuracy.training.losses import output_scale
 from nas_explorer.evaluators.base import METRICS, evaluator_of, metric
 from nas_explorer.evaluators.diagnostics import (
     DIAGNOSTICS,
@@ -17,7 +20,13 @@ from nas_explorer.evaluators.diagnostics import (
 from nas_explorer.evaluators.measure_diagnostics import measure_diagnostics
 from nas_explorer.evaluators.scores import check_not_ranking, read_scores
 from nas_explorer.evaluators.trained.base import Diagnostic, Found, Trained
-from nas_explorer.evaluators.trained.features import agreement, entropy, targets, view
+from nas_explorer.evaluators.trained.features import (
+    LinearProbe,
+    agreement,
+    entropy,
+    targets,
+    view,
+)
 from nas_explorer.evaluators.trained.filters import (
     FilterEntropy,
     FilterSparsity,
@@ -34,6 +43,7 @@ from nas_explorer.evaluators.trained.similarity import (
 )
 from nas_explorer.evaluators.trained.tangent import (
     KernelChange,
+    KernelRatio,
     change,
     jacobian,
     products,
@@ -45,6 +55,8 @@ from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
 from torch import nn
 
+from .target_data import images, labels, load, numbers
+from .test_accuracy_evaluator import make_architecture
 from .test_scores import ATTENTION, CONVOLUTION, IDENTITY, network_of
 
 FLOAT = torch.float64
@@ -143,6 +155,42 @@ def test_a_kernel_does_not_change_without_training(data: SearchData) -> None:
     unknown = Trained(network=other.network, data=data)
     with pytest.raises(NotDefinedError, match="began with are not known"):
         KernelChange().measure(unknown)
+
+
+def scaled_numbers(folder: Path, factor: float) -> Trained:
+    """Return the same network, which predicts two numbers, the first in another unit."""
+    pixels = images()
+    data = load(given_data((pixels, numbers(pixels) * [factor, 1]), folder))
+    found = started(make_architecture(classes=2), data)
+    scale = output_scale(data)
+    assert scale is not None
+    scale.put_into(found.network)
+    return found
+
+
+def test_diagnostics_of_numbers_do_not_depend_on_their_units(tmp_path: Path) -> None:
+    small, large = (scaled_numbers(tmp_path, factor) for factor in (1, 1000))
+    for kind in (KernelRatio, LinearProbe):
+        value = kind().measure(small).value
+        assert kind().measure(large).value == pytest.approx(value, rel=1e-3)
+    assert KernelChange().measure(large).value < 1e-5, "the network is the untrained one"
+
+
+def test_the_kernel_of_labels_is_the_mean_over_them(tmp_path: Path) -> None:
+    pixels = images()
+    trained = started(
+        make_architecture(classes=2), load(given_data((pixels, labels(pixels)), tmp_path))
+    )
+    found = KernelRatio()
+    network = found.network(trained)
+    sums = [torch.zeros(()), torch.zeros(())]
+    for place in (0, 1):
+        own, new = (
+            jacobian(network, each.images_BCHW, torch.full((len(each.labels),), place))
+            for each in (found.training(trained), found.validation(trained))
+        )
+        sums = [sums[0] + products(new, own), sums[1] + products(own, own)]
+    assert found.measure(trained).value == pytest.approx(ratio(*sums))
 
 
 def test_the_independence_criterion_is_the_sum_over_different_images() -> None:

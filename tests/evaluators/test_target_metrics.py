@@ -113,6 +113,13 @@ def test_a_perfect_order_has_an_interval_of_some_width() -> None:
         assert each.value == 1.0 and each.low is not None and 0.8 < each.low < 0.99
 
 
+def test_the_worst_score_has_an_interval_of_some_width() -> None:
+    truth = torch.tensor([[1.0], [0]], dtype=torch.float64).repeat(20, 1)
+    found = scores_of("labels", -1 - truth, truth, ["micro_f1"], seed=0)["micro_f1"]
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high is not None and 0.05 < found.high < 0.2
+
+
 def test_a_label_that_no_image_has_does_not_count() -> None:
     truth, outputs = (torch.cat([each, each[:, :1] * 0 - 0], 1) for each in (LABELS, SCORES))
     assert values("labels", outputs, truth)["auroc"] == values("labels", SCORES, LABELS)["auroc"]

@@ -56,6 +56,8 @@ def test_numbers_have_errors_of_each_and_are_predicted_in_their_unit() -> None:
     outputs = load_model(found.model)(torch.zeros(1, 1, 8, 8))
     assert 900 < float(outputs[0, 0].detach()) < 1200  # the first number is above 1,000
     found.export("net.py")
+    exported = Path("net.py.md").read_text()
+    assert "- numbers: 0, 1" in exported and "classes" not in exported
     assert trained(numbers(PIXELS), seeds=2).result == found.result  # only read again
 
 

@@ -4,6 +4,12 @@ from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.analysis.provenance import described
 
 
+def test_numbers_to_predict_are_not_called_classes():
+    prepared = {"size": 8, "classes": ["age", "weight"], "target": "regression"}
+    found = described(Measurement(metric="r2", value=0.5, provenance={"preparation": prepared}))
+    assert found["preparation"].startswith("size 8, numbers to predict age, weight")
+
+
 def test_names_are_words_and_numbers_have_units():
     provenance = {
         "device_name": "AMD EPYC",
