@@ -51,7 +51,7 @@ def timm_source(name: str, file: Path | None = None) -> Source:
     if not names:
         raise InputError(f"init timm:NAME must name a network of timm, but got {name!r}")
     made = _made(names[0], file)
-    architecture = _timms_form(entry.architecture, names[0])
+    architecture = timms_form(entry.architecture, names[0])
     weights = our_weights(architecture, in_our_order(made))
     _check_scores(names[0], made, architecture, weights)
     return Source(name=f"timm:{name}", architecture=architecture, weights=weights)
@@ -76,7 +76,7 @@ def _made(name: str, file: Path | None) -> nn.Module:
     return model
 
 
-def _timms_form(architecture: Architecture, name: str) -> Architecture:
+def timms_form(architecture: Architecture, name: str) -> Architecture:
     """Return a published network with timm's head, if that is not the published one.
 
     timm's poolformers norm after the mean, and the norm in its heads has another epsilon.

@@ -29,6 +29,15 @@ def with_norms(count: str, what: str = "norms") -> str:
     return f"the printed MACs hold the {what}: {count} with them"
 
 
+def all_with_norms(counts: Mapping[str, str]) -> dict[str, str]:
+    """Return the notes ``with_norms``, by name of the network."""
+    return {name: with_norms(count) for name, count in counts.items()}
+
+
+TIMM = "huggingface/pytorch-image-models, results/benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
+"""Source of the figures of timm's networks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ZooEntry:
     """A published network and the figures that its source prints."""

@@ -77,16 +77,19 @@ class SqueezeExcite(nn.Module):
     Hu et al., Squeeze-and-Excitation Networks, 2017, arXiv:1709.01507, section 3.
     """
 
-    def __init__(self, channels: int, hidden: int, act: str = "relu") -> None:
+    def __init__(
+        self, channels: int, hidden: int, act: str = "relu", gate: str = "sigmoid"
+    ) -> None:
         super().__init__()
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.act = activation(act)
         self.expand = nn.Conv2d(hidden, channels, 1)
+        self.gate = nn.Hardsigmoid() if gate == "hard_sigmoid" else nn.Sigmoid()
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         mean_BC11 = x_BCHW.mean((2, 3), keepdim=True)
-        return x_BCHW * self.expand(self.act(self.squeeze(mean_BC11))).sigmoid()
+        return x_BCHW * self.gate(self.expand(self.act(self.squeeze(mean_BC11))))
 
 
 def divisible(count: float, by: int = 8, least: float = 0.9) -> int:

@@ -5,20 +5,20 @@ Shape suffixes: B batch, C channels, H rows, W columns, E experts.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 from torch import Tensor, nn
 
-from ...domains import Choice, IntRange, Positive
-from ...shapes import Shape, scaled
+from ...domains import YES_NO, Choice, IntRange, Positive
+from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import Downsampling, TokenMixer, Traits
 from ..initial import fan_out_deviation, fan_out_start
 from ..layers.canonical_forms import ClippedKernel, RoundedRatio
-from ..layers.conv_norm import SqueezeExcite
 from ..layers.kernel_clipping import KERNEL
+from ..layers.squeezing import SQUEEZE_KNOBS, Squeezing
 from .conditional import KernelBank
 from .dynamic_kernels import convolve_each
 
@@ -93,23 +93,49 @@ class MobileConv(nn.Module):
         channels: int,
         width: int,
         hidden: int,
-        squeezed: int,
+        squeeze: nn.Module | None,
         *,
         act: str,
+        last_act: str,
         stride: int,
         kernel_size: int,
         experts: int,
         eps: float,
+        fused: bool,
+        widens: bool,
     ) -> None:
+        """Prepare the layers.
+
+        Args:
+            channels: Input channels.
+            width: Output channels.
+            hidden: Channels between expansion and projection.
+            squeeze: Squeeze-and-excitation, if there is one.
+            act: Name of the activation.
+            last_act: Name of the activation after the projection, or ``none``.
+            stride: Step of the k x k convolution in pixels.
+            kernel_size: Side of the kernel in pixels.
+            experts: Kernels that are combined for each image; 0: one kernel for all images.
+            eps: Number added to the variance.
+            fused: Whether the expansion is the k x k convolution.
+            widens: Whether there is an expansion, or, if fused, a projection.
+        """
         super().__init__()
         make: Callable[..., nn.Module] = partial(PlainConv, eps=eps)
         if experts:
             make = partial(RoutedConv, experts, eps=eps)
-        self.expand = make(channels, hidden) if hidden != channels else None
+        inside = hidden if widens else width
+        if fused:
+            self.expand = make(channels, inside, kernel_size, stride=stride)
+        else:
+            self.expand = make(channels, hidden) if widens else None
         self.act = activation(act)
-        self.dwconv = make(hidden, hidden, kernel_size, stride=stride, depthwise=True)
-        self.squeeze = SqueezeExcite(hidden, squeezed, act=act)
-        self.project = make(hidden, width)
+        self.dwconv = (
+            None if fused else make(hidden, hidden, kernel_size, stride=stride, depthwise=True)
+        )
+        self.squeeze = squeeze
+        self.project = make(hidden, width) if widens or not fused else None
+        self.last_act = activation(last_act)
         self.routing = nn.Linear(channels, experts) if experts else None
         if self.routing is not None:
             bound = 1 / math.sqrt(channels + experts)
@@ -121,18 +147,82 @@ class MobileConv(nn.Module):
         share_BE = None
         if self.routing is not None:  # one routing for all three convolutions
             share_BE = self.routing(x_BCHW.mean((2, 3))).sigmoid()
-        if self.expand is not None:
-            x_BCHW = self.act(self.expand(x_BCHW, share_BE))
-        x_BCHW = self.squeeze(self.act(self.dwconv(x_BCHW, share_BE)))
-        return self.project(x_BCHW, share_BE)
+        for conv in (self.expand, self.dwconv):
+            if conv is not None:
+                x_BCHW = self.act(conv(x_BCHW, share_BE))
+        if self.squeeze is not None:
+            x_BCHW = self.squeeze(x_BCHW)
+        if self.project is not None:
+            x_BCHW = self.last_act(self.project(x_BCHW, share_BE))
+        return x_BCHW
 
 
 @dataclass(frozen=True, kw_only=True)
-class MbConv(RoundedRatio, ClippedKernel, TokenMixer):
+class MobileConvKnobs(RoundedRatio, Squeezing):
+    """Base of the inverted residual of EfficientNet as a mixer and as downsampling."""
+
+    added = (*SQUEEZE_KNOBS, "fused", "whole", "last_activation")
+
+    ratio: Annotated[float, Positive()] = 6.0
+    """Ratio of hidden to input channels; at 1 there is no expansion."""
+    experts: Annotated[int, EXPERTS] = 0
+    """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
+    activation: Annotated[str, ACTIVATION] = "silu"
+    """Activation after the first two convolutions."""
+    eps: Annotated[float, Positive()] = 1e-5
+    """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
+    squeeze: Annotated[bool, YES_NO] = True
+    """Whether there is squeeze-and-excitation; in MobileNetV2 and MnasNet-B1 there is none."""
+    fused: Annotated[bool, YES_NO] = False
+    """Whether one dense convolution replaces expansion and depthwise convolution, as in
+    EfficientNet-EdgeTPU and EfficientNetV2; at ratio 1 it has no projection behind it."""
+    whole: Annotated[bool, YES_NO] = False
+    """Whether no convolution is left out at ratio 1, as in FBNet."""
+    last_activation: Annotated[bool, YES_NO] = False
+    """Whether an activation follows the projection, as in MobileNetV1 (Howard et al., 2017)."""
+
+    def widens(self, shape: Shape) -> bool:
+        """Whether there is an expansion, or, if fused, a projection."""
+        return self.whole or self.hidden(shape) != shape.channels
+
+    def canonical(self, shape: Shape) -> Self:
+        """Round the ratios to whole channels; reset knobs without effect."""
+        projects = not self.fused or self.widens(shape)
+        return replace(
+            super().canonical(shape),
+            whole=self.whole and self.hidden(shape) == shape.channels,
+            last_activation=self.last_activation and projects,
+        )
+
+    def conv(self, shape: Shape, width: int, kernel_size: int, stride: int) -> nn.Module:
+        """Build the module."""
+        widens, hidden = self.widens(shape), self.hidden(shape)
+        inside = width if self.fused and not widens else hidden
+        module = MobileConv(
+            shape.channels,
+            width,
+            hidden,
+            self.squeezing(inside, shape),
+            act=self.activation,
+            last_act=self.activation if self.last_activation else "none",
+            stride=stride,
+            kernel_size=kernel_size,
+            experts=self.experts,
+            eps=self.eps,
+            fused=self.fused,
+            widens=widens,
+        )
+        return fan_out_start(module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MbConv(MobileConvKnobs, ClippedKernel, TokenMixer):
     """The inverted residual of EfficientNet, or, with experts, of CondConv.
 
     Tan and Le, EfficientNet, 2019, section 4; Yang et al., CondConv, 2019, section 3.2: one routing
-    for its three convolutions. Squeeze-and-excitation has a quarter of the input's channels.
+    for its three convolutions. Squeeze-and-excitation has a quarter of the input's channels; in
+    MobileNetV3 (Howard et al., 2019, arXiv:1905.02244) a quarter of the hidden ones. EfficientNetV2
+    (Tan and Le, 2021, arXiv:2104.00298, figure 2) has the fused form too.
     """
 
     name = "mb_conv"
@@ -148,23 +238,15 @@ class MbConv(RoundedRatio, ClippedKernel, TokenMixer):
     )
 
     kernel_size: Annotated[int, KERNEL] = 3
-    """Side of the depthwise kernel in pixels, odd, 1 to 31."""
-    ratio: Annotated[float, Positive()] = 6.0
-    """Ratio of hidden channels to channels; at 1 there is no expansion."""
-    experts: Annotated[int, EXPERTS] = 0
-    """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
-    activation: Annotated[str, ACTIVATION] = "silu"
-    """Activation after the first two convolutions, and inside squeeze-and-excitation."""
-    eps: Annotated[float, Positive()] = 1e-5
-    """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
+    """Side of the kernel in pixels, odd, 1 to 31."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        return mobile_conv(self, shape.channels, shape.channels, 1)
+        return self.conv(shape, shape.channels, self.kernel_size, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MbConvDownsampling(RoundedRatio, Downsampling):
+class MbConvDownsampling(MobileConvKnobs, Downsampling):
     """EfficientNet's inverted residual for the start of a stage, without a residual.
 
     Tan and Le, EfficientNet, 2019, arXiv:1905.11946; see ``mb_conv``. Zero padding is equal on both
@@ -173,18 +255,10 @@ class MbConvDownsampling(RoundedRatio, Downsampling):
 
     name = "mb_conv"
 
-    kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
-    """Side of the depthwise kernel in pixels, odd, 3 to 7."""
+    kernel_size: Annotated[int, Choice((1, 3, 5, 7))] = 3
+    """Side of the kernel in pixels, odd, 1 to 7."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
-    ratio: Annotated[float, Positive()] = 6.0
-    """Ratio of hidden to input channels; at 1 there is no expansion."""
-    experts: Annotated[int, EXPERTS] = 0
-    """Kernels that are combined for each image, 1 to 64; 0: one kernel for all images."""
-    activation: Annotated[str, ACTIVATION] = "silu"
-    """Activation after the first two convolutions, and inside squeeze-and-excitation."""
-    eps: Annotated[float, Positive()] = 1e-5
-    """Added to the variance in batch norms; 1e-3 in TensorFlow's networks."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""
@@ -192,22 +266,4 @@ class MbConvDownsampling(RoundedRatio, Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        return mobile_conv(self, shape.channels, width, self.stride)
-
-
-def mobile_conv(
-    what: MbConv | MbConvDownsampling, channels: int, width: int, stride: int
-) -> nn.Module:
-    """Build the module of both components."""
-    module = MobileConv(
-        channels,
-        width,
-        scaled(channels, what.ratio),
-        scaled(channels, 0.25),
-        act=what.activation,
-        stride=stride,
-        kernel_size=what.kernel_size,
-        experts=what.experts,
-        eps=what.eps,
-    )
-    return fan_out_start(module)
+        return self.conv(shape, width, self.kernel_size, self.stride)

@@ -1,0 +1,138 @@
+"""Do the networks of the zoo compute what timm's networks of the same name compute?
+
+Each published network that timm has too gets the random weights of timm's network, by the mapping
+of warm starts, on small images. Scores, the gradient of their squares by the image, and the scores
+of the folded form must agree with timm's within 1e-4 of their largest value. Differences are
+listed. The last line is JSON; the exit code is 1 if a network differs.
+
+    python benchmarks/zoo_timm.py [--quick] [--side N] [--only PREFIX ...]
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from inspect import signature
+from typing import NamedTuple
+
+import timm
+import torch
+from nas_explorer.results.final.timm_weights import in_our_order, our_weights, timms_form
+from nas_explorer.search_space.architecture.network import Network
+from nas_explorer.search_space.components.layers.folding import foldable
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.zoo import ZOO, ZooEntry
+from nas_explorer.search_space.zoo.names import plain_name
+from torch import Tensor, nn
+
+CLOSE = 1e-4
+"""Largest difference of equal functions, as a share of the largest value."""
+
+
+class Differences(NamedTuple):
+    """Largest differences between our network and timm's, as shares of the largest value."""
+
+    scores: float
+    """Of the scores."""
+    gradient: float
+    """Of the gradient by the image."""
+    folded: float
+    """Of the folded form's scores; 0 if the network does not fold."""
+
+
+def pairs(prefixes: tuple[str, ...]) -> Iterator[tuple[ZooEntry, str]]:
+    """Yield the networks that timm has too, with timm's names."""
+    known = {plain_name(name): name for name in timm.list_models()}
+    for entry in ZOO.values():
+        names = [plain_name(name) for name in (entry.name, *entry.aliases)]
+        found = next((known[name] for name in names if name in known), None)
+        if found and entry.name.lower().startswith(prefixes):
+            yield entry, found
+
+
+def reference(name: str, side: int) -> nn.Module:
+    """Return timm's network for images of a side, with random weights that keep the scale."""
+    model = timm.create_model(name, pretrained=False)
+    if "img_size" in signature(type(model).__init__).parameters:
+        model = timm.create_model(name, pretrained=False, img_size=side)
+    draw = torch.Generator().manual_seed(3)
+    for key, value in model.state_dict().items():
+        if not value.is_floating_point():
+            continue
+        if value.dim() > 1:
+            bound = (3 / value[0].numel()) ** 0.5  # of variance one over the number of inputs
+            value.uniform_(-bound, bound, generator=draw)
+        elif key.endswith("running_var"):
+            value.uniform_(0.5, 1.5, generator=draw)
+        else:
+            value.add_(0.1 * torch.randn(value.shape, generator=draw))
+    return model.eval()
+
+
+def run(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scores and the gradient of the sum of their squares by the images."""
+    images = images.clone().requires_grad_()
+    scores = network(images)
+    (gradient,) = torch.autograd.grad(scores.square().sum(), images)
+    return scores.detach(), gradient
+
+
+def off(ours: Tensor, theirs: Tensor) -> float:
+    """Return the largest difference as a share of the largest value."""
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+def compare(entry: ZooEntry, name: str, side: int) -> Differences:
+    """Compare a published network with timm's network of a name."""
+    model = reference(name, side)
+    architecture = timms_form(entry.architecture, name)
+    architecture = replace(architecture, input=Shape(3, side, side))
+    network = Network(architecture).eval()
+    network.load_state_dict(our_weights(architecture, in_our_order(model)))
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
+    scores, gradient = run(model, images)
+    ours = run(network, images)
+    folded = 0.0
+    if foldable(network):
+        with torch.no_grad():
+            folded = off(network.folded()(images), scores)
+    return Differences(off(ours[0], scores), off(ours[1], gradient), folded)
+
+
+def main() -> None:
+    """Compare all networks, print the differences and the JSON line."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smoke run")
+    parser.add_argument("--side", type=int, default=64, help="side of the images in pixels")
+    parser.add_argument("--only", nargs="*", default=[""], help="prefixes of names")
+    options = parser.parse_args()
+    started = time.perf_counter()
+    compared = list(pairs(tuple(options.only)))[: 2 if options.quick else None]
+    worst, wrong = 0.0, []
+    for entry, name in compared:
+        try:
+            found = compare(entry, name, options.side)
+        except (InputError, RuntimeError) as error:  # other weights, or other sizes
+            print(f"{entry.name}: {str(error).splitlines()[0]}", flush=True)
+            wrong.append(entry.name)
+            continue
+        print(f"{entry.name:26} {name:26} " + " ".join(f"{each:.0e}" for each in found), flush=True)
+        worst = max(worst, *found)
+        if not max(found) < CLOSE:
+            wrong.append(entry.name)
+    about = {
+        "networks": len(compared),
+        "differ": wrong,
+        "largest_difference": worst,
+        "seconds": time.perf_counter() - started,
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+    }
+    print(json.dumps(about))
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The smallest mobile networks of each family give timm's scores, and timm's input gradients.
+
+``benchmarks/zoo_timm.py`` compares all of them.
+"""
+
+import pytest
+
+from ..benchmark_runs import load_benchmark
+
+SCRIPT = load_benchmark("zoo_timm.py")
+
+SIDE = 32
+
+# One network of each family and of each kind of block.
+SAMPLE = (
+    "efficientnet_b0",
+    "efficientnet_es",
+    "efficientnetv2_rw_t",
+    "tinynet_e",
+    "mobilenetv1_100h",
+    "mobilenetv3_small_050",
+    "mobilenetv3_rw",
+    "lcnet_035",
+    "hardcorenas_a",
+    "mnasnet_small",
+    "fbnetc_100",
+    "mobilenet_edgetpu_100",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLE)
+def test_the_same_function_as_timm(name: str) -> None:
+    (pair,) = SCRIPT.pairs((name,))
+    assert max(SCRIPT.compare(*pair, SIDE)) < SCRIPT.CLOSE
