@@ -339,6 +339,7 @@ def test_fronts_and_studies_are_printed_without_torch(tmp_path):
     assert "study must be one of tiny, but got 'tni'" in done.stderr
 
 
+@pytest.mark.usefixtures("any_costs")
 @pytest.mark.parametrize("arguments", [["space", "list"], ["space", "show", "micro"], ["zoo"]])
 def test_json_is_all_there_is(arguments, capsys):
     assert run([*arguments, "--json"]) == 0
@@ -378,6 +379,7 @@ def test_space_list_tells_of_every_component(capsys):
         assert any(line.startswith(f"{each['name']}\t{each['summary']}\t") for line in lines)
 
 
+@pytest.mark.usefixtures("any_costs")
 def test_zoo_says_why_figures_differ(capsys):
     assert run(["zoo"]) == 0
     lines = capsys.readouterr().out.splitlines()
