@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Timer
+from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 from .found import data_lines
@@ -13,6 +14,7 @@ from .shared import shown
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from ..results.candidate import Candidate
     from ..searchers.run.loop import Progress
     from ..searchers.run.search import Prepared
 
@@ -38,6 +40,8 @@ class ProgressView:
 
         self._console = Console(stderr=True, highlight=False)
         self._status: Status | None = None
+        self._head: Future[None] | None = None
+        self._first_given = Event()
         self._timer: Timer | None = None
         self._best: float | None = None
         self._until: float | None = None
@@ -48,15 +52,32 @@ class ProgressView:
             self._status.start()
         self._later("Reading the data and the space ...")
 
-    def begin(self, prepared: "Prepared") -> None:
+    @contextmanager
+    def searching(self, prepared: "Prepared") -> Generator[None]:
+        """Show the search inside the context, after study, space and data.
+
+        These are printed when the first candidate is about to be measured, since it takes a while
+        to count the space.
+        """
+        self._first_given = prepared.ledger.first_given
+        done = [each for each in prepared.study.candidates() if each.status == "complete"]
+        with ThreadPoolExecutor(1) as executor:
+            self._head = executor.submit(self._begin, prepared, done)
+            try:
+                yield
+            finally:
+                self._first_given.set()
+        self._head.result()
+
+    def _begin(self, prepared: "Prepared", done: "Sequence[Candidate]") -> None:
         """Print the study, the space and the data."""
-        from ..evaluators.base import metric
+        prepared.ledger.first_given.wait()
+        from ..evaluators.metrics import MAIN_METRICS, metric
         from ..evaluators.units import plural
 
         data, space, study = prepared.data, prepared.space, prepared.study
         self._objectives = prepared.options.objectives
         self._maximize = metric(self._objectives[0]).direction == "maximize"
-        done = [each for each in study.candidates() if each.status == "complete"]
         for candidate in done:
             self._note(candidate.value(self._objectives[0]))
         self._say(
@@ -73,8 +94,6 @@ class ProgressView:
         if done:
             self._say(f"Continuing after {plural(len(done), 'complete candidate')}")
         plan = prepared.plan
-        from ..evaluators.metrics import MAIN_METRICS, metric
-
         trained = any(metric(name).tier == "trained" for name in plan.metrics)
         schedule = " and trained" if trained else ""
         if any(each.name in plan.metrics for each in MAIN_METRICS.values()):
@@ -90,6 +109,9 @@ class ProgressView:
 
     def __call__(self, progress: "Progress") -> None:
         """Show a finished candidate."""
+        if self._head is not None:
+            self._first_given.set()
+            self._head.result()
         self._cancel()
         candidate = progress.candidate
         if candidate.status == "complete":

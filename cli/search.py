@@ -279,8 +279,8 @@ def _run(values: Mapping[str, object]) -> int:
         from ..searchers.run.search import prepare, run
 
         prepared = prepare(options, ledger)
-        progress.begin(prepared)
-        summary = run(prepared, progress)
+        with progress.searching(prepared):
+            summary = run(prepared, progress)
     from .search_end import print_end
 
     print_end(prepared, summary)

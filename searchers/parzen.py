@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from ..search_space.domains import Domain
 
@@ -87,6 +86,8 @@ def ordered_kernels(codes_N: Codes, values: int) -> Floats:
     Its deviation is the larger distance to the candidates before and after in the order of the
     codes, and at least the range / min(100, K + 1). The prior is centred and as wide as the range.
     """
+    from scipy.special import ndtr  # type: ignore[import-untyped]
+
     centres_K = np.append(codes_N, (values - 1) / 2)
     deviations_K = np.append(_deviations(codes_N.astype(np.float64), values), values)
     edges = np.arange(values + 1) - 0.5

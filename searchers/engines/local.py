@@ -41,12 +41,16 @@ class _Pool:
         self._time_limit = engine.time_limit
         self._processes: list[WorkerProcess] = []
         self._jobs: dict[WorkerProcess, Job] = {}
+        self._ahead: list[Job] = []
 
     def run(self) -> None:
+        self._start()
+        if job := self._source.next_job():  # while the workers start
+            self._ahead.append(job)
         while True:
             self._start()
             self._hand_out()
-            if not self._jobs and self._source.done:
+            if not (self._jobs or self._ahead) and self._source.done:
                 return
             wait_for(self._processes)
             self._take()
@@ -58,15 +62,16 @@ class _Pool:
 
     def _start(self) -> None:
         self._processes = [process for process in self._processes if process.alive]
-        while len(self._processes) < self._workers and not self._source.done:
+        wanted = bool(self._ahead) or not self._source.done
+        while wanted and len(self._processes) < self._workers:
             self._processes.append(
                 WorkerProcess(factory=self._factory, time_limit=self._time_limit)
             )
 
     def _hand_out(self) -> None:
         for process in self._processes:
-            if process.idle and not self._source.done:
-                job = self._source.next_job()
+            if process.idle and (self._ahead or not self._source.done):
+                job = self._ahead.pop() if self._ahead else self._source.next_job()
                 if job is None:
                     check_waiting(done=self._source.done, under_way=bool(self._jobs))
                     return

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self
 
 from ...search_space.errors import InputError, WorkError
 from .base import Engine, Job, JobSource, Outcome, WorkerFactory
+from .children import environment
 from .outcomes import check_waiting, outcome_of
-from .process import environment
 from .ray_guard import children, guarded
 
 try:

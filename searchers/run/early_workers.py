@@ -1,8 +1,8 @@
-"""The first workers of a search start while the search is prepared."""
+"""The modules of workers are imported while the search is prepared."""
 
 from contextlib import AbstractContextManager
 
-from ..engines.process import early_processes
+from ..engines.children import early_processes
 from .options import SearchOptions
 
 _MODULES = (
@@ -15,7 +15,7 @@ _MODULES = (
 
 
 def early_workers(options: SearchOptions) -> AbstractContextManager[None]:
-    """Return the context of a search in which its first workers have been started.
+    """Return the context of a search in which the workers' modules are imported early.
 
     Without a choice there may be one worker only.
     """

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from threading import Event
 
 from ...evaluators.stopwatch import Stopwatch
 from ...results.study.run_time import RunTime
@@ -15,6 +16,8 @@ class Ledger:
         """Start to count; until the workers start, the activity is ``starting``."""
         self.clock = Stopwatch("starting")
         """The stopwatch of the searching process."""
+        self.first_given = Event()
+        """Set when the first candidate is about to be measured."""
         self._engine: Engine | None = None
         self._begun = 0.0
         self._before: dict[str, float] = {"wall": 0.0, "starting": 0.0}
@@ -35,6 +38,7 @@ class Ledger:
     def given(self, number: int) -> None:
         """Record that a worker gets a candidate."""
         self._given[number] = time.perf_counter()
+        self.first_given.set()
 
     def returned(self, number: int, seconds: Mapping[str, float]) -> dict[str, float]:
         """Add the times of a candidate that a worker has returned; return them, with ``other``.

@@ -1,5 +1,7 @@
 """A Gaussian process over candidates; its kernel compares decisions and numbers.
 
+SciPy is imported on use, since a search proposes its first networks without it.
+
 Shape suffixes: N training points, P points to predict, E columns of the decisions' embedding.
 """
 
@@ -9,8 +11,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular  # type: ignore[import-untyped]
-from scipy.optimize import minimize  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
 
@@ -123,6 +123,8 @@ def negative_log_posterior(
     deviation: Floats,
 ) -> tuple[float, Floats]:
     """Return the objective of a fit and its gradient."""
+    from scipy.linalg import cho_solve  # type: ignore[import-untyped]
+
     count = len(values_N)
     terms, agree, root = _terms(theta, pairs)
     amplitude = np.exp(theta)
@@ -153,6 +155,8 @@ def fit(inputs: Inputs, values_N: Floats, noise_N: Floats, lengths: Sequence[flo
         noise_N: Known variances of the values, in the same scale.
         lengths: Prior medians of the groups' length scales.
     """
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
+
     mean, deviation = prior(len(inputs.groups), lengths)
     found = minimize(
         negative_log_posterior,
@@ -178,6 +182,8 @@ def predict(
         noise_N: Known variances of the values.
         points: Points to predict the value at.
     """
+    from scipy.linalg import cho_solve, solve_triangular  # type: ignore[import-untyped]
+
     own = covariance(theta, inputs, inputs)
     own[np.diag_indices_from(own)] += np.exp(theta[_NOISE]) + _JITTER + noise_N
     lower = np.linalg.cholesky(own)

@@ -5,7 +5,6 @@ Shape suffixes: P candidates, K points of the front, M objectives (losses).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from ...results.analysis.front import front_mask, hypervolume
 
@@ -19,6 +18,8 @@ def expected_gap(bounds_L: Floats, mean_P1: Floats, sd_P1: Floats) -> Floats:
 
     E[max(b - Y, 0)] = s phi(z) + (b - m) Phi(z) with z = (b - m) / s.
     """
+    from scipy.special import ndtr  # type: ignore[import-untyped]
+
     z = (bounds_L - mean_P1) / sd_P1
     return sd_P1 * np.exp(-0.5 * z * z) / _ROOT_TWO_PI + (bounds_L - mean_P1) * ndtr(z)
 

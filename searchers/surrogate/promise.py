@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from ...results.analysis.front import front_mask
 from ...search_space.constraints.constraint import Constraint
@@ -263,6 +262,8 @@ class Promise:
         theta = self._searcher.theta(f"bound {name}", training, losses[:, None])
         training = training.part(thinned(losses[:, None], MOST_USED))
         mean, sd = training.predicted(theta, inputs)
+        from scipy.special import ndtr  # type: ignore[import-untyped]
+
         above = ndtr((scale.loss(high) - mean) / sd) if math.isfinite(high) else 1.0
         below = ndtr((scale.loss(low) - mean) / sd) if math.isfinite(low) else 0.0
         return np.maximum(above - below, 0.0)

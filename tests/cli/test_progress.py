@@ -9,6 +9,7 @@ import pytest
 from nas_explorer.cli import progress, search_end
 from nas_explorer.cli.shared import sigterm_interrupts
 from nas_explorer.results.study.run_time import RunTime
+from nas_explorer.searchers.run.ledger import Ledger
 from nas_explorer.searchers.run.search import Summary
 
 
@@ -36,6 +37,7 @@ def prepared(**options: Any) -> Any:
         data=None,
         workers=1,
         notes=(),
+        ledger=Ledger(),
         plan=SimpleNamespace(
             device="cpu", metrics=("accuracy",), settings={"accuracy": {"epochs": 5}}
         ),
@@ -47,10 +49,11 @@ def test_it_says_what_it_waits_for(
 ) -> None:
     monkeypatch.setattr(progress, "Timer", Impatient)
     monkeypatch.setattr(progress, "data_lines", lambda data: [])
-    with progress.show_progress() as view:
-        view.begin(prepared())
+    search = prepared()
+    with progress.show_progress() as view, view.searching(search):
+        assert capsys.readouterr().err == "Reading the data and the space ...\n"
+        search.ledger.given(0)
     assert capsys.readouterr().err.splitlines() == [
-        "Reading the data and the space ...",
         "Study mine: space micro (7 architectures), 1 worker on cpu",
         "Searching: waiting for the first result; workers start, then each candidate is measured "
         "and trained for 5 epochs",

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,14 @@ class EchoWorker:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         misbehave(request)
         self.spent = request.get("do") == "spend"
-        return {**request, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+        return {
+            **request,
+            "pid": os.getpid(),
+            "parent": os.getppid(),
+            "threads": os.environ["OMP_NUM_THREADS"],
+            "since": os.environ.get("SINCE"),
+            "imported": request.get("module") in sys.modules,
+        }
 
 
 def misbehave(request: Any) -> None:
