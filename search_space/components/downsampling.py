@@ -38,7 +38,7 @@ class ConvDownsampling(Downsampling):
     name = "conv"
     added = ("norm_after", "bias", "activation")
 
-    kernel_size: Annotated[int, Choice((2, 3, 5, 7))] = 3
+    kernel_size: Annotated[int, Choice((1, 2, 3, 5, 7))] = 3
     """Side of the kernel in pixels, odd for stride 1; padding is (kernel - stride + 1) // 2."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""

@@ -27,6 +27,11 @@ def torch_start() -> Generator[None]:
         _TORCH.reset(token)
 
 
+def keeps_torch_start() -> bool:
+    """Whether modules keep torch's own initial weights now."""
+    return _TORCH.get()
+
+
 def small_start(module: M, *, biases: bool = True) -> M:
     """Draw small normal weights for convolutions and linear maps; return the module.
 
@@ -80,20 +85,24 @@ def fan_out_start(module: M, *, grouped: bool = True) -> M:
     return module
 
 
-def glorot_start(module: M) -> M:
+def glorot_start(module: M, *, gain: float = 1.0, bias: float = 1e-6) -> M:
     """Draw Glorot's uniform weights for linear maps, as in ViT; return the module.
 
     The variance is 2 / (inputs + outputs) (Glorot and Bengio,
-    Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010, equation 16),
-    and biases of standard deviation 1e-6 (Dosovitskiy et al., 2020, reference code).
+    Understanding the Difficulty of Training Deep Feedforward Neural Networks, 2010, equation 16).
+
+    Args:
+        module: The module, whose submodules are included.
+        gain: Factor of the deviation of weights.
+        bias: Deviation of biases; 1e-6 in ViT (Dosovitskiy et al., 2020, reference code).
     """
     if _TORCH.get():
         return module
     for each in module.modules():
         if isinstance(each, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(each.weight)
+            nn.init.xavier_uniform_(each.weight, gain=gain)
             if each.bias is not None:
-                nn.init.normal_(each.bias, std=1e-6)
+                nn.init.normal_(each.bias, std=bias)
     return module
 
 

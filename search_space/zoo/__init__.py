@@ -33,6 +33,7 @@ from . import (
     repvit,
     resmlp,
     resnet,
+    sequencer,
     shift_mlp,
     spartan,
     starnet,
@@ -75,6 +76,7 @@ _FAMILIES = (
     gfnet,
     affnet,
     overlock,
+    sequencer,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -142,6 +142,18 @@ def test_attention_keeps_no_scores_where_nothing_is_computed() -> None:
         assert found == [4 * most, 4 * most]
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_lstms_keep_no_gates_where_nothing_is_computed(
+    bidirectional: bool, batch_first: bool
+) -> None:
+    lstm = nn.LSTM(32, 8, batch_first=batch_first, bidirectional=bidirectional)
+    module = Apply(lambda x: lstm(x)[0])
+    real = working_memory(module, [torch.zeros(7, 5, 32)])
+    lstm.to("meta")
+    assert working_memory(module, [torch.zeros(7, 5, 32, device="meta")]) == real
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobile", "universal", "micro"])
 def test_a_network_needs_what_is_claimed(name: str) -> None:

@@ -66,6 +66,7 @@ PAIRS = {
     "repvit_m0_9": "repvit_m0_9",
     "mobilenet_v2": "mobilenetv2_100",
     "mobilenetv2_050": "mobilenetv2_050",
+    "sequencer2d_s": "sequencer2d_s",
 }
 
 FIXED = ("mixer", "resmlp", "gmlp")

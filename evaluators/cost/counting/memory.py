@@ -13,6 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ....search_space.architecture.live_memory import FLOAT_BYTES
 
+_LSTM = torch._VF.lstm  # pyright: ignore
+"""The function of ``nn.LSTM``."""
+
+_LSTM_LAYER: Any = torch.ops.aten.mkldnn_rnn_layer
+"""The operation of one layer and direction on the CPU; its kind 2 is an LSTM."""
+
 _FLASH = 1
 """Torch's number of the attention without stored scores (``torch.nn.attention.SDPBackend``)."""
 
@@ -44,7 +50,7 @@ def _peak(module: nn.Module, inputs: Sequence[Tensor]) -> int:
     unreal = any(each.is_meta for each in inputs)
     with (
         torch.no_grad(),
-        _AttentionOfCpu() if unreal else contextlib.nullcontext(),
+        _FusedOfCpu() if unreal else contextlib.nullcontext(),
         LiveBytes(inputs[0].device) as live,
     ):
         module(*inputs)
@@ -109,15 +115,19 @@ def float32_bytes(like: Tensor, elements: int) -> int:
     return (FLOAT_BYTES if like.is_floating_point() else like.element_size()) * elements
 
 
-class _AttentionOfCpu(TorchFunctionMode):
-    """Gives attention on the meta device the memory that it takes on the CPU.
+class _FusedOfCpu(TorchFunctionMode):
+    """Gives attention and LSTMs on the meta device the memory that they take on the CPU.
 
-    Torch would otherwise write out all scores on the meta device.
+    Torch would otherwise write out all scores, and all gates of each position, on the meta device.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.scaled_dot_product_attention and args[0].is_meta:
             return _attention(*args, **(kwargs or {}))
+        if func is _LSTM and args[0].is_meta and isinstance(args[1], tuple | list):
+            layers, directions = args[4], 2 if args[7] else 1
+            if len(args[2]) == 4 * layers * directions:  # with biases, without projections
+                return _lstm(*args)
         return func(*args, **(kwargs or {}))
 
 
@@ -143,3 +153,36 @@ def _attention(
         return F.scaled_dot_product_attention(*three, attn_mask, dropout_p, is_causal, **settings)
     flash: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     return flash(*three, dropout_p, is_causal, attn_mask=attn_mask, scale=scale)[0]
+
+
+def _lstm(
+    x: Tensor,
+    states: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    biases: bool,
+    layers: int,
+    dropout: float,
+    training: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the outputs of an LSTM, by the operation that the CPU runs for each layer and
+    direction.
+    """
+    ways = 2 if bidirectional else 1
+    x = held = (x.transpose(0, 1) if batch_first else x).contiguous()
+    last: list[tuple[Tensor, Tensor]] = []
+    for layer in range(layers):
+        found: list[Tensor] = []
+        for way in range(ways):
+            number = layer * ways + way
+            mine = weights[4 * number : 4 * number + 4]
+            hidden, cell = (state[number] for state in states)
+            settings = (hidden.shape[-1], layers, biases, bidirectional, False, training)
+            y, *ends, _ = _LSTM_LAYER(x, *mine, hidden, cell, bool(way), [], 2, *settings)
+            found.append(y)
+            last.append((ends[0], ends[1]))
+        x = torch.cat(found, dim=-1) if bidirectional else found[0]
+    hidden, cell = (torch.stack([pair[place] for pair in last]) for place in (0, 1))
+    del held  # torch, too, keeps the input in its order up to here
+    return x.transpose(0, 1) if batch_first else x, hidden, cell

@@ -18,6 +18,7 @@ from .ffnified import FfnifiedAttention
 from .focal import FocalModulation
 from .frequency import AdaptiveFrequencyFilter, FourierMixing, GlobalFilter
 from .gated import GatedLinearMixer, LargeKernelAttention
+from .gated_linear_attention import GatedLinearAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .gated_position import GatedPositionalAttention
 from .gaussian_mixture import GaussianMixtureConv
@@ -41,10 +42,12 @@ from .orchid import Orchid
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
 from .pooled import PooledAttention
 from .raft import RaftMlp
+from .recurrent import Recurrent
 from .recursive import RecursiveConv
 from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
+from .selective_scan import SelectiveScanMixer
 from .shift import AxialShift, CycleMlp
 from .slots import SlotAttention
 from .softmax_free import SoftmaxFreeAttention
@@ -143,4 +146,7 @@ MIXERS = table_of(
     StructuredGlobalConv,
     Hyena,
     Orchid,
+    GatedLinearAttention,
+    Recurrent,
+    SelectiveScanMixer,
 )

@@ -1,0 +1,1 @@
+"""Scans over sequences of positions, and their lifting to maps."""
