@@ -321,6 +321,49 @@ class PositionStem(PatchStem):
         return layers
 
 
+@dataclass(frozen=True, kw_only=True)
+class OverlappingStem(Stem):
+    """Two overlapping convolutions to large patches, each with a norm, and learned positions.
+
+    Liao et al., ViG, 2024, arXiv:2405.18425, reference code: the first has half of the channels,
+    its stride is half of the patch and its kernel one more; the second is 3x3 of stride 2.
+    """
+
+    name = "overlapping"
+    one_size = True
+
+    patch_size: Annotated[int, Choice((4, 8, 16, 32))] = 8
+    """Step of both convolutions together in pixels."""
+    activation: Annotated[str, ACTIVATION] = "silu"
+    """Activation between them."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Norm after each."""
+
+    def _first_side(self, size: int) -> int:
+        half = self.patch_size // 2
+        return conv_size(size, half + 1, half, 1)
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        sides = (conv_size(self._first_side(size), 3, 2, 1) for size in (height, width))
+        rows, columns = sides
+        return rows, columns
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        half, inner = self.patch_size // 2, max(1, width // 2)
+        middle = Shape(inner, self._first_side(shape.height), self._first_side(shape.width))
+        layers = OrderedDict[str, nn.Module](
+            conv1=nn.Conv2d(shape.channels, inner, half + 1, half, 1),
+            norm1=self.norm.build(middle),
+            act=activation(self.activation),
+            conv2=nn.Conv2d(inner, width, 3, 2, 1),
+            norm2=self.norm.build(self.out_shape(shape, width)),
+            positions=Positions(self.out_shape(shape, width)),
+        )
+        return nn.Sequential(layers)
+
+
 STEMS = table_of(
     ConvStem,
     TwoConvStem,
@@ -328,6 +371,7 @@ STEMS = table_of(
     ConvStackStem,
     PatchStem,
     PositionStem,
+    OverlappingStem,
     MultiScaleStem,
     SeparableStem,
 )

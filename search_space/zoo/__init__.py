@@ -38,6 +38,7 @@ from . import (
     spartan,
     starnet,
     van,
+    vig,
 )
 from .entry import ZooEntry
 from .names import family_of, is_slip, other_names, plain_name, untagged
@@ -77,6 +78,7 @@ _FAMILIES = (
     affnet,
     overlock,
     sequencer,
+    vig,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

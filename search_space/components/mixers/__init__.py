@@ -5,6 +5,8 @@ from .additive import ConvAdditiveMixer, LocalIntegration
 from .aggregated import AggregatedAttention
 from .attention import Attention, RelativeAttention
 from .bottleneck import BasicConv, BottleneckConv
+from .chunked_attention import TemporalChunkedAttention
+from .combiner import Combiner
 from .conditional import CondConv, TunableConv
 from .context_mixing import ContMix, DilatedSqueezeConv, GuidedContMix
 from .context_sharing import ContextSharing
@@ -13,6 +15,7 @@ from .convolution import InceptionConv, LargeKernelConv, SeparableConv
 from .criss_cross import CrissCrossAttention
 from .datapoints import DatapointAttention
 from .deformable import DeformableConv
+from .distilled import DistilledHyena
 from .feed_forward import FeedForwardMixer
 from .ffnified import FfnifiedAttention
 from .focal import FocalModulation
@@ -40,6 +43,7 @@ from .neighbourhood import NeighbourhoodMixer
 from .one_way import OneWayConv
 from .orchid import Orchid
 from .partial import PartialChannelAttention, PartialConv, PartialSelfAttention
+from .past_gate import ParallelGate
 from .pooled import PooledAttention
 from .raft import RaftMlp
 from .recurrent import Recurrent
@@ -49,8 +53,11 @@ from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .selective_scan import SelectiveScanMixer
 from .shift import AxialShift, CycleMlp
+from .simplified_linear import SimplifiedLinearAttention
 from .slots import SlotAttention
 from .softmax_free import SoftmaxFreeAttention
+from .sparse_hybrid import SparseHybrid
+from .spatial_state import SpatialStateSpace
 from .star import StarMixer
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
@@ -149,4 +156,11 @@ MIXERS = table_of(
     GatedLinearAttention,
     Recurrent,
     SelectiveScanMixer,
+    SpatialStateSpace,
+    SimplifiedLinearAttention,
+    DistilledHyena,
+    ParallelGate,
+    TemporalChunkedAttention,
+    SparseHybrid,
+    Combiner,
 )

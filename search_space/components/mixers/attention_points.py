@@ -66,6 +66,7 @@ ATTENTION_POINTS: Mapping[str, TokenMixer] = MappingProxyType(
         "craft": _craft(shifted=False),
         "craft shifted": _craft(shifted=True),
         "cswin": StripeAttention(head_dim=32, stripe=1),
+        "sparse transformer": StripeAttention(head_dim=32, stripe=1, local="none"),
         "halonet": HaloAttention(head_dim=16, qkv_bias=False),
         "hat": HybridWindowAttention(head_dim=30, window_height=16, window_width=16),
         "hat shifted": HybridWindowAttention(

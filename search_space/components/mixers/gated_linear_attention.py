@@ -31,7 +31,7 @@ class HeadNorm(ChannelRMSNorm):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         heads = x_BCHW.unflatten(1, (-1, len(self.weight))).flatten(0, 1)
-        return super().forward(heads).unflatten(0, (len(x_BCHW), -1)).flatten(1, 2)
+        return super().forward(heads).unflatten(0, (x_BCHW.shape[0], -1)).flatten(1, 2)
 
 
 class GatedLinearMixing(nn.Module):
@@ -101,7 +101,7 @@ class GatedLinearAttention(LiftedMixer):
         any_size_program=False,
     )
 
-    head_dim: Annotated[int, WIDTH] = 32
+    head_dim: Annotated[int, WIDTH] = 16
     """Channels of a value of one head; must divide the channels."""
     key_dim: Annotated[int, WIDTH] = 16
     """Channels of a query and of a key of one head."""

@@ -57,7 +57,6 @@ class Recurrent(RoundedRatio, LiftedMixer):
         reach="regional",
         weights="input-dependent",
         cost="N",
-        any_size_program=False,
     )
 
     lifting: Annotated[str, LIFTING] = "rows_columns"
@@ -68,8 +67,8 @@ class Recurrent(RoundedRatio, LiftedMixer):
     """Recurrent cell."""
     ratio: Annotated[float, Positive()] = 0.25
     """Channels of the state of each route per channel of the map."""
-    heads: Annotated[int, IntRange(1, 64)] = 1
-    """Number of independent states, 1 to 64; must divide the channels of the state."""
+    heads: Annotated[int, Choice((1, 2, 4, 8, 16, 32))] = 1
+    """Number of independent states, 1 to 32; must divide the channels of the state."""
     layers: Annotated[int, IntRange(1, 16)] = 1
     """Number of densely connected layers, 1 to 16."""
     merged: Annotated[str, Choice(("concat", "sum"))] = "concat"

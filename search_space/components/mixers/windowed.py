@@ -168,16 +168,18 @@ class IntervalAttention(ProductAttention):
 class StripeAttention(ProductAttention):
     """Attention in a cross: half of the heads in vertical stripes, the others in horizontal ones.
 
-    Dong et al., CSWin Transformer, 2021, equations 2 to 4, with the locally-enhanced position
-    (equation 7): a depthwise convolution of the values inside each stripe. A map that the stripes
-    do not divide is padded, and no place attends to padding. Where a stripe is as wide as the map
-    the reference code has one convolution for all channels; two for half of them are the same
-    function.
+    Stripes of one pixel are the factorised attention of Sparse Transformers (Child et al., 2019,
+    arXiv:1904.10509, section 4.2, strided) on an image, without the causal mask: some heads attend
+    to the row, the others to the column. Dong et al., CSWin Transformer, 2021, equations 2 to 4,
+    with the locally-enhanced position (equation 7): a depthwise convolution of the values inside
+    each stripe. A map that the stripes do not divide is padded, and no place attends to padding.
+    Where a stripe is as wide as the map the reference code has one convolution for all channels;
+    two for half of them are the same function.
     """
 
     name = "stripe_attention"
     traits = Traits(
-        catalogue=("M16",),
+        catalogue=("M16", "Q07"),
         paper="Dong et al., CSWin Transformer: A General Vision Transformer Backbone with "
         "Cross-Shaped Windows, 2021, arXiv:2107.00652",
         code="microsoft/CSWin-Transformer",

@@ -4,22 +4,16 @@ Shape suffixes: S sequences, h heads, N positions, n chunks, T positions of a ch
 key, V of a value, C channels.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .chunks import carried, split_evenly
 
 CHUNK = 32
 """The most positions of a chunk."""
 
 STRONGEST = -80.0
 """Least sum of log decays over half a chunk, so that its exponential stays in range."""
-
-
-def split_evenly(x: Tensor, axis: int, count: int) -> Tensor:
-    """Split an axis into ``count`` chunks of equal length; zeros fill the last one."""
-    length = -(-x.shape[axis] // count)
-    after = [0, 0] * (x.dim() - 1 - axis)
-    return F.pad(x, (*after, 0, count * length - x.shape[axis])).unflatten(axis, (count, length))
 
 
 def gated_linear_attention(
@@ -42,28 +36,15 @@ def gated_linear_attention(
     whole_Shn1K = since_ShnTK[:, :, :, -1:]
     half_Shn1K = since_ShnTK[:, :, :, T // 2 : T // 2 + 1]
 
-    states_ShnKV = carried(
-        (k * (whole_Shn1K - since_ShnTK).exp().to(k.dtype)).transpose(3, 4) @ v,
-        whole_Shn1K.exp().transpose(3, 4),
-    )
+    added_ShnKV = (k * (whole_Shn1K - since_ShnTK).exp().to(k.dtype)).transpose(3, 4) @ v
+    kept_ShnK1 = whole_Shn1K.exp().transpose(3, 4)
+    states_ShnKV = carried(added_ShnKV.to(kept_ShnK1.dtype), kept_ShnK1, axis=2)
     y_ShnTV = (q * since_ShnTK.exp().to(q.dtype)) @ states_ShnKV.to(q.dtype)
     scores_ShnTT = (q * (since_ShnTK - half_Shn1K).exp().to(q.dtype)) @ (
         k * (half_Shn1K - since_ShnTK).exp().to(k.dtype)
     ).transpose(3, 4)
     y_ShnTV = y_ShnTV + scores_ShnTT.tril().to(v.dtype) @ v
     return y_ShnTV.flatten(2, 3)[:, :, :N]
-
-
-def carried(added_ShnKV: Tensor, decay_ShnK1: Tensor) -> Tensor:
-    """Return the state before each chunk, from what each adds and how it decays earlier states."""
-    state_ShKV = torch.zeros_like(added_ShnKV[:, :, 0])
-    states = [state_ShKV]
-    for added, decay in zip(
-        added_ShnKV[:, :, :-1].unbind(2), decay_ShnK1[:, :, :-1].unbind(2), strict=True
-    ):
-        state_ShKV = state_ShKV * decay + added
-        states.append(state_ShKV)
-    return torch.stack(states, dim=2)
 
 
 class GatedLinearScan(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .gated_linear import split_evenly
+from .chunks import carried, split_evenly
 
 
 def selective_scan(
@@ -46,22 +46,12 @@ def selective_scan(
         return torch.cat(outputs, dim=-1).squeeze(1).transpose(1, 2)
 
     since = step.cumsum(2)[..., None].unbind(2)
-    before_SnEM = carried(state_SnEM, (since[-1] * rate_EM).exp())
+    before_SnEM = carried(state_SnEM, (since[-1] * rate_EM).exp(), axis=1)
     found = [
         here + (before_SnEM * (since_SnE1 * rate_EM).exp()) @ read_SnM1
         for here, since_SnE1, read_SnM1 in zip(outputs, since, reads, strict=True)
     ]
     return torch.cat(found, dim=-1).transpose(2, 3).flatten(1, 2)[:, :N]
-
-
-def carried(added_SnEM: Tensor, kept_SnEM: Tensor) -> Tensor:
-    """Return the state before each chunk, from what each adds and how much it keeps."""
-    state_SEM = torch.zeros_like(added_SnEM[:, 0])
-    states = [state_SEM]
-    for added, kept in zip(added_SnEM[:, :-1].unbind(1), kept_SnEM[:, :-1].unbind(1), strict=True):
-        state_SEM = torch.addcmul(added, state_SEM, kept)
-        states.append(state_SEM)
-    return torch.stack(states, dim=1)
 
 
 class SelectiveScan(nn.Module):
