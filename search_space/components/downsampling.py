@@ -21,6 +21,8 @@ from .layers.multi_scale_patches import MultiScalePatches
 from .layers.recursive_conv import RecursiveConvs
 from .mixers.levit import LevitDownsampling
 from .mixers.mb_conv import MbConvDownsampling
+from .mixers.rep_conv import RepConvDownsampling
+from .mixers.universal_inverted import UniversalDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .overview_parts import GuidedDownsampling
 from .residual_downsampling import BasicDownsampling, BottleneckDownsampling
@@ -344,6 +346,8 @@ DOWNSAMPLINGS = table_of(
     BottleneckDownsampling,
     GuidedDownsampling,
     MbConvDownsampling,
+    RepConvDownsampling,
+    UniversalDownsampling,
     LevitDownsampling,
     NoDownsampling,
 )

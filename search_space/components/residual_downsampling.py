@@ -16,6 +16,7 @@ from .activations import ACTIVATION, activation
 from .base import Downsampling
 from .initial import fan_out_start
 from .layers.conv_norm import conv_norm
+from .layers.squeezing import SQUEEZE_KNOBS, Squeezing
 from .mixers.bottleneck import GROUPS, basic_layers, bottleneck_layers, uneven_groups
 
 
@@ -84,7 +85,7 @@ class BasicDownsampling(ResidualDownsampling):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BottleneckDownsampling(ResidualDownsampling):
+class BottleneckDownsampling(ResidualDownsampling, Squeezing):
     """The first bottleneck block of a stage (He et al., 2016, figure 5, right).
 
     The middle operation has the stride, as in torchvision. In the hybrid network of Han et al.,
@@ -92,6 +93,7 @@ class BottleneckDownsampling(ResidualDownsampling):
     """
 
     name = "bottleneck"
+    added = SQUEEZE_KNOBS
 
     expansion: Annotated[float, Positive()] = 0.5
     """Ratio of inner to input channels."""
@@ -111,7 +113,7 @@ class BottleneckDownsampling(ResidualDownsampling):
 
     def canonical(self, shape: Shape) -> Self:
         """Round the expansion to whole channels; reset knobs without effect."""
-        same = replace(self, expansion=self.inner(shape) / shape.channels)
+        same = replace(super().canonical(shape), expansion=self.inner(shape) / shape.channels)
         if self.operation == "max":
             return replace(same, groups=1)
         return replace(same, operation="conv") if self.stride == 1 else same
@@ -127,4 +129,5 @@ class BottleneckDownsampling(ResidualDownsampling):
             operation=self.operation,
             groups=self.groups,
             act=self.activation,
+            squeeze=self.squeezing(self.inner(shape), shape),
         )

@@ -14,6 +14,7 @@ from .base import Norm, Stem, table_of
 from .initial import fan_out_start, small_start
 from .layers.conv_norm import conv_norm
 from .layers.multi_scale_patches import MultiScalePatches
+from .mixers.rep_conv import RepConvStem
 from .norms import BatchNorm, LayerNorm, NoNorm
 
 
@@ -374,4 +375,5 @@ STEMS = table_of(
     OverlappingStem,
     MultiScaleStem,
     SeparableStem,
+    RepConvStem,
 )

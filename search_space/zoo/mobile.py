@@ -12,6 +12,7 @@ from ..components.blocks import NoBlock, ResidualBlock
 from ..components.heads import PooledHead, WideHead
 from ..components.layers.conv_norm import divisible
 from ..components.mixers.mb_conv import MbConv, MbConvDownsampling
+from ..components.mixers.universal_inverted import UniversalDownsampling, UniversalInverted
 from ..components.norms import BatchNorm, NoNorm
 from ..components.residuals import NoResidual, PlainResidual
 from ..components.stems import ConvStem
@@ -37,11 +38,13 @@ class Row(NamedTuple):
     form: str = "inverted"
     """``inverted``: without expansion at ratio 1; ``whole``: with it; ``fused``: a dense
     convolution and a projection; ``conv``: one convolution; ``separable``: with an activation after
-    the projection too, and no shortcut."""
+    the projection too, and no shortcut; ``universal``: MobileNetV4's."""
     activation: str = ""
     """Activation, if not that of the network."""
     shortcut: bool = True
     """Whether the input is added to an output of the same shape."""
+    first: int = 0
+    """Side of the depthwise kernel before the expansion of the universal form; 0: none."""
 
 
 def deepened(
@@ -121,14 +124,28 @@ class Plan:
             "last_activation": row.form == "separable",
         }
 
+    def universal_knobs(self, row: Row, channels: int) -> dict[str, Any]:
+        """Return the knobs of MobileNetV4's blocks with a number of input channels."""
+        return {
+            "first_kernel": row.first,
+            "kernel_size": row.kernel,
+            "ratio": divisible(channels * row.ratio) / channels,
+            "activation": self.activation,
+        }
+
     def block(self, row: Row, channels: int) -> Block:
         """Return the block of a row that keeps the channels."""
         shortcut = row.shortcut and row.form != "separable"
-        mixer = MbConv(**self.knobs(row, channels))
+        if row.form == "universal":
+            mixer = UniversalInverted(**self.universal_knobs(row, channels))
+        else:
+            mixer = MbConv(**self.knobs(row, channels))
         return ResidualBlock(mixer=mixer, residual=PlainResidual() if shortcut else NoResidual())
 
     def downsampling(self, row: Row, channels: int) -> Downsampling:
         """Return the block of a row that changes the shape."""
+        if row.form == "universal":
+            return UniversalDownsampling(stride=row.stride, **self.universal_knobs(row, channels))
         return MbConvDownsampling(stride=row.stride, **self.knobs(row, channels))
 
 

@@ -9,7 +9,7 @@ from ..benchmark_runs import load_benchmark
 
 SCRIPT = load_benchmark("zoo_timm.py")
 
-SIDE = 32
+SIDE = 40
 
 # One network of each family and of each kind of block.
 SAMPLE = (
@@ -25,6 +25,11 @@ SAMPLE = (
     "mnasnet_small",
     "fbnetc_100",
     "mobilenet_edgetpu_100",
+    "mobilenetv4_conv_small_035",
+    "regnetx_004_tv",
+    "regnety_002",
+    "repvgg_a0",
+    "mobileone_s0",
 )
 
 

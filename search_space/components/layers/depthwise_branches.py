@@ -1,4 +1,4 @@
-"""Parallel depthwise convolutions that fold into one.
+"""Parallel convolutions, most of them depthwise, that fold into one.
 
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
@@ -13,10 +13,19 @@ from .folding import Foldable, normed_kernel, with_kernel
 
 
 class Branch(nn.Module):
-    """A depthwise convolution and a batch norm; the groups divide input and output channels."""
+    """A convolution and a batch norm: depthwise, with as many groups as divide both channels, or
+    with the groups given.
+    """
 
     def __init__(
-        self, channels: int, kernel_size: int, dilation: int, *, width: int, stride: int
+        self,
+        channels: int,
+        kernel_size: int,
+        dilation: int,
+        *,
+        width: int,
+        stride: int,
+        groups: int | None = None,
     ) -> None:
         super().__init__()
         self.dilation = dilation
@@ -28,7 +37,7 @@ class Branch(nn.Module):
             stride,
             padding,
             dilation,
-            groups=gcd(channels, width),
+            groups=groups or gcd(channels, width),
             bias=False,
         )
         self.norm = nn.BatchNorm2d(width)
@@ -52,7 +61,7 @@ class Branch(nn.Module):
 
 
 class DepthwiseBranches(Foldable):
-    """The sum of depthwise convolutions, each with a batch norm, and optionally a last norm."""
+    """The sum of convolutions, each with a batch norm, and optionally a last norm."""
 
     def __init__(
         self,
@@ -62,6 +71,7 @@ class DepthwiseBranches(Foldable):
         normed: bool = False,
         width: int | None = None,
         stride: int = 1,
+        groups: int | None = None,
     ) -> None:
         """Build the branches.
 
@@ -71,10 +81,14 @@ class DepthwiseBranches(Foldable):
             normed: Whether a batch norm follows the sum.
             width: Output channels, by default the input's.
             stride: Step in pixels.
+            groups: Groups of channels; by default as many as divide input and output channels.
         """
         super().__init__()
         width = width or channels
-        built = [Branch(channels, *branch, width=width, stride=stride) for branch in branches]
+        built = [
+            Branch(channels, *branch, width=width, stride=stride, groups=groups)
+            for branch in branches
+        ]
         self.side = branches[0][0]
         self.large = built[0]
         self.others = nn.ModuleList(built[1:])
@@ -88,7 +102,7 @@ class DepthwiseBranches(Foldable):
         return sum_BCHW if self.norm is None else self.norm(sum_BCHW)
 
     def folded(self) -> nn.Module:
-        """Return one depthwise convolution."""
+        """Return one convolution."""
         kernel, bias = self.large.spread(self.side)
         for branch in self.others:
             assert isinstance(branch, Branch)

@@ -18,6 +18,11 @@ def reaching_kernel(kernel_size: int, shape: Shape) -> int:
     return min(kernel_size, 2 * max(shape.height, shape.width) - 1)
 
 
+def reaching_wide(kernel_size: int, shape: Shape) -> int:
+    """Return ``reaching_kernel``, but at least 3 for a kernel of more than 1."""
+    return min(kernel_size, max(3, reaching_kernel(kernel_size, shape)))
+
+
 def depthwise(channels: int, kernel: tuple[int, int], *, bias: bool = True) -> nn.Conv2d:
     """Return a depthwise convolution that keeps the size of the map (odd sides)."""
     padding = (kernel[0] // 2, kernel[1] // 2)

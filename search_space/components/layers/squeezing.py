@@ -13,8 +13,14 @@ QUARTER = 0.25
 """The ratio of EfficientNet, MobileNetV3 and RegNet."""
 
 
+class _Activating(Component):
+    """A component with an activation; the subclass has the knob."""
+
+    activation: str
+
+
 @dataclass(frozen=True, kw_only=True)
-class Squeezing(Component):
+class Squeezing(_Activating):
     """A component with optional squeeze-and-excitation (Hu et al., 2017, arXiv:1709.01507)."""
 
     squeeze: Annotated[bool, YES_NO] = False
@@ -25,8 +31,6 @@ class Squeezing(Component):
     """Activation inside squeeze-and-excitation; ``same``: that of the component."""
     gate: Annotated[str, Choice(("sigmoid", "hard_sigmoid"))] = "sigmoid"
     """Function from the last map to the factors: ``hard_sigmoid`` in MobileNetV3."""
-
-    activation: str
 
     def squeezed(self, shape: Shape) -> int:
         """Return the channels inside squeeze-and-excitation; 0 if there is none."""

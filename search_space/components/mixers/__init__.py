@@ -49,6 +49,7 @@ from .raft import RaftMlp
 from .recurrent import Recurrent
 from .recursive import RecursiveConv
 from .recursive_gate import RecursiveGatedConv, RecursiveGatedFilter
+from .rep_conv import RepConv
 from .reparam import DilatedReparamConv, ReparamLargeKernel
 from .rotated import RotatedConv
 from .selective_scan import SelectiveScanMixer
@@ -63,6 +64,7 @@ from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
 from .transposed import TransposedAttention
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
+from .universal_inverted import UniversalInverted
 from .windowed import (
     GridAttention,
     HaloAttention,
@@ -145,6 +147,8 @@ MIXERS = table_of(
     OneWayConv,
     ReparamLargeKernel,
     DilatedReparamConv,
+    RepConv,
+    UniversalInverted,
     ConvModulation,
     MultiOrderConv,
     BasicConv,

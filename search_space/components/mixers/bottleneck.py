@@ -14,6 +14,7 @@ from ..initial import fan_out_start
 from ..layers.canonical_forms import WidenedMixer
 from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import KERNEL
+from ..layers.squeezing import SQUEEZE_KNOBS, Squeezing
 
 OPERATION = Choice(("conv", "max"))
 """Spatial operation of a bottleneck: a convolution, or the maximum."""
@@ -42,11 +43,12 @@ def bottleneck_layers(
     operation: str,
     groups: int,
     act: str,
+    squeeze: nn.Module | None = None,
 ) -> "OrderedDict[str, nn.Module]":
     """Return 1x1 convolution, a spatial operation, 1x1 convolution, with batch norms.
 
     The operation is ``conv``, ``max``, or ``mean_conv``: the mean over ``stride`` x ``stride``
-    positions, then the convolution.
+    positions, then the convolution. ``squeeze`` follows it.
     """
     layers = OrderedDict[str, nn.Module](conv1=conv_norm(channels, inner, act=act))
     if operation == "max":
@@ -58,6 +60,8 @@ def bottleneck_layers(
         layers["conv2"] = conv_norm(
             inner, inner, kernel_size, stride=stride, groups=groups, act=act
         )
+    if squeeze is not None:
+        layers["squeeze"] = squeeze
     layers["conv3"] = conv_norm(inner, width)
     return layers
 
@@ -103,11 +107,12 @@ class BasicConv(WidenedMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BottleneckConv(WidenedMixer):
+class BottleneckConv(Squeezing, WidenedMixer):
     """1x1 convolution, convolution, 1x1 convolution, with batch norms.
 
     The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right). ResNeXt (Xie et al.,
-    2017, arXiv:1611.05431) has groups, Han et al., 2022, the maximum. The channel mixer
+    2017, arXiv:1611.05431) has groups, RegNetY (Radosavovic et al., 2020, arXiv:2003.13678)
+    squeeze-and-excitation too, Han et al., 2022, the maximum. The channel mixer
     ``inverted_residual`` is the widened, depthwise form. Initial norms are as in ``basic_conv``.
     """
 
@@ -121,6 +126,7 @@ class BottleneckConv(WidenedMixer):
         weights="static",
         cost="N k^2",
     )
+    added = SQUEEZE_KNOBS
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the middle kernel in pixels, odd, 1 to 31."""
@@ -155,5 +161,6 @@ class BottleneckConv(WidenedMixer):
             operation=self.operation,
             groups=self.groups,
             act=self.activation,
+            squeeze=self.squeezing(self.inner(shape), shape),
         )
         return fan_out_start(nn.Sequential(layers), grouped=False)
