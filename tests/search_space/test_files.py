@@ -283,7 +283,7 @@ def test_universal_holds_every_component() -> None:
 
 
 def test_presets_load_and_say_what_they_are() -> None:
-    assert set(presets()) == {"imagenet", "micro", "mobile", "universal"}
+    assert set(presets()) == {"hybrid", "imagenet", "micro", "mobile", "universal"}
     for name in presets():
         space = shipped_space(name)
         assert space.name == name and space.summary and space.walks > 10**6

@@ -169,7 +169,7 @@ def test_parts_give_what_they_promise() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mobile", "imagenet"])
+@pytest.mark.parametrize("name", ["mobile", "imagenet", "hybrid"])
 def test_parts_of_large_networks_give_what_they_promise(name: str) -> None:
     space = load_space(name)
     for seed in range(3):
