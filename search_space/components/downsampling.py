@@ -19,6 +19,7 @@ from .layers.depthwise_branches import DepthwiseBranches, NormedShortcut
 from .layers.inverted_bottleneck import InvertedResidualDownsampling
 from .layers.multi_scale_patches import MultiScalePatches
 from .layers.recursive_conv import RecursiveConvs
+from .mixers.ghost import GhostDownsampling
 from .mixers.levit import LevitDownsampling
 from .mixers.mb_conv import MbConvDownsampling
 from .mixers.rep_conv import RepConvDownsampling
@@ -348,6 +349,7 @@ DOWNSAMPLINGS = table_of(
     MbConvDownsampling,
     RepConvDownsampling,
     UniversalDownsampling,
+    GhostDownsampling,
     LevitDownsampling,
     NoDownsampling,
 )

@@ -1,37 +1,21 @@
-"""Downsampling by a residual block with a stride.
-
-Shape suffixes: B batch, C channels, H rows, W columns.
-"""
+"""Downsampling by a residual block with a stride."""
 
 from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
-from torch import Tensor, nn
+from torch import nn
 
-from ..domains import Choice, Positive
+from ..domains import YES_NO, Choice, Positive
 from ..shapes import Shape, conv_size, scaled
-from .activations import ACTIVATION, activation
+from .activations import ACTIVATION
 from .base import Downsampling
 from .initial import fan_out_start
 from .layers.conv_norm import conv_norm
+from .layers.gate_and_shortcut import StridedResidual
 from .layers.squeezing import SQUEEZE_KNOBS, Squeezing
 from .mixers.bottleneck import GROUPS, basic_layers, bottleneck_layers, uneven_groups
-
-
-class StridedResidual(nn.Module):
-    """A branch and its shortcut, added and activated."""
-
-    def __init__(self, branch: nn.Module, shortcut: nn.Module, act: str) -> None:
-        super().__init__()
-        self.branch = branch
-        self.shortcut = shortcut
-        self.act = activation(act)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', H', W')."""
-        return self.act(self.branch(x_BCHW) + self.shortcut(x_BCHW))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +26,25 @@ class ResidualDownsampling(Downsampling):
     starts at one, as in torchvision; in timm at zero.
     """
 
+    added = ("mean_shortcut",)
+
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the kernel that has the stride in pixels: 3, 5 or 7."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation inside the branch, and after the sum."""
+    mean_shortcut: Annotated[bool, YES_NO] = False
+    """Whether the shortcut has the mean over 2x2 positions in place of its stride, as in ResNet-D
+    (He et al., Bag of Tricks, 2018, arXiv:1812.01187) and DeepMAD (Shen et al., 2023)."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Without a stride, or with one position, ``mean_shortcut`` has no effect."""
+        return replace(super().canonical(shape), mean_shortcut=self.means(shape))
+
+    def means(self, shape: Shape) -> bool:
+        """Whether the shortcut takes means."""
+        return self.mean_shortcut and self.stride == 2 and shape.tokens > 1
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output."""
@@ -61,7 +58,11 @@ class ResidualDownsampling(Downsampling):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         branch = nn.Sequential(self.branch(shape, width))
-        shortcut = conv_norm(shape.channels, width, stride=self.stride)
+        means = self.means(shape)
+        shortcut = conv_norm(shape.channels, width, stride=1 if means else self.stride)
+        if means:
+            pool = nn.AvgPool2d(self.stride, ceil_mode=True, count_include_pad=False)
+            shortcut = nn.Sequential(OrderedDict[str, nn.Module](pool=pool, map=shortcut))
         module = StridedResidual(branch, shortcut, self.activation)
         return fan_out_start(module, grouped=False)
 
@@ -93,7 +94,7 @@ class BottleneckDownsampling(ResidualDownsampling, Squeezing):
     """
 
     name = "bottleneck"
-    added = SQUEEZE_KNOBS
+    added = (*SQUEEZE_KNOBS, "mean_shortcut")
 
     expansion: Annotated[float, Positive()] = 0.5
     """Ratio of inner to input channels."""

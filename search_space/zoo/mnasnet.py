@@ -2,15 +2,15 @@
 
 MnasNet: Platform-Aware Neural Architecture Search for Mobile, arXiv:1807.11626, figure 7: A1 with
 squeeze-and-excitation (semnasnet), B1 without; Single-Path NAS, arXiv:1904.02877; FBNet,
-arXiv:1812.03443; FBNetV3 (Dai et al., 2020, arXiv:2006.02049), as in timm; and MobileNet-EdgeTPU
-(Xiong et al., MobileDets, 2020, arXiv:2004.14525).
+arXiv:1812.03443; FBNetV3 (Dai et al., 2020, arXiv:2006.02049), as in timm; MobileNet-EdgeTPU
+(Xiong et al., MobileDets, 2020, arXiv:2004.14525); and MCUNet (Lin et al., 2020, arXiv:2007.10319).
 """
 
 from collections.abc import Iterator
 
 from ..architecture.architecture import Architecture
 from .entry import TIMM, ZooEntry, all_with_norms, entries_of, rounded
-from .mobile import Plan, Row, mobile_network, pooled_first, wide
+from .mobile import NO_FEATURES, Plan, Row, mobile_network, pooled_first, wide
 
 _A1 = (
     Row(1, 3, 1, 1, 16, shortcut=False),
@@ -85,6 +85,27 @@ _EDGE = (
     Row(1, 5, 2, 8, 160),
     Row(3, 5, 1, 4, 160),
     Row(1, 3, 1, 8, 192),
+)
+
+_MCU = (
+    Row(1, 3, 1, 1, 8),
+    Row(1, 5, 2, 3, 16),
+    Row(1, 7, 1, 6, 16),
+    Row(1, 3, 1, 5, 16),
+    Row(1, 5, 1, 5, 16),
+    Row(1, 3, 2, 5, 24),
+    Row(1, 7, 1, 6, 24),
+    Row(1, 5, 1, 6, 24),
+    Row(1, 7, 2, 4, 40),
+    Row(1, 5, 1, 5, 40),
+    Row(1, 3, 1, 5, 48),
+    Row(1, 5, 1, 5, 48),
+    Row(1, 3, 1, 4, 48),
+    Row(1, 5, 2, 6, 96),
+    Row(1, 5, 1, 4, 96),
+    Row(1, 5, 1, 3, 96),
+    Row(1, 3, 1, 4, 96),
+    Row(1, 5, 1, 5, 160),
 )
 
 _FBNET_B = (
@@ -190,6 +211,12 @@ def mnasnet(rows: tuple[Row, ...], stem: int, wider: float, features: int = 1280
     return mobile_network(plan, rows, wide(features, plan))
 
 
+def mcunet(rows: tuple[Row, ...], resolution: int) -> Architecture:
+    """Return an MCUNet, which has no map before the classifier."""
+    plan = Plan(activation="relu6", stem=16)
+    return mobile_network(plan, rows, NO_FEATURES, resolution=resolution)
+
+
 def fbnet_v3(rows: tuple[Row, ...], stem: int, resolution: int) -> Architecture:
     """Return an FBNetV3."""
     plan = Plan(activation="hard_swish", stem=stem, least=0.95, squeeze_step=8, gate="hard_sigmoid")
@@ -202,4 +229,6 @@ def entries() -> Iterator[ZooEntry]:
     yield from entries_of("MnasNet", mnasnet, _MNASNET, notes=_NOTES)
     for family, table in _OTHERS.items():
         yield from entries_of(family, mnasnet, table, source=TIMM, notes=_NOTES)
+    mcu = {"mcunet_in2": (_MCU, 160, "0.73M 67.3M")}
+    yield from entries_of("MCUNet", mcunet, mcu, source="mit-han-lab/mcunet, README.md")
     yield from entries_of("FBNetV3", fbnet_v3, _FBNETV3, source=TIMM, notes=_NOTES)

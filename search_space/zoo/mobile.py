@@ -176,12 +176,13 @@ def _stages(plan: Plan, rows: Sequence[Row], stem: int) -> Iterator[Stage]:
             if each.stride == 1 and channels == width:
                 blocks.append(plan.block(each, width))
                 continue
-            yield _stage(width, blocks, before)
+            yield stage_of(width, blocks, before)
             width, before, blocks = channels, plan.downsampling(each, width), []
-    yield _stage(width, blocks, before)
+    yield stage_of(width, blocks, before)
 
 
-def _stage(width: int, blocks: Sequence[Block], before: Downsampling | None) -> Stage:
+def stage_of(width: int, blocks: Sequence[Block], before: Downsampling | None) -> Stage:
+    """Return a stage of blocks, or of its downsampling alone if there are none."""
     return Stage(
         width=width,
         depth=max(1, len(blocks)),

@@ -6,6 +6,7 @@ from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.components.base import TokenMixer
 from nas_explorer.search_space.components.layers.folding import fold
 from nas_explorer.search_space.components.mixers.bottleneck import BottleneckConv
+from nas_explorer.search_space.components.mixers.ghost import GhostMixer
 from nas_explorer.search_space.components.mixers.mb_conv import MbConv, MbConvDownsampling
 from nas_explorer.search_space.components.mixers.rep_conv import RepConv, RepConvStem
 from nas_explorer.search_space.components.mixers.universal_inverted import UniversalInverted
@@ -28,6 +29,8 @@ DENSE, MAP, HALF = 32 * 32 * 9, 32 * 32, 32 * 16
         # 64 hidden channels
         (UniversalInverted(ratio=2), 32 * 9 + 64 * 9 + 4 * MAP + 2 * (32 + 64 + 64 + 32), 0),
         (UniversalInverted(ratio=2, first_kernel=0, kernel_size=0), 4 * MAP + 192, 256 * MAP),
+        # halves of 32 and 16 channels
+        (GhostMixer(ratio=2), MAP + 32 * 9 + 128 + 64 * 16 + 16 * 9 + 64, 64 * (2 * MAP + 432)),
         (MbConv(ratio=2, squeeze=False), 4 * MAP + 576 + 320, 64 * (4 * MAP + 576)),
         (MbConv(ratio=2, squeeze=False, fused=True), 2 * DENSE + 2 * MAP + 192, 0),
         (MbConv(ratio=1, squeeze=False, fused=True), DENSE + 64, 64 * DENSE),

@@ -26,6 +26,7 @@ SAMPLE = (
     "fbnetc_100",
     "mobilenet_edgetpu_100",
     "mobilenetv4_conv_small_035",
+    "ghostnet_050",
     "regnetx_004_tv",
     "regnety_002",
     "repvgg_a0",

@@ -25,6 +25,7 @@ from .gated_linear_attention import GatedLinearAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .gated_position import GatedPositionalAttention
 from .gaussian_mixture import GaussianMixtureConv
+from .ghost import GhostMixer
 from .hybrid import HybridWindowAttention
 from .hyena import Hyena
 from .hyper_kernel import HyperZzw
@@ -149,6 +150,7 @@ MIXERS = table_of(
     DilatedReparamConv,
     RepConv,
     UniversalInverted,
+    GhostMixer,
     ConvModulation,
     MultiOrderConv,
     BasicConv,
