@@ -62,6 +62,7 @@ ALL = (
     "random_features,random_labels",
     "distill=teacher",
     "distill_hard=teacher",
+    "mimic=teacher",
     "bias_loss",
     "stochastic_depth=0.1",
     "label_noise=0.2",

@@ -1,5 +1,6 @@
 """``nas fidelity``: how well the short score of a study ranks its candidates."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ from .working import working
 
 if TYPE_CHECKING:
     from ..results.analysis.fidelity import Fidelity
+    from ..results.candidate import Candidate
     from ..results.study.study import Study
 
 
@@ -60,6 +62,15 @@ def fidelity(
             help="Diagnostics of the search's kept weights to compare too, or all.",
         ),
     ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME[=VALUE],...",
+            help="Options of one more short training to compare, as listed by nas recipes; "
+            "repeatable.",
+        ),
+    ] = None,
     seed: Annotated[
         str, typer.Option(metavar="N", help="Seed of the sample and of the intervals.")
     ] = "0",
@@ -76,6 +87,7 @@ def fidelity(
 
     The results are stored in the study. Run it again to continue.
     """
+    from ..evaluators.accuracy.option_table import read_options
     from ..evaluators.diagnostics import read_diagnostics
     from ..evaluators.scores import ALL, read_scores
     from ..evaluators.units import read_whole
@@ -96,7 +108,12 @@ def fidelity(
         from ..searchers.run.study_plan import training_of
 
         many = counts.pop("workers", None)
-        request = FidelityRequest(scores=names, diagnostics=trained, **counts)
+        request = FidelityRequest(
+            scores=names,
+            diagnostics=trained,
+            recipe=read_options(recipe) if recipe else {},
+            **counts,
+        )
         training = training_of(record, engine=engine, workers=many)
         with working("Reading the study") as view:
             found = measure_fidelity(
@@ -105,6 +122,7 @@ def fidelity(
                 request,
                 said_long=say_long,
                 said_seeds=say_seed,
+                said_recipe=_say_recipe,
                 steps=lambda what, done, count: view.count(what.capitalize(), done, count),
             )
             view.update("Computing the intervals")
@@ -112,6 +130,12 @@ def fidelity(
         print_json({"study": record.name, **found.to_json()})
         return
     _print(record, found)
+
+
+def _say_recipe(candidate: "Candidate", reason: str | None) -> None:
+    """Print a training with recipe options that has finished."""
+    text = "trained with the recipe options" if reason is None else f"failed: {reason}"
+    print(f"#{candidate.number} {text}", file=sys.stderr, flush=True)
 
 
 def _print(record: "Study", found: "Fidelity") -> None:
@@ -142,11 +166,12 @@ def _print(record: "Study", found: "Fidelity") -> None:
     if found.noise is not None:
         noise = found.noise
         both = "" if noise.agreement is None else f"; Spearman {noise.agreement.spearman.text()}"
+        apart = difference_number(found.metric, noise.between_candidates)
+        others = f", the candidates by {apart}{both}" if noise.candidates > 1 else ""
         print(
             f"Two seeds of one network differ by "
             f"{format_difference(found.metric, noise.between_seeds)} (standard deviation, "
-            f"{plural(noise.candidates, 'candidate')}), the candidates by "
-            f"{difference_number(found.metric, noise.between_candidates)}{both}"
+            f"{plural(noise.candidates, 'candidate')}){others}"
         )
     print(
         f"The validation split distinguishes at most {found.distinguishable} of "

@@ -272,10 +272,23 @@ def split_fidelity(name: str) -> tuple[str, int | None]:
     return (match[1], int(match[2])) if match else (name, None)
 
 
+def recipe_name(name: str, options: str) -> str:
+    """Return the name of a main metric after a short training with recipe options.
+
+    It is a metric of its own, since candidates of different recipes are not compared.
+    """
+    return f"{name}+{options}"
+
+
 def _find(name: str) -> Metric | None:
     found = METRICS.get(name) or _RECORDED.get(name)
     if found is not None:
         return found
+    base, plus, options = name.partition("+")
+    main = next((each for each in MAIN_METRICS.values() if plus and each.name == base), None)
+    if main is not None:
+        text = f"{base} after a short training with the recipe options {options}"
+        return replace(main, name=name, summary=text, score=True)
     base, epochs = split_fidelity(name)
     full = None if epochs is None else METRICS.get(base) or _RECORDED.get(base)
     if full is None:

@@ -79,6 +79,8 @@ class OptionEntry:
     """Whether the targets must be classes."""
     without: tuple[str, ...] = ()
     """Fields of the recipe that must have their default."""
+    any_teacher: bool = False
+    """Whether the teacher may know other classes than those of the data."""
 
     def load(self) -> type[Any]:
         """Return the option's class, a ``RecipeOption``."""
@@ -142,6 +144,16 @@ OPTIONS: dict[str, OptionEntry] = {
             "through attention, 2021 (T25)",
             place="distill:DistillHard",
             classes=True,
+        ),
+        OptionEntry(
+            name="mimic",
+            acts="loss",
+            value=NETWORK,
+            summary="the last map of a teacher, through a projector, is learned beside the targets",
+            paper="Fan et al., ScaleKD: Strong Vision Transformers Could Be Excellent Teachers, "
+            "2024 (T22)",
+            place="mimic:Mimic",
+            any_teacher=True,
         ),
         OptionEntry(
             name="coreset",
@@ -217,6 +229,10 @@ OPTIONS: dict[str, OptionEntry] = {
 """The recipe options by name; ``register_option`` adds to them."""
 
 
+_STATED = ("trains", "classes", "without", "any_teacher")
+"""Attributes of an option's class that have defaults."""
+
+
 def register_option(cls: type[Any]) -> None:
     """Add a recipe option to the table.
 
@@ -232,7 +248,7 @@ def register_option(cls: type[Any]) -> None:
             f"a recipe option must state its {', '.join(stated)}, but {cls.__qualname__} lacks "
             f"{', '.join(lacking)}"
         )
-    more: dict[str, Any] = {key: getattr(cls, key) for key in ("trains", "classes", "without")}
+    more: dict[str, Any] = {key: getattr(cls, key) for key in _STATED}
     entry = OptionEntry(name=str(getattr(cls, "name", "")), place=cls, **stated, **more)
     add(OPTIONS, entry.name, entry, kind="recipe option", group=GROUP)
 

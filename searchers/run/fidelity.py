@@ -1,9 +1,11 @@
 """How well the short score ranks: long trainings, other seeds and scores of a sample."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ...evaluators.accuracy.option_table import read_options
 from ...evaluators.diagnostics import read_diagnostics
 from ...evaluators.metrics import long_name
 from ...evaluators.scores import ALL, read_scores
@@ -21,6 +23,7 @@ from .python_search import load_study
 from .repeat import repeat_front
 from .scoring import lacking_scores, score_candidates
 from .study_plan import Listener, Training, training_of
+from .with_recipe import lacking_score, recipe_plan, train_with_recipe
 
 DEFAULT_SAMPLE = 24
 """Default number of candidates that are trained longer."""
@@ -46,6 +49,8 @@ class FidelityRequest:
     """Training-free scores to compute where they are not recorded; none: only recorded ones."""
     diagnostics: tuple[str, ...] = ()
     """Diagnostics of the search's kept weights to compute where they are not recorded."""
+    recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Recipe options of one more short training, whose ranking is compared; none: no such one."""
     seed: int = 0
     """Seed of the sample and of the intervals, at least 0."""
 
@@ -58,6 +63,8 @@ class FidelityRequest:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         object.__setattr__(self, "scores", read_scores(self.scores))
         object.__setattr__(self, "diagnostics", read_diagnostics(self.diagnostics))
+        if self.recipe:
+            object.__setattr__(self, "recipe", read_options(self.recipe))
 
 
 Steps = Callable[[str, int, int], None]
@@ -89,6 +96,7 @@ def measure_fidelity(
     *,
     said_long: Listener,
     said_seeds: Listener,
+    said_recipe: Listener = _silent,
     steps: Steps = lambda what, done, count: None,
 ) -> Fidelity:
     """Train a sample of candidates longer and with other seeds; compare the rankings.
@@ -101,6 +109,7 @@ def measure_fidelity(
         request: What is measured.
         said_long: Called after each long training.
         said_seeds: Called after each training with another seed.
+        said_recipe: Called after each training with the recipe options.
         steps: Called at the beginning of each part and after each of its steps, with the name of
             the part, the number of finished steps and of all.
 
@@ -121,27 +130,38 @@ def measure_fidelity(
             f"has {len(usable)}"
         )
     epochs = long_epochs(study, request.epochs)
+    chosen = recipe_plan(study, training, request.recipe) if request.recipe else None
     numbers = sorted(each.number for each in stratified(usable, request.sample, request.seed))
     sample = [each for each in usable if each.number in numbers]
     failed: dict[int, str] = {}
+
+    def note(what: str, reasons: Mapping[int, str]) -> None:
+        """Keep the reasons of a part of the work beside those of the parts before it."""
+        for number, reason in reasons.items():
+            before = f"{failed[number]}; " if number in failed else ""
+            failed[number] = f"{before}{what}: {reason}"
 
     def counted(what: str, count: int, listener: Listener = _silent) -> Listener:
         return _counted(steps, what, count, listener)
 
     if names := request.scores:
         said = counted("scores", len(lacking_scores(sample, names, numbers)))
-        failed |= score_candidates(study, training, names, numbers, Ledger(), said).failed
+        note("scores", score_candidates(study, training, names, numbers, Ledger(), said).failed)
     if names := request.diagnostics:
         said = counted("diagnostics", len(lacking_scores(sample, names, numbers)))
-        failed |= diagnose_candidates(study, training, names, numbers, Ledger(), said)
+        note("diagnostics", diagnose_candidates(study, training, names, numbers, Ledger(), said))
+    if chosen is not None:
+        said = counted("recipe", len(lacking_score(sample, chosen[0])), said_recipe)
+        note("recipe", train_with_recipe(study, training, chosen, numbers, Ledger(), said))
     said = counted(
         "long trainings", sum(long_name(short) not in e.measurements for e in sample), said_long
     )
-    failed |= lengthen(study, training, numbers, epochs, Ledger(), said).failed
+    note("long training", lengthen(study, training, numbers, epochs, Ledger(), said).failed)
     if request.seeds > 1:
         had = [max(1, len(each.singles.get(short, ()))) for each in sample]
         said = counted("other seeds", sum(max(0, request.seeds - e) for e in had), said_seeds)
-        failed |= repeat_front(study, training, request.seeds, Ledger(), said, numbers).failed
+        repeated = repeat_front(study, training, request.seeds, Ledger(), said, numbers)
+        note("another seed", repeated.failed)
     return compare(study.candidates(), numbers, seed=request.seed, failed=failed)
 
 
@@ -153,6 +173,7 @@ def fidelity(
     seeds: int = DEFAULT_SEEDS,
     scores: str | Collection[str] = ALL,
     diagnostics: str | Collection[str] = (),
+    recipe: str | Mapping[str, Any] = "",
     seed: int = 0,
     engine: str = "local",
     workers: int | None = None,
@@ -172,6 +193,8 @@ def fidelity(
         scores: Training-free scores to compare, such as ``"naswot,zico"``, or ``"all"``; recorded
             ones are compared in any case.
         diagnostics: Diagnostics of the search's kept weights to compare, or ``"all"``.
+        recipe: Recipe options, as of ``search``: one more short training of each candidate has
+            them, and its ranking is compared with that of the long training, which has the study's.
         seed: Seed of the sample and of the intervals.
         engine: Name of the engine.
         workers: Candidates trained at once; None: one per core, or one on a GPU.
@@ -186,6 +209,7 @@ def fidelity(
         seeds=seeds,
         scores=_listed(scores),
         diagnostics=_listed(diagnostics),
+        recipe=read_options(recipe) if recipe else {},
         seed=seed,
     )
     found = study if isinstance(study, Study) else load_study(study, storage)

@@ -107,7 +107,9 @@ class Repetition:
         candidate = self._now[number]
         candidate = replace(candidate, seconds=summed((candidate.seconds, spent)))
         if outcome.status != "complete":
-            self.failed[number] = outcome.reason or "no reason given"
+            reason = outcome.reason or "no reason given"
+            had = self.failed.get(number)  # of a training that was under way at the same time
+            self.failed[number] = reason if had in (None, reason) else f"{had}; {reason}"
             _log.warning("candidate %d, training %d: %s", number, repeat + 1, outcome.reason)
         else:
             changed = _with_training(candidate, outcome.measurements, repeat)

@@ -54,7 +54,7 @@ COMMANDS = {
     "refine": STUDY
     | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
     "fidelity": STUDY
-    | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--seed"}
+    | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--recipe", "--seed"}
     | {"--engine", "--workers", "--json"},
     "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"},
     "show": STUDY | {"--json", "--graph", "--efficiency"},

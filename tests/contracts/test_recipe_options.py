@@ -83,17 +83,17 @@ def teacher() -> Source:
 
 
 def trained(
-    options: dict[str, Any], *, seed: int = 0, **more: Any
+    options: dict[str, Any], *, seed: int = 0, recipe: dict[str, Any] | None = None, **more: Any
 ) -> tuple[TrainingResult, dict[str, Tensor]]:
     """Return the result of a training of three epochs, and the network's state."""
     with seeded(0, CPU):
         model = Network(architecture())
-    recipe = Recipe(epochs=3, batch_size=16, augmentation="shift", options=options)
+    asked = Recipe(epochs=3, batch_size=16, augmentation="shift", options=options, **(recipe or {}))
     teaches = any(OPTIONS[name].value is NETWORK for name in options)
     result = train(
         model,
         data(),
-        recipe,
+        asked,
         seed=seed,
         device=CPU,
         teacher=teacher() if teaches else None,

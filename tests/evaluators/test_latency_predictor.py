@@ -2,11 +2,14 @@
 
 import math
 import random
+import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
+from nas_explorer.evaluators.latency import predictor
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
 from nas_explorer.evaluators.latency.features import bytes_moved, part_features
 from nas_explorer.evaluators.latency.predictor import (
@@ -75,6 +78,37 @@ def test_intervals_hold_their_share_of_noisy_latencies() -> None:
     inside = sum(p.low <= latency <= p.high for p, latency in found) / len(found)
     assert 0.8 <= inside <= 0.99
     assert fitted.half_width < 3 * 0.2, "the noise, and little more"
+
+
+def test_intervals_hold_nine_tenths_in_the_mean_over_many_calibrations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features: dict[object, object] = {}
+
+    def known_features(part: Part) -> object:
+        if part.key not in features:
+            features[part.key] = part_features(part)
+        return features[part.key]
+
+    monkeypatch.setattr(predictor, "part_features", known_features)
+    exact = [timed(each, 0.0) for each in networks(60)]
+    numbers = random.Random(0)
+    shares: list[float] = []
+    for _ in range(30):
+        noisy = [
+            replace(each, latency=each.latency * math.exp(numbers.gauss(0, 0.2))) for each in exact
+        ]
+        numbers.shuffle(noisy)
+        fitted = LatencyPredictor(noisy[:FEWEST])
+        inside = [
+            found.low <= each.latency <= found.high
+            for each in noisy[FEWEST:]
+            for found in (fitted.predict(each.architecture),)
+        ]
+        shares.append(sum(inside) / len(inside))
+    # Of one calibration with 20 networks the share is known to 7 points alone.
+    assert sum(shares) / len(shares) == pytest.approx(0.9, abs=0.03)
+    assert statistics.stdev(shares) > 0.04
 
 
 def test_too_few_networks_are_refused() -> None:

@@ -27,6 +27,7 @@ from nas_explorer.evaluators.accuracy.recipes.distill import Distill, DistillHar
 from nas_explorer.evaluators.accuracy.recipes.gradient_noise import GradientNoise, variance
 from nas_explorer.evaluators.accuracy.recipes.hard_images import HardImages
 from nas_explorer.evaluators.accuracy.recipes.labels import noisy, shuffled
+from nas_explorer.evaluators.accuracy.recipes.mimic import Mimic, Projector, feature_losses
 from nas_explorer.evaluators.accuracy.recipes.probe import ridge_classifier, set_classifier
 from nas_explorer.evaluators.accuracy.recipes.rotation import TurnedImages, turned
 from nas_explorer.evaluators.accuracy.recipes.sam import Sam
@@ -210,6 +211,50 @@ class TestDistillation:
     def test_a_missing_teacher_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"that the recipe names, t \(0\), but got none"):
             check_options(Recipe(options={"distill": "t (0)"}), data(), (), None)
+
+
+class TestMimic:
+    def test_features_are_compared_in_two_views(self) -> None:
+        # Tokens (1, 3) and (5, -5) are -1, 1 and 1, -1 in scale; their means are 0.
+        taught = torch.tensor([[[1.0, 3.0], [5.0, -5.0]]])
+        scaled = torch.tensor([[[-1.0, 1.0], [1.0, -1.0]]])
+        assert float(feature_losses(scaled, taught)) == pytest.approx(0, abs=1e-4)
+        # All errors 1: they are the same in both tokens, so the second view has none.
+        assert float(feature_losses(scaled + 1, taught)) == pytest.approx(1, abs=1e-4)
+        moved = scaled + torch.tensor([[[1.0, 1.0], [-1.0, -1.0]]])
+        assert float(feature_losses(moved, taught)) == pytest.approx(2, abs=1e-4)
+
+    def test_the_projector_reaches_maps_of_any_form(self) -> None:
+        with seeded(0, CPU):
+            projector = Projector((6, 5), (4, 7))
+        maps = torch.randn(3, 5, 2, 3, generator=torch.Generator().manual_seed(0))
+        assert projector(maps).shape == (3, 4, 7)
+        turned_around = maps.flip(3)  # the attention knows places
+        assert not torch.allclose(projector(maps), projector(turned_around))
+
+    def test_the_projector_is_trained_and_not_kept(self) -> None:
+        training = Stand(network(), teacher=teacher())
+        made = Mimic("teacher")
+        made.begin(training)
+        assert training.model.training
+        found = made.losses(training, data().train_images[:4], data().train_labels[:4])
+        found.mean().backward()
+        projector = training.model.get_submodule("mimic_projector")
+        assert all(each.grad is not None for each in projector.parameters())
+        made.finish(training)
+        made.end()
+        assert list(training.model.state_dict()) == list(network().state_dict())
+
+    def test_a_full_training_keeps_the_network_alone(self) -> None:
+        full = {"average": 0.5, "patience": 2}
+        _, state = trained({"mimic": "teacher (0)"}, recipe=full)
+        assert list(state) == list(network().state_dict())
+
+    def test_a_teacher_of_other_classes_is_taken(self) -> None:
+        recipe = Recipe(options={"mimic": "t (0)"})
+        check_options(recipe, data(), (), replace(teacher(), classes=("x",)))
+        numbers = replace(data(), target="regression")
+        check_options(recipe, numbers, (), replace(teacher(), classes=None))
 
 
 class TestCoreset:

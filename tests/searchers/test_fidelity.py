@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from nas_explorer.cli import fronts
-from nas_explorer.evaluators.base import METRICS, Measurement
+from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
+from nas_explorer.evaluators.accuracy.recipe import Recipe
+from nas_explorer.evaluators.base import METRICS, Measurement, metric
 from nas_explorer.results.analysis.fidelity import (
+    Fidelity,
     compare,
     known_fidelity,
     score_note,
@@ -40,6 +45,7 @@ class Quick(Engine):
         super().__init__()
         self.most = most
         self.done: list[str] = []
+        self.recipes: list[dict[str, Any]] = []
 
     def run(self, source: JobSource, factory: WorkerFactory) -> None:
         assert isinstance(factory, Plan)
@@ -63,6 +69,7 @@ class Quick(Engine):
                 measurements=tuple(found),
                 undefined=undefined,
             )
+        self.recipes.append(dict(plan.settings["accuracy"]))
         epochs = plan.settings["accuracy"]["epochs"]
         self.done.append("long" if epochs > 1 else f"seed {job.seed is not None}")
         value = 0.5 + derive_seed("accuracy", digest) / 2**33
@@ -144,6 +151,72 @@ def test_a_killed_run_goes_on_and_nothing_is_measured_twice(study: Study) -> Non
     third = Quick()
     assert measured(study, third) == found and third.done == []
     assert json.loads(json.dumps(found.to_json()))["rankings"]["accuracy"]["count"] == 8
+
+
+def with_options(study: Study, engine: Quick, recipe: dict[str, Any]) -> Fidelity:
+    """Measure with the settings of a study of digits, whose options can be checked."""
+    plan = Plan(
+        metrics=("accuracy",),
+        data=DataSpec(name="digits").to_json(),
+        cache="runs/cache",
+        settings={"accuracy": Recipe(epochs=1).to_json()},
+        device="cpu",
+        seed=0,
+    )
+    return measure_fidelity(
+        study,
+        Training(plan=plan, metrics=("accuracy",), engine=engine),
+        FidelityRequest(sample=8, seeds=1, scores=(), recipe=recipe),
+        said_long=lambda candidate, reason: None,
+        said_seeds=lambda candidate, reason: None,
+    )
+
+
+def test_a_short_training_with_options_is_a_ranking_of_its_own(study: Study) -> None:
+    engine, name = Quick(), "accuracy+linear_probe,sam=0.1"
+    before = {each.number: each.value("accuracy") for each in study.candidates()}
+    found = with_options(study, engine, {"sam": 0.1, "linear_probe": True})
+    options = {"linear_probe": True, "sam": 0.1}
+    assert [each for each in engine.recipes if each["epochs"] == 1] == 8 * [
+        Recipe(epochs=1, options=options).to_json()
+    ]
+    assert all("options" not in each for each in engine.recipes if each["epochs"] == 5)
+    agreement = found.found(name)
+    assert agreement is not None and agreement.count == 8
+    assert metric(name).score and metric(name).share, "it never ranks by itself"
+    assert {each.number: each.value("accuracy") for each in study.candidates()} == before
+    second = Quick()
+    assert with_options(study, second, options) == found and second.done == []
+    with_options(study, second, {"sam": 0.2})
+    assert len(second.done) == 8
+    for wrong, says in (
+        ({"distill": None}, r"distill must be a \.safetensors file"),
+        ({"mimic": "nowhere.safetensors"}, r"nowhere\.safetensors"),
+    ):
+        with pytest.raises(InputError, match=says):
+            with_options(study, second, wrong)
+
+
+class Failing(Quick):
+    """An engine in which all trainings of one network fail."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__()
+        self.digest = digest
+
+    def _outcome(self, job: Job, plan: Plan) -> Outcome:
+        found = super()._outcome(job, plan)
+        if Architecture.from_json(job.architecture).digest == self.digest:
+            return replace(found, status="failed", reason=f"error: {self.done[-1]}")
+        return found
+
+
+def test_a_candidate_that_fails_twice_has_both_reasons(study: Study) -> None:
+    numbers = {each.number: each for each in stratified(study.candidates(), 8, 0)}
+    number, broken = next(iter(numbers.items()))
+    found = measured(study, Failing(broken.digest), scores=(), seeds=3)
+    assert found.failed == {number: "long training: error: long; another seed: error: seed True"}
+    assert number not in found.sample and len(found.sample) == 7
 
 
 def test_every_step_is_counted(study: Study) -> None:

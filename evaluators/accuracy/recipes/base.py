@@ -126,6 +126,8 @@ class RecipeOption:
     """Whether the targets must be classes."""
     without: ClassVar[tuple[str, ...]] = ()
     """Fields of the recipe that must have their default."""
+    any_teacher: ClassVar[bool] = False
+    """Whether the teacher may know other classes than those of the data."""
 
     def __init__(self, amount: Any) -> None:
         """Set the value, which has been checked."""

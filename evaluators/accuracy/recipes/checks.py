@@ -46,16 +46,22 @@ def check_options(
             f"{'none' if teacher is None else teacher.name}"
         )
     if teacher is not None:
-        check_teacher(teacher, data)
+        any_classes = any(OPTIONS[name].any_teacher for name in recipe.options)
+        check_teacher(teacher, data, any_classes=any_classes)
 
 
-def check_teacher(teacher: Source, data: SearchData) -> None:
-    """Check that a teacher knows the classes of the data and takes their images.
+def check_teacher(teacher: Source, data: SearchData, *, any_classes: bool = False) -> None:
+    """Check that a teacher takes the images of the data and knows their classes.
+
+    Args:
+        teacher: The teacher.
+        data: The data.
+        any_classes: Whether it may know others.
 
     Raises:
         InputError: If it does not.
     """
-    if teacher.classes != data.classes:
+    if not any_classes and teacher.classes != data.classes:
         theirs = "unknown ones" if teacher.classes is None else ", ".join(teacher.classes[:4])
         raise InputError(
             f"a teacher must have been trained on the classes of the data, but {teacher.name} has "
