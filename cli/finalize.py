@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .shared import (
+    Augmentation,
     Json,
     Plugins,
     Recipe,
@@ -68,6 +69,7 @@ def finalize(
         str, typer.Option(metavar="N", help="Seed that those of the trainings derive from.")
     ] = "0",
     resolution: Resolution = None,
+    augmentation: Augmentation = None,
     class_weights: Annotated[
         bool,
         typer.Option("--class-weights", help="Let every class count the same in training."),
@@ -111,6 +113,7 @@ def finalize(
         seeds=read_whole("seeds", seeds),
         seed=read_whole("seed", seed),
         resolution=None if resolution is None else read_side("resolution", resolution),
+        augmentation=augmentation,
         class_weights=class_weights,
         recipe=read_options(recipe) if recipe else {},
         device=device,

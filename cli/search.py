@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .shared import (
+    Augmentation,
     ClassWeights,
     Constraints,
     Plugins,
@@ -134,6 +135,7 @@ def search(  # one parameter for each option of the command
         str | None,
         typer.Option(metavar="N", help="Passes over the training images.  [depends on the data]"),
     ] = None,
+    augmentation: Augmentation = None,
     class_weights: ClassWeights = None,
     init: Annotated[
         str | None,
@@ -218,6 +220,7 @@ def search(  # one parameter for each option of the command
         "workers": workers,
         "device": device,
         "epochs": epochs,
+        "augmentation": augmentation,
         "class_weights": class_weights,
         "init": init,
         "recipe": recipe or None,

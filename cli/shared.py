@@ -59,6 +59,14 @@ ClassWeights = Annotated[
         help="Let every class count the same in training, however many images it has.",
     ),
 ]
+Augmentation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How training images are changed at random: none, shift or shift+flip.  [as suits "
+        "the data; none for numbers]",
+    ),
+]
 Recipe = Annotated[
     list[str] | None,
     typer.Option(

@@ -22,6 +22,7 @@ def full_recipe(
     class_weights: bool = False,
     warm: bool = False,
     target: Target = "classes",
+    augmentation: str = "auto",
 ) -> Recipe:
     """Return the recipe of a full training.
 
@@ -34,16 +35,18 @@ def full_recipe(
         warm: Whether the training begins with trained weights.
         target: Kind of target. Images are neither changed nor mixed for numbers to predict, which
             a turned, moved or mixed image may not keep.
+        augmentation: One of ``AUGMENTATIONS``; ``none`` leaves out RandAugment too.
     """
     fewest, most = _EPOCHS
     length = epochs or min(most, max(fewest, round(_SEEN / count)))
     found = replace(
         short,
+        augmentation=augmentation,
         epochs=length,
         lr=_LR * WARM if warm else _LR,
         warmup=0.05,
         class_weights=class_weights,
-        rand_augment=6,
+        rand_augment=0 if augmentation == "none" else 6,
         mixup=0.2,
         cutmix=1.0,
         drop_path=0.05,

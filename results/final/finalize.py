@@ -16,11 +16,11 @@ from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import load_test_split
 from ...evaluators.accuracy.full_recipe import full_recipe
 from ...evaluators.accuracy.inherit import Source
-from ...evaluators.accuracy.recipe import Recipe
+from ...evaluators.accuracy.recipe import AUGMENTATIONS, Recipe
 from ...evaluators.accuracy.recipes.checks import check_options
 from ...evaluators.accuracy.training.losses import check_recipe
 from ...evaluators.device_name import choose_device
-from ...search_space.errors import InputError
+from ...search_space.errors import InputError, known_name
 from ..export.proof import Proof
 from ..export.weights import checksum
 from ..study.readings import Reading, ReadingLog, now
@@ -119,6 +119,7 @@ def prepare(options: FinalOptions) -> Prepared:
         class_weights=options.class_weights,
         warm=source is not None,
         target=data.target,
+        augmentation=_augmentation(options, subject),
     )
     recipe, teacher = _with_options(recipe, options.recipe)
     check_recipe(recipe, data)
@@ -167,6 +168,14 @@ def prepare(options: FinalOptions) -> Prepared:
     if options.test and finished(prepared) is None:
         _with_log(options, lambda log: log.check(reading, again=options.read_test_again))
     return prepared
+
+
+def _augmentation(options: FinalOptions, subject: Subject) -> str:
+    """Return the augmentation that is asked for, else that of the study."""
+    if options.augmentation is not None:
+        return known_name("augmentation", options.augmentation, AUGMENTATIONS)
+    studied = {} if subject.study is None else subject.study.settings.recipe
+    return str(studied.get("augmentation", "auto"))
 
 
 def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> tuple[Recipe, Source | None]:

@@ -47,6 +47,9 @@ class FinalOptions:
     """Seed from which those of the trainings are derived."""
     resolution: int | None = None
     """Side of the images in pixels; None: the data's own, or the least that the network takes."""
+    augmentation: str | None = None
+    """How training images are changed at random: ``auto``, ``none`` (also without RandAugment),
+    ``shift`` or ``shift+flip``; None: as in the study, else ``auto``, what suits the data."""
     class_weights: bool = False
     """Whether every class counts the same in the training loss."""
     recipe: Mapping[str, Any] = field(default_factory=dict[str, Any])

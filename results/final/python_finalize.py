@@ -26,6 +26,7 @@ def finalize(
     seeds: int = 1,
     seed: int = 0,
     resolution: int | None = None,
+    augmentation: str | None = None,
     class_weights: bool = False,
     recipe: str | Mapping[str, Any] = "",
     device: str = "auto",
@@ -52,6 +53,9 @@ def finalize(
         seeds: Number of trainings, each with its own seed; the card has all of them.
         seed: Seed from which those of the trainings are derived.
         resolution: Side of the images in pixels; None: the data's own, or what the network needs.
+        augmentation: How training images are changed at random: ``none`` (also without
+            RandAugment), ``shift`` or ``shift+flip``; None: as in the study, else as suits the
+            data.
         class_weights: Whether every class counts the same in the training loss.
         recipe: Recipe options, such as ``"sam=0.1"``, or a mapping of names to values.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -75,6 +79,7 @@ def finalize(
         seeds=seeds,
         seed=seed,
         resolution=resolution,
+        augmentation=augmentation,
         class_weights=class_weights,
         recipe=read_options(recipe) if recipe else {},
         device=device,

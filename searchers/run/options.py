@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.accuracy.option_table import read_options as read_recipe
+from ...evaluators.accuracy.recipe import AUGMENTATIONS
 from ...evaluators.device_name import device_name
 from ...evaluators.scores import check_not_ranking, read_scores
 from ...evaluators.targets import read_target
@@ -111,6 +112,9 @@ class SearchOptions:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
     epochs: int | None = None
     """Passes over the training images in the short schedule; None: depends on the data."""
+    augmentation: str | None = None
+    """How training images are changed at random: ``none``, ``shift`` or ``shift+flip``; None: as
+    suits the data, not at all for numbers to predict."""
     class_weights: bool = False
     """Whether every class counts the same in the training loss, however many images it has."""
     init: str | None = None
@@ -183,6 +187,8 @@ class SearchOptions:
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, but got {self.seed}")
         self._name(engine=known_name("engine", self.engine, ENGINES))
+        if self.augmentation is not None:
+            self._name(augmentation=known_name("augmentation", self.augmentation, AUGMENTATIONS))
         if self.join and self.remeasure:
             raise InputError(
                 "remeasure must be without join, but got both: measure again alone first"

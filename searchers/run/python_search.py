@@ -54,6 +54,7 @@ def search(
     resolution: int | None = None,
     max_megapixels: int | None = None,
     epochs: int | None = None,
+    augmentation: str | None = None,
     class_weights: bool = False,
     init: str | Path | None = None,
     recipe: str | Mapping[str, Any] = "",
@@ -108,6 +109,8 @@ def search(
         resolution: Side of the images in pixels; None: chosen from the space and the data.
         max_megapixels: Largest image file in millions of pixels; None: 250.
         epochs: Passes over the training images; None: chosen from the data.
+        augmentation: How training images are changed at random: ``none``, ``shift`` or
+            ``shift+flip``; None: as suits the data, not at all for numbers to predict.
         class_weights: Whether every class counts the same in the training loss, however many images
             it has.
         init: Weights that trainings begin with, as far as they fit: ``timm:NAME``,
@@ -140,6 +143,7 @@ def search(
             "rank_by_score": rank_by_score,
             "architectures": architectures,
             "seed_zoo": seed_zoo,
+            "augmentation": augmentation,
             "class_weights": class_weights,
             "recipe": recipe or {},
             "engine": engine,

@@ -13,6 +13,9 @@ from ...results.final.sources import described, named_source, with_teacher
 from ...search_space.errors import InputError
 from .options import SearchOptions
 
+_FIELDS = ("epochs", "augmentation", "class_weights", "init", "recipe")
+"""Options of a search that change the recipe."""
+
 
 def chosen_recipe(
     options: SearchOptions, data: SearchData, evaluators: Container[str]
@@ -28,7 +31,7 @@ def chosen_recipe(
         InputError: If an option changes a recipe that the search does not use, or the weights that
             trainings begin with or learn from cannot be read.
     """
-    given = {name: getattr(options, name) for name in ("epochs", "class_weights", "init", "recipe")}
+    given = {name: getattr(options, name) for name in _FIELDS}
     changes = {name: value for name, value in given.items() if value}
     if changes and "accuracy" not in evaluators:
         raise InputError(

@@ -16,7 +16,7 @@ from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.accuracy.target_metrics import scores_of
 from nas_explorer.evaluators.accuracy.training.checkpoint import Checkpoint
 from nas_explorer.evaluators.accuracy.training.learning_curve import Epoch
-from nas_explorer.evaluators.accuracy.training.loop import train
+from nas_explorer.evaluators.accuracy.training.loop import chosen_augmentation, train
 from nas_explorer.evaluators.accuracy.training.losses import output_scale, target_loss
 from nas_explorer.evaluators.accuracy.training.output_scale import OutputScale
 from nas_explorer.evaluators.accuracy.training.regularisation import BatchChanges
@@ -129,6 +129,10 @@ def test_what_has_no_meaning_for_numbers_is_refused(regression: SearchData, name
     recipe = replace(FAST, **{name: True if name == "class_weights" else 0.5})
     with pytest.raises(InputError, match=f"{name} must be without regression"):
         AccuracyEvaluator(data=regression, recipe=recipe, seed=0, device=CPU)
+    chosen = full_recipe(regression.recipe, 80, target="regression", augmentation="shift")
+    assert chosen_augmentation(chosen, regression) == "shift" and chosen.rand_augment == 0
+    unchanged = full_recipe(replace(FAST, label_smoothing=0.1), 80, augmentation="none")
+    assert unchanged.rand_augment == 0 and unchanged.mixup > 0
     found = full_recipe(regression.recipe, 80, target="regression")
     assert not (found.mixup or found.cutmix or found.rand_augment or found.label_smoothing)
 

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from nas_explorer.evaluators.accuracy.data.dataset import DATA_SETS
+from nas_explorer.evaluators.accuracy.data.dataset import DATA_SETS, DataSpec, load_search_data
+from nas_explorer.evaluators.accuracy.data.given import given_data
 from nas_explorer.evaluators.accuracy.data.names import known_data
+from nas_explorer.evaluators.accuracy.training.loop import chosen_augmentation
 from nas_explorer.evaluators.scores import SCORES
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space_files import check_resolution, space_data, takes
 from nas_explorer.searchers.run.options import SearchOptions, read_options
+from nas_explorer.searchers.run.recipe_options import chosen_recipe
 from nas_explorer.searchers.table import SEARCHERS, load_searcher
 
 
@@ -21,6 +25,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_the_augmentation_is_the_user_s_choice() -> None:
+    pixels = np.repeat(np.arange(20, dtype=np.uint8) * 10, 64).reshape(20, 8, 8)
+    name = given_data((pixels, np.linspace(0, 1, 20)), Path())
+    data = load_search_data(DataSpec(name=name))
+
+    def chosen(augmentation: str | None) -> tuple[str, str]:
+        options = SearchOptions(data=name, augmentation=augmentation)
+        recipe, _, _ = chosen_recipe(options, data, {"accuracy"})
+        return recipe.augmentation, chosen_augmentation(recipe, data)
+
+    assert chosen(None) == ("auto", "none"), "numbers may change with the image"
+    assert chosen("shift") == ("shift", "shift")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +72,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("architectures", [Path("nets.json")], ("nets.json",)),
         ("from_study", "earlier", "earlier"),
         ("seed_zoo", True, True),
+        ("augmentation", "Shift+Flip", "shift+flip"),
         ("scores", "NASWOT, zico", ("naswot", "zico")),
         ("scores", "all", tuple(SCORES)),
         ("scores", ["snip", "snip"], ("snip",)),
