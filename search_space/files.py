@@ -216,12 +216,14 @@ def _all_others(
 ) -> Mapping[object, object]:
     """Return the components that are not named, each with the fields of ``any`` that it has.
 
-    Mixers of images with one another must be named.
+    Mixers of images with one another, and components that suit few others, must be named.
     """
     others = {
         name: cls
         for name, cls in TABLES[kind].items()
-        if name not in named and not (issubclass(cls, TokenMixer) and cls.traits.mixes_images)
+        if name not in named
+        and not cls.by_name
+        and not (issubclass(cls, TokenMixer) and cls.traits.mixes_images)
     }
     fields: dict[str, set[str]] = {
         name: {*field_domains(cls), *field_kinds(cls)} for name, cls in others.items()

@@ -20,6 +20,7 @@ from ...search_space.errors import InputError
 from ...search_space.zoo import zoo_entry
 from ...search_space.zoo.names import plain_name
 from ..export.base import first_line
+from .timm_forms import in_our_form
 
 _CLOSE = 1e-3
 """Largest difference of scores, as a share of the difference between two images, of equal
@@ -48,6 +49,8 @@ def timm_source(name: str, file: Path | None = None) -> Source:
 
     known = {plain_name(each) for each in (name, entry.name, *entry.aliases)}
     names = [each for each in timm.list_models() if plain_name(each) in known]
+    asked = plain_name(name.partition(".")[0])
+    names.sort(key=lambda each: plain_name(each) != asked)  # ViT and DeiT differ in weights alone
     if not names:
         raise InputError(f"init timm:NAME must name a network of timm, but got {name!r}")
     made = _made(names[0], file)
@@ -95,7 +98,7 @@ def in_our_order(model: nn.Module) -> list[Tensor]:
     timm lists the scales of a block before its layers; in FasterNet, a block's spatial mixing and a
     stage's downsampling come last; LeViT groups queries, keys and values by head, ours by kind.
     """
-    weights = model.state_dict()
+    weights = in_our_form(model, model.state_dict())
     if any(hasattr(module, "key_attn_dim") for module in model.modules()):
         return _by_kind(model, weights)
     names = list(weights)

@@ -67,6 +67,9 @@ class Component(ABC):
     """Whether the module accepts only maps of the size that it was built for; token mixers state
     this in ``traits``.
     """
+    by_name: ClassVar[bool] = False
+    """Whether spaces offer the component only by its name, since it suits few others; the same
+    holds for token mixers that mix images."""
     ties: ClassVar[tuple[str, ...]] = ()
     """Parameters of the module that the blocks of a tied stage share; such modules do not fold."""
     added: ClassVar[tuple[str, ...]] = ()

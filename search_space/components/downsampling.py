@@ -27,6 +27,7 @@ from .mixers.universal_inverted import UniversalDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .overview_parts import GuidedDownsampling
 from .residual_downsampling import BasicDownsampling, BottleneckDownsampling
+from .token_downsampling import TokenDownsampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,28 +194,35 @@ class RecursiveDownsampling(Downsampling):
 
 
 class MergedPatches(nn.Module):
-    """The four positions of each 2x2 window concatenated as channels, a norm and a linear map."""
+    """The four positions of each 2x2 window concatenated as channels, a linear map and norms."""
 
-    def __init__(self, norm: nn.Module, channels: int, width: int) -> None:
+    def __init__(self, norm: nn.Module, channels: int, width: int, norm_after: nn.Module) -> None:
         super().__init__()
         self.norm = norm
         self.reduction = nn.Conv2d(4 * channels, width, 1, bias=False)
+        self.norm_after = norm_after
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, width, H / 2, W / 2)."""
         H, W = (size // 2 * 2 for size in x_BCHW.shape[2:])
         corners = [x_BCHW[:, :, row:H:2, column:W:2] for column in (0, 1) for row in (0, 1)]
-        return self.reduction(self.norm(torch.cat(corners, dim=1)))
+        return self.norm_after(self.reduction(self.norm(torch.cat(corners, dim=1))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchMerging(Downsampling):
-    """A norm and a linear map of each 2x2 window (Liu et al., Swin Transformer, 2021)."""
+    """A norm and a linear map of each 2x2 window (Liu et al., Swin Transformer, 2021).
+
+    In Swin V2 (Liu et al., 2021, arXiv:2111.09883) the norm comes after the map.
+    """
 
     name = "patch_merging"
+    added = ("norm_after",)
 
     norm: Norm = field(default_factory=LayerNorm)
     """Norm of the four positions' concatenated channels."""
+    norm_after: Norm = field(default_factory=NoNorm)
+    """Norm after the linear map."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output; an odd last row or column is dropped."""
@@ -223,7 +231,9 @@ class PatchMerging(Downsampling):
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
         merged = Shape(4 * shape.channels, *self.out_size(shape.height, shape.width))
-        return small_start(MergedPatches(self.norm.build(merged), shape.channels, width))
+        after = self.norm_after.build(self.out_shape(shape, width))
+        norm = self.norm.build(merged)
+        return small_start(MergedPatches(norm, shape.channels, width, after))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,5 +361,6 @@ DOWNSAMPLINGS = table_of(
     UniversalDownsampling,
     GhostDownsampling,
     LevitDownsampling,
+    TokenDownsampling,
     NoDownsampling,
 )

@@ -3,36 +3,22 @@
 Shape suffixes: B batch, C channels, H rows, W columns, F features, K classes.
 """
 
-from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
 from torch import Tensor, nn
 
-from ..domains import YES_NO, Positive
+from ..domains import YES_NO, IntRange, Positive
 from ..shapes import Shape
 from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
+from .class_attention import ClassAttentionHead
+from .classifier import Classifier
 from .initial import small_start
 from .layers.canonical_forms import RoundedRatio
 from .layers.folding import Foldable
 from .norms import BatchNorm, LayerNorm
-
-
-class Classifier(nn.Module):
-    """A module from a map to features of the whole image, and from these to scores."""
-
-    classifier: nn.Module
-    """The module that maps features (B, F) to scores (B, K)."""
-
-    @abstractmethod
-    def pooled(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to features (B, F)."""
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, K)."""
-        return self.classifier(self.pooled(x_BCHW))
 
 
 class PooledClassifier(Classifier):
@@ -156,6 +142,68 @@ class DistilledHead(PooledHead):
         return small_start(mean(make(channels, classes), make(channels, classes)))
 
 
+class MeanOfTokenScores(nn.Module):
+    """The mean of the scores of several tokens, each with a linear map of its own."""
+
+    def __init__(self, tokens: int, channels: int, classes: int) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Linear(channels, classes) for _ in range(tokens))
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """Map the channels of all tokens (B, F) to (B, K)."""
+        shares = x_BF.chunk(len(self.maps), 1)
+        scores_BK, *others = (each(share) for each, share in zip(self.maps, shares, strict=True))
+        for each in others:
+            scores_BK = scores_BK + each
+        return scores_BK / len(self.maps) if others else scores_BK
+
+
+class TokenClassifier(Classifier):
+    """The first tokens, a norm, then the classifier."""
+
+    def __init__(self, norm: nn.Module, classifier: nn.Module, tokens: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.classifier = classifier
+        self.tokens = tokens
+
+    def pooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the channels of all tokens (B, F)."""
+        first_BCT1 = x_BCHW.flatten(2)[:, :, : self.tokens, None]
+        return self.norm(first_BCT1).transpose(1, 2).flatten(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenHead(Head):
+    """A norm and a linear map of the class token, or of several, whose scores are averaged.
+
+    Dosovitskiy et al., ViT, 2020, arXiv:2010.11929, equation 4; Touvron et al., DeiT, 2020,
+    arXiv:2012.12877, section 4, with a token for the labels of a teacher, where the scores are
+    averaged in training too. The tokens are the first positions of the map, where the stem
+    ``class_tokens`` puts them.
+    """
+
+    name = "class_tokens"
+    by_name = True
+
+    norm: Norm = field(default_factory=LayerNorm)
+    """Norm before the linear map."""
+    tokens: Annotated[int, IntRange(1, 16)] = 1
+    """Number of tokens, each with a linear map of its own, 1 to 16; at most the positions."""
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """There must be as many positions as tokens."""
+        if self.tokens <= shape.tokens:
+            return None
+        return f"tokens must be at most {shape.tokens}, the positions, but got {self.tokens}"
+
+    def build(self, shape: Shape, classes: int) -> nn.Module:
+        """Build the module."""
+        classifier = MeanOfTokenScores(self.tokens, shape.channels, classes)
+        norm = self.norm.build(Shape(shape.channels, self.tokens, 1))
+        return TokenClassifier(norm, small_start(classifier), self.tokens)
+
+
 class WideClassifier(Classifier):
     """Linear map, norm and activation, before or after the mean over positions; classifier."""
 
@@ -251,4 +299,4 @@ class MlpHead(RoundedRatio, Head):
         return PooledClassifier(norm, small_start(perceptron))
 
 
-HEADS = table_of(PooledHead, DistilledHead, MlpHead, WideHead)
+HEADS = table_of(PooledHead, DistilledHead, TokenHead, ClassAttentionHead, MlpHead, WideHead)

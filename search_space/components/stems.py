@@ -2,10 +2,9 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Self
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..domains import YES_NO, Choice, IntRange, Positive
 from ..shapes import Shape, conv_size
@@ -13,9 +12,12 @@ from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Norm, Stem, table_of
 from .initial import fan_out_start, small_start
 from .layers.conv_norm import conv_norm
+from .layers.gate_and_shortcut import Shortcut
 from .layers.multi_scale_patches import MultiScalePatches
+from .layers.wave_places import WavePlaces
 from .mixers.rep_conv import RepConvStem
 from .norms import BatchNorm, LayerNorm, NoNorm
+from .patch_stems import PatchStem, Positions, PositionStem, TokenStem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +172,13 @@ class ConvStackStem(Stem):
     """3x3 convolutions of stride 2 with batch norms, each doubling the channels.
 
     LeViT (Graham et al., 2021, arXiv:2104.01136, section 4.2.1) has four, LSNet (Wang et al., 2025)
-    three, OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1. The norms fold.
+    three, OverLoCK (Lou and Yu, 2025) two, each followed by one of stride 1; XCiT (El-Nouby et al.,
+    2021) has three or four, and adds a map of the position. The norms fold.
     Initial weights are torch's, as in LeViT; OverLoCK's have a deviation of 0.02.
     """
 
     name = "conv_stack"
+    added = ("placed",)
 
     halvings: Annotated[int, IntRange(1, 5)] = 2
     """Convolutions of stride 2, 1 to 5."""
@@ -182,6 +186,8 @@ class ConvStackStem(Stem):
     """Whether a convolution of stride 1 follows each one of stride 2."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation after each norm but the last."""
+    placed: Annotated[bool, YES_NO] = False
+    """Whether a linear map of sines and cosines of the position is added, as in XCiT."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output, rounded up."""
@@ -197,38 +203,8 @@ class ConvStackStem(Stem):
                 conv = conv_norm(channels, inner, 3, stride=stride, folds=True)
                 layers += [conv, activation(self.activation)]
                 channels = inner
-        return nn.Sequential(*layers[:-1])
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatchStem(Stem):
-    """Non-overlapping patches, each a linear map (Dosovitskiy et al., ViT, 2020), and a norm.
-
-    Initial weights are as in ConvNeXt; those of timm's MLP-Mixer, ResMLP and gMLP have a variance
-    of 1 / inputs.
-    """
-
-    name = "patch"
-    added = ("bias",)
-
-    patch_size: Annotated[int, Choice((1, 2, 4, 7, 8, 14, 16, 32))] = 4
-    """Side of a patch in pixels; pixels left over at the right and bottom are dropped."""
-    bias: Annotated[bool, YES_NO] = True
-    """Whether the linear map has a bias."""
-    norm: Norm = field(default_factory=LayerNorm)
-    """Norm after the map."""
-
-    def out_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the output."""
-        return height // self.patch_size, width // self.patch_size
-
-    def build(self, shape: Shape, width: int) -> nn.Sequential:
-        """Build the module."""
-        side = self.patch_size
-        conv = small_start(nn.Conv2d(shape.channels, width, side, side, bias=self.bias))
-        return nn.Sequential(
-            OrderedDict(conv=conv, norm=self.norm.build(self.out_shape(shape, width)))
-        )
+        placed = [Shortcut(WavePlaces(width))] if self.placed else []
+        return nn.Sequential(*layers[:-1], *placed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,39 +265,6 @@ class SeparableStem(Stem):
         )
 
 
-class Positions(nn.Module):
-    """Adds a learned vector at each position."""
-
-    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"position_CHW"})
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.position_CHW = nn.Parameter(torch.empty(shape))
-        nn.init.trunc_normal_(self.position_CHW, std=0.02)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Map (B, C, H, W) to itself."""
-        return x_BCHW + self.position_CHW
-
-
-@dataclass(frozen=True, kw_only=True)
-class PositionStem(PatchStem):
-    """Linear map of patches, a norm, and a learned vector added at each position.
-
-    Dosovitskiy et al., ViT, 2020, arXiv:2010.11929, equation 1, without the class token; bound to
-    one resolution. Also the stem of GFNet (Rao et al., 2021), whose initial linear map is torch's.
-    """
-
-    name = "position"
-    one_size = True
-
-    def build(self, shape: Shape, width: int) -> nn.Sequential:
-        """Build the module."""
-        layers = super().build(shape, width)
-        layers.add_module("positions", Positions(self.out_shape(shape, width)))
-        return layers
-
-
 @dataclass(frozen=True, kw_only=True)
 class OverlappingStem(Stem):
     """Two overlapping convolutions to large patches, each with a norm, and learned positions.
@@ -373,6 +316,7 @@ STEMS = table_of(
     PatchStem,
     PositionStem,
     OverlappingStem,
+    TokenStem,
     MultiScaleStem,
     SeparableStem,
     RepConvStem,

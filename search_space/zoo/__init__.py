@@ -10,11 +10,15 @@ from . import (
     casvit,
     condconv,
     conv2former,
+    convit,
     convnext,
     convnext_dcls,
     convnext_v2,
+    cswin,
     deepmad,
+    edgenext,
     efficientnet,
+    efficientvit,
     fasternet,
     ffnet,
     focalnet,
@@ -30,6 +34,7 @@ from . import (
     mnasnet,
     mobilenet,
     mobilenet_v4,
+    nat,
     overlock,
     raftmlp,
     regnet,
@@ -42,8 +47,12 @@ from . import (
     shift_mlp,
     spartan,
     starnet,
+    swin,
+    twins,
     van,
     vig,
+    vit,
+    xcit,
 )
 from .entry import ZooEntry
 from .names import family_of, is_slip, other_names, plain_name, untagged
@@ -89,6 +98,15 @@ _FAMILIES = (
     overlock,
     sequencer,
     vig,
+    vit,
+    swin,
+    twins,
+    xcit,
+    edgenext,
+    nat,
+    cswin,
+    efficientvit,
+    convit,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -278,7 +278,7 @@ def test_universal_holds_every_component() -> None:
     slots = [space.stem, space.head]
     slots += [slot for stage in space.stages for slot in (stage.block, stage.downsampling) if slot]
     held = set[type]().union(*map(offered, slots))
-    every = {cls for table in TABLES.values() for cls in table.values()}
+    every = {cls for table in TABLES.values() for cls in table.values() if not cls.by_name}
     assert held == every - {MIXERS[name] for name in {*MIXERS} - {*OFFERED}}
 
 

@@ -74,7 +74,10 @@ FIXED = ("mixer", "resmlp", "gmlp")
 
 
 class Undrawn(TorchFunctionMode):
-    """Initialise weights to zero, since random ones, replaced anyway, take longer than a run."""
+    """Initialise weights to zero, since random ones, replaced anyway, take longer than a run.
+
+    Numbers from a generator of one's own are drawn.
+    """
 
     DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
 
@@ -85,7 +88,10 @@ class Undrawn(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return args[0].zero_() if func in self.DRAWS else func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        if func in self.DRAWS and given.get("generator") is None:
+            return args[0].zero_()
+        return func(*args, **given)
 
 
 def theirs(name: str, **options: Any) -> nn.Module:

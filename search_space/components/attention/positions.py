@@ -66,6 +66,35 @@ class DynamicBias(Position):
         return table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
 
 
+class LogOffsetBias(Position):
+    """A perceptron from the offset on a logarithmic scale to numbers from 0 to 16 of all heads.
+
+    Liu et al., Swin Transformer V2, 2021, arXiv:2111.09883, equations 3 and 4. Offsets are in
+    eighths of the largest one that the module was built for.
+    """
+
+    def __init__(self, heads: int, rows: int, columns: int, width: int = 512) -> None:
+        super().__init__()
+        self.most = max(1, rows - 1), max(1, columns - 1)
+        self.offset = nn.Linear(2, width)
+        self.out = nn.Linear(width, heads, bias=False)
+
+    def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
+        """Return the biases, (h, N, M)."""
+        logs: list[Tensor] = []
+        for furthest, most in zip(offsets.furthest, self.most, strict=True):
+            place = torch.arange(-furthest, furthest + 1, device=q_XhNd.device)
+            share = place.to(self.offset.weight.dtype) * (8 / most)
+            logs.append(share.sign() * (share.abs() + 1).log2() / 3)
+        of_row, of_column = self.offset.weight.unbind(1)
+        of_column_Sf = logs[1][:, None] * of_column + self.offset.bias
+        hidden_RSf = ((logs[0][:, None] * of_row)[:, None] + of_column_Sf).relu()
+        table_hRS = self.out(hidden_RSf).permute(2, 0, 1)
+        rows, columns = offsets.furthest
+        found = table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
+        return 16 * found.sigmoid()
+
+
 class RelativeLogits(Position):
     """Products of each query with learned vectors for its row offset and for its column offset.
 

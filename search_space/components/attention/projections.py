@@ -38,6 +38,23 @@ class LinearProjection(nn.Module):
         return Projected(*self.qkv(x_BCHW.permute(0, 2, 3, 1)).split(self.sizes, 3))
 
 
+class UnbiasedKeysProjection(nn.Module):
+    """One linear map to queries, keys and values; keys have no bias (Swin V2, Liu et al., 2021)."""
+
+    def __init__(self, channels: int, keys: int, values: int) -> None:
+        super().__init__()
+        self.sizes = keys, keys, values
+        self.q_bias = nn.Parameter(torch.zeros(keys))
+        self.v_bias = nn.Parameter(torch.zeros(values))
+        self.qkv = nn.Linear(channels, 2 * keys + values, bias=False)
+
+    def forward(self, x_BCHW: Tensor) -> Projected:
+        """Return queries, keys and values of a map."""
+        bias = torch.cat((self.q_bias, torch.zeros_like(self.q_bias), self.v_bias))
+        qkv = F.linear(x_BCHW.permute(0, 2, 3, 1), self.qkv.weight, bias)
+        return Projected(*qkv.split(self.sizes, 3))
+
+
 class MemoryProjection(LinearProjection, Foldable):
     """A linear projection with learned tokens, which also pass through its keys and values."""
 

@@ -4,8 +4,11 @@ Shape suffixes: X batch x groups, h heads, d channels of a query, e channels of 
 channels of a score, N queries, M keys.
 """
 
+import math
 from abc import abstractmethod
+from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -90,6 +93,66 @@ class FeedForwardScore(Score):
         if bias is not None:
             scores_XhNM = scores_XhNM + bias
         return scores_XhNM.softmax(3) @ v_XhMe
+
+
+class Cosine(Score):
+    """Cosines of query and key times a learned factor of each head, with softmax.
+
+    Liu et al., Swin Transformer V2, 2021, arXiv:2111.09883, equation 2. The factor is at most 100.
+    """
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"log_factor_h11"})
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.log_factor_h11 = nn.Parameter(torch.full((heads, 1, 1), math.log(10)))
+
+    def _queries(self, q_XhNd: Tensor) -> Tensor:
+        """Return queries of the length of their head's factor; groups may count as heads."""
+        factor = self.log_factor_h11.clamp(max=math.log(100)).exp()
+        factor = factor.repeat(q_XhNd.shape[1] // len(factor), 1, 1)
+        return F.normalize(q_XhNd, dim=3) * factor.to(q_XhNd.dtype)
+
+    def scores(self, q_XhNd: Tensor, k_XhMd: Tensor) -> Tensor:
+        """Return the scores of all pairs, (X, h, N, M)."""
+        return self._queries(q_XhNd) @ F.normalize(k_XhMd, dim=3).transpose(2, 3)
+
+    def forward(
+        self, q_XhNd: Tensor, k_XhMd: Tensor, v_XhMe: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Return the mixed values, (X, h, N, e)."""
+        unit = F.normalize(k_XhMd, dim=3)
+        return F.scaled_dot_product_attention(self._queries(q_XhNd), unit, v_XhMe, bias, scale=1.0)
+
+
+class TalkingHeads(DotProduct):
+    """Products of query and key with linear maps of the heads before and after the softmax.
+
+    Shazeer et al., Talking-Heads Attention, 2020, arXiv:2003.02436; the attention of CaiT (Touvron
+    et al., 2021).
+    """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(heads, heads, 1)
+        self.after = nn.Conv2d(heads, heads, 1)
+
+    def forward(
+        self, q_XhNd: Tensor, k_XhMd: Tensor, v_XhMe: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Return the mixed values, (X, h, N, e)."""
+        scores_XhNM = self._talk(self.scores(q_XhNd, k_XhMd), self.before)
+        if bias is not None:
+            scores_XhNM = scores_XhNM + bias
+        return self._talk(scores_XhNM.softmax(3), self.after).to(v_XhMe.dtype) @ v_XhMe
+
+    def _talk(self, maps_XhNM: Tensor, conv: nn.Conv2d) -> Tensor:
+        """Map the heads of each group linearly; groups may count as heads."""
+        groups = maps_XhNM.shape[1] // conv.in_channels
+        if groups == 1:
+            return conv(maps_XhNM)
+        split = maps_XhNM.unflatten(1, (groups, -1))
+        return conv(split.flatten(0, 1)).unflatten(0, split.shape[:2]).flatten(1, 2)
 
 
 class Rectified(Score):

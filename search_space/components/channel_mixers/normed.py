@@ -30,6 +30,7 @@ class NormedMlp(RoundedRatio, ChannelMixer):
     """
 
     name = "normed_mlp"
+    added = ("bias",)
 
     ratio: Annotated[float, Positive()] = 2.0
     """Ratio of hidden channels to channels."""
@@ -41,15 +42,18 @@ class NormedMlp(RoundedRatio, ChannelMixer):
     """Whether the norms fold into the linear maps for inference, as in LeViT (Graham et al., 2021),
     RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); their last norm's scale starts at
     zero."""
+    bias: Annotated[bool, YES_NO] = False
+    """Whether the linear maps have biases before their norms, as in EfficientFormer (Li et al.,
+    2022)."""
 
     def build(self, shape: Shape) -> nn.Sequential:
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
-        first = conv_norm(channels, hidden, act=self.activation, folds=self.folds)
+        first = conv_norm(channels, hidden, act=self.activation, folds=self.folds, bias=self.bias)
         second = (
-            conv_norm(hidden, channels, folds=self.folds, zero=self.folds)
+            conv_norm(hidden, channels, folds=self.folds, zero=self.folds, bias=self.bias)
             if self.last_norm
-            else nn.Conv2d(hidden, channels, 1, bias=False)
+            else nn.Conv2d(hidden, channels, 1, bias=self.bias)
         )
         layers = nn.Sequential(OrderedDict[str, nn.Module](fc1=first, fc2=second))
         return layers if self.last_norm else small_start(layers)

@@ -39,8 +39,9 @@ def conv_norm(
     eps: float = 1e-5,
     folds: bool = False,
     zero: bool = False,
+    bias: bool = False,
 ) -> nn.Sequential:
-    """Return a convolution without bias, a batch norm and an activation.
+    """Return a convolution, by default without bias, a batch norm and an activation.
 
     Zeros are padded so that an odd kernel of stride 1 keeps the size of the map.
 
@@ -55,10 +56,11 @@ def conv_norm(
         eps: Number added to the variance.
         folds: Whether the norm folds into the convolution for inference.
         zero: Whether the norm's scale starts at zero, for the last norm of a residual branch.
+        bias: Whether the convolution has a bias.
     """
     padding = dilation * (kernel_size // 2)
     conv = nn.Conv2d(
-        channels, width, kernel_size, stride, padding, dilation, groups=groups, bias=False
+        channels, width, kernel_size, stride, padding, dilation, groups=groups, bias=bias
     )
     norm = nn.BatchNorm2d(width, eps=eps)
     if zero:

@@ -5,13 +5,19 @@ from .additive import ConvAdditiveMixer, LocalIntegration
 from .aggregated import AggregatedAttention
 from .attention import Attention, RelativeAttention
 from .bottleneck import BasicConv, BottleneckConv
+from .cascaded import CascadedAttention, SingleHeadAttention
 from .chunked_attention import TemporalChunkedAttention
 from .combiner import Combiner
 from .conditional import CondConv, TunableConv
 from .context_mixing import ContMix, DilatedSqueezeConv, GuidedContMix
 from .context_sharing import ContextSharing
 from .conv_attention import ConvAttention
-from .convolution import InceptionConv, LargeKernelConv, SeparableConv
+from .convolution import (
+    InceptionConv,
+    LargeKernelConv,
+    LocalPatchInteraction,
+    SeparableConv,
+)
 from .criss_cross import CrissCrossAttention
 from .datapoints import DatapointAttention
 from .deformable import DeformableConv
@@ -63,7 +69,7 @@ from .spatial_state import SpatialStateSpace
 from .star import StarMixer
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
-from .transposed import TransposedAttention
+from .transposed import CrossCovarianceAttention, TransposedAttention
 from .trivial import IdentityMixer, MaxPooling, Pooling, RandomMixing
 from .universal_inverted import UniversalInverted
 from .windowed import (
@@ -81,6 +87,7 @@ MIXERS = table_of(
     SeparableConv,
     LargeKernelConv,
     InceptionConv,
+    LocalPatchInteraction,
     LearnableSpacingConv,
     CondConv,
     MbConv,
@@ -109,6 +116,8 @@ MIXERS = table_of(
     HaloAttention,
     NeighbourhoodMixer,
     PooledAttention,
+    CascadedAttention,
+    SingleHeadAttention,
     GatedPositionalAttention,
     AggregatedAttention,
     ConvAttention,
@@ -119,6 +128,7 @@ MIXERS = table_of(
     SoftmaxFreeAttention,
     SlotAttention,
     TransposedAttention,
+    CrossCovarianceAttention,
     ContextSharing,
     TokenMlp,
     RecursiveGatedConv,

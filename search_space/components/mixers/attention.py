@@ -108,7 +108,16 @@ class Attention(ProductAttention):
         weights="input-dependent",
         cost="N^2",
     )
-    added = ("heads", "score", "normaliser", "projection", "local", "memory", "position")
+    added = (
+        "heads",
+        "score",
+        "normaliser",
+        "projection",
+        "local",
+        "memory",
+        "position",
+        "key_bias",
+    )
 
     qkv_bias: Annotated[bool, YES_NO] = False
     """Whether queries, keys and values have a bias."""
@@ -138,7 +147,7 @@ class Attention(ProductAttention):
         return small_start(attention)
 
 
-_CHOICES = ("score", "normaliser", "projection", "local", "memory", "position")
+_CHOICES = ("score", "normaliser", "projection", "local", "memory", "position", "key_bias")
 """Choices that ``SelfAttention`` does not have."""
 
 

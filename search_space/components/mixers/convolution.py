@@ -16,6 +16,7 @@ from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..initial import small_start
 from ..layers.canonical_forms import ClippedKernel, WidenedMixer
+from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import KERNEL, depthwise, reaching_kernel
 
 
@@ -60,9 +61,13 @@ class SeparableConv(WidenedMixer):
 
 @dataclass(frozen=True, kw_only=True)
 class LargeKernelConv(ClippedKernel, TokenMixer):
-    """One depthwise convolution: 7x7 in ConvNeXt, up to 31x31 in RepLKNet (both 2022)."""
+    """One depthwise convolution: 7x7 in ConvNeXt, up to 31x31 in RepLKNet (both 2022).
+
+    EfficientViT (Liu et al., 2023) and SHViT (Yun and Ro, 2024) have 3x3 with a batch norm.
+    """
 
     name = "large_kernel_conv"
+    added = ("normed",)
     traits = Traits(
         paper="Liu et al., A ConvNet for the 2020s, 2022, arXiv:2201.03545; "
         "Ding et al., Scaling Up Your Kernels to 31x31, 2022, arXiv:2203.06717",
@@ -76,10 +81,19 @@ class LargeKernelConv(ClippedKernel, TokenMixer):
     """Side of the kernel in pixels, odd, 1 to 31."""
     bias: Annotated[bool, YES_NO] = True
     """Whether the convolution has a bias."""
+    normed: Annotated[bool, YES_NO] = False
+    """Whether a batch norm takes the place of the bias; it folds for inference."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel; with a norm the bias is no choice."""
+        return replace(super().canonical(shape), bias=self.bias or self.normed)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         sides = (self.kernel_size, self.kernel_size)
+        if self.normed:
+            channels, side = shape.channels, self.kernel_size
+            return conv_norm(channels, channels, side, groups=channels, folds=True, zero=True)
         return small_start(depthwise(shape.channels, sides, bias=self.bias))
 
 
@@ -155,3 +169,36 @@ class InceptionConv(TokenMixer):
             band=self.band_size,
         )
         return small_start(branches)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalPatchInteraction(ClippedKernel, TokenMixer):
+    """Two depthwise convolutions with an activation and a batch norm between (XCiT's LPI).
+
+    El-Nouby et al., XCiT, 2021, section 3.3.
+    """
+
+    name = "local_patch_interaction"
+    traits = Traits(
+        paper="El-Nouby et al., XCiT: Cross-Covariance Image Transformers, 2021, arXiv:2106.09681",
+        reach="local",
+        weights="static",
+        cost="N k^2",
+        code="facebookresearch/xcit",
+    )
+
+    kernel_size: Annotated[int, KERNEL] = 3
+    """Side of both kernels in pixels, odd, 1 to 31."""
+    activation: Annotated[str, ACTIVATION] = "gelu"
+    """Activation after the first convolution."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        sides = (self.kernel_size, self.kernel_size)
+        layers = OrderedDict(
+            conv1=depthwise(shape.channels, sides),
+            act=activation(self.activation),
+            norm=nn.BatchNorm2d(shape.channels),
+            conv2=depthwise(shape.channels, sides),
+        )
+        return nn.Sequential(layers)

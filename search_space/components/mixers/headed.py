@@ -13,9 +13,20 @@ from torch import nn
 from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
 from ..attention.module import GroupedAttention
-from ..attention.positions import DynamicBias, OffsetBias, Position, RelativeLogits
-from ..attention.projections import ConvProjection, LinearProjection, MemoryProjection
-from ..attention.scores import DotProduct, FeedForwardScore, Rectified, Score
+from ..attention.positions import (
+    DynamicBias,
+    LogOffsetBias,
+    OffsetBias,
+    Position,
+    RelativeLogits,
+)
+from ..attention.projections import (
+    ConvProjection,
+    LinearProjection,
+    MemoryProjection,
+    UnbiasedKeysProjection,
+)
+from ..attention.scores import Cosine, DotProduct, FeedForwardScore, Rectified, Score, TalkingHeads
 from ..attention.supports import Support
 from ..base import TokenMixer
 from ..initial import small_start
@@ -26,6 +37,12 @@ HEADS = IntRange(0, 64)
 
 WIDTH = Positive(whole=True)
 """Channels of one head."""
+
+SCORE = Choice(("dot_product", "feed_forward", "cosine", "talking_heads"))
+"""What compares queries and keys."""
+
+ALIKE = ("dot_product", "feed_forward")
+"""Scores that are the same function for all heads."""
 
 LOCAL = Choice(("none", "group", "map"))
 """Where a convolution of the values works."""
@@ -83,9 +100,15 @@ class HeadedAttention(TokenMixer):
 class ProductAttention(HeadedAttention):
     """A base: the choices that go with every support."""
 
-    score: Annotated[str, Choice(("dot_product", "feed_forward"))] = "dot_product"
-    """What compares a query with a key: their product, or a perceptron on both (Neural
-    Attention)."""
+    added = ("key_bias",)
+
+    score: Annotated[str, SCORE] = "dot_product"
+    """What compares a query with a key: their product; a perceptron on both (Neural Attention);
+    their cosine times a learned factor (Swin V2); or their product, mixed over heads before and
+    after the softmax (CaiT)."""
+    key_bias: Annotated[bool, YES_NO] = True
+    """Whether keys have a bias too where queries and values have one; a plain linear projection
+    alone can lack it (Swin V2)."""
     normaliser: Annotated[str, Choice(("softmax", "relu"))] = "softmax"
     """What makes weights of the scores: softmax; or ReLU, with a layer norm of each head's
     output."""
@@ -117,6 +140,8 @@ class ProductAttention(HeadedAttention):
         heads, supports = self.heads_on(shape), len(self.supports())
         if heads % supports:
             return f"the number of heads must be even, but got {heads}"
+        if self.score == "talking_heads" and self.normaliser != "softmax":
+            return f"normaliser must be softmax for talking heads, but got {self.normaliser}"
         if self.memory and self.projection != "linear":
             return (
                 f"memory must be 0 where the projection is not linear, but got memory "
@@ -124,9 +149,20 @@ class ProductAttention(HeadedAttention):
             )
         return None
 
+    def canonical(self, shape: Shape) -> Self:
+        """The bias of keys is a choice only where it can be lacking."""
+        given = super().canonical(shape)
+        return given if self._lacks_key_bias() else replace(given, key_bias=True)
+
+    def _lacks_key_bias(self) -> bool:
+        plain = self.projection == "linear" and not self.memory
+        return plain and self.qkv_bias and not self.key_bias
+
     def projector(self, shape: Shape) -> nn.Module:
         """Return the map to queries, keys and values."""
         inner = self.inner(shape)
+        if self._lacks_key_bias():
+            return UnbiasedKeysProjection(shape.channels, inner, inner)
         if self.memory:
             return MemoryProjection(
                 shape.channels, inner, inner, bias=self.qkv_bias, tokens=self.memory
@@ -135,15 +171,21 @@ class ProductAttention(HeadedAttention):
             return self.linear(shape)
         return ConvProjection(shape.channels, inner, inner, kernel=3, stride=1, bias=self.qkv_bias)
 
-    def scorer(self) -> Score:
-        """Return the score with its normaliser."""
+    def scorer(self, heads: int) -> Score:
+        """Return the score with its normaliser, for the heads of one support."""
         found: Score = DotProduct()
+        if self.score == "talking_heads":
+            return TalkingHeads(heads)
+        if self.score == "cosine":
+            found = Cosine(heads)
         if self.score == "feed_forward":
             found = FeedForwardScore(self.head_dim, max(2, self.head_dim // 4))
         return Rectified(found, self.head_dim) if self.normaliser == "relu" else found
 
     def placer(self, heads: int, rows: int, columns: int) -> Position:
         """Return the positions of one support with its heads and largest offsets plus one."""
+        if self.position == "log_offset":
+            return LogOffsetBias(heads, rows, columns)
         if self.position == "dynamic":
             return DynamicBias(heads, max(1, heads * self.head_dim // 16))
         if self.position == "relative":
@@ -159,7 +201,9 @@ class ProductAttention(HeadedAttention):
         supports, heads, inner = self.supports(), self.heads_on(shape), self.inner(shape)
         share = heads // len(supports)
         reach = self.furthest() or [(0, 0)] * len(supports)
-        score = self.scorer()
+        if self.position == "log_offset":  # offsets are shares of the largest one that occurs
+            reach = [(min(rows, shape.height), min(cols, shape.width)) for rows, cols in reach]
+        score = self.scorer(share)
         several = len(supports) if self.local == "group" else 0
         attention = GroupedAttention(
             projection=self.projector(shape),

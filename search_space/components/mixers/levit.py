@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...domains import LARGEST, Choice, IntRange, Positive
+from ...domains import LARGEST, YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
 from ..base import Downsampling, TokenMixer, Traits
+from ..initial import small_start
 from ..layers.conv_norm import conv_norm
-from ..layers.kernel_clipping import reaching_kernel
+from ..layers.kernel_clipping import depthwise, reaching_kernel
 from .positions import distances
 
 
@@ -56,19 +57,34 @@ def last_map(values: int, width: int, act: str, *, zero: bool) -> nn.Sequential:
 
 
 class DistanceAttention(BiasedAttention):
-    """Attention of every position to all positions."""
+    """Attention of every position to all positions, with batch norms or plain linear maps."""
 
     def __init__(
-        self, shape: Shape, *, heads: int, key_dim: int, value_dim: int, kernel: int, act: str
+        self,
+        shape: Shape,
+        *,
+        heads: int,
+        key_dim: int,
+        value_dim: int,
+        kernel: int,
+        act: str,
+        normed: bool,
     ) -> None:
         super().__init__(shape, heads=heads, stride=1)
-        keys, values = heads * key_dim, heads * value_dim
+        channels, keys, values = shape.channels, heads * key_dim, heads * value_dim
         self.sizes = [keys, keys, values]
-        self.qkv = conv_norm(shape.channels, 2 * keys + values, folds=True)
-        self.query = (
-            conv_norm(keys, keys, kernel, groups=keys, folds=True) if kernel > 1 else nn.Identity()
-        )
-        self.proj = last_map(values, shape.channels, act, zero=True)
+        self.qkv: nn.Module = conv_norm(channels, 2 * keys + values, folds=True)
+        self.query: nn.Module = nn.Identity()
+        if normed:
+            if kernel > 1:
+                self.query = conv_norm(keys, keys, kernel, groups=keys, folds=True)
+            self.proj = last_map(values, channels, act, zero=True)
+        else:
+            self.qkv = nn.Conv2d(channels, 2 * keys + values, 1)
+            if kernel > 1:
+                self.query = depthwise(keys, (kernel, kernel))
+            self.proj = nn.Conv2d(values, channels, 1)
+            small_start(self)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
@@ -102,8 +118,9 @@ class LevitAttention(TokenMixer):
     projection.
 
     Graham et al., LeViT, 2021, section 4.2. LSNet (Wang et al., 2025) has a depthwise convolution
-    of the queries, and values with as many channels as the map. The norms fold into the
-    convolutions; the last norm's initial scale is zero.
+    of the queries, and values with as many channels as the map. EfficientFormer (Li et al., 2022,
+    arXiv:2206.01191) has plain linear maps. The norms fold into the convolutions; the last norm's
+    initial scale is zero.
     """
 
     name = "levit_attention"
@@ -118,7 +135,7 @@ class LevitAttention(TokenMixer):
         resolution_bound=True,
     )
     renamed = (("value_expansion", "value_ratio"),)
-    added = ("value_base",)
+    added = ("value_base", "normed")
     before = (("value_base", "channels"),)
     revision = 2
 
@@ -134,6 +151,9 @@ class LevitAttention(TokenMixer):
     """Side of the depthwise kernel on the queries in pixels, odd, 1 to 7; 1: none."""
     activation: Annotated[str, ACTIVATION] = "hard_swish"
     """Activation before the last linear map: hard swish in LeViT, ReLU in LSNet."""
+    normed: Annotated[bool, YES_NO] = True
+    """Whether linear maps have batch norms, and an activation precedes the last one; else they have
+    biases, and nothing precedes it, as in EfficientFormer."""
 
     def value_dim(self, shape: Shape) -> int:
         """Return the channels of a value of one head, at least 1."""
@@ -155,6 +175,7 @@ class LevitAttention(TokenMixer):
             value_expansion=self.value_dim(shape) * self.heads / shape.channels,
             value_base="channels",
             query_kernel=max(min(self.query_kernel, 3), reaching_kernel(self.query_kernel, shape)),
+            activation=self.activation if self.normed else "hard_swish",
         )
 
     def build(self, shape: Shape) -> nn.Module:
@@ -166,6 +187,7 @@ class LevitAttention(TokenMixer):
             value_dim=self.value_dim(shape),
             kernel=self.query_kernel,
             act=self.activation,
+            normed=self.normed,
         )
 
 

@@ -4,7 +4,6 @@ Shape suffixes: B batch, C channels, H rows, W columns, N positions (H x W), h h
 a head, F numbers that describe a position.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -17,44 +16,8 @@ from ...shapes import Shape
 from ..base import TokenMixer, Traits
 from ..initial import small_start
 from ..layers.kernel_clipping import depthwise
+from ..layers.wave_places import WavePlaces
 from ..norms import ChannelLayerNorm
-
-_WAVES = 16
-"""Number of wavelengths of each axis in the description of positions."""
-
-_LONGEST = 10000
-"""Ratio of the longest wavelength to the shortest."""
-
-
-def axis_waves(side: int, device: torch.device) -> Tensor:
-    """Return sines and cosines of the positions of an axis, (side, F).
-
-    The shortest wave is as long as the axis (El-Nouby et al., XCiT, 2021, arXiv:2106.09681).
-    """
-    lengths = _LONGEST ** (torch.arange(_WAVES, device=device).float() / _WAVES)
-    place = torch.arange(1, side + 1, device=device) * (2 * math.pi / (side + 1e-6))
-    angles = place[:, None] / lengths
-    return torch.stack((angles.sin(), angles.cos()), 2).flatten(1)
-
-
-class WavePlaces(nn.Conv2d):
-    """A 1x1 convolution of the waves of rows and columns: a sum of a map of each.
-
-    The products are written out, so that exporters, which evaluate constants, count alike.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(4 * _WAVES, channels, 1)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return what is added to a map (B, C, H, W): (C, H, W)."""
-        found: list[Tensor] = []
-        halves = self.weight[:, None, :, 0, 0].chunk(2, 2)
-        for side, weights_C1F in zip(input.shape[2:], halves, strict=True):
-            waves_NF = axis_waves(int(side), input.device).to(self.weight.dtype)
-            found.append((weights_C1F * waves_NF).sum(2))
-        assert self.bias is not None
-        return found[0][:, :, None] + found[1][:, None] + self.bias[:, None, None]
 
 
 class ChannelAttention(nn.Module):
@@ -120,6 +83,48 @@ class SplitTranspose(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossCovarianceAttention(TokenMixer):
+    """Attention between channels: cosines of channels over all positions (XCiT's XCA).
+
+    El-Nouby et al., XCiT, 2021, section 3.2: each head has a learned temperature. The attention
+    inside ``transposed_attention``, without its norm, scale and convolutions.
+    """
+
+    name = "cross_covariance_attention"
+    traits = Traits(
+        catalogue=("M20",),
+        paper="El-Nouby et al., XCiT: Cross-Covariance Image Transformers, 2021, arXiv:2106.09681",
+        code="facebookresearch/xcit",
+        reach="global",
+        weights="input-dependent",
+        cost="N",
+    )
+
+    heads: Annotated[int, IntRange(1, 64)] = 4
+    """Heads of the attention, 1 to 64; must divide the channels."""
+    qkv_bias: Annotated[bool, YES_NO] = True
+    """Whether queries, keys and values have a bias."""
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """The heads must divide the channels."""
+        return divided_heads(self.heads, shape)
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        module = ChannelAttention(shape.channels, heads=self.heads, qkv_bias=self.qkv_bias)
+        return small_start(module)
+
+
+def divided_heads(heads: int, shape: Shape) -> str | None:
+    """Return the rule that the heads must divide the channels if they do not, or None."""
+    if shape.channels % heads:
+        return (
+            f"heads must divide the channels, but got heads {heads} and {shape.channels} channels"
+        )
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransposedAttention(TokenMixer):
     """A cascade of depthwise convolutions, then attention between channels (EdgeNeXt's STDA).
 
@@ -153,11 +158,8 @@ class TransposedAttention(TokenMixer):
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must divide the channels, and the groups must each have a channel."""
         channels = shape.channels
-        if channels % self.heads:
-            return (
-                f"heads must divide the channels, but got heads {self.heads} "
-                f"and {channels} channels"
-            )
+        if reason := divided_heads(self.heads, shape):
+            return reason
         if -(-channels // -(-channels // self.scales)) != self.scales:
             return (
                 f"scales must give each group a channel, but got scales {self.scales} "

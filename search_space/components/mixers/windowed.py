@@ -11,7 +11,7 @@ from ...shapes import Shape
 from ..attention.supports import Blocks, Halo, Support, longest_side
 from ..base import Traits
 from ..initial import fan_in_start
-from .headed import LOCAL, WIDTH, ProductAttention
+from .headed import ALIKE, LOCAL, WIDTH, ProductAttention
 
 SIDE = IntRange(1, 64)
 """Sides of groups in pixels."""
@@ -21,7 +21,8 @@ SIDE = IntRange(1, 64)
 class WindowAttention(ProductAttention):
     """Attention inside windows, regular or shifted by half a window, with a bias per offset.
 
-    Liu et al., Swin Transformer, 2021 (windows of 7 x 7, in every second block shifted). Twins'
+    Liu et al., Swin Transformer, 2021 (windows of 7 x 7, in every second block shifted), and Swin
+    Transformer V2, 2021, with cosines and positions of their own, and keys without bias. Twins'
     local attention (Chu et al., 2021) has no position. CRAFT (Li et al., 2023) has windows that
     half of the heads see turned by a right angle, the dynamic bias of CrossFormer, whose
     short-distance attention has square windows (Wang et al., 2021), and a convolution of the values
@@ -54,9 +55,9 @@ class WindowAttention(ProductAttention):
     """Whether windows are shifted by half of their sides."""
     turned: Annotated[bool, YES_NO] = False
     """Whether the windows of half of the heads have height and width exchanged."""
-    position: Annotated[str, Choice(("none", "bias", "dynamic"))] = "bias"
+    position: Annotated[str, Choice(("none", "bias", "dynamic", "log_offset"))] = "bias"
     """What is added to the scores by the offset: nothing; a learned number for each head and
-    offset; a perceptron's output."""
+    offset; a perceptron's output; that of a perceptron on its logarithm (Swin V2)."""
 
     def furthest(self) -> Sequence[tuple[int, int]]:
         """Return the sides of the windows."""
@@ -78,7 +79,7 @@ class WindowAttention(ProductAttention):
             for size in sizes
             for side, length in zip(sides, size, strict=True)
         )
-        plain = self.position == self.local == "none"
+        plain = self.position == self.local == "none" and self.score in ALIKE
         return replace(
             super().canonical(shape),
             window_height=height,
