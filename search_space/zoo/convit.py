@@ -39,4 +39,5 @@ def convit(heads: int) -> Architecture:
 
 def entries() -> Iterator[ZooEntry]:
     """Yield the published sizes."""
-    return entries_of("ConViT", convit, _SIZES, source=TIMM)
+    notes = {"convit_base": "17.529G, printed truncated"}
+    return entries_of("ConViT", convit, _SIZES, source=TIMM, notes=notes)
