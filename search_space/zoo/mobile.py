@@ -45,6 +45,12 @@ class Row(NamedTuple):
     """Whether the input is added to an output of the same shape."""
     first: int = 0
     """Side of the depthwise kernel before the expansion of the universal form; 0: none."""
+    kernels: int = 1
+    """Kernels of growing size, from ``kernel``."""
+    expand_parts: int = 1
+    """Parts of the channels that the expansion maps apart."""
+    project_parts: int = 1
+    """Parts of the channels that the projection maps apart."""
 
 
 def deepened(
@@ -122,6 +128,9 @@ class Plan:
             "fused": row.form in ("fused", "conv"),
             "whole": row.form in ("fused", "whole"),
             "last_activation": row.form == "separable",
+            "mixed_kernels": row.kernels,
+            "expand_parts": row.expand_parts,
+            "project_parts": row.project_parts,
         }
 
     def universal_knobs(self, row: Row, channels: int) -> dict[str, Any]:

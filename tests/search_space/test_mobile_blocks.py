@@ -33,6 +33,12 @@ DENSE, MAP, HALF = 32 * 32 * 9, 32 * 32, 32 * 16
         (GhostMixer(ratio=2), MAP + 32 * 9 + 128 + 64 * 16 + 16 * 9 + 64, 64 * (2 * MAP + 432)),
         (MbConv(ratio=2, squeeze=False), 4 * MAP + 576 + 320, 64 * (4 * MAP + 576)),
         (MbConv(ratio=2, squeeze=False, fused=True), 2 * DENSE + 2 * MAP + 192, 0),
+        # 22, 21 and 21 channels with kernels of 3, 5 and 7; halves of 32 and 64 channels
+        (
+            MbConv(ratio=2, squeeze=False, mixed_kernels=3, expand_parts=2, project_parts=2),
+            2 * MAP + 22 * 9 + 21 * (25 + 49) + 320,
+            64 * (2 * MAP + 1752),
+        ),
         (MbConv(ratio=1, squeeze=False, fused=True), DENSE + 64, 64 * DENSE),
         (MbConv(ratio=1, squeeze=False, whole=True), 2 * MAP + 288 + 192, 0),
     ],

@@ -27,6 +27,7 @@ SAMPLE = (
     "mobilenet_edgetpu_100",
     "mobilenetv4_conv_small_035",
     "ghostnet_050",
+    "mixnet_s",
     "regnetx_004_tv",
     "regnety_002",
     "repvgg_a0",

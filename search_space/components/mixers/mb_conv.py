@@ -18,9 +18,12 @@ from ..base import Downsampling, TokenMixer, Traits
 from ..initial import fan_out_deviation, fan_out_start
 from ..layers.canonical_forms import ClippedKernel, RoundedRatio
 from ..layers.kernel_clipping import KERNEL
+from ..layers.mixed_conv import MixedConv
 from ..layers.squeezing import SQUEEZE_KNOBS, Squeezing
 from .conditional import KernelBank
 from .dynamic_kernels import convolve_each
+
+PARTS = ("mixed_kernels", "expand_parts", "project_parts")
 
 EXPERTS = IntRange(0, 64)
 """Legal numbers of experts; 0: one kernel for all images."""
@@ -62,27 +65,35 @@ class RoutedConv(nn.Module):
 
 
 class PlainConv(nn.Module):
-    """A convolution without bias, and a batch norm."""
+    """A convolution without bias, or one for each part of the channels, and a batch norm."""
 
     def __init__(
         self,
         channels: int,
         width: int,
-        kernel_size: int = 1,
+        kernel_size: int | tuple[int, ...] = 1,
         *,
         stride: int = 1,
         depthwise: bool = False,
         eps: float,
     ) -> None:
         super().__init__()
-        groups = channels if depthwise else 1
-        geometry = (kernel_size, stride, kernel_size // 2)
-        self.conv = nn.Conv2d(channels, width, *geometry, groups=groups, bias=False)
+        if isinstance(kernel_size, tuple):
+            self.conv = MixedConv(channels, width, kernel_size, stride=stride, depthwise=depthwise)
+        else:
+            groups = channels if depthwise else 1
+            geometry = (kernel_size, stride, kernel_size // 2)
+            self.conv = nn.Conv2d(channels, width, *geometry, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(width, eps=eps)
 
     def forward(self, x_BCHW: Tensor, share_BE: Tensor | None) -> Tensor:
         """Map (B, C, H, W) to the output."""
         return self.norm(self.conv(x_BCHW))
+
+
+def conv_maker(experts: int, eps: float) -> Callable[..., nn.Module]:
+    """Return the function that makes a convolution with a norm; with experts, a routed one."""
+    return partial(RoutedConv, experts, eps=eps) if experts else partial(PlainConv, eps=eps)
 
 
 class MobileConv(nn.Module):
@@ -103,6 +114,7 @@ class MobileConv(nn.Module):
         eps: float,
         fused: bool,
         widens: bool,
+        parts: tuple[int, int, int] = (1, 1, 1),
     ) -> None:
         """Prepare the layers.
 
@@ -119,22 +131,27 @@ class MobileConv(nn.Module):
             eps: Number added to the variance.
             fused: Whether the expansion is the k x k convolution.
             widens: Whether there is an expansion, or, if fused, a projection.
+            parts: Parts of the channels that expansion, k x k convolution and projection keep
+            apart; the kernels of the second grow by 2 from part to part.
         """
         super().__init__()
-        make: Callable[..., nn.Module] = partial(PlainConv, eps=eps)
-        if experts:
-            make = partial(RoutedConv, experts, eps=eps)
+        make = conv_maker(experts, eps)
         inside = hidden if widens else width
-        if fused:
-            self.expand = make(channels, inside, kernel_size, stride=stride)
+        before, kernels, after = (tuple([1] * part) if part > 1 else 1 for part in parts)
+        if isinstance(kernels, tuple):
+            kernels = tuple(kernel_size + 2 * part for part in range(len(kernels)))
         else:
-            self.expand = make(channels, hidden) if widens else None
+            kernels = kernel_size
+        if fused:
+            self.expand = make(channels, inside, kernels, stride=stride)
+        else:
+            self.expand = make(channels, hidden, before) if widens else None
         self.act = activation(act)
         self.dwconv = (
-            None if fused else make(hidden, hidden, kernel_size, stride=stride, depthwise=True)
+            None if fused else make(hidden, hidden, kernels, stride=stride, depthwise=True)
         )
         self.squeeze = squeeze
-        self.project = make(hidden, width) if widens or not fused else None
+        self.project = make(hidden, width, after) if widens or not fused else None
         self.last_act = activation(last_act)
         self.routing = nn.Linear(channels, experts) if experts else None
         if self.routing is not None:
@@ -161,7 +178,7 @@ class MobileConv(nn.Module):
 class MobileConvKnobs(RoundedRatio, Squeezing):
     """Base of the inverted residual of EfficientNet as a mixer and as downsampling."""
 
-    added = (*SQUEEZE_KNOBS, "fused", "whole", "last_activation")
+    added = (*SQUEEZE_KNOBS, "fused", "whole", "last_activation", *PARTS)
 
     ratio: Annotated[float, Positive()] = 6.0
     """Ratio of hidden to input channels; at 1 there is no expansion."""
@@ -181,6 +198,34 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
     last_activation: Annotated[bool, YES_NO] = False
     """Whether an activation follows the projection, as in MobileNetV1 (Howard et al., 2017)."""
 
+    mixed_kernels: Annotated[int, IntRange(1, 5)] = 1
+    """Kernels of growing size, ``kernel_size``, ``kernel_size`` + 2, ..., each of an equal part of
+    the channels, 1 to 5: MixNet (Tan and Le, MixConv, 2019, arXiv:1907.09595); 1 with experts."""
+    expand_parts: Annotated[int, IntRange(1, 2)] = 1
+    """Parts of the channels that the expansion maps apart, 1 or 2; 1 with experts."""
+    project_parts: Annotated[int, IntRange(1, 2)] = 1
+    """Parts of the channels that the projection maps apart, 1 or 2; 1 with experts."""
+
+    def parts(self, shape: Shape) -> tuple[int, int, int]:
+        """Return the parts that expansion, k x k convolution and projection keep apart."""
+        widens = self.widens(shape)
+        return (
+            self.expand_parts if widens and not self.fused else 1,
+            self.mixed_kernels,
+            self.project_parts if widens or not self.fused else 1,
+        )
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """Each part must have a channel; experts do not mix kernels."""
+        parts, hidden = self.parts(shape), self.hidden(shape)
+        if self.experts and max(parts) > 1:
+            return f"mixed_kernels and parts must be 1 with experts, but got {max(parts)}"
+        mapped = shape.channels if self.fused else min(shape.channels, hidden)
+        least = min(mapped, hidden, width or shape.channels)
+        if max(parts) > least:
+            return f"each part must have a channel, but got {max(parts)} parts of {least} channels"
+        return super().why_invalid(shape, width)
+
     def widens(self, shape: Shape) -> bool:
         """Whether there is an expansion, or, if fused, a projection."""
         return self.whole or self.hidden(shape) != shape.channels
@@ -192,6 +237,8 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
             super().canonical(shape),
             whole=self.whole and self.hidden(shape) == shape.channels,
             last_activation=self.last_activation and projects,
+            expand_parts=self.parts(shape)[0],
+            project_parts=self.parts(shape)[2],
         )
 
     def conv(self, shape: Shape, width: int, kernel_size: int, stride: int) -> nn.Module:
@@ -211,6 +258,7 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
             eps=self.eps,
             fused=self.fused,
             widens=widens,
+            parts=self.parts(shape),
         )
         return fan_out_start(module)
 
@@ -239,6 +287,11 @@ class MbConv(MobileConvKnobs, ClippedKernel, TokenMixer):
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the kernel in pixels, odd, 1 to 31."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """As in the base; of several kernels, the smallest is not clipped."""
+        found = super().canonical(shape)
+        return replace(found, kernel_size=self.kernel_size) if self.mixed_kernels > 1 else found
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
