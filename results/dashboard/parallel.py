@@ -80,8 +80,13 @@ class Axis:
     @property
     def lines(self) -> list[str]:
         """The title, split into lines that fit between the axes."""
-        lines = textwrap.wrap(self.title.replace("_", "_\u200b"), _LETTERS + 2)
-        lines = [each.replace("\u200b", "") for each in lines]
+        lines = textwrap.wrap(  # a tab marks where a name may be divided
+            self.title.replace("_", "_\t"),
+            _LETTERS + 2,
+            expand_tabs=False,
+            replace_whitespace=False,
+        )
+        lines = [each.replace("\t", "") for each in lines]
         return [*lines, f"(1 of {self.step} named)"] if self.step > 1 else lines
 
     @property

@@ -18,7 +18,7 @@ from nas_explorer.results.analysis.effects import effects
 from nas_explorer.results.dashboard.actions import act, drag, select
 from nas_explorer.results.dashboard.detail import tip
 from nas_explorer.results.dashboard.pages import COMMON, FIGURES, TEXTS, Reader
-from nas_explorer.results.dashboard.parallel import AXES, heights, make_axes, read_box
+from nas_explorer.results.dashboard.parallel import AXES, Axis, heights, make_axes, read_box
 from nas_explorer.results.dashboard.reach import near_range
 from nas_explorer.results.dashboard.references import read_timm
 from nas_explorer.results.dashboard.scatter import scatter
@@ -216,6 +216,13 @@ def test_the_form_offers_what_fits_the_column(reader):
     words = form("?by=status&filter=status%3Dfailed|running")
     assert re.findall(r'value="(\w+)" checked', words) == ["failed", "running"]
     assert words.count("checkbox") == 5
+
+
+def test_a_long_title_of_an_axis_is_divided_at_an_underscore():
+    axis = Axis(
+        name="x", title="mean_average_precision", low=0, high=1, logarithmic=False, labels=None
+    )
+    assert axis.lines == ["mean_average_", "precision"]
 
 
 def test_a_box_over_parallel_axes_keeps_what_crosses_it(reader):
