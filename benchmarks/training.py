@@ -2,13 +2,18 @@
 the same recipe, data and seeds by this build, by an earlier build of a commit, and by a plain
 PyTorch loop (DataLoader, transforms of single images, torch's AdamW), one after the other for each
 network, each in a process of its own with one thread. With ``--long`` this build also trains every
-network that many times as long, and the ranks of the short scores are compared with those.
+network that many times as long, and the ranks of the short scores are compared with those. With
+``--at-once N`` this build then trains all networks again in N processes that share the device, as
+``nas search --workers N`` does on one GPU.
 
     python benchmarks/training.py [--data digits] [--space micro] [--networks 24] [--epochs N]
-        [--constraint 'macs<=8M'] [--build 455b9fc] [--long 0] [--device cpu] [--quick]
+        [--constraint 'macs<=8M'] [--build 455b9fc] [--long 0] [--at-once 0] [--device cpu|cuda]
+        [--quick]
 
 The last line is JSON: ``speedup_today`` and ``speedup_plain`` are the median ratios of the times of
-the earlier build and of the plain loop to those of this build.
+the earlier build and of the plain loop to those of this build. ``speedup_at_once`` is the time of
+this build one after the other over that of N processes, and ``speedup_plain_at_once`` is that of
+the plain loop.
 """
 
 import argparse
@@ -21,8 +26,9 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -195,6 +201,26 @@ class Trainer:
         self._process.wait()
 
 
+def seconds_at_once(trainers: Sequence[Trainer], networks: Sequence[Mapping[str, Any]]) -> float:
+    """Return the wall time in which several processes train all networks, each one network once.
+
+    Every process first trains the first network, so that none is timed while it sets up its device.
+    """
+    left = list(enumerate(networks))[::-1]
+
+    def work(trainer: Trainer) -> None:
+        with suppress(IndexError):
+            while True:
+                place, network = left.pop()
+                trainer.train(network, place)
+
+    with ThreadPoolExecutor(len(trainers)) as threads:
+        list(threads.map(lambda each: each.train(networks[0], 0), trainers))
+        start = time.perf_counter()
+        list(threads.map(work, trainers))
+        return time.perf_counter() - start
+
+
 def unpack(commit: str, folder: Path) -> Path:
     """Write the package of a commit into a folder, and return that folder."""
     root = Path(__file__).resolve().parent.parent
@@ -250,6 +276,9 @@ def main() -> None:
         "--build", default="455b9fc", help="commit of the earlier build; '' for none"
     )
     parser.add_argument("--long", type=int, default=0, help="length of the long training, in short")
+    parser.add_argument(
+        "--at-once", type=int, default=0, help="processes that share the device; 0: not measured"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
         "--quick", action="store_true", help="2 networks, 1 epoch, no earlier build"
@@ -264,6 +293,8 @@ def main() -> None:
         options.networks, options.epochs, options.build = 2, 1, ""
     networks = draw_networks(options)
     results: dict[str, list[dict[str, float]]] = {}
+    trained: list[dict[str, Any]] = []
+    together = None
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         trainers: dict[str, Trainer] = {}
         for kind in (OURS, *([EARLIER] if options.build else []), PLAIN):
@@ -286,17 +317,25 @@ def main() -> None:
             refused = [answer["error"] for answer in found.values() if "error" in answer]
             for kind, answer in found.items() if not refused else ():
                 results.setdefault(kind, []).append(answer)
+            trained += [] if refused else [each]
             what = f"not in the earlier build: {refused[0]}" if refused else "trained"
-            print(f"{place + 1} of {len(networks)} networks: {what}", file=sys.stderr)
-    report(options, trainers[OURS].recipe, results)
+            print(f"{place + 1} of {len(networks)} networks: {what}", file=sys.stderr, flush=True)
+        if options.at_once and trained:
+            ours = trainers[OURS]
+            more = [Trainer(OURS, options, ours.recipe, None) for _ in range(options.at_once - 1)]
+            for each in more:
+                stack.callback(each.close)
+            together = seconds_at_once([ours, *more], trained)
+    report(options, trainers[OURS].recipe, results, together)
 
 
 def report(
     options: argparse.Namespace,
     recipe: Mapping[str, Any],
     results: Mapping[str, list[dict[str, float]]],
+    together: float | None,
 ) -> None:
-    """Print a table and the line of JSON."""
+    """Print a table and the line of JSON; ``together`` is the time of processes at once, s."""
     seconds = {kind: [each["seconds"] for each in found] for kind, found in results.items()}
     scores = {kind: [each["accuracy"] for each in found] for kind, found in results.items()}
     speedups = {
@@ -315,6 +354,13 @@ def report(
             f"{statistics.mean(scores[kind]):>9.3f} {rank:>19}"
         )
 
+    at_once = {
+        kind: None if together is None else sum(found) / together for kind, found in seconds.items()
+    }
+    if together is not None:
+        rate = 3600 * len(scores[OURS]) / together
+        print(f"{options.at_once:>2} at once     {rate:>12.0f} {1 / (at_once[OURS] or 1):>6.2f}")
+
     def difference(kind: str, of: Mapping[str, float | None]) -> float | None:
         ours, theirs = of[OURS], of.get(kind)
         return None if ours is None or theirs is None else ours - theirs
@@ -330,6 +376,9 @@ def report(
         "build": options.build,
         "speedup_today": speedups.get(EARLIER),
         "speedup_plain": speedups[PLAIN],
+        "at_once": options.at_once,
+        "speedup_at_once": at_once[OURS],
+        "speedup_plain_at_once": at_once[PLAIN],
         "accuracy_difference": difference(other, means),
         "rank_difference": difference(other, ranks),
         "spearman_with_long": ranks,
