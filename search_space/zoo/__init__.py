@@ -53,6 +53,7 @@ from . import (
     van,
     vig,
     vit,
+    vmamba,
     xcit,
 )
 from .entry import ZooEntry
@@ -109,6 +110,7 @@ _FAMILIES = (
     cswin,
     efficientvit,
     convit,
+    vmamba,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

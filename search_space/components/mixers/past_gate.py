@@ -34,7 +34,6 @@ class ParallelGate(LiftedMixer):
         reach="regional",
         weights="input-dependent",
         cost="N",
-        any_size_program=False,
     )
 
     lifting: Annotated[str, LIFTING] = "rows_columns"

@@ -70,7 +70,6 @@ class SparseHybrid(ClippedKernel, TokenMixer):
         reach="regional",
         weights="input-dependent",
         cost="N",
-        any_size_program=False,
     )
 
     head_dim: Annotated[int, WIDTH] = 16
