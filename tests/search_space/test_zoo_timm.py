@@ -190,6 +190,10 @@ STARTS = (
     "mobilenet_v2",
     "levit_128s",
     "tf_efficientnet_cc_b0_4e",
+    "mobilenetv3_small_050",
+    "mobilenetv4_conv_small_035",
+    "mnasnet_small",
+    "mixnet_s",
 )
 
 # Prefixes of networks, the weights initialised differently from timm, and the reasons.
@@ -201,7 +205,11 @@ OTHER_STARTS = (
     ("starnet", r"stem\.conv\d\.bias|.*\.downsampling\.conv\.bias", "a norm takes them out"),
     ("resn", r".*\.conv(2|3)\.norm\.weight", "torchvision's blocks do not start as identities"),
     ("resn", r"head\.classifier\..*", "the head of ConvNeXt is the same component"),
-    (("mobilenet", "tf_"), r"head\.(features\.conv|classifier)\.weight", "so is FasterNet's"),
+    (
+        ("mobilenet", "tf_", "mnas", "mixnet"),
+        r"head\.(features\.conv|classifier)\.weight",
+        "so is FasterNet's",
+    ),
 )
 
 
