@@ -157,6 +157,12 @@ _NOTES = all_with_norms(
         "lcnet_050": "0.047G",
         "lcnet_075": "0.099G",
         "lcnet_150": "0.342G",
+        "hardcorenas_a": "0.233G",
+        "hardcorenas_b": "0.262G",
+        "hardcorenas_c": "0.280G",
+        "hardcorenas_d": "0.298G",
+        "hardcorenas_e": "0.350G",
+        "hardcorenas_f": "0.353G",
     }
 ) | {
     "lcnet_035": rounded("0.027G"),
