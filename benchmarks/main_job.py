@@ -38,6 +38,8 @@ from training import EARLIER, OURS, Trainer, unpack
 
 FIRST = "[1/"
 """Begin of the line that a search prints with its first result."""
+REFERENCE = 1.1
+"""Losses of the reference point of the hypervolumes, where the worst are 1."""
 LONG_SEED = 1000
 """Seed of the first long training, which no search has."""
 
@@ -123,6 +125,7 @@ def volumes(
     """Return the hypervolumes of the fronts by build, one for each seed.
 
     Losses of all fronts are scaled together: the best is 0, the worst 1, MACs by their logarithm.
+    The reference point lies beyond the worst, so that every network counts.
     """
     from nas_explorer.results.analysis.front import hypervolume, unit_losses
 
@@ -132,7 +135,7 @@ def volumes(
     result: dict[str, list[float]] = {}
     for kind, front in fronts:
         rows, scaled = scaled[: len(front)], scaled[len(front) :]
-        result.setdefault(kind, []).append(hypervolume(rows, np.ones(2)))
+        result.setdefault(kind, []).append(hypervolume(rows, np.full(2, REFERENCE)))
     return result
 
 

@@ -27,9 +27,11 @@ def test_fronts_and_times_are_compared_pair_by_pair() -> None:
     ]
     assert job.ratio(found, "wall") == pytest.approx(0.75)
     assert job.ratio(found, "first") == pytest.approx(0.5)
-    # Errors from 0 (d) to 1 (a), MACs from 1e4 to 1e6: c lies in the middle of both.
+    # Errors from 0 (d) to 1 (a), MACs from 1e4 to 1e6: c lies in the middle of both. Of a and b,
+    # the boxes up to 1.1 are 0.1 x 1.1 and 0.85 x 0.1, with 0.1 x 0.1 in both.
     areas = job.volumes(found, {"a": 0.6, "b": 0.9, "c": 0.8, "d": 1.0})
-    assert areas == {OURS: pytest.approx([0.0, 0.25]), EARLIER: pytest.approx([0.25, 0.5])}
+    assert areas[OURS] == pytest.approx([0.11 + 0.085 - 0.01, 0.6 * 0.6])
+    assert areas[EARLIER] == pytest.approx([0.36 + 0.085 - 0.06, 1.1 * 0.6])
 
 
 def test_a_ratio_of_pairs_has_an_interval_over_the_seeds() -> None:
