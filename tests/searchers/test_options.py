@@ -90,7 +90,11 @@ def test_what_is_plain_is_taken(name: str, given: object, kept: object) -> None:
         ("max_time", "0s", "max_time must be above 0 and at most 1e+06 s, but got 0 s"),
         ("budget", True, "budget must be a whole number"),
         ("time_limit", "0", "above 0 and at most 1e+06 s, but got 0 s"),
-        ("resolution", "224", "from 8 to 64 pixels, but got 224; spaces that take it: imagenet"),
+        (
+            "resolution",
+            "224",
+            "from 8 to 64 pixels, but got 224; spaces that take it: hybrid, imagenet",
+        ),
         ("resolution", "32x24", "square images"),
         ("resolution", "0", "resolution must be at least 1, but got 0"),
         ("device", "mps", "on which nothing is measured yet; use cpu"),
