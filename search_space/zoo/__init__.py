@@ -35,6 +35,7 @@ from . import (
     mnasnet,
     mobilenet,
     mobilenet_v4,
+    mobilevit,
     nat,
     overlock,
     raftmlp,
@@ -111,6 +112,7 @@ _FAMILIES = (
     efficientvit,
     convit,
     vmamba,
+    mobilevit,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -44,6 +44,7 @@ from .light import DynamicConv, LightConv
 from .long_conv import LongConv
 from .mb_conv import MbConv
 from .mlp import TokenLinear, TokenMlp
+from .mobilevit import MobileVitMixer
 from .modulation import ConvModulation
 from .multi_order import MultiOrderConv
 from .neighbourhood import NeighbourhoodMixer
@@ -118,6 +119,7 @@ MIXERS = table_of(
     PooledAttention,
     CascadedAttention,
     SingleHeadAttention,
+    MobileVitMixer,
     GatedPositionalAttention,
     AggregatedAttention,
     ConvAttention,
