@@ -13,14 +13,11 @@ import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
-FORKS = sys.platform == "linux"
-"""Whether children may be forked from a process that has only imported modules."""
 _SPAWN = multiprocessing.get_context("spawn")
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -60,34 +57,22 @@ def _interrupts_held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_Child = tuple[Connection, BaseProcess]
+_Child = tuple[Connection, SpawnProcess]
 _EARLY: list[_Child] = []
 """Processes that were started early and that no worker has needed so far."""
-_forking: ForkServerContext | None = None
-"""The context of the process that children are forked from, while there is one."""
 
 
 @contextmanager
 def early_processes(count: int, modules: Sequence[str]) -> Generator[None]:
-    """Import the modules of workers in other processes, while the caller prepares the work.
+    """Start processes for the first workers made inside this context.
 
-    On Linux one process imports them, and workers made inside the context are forked from it: they
-    are ready at once, however many they are. Elsewhere some processes are started for the first
-    workers; those that no worker needs end with the context.
+    Imports of a worker take seconds, which then pass while the caller prepares the work. Processes
+    that no worker needs end with the context.
 
     Args:
-        count: Number of the first workers; 0: nothing is imported.
-        modules: Names of the modules.
+        count: Number of processes.
+        modules: Names of the modules that they import.
     """
-    global _forking
-    if count and FORKS:
-        before = _forking
-        _forking = _fork_server(modules)
-        try:
-            yield
-        finally:
-            _forking = before
-        return
     _EARLY.extend(_start_child(None, tuple(modules)) for _ in range(count))
     try:
         yield
@@ -99,35 +84,12 @@ def early_processes(count: int, modules: Sequence[str]) -> Generator[None]:
             connection.close()
 
 
-def _fork_server(modules: Sequence[str]) -> ForkServerContext:
-    """Start the process that children are forked from; it ends with this process.
-
-    A later call finds it running, so that it keeps the modules of the first one.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *modules])
-    with environment(_ONE_THREAD), _interrupts_held():
-        forkserver.ensure_running()
-    return context
-
-
 def _start_child(factory: bytes | None, modules: tuple[str, ...] = ()) -> _Child:
     """Start a process; without a factory it waits for one."""
-    if _forking is not None:
-        with suppress(OSError, EOFError):  # the process to fork from has died
-            return _started(_forking, factory, modules)
-    return _started(_SPAWN, factory, modules)
-
-
-def _started(
-    context: SpawnContext | ForkServerContext, factory: bytes | None, modules: tuple[str, ...]
-) -> _Child:
-    ours, theirs = context.Pipe()
+    ours, theirs = _SPAWN.Pipe()
+    # A daemon is ended by multiprocessing itself where a crash skips our own clean-up.
+    process = _SPAWN.Process(target=_serve, args=(theirs, factory, modules), daemon=True)
     with environment(_ONE_THREAD), _interrupts_held(), theirs:
-        # A daemon is ended by multiprocessing itself where a crash skips our own clean-up.
-        process = context.Process(
-            target=_serve, args=(theirs, factory, modules, dict(os.environ)), daemon=True
-        )
         process.start()
     return ours, process
 
@@ -143,16 +105,9 @@ def child_for(factory: bytes) -> _Child:
     return _start_child(factory)
 
 
-def _serve(
-    connection: Connection,
-    factory: bytes | None,
-    modules: tuple[str, ...],
-    variables: dict[str, str],
-) -> None:
+def _serve(connection: Connection, factory: bytes | None, modules: tuple[str, ...]) -> None:
     """Run in the child: make the worker, then handle requests until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.clear()  # a forked child has those of the process that it was forked from
-    os.environ.update(variables)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in modules:
         with suppress(Exception):  # the worker imports it again, and reports why it cannot

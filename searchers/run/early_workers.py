@@ -1,4 +1,4 @@
-"""The modules of workers are imported while the search is prepared."""
+"""The first workers of a search start while the search is prepared."""
 
 from contextlib import AbstractContextManager
 
@@ -15,7 +15,7 @@ _MODULES = (
 
 
 def early_workers(options: SearchOptions) -> AbstractContextManager[None]:
-    """Return the context of a search in which the workers' modules are imported early.
+    """Return the context of a search in which its first workers have been started.
 
     Without a choice there may be one worker only.
     """

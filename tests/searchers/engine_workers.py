@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,14 +21,7 @@ class EchoWorker:
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         misbehave(request)
         self.spent = request.get("do") == "spend"
-        return {
-            **request,
-            "pid": os.getpid(),
-            "parent": os.getppid(),
-            "threads": os.environ["OMP_NUM_THREADS"],
-            "since": os.environ.get("SINCE"),
-            "imported": request.get("module") in sys.modules,
-        }
+        return {**request, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
 
 
 def misbehave(request: Any) -> None:

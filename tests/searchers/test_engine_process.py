@@ -1,4 +1,3 @@
-import ast
 import os
 import pickle
 import signal
@@ -214,10 +213,7 @@ def gone(pid: int, *, within: float = 60.0) -> bool:
     return False
 
 
-def test_processes_that_were_started_early_serve_the_first_workers(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(children, "FORKS", False)
+def test_processes_that_were_started_early_serve_the_first_workers(start: Start) -> None:
     with early_processes(2, ("colorsys", "no_such_module")):
         waiting = {process.pid for _, process in children._EARLY}
         first = start()
@@ -228,70 +224,12 @@ def test_processes_that_were_started_early_serve_the_first_workers(
     assert answer(ask(start(), x=3))["pid"] not in waiting
 
 
-def test_a_process_that_died_early_is_replaced(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(children, "FORKS", False)
+def test_a_process_that_died_early_is_replaced(start: Start) -> None:
     with early_processes(1, ()):
         (_, process) = children._EARLY[0]
         process.kill()
         process.join()
         assert answer(ask(start(), x=1))["pid"] != process.pid
-
-
-FORKING = """
-import os, pickle, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where started in the background
-sys.path.insert(0, {folder!r})
-from engine_workers import Echo
-from nas_explorer.searchers.engines.children import early_processes
-from nas_explorer.searchers.engines.process import WorkerProcess, wait_for
-
-def asked(process, **request):
-    while not process.idle:
-        wait_for([process])
-        process.collect()
-    process.give(pickle.dumps(request))
-    while (event := process.collect()) is None:
-        wait_for([process])
-    return event
-
-if __name__ == "__main__":
-    made = lambda: WorkerProcess(factory=pickle.dumps(Echo()), time_limit=None)
-    with early_processes(1, ("colorsys", "no_such_module")):
-        os.environ["SINCE"] = "set after the modules were imported"
-        processes = [made(), made()]
-        found = [pickle.loads(asked(each, module="colorsys").data) for each in processes]
-        died = asked(made(), do="kill")
-        forks = [found[0]["parent"]]
-        os.kill(*forks, signal.SIGKILL)
-        last = pickle.loads(asked(made(), module="colorsys").data)
-    print(found, died.kind, died.detail, last, sep="\\n", flush=True)
-    for each in processes:
-        each.give(pickle.dumps({{"do": "sleep"}}))
-    time.sleep(60)
-"""
-
-
-@pytest.mark.skipif(not children.FORKS, reason="processes are forked on Linux only")
-def test_workers_are_forked_from_a_process_that_has_imported_their_modules(tmp_path: Path) -> None:
-    script = tmp_path / "forking.py"
-    script.write_text(FORKING.format(folder=str(Path(__file__).parent)))
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        lines = [parent.stdout.readline().strip() for _ in range(4)]
-        first, second = ast.literal_eval(lines[0])
-        last = ast.literal_eval(lines[3])
-        assert first["parent"] == second["parent"] != parent.pid
-        assert first["imported"] and first["threads"] == "1"
-        assert first["since"] == "set after the modules were imported"
-        assert lines[1:3] == ["worker_died", "its process was ended by SIGKILL"]
-        assert last["since"] == first["since"] and last["parent"] != first["parent"]
-        parent.send_signal(signal.SIGKILL)
-        parent.wait()
-        assert gone(first["pid"]) and gone(second["pid"])
 
 
 STOPPED = """
