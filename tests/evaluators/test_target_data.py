@@ -274,7 +274,7 @@ def test_numbers_of_hugging_face(folder: Path, tmp_path: Path) -> None:
     assert torch.equal(lists.train_labels, found.train_labels)
     with pytest.raises(InputError, match=r"one of 'above', 'left', but got 'high'|but got 'high'"):
         load(name, "regression:high")
-    with pytest.raises(InputError, match="--target regression, or labels, takes columns"):
+    with pytest.raises(InputError, match="--target classes:COLUMN, regression:COLUMN or labels"):
         load(name)
 
 
@@ -299,6 +299,25 @@ def test_labels_of_hugging_face(folder: Path, tmp_path: Path) -> None:
         assert lost == (number == 1)
     hot = load(hub(tmp_path / "hot", label=LABELS.tolist()))
     assert (hot.target, hot.classes) == ("labels", ("0", "1"))
+
+
+def test_a_class_of_hugging_face_counts_before_labels(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    numbers = [int(each) for each in LABELS[:, 0]]
+    single, tags = datasets.ClassLabel(names=["dark", "bright"]), [[0], [1], [0, 1]] * (COUNT // 3)
+    several = (tags, datasets.List(datasets.ClassLabel(names=["a", "b"])))
+    for name, columns, classes in (
+        ("typed", {"tags": several, "label": (numbers, single)}, ("dark", "bright")),
+        ("plain", {"tags": several, "label": numbers}, ("0", "1")),
+        ("both", {"labels": [["a"]] * COUNT, "label": numbers}, ("0", "1")),
+    ):
+        found = load(hub(tmp_path / name, **columns))
+        assert (found.target, set(found.classes)) == ("classes", {*classes})
+    two = hub(tmp_path / "two", one=(numbers, single), other=(numbers, single), tags=several)
+    with pytest.raises(InputError, match=r"has 'one', 'other' among .* --target classes:COLUMN"):
+        load(two)
+    assert load(two, "classes:other").target == "classes"
+    assert load(hub(tmp_path / "lists", tags=several, labels=numbers)).classes == ("a", "b")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The targets of a data set in the form of Hugging Face's library ``datasets``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from .output_form import numbered
 from .scan import few
 
 LABEL = ("label", "labels")
-"""Names of the column of targets where no feature is of type ``ClassLabel``."""
+"""Names of the column of targets where no feature is of type ``ClassLabel``; the first one that
+is there counts, also beside lists of ``ClassLabel``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,13 +122,12 @@ class HubTargets:
                     f"a data set must have a column of targets, but {self._where} has none"
                 )
             return tuple(free)
-        found = [name for name in free if _is_class(table.features[name])]
-        found = found or [name for name in free if name in LABEL]
+        found = _targets({name: table.features[name] for name in free})
         if len(found) != 1:
             raise InputError(
                 f"a data set must have one feature of type ClassLabel, but {self._where} has "
-                f"{few(found) or 'none'} among {few(list(table.features))}; --target regression, "
-                "or labels, takes columns of any name"
+                f"{few(found) or 'none'} among {few(list(table.features))}; --target "
+                "classes:COLUMN, regression:COLUMN or labels:COLUMN names the column"
             )
         if self._asked is None and not self._begun:
             self.kind = _kind(table.features[found[0]])
@@ -139,8 +139,15 @@ def _inner(feature: Any) -> Any:
     return getattr(feature, "feature", None)
 
 
-def _is_class(feature: Any) -> bool:
-    return "ClassLabel" in (type(feature).__name__, type(_inner(feature)).__name__)
+def _targets(features: Mapping[str, Any]) -> list[str]:
+    """Return the columns that may hold the target: the first kind of which there are any."""
+    single, label, listed, labels = (
+        [name for name in features if type(features[name]).__name__ == "ClassLabel"],
+        [name for name in features if name == LABEL[0]],
+        [name for name in features if type(_inner(features[name])).__name__ == "ClassLabel"],
+        [name for name in features if name == LABEL[1]],
+    )
+    return single or label or listed or labels
 
 
 def _stated(feature: Any) -> tuple[str, ...]:
