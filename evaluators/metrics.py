@@ -204,6 +204,7 @@ LATENCY = Metric(
         "threads",
         "runtime",
         "layout",
+        "layout_by",
     ),
 )
 

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ..evaluators.base import Direction, Metric, describe_recorded, metric
-from ..evaluators.latency.settings import with_layout
+from ..evaluators.latency.settings import BRIEF, with_layout
 from ..evaluators.metrics import MAIN_METRICS
 from ..evaluators.targets import stated_target
 from ..search_space.constraints.constraint import Constraint
@@ -147,12 +147,25 @@ class StudySettings:
         for each in (mine, theirs):  # the fingerprint identifies the images, wherever they are
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
             if "latency" in each["evaluation"]:
-                each["evaluation"]["latency"] = with_layout(each["evaluation"]["latency"])
+                each["evaluation"]["latency"] = self._compared(each["evaluation"]["latency"])
         left, right = dict(flattened(mine)), dict(flattened(theirs))
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
         return self._other_first(other) or self._other_metric(other)
+
+    def _compared(self, timing: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings of the latency that stay the same.
+
+        Where latency does not count, studies of earlier versions state the full contract. The
+        record of each latency states its own.
+        """
+        counts = "latency" in self._counting()
+        return {k: v for k, v in with_layout(timing).items() if counts or k not in BRIEF}
+
+    def _counting(self) -> tuple[str, ...]:
+        """Return the metrics that are objectives or have bounds."""
+        return (*self.objectives, *(Constraint.parse(each).metric for each in self.constraints))
 
     @staticmethod
     def remedy(setting: str, value: object) -> str:
@@ -172,8 +185,7 @@ class StudySettings:
     def _other_metric(self, other: "StudySettings") -> tuple[str, object, object] | None:
         """Return the first metric that counts and has another unit or direction in ``other``."""
         mine, theirs = ({m["name"]: m for m in each.metrics} for each in (self, other))
-        counting = (*self.objectives, *(Constraint.parse(each).metric for each in self.constraints))
-        for name in counting:
+        for name in self._counting():
             if name in mine and name in theirs:  # older studies do not describe their metrics
                 for key in ("unit", "direction"):
                     if mine[name][key] != theirs[name][key]:

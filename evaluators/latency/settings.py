@@ -28,6 +28,26 @@ BRIEF: Mapping[str, Any] = {
 """Settings of the brief contract, for a latency that is recorded but decides nothing."""
 
 
+def timed_as_it_counts(
+    evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool, parts: bool = False
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return the settings of the evaluators, with a brief contract for a latency that counts not.
+
+    Networks are not compiled in the brief contract, so a compiled runtime has the full one.
+
+    Args:
+        evaluation: The settings.
+        counts: Whether latency is an objective or has a bound.
+        parts: Whether times of parts are recorded too.
+    """
+    if "latency" not in evaluation:
+        return evaluation
+    stated = evaluation["latency"]
+    full = counts or parts or stated.get("runtime") == "compiled"
+    timing = {**stated, **({} if full else BRIEF), **({"parts": True} if parts else {})}
+    return {**evaluation, "latency": timing}
+
+
 def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings, or a provenance, with the memory layout under its current name.
 
@@ -72,7 +92,7 @@ class LatencySettings(JsonFields):
     """Most windows of passes: another is measured while the sentinel drifts; at least 1."""
     layout_by: Literal["rounds", "warmup"] = "rounds"
     """What chooses the faster of both layouts. ``warmup``: the warm-up, which then comes before
-    other processes pause; only the faster layout is timed."""
+    other processes pause; only the faster layout is timed. In eager runs alone."""
     parts: bool = False
     """Whether to record the time of each part too, in eager runs."""
 
@@ -85,6 +105,11 @@ class LatencySettings(JsonFields):
             raise unknown_name("layout", self.layout, ("best", *LAYOUTS))
         if self.layout_by not in DECIDERS:
             raise unknown_name("layout_by", self.layout_by, DECIDERS)
+        if self.layout_by == "warmup" and self.runtime == "compiled":
+            raise InputError(
+                "layout_by must be 'rounds' with runtime 'compiled', but got 'warmup', which times "
+                "networks that are not compiled"
+            )
         lowest = {
             "batch": 1,
             "threads": 1,

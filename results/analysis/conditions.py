@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...evaluators.base import Measurement, metric
-from ...evaluators.latency.settings import with_layout
+from ...evaluators.latency.settings import DECIDERS, with_layout
 from ..candidate import Candidate
 from ..numbers import number_ranges
 
 _BARE = ("device_name", "device", "dtype")
 """Keys whose values are shown without the key."""
+_DEFAULTS: Mapping[str, Any] = {"layout_by": DECIDERS[0]}
+"""Conditions that are not stated where they have this value, as in records of earlier versions."""
 
 Conditions = tuple[tuple[str, Any], ...]
 
@@ -25,7 +27,9 @@ def conditions(name: str, provenance: Mapping[str, Any]) -> Conditions:
     if "device" in known:
         known["device"] = str(known["device"]).partition(":")[0]
     keys = metric(name).conditions
-    return tuple((key, known[key]) for key in keys if known.get(key) is not None)
+    return tuple(
+        (key, known[key]) for key in keys if known.get(key) not in (None, _DEFAULTS.get(key))
+    )
 
 
 def varies(name: str) -> bool:
@@ -49,6 +53,7 @@ def by_conditions(candidates: Iterable[Candidate], name: str) -> dict[Conditions
 
 def text(found: Conditions, others: Iterable[Conditions] = ()) -> str:
     """Return conditions as text; with ``others``, only those that differ."""
+    found, *others = _with_defaults((found, *others))
     sets = [set(each) for each in (found, *others)]
     shared = set[tuple[str, Any]]() if len(sets) == 1 else set.intersection(*sets)
     parts = [
@@ -57,6 +62,13 @@ def text(found: Conditions, others: Iterable[Conditions] = ()) -> str:
         if (key, value) not in shared
     ]
     return ", ".join(parts) or "unknown conditions"
+
+
+def _with_defaults(every: Iterable[Conditions]) -> list[Conditions]:
+    """Return conditions with the defaults of those that one of them states."""
+    known = [dict(each) for each in every]
+    stated = {key: value for key, value in _DEFAULTS.items() if any(key in e for e in known)}
+    return [tuple({**each, **stated, **each}.items()) for each in known]
 
 
 def notes(candidates: Sequence[Candidate], metrics: Iterable[str]) -> list[str]:

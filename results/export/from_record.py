@@ -28,6 +28,7 @@ _CONDITIONS = (
     "runtime",
     "dtype",
     "memory_layout",
+    "layout_by",
     "torch",
 )
 """Keys of a latency's provenance that a card states."""

@@ -2,11 +2,10 @@
 
 import logging
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
@@ -16,7 +15,7 @@ from ...evaluators.base import Entry, Setup, evaluators_for, metric, metrics_of
 from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
-from ...evaluators.latency.settings import BRIEF
+from ...evaluators.latency.settings import timed_as_it_counts
 from ...evaluators.metrics import MAIN_METRICS
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
@@ -140,7 +139,9 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
     recipe, start, teacher = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
-    kept = {name: each for name, each in evaluation.items() if each and name != "accuracy"}
+    counts = "latency" in counting
+    stated = timed_as_it_counts(evaluation, counts=counts)  # times of parts are an option of a run
+    kept = {name: each for name, each in stated.items() if each and name != "accuracy"}
     metrics = metrics_of(evaluators.values(), counting, data.target)
     check_recipe(recipe, data)
     scored = map(metric, options.scores)
@@ -177,9 +178,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         ),
         data=absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
-        settings=timed_as_it_counts(
-            evaluation, counts="latency" in counting, parts=options.predict_latency
-        ),
+        settings=timed_as_it_counts(evaluation, counts=counts, parts=options.predict_latency),
         device=device,
         seed=options.seed,
         constraints=rest,
@@ -189,7 +188,6 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         plugins=options.plugins,
         own=pickle_classes(evaluators.values()),
     )
-    counts = "latency" in counting
     if options.ray_address is None:  # the nodes of a cluster are not known in advance
         check_measured(study, plan, dict.fromkeys(counting))
     here = timed_here(plan, cluster=options.ray_address is not None)
@@ -285,23 +283,6 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
 def _forecast(prepared: Prepared) -> LatencyForecast:
     names = [each.name for each in prepared.evaluators if each.tier != "exact"]
     return LatencyForecast(prepared.plan.constraints, names)
-
-
-def timed_as_it_counts(
-    evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool, parts: bool
-) -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings of the evaluators, with a brief contract for a latency that counts not.
-
-    Args:
-        evaluation: The settings.
-        counts: Whether latency is an objective or has a bound.
-        parts: Whether times of parts are recorded too.
-    """
-    if "latency" not in evaluation:
-        return evaluation
-    more = {} if counts or parts else BRIEF
-    timing = {**evaluation["latency"], **more, **({"parts": True} if parts else {})}
-    return {**evaluation, "latency": timing}
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def test_from_search_to_file(folder, capsys, monkeypatch):
     metadata = json.loads((folder / "model.json").read_text())["metadata"]
     latency = metadata["measurements"]["latency"]
     device, timed = latency["conditions"]["device_name"], latency["conditions"]
-    assert {"batch", "threads", "runtime", "torch"} <= timed.keys()
+    assert {"batch", "threads", "runtime", "layout_by", "torch"} <= timed.keys()
     assert f" (95 % interval), device_name {device}, device cpu, batch {timed['batch']}" in card
     assert latency["unit"] == "ms" and latency["low"] <= latency["value"] <= latency["high"]
     assert run(["export", number, "-o", "model.py", "--untrained"]) == 0

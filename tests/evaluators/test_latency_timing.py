@@ -187,6 +187,10 @@ def test_earlier_settings_say_which_layout_they_timed(stated: bool, layout: str)
         ({"runtime": "fast"}, "runtime must be one of compiled, eager, but got 'fast'"),
         ({"min_seconds": 9.0}, "max_seconds must be at least 9 s, but got 0.5"),
         ({"warmup_seconds": float("nan")}, "warmup_seconds must be at least 0 s, but got nan"),
+        (
+            {"layout_by": "warmup", "runtime": "compiled"},
+            "layout_by must be 'rounds' with runtime 'compiled', but got 'warmup'",
+        ),
         ({"bacth": 1}, "latency setting must be one of .*did you mean 'batch'"),
     ],
 )

@@ -106,6 +106,21 @@ def test_earlier_records_say_which_layout_was_timed() -> None:
     assert conditions("latency", {"device": "cpu", "layout": "best"}) != earlier
 
 
+def test_a_brief_latency_is_compared_only_with_brief_ones() -> None:
+    full, brief = timed(0, 1.0, 0.9), timed(1, 2.0, 0.8, layout_by="warmup")
+    stated = timed(2, 3.0, 0.7, layout_by="rounds")  # the default, which records leave out
+    every, names = [full, brief, stated], ("accuracy", "latency")
+    note = (
+        "latency was measured under 2 conditions and is compared only within each: "
+        "candidates 0, 2: layout_by rounds; candidate 1: layout_by warmup"
+    )
+    assert notes(every, names) == columns_of(every).condition_notes(names) == [note]
+    assert [each.number for each in pareto_front(every, names)] == [0, 1]
+    assert columns_of(every).front(names, np.ones(3, np.bool_)).tolist() == [0, 1]
+    assert notes([full, stated], names) == []
+    assert "layout_by" not in dict(conditions("latency", {"device": "cpu", "layout_by": "rounds"}))
+
+
 def test_the_number_of_a_gpu_does_not_matter() -> None:
     assert conditions("accuracy", {"device": "cuda:1"}) == (("device", "cuda"),)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from nas_explorer.evaluators.latency.settings import BRIEF
 from nas_explorer.evaluators.metrics import Metric
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.settings import StudySettings
@@ -147,6 +148,18 @@ def test_an_earlier_study_says_which_layout_it_timed(make_settings):
     earlier = make_settings(evaluation={"latency": {"batch": 1, "channels_last": False}})
     now = make_settings(evaluation={"latency": {"batch": 1, "layout": "best"}})
     assert earlier.difference(now) == ("evaluation.latency.layout", "contiguous", "best")
+
+
+def test_the_contract_of_a_latency_that_does_not_count_is_no_setting(make_settings):
+    """Earlier versions stated the full contract, whatever was timed."""
+    full, brief = ({"latency": {"batch": 1, "repeats": 20}}, {"latency": {"batch": 1, **BRIEF}})
+    earlier, now = (make_settings(evaluation=each) for each in (full, brief))
+    assert earlier.difference(now) is None
+    other = {"latency": {**brief["latency"], "batch": 2}}
+    assert earlier.difference(make_settings(evaluation=other)) == ("evaluation.latency.batch", 1, 2)
+    bounds = {"constraints": ("latency<=5",)}
+    earlier, now = (make_settings(evaluation=each, **bounds) for each in (full, brief))
+    assert earlier.difference(now) == ("evaluation.latency.repeats", 20, 10)
 
 
 def test_a_metric_that_counts_keeps_its_unit_and_direction(make_settings):

@@ -11,7 +11,11 @@ import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec
 from nas_explorer.evaluators.base import EVALUATORS, METRICS, Measurement
 from nas_explorer.evaluators.latency.provenance import describe
-from nas_explorer.evaluators.latency.settings import BRIEF, LatencySettings
+from nas_explorer.evaluators.latency.settings import (
+    BRIEF,
+    LatencySettings,
+    timed_as_it_counts,
+)
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.constraints.constraint import Constraint
@@ -27,7 +31,6 @@ from nas_explorer.searchers.run.remeasure import (
     timed_elsewhere,
     timed_here,
 )
-from nas_explorer.searchers.run.search import timed_as_it_counts
 from nas_explorer.searchers.run.worker import Plan, broken
 
 import nas_explorer
@@ -235,3 +238,21 @@ def test_the_contract_is_brief_only_where_latency_decides_nothing(parts: bool) -
     brief = full if parts else LatencySettings(batch=2, **BRIEF)
     assert timed(counts=False) == replace(brief, parts=parts)
     assert timed_as_it_counts(other, counts=False, parts=parts) == other
+    compiled = {"latency": replace(full, runtime="compiled").to_json()}
+    assert timed_as_it_counts(compiled, counts=False)["latency"] == compiled["latency"]
+
+
+def test_a_brief_latency_is_not_taken_for_a_full_one_of_an_earlier_record(study: Study) -> None:
+    plan = replace(PLAN, settings=timed_as_it_counts(PLAN.settings, counts=False))
+    here = timed_here(plan)
+    assert [each.number for each in timed_elsewhere(study, here)] == [0, 1, 2]
+    for number in (0, 1):
+        latency = Measurement(metric="latency", value=1.0, provenance={**HERE, **BRIEF})
+        study.remeasure(study.candidates()[number], (latency,), None)
+    assert [each.number for each in timed_elsewhere(study, here)] == [2]
+    (line,) = check_latency(study, here, counts=False, again=False)
+    assert line == (
+        "Latency was measured on layout_by rounds (1 candidate), but now it is measured on "
+        "layout_by warmup: compare it only within each (--remeasure measures it again here)"
+    )
+    assert [each.number for each in timed_elsewhere(study, timed_here(PLAN))] == [0, 1]
