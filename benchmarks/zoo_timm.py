@@ -3,13 +3,14 @@
 Each published network that timm has too gets the random weights of timm's network, by the mapping
 of warm starts, on small images. Scores, the gradient of their squares by the image, and the scores
 of the folded form must agree with timm's within 1e-4 of their largest value. Differences are
-listed. The last line is JSON; the exit code is 1 if a network differs.
+listed. The last line is JSON; the exit code is 1 if a network differs, or none is compared.
 
     python benchmarks/zoo_timm.py [--quick] [--side N] [--only PREFIX ...]
 """
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,8 +39,21 @@ class Differences(NamedTuple):
     """Of the scores."""
     gradient: float
     """Of the gradient by the image."""
-    folded: float
-    """Of the folded form's scores; 0 if the network does not fold."""
+    folded: float | None
+    """Of the folded form's scores; None if the network does not fold."""
+
+    @property
+    def known(self) -> list[float]:
+        """The differences of all forms that the network has."""
+        return [each for each in self if each is not None]
+
+    @property
+    def close(self) -> bool:
+        """Whether all differences are small; one that is no number is not."""
+        return all(each < CLOSE for each in self.known)
+
+    def __str__(self) -> str:
+        return " ".join("unfolded" if each is None else f"{each:.0e}" for each in self)
 
 
 def pairs(prefixes: tuple[str, ...]) -> Iterator[tuple[ZooEntry, str]]:
@@ -94,11 +108,16 @@ def compare(entry: ZooEntry, name: str, side: int) -> Differences:
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
     scores, gradient = run(model, images)
     ours = run(network, images)
-    folded = 0.0
+    folded = None
     if foldable(network):
         with torch.no_grad():
             folded = off(network.folded()(images), scores)
     return Differences(off(ours[0], scores), off(ours[1], gradient), folded)
+
+
+def rank(value: float) -> tuple[bool, float]:
+    """Return a key that orders a value that is no number above all numbers."""
+    return math.isnan(value), value
 
 
 def main() -> None:
@@ -110,6 +129,8 @@ def main() -> None:
     options = parser.parse_args()
     started = time.perf_counter()
     compared = list(pairs(tuple(options.only)))[: 2 if options.quick else None]
+    if not compared:
+        raise SystemExit(f"--only must begin the name of a network of timm, but got {options.only}")
     worst, wrong = 0.0, []
     for entry, name in compared:
         try:
@@ -118,9 +139,9 @@ def main() -> None:
             print(f"{entry.name}: {str(error).splitlines()[0]}", flush=True)
             wrong.append(entry.name)
             continue
-        print(f"{entry.name:26} {name:26} " + " ".join(f"{each:.0e}" for each in found), flush=True)
-        worst = max(worst, *found)
-        if not max(found) < CLOSE:
+        print(f"{entry.name:26} {name:26} {found}", flush=True)
+        worst = max(worst, *found.known, key=rank)
+        if not found.close:
             wrong.append(entry.name)
     about = {
         "networks": len(compared),

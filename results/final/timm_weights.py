@@ -17,7 +17,7 @@ from ...search_space.architecture.network import Network
 from ...search_space.components.heads import MlpHead, PooledHead
 from ...search_space.components.norms import LayerNorm
 from ...search_space.errors import InputError
-from ...search_space.zoo import zoo_entry
+from ...search_space.zoo import ZooEntry, zoo_entry
 from ...search_space.zoo.names import plain_name
 from ..export.base import first_line
 from .timm_forms import in_our_form
@@ -45,19 +45,38 @@ def timm_source(name: str, file: Path | None = None) -> Source:
         raise InputError(
             f"init timm:{name} must come with timm installed: uv pip install timm, but it is not"
         )
+    theirs = timms_name(entry, name)
+    if theirs is None:
+        raise InputError(f"init timm:NAME must name a network of timm, but got {name!r}")
+    made = _made(theirs, file)
+    architecture = timms_form(entry.architecture, theirs)
+    weights = our_weights(architecture, in_our_order(made))
+    _check_scores(theirs, made, architecture, weights)
+    return Source(name=f"timm:{name}", architecture=architecture, weights=weights)
+
+
+def timms_name(entry: ZooEntry, name: str) -> str | None:
+    """Return timm's name of a published network, or None if timm lacks the network.
+
+    ViT and DeiT are one architecture with two sets of weights: a name of DeiT gives timm's DeiT,
+    and any other name gives timm's network of the entry's own name.
+
+    Args:
+        entry: The published network.
+        name: The name that it was asked for by.
+    """
     import timm
 
     known = {plain_name(each) for each in (name, entry.name, *entry.aliases)}
-    names = [each for each in timm.list_models() if plain_name(each) in known]
     asked = plain_name(name.partition(".")[0])
-    names.sort(key=lambda each: plain_name(each) != asked)  # ViT and DeiT differ in weights alone
-    if not names:
-        raise InputError(f"init timm:NAME must name a network of timm, but got {name!r}")
-    made = _made(names[0], file)
-    architecture = timms_form(entry.architecture, names[0])
-    weights = our_weights(architecture, in_our_order(made))
-    _check_scores(names[0], made, architecture, weights)
-    return Source(name=f"timm:{name}", architecture=architecture, weights=weights)
+
+    def rank(each: str) -> tuple[bool, bool, bool]:
+        plain = plain_name(each)
+        of_deit = plain.startswith("deit") != asked.startswith("deit")
+        return plain != asked, of_deit, plain != plain_name(entry.name)
+
+    names = [each for each in timm.list_models() if plain_name(each) in known]
+    return min(names, key=rank, default=None)
 
 
 def _made(name: str, file: Path | None) -> nn.Module:

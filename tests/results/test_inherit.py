@@ -18,6 +18,7 @@ from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.zoo import ZOO, zoo_entry
 from nas_explorer.searchers.run.start_weights import kept_start, kept_teacher, read_start
 
 from ..helpers import trained
@@ -241,6 +242,32 @@ def test_a_function_that_is_not_timms_is_refused(tmp_path: Path) -> None:
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
     with pytest.raises(InputError, match="function of a published network must be timm's for"):
         timm_source("tf_efficientnet_cc_b0_4e", tmp_path / "weights.safetensors")
+
+
+def test_names_of_vit_and_deit_give_the_weights_that_they_name() -> None:
+    from nas_explorer.results.final.timm_weights import timms_name
+
+    asked = {
+        "DeiT-Ti": "deit_tiny_patch16_224",
+        "DeiT-S": "deit_small_patch16_224",
+        "DeiT-B": "deit_base_patch16_224",
+        "ViT-B/16": "vit_base_patch16_224",
+        "vit_b_16": "vit_base_patch16_224",
+        "deit_base_patch16_384.fb_in1k": "deit_base_patch16_384",
+        "vit_base_patch16_384.augreg_in1k": "vit_base_patch16_384",
+    }
+    for name, theirs in asked.items():
+        assert timms_name(zoo_entry(name), name) == theirs
+    of_both = [each for each in ZOO.values() if each.name.startswith(("vit_", "deit"))]
+    entries = [each for each in of_both if timms_name(each, each.name)]  # timm lacks some sizes
+    assert len(entries) > 20
+    for entry in entries:
+        assert timms_name(entry, entry.name) == entry.name
+        for name in entry.aliases:
+            theirs = timms_name(entry, name)
+            assert theirs is not None
+            assert theirs.startswith("deit") == name.lower().startswith("deit")
+            assert theirs.partition("_")[2] == entry.name.partition("_")[2]
 
 
 @pytest.mark.slow
