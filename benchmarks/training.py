@@ -212,13 +212,19 @@ def seconds_at_once(trainers: Sequence[Trainer], networks: Sequence[Mapping[str,
         with suppress(IndexError):
             while True:
                 place, network = left.pop()
-                trainer.train(network, place)
+                checked(trainer.train(network, place))
 
     with ThreadPoolExecutor(len(trainers)) as threads:
-        list(threads.map(lambda each: each.train(networks[0], 0), trainers))
+        list(threads.map(lambda each: checked(each.train(networks[0], 0)), trainers))
         start = time.perf_counter()
         list(threads.map(work, trainers))
         return time.perf_counter() - start
+
+
+def checked(answer: Mapping[str, Any]) -> None:
+    """Exit if a network was not trained, since the time without its training means nothing."""
+    if "error" in answer:
+        raise SystemExit(f"a network was not trained: {answer['error']}")
 
 
 def unpack(commit: str, folder: Path) -> Path:

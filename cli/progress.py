@@ -3,9 +3,9 @@
 import sys
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING
 
 from .found import data_lines
@@ -42,6 +42,7 @@ class ProgressView:
         self._status: Status | None = None
         self._head: Future[None] | None = None
         self._first_given = Event()
+        self._abandoned = False
         self._timer: Timer | None = None
         self._best: float | None = None
         self._until: float | None = None
@@ -57,37 +58,56 @@ class ProgressView:
         """Show the search inside the context, after study, space and data.
 
         These are printed when the first candidate is about to be measured, since it takes a while
-        to count the space.
+        to count the space. After an error or an interruption nothing waits for the count.
         """
         self._first_given = prepared.ledger.first_given
         done = [each for each in prepared.study.candidates() if each.status == "complete"]
-        with ThreadPoolExecutor(1) as executor:
-            self._head = executor.submit(self._begin, prepared, done)
-            try:
-                yield
-            finally:
-                self._first_given.set()
-        self._head.result()
+        self._head = Future()
+        Thread(target=self._print_head, args=(self._head, prepared, done), daemon=True).start()
+        try:
+            yield
+            self._first_given.set()
+            self._head.result()
+        except BaseException:
+            self._abandoned = True
+            self._first_given.set()
+            raise
+
+    def _print_head(
+        self, head: "Future[None]", prepared: "Prepared", done: "Sequence[Candidate]"
+    ) -> None:
+        """Print the study, the space and the data; any error is that of ``head``."""
+        try:
+            self._begin(prepared, done)
+        except BaseException as error:
+            head.set_exception(error)
+        else:
+            head.set_result(None)
 
     def _begin(self, prepared: "Prepared", done: "Sequence[Candidate]") -> None:
-        """Print the study, the space and the data."""
+        """Print the study, the space and the data, unless the search has been abandoned."""
         prepared.ledger.first_given.wait()
+        if self._abandoned:
+            return
         from ..evaluators.metrics import MAIN_METRICS, metric
         from ..evaluators.units import plural
 
         data, space, study = prepared.data, prepared.space, prepared.study
+        size, never_built = space.size(), space.never_built()
+        if self._abandoned:
+            return
         self._objectives = prepared.options.objectives
         self._maximize = metric(self._objectives[0]).direction == "maximize"
         for candidate in done:
             self._note(candidate.value(self._objectives[0]))
         self._say(
-            f"Study {study.name}: space {space.name} ({space.size()}), "
+            f"Study {study.name}: space {space.name} ({size}), "
             f"{plural(prepared.workers, 'worker')} on {prepared.plan.device}",
             whole=True,
         )
         for line in data_lines(data):
             self._say(line, whole=True)
-        for line in space.never_built():
+        for line in never_built:
             self._say(line)
         for line in prepared.notes:
             self._say(line, whole=True)

@@ -13,7 +13,7 @@ from ..search_space.plugins import add, load_installed, put, resolved
 from .diagnostics import DIAGNOSTICS, register_diagnostic
 from .diagnostics import GROUP as OF_TRAINED
 from .metric_checks import check_evaluator
-from .metrics import COSTS, LATENCY, METRICS, TIERS, TRAINED, Tier
+from .metrics import COSTS, LATENCY, METRICS, TIERS, TRAINED, Tier, score_with_recipe
 from .metrics import Direction as Direction
 from .metrics import Metric as Metric
 from .metrics import describe_recorded as describe_recorded
@@ -83,7 +83,7 @@ class Measurement:
             described = Metric(
                 name=name, unit=unit, direction=direction, tier="measured", summary=summary
             )
-            describe_recorded(described)
+            describe_recorded(score_with_recipe(name) or described)
         return cls(
             metric=name,
             value=data["value"],

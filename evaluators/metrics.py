@@ -1,5 +1,6 @@
 """The metrics by which candidates are compared: name, unit, direction, tier."""
 
+import importlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -7,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from ..search_space.errors import unknown_name
+from ..search_space.errors import InputError, unknown_name
 from .targets import Target
 
 Direction = Literal["minimize", "maximize"]
@@ -281,15 +282,39 @@ def recipe_name(name: str, options: str) -> str:
     return f"{name}+{options}"
 
 
+def split_recipe(name: str) -> tuple[str, str | None]:
+    """Return the main metric and the options of a name of ``recipe_name``; None for others."""
+    base, plus, options = name.partition("+")
+    of_recipe = plus and any(base == each.name for each in MAIN_METRICS.values())
+    return (base, options) if of_recipe else (name, None)
+
+
+def score_with_recipe(name: str) -> Metric | None:
+    """Return the metric of a name of ``recipe_name``, with any options; None for other names."""
+    base, options = split_recipe(name)
+    if options is None:
+        return None
+    text = f"{base} after a short training with the recipe options {options}"
+    return replace(METRICS[base], name=name, summary=text, score=True)
+
+
+def _why_no_options(options: str) -> InputError | None:
+    """Return the error of recipe options; their table is imported only for a name that has some."""
+    table = importlib.import_module(".accuracy.option_table", __package__)
+    try:
+        table.read_options(options)
+    except InputError as error:
+        return error
+    return None
+
+
 def _find(name: str) -> Metric | None:
     found = METRICS.get(name) or _RECORDED.get(name)
     if found is not None:
         return found
-    base, plus, options = name.partition("+")
-    main = next((each for each in MAIN_METRICS.values() if plus and each.name == base), None)
-    if main is not None:
-        text = f"{base} after a short training with the recipe options {options}"
-        return replace(main, name=name, summary=text, score=True)
+    options = split_recipe(name)[1]
+    if options is not None:
+        return None if _why_no_options(options) else score_with_recipe(name)
     base, epochs = split_fidelity(name)
     full = None if epochs is None else METRICS.get(base) or _RECORDED.get(base)
     if full is None:
@@ -305,6 +330,12 @@ def metric(name: str) -> Metric:
     """
     found = _find(name)
     if found is None:
+        options = split_recipe(name)[1]
+        if options is not None:
+            raise InputError(
+                f"the + of a metric must be followed by recipe options, but got {name!r}: "
+                f"{_why_no_options(options)}"
+            )
         raise unknown_name("metric", name, {**METRICS, **_RECORDED})
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..search_space.errors import InputError, unknown_name
-from .metrics import METRICS, Direction, Metric, Tier, is_known, metric
+from .metrics import METRICS, Direction, Metric, Tier, is_known, metric, split_recipe
 
 _CONDITIONS = ("images", "batch", "version", "dtype", "device", "torch")
 """Keys of the provenance that must be equal for two values to be comparable."""
@@ -151,6 +151,12 @@ def check_not_ranking(names: Collection[str]) -> None:
     """
     for each in names:
         found = metric(each)
+        options = split_recipe(each)[1]
+        if options is not None:
+            raise InputError(
+                f"objectives and bounds must not be scores with other recipe options, but got "
+                f"{each!r}: nas fidelity --recipe {options} measures it after the search"
+            )
         if found.score and found.tier == "trained":
             raise InputError(
                 f"objectives and bounds must not be diagnostics of trained networks, but got "

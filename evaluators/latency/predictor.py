@@ -9,7 +9,9 @@ The intervals are conformal: each measured network is predicted without its own 
 the quantile of the errors is the half width. If errors of further networks are exchangeable with
 those, intervals of 90 % hold 90 % of them in the mean over calibrations, whatever their
 distribution (Barber et al., Predictive inference with the jackknife+, 2021). Of one calibration
-with n networks the share varies: its standard deviation is 4 points for 50, and 6 for 20.
+with n networks the share varies; if the errors were independent, its standard deviation would be 4
+points for 50 networks, and 6 for 20 (Vovk, Conditional validity of inductive conformal predictors,
+2012).
 """
 
 import math

@@ -31,19 +31,20 @@ BRIEF: Mapping[str, Any] = {
 def timed_as_it_counts(
     evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool, parts: bool = False
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings of the evaluators, with a brief contract for a latency that counts not.
+    """Return the settings of the evaluators, with a brief contract for a latency that is neither
+    objective nor bound.
 
     Networks are not compiled in the brief contract, so a compiled runtime has the full one.
 
     Args:
         evaluation: The settings.
         counts: Whether latency is an objective or has a bound.
-        parts: Whether times of parts are recorded too.
+        parts: Whether times of parts are recorded too, which only a latency that counts needs.
     """
     if "latency" not in evaluation:
         return evaluation
     stated = evaluation["latency"]
-    full = counts or parts or stated.get("runtime") == "compiled"
+    full = counts or stated.get("runtime") == "compiled"
     timing = {**stated, **({} if full else BRIEF), **({"parts": True} if parts else {})}
     return {**evaluation, "latency": timing}
 

@@ -1,11 +1,9 @@
 """Long trainings of a few candidates, and predictions for all others (``nas refine --long``)."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...evaluators.base import Measurement
 from ...evaluators.metrics import long_name, predicted_name
 from ...results.analysis.corrected import (
     Check,
@@ -16,18 +14,14 @@ from ...results.analysis.corrected import (
 )
 from ...results.analysis.correction import spread_over_costs
 from ...results.analysis.front import pareto_front
-from ...results.analysis.main_metric import MainMetric
 from ...results.candidate import Candidate
-from ...results.study.run_time import summed
 from ...results.study.study import Study
 from ...search_space.errors import InputError
-from ..engines.base import Outcome
-from .candidate_jobs import CandidateJobs
 from .ledger import Ledger
 from .search import recorded_time
 from .study_plan import Listener, Training
+from .training_jobs import TrainingJobs, without
 
-_log = logging.getLogger(__name__)
 TIMES_LONGER = 5
 """Default number of epochs of a long training, as a multiple of the search's own."""
 
@@ -46,48 +40,6 @@ class Lengthened:
     """Number of candidates with a predicted long score."""
     check: Check | None
     """How well the model predicts the long scores; None if there are too few."""
-
-
-class Lengthening(CandidateJobs):
-    """The source of the long trainings, which are stored under a metric of their own."""
-
-    def __init__(
-        self, study: Study, candidates: Sequence[Candidate], ledger: Ledger, listener: Listener
-    ) -> None:
-        """Set the candidates to train longer.
-
-        Args:
-            study: The study, inside ``exclusive`` only.
-            candidates: The candidates to train.
-            ledger: Ledger of the time.
-            listener: Called after each training has been stored.
-        """
-        super().__init__(candidates, ledger)
-        self._study = study
-        self._names = MainMetric(short=study.settings.main_metric)
-        self._listener = listener
-        self.trained: list[int] = []
-        """Numbers of the candidates trained so far."""
-
-    def take(self, outcome: Outcome) -> None:
-        """Store a long score beside the short one."""
-        candidate, spent = self._returned(outcome)
-        names = self._names
-        found = next((each for each in outcome.measurements if each.metric == names.short), None)
-        if outcome.status != "complete" or found is None:
-            self.failed[candidate.number] = outcome.reason or "no reason given"
-            _log.warning("long training of candidate %d: %s", candidate.number, outcome.reason)
-        else:
-            measurements = without(candidate.measurements, names.predicted)
-            candidate = replace(
-                candidate,
-                measurements={**measurements, names.long: replace(found, metric=names.long)},
-                seconds=summed((candidate.seconds, spent)),
-            )
-            with self._ledger.clock.doing("storing"):
-                self._study.revise(candidate, self._ledger.read())
-            self.trained.append(candidate.number)
-        self._listener(candidate, outcome.reason)
 
 
 def lengthen(
@@ -127,7 +79,14 @@ def lengthen(
     recipe: dict[str, Any] = {**settings["accuracy"], "epochs": longer}
     plan = replace(training.plan, metrics=(short,), settings={**settings, "accuracy": recipe})
     with study.exclusive(), recorded_time(study, ledger, training.engine):
-        source = Lengthening(study, _chosen(study, count), ledger, listener)
+        source = TrainingJobs(
+            study,
+            _chosen(study, count),
+            long_name(short),
+            ledger,
+            listener,
+            outdated=predicted_name(short),
+        )
         training.engine.run(source, plan)
         guesses = _predict(study, ledger)
     return Lengthened(
@@ -187,8 +146,3 @@ def _predict(study: Study, ledger: Ledger) -> int:
                 new = kept if guess is None else {**kept, name: guess}
                 study.revise(replace(each, measurements=new))
     return len(guesses)
-
-
-def without(measurements: Mapping[str, Measurement], name: str) -> dict[str, Measurement]:
-    """Return the measurements of all other metrics."""
-    return {key: each for key, each in measurements.items() if key != name}

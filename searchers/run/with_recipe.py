@@ -1,7 +1,6 @@
 """Short trainings with recipe options, whose score is compared with those without
 (``nas fidelity --recipe``)."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,63 +13,14 @@ from ...evaluators.accuracy.recipes.checks import check_options
 from ...evaluators.metrics import recipe_name
 from ...results.candidate import Candidate
 from ...results.final.sources import with_teacher
-from ...results.study.run_time import summed
 from ...results.study.study import Study
 from ...search_space.errors import InputError
-from ..engines.base import Outcome
-from .candidate_jobs import CandidateJobs
 from .ledger import Ledger
 from .search import recorded_time
 from .start_weights import kept_teacher
 from .study_plan import Listener, Training
+from .training_jobs import TrainingJobs
 from .worker import Plan
-
-_log = logging.getLogger(__name__)
-
-
-class RecipeJobs(CandidateJobs):
-    """The source of short trainings with recipe options, stored under a metric of their own."""
-
-    def __init__(
-        self,
-        study: Study,
-        candidates: Sequence[Candidate],
-        name: str,
-        ledger: Ledger,
-        listener: Listener,
-    ) -> None:
-        """Set the candidates to train.
-
-        Args:
-            study: The study, inside ``exclusive`` only.
-            candidates: The candidates.
-            name: Name of the score.
-            ledger: Ledger of the time.
-            listener: Called after each training has been stored.
-        """
-        super().__init__(candidates, ledger)
-        self._study = study
-        self._name = name
-        self._listener = listener
-
-    def take(self, outcome: Outcome) -> None:
-        """Store a score beside the others."""
-        candidate, spent = self._returned(outcome)
-        main = self._study.settings.main_metric
-        found = next((each for each in outcome.measurements if each.metric == main), None)
-        if outcome.status != "complete" or found is None:
-            self.failed[candidate.number] = outcome.reason or "no reason given"
-            _log.warning("%s of candidate %d: %s", self._name, candidate.number, outcome.reason)
-        else:
-            scored = replace(found, metric=self._name)
-            candidate = replace(
-                candidate,
-                measurements={**candidate.measurements, self._name: scored},
-                seconds=summed((candidate.seconds, spent)),
-            )
-            with self._ledger.clock.doing("storing"):
-                self._study.revise(candidate, self._ledger.read())
-        self._listener(candidate, outcome.reason)
 
 
 def recipe_plan(study: Study, training: Training, given: Mapping[str, Any]) -> tuple[str, Plan]:
@@ -138,7 +88,7 @@ def train_with_recipe(
     name, plan = chosen
     with study.exclusive(), recorded_time(study, ledger, training.engine):
         sample = [each for each in study.candidates() if each.number in numbers]
-        source = RecipeJobs(study, lacking_score(sample, name), name, ledger, listener)
+        source = TrainingJobs(study, lacking_score(sample, name), name, ledger, listener)
         if not source.done:
             training.engine.run(source, plan)
     return source.failed

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from nas_explorer.cli import progress, search_end
 from nas_explorer.cli.shared import sigterm_interrupts
 from nas_explorer.results.study.run_time import RunTime
+from nas_explorer.search_space.errors import InputError
 from nas_explorer.searchers.run.ledger import Ledger
 from nas_explorer.searchers.run.search import Summary
 
@@ -58,6 +60,52 @@ def test_it_says_what_it_waits_for(
         "Searching: waiting for the first result; workers start, then each candidate is measured "
         "and trained for 5 epochs",
     ]
+
+
+def wait_for_head(view: progress.ProgressView) -> None:
+    head = view._head  # pyright: ignore[reportPrivateUsage]
+    assert head is not None
+    head.result(10)
+
+
+def test_an_error_before_the_first_job_neither_counts_the_space_nor_prints_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counted, search = list[str](), prepared()
+    search.space.size = lambda: counted.append("counted")
+    with (
+        pytest.raises(InputError, match="refused"),
+        progress.show_progress() as view,
+        view.searching(search),
+    ):
+        raise InputError("refused")
+    wait_for_head(view)
+    assert not counted and capsys.readouterr().err == ""
+
+
+def test_an_interruption_does_not_wait_for_the_count_of_the_space(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counting, interrupted, search = Event(), Event(), prepared()
+    in_time: list[bool] = []
+
+    def size() -> str:
+        counting.set()
+        in_time.append(interrupted.wait(2))
+        return "7 architectures"
+
+    search.space.size = size
+    with (
+        pytest.raises(KeyboardInterrupt),
+        progress.show_progress() as view,
+        view.searching(search),
+    ):
+        search.ledger.given(0)
+        assert counting.wait(10)
+        raise KeyboardInterrupt
+    interrupted.set()
+    wait_for_head(view)
+    assert in_time == [True] and capsys.readouterr().err == ""
 
 
 def test_it_says_nothing_where_results_come_soon(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import stdev
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from nas_explorer.evaluators.latency.drift import (
     student_t,
 )
 from nas_explorer.evaluators.latency.evaluator import LatencyEvaluator
-from nas_explorer.evaluators.latency.settings import BRIEF, LatencySettings
+from nas_explorer.evaluators.latency.settings import LatencySettings
 from nas_explorer.evaluators.latency.timing import Timing
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import load_space
@@ -126,10 +127,25 @@ def test_after_five_windows_the_least_drift_counts_as_unstable(
 
 
 def test_studies_of_earlier_versions_have_equal_settings() -> None:
-    assert "windows" not in LatencySettings().to_json()
-    assert LatencySettings.from_json(LatencySettings().to_json()) == LatencySettings()
-    one = LatencySettings(**BRIEF)
-    assert LatencySettings.from_json(one.to_json()) == one
+    first: dict[str, Any] = {
+        "batch": 2,
+        "dtype": "float32",
+        "layout": "best",
+        "runtime": "eager",
+        "threads": 1,
+        "warmup_seconds": 0.1,
+        "warmup_iterations": 3,
+        "repeats": 20,
+        "min_seconds": 0.2,
+        "max_seconds": 1.0,
+    }
+    found = LatencySettings.from_json(first)
+    assert (found.batch, found.windows, found.layout_by, found.parts) == (2, 5, "rounds", False)
+    assert found.to_json() == first
+    brief = {**first, "windows": 1}
+    found = LatencySettings.from_json(brief)
+    assert (found.windows, found.layout_by) == (1, "rounds")
+    assert found.to_json() == brief
 
 
 def latency(value: float, width: float, sentinel: float = 1.0) -> Measurement:

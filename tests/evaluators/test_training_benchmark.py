@@ -1,5 +1,7 @@
 """The benchmark of the short training compares trainings of the same networks."""
 
+from typing import Any
+
 import pytest
 
 from ..benchmark_runs import load_benchmark, run_benchmark
@@ -19,11 +21,15 @@ def test_processes_at_once_train_each_network_once() -> None:
         def __init__(self) -> None:
             self.trained: list[tuple[str, int]] = []
 
-        def train(self, network: str, seed: int) -> None:
+        def train(self, network: str, seed: int) -> dict[str, Any]:
             self.trained.append((network, seed))
+            return {"error": "no such mixer"} if network == "?" else {"seconds": 1.0}
 
-    trainers = [Trainer(), Trainer()]
-    load_benchmark("training.py").seconds_at_once(trainers, "abcde")
+    trainers, script = [Trainer(), Trainer()], load_benchmark("training.py")
+    script.seconds_at_once(trainers, "abcde")
     assert [each.trained[0] for each in trainers] == [("a", 0)] * 2  # to set up the device
     rest = sorted(pair for each in trainers for pair in each.trained[1:])
     assert rest == list(zip("abcde", range(5), strict=True))
+    for networks in ("?ab", "ab?"):
+        with pytest.raises(SystemExit, match="was not trained: no such mixer"):
+            script.seconds_at_once([Trainer(), Trainer()], networks)
