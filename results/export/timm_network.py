@@ -148,8 +148,7 @@ class TimmNetwork(Network):
         """
         head = self.head_module
         if not self.global_pool:
-            before = (each for name, each in head.named_children() if name != "classifier")
-            return nn.Sequential(*before)(x_BCHW)
+            return head.unpooled(x_BCHW)
         features_BF = F.dropout(head.pooled(x_BCHW), self.drop_rate, self.training)
         return features_BF if pre_logits else head.classifier(features_BF)
 

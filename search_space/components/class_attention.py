@@ -46,14 +46,20 @@ class ClassBlock(nn.Module):
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"scale1", "scale2"})
 
     def __init__(
-        self, channels: int, *, heads: int, hidden: int, norm: Norm, scale: float, positions: str
+        self,
+        channels: int,
+        norms: tuple[nn.Module, nn.Module],
+        *,
+        heads: int,
+        hidden: int,
+        scale: float,
+        positions: str,
     ) -> None:
         super().__init__()
         self.positions = positions
-        column = Shape(channels, 1, 1)
-        self.norm1, self.attention = norm.build(column), ClassAttention(channels, heads)
+        self.norm1, self.attention = norms[0], ClassAttention(channels, heads)
         self.scale1 = nn.Parameter(torch.full((channels,), scale))
-        self.norm2 = norm.build(column)
+        self.norm2 = norms[1]
         layers = OrderedDict[str, nn.Module](
             fc1=nn.Linear(channels, hidden), act=nn.GELU(), fc2=nn.Linear(hidden, channels)
         )
@@ -93,10 +99,16 @@ class AttendingClassifier(Classifier):
         """Map (B, C, H, W) to the token (B, C)."""
         map_BCN1 = x_BCHW.flatten(2)[..., None]
         # Not expanded: torch's counter of operations rejects a view of a parameter.
-        token = self.token_C11.to(x_BCHW.dtype) + x_BCHW.new_zeros(len(x_BCHW), 1, 1, 1)
+        token = self.token_C11.to(x_BCHW.dtype) + x_BCHW.new_zeros(x_BCHW.shape[0], 1, 1, 1)
         for block in self.blocks:
             token, map_BCN1 = block(token, map_BCN1)
         return self.norm(token).flatten(1)
+
+    def unpooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the token of each position alone (B, C, H, W)."""
+        alone_NC11 = x_BCHW.permute(0, 2, 3, 1).flatten(0, 2)[..., None, None]
+        tokens_NC = self.pooled(alone_NC11)
+        return tokens_NC.unflatten(0, (-1, *x_BCHW.shape[2:])).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,17 +143,18 @@ class ClassAttentionHead(RoundedRatio, Head):
 
     def build(self, shape: Shape, classes: int) -> nn.Module:
         """Build the module."""
+        column = Shape(shape.channels, 1, 1)
         blocks = [
             ClassBlock(
                 shape.channels,
+                (self.norm.build(column), self.norm.build(column)),
                 heads=self.heads,
                 hidden=self.hidden(shape),
-                norm=self.norm,
                 scale=self.init,
                 positions=self.positions,
             )
             for _ in range(self.layers)
         ]
-        norm = self.norm.build(Shape(shape.channels, 1, 1))
+        norm = self.norm.build(column)
         classifier = nn.Linear(shape.channels, classes)
         return small_start(AttendingClassifier(blocks, norm, classifier))

@@ -18,6 +18,13 @@ class Classifier(nn.Module):
     def pooled(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to features (B, F)."""
 
+    def unpooled(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the features of every position (B, F, H, W)."""
+        for name, each in self.named_children():
+            if name != "classifier":
+                x_BCHW = each(x_BCHW)
+        return x_BCHW
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, K)."""
         return self.classifier(self.pooled(x_BCHW))

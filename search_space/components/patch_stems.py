@@ -110,7 +110,7 @@ class TokenPatches(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map an image (B, C, H, W) to a column (B, C, T + N, 1)."""
         patches_BCN = self.patches(x_BCHW).flatten(2)
-        tokens_BCT = self.tokens_TC.T.expand(len(x_BCHW), -1, -1).to(patches_BCN.dtype)
+        tokens_BCT = self.tokens_TC.T.expand(x_BCHW.shape[0], -1, -1).to(patches_BCN.dtype)
         place_CN = self.position_PC.T
         if self.rest:
             place_CN = nn.functional.pad(place_CN, (self.rest, 0))

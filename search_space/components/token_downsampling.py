@@ -30,7 +30,7 @@ class AddedTokens(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to a column (B, C, T + H W, 1)."""
-        tokens_BCT = self.tokens_CT.to(x_BCHW.dtype).expand(len(x_BCHW), -1, -1)
+        tokens_BCT = self.tokens_CT.to(x_BCHW.dtype).expand(x_BCHW.shape[0], -1, -1)
         return torch.cat((tokens_BCT, self.proj(x_BCHW).flatten(2)), 2)[..., None]
 
 

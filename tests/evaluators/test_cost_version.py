@@ -184,10 +184,10 @@ def test_what_is_not_needed_has_no_part_in_costs(
         clear_memory()
     components = modules_of(part.component for part in architecture.parts())
     components |= {f"{SPACE}.components.blocks", f"{SPACE}.components.residuals"}
-    said = tabled_by(components | {f"{SPACE}.components.stems"})
+    said = tabled_by(components | {f"{SPACE}.components.patch_stems"})
     ran = {name for name, path in sources().items() if str(path) in used}
     keeping = {f"{COST}.cache", f"{COST}.version", f"{COST}.spaces", f"{COST}.shipped"}
-    assert f"{SPACE}.components.stems" in ran
+    assert f"{SPACE}.components.patch_stems" in ran
     assert not ran - said - keeping - set(LISTS)
 
 

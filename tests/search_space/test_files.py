@@ -222,7 +222,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (str(folder), "directory"),
         ("null\0.yaml", "must be"),
         ("imagent", "did you mean 'imagenet'?"),
-        ("", "space (or a .yaml file) must be one of imagenet, micro, mobile, universal"),
+        ("", "space (or a .yaml file) must be one of hybrid, imagenet, micro, mobile, universal"),
         (str(tmp_path / "mine.json"), "space (or a .yaml file) must be one of"),
     ):
         with pytest.raises(InputError) as caught:

@@ -4,6 +4,8 @@ Shape suffixes: S sequences, N positions, n chunks, T positions of a chunk, C ch
 of a key.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,6 +34,8 @@ class DilatedConvolutions(nn.Module):
 
 class ChunkedAttention(nn.Module):
     """Gated attention inside chunks of a sequence, by queries and keys of its convolved form."""
+
+    no_weight_decay: ClassVar[frozenset[str]] = frozenset({"scales", "shifts"})
 
     def __init__(
         self, channels: int, *, key_dim: int, chunk: int, layers: int, kernel_size: int
