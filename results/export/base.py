@@ -87,7 +87,7 @@ class ModelFormat(ABC):
                     f"a {bound.kind} must have weights for maps of any size, but those of "
                     f"{bound.name} fit one size; nas search --any-resolution leaves it out"
                 )
-            tied = first_inside(part.component, lambda each: not each.any_size_program())
+            tied = first_inside(part.component, lambda each: each.one_size_program())
             if self.folded and tied:
                 return (
                     f"a {tied.kind} must be traceable for maps of any size, but {tied.name} is "

@@ -112,6 +112,10 @@ class Component(ABC):
         """Whether an exported program (``.onnx``, ``.pt2``) takes maps of any height and width."""
         return cls.any_resolution()
 
+    def one_size_program(self) -> bool:
+        """Whether an exported program takes maps of one size only, with the component's knobs."""
+        return not self.any_size_program()
+
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Return the rule that ``shape`` breaks, then the values; None if it breaks none."""
         return None

@@ -5,8 +5,8 @@ a head.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -140,6 +140,18 @@ class ClassAttentionHead(RoundedRatio, Head):
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The heads must divide the channels."""
         return divided_heads(self.heads, shape)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Round the ratio; no block reads the positions behind the last one.
+
+        Without a norm, positions are ``normed`` as if ``summed``, and the token is as if ``kept``.
+        """
+        positions, none = self.positions, self.norm.is_identity
+        if positions == "normed" and (self.layers == 1 or none):
+            positions = "summed"
+        if self.layers == 1 and none:
+            positions = "kept"
+        return replace(super().canonical(shape), positions=positions)
 
     def build(self, shape: Shape, classes: int) -> nn.Module:
         """Build the module."""

@@ -1,6 +1,7 @@
 """Mixers that claim ONNX support can be exported and give equal outputs; the others are an error of
 one line."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,16 @@ def test_says_whether_a_program_can_take_maps_of_any_size(name: str) -> None:
 
 def test_what_a_program_ties_to_one_size_is_refused_at_once(tmp_path: Path) -> None:
     assert {"hyena", "contmix", "adaptive_frequency_filter"} <= {*TIED}
-    for ending in ("onnx", "pt2"):
+    mixers: list[Any] = [FREE["hyena"](), MIXERS["recurrent"](cell="gru")]
+    for ending, mixer in product(("onnx", "pt2"), mixers):
         with pytest.raises(InputError) as caught:
             export_model(
-                around(FREE["hyena"]()),
+                around(mixer),
                 tmp_path / f"net.{ending}",
                 weights=None,
                 metadata={},
                 seed=0,
                 any_resolution=True,
             )
-        assert "must be traceable for maps of any size, but hyena is not" in str(caught.value)
+        reason = f"must be traceable for maps of any size, but {mixer.name} is not"
+        assert reason in str(caught.value)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 from nas_explorer.search_space.components.sequence.cells import (
+    CELLS,
     GruHeads,
     LstmHeads,
     SlstmHeads,
@@ -63,13 +64,15 @@ def test_three_forms_of_gated_linear_attention_agree(length: int) -> None:
     assert_close(parallel, recurrent)
 
 
-def test_the_strongest_decays_stay_finite() -> None:
-    """A state that is forgotten at once leaves each position its own value."""
-    q, k, v, log_decay = sequential.gated_linear_inputs(1, 1, 64, 4, 4, torch.float32)
+@pytest.mark.parametrize("length", [6, 64])
+def test_the_strongest_decays_stay_finite(length: int) -> None:
+    """Log decays below -5 are -5 at any length of the sequence."""
+    q, k, v, log_decay = sequential.gated_linear_inputs(1, 1, length, 4, 4, torch.float32)
     y, *gradients = with_gradients(gated_linear_attention, [q, k, v, log_decay - 1e4])
     assert all(each.isfinite().all() for each in gradients)
-    own = (q * k).sum(-1, keepdim=True) * v
-    assert torch.allclose(y[:, :, 1:], own[:, :, 1:], rtol=0.1, atol=0.3)
+    raised = torch.full_like(log_decay, -5)
+    expected = sequential.gated_linear_attention(q, k, v, raised)
+    assert torch.allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [1, 5, 50])
@@ -161,6 +164,17 @@ def test_the_scalar_lstm_is_its_equations() -> None:
         y = out.sigmoid() * cell / torch.maximum(normal, largest.exp())
         expected.append(y)
     assert torch.allclose(module(x), torch.stack(expected, dim=1))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_train_under_autocast(cell: str) -> None:
+    torch.manual_seed(1)
+    module, x = CELLS[cell](4, 4, 2), random(2, 5, 4).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = module(x)
+    y.float().sum().backward()
+    assert torch.allclose(y.float(), module(x), atol=0.02)
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in module.parameters())
 
 
 @pytest.mark.parametrize("cell", [GruHeads, LstmHeads, SlstmHeads])

@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.search_space.components.base import Norm
+from nas_explorer.search_space.components.canonical import canonical_component
+from nas_explorer.search_space.components.class_attention import ClassAttentionHead
 from nas_explorer.search_space.components.mixers import MIXERS
 from nas_explorer.search_space.components.mixers.spatial_state import impulse_response
+from nas_explorer.search_space.components.norms import LayerNorm, NoNorm
 from nas_explorer.search_space.components.sequence.chunked_attention import ChunkedAttention
 from nas_explorer.search_space.components.sequence.modal import ModalFilter
 from nas_explorer.search_space.components.sequence.past_gate import PastGate
@@ -233,3 +237,62 @@ def test_combiner_of_one_window_is_attention_and_of_two_its_expectation() -> Non
                 y[place] = scores.softmax(0) @ torch.cat([v[mine], summary[None]])
         expected = module.proj(y.T.reshape(1, *shape))
         assert torch.allclose(module(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "knob", "most"),
+    [
+        ("combiner", {"head_dim": 4}, "window", 4),
+        ("cascaded_attention", {"heads": 2, "key_dim": 4}, "window", 4),
+        ("sparse_hybrid", {"head_dim": 4}, "chosen", 12),
+        ("chunked_attention", {"lifting": "raster"}, "chunk", 12),
+        ("chunked_attention", {"lifting": "rows_columns"}, "chunk", 4),
+        ("chunked_attention", {"lifting": "windows", "window": 2}, "chunk", 4),
+        ("parallel_gate", {"lifting": "raster"}, "reach", 11),
+        ("parallel_gate", {"lifting": "rows_columns"}, "reach", 3),
+    ],
+)
+def test_a_knob_beyond_the_map_is_clipped(
+    name: str, knobs: dict[str, Any], knob: str, most: int
+) -> None:
+    """The contract of components compares the outputs of both forms; here only those that have
+    equal parameters."""
+    shape = Shape(8, 3, 4)
+    below, clipped, beyond = (MIXERS[name](**knobs, **{knob: most + more}) for more in (-1, 0, 5))
+    canonical = [canonical_component(each, shape) for each in (below, clipped, beyond)]
+    assert canonical[1] == canonical[2] == clipped.canonical(shape) != canonical[0]
+    assert canonical[1].knobs()[knob] == most
+    if name in ("parallel_gate", "cascaded_attention"):
+        return
+    x = random(2, *shape).float()
+    outputs: list[Tensor] = []
+    for each in (clipped, beyond):
+        torch.manual_seed(1)
+        outputs.append(each.build(shape)(x))
+    assert torch.allclose(outputs[0], outputs[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("chunk", range(1, 9))
+def test_chunks_of_equal_lengths_are_one_network(chunk: int) -> None:
+    """Seven rows of five positions: chunks of four are chunks of three, or of four in columns."""
+    shape = Shape(4, 7, 5)
+    mixer = MIXERS["chunked_attention"](lifting="rows_columns", chunk=chunk)
+    least = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 5}.get(chunk, 7)
+    assert mixer.canonical(shape).knobs()["chunk"] == least
+
+
+@pytest.mark.parametrize(
+    ("layers", "norm", "forms"),
+    [(2, LayerNorm(), 3), (1, LayerNorm(), 2), (2, NoNorm(), 2), (1, NoNorm(), 1)],
+)
+def test_positions_of_class_attention_that_nothing_reads(
+    layers: int, norm: Norm, forms: int
+) -> None:
+    shape, x = Shape(8, 3, 4), random(2, 8, 3, 4).float()
+    outputs: dict[ClassAttentionHead, Tensor] = {}
+    for positions in ("kept", "summed", "normed"):
+        head = ClassAttentionHead(layers=layers, norm=norm, positions=positions, init=1.0)
+        torch.manual_seed(1)
+        y = head.build(shape, 5)(x)
+        assert torch.equal(outputs.setdefault(head.canonical(shape), y), y)
+    assert len(outputs) == forms

@@ -112,8 +112,9 @@ class BottleneckConv(Squeezing, WidenedMixer):
 
     The branch of ResNet's bottleneck block (He et al., 2016, figure 5, right). ResNeXt (Xie et al.,
     2017, arXiv:1611.05431) has groups, RegNetY (Radosavovic et al., 2020, arXiv:2003.13678)
-    squeeze-and-excitation too, Han et al., 2022, the maximum. The channel mixer
-    ``inverted_residual`` is the widened, depthwise form. Initial norms are as in ``basic_conv``.
+    squeeze-and-excitation too (then each position sees the whole map), Han et al., 2022, the
+    maximum. The channel mixer ``inverted_residual`` is the widened, depthwise form. Initial norms
+    are as in ``basic_conv``.
     """
 
     name = "bottleneck_conv"

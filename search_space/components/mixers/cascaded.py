@@ -118,6 +118,11 @@ class CascadedAttention(TokenMixer):
         """The heads must divide the channels."""
         return divided_heads(self.heads, shape)
 
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the window to the map."""
+        window = min(self.window, max(shape.height, shape.width))
+        return replace(super().canonical(shape), window=window)
+
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         return CascadedGroups(

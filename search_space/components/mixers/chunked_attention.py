@@ -1,7 +1,7 @@
 """Attention in chunks behind dilated convolutions, along routes over the map."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 from torch import nn
 
@@ -44,6 +44,12 @@ class TemporalChunkedAttention(LiftedMixer):
     """Number of convolutions, 1 to 8."""
     kernel_size: Annotated[int, IntRange(2, 9)] = 3
     """Taps of each convolution, 2 to 9."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the chunk to the longest that occurs, since chunks have equal lengths."""
+        given = super().canonical(shape)
+        counts = ((length, -(-length // self.chunk)) for length in given.lengths(shape))
+        return replace(given, chunk=max(-(-length // count) for length, count in counts))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

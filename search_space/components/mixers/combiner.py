@@ -4,8 +4,8 @@ Shape suffixes: B batch, C channels, H rows, W columns, R windows, T positions o
 d channels of a head.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,11 @@ class Combiner(HeadedAttention):
     """Channels of one head; must divide the channels where ``heads`` is 0."""
     window: Annotated[int, IntRange(1, 32)] = 8
     """Side of a window in pixels, 1 to 32."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the window to the map."""
+        window = min(self.window, max(shape.height, shape.width))
+        return replace(super().canonical(shape), window=window)
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

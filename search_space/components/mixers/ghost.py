@@ -65,8 +65,8 @@ class GhostKnobs(RoundedRatio, Squeezing):
 class GhostMixer(GhostKnobs, TokenMixer):
     """The bottleneck of two ghost modules, without its residual (GhostNet).
 
-    Han et al., GhostNet, 2020, section 3.2 and figure 3, left. Initial weights are torch's, as in
-    the reference code.
+    Han et al., GhostNet, 2020, section 3.2 and figure 3, left. With ``squeeze`` each position
+    sees the whole map. Initial weights are torch's, as in the reference code.
     """
 
     name = "ghost"

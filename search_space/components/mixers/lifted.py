@@ -35,6 +35,14 @@ class LiftedMixer(TokenMixer):
             lifting = "four_way"
         return replace(given, lifting=lifting, window=_WINDOW)
 
+    def lengths(self, shape: Shape) -> list[int]:
+        """Return the length of the sequences of each route."""
+        height, width = shape.height, shape.width
+        windows = min(self.window, height) * min(self.window, width)
+        whole = {"raster": shape.tokens, "turned": shape.tokens}
+        lengths = {**whole, "rows": width, "columns": height, "windows": windows}
+        return [lengths[order] for order, _ in ROUTES[self.lifting]]
+
     def routes(self) -> int:
         """Return the number of routes over the map."""
         return len(ROUTES[self.lifting])

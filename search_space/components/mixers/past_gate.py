@@ -1,8 +1,8 @@
 """Parallel gated networks along routes over the map."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 from torch import nn
 
@@ -42,6 +42,11 @@ class ParallelGate(LiftedMixer):
     ways (``rows_columns``); each window, both ways (``windows``)."""
     reach: Annotated[int, IntRange(1, 127)] = 31
     """Number of earlier positions in the history, 1 to 127."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the reach to the positions before the last one of the longest sequence."""
+        given = super().canonical(shape)
+        return replace(given, reach=min(self.reach, max(1, max(given.lengths(shape)) - 1)))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

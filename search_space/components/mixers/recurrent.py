@@ -45,7 +45,7 @@ class Recurrent(RoundedRatio, LiftedMixer):
     Bidirectional LSTM, 2018,
     arXiv:1802.00889). Heads have recurrent weights and states of their own, and a cell is an LSTM,
     a GRU or an sLSTM (Pöppel et al., FlashRNN, 2024, arXiv:2412.07752); the sLSTM is Beck et al.'s
-    (2024, arXiv:2405.04517).
+    (2024, arXiv:2405.04517). GRU and sLSTM run position by position.
     """
 
     name = "recurrent"
@@ -82,6 +82,10 @@ class Recurrent(RoundedRatio, LiftedMixer):
                 f"and {self.hidden(shape)} channels"
             )
         return None
+
+    def one_size_program(self) -> bool:
+        """Whether a program takes maps of one size only: all cells but torch's LSTM unroll."""
+        return self.cell != "lstm"
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

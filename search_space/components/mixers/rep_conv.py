@@ -95,7 +95,8 @@ class RepConv(RepConvKnobs, TokenMixer):
 
     Ding et al., RepVGG, 2021, figure 2; several equal branches: Vasu et al., MobileOne, 2022,
     figure 3. All branches have norms and fold into one convolution. It needs no residual. A kernel
-    of 1 has no 1x1 branch beside it. Initial weights are torch's, as in the reference codes.
+    of 1 has no 1x1 branch beside it. With ``squeeze`` each position sees the whole map. Initial
+    weights are torch's, as in the reference codes.
     """
 
     name = "rep_conv"

@@ -54,13 +54,13 @@ class ScannedConv(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class SelectiveScanMixer(ClippedKernel, RoundedRatio, LiftedMixer):
-    """A state space model whose steps, inputs and outputs depend on the position (VMamba, Mamba).
+    """A state space model whose steps, inputs and outputs depend on the position (VMamba).
 
     Liu et al., VMamba, 2024, section 4.2: the map goes through a depthwise convolution, then along
     each route through a selective scan with weights of its own; the outputs are summed. The default
-    is the last version of the paper; with ``gated``, a ratio of 2 and 16 numbers of state it is
-    the first one, and Mamba's block (Gu and Dao, 2023, arXiv:2312.00752), which a raster makes
-    causal. There the rank of the steps is a sixteenth of the channels too.
+    is the last version of the paper; with ``gated``, ``conv_bias``, a ratio of 2 and 16 numbers of
+    state it is the first one. The scan is that of Mamba (Gu and Dao, 2023, arXiv:2312.00752). The
+    rank of the steps is a sixteenth of the channels.
     """
 
     name = "selective_scan"

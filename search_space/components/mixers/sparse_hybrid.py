@@ -4,8 +4,8 @@ Shape suffixes: B batch, C channels, H rows, W columns, N positions (H x W), P c
 heads, d channels of a head.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
@@ -82,6 +82,10 @@ class SparseHybrid(ClippedKernel, TokenMixer):
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The size of a head must divide the channels."""
         return whole_heads(self.head_dim, shape)
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to taps that can reach the map, and the choice to its positions."""
+        return replace(super().canonical(shape), chosen=min(self.chosen, shape.tokens))
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

@@ -79,7 +79,7 @@ class GruHeads(SteppedHeads):
         recalled = self.recalled(y_hSD) + self.bias_hGD[:, :, None]
         reset, update = (given_hGSD[:, :2] + recalled[:, :2]).sigmoid().unbind(1)
         new_hSD = (given_hGSD[:, 2] + reset * recalled[:, 2]).tanh()
-        return [torch.lerp(new_hSD, y_hSD, update)]
+        return [torch.lerp(new_hSD, y_hSD.to(new_hSD.dtype), update.to(new_hSD.dtype))]
 
 
 class SlstmHeads(SteppedHeads):

@@ -13,7 +13,7 @@ CHUNK = 32
 """The most positions of a chunk."""
 
 STRONGEST = -80.0
-"""Least sum of log decays over half a chunk, so that its exponential stays in range."""
+"""Least sum of log decays over half a full chunk, so that its exponential stays in range."""
 
 
 def gated_linear_attention(
@@ -24,14 +24,14 @@ def gated_linear_attention(
     The state (K, V) of a head is multiplied by the decay of each key channel at each position, then
     the product of key and value is added; the output is the query times the state (Yang et al.,
     2023, arXiv:2312.06635, equation 3). Inside a chunk all positions are computed at once, as in
-    section 4.2. A log decay below -5 is raised to it (for chunks of 32), so that no factor
-    leaves the range of a float.
+    section 4.2. A log decay below -5 is raised to it, so that no factor leaves the range
+    of a float.
     """
     N = q_ShNK.shape[2]
     given = (q_ShNK, k_ShNK, v_ShNV, log_decay_ShNK)
     q, k, v, log_decay = (split_evenly(each, 2, -(-N // CHUNK)) for each in given)
     T = q.shape[3]
-    log_decay = log_decay.float().clamp(min=STRONGEST / max(1, T // 2))
+    log_decay = log_decay.float().clamp(min=STRONGEST / (CHUNK // 2))
     since_ShnTK = log_decay.cumsum(3)
     whole_Shn1K = since_ShnTK[:, :, :, -1:]
     half_Shn1K = since_ShnTK[:, :, :, T // 2 : T // 2 + 1]
