@@ -23,6 +23,7 @@ from ..accuracy.training.scoring import Normalise
 from ..base import Measurement
 from ..measurement_context import candidate_faults, seeded
 from ..metrics import Metric
+from ..targets import Target
 from ..training_free.base import NotDefinedError, full_products
 
 
@@ -103,10 +104,17 @@ class Diagnostic(ABC):
     """The metric, with ``score=True``."""
     version: ClassVar[int] = 1
     """Version of the definition; it is raised with every change of values."""
+    versions: ClassVar[Mapping[Target, int]] = {}
+    """The version for kinds of target for which alone values changed, in place of ``version``."""
     dtype: ClassVar[torch.dtype] = torch.float32
     """Precision of the network: float32 or float64."""
     defaults: ClassVar[Mapping[str, Any]] = {"batch": 256}
     """Its settings, JSON values: ``batch`` is the largest number of images of a split."""
+
+    @classmethod
+    def version_for(cls, target: Target) -> int:
+        """Return the version of the definition for a kind of target."""
+        return cls.versions.get(target, cls.version)
 
     @abstractmethod
     def find(self, trained: Trained) -> Found:
@@ -129,7 +137,7 @@ class Diagnostic(ABC):
             raise NotDefinedError(f"{self.name} is {value} for this network")
         provenance = {
             **self.defaults,
-            "version": self.version,
+            "version": self.version_for(trained.data.target),
             "seed": trained.seed,
             "weights": trained.origin,
             "images": trained.data.spec.name.partition(":")[0],

@@ -138,6 +138,7 @@ class LinearProbe(Diagnostic):
 
     name = "linear_probe"
     metrics = (DIAGNOSTICS["linear_probe"].metric,)
+    versions = {"regression": 2}  # noqa: RUF012
 
     def find(self, trained: Trained) -> Found:
         """Return the share of the variance; it may be below 0.

@@ -78,6 +78,7 @@ class KernelRatio(Diagnostic):
 
     name = "kernel_ratio"
     metrics = (DIAGNOSTICS["kernel_ratio"].metric,)
+    versions = {"regression": 2, "labels": 2}  # noqa: RUF012
     defaults = {"batch": 16}  # noqa: RUF012
 
     def find(self, trained: Trained) -> Found:
@@ -115,6 +116,7 @@ class KernelChange(Diagnostic):
 
     name = "kernel_change"
     metrics = (DIAGNOSTICS["kernel_change"].metric,)
+    versions = {"regression": 2, "labels": 2}  # noqa: RUF012
     defaults = {"batch": 16}  # noqa: RUF012
 
     def find(self, trained: Trained) -> Found:

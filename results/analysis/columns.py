@@ -86,6 +86,15 @@ class Columns:
             mask &= np.isfinite(self.value(name))
         return mask
 
+    def of_latest_version(self, name: str) -> Mask:
+        """Return a mask without the values of earlier versions of a score."""
+        found = self.conditions.get(name)
+        if found is None:
+            return np.ones(len(self), np.bool_)
+        versions = [dict(each).get("version", 0) for each in found.levels]
+        latest = max(versions, default=0)
+        return np.isin(found.codes_N, [n for n, each in enumerate(versions) if each == latest])
+
     def fronts(
         self, metrics: Sequence[str], mask: Mask, *, intervals: bool = False, ties: bool = True
     ) -> list[NDArray[np.intp]]:

@@ -42,6 +42,19 @@ def conditions_of(measurement: Measurement) -> Conditions:
     return conditions(measurement.metric, measurement.provenance)
 
 
+def current_values(candidates: Sequence[Candidate], name: str) -> list[float | None]:
+    """Return the values of a score; None for those of an earlier version than the latest."""
+    versions = [
+        each.measurements[name].provenance.get("version", 0) if name in each.measurements else None
+        for each in candidates
+    ]
+    latest = max((each for each in versions if each is not None), default=0)
+    return [
+        each.value(name) if version == latest else None
+        for each, version in zip(candidates, versions, strict=True)
+    ]
+
+
 def by_conditions(candidates: Iterable[Candidate], name: str) -> dict[Conditions, list[Candidate]]:
     """Return the candidates that have a metric, by the conditions of their measurement."""
     groups: dict[Conditions, list[Candidate]] = {}

@@ -10,6 +10,7 @@ from ...evaluators.base import metric
 from ...search_space.seeds import derive_seed
 from ..candidate import Candidate
 from ..numbers import difference_number, format_difference
+from .conditions import current_values
 from .corrected import epochs_of, predictable
 from .correction import FEWEST
 from .main_metric import MainMetric, main_metric
@@ -206,7 +207,7 @@ def _rankings(sample: Sequence[Candidate], names: MainMetric) -> dict[str, list[
     for name in sorted(recorded):
         known = metric(name)
         if known.score:
-            values = [each.value(name) for each in sample]
+            values = current_values(sample, name)
             found[name] = [None if value is None else -known.sign * value for value in values]
     return found
 
@@ -317,9 +318,9 @@ def score_note(candidates: Sequence[Candidate], name: str, *, seed: int = 0) -> 
     known, names = metric(name), main_metric(candidates)
     pairs = [
         (-known.sign * value, _short(each, names), each.measurements["macs"].value)
-        for each in candidates
+        for each, value in zip(candidates, current_values(candidates, name), strict=True)
         if each.status == "complete"
-        and (value := each.value(name)) is not None
+        and value is not None
         and each.first(names.short) is not None
         and "macs" in each.measurements
     ]

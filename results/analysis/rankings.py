@@ -95,7 +95,7 @@ def rankings(
 
 def _short(columns: Columns, name: str, main: str, seed: int) -> ShortRanking | None:
     """Return how well a metric ranks by the short score; None where too few candidates have it."""
-    mask = columns.comparable((name, main, "macs"))
+    mask = columns.comparable((name, main, "macs")) & columns.of_latest_version(name)
     count = int(mask.sum())
     if count < FEWEST_SHORT:
         return None

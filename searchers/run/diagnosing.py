@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...evaluators.base import CandidateError
+from ...evaluators.diagnostics import load_diagnostic
 from ...evaluators.measure_diagnostics import measure_diagnostics
 from ...evaluators.measure_scores import Scored
 from ...evaluators.scores import ALL
+from ...evaluators.targets import Target, stated_target
 from ...results.candidate import Candidate
 from ...results.study.storage_url import DEFAULT_STORAGE
 from ...results.study.study import Study
@@ -55,6 +57,33 @@ def diagnose(
     return measure_diagnostics(trained_candidate(opened, found, data_of(opened)), diagnostics)
 
 
+def lacking_diagnostics(
+    study: Study, diagnostics: Sequence[str], numbers: Collection[int]
+) -> list[Candidate]:
+    """Return those of the numbered candidates that lack the present version of a diagnostic.
+
+    They are returned without values of earlier versions. One that has the reason for having none
+    does not lack it.
+    """
+    target = stated_target(study.settings.data)
+    current = [_current(each, diagnostics, target) for each in study.candidates()]
+    return lacking_scores(current, diagnostics, numbers)
+
+
+def _current(candidate: Candidate, diagnostics: Sequence[str], target: Target) -> Candidate:
+    """Return a candidate without the values of earlier versions of diagnostics."""
+    known = candidate.measurements
+    earlier = {
+        name
+        for name in diagnostics
+        if name in known
+        and (now := load_diagnostic(name).version_for(target))
+        and known[name].provenance.get("version", now) != now
+    }
+    kept = {name: each for name, each in known.items() if name not in earlier}
+    return replace(candidate, measurements=kept) if earlier else candidate
+
+
 def diagnose_candidates(
     study: Study,
     training: Training,
@@ -65,7 +94,8 @@ def diagnose_candidates(
 ) -> dict[int, str]:
     """Compute and store the diagnostics that candidates lack; return the reasons of failures.
 
-    A diagnostic that a network does not have is stored as its reason, and not tried again.
+    A diagnostic that a network does not have is stored as its reason, and not tried again. Values
+    of an earlier version of a diagnostic are replaced.
 
     Args:
         study: The study.
@@ -82,7 +112,7 @@ def diagnose_candidates(
 
     failed: dict[int, str] = {}
     with study.exclusive(), recorded_time(study, ledger, training.engine):
-        lacking = lacking_scores(study.candidates(), diagnostics, numbers)
+        lacking = lacking_diagnostics(study, diagnostics, numbers)
         data = data_of(study) if lacking else None
         for each in lacking:
             assert data is not None

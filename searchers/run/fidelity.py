@@ -16,7 +16,7 @@ from ...results.candidate import Candidate
 from ...results.study.storage_url import DEFAULT_STORAGE
 from ...results.study.study import Study
 from ...search_space.errors import InputError
-from .diagnosing import diagnose_candidates
+from .diagnosing import diagnose_candidates, lacking_diagnostics
 from .ledger import Ledger
 from .lengthen import lengthen, long_epochs
 from .python_search import load_study
@@ -148,7 +148,7 @@ def measure_fidelity(
         said = counted("scores", len(lacking_scores(sample, names, numbers)))
         note("scores", score_candidates(study, training, names, numbers, Ledger(), said).failed)
     if names := request.diagnostics:
-        said = counted("diagnostics", len(lacking_scores(sample, names, numbers)))
+        said = counted("diagnostics", len(lacking_diagnostics(study, names, numbers)))
         note("diagnostics", diagnose_candidates(study, training, names, numbers, Ledger(), said))
     if chosen is not None:
         said = counted("recipe", len(lacking_score(sample, chosen[0])), said_recipe)

@@ -171,8 +171,9 @@ def scaled_numbers(folder: Path, factor: float) -> Trained:
 def test_diagnostics_of_numbers_do_not_depend_on_their_units(tmp_path: Path) -> None:
     small, large = (scaled_numbers(tmp_path, factor) for factor in (1, 1000))
     for kind in (KernelRatio, LinearProbe):
-        value = kind().measure(small).value
-        assert kind().measure(large).value == pytest.approx(value, rel=1e-3)
+        found = kind().measure(small)
+        assert kind().measure(large).value == pytest.approx(found.value, rel=1e-3)
+        assert found.provenance["version"] == 2, "earlier values depended on the units"
     assert KernelChange().measure(large).value < 1e-5, "the network is the untrained one"
 
 
@@ -190,7 +191,9 @@ def test_the_kernel_of_labels_is_the_mean_over_them(tmp_path: Path) -> None:
             for each in (found.training(trained), found.validation(trained))
         )
         sums = [sums[0] + products(new, own), sums[1] + products(own, own)]
-    assert found.measure(trained).value == pytest.approx(ratio(*sums))
+    measured = found.measure(trained)
+    assert measured.value == pytest.approx(ratio(*sums))
+    assert measured.provenance["version"] == 2 and LinearProbe.version_for("labels") == 1
 
 
 def test_the_independence_criterion_is_the_sum_over_different_images() -> None:
@@ -295,6 +298,7 @@ def test_all_diagnostics_of_one_network_with_its_macs(data: SearchData) -> None:
     assert found == again, "the same images and views each time"
     assert trained.network.training == mode
     assert all(torch.equal(each, before[n]) for n, each in trained.network.state_dict().items())
+    assert {found.measurements[name].provenance["version"] for name in DIAGNOSTICS} == {1}
     for name in DIAGNOSTICS:
         provenance = found.measurements[name].provenance
         assert {"batch", "seed", "version", "dtype", "fingerprint", "weights"} <= set(provenance)

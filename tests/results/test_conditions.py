@@ -1,11 +1,12 @@
 """Conditions of measurements: latencies are compared only under equal conditions."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.results.analysis.columns import ColumnBuilder, Columns
-from nas_explorer.results.analysis.conditions import conditions, notes
+from nas_explorer.results.analysis.conditions import conditions, current_values, notes
 from nas_explorer.results.analysis.enrichment import front_shares
 from nas_explorer.results.analysis.front import dominators, pareto_front
 from nas_explorer.results.candidate import Candidate
@@ -127,3 +128,16 @@ def test_the_number_of_a_gpu_does_not_matter() -> None:
 
 def test_exact_metrics_depend_on_nothing() -> None:
     assert conditions("macs", {"device": "cpu", "torch": "2"}) == ()
+
+
+def test_values_of_earlier_versions_of_a_score_are_not_ranked() -> None:
+    every: list[Candidate] = []
+    for number, version in enumerate((1, 2, 2)):
+        probe = Measurement(metric="linear_probe", value=0.5, provenance={"version": version})
+        made = candidate(number, accuracy=0.9)
+        every.append(replace(made, measurements={**made.measurements, "linear_probe": probe}))
+    every.append(candidate(3, accuracy=0.9))
+    assert current_values(every, "linear_probe") == [None, 0.5, 0.5, None]
+    latest = columns_of(every).of_latest_version("linear_probe")
+    assert latest.tolist() == [False, True, True, False]
+    assert columns_of(every).of_latest_version("macs").all()

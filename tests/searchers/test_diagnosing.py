@@ -13,6 +13,7 @@ from nas_explorer.cli.main import run
 from nas_explorer.evaluators.accuracy import evaluator
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.base import Setup
+from nas_explorer.evaluators.trained.filters import FilterSparsity
 from nas_explorer.results.analysis.fidelity import compare
 from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.export.header import make_header
@@ -74,6 +75,16 @@ def test_diagnostics_are_stored_once_beside_the_other_metrics(finished: Study) -
     assert not {*NAMES} & {*found[2].measurements, *found[2].undefined}
     shown = diagnose(0, "filter_entropy", study=finished).measurements["filter_entropy"]
     assert found[0].measurements["filter_entropy"] == shown
+
+
+def test_values_of_an_earlier_version_are_computed_again(
+    finished: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stored(finished, ("filter_sparsity",), [0, 1])[0] == {}
+    monkeypatch.setattr(FilterSparsity, "versions", {"classes": 2})
+    assert stored(finished, ("filter_sparsity",), [0, 1, 2]) == ({}, 3)
+    found = [each.measurements.get("filter_sparsity") for each in finished.candidates()]
+    assert [each and each.provenance["version"] for each in found] == [2, 2, 2, None]
 
 
 def test_the_rankings_of_a_study_hold_its_diagnostics(finished: Study) -> None:
