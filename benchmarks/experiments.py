@@ -6,15 +6,16 @@ softmax against its substitutes.
     python benchmarks/experiments.py [--data folder:PATH] [--macs 3.5e6] [--epochs 4] [--seeds 3]
         [--only mixers,order] [--results runs/experiments.json] [--report] [--quick]
 
-All stages of a network are scaled by one factor, each width to a multiple of 8, and then the
-perceptrons' hidden channels, so that its MACs come as near as possible to ``--macs``. The interval
-of a mean accuracy is Student's, with the variance between seeds pooled over all networks of the
-comparison. Differences to the first network of the comparison are paired by seed, and their
-variance is pooled in the same manner. So intervals hold the noise of the training, and not that of
-the validation images, which all networks share.
+All stages of a network are scaled by one factor, each width to a multiple of 8 (32 in the
+comparison of heads), and then the perceptrons' hidden channels, so that its MACs come as near as
+possible to ``--macs``. The interval of a mean accuracy is Student's, with the variance between
+seeds pooled over all networks of the comparison. Differences to the first network of the comparison
+are paired by seed, and their variance is pooled in the same manner. So intervals hold the noise of
+the training, and not that of the validation images, which all networks share.
 
-Every finished training is kept in the file of results, so a run that was stopped continues;
-``--report`` prints the tables from what is there. The last line is JSON.
+Every finished training is kept in the file of results with the network's digest, so a run that was
+stopped continues, and a network that has changed is trained again; ``--report`` prints the tables
+from what is there. The last line is JSON.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, load_search_
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.errors import InputError, known_name
 from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.walk.choosers import RandomChooser
 
@@ -183,9 +185,14 @@ class Bench:
         self.results: dict[str, Any] = stored
         asked = {key: getattr(options, key) for key in ("data", "macs", "epochs", "device")}
         if stored.setdefault("settings", asked) != asked:
-            raise SystemExit(f"{self.path} has results of {stored['settings']}")
+            raise SystemExit(
+                f"--results must name a file with the settings {asked}, but {str(self.path)!r} has "
+                f"{stored['settings']}"
+            )
         self.trained: dict[str, Any] = stored.setdefault("trained", {})
         self.costs: dict[str, int] = stored.setdefault("macs", {})
+        self.current: dict[str, str] = stored.setdefault("digests", {})
+        self.digests: dict[str, str] = stored.setdefault("trained_digests", {})
 
     def jobs(self) -> Iterator[tuple[str, Design, int]]:
         """Yield key, design and seed of every training; equal networks are trained once."""
@@ -198,15 +205,17 @@ class Bench:
         """Run the trainings that are missing."""
         data = load_search_data(DataSpec(name=self.options.data), cache=Path("runs/cache"))
         image = (data.channels, data.resolution)
-        known: dict[str, str] = self.results.setdefault("digests", {})
+        networks: dict[str, Architecture] = {}
         for key, design, seed in self.jobs():
-            if f"{key}|{seed}" in self.trained:
+            if key not in networks:
+                networks[key] = network(design, self.options.macs, image, len(data.classes))
+                self.costs[key] = cost(networks[key])
+                self.current[key] = networks[key].digest
+            architecture = networks[key]
+            job = f"{key}|{seed}"
+            if self.is_trained(key, seed):
                 continue
-            architecture = network(design, self.options.macs, image, len(data.classes))
-            self.costs[key] = cost(architecture)
-            known[key] = architecture.digest
-            twin = next((each for each, digest in known.items() if digest == architecture.digest))
-            if (accuracy := self.trained.get(f"{twin}|{seed}")) is None:
+            if (accuracy := self.twin(architecture.digest, seed)) is None:
                 evaluator = AccuracyEvaluator(
                     data=data,
                     recipe=replace(data.recipe, epochs=self.options.epochs),
@@ -214,9 +223,22 @@ class Bench:
                     device=torch.device(self.options.device),
                 )
                 accuracy = round(float(evaluator.evaluate(architecture)[0].value), 6)
-            self.trained[f"{key}|{seed}"] = accuracy
+            self.trained[job], self.digests[job] = accuracy, architecture.digest
             self.save()
             print(f"{key}, seed {seed}: {accuracy:.3f}", file=sys.stderr, flush=True)
+
+    def is_trained(self, key: str, seed: int) -> bool:
+        """Whether the present network of a key was trained with a seed."""
+        return key in self.current and self.digests.get(f"{key}|{seed}") == self.current[key]
+
+    def twin(self, digest: str, seed: int) -> float | None:
+        """Return the accuracy of an equal network trained with a seed, or None."""
+        found = (
+            self.trained[job]
+            for job, each in self.digests.items()
+            if each == digest and job.endswith(f"|{seed}")
+        )
+        return next(found, None)
 
     def save(self) -> None:
         """Write the file of results."""
@@ -229,9 +251,9 @@ class Bench:
         """Return the accuracies of each network of a comparison, by seed, where all are there."""
         found = {
             each: [
-                self.trained[key]
+                self.trained[f"{name}|{each}|{seed}"]
                 for seed in range(self.options.seeds)
-                if (key := f"{name}|{each}|{seed}") in self.trained
+                if self.is_trained(f"{name}|{each}", seed)
             ]
             for each in COMPARISONS[name]
         }
@@ -241,7 +263,7 @@ class Bench:
         """Return all figures, after printing them."""
         found: dict[str, Any] = {}
         for name in self.options.only:
-            rows = compared(self.values(name))
+            rows = compared(self.values(name), first=next(iter(COMPARISONS[name])))
             found[name] = rows
             print(f"\n{name:32} {'MACs':>8} {'accuracy':>22} {'difference':>24}")
             for each, row in rows.items():
@@ -253,15 +275,17 @@ class Bench:
         return found
 
 
-def compared(values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Any]]:
-    """Return the mean accuracy of each network and its difference to the first, with intervals."""
-    if not values:
-        return {}
-    first = next(iter(values.values()))
+def compared(values: Mapping[str, Sequence[float]], *, first: str) -> dict[str, dict[str, Any]]:
+    """Return the mean accuracy of each network and its difference to the first, with intervals.
+
+    Args:
+        values: Accuracies of each network, by seed.
+        first: Name of the first network; no differences are returned if its accuracies are missing.
+    """
     differences = {
-        each: [a - b for a, b in zip(found, first, strict=True)]
+        each: [a - b for a, b in zip(found, values[first], strict=True)]
         for each, found in values.items()
-        if found is not first
+        if each != first and first in values
     }
     means = pooled(values)
     return {
@@ -314,7 +338,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.seeds, options.epochs, options.macs = 2, 1, 5e4
-    options.only = options.only.split(",")
+    try:
+        names = [known_name("comparison", each, COMPARISONS) for each in options.only.split(",")]
+    except InputError as error:
+        raise SystemExit(str(error)) from error
+    options.only = names
     torch.set_num_threads(1)
     bench = Bench(options)
     if not options.report:
