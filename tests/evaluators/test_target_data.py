@@ -272,7 +272,7 @@ def test_numbers_of_hugging_face(folder: Path, tmp_path: Path) -> None:
         "regression",
     )
     assert torch.equal(lists.train_labels, found.train_labels)
-    with pytest.raises(InputError, match=r"one of 'above', 'left', but got 'high'"):
+    with pytest.raises(InputError, match="must be one of above, left, but got 'high'"):
         load(name, "regression:high")
     with pytest.raises(InputError, match="--target classes:COLUMN, regression:COLUMN or labels"):
         load(name)
