@@ -5,7 +5,7 @@ of warm starts, on small images. Scores, the gradient of their squares by the im
 of the folded form must agree with timm's within 1e-4 of their largest value. Differences are
 listed. The last line is JSON; the exit code is 1 if a network differs, or none is compared.
 
-    python benchmarks/zoo_timm.py [--quick] [--side N] [--only PREFIX ...]
+    python benchmarks/zoo_timm.py [--quick] [--side N] [--only PREFIX ...] [--largest PARAMETERS]
 """
 
 import argparse
@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
 from nas_explorer.results.final.timm_weights import in_our_order, our_weights, timms_form
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.components.layers.folding import foldable
 from nas_explorer.search_space.errors import InputError
@@ -30,6 +31,8 @@ from torch import Tensor, nn
 
 CLOSE = 1e-4
 """Largest difference of equal functions, as a share of the largest value."""
+NATIVE = ("swin", "twins")
+"""Prefixes of timm's names of networks whose windows need the published size of images."""
 
 
 class Differences(NamedTuple):
@@ -66,11 +69,11 @@ def pairs(prefixes: tuple[str, ...]) -> Iterator[tuple[ZooEntry, str]]:
             yield entry, found
 
 
-def reference(name: str, side: int) -> nn.Module:
+def reference(name: str, side: int, **options: Any) -> nn.Module:
     """Return timm's network for images of a side, with random weights that keep the scale."""
-    model = timm.create_model(name, pretrained=False)
-    if "img_size" in signature(type(model).__init__).parameters:
-        model = timm.create_model(name, pretrained=False, img_size=side)
+    model = timm.create_model(name, pretrained=False, **options)
+    if any("img_size" in signature(cls.__init__).parameters for cls in type(model).mro()):
+        model = timm.create_model(name, pretrained=False, img_size=side, **options)
     draw = torch.Generator().manual_seed(3)
     for key, value in model.state_dict().items():
         if not value.is_floating_point():
@@ -98,14 +101,19 @@ def off(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 
-def compare(entry: ZooEntry, name: str, side: int) -> Differences:
-    """Compare a published network with timm's network of a name."""
-    model = reference(name, side)
-    architecture = timms_form(entry.architecture, name)
-    architecture = replace(architecture, input=Shape(3, side, side))
+def compare(architecture: Architecture, name: str, **options: Any) -> Differences:
+    """Compare a network with timm's.
+
+    Args:
+        architecture: Our network, for square images of the size to compare on.
+        name: timm's name of the network.
+        options: Options of timm's network.
+    """
+    model = reference(name, architecture.input.height, **options)
+    architecture = timms_form(architecture, name)
     network = Network(architecture).eval()
     network.load_state_dict(our_weights(architecture, in_our_order(model)))
-    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
+    images = torch.randn(2, *architecture.input, generator=torch.Generator().manual_seed(2))
     scores, gradient = run(model, images)
     ours = run(network, images)
     folded = None
@@ -126,16 +134,28 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     parser.add_argument("--side", type=int, default=64, help="side of the images in pixels")
     parser.add_argument("--only", nargs="*", default=[""], help="prefixes of names")
+    parser.add_argument("--largest", type=float, default=4e8, help="most parameters of a network")
     options = parser.parse_args()
     started = time.perf_counter()
-    compared = list(pairs(tuple(options.only)))[: 2 if options.quick else None]
+    compared: list[tuple[ZooEntry, str]] = []
+    skipped: list[str] = []
+    for entry, name in pairs(tuple(options.only)):
+        if (entry.printed_params or 0) <= options.largest:
+            compared.append((entry, name))
+        else:
+            print(f"{entry.name}: skipped, more than {options.largest:.0e} parameters", flush=True)
+            skipped.append(entry.name)
     if not compared:
-        raise SystemExit(f"--only must begin the name of a network of timm, but got {options.only}")
+        limits = f"--only {options.only} and --largest {options.largest:g}"
+        raise SystemExit(f"a network of timm must be left to compare, but {limits} leave none")
+    compared = compared[: 1 if options.quick else None]
     worst, wrong = 0.0, []
     for entry, name in compared:
+        side = entry.resolution if name.startswith(NATIVE) else options.side
+        architecture = replace(entry.architecture, input=Shape(3, side, side))
         try:
-            found = compare(entry, name, options.side)
-        except (InputError, RuntimeError) as error:  # other weights, or other sizes
+            found = compare(architecture, name)
+        except (AssertionError, InputError, RuntimeError) as error:  # other weights, or sizes
             print(f"{entry.name}: {str(error).splitlines()[0]}", flush=True)
             wrong.append(entry.name)
             continue
@@ -145,7 +165,8 @@ def main() -> None:
             wrong.append(entry.name)
     about = {
         "networks": len(compared),
-        "differ": wrong,
+        "apart": wrong,
+        "skipped": skipped,
         "largest_difference": worst,
         "seconds": time.perf_counter() - started,
         "torch": torch.__version__,

@@ -1,6 +1,6 @@
 """Networks with attention give timm's scores and gradients with the same weights.
 
-``benchmarks/zoo_functions.py`` compares all networks that timm has.
+``benchmarks/zoo_timm.py`` compares all networks that timm has.
 """
 
 import math
@@ -16,7 +16,7 @@ from nas_explorer.search_space.zoo.swin import swin
 from ..benchmark_runs import load_benchmark, run_benchmark
 from .test_zoo_timm import Undrawn
 
-SCRIPT = load_benchmark("zoo_functions.py")
+SCRIPT = load_benchmark("zoo_timm.py")
 
 # timm's name of the smallest network of each family, and the side of the images.
 SMALLEST = {
@@ -34,9 +34,9 @@ SMALLEST = {
 def assert_equal(architecture: Architecture, name: str, **options: Any) -> None:
     """Assert that scores and gradients are timm's to 1e-4."""
     with Undrawn():
-        scores, gradients = SCRIPT.differences(architecture, name, **options)
-    assert scores < 1e-4
-    assert gradients < 1e-4
+        found = SCRIPT.compare(architecture, name, **options)
+    assert found.scores < 1e-4
+    assert found.gradient < 1e-4
 
 
 @pytest.mark.slow
@@ -58,18 +58,17 @@ def test_swin_is_timms(second: bool) -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_runs() -> None:
-    about = run_benchmark("zoo_functions.py", "--quick", "--only", "starnet_s1")
+    about = run_benchmark("zoo_timm.py", "--quick", "--only", "starnet_s1")
     assert (about["networks"], about["apart"], about["skipped"]) == (1, [], [])
 
 
-@pytest.mark.parametrize("script", ["zoo_functions.py", "zoo_timm.py"])
-def test_a_name_without_a_network_is_refused(script: str) -> None:
+def test_a_name_without_a_network_is_refused() -> None:
     with pytest.raises(AssertionError, match=r"\['starnett'\]"):
-        run_benchmark(script, "--only", "starnett")
+        run_benchmark("zoo_timm.py", "--only", "starnett")
 
 
 def test_what_is_no_number_is_not_close() -> None:
     for found in ((math.nan, 0.0), (0.0, math.nan)):
-        assert not SCRIPT.close(found)
+        assert not SCRIPT.Differences(*found, None).close
         assert math.isnan(max(found, key=SCRIPT.rank))
-    assert SCRIPT.close((0.0, 1e-5))
+    assert SCRIPT.Differences(0.0, 1e-5, None).close

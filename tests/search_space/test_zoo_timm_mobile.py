@@ -3,7 +3,10 @@
 ``benchmarks/zoo_timm.py`` compares all of them.
 """
 
+from dataclasses import replace
+
 import pytest
+from nas_explorer.search_space.shapes import Shape
 
 from ..benchmark_runs import load_benchmark
 
@@ -41,7 +44,8 @@ FOLD = ("repvgg", "mobileone")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLE)
 def test_the_same_function_as_timm(name: str) -> None:
-    (pair,) = SCRIPT.pairs((name,))
-    found = SCRIPT.compare(*pair, SIDE)
+    ((entry, timms),) = SCRIPT.pairs((name,))
+    architecture = replace(entry.architecture, input=Shape(3, SIDE, SIDE))
+    found = SCRIPT.compare(architecture, timms)
     assert found.close
     assert (found.folded is not None) == name.startswith(FOLD)
