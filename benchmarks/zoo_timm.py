@@ -11,6 +11,7 @@ listed. The last line is JSON; the exit code is 1 if a network differs, or none 
 import argparse
 import json
 import math
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 
 CLOSE = 1e-4
 """Largest difference of equal functions, as a share of the largest value."""
-NATIVE = ("swin", "twins")
+NATIVE = ("swin", "twins", "maxvit")
 """Prefixes of timm's names of networks whose windows need the published size of images."""
 
 
@@ -74,6 +75,11 @@ def reference(name: str, side: int, **options: Any) -> nn.Module:
     model = timm.create_model(name, pretrained=False, **options)
     if any("img_size" in signature(cls.__init__).parameters for cls in type(model).mro()):
         model = timm.create_model(name, pretrained=False, img_size=side, **options)
+    return drawn(model)
+
+
+def drawn(model: nn.Module) -> nn.Module:
+    """Return a network for evaluation, with random weights that keep the scale."""
     draw = torch.Generator().manual_seed(3)
     for key, value in model.state_dict().items():
         if not value.is_floating_point():
@@ -109,7 +115,19 @@ def compare(architecture: Architecture, name: str, **options: Any) -> Difference
         name: timm's name of the network.
         options: Options of timm's network.
     """
-    model = reference(name, architecture.input.height, **options)
+    side, classes = architecture.input.height, architecture.classes
+    model = reference(name, side, num_classes=classes, **options)
+    return differences(architecture, model, name)
+
+
+def differences(architecture: Architecture, model: nn.Module, name: str) -> Differences:
+    """Return the differences of our network and timm's with the same weights.
+
+    Args:
+        architecture: Our network.
+        model: timm's network.
+        name: timm's name of the network.
+    """
     architecture = timms_form(architecture, name)
     network = Network(architecture).eval()
     network.load_state_dict(our_weights(architecture, in_our_order(model)))
@@ -121,6 +139,11 @@ def compare(architecture: Architecture, name: str, **options: Any) -> Difference
         with torch.no_grad():
             folded = off(network.folded()(images), scores)
     return Differences(off(ours[0], scores), off(ours[1], gradient), folded)
+
+
+def padded(name: str) -> dict[str, Any]:
+    """Return the options that give a network of timm equal padding on both sides, as ours have."""
+    return {"conv_padding": ""} if re.match(r"maxvit_\w+_tf_", name) else {}
 
 
 def rank(value: float) -> tuple[bool, float]:
@@ -154,7 +177,7 @@ def main() -> None:
         side = entry.resolution if name.startswith(NATIVE) else options.side
         architecture = replace(entry.architecture, input=Shape(3, side, side))
         try:
-            found = compare(architecture, name)
+            found = compare(architecture, name, **padded(name))
         except (AssertionError, InputError, RuntimeError) as error:  # other weights, or sizes
             print(f"{entry.name}: {str(error).splitlines()[0]}", flush=True)
             wrong.append(entry.name)

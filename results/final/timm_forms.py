@@ -157,6 +157,69 @@ def _convit(weights: Weights) -> Weights:
     return merged
 
 
+def _mobile(weights: Weights) -> Weights:
+    """Give layer scales names of weights, which stay where they are."""
+    return {n.replace("layer_scale.gamma", "layer_scale.weight"): w for n, w in weights.items()}
+
+
+def _joined(weights: Weights, parts: Sequence[str], joint: str) -> Weights:
+    """Join the weights of several modules at the place of the first.
+
+    Args:
+        weights: The weights.
+        parts: Parts of the names of the modules, such as ``.q.``.
+        joint: Part of the name of the joint module.
+    """
+    first, *others = parts
+    made: Weights = {}
+    for name, value in weights.items():
+        if first in name and name.replace(first, others[0]) in weights:
+            rest = [weights[name.replace(first, other)] for other in others]
+            made[name.replace(first, joint)] = torch.cat((value, *rest)) if value.dim() else value
+        elif not any(other in name for other in others):
+            made[name] = value
+    return made
+
+
+def _efficientformer2(weights: Weights) -> Weights:
+    """Join the maps to queries, keys and values, and put numbers of distances first."""
+    plain = {n: w for n, w in weights.items() if not n.endswith("attention_bias_idxs")}
+    inside = {n: w for n, w in plain.items() if ".token_mixer." in n}
+    joined = _joined(inside, (".q.", ".k.", ".v."), ".qkv.")
+    rest = {n: w for n, w in plain.items() if ".token_mixer." not in n}
+    downs = _joined(rest, (".k.", ".v."), ".kv.")
+    both = joined | downs
+    order = [
+        name
+        for old in plain
+        for name in (old, old.replace(".q.", ".qkv."), old.replace(".k.", ".kv."))
+        if name in both
+    ]
+    ordered = {name: both[name] for name in dict.fromkeys(order)}
+    return _ordered(ordered, r".*\.downsample", ("attn.attention_biases", "conv", "attn"))
+
+
+def _maxxvit(weights: Weights) -> Weights:
+    """Group queries, keys and values by kind, and put positions where our modules have them."""
+    made: Weights = {}
+    for name, value in weights.items():
+        place, _, kind = name.rpartition(".attn.")
+        if kind.startswith("qkv."):
+            table = weights.get(f"{place}.attn.rel_pos.relative_position_bias_table")
+            if table is None:
+                table = weights[f"{place}.attn.rel_pos.mlp.fc2.weight"].T
+            if table.dim() == 2:  # a column for each head; else in the order of the paper's code
+                value = value.unflatten(0, (table.shape[1], 3, -1)).transpose(0, 1).flatten(0, 2)
+        if kind.endswith("bias_table"):
+            value = value.T if value.dim() == 2 else value.flip(1, 2)
+        made[name] = value
+    made = _ordered(made, r".*\.attn", ("qkv", "proj", "rel_pos"))
+    # Attention of a whole map that it does not halve has its table first.
+    whole = r"stages\.\d+\.blocks\.(?!0\.)\d+\.attn"
+    table = "rel_pos.relative_position_bias_table"
+    return _ordered(made, whole, (table, "qkv", "proj", "rel_pos.mlp"))
+
+
 _FORMS: Mapping[str, Callable[[Weights], Weights]] = {
     "VisionTransformerDistilled": _distilled,
     "SwinTransformer": _swin,
@@ -168,4 +231,7 @@ _FORMS: Mapping[str, Callable[[Weights], Weights]] = {
     "EdgeNeXt": _edgenext,
     "EfficientFormer": _efficientformer,
     "ConVit": _convit,
+    "MobileNetV3": _mobile,
+    "EfficientFormerV2": _efficientformer2,
+    "MaxxVit": _maxxvit,
 }

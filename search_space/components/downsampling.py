@@ -23,9 +23,11 @@ from .mixers.ghost import GhostDownsampling
 from .mixers.levit import LevitDownsampling
 from .mixers.mb_conv import MbConvDownsampling
 from .mixers.rep_conv import RepConvDownsampling
+from .mixers.stride_attention import StrideAttentionDownsampling
 from .mixers.universal_inverted import UniversalDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .overview_parts import GuidedDownsampling
+from .pooled_shortcut import PooledMbConvDownsampling, RelativeAttentionDownsampling
 from .residual_downsampling import BasicDownsampling, BottleneckDownsampling
 from .token_downsampling import TokenDownsampling
 
@@ -362,5 +364,8 @@ DOWNSAMPLINGS = table_of(
     GhostDownsampling,
     LevitDownsampling,
     TokenDownsampling,
+    StrideAttentionDownsampling,
+    PooledMbConvDownsampling,
+    RelativeAttentionDownsampling,
     NoDownsampling,
 )

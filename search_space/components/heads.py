@@ -19,6 +19,7 @@ from .initial import small_start
 from .layers.canonical_forms import RoundedRatio
 from .layers.folding import Foldable
 from .norms import BatchNorm, LayerNorm
+from .wide_heads import TanhHead, WideMlpHead
 
 
 class PooledClassifier(Classifier):
@@ -299,4 +300,13 @@ class MlpHead(RoundedRatio, Head):
         return PooledClassifier(norm, small_start(perceptron))
 
 
-HEADS = table_of(PooledHead, DistilledHead, TokenHead, ClassAttentionHead, MlpHead, WideHead)
+HEADS = table_of(
+    PooledHead,
+    DistilledHead,
+    TokenHead,
+    ClassAttentionHead,
+    MlpHead,
+    WideHead,
+    TanhHead,
+    WideMlpHead,
+)

@@ -83,14 +83,16 @@ class ConvStem(Stem):
 
 @dataclass(frozen=True, kw_only=True)
 class TwoConvStem(Stem):
-    """Two 3x3 convolutions of stride 2, each with a norm (Xiao et al., Early Convolutions, 2021).
+    """Two 3x3 convolutions, the first of stride 2 (Xiao et al., Early Convolutions, 2021).
 
     arXiv:2106.14881; also the stem of CAS-ViT (Zhang et al., 2024), FFNet (Yun et al., 2024) and,
     with nothing between the convolutions, timm's smaller ConvNeXts ("overlap"). Initial weights are
-    as there; CAS-ViT's, and StarNet's biases, are torch's.
+    as there; CAS-ViT's, and StarNet's biases, are torch's. In CoAtNet (Dai et al., 2021) and MaxViT
+    the second has stride 1 and no norm, and initial weights are EfficientNet's.
     """
 
     name = "two_convs"
+    added = ("second_stride", "last_norm")
 
     hidden: Annotated[int, Positive(whole=True)] = 32
     """Channels between the two convolutions."""
@@ -104,18 +106,25 @@ class TwoConvStem(Stem):
     """Whether the first convolution has a norm too."""
     norm: Norm = field(default_factory=BatchNorm)
     """Norm after the convolutions."""
+    second_stride: Annotated[int, Choice((1, 2))] = 2
+    """Step of the second convolution in pixels."""
+    last_norm: Annotated[bool, YES_NO] = True
+    """Whether the second convolution has a norm too."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Set ``first_norm`` without a norm; clear ``last_activation`` without an activation."""
+        """Set ``first_norm`` and ``last_norm`` without a norm; clear ``last_activation`` without an
+        activation."""
         return replace(
             self,
             first_norm=self.first_norm or self.norm.is_identity,
+            last_norm=self.last_norm or self.norm.is_identity,
             last_activation=self.last_activation and self.activation != "none",
         )
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the output: quarters, rounded up."""
-        return -(-height // 4), -(-width // 4)
+        """Return height and width of the output: halves or quarters, rounded up."""
+        step = 2 * self.second_stride
+        return -(-height // step), -(-width // step)
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
@@ -124,12 +133,14 @@ class TwoConvStem(Stem):
             conv1=nn.Conv2d(shape.channels, self.hidden, 3, 2, 1, bias=self.bias),
             norm1=self.norm.build(half) if self.first_norm else nn.Identity(),
             act1=activation(self.activation),
-            conv2=nn.Conv2d(self.hidden, width, 3, 2, 1, bias=self.bias),
-            norm2=self.norm.build(self.out_shape(shape, width)),
+            conv2=nn.Conv2d(self.hidden, width, 3, self.second_stride, 1, bias=self.bias),
         )
+        if self.last_norm:
+            layers["norm2"] = self.norm.build(self.out_shape(shape, width))
         if self.last_activation:
             layers["act2"] = activation(self.activation)
-        return small_start(nn.Sequential(layers))
+        start = small_start if self.second_stride == 2 else fan_out_start
+        return start(nn.Sequential(layers))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 from ..architecture.architecture import Architecture
 from ..architecture.stages import Stage
 from ..components.base import Downsampling, Head
-from ..components.blocks import NoBlock, ResidualBlock
+from ..components.blocks import MetaFormerBlock, NoBlock, ResidualBlock
+from ..components.channel_mixers.mlp import NoChannelMixer
 from ..components.heads import PooledHead, WideHead
 from ..components.layers.conv_norm import divisible
 from ..components.mixers.mb_conv import MbConv, MbConvDownsampling
+from ..components.mixers.multi_query import MultiQueryAttention
 from ..components.mixers.universal_inverted import UniversalDownsampling, UniversalInverted
 from ..components.norms import BatchNorm, NoNorm
-from ..components.residuals import NoResidual, PlainResidual
+from ..components.residuals import LayerScaleResidual, NoResidual, PlainResidual
 from ..components.stems import ConvStem
-from ..components.wired import Block
+from ..components.wired import Block, Residual
 from ..shapes import Shape
 
 
@@ -38,7 +40,8 @@ class Row(NamedTuple):
     form: str = "inverted"
     """``inverted``: without expansion at ratio 1; ``whole``: with it; ``fused``: a dense
     convolution and a projection; ``conv``: one convolution; ``separable``: with an activation after
-    the projection too, and no shortcut; ``universal``: MobileNetV4's."""
+    the projection too, and no shortcut; ``universal``: MobileNetV4's; ``attention``: its
+    multi-query attention."""
     activation: str = ""
     """Activation, if not that of the network."""
     shortcut: bool = True
@@ -51,6 +54,12 @@ class Row(NamedTuple):
     """Parts of the channels that the expansion maps apart."""
     project_parts: int = 1
     """Parts of the channels that the projection maps apart."""
+    heads: int = 4
+    """Heads of attention."""
+    head_dim: int = 64
+    """Channels of a head."""
+    keys: int = 1
+    """Distance of the positions of keys in pixels."""
 
 
 def deepened(
@@ -98,6 +107,8 @@ class Plan:
     """Gate of squeeze-and-excitation."""
     eps: float = 1e-5
     """Number added to the variance in batch norms."""
+    scaled: bool = False
+    """Whether universal blocks and attention have a layer scale."""
 
     def channels(self, width: int) -> int:
         """Return a width, multiplied and rounded to a multiple of 8."""
@@ -145,16 +156,28 @@ class Plan:
     def block(self, row: Row, channels: int) -> Block:
         """Return the block of a row that keeps the channels."""
         shortcut = row.shortcut and row.form != "separable"
+        residual: Residual = PlainResidual() if shortcut else NoResidual()
+        if self.scaled and row.form in ("universal", "attention"):
+            residual = LayerScaleResidual(init=1e-5)
+        if row.form == "attention":
+            attention = MultiQueryAttention(heads=row.heads, head_dim=row.head_dim, stride=row.keys)
+            return MetaFormerBlock(
+                mixer=attention,
+                channel_mixer=NoChannelMixer(),
+                norm=BatchNorm(eps=self.eps),
+                residual=residual,
+            )
         if row.form == "universal":
             mixer = UniversalInverted(**self.universal_knobs(row, channels))
         else:
             mixer = MbConv(**self.knobs(row, channels))
-        return ResidualBlock(mixer=mixer, residual=PlainResidual() if shortcut else NoResidual())
+        return ResidualBlock(mixer=mixer, residual=residual)
 
     def downsampling(self, row: Row, channels: int) -> Downsampling:
         """Return the block of a row that changes the shape."""
         if row.form == "universal":
-            return UniversalDownsampling(stride=row.stride, **self.universal_knobs(row, channels))
+            knobs = self.universal_knobs(row, channels)
+            return UniversalDownsampling(stride=row.stride, scaled=self.scaled, **knobs)
         return MbConvDownsampling(stride=row.stride, **self.knobs(row, channels))
 
 

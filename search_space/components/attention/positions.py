@@ -66,6 +66,39 @@ class DynamicBias(Position):
         return table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
 
 
+def _perceptron(first: nn.Linear, last: nn.Linear, rows_R: Tensor, columns_S: Tensor) -> Tensor:
+    """Return the outputs (h, R, S) of a perceptron for all pairs of a row and a column number."""
+    of_row, of_column = first.weight.unbind(1)
+    # The sum of two products, which an exporter that evaluates constants does not change.
+    of_column_Sf = columns_S[:, None] * of_column + first.bias
+    hidden_RSf = ((rows_R[:, None] * of_row)[:, None] + of_column_Sf).relu()
+    return last(hidden_RSf).permute(2, 0, 1)
+
+
+class LogPerceptronBias(Position):
+    """A perceptron from the logarithms of one plus the offsets, with their signs, to numbers.
+
+    Wightman, PyTorch Image Models, 2019, the position of timm's MaxViT and CoAtNet with ``rmlp`` in
+    their names, without dropout. It takes groups of any size.
+    """
+
+    def __init__(self, heads: int, width: int = 512) -> None:
+        super().__init__()
+        self.offset = nn.Linear(2, width)
+        self.out = nn.Linear(width, heads)
+
+    def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
+        """Return the biases, (h, N, M)."""
+        logs: list[Tensor] = []
+        for furthest in offsets.furthest:
+            place = torch.arange(-furthest, furthest + 1, device=q_XhNd.device)
+            place = place.to(self.offset.weight.dtype)
+            logs.append(place.sign() * (place.abs() + 1).log())
+        table_hRS = _perceptron(self.offset, self.out, *logs)
+        rows, columns = offsets.furthest
+        return table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
+
+
 class LogOffsetBias(Position):
     """A perceptron from the offset on a logarithmic scale to numbers from 0 to 16 of all heads.
 
@@ -86,10 +119,7 @@ class LogOffsetBias(Position):
             place = torch.arange(-furthest, furthest + 1, device=q_XhNd.device)
             share = place.to(self.offset.weight.dtype) * (8 / most)
             logs.append(share.sign() * (share.abs() + 1).log2() / 3)
-        of_row, of_column = self.offset.weight.unbind(1)
-        of_column_Sf = logs[1][:, None] * of_column + self.offset.bias
-        hidden_RSf = ((logs[0][:, None] * of_row)[:, None] + of_column_Sf).relu()
-        table_hRS = self.out(hidden_RSf).permute(2, 0, 1)
+        table_hRS = _perceptron(self.offset, self.out, *logs)
         rows, columns = offsets.furthest
         found = table_hRS[:, offsets.rows_NM + rows, offsets.columns_NM + columns]
         return 16 * found.sigmoid()

@@ -4,20 +4,22 @@ Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...domains import YES_NO, Positive
+from ...domains import YES_NO, Choice, Positive
 from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import ChannelMixer
 from ..initial import small_start
 from ..layers.canonical_forms import RoundedRatio
 from ..layers.conv_norm import conv_norm
+from ..layers.kernel_clipping import reaching_wide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class NormedMlp(RoundedRatio, ChannelMixer):
     """
 
     name = "normed_mlp"
-    added = ("bias",)
+    added = ("bias", "kernel_size")
 
     ratio: Annotated[float, Positive()] = 2.0
     """Ratio of hidden channels to channels."""
@@ -45,18 +47,29 @@ class NormedMlp(RoundedRatio, ChannelMixer):
     bias: Annotated[bool, YES_NO] = False
     """Whether the linear maps have biases before their norms, as in EfficientFormer (Li et al.,
     2022)."""
+    kernel_size: Annotated[int, Choice((1, 3, 5, 7))] = 1
+    """Side of a depthwise kernel between the two maps in pixels, with a norm and the activation: 3
+    in EfficientFormerV2 (Li et al., 2022, arXiv:2212.08059); 1: none."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Clip the kernel to taps that can reach the map, but not below 3."""
+        return replace(super().canonical(shape), kernel_size=reaching_wide(self.kernel_size, shape))
 
     def build(self, shape: Shape) -> nn.Sequential:
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
-        first = conv_norm(channels, hidden, act=self.activation, folds=self.folds, bias=self.bias)
-        second = (
-            conv_norm(hidden, channels, folds=self.folds, zero=self.folds, bias=self.bias)
+        normed = partial(conv_norm, folds=self.folds, bias=self.bias)
+        layers = OrderedDict[str, nn.Module](fc1=normed(channels, hidden, act=self.activation))
+        if self.kernel_size > 1:
+            kernel, act = self.kernel_size, self.activation
+            layers["dwconv"] = normed(hidden, hidden, kernel, groups=hidden, act=act)
+        layers["fc2"] = (
+            normed(hidden, channels, zero=self.folds)
             if self.last_norm
             else nn.Conv2d(hidden, channels, 1, bias=self.bias)
         )
-        layers = nn.Sequential(OrderedDict[str, nn.Module](fc1=first, fc2=second))
-        return layers if self.last_norm else small_start(layers)
+        made = nn.Sequential(layers)
+        return made if self.last_norm else small_start(made)
 
 
 class PartialSpatialAttention(nn.Module):

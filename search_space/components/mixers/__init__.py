@@ -47,6 +47,8 @@ from .mlp import TokenLinear, TokenMlp
 from .mobilevit import MobileVitMixer
 from .modulation import ConvModulation
 from .multi_order import MultiOrderConv
+from .multi_query import MultiQueryAttention
+from .multi_scale_linear import MultiScaleLinearAttention
 from .neighbourhood import NeighbourhoodMixer
 from .one_way import OneWayConv
 from .orchid import Orchid
@@ -68,6 +70,7 @@ from .softmax_free import SoftmaxFreeAttention
 from .sparse_hybrid import SparseHybrid
 from .spatial_state import SpatialStateSpace
 from .star import StarMixer
+from .stride_attention import StrideAttention
 from .structured_global_conv import StructuredGlobalConv
 from .translation_variant import TvConv
 from .transposed import CrossCovarianceAttention, TransposedAttention
@@ -181,4 +184,7 @@ MIXERS = table_of(
     TemporalChunkedAttention,
     SparseHybrid,
     Combiner,
+    MultiQueryAttention,
+    MultiScaleLinearAttention,
+    StrideAttention,
 )

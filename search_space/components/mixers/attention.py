@@ -125,8 +125,9 @@ class Attention(ProductAttention):
     """Whether the output projection has a bias."""
     local: Annotated[str, Choice(("none", "map"))] = "none"
     """Depthwise 3x3 convolution of the values added to the output: none; on the whole map."""
-    position: Annotated[str, Choice(("none", "dynamic"))] = "none"
-    """What is added to the scores by the offset: nothing, or a perceptron's output."""
+    position: Annotated[str, Choice(("none", "dynamic", "log_perceptron"))] = "none"
+    """What is added to the scores by the offset: nothing; a perceptron's output; that of a
+    perceptron on the logarithm of one plus it (timm's CoAtNets)."""
 
     def supports(self) -> Sequence[Support]:
         """Return the whole map."""

@@ -24,12 +24,19 @@ GROUPS = IntRange(1, 64)
 
 
 def basic_layers(
-    channels: int, width: int, inner: int, kernel_size: int, *, stride: int = 1, act: str
+    channels: int,
+    width: int,
+    inner: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    act: str,
+    eps: float = 1e-5,
 ) -> "OrderedDict[str, nn.Module]":
     """Return two convolutions with batch norms, an activation between."""
     return OrderedDict(
-        conv1=conv_norm(channels, inner, kernel_size, stride=stride, act=act),
-        conv2=conv_norm(inner, width, kernel_size),
+        conv1=conv_norm(channels, inner, kernel_size, stride=stride, act=act, eps=eps),
+        conv2=conv_norm(inner, width, kernel_size, eps=eps),
     )
 
 
@@ -89,6 +96,7 @@ class BasicConv(WidenedMixer):
         weights="static",
         cost="N k^2",
     )
+    added = ("eps",)
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of both kernels in pixels, odd, 1 to 31."""
@@ -96,12 +104,19 @@ class BasicConv(WidenedMixer):
     """Ratio of inner channels to channels."""
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation between the convolutions."""
+    eps: Annotated[float, Positive()] = 1e-5
+    """Number added to the variance in batch norms."""
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
         channels = shape.channels
         layers = basic_layers(
-            channels, channels, self.inner(shape), self.kernel_size, act=self.activation
+            channels,
+            channels,
+            self.inner(shape),
+            self.kernel_size,
+            act=self.activation,
+            eps=self.eps,
         )
         return fan_out_start(nn.Sequential(layers), grouped=False)
 

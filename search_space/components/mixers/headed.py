@@ -16,6 +16,7 @@ from ..attention.module import GroupedAttention
 from ..attention.positions import (
     DynamicBias,
     LogOffsetBias,
+    LogPerceptronBias,
     OffsetBias,
     Position,
     RelativeLogits,
@@ -186,6 +187,8 @@ class ProductAttention(HeadedAttention):
         """Return the positions of one support with its heads and largest offsets plus one."""
         if self.position == "log_offset":
             return LogOffsetBias(heads, rows, columns)
+        if self.position == "log_perceptron":
+            return LogPerceptronBias(heads)
         if self.position == "dynamic":
             return DynamicBias(heads, max(1, heads * self.head_dim // 16))
         if self.position == "relative":

@@ -50,9 +50,9 @@ class BiasedAttention(nn.Module):
         return mixed_BhMe.transpose(2, 3).flatten(1, 2).unflatten(2, (H, W))
 
 
-def last_map(values: int, width: int, act: str, *, zero: bool) -> nn.Sequential:
+def last_map(values: int, width: int, act: str, *, zero: bool, bias: bool = False) -> nn.Sequential:
     """Return an activation, a 1x1 convolution and its norm, whose initial scale may be zero."""
-    conv = conv_norm(values, width, folds=True, zero=zero)
+    conv = conv_norm(values, width, folds=True, zero=zero, bias=bias)
     return nn.Sequential(OrderedDict(act=activation(act), conv=conv))
 
 

@@ -25,6 +25,11 @@ from .dynamic_kernels import convolve_each
 
 PARTS = ("mixed_kernels", "expand_parts", "project_parts")
 
+FORMS = ("inner_norms", "after_projection", "first_activation", "squeeze_early")
+
+AFTER = Choice(("norm", "bias", "none"))
+"""What follows a projection."""
+
 EXPERTS = IntRange(0, 64)
 """Legal numbers of experts; 0: one kernel for all images."""
 
@@ -65,7 +70,10 @@ class RoutedConv(nn.Module):
 
 
 class PlainConv(nn.Module):
-    """A convolution without bias, or one for each part of the channels, and a batch norm."""
+    """A convolution, or one for each part of the channels, and a batch norm, a bias, or neither.
+
+    ``between`` is a module between the convolution and its norm.
+    """
 
     def __init__(
         self,
@@ -76,6 +84,8 @@ class PlainConv(nn.Module):
         stride: int = 1,
         depthwise: bool = False,
         eps: float,
+        end: str = "norm",
+        between: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if isinstance(kernel_size, tuple):
@@ -83,17 +93,24 @@ class PlainConv(nn.Module):
         else:
             groups = channels if depthwise else 1
             geometry = (kernel_size, stride, kernel_size // 2)
-            self.conv = nn.Conv2d(channels, width, *geometry, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(width, eps=eps)
+            bias = end == "bias"
+            self.conv = nn.Conv2d(channels, width, *geometry, groups=groups, bias=bias)
+        self.between = between
+        self.norm = nn.BatchNorm2d(width, eps=eps) if end == "norm" else None
 
     def forward(self, x_BCHW: Tensor, share_BE: Tensor | None) -> Tensor:
         """Map (B, C, H, W) to the output."""
-        return self.norm(self.conv(x_BCHW))
+        y_BCHW = self.conv(x_BCHW)
+        if self.between is not None:
+            y_BCHW = self.between(y_BCHW)
+        return y_BCHW if self.norm is None else self.norm(y_BCHW)
 
 
-def conv_maker(experts: int, eps: float) -> Callable[..., nn.Module]:
-    """Return the function that makes a convolution with a norm; with experts, a routed one."""
-    return partial(RoutedConv, experts, eps=eps) if experts else partial(PlainConv, eps=eps)
+def conv_maker(experts: int, eps: float, end: str = "norm") -> Callable[..., nn.Module]:
+    """Return the function that makes a convolution with its end; with experts, a routed one."""
+    if experts:
+        return partial(RoutedConv, experts, eps=eps)
+    return partial(PlainConv, eps=eps, end=end)
 
 
 class MobileConv(nn.Module):
@@ -115,6 +132,9 @@ class MobileConv(nn.Module):
         fused: bool,
         widens: bool,
         parts: tuple[int, int, int] = (1, 1, 1),
+        ends: tuple[str, str] = ("norm", "norm"),
+        first_act: str = "none",
+        early: bool = False,
     ) -> None:
         """Prepare the layers.
 
@@ -133,25 +153,30 @@ class MobileConv(nn.Module):
             widens: Whether there is an expansion, or, if fused, a projection.
             parts: Parts of the channels that expansion, k x k convolution and projection keep
             apart; the kernels of the second grow by 2 from part to part.
+            ends: What follows the convolutions before the projection, and the projection.
+            first_act: Name of the activation before everything, or ``none``.
+            early: Whether squeeze-and-excitation comes before the norm of the k x k convolution.
         """
         super().__init__()
-        make = conv_maker(experts, eps)
+        make, make_last = (conv_maker(experts, eps, end) for end in ends)
+        self.first_act = activation(first_act)
         inside = hidden if widens else width
         before, kernels, after = (tuple([1] * part) if part > 1 else 1 for part in parts)
         if isinstance(kernels, tuple):
             kernels = tuple(kernel_size + 2 * part for part in range(len(kernels)))
         else:
             kernels = kernel_size
+        wide = partial(make, **({"between": squeeze} if early else {}))
         if fused:
-            self.expand = make(channels, inside, kernels, stride=stride)
+            self.expand = wide(channels, inside, kernels, stride=stride)
         else:
             self.expand = make(channels, hidden, before) if widens else None
         self.act = activation(act)
         self.dwconv = (
-            None if fused else make(hidden, hidden, kernels, stride=stride, depthwise=True)
+            None if fused else wide(hidden, hidden, kernels, stride=stride, depthwise=True)
         )
-        self.squeeze = squeeze
-        self.project = make(hidden, width, after) if widens or not fused else None
+        self.squeeze = None if early else squeeze
+        self.project = make_last(hidden, width, after) if widens or not fused else None
         self.last_act = activation(last_act)
         self.routing = nn.Linear(channels, experts) if experts else None
         if self.routing is not None:
@@ -164,6 +189,7 @@ class MobileConv(nn.Module):
         share_BE = None
         if self.routing is not None:  # one routing for all three convolutions
             share_BE = self.routing(x_BCHW.mean((2, 3))).sigmoid()
+        x_BCHW = self.first_act(x_BCHW)
         for conv in (self.expand, self.dwconv):
             if conv is not None:
                 x_BCHW = self.act(conv(x_BCHW, share_BE))
@@ -178,7 +204,7 @@ class MobileConv(nn.Module):
 class MobileConvKnobs(RoundedRatio, Squeezing):
     """Base of the inverted residual of EfficientNet as a mixer and as downsampling."""
 
-    added = (*SQUEEZE_KNOBS, "fused", "whole", "last_activation", *PARTS)
+    added = (*SQUEEZE_KNOBS, "fused", "whole", "last_activation", *PARTS, *FORMS)
 
     ratio: Annotated[float, Positive()] = 6.0
     """Ratio of hidden to input channels; at 1 there is no expansion."""
@@ -206,6 +232,18 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
     project_parts: Annotated[int, IntRange(1, 2)] = 1
     """Parts of the channels that the projection maps apart, 1 or 2; 1 with experts."""
 
+    inner_norms: Annotated[bool, YES_NO] = True
+    """Whether batch norms follow the convolutions before the projection, else biases, as in
+    EfficientViT (Cai et al., 2022, arXiv:2205.14756)."""
+    after_projection: Annotated[str, AFTER] = "norm"
+    """What follows the projection: a batch norm; a bias, as in MaxViT (Tu et al., 2022,
+    arXiv:2204.01697), where the block has a norm; or nothing."""
+    first_activation: Annotated[bool, YES_NO] = False
+    """Whether an activation precedes everything, as in timm's CoAtNets."""
+    squeeze_early: Annotated[bool, YES_NO] = False
+    """Whether squeeze-and-excitation comes before the norm of the k x k convolution, not after its
+    activation."""
+
     def parts(self, shape: Shape) -> tuple[int, int, int]:
         """Return the parts that expansion, k x k convolution and projection keep apart."""
         widens = self.widens(shape)
@@ -216,8 +254,12 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
         )
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Each part must have a channel; experts do not mix kernels."""
+        """Each part must have a channel; experts do not mix kernels, and always have norms."""
         parts, hidden = self.parts(shape), self.hidden(shape)
+        other = [name for name in FORMS if getattr(self, name) != getattr(MobileConvKnobs, name)]
+        if other and (self.experts or max(parts) > 1):
+            given = f"{other[0]} {getattr(self, other[0])}"
+            return f"experts must be 0 and all parts 1 with {given}, but got experts {self.experts}"
         if self.experts and max(parts) > 1:
             return f"mixed_kernels and parts must be 1 with experts, but got {max(parts)}"
         mapped = shape.channels if self.fused else min(shape.channels, hidden)
@@ -237,6 +279,8 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
             super().canonical(shape),
             whole=self.whole and self.hidden(shape) == shape.channels,
             last_activation=self.last_activation and projects,
+            after_projection=self.after_projection if projects else "norm",
+            squeeze_early=self.squeeze_early and self.squeeze,
             expand_parts=self.parts(shape)[0],
             project_parts=self.parts(shape)[2],
         )
@@ -259,6 +303,9 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
             fused=self.fused,
             widens=widens,
             parts=self.parts(shape),
+            ends=("norm" if self.inner_norms else "bias", self.after_projection),
+            first_act=self.activation if self.first_activation else "none",
+            early=self.squeeze_early and self.squeeze,
         )
         return fan_out_start(module)
 

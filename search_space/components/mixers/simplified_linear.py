@@ -19,6 +19,28 @@ from .fourier import full_precision
 from .headed import WIDTH, HeadedAttention
 
 
+def rectified_mix(
+    x_BCHW: Tensor, q_BhdN: Tensor, k_BhdN: Tensor, v_BhdN: Tensor, *, eps: float
+) -> Tensor:
+    """Return the values mixed by products of rectified queries and keys, each over its sum.
+
+    The sums over all positions, and their quotient, are taken in full precision.
+
+    Args:
+        x_BCHW: The map, for its device.
+        q_BhdN: Queries.
+        k_BhdN: Keys.
+        v_BhdN: Values.
+        eps: Number added to the sums.
+    """
+    with full_precision(x_BCHW):
+        q, k, v = F.relu(q_BhdN).float(), F.relu(k_BhdN).float(), v_BhdN.float()
+        state_Bhdd = v @ k.transpose(2, 3)
+        sums_Bh1d = k.sum(3)[:, :, None]
+        mixed_BhdN = (state_Bhdd @ q) / (sums_Bh1d @ q + eps)
+    return mixed_BhdN.to(v_BhdN.dtype)
+
+
 class RectifiedAttention(nn.Module):
     """Attention by products of rectified queries and keys, and a convolution of the values."""
 
@@ -43,12 +65,7 @@ class RectifiedAttention(nn.Module):
         B, _, H, W = x_BCHW.shape
         qkv = self.projection(x_BCHW).unflatten(1, (3, self.heads, -1))
         v_BhdHW = qkv[:, 2]
-        q, k, v = qkv.flatten(4).unbind(1)
-        with full_precision(x_BCHW):  # the sums over all positions, and their quotient
-            q, k, v = F.relu(q).float(), F.relu(k).float(), v.float()
-            state_Bhdd = v @ k.transpose(2, 3)
-            sums_Bh1d = k.sum(3)[:, :, None]
-            mixed_BhdN = (state_Bhdd @ q) / (sums_Bh1d @ q + 1e-6)
+        mixed_BhdN = rectified_mix(x_BCHW, *qkv.flatten(4).unbind(1), eps=1e-6)
         local = self.local(v_BhdHW.flatten(0, 1)).unflatten(0, (B, -1))
         y = mixed_BhdN.to(local.dtype).unflatten(3, (H, W)) + local
         return self.proj(y.flatten(1, 2))

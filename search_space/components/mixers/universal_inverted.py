@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from torch import nn
 
-from ...domains import Choice, Positive
+from ...domains import YES_NO, Choice, Positive
 from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import Downsampling, TokenMixer, Traits
@@ -17,6 +17,7 @@ from ..initial import fan_out_start
 from ..layers.canonical_forms import RoundedRatio
 from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import reaching_wide
+from ..residuals import ChannelScale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class UniversalKnobs(RoundedRatio):
     activation: Annotated[str, ACTIVATION] = "relu"
     """Activation after the expansion and after the depthwise convolution between."""
 
-    def layers(self, shape: Shape, width: int, kernel_size: int, stride: int = 1) -> nn.Module:
+    def layers(self, shape: Shape, width: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
         """Build the module."""
         channels, hidden = shape.channels, self.hidden(shape)
         layers = OrderedDict[str, nn.Module]()
@@ -87,11 +88,14 @@ class UniversalDownsampling(UniversalKnobs, Downsampling):
     """
 
     name = "universal_inverted"
+    added = ("scaled",)
 
     kernel_size: Annotated[int, Choice((3, 5, 7))] = 3
     """Side of the depthwise kernel between expansion and projection in pixels: 3, 5 or 7."""
     stride: Annotated[int, Choice((1, 2))] = 2
     """Step in pixels; 1 changes only the channels."""
+    scaled: Annotated[bool, YES_NO] = False
+    """Whether a learned factor per channel, at the start 1e-5, follows, as in the hybrid sizes."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""
@@ -99,4 +103,7 @@ class UniversalDownsampling(UniversalKnobs, Downsampling):
 
     def build(self, shape: Shape, width: int) -> nn.Module:
         """Build the module."""
-        return self.layers(shape, width, self.kernel_size, self.stride)
+        layers = self.layers(shape, width, self.kernel_size, self.stride)
+        if self.scaled:
+            layers.add_module("scale", ChannelScale(width, 1e-5, False))
+        return layers

@@ -55,9 +55,12 @@ class WindowAttention(ProductAttention):
     """Whether windows are shifted by half of their sides."""
     turned: Annotated[bool, YES_NO] = False
     """Whether the windows of half of the heads have height and width exchanged."""
-    position: Annotated[str, Choice(("none", "bias", "dynamic", "log_offset"))] = "bias"
+    position: Annotated[
+        str, Choice(("none", "bias", "dynamic", "log_offset", "log_perceptron"))
+    ] = "bias"
     """What is added to the scores by the offset: nothing; a learned number for each head and
-    offset; a perceptron's output; that of a perceptron on its logarithm (Swin V2)."""
+    offset; a perceptron's output; that of a perceptron on its logarithm (Swin V2), or on that of
+    one plus it, without limits (timm's MaxViT)."""
 
     def furthest(self) -> Sequence[tuple[int, int]]:
         """Return the sides of the windows."""
@@ -109,9 +112,10 @@ class GridAttention(ProductAttention):
 
     grid_size: Annotated[int, SIDE] = 8
     """Places of a group along each side, 1 to 64."""
-    position: Annotated[str, Choice(("none", "bias", "dynamic"))] = "bias"
+    position: Annotated[str, Choice(("none", "bias", "dynamic", "log_perceptron"))] = "bias"
     """What is added to the scores by the offset in steps of the grid: nothing; a learned number for
-    each head and offset; a perceptron's output."""
+    each head and offset; a perceptron's output; that of a perceptron on the logarithm of one plus
+    it (timm's MaxViT)."""
 
     def furthest(self) -> Sequence[tuple[int, int]]:
         """Return the sides of the grid."""

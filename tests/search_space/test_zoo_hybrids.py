@@ -1,0 +1,208 @@
+"""CoAtNet, MaxViT, EfficientViT, EfficientFormerV2 and MobileNetV4's hybrids, and their components.
+
+Narrow networks give timm's scores and input gradients; costs are worked by hand.
+``benchmarks/zoo_timm.py`` compares the published networks.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import timm
+import torch
+from nas_explorer.evaluators.cost.analysis import count_module
+from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.components.base import Downsampling, Head, Layer
+from nas_explorer.search_space.components.channel_mixers.normed import NormedMlp
+from nas_explorer.search_space.components.mixers.mb_conv import MbConv, MbConvDownsampling
+from nas_explorer.search_space.components.mixers.multi_query import MultiQueryAttention
+from nas_explorer.search_space.components.mixers.multi_scale_linear import (
+    MultiScaleLinearAttention,
+)
+from nas_explorer.search_space.components.mixers.stride_attention import (
+    StrideAttention,
+    StrideAttentionDownsampling,
+)
+from nas_explorer.search_space.components.pooled_shortcut import (
+    PooledMbConvDownsampling,
+    RelativeAttentionDownsampling,
+)
+from nas_explorer.search_space.components.wide_heads import TanhHead, WideMlpHead
+from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.zoo import zoo_entry
+from nas_explorer.search_space.zoo.coatnet import coatnet
+from nas_explorer.search_space.zoo.efficientformer_v2 import efficientformer_v2
+from nas_explorer.search_space.zoo.efficientvit_mit import base, large
+from nas_explorer.search_space.zoo.maxvit import maxvit
+from timm.layers.attention2d import MultiQueryAttention2d
+
+from ..benchmark_runs import load_benchmark
+
+SCRIPT = load_benchmark("zoo_timm.py")
+SIDE = 64
+NARROW = (32, 32, 64, 64)
+
+Case = tuple[str, Callable[[Any], Architecture], dict[str, Any]]
+"""timm's name; the function from the published network's options to a narrow one; timm's
+options."""
+
+
+def narrow_coatnet(options: Any) -> Architecture:
+    _, _, _, convs, attentive, features, _ = options.args
+    sizes = NARROW, (2, 2, 2, 2), (16, 32)
+    return coatnet(*sizes, convs, attentive, 24 * bool(features), SIDE, **options.keywords)
+
+
+def narrow_maxvit(options: Any) -> Architecture:
+    _, _, _, kind, features, _ = options.args
+    return maxvit(32, (1, 1, 2, 1), (16, 32), kind, 24 * bool(features), SIDE)
+
+
+COATNET = {"embed_dim": NARROW, "depths": (2, 2, 2, 2), "stem_width": (16, 32)}
+MAXVIT = {"embed_dim": (32, 64, 128, 256), "depths": (1, 1, 2, 1), "stem_width": (16, 32)}
+
+CASES: tuple[Case, ...] = (
+    ("coatnet_0_224", narrow_coatnet, COATNET | {"head_hidden_size": 24}),
+    ("coatnet_0_rw_224", narrow_coatnet, COATNET),  # early squeezing, means before the branch
+    ("coatnet_3_rw_224", narrow_coatnet, COATNET),  # a layer scale
+    ("coatnet_bn_0_rw_224", narrow_coatnet, COATNET),
+    ("coatnet_nano_cc_224", narrow_coatnet, COATNET),
+    ("coatnet_rmlp_0_rw_224", narrow_coatnet, COATNET),
+    ("maxvit_tiny_tf_224", narrow_maxvit, MAXVIT | {"head_hidden_size": 24, "conv_padding": ""}),
+    ("maxvit_tiny_rw_224", narrow_maxvit, MAXVIT),
+    ("maxvit_rmlp_small_rw_224", narrow_maxvit, MAXVIT),
+    (
+        "efficientvit_b0",
+        lambda _: base(4, (1, 2, 2, 1, 1), 16, (32, 40)),
+        {"widths": (4, 8, 16, 32, 64), "depths": (1, 2, 2, 1, 1), "head_widths": (32, 40)},
+    ),
+    (
+        "efficientvit_l1",
+        lambda _: large(4, (1, 1, 1, 1, 1), (32, 40)),
+        {"widths": (4, 8, 16, 32, 64), "depths": (1, 1, 1, 1, 1), "head_widths": (32, 40)},
+    ),
+    (
+        "efficientformerv2_s0",
+        lambda _: efficientformer_v2((16, 24, 32, 48), (1, 1, 2, 2), "34", "43", 1),
+        {
+            "depths": (1, 1, 2, 2),
+            "embed_dims": (16, 24, 32, 48),
+            "mlp_ratios": (4, 4, (3, 4), (4, 3)),
+            "num_vit": 1,
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "make", "options"), CASES, ids=[case[0] for case in CASES])
+def test_narrow_networks_are_timms(
+    name: str, make: Callable[[Any], Architecture], options: dict[str, Any]
+) -> None:
+    torch.manual_seed(0)
+    architecture = replace(make(zoo_entry(name).make), input=Shape(3, SIDE, SIDE))
+    sized = {} if name.startswith("efficientvit") else {"img_size": SIDE}
+    model = SCRIPT.drawn(timm.create_model(name, num_classes=1000, **sized, **options))
+    found = SCRIPT.differences(architecture, model, name)
+    assert found.close, found
+    assert (found.folded is not None) == name.startswith("efficientformer")
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_shared_keys_are_timms(stride: int) -> None:
+    theirs = MultiQueryAttention2d(24, num_heads=3, key_dim=8, value_dim=8, kv_stride=stride)
+    mixer = MultiQueryAttention(heads=3, head_dim=8, stride=stride)
+    ours = mixer.build(Shape(24, 6, 6)).eval()
+    drawn = SCRIPT.drawn(theirs).state_dict()
+    state = ours.state_dict()
+    for mine, value in zip(state.values(), drawn.values(), strict=True):
+        mine.copy_(value)
+    x = torch.randn(2, 24, 6, 6)
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)
+
+
+MAP = Shape(16, 4, 4)
+
+MIXERS: tuple[tuple[Layer, int, int], ...] = (
+    # Maps of 16 to 16 and back, and of kernels and values behind depthwise convolutions; 32
+    # queries, 4 keys.
+    (
+        MultiQueryAttention(heads=2, head_dim=8, stride=2),
+        2 * 256 + 2 * (144 + 32 + 128),
+        16 * 2 * 256 + 4 * 2 * (144 + 128) + 2 * 32 * 4 * 8,
+    ),
+    # 4 heads at both scales: the states, their products with queries, and with sums.
+    (
+        MultiScaleLinearAttention(head_dim=8, kernel_size=3),
+        768 + 432 + 384 + 512 + 32,
+        16 * (768 + 432 + 384 + 512) + 4 * 16 * (64 + 64 + 8),
+    ),
+    # On 4 positions: a kernel, a map to 8, 8 and 16, local values, heads mixed twice, a map.
+    (
+        StrideAttention(heads=2, key_dim=4, value_expansion=2, strided=True),
+        8 + (144 + 16 + 32) + (512 + 32 + 64) + (144 + 16 + 32) + 2 * 6 + (256 + 16 + 32),
+        4 * (144 + 512 + 144) + 2 * 64 + 128 + 256 + 16 * 256,
+    ),
+    # Biases in place of norms, before and after the projection.
+    (
+        MbConv(ratio=2, squeeze=False, inner_norms=False, after_projection="bias"),
+        512 + 32 + 288 + 32 + 512 + 16,
+        16 * (512 + 288 + 512),
+    ),
+    # A depthwise kernel and a norm between the maps.
+    (
+        NormedMlp(ratio=2, last_norm=True, bias=True, kernel_size=3),
+        (512 + 32 + 64) + (288 + 32 + 64) + (512 + 16 + 32),
+        16 * (512 + 288 + 512),
+    ),
+)
+
+DOWNSAMPLINGS: tuple[tuple[Downsampling, int, int], ...] = (
+    # A convolution; queries of 4 positions, keys and values of 16.
+    (
+        StrideAttentionDownsampling(heads=2, key_dim=4, value_expansion=2),
+        *(
+            32 + (3456 + 24 + 48) + 160 + (128 + 8 + 16) + (384 + 24 + 48) + 192 + (384 + 24 + 48),
+            4 * (3456 + 144 + 128 + 144 + 384) + 16 * 384 + 2 * 4 * 16 * (4 + 8),
+        ),
+    ),
+    # A shortcut; a norm, 128 channels inside, squeezed to 4, and a biased projection.
+    (
+        PooledMbConvDownsampling(),
+        (384 + 24) + 32 + (2048 + 256) + (1152 + 256) + (512 + 4 + 512 + 128) + (3072 + 24),
+        4 * 384 + 16 * 2048 + 4 * 1152 + 1024 + 4 * 3072,
+    ),
+    # All of the branch on 4 positions.
+    (
+        RelativeAttentionDownsampling(heads=2, head_dim=8),
+        (384 + 24) + 32 + (768 + 48) + 2 * 9 + (384 + 24),
+        4 * (384 + 768 + 384) + 2 * 2 * 4 * 4 * 8,
+    ),
+)
+
+HEADS: tuple[tuple[Head, int, int], ...] = (
+    (TanhHead(features=8), 32 + (128 + 8) + (192 + 24), 128 + 192),
+    (
+        WideMlpHead(features=32, hidden=24),
+        (512 + 64) + 768 + 48 + (576 + 24),
+        16 * 512 + 768 + 576,
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("component", "params", "macs"),
+    (*MIXERS, *DOWNSAMPLINGS, *HEADS),
+    ids=lambda value: "" if isinstance(value, int) else value.name,
+)
+def test_counts_by_hand(component: Layer | Downsampling | Head, params: int, macs: int) -> None:
+    module = component.module(MAP, None if isinstance(component, Layer) else 24).eval()
+    cost = count_module(module, MAP)
+    assert (cost.params, cost.macs) == (params, macs)
+
+
+def test_forms_without_norms_exclude_experts() -> None:
+    for knobs in ({"experts": 2}, {"mixed_kernels": 2}):
+        reason = MbConvDownsampling(inner_norms=False, **knobs).why_invalid(MAP, 24)
+        assert reason is not None and "inner_norms False" in reason
+        assert MbConvDownsampling(**knobs).why_invalid(MAP, 24) is None
