@@ -17,6 +17,7 @@ from . import (
     recipes,
     refine,
     report,
+    ruler,
     search,
     show,
     space,
@@ -68,6 +69,7 @@ fidelity.register(app)
 show.register(app)
 report.register(app)
 measure.register(app)
+ruler.register(app)
 zoo.register(app)
 recipes.register(app)
 space.register(app)

@@ -8,7 +8,7 @@ import typer
 
 from .diagnostics import diagnostics_json, print_diagnostics
 from .parts import print_parts
-from .shared import Json, Plugins, Storage, StudyName, Target, WorkError, print_json
+from .shared import DeviceCommand, Json, Plugins, Storage, StudyName, Target, WorkError, print_json
 from .show import open_study
 
 if TYPE_CHECKING:
@@ -88,6 +88,15 @@ def measure(
         ),
     ] = None,
     target: Target = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Measure the latency in these runtimes: eager, compiled, onnxruntime, openvino "
+            "...  [eager]",
+        ),
+    ] = None,
+    device_command: DeviceCommand = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
@@ -137,6 +146,8 @@ def measure(
             "--scores": scores is not None,
             "--diagnostics": diagnostics is not None,
             "--batch": batch != "1",
+            "--runtime": runtime is not None,
+            "--device-command": device_command is not None,
         }
         if given := [name for name, is_given in others.items() if is_given]:
             raise InputError(f"--self-test must come alone, but got {', '.join(given)} too")
@@ -145,7 +156,7 @@ def measure(
     if architecture is None:
         raise InputError("a measurement must have an architecture, such as convnext_tiny")
     if diagnostics is not None:
-        if wanted or latency or metric:
+        if wanted or latency or metric or runtime:
             raise InputError("--diagnostics must be the only measurement, but others are given")
         given = (architecture, diagnostics, source, study, storage)
         if as_json:
@@ -159,8 +170,17 @@ def measure(
     from ..evaluators.measure_scores import measure_scores
 
     asked = [*map(read_metric, metric or ()), *(["latency"] if latency else [])]
+    undefined: dict[str, str] = {}
     try:
-        measurements = measured(found, metrics=asked, device=device, batch=images)
+        measurements = measured(
+            found,
+            metrics=asked,
+            runtime=runtime or (),
+            device=device,
+            device_command=device_command or "",
+            batch=images,
+            undefined=undefined,
+        )
         labelled = None
         if source is not None:
             side = found.input.height
@@ -174,19 +194,23 @@ def measure(
                 "digest": found.digest,
                 "architecture": found.to_json(),
                 "measurements": {name: each.to_json() for name, each in measurements.items()},
+                **({"undefined": undefined} if undefined else {}),
                 **_scores_json(scored),
             }
         )
         return
     print_parts(found)
     print()
+    width = max(12, *map(len, (*measurements, *undefined)))
     for each in measurements.values():
         exact = f"  ({each.value:,}{_training(each)})" if each.low is None else ""
-        print(f"{each.metric:<12} {format_measurement(each)}{exact}")
+        print(f"{each.metric:<{width}} {format_measurement(each)}{exact}")
+    for name, reason in undefined.items():
+        print(f"{name:<{width}} {reason}")
     from ..evaluators.latency.efficiency import network_efficiency
 
     if rate := network_efficiency(measurements):
-        print(f"{'efficiency':<12} {rate.text}")
+        print(f"{'efficiency':<{width}} {rate.text}")
     if scored is not None:
         _print_scores(scored, source)
 

@@ -11,6 +11,8 @@ from .shared import (
     Augmentation,
     ClassWeights,
     Constraints,
+    DeviceCommand,
+    ExportableTo,
     Plugins,
     Recipe,
     Resolution,
@@ -157,8 +159,18 @@ def search(  # one parameter for each option of the command
     ] = None,
     exportable_only: Annotated[
         bool | None,
-        typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
+        typer.Option("--exportable-only", help="Another name of --exportable-to onnxruntime."),
     ] = None,
+    exportable_to: ExportableTo = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="What latency is measured in: eager, compiled, onnxruntime, openvino ...; the "
+            "latency in further ones is recorded as latency@NAME.  [eager]",
+        ),
+    ] = None,
+    device_command: DeviceCommand = None,
     any_resolution: Annotated[
         bool | None,
         typer.Option("--any-resolution", help="Only networks that take images of any size."),
@@ -227,6 +239,9 @@ def search(  # one parameter for each option of the command
         "time_limit": time_limit,
         "seed": seed,
         "exportable_only": exportable_only,
+        "exportable_to": exportable_to,
+        "runtime": runtime,
+        "device_command": device_command,
         "any_resolution": any_resolution,
         "remeasure": remeasure,
         "predict_latency": predict_latency,

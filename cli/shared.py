@@ -25,7 +25,24 @@ Storage = Annotated[
 ]
 ExportableOnly = Annotated[
     bool,
-    typer.Option("--exportable-only", help="Only networks that can be written as ONNX."),
+    typer.Option("--exportable-only", help="Another name of --exportable-to onnxruntime."),
+]
+ExportableTo = Annotated[
+    str | None,
+    typer.Option(
+        "--exportable-to",
+        metavar="RUNTIME",
+        help="Only networks that can be exported to onnxruntime.",
+    ),
+]
+DeviceCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--device-command",
+        metavar="COMMAND",
+        help="Time model files on another device, as in 'ssh pi python3 nas_ruler.py' (nas ruler "
+        "writes the script).",
+    ),
 ]
 AnyResolution = Annotated[
     bool,

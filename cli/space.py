@@ -13,6 +13,7 @@ from .shared import (
     Column,
     Constraints,
     ExportableOnly,
+    ExportableTo,
     Json,
     Plugins,
     Resolution,
@@ -152,13 +153,16 @@ def show(
     space: SpaceName,
     *,
     exportable_only: ExportableOnly = False,
+    exportable_to: ExportableTo = None,
     any_resolution: AnyResolution = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
+    from ..evaluators.runtime_choice import read_exportable
     from ..search_space.space_files import space_name  # before the slow import of components
 
+    exportable_only = bool(read_exportable(exportable_to or (), only=exportable_only))
     space = space_name(space)
     from ..search_space.files import load_space
 
@@ -203,12 +207,14 @@ def check(
     ] = None,
     classes: Annotated[str | None, typer.Option(metavar="N", help="Number of classes.")] = None,
     exportable_only: ExportableOnly = False,
+    exportable_to: ExportableTo = None,
     any_resolution: AnyResolution = False,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> int:
     """Print the size, cost ranges and feasible share of a space, before a search."""
     from ..evaluators.cost.value import EXACT_METRICS
+    from ..evaluators.runtime_choice import read_exportable
     from ..evaluators.units import read_constraint, read_whole, taken_for_macs, write_bounds
     from ..search_space.errors import InputError
     from ..search_space.space_files import check_resolution, space_name
@@ -222,6 +228,7 @@ def check(
                 f"steer the sampling, but got {each.metric!r}: nas search checks it after it has "
                 "measured a candidate"
             )
+    exportable_only = bool(read_exportable(exportable_to or (), only=exportable_only))
     space = space_name(space)
     side = None if resolution is None else read_side("resolution", resolution)
     if side is not None:

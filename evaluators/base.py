@@ -20,6 +20,7 @@ from .metrics import describe_recorded as describe_recorded
 from .metrics import in_order as in_order
 from .metrics import is_known as is_known
 from .metrics import metric as metric
+from .runtime_table import RUNTIMES, RuntimeEntry
 from .scores import SCORES
 from .targets import Target
 
@@ -243,6 +244,9 @@ class Entry:
     """Whether the evaluator measures every candidate."""
     place: str | type[Evaluator]
     """The evaluator's class, or its module in this package and its name."""
+    runtime: str = ""
+    """For the latency in a named runtime, that name; ``place`` is then the function that makes the
+    class from it."""
 
     @property
     def tier(self) -> Tier:
@@ -251,7 +255,14 @@ class Entry:
 
     def load(self) -> type[Evaluator]:
         """Return the evaluator's class."""
-        return resolved(self.place, __name__.rpartition(".")[0])
+        found: Any = resolved(self.place, __name__.rpartition(".")[0])
+        return found(self.runtime) if self.runtime else found
+
+
+def latency_entry(runtime: RuntimeEntry) -> Entry:
+    """Return the entry of the evaluator of the latency in a runtime."""
+    found, place = runtime.metric, "runtimes.evaluator:latency_in"
+    return Entry(name=found.name, metrics=(found,), always=False, place=place, runtime=runtime.name)
 
 
 EVALUATORS: dict[str, Entry] = {
@@ -262,8 +273,9 @@ EVALUATORS: dict[str, Entry] = {
             name="latency",
             metrics=(LATENCY,),
             always=True,
-            place="latency.evaluator:LatencyEvaluator",
+            place="runtimes.evaluator:Latency",
         ),
+        *map(latency_entry, RUNTIMES.values()),
         Entry(
             name="accuracy",
             metrics=TRAINED,
@@ -279,6 +291,7 @@ EVALUATORS: dict[str, Entry] = {
 """The evaluators by name; ``register_evaluator`` adds to them."""
 
 
+METRICS.update({each.metric.name: each.metric for each in RUNTIMES.values()})
 METRICS.update({name: each.metric for name, each in SCORES.items()})
 
 

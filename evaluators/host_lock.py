@@ -9,6 +9,7 @@ Two files are needed: ``turn`` is held by the one process that measures or is ab
 the others give way; ``busy`` is shared by the processes that train.
 """
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -88,6 +89,32 @@ def lock_folder() -> Path:
     """Return the folder of the lock files, one for each user of the host."""
     who = os.getuid() if hasattr(os, "getuid") else "user"
     return Path(tempfile.gettempdir()) / f"nas-explorer-{who}"
+
+
+@contextmanager
+def on_device(name: str, patience: float = LONGEST_PAUSE) -> Generator[bool | None]:
+    """Measure on another device inside, one process of this host at a time.
+
+    Args:
+        name: What identifies the device, such as the command that reaches it.
+        patience: Longest wait for the others, s.
+
+    Yields:
+        Whether no other process of this host measures there; None where the system has no such
+        locks.
+    """
+    if sys.platform == "win32":
+        yield None
+        return
+    folder = lock_folder()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = _Lock(folder / f"device-{hashlib.sha256(name.encode()).hexdigest()[:16]}")
+    try:
+        with activity("waiting"):
+            alone = lock.take(shared=False, seconds=patience)
+        yield alone
+    finally:
+        lock.close()
 
 
 @contextmanager

@@ -5,8 +5,11 @@ from collections.abc import Collection
 from ..search_space.architecture.architecture import Architecture
 from ..search_space.errors import InputError, shown
 from ..search_space.zoo import zoo_entry
-from .base import Measurement, Setup, evaluators_for
+from .base import CandidateError, Measurement, Setup, evaluators_for
 from .device_name import choose_device
+from .metrics import LATENCY
+from .runtime_choice import check_runtimes, set_runtimes
+from .runtime_table import IN_TORCH, RUNTIMES, latency_name, read_runtimes
 from .units import read_metric
 
 
@@ -15,8 +18,11 @@ def measure(
     *,
     latency: bool = False,
     metrics: str | Collection[str] = (),
+    runtime: str | Collection[str] = (),
     device: str = "auto",
+    device_command: str = "",
     batch: int = 1,
+    undefined: dict[str, str] | None = None,
 ) -> dict[str, Measurement]:
     """Return the measurements of an architecture by the names of their metrics.
 
@@ -25,8 +31,14 @@ def measure(
             network, as ``nas zoo`` lists them.
         latency: Whether to measure the latency too.
         metrics: Names of further metrics, exact or measured, also of plug-ins.
+        runtime: Runtimes, such as ``"onnxruntime,openvino"``: the first is what plain ``latency``
+            is measured in, and the latency in each other one is measured too; none: ``eager``.
         device: Device of measured metrics: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device_command: Command that runs a ruler on another device, where runtimes that run model
+            files are timed; empty: on this device.
         batch: Images per timed forward pass.
+        undefined: Gets the reasons, by metric, for latencies that the network does not have in a
+            runtime that runs model files; None: one is an error.
 
     Raises:
         CandidateError: If the network cannot be run.
@@ -36,6 +48,9 @@ def measure(
     found = read_architecture(architecture)
     named = [metrics] if isinstance(metrics, str) else metrics
     asked = {*map(read_metric, named), *(["latency"] if latency else [])}
+    chosen = read_runtimes(runtime) if runtime else ()
+    asked |= {LATENCY.name for _ in chosen[:1]} | set(map(latency_name, chosen[1:]))
+    check_runtimes(chosen, asked, device_command=device_command)
     measured: list[Measurement] = []
     for entry in evaluators_for(asked):
         if entry.tier != "exact" and not asked & {each.name for each in entry.metrics}:
@@ -48,8 +63,14 @@ def measure(
         settings = dict(entry.load().defaults)
         if "batch" in settings:
             settings["batch"] = batch
+        set_runtimes({entry.name: settings}, chosen, device_command=device_command)
         where = "cpu" if entry.tier == "exact" else choose_device(device)
-        measured += entry.load().make(Setup(device=where, settings=settings)).measure(found)
+        try:
+            measured += entry.load().make(Setup(device=where, settings=settings)).measure(found)
+        except CandidateError as error:
+            if undefined is None or settings.get("runtime") not in set(RUNTIMES) - set(IN_TORCH):
+                raise
+            undefined[entry.name] = str(error)
     return {each.metric: each for each in measured}
 
 

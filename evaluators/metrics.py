@@ -204,6 +204,7 @@ LATENCY = Metric(
         "dtype",
         "threads",
         "runtime",
+        "runtime_version",
         "layout",
         "layout_by",
     ),

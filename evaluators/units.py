@@ -29,7 +29,8 @@ _TIME = re.compile(r"(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*")
 
 _PLAIN_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _PLAIN_BOUND = re.compile(
-    rf"\b([a-z_][a-z0-9_]*)(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}"
+    r"\b([a-z_][a-z0-9_]*(?:@[a-z][a-z0-9_]*(?:-[a-z0-9_]+)*)?)"
+    rf"(?: in {_PLAIN_NUMBER}\.\.|[<>]=?|==){_PLAIN_NUMBER}"
 )
 """Pattern of a constraint as ``str`` writes it."""
 

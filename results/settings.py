@@ -9,6 +9,7 @@ from typing import Any
 from ..evaluators.base import Direction, Metric, describe_recorded, metric
 from ..evaluators.latency.settings import BRIEF, with_layout
 from ..evaluators.metrics import MAIN_METRICS
+from ..evaluators.runtime_table import is_latency, runtime_of
 from ..evaluators.targets import stated_target
 from ..search_space.constraints.constraint import Constraint
 from ..search_space.errors import InputError
@@ -19,7 +20,12 @@ _LATER = ("metrics", "plugins", "scores")
 _ADDED = ("scheduler", "first")
 """Fields that older records lack, where they have their default."""
 
-_OPTIONS = {"recipe.epochs": "epochs", "seed": "seed", "data.seed": "seed"}
+_OPTIONS = {
+    "recipe.epochs": "epochs",
+    "seed": "seed",
+    "data.seed": "seed",
+    "evaluation.latency.runtime": "runtime",
+}
 """Options of a search whose values are settings of the study as they are."""
 
 _PLACE = ("name", "root", "max_megapixels")
@@ -146,22 +152,27 @@ class StudySettings:
             del mine[name], theirs[name]
         for each in (mine, theirs):  # the fingerprint identifies the images, wherever they are
             each["data"] = {k: v for k, v in each["data"].items() if k not in _PLACE}
-            if "latency" in each["evaluation"]:
-                each["evaluation"]["latency"] = self._compared(each["evaluation"]["latency"])
+            each["evaluation"] = self._compared(each["evaluation"])
         left, right = dict(flattened(mine)), dict(flattened(theirs))
         for key in {**left, **right}:
             if left.get(key) != right.get(key):
                 return key, left.get(key), right.get(key)
         return self._other_first(other) or self._other_metric(other)
 
-    def _compared(self, timing: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of the latency that stay the same.
+    def _compared(self, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings of measurements that stay the same.
 
         Where latency does not count, studies of earlier versions state the full contract. The
-        record of each latency states its own.
+        record of each latency states its own. A latency in a named runtime that does not count is
+        only recorded, as a score is.
         """
-        counts = "latency" in self._counting()
-        return {k: v for k, v in with_layout(timing).items() if counts or k not in BRIEF}
+        counting, found = self._counting(), dict(evaluation)
+        for name in filter(is_latency, evaluation):
+            counts = name in counting
+            timing = with_layout(found.pop(name))
+            if counts or runtime_of(name) is None:
+                found[name] = {k: v for k, v in timing.items() if counts or k not in BRIEF}
+        return found
 
     def _counting(self) -> tuple[str, ...]:
         """Return the metrics that are objectives or have bounds."""

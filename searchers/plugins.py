@@ -17,6 +17,7 @@ _KINDS = {
     "evaluators.accuracy.recipes.base.RecipeOption": (
         "evaluators.accuracy.option_table.register_option"
     ),
+    "evaluators.runtimes.base.Runtime": "evaluators.register_runtime.register_runtime",
     "results.export.base.ModelFormat": "results.export.formats.register_format",
     "searchers.engines.base.Engine": "searchers.engines.register_engine",
 }
@@ -28,7 +29,8 @@ def register(plugin: _Plugin) -> _Plugin:
 
     Args:
         plugin: A class derived from ``Component`` (``TokenMixer``, ``Norm``, ...), ``Searcher``,
-            ``Evaluator``, ``Diagnostic``, ``RecipeOption``, ``ModelFormat`` or ``Engine``.
+            ``Evaluator``, ``Diagnostic``, ``RecipeOption``, ``Runtime``, ``ModelFormat`` or
+            ``Engine``.
 
     Raises:
         InputError: If the class has another base, its name is taken, or it lacks a required

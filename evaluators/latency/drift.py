@@ -1,9 +1,12 @@
 """Drift of the device's speed, by the sentinel: within a window, and between measurements."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median, stdev
+from typing import Any
 
+from ..base import Measurement
+from ..metrics import LATENCY
 from .timing import Timing
 
 DRIFT = 0.02
@@ -62,6 +65,58 @@ class SentinelHistory:
         degrees = known + _PRIOR_DEGREES
         variance = (total + _PRIOR_DEGREES * _PRIOR_SPREAD**2) / degrees
         return student_t(degrees) * math.sqrt(variance)
+
+
+def least_drift(
+    one_window: Callable[[], tuple[Timing, ...]], history: SentinelHistory, most: int
+) -> tuple[tuple[Timing, ...], list[float]]:
+    """Return the timings of the window with the least drift, and the drift of every window.
+
+    Args:
+        one_window: Function that measures a window; the sentinel's timing is its last.
+        history: The sentinel's times.
+        most: Most windows; the first without much drift is the last.
+    """
+    found: list[tuple[Timing, ...]] = []
+    drifts: list[float] = []
+    while len(found) < most and min(drifts, default=1.0) > DRIFT:
+        found.append(one_window())
+        drifts.append(history.drift(found[-1][-1]))
+    return found[drifts.index(min(drifts))], drifts
+
+
+def latency_of(
+    timing: Timing,
+    sentinel: Timing,
+    history: SentinelHistory,
+    drifts: Sequence[float],
+    provenance: Mapping[str, Any],
+) -> Measurement:
+    """Return the latency from the window that counts, with its interval.
+
+    Args:
+        timing: Time of the network.
+        sentinel: Time of the sentinel beside it, which is added to the history.
+        history: The sentinel's times.
+        drifts: Drift of every window.
+        provenance: Conditions of the measurement.
+    """
+    history.add(sentinel)
+    slower = history.slower(sentinel)
+    half = math.hypot(half_width_within(timing.rounds), history.half_width())
+    return Measurement(
+        metric=LATENCY.name,
+        value=timing.median,
+        low=min(timing.low, timing.median * math.exp(-half)) / (1 + slower),
+        high=max(timing.high, timing.median * math.exp(half)),
+        provenance={
+            **provenance,
+            "windows": len(drifts),
+            "sentinel_drift": min(drifts),
+            "unstable": min(drifts) > DRIFT,
+            "half_width_between": history.half_width(),
+        },
+    )
 
 
 def half_width_within(rounds: Sequence[float]) -> float:

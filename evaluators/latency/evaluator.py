@@ -1,6 +1,5 @@
 """The evaluator of the metric ``latency``."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, Self
@@ -16,9 +15,10 @@ from ..base import Evaluator, Measurement, Setup
 from ..host_lock import measuring
 from ..measurement_context import candidate_faults, seeded
 from ..metrics import LATENCY
+from ..runtime_table import IN_TORCH
 from ..stopwatch import activity
 from .clocks import Run
-from .drift import DRIFT, SentinelHistory, half_width_within
+from .drift import SentinelHistory, latency_of, least_drift
 from .parts import time_parts
 from .peaks import peaks_of
 from .provenance import describe
@@ -65,6 +65,11 @@ class LatencyEvaluator(Evaluator):
         Raises:
             InputError: If the device is of another type.
         """
+        if settings is not None and settings.runtime not in IN_TORCH:
+            raise InputError(
+                f"the runtime of networks in this process must be one of {', '.join(IN_TORCH)}, "
+                f"but got {settings.runtime!r}"
+            )
         if device.type not in ("cpu", "cuda"):
             raise InputError(f"a device that is timed must be cpu or cuda, but got '{device}'")
         self.device = device
@@ -89,35 +94,22 @@ class LatencyEvaluator(Evaluator):
         with torch.inference_mode(), candidate_faults():
             layouts, warm, one_window = self._prepared(architecture)  # while others still train
             with measuring() as alone:
-                window, drifts = self._least_drift(one_window)
+                window, drifts = least_drift(one_window, self._history, self.settings.windows)
                 parts = self._time_parts(architecture) if self.settings.parts else {}
                 peaks = peaks_of(self.device, self.settings)
         *timings, sentinel = window
-        self._history.add(sentinel)
         timed = dict(zip(layouts, timings, strict=True))
         layout = min(timed, key=lambda each: timed[each].median)
         timing = timed[layout]
-        slower = self._history.slower(sentinel)
-        half = math.hypot(half_width_within(timing.rounds), self._history.half_width())
-        latency = Measurement(
-            metric="latency",
-            value=timing.median,
-            low=min(timing.low, timing.median * math.exp(-half)) / (1 + slower),
-            high=max(timing.high, timing.median * math.exp(half)),
-            provenance={
-                **self._provenance(architecture, timing, sentinel),
-                "memory_layout": layout,
-                "layout_medians": warm or {name: each.median for name, each in timed.items()},
-                "alone": alone,
-                "windows": len(drifts),
-                "sentinel_drift": min(drifts),
-                "unstable": min(drifts) > DRIFT,
-                "half_width_between": self._history.half_width(),
-                "peaks": peaks.to_json(),
-                **parts,
-            },
-        )
-        return (latency,)
+        provenance = {
+            **self._provenance(architecture, timing, sentinel),
+            "memory_layout": layout,
+            "layout_medians": warm or {name: each.median for name, each in timed.items()},
+            "alone": alone,
+            "peaks": peaks.to_json(),
+            **parts,
+        }
+        return (latency_of(timing, sentinel, self._history, drifts, provenance),)
 
     def _time_parts(self, architecture: Architecture) -> dict[str, dict[str, float]]:
         """Return the time of each part in the first layout, for the provenance."""
@@ -172,17 +164,6 @@ class LatencyEvaluator(Evaluator):
 
     def _series(self, run: Run) -> Series:
         return Series(run, self.device, self.settings)
-
-    def _least_drift(
-        self, one_window: Callable[[], tuple[Timing, ...]]
-    ) -> tuple[tuple[Timing, ...], list[float]]:
-        """Return the timings of the window with the least drift, and the drift of every window."""
-        found: list[tuple[Timing, ...]] = []
-        drifts: list[float] = []
-        while len(found) < self.settings.windows and min(drifts, default=1.0) > DRIFT:
-            found.append(one_window())
-            drifts.append(self._history.drift(found[-1][-1]))
-        return found[drifts.index(min(drifts))], drifts
 
     def _passes_of(self, architecture: Architecture) -> list[Run]:
         """Return one forward pass of the network for each layout."""

@@ -1,14 +1,14 @@
 """The settings of the latency contract."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from ...search_space.errors import InputError, unknown_name
 from ...search_space.json_fields import JsonFields
+from ..runtime_table import IN_TORCH, RUNTIMES, is_latency
 
 DTYPES = ("float32", "bfloat16")
-RUNTIMES = ("eager", "compiled")
 LAYOUTS = ("contiguous", "channels_last")
 """Memory layouts, by the names of torch's memory formats without ``_format``."""
 ROUNDS = 5
@@ -29,24 +29,28 @@ BRIEF: Mapping[str, Any] = {
 
 
 def timed_as_it_counts(
-    evaluation: Mapping[str, Mapping[str, Any]], *, counts: bool, parts: bool = False
+    evaluation: Mapping[str, Mapping[str, Any]],
+    *,
+    counting: Collection[str] = (),
+    parts: bool = False,
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the settings of the evaluators, with a brief contract for a latency that is neither
+    """Return the settings of the evaluators, with a brief contract for each latency that is neither
     objective nor bound.
 
     Networks are not compiled in the brief contract, so a compiled runtime has the full one.
 
     Args:
         evaluation: The settings.
-        counts: Whether latency is an objective or has a bound.
-        parts: Whether times of parts are recorded too, which only a latency that counts needs.
+        counting: The metrics that are objectives or have bounds.
+        parts: Whether plain latency records times of parts too, which only a latency that counts
+            needs.
     """
-    if "latency" not in evaluation:
-        return evaluation
-    stated = evaluation["latency"]
-    full = counts or stated.get("runtime") == "compiled"
-    timing = {**stated, **({} if full else BRIEF), **({"parts": True} if parts else {})}
-    return {**evaluation, "latency": timing}
+    found = dict(evaluation)
+    for name in filter(is_latency, evaluation):
+        full = name in counting or found[name].get("runtime") == "compiled"
+        timed = {**found[name], **({} if full else BRIEF)}
+        found[name] = {**timed, **({"parts": True} if parts and name == "latency" else {})}
+    return found
 
 
 def with_layout(stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,8 +78,9 @@ class LatencySettings(JsonFields):
     """Memory layout of weights and feature maps. ``best``: both are timed, and the faster one
     counts. The faster one depends on the network: on a CPU, eager torch may take three times as
     long for a contiguous 15x15 depthwise convolution as for one with channels last."""
-    runtime: Literal["eager", "compiled"] = "eager"
-    """``compiled`` is ``torch.compile`` with its default mode and static shapes."""
+    runtime: str = "eager"
+    """Name of a runtime: ``eager``; ``compiled``, which is ``torch.compile`` with its default mode
+    and static shapes; or one that runs model files, whose memory layout is its own."""
     threads: int = 1
     """Threads of one operation on the CPU; at least 1."""
     warmup_seconds: float = 0.04
@@ -96,6 +101,9 @@ class LatencySettings(JsonFields):
     other processes pause; only the faster layout is timed. In eager runs alone."""
     parts: bool = False
     """Whether to record the time of each part too, in eager runs."""
+    device_command: str = ""
+    """Command that runs a ruler on another device, such as ``ssh pi python3 nas_ruler.py``, where
+    runtimes that run model files are timed; empty: on this device."""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -110,6 +118,11 @@ class LatencySettings(JsonFields):
             raise InputError(
                 "layout_by must be 'rounds' with runtime 'compiled', but got 'warmup', which times "
                 "networks that are not compiled"
+            )
+        if self.parts and self.runtime not in IN_TORCH:
+            raise InputError(
+                f"parts must come with runtime 'eager', but got runtime {self.runtime!r}, which "
+                "runs whole networks"
             )
         lowest = {
             "batch": 1,
@@ -135,11 +148,15 @@ class LatencySettings(JsonFields):
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values.
 
-        Studies of earlier versions have no ``windows``, ``layout_by`` and ``parts``, so their
-        defaults are left out.
+        Studies of earlier versions lack some of the fields, so the defaults of these are left out.
         """
         found = super().to_json()
-        later = {"windows": WINDOWS, "layout_by": DECIDERS[0], "parts": False}
+        later = {
+            "windows": WINDOWS,
+            "layout_by": DECIDERS[0],
+            "parts": False,
+            "device_command": "",
+        }
         return {key: each for key, each in found.items() if later.get(key, ...) != each}
 
     @classmethod

@@ -97,8 +97,7 @@ class Series:
         self._run = run
         self._clock: Clock = make_clock(device, threads=settings.threads)
         self._settings = settings
-        self._passes: list[Pass] = []
-        self._rounds: list[float] = []
+        self._rounds: list[list[Pass]] = []
         self._warmup_passes = 0
         self._stable = False
 
@@ -113,7 +112,6 @@ class Series:
 
     def begin(self) -> None:
         """Forget the timed passes so far."""
-        self._passes = []
         self._rounds = []
 
     def _warm_up(self) -> float:
@@ -135,12 +133,12 @@ class Series:
         self._clock.time(self._run)
         start = time.perf_counter()
         done = undisturbed = 0
-        first = len(self._passes)
+        passes: list[Pass] = []
         while not self._ended(start, done, undisturbed):
-            self._passes.append(one := self._clock.time(self._run))
+            passes.append(one := self._clock.time(self._run))
             done += 1
             undisturbed += one.undisturbed
-        self._rounds.append(median(each.own for each in self._passes[first:]))
+        self._rounds.append(passes)
 
     def _ended(self, start: float, done: int, undisturbed: int) -> bool:
         """Whether a round is over."""
@@ -154,24 +152,36 @@ class Series:
 
     def timing(self) -> Timing:
         """Return the time of one pass, from the rounds so far."""
-        undisturbed = [each.wall for each in self._passes if each.undisturbed]
-        alone = len(undisturbed) >= MIN_SAMPLE
-        low, middle, high = median_interval(
-            undisturbed if alone else [each.own for each in self._passes]
-        )
-        wall, own = (sum(getattr(p, kind) for p in self._passes) for kind in ("wall", "own"))
-        return Timing(
-            median=middle,
-            low=low,
-            high=high,
-            passes=len(self._passes),
-            disturbed=len(self._passes) - len(undisturbed),
-            clock="wall" if alone else "thread",
-            warmup_passes=self._warmup_passes,
-            stable=self._stable,
-            rounds=tuple(self._rounds),
-            lost=1 - own / wall if wall > 0 else 0.0,
-        )
+        return timing_of(self._rounds, warmup_passes=self._warmup_passes, stable=self._stable)
+
+
+def timing_of(
+    rounds: Sequence[Sequence[Pass]], *, warmup_passes: int = 0, stable: bool = True
+) -> Timing:
+    """Return the time of one pass from timed passes.
+
+    Args:
+        rounds: The passes of each round.
+        warmup_passes: Number of untimed passes before them.
+        stable: Whether the warm-up ended with stable times.
+    """
+    passes = [each for one in rounds for each in one]
+    undisturbed = [each.wall for each in passes if each.undisturbed]
+    alone = len(undisturbed) >= MIN_SAMPLE
+    low, middle, high = median_interval(undisturbed if alone else [each.own for each in passes])
+    wall, own = (sum(getattr(p, kind) for p in passes) for kind in ("wall", "own"))
+    return Timing(
+        median=middle,
+        low=low,
+        high=high,
+        passes=len(passes),
+        disturbed=len(passes) - len(undisturbed),
+        clock="wall" if alone else "thread",
+        warmup_passes=warmup_passes,
+        stable=stable,
+        rounds=tuple(median(each.own for each in one) for one in rounds),
+        lost=1 - own / wall if wall > 0 else 0.0,
+    )
 
 
 def alternate(series: Sequence[Series]) -> tuple[Timing, ...]:

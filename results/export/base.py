@@ -8,21 +8,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from ...evaluators.runtimes.program import ExportError as ExportError
+from ...evaluators.runtimes.program import first_line as first_line
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.base import bound_inside, first_inside
-from ...search_space.errors import WorkError
 from ...search_space.shapes import Shape
-
-
-class ExportError(WorkError):
-    """An exported file does not reproduce the network; the message is one line with figures."""
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its name if it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,6 +1,5 @@
 """The format ONNX: a graph that runs without torch."""
 
-import re
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ...evaluators.runtimes.onnx_graph import INPUT, OPSET, OUTPUT, onnx_graph
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.base import first_inside
@@ -17,16 +17,10 @@ from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened, first_line
 from .header import read_header
 from .onnx_macs import count_macs, known_shapes
-from .program import exported_program, quiet, untraceable
+from .program import exported_program
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-OPSET = 20
-"""Version of ONNX's operator set: the first with GELU; fewer runtimes read later ones."""
-
-INPUT, OUTPUT, BATCH, HEIGHT, WIDTH = "image", "scores", "batch", "height", "width"
-"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free axes."""
 
 
 class OnnxFile(ModelFormat):
@@ -58,8 +52,7 @@ class OnnxFile(ModelFormat):
         """Trace the network and return the file's contents."""
         from onnx.helper import set_model_props
 
-        model = _trace(network.folded(), self.any_resolution)
-        _tidy(model)
+        model = onnx_graph(exported_program(network.folded(), self.any_resolution))
         set_model_props(model, dict(header))
         return {"": model.SerializeToString()}
 
@@ -145,44 +138,3 @@ def _input(model: "ModelProto") -> Shape:
         return read_header(_header(model)).input
     except InputError as error:
         raise ExportError(str(error)) from error
-
-
-def _trace(network: Network, any_resolution: bool) -> "ModelProto":
-    """Return the network's graph, made by torch's exporter."""
-    traced = exported_program(network, any_resolution)
-    try:
-        with quiet():
-            program = torch.onnx.export(
-                traced,
-                dynamo=True,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                opset_version=OPSET,
-                verbose=False,
-            )
-    except Exception as error:  # the exporter may raise anything
-        raise untraceable(error) from error
-    assert program is not None
-    return program.model_proto
-
-
-def _tidy(model: "ModelProto") -> None:
-    """Name the batch axis, and drop the exporter's notes, which hold paths of this machine and fill
-    more than half of a small file."""
-    graph = model.graph
-    sides = graph.input[0].type.tensor_type.shape.dim
-    names = {
-        side.dim_param: name
-        for side, name in zip(sides, (BATCH, "", HEIGHT, WIDTH), strict=True)
-        if side.dim_param
-    }
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        for side in value.type.tensor_type.shape.dim:
-            symbolic = side.dim_param
-            for symbol, name in names.items():  # also inside an expression
-                symbolic = re.sub(rf"\b{symbol}\b", name, symbolic)
-            if symbolic:
-                side.dim_param = symbolic
-    noted = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
-    for item in (model, graph, *(item for items in noted for item in items)):
-        del item.metadata_props[:]

@@ -1,26 +1,16 @@
 """Tracing of a network by torch's exporter, for any batch size."""
 
-import io
-import logging
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-
 import torch
 
+from ...evaluators.runtimes.program import quiet as quiet
+from ...evaluators.runtimes.program import traced
 from ...search_space.architecture.network import Network
-from .base import ExportError, first_line
-
-_CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def exported_program(
     network: Network, any_resolution: bool = False
 ) -> torch.export.ExportedProgram:
-    """Trace a network in eval mode.
-
-    For any resolution, the images are not square, and large enough that every inner map exceeds one
-    pixel in height and width: the tracer treats a side of 1 as a constant.
+    """Trace a network in eval mode; see ``traced``.
 
     Args:
         network: The network.
@@ -29,40 +19,4 @@ def exported_program(
     Raises:
         ExportError: If the exporter cannot trace a component.
     """
-    channels, height, width = network.architecture.input
-    if any_resolution:
-        step = network.reduction
-        height, width = (max(-(-side // step), 8) * step for side in (height, width))
-        width += 4 * step
-    # Two images: the tracer would treat a batch of one as a constant.
-    images = torch.zeros(2, channels, height, width)
-    free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
-    try:
-        with quiet():
-            return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
-    except Exception as error:  # the exporter may raise anything
-        raise untraceable(error) from error
-
-
-def untraceable(error: Exception) -> ExportError:
-    """Return the error to raise where an exporter fails."""
-    return ExportError(
-        f"the network must be traceable by torch's exporters, but: {first_line(error)}"
-    )
-
-
-@contextmanager
-def quiet() -> Generator[None]:
-    """Suppress output, warnings and logs of the exporters; errors are still raised."""
-    loggers = [logging.getLogger(name) for name in _CHATTY]
-    levels = [logger.level for logger in loggers]
-    unread = io.StringIO()
-    try:
-        with warnings.catch_warnings(), redirect_stdout(unread), redirect_stderr(unread):
-            warnings.simplefilter("ignore")
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    return traced(network, network.architecture.input, any_resolution=any_resolution)

@@ -11,7 +11,7 @@ _DIGITS = r"(?:\d{1,3}(?:[,_]\d{3})+(?!\d)|\d+)"
 _NUMBER = rf"[-+]?(?:{_DIGITS}\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _VALUE = rf"({_NUMBER})\s*([A-Za-zµμ%]*)"
 _SIGN = r"\s*(<=|>=|==|=|<|>|≤|≥)\s*"
-_NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
+_NAME = r"([A-Za-z_][A-Za-z0-9_]*(?:@[A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)*)?)"
 _BOUND = re.compile(rf"\s*{_NAME}{_SIGN}{_VALUE}\s*")
 _TURNED = re.compile(rf"\s*{_VALUE}{_SIGN}{_NAME}\s*")
 _RANGE = re.compile(rf"\s*{_NAME}\s+in\s+{_VALUE}\s*\.\.\s*{_VALUE}\s*")

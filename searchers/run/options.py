@@ -1,6 +1,6 @@
 """The options of a search, read and checked before heavy imports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,8 @@ from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.accuracy.option_table import read_options as read_recipe
 from ...evaluators.accuracy.recipe import AUGMENTATIONS
 from ...evaluators.device_name import device_name
+from ...evaluators.runtime_choice import check_runtimes, read_exportable
+from ...evaluators.runtime_table import latency_name, read_runtimes
 from ...evaluators.scores import check_not_ranking, read_scores
 from ...evaluators.targets import read_target
 from ...evaluators.units import (
@@ -28,12 +30,15 @@ from ...search_space.space_files import check_resolution, space_data, space_name
 from ..engines import ENGINES
 from ..halving import DEFAULT_ETA, Halving
 from ..names import SCHEDULERS, searcher_name
+from .option_values import read_rungs as read_rungs
+from .option_values import read_side as read_side
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from ...search_space.architecture.architecture import Architecture
     from ...search_space.space import SearchSpace
 
-_LISTS = ("objectives", "constraints", "plugins", "scores")
+_LISTS = ("objectives", "constraints", "plugins", "scores", "runtime", "exportable_to")
+_BY_COMMAS = ("objectives", "scores", "runtime", "exportable_to")
 _ARCHITECTURES = (".json", ".safetensors")
 """Endings of the files of architectures."""
 _WHOLE = {
@@ -127,7 +132,15 @@ class SearchOptions:
     seed: int = 0
     """Seed of all random numbers."""
     exportable_only: bool = False
-    """Whether to leave out components that cannot be exported to ONNX."""
+    """Another name of ``exportable_to`` with ``onnxruntime``."""
+    exportable_to: tuple[str, ...] = ()
+    """Runtimes that every component must be exportable to; none: any component."""
+    runtime: tuple[str, ...] = ()
+    """Runtimes: the first is what plain ``latency`` is measured in, and the latency in each other
+    one is recorded as ``latency@NAME``; none: ``eager``."""
+    device_command: str = ""
+    """Command that runs a ruler on another device, where runtimes that run model files are timed;
+    empty: on this device."""
     any_resolution: bool = False
     """Whether to leave out components that take images of one size only."""
     remeasure: bool = False
@@ -155,6 +168,11 @@ class SearchOptions:
         except InputError as error:
             raise InputError("; ".join((str(error), *missing))) from None
         self._name(notes=(*missing, *self.notes))
+
+    @property
+    def recorded_latencies(self) -> tuple[str, ...]:
+        """The latencies that are recorded though they need not be objectives."""
+        return tuple(map(latency_name, self.runtime[1:]))
 
     @property
     def names_first(self) -> bool:
@@ -209,6 +227,7 @@ class SearchOptions:
             recipe=read_recipe(self.recipe),
         )
         bounds = [read_constraint(each).metric for each in self.constraints]
+        self._check_runtimes((*self.objectives, *bounds))
         if self.predict_latency and "latency" not in (*bounds, *self.objectives):
             raise InputError(
                 "predict_latency must come with the objective latency or a bound on it, such as "
@@ -235,6 +254,18 @@ class SearchOptions:
             space_data(self.space)
         else:
             check_resolution(self.space, self.resolution)
+
+    def _check_runtimes(self, counting: Sequence[str]) -> None:
+        self._name(
+            runtime=read_runtimes(self.runtime) if self.runtime else (),
+            exportable_to=read_exportable(self.exportable_to, only=self.exportable_only),
+        )
+        check_runtimes(
+            self.runtime,
+            counting,
+            device_command=self.device_command,
+            predicted=self.predict_latency,
+        )
 
     def _check_scheduler(self) -> None:
         if self.scheduler is not None:
@@ -330,7 +361,7 @@ def _listed(name: str, value: object) -> tuple[str, ...]:
     if is_list(value):
         listed = [str(each) for each in value]
     else:
-        listed = str(value).split(",") if name in ("objectives", "scores") else [str(value)]
+        listed = str(value).split(",") if name in _BY_COMMAS else [str(value)]
     return tuple(each.strip() for each in listed)
 
 
@@ -353,28 +384,3 @@ def _architectures(value: object) -> tuple[Any, ...]:
             )
         found.append(each)
     return tuple(found)
-
-
-def read_rungs(value: object) -> tuple[int, ...]:
-    """Read epochs such as ``1,3``.
-
-    Raises:
-        InputError: If one of them is not a whole number.
-    """
-    listed = list(value) if is_list(value) else str(value).split(",")
-    return tuple(read_whole("rungs", each, hint="epochs, as in 1,3") for each in listed)
-
-
-def read_side(name: str, value: object) -> int:
-    """Read the side of square images in pixels: ``224``, ``224px`` or ``224x224``.
-
-    Raises:
-        InputError: If it has another form, or the images are not square.
-    """
-    rule = "pixels on a side, as in 224"
-    if not isinstance(value, str):
-        return read_whole(name, value, hint=rule)
-    sides = {each.strip() for each in value.lower().replace("×", "x").removesuffix("px").split("x")}
-    if len(sides) != 1:
-        raise InputError(f"{name} must be that of square images ({rule}), but got {value!r}")
-    return read_whole(name, sides.pop(), unit="px", hint=rule)

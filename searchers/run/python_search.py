@@ -61,6 +61,9 @@ def search(
     time_limit: float | None = None,
     seed: int = 0,
     exportable_only: bool = False,
+    exportable_to: str | Sequence[str] = (),
+    runtime: str | Sequence[str] = (),
+    device_command: str = "",
     any_resolution: bool = False,
     remeasure: bool = False,
     join: bool = False,
@@ -119,7 +122,13 @@ def search(
             ``nas recipes`` lists them.
         time_limit: Seconds after which a candidate fails; None: no limit.
         seed: Seed of all random numbers.
-        exportable_only: Whether to leave out components that cannot be exported to ONNX.
+        exportable_only: Another name of ``exportable_to="onnxruntime"``.
+        exportable_to: Runtimes that every component must be exportable to, such as
+            ``"onnxruntime"``.
+        runtime: Runtimes, such as ``"onnxruntime,openvino"``: the first is what plain ``latency``
+            is measured in, and the latency in each other one is recorded; none: ``eager``.
+        device_command: Command that runs a ruler on another device, where runtimes that run model
+            files are timed; empty: on this device.
         any_resolution: Whether to leave out components that take images of one size only.
         remeasure: Whether to first measure again latencies from another device or other versions.
         join: Whether other processes that join may search the study at the same time.
@@ -149,6 +158,9 @@ def search(
             "device": device,
             "seed": seed,
             "exportable_only": exportable_only,
+            "exportable_to": exportable_to,
+            "runtime": runtime,
+            "device_command": device_command,
             "any_resolution": any_resolution,
             "remeasure": remeasure,
             "join": join,

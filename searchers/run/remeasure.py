@@ -4,10 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import torch
-
 from ...evaluators.base import Measurement, evaluator_of, metric
-from ...evaluators.latency.provenance import describe
+from ...evaluators.metrics import LATENCY
+from ...evaluators.runtimes.surroundings import surroundings
 from ...evaluators.units import plural
 from ...results.analysis.conditions import (
     Conditions,
@@ -41,9 +40,13 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
     """
     if cluster:
         return None
-    return conditions(
-        "latency", {**describe(torch.device(plan.device)), **plan.settings["latency"]}
-    )
+    return _present(plan, LATENCY.name)
+
+
+def _present(plan: Plan, name: str) -> Conditions:
+    """Return the present conditions of a metric, as far as they are known before it is measured."""
+    settings = plan.settings.get(evaluator_of(name).name, {})
+    return conditions(name, {**surroundings(plan.device, settings), **settings})
 
 
 def timed_elsewhere(
@@ -138,8 +141,7 @@ def check_measured(study: Study, plan: Plan, names: Iterable[str]) -> None:
     for name in wanted:
         if name == "latency":  # see ``check_latency``
             continue
-        settings = plan.settings.get(evaluator_of(name).name, {})
-        now = conditions(name, {**describe(torch.device(plan.device)), **settings})
+        now = _present(plan, name)
         known = {key for key, _ in now}
         for recorded, group in by_conditions(study.candidates(), name).items():
             compared = tuple(each for each in recorded if each[0] in known)
@@ -163,8 +165,7 @@ def measured_here(plan: Plan, names: Iterable[str], *, cluster: bool = False) ->
     found: list[str] = []
     for name in dict.fromkeys(names):
         if metric(name).conditions and varies(name):
-            settings = plan.settings.get(evaluator_of(name).name, {})
-            here = conditions(name, {**describe(torch.device(plan.device)), **settings})
+            here = _present(plan, name)
             found.append(f"{name} on {'a cluster' if cluster else text(here)}")
     return "; ".join(found)
 

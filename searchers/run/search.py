@@ -16,7 +16,8 @@ from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
 from ...evaluators.latency.settings import timed_as_it_counts
-from ...evaluators.metrics import MAIN_METRICS
+from ...evaluators.metrics import LATENCY, MAIN_METRICS
+from ...evaluators.runtime_choice import optional_latencies, set_runtimes
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.analysis.conditions import Conditions
 from ...results.settings import StudySettings
@@ -127,7 +128,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     space = space.bind(
         channels=data.channels, resolution=data.resolution, classes=len(data.classes)
     )
-    if options.exportable_only:
+    if options.exportable_to:
         space = space.exportable()
     if options.any_resolution:
         space = space.any_resolution()
@@ -135,14 +136,15 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     rest = tuple(each for each in constraints if each.metric not in EXACT_METRICS)
     counting = (*options.objectives, *(each.metric for each in constraints))
     check_metrics(counting, data)
-    evaluators = {each.name: each for each in evaluators_for(counting)}
+    wanted = (*counting, *options.recorded_latencies)
+    evaluators = {each.name: each for each in evaluators_for(wanted)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
+    set_runtimes(evaluation, options.runtime, device_command=options.device_command)
     recipe, start, teacher = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
-    counts = "latency" in counting
-    stated = timed_as_it_counts(evaluation, counts=counts)  # times of parts are an option of a run
+    stated = timed_as_it_counts(evaluation, counting=counting)  # of parts too is a run's option
     kept = {name: each for name, each in stated.items() if each and name != "accuracy"}
-    metrics = metrics_of(evaluators.values(), counting, data.target)
+    metrics = metrics_of(evaluators.values(), wanted, data.target)
     check_recipe(recipe, data)
     scored = map(metric, options.scores)
     settings = StudySettings(
@@ -178,10 +180,11 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         ),
         data=absolute(data.spec).to_json(),
         cache=str(image_cache().resolve()),
-        settings=timed_as_it_counts(evaluation, counts=counts, parts=options.predict_latency),
+        settings=timed_as_it_counts(evaluation, counting=counting, parts=options.predict_latency),
         device=device,
         seed=options.seed,
         constraints=rest,
+        optional=optional_latencies(evaluation, counting),
         weights=str(folder),
         start=kept_start(folder, recipe.to_json(), start),
         teacher=kept_teacher(folder, recipe.to_json(), teacher),
@@ -192,7 +195,11 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         check_measured(study, plan, dict.fromkeys(counting))
     here = timed_here(plan, cluster=options.ray_address is not None)
     notes = check_latency(
-        study, here, counts=counts, again=options.remeasure, constraints=plan.constraints
+        study,
+        here,
+        counts=LATENCY.name in counting,
+        again=options.remeasure,
+        constraints=plan.constraints,
     )
     halving = halving_of(study.settings)
     return Prepared(

@@ -17,6 +17,8 @@ from ...evaluators.base import (
 )
 from ...evaluators.host_lock import training
 from ...evaluators.measurement_context import candidate_faults
+from ...evaluators.metrics import LATENCY
+from ...evaluators.runtime_table import is_latency
 from ...evaluators.staged import StagedEvaluator
 from ...evaluators.stopwatch import Stopwatch, activity, counted_by
 from ...evaluators.units import write_constraint, write_value
@@ -49,6 +51,8 @@ class Plan:
     """The study's seed."""
     constraints: tuple[Constraint, ...] = ()
     """Hard constraints on the measured and trained metrics."""
+    optional: tuple[str, ...] = ()
+    """Evaluators whose failure fails no candidate, besides those of training-free scores."""
     weights: str | None = None
     """Folder for the trained weights; None: they are dropped."""
     start: str | None = None
@@ -67,6 +71,7 @@ class Plan:
         return MeasuringWorker(
             evaluators=self.evaluators(self.seed),
             constraints=self.constraints,
+            optional=self.optional,
             other_seed=self.evaluators,
         )
 
@@ -104,6 +109,7 @@ class MeasuringWorker:
         *,
         evaluators: tuple[Evaluator, ...],
         constraints: tuple[Constraint, ...],
+        optional: tuple[str, ...] = (),
         other_seed: Callable[[int], tuple[Evaluator, ...]] | None = None,
     ) -> None:
         """Set the evaluators and the constraints.
@@ -111,11 +117,13 @@ class MeasuringWorker:
         Args:
             evaluators: Evaluators with the study's seed, cheapest first.
             constraints: Hard constraints on their metrics.
+            optional: Names of evaluators whose failure fails no candidate.
             other_seed: Makes the evaluators for the seed of a job that has one.
         """
         self._evaluators = evaluators
         self._other_seed = other_seed
         self._constraints = constraints
+        self._optional = optional
         self.spent = False
         """Whether memory or device failed, so that a new process must replace this one."""
 
@@ -135,7 +143,7 @@ class MeasuringWorker:
                     if evaluator.name in job.leave_out:
                         continue
                     with activity(_activity_of(evaluator)), _share_of_host(evaluator):
-                        if evaluator.metrics[0].score:
+                        if evaluator.metrics[0].score or evaluator.name in self._optional:
                             self._score(evaluator, architecture, had, undefined)
                         else:
                             reason = _measure(evaluator, architecture, job, had)
@@ -167,7 +175,7 @@ class MeasuringWorker:
         had: list[Measurement],
         undefined: dict[str, str],
     ) -> None:
-        """Add a training-free score, or the reason why there is none: it fails no candidate."""
+        """Add an optional metric, or the reason why there is none: it fails no candidate."""
         try:
             with candidate_faults():
                 had.extend(evaluator.measure(architecture))
@@ -211,6 +219,8 @@ def _share_of_host(evaluator: Evaluator) -> AbstractContextManager[None]:
 def _activity_of(evaluator: Evaluator) -> str:
     """Return the activity that an evaluator's time counts for."""
     first = evaluator.metrics[0]
+    if is_latency(evaluator.name):
+        return LATENCY.name
     return "scoring" if first.score else "training" if first.tier == "trained" else evaluator.name
 
 

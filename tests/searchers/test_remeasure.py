@@ -229,20 +229,20 @@ def test_the_contract_is_brief_only_where_latency_decides_nothing() -> None:
     evaluation = {"latency": full.to_json(), **other}
 
     def timed(*, counts: bool, parts: bool = False) -> LatencySettings:
-        found = timed_as_it_counts(evaluation, counts=counts, parts=parts)
+        found = timed_as_it_counts(evaluation, counting=("latency",) if counts else (), parts=parts)
         assert found["accuracy"] == other["accuracy"]
         return LatencySettings.from_json(found["latency"])
 
     assert timed(counts=True) == full
     assert timed(counts=True, parts=True) == replace(full, parts=True)
     assert timed(counts=False) == LatencySettings(batch=2, **BRIEF)
-    assert timed_as_it_counts(other, counts=False) == other
+    assert timed_as_it_counts(other) == other
     compiled = {"latency": replace(full, runtime="compiled").to_json()}
-    assert timed_as_it_counts(compiled, counts=False)["latency"] == compiled["latency"]
+    assert timed_as_it_counts(compiled)["latency"] == compiled["latency"]
 
 
 def test_a_brief_latency_is_not_taken_for_a_full_one_of_an_earlier_record(study: Study) -> None:
-    plan = replace(PLAN, settings=timed_as_it_counts(PLAN.settings, counts=False))
+    plan = replace(PLAN, settings=timed_as_it_counts(PLAN.settings))
     here = timed_here(plan)
     assert [each.number for each in timed_elsewhere(study, here)] == [0, 1, 2]
     for number in (0, 1):

@@ -1,0 +1,135 @@
+"""The runtimes that a search or a measurement chooses: checks, and the settings that follow."""
+
+import shlex
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ..search_space.errors import InputError
+from .metrics import LATENCY
+from .runtime_table import (
+    EAGER,
+    IN_TORCH,
+    check_installed,
+    is_latency,
+    latency_name,
+    read_runtimes,
+    runtime_of,
+)
+
+_EXPORTABLE = "onnxruntime"
+"""The runtime that components state whether they are exportable to."""
+
+
+def check_runtimes(
+    chosen: Sequence[str],
+    counting: Collection[str],
+    *,
+    device_command: str = "",
+    predicted: bool = False,
+) -> None:
+    """Check that all runtimes that are needed can be used.
+
+    Args:
+        chosen: Runtimes by name; the first is that of plain latency.
+        counting: Metrics that are objectives or have bounds.
+        device_command: Command that runs a ruler; empty: on this device.
+        predicted: Whether plain latency is predicted from times of parts.
+
+    Raises:
+        InputError: If a package is missing, or an option does not fit the runtimes.
+    """
+    named = [each for each in map(runtime_of, counting) if each is not None]
+    used = dict.fromkeys((*chosen, *named))
+    check_installed(used, here=not device_command)
+    if predicted and chosen and chosen[0] not in IN_TORCH:
+        raise InputError(
+            "predict_latency must come with runtime eager, whose parts can be timed, but got "
+            f"{chosen[0]!r}"
+        )
+    if device_command:
+        if not set(used) - set(IN_TORCH):
+            raise InputError(
+                "device_command must come with a runtime that runs model files (runtime "
+                f"{_EXPORTABLE}), but got {', '.join(used) or EAGER}"
+            )
+        check_command(device_command)
+
+
+def check_command(command: str) -> None:
+    """Check that a command can be run here.
+
+    Raises:
+        InputError: If it has no program, or the program is not there.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise InputError(
+            f"device_command must be a command, but got {command!r}: {error}"
+        ) from None
+    if not words or shutil.which(words[0]) is None:
+        raise InputError(
+            "device_command must begin with a program that is installed, as in 'ssh pi python3 "
+            f"nas_ruler.py', but got {command!r}"
+        )
+
+
+def set_runtimes(
+    evaluation: dict[str, dict[str, Any]], chosen: Sequence[str], *, device_command: str = ""
+) -> None:
+    """Set the runtime of plain latency, and the device of the runtimes that run model files.
+
+    Args:
+        evaluation: Settings of the evaluators by name, which are changed.
+        chosen: Runtimes by name; the first is that of plain latency; none: ``eager``.
+        device_command: Command that runs a ruler; empty: on this device.
+    """
+    for name in filter(is_latency, evaluation):
+        if name == LATENCY.name and chosen:
+            evaluation[name]["runtime"] = chosen[0]
+        if device_command and evaluation[name]["runtime"] not in IN_TORCH:
+            evaluation[name]["device_command"] = device_command
+
+
+def optional_latencies(
+    evaluation: Mapping[str, Mapping[str, Any]], counting: Collection[str]
+) -> tuple[str, ...]:
+    """Return the latencies without which a candidate is complete.
+
+    They decide nothing, and a runtime may refuse a network, or run it wrongly.
+
+    Args:
+        evaluation: Settings of the evaluators by name.
+        counting: Metrics that are objectives or have bounds.
+    """
+    return tuple(
+        name
+        for name in filter(is_latency, evaluation)
+        if name not in counting
+        and (name != LATENCY.name or evaluation[name]["runtime"] not in IN_TORCH)
+    )
+
+
+def read_exportable(names: Sequence[str], *, only: bool = False) -> tuple[str, ...]:
+    """Read the runtimes that components must be exportable to.
+
+    Args:
+        names: Names of runtimes.
+        only: Whether ``exportable_only`` is given, the other name of ONNX Runtime here.
+
+    Raises:
+        InputError: If a runtime is not known, or components do not state whether they are
+            exportable to it.
+    """
+    found = dict.fromkeys(
+        (*(read_runtimes(names) if names else ()), *((_EXPORTABLE,) if only else ()))
+    )
+    for name in found:
+        if name != _EXPORTABLE:
+            raise InputError(
+                f"exportable_to must be {_EXPORTABLE}, to which components state whether they are "
+                f"exportable, but got {name!r}; a latency in {name} as an objective fails the "
+                f"networks that it does not run ({latency_name(name)})"
+            )
+    return tuple(found)

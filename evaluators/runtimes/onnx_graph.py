@@ -1,0 +1,67 @@
+"""ONNX graphs of networks, made by torch's exporter."""
+
+import re
+from typing import TYPE_CHECKING
+
+import torch
+
+from .program import quiet, untraceable
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20
+"""Version of ONNX's operator set: the first with GELU; fewer runtimes read later ones."""
+
+INPUT, OUTPUT, BATCH, HEIGHT, WIDTH = "image", "scores", "batch", "height", "width"
+"""Names of the graph's input (batch, C, H, W), its output (batch, K) and their free axes."""
+
+
+def onnx_graph(program: torch.export.ExportedProgram, *, opset: int = OPSET) -> "ModelProto":
+    """Return the graph of a traced network.
+
+    Args:
+        program: A program of ``traced``.
+        opset: Version of ONNX's operator set.
+
+    Raises:
+        ExportError: If torch's exporter fails.
+    """
+    try:
+        with quiet():
+            made = torch.onnx.export(
+                program,
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=opset,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter may raise anything
+        raise untraceable(error) from error
+    assert made is not None
+    model = made.model_proto
+    _tidy(model)
+    return model
+
+
+def _tidy(model: "ModelProto") -> None:
+    """Name the batch axis, and drop the exporter's notes, which hold paths of this machine and fill
+    more than half of a small file."""
+    graph = model.graph
+    sides = graph.input[0].type.tensor_type.shape.dim
+    names = {
+        side.dim_param: name
+        for side, name in zip(sides, (BATCH, "", HEIGHT, WIDTH), strict=True)
+        if side.dim_param
+    }
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for side in value.type.tensor_type.shape.dim:
+            symbolic = side.dim_param
+            for symbol, name in names.items():  # also inside an expression
+                symbolic = re.sub(rf"\b{symbol}\b", name, symbolic)
+            if symbolic:
+                side.dim_param = symbolic
+    noted = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
+    for item in (model, graph, *(item for items in noted for item in items)):
+        del item.metadata_props[:]

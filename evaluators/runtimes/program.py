@@ -1,0 +1,82 @@
+"""Tracing of a network by torch's exporter, for any batch size."""
+
+import io
+import logging
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+import torch
+from torch import nn
+
+from ...search_space.architecture.network import Network
+from ...search_space.errors import WorkError
+from ...search_space.shapes import Shape
+
+_CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+class ExportError(WorkError):
+    """An exported file does not reproduce the network; the message is one line with figures."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its name if it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def traced(
+    network: nn.Module, shape: Shape, *, any_resolution: bool = False
+) -> torch.export.ExportedProgram:
+    """Trace a network in eval mode.
+
+    For any resolution, the images are not square, and large enough that every inner map exceeds one
+    pixel in height and width: the tracer treats a side of 1 as a constant.
+
+    Args:
+        network: The network.
+        shape: Shape of its images, (C, H, W).
+        any_resolution: Whether the program takes images of any height and width.
+
+    Raises:
+        ExportError: If the exporter cannot trace a component.
+    """
+    channels, height, width = shape
+    if any_resolution:
+        assert isinstance(network, Network), "only a network has a reduction"
+        step = network.reduction
+        height, width = (max(-(-side // step), 8) * step for side in (height, width))
+        width += 4 * step
+    # Two images: the tracer would treat a batch of one as a constant.
+    images = torch.zeros(2, channels, height, width)
+    free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
+    try:
+        with quiet():
+            return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
+    except Exception as error:  # the exporter may raise anything
+        raise untraceable(error) from error
+
+
+def untraceable(error: Exception) -> ExportError:
+    """Return the error to raise where an exporter fails."""
+    return ExportError(
+        f"the network must be traceable by torch's exporters, but: {first_line(error)}"
+    )
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Suppress output, warnings and logs of the exporters; errors are still raised."""
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    unread = io.StringIO()
+    try:
+        with warnings.catch_warnings(), redirect_stdout(unread), redirect_stderr(unread):
+            warnings.simplefilter("ignore")
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,121 @@
+"""A network to convert for runtimes, with the forms that several of them share."""
+
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.layers.folding import fold
+from ...search_space.shapes import Shape
+from ..latency.sentinel import RESOLUTION, Sentinel
+from ..measurement_context import seeded
+from .onnx_graph import onnx_graph
+from .program import traced
+
+_SEED = 0  # any seed does, but weights and images must be equal in every run
+_CPU = torch.device("cpu")
+_SILENT = 1e-3
+"""Largest initial scale of a branch that is taken for silent."""
+
+Array = NDArray[np.float32]
+
+
+class Source:
+    """A network in its folded form and eval mode, with its traced forms, each made once."""
+
+    def __init__(self, network: nn.Module, shape: Shape) -> None:
+        """Set the network and the shape of one image."""
+        self.network = network
+        self.shape = shape
+        self._onnx: dict[int, tuple[bytes, frozenset[str]]] = {}
+        self._known: dict[int, tuple[Array, Array]] = {}
+
+    @cached_property
+    def program(self) -> torch.export.ExportedProgram:
+        """The program of torch.export, for any batch.
+
+        Raises:
+            ExportError: If the network cannot be traced.
+        """
+        return traced(self.network, self.shape)
+
+    def onnx(self, opset: int) -> bytes:
+        """Return the ONNX file for any batch.
+
+        Raises:
+            ExportError: If the network cannot be traced.
+        """
+        return self._graph(opset)[0]
+
+    def onnx_operators(self, opset: int) -> frozenset[str]:
+        """Return the kinds of operators of the ONNX file.
+
+        Raises:
+            ExportError: If the network cannot be traced.
+        """
+        return self._graph(opset)[1]
+
+    def known(self, count: int) -> tuple[Array, Array]:
+        """Return ``count`` images (B, C, H, W), the same in every run, and torch's scores."""
+        if count not in self._known:
+            generator = torch.Generator().manual_seed(_SEED)
+            x_BCHW = torch.randn(count, *self.shape, generator=generator)
+            with torch.inference_mode():
+                scores = self.network(x_BCHW)
+            self._known[count] = x_BCHW.numpy(), scores.numpy()
+        return self._known[count]
+
+    def _graph(self, opset: int) -> tuple[bytes, frozenset[str]]:
+        if opset not in self._onnx:
+            model = onnx_graph(self.program, opset=opset)
+            kinds = {each.op_type for each in model.graph.node}
+            kinds |= {each.op_type for function in model.functions for each in function.node}
+            self._onnx[opset] = model.SerializeToString(), frozenset(kinds)
+        return self._onnx[opset]
+
+
+@lru_cache(maxsize=4)
+def source_of(architecture: Architecture) -> Source:
+    """Return the source of an architecture, with weights that leave nothing out.
+
+    The last few are kept, so that several runtimes share one trace.
+    """
+    with seeded(_SEED, _CPU):
+        network = fold(varied(Network(architecture)).eval())
+    return Source(network, architecture.input)
+
+
+def sentinel_source() -> Source:
+    """Return the source of the sentinel."""
+    with seeded(_SEED, _CPU):  # its own weights are fixed, but the constructor draws others first
+        return Source(Sentinel().eval(), Shape(3, RESOLUTION, RESOLUTION))
+
+
+def varied(network: nn.Module) -> nn.Module:
+    """Return the network with constant initial weights varied, from torch's global generator.
+
+    A runtime leaves out a scale of one and an offset of zero, and a branch that is scaled by zero,
+    or almost, shows no error. Trained weights do neither.
+    """
+    statistics = {name: each for name, each in network.named_buffers() if "running_" in name}
+    with torch.no_grad():
+        for name, value in {**dict(network.named_parameters()), **statistics}.items():
+            if value.numel() > 1 and value.min() == value.max():
+                _vary(name, value)
+            elif value.numel() == 1 and value.abs() < _SILENT:
+                value.fill_(0.5)
+    return network
+
+
+def _vary(name: str, value: Tensor) -> None:
+    level = float(value.flatten()[0])
+    if name.endswith("running_var"):
+        value.uniform_(0.5, 1.5)
+    elif abs(level) < _SILENT:
+        value.normal_(0.0, 0.2 if value.squeeze().dim() <= 1 else 0.02)
+    else:
+        value.mul_(torch.empty_like(value).uniform_(0.7, 1.3))
