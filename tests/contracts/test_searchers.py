@@ -63,8 +63,8 @@ OBJECTIVES = {
     "two": ("accuracy", "macs"),
     "three": ("accuracy", "latency", "params"),
 }
-AFTER = 40
-FEWER = {"gp": 16}
+AFTER = 24
+FEWER = {"gp": 12}
 """Shorter histories for searchers whose proposals take most of a second."""
 
 

@@ -79,14 +79,16 @@ def activation_dropped(encode: Encode, network: Network) -> Contents:
 TAMPERS = [
     (bias_perturbed, (ONE, ONE)),
     (stages_swapped, (ONE, ONE)),
-    (stages_swapped, (ONE, OTHER)),
-    (activation_dropped, (ONE, OTHER)),
+    (activation_dropped, (ONE, ONE)),
 ]
 CASES = [
-    (ending, *case)
-    for ending in FORMATS
-    for case in TAMPERS
-    if ending != ".safetensors" or case[0] is not activation_dropped  # the format has no operators
+    *(
+        (ending, *case)
+        for ending in FORMATS
+        for case in TAMPERS
+        if ending != ".safetensors" or case[0] is not activation_dropped  # it has no operators
+    ),
+    *((ending, stages_swapped, (ONE, OTHER)) for ending in (".py", ".safetensors")),
 ]
 
 

@@ -14,7 +14,7 @@ from nas_explorer.search_space.zoo import zoo_entry
 from nas_explorer.search_space.zoo.swin import swin
 
 from ..benchmark_runs import load_benchmark, run_benchmark
-from .test_zoo_timm import Undrawn
+from .tensors import Undrawn
 
 SCRIPT = load_benchmark("zoo_timm.py")
 
