@@ -31,8 +31,11 @@ from nas_explorer.search_space.presets import presets
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.walk.choosers import MutationChooser, RandomChooser
 
-SIDES = {"mobile": 64, "imagenet": 128, "universal": 16}
+SIDES = {"mobile": 64, "imagenet": 128, "hybrid": 128, "universal": 16}
 """Image side for some shipped spaces; the others have their own."""
+
+SMALL = ("micro", "universal")
+"""Spaces whose networks are built in a quick run."""
 
 _EACH = 3
 """Number of architectures sampled with one seed."""
@@ -149,7 +152,10 @@ def main() -> None:
     names, chunks = presets(), 1 if options.quick else 20
     share = _EACH * len(names) * chunks
     seeds, first = -(-count // share), -(-built // share)
-    tasks = [(name, i * seeds, (i + 1) * seeds, first) for name in names for i in range(chunks)]
+    built_of = {name: 0 if options.quick and name not in SMALL else first for name in names}
+    tasks = [
+        (name, i * seeds, (i + 1) * seeds, built_of[name]) for name in names for i in range(chunks)
+    ]
     started = time.perf_counter()
     if options.workers > 1:
         with ProcessPoolExecutor(options.workers) as pool:

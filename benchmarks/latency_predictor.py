@@ -142,18 +142,16 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--windows", type=int, default=5, help="most windows of a measurement")
-    parser.add_argument("--quick", action="store_true", help="25 and 5 networks, brief windows")
+    parser.add_argument("--quick", action="store_true", help="20 and 4 networks, brief windows")
     options = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device(options.device)
     brief = {"warmup_seconds": 0.0, "min_seconds": 0.0, "max_seconds": 0.0, "windows": 1}
     given = {**(brief if options.quick else {"windows": options.windows}), "parts": True}
     evaluator = LatencyEvaluator(device=device, settings=LatencySettings.from_json(given))
-    train, test = (25, 5) if options.quick else (options.train, options.test)
-    space = "micro" if options.quick else options.space
-    found = measure(
-        space, train + test, evaluator, resolution=options.resolution, seed=options.seed
-    )
+    train, test = (20, 4) if options.quick else (options.train, options.test)
+    space, side = ("micro", 8) if options.quick else (options.space, options.resolution)
+    found = measure(space, train + test, evaluator, resolution=side, seed=options.seed)
     usual = statistics.median(m.provenance["sentinel"]["median"] for _, m in found)
     results: dict[str, dict[str, Mapping[str, float | None]]] = {}
     for name in ("measured", "by_sentinel"):

@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides all draws")
     options = parser.parse_args()
     if options.quick:
-        options.networks = 10
+        options.networks = 4
     started = time.perf_counter()
     found = sweep(options)
     print_table(found)

@@ -42,7 +42,8 @@ def opposites(
 ) -> list[Component]:
     """Return two components that differ in every knob, with each knob at a random end.
 
-    If hardly any pair is valid, return several: each knob at its ends, one at a time.
+    If hardly any pair is valid, both differ in as many knobs as may be, one knob after the other,
+    and further components have an end of the others, each alone.
     """
     draw = random.Random(f"{cls.kind} {cls.name}")
     for _ in range(20):
@@ -50,4 +51,12 @@ def opposites(
         both = [replace(cls(), **{name: v[side] for name, v in turned.items()}) for side in (0, 1)]
         if all(map(possible, both)):
             return list(dict.fromkeys(both))
-    return [each for each in dict.fromkeys(one_by_one(cls)) if possible(each)]
+    both, alone = [cls(), cls()], list[Component]()
+    for name, values in ends(cls).items():
+        for side, value in enumerate(draw.sample(values, 2)):
+            turned = replace(both[side], **{name: value})
+            if possible(turned):
+                both[side] = turned
+            else:
+                alone.append(replace(cls(), **{name: value}))
+    return [each for each in dict.fromkeys((*both, *alone)) if possible(each)]

@@ -42,11 +42,8 @@ def assert_costs_what_it_takes(component: Component, shape: Shape) -> None:
     "cls", BUILT, ids=[f"{each.kind}-{each.name}".replace(" ", "_") for each in BUILT]
 )
 def test_a_component_costs_what_it_takes(cls: type[Component]) -> None:
-    tried = [(case.component, case.shape) for case in cases(cls)]
-    tried = [each for each in tried if each[0] != cls() or each[1] == SHAPES[1]]
+    tried = [(case.component, case.shape) for case in cases(cls) if case.component != cls()][:2]
     wide = Shape(96, 9, 9)
-    if refusal(cls(), wide) is None:
-        tried.append((cls(), wide))
-    assert tried or cls.is_identity
+    tried.append((cls(), wide if refusal(cls(), wide) is None else SHAPES[1]))
     for component, shape in tried:
         assert_costs_what_it_takes(component, shape)

@@ -1,5 +1,8 @@
 """Mixers that claim ONNX support can be exported and give equal outputs; the others are an error of
-one line."""
+one line.
+
+A sample of the mixers is exported; ``benchmarks/exports.py`` exports each alone.
+"""
 
 from itertools import product
 from pathlib import Path
@@ -24,16 +27,19 @@ from nas_explorer.search_space.components.stems import PatchStem
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
 
+from ..benchmark_runs import run_benchmark
 from ..helpers import names, trained
 
 FREE = {name: cls for name, cls in MIXERS.items() if cls.any_resolution()}
-TIED = [name for name, cls in FREE.items() if not cls.any_size_program()]
-TRACED = [*TIED[::8], *[name for name in FREE if name not in TIED][::12]]
+TIED = {name for name, cls in FREE.items() if not cls.any_size_program()}
+TRACED = ("separable_conv", "attention", "focal_modulation", "adaptive_frequency_filter")
 """Some mixers that exported programs tie to one size, and some others."""
 
-EXPORTABLE = [cls for cls in MIXERS.values() if cls.exportable()]
-GROUPS = [EXPORTABLE[start : start + 8] for start in range(0, len(EXPORTABLE), 8)]
-"""Number of mixers exported in one network, since a network takes about as long as one mixer."""
+GROUPS = (
+    "separable_conv cond_conv recursive_conv attention raft_mlp token_mlp focal_modulation",
+    "rotated_conv window_attention cycle_mlp hyena recurrent",
+)
+"""Mixers of all kinds of operations; a network of many takes little longer than one of few."""
 
 pytestmark = pytest.mark.usefixtures("one_onnx_table")
 
@@ -65,18 +71,17 @@ def assert_runs_in_onnx(architecture: Architecture, file: Path, within: float) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: f"{group[0].name}..{group[-1].name}")
-def test_exportable_mixers_run_in_onnx_with_equal_outputs(
-    group: list[type[TokenMixer]], tmp_path: Path
-) -> None:
-    try:
-        # Each mixer is one term of the sum, so the tolerance of the sum is ten times smaller.
-        assert_runs_in_onnx(around(*(cls() for cls in group)), tmp_path / "net.onnx", 1e-5)
-    except Exception as error:  # find the mixer that fails
-        for cls in group:
-            error.add_note(f"{cls.name} alone:")
-            assert_runs_in_onnx(around(cls()), tmp_path / f"{cls.name}.onnx", 1e-4)
-        raise
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.partition(" ")[0])
+def test_exportable_mixers_run_in_onnx_with_equal_outputs(group: str, tmp_path: Path) -> None:
+    # Each mixer is one term of the sum, so the tolerance of the sum is ten times smaller.
+    mixers = [MIXERS[name]() for name in group.split()]
+    assert_runs_in_onnx(around(*mixers), tmp_path / "net.onnx", 1e-5)
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs() -> None:
+    found = run_benchmark("exports.py", "--only", "pooling")
+    assert (found["mixers"], found["disagreements"]) == (1, 0)
 
 
 def test_other_mixers_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -91,26 +96,30 @@ def test_other_mixers_are_refused_in_one_line(tmp_path: Path) -> None:
             assert names(tmp_path) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TRACED)
-def test_says_whether_a_program_can_take_maps_of_any_size(name: str) -> None:
-    network = fresh_network(around(FREE[name]()), seed=0).folded()
-    images = [torch.randn(2, 3, *size) for size in ((12, 12), (40, 24), (26, 34))]
+def takes_any_size(mixer: TokenMixer) -> bool:
+    """Whether the program of a network with the mixer takes maps of three sizes."""
+    network = fresh_network(around(mixer), seed=0).folded()
+    images = [torch.randn(2, 3, *size) for size in ((12, 12), (20, 12), (14, 18))]
     with torch.no_grad():
         scores = [network(each) for each in images]
         try:
             program = exported_program(network, any_resolution=True).module()
-            free = all(
+            return all(
                 torch.allclose(program(each), score, atol=1e-4)
                 for each, score in zip(images, scores, strict=True)
             )
         except Exception:  # raised by the tracer, or by a guard of the program
-            free = False
-    assert free == FREE[name].any_size_program()
+            return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRACED)
+def test_says_whether_a_program_can_take_maps_of_any_size(name: str) -> None:
+    assert takes_any_size(FREE[name]()) == FREE[name].any_size_program()
 
 
 def test_what_a_program_ties_to_one_size_is_refused_at_once(tmp_path: Path) -> None:
-    assert {"hyena", "contmix", "adaptive_frequency_filter"} <= {*TIED}
+    assert {"hyena", "contmix", "adaptive_frequency_filter"} <= TIED
     mixers: list[Any] = [FREE["hyena"](), MIXERS["recurrent"](cell="gru")]
     for ending, mixer in product(("onnx", "pt2"), mixers):
         with pytest.raises(InputError) as caught:

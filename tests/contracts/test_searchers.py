@@ -48,7 +48,7 @@ SMALL = {
     "stem": {"conv": {"stride": [1, 2]}},
     "stages": [
         {
-            "depth": {"min": 1, "max": 3},
+            "depth": {"min": 1, "max": 2},
             "width": [8, 16],
             "block": {
                 "metaformer": {"mixer": {"identity": None, "attention": {"head_dim": [4, 8]}}}

@@ -24,7 +24,7 @@ def sweep() -> ModuleType:
 
 @pytest.mark.slow
 def test_a_few_networks_are_sound(sweep: ModuleType) -> None:
-    for number in range(5):
+    for number in range(2):
         found = sweep.examine(("universal", 16, 0, number))
         assert found.failed is None, found
     assert sweep.examine(("universal", 16, 0, number)).digest == found.digest
@@ -96,5 +96,5 @@ def test_what_is_wrong_is_found(
 @pytest.mark.slow
 def test_the_script() -> None:
     found = run_benchmark("sweep.py", "--quick", "--space", "micro")
-    assert found["networks"] == 10 and found["failed"] == 0 and found["space"] == "micro"
+    assert found["networks"] == 4 and found["failed"] == 0 and found["space"] == "micro"
     assert found["input"] == [1, 32, 32]
