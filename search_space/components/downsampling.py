@@ -12,6 +12,7 @@ from ..domains import YES_NO, Choice, IntRange
 from ..shapes import Shape, conv_size
 from .activations import ACTIVATION, NONE_OR_ACTIVATION, STEADY_ACTIVATION, activation
 from .base import Downsampling, Norm, table_of
+from .cross_scale_downsampling import CrossScaleDownsampling
 from .initial import small_start
 from .layers.conv_norm import conv_norm
 from .layers.deformable_conv import DeformableConv2d
@@ -367,5 +368,6 @@ DOWNSAMPLINGS = table_of(
     StrideAttentionDownsampling,
     PooledMbConvDownsampling,
     RelativeAttentionDownsampling,
+    CrossScaleDownsampling,
     NoDownsampling,
 )

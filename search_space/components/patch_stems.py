@@ -15,6 +15,7 @@ from ..domains import YES_NO, Choice, IntRange
 from ..shapes import Shape
 from .base import Norm, Stem
 from .initial import small_start
+from .layers.cross_scale import CrossScalePatches, why_narrow
 from .norms import LayerNorm, NoNorm
 
 
@@ -150,3 +151,38 @@ class TokenStem(PatchStem):
         patches = self.linear(shape, Shape(width, *sides))
         tokens = out.height - (0 if self.placed else self.tokens)
         return TokenPatches(out, width, patches=patches, tokens=self.tokens, placed=tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossScaleStem(Stem):
+    """Patches of several sizes around the same places, the larger with fewer channels, and a norm.
+
+    Wang et al., CrossFormer, 2021, arXiv:2108.00154, section 3.1: four sizes from 4 to 32 pixels.
+    Initial weights are torch's, as in the reference code.
+    """
+
+    name = "cross_scale"
+
+    patch_size: Annotated[int, Choice((2, 4, 8))] = 4
+    """Side of the smallest patches in pixels, and their distance; pixels left over at the right and
+    bottom are dropped."""
+    scales: Annotated[int, IntRange(1, 5)] = 4
+    """Number of sizes, each twice the one before, 1 to 5."""
+    norm: Norm = field(default_factory=LayerNorm)
+    """Norm of all channels."""
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """Each size must have a channel."""
+        return super().why_invalid(shape, width) or why_narrow(width, self.scales)
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output."""
+        return height // self.patch_size, width // self.patch_size
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        patches = CrossScalePatches(
+            shape.channels, width, patch_size=self.patch_size, scales=self.scales
+        )
+        norm = self.norm.build(self.out_shape(shape, width))
+        return nn.Sequential(OrderedDict(patches=patches, norm=norm))

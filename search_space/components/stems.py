@@ -17,7 +17,7 @@ from .layers.multi_scale_patches import MultiScalePatches
 from .layers.wave_places import WavePlaces
 from .mixers.rep_conv import RepConvStem
 from .norms import BatchNorm, LayerNorm, NoNorm
-from .patch_stems import PatchStem, Positions, PositionStem, TokenStem
+from .patch_stems import CrossScaleStem, PatchStem, Positions, PositionStem, TokenStem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +329,7 @@ STEMS = table_of(
     OverlappingStem,
     TokenStem,
     MultiScaleStem,
+    CrossScaleStem,
     SeparableStem,
     RepConvStem,
 )

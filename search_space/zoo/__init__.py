@@ -15,6 +15,7 @@ from . import (
     convnext,
     convnext_dcls,
     convnext_v2,
+    crossformer,
     cswin,
     deepmad,
     edgenext,
@@ -56,6 +57,7 @@ from . import (
     spartan,
     starnet,
     swin,
+    transnext,
     twins,
     van,
     vig,
@@ -125,6 +127,8 @@ _FAMILIES = (
     efficientvit_mit,
     efficientformer_v2,
     glnet,
+    crossformer,
+    transnext,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -8,18 +8,17 @@ reference code as those of the block's.
 from collections.abc import Iterator
 
 from ..architecture.architecture import Architecture
-from ..components.blocks import ChannelBlock, MetaFormerBlock, ResidualBlock
-from ..components.channel_mixers.mlp import ConvMlp, Mlp, NoChannelMixer
+from ..components.blocks import MetaFormerBlock, ResidualBlock
+from ..components.channel_mixers.mlp import ConvMlp, Mlp
 from ..components.downsampling import ConvDownsampling
 from ..components.heads import PooledHead
 from ..components.mixers.attention import Attention
 from ..components.mixers.convolution import LargeKernelConv
 from ..components.mixers.slots import SlotAttention
-from ..components.norms import BatchNorm, LayerNorm, NoNorm
+from ..components.norms import BatchNorm, NoNorm
 from ..components.residuals import LayerScaleResidual, PlainResidual
 from ..components.stems import PatchStem, TwoConvStem
-from ..components.wired import Block
-from .entry import ZooEntry, entries_of, rounded, with_norms
+from .entry import ZooEntry, entries_of, with_norms
 from .pyramid import doubling, pyramid
 
 # Name: width of the first stage, whether residuals have a layer scale, printed figures.
@@ -31,9 +30,9 @@ _SIZES = {
 _PLAIN = {"glnet_stl": ("30M 4.4G",)}
 
 _NOTES = {
-    "glnet_9g": "9.59G; the source does not say what it counts",
-    "glnet_16g": rounded("16.604G"),
-    "glnet_stl": with_norms("4.355G"),
+    "glnet_9g": "9.588G; the source does not say what it counts",
+    "glnet_16g": with_norms("16.65G"),
+    "glnet_stl": with_norms("4.36G"),
 }
 
 _ATTENTION = Attention(qkv_bias=True, proj_bias=True)
@@ -50,22 +49,10 @@ def glnet(width: int, scaled: bool) -> Architecture:
     residual = LayerScaleResidual(init=1e-4) if scaled else PlainResidual()
     place = ResidualBlock(mixer=LargeKernelConv(kernel_size=3), residual=PlainResidual())
     perceptron = ConvMlp(ratio=3)
-    slots: list[Block] = [
-        place,
-        MetaFormerBlock(
-            mixer=SlotAttention(), channel_mixer=perceptron, norm=BatchNorm(), residual=residual
-        ),
-    ]
-    attention: list[Block] = [
-        place,
-        MetaFormerBlock(
-            mixer=_ATTENTION,
-            channel_mixer=NoChannelMixer(),
-            norm=LayerNorm(),
-            residual=residual,
-        ),
-        ChannelBlock(channel_mixer=perceptron, norm=BatchNorm(), residual=residual),
-    ]
+    slots, attention = (
+        [place, MetaFormerBlock(mixer=mixer, channel_mixer=perceptron, residual=residual)]
+        for mixer in (SlotAttention(), _ATTENTION)
+    )
     stages = [slots * 4, slots * 4, [*slots, *attention] * 9, attention * 4]
     return pyramid(
         doubling(width),
@@ -79,8 +66,10 @@ def glnet(width: int, scaled: bool) -> Architecture:
 
 def glnet_stl() -> Architecture:
     """Return the GLNet with the widths and depths of Swin-T."""
-    slots = MetaFormerBlock(mixer=SlotAttention(), channel_mixer=Mlp(ratio=4), norm=BatchNorm())
-    attention = MetaFormerBlock(mixer=_ATTENTION, channel_mixer=Mlp(ratio=4), norm=LayerNorm())
+    slots, attention = (
+        MetaFormerBlock(mixer=mixer, channel_mixer=Mlp(ratio=4))
+        for mixer in (SlotAttention(), _ATTENTION)
+    )
     return pyramid(
         doubling(96),
         (2, 2, 6, 2),

@@ -15,6 +15,10 @@ from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.components.base import Downsampling, Head, Layer
 from nas_explorer.search_space.components.channel_mixers.normed import NormedMlp
+from nas_explorer.search_space.components.cross_scale_downsampling import (
+    CrossScaleDownsampling,
+)
+from nas_explorer.search_space.components.mixers.length_scaled import LengthScaledAttention
 from nas_explorer.search_space.components.mixers.mb_conv import MbConv, MbConvDownsampling
 from nas_explorer.search_space.components.mixers.multi_query import MultiQueryAttention
 from nas_explorer.search_space.components.mixers.multi_scale_linear import (
@@ -143,6 +147,12 @@ MIXERS: tuple[tuple[Layer, int, int], ...] = (
         8 + (144 + 16 + 32) + (512 + 32 + 64) + (144 + 16 + 32) + 2 * 6 + (256 + 16 + 32),
         4 * (144 + 512 + 144) + 2 * 64 + 128 + 256 + 16 * 256,
     ),
+    # A map to 48, one to 2 heads of 512 hidden channels of 7 x 7 offsets, and a map back.
+    (
+        LengthScaledAttention(head_dim=8),
+        (768 + 48) + (1024 + 512 + 1024 + 2) + (256 + 16) + 2 + 16,
+        16 * (768 + 256) + 2 * 2 * 16 * 16 * 8 + 49 * 512 * 2,
+    ),
     # Biases in place of norms, before and after the projection.
     (
         MbConv(ratio=2, squeeze=False, inner_norms=False, after_projection="bias"),
@@ -172,6 +182,8 @@ DOWNSAMPLINGS: tuple[tuple[Downsampling, int, int], ...] = (
         (384 + 24) + 32 + (2048 + 256) + (1152 + 256) + (512 + 4 + 512 + 128) + (3072 + 24),
         4 * 384 + 16 * 2048 + 4 * 1152 + 1024 + 4 * 3072,
     ),
+    # Patches of 2 and 4 pixels, each to 12 channels.
+    (CrossScaleDownsampling(), 32 + 768 + 12 + 3072 + 12, 4 * (768 + 3072)),
     # All of the branch on 4 positions.
     (
         RelativeAttentionDownsampling(heads=2, head_dim=8),

@@ -39,6 +39,7 @@ from .kan import KanConv
 from .large_small import LsConv, RepDepthwiseConv
 from .latents import LatentAttention
 from .learnable_spacing import LearnableSpacingConv
+from .length_scaled import LengthScaledAttention
 from .levit import LevitAttention
 from .light import DynamicConv, LightConv
 from .long_conv import LongConv
@@ -187,4 +188,5 @@ MIXERS = table_of(
     MultiQueryAttention,
     MultiScaleLinearAttention,
     StrideAttention,
+    LengthScaledAttention,
 )

@@ -23,7 +23,7 @@ from .headed import WIDTH, whole_heads
 _HIDDEN = 512
 """Hidden channels of the perceptron of positions."""
 
-_TEMPERATURE = 1 / 0.24
+TEMPERATURE = 1 / 0.24
 """Initial factor of the scores."""
 
 
@@ -92,7 +92,7 @@ class Aggregated(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.position = PooledBias(self.heads, (shape.height, shape.width))
         self.proj = nn.Linear(channels, channels)
-        start = math.log(math.exp(_TEMPERATURE) - 1)  # a softplus follows
+        start = math.log(math.exp(TEMPERATURE) - 1)  # a softplus follows
         self.temperature_h1 = nn.Parameter(torch.full((self.heads, 1), start))
         self.query_hd = nn.Parameter(torch.empty(self.heads, head_dim))
         self.window_hkl = nn.Parameter(torch.empty(self.heads, *sides))
