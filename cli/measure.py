@@ -8,7 +8,17 @@ import typer
 
 from .diagnostics import diagnostics_json, print_diagnostics
 from .parts import print_parts
-from .shared import DeviceCommand, Json, Plugins, Storage, StudyName, Target, WorkError, print_json
+from .shared import (
+    DeviceCommand,
+    Json,
+    LatencyFrom,
+    Plugins,
+    Storage,
+    StudyName,
+    Target,
+    WorkError,
+    print_json,
+)
 from .show import open_study
 
 if TYPE_CHECKING:
@@ -97,6 +107,7 @@ def measure(
         ),
     ] = None,
     device_command: DeviceCommand = None,
+    latency_from: LatencyFrom = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
@@ -148,6 +159,7 @@ def measure(
             "--batch": batch != "1",
             "--runtime": runtime is not None,
             "--device-command": device_command is not None,
+            "--latency-from": latency_from is not None,
         }
         if given := [name for name, is_given in others.items() if is_given]:
             raise InputError(f"--self-test must come alone, but got {', '.join(given)} too")
@@ -156,7 +168,7 @@ def measure(
     if architecture is None:
         raise InputError("a measurement must have an architecture, such as convnext_tiny")
     if diagnostics is not None:
-        if wanted or latency or metric or runtime:
+        if wanted or latency or metric or runtime or latency_from:
             raise InputError("--diagnostics must be the only measurement, but others are given")
         given = (architecture, diagnostics, source, study, storage)
         if as_json:
@@ -178,6 +190,7 @@ def measure(
             runtime=runtime or (),
             device=device,
             device_command=device_command or "",
+            latency_from=latency_from or "",
             batch=images,
             undefined=undefined,
         )

@@ -13,6 +13,7 @@ from .shared import (
     Constraints,
     DeviceCommand,
     ExportableTo,
+    LatencyFrom,
     Plugins,
     Recipe,
     Resolution,
@@ -171,6 +172,7 @@ def search(  # one parameter for each option of the command
         ),
     ] = None,
     device_command: DeviceCommand = None,
+    latency_from: LatencyFrom = None,
     any_resolution: Annotated[
         bool | None,
         typer.Option("--any-resolution", help="Only networks that take images of any size."),
@@ -242,6 +244,7 @@ def search(  # one parameter for each option of the command
         "exportable_to": exportable_to,
         "runtime": runtime,
         "device_command": device_command,
+        "latency_from": latency_from,
         "any_resolution": any_resolution,
         "remeasure": remeasure,
         "predict_latency": predict_latency,

@@ -44,6 +44,14 @@ DeviceCommand = Annotated[
         "writes the script).",
     ),
 ]
+LatencyFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--latency-from",
+        metavar="FILE.csv",
+        help="Take latencies from a file in place of a device: columns digest or name, and ms.",
+    ),
+]
 AnyResolution = Annotated[
     bool,
     typer.Option("--any-resolution", help="Only networks that take images of any size."),

@@ -8,8 +8,8 @@ from ..search_space.zoo import zoo_entry
 from .base import CandidateError, Measurement, Setup, evaluators_for
 from .device_name import choose_device
 from .metrics import LATENCY
-from .runtime_choice import check_runtimes, set_runtimes
-from .runtime_table import IN_TORCH, RUNTIMES, latency_name, read_runtimes
+from .runtime_choice import check_runtimes, set_runtimes, with_recorded
+from .runtime_table import EAGER, IN_TORCH, latency_name, read_runtimes
 from .units import read_metric
 
 
@@ -21,6 +21,7 @@ def measure(
     runtime: str | Collection[str] = (),
     device: str = "auto",
     device_command: str = "",
+    latency_from: str = "",
     batch: int = 1,
     undefined: dict[str, str] | None = None,
 ) -> dict[str, Measurement]:
@@ -36,6 +37,7 @@ def measure(
         device: Device of measured metrics: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         device_command: Command that runs a ruler on another device, where runtimes that run model
             files are timed; empty: on this device.
+        latency_from: CSV file of measured latencies, of the runtime ``recorded``; empty: none.
         batch: Images per timed forward pass.
         undefined: Gets the reasons, by metric, for latencies that the network does not have in a
             runtime that runs model files; None: one is an error.
@@ -48,9 +50,9 @@ def measure(
     found = read_architecture(architecture)
     named = [metrics] if isinstance(metrics, str) else metrics
     asked = {*map(read_metric, named), *(["latency"] if latency else [])}
-    chosen = read_runtimes(runtime) if runtime else ()
+    chosen = with_recorded(read_runtimes(runtime) if runtime else (), latency_from)
     asked |= {LATENCY.name for _ in chosen[:1]} | set(map(latency_name, chosen[1:]))
-    check_runtimes(chosen, asked, device_command=device_command)
+    check_runtimes(chosen, asked, device_command=device_command, latency_from=latency_from)
     measured: list[Measurement] = []
     for entry in evaluators_for(asked):
         if entry.tier != "exact" and not asked & {each.name for each in entry.metrics}:
@@ -63,12 +65,17 @@ def measure(
         settings = dict(entry.load().defaults)
         if "batch" in settings:
             settings["batch"] = batch
-        set_runtimes({entry.name: settings}, chosen, device_command=device_command)
+        set_runtimes(
+            {entry.name: settings},
+            chosen,
+            device_command=device_command,
+            latency_from=latency_from,
+        )
         where = "cpu" if entry.tier == "exact" else choose_device(device)
         try:
             measured += entry.load().make(Setup(device=where, settings=settings)).measure(found)
         except CandidateError as error:
-            if undefined is None or settings.get("runtime") not in set(RUNTIMES) - set(IN_TORCH):
+            if undefined is None or settings.get("runtime", EAGER) in IN_TORCH:
                 raise
             undefined[entry.name] = str(error)
     return {each.metric: each for each in measured}

@@ -3,6 +3,7 @@
 import shlex
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..search_space.errors import InputError
@@ -10,10 +11,12 @@ from .metrics import LATENCY
 from .runtime_table import (
     EAGER,
     IN_TORCH,
+    RECORDED,
     check_installed,
     is_latency,
     latency_name,
     read_runtimes,
+    runs_files,
     runtime_of,
 )
 
@@ -26,6 +29,7 @@ def check_runtimes(
     counting: Collection[str],
     *,
     device_command: str = "",
+    latency_from: str = "",
     predicted: bool = False,
 ) -> None:
     """Check that all runtimes that are needed can be used.
@@ -34,6 +38,7 @@ def check_runtimes(
         chosen: Runtimes by name; the first is that of plain latency.
         counting: Metrics that are objectives or have bounds.
         device_command: Command that runs a ruler; empty: on this device.
+        latency_from: CSV file of measured latencies; empty: none.
         predicted: Whether plain latency is predicted from times of parts.
 
     Raises:
@@ -47,8 +52,15 @@ def check_runtimes(
             "predict_latency must come with runtime eager, whose parts can be timed, but got "
             f"{chosen[0]!r}"
         )
+    if (RECORDED in used) != bool(latency_from):
+        raise InputError(
+            "latency_from must come with runtime recorded, and runtime recorded with latency_from "
+            f"(a CSV file), but got latency_from {latency_from!r} and {', '.join(used) or EAGER}"
+        )
+    if latency_from and not Path(latency_from).is_file():
+        raise InputError(f"latency_from must be a file, but got {latency_from!r}")
     if device_command:
-        if not set(used) - set(IN_TORCH):
+        if not any(map(runs_files, used)):
             raise InputError(
                 "device_command must come with a runtime that runs model files (runtime "
                 f"{_EXPORTABLE}), but got {', '.join(used) or EAGER}"
@@ -76,20 +88,28 @@ def check_command(command: str) -> None:
 
 
 def set_runtimes(
-    evaluation: dict[str, dict[str, Any]], chosen: Sequence[str], *, device_command: str = ""
+    evaluation: dict[str, dict[str, Any]],
+    chosen: Sequence[str],
+    *,
+    device_command: str = "",
+    latency_from: str = "",
 ) -> None:
-    """Set the runtime of plain latency, and the device of the runtimes that run model files.
+    """Set the runtime of plain latency, and where the latencies of the runtimes come from.
 
     Args:
         evaluation: Settings of the evaluators by name, which are changed.
         chosen: Runtimes by name; the first is that of plain latency; none: ``eager``.
         device_command: Command that runs a ruler; empty: on this device.
+        latency_from: CSV file of measured latencies; empty: none.
     """
     for name in filter(is_latency, evaluation):
         if name == LATENCY.name and chosen:
             evaluation[name]["runtime"] = chosen[0]
-        if device_command and evaluation[name]["runtime"] not in IN_TORCH:
+        runtime = evaluation[name]["runtime"]
+        if device_command and runs_files(runtime):
             evaluation[name]["device_command"] = device_command
+        if runtime == RECORDED:
+            evaluation[name]["latency_from"] = str(Path(latency_from).resolve())
 
 
 def optional_latencies(
@@ -133,3 +153,8 @@ def read_exportable(names: Sequence[str], *, only: bool = False) -> tuple[str, .
                 f"networks that it does not run ({latency_name(name)})"
             )
     return tuple(found)
+
+
+def with_recorded(chosen: Sequence[str], latency_from: str) -> tuple[str, ...]:
+    """Return the chosen runtimes; with a file of latencies alone, the one that reads it."""
+    return tuple(chosen) or ((RECORDED,) if latency_from else ())

@@ -20,6 +20,8 @@ EAGER = "eager"
 """The runtime that plain ``latency`` means unless another is chosen."""
 IN_TORCH = (EAGER, "compiled")
 """The runtimes that run torch's own modules in the measuring process."""
+RECORDED = "recorded"
+"""The runtime whose latencies come from a file."""
 _SEPARATOR = "@"
 
 
@@ -66,6 +68,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
     for each in (
         RuntimeEntry(name=EAGER, place="runtimes.torch_runtimes:Eager"),
         RuntimeEntry(name="compiled", place="runtimes.torch_runtimes:Compiled"),
+        RuntimeEntry(name=RECORDED, place="runtimes.latency_file:Recorded"),
         RuntimeEntry(name="onnxruntime", place="runtimes.onnx_runtimes:OnnxRuntime"),
         RuntimeEntry(
             name="openvino",
@@ -87,6 +90,11 @@ def runtime_of(metric: str) -> str | None:
     """Return the runtime that the name of a latency names; None for other names."""
     base, at, runtime = metric.partition(_SEPARATOR)
     return runtime if at and base == LATENCY.name and runtime in RUNTIMES else None
+
+
+def runs_files(runtime: object) -> bool:
+    """Whether a runtime runs model files, in a ruler process."""
+    return runtime in RUNTIMES and runtime not in (*IN_TORCH, RECORDED)
 
 
 def is_latency(metric: str) -> bool:

@@ -104,6 +104,8 @@ class LatencySettings(JsonFields):
     device_command: str = ""
     """Command that runs a ruler on another device, such as ``ssh pi python3 nas_ruler.py``, where
     runtimes that run model files are timed; empty: on this device."""
+    latency_from: str = ""
+    """CSV file of measured latencies, of the runtime ``recorded``."""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -156,6 +158,7 @@ class LatencySettings(JsonFields):
             "layout_by": DECIDERS[0],
             "parts": False,
             "device_command": "",
+            "latency_from": "",
         }
         return {key: each for key, each in found.items() if later.get(key, ...) != each}
 

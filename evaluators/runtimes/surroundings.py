@@ -8,8 +8,10 @@ import torch
 from ...search_space.errors import InputError
 from ..base import Setup
 from ..latency.provenance import describe
-from ..runtime_table import IN_TORCH, RUNTIMES
+from ..latency.settings import LatencySettings
+from ..runtime_table import RECORDED, runs_files
 from .graph_runtime import GraphLatency
+from .latency_file import RecordedLatency
 from .ruler_process import RulerError
 
 
@@ -21,10 +23,13 @@ def surroundings(device: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         settings: Settings of the metric's evaluator; a latency's name its runtime.
 
     Raises:
-        InputError: If the command of a ruler on another device fails.
+        InputError: If the command of a ruler on another device fails, or a file of latencies
+            cannot be read.
     """
     runtime = settings.get("runtime")
-    if runtime not in RUNTIMES or runtime in IN_TORCH:
+    if runtime == RECORDED:
+        return RecordedLatency(LatencySettings.from_json(settings)).surroundings()
+    if not runs_files(runtime):
         return describe(torch.device(device))
     evaluator = GraphLatency.make(Setup(settings=settings))
     try:

@@ -9,7 +9,7 @@ from ...evaluators.accuracy.data.names import data_name
 from ...evaluators.accuracy.option_table import read_options as read_recipe
 from ...evaluators.accuracy.recipe import AUGMENTATIONS
 from ...evaluators.device_name import device_name
-from ...evaluators.runtime_choice import check_runtimes, read_exportable
+from ...evaluators.runtime_choice import check_runtimes, read_exportable, with_recorded
 from ...evaluators.runtime_table import latency_name, read_runtimes
 from ...evaluators.scores import check_not_ranking, read_scores
 from ...evaluators.targets import read_target
@@ -141,6 +141,8 @@ class SearchOptions:
     device_command: str = ""
     """Command that runs a ruler on another device, where runtimes that run model files are timed;
     empty: on this device."""
+    latency_from: str = ""
+    """CSV file of measured latencies, of the runtime ``recorded``; empty: none."""
     any_resolution: bool = False
     """Whether to leave out components that take images of one size only."""
     remeasure: bool = False
@@ -257,13 +259,16 @@ class SearchOptions:
 
     def _check_runtimes(self, counting: Sequence[str]) -> None:
         self._name(
-            runtime=read_runtimes(self.runtime) if self.runtime else (),
+            runtime=with_recorded(
+                read_runtimes(self.runtime) if self.runtime else (), self.latency_from
+            ),
             exportable_to=read_exportable(self.exportable_to, only=self.exportable_only),
         )
         check_runtimes(
             self.runtime,
             counting,
             device_command=self.device_command,
+            latency_from=self.latency_from,
             predicted=self.predict_latency,
         )
 

@@ -64,6 +64,7 @@ def search(
     exportable_to: str | Sequence[str] = (),
     runtime: str | Sequence[str] = (),
     device_command: str = "",
+    latency_from: str | Path = "",
     any_resolution: bool = False,
     remeasure: bool = False,
     join: bool = False,
@@ -129,6 +130,7 @@ def search(
             is measured in, and the latency in each other one is recorded; none: ``eager``.
         device_command: Command that runs a ruler on another device, where runtimes that run model
             files are timed; empty: on this device.
+        latency_from: CSV file of measured latencies in place of a device; empty: none.
         any_resolution: Whether to leave out components that take images of one size only.
         remeasure: Whether to first measure again latencies from another device or other versions.
         join: Whether other processes that join may search the study at the same time.
@@ -161,6 +163,7 @@ def search(
             "exportable_to": exportable_to,
             "runtime": runtime,
             "device_command": device_command,
+            "latency_from": str(latency_from),
             "any_resolution": any_resolution,
             "remeasure": remeasure,
             "join": join,

@@ -139,7 +139,12 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     wanted = (*counting, *options.recorded_latencies)
     evaluators = {each.name: each for each in evaluators_for(wanted)}
     evaluation = {name: dict(each.load().defaults) for name, each in evaluators.items()}
-    set_runtimes(evaluation, options.runtime, device_command=options.device_command)
+    set_runtimes(
+        evaluation,
+        options.runtime,
+        device_command=options.device_command,
+        latency_from=options.latency_from,
+    )
     recipe, start, teacher = chosen_recipe(options, data, evaluators)
     evaluation["accuracy"] = recipe.to_json()
     stated = timed_as_it_counts(evaluation, counting=counting)  # of parts too is a run's option

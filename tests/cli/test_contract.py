@@ -49,6 +49,7 @@ COMMANDS = {
         "--exportable-to",
         "--runtime",
         "--device-command",
+        "--latency-from",
         "--any-resolution",
         "--remeasure",
         "--predict-latency",
@@ -64,7 +65,7 @@ COMMANDS = {
     "show": STUDY | {"--json", "--graph", "--efficiency"},
     "measure": STUDY
     | {"--latency", "--self-test", "--scores", "--diagnostics", "--data", "--device", "--batch"}
-    | {"--runtime", "--device-command", "--json"},
+    | {"--runtime", "--device-command", "--latency-from", "--json"},
     "ruler": {"--output", "-o", "--json"},
     "zoo": {"--json"},
     "recipes": {"--json"},
@@ -212,6 +213,8 @@ def test_no_command_is_missing_here():
         (["measure", "van_b0", "--runtime", "onxruntime"], "did you mean 'onnxruntime'"),
         (["search", "--objectives", "accuracy,latency@onxruntime"], "'latency@onnxruntime'"),
         (["search", "--runtime", "onnxruntime", "--predict-latency"], "predict_latency must come"),
+        (["search", "--runtime", "recorded"], "runtime recorded with latency_from"),
+        (["search", "--latency-from", "/nowhere.csv"], "latency_from must be a file"),
         (["search", "--exportable-to", "openvino"], "exportable_to must be onnxruntime"),
         (["search", "--device-command", "ssh pi nas-ruler"], "a runtime that runs model files"),
         (
