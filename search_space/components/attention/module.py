@@ -107,11 +107,7 @@ class GroupedAttention(MapAttention):
         q_XhNd = q_BGhNd.flatten(*axes)
         k_XhMd = support.keys(maps.k_Bhwd, self.heads).flatten(*axes)
         v_XhMd = support.keys(maps.v_Bhwe, self.heads).flatten(*axes)
-        bias = self._bias(number, q_XhNd, H, W, hidden_GNM)
-        if keys is not None and values is not None:
-            bias = None if bias is None else nn.functional.pad(bias, (len(keys), 0))
-            k_XhMd, v_XhMd = _with(keys, k_XhMd), _with(values, v_XhMd)
-        y_XhNd = self.score(q_XhNd, k_XhMd, v_XhMd, bias)
+        y_XhNd = self._weighed(number, q_XhNd, k_XhMd, v_XhMd, (H, W), hidden_GNM, (keys, values))
         groups = int(q_BGhNd.shape[1])
         y_BGhNd = (
             y_XhNd.unflatten(0, (-1, groups))
@@ -124,17 +120,49 @@ class GroupedAttention(MapAttention):
             y_BHWd = y_BHWd + support.filtered(maps.v_Bhwe, self.grouped[number])
         return y_BHWd
 
+    def _weighed(
+        self,
+        number: int,
+        q_XhNd: Tensor,
+        k_XhMd: Tensor,
+        v_XhMe: Tensor,
+        sides: tuple[int, int],
+        hidden_GNM: Tensor | None,
+        extra: tuple[Tensor | None, Tensor | None],
+    ) -> Tensor:
+        """Return the mixed values, (X, h, N, e); groups count as heads if pairs are hidden.
+
+        Args:
+            number: Number of the support.
+            q_XhNd: Queries.
+            k_XhMd: Keys.
+            v_XhMe: Values.
+            sides: Rows and columns of the map.
+            hidden_GNM: Pairs that do not attend, or None.
+            extra: Extra keys and values of all groups, (T, C) each, or None twice.
+        """
+        bias = self._bias(number, q_XhNd, *sides, hidden_GNM)
+        keys, values = extra
+        if keys is not None and values is not None:
+            bias = None if bias is None else nn.functional.pad(bias, (len(keys), 0))
+            k_XhMd, v_XhMe = _with(keys, k_XhMd), _with(values, v_XhMe)
+        return self.score(q_XhNd, k_XhMd, v_XhMe, bias)
+
+    def _position(self, number: int, q_XhNd: Tensor, height: int, width: int) -> Tensor | None:
+        """Return the biases of positions, (1, h, N, M) or (X, h, N, M), or None."""
+        if not len(self.positions):
+            return None
+        support = self.supports[number]
+        assert isinstance(support, Support)
+        offsets = support.offsets(height, width, q_XhNd.device)
+        found: Tensor = self.positions[number](q_XhNd, offsets).to(q_XhNd.dtype)
+        return found[None] if found.dim() == 3 else found
+
     def _bias(
         self, number: int, q_XhNd: Tensor, height: int, width: int, hidden_GNM: Tensor | None
     ) -> Tensor | None:
         """Return what is added to the scores: of positions, and minus infinity for hidden pairs."""
-        bias: Tensor | None = None
-        support = self.supports[number]
-        assert isinstance(support, Support)
-        if len(self.positions):
-            offsets = support.offsets(height, width, q_XhNd.device)
-            found: Tensor = self.positions[number](q_XhNd, offsets).to(q_XhNd.dtype)
-            bias = found[None] if found.dim() == 3 else found
+        bias = self._position(number, q_XhNd, height, width)
         if hidden_GNM is None:
             return bias
         if bias is None:

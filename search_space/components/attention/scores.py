@@ -107,7 +107,7 @@ class Cosine(Score):
         super().__init__()
         self.log_factor_h11 = nn.Parameter(torch.full((heads, 1, 1), math.log(10)))
 
-    def _queries(self, q_XhNd: Tensor) -> Tensor:
+    def queries(self, q_XhNd: Tensor) -> Tensor:
         """Return queries of the length of their head's factor; groups may count as heads."""
         factor = self.log_factor_h11.clamp(max=math.log(100)).exp()
         factor = factor.repeat(q_XhNd.shape[1] // len(factor), 1, 1)
@@ -115,14 +115,14 @@ class Cosine(Score):
 
     def scores(self, q_XhNd: Tensor, k_XhMd: Tensor) -> Tensor:
         """Return the scores of all pairs, (X, h, N, M)."""
-        return self._queries(q_XhNd) @ F.normalize(k_XhMd, dim=3).transpose(2, 3)
+        return self.queries(q_XhNd) @ F.normalize(k_XhMd, dim=3).transpose(2, 3)
 
     def forward(
         self, q_XhNd: Tensor, k_XhMd: Tensor, v_XhMe: Tensor, bias: Tensor | None
     ) -> Tensor:
         """Return the mixed values, (X, h, N, e)."""
         unit = F.normalize(k_XhMd, dim=3)
-        return F.scaled_dot_product_attention(self._queries(q_XhNd), unit, v_XhMe, bias, scale=1.0)
+        return F.scaled_dot_product_attention(self.queries(q_XhNd), unit, v_XhMe, bias, scale=1.0)
 
 
 class TalkingHeads(DotProduct):
