@@ -67,11 +67,24 @@ def with_flex_attention(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]
     return copied, tuple(changed)
 
 
+def _refuse_traces() -> None:
+    """Refuse to be traced, as a count of the costs does.
+
+    Raises:
+        NotImplementedError: If a module is being traced.
+    """
+    if torch.jit.is_tracing():
+        raise NotImplementedError(
+            "flex_attention must not be traced or counted; its plain form has the same costs"
+        )
+
+
 class FlexNeighbourhood(NeighbourhoodAttention):
     """Neighbourhood attention as attention between all positions with hidden pairs."""
 
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
+        _refuse_traces()
         H, W = (int(side) for side in projected.q_BHWd.shape[1:3])
         q, k, v = (
             each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2) for each in projected
@@ -128,6 +141,7 @@ class FlexGrouped(GroupedAttention):
         extra: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
         """Return the mixed values, (X, h, N, e); groups count as heads if pairs are hidden."""
+        _refuse_traces()
         found = self._position(number, q_XhNd, *sides)
         of_query = found is not None and len(found) > 1
         if hidden_GNM is None or of_query or extra[0] is not None:
@@ -195,15 +209,7 @@ def _attend(
     bias: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor] | None,
     scale: float | None = None,
 ) -> Tensor:
-    """Return the mixed values.
-
-    Raises:
-        NotImplementedError: If the module is traced, as for a count of its costs.
-    """
-    if torch.jit.is_tracing():
-        raise NotImplementedError(
-            "flex_attention must not be traced or counted; its plain form has the same costs"
-        )
+    """Return the mixed values."""
     mixed = flex_attention(q, k, v, score_mod=bias, block_mask=mask, scale=scale)
     assert isinstance(mixed, Tensor)
     return mixed
