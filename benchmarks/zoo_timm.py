@@ -32,8 +32,8 @@ from torch import Tensor, nn
 
 CLOSE = 1e-4
 """Largest difference of equal functions, as a share of the largest value."""
-NATIVE = ("swin", "twins", "maxvit")
-"""Prefixes of timm's names of networks whose windows need the published size of images."""
+NATIVE = ("crossvit", "swin", "twins", "maxvit")
+"""Prefixes of timm's names of networks with windows or tokens for the published size of images."""
 
 
 class Differences(NamedTuple):

@@ -10,7 +10,10 @@ from .base import ChannelMixer, Component, Norm, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
 from .channel_mixers.normed import NormedMlp
 from .channel_mixers.response import GrnMlp
+from .cross_scale import CrossBranchBlock, CrossScaleBlock
+from .forward_cross import ForwardCrossBlock
 from .fusion import Fuse, Project
+from .lookup import LookupBlock
 from .mixers.additive import LocalIntegration
 from .mixers.bottleneck import BottleneckConv
 from .mixers.context_mixing import GuidedContMix
@@ -19,6 +22,7 @@ from .mixers.large_small import RepDepthwiseConv
 from .norms import LayerNorm
 from .overview_parts import LocalResidual, Refresh
 from .residuals import ActivatedResidual, PlainResidual
+from .scale_attention import DuoBlock
 from .wired import Block, Residual
 
 if TYPE_CHECKING:
@@ -341,4 +345,9 @@ BLOCKS = table_of(
     FusionBlock,
     LocalBlock,
     GuidedBlock,
+    LookupBlock,
+    ForwardCrossBlock,
+    CrossScaleBlock,
+    CrossBranchBlock,
+    DuoBlock,
 )

@@ -13,6 +13,7 @@ from ..domains import YES_NO, IntRange, Positive
 from ..shapes import Shape
 from .activations import ACTIVATION, activation
 from .base import Head, Norm, table_of
+from .branch_ends import BranchHead
 from .class_attention import ClassAttentionHead
 from .classifier import Classifier
 from .initial import small_start
@@ -304,6 +305,7 @@ HEADS = table_of(
     PooledHead,
     DistilledHead,
     TokenHead,
+    BranchHead,
     ClassAttentionHead,
     MlpHead,
     WideHead,

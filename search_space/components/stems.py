@@ -10,6 +10,7 @@ from ..domains import YES_NO, Choice, IntRange, Positive
 from ..shapes import Shape, conv_size
 from .activations import ACTIVATION, NONE_OR_ACTIVATION, activation
 from .base import Norm, Stem, table_of
+from .branch_ends import BranchStem
 from .initial import fan_out_start, small_start
 from .layers.conv_norm import conv_norm
 from .layers.gate_and_shortcut import Shortcut
@@ -328,6 +329,7 @@ STEMS = table_of(
     PositionStem,
     OverlappingStem,
     TokenStem,
+    BranchStem,
     MultiScaleStem,
     CrossScaleStem,
     SeparableStem,

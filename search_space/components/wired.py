@@ -45,8 +45,17 @@ class Block(Component):
         have the same components.
         """
 
+    def why_knobs_invalid(self, shape: Shape) -> str | None:
+        """Return why the block's own knobs cannot work on ``shape``, or None.
+
+        Spaces offer the knobs that can; the components inside are checked on their own.
+        """
+        return None
+
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """Return why one of the block's components cannot work on ``shape``, or None."""
+        """Return why the block's own knobs or one of its components cannot work on ``shape``."""
+        if reason := self.why_knobs_invalid(shape):
+            return reason
         for field in field_kinds(type(self)):
             component: Component = getattr(self, field)
             if reason := component.why_invalid(shape):

@@ -171,7 +171,7 @@ class DecisionGraph:
         if key not in self._slot_choices:
             tables = self._choices_by_field(option, shape)
             choices: list[SlotChoice] = []
-            for own in option.own_choices():
+            for own in _own_choices(option, shape):
                 for chosen in product(*tables.values()):
                     parts: Any = {
                         field: choice.component
@@ -206,7 +206,7 @@ class DecisionGraph:
             len(self.choices_of(slot, shape)[: 1 if field == VARIED else None])
             for field, slot in option.slots.items()
         )
-        return prod(offered) * len(option.own_choices())
+        return prod(offered) * len(_own_choices(option, shape))
 
     # Choices, node by node ------------------------------------------------------------------
 
@@ -365,6 +365,13 @@ FieldChoice = tuple[SlotChoice, tuple[Decision, ...]]
 
 Edges = tuple[str, Sequence[tuple[SlotChoice, Node]]]
 """Prefix of the paths of the decisions; the choices and the nodes they lead to."""
+
+
+def _own_choices(option: Option, shape: Shape) -> list[SlotChoice]:
+    """Return the choices of a block's own knobs that work on ``shape``."""
+    return [
+        each for each in option.own_choices() if each.made(Block).why_knobs_invalid(shape) is None
+    ]
 
 
 def _single(component: Component, shape: Shape, width: int | None) -> tuple[Part, ...]:

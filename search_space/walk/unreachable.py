@@ -17,7 +17,7 @@ def usual_refusal(graph: DecisionGraph) -> str | None:
     """Return the path and the most frequent reason why components are invalid; None if none is."""
     reasons = Counter[str]()
     for node in graph.seen:
-        for path, slot, shape, width in _places(graph, node):
+        for path, slot, shape, width in (*_blocks(graph, node), *_places(graph, node)):
             reasons.update(_refused(path, slot, shape, width))
     return reasons.most_common(1)[0][0] if reasons else None
 

@@ -79,11 +79,14 @@ class GroupedAttention(MapAttention):
 
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
-        extra: list[Sequence[Tensor | None]] = [(None, None)] * len(self.supports)
+        count = len(self.supports)
+        extra: list[Sequence[Tensor | None]] = [(None, None)] * count
         if isinstance(self.projection, MemoryProjection | RememberedProjection):
             both = self.projection.remembered()
-            extra = list(zip(*(each.chunk(len(self.supports), 1) for each in both), strict=True))
-        shares = zip(*(each.chunk(len(self.supports), 3) for each in projected), strict=True)
+            extra = list(zip(*(each.chunk(count, 1) for each in both), strict=True))
+        elif projected.extra is not None:
+            extra = list(zip(*(each.chunk(count, 2) for each in projected.extra), strict=True))
+        shares = zip(*(each.chunk(count, 3) for each in projected[:3]), strict=True)
         mixed = [
             self._attend(number, Projected(*share), *extra[number])
             for number, share in enumerate(shares)
@@ -107,6 +110,11 @@ class GroupedAttention(MapAttention):
         q_XhNd = q_BGhNd.flatten(*axes)
         k_XhMd = support.keys(maps.k_Bhwd, self.heads).flatten(*axes)
         v_XhMd = support.keys(maps.v_Bhwe, self.heads).flatten(*axes)
+        if keys is not None and values is not None and keys.dim() == 3:
+            groups = int(q_BGhNd.shape[1])
+            keys, values = (
+                _by_group(each, groups, self.heads).flatten(*axes) for each in (keys, values)
+            )
         y_XhNd = self._weighed(number, q_XhNd, k_XhMd, v_XhMd, (H, W), hidden_GNM, (keys, values))
         groups = int(q_BGhNd.shape[1])
         y_BGhNd = (
@@ -139,12 +147,13 @@ class GroupedAttention(MapAttention):
             v_XhMe: Values.
             sides: Rows and columns of the map.
             hidden_GNM: Pairs that do not attend, or None.
-            extra: Extra keys and values of all groups, (T, C) each, or None twice.
+            extra: Extra keys and values of all groups, (T, C) each, or of each, (X, h, T, d) and
+            (X, h, T, e), or None twice.
         """
         bias = self._bias(number, q_XhNd, *sides, hidden_GNM)
         keys, values = extra
         if keys is not None and values is not None:
-            bias = None if bias is None else nn.functional.pad(bias, (len(keys), 0))
+            bias = None if bias is None else nn.functional.pad(bias, (keys.shape[-2], 0))
             k_XhMd, v_XhMe = _with(keys, k_XhMd), _with(values, v_XhMe)
         return self.score(q_XhNd, k_XhMd, v_XhMe, bias)
 
@@ -172,10 +181,18 @@ class GroupedAttention(MapAttention):
         return bias.masked_fill(hidden_GNM[:, None], float("-inf")).flatten(1, 2)
 
 
-def _with(extra_TC: Tensor, tokens_XhMd: Tensor) -> Tensor:
-    """Return tokens with extra ones of all images and groups before them."""
+def _by_group(extra_BTC: Tensor, groups: int, heads: int) -> Tensor:
+    """Return extra tokens of each image for all groups, (B, G, h, T, d)."""
+    extra_BhTd = extra_BTC.unflatten(2, (heads, -1)).transpose(1, 2)
+    return extra_BhTd[:, None].expand(-1, groups, -1, -1, -1)
+
+
+def _with(extra: Tensor, tokens_XhMd: Tensor) -> Tensor:
+    """Return tokens with extra ones before them: (T, C) of all images and groups, or (X, h, T, d)."""
+    if extra.dim() == 4:
+        return torch.cat((extra, tokens_XhMd), 2)
     X, Gh = tokens_XhMd.shape[:2]
     d = int(tokens_XhMd.shape[3])
-    extra_hTd = extra_TC.unflatten(1, (-1, d)).transpose(0, 1)
+    extra_hTd = extra.unflatten(1, (-1, d)).transpose(0, 1)
     extra_XhTd = extra_hTd.repeat(X, int(Gh) // len(extra_hTd), 1, 1)
     return torch.cat((extra_XhTd, tokens_XhMd), 2)

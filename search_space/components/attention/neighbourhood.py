@@ -65,7 +65,7 @@ class NeighbourhoodAttention(MapAttention):
 
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
-        q, k, v = (each.unflatten(3, (self.heads, -1)) for each in projected)
+        q, k, v = (each.unflatten(3, (self.heads, -1)) for each in projected[:3])
         H, W = int(q.shape[1]), int(q.shape[2])
         kernel, step = self.kernel_size, self.dilation
         rows_Hk, row_offsets_Hk = neighbours(H, kernel, step, q.device)

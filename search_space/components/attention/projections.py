@@ -23,6 +23,8 @@ class Projected(NamedTuple):
     """Keys."""
     v_Bhwe: Tensor
     """Values."""
+    extra: tuple[Tensor, Tensor] | None = None
+    """Keys (B, T, d) and values (B, T, e) of further tokens that all queries see."""
 
 
 class LinearProjection(nn.Module):

@@ -30,6 +30,7 @@ from .gated import GatedLinearMixer, LargeKernelAttention
 from .gated_linear_attention import GatedLinearAttention
 from .gated_mlp import GatedMlpMixer, MixerGated, MultiAxisMlp
 from .gated_position import GatedPositionalAttention
+from .gathering import SemanticGathering
 from .gaussian_mixture import GaussianMixtureConv
 from .ghost import GhostMixer
 from .hybrid import HybridWindowAttention
@@ -136,6 +137,7 @@ MIXERS = table_of(
     TransposedAttention,
     CrossCovarianceAttention,
     ContextSharing,
+    SemanticGathering,
     TokenMlp,
     RecursiveGatedConv,
     RecursiveGatedFilter,

@@ -117,6 +117,8 @@ class Attention(ProductAttention):
         "memory",
         "position",
         "key_bias",
+        "slots",
+        "head_tokens",
     )
 
     qkv_bias: Annotated[bool, YES_NO] = False
@@ -135,8 +137,8 @@ class Attention(ProductAttention):
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        usual = Attention()
-        if any(getattr(self, name) != getattr(usual, name) for name in _CHOICES):
+        usual, given = Attention(), self.canonical(shape)
+        if any(getattr(given, name) != getattr(usual, name) for name in _CHOICES):
             return super().build(shape)
         attention = SelfAttention(
             channels=shape.channels,
@@ -148,7 +150,10 @@ class Attention(ProductAttention):
         return small_start(attention)
 
 
-_CHOICES = ("score", "normaliser", "projection", "local", "memory", "position", "key_bias")
+_CHOICES = (
+    *("score", "normaliser", "projection", "local", "memory", "position", "key_bias"),
+    *("slots", "head_tokens"),
+)
 """Choices that ``SelfAttention`` does not have."""
 
 

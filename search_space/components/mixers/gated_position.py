@@ -75,7 +75,8 @@ class GatedPositional(MapAttention):
         """Return the mixed values, channels last."""
         H, W = int(projected.q_BHWd.shape[1]), int(projected.q_BHWd.shape[2])
         q_BhNd, k_BhNd, v_BhNd = (
-            each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2) for each in projected
+            each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for each in projected[:3]
         )
         by_content_BhNd = F.scaled_dot_product_attention(q_BhNd, k_BhNd, v_BhNd)
         rows_hHH, columns_hWW = (each.to(v_BhNd.dtype) for each in self.place_weights(H, W))

@@ -12,6 +12,7 @@ from torch import nn
 
 from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
+from ..attention.extra_tokens import ExtendedProjection, HeadTokens, SlotTokens
 from ..attention.module import GroupedAttention
 from ..attention.positions import (
     DynamicBias,
@@ -91,7 +92,7 @@ class HeadedAttention(TokenMixer):
         """Return the channels of all heads."""
         return self.heads_on(shape) * self.head_dim
 
-    def linear(self, shape: Shape) -> nn.Module:
+    def linear(self, shape: Shape) -> LinearProjection:
         """Return the linear projection to queries, keys and values."""
         inner = self.inner(shape)
         return LinearProjection(shape.channels, inner, inner, bias=self.qkv_bias)
@@ -101,7 +102,7 @@ class HeadedAttention(TokenMixer):
 class ProductAttention(HeadedAttention):
     """A base: the choices that go with every support."""
 
-    added = ("key_bias",)
+    added = ("key_bias", "slots", "head_tokens")
 
     score: Annotated[str, SCORE] = "dot_product"
     """What compares a query with a key: their product; a perceptron on both (Neural Attention);
@@ -122,6 +123,12 @@ class ProductAttention(HeadedAttention):
     memory: Annotated[int, IntRange(0, 64)] = 0
     """Number of learned tokens that all queries also attend to, up to 64; needs a linear
     projection."""
+    slots: Annotated[int, IntRange(0, 64)] = 0
+    """Number of weighted means of the map that all queries also attend to, with learned weights of
+    positions, up to 64; needs a linear projection."""
+    head_tokens: Annotated[bool, YES_NO] = False
+    """Whether all queries also attend to a token of each head, made of its share of the map's mean
+    (DHVT); needs a linear projection, and heads that divide the channels."""
 
     position: str
     """What is added to the scores by the offset of query and key."""
@@ -143,10 +150,17 @@ class ProductAttention(HeadedAttention):
             return f"the number of heads must be even, but got {heads}"
         if self.score == "talking_heads" and self.normaliser != "softmax":
             return f"normaliser must be softmax for talking heads, but got {self.normaliser}"
-        if self.memory and self.projection != "linear":
+        for name in ("memory", "slots", "head_tokens"):
+            if (given := getattr(self, name)) and self.projection != "linear":
+                none = "false" if given is True else 0
+                return (
+                    f"{name} must be {none} where the projection is not linear, but got {name} "
+                    f"{given} and projection {self.projection}"
+                )
+        if self.head_tokens and shape.channels % heads:
             return (
-                f"memory must be 0 where the projection is not linear, but got memory "
-                f"{self.memory} and projection {self.projection}"
+                f"heads must divide the channels for head tokens, but got {heads} heads and "
+                f"{shape.channels} channels"
             )
         return None
 
@@ -156,7 +170,7 @@ class ProductAttention(HeadedAttention):
         return given if self._lacks_key_bias() else replace(given, key_bias=True)
 
     def _lacks_key_bias(self) -> bool:
-        plain = self.projection == "linear" and not self.memory
+        plain = self.projection == "linear" and not (self.memory or self.slots or self.head_tokens)
         return plain and self.qkv_bias and not self.key_bias
 
     def projector(self, shape: Shape) -> nn.Module:
@@ -164,13 +178,29 @@ class ProductAttention(HeadedAttention):
         inner = self.inner(shape)
         if self._lacks_key_bias():
             return UnbiasedKeysProjection(shape.channels, inner, inner)
-        if self.memory:
-            return MemoryProjection(
-                shape.channels, inner, inner, bias=self.qkv_bias, tokens=self.memory
-            )
         if self.projection == "linear":
-            return self.linear(shape)
+            tokens = self._tokens_of_map(shape)
+            plain = self.linear(shape)
+            return ExtendedProjection(plain, tokens) if tokens else plain
         return ConvProjection(shape.channels, inner, inner, kernel=3, stride=1, bias=self.qkv_bias)
+
+    def linear(self, shape: Shape) -> LinearProjection:
+        """Return the linear projection to queries, keys and values, with memory if there is any."""
+        if not self.memory:
+            return super().linear(shape)
+        inner = self.inner(shape)
+        return MemoryProjection(
+            shape.channels, inner, inner, bias=self.qkv_bias, tokens=self.memory
+        )
+
+    def _tokens_of_map(self, shape: Shape) -> list[nn.Module]:
+        """Return the modules that make further tokens of the map."""
+        found: list[nn.Module] = []
+        if self.slots:
+            found.append(SlotTokens(shape.channels, self.slots))
+        if self.head_tokens:
+            found.append(HeadTokens(shape.channels, self.heads_on(shape)))
+        return found
 
     def scorer(self, heads: int) -> Score:
         """Return the score with its normaliser, for the heads of one support."""
