@@ -21,7 +21,7 @@ from .class_attention import ClassAttention
 from .initial import small_start
 from .mixers.attention import Attention
 from .mixers.transposed import divided_heads
-from .norms import LayerNorm
+from .norms import ChannelLayerNorm, LayerNorm
 from .wired import Block
 
 if TYPE_CHECKING:
@@ -34,14 +34,12 @@ WIDEN = IntRange(1, 4)
 class TransformerLayer(nn.Module):
     """Attention and a perceptron, each with a norm and a residual."""
 
-    def __init__(self, shape: Shape, *, heads: int, ratio: int) -> None:
+    def __init__(
+        self, norms: tuple[nn.Module, nn.Module], attention: nn.Module, mlp: nn.Module
+    ) -> None:
         super().__init__()
-        head_dim = shape.channels // heads
-        self.norm1 = LayerNorm().build(shape)
-        attention = Attention(head_dim=head_dim, qkv_bias=True, proj_bias=True)
-        self.attention = attention.build(shape)
-        self.norm2 = LayerNorm().build(shape)
-        self.mlp = Mlp(ratio=ratio).build(shape)
+        self.norm1, self.attention = norms[0], attention
+        self.norm2, self.mlp = norms[1], mlp
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
@@ -54,7 +52,7 @@ class ClassFusion(nn.Module):
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.norm = LayerNorm().build(Shape(channels, 1, 1))
+        self.norm = ChannelLayerNorm(channels, eps=1e-6, bias=True)
         self.attention = ClassAttention(channels, heads)
 
     def forward(self, token_BC11: Tensor, patches_BCN1: Tensor) -> Tensor:
@@ -67,7 +65,7 @@ class ClassFusion(nn.Module):
 
 def _class_map(channels: int, width: int) -> nn.Sequential:
     """Return a norm, GELU and a linear map."""
-    layers = OrderedDict[str, nn.Module](norm=LayerNorm().build(Shape(channels, 1, 1)))
+    layers = OrderedDict[str, nn.Module](norm=ChannelLayerNorm(channels, eps=1e-6, bias=True))
     layers["act"] = nn.GELU()
     layers["linear"] = nn.Conv2d(channels, width, 1)
     return nn.Sequential(layers)
@@ -76,24 +74,16 @@ def _class_map(channels: int, width: int) -> nn.Sequential:
 class BranchEncoder(nn.Module):
     """Layers of each of two branches; then each class token attends to the other's patches."""
 
-    def __init__(
-        self, widths: Sequence[int], layers: Sequence[int], *, heads: int, ratio: int
-    ) -> None:
+    def __init__(self, layers: Sequence[nn.Module], widths: Sequence[int], heads: int) -> None:
         """Build the module.
 
         Args:
+            layers: The layers of each branch, as one module.
             widths: Channels of the branches.
-            layers: Layers of the branches.
-            heads: Heads of all attention.
-            ratio: Hidden channels of the perceptrons for one channel.
+            heads: Heads of the attention of class tokens.
         """
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Sequential(
-                *(TransformerLayer(Shape(width, 1, 1), heads=heads, ratio=ratio) for _ in range(n))
-            )
-            for width, n in zip(widths, layers, strict=True)
-        )
+        self.layers = nn.ModuleList(layers)
         others = list(reversed(widths))
         pairs = list(zip(widths, others, strict=True))
         self.to_other = nn.ModuleList(_class_map(width, other) for width, other in pairs)
@@ -199,11 +189,21 @@ class BranchKnobs(Component):
 
     def encoder(self, channels: int) -> BranchEncoder:
         """Return an encoder for a small branch of so many channels."""
-        return BranchEncoder(
-            (channels, self.widen * channels),
-            (self.small_layers, self.large_layers),
-            heads=self.heads,
-            ratio=self.ratio,
+        widths = channels, self.widen * channels
+        layers = [
+            nn.Sequential(*(self._layer(width) for _ in range(count)))
+            for width, count in zip(widths, (self.small_layers, self.large_layers), strict=True)
+        ]
+        return BranchEncoder(layers, widths, self.heads)
+
+    def _layer(self, channels: int) -> TransformerLayer:
+        """Return a layer of a branch of so many channels."""
+        token, norm = Shape(channels, 1, 1), LayerNorm()
+        attention = Attention(head_dim=channels // self.heads, qkv_bias=True, proj_bias=True)
+        return TransformerLayer(
+            (norm.build(token), norm.build(token)),
+            attention.build(token),
+            Mlp(ratio=self.ratio).build(token),
         )
 
 

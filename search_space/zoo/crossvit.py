@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ..architecture.architecture import Architecture
 from ..components.branch_ends import BranchHead, BranchStem
 from ..components.cross_scale import CrossBranchBlock
-from .entry import TIMM, ZooEntry, entries_of
+from .entry import TIMM, ZooEntry, all_with_norms, entries_of
 from .pyramid import pyramid
 
 # Name: width, layers of the large branch, heads, ratio, whether convolutions make the patches, side
@@ -27,6 +27,21 @@ _CROSSVIT = {
     "crossvit_15_dagger_408": (192, 5, 6, 3, True, 408, 384, "28.5M 21.45G"),
     "crossvit_18_dagger_408": (224, 6, 7, 3, True, 408, 384, "44.61M 32.47G"),
 }
+
+_NOTES = all_with_norms(
+    {
+        "crossvit_tiny_240": "1.570G",
+        "crossvit_small_240": "5.629G",
+        "crossvit_base_240": "21.219G",
+        "crossvit_9_240": "1.848G",
+        "crossvit_15_240": "5.807G",
+        "crossvit_18_240": "9.052G",
+        "crossvit_9_dagger_240": "1.987G",
+        "crossvit_15_dagger_240": "6.128G",
+        "crossvit_15_dagger_408": "21.445G",
+        "crossvit_18_dagger_408": "32.471G",
+    }
+)
 
 
 def crossvit(
@@ -58,4 +73,4 @@ def crossvit(
 
 def entries() -> Iterator[ZooEntry]:
     """Yield all networks of this family."""
-    yield from entries_of("CrossViT", crossvit, _CROSSVIT, source=TIMM)
+    yield from entries_of("CrossViT", crossvit, _CROSSVIT, source=TIMM, notes=_NOTES)

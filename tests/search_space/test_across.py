@@ -1,16 +1,19 @@
 """Blocks that work across layers, branches and scales, and attention to tokens of the map."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from nas_explorer.evaluators.cost.analysis import count_module
-from nas_explorer.evaluators.cost.cost import part_cost
+from nas_explorer.evaluators.cost.cost import architecture_cost, part_cost
 from nas_explorer.evaluators.cost.reference import fvcore_counts
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.components.cross_scale import (
-    BranchEncoder,
     ClassFusion,
+    CrossBranchBlock,
     CrossScaleBlock,
     PackedBranches,
 )
@@ -26,7 +29,11 @@ from nas_explorer.search_space.components.mixers.windowed import WindowAttention
 from nas_explorer.search_space.components.parts import IMAGE, Part, PartList
 from nas_explorer.search_space.components.scale_attention import DuoBlock
 from nas_explorer.search_space.components.wired import Block
+from nas_explorer.search_space.errors import InputError
+from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.shapes import Shape
+from nas_explorer.search_space.space import SearchSpace
+from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import nn
 
 from .tensors import random, seen
@@ -144,7 +151,7 @@ def test_a_class_token_costs_operations_linear_in_the_patches() -> None:
 
 
 def test_packed_branches_are_the_two_branches() -> None:
-    encoder = BranchEncoder((4, 8), (1, 2), heads=2, ratio=2).double().eval()
+    encoder = CrossBranchBlock(heads=2, ratio=2).encoder(4).double().eval()
     small, large = random(2, 4, 7, 1), random(2, 8, 3, 1)
     rows = large[..., 0].transpose(1, 2).reshape(2, 6, 4).transpose(1, 2)
     column = torch.cat((small[..., 0], rows), 2)[..., None]
@@ -221,3 +228,57 @@ def test_all_extra_tokens_together_are_one_key_each() -> None:
     counts = [count_module(each.build(MAP).eval(), MAP).macs for each in (plain, rich)]
     slots, heads, both = 2 * 64 * 8 * 2, 2 * 4 * 8, 4 * 8 * 16
     assert counts[1] - counts[0] == slots + heads + both + 2 * 64 * 4 * 8
+
+
+SPACE = """
+input: {channels: 3, resolution: 16, classes: 2}
+stem: {patch: {patch_size: 2}}
+every_stage:
+  depth: [1, 2]
+  block:
+    lookup: {layers: [1, 2], side: 2, head_dim: [4, 6], norm: [layer_norm, batch_norm]}
+    forward_cross: {layers: [1, 3], reach: [1, 2], stride: [2, 4], head_dim: [4, 6]}
+    cross_scale: {heads: [2, 5], widen: [1, 2]}
+    duo: {scales: [2, 3], head_dim: 4}
+stages: [{width: 8}, {width: 12, downsampling: pool}]
+head: pooled
+"""
+
+
+@pytest.fixture(scope="module")
+def space() -> SearchSpace:
+    return space_from_data(yaml.safe_load(SPACE), "across")
+
+
+def test_spaces_offer_the_knobs_that_fit_the_channels(space: SearchSpace) -> None:
+    """Heads of 6 channels fit 12, not 8; five heads fit neither. One layer alone is one network.
+
+    A block of 8 channels: lookup 2*2, forward cross 2*2*2, cross scale 2, duo 2; of 12 channels
+    twice as many of the first two. With one layer, reach and stride change nothing.
+    """
+    assert space.walks == 2 * (4 + 8 + 2 + 2) * 2 * (8 + 16 + 2 + 2)
+    different = 2 * (4 + 1 + 4 + 2 + 2) * 2 * (8 + 2 + 8 + 2 + 2)
+    assert space.size().architectures == different
+    with pytest.raises(InputError, match=r"must hold a network.*heads must divide the channels"):
+        data = yaml.safe_load(SPACE)
+        data["every_stage"]["block"] = {"cross_scale": {"heads": 5}}
+        space_from_data(data, "none")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_networks_of_such_blocks_are_found_kept_and_costed(space: SearchSpace, seed: int) -> None:
+    walk = space.walk(RandomChooser(seed))
+    architecture = walk.architecture
+    found = space.find(architecture)
+    assert found is not None and found.architecture.digest == architecture.digest
+    assert space.replay(dict(walk.decisions)) == walk
+    read = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
+    assert read == architecture and read.digest == architecture.digest
+    network = architecture.build().eval().folded()
+    counted = fvcore_counts(network, torch.zeros(1, *architecture.input))
+    cost = architecture_cost(architecture)
+    kinds = {**cost.macs_by_kind, **cost.other_by_kind, "activations": cost.activations}
+    assert {kind: count for kind, count in counted.items() if count} == {
+        kind: count for kind, count in kinds.items() if count
+    }
+    assert cost.params == sum(each.numel() for each in network.parameters())

@@ -69,8 +69,8 @@ class ExtendedProjection(nn.Module):
         x_BNC = x_BCHW.flatten(2).transpose(1, 2)
         tokens_BTC = torch.cat([each(x_BNC) for each in self.tokens], 1)
         keys, _, values = plain.sizes
-        given: Tensor | None = plain.qkv.bias
-        bias = None if given is None else given[keys:]
+        biases: dict[str, Tensor] = dict(plain.qkv.named_parameters())
+        bias = biases["bias"][keys:] if "bias" in biases else None
         both = F.linear(tokens_BTC, plain.qkv.weight[keys:], bias)
         of_keys, of_values = both.split((keys, values), 2)
         if isinstance(plain, MemoryProjection | RememberedProjection):

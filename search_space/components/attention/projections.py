@@ -54,7 +54,8 @@ class UnbiasedKeysProjection(nn.Module):
         """Return queries, keys and values of a map."""
         bias = torch.cat((self.q_bias, torch.zeros_like(self.q_bias), self.v_bias))
         qkv = F.linear(x_BCHW.permute(0, 2, 3, 1), self.qkv.weight, bias)
-        return Projected(*qkv.split(self.sizes, 3))
+        q_BHWd, k_BHWd, v_BHWe = qkv.split(self.sizes, 3)
+        return Projected(q_BHWd, k_BHWd, v_BHWe)
 
 
 class MemoryProjection(LinearProjection, Foldable):

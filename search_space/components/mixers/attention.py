@@ -92,6 +92,9 @@ class Attention(ProductAttention):
     By default the attention of CAFormer (Yu et al., MetaFormer Baselines, 2022), which uses no
     biases and heads of 32 channels. Learned tokens (``memory``) are those of Sandler et al., 2022:
     every layer has its own, which pass through its keys and values, and their outputs are dropped.
+    Tokens made of the map are
+    slots, weighted means as in GLMix (Zhu et al., 2024, arXiv:2411.14429), or head tokens (Lu et
+    al., DHVT, 2022, arXiv:2210.05958), whose outputs DHVT adds to its class token.
     Neural Attention (DiGiugno and Mahmood, 2025) is ``score`` feed_forward, whose code maps query
     and key to a width of its own choice, here a quarter of the head. Zhou et al., 2023, without
     published code, is ``normaliser`` relu.
@@ -131,14 +134,22 @@ class Attention(ProductAttention):
     """What is added to the scores by the offset: nothing; a perceptron's output; that of a
     perceptron on the logarithm of one plus it (timm's CoAtNets)."""
 
+    def _chooses(self) -> bool:
+        """Whether there is a choice that ``SelfAttention`` does not have."""
+        usual = Attention()
+        return any(getattr(self, name) != getattr(usual, name) for name in _CHOICES)
+
+    def one_size_program(self) -> bool:
+        """The product of choices is traced for maps of one size."""
+        return super().one_size_program() or self._chooses()
+
     def supports(self) -> Sequence[Support]:
         """Return the whole map."""
         return [Blocks()]
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
-        usual, given = Attention(), self.canonical(shape)
-        if any(getattr(given, name) != getattr(usual, name) for name in _CHOICES):
+        if self.canonical(shape)._chooses():
             return super().build(shape)
         attention = SelfAttention(
             channels=shape.channels,

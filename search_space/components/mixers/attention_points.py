@@ -9,6 +9,7 @@ from .attention import Attention, RelativeAttention
 from .context_sharing import ContextSharing
 from .criss_cross import CrissCrossAttention
 from .gated_position import GatedPositionalAttention
+from .gathering import SemanticGathering
 from .hybrid import HybridWindowAttention
 from .levit import LevitAttention
 from .neighbourhood import NeighbourhoodMixer
@@ -48,6 +49,8 @@ ATTENTION_POINTS: Mapping[str, TokenMixer] = MappingProxyType(
         "vit": Attention(head_dim=64, qkv_bias=True, proj_bias=True),
         "caformer": Attention(),
         "memory tokens": Attention(head_dim=64, qkv_bias=True, proj_bias=True, memory=5),
+        "dhvt": Attention(head_dim=48, qkv_bias=True, proj_bias=True, head_tokens=True),
+        "slots": Attention(head_dim=64, qkv_bias=True, proj_bias=True, slots=8),
         "relu and norm": Attention(head_dim=64, qkv_bias=True, proj_bias=True, normaliser="relu"),
         "neural attention": Attention(head_dim=64, score="feed_forward"),
         "coatnet": RelativeAttention(),
@@ -83,6 +86,7 @@ ATTENTION_POINTS: Mapping[str, TokenMixer] = MappingProxyType(
         "glmix": SlotAttention(),
         "edgenext": TransposedAttention(scales=3),
         "isomer": ContextSharing(),
+        "isomer late": SemanticGathering(head_dim=8),
         "transnext": AggregatedAttention(head_dim=24, pool_ratio=8),
     }
 )

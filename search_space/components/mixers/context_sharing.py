@@ -52,8 +52,8 @@ class ContextSharing(RoundedRatio, TokenMixer):
     of all positions, without queries, weighs them, and the mean passes a perceptron with a layer
     norm and ReLU between its two maps; the last map starts at zero. The reference code multiplies
     the channels by 16 inside. It adds the result to the input (``shortcut``), where a block with a
-    residual adds the input once more. Isomer's other transformer, which gathers the foreground and
-    the background, needs a saliency map and is not offered.
+    residual adds the input once more. Isomer's transformer for late stages is
+    ``semantic_gathering``.
     """
 
     name = "context_sharing"
