@@ -188,7 +188,7 @@ def _by_group(extra_BTC: Tensor, groups: int, heads: int) -> Tensor:
 
 
 def _with(extra: Tensor, tokens_XhMd: Tensor) -> Tensor:
-    """Return tokens with extra ones before them: (T, C) of all images and groups, or (X, h, T, d)."""
+    """Return tokens behind extra ones: (T, C) of all images and groups, or (X, h, T, d)."""
     if extra.dim() == 4:
         return torch.cat((extra, tokens_XhMd), 2)
     X, Gh = tokens_XhMd.shape[:2]
