@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 CLOSE = 1e-4
 """Largest difference of equal functions, as a share of the largest value."""
-NATIVE = ("crossvit", "swin", "twins", "maxvit")
+NATIVE = ("crossvit", "swin", "twins", "maxvit", "halonet", "sehalonet")
 """Prefixes of timm's names of networks with windows or tokens for the published size of images."""
 
 

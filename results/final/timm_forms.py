@@ -220,6 +220,21 @@ def _maxxvit(weights: Weights) -> Weights:
     return _ordered(made, whole, (table, "qkv", "proj", "rel_pos.mlp"))
 
 
+def _halo(weights: Weights) -> Weights:
+    """Group keys and values by kind, turn positions, and put shortcuts behind their branches."""
+    made: Weights = {}
+    for name, value in weights.items():
+        if name.endswith("self_attn.kv.weight"):
+            rows = weights[name.replace("kv.weight", "pos_embed.height_rel")]
+            heads = value.shape[0] // (2 * rows.shape[1])
+            value = value.unflatten(0, (heads, 2, -1)).transpose(0, 1).flatten(0, 2)
+        if ".pos_embed." in name:  # of a window, of which blocks of 8 have these offsets
+            value = value.flip(0)[: len(value) // 2 + 8]
+        made[name] = value
+    branch = ("conv1_1x1", "conv2_kxk", "attn", "self_attn", "post_attn", "conv3_1x1")
+    return _ordered(made, r"stages\.\d+\.\d+", (*branch, "shortcut"))
+
+
 _FORMS: Mapping[str, Callable[[Weights], Weights]] = {
     "VisionTransformerDistilled": _distilled,
     "SwinTransformer": _swin,
@@ -234,4 +249,5 @@ _FORMS: Mapping[str, Callable[[Weights], Weights]] = {
     "MobileNetV3": _mobile,
     "EfficientFormerV2": _efficientformer2,
     "MaxxVit": _maxxvit,
+    "ByobNet": _halo,
 }

@@ -35,9 +35,18 @@ class SquaredReLU(nn.Module):
         return F.relu(x).square()
 
 
+class QuickGELU(nn.Module):
+    """``x * sigmoid(1.702 x)``, close to GELU (Hendrycks and Gimpel, 2016), as in CvT and CLIP."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map any shape to itself."""
+        return x * torch.sigmoid(1.702 * x)
+
+
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "quick_gelu": QuickGELU,
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,

@@ -21,6 +21,7 @@ from .layers.inverted_bottleneck import InvertedResidualDownsampling
 from .layers.multi_scale_patches import MultiScalePatches
 from .layers.recursive_conv import RecursiveConvs
 from .mixers.ghost import GhostDownsampling
+from .mixers.halo_bottleneck import HaloDownsampling
 from .mixers.levit import LevitDownsampling
 from .mixers.mb_conv import MbConvDownsampling
 from .mixers.rep_conv import RepConvDownsampling
@@ -28,6 +29,7 @@ from .mixers.stride_attention import StrideAttentionDownsampling
 from .mixers.universal_inverted import UniversalDownsampling
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .overview_parts import GuidedDownsampling
+from .placed_convs import PlacedConvDownsampling
 from .pooled_shortcut import PooledMbConvDownsampling, RelativeAttentionDownsampling
 from .residual_downsampling import BasicDownsampling, BottleneckDownsampling
 from .token_downsampling import TokenDownsampling
@@ -369,5 +371,7 @@ DOWNSAMPLINGS = table_of(
     PooledMbConvDownsampling,
     RelativeAttentionDownsampling,
     CrossScaleDownsampling,
+    PlacedConvDownsampling,
+    HaloDownsampling,
     NoDownsampling,
 )

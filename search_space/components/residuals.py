@@ -13,6 +13,7 @@ from ..domains import YES_NO, Positive
 from ..shapes import Shape
 from .activations import ACTIVATION, activation
 from .base import Component, Layer, table_of
+from .norms import LayerNorm
 from .wired import Residual
 
 if TYPE_CHECKING:
@@ -114,6 +115,24 @@ class ActivatedResidual(Residual):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NormedResidual(Residual):
+    """A layer norm follows the sum, as in the first transformers (Vaswani et al., 2017).
+
+    Also in SOFT (Lu et al., 2021), whose blocks have no norm before their mixers.
+    """
+
+    name = "normed"
+
+    eps: Annotated[float, Positive()] = 1e-5
+    """Number added to the variance."""
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add two parts: the sum, then the norm."""
+        total = parts.add(f"{name}.add", Add(), stream, branch)
+        return parts.add(f"{name}.norm", LayerNorm(eps=self.eps), total)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerScaleResidual(Residual):
     """The branch is scaled by a small learned factor per channel (Touvron et al., CaiT, 2021)."""
 
@@ -162,5 +181,10 @@ class NoResidual(Residual):
 
 
 RESIDUALS = table_of(
-    PlainResidual, ActivatedResidual, LayerScaleResidual, ResScaleResidual, NoResidual
+    PlainResidual,
+    ActivatedResidual,
+    NormedResidual,
+    LayerScaleResidual,
+    ResScaleResidual,
+    NoResidual,
 )

@@ -19,6 +19,7 @@ from .layers.wave_places import WavePlaces
 from .mixers.rep_conv import RepConvStem
 from .norms import BatchNorm, LayerNorm, NoNorm
 from .patch_stems import CrossScaleStem, PatchStem, Positions, PositionStem, TokenStem
+from .placed_convs import PlacedConvStem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,6 +321,39 @@ class OverlappingStem(Stem):
         return nn.Sequential(layers)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TieredStem(Stem):
+    """Three 3x3 convolutions of growing width with batch norms, then a maximum (timm's ResNet-T).
+
+    Wightman, PyTorch Image Models, 2019: 3/8, 1/2 and all of the channels; the first has stride 2,
+    and without the maximum the last one too. Initial weights are ResNet's.
+    """
+
+    name = "tiered"
+
+    activation: Annotated[str, ACTIVATION] = "relu"
+    """Activation after each norm."""
+    pool: Annotated[bool, YES_NO] = True
+    """Whether a 3x3 maximum of stride 2 follows."""
+
+    def out_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the output: quarters, rounded up."""
+        return -(-height // 4), -(-width // 4)
+
+    def build(self, shape: Shape, width: int) -> nn.Module:
+        """Build the module."""
+        first, second = max(1, 3 * width // 8), max(1, width // 2)
+        last, act = 1 if self.pool else 2, self.activation
+        layers = OrderedDict[str, nn.Module](
+            conv1=conv_norm(shape.channels, first, 3, stride=2, act=act),
+            conv2=conv_norm(first, second, 3, act=act),
+            conv3=conv_norm(second, width, 3, stride=last, act=act),
+        )
+        if self.pool:
+            layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+        return fan_out_start(nn.Sequential(layers), grouped=False)
+
+
 STEMS = table_of(
     ConvStem,
     TwoConvStem,
@@ -332,6 +366,8 @@ STEMS = table_of(
     BranchStem,
     MultiScaleStem,
     CrossScaleStem,
+    PlacedConvStem,
+    TieredStem,
     SeparableStem,
     RepConvStem,
 )

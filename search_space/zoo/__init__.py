@@ -18,6 +18,7 @@ from . import (
     crossformer,
     crossvit,
     cswin,
+    cvt,
     deepmad,
     edgenext,
     efficientformer_v2,
@@ -31,6 +32,7 @@ from . import (
     ghostnet,
     glnet,
     gmlp,
+    halonet,
     hornet,
     levit,
     lit,
@@ -55,6 +57,7 @@ from . import (
     resnet,
     sequencer,
     shift_mlp,
+    soft,
     spartan,
     starnet,
     swin,
@@ -131,6 +134,9 @@ _FAMILIES = (
     glnet,
     crossformer,
     transnext,
+    cvt,
+    soft,
+    halonet,
 )
 
 ZOO: Mapping[str, ZooEntry] = MappingProxyType(

@@ -13,10 +13,15 @@ import timm
 import torch
 from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.search_space.architecture.architecture import Architecture
-from nas_explorer.search_space.components.base import Downsampling, Head, Layer
+from nas_explorer.search_space.components.base import Head, Layer, Resampler
+from nas_explorer.search_space.components.blocks import ResidualBlock
 from nas_explorer.search_space.components.channel_mixers.normed import NormedMlp
 from nas_explorer.search_space.components.cross_scale_downsampling import (
     CrossScaleDownsampling,
+)
+from nas_explorer.search_space.components.mixers.halo_bottleneck import (
+    HaloBottleneck,
+    HaloDownsampling,
 )
 from nas_explorer.search_space.components.mixers.length_scaled import LengthScaledAttention
 from nas_explorer.search_space.components.mixers.mb_conv import MbConv, MbConvDownsampling
@@ -24,14 +29,24 @@ from nas_explorer.search_space.components.mixers.multi_query import MultiQueryAt
 from nas_explorer.search_space.components.mixers.multi_scale_linear import (
     MultiScaleLinearAttention,
 )
+from nas_explorer.search_space.components.mixers.pooled import PooledAttention
 from nas_explorer.search_space.components.mixers.stride_attention import (
     StrideAttention,
     StrideAttentionDownsampling,
+)
+from nas_explorer.search_space.components.mixers.trivial import IdentityMixer
+from nas_explorer.search_space.components.norms import LayerNorm
+from nas_explorer.search_space.components.parts import IMAGE, PartList
+from nas_explorer.search_space.components.placed_convs import (
+    PlacedConvDownsampling,
+    PlacedConvStem,
 )
 from nas_explorer.search_space.components.pooled_shortcut import (
     PooledMbConvDownsampling,
     RelativeAttentionDownsampling,
 )
+from nas_explorer.search_space.components.residuals import Add, NormedResidual
+from nas_explorer.search_space.components.stems import TieredStem
 from nas_explorer.search_space.components.wide_heads import TanhHead, WideMlpHead
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
@@ -40,6 +55,7 @@ from nas_explorer.search_space.zoo.efficientformer_v2 import efficientformer_v2
 from nas_explorer.search_space.zoo.efficientvit_mit import base, large
 from nas_explorer.search_space.zoo.maxvit import maxvit
 from timm.layers.attention2d import MultiQueryAttention2d
+from timm.layers.halo_attn import HaloAttn
 
 from ..benchmark_runs import load_benchmark
 
@@ -153,6 +169,12 @@ MIXERS: tuple[tuple[Layer, int, int], ...] = (
         (768 + 48) + (1024 + 512 + 1024 + 2) + (256 + 16) + 2 + 16,
         16 * (768 + 256) + 2 * 2 * 16 * 16 * 8 + 49 * 512 * 2,
     ),
+    # 8 inner channels, 4 blocks of 2 x 2 queries with windows of 4 x 4, 2 heads, 5 + 5 vectors.
+    (
+        HaloBottleneck(expansion=0.5, heads=2, block_size=2, halo=1),
+        (128 + 16) + (64 + 128) + 10 * 4 + 16 + (128 + 32),
+        16 * (128 + 64 + 128 + 128) + 2 * 16 * 16 * 4 * 2 + 2 * 16 * 10 * 4,
+    ),
     # Biases in place of norms, before and after the projection.
     (
         MbConv(ratio=2, squeeze=False, inner_norms=False, after_projection="bias"),
@@ -167,7 +189,7 @@ MIXERS: tuple[tuple[Layer, int, int], ...] = (
     ),
 )
 
-DOWNSAMPLINGS: tuple[tuple[Downsampling, int, int], ...] = (
+RESAMPLERS: tuple[tuple[Resampler, int, int], ...] = (
     # A convolution; queries of 4 positions, keys and values of 16.
     (
         StrideAttentionDownsampling(heads=2, key_dim=4, value_expansion=2),
@@ -184,6 +206,17 @@ DOWNSAMPLINGS: tuple[tuple[Downsampling, int, int], ...] = (
     ),
     # Patches of 2 and 4 pixels, each to 12 channels.
     (CrossScaleDownsampling(), 32 + 768 + 12 + 3072 + 12, 4 * (768 + 3072)),
+    # To 9, 12 and 24 channels on 4 positions, and a maximum.
+    (TieredStem(), 1296 + 18 + 972 + 24 + 2592 + 48, 4 * (1296 + 972 + 2592)),
+    (PlacedConvDownsampling(), 3456 + 24 + 48 + 24 * 4, 4 * 3456),
+    # From 4 positions to 4 and to 1.
+    (PlacedConvStem(hidden=8), 1152 + 24 + 576 + 24 + 1728 + 72 + 24, 4 * (1152 + 576) + 1728),
+    # 4 queries of 16 keys, one to each window of 4 x 4.
+    (
+        HaloDownsampling(heads=2, block_size=2, halo=1),
+        (128 + 16) + (64 + 128) + 10 * 4 + 16 + (192 + 48) + (384 + 48),
+        16 * (128 + 128) + 4 * (64 + 192 + 384) + 2 * 4 * 16 * 4 * 2 + 2 * 4 * 10 * 4,
+    ),
     # All of the branch on 4 positions.
     (
         RelativeAttentionDownsampling(heads=2, head_dim=8),
@@ -204,10 +237,10 @@ HEADS: tuple[tuple[Head, int, int], ...] = (
 
 @pytest.mark.parametrize(
     ("component", "params", "macs"),
-    (*MIXERS, *DOWNSAMPLINGS, *HEADS),
+    (*MIXERS, *RESAMPLERS, *HEADS),
     ids=lambda value: "" if isinstance(value, int) else value.name,
 )
-def test_counts_by_hand(component: Layer | Downsampling | Head, params: int, macs: int) -> None:
+def test_counts_by_hand(component: Layer | Resampler | Head, params: int, macs: int) -> None:
     module = component.module(MAP, None if isinstance(component, Layer) else 24).eval()
     cost = count_module(module, MAP)
     assert (cost.params, cost.macs) == (params, macs)
@@ -218,3 +251,45 @@ def test_forms_without_norms_exclude_experts() -> None:
         reason = MbConvDownsampling(inner_norms=False, **knobs).why_invalid(MAP, 24)
         assert reason is not None and "inner_norms False" in reason
         assert MbConvDownsampling(**knobs).why_invalid(MAP, 24) is None
+
+
+def test_a_token_joins_convolutional_projections() -> None:
+    """The map of 3 x 3 has 4 keys; the token is a query and a key too."""
+    column = Shape(16, 10, 1)
+    mixer = PooledAttention(head_dim=8, score_scale="channels", token=True)
+    assert mixer.why_invalid(column) is None
+    cost = count_module(mixer.build(column).eval(), column)
+    linear = 256 * (10 + 5 + 5 + 10)
+    assert cost.params == 3 * (144 + 32) + 4 * (256 + 16)
+    assert cost.macs == 144 * (9 + 4 + 4) + linear + 2 * 10 * 5 * 16
+    for other in (Shape(16, 9, 1), Shape(16, 5, 2), Shape(16, 1, 1)):
+        assert "column of a token and a square map" in (mixer.why_invalid(other) or "")
+
+
+def test_the_norm_follows_the_sum() -> None:
+    parts = PartList.start(MAP)
+    block = ResidualBlock(mixer=IdentityMixer(), residual=NormedResidual(eps=1e-3))
+    block.wire(parts, IMAGE)
+    assert [(part.component, part.inputs) for part in parts.parts] == [
+        (Add(), (IMAGE, IMAGE)),
+        (LayerNorm(eps=1e-3), ("residual.add",)),
+    ]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_attention_with_halos_and_a_stride_is_timms(stride: int) -> None:
+    theirs = HaloAttn(8, stride=stride, num_heads=2, block_size=4, halo_size=1)
+    component = HaloDownsampling(expansion=1, heads=2, block_size=4, halo=1, stride=stride)
+    branch: Any = component.build(Shape(8, 8, 8), 8).get_submodule("branch")
+    ours, position = branch.attention, branch.attention.positions[0]
+    kv = theirs.kv.weight.detach().unflatten(0, (2, 2, 4)).transpose(0, 1)
+    for mine, value in (
+        (ours.projection.q.weight, theirs.q.weight),
+        (ours.projection.kv.weight, kv),
+        # Of a window of 6, the offsets of blocks of 4, from the last key to the first.
+        (position.rows_Rd, theirs.pos_embed.height_rel.flip(0)[:9]),
+        (position.columns_Sd, theirs.pos_embed.width_rel.flip(0)[:9]),
+    ):
+        mine.data.copy_(value.detach().reshape(mine.shape))
+    x = torch.randn(2, 8, 8, 8)
+    assert torch.allclose(ours(x), theirs(x), atol=1e-5)

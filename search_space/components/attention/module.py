@@ -21,9 +21,18 @@ class MapAttention(nn.Module):
     def __init__(
         self, *, projection: nn.Module, channels: int, values: int, proj_bias: bool
     ) -> None:
+        """Build the modules.
+
+        Args:
+            projection: Module from the map to queries, keys and values.
+            channels: Channels of the output; 0: no map of the mixed values.
+            values: Channels of the values of all heads.
+            proj_bias: Whether the last linear map has a bias.
+        """
         super().__init__()
         self.projection = projection
-        self.proj = nn.Linear(values, channels, bias=proj_bias)
+        last = nn.Linear(values, channels, bias=proj_bias) if channels else nn.Identity()
+        self.proj: nn.Module = last
 
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
@@ -55,7 +64,7 @@ class GroupedAttention(MapAttention):
 
         Args:
             projection: Module from the map to queries, keys and values.
-            channels: Channels of the map.
+            channels: Channels of the output; 0: no map of the mixed values.
             values: Channels of the values of all heads.
             proj_bias: Whether the last linear map has a bias.
             heads: Heads of all supports.

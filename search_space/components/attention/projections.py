@@ -4,6 +4,7 @@ Shape suffixes: B batch, C channels, H rows, W columns, h and w rows and columns
 N places, T learned tokens, d channels of all queries, e channels of all values.
 """
 
+import math
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -126,6 +127,25 @@ class ConvProjection(nn.Module):
             self.k(self.k_conv(x_BCHW).permute(0, 2, 3, 1)),
             self.v(self.v_conv(x_BCHW).permute(0, 2, 3, 1)),
         )
+
+
+class TokenProjection(ConvProjection):
+    """The same of a column: a learned token, which convolutions leave out, and a square map."""
+
+    def forward(self, x_BCHW: Tensor) -> Projected:
+        """Return queries, keys and values of a column, each a column."""
+        token_BC11, map_BCN1 = x_BCHW[:, :, :1], x_BCHW[:, :, 1:]
+        side = math.isqrt(int(map_BCN1.shape[2]))
+        map_BCHW = map_BCN1.reshape(*x_BCHW.shape[:2], side, side)
+        made: list[Tensor] = []
+        for conv, linear in (
+            (self.q_conv, self.q),
+            (self.k_conv, self.k),
+            (self.v_conv, self.v),
+        ):
+            column_BCM1 = torch.cat((token_BC11, conv(map_BCHW).flatten(2)[..., None]), 2)
+            made.append(linear(column_BCM1.permute(0, 2, 3, 1)))
+        return Projected(*made)
 
 
 class StridedProjection(nn.Module):

@@ -167,15 +167,18 @@ class Halo(Support):
     """Blocks of queries whose keys also lie in a halo around the block, with zeros outside the map.
 
     Vaswani et al., Scaling Local Self-Attention, 2021, section 2.1. As in timm's code and in HAT's
-    overlapping attention, places outside the map are keys and values of zeros.
+    overlapping attention, places outside the map are keys and values of zeros. With a stride the
+    map of queries is that much smaller, and as in timm's code the offsets count its own places.
     """
 
-    def __init__(self, block: int, halo: int) -> None:
+    def __init__(self, block: int, halo: int, stride: int = 1) -> None:
         super().__init__()
-        self.block, self.halo = block, halo
+        self.block, self.halo, self.stride = block, halo, stride
 
     def _blocks(self, height: int, width: int) -> Blocks:
-        return Blocks(min(self.block, height), min(self.block, width))
+        """Return the blocks of a map of queries."""
+        block = -(-self.block // self.stride)
+        return Blocks(min(block, height), min(block, width))
 
     def queries(self, x_BHWC: Tensor, heads: int) -> Tensor:
         """Cut a map into blocks: (B, G, h, N, d)."""
@@ -184,9 +187,11 @@ class Halo(Support):
     def keys(self, x_BHWC: Tensor, heads: int) -> Tensor:
         """Return the overlapping windows of a map: (B, G, h, M, d)."""
         H, W = int(x_BHWC.shape[1]), int(x_BHWC.shape[2])
-        n, m = self._blocks(H, W).lengths(H, W)
+        rows, columns = (side + -side % self.stride for side in (H, W))
+        n, m = min(self.block, rows), min(self.block, columns)
         halo = self.halo
-        padded = F.pad(x_BHWC, (0, 0, halo, halo + -W % m, halo, halo + -H % n))
+        right, below = columns - W + -columns % m, rows - H + -rows % n
+        padded = F.pad(x_BHWC, (0, 0, halo, halo + right, halo, halo + below))
         windows_BGGCkl = padded.unfold(1, n + 2 * halo, n).unfold(2, m + 2 * halo, m)
         windows_BGGhdkl = windows_BGGCkl.unflatten(3, (heads, -1))
         return windows_BGGhdkl.permute(0, 1, 2, 3, 5, 6, 4).flatten(4, 5).flatten(1, 2)
@@ -199,8 +204,9 @@ class Halo(Support):
         """Return the offsets between a block's places and those of its window."""
         n, m = self._blocks(height, width).lengths(height, width)
         row_N, column_N = steps(n, m, 0, device)
-        row_M, column_M = steps(n + 2 * self.halo, m + 2 * self.halo, -self.halo, device)
-        furthest = n + self.halo - 1, m + self.halo - 1
+        rows, columns = (min(self.block, self.stride * side) for side in (height, width))
+        row_M, column_M = steps(rows + 2 * self.halo, columns + 2 * self.halo, -self.halo, device)
+        furthest = rows + self.halo - 1, columns + self.halo - 1
         return Offsets(row_N[:, None] - row_M, column_N[:, None] - column_M, furthest)
 
 

@@ -33,6 +33,7 @@ from .gated_position import GatedPositionalAttention
 from .gathering import SemanticGathering
 from .gaussian_mixture import GaussianMixtureConv
 from .ghost import GhostMixer
+from .halo_bottleneck import HaloBottleneck
 from .hybrid import HybridWindowAttention
 from .hyena import Hyena
 from .hyper_kernel import HyperZzw
@@ -191,4 +192,5 @@ MIXERS = table_of(
     MultiScaleLinearAttention,
     StrideAttention,
     LengthScaledAttention,
+    HaloBottleneck,
 )
