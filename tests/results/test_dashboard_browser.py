@@ -96,11 +96,29 @@ def study(request, url):
     return Study.open("first", url)
 
 
-@pytest.fixture
-def address(study: Study, url):
+@contextmanager
+def dashboard_of(url):
     server = make_dashboard(Source(url), Settings(port=0, seconds=0.2))
     with serving(server):
         yield f"http://127.0.0.1:{server.port}/"
+
+
+@pytest.fixture(scope="module")
+def read_only(full_study):
+    """The address of one dashboard for all tests that add nothing to the study."""
+    with dashboard_of(f"sqlite:///{full_study}") as address:
+        yield address
+
+
+@pytest.fixture
+def address(request):
+    """The address of a dashboard: of the test's own study if it asks for that."""
+    if "study" not in request.fixturenames:
+        yield request.getfixturevalue("read_only")
+        return
+    request.getfixturevalue("study")
+    with dashboard_of(request.getfixturevalue("url")) as address:
+        yield address
 
 
 @contextmanager
@@ -115,13 +133,22 @@ def serving(server):
         server.server_close()
 
 
+@pytest.fixture(scope="module")
+def pages_of_all(browser):
+    """Pages that share a cache, so that each dashboard's scripts are loaded once."""
+    with browser.new_context() as context:
+        yield context
+
+
 @pytest.fixture
-def open_page(browser, address):
+def open_page(pages_of_all, address):
     """Open the dashboard; after the test, check for errors and for requests to other servers."""
     pages, faults = [], []
 
-    def open_one(query="", wait=DRAWN, **given):
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **given})
+    def open_one(query="", wait=DRAWN, width=1280, height=900, color_scheme="light"):
+        page = pages_of_all.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=color_scheme)
         page.set_default_timeout(300_000)  # a loaded machine needs minutes
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
@@ -292,7 +319,7 @@ def test_a_candidate_opened_by_its_address_fills_the_page(open_page):
     ],
 )
 def test_no_page_is_wider_than_a_phone(open_page, query, wait):
-    page = open_page(query, wait, viewport={"width": 360, "height": 740})
+    page = open_page(query, wait, width=360, height=740)
     for details in page.locator("summary:visible").all():
         details.click()
     widths = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
@@ -420,7 +447,7 @@ def test_points_on_the_canvas_are_described_and_chosen(browser, study, fill, url
 
 def test_the_titles_of_parallel_axes_do_not_touch(open_page):
     for width in (1280, 360):
-        page = open_page("?study=first", viewport={"width": width, "height": 900})
+        page = open_page("?study=first", width=width)
         boxes = page.evaluate(
             """[...document.querySelectorAll("#parallel .xtick text")]
               .map(e => e.getBoundingClientRect()).map(b => [b.left, b.right, b.top])"""
@@ -525,7 +552,7 @@ def test_a_study_that_has_only_begun_comes_alive(browser, study, fill, url, make
 
 
 def test_it_fits_a_phone_and_the_dark(open_page):
-    page = open_page("?candidate=6", viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page = open_page("?candidate=6", width=390, height=800, color_scheme="dark")
     colours = "e => [getComputedStyle(document.body).backgroundColor, getComputedStyle(e).fill]"
     ground, text = page.locator("#scatter .xtick text").first.evaluate(colours)
     assert (ground, text) == ("rgb(20, 23, 27)", "rgb(230, 233, 236)")
