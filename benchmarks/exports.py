@@ -1,10 +1,11 @@
-"""Can every token mixer be exported as it says?
+"""Can every component be exported as it says?
 
 A network of each mixer that claims ONNX support is exported; its scores and multiply-adds in ONNX
 Runtime must be those of the network. A network of each mixer that takes maps of any size is traced
-for any size; the program must take three sizes exactly if the mixer says so.
-``tests/contracts/test_mixers_onnx.py`` makes the same checks with a sample of the mixers.
-Disagreements are listed. The last line is JSON; the exit code is 1 if there are any.
+for any size; the program must take three sizes exactly if the mixer says so. A few networks with
+all other components are exported to ONNX. ``tests/contracts/test_mixers_onnx.py`` and
+``tests/results/test_export_onnx.py`` make the same checks with samples. Disagreements are listed.
+The last line is JSON; the exit code is 1 if there are any.
 
     python benchmarks/exports.py [--quick] [--only NAME ...]
 """
@@ -22,6 +23,7 @@ from unittest.mock import patch
 
 import onnxruntime
 import torch
+from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.components.base import TokenMixer
 from nas_explorer.search_space.components.mixers import MIXERS
 from nas_explorer.search_space.errors import known_name
@@ -29,40 +31,51 @@ from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.contracts.test_mixers_onnx import around, assert_runs_in_onnx, takes_any_size
+from tests.results.test_export_onnx import everything
 
 
-def failures(cls: type[TokenMixer], folder: Path) -> Iterator[str]:
+def of_onnx(architecture: Architecture, folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the ONNX file of a network."""
+    try:
+        assert_runs_in_onnx(architecture, folder / "net.onnx", 1e-4)
+    except Exception as error:  # a difference, or whatever an exporter raises
+        first = str(error).partition("\n")[0]
+        yield f"ONNX: {type(error).__name__}: {first[:200]}"
+
+
+def of_mixer(cls: type[TokenMixer], folder: Path) -> Iterator[str]:
     """Yield what is wrong with the exports of a mixer."""
     if cls.exportable():
-        try:
-            assert_runs_in_onnx(around(cls()), folder / f"{cls.name}.onnx", 1e-4)
-        except Exception as error:  # a difference, or whatever an exporter raises
-            first = str(error).partition("\n")[0]
-            yield f"ONNX: {type(error).__name__}: {first[:200]}"
+        yield from of_onnx(around(cls()), folder)
     if cls.any_resolution() and takes_any_size(cls()) != cls.any_size_program():
         yield f"a program for any size: must be {cls.any_size_program()}"
 
 
 def main() -> None:
-    """Check all mixers, print the disagreements and the JSON line."""
+    """Check all components, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run: one mixer")
     parser.add_argument("--only", nargs="*", default=[], help="only mixers of these names")
     options = parser.parse_args()
     names = [known_name("token mixer", each, MIXERS) for each in options.only] or [*MIXERS]
+    rest = [] if options.only or options.quick else everything()
     started = time.perf_counter()
     wrong: list[str] = []
     once = staticmethod(cache(ONNXRegistry.from_torchlib))  # it takes half of each export
     with tempfile.TemporaryDirectory() as folder, patch.object(ONNXRegistry, "from_torchlib", once):
-        for name in names[: 1 if options.quick else None]:
+        looks = [
+            *((each.outline(), of_onnx(each, Path(folder))) for each in rest),
+            *((name, of_mixer(MIXERS[name], Path(folder))) for name in names),
+        ]
+        looks = looks[: 1 if options.quick else None]
+        for name, look in looks:
             began = time.perf_counter()
-            found = [f"{name}: {each}" for each in failures(MIXERS[name], Path(folder))]
-            print(
-                *(found or [f"{name}: {time.perf_counter() - began:.1f} s"]), sep="\n", flush=True
-            )
+            found = [f"{name}: {each}" for each in look]
+            took = [f"{name}: {time.perf_counter() - began:.1f} s"]
+            print(*(found or took), sep="\n", flush=True)
             wrong += found
     about = {
-        "mixers": len(names),
+        "networks": len(looks),
         "disagreements": len(wrong),
         "seconds": time.perf_counter() - started,
         "python": platform.python_version(),

@@ -1,5 +1,5 @@
 """``python -m nas_explorer.cli`` is ``nas``."""
 
-from .main import main
+from .entry import main
 
 main()

@@ -16,6 +16,7 @@ from .shared import (
     Storage,
     StudyName,
     Target,
+    WorkError,
     print_json,
     shown,
     sigterm_interrupts,
@@ -123,24 +124,38 @@ def finalize(
         study=study,
         storage=storage_url(storage),
     )
-    with sigterm_interrupts():
-        from ..results.final.finalize import finished, prepare, run
+    prepared = None
+    try:
+        with sigterm_interrupts():
+            from ..results.final.finalize import finished, prepare, run
 
-        with working("Reading the network and the images"):
-            prepared = prepare(options)
-            before = finished(prepared)
-        if before is None:
-            _begin(prepared)
-            with working("Training: the first epoch") as view:
-                found = run(prepared, TrainingView(options.seeds, view))
-        else:
-            found = before
+            with working("Reading the network and the images"):
+                prepared = prepare(options)
+                before = finished(prepared)
+            if before is None:
+                _begin(prepared)
+                with working("Training: the first epoch") as view:
+                    found = run(prepared, TrainingView(options.seeds, view))
+            else:
+                found = before
+    except KeyboardInterrupt:
+        raise _interrupted(None if prepared is None else prepared.folder) from None
     if as_json:
         print_json({"folder": str(found.folder), **found.result})
         return
     if before is not None:
         print("This run was finished before; nothing was trained or read again.")
     _print(found)
+
+
+def _interrupted(folder: Path | None) -> WorkError:
+    """Return the error for an interruption, which says what is stored."""
+    if folder is None or not any(folder.glob("seed-*")):
+        return WorkError("interrupted; nothing is stored yet, and the same command starts again")
+    return WorkError(
+        f"interrupted; finished trainings and the last checkpoint are in {folder}, and the same "
+        "command resumes"
+    )
 
 
 def _begin(prepared: "Prepared") -> None:
@@ -154,6 +169,7 @@ def _begin(prepared: "Prepared") -> None:
         f"Data {data.spec.name}: {len(data.train_labels):,} training and "
         f"{len(data.validation_labels):,} validation images of {data.channels}x{data.resolution}x"
         f"{data.resolution}",
+        *(f"Left out: {each}" for each in data.left_out),
         *subject.notes,
         f"Training {plural(prepared.options.seeds, 'network')} for up to "
         f"{plural(recipe.epochs, 'epoch')} on {prepared.trainer.device}; results in "

@@ -11,6 +11,10 @@ _MANY = 24
 """Maximum number of known names in a message."""
 
 
+_ALIKE = 0.65
+"""Least similarity of a name to be suggested: the share of equal letters of both names."""
+
+
 class InputError(ValueError):
     """The user's input cannot be used.
 
@@ -43,9 +47,9 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> InputError:
     names = sorted(known)
     lowered = {name.lower(): name for name in names}
     text = str(given).lower()
-    near = get_close_matches(text, lowered, n=1)
+    near = get_close_matches(text, lowered, n=1, cutoff=_ALIKE)
     if not near and len(text) > 2:  # a beginning, such as "max" of "maximize", is not close
-        near = [name for name in lowered if name.startswith(text[:3])]
+        near = [name for name in lowered if name.startswith(text)]
     hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
     if len(names) > _MANY:
         names = [*names[:3], f"... ({len(names)} in all)"]

@@ -7,6 +7,7 @@ one entry here.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from ...search_space.errors import InputError, known_name, shown, unknown_name
@@ -345,6 +346,26 @@ def _text(name: str, value: Any) -> str:
     if value is True:
         return name
     return f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+
+
+def check_teacher_files(options: Mapping[str, Any]) -> None:
+    """Check that the files of teachers are there, before any image is read.
+
+    Args:
+        options: Options with the teacher as the user named it.
+
+    Raises:
+        InputError: If a file is of another kind, or missing.
+    """
+    for name, value in options.items():
+        if OPTIONS[name].value is not NETWORK:
+            continue
+        of_timm = value.startswith("timm:")
+        file = value.removeprefix("timm:").partition(":")[2] if of_timm else value
+        if not of_timm and not file.endswith(".safetensors"):
+            raise InputError(f"{name} must be {NETWORK.text}, but got {shown(value)}")
+        if file and not Path(file).is_file():
+            raise InputError(f"the file of {name} must exist, but got {shown(file)}")
 
 
 def teacher_text(options: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...evaluators.accuracy.data.names import data_name
-from ...evaluators.accuracy.option_table import checked_options
+from ...evaluators.accuracy.option_table import check_teacher_files, checked_options
 from ...evaluators.device_name import device_name
 from ...evaluators.targets import read_target
 from ...search_space.errors import InputError
@@ -83,6 +83,7 @@ class FinalOptions:
                     f"{self.target!r} alone: a study states its own"
                 )
         self._set(recipe=checked_options(self.recipe))
+        check_teacher_files(self.recipe)
         for name in self.recipe:
             if name in _NO_MODEL and not (name == "rotation" and "linear_probe" in self.recipe):
                 raise InputError(

@@ -16,9 +16,9 @@ from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.heads import MlpHead, PooledHead
 from ...search_space.components.norms import LayerNorm
-from ...search_space.errors import InputError
+from ...search_space.errors import InputError, unknown_name
 from ...search_space.zoo import ZooEntry, zoo_entry
-from ...search_space.zoo.names import plain_name
+from ...search_space.zoo.names import plain_name, untagged
 from ..export.base import first_line
 from .timm_forms import in_our_form
 
@@ -31,12 +31,12 @@ def timm_source(name: str, file: Path | None = None) -> Source:
     """Return a published network with the weights of timm's network of this name.
 
     Args:
-        name: A name of the zoo, which timm has too.
+        name: A name of the zoo, which timm has too; after a dot, timm's tag of the weights.
         file: File of timm's weights; None: timm's own cache, or its download.
 
     Raises:
-        InputError: If timm is missing, or has no such network, the weights cannot be read, or they
-            do not give timm's scores here.
+        InputError: If timm is missing, or has no such network or weights, the weights cannot be
+            read, or they do not give timm's scores here.
     """
     entry = zoo_entry(name)
     if file is not None and not file.is_file():
@@ -48,11 +48,28 @@ def timm_source(name: str, file: Path | None = None) -> Source:
     theirs = timms_name(entry, name)
     if theirs is None:
         raise InputError(f"init timm:NAME must name a network of timm, but got {name!r}")
-    made = _made(theirs, file)
+    made = _made(theirs if file else theirs + _tag(name, theirs), file)
     architecture = timms_form(entry.architecture, theirs)
     weights = our_weights(architecture, in_our_order(made))
     _check_scores(theirs, made, architecture, weights)
     return Source(name=f"timm:{name}", architecture=architecture, weights=weights)
+
+
+def _tag(name: str, theirs: str) -> str:
+    """Return timm's tag of the weights that a name asks for, with its dot; empty for the default.
+
+    Raises:
+        InputError: If timm has no weights of this tag.
+    """
+    import timm
+
+    if len([*untagged(name)]) == 1:
+        return ""
+    tag = name.partition(".")[2]
+    known = [each.partition(".")[2] for each in timm.list_models(f"{theirs}.*", pretrained=True)]
+    if tag not in known:
+        raise unknown_name(f"the tag of timm's weights of {theirs}", tag, known)
+    return f".{tag}"
 
 
 def timms_name(entry: ZooEntry, name: str) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...evaluators.accuracy.data.names import data_name
+from ...evaluators.accuracy.option_table import check_teacher_files
 from ...evaluators.accuracy.option_table import read_options as read_recipe
 from ...evaluators.accuracy.recipe import AUGMENTATIONS
 from ...evaluators.device_name import device_name
@@ -249,6 +250,7 @@ class SearchOptions:
                 _check_file(each)
         if self.init is not None:
             _check_init(self.init)
+        check_teacher_files(self.recipe)
         if not isinstance(self.space, str):
             return
         self._name(space=space_name(self.space))

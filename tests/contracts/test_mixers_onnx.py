@@ -81,7 +81,7 @@ def test_exportable_mixers_run_in_onnx_with_equal_outputs(group: str, tmp_path: 
 @pytest.mark.slow
 def test_the_benchmark_runs() -> None:
     found = run_benchmark("exports.py", "--only", "pooling")
-    assert (found["mixers"], found["disagreements"]) == (1, 0)
+    assert (found["networks"], found["disagreements"]) == (1, 0)
 
 
 def test_other_mixers_are_refused_in_one_line(tmp_path: Path) -> None:

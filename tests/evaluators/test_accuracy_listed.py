@@ -196,7 +196,7 @@ def test_what_is_not_read_is_named(pictures: Path, tmp_path: Path) -> None:
         + f"{broken},cat\n{missing},dog\n{pictures / 'cat' / '00.png'},\n\n"
     )
     found = load(str(tmp_path / "list.csv"))
-    assert found.left_out == ("1 row without label",)
+    assert found.left_out[0].startswith("1 row without label, the first in line ")
     assert found.unreadable == (
         ("broken.png", "not an image"),
         ("missing.png", "No such file or directory"),

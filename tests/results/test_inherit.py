@@ -1,4 +1,5 @@
-"""Weights that a network inherits from another one, or from timm."""
+"""Weights that a network inherits import re
+from another one, or from timm."""
 
 import json
 from dataclasses import replace
@@ -268,6 +269,21 @@ def test_names_of_vit_and_deit_give_the_weights_that_they_name() -> None:
             assert theirs is not None
             assert theirs.startswith("deit") == name.lower().startswith("deit")
             assert theirs.partition("_")[2] == entry.name.partition("_")[2]
+
+
+def test_a_tag_names_the_weights_of_timm(monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+    from nas_explorer.results.final.timm_weights import timm_source
+
+    def asked(name: str, *, pretrained: bool) -> None:
+        raise ValueError(f"asked for {name}")
+
+    monkeypatch.setattr(timm, "create_model", asked)
+    for name in ("resnet18.a1_in1k", "resnet18"):
+        with pytest.raises(InputError, match=f"asked for {name}$"):
+            timm_source(name)
+    with pytest.raises(InputError, match=r"tag of .* resnet18 must be one of a1_in1k, .*'b7_in1k'"):
+        timm_source("resnet18.b7_in1k")
 
 
 @pytest.mark.slow

@@ -85,6 +85,8 @@ def test_unknown_name_lists_the_known_and_the_nearest() -> None:
     assert "did you mean" not in str(unknown_name("norm", "sprocket", ["layer_norm"]))
     assert "did you mean 'maximize'?" in str(unknown_name("direction", "Max", ["maximize", "min"]))
     assert "did you mean" not in str(unknown_name("direction", "m", ["maximize", "min"]))
+    for unlike in ("weird", "age", "wealth of nations"):
+        assert "did you mean" not in str(unknown_name("column", unlike, ["weight", "height"]))
     many = str(unknown_name("net", "n7x", [f"n{i}" for i in range(60)]))
     assert many == "net must be one of n0, n1, n10, ... (60 in all), but got 'n7x'; " + (
         "did you mean 'n7'?"

@@ -1,10 +1,13 @@
 """A search without training, whose measurements are computed from the digest."""
 
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from nas_explorer.evaluators.base import METRICS, Evaluator, Measurement
 from nas_explorer.results.settings import StudySettings
+from nas_explorer.results.study.storage import open_storage
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.files import space_from_data
@@ -118,5 +121,19 @@ def digests_of(url: str, name: str = "quick") -> list[tuple[str, str, float | No
     return found
 
 
+@cache
+def _tables() -> bytes:
+    """Return a database without studies, since making its tables takes longer than copying it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "nas.db"
+        storage = open_storage(f"sqlite:///{file}", create=True)
+        storage.engine.dispose()
+        return file.read_bytes()
+
+
 def database(folder: Path) -> str:
-    return f"sqlite:///{folder}/nas.db"
+    """Return the URL of the database in a folder, made if it is not there."""
+    file = folder / "nas.db"
+    if not file.exists():
+        file.write_bytes(_tables())
+    return f"sqlite:///{file}"

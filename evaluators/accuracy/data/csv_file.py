@@ -3,7 +3,6 @@
 import csv
 import os
 import stat
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,7 +67,7 @@ class CsvFile(ListedImages):
         kind = split_target(self.target)[0] or "classes"
         columns, rows = self._table(kind)
         images: dict[str, list[tuple[_Row, Path]]] = {part: [] for part in PARTS}
-        lost = Counter[str]()
+        lost = dict[str, list[int]]()
         named = (
             kind == "labels"
             and len(columns.names) == 1
@@ -76,7 +75,8 @@ class CsvFile(ListedImages):
         )
         for row in rows:
             if not row.image or not (named or all(row.cells)):
-                lost["image" if not row.image else MISSING[kind]] += 1
+                what = "image" if not row.image else MISSING[kind]
+                lost.setdefault(what, []).append(row.line)
                 continue
             part = next((p for p, names in PARTS.items() if row.split.lower() in names), None)
             if part is None:
@@ -93,7 +93,10 @@ class CsvFile(ListedImages):
             part: [self._image(row, file, kind, columns, outputs) for row, file in found]
             for part, found in images.items()
         }
-        left_out = [f"{plural(count, 'row')} without {each}" for each, count in lost.items()]
+        left_out = [
+            f"{plural(len(lines), 'row')} without {each}, the first in line {lines[0]}"
+            for each, lines in lost.items()
+        ]
         return Listing(
             images=listed,
             left_out=tuple(sorted(left_out)),
@@ -184,7 +187,7 @@ class CsvFile(ListedImages):
         got = few([header[place] for place in found] or header) or "none"
         more = ""
         if name == "label" and not found and len(header) > 1:
-            more = "; --target regression, or labels, takes columns of any name"
+            more = "; --target classes:COLUMN, regression or labels takes columns of any name"
         raise InputError(
             f"a CSV file must have one column named {' or '.join(known)}, but "
             f"'{shown(self.path)}' has {got}{more}"
