@@ -190,7 +190,7 @@ def test_no_command_is_missing_here():
         (["search", "--recipe", "mimic=timm:resnet18:nowhere"], "of mimic must exist, but got 'no"),
         (["search", "--recipe", "mimic=weights.bin"], "mimic must be a .safetensors file or timm:"),
         (
-            ["finalize", "van_b0", "--data", "folder:/nowhere", "--recipe", "mimic=no.safetensors"],
+            ["finalize", "van_b0", "--data", "digits", "--recipe", "mimic=no.safetensors"],
             "the file of mimic must exist, but got 'no.safetensors'",
         ),
         (["finalize", "van_b0", "--data", "digits", "--recipe", "random_labels"], "mean nothing"),

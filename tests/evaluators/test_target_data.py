@@ -155,7 +155,7 @@ def changed(folder: Path, place: Path, line: int, column: int, text: str, source
             "numbers.csv",
             "",
             "1",
-            "has 'image', 'above', 'left'; --target regression, or labels, takes",
+            "has 'image', 'above', 'left'; --target classes:COLUMN, regression or labels takes",
         ),
     ],
 )

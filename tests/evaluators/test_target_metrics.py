@@ -91,19 +91,19 @@ def test_intervals_hold_the_value_and_depend_on_the_seed_alone(target) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["r2", "rmse", "mean_average_precision", "auroc", "micro_f1"])
 def test_intervals_cover_the_true_value(name: str) -> None:
-    """Of 60 samples of 150 images, the interval of about 57 holds the value of 40,000 images."""
+    """Of 30 samples of 150 images, the interval of about 28 holds the value of 16,000 images."""
     (target,) = (each for each in metric(name).targets if each != "classes")
     draw = torch.Generator().manual_seed(5)
-    truth = torch.randn(49_000, 2, generator=draw, dtype=torch.float64)
-    outputs = truth + torch.randn(49_000, 2, generator=draw, dtype=torch.float64)
+    truth = torch.randn(20_500, 2, generator=draw, dtype=torch.float64)
+    outputs = truth + torch.randn(20_500, 2, generator=draw, dtype=torch.float64)
     truth = (truth > 0.5).double() if target == "labels" else truth
-    expected = scores_of(target, outputs[9000:], truth[9000:], [name], seed=0)[name].value
+    expected = scores_of(target, outputs[4500:], truth[4500:], [name], seed=0)[name].value
     covered = 0
-    for places in torch.arange(9000).split(150):
+    for places in torch.arange(4500).split(150):
         found = scores_of(target, outputs[places], truth[places], [name], seed=0)[name]
         assert found.low is not None and found.high is not None
         covered += found.low <= expected <= found.high
-    assert 52 <= covered <= 60
+    assert 25 <= covered <= 30
 
 
 def test_a_perfect_order_has_an_interval_of_some_width() -> None:

@@ -113,6 +113,19 @@ def quick_search(
     study.close()
 
 
+@cache
+def _searched(budget: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        quick_search(database(Path(folder)), budget)
+        return (Path(folder) / "nas.db").read_bytes()
+
+
+def searched_database(folder: Path, budget: int) -> str:
+    """Return the URL of a database in a folder with a finished search, made once and copied."""
+    (folder / "nas.db").write_bytes(_searched(budget))
+    return database(folder)
+
+
 def digests_of(url: str, name: str = "quick") -> list[tuple[str, str, float | None]]:
     """Return the candidates' contents, in the order of their numbers."""
     study = Study.open(name, url)

@@ -1,6 +1,7 @@
 """The fidelity of the short score: what is trained, stored and compared."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -81,9 +82,11 @@ class Quick(Engine):
         return Outcome(number=job.number, status="complete", measurements=(measured,))
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    found = Study.create_or_open("quick", database(tmp_path), SETTINGS)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database of 14 candidates, to copy."""
+    folder = tmp_path_factory.mktemp("filled")
+    found = Study.create_or_open("quick", database(folder), SETTINGS)
     with found.exclusive():
         loop = quick_loop(found, 14)
         while job := loop.next_job():
@@ -91,6 +94,14 @@ def study(tmp_path: Path) -> Iterator[Study]:
         for each in found.candidates():
             sizes = (("params", 1000 + each.number), ("activations", 50 + each.number))
             found.remeasure(each, [Measurement(metric=name, value=size) for name, size in sizes])
+    found.close()
+    return folder
+
+
+@pytest.fixture
+def study(filled: Path, tmp_path: Path) -> Iterator[Study]:
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    found = Study.open("quick", database(tmp_path))
     yield found
     found.close()
 

@@ -126,7 +126,7 @@ def run(study: Study, budget: int, *, lag: int = 1, searcher: str = "random") ->
 @pytest.mark.parametrize("lag", [1, 4])
 def test_an_interrupted_search_stops_the_same_candidates(tmp_path: Path, lag: int) -> None:
     found: list[list[tuple[str, str, dict[str, float]]]] = []
-    for name, budgets in (("whole", (18,)), ("cut", (5, 11, 18))):
+    for name, budgets in (("whole", (12,)), ("cut", (5, 8, 12))):
         made = Study.create_or_open(name, database(tmp_path), SETTINGS)
         for budget in budgets:
             run(made, budget, lag=lag)
@@ -170,9 +170,9 @@ def test_a_stopped_candidate_shares_no_front_with_finished_ones(
     "searcher", ["tpe", "nsga2", "nsga3", "evolution", "local_search", "pareto"]
 )
 def test_searchers_never_repeat_stopped_candidates(study: Study, searcher: str) -> None:
-    run(study, 30, searcher=searcher)
+    run(study, 20, searcher=searcher)
     digests = [each.digest for each in study.candidates()]
-    assert len(set(digests)) == 30
+    assert len(set(digests)) == 20
 
 
 def test_a_record_without_scheduler_loads(study: Study) -> None:

@@ -18,7 +18,7 @@ from nas_explorer.searchers.run.refine_request import check_request
 from nas_explorer.searchers.run.study_plan import Training
 from nas_explorer.searchers.run.worker import Plan
 
-from .quick_search import SETTINGS, database, outcome_of, quick_loop
+from .quick_search import searched_database
 
 
 class Quick(Engine):
@@ -45,11 +45,8 @@ def _training(job: Job, recipe: dict[str, object]) -> Outcome:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Iterator[Study]:
-    found = Study.create_or_open("quick", database(tmp_path), SETTINGS)
+    found = Study.open("quick", searched_database(tmp_path, 12))
     with found.exclusive():
-        loop = quick_loop(found, 12)
-        while job := loop.next_job():
-            loop.take(outcome_of(job))
         for each in found.candidates():
             size = Measurement(metric="params", value=1000 + each.number)
             found.remeasure(each, [size])

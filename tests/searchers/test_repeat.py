@@ -14,13 +14,12 @@ from nas_explorer.searchers.engines.base import Job, Outcome
 from nas_explorer.searchers.run.ledger import Ledger
 from nas_explorer.searchers.run.repeat import Repetition
 
-from .quick_search import SETTINGS, database, quick_search
+from .quick_search import SETTINGS, database, searched_database
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Iterator[Study]:
-    quick_search(database(tmp_path), 12)
-    found = Study.open("quick", database(tmp_path))
+    found = Study.open("quick", searched_database(tmp_path, 12))
     yield found
     found.close()
 
@@ -83,7 +82,7 @@ def test_workers_and_restarts_change_nothing(tmp_path: Path) -> None:
     found: list[dict[int, list[float]]] = []
     for name, (workers, most) in {"a": (1, 1000), "b": (3, 1000), "c": (2, 3)}.items():
         (tmp_path / name).mkdir()
-        quick_search(database(tmp_path / name), 8)
+        searched_database(tmp_path / name, 8)
         study = Study.open("quick", database(tmp_path / name))
         repeated(study, 3, workers=workers, most=most)
         repeated(study, 3)
@@ -105,7 +104,7 @@ def test_a_failed_training_is_reported_and_tried_again_by_the_next_command(study
 
 def test_a_mean_that_breaks_a_bound_is_infeasible(tmp_path: Path) -> None:
     url = database(tmp_path)
-    quick_search(url, 12)
+    searched_database(tmp_path, 12)
     settings = replace(SETTINGS, constraints=("accuracy>=0.8",))
     study = Study.open("quick", url)
     study.settings = settings
