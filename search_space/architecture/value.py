@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain, groupby
 from typing import Any, Self
 
-from ..components.base import Head, Stem
+from ..components.base import GRID, Head, Resampler, Stem
 from ..components.canonical import canonical_component, component_text
 from ..components.overview_parts import GuideMap
 from ..components.parts import IMAGE, Part, PartList
@@ -72,6 +72,36 @@ class ArchitectureValue:
             for block in {id(each): each for each in place.stage.blocks}.values():
                 if reason := block.why_invalid(out):
                     raise InputError(f"{place.path} on {out}: {reason}")
+        self._check_layouts()
+
+    def _check_layouts(self) -> None:
+        """Raise ``InputError`` for a part that does not take the layout of positions before it."""
+        between = (stage.downsampling for stage in self.stages)
+        ends = (self.stem, *filter(None, between), self.head)
+        if all(each.arranged(GRID, self.input) == GRID for each in ends):
+            return
+        parts = PartList.start(self.input)
+        stream = IMAGE
+        for place in self._places():
+            stage = place.stage
+            if isinstance(place.resampler, Stem):
+                stream = parts.add("stem", self.stem, stream, width=place.width)
+                stage = replace(stage, downsampling=None)
+            stream = wire_stage(parts, place.path, stage, stream)
+        parts.add("head", self.head, stream, width=self.classes)
+        given: dict[str, tuple[str, str]] = {IMAGE: (GRID, IMAGE)}
+        for part in parts.parts:
+            own = f"{part.name} ({part.component.name})"
+            for name in part.inputs:
+                before, giver = given[name]
+                layout = part.component.arranged(before, part.in_shapes[0])
+                if layout is None:
+                    raise InputError(
+                        f"{part.name} must take {before}, which {giver} gives, but got "
+                        f"{part.component.name}"
+                    )
+                begins = layout != before or isinstance(part.component, Resampler)
+                given[part.name] = layout, (own if begins else giver)
 
     def _places(self) -> Iterator[Place]:
         return in_place(self.stages, self.input, "stages", self.stem, self.overview)

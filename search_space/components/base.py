@@ -14,6 +14,12 @@ from ..domains import Domain, Value
 from ..errors import InputError, shown
 from ..shapes import Shape
 
+GRID = "a grid of positions"
+"""Layout of a map: neighbours are neighbours in the image."""
+
+TOKENS = "class tokens and patches in one column"
+"""Layout of a map for components that treat all positions alike."""
+
 
 @cache
 def field_domains(cls: type["Component"]) -> Mapping[str, Domain]:
@@ -70,6 +76,9 @@ class Component(ABC):
     by_name: ClassVar[bool] = False
     """Whether spaces offer the component only by its name, since it suits few others; the same
     holds for token mixers that mix images."""
+    order_free: ClassVar[bool] = False
+    """Whether all positions are treated alike, wherever they lie, so that they may be class tokens
+    and patches in one column."""
     ties: ClassVar[tuple[str, ...]] = ()
     """Parameters of the module that the blocks of a tied stage share; such modules do not fold."""
     added: ClassVar[tuple[str, ...]] = ()
@@ -119,6 +128,15 @@ class Component(ABC):
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Return the rule that ``shape`` breaks, then the values; None if it breaks none."""
         return None
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """Return the layout of the output for an input of a layout; None: it is not taken.
+
+        Args:
+            given: The input's layout: ``GRID``, ``TOKENS``, or another that a stem gives.
+            shape: Shape of the input.
+        """
+        return given if given == GRID or (given == TOKENS and self.order_free) else None
 
     def canonical(self, shape: Shape) -> Self:
         """Return the canonical form of the component: one for all that build the same module on
@@ -249,6 +267,7 @@ class Norm(Layer):
     """Normalises a feature map."""
 
     kind = "norm"
+    order_free = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..domains import YES_NO, Choice, IntRange, Positive
 from ..shapes import Shape, scaled
-from .base import Head, Norm, Stem
+from .base import GRID, Head, Norm, Stem
 from .classifier import Classifier
 from .initial import small_start
 from .norms import LayerNorm
@@ -26,6 +26,16 @@ WIDEN = IntRange(1, 4)
 
 _STACKS = {12: ((4, 7, 3), (3, 3, 0), (1, 3, 1)), 16: ((4, 7, 3), (2, 3, 1), (2, 3, 1))}
 """Step, kernel and padding of the convolutions that replace a linear map of patches."""
+
+
+def branches(large: int, widen: int) -> str:
+    """Return the layout of two branches in one column.
+
+    Args:
+        large: Tokens of the large branch.
+        widen: Rows of one of them.
+    """
+    return f"two branches in one column, the large one of {large} tokens of {widen} rows"
 
 
 class BranchPatches(nn.Module):
@@ -150,6 +160,11 @@ class BranchStem(Stem):
             return f"scale must be at most 10, but got {self.scale:g}"
         return super().why_invalid(shape, width)
 
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """Return that of two branches."""
+        large = self.tokens(shape.height, shape.width)[1]
+        return branches(large, self.widen) if given == GRID else None
+
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the number of rows, and one column."""
         small, large = self.tokens(height, width)
@@ -225,6 +240,10 @@ class BranchHead(Head):
     """Tokens of the large branch, the last ones, with its class token."""
     widen: Annotated[int, WIDEN] = 2
     """Channels of the large branch for one of the small branch, 1 to 4."""
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """There must be two branches of as many tokens and rows."""
+        return given if given == branches(self.large, self.widen) else None
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """There must be a token of the small branch too."""

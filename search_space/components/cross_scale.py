@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ..domains import IntRange, Positive
 from ..shapes import Shape
 from .base import Component, Layer
+from .branch_ends import branches
 from .channel_mixers.mlp import Mlp
 from .class_attention import ClassAttention
 from .initial import small_start
@@ -236,6 +237,10 @@ class PackedEncoder(PackedKnobs, Layer):
 
     name = "packed_branches"
     kind = "joint"
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """There must be two branches of as many tokens and rows."""
+        return given if given == branches(self.large, self.widen) else None
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""

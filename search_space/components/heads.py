@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..domains import YES_NO, IntRange, Positive
 from ..shapes import Shape
 from .activations import ACTIVATION, activation
-from .base import Head, Norm, table_of
+from .base import TOKENS, Head, Norm, table_of
 from .branch_ends import BranchHead
 from .class_attention import ClassAttentionHead
 from .classifier import Classifier
@@ -47,6 +47,7 @@ class PooledHead(Head):
     """
 
     name = "pooled"
+    order_free = True
 
     norm: Norm = field(default_factory=LayerNorm)
     """Norm between mean and map, or before the mean."""
@@ -192,6 +193,10 @@ class TokenHead(Head):
     """Norm before the linear map."""
     tokens: Annotated[int, IntRange(1, 16)] = 1
     """Number of tokens, each with a linear map of its own, 1 to 16; at most the positions."""
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """There must be class tokens."""
+        return given if given == TOKENS else None
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """There must be as many positions as tokens."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..domains import YES_NO, Choice, IntRange
 from ..shapes import Shape
-from .base import Norm, Stem
+from .base import GRID, TOKENS, Norm, Stem
 from .initial import small_start
 from .layers.cross_scale import CrossScalePatches, why_narrow
 from .norms import LayerNorm, NoNorm
@@ -138,6 +138,10 @@ class TokenStem(PatchStem):
     """Whether the learned tokens have positions too; not in DeiT III."""
     norm: Norm = field(default_factory=NoNorm)
     """Norm after the map."""
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """Return that of class tokens."""
+        return TOKENS if given == GRID else None
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the number of tokens, and one column."""

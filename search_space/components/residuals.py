@@ -48,6 +48,7 @@ class Scale(Layer):
 
     name = "scale"
     kind = "joint"
+    order_free = True
     added = ("bias",)
 
     init: Annotated[float, Positive()] = 1.0
@@ -66,6 +67,7 @@ class Add(Component):
 
     name = "add"
     kind = "joint"
+    order_free = True
 
     def module(self, shape: Shape, width: int | None) -> nn.Module:
         """Build the module."""
@@ -90,6 +92,7 @@ class Activated(Layer):
 
     name = "activation"
     kind = "joint"
+    order_free = True
 
     activation: Annotated[str, ACTIVATION] = "relu"
     """Name of the activation."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..domains import IntRange
 from ..shapes import Shape
-from .base import Downsampling
+from .base import GRID, TOKENS, Downsampling
 from .initial import small_start
 
 
@@ -48,6 +48,10 @@ class TokenDownsampling(Downsampling):
 
     tokens: Annotated[int, IntRange(1, 16)] = 1
     """Number of learned tokens, 1 to 16."""
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """Return that of class tokens."""
+        return TOKENS if given == GRID else None
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the number of tokens, and one column."""

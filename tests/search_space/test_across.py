@@ -11,6 +11,11 @@ from nas_explorer.evaluators.cost.analysis import count_module
 from nas_explorer.evaluators.cost.cost import architecture_cost, part_cost
 from nas_explorer.evaluators.cost.reference import fvcore_counts
 from nas_explorer.search_space.architecture.architecture import Architecture
+from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.base import TOKENS
+from nas_explorer.search_space.components.blocks import MetaFormerBlock
+from nas_explorer.search_space.components.branch_ends import BranchHead, BranchStem
+from nas_explorer.search_space.components.channel_mixers import CHANNEL_MIXERS
 from nas_explorer.search_space.components.cross_scale import (
     ClassFusion,
     CrossBranchBlock,
@@ -18,16 +23,20 @@ from nas_explorer.search_space.components.cross_scale import (
     PackedBranches,
 )
 from nas_explorer.search_space.components.forward_cross import ForwardCross, ForwardCrossBlock
+from nas_explorer.search_space.components.heads import TokenHead
 from nas_explorer.search_space.components.layers.folding import fold
 from nas_explorer.search_space.components.lookup import LookupBlock
+from nas_explorer.search_space.components.mixers import MIXERS
 from nas_explorer.search_space.components.mixers.attention import Attention
 from nas_explorer.search_space.components.mixers.gathering import (
     GatheringScattering,
     SemanticGathering,
 )
 from nas_explorer.search_space.components.mixers.windowed import WindowAttention
+from nas_explorer.search_space.components.norms import NORMS
 from nas_explorer.search_space.components.parts import IMAGE, Part, PartList
 from nas_explorer.search_space.components.scale_attention import DuoBlock
+from nas_explorer.search_space.components.stems import PatchStem, TokenStem
 from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import space_from_data
@@ -36,6 +45,7 @@ from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from torch import nn
 
+from ..knobs import opposites
 from .tensors import random, seen
 
 BLOCKS: dict[str, Block] = {
@@ -282,3 +292,59 @@ def test_networks_of_such_blocks_are_found_kept_and_costed(space: SearchSpace, s
         kind: count for kind, count in kinds.items() if count
     }
     assert cost.params == sum(each.numel() for each in network.parameters())
+
+
+def test_what_takes_class_tokens_treats_all_positions_alike() -> None:
+    met = 0
+    for cls in (*MIXERS.values(), *CHANNEL_MIXERS.values(), *NORMS.values()):
+        for component in (cls(), *opposites(cls)):
+            shape = Shape(32, 6, 1)
+            if component.arranged(TOKENS, shape) is None or component.why_invalid(shape):
+                continue
+            met += 1
+            module = component.module(shape, None).eval().double()
+            x, order = random(2, *shape), torch.randperm(6)
+            assert torch.allclose(module(x[:, :, order]), module(x)[:, :, order]), component
+    assert met >= 12
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"stages": (Stage(width=8, depth=1, blocks=(MetaFormerBlock(),)),)},
+            r"stages\.0\.blocks\.0\.mixer must take class tokens and patches in one column, which "
+            r"stem \(class_tokens\) gives, but got separable_conv",
+        ),
+        (
+            {"stem": PatchStem()},
+            r"head must take a grid of positions, which stem \(patch\) gives, but got class_tokens",
+        ),
+        (
+            {"stem": BranchStem(), "head": BranchHead(large=3)},
+            r"stages\.0\.blocks\.0\.norm1 must take two branches in one column, the large one of 5 "
+            r"tokens of 2 rows, which stem \(cross_patches\) gives, but got layer_norm",
+        ),
+        (
+            {
+                "stem": BranchStem(),
+                "head": BranchHead(large=3),
+                "stages": (Stage(width=8, depth=1, blocks=(CrossBranchBlock(large=5),)),),
+            },
+            r"head must take two branches .* of 5 tokens .*, but got cross_tokens",
+        ),
+    ],
+)
+def test_parts_take_the_layout_of_positions_before_them(
+    change: dict[str, Any], message: str
+) -> None:
+    block = MetaFormerBlock(mixer=Attention(head_dim=4, slots=2))
+    network = Architecture(
+        input=Shape(3, 8, 8),
+        classes=2,
+        stem=TokenStem(patch_size=4),
+        stages=(Stage(width=8, depth=1, blocks=(block,)),),
+        head=TokenHead(),
+    )
+    with pytest.raises(InputError, match=message):
+        replace(network, **change)

@@ -11,6 +11,7 @@ import pytest
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.zoo import zoo_entry
+from nas_explorer.search_space.zoo.crossvit import crossvit
 from nas_explorer.search_space.zoo.swin import swin
 
 from ..benchmark_runs import load_benchmark, run_benchmark
@@ -44,6 +45,15 @@ def assert_equal(architecture: Architecture, name: str, **options: Any) -> None:
 def test_scores_and_gradients_are_timms(name: str, side: int) -> None:
     architecture = replace(zoo_entry(name).architecture, input=Shape(3, side, side))
     assert_equal(architecture, name)
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_crossvit_is_timms(stack: bool) -> None:
+    """Images of 48 pixels, of 32 for the large patches, so that convolutions fit both."""
+    name = f"crossvit_9_{'dagger_' if stack else ''}240"
+    network = crossvit(32, 1, 4, 3, stack, 48, 32)
+    sizes = {"embed_dim": [32, 64], "depth": [[1, 1, 0]] * 3, "img_scale": (1.0, 32 / 48)}
+    assert_equal(network, name, **sizes)
 
 
 @pytest.mark.slow

@@ -87,7 +87,8 @@ class FlexNeighbourhood(NeighbourhoodAttention):
         _refuse_traces()
         H, W = (int(side) for side in projected.q_BHWd.shape[1:3])
         q, k, v = (
-            each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2) for each in projected
+            each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for each in projected[:3]
         )
         pairs = _window_pairs(H, W, self.kernel_size, self.dilation, q.device)
         bias = None

@@ -25,6 +25,7 @@ class ConvFirstMlp(SmallKernel, Mlp):
     """
 
     name = "conv_first_mlp"
+    order_free = False
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""

@@ -41,6 +41,7 @@ class Glu(ChannelMixer):
     """Gated linear unit (Dauphin et al., 2017), as a channel mixer (Shazeer, 2020)."""
 
     name = "glu"
+    order_free = True
 
     ratio: Annotated[float, Positive()] = 4.0
     """Ratio of hidden channels to channels in a perceptron of equal size. This unit has two thirds
@@ -78,6 +79,7 @@ class ConvGlu(Glu):
     """Convolutional GLU: a 3x3 depthwise convolution on the gate (Shi, TransNeXt, 2024)."""
 
     name = "conv_glu"
+    order_free = False
     catalogue = ("M56",)
 
     activation: Annotated[str, ACTIVATION] = "gelu"

@@ -27,6 +27,7 @@ class Mlp(RoundedRatio, ChannelMixer):
     """
 
     name = "mlp"
+    order_free = True
 
     ratio: Annotated[float, Positive()] = 4.0
     """Ratio of hidden channels to channels."""
@@ -55,6 +56,7 @@ class ConvMlp(ClippedKernel, Mlp):
     """
 
     name = "conv_mlp"
+    order_free = False
 
     kernel_size: Annotated[int, KERNEL] = 3
     """Side of the depthwise kernel in pixels, odd, 1 to 31."""

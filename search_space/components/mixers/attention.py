@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ...domains import YES_NO, Choice
 from ...shapes import Shape
 from ..attention.supports import Blocks, Support
-from ..base import Traits
+from ..base import TOKENS, Traits
 from ..initial import small_start
 from .headed import HeadedAttention, ProductAttention
 from .positions import offsets
@@ -138,6 +138,11 @@ class Attention(ProductAttention):
         """Whether there is a choice that ``SelfAttention`` does not have."""
         usual = Attention()
         return any(getattr(self, name) != getattr(usual, name) for name in _CHOICES)
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """Positions are treated alike without a convolution and without offsets."""
+        alike = self.local == "none" and self.projection == "linear" and self.position == "none"
+        return given if given == TOKENS and alike else super().arranged(given, shape)
 
     def one_size_program(self) -> bool:
         """The product of choices is traced for maps of one size."""

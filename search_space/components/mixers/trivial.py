@@ -22,6 +22,7 @@ class IdentityMixer(TokenMixer):
     """No token mixing: a lower bound (Yu et al., MetaFormer Baselines for Vision, 2022)."""
 
     name = "identity"
+    order_free = True
     is_identity = True
     traits = Traits(
         catalogue=("M39",),
