@@ -3,7 +3,8 @@ installed runtime, one after the other as a worker does. For each runtime: the s
 then the median and mean time of a candidate, and of these the conversion alone; how many networks
 the runtime ran rightly; and how its latencies rank the networks compared with the first runtime.
 
-    python benchmarks/runtimes.py [--space NAME] [--networks N] [--seed N] [--quick]
+    python benchmarks/runtimes.py [--space NAME] [--networks N] [--runtimes A,B,...]
+        [--seed N] [--quick]
 """
 
 import argparse
@@ -16,7 +17,7 @@ import torch
 from nas_explorer.evaluators.base import CandidateError, Setup
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.evaluators.latency.settings import LatencySettings
-from nas_explorer.evaluators.runtime_table import RUNTIMES
+from nas_explorer.evaluators.runtime_table import RUNTIMES, read_runtimes
 from nas_explorer.evaluators.runtimes.graph_runtime import GraphLatency
 from nas_explorer.evaluators.runtimes.ruler_process import RulerError
 from nas_explorer.search_space.architecture.architecture import Architecture
@@ -24,6 +25,7 @@ from nas_explorer.search_space.files import load_space
 from nas_explorer.search_space.walk.choosers import RandomChooser
 from scipy.stats import spearmanr
 
+DEFAULT = ("eager", "onnxruntime", "openvino", "mnn", "tract", "ncnn", "executorch")
 BRIEF = {"warmup_seconds": 0.0, "min_seconds": 0.0, "max_seconds": 0.02, "windows": 1}
 
 
@@ -44,12 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--space", default="micro")
     parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--runtimes", help="runtimes by name, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="2 networks, briefly")
     options = parser.parse_args()
     torch.set_num_threads(1)
     chosen = networks(options.space, 2 if options.quick else options.networks, options.seed)
-    names = [name for name, each in RUNTIMES.items() if not each.absent() and name != "compiled"]
+    asked = read_runtimes(options.runtimes) if options.runtimes else DEFAULT
+    names = [name for name in asked if not RUNTIMES[name].absent()]
     evaluators = {}
     starts: dict[str, float] = {}
     for name in names:

@@ -156,6 +156,10 @@ def front(
             help="Only the best candidate, such as 'accuracy, latency<=5ms, params<=1M'.",
         ),
     ] = None,
+    runtimes: Annotated[
+        bool,
+        typer.Option("--runtimes", help="The fronts by each recorded latency, side by side."),
+    ] = False,
     study: StudyName = None,
     storage: Storage = None,
     plugin: Plugins = None,
@@ -183,6 +187,12 @@ def front(
     record = open_study(study, storage)
     if study is None and not as_json and not printed_csv:
         print(f"Study {record.name} (the latest)", file=sys.stderr)
+    if runtimes:
+        if pick is not None or (top, sort, csv) != (None, None, None) or intervals or corrected:
+            raise InputError("--runtimes must come without other options of the front")
+        from .fragility import print_fragility
+
+        return print_fragility(record, as_json=as_json)
     if pick is not None:
         return _print_pick(record, pick, as_json)
     if csv is not None or as_json:

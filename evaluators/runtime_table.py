@@ -76,6 +76,29 @@ RUNTIMES: dict[str, RuntimeEntry] = {
             local=("openvino",),
             extra="openvino",
         ),
+        RuntimeEntry(
+            name="mnn",
+            place="runtimes.onnx_runtimes:Mnn",
+            modules=("_tools",),
+            local=("MNN",),
+            extra="mnn",
+        ),
+        RuntimeEntry(
+            name="tract", place="runtimes.onnx_runtimes:Tract", local=("tract",), extra="tract"
+        ),
+        RuntimeEntry(
+            name="ncnn",
+            place="runtimes.onnx_runtimes:Ncnn",
+            modules=("pnnx",),
+            local=("ncnn",),
+            extra="ncnn",
+        ),
+        RuntimeEntry(
+            name="executorch",
+            place="runtimes.executorch_runtime:ExecuTorch",
+            modules=("executorch",),
+            extra="executorch",
+        ),
     )
 }
 """The runtimes by name; ``register_runtime`` adds to them."""

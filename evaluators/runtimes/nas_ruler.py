@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -22,9 +23,10 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,84 +48,125 @@ class RequestError(Exception):
     """A request that cannot be done; the reply has its text."""
 
 
+@dataclass(frozen=True)
 class Adapter:
-    """Runs model files in one runtime, on the CPU."""
+    """How a runtime runs model files, on the CPU."""
 
-    name: ClassVar[str] = ""
-    """Name of the runtime."""
-    packages: ClassVar[tuple[str, ...]] = ()
+    load: Callable[[Path, list[int], int, str], Run]
+    """Function from the folder of the files, the shape of the images (B, C, H, W), the threads and
+    the precision to a function from images to scores."""
+    packages: tuple[str, ...]
     """Distributions whose versions are reported; the first is the runtime's."""
-    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    precisions: tuple[str, ...] = ("float32",)
     """Precisions of the arithmetic that can be asked for."""
 
-    def __init__(self, threads: int, precision: str) -> None:
-        """Set the number of threads of one operation, and the precision."""
-        self.threads = threads
-        self.precision = precision
 
-    def load(self, folder: Path, shape: list[int]) -> Run:
-        """Return a function from images to scores, for the model files in a folder.
+def load_onnxruntime(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load an ONNX file in ONNX Runtime, which takes any batch."""
+    import onnxruntime as ort  # pyright: ignore[reportMissingImports]
 
-        Args:
-            folder: Folder of the files.
-            shape: Shape of the images, (B, C, H, W); runtimes with a free batch take others too.
-        """
-        raise NotImplementedError
-
-
-class OnnxRuntime(Adapter):
-    """ONNX Runtime."""
-
-    name = "onnxruntime"
-    packages = ("onnxruntime",)
-
-    def load(self, folder: Path, shape: list[int]) -> Run:  # noqa: D102
-        import onnxruntime as ort  # pyright: ignore[reportMissingImports]
-
-        options: Any = ort.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        file = str(folder / "model.onnx")
-        session: Any = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return lambda images: session.run(None, {name: images})[0]
+    options: Any = ort.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4
+    file = str(folder / "model.onnx")
+    session: Any = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda images: session.run(None, {name: images})[0]
 
 
-class OpenVino(Adapter):
-    """OpenVINO's plug-in for CPUs; by itself it takes bfloat16 where the CPU has it."""
+def load_openvino(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load an ONNX file in OpenVINO, which by itself takes bfloat16 where the CPU has it."""
+    import openvino as ov  # pyright: ignore[reportMissingImports]
 
-    name = "openvino"
-    packages = ("openvino",)
-    precisions = ("float32", "bfloat16")
-
-    def load(self, folder: Path, shape: list[int]) -> Run:  # noqa: D102
-        import openvino as ov  # pyright: ignore[reportMissingImports]
-
-        core: Any = ov.Core()
-        model: Any = core.read_model(str(folder / "model.onnx"))
-        model.reshape(shape)
-        config = {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self.precision],
-            "INFERENCE_NUM_THREADS": self.threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        request: Any = core.compile_model(model, "CPU", config).create_infer_request()
-        return lambda images: request.infer([images], share_inputs=True, share_outputs=True)[0]
+    core: Any = ov.Core()
+    model: Any = core.read_model(str(folder / "model.onnx"))
+    model.reshape(shape)
+    config = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    request: Any = core.compile_model(model, "CPU", config).create_infer_request()
+    return lambda images: request.infer([images], share_inputs=True, share_outputs=True)[0]
 
 
-ADAPTERS: dict[str, type[Adapter]] = {each.name: each for each in (OnnxRuntime, OpenVino)}
+def load_mnn(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load an MNN file, with its arithmetic set to float32."""
+    import MNN  # pyright: ignore[reportMissingImports]
+
+    nn: Any = MNN.nn
+    expr: Any = MNN.expr
+    config = {"backend": "CPU", "numThread": threads, "precision": "high"}
+    file, manager = str(folder / "model.mnn"), nn.create_runtime_manager((config,))
+    net = nn.load_module_from_file(file, ["image"], ["scores"], runtime_manager=manager)
+
+    def run(images: Array) -> Array:
+        given = expr.const(images, list(images.shape), expr.NCHW)
+        return np.array(expr.convert(net.forward(given), expr.NCHW).read())
+
+    return run
+
+
+def load_tract(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load an ONNX file of one batch in tract, which has one thread."""
+    import tract  # pyright: ignore[reportMissingImports]
+
+    model: Any = tract.onnx().load(str(folder / "model.onnx"))
+    model.set_input_fact(0, ",".join([*map(str, shape), "f32"]))
+    runnable = model.into_model().into_runnable()
+    return lambda images: runnable.run([images])[0].to_numpy()
+
+
+def load_ncnn(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load a network in ncnn, which takes one image, with all its shorter numbers switched off."""
+    ncnn: Any = importlib.import_module("ncnn")
+    net = ncnn.Net()
+    net.opt.use_vulkan_compute, net.opt.num_threads = False, threads
+    for name in dir(net.opt):
+        if any(kind in name for kind in ("fp16", "bf16", "int8")):
+            setattr(net.opt, name, False)
+    if net.load_param(str(folder / "model.param")) or net.load_model(str(folder / "model.bin")):
+        raise ValueError("ncnn cannot load the files")
+
+    def run(images: Array) -> Array:
+        extractor = net.create_extractor()
+        extractor.input("in0", ncnn.Mat(images[0]))
+        code, found = extractor.extract("out0")
+        if code:
+            raise ValueError(f"ncnn ended with code {code}")
+        return np.array(found)[None]
+
+    return run
+
+
+def load_executorch(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load a program of one batch in ExecuTorch."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    runtime: Any = importlib.import_module("executorch.runtime").Runtime
+    pool: Any = importlib.import_module("executorch.extension.pybindings.portable_lib")
+    pool._unsafe_reset_threadpool(threads)
+    method = runtime.get().load_program(str(folder / "model.pte")).load_method("forward")
+    return lambda images: method.execute([torch.from_numpy(images)])[0].numpy()
+
+
+ADAPTERS: dict[str, Adapter] = {
+    "onnxruntime": Adapter(load_onnxruntime, ("onnxruntime",)),
+    "openvino": Adapter(load_openvino, ("openvino",), ("float32", "bfloat16")),
+    "mnn": Adapter(load_mnn, ("mnn",)),
+    "tract": Adapter(load_tract, ("tract",)),
+    "ncnn": Adapter(load_ncnn, ("ncnn",)),
+    "executorch": Adapter(load_executorch, ("executorch", "torch")),
+}
 """The adapters by the name of their runtime; ``--adapter`` adds to them."""
 
 
 class Model:
-    """A loaded model with the images it is timed on."""
+    """A loaded model."""
 
-    def __init__(self, run: Run, folder: Any) -> None:
-        """Set the function from images to scores, and the folder of the files, which is kept."""
-        self.run = run
-        self.folder = folder
+    def __init__(self, run: Run, folder: object) -> None:
+        self.run, self.folder = run, folder
         self.passes: list[list[tuple[float, float]]] = []
         self.warmup_passes = 0
         self.stable = False
@@ -136,6 +179,11 @@ class Model:
         wall = time.perf_counter_ns() - start
         own = time.process_time_ns() - own_start
         return wall / 1e6, own / 1e6
+
+    def times(self) -> dict[str, Any]:
+        """Return the times of all passes, for the reply."""
+        warm = {"warmup_passes": self.warmup_passes, "stable": self.stable}
+        return {"rounds": self.passes, **warm}
 
     def warm_up(self, images: Array, seconds: float, passes: int) -> None:
         """Run untimed passes until the medians of two windows of passes agree."""
@@ -174,49 +222,37 @@ class Ruler:
 
     def __init__(self) -> None:
         self.adapter: Adapter | None = None
+        self.threads, self.precision = 1, "float32"
         self.models: dict[str, Model] = {}
 
     def do(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the reply to a request, without its number.
-
-        Raises:
-            RequestError: If the request is not known, or cannot be done.
-        """
-        known = {
-            "hello": self.hello,
-            "load": self.load,
-            "run": self.scores,
-            "time": self.time,
-            "drop": self.drop,
-        }
-        if request.get("do") not in known:
-            raise RequestError(
-                f"do must be one of {', '.join(known)}, but got {request.get('do')!r}"
-            )
-        return known[request["do"]](request)
+        """Return the reply to a request, without its number."""
+        known = {"hello": self.hello, "load": self.load, "run": self.scores, "time": self.time}
+        do = request.get("do")
+        if do not in known:
+            raise RequestError(f"do must be one of {', '.join(known)}, but got {do!r}")
+        return known[do](request)
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Choose the runtime, its threads and its precision; reply with versions and device."""
         name, precision = request["runtime"], request.get("precision", "float32")
         if name not in ADAPTERS:
             raise RequestError(f"runtime must be one of {', '.join(ADAPTERS)}, but got {name!r}")
-        cls = ADAPTERS[name]
-        if precision not in cls.precisions:
-            raise RequestError(
-                f"precision of {name} must be one of {', '.join(cls.precisions)}, but got "
-                f"{precision!r}"
-            )
-        found = {each: version_of(each) for each in ("numpy", *cls.packages)}
-        if not found[cls.packages[0]]:
-            raise RequestError(f"{cls.packages[0]} must be installed on the device, but is not")
-        self.adapter = cls(int(request.get("threads", 1)), precision)
+        adapter = ADAPTERS[name]
+        if precision not in (known := adapter.precisions):
+            raise RequestError(f"precision must be one of {', '.join(known)}, but got {precision}")
+        found = {each: version_of(each) for each in ("numpy", *adapter.packages)}
+        if not found[adapter.packages[0]]:
+            raise RequestError(f"{adapter.packages[0]} must be installed on the device, but is not")
+        self.adapter, self.precision = adapter, precision
+        self.threads = int(request.get("threads", 1))
         return {
             "protocol": PROTOCOL,
             "runtime": name,
-            "version": found[cls.packages[0]],
+            "version": found[adapter.packages[0]],
             "versions": {"python": platform.python_version(), **found},
             "precision": precision,
-            "threads": self.adapter.threads,
+            "threads": self.threads,
             "device": device_name(),
             "machine": platform.machine(),
             "cores": os.cpu_count(),
@@ -231,11 +267,10 @@ class Ruler:
             if Path(name).name != name:
                 raise RequestError(f"the name of a file must have no folder, but got {name!r}")
             (Path(folder.name) / name).write_bytes(base64.b64decode(text))
-        start = time.perf_counter()
-        run = self.adapter.load(Path(folder.name), request["shape"])
-        seconds = time.perf_counter() - start
+        place, shape = Path(folder.name), request["shape"]
+        run = self.adapter.load(place, shape, self.threads, self.precision)
         self.models[request["model"]] = Model(run, folder)
-        return {"seconds": round(seconds, 6)}
+        return {}
 
     def scores(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Run a model once, and reply with its scores."""
@@ -244,29 +279,14 @@ class Ruler:
 
     def time(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Time several models in turns, after the warm-up of all; reply with every pass."""
-        assert self.adapter is not None
-        rounds, alone = int(request["rounds"]), self.adapter.threads == 1
+        rounds, alone = int(request["rounds"]), self.threads == 1
         pairs = [(self._model(name), decoded(images)) for name, images in request["models"].items()]
         for model, images in pairs:
             model.warm_up(images, request["warmup_seconds"], int(request["warmup_passes"]))
         for _ in range(rounds):
             for model, images in pairs:
                 model.round(images, rounds=rounds, asked=request, alone=alone)
-        return {
-            "models": {
-                name: {
-                    "rounds": self.models[name].passes,
-                    "warmup_passes": self.models[name].warmup_passes,
-                    "stable": self.models[name].stable,
-                }
-                for name in request["models"]
-            }
-        }
-
-    def drop(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Forget a model."""
-        self.models.pop(request["model"], None)
-        return {}
+        return {"models": {name: self.models[name].times() for name in request["models"]}}
 
     def _model(self, name: str) -> Model:
         if name not in self.models:
@@ -308,9 +328,8 @@ class Line:
     """The line to the host: replies and heartbeats."""
 
     def __init__(self) -> None:
-        # What a runtime prints must not come between the replies.
         self._out = os.fdopen(os.dup(1), "wb", 0)
-        os.dup2(2, 1)
+        os.dup2(2, 1)  # what a runtime prints must not come between the replies
         self._lock = threading.Lock()
 
     def send(self, reply: Mapping[str, Any]) -> None:
@@ -358,7 +377,7 @@ def reply_to(ruler: Ruler, line: bytes) -> dict[str, Any]:
 def main() -> None:
     """Do requests until standard input ends."""
     parser = argparse.ArgumentParser(description="Runs and times model files; docs/runtimes.md")
-    parser.add_argument("--adapter", metavar="FILE", help="file of a further class Adapter")
+    parser.add_argument("--adapter", metavar="FILE", help="file of a further runtime")
     asked = parser.parse_args()
     line = Line()
     if asked.adapter:
@@ -366,7 +385,8 @@ def main() -> None:
         assert found is not None and found.loader is not None
         module = importlib.util.module_from_spec(found)
         found.loader.exec_module(module)
-        ADAPTERS[module.Adapter.name] = module.Adapter
+        precisions = getattr(module, "precisions", ("float32",))
+        ADAPTERS[module.name] = Adapter(module.load, module.packages, precisions)
     ruler = Ruler()
     for request in sys.stdin.buffer:
         with line.beating():

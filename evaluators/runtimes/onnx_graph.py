@@ -45,6 +45,22 @@ def onnx_graph(program: torch.export.ExportedProgram, *, opset: int = OPSET) -> 
     return model
 
 
+def with_batch(data: bytes, images: int) -> bytes:
+    """Return an ONNX file with a fixed batch in place of a free one.
+
+    Args:
+        data: The file.
+        images: Images in one pass.
+    """
+    import onnx
+
+    model = onnx.load_from_string(data)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = images
+    del model.graph.value_info[:]  # stated for a free batch
+    return model.SerializeToString()
+
+
 def _tidy(model: "ModelProto") -> None:
     """Name the batch axis, and drop the exporter's notes, which hold paths of this machine and fill
     more than half of a small file."""

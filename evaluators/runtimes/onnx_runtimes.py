@@ -1,11 +1,22 @@
-"""The runtimes that read ONNX files."""
+"""The runtimes that read ONNX files, or files made from them."""
 
-from collections.abc import Mapping
+import importlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from .graph_runtime import GraphRuntime
 from .onnx_graph import OPSET
+from .program import ExportError
 from .source import Source
+
+_TRANSFORM_OPSET = 18
+"""Operator set of graphs with a Fourier transform, for runtimes that ignore its axis in 20."""
+_SECONDS = 300.0
+"""Longest time of a converter, s."""
 
 
 class OnnxRuntime(GraphRuntime):
@@ -38,5 +49,106 @@ class OpenVino(GraphRuntime):
 
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
         """Return an ONNX file; the ruler fixes its batch."""
-        has_transform = "DFT" in source.onnx_operators(OPSET)
-        return {"model.onnx": source.onnx(18 if has_transform else OPSET)}
+        return {"model.onnx": source.onnx(_opset(source))}
+
+
+class Tract(GraphRuntime):
+    """The inference engine tract, with one thread; the batch is fixed."""
+
+    name = "tract"
+    extra = "tract"
+    local = ("tract",)
+    package = "tract"
+    free_batch = False
+
+    def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
+        """Return an ONNX file for one batch."""
+        return {"model.onnx": source.onnx(OPSET, batch=images)}
+
+
+class Mnn(GraphRuntime):
+    """MNN on the CPU, with its arithmetic set to float32.
+
+    The converter is called without MNN's command, which installs a package on its first call. The
+    batch is fixed, since rows of a free one may differ (3.6).
+    """
+
+    name = "mnn"
+    extra = "mnn"
+    modules = ("_tools",)
+    local = ("MNN",)
+    package = "mnn"
+    free_batch = False
+
+    def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
+        """Return an MNN file, converted from ONNX in another process."""
+        call = "import sys, _tools; _tools.mnnconvert(sys.argv[1:])"
+        options = ["-f", "ONNX", "--modelFile", "model.onnx", "--MNNModel", "model.mnn"]
+        command = [sys.executable, "-c", call, "mnnconvert", *options, "--bizCode", "nas"]
+        onnx = source.onnx(_opset(source), batch=images)
+        return _converted(command, {"model.onnx": onnx}, {"model.mnn": "model.mnn"})
+
+
+class Ncnn(GraphRuntime):
+    """ncnn on the CPU, from ONNX by pnnx, with weights and arithmetic of float32; one image.
+
+    Its functions are approximations (GELU, exponentials), hence the larger tolerance.
+    """
+
+    name = "ncnn"
+    extra = "ncnn"
+    modules = ("pnnx",)
+    local = ("ncnn",)
+    package = "ncnn"
+    tolerance: ClassVar[Mapping[str, float]] = {"float32": 1e-2}
+    free_batch = False
+
+    def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
+        """Return the two files of ncnn.
+
+        Raises:
+            ExportError: If the batch is not 1, or pnnx fails.
+        """
+        if images != 1:
+            raise ExportError(f"the batch of ncnn must be 1, but got {images}")
+        shape = ",".join(map(str, (images, *source.shape)))
+        program = importlib.import_module("pnnx").EXEC_PATH
+        command = [program, "model.onnx", f"inputshape=[{shape}]", "fp16=0"]
+        wanted = {"model.param": "model.ncnn.param", "model.bin": "model.ncnn.bin"}
+        return _converted(command, {"model.onnx": source.onnx(OPSET, batch=images)}, wanted)
+
+
+def _opset(source: Source) -> int:
+    return _TRANSFORM_OPSET if "DFT" in source.onnx_operators(OPSET) else OPSET
+
+
+def _converted(
+    command: Sequence[str], files: Mapping[str, bytes], wanted: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return the files that a converter writes.
+
+    Args:
+        command: The converter with its arguments.
+        files: The files that it reads, by name.
+        wanted: Names of the files that it writes, by the names they get.
+
+    Raises:
+        ExportError: If it fails, takes too long, or does not write one of them.
+    """
+    with tempfile.TemporaryDirectory(prefix="nas-convert-") as name:
+        folder = Path(name)
+        for file, data in files.items():
+            (folder / file).write_bytes(data)
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, timeout=_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ExportError(f"the converter must run, but: {error}") from error
+        if done.returncode or not all((folder / each).is_file() for each in wanted.values()):
+            lines = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
+            last = lines[-1][:200] if lines else "no message"
+            raise ExportError(
+                f"the converter must write its files, but ended with code {done.returncode}: {last}"
+            )
+        return {key: (folder / each).read_bytes() for key, each in wanted.items()}

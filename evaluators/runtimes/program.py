@@ -27,7 +27,7 @@ def first_line(error: BaseException) -> str:
 
 
 def traced(
-    network: nn.Module, shape: Shape, *, any_resolution: bool = False
+    network: nn.Module, shape: Shape, *, any_resolution: bool = False, batch: int | None = None
 ) -> torch.export.ExportedProgram:
     """Trace a network in eval mode.
 
@@ -38,6 +38,7 @@ def traced(
         network: The network.
         shape: Shape of its images, (C, H, W).
         any_resolution: Whether the program takes images of any height and width.
+        batch: Images in one pass; None: any number.
 
     Raises:
         ExportError: If the exporter cannot trace a component.
@@ -49,11 +50,12 @@ def traced(
         height, width = (max(-(-side // step), 8) * step for side in (height, width))
         width += 4 * step
     # Two images: the tracer would treat a batch of one as a constant.
-    images = torch.zeros(2, channels, height, width)
+    images = torch.zeros(batch or 2, channels, height, width)
     free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
+    shapes = None if batch else (free,)
     try:
         with quiet():
-            return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
+            return torch.export.export(network, (images,), dynamic_shapes=shapes, strict=False)
     except Exception as error:  # the exporter may raise anything
         raise untraceable(error) from error
 

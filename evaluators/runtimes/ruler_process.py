@@ -30,9 +30,8 @@ from ..latency.clocks import Pass
 from ..latency.settings import ROUNDS, LatencySettings
 from ..latency.timing import Timing, timing_of
 from . import ruler_script
+from .nas_ruler import PROTOCOL, decoded, encoded
 
-PROTOCOL = 1
-"""Version of the protocol that the host speaks."""
 SILENCE = 30.0
 """Longest silence of a ruler, s; during a request it sends a heartbeat every 2 s."""
 HELLO_SECONDS = 120.0
@@ -230,15 +229,6 @@ class Ruler:
             raise self._wrong(rule, f"{total:.6g} ms")
         return [timing for timing, _ in timed]
 
-    def drop(self, model: str) -> None:
-        """Let the ruler forget a model.
-
-        Raises:
-            RulerError: If the ruler fails.
-        """
-        self.ask("drop", {"model": model}, self._patience)
-        self.loaded.discard(model)
-
     def ask(self, do: str, request: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """Send a request, and return the reply.
 
@@ -302,22 +292,6 @@ class Ruler:
         """End the process, which is not to be trusted, and return the error to raise."""
         self.close()
         return RulerError(f"{self.where}: {rule}, but got {given!r}", lost=True)
-
-
-def encoded(array: Array) -> dict[str, Any]:
-    """Return an array as JSON values: its shape, and its float32 numbers in base64."""
-    data = np.ascontiguousarray(array, dtype="<f4").tobytes()
-    return {"shape": list(array.shape), "float32": base64.b64encode(data).decode()}
-
-
-def decoded(stated: Mapping[str, Any]) -> Array:
-    """Return the array of ``encoded``.
-
-    Raises:
-        ValueError: If the numbers do not have the shape.
-    """
-    data = np.frombuffer(base64.b64decode(stated["float32"], validate=True), dtype="<f4")
-    return data.astype(np.float32).reshape(stated["shape"])
 
 
 def _timing(

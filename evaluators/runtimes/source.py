@@ -13,7 +13,7 @@ from ...search_space.components.layers.folding import fold
 from ...search_space.shapes import Shape
 from ..latency.sentinel import RESOLUTION, Sentinel
 from ..measurement_context import seeded
-from .onnx_graph import onnx_graph
+from .onnx_graph import onnx_graph, with_batch
 from .program import traced
 
 _SEED = 0  # any seed does, but weights and images must be equal in every run
@@ -43,13 +43,26 @@ class Source:
         """
         return traced(self.network, self.shape)
 
-    def onnx(self, opset: int) -> bytes:
-        """Return the ONNX file for any batch.
+    def fixed_program(self, images: int) -> torch.export.ExportedProgram:
+        """Return the program of torch.export for batches of one size.
 
         Raises:
             ExportError: If the network cannot be traced.
         """
-        return self._graph(opset)[0]
+        return traced(self.network, self.shape, batch=images)
+
+    def onnx(self, opset: int, *, batch: int | None = None) -> bytes:
+        """Return the ONNX file.
+
+        Args:
+            opset: Version of ONNX's operator set.
+            batch: Images in one pass; None: any number.
+
+        Raises:
+            ExportError: If the network cannot be traced.
+        """
+        data = self._graph(opset)[0]
+        return data if batch is None else with_batch(data, batch)
 
     def onnx_operators(self, opset: int) -> frozenset[str]:
         """Return the kinds of operators of the ONNX file.

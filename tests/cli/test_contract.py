@@ -61,7 +61,9 @@ COMMANDS = {
     "fidelity": STUDY
     | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--recipe", "--seed"}
     | {"--engine", "--workers", "--json"},
-    "front": STUDY | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"},
+    "front": STUDY
+    | {"--csv", "--json", "--top", "--sort", "--pick", "--intervals", "--corrected"}
+    | {"--runtimes"},
     "show": STUDY | {"--json", "--graph", "--efficiency"},
     "measure": STUDY
     | {"--latency", "--self-test", "--scores", "--diagnostics", "--data", "--device", "--batch"}

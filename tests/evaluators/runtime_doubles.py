@@ -19,27 +19,24 @@ import sys
 import numpy as np
 
 
-class Adapter:
-    name = "lookup"
-    packages = ("numpy",)
-    precisions = ("float32",)
+name = "lookup"
+packages = ("numpy",)
 
-    def __init__(self, threads, precision):
-        self.threads = threads
 
-    def load(self, folder, shape):
-        print("a runtime that prints")  # goes to standard error
-        found = np.load(folder / "known.npz")
-        if int(found["fault"]) == 1:
-            raise ValueError("Unsupported operator: Fancy")
-        if int(found["fault"]) == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+def load(folder, shape, threads, precision):
+    print("a runtime that prints")  # goes to standard error
+    found = np.load(folder / "known.npz")
+    known = {name: found[name] for name in found}
+    if known["fault"] == 1:
+        raise ValueError("Unsupported operator: Fancy")
+    if known["fault"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-        def run(images):
-            same = (images[:, None] == found["images"][None]).all(axis=(2, 3, 4))
-            return found["scores"][same.argmax(axis=1)]
+    def run(images):
+        same = (images[:, None] == known["images"][None]).all(axis=(2, 3, 4))
+        return known["scores"][same.argmax(axis=1)]
 
-        return run
+    return run
 '''
 
 

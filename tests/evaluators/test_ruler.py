@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nas_explorer.evaluators.latency.settings import LatencySettings
-from nas_explorer.evaluators.runtimes.ruler_process import Ruler, RulerError, decoded, encoded
+from nas_explorer.evaluators.runtimes.nas_ruler import decoded, encoded
+from nas_explorer.evaluators.runtimes.ruler_process import Ruler, RulerError
 
 from .runtime_doubles import misbehaving
 
