@@ -262,7 +262,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke run: the small modules")
     options = parser.parse_args()
     of_macs = tuple(name for name in COUNTERS if "activations" not in name)
-    quick = ("ours", "torch", "fvcore")
+    quick = ("ours", "torch")
     modules = {
         name: {"by hand": float(MODULES[name][1]), **found}
         for name, found in counted(tuple(MODULES), quick if options.quick else of_macs).items()

@@ -7,12 +7,14 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that no worker waits at the end for another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish() -> None:
     """Leave modules and tests, which live to the end, out of all later garbage collections."""
     gc.freeze()
@@ -57,6 +66,17 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> None:
+    """Let SQLite leave its writes to the system: tests kill processes, and no machine."""
+    import sqlalchemy
+
+    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+    def connected(connection: Any, record: object) -> None:  # type: ignore[reportUnusedFunction]
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")
