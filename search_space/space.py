@@ -32,6 +32,7 @@ from .walk.choosers import (
     enumerate_walks,
 )
 from .walk.decision_graph import DecisionGraph, NodeChoices
+from .walk.layouts import check_layouts
 from .walk.nodes import END
 from .walk.slots import Slot, decide
 from .walk.stage_space import StageSpace
@@ -86,6 +87,7 @@ class SearchSpace:
                 f"space {self.name!r} must hold a network for its images, but none can be built "
                 f"on {bound.input}{f'; most often {reason}' if reason else ''}"
             )
+        check_layouts(bound.graph)
         return bound
 
     def exportable(self) -> "SearchSpace":

@@ -348,3 +348,48 @@ def test_parts_take_the_layout_of_positions_before_them(
     )
     with pytest.raises(InputError, match=message):
         replace(network, **change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"head": "pooled"}, None),
+        (
+            {"stem": {"patch": {"patch_size": 4}}},
+            r"head must take a grid of positions, which stem \(patch\) gives, but got class_tokens",
+        ),
+        (
+            {"block": {"metaformer": {"mixer": {"attention": {"head_dim": 4}, "pooling": None}}}},
+            r"stages\.0\.block\.metaformer\.mixer must take class tokens and patches .*, which "
+            r"stem \(class_tokens\) gives, but got pooling",
+        ),
+        (
+            {"block": {"lookup": {"head_dim": 4, "side": 2}}},
+            r"stages\.0\.block\.lookup\.resize must take class tokens .*, but got resize",
+        ),
+    ],
+)
+def test_spaces_hold_no_part_that_cannot_take_the_layout(
+    changes: dict[str, Any], message: str | None
+) -> None:
+    data = {
+        "input": {"channels": 3, "resolution": 8, "classes": 2},
+        "stem": {"class_tokens": {"patch_size": 4}},
+        "head": changes.get("head", "class_tokens"),
+        "stages": [
+            {
+                "width": 8,
+                "depth": [1, 2],
+                "block": changes.get(
+                    "block", {"metaformer": {"mixer": {"attention": {"head_dim": [4, 8]}}}}
+                ),
+            }
+        ],
+    }
+    data["stem"] = changes.get("stem", data["stem"])
+    if message is None:
+        assert space_from_data(data, "tokens").walks == 4
+        return
+    with pytest.raises(InputError, match=message):
+        space_from_data(data, "tokens")

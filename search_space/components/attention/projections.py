@@ -145,7 +145,8 @@ class TokenProjection(ConvProjection):
         ):
             column_BCM1 = torch.cat((token_BC11, conv(map_BCHW).flatten(2)[..., None]), 2)
             made.append(linear(column_BCM1.permute(0, 2, 3, 1)))
-        return Projected(*made)
+        q_BHWd, k_Bhwd, v_Bhwe = made
+        return Projected(q_BHWd, k_Bhwd, v_Bhwe)
 
 
 class StridedProjection(nn.Module):

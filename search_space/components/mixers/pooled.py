@@ -12,7 +12,7 @@ from ..attention.module import GroupedAttention
 from ..attention.projections import ConvProjection, StridedProjection, TokenProjection
 from ..attention.scores import DotProduct
 from ..attention.supports import Blocks
-from ..base import Traits
+from ..base import GRID, TOKENS, Traits
 from ..initial import small_start
 from .headed import HeadedAttention
 
@@ -53,6 +53,10 @@ class PooledAttention(HeadedAttention):
     token: Annotated[bool, YES_NO] = False
     """Whether the map is a column of one learned token and the positions of a square map, as in
     CvT's last stage, where convolutions leave out the token; needs the projection ``conv``."""
+
+    def arranged(self, given: str, shape: Shape) -> str | None:
+        """With a token, the map is a column behind it."""
+        return given if given == (TOKENS if self.token else GRID) else None
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The stride must not exceed the map where patches are as large; a token needs a column."""
