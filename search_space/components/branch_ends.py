@@ -145,17 +145,16 @@ class BranchStem(Stem):
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Both images must hold a patch; a stack of convolutions needs whole patches."""
         image, other = shape[1:], self.sides(*shape[1:])
-        if self.stack and (
-            {self.small_patch, self.large_patch} - _STACKS.keys()
-            or any(side % self.small_patch for side in image)
-            or any(side % self.large_patch for side in other)
-            or (width or 4) < 4
-        ):
-            return (
-                f"stack must be false unless patches of 12 or 16 pixels fill the image and there "
-                f"are 4 channels, but got {self.small_patch} and {self.large_patch} pixels for "
-                f"{shape.height}x{shape.width} and {other[0]}x{other[1]}, and {width} channels"
-            )
+        for patch, sides in ((self.small_patch, image), (self.large_patch, other)):
+            if self.stack and patch not in _STACKS:
+                return f"patches must be of 12 or 16 pixels with stack true, but got {patch}"
+            if self.stack and any(side % patch for side in sides):
+                return (
+                    f"patches must fill the image with stack true, but got patches of {patch} "
+                    f"pixels for {sides[0]}x{sides[1]}"
+                )
+        if self.stack and width is not None and width < 4:
+            return f"the width must be at least 4 with stack true, but got {width}"
         if max(other) > 10 * max(image):
             return f"scale must be at most 10, but got {self.scale:g}"
         return super().why_invalid(shape, width)

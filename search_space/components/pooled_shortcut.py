@@ -90,7 +90,7 @@ class PooledMbConvDownsampling(MobileConvKnobs, PooledShortcut):
     Dai et al., CoAtNet, 2021, arXiv:2106.04803, equation 5; Tu et al., MaxViT, 2022,
     arXiv:2204.01697. CoAtNet has the stride in the first map, MaxViT and this class in the kernel;
     some of timm's CoAtNets take the mean over 2x2 positions before the first map. Zero padding is
-    equal on both sides; TensorFlow has none on the left where the map's side is even.
+    equal on both sides; TensorFlow pads the right alone where the map's side is even.
     """
 
     name = "pooled_mb_conv"

@@ -96,6 +96,14 @@ class DuoScales(nn.Module):
         one = torch.ones_like(found[0][:, :1])
         return torch.cat((one, *found), 1)
 
+    def _known(self, cuts: list[Tensor], seen_GK: Tensor | None) -> list[Tensor]:
+        """Return the tokens of each scale, (B, G, side side, C), without numbers of the padding."""
+        if seen_GK is None:
+            return cuts
+        seen = seen_GK[:, 1:].split([side**2 for side in self.sides], 1)
+        pairs = zip(cuts, seen, strict=True)
+        return [cut.masked_fill(~each[None, :, :, None], float("-inf")) for cut, each in pairs]
+
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         H, W = (int(side) for side in x_BCHW.shape[2:])
@@ -106,12 +114,12 @@ class DuoScales(nn.Module):
         for number, side in enumerate(self.sides):
             level = self.reduce[number - 1](level) if number else level
             cuts.append(Blocks(side, side).queries(level.permute(0, 2, 3, 1), 1)[:, :, 0])
-        largest_BGC = [each.amax(2) for each in cuts]
+        seen_GK = self.seen(H, W, x_BCHW.device)
+        largest_BGC = [each.amax(2) for each in self._known(cuts, seen_GK)]
         token_BG1C = self.token(torch.cat(largest_BGC, 2))[:, :, None]
         x_BGKC = torch.cat((token_BG1C, *cuts), 2) + self.place_KC
         groups = int(x_BGKC.shape[1])
 
-        seen_GK = self.seen(H, W, x_BCHW.device)
         mask: Tensor | None = None
         if seen_GK is not None:
             mask = seen_GK.expand(x_BCHW.shape[0], -1, -1).flatten(0, 1)[:, None, None]

@@ -184,8 +184,20 @@ def test_scales_are_mixed_in_each_patch_and_patches_afterwards() -> None:
     ]
 
 
+def test_tokens_of_patches_ignore_the_padding() -> None:
+    """The largest of numbers below zero is below zero too, also beside a padding of zeros."""
+    (part,) = parts_of(DuoBlock(scales=2, head_dim=4), Shape(8, 5, 4))
+    module = part.build()
+    for conv in module.reduce:
+        nn.init.constant_(conv.weight, 0.01)
+    heard: list[torch.Tensor] = []
+    module.token.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    module(torch.full((1, 8, 5, 4), -1.0))
+    assert (heard[0] < 0).all()
+
+
 def test_padding_of_scales_takes_no_part() -> None:
-    """A map of one row has the same tokens as a map of two whose second row is hidden."""
+    """Positions of the padding are hidden in each patch."""
     (part,) = parts_of(DuoBlock(scales=3, head_dim=4), Shape(8, 5, 4))
     module = part.build()
     hidden = module.seen(5, 4, torch.device("cpu"))

@@ -38,7 +38,7 @@ def made(mixer: Any) -> nn.Module:
             ),
             True,
         ),
-        (HaloAttention(head_dim=8, block_size=4), True),
+        (HaloAttention(head_dim=8, block_size=4), False),
         (Attention(head_dim=8), False),
     ],
     ids=["neighbourhood", "dilated", "shifted", "cosine", "halo", "global"],
@@ -52,6 +52,18 @@ def test_the_results_are_those_of_the_plain_form(mixer: Any, changed: bool) -> N
     x_BCHW = torch.randn(2, *MAP, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(flexible(x_BCHW), module(x_BCHW), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("mixer", [NeighbourhoodMixer(head_dim=8, kernel_size=3), WINDOW])
+def test_masks_made_without_gradients_can_be_used_with_them(mixer: Any) -> None:
+    flexible, _ = with_flex_attention(made(mixer))
+    with torch.inference_mode():
+        flexible(torch.zeros(1, *MAP))
+    (module,) = (each for each in flexible.modules() if hasattr(each, "mix"))
+    kept = module.masks if hasattr(module, "masks") else module.pairs
+    (mask,) = (getattr(each, "mask", each) for each in kept.values())
+    assert not mask.kv_indices.is_inference()
 
 
 def test_the_copy_cannot_be_counted() -> None:

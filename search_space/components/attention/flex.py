@@ -10,7 +10,7 @@ G groups, N queries, M keys, X batch x groups, k and l sides of a window.
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import lru_cache
+from functools import wraps
 from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import torch
@@ -20,9 +20,10 @@ from torch.nn.functional import normalize
 
 from .module import GroupedAttention
 from .neighbourhood import NeighbourhoodAttention, neighbours
+from .positions import Position
 from .projections import Projected
 from .scores import Cosine, DotProduct
-from .supports import Support
+from .supports import Blocks, Support
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,15 +35,23 @@ def _outside(function: Callable[P, T]) -> Callable[P, T]:
     torch 2.15 on a CPU gives zeros, without an error, if a table of the mask is filled inside the
     graph (``findings/flex_mask_table.sh``).
     """
+
+    @wraps(function)
+    def made(*args: P.args, **kwargs: P.kwargs) -> T:
+        # Masks are kept, and tensors of inference mode could not be used with gradients.
+        with torch.inference_mode(False):
+            return function(*args, **kwargs)
+
     # torch types the result as a decorator or a function.
-    return cast(Callable[P, T], torch.compiler.disable(function))
+    return cast(Callable[P, T], torch.compiler.disable(made))
 
 
 def with_flex_attention(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """Return a copy of a network whose windows and biases are computed by flex_attention.
 
-    Changed are neighbourhood attention, and attention in groups with hidden pairs (shifted windows,
-    windows that do not fill the map) whose score is a product or a cosine; all else is kept.
+    Changed are neighbourhood attention, and attention in windows, stripes and grids whose score is
+    a product or a cosine, for maps where pairs are hidden (shifted windows, windows that do not
+    fill the map); all else is kept.
     Weights, their names and the results are the same. The costs of the copy are those of the
     network: torch's counters cannot see into flex_attention, and the counting of costs refuses it
     by name. On a CPU the copy has no gradients. ``benchmarks/flex.py`` compares the times.
@@ -58,13 +67,21 @@ def with_flex_attention(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]
     for name, module in copied.named_modules():
         if type(module) is NeighbourhoodAttention:
             module.__class__ = FlexNeighbourhood
-        elif type(module) is GroupedAttention and type(module.score) in (DotProduct, Cosine):
+            setattr(module, "pairs", {})  # noqa: B010 - no tensor, no module
+        elif type(module) is GroupedAttention and _may_hide(module):
             module.__class__ = FlexGrouped
             setattr(module, "masks", {})  # noqa: B010 - no tensor, no module
         else:
             continue
         changed.append(name)
     return copied, tuple(changed)
+
+
+def _may_hide(module: GroupedAttention) -> bool:
+    """Whether pairs may be hidden, by shifts or at the map's edge, whose bias is of the offset."""
+    of_query = any(isinstance(each, Position) and each.of_query for each in module.positions)
+    fits = type(module.score) in (DotProduct, Cosine) and not of_query
+    return fits and any(isinstance(each, Blocks) for each in module.supports)
 
 
 def _refuse_traces() -> None:
@@ -82,6 +99,17 @@ def _refuse_traces() -> None:
 class FlexNeighbourhood(NeighbourhoodAttention):
     """Neighbourhood attention as attention between all positions with hidden pairs."""
 
+    pairs: dict[tuple[int, int, torch.device], "WindowPairs"]
+    """Pairs made so far, by the sides of the map and the device."""
+
+    @_outside
+    def _pairs(self, height: int, width: int, device: torch.device) -> "WindowPairs":
+        """Return the pairs that attend."""
+        key = height, width, device
+        if key not in self.pairs:
+            self.pairs[key] = _window_pairs(height, width, self.kernel_size, self.dilation, device)
+        return self.pairs[key]
+
     def mix(self, projected: Projected) -> Tensor:
         """Return the mixed values, channels last."""
         _refuse_traces()
@@ -90,7 +118,7 @@ class FlexNeighbourhood(NeighbourhoodAttention):
             each.flatten(1, 2).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for each in projected[:3]
         )
-        pairs = _window_pairs(H, W, self.kernel_size, self.dilation, q.device)
+        pairs = self._pairs(H, W, q.device)
         bias = None
         if self.position is not None:
             table_hRS = self.position.table_hRS.to(q.dtype)
@@ -143,10 +171,9 @@ class FlexGrouped(GroupedAttention):
     ) -> Tensor:
         """Return the mixed values, (X, h, N, e); groups count as heads if pairs are hidden."""
         _refuse_traces()
-        found = self._position(number, q_XhNd, *sides)
-        of_query = found is not None and len(found) > 1
-        if hidden_GNM is None or of_query or extra[0] is not None:
+        if hidden_GNM is None or extra[0] is not None:
             return super()._weighed(number, q_XhNd, k_XhMd, v_XhMe, sides, hidden_GNM, extra)
+        found = self._position(number, q_XhNd, *sides)
         mask = self._mask(number, sides, q_XhNd.device)
         heads, bias = self.heads, None
         if found is not None:
@@ -175,8 +202,6 @@ class WindowPairs(NamedTuple):
     """Index of the offset of two columns; 0 outside the window."""
 
 
-@_outside
-@lru_cache(maxsize=64)
 def _window_pairs(
     height: int, width: int, kernel: int, dilation: int, device: torch.device
 ) -> WindowPairs:

@@ -15,6 +15,9 @@ from .supports import Offsets
 class Position(nn.Module):
     """Biases added to the scores of all pairs of a group."""
 
+    of_query: ClassVar[bool] = False
+    """Whether the biases depend on the query, and not on the offset alone."""
+
     def forward(self, q_XhNd: Tensor, offsets: Offsets) -> Tensor:
         """Return the biases, (h, N, M) or (X, h, N, M), of queries and the offsets of all pairs."""
         raise NotImplementedError
@@ -132,6 +135,7 @@ class RelativeLogits(Position):
     Convolutional Networks, 2019, arXiv:1904.09925, section 3.1. The heads share the vectors.
     """
 
+    of_query = True
     no_weight_decay: ClassVar[frozenset[str]] = frozenset({"rows_Rd", "columns_Sd"})
 
     def __init__(self, dim: int, rows: int, columns: int) -> None:

@@ -92,12 +92,11 @@ class Attention(ProductAttention):
     By default the attention of CAFormer (Yu et al., MetaFormer Baselines, 2022), which uses no
     biases and heads of 32 channels. Learned tokens (``memory``) are those of Sandler et al., 2022:
     every layer has its own, which pass through its keys and values, and their outputs are dropped.
-    Tokens made of the map are
-    slots, weighted means as in GLMix (Zhu et al., 2024, arXiv:2411.14429), or head tokens (Lu et
-    al., DHVT, 2022, arXiv:2210.05958), whose outputs DHVT adds to its class token.
-    Neural Attention (DiGiugno and Mahmood, 2025) is ``score`` feed_forward, whose code maps query
-    and key to a width of its own choice, here a quarter of the head. Zhou et al., 2023, without
-    published code, is ``normaliser`` relu.
+    Tokens made of the map are slots, weighted means as in GLMix (Zhu et al., 2024,
+    arXiv:2411.14429), or head tokens (Lu et al., DHVT, 2022, arXiv:2210.05958), whose outputs DHVT
+    adds to its class token. Neural Attention (DiGiugno and Mahmood, 2025) is ``score``
+    feed_forward, whose code maps query and key to a width of its own choice, here a quarter of the
+    head. Zhou et al., 2023, without published code, is ``normaliser`` relu.
     """
 
     name = "attention"

@@ -59,8 +59,9 @@ class WindowAttention(ProductAttention):
         str, Choice(("none", "bias", "dynamic", "log_offset", "log_perceptron"))
     ] = "bias"
     """What is added to the scores by the offset: nothing; a learned number for each head and
-    offset; a perceptron's output; that of a perceptron on its logarithm (Swin V2), or on that of
-    one plus it, without limits (timm's MaxViT)."""
+    offset; the output of a perceptron of the offset; that of a perceptron of the offset's
+    logarithm, between 0 and 16 (``log_offset``, Swin V2) or without limits (``log_perceptron``,
+    timm's MaxViT)."""
 
     def furthest(self) -> Sequence[tuple[int, int]]:
         """Return the sides of the windows."""
