@@ -1,11 +1,14 @@
 """How a front changes from one runtime to the next: who stays on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...evaluators.metrics import LATENCY
+import numpy as np
+from numpy.typing import NDArray
+
 from ...evaluators.runtime_table import is_latency
 from ..candidate import Candidate
+from .columns import Columns
 from .front import comparable, pareto_front
 from .rank_agreement import Estimate, spearman
 
@@ -48,13 +51,10 @@ class Fragility:
         return len(first & set(self.fronts[name])) / len(first)
 
 
-def latencies(candidates: Sequence[Candidate], objectives: Sequence[str]) -> tuple[str, ...]:
-    """Return the latencies of candidates, those that are objectives first."""
-    known = dict.fromkeys(
-        name for each in candidates for name in each.measurements if is_latency(name)
-    )
-    order = sorted(known, key=lambda name: (name not in objectives, name != LATENCY.name, name))
-    return tuple(order)
+def latencies(known: Iterable[str], objectives: Sequence[str]) -> tuple[str, ...]:
+    """Return the latencies among metrics, those that are objectives first."""
+    found = filter(is_latency, dict.fromkeys(known))
+    return tuple(sorted(found, key=lambda name: (name not in objectives, name != "latency", name)))
 
 
 def fragility(candidates: Sequence[Candidate], objectives: Sequence[str]) -> Fragility | None:
@@ -67,21 +67,46 @@ def fragility(candidates: Sequence[Candidate], objectives: Sequence[str]) -> Fra
         candidates: Candidates of a study.
         objectives: Its objectives.
     """
-    names = latencies(candidates, objectives)
-    others = tuple(name for name in objectives if not is_latency(name))
+    names = latencies((name for each in candidates for name in each.measurements), objectives)
+    others = _others(objectives)
     alike = comparable(candidates, (*others, *names))
-    if len(names) < 2 or not alike:
-        return None
     fronts = {
         name: tuple(sorted(each.number for each in pareto_front(alike, (*others, name))))
         for name in names
     }
-    values = {name: [each.measurements[name].value for each in alike] for name in names}
-    ranks = {name: _rank(values[names[0]], values[name]) for name in names}
-    return Fragility(objectives=others, candidates=len(alike), fronts=fronts, ranks=ranks)
+    values = {
+        name: np.array([each.measurements[name].value for each in alike], dtype=np.float64)
+        for name in names
+    }
+    return _compared(others, fronts, values)
 
 
-def _rank(one: Sequence[float], other: Sequence[float]) -> Estimate | None:
-    import numpy as np
+def fragility_of_columns(columns: Columns, objectives: Sequence[str]) -> Fragility | None:
+    """Return the same as ``fragility``, from the columns of a study."""
+    names, others = latencies(columns.metrics, objectives), _others(objectives)
+    mask = columns.comparable((*others, *names))
+    fronts = {
+        name: tuple(columns.number_N[columns.front((*others, name), mask)].tolist())
+        for name in names
+    }
+    values = {name: columns.value(name)[mask] for name in names}
+    return _compared(others, fronts, values)
 
-    return spearman(np.array(one), np.array(other), seed=0) if len(one) >= _FEWEST else None
+
+def _others(objectives: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in objectives if not is_latency(name))
+
+
+def _compared(
+    others: tuple[str, ...],
+    fronts: Mapping[str, tuple[int, ...]],
+    values: Mapping[str, NDArray[np.float64]],
+) -> Fragility | None:
+    if len(fronts) < 2 or not all(fronts.values()):
+        return None
+    first = next(iter(values.values()))
+    ranks = {
+        name: spearman(first, each, seed=0) if len(first) >= _FEWEST else None
+        for name, each in values.items()
+    }
+    return Fragility(objectives=others, candidates=len(first), fronts=fronts, ranks=ranks)

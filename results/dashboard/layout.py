@@ -131,6 +131,7 @@ def _matters() -> list[Component]:
             html.Div(id="represented-table"),
         ),
         section("rankings", "How well scores rank", html.Div(id="rankings-table")),
+        section("runtimes", "Fronts by runtime", html.Div(id="runtimes-table")),
     ]
 
 

@@ -10,9 +10,11 @@ from markupsafe import Markup
 from ..analysis.columns import STATUSES
 from ..analysis.effects import Effects, effects
 from ..analysis.enrichment import front_shares
+from ..analysis.fragility import fragility_of_columns
 from ..analysis.rankings import rankings, wanted
 from ..figures import comparison, efficiency, importance, networks
 from ..figures.filters import Filter, kept
+from ..figures.fragility import fragility_text
 from ..figures.markup import joined, link, tag
 from ..figures.networks import Pair, make_pair
 from ..figures.rankings import rankings_text
@@ -120,6 +122,12 @@ def _rankings(snapshot: Snapshot, source: Source) -> Markup:
     numbers = wanted(columns, main)
     again = source.candidates(snapshot.name, numbers) if numbers else {}
     return rankings_text(rankings(columns, again.values(), seed=settings.seed, main=main))
+
+
+@once_a_version
+def _runtimes(snapshot: Snapshot) -> Markup:
+    """Return the tables of the fronts by each latency."""
+    return fragility_text(fragility_of_columns(snapshot.columns, snapshot.settings.objectives))
 
 
 _progress = once_a_version(progress)
@@ -280,6 +288,7 @@ TEXTS: Mapping[Page, Texts] = {
         "matters-controls": lambda at: importance_page.controls(at.snapshot, at.view, at.effects),
         "matters-note": lambda at: importance.importance_note(at.effects, at.view),
         "rankings-table": lambda at: _rankings(at.snapshot, at.source),
+        "runtimes-table": lambda at: _runtimes(at.snapshot),
         "represented-table": lambda at: importance.represented_table(at.shares, at.view),
     },
     "compare": {

@@ -16,12 +16,14 @@ from plotly.offline import get_plotlyjs
 from ...evaluators.base import metric
 from ...search_space.json_fields import is_list, is_mapping
 from ..analysis.conditions import by_conditions, conditions_of, varies
+from ..analysis.fragility import fragility_of_columns
 from ..analysis.front import comparable, is_count, pareto_front
 from ..analysis.main_metric import main_metric
 from ..analysis.rankings import rankings, wanted
 from ..analysis.table import metrics_of, write_atomically
 from ..candidate import Candidate
 from ..figures.axis_format import axis_title
+from ..figures.fragility import fragility_text
 from ..figures.plots import (
     best_so_far,
     hypervolume_progress,
@@ -146,6 +148,7 @@ def report_html(report: Report) -> str:
             importance_section(report.studies[0], report.matters) if candidates else "",
         ),
         ("rankings", "How well scores rank", _rankings(report)),
+        ("runtimes", "Fronts by runtime", _runtimes(report)),
         ("decisions", "Decisions and metrics", _plots(figures, ("parallel",))),
         ("compare", "Compared with other studies", compared),
         ("candidates", "All candidates", ALL if candidates else ""),
@@ -170,6 +173,12 @@ def _rankings(report: Report) -> str:
     again = [each for each in report.candidates if each.number in numbers]
     found = rankings(columns, again, seed=settings.seed, main=settings.main_metric)
     return str(rankings_text(found)) if found else ""
+
+
+def _runtimes(report: Report) -> str:
+    """Return the fronts by each latency; empty with one latency."""
+    found = fragility_of_columns(report.studies[0].columns, report.study.settings.objectives)
+    return str(fragility_text(found)) if found else ""
 
 
 # The page ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import pytest
 from nas_explorer.results.analysis.fragility import fragility, latencies
+from nas_explorer.results.figures.fragility import fragility_text
 
 
 @pytest.fixture
@@ -29,10 +30,18 @@ def test_who_stays_on_the_front(candidates):
     assert found.ranks["latency@openvino"].value == pytest.approx(0.8)
 
 
-def test_the_latency_that_is_an_objective_comes_first(candidates):
-    names = latencies(candidates, ("accuracy", "latency@openvino"))
+def test_the_latency_that_is_an_objective_comes_first():
+    known = ("accuracy", "latency@openvino", "latency", "macs", "latency_predicted")
+    names = latencies(known, ("accuracy", "latency@openvino"))
     assert names == ("latency@openvino", "latency")
-    assert latencies(candidates, ("accuracy", "macs")) == ("latency", "latency@openvino")
+    assert latencies(known, ("accuracy", "macs")) == ("latency", "latency@openvino")
+
+
+def test_the_table_marks_who_is_on_which_front(candidates):
+    text = fragility_text(fragility(candidates, ("accuracy", "latency")))
+    assert ">67 %<" in text and "candidate 1" in text and "candidate 3" not in text
+    assert text.count("\N{BLACK CIRCLE}") == 5
+    assert "Only one latency" in fragility_text(None)
 
 
 def test_one_latency_has_no_fragility(candidates):

@@ -162,6 +162,22 @@ def test_the_contract_of_a_latency_that_does_not_count_is_no_setting(make_settin
     assert earlier.difference(now) == ("evaluation.latency.repeats", 20, 10)
 
 
+def test_a_latency_in_a_named_runtime_is_a_setting_only_where_it_counts(make_settings):
+    named = {"latency@openvino": {"batch": 1, "runtime": "openvino"}}
+    both, one = (
+        make_settings(evaluation=each) for each in ({"device": "cpu", **named}, {"device": "cpu"})
+    )
+    assert both.difference(one) is None and one.difference(both) is None
+    bound = {"constraints": ("latency@openvino<=5",)}
+    now = make_settings(evaluation=named, **bound)
+    other = {"latency@openvino": {"batch": 2, "runtime": "openvino"}}
+    assert now.difference(make_settings(evaluation=other, **bound)) == (
+        "evaluation.latency@openvino.batch",
+        1,
+        2,
+    )
+
+
 def test_a_metric_that_counts_keeps_its_unit_and_direction(make_settings):
     def described(unit, direction):
         metric = Metric(

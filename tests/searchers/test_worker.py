@@ -87,3 +87,11 @@ def test_a_score_that_a_network_does_not_have_fails_nothing(
         undefined=outcome.undefined,
     )
     assert Candidate.from_json(candidate.to_json()).undefined == {"naswot": reason}
+
+
+def test_an_optional_latency_that_fails_leaves_its_reason() -> None:
+    error = CandidateError("not_defined", "openvino refuses it")
+    worker = MeasuringWorker(evaluators=(Failing(error),), constraints=(), optional=("failing",))
+    outcome = worker.run(JOB)
+    assert outcome.status == "complete" and not worker.spent
+    assert outcome.undefined == {"latency": "not_defined: openvino refuses it"}

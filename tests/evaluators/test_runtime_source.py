@@ -1,0 +1,53 @@
+"""Weights and files of the networks that runtimes are compared on."""
+
+import torch
+from nas_explorer.evaluators.runtime_choice import optional_latencies, set_runtimes
+from nas_explorer.evaluators.runtimes.source import varied
+from torch import nn
+
+
+class Branch(nn.Module):
+    """A residual branch that starts silent, as published networks have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(4)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.scale = nn.Parameter(torch.full((4, 1, 1), 1e-6))
+        self.gate = nn.Parameter(torch.zeros(1))
+        self.temperature = nn.Parameter(torch.full((1,), 2.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gate * x + self.scale * self.conv(self.norm(x))
+
+
+def test_no_branch_is_silent_and_no_scale_is_left_out() -> None:
+    torch.manual_seed(0)
+    branch = Branch().eval()
+    conv = branch.conv.weight.detach().clone()
+    x = torch.randn(2, 4, 5, 5)
+    with torch.no_grad():
+        before = branch(x)
+        after = varied(branch)(x)
+    assert before.abs().max() < 1e-4 and after.abs().max() > 0.1
+    assert torch.equal(branch.conv.weight, conv)  # weights that are random already stay
+    assert branch.temperature.item() == 2.0
+    for each in (branch.norm.weight, branch.norm.bias, branch.norm.running_mean, branch.scale):
+        assert each is not None and each.std() > 0
+    assert branch.norm.running_var is not None and branch.norm.running_var.min() > 0
+
+
+def test_which_latencies_may_be_missing() -> None:
+    settings = {"runtime": "eager"}
+    evaluation = {
+        "latency": dict(settings),
+        "latency@openvino": {"runtime": "openvino"},
+        "cost": {},
+    }
+    assert optional_latencies(evaluation, ()) == ("latency@openvino",)
+    assert optional_latencies(evaluation, ("latency@openvino",)) == ()
+    set_runtimes(evaluation, ("onnxruntime",), device_command="ssh pi nas-ruler")
+    assert optional_latencies(evaluation, ()) == ("latency", "latency@openvino")
+    assert {each["device_command"] for name, each in evaluation.items() if name != "cost"} == {
+        "ssh pi nas-ruler"
+    }
