@@ -90,11 +90,11 @@ class TwoConvStem(Stem):
     arXiv:2106.14881; also the stem of CAS-ViT (Zhang et al., 2024), FFNet (Yun et al., 2024) and,
     with nothing between the convolutions, timm's smaller ConvNeXts ("overlap"). Initial weights are
     as there; CAS-ViT's, and StarNet's biases, are torch's. In CoAtNet (Dai et al., 2021) and MaxViT
-    the second has stride 1 and no norm, and initial weights are EfficientNet's.
+    the second has stride 1 and no norm.
     """
 
     name = "two_convs"
-    added = ("second_stride", "last_norm")
+    added = ("second_stride", "last_norm", "start")
 
     hidden: Annotated[int, Positive(whole=True)] = 32
     """Channels between the two convolutions."""
@@ -112,14 +112,19 @@ class TwoConvStem(Stem):
     """Step of the second convolution in pixels."""
     last_norm: Annotated[bool, YES_NO] = True
     """Whether the second convolution has a norm too."""
+    start: Annotated[str, Choice(("small", "fan_out", "torch"))] = "small"
+    """Initial weights: ``small`` with a deviation of 0.02; ``fan_out`` as in EfficientNet, CoAtNet
+    and MaxViT; ``torch`` as in EfficientFormerV2."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Set ``first_norm`` and ``last_norm`` without a norm; clear ``last_activation`` without an
+        """Write no norm at both places as ``NoNorm`` at both; clear ``last_activation`` without an
         activation."""
+        normed = (self.first_norm or self.last_norm) and not self.norm.is_identity
         return replace(
             self,
-            first_norm=self.first_norm or self.norm.is_identity,
-            last_norm=self.last_norm or self.norm.is_identity,
+            norm=self.norm if normed else NoNorm(),
+            first_norm=self.first_norm or not normed,
+            last_norm=self.last_norm or not normed,
             last_activation=self.last_activation and self.activation != "none",
         )
 
@@ -141,8 +146,10 @@ class TwoConvStem(Stem):
             layers["norm2"] = self.norm.build(self.out_shape(shape, width))
         if self.last_activation:
             layers["act2"] = activation(self.activation)
-        start = small_start if self.second_stride == 2 else fan_out_start
-        return start(nn.Sequential(layers))
+        module = nn.Sequential(layers)
+        if self.start == "small":
+            return small_start(module)
+        return fan_out_start(module) if self.start == "fan_out" else module
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,7 @@ def efficientformer_v2(
                 folds=True,
                 bias=True,
                 kernel_size=3,
+                zero_start=False,
             )
             if number > 1 and left < attentive:
                 block = MetaFormerBlock(
@@ -81,7 +82,7 @@ def efficientformer_v2(
         widths,
         depths,
         stages,
-        stem=TwoConvStem(hidden=widths[0] // 2, activation="gelu", bias=True),
+        stem=TwoConvStem(hidden=widths[0] // 2, activation="gelu", bias=True, start="torch"),
         downsampling=[conv, conv, StrideAttentionDownsampling()],
         head=DistilledHead(norm=BatchNorm(), norm_first=True),
     )

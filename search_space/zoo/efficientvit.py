@@ -130,7 +130,9 @@ def efficientformer(widths: Sequence[int], depths: Sequence[int], attentive: int
     residual = LayerScaleResidual(init=1e-5)
     pooling = MetaFormerBlock(
         mixer=Pooling(),
-        channel_mixer=NormedMlp(ratio=4, activation="gelu", last_norm=True, folds=True, bias=True),
+        channel_mixer=NormedMlp(
+            ratio=4, activation="gelu", last_norm=True, folds=True, bias=True, zero_start=False
+        ),
         norm=NoNorm(),
         residual=residual,
     )

@@ -1,5 +1,7 @@
 """Channel mixers, norms, stems, downsampling and heads: weights counted by hand, and outputs."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from nas_explorer.search_space.components.activations import ACTIVATIONS, activation
@@ -179,6 +181,26 @@ def test_stem_padding_has_one_name_where_the_rules_agree() -> None:
     assert half.geometry == (7, 4, 3) and ConvStem(kernel_size=7, stride=4).geometry == (7, 4, 2)
     assert half.canonical(MAP) == half
     assert ConvStem(padding="half").canonical(MAP) == ConvStem()
+
+
+def test_a_stem_without_norms_has_one_name() -> None:
+    bare = TwoConvStem(first_norm=False, last_norm=False)
+    assert bare.canonical(MAP) == TwoConvStem(norm=NoNorm()).canonical(MAP)
+    assert replace(bare, norm=LayerNorm()).canonical(MAP) == bare.canonical(MAP)
+    for normed in (replace(bare, first_norm=True), replace(bare, last_norm=True)):
+        assert replace(normed, norm=LayerNorm()).canonical(MAP) != normed.canonical(MAP)
+
+
+def test_the_start_of_a_stem_is_a_knob() -> None:
+    """Deviations of 3 x 3 weights from and to 48 channels, whatever the stride."""
+    torch.manual_seed(0)
+    deviations = {"small": 0.02, "fan_out": (2 / 432) ** 0.5, "torch": (1 / (3 * 432)) ** 0.5}
+    for start, deviation in deviations.items():
+        for stride in (1, 2):
+            stem = TwoConvStem(hidden=48, start=start, second_stride=stride)
+            weight = stem.build(MAP, 48).get_submodule("conv2").weight
+            assert isinstance(weight, torch.Tensor)
+            assert abs(weight.std().item() / deviation - 1) < 0.05
 
 
 def test_patches_at_several_scales_are_one_linear_map_of_all_their_pixels() -> None:

@@ -19,12 +19,14 @@ from nas_explorer.search_space.components.channel_mixers.normed import NormedMlp
 from nas_explorer.search_space.components.cross_scale_downsampling import (
     CrossScaleDownsampling,
 )
+from nas_explorer.search_space.components.mixers.attention import Attention
 from nas_explorer.search_space.components.mixers.halo_bottleneck import (
     HaloBottleneck,
     HaloDownsampling,
 )
 from nas_explorer.search_space.components.mixers.length_scaled import LengthScaledAttention
-from nas_explorer.search_space.components.mixers.mb_conv import MbConv, MbConvDownsampling
+from nas_explorer.search_space.components.mixers.levit import LevitAttention, LevitDownsampling
+from nas_explorer.search_space.components.mixers.mb_conv import PARTS, MbConv, MbConvDownsampling
 from nas_explorer.search_space.components.mixers.multi_query import MultiQueryAttention
 from nas_explorer.search_space.components.mixers.multi_scale_linear import (
     MultiScaleLinearAttention,
@@ -247,10 +249,93 @@ def test_counts_by_hand(component: Layer | Resampler | Head, params: int, macs: 
 
 
 def test_forms_without_norms_exclude_experts() -> None:
-    for knobs in ({"experts": 2}, {"mixed_kernels": 2}):
-        reason = MbConvDownsampling(inner_norms=False, **knobs).why_invalid(MAP, 24)
-        assert reason is not None and "inner_norms False" in reason
-        assert MbConvDownsampling(**knobs).why_invalid(MAP, 24) is None
+    """The reason names the knob that must change, with its value."""
+    rival = "with inner_norms False, but got 2"
+    for name, least in (("experts", 0), *((part, 1) for part in PARTS)):
+        down = MbConvDownsampling(inner_norms=False, **{name: 2})
+        assert down.why_invalid(MAP, 24) == f"{name} must be {least} {rival}"
+        assert replace(down, inner_norms=True).why_invalid(MAP, 24) is None
+    mixed = MbConv(experts=2, mixed_kernels=3)
+    assert mixed.why_invalid(MAP) == "mixed_kernels must be 1 with experts 2, but got 3"
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"squeeze": False, "squeeze_early": True},
+        {"fused": True, "ratio": 1, "after_projection": "bias"},
+    ],
+)
+def test_forms_without_effect_exclude_nothing(knobs: dict[str, Any]) -> None:
+    mixer = MbConv(experts=2, **knobs)
+    assert mixer.canonical(MAP).why_invalid(MAP) is None
+    assert mixer.why_invalid(MAP) is None
+    mixer.build(MAP)(torch.randn(2, *MAP))
+
+
+@pytest.mark.parametrize("cls", [MbConv, PooledMbConvDownsampling])
+def test_without_batch_norms_their_epsilon_has_no_effect(
+    cls: type[MbConv | PooledMbConvDownsampling],
+) -> None:
+    plain = cls(inner_norms=False, after_projection="bias")
+    assert replace(plain, eps=1e-3).canonical(MAP) == plain.canonical(MAP)
+    single = cls(inner_norms=False, fused=True, ratio=1)  # without a projection
+    assert replace(single, eps=1e-3).canonical(MAP) == single.canonical(MAP)
+    for normed in (
+        replace(plain, inner_norms=True),
+        replace(plain, after_projection="norm"),
+        replace(single, inner_norms=True),
+    ):
+        assert replace(normed, eps=1e-3).canonical(MAP) != normed.canonical(MAP)
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        StrideAttention(heads=64, key_dim=256, value_expansion=1e6),
+        StrideAttentionDownsampling(heads=64, key_dim=256, value_expansion=1e6),
+        LevitAttention(heads=64, key_dim=256, value_expansion=1e6),
+        LevitDownsampling(heads=64, key_dim=256, value_expansion=1e6),
+        MultiScaleLinearAttention(heads=64, head_dim=10**6),
+        MultiQueryAttention(heads=64, head_dim=10**6),
+        Attention(heads=64, head_dim=10**6),
+    ],
+    ids=lambda each: f"{each.kind} {each.name}",
+)
+def test_channels_of_all_heads_have_a_limit(component: Layer | Resampler) -> None:
+    reason = component.why_invalid(MAP, 24)
+    assert reason is not None and "must have at most 16000000 channels, but got" in reason
+    assert type(component)().why_invalid(Shape(32, 4, 4), 24) is None
+
+
+def test_scales_start_at_zero_only_without_a_layer_scale() -> None:
+    """The reference code of EfficientFormer and EfficientFormerV2 starts all norms at one."""
+    folded = NormedMlp(last_norm=True, folds=True)
+    assert [starts_at_zero(each) for each in (folded, replace(folded, zero_start=False))] == [1, 0]
+    for knobs in ({"last_norm": False}, {"folds": False}):
+        assert replace(folded, zero_start=False, **knobs).canonical(MAP).zero_start
+    scaled = [
+        part.component
+        for name in ("efficientformerv2_s0", "efficientformer_l1")
+        for part in zoo_entry(name).architecture.parts()
+        if isinstance(part.component, NormedMlp)
+    ]
+    assert scaled and not any(map(starts_at_zero, set(scaled)))
+
+
+def starts_at_zero(mlp: NormedMlp) -> int:
+    """Return the number of norms whose scale starts at zero."""
+    norms = (each for each in mlp.build(MAP).modules() if isinstance(each, torch.nn.BatchNorm2d))
+    return sum(not each.weight.any() for each in norms)
+
+
+def test_multi_scale_attention_starts_as_in_the_reference_code() -> None:
+    """Weights are small, and the last norm's scale is zero."""
+    module: Any = MultiScaleLinearAttention(head_dim=8).build(Shape(64, 4, 4))
+    assert 0.018 < module.qkv.weight.std() < 0.022
+    assert not module.proj.conv.weight.eq(0).all() and not module.proj.norm.weight.any()
+    head: Any = WideMlpHead(features=64, hidden=64).build(Shape(64, 4, 4), 10)
+    assert 0.018 < head.after.map.weight.std() < 0.022 and not head.classifier.bias.any()
 
 
 def test_a_token_joins_convolutional_projections() -> None:

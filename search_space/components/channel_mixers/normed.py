@@ -32,7 +32,7 @@ class NormedMlp(RoundedRatio, ChannelMixer):
     """
 
     name = "normed_mlp"
-    added = ("bias", "kernel_size")
+    added = ("bias", "kernel_size", "zero_start")
 
     ratio: Annotated[float, Positive()] = 2.0
     """Ratio of hidden channels to channels."""
@@ -42,18 +42,25 @@ class NormedMlp(RoundedRatio, ChannelMixer):
     """Whether a batch norm follows the second map."""
     folds: Annotated[bool, YES_NO] = False
     """Whether the norms fold into the linear maps for inference, as in LeViT (Graham et al., 2021),
-    RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025); their last norm's scale starts at
-    zero."""
+    RepViT (Wang et al., 2023) and LSNet (Wang et al., 2025)."""
     bias: Annotated[bool, YES_NO] = False
     """Whether the linear maps have biases before their norms, as in EfficientFormer (Li et al.,
     2022)."""
     kernel_size: Annotated[int, Choice((1, 3, 5, 7))] = 1
     """Side of a depthwise kernel between the two maps in pixels, with a norm and the activation: 3
     in EfficientFormerV2 (Li et al., 2022, arXiv:2212.08059); 1: none."""
+    zero_start: Annotated[bool, YES_NO] = True
+    """Whether the scale of a last norm that folds starts at zero; at one in EfficientFormer and
+    EfficientFormerV2, whose residuals have a layer scale."""
 
     def canonical(self, shape: Shape) -> Self:
-        """Clip the kernel to taps that can reach the map, but not below 3."""
-        return replace(super().canonical(shape), kernel_size=reaching_wide(self.kernel_size, shape))
+        """Clip the kernel to taps that can reach the map, but not below 3; reset ``zero_start``
+        without a last norm that folds."""
+        return replace(
+            super().canonical(shape),
+            kernel_size=reaching_wide(self.kernel_size, shape),
+            zero_start=self.zero_start or not (self.last_norm and self.folds),
+        )
 
     def build(self, shape: Shape) -> nn.Sequential:
         """Build the module."""
@@ -64,7 +71,7 @@ class NormedMlp(RoundedRatio, ChannelMixer):
             kernel, act = self.kernel_size, self.activation
             layers["dwconv"] = normed(hidden, hidden, kernel, groups=hidden, act=act)
         layers["fc2"] = (
-            normed(hidden, channels, zero=self.folds)
+            normed(hidden, channels, zero=self.folds and self.zero_start)
             if self.last_norm
             else nn.Conv2d(hidden, channels, 1, bias=self.bias)
         )

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from torch import nn
 
-from ...domains import YES_NO, Choice, IntRange, Positive
+from ...domains import LARGEST, YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
 from ..attention.extra_tokens import ExtendedProjection, HeadTokens, SlotTokens
 from ..attention.module import GroupedAttention
@@ -60,6 +60,15 @@ def whole_heads(head_dim: int, shape: Shape) -> str | None:
     return None
 
 
+def too_wide(name: str, channels: int, shape: Shape) -> str | None:
+    """Return the rule that all heads' channels must not exceed the largest legal number for each
+    channel of the map if they do, or None."""
+    most = LARGEST * shape.channels
+    if channels <= most:
+        return None
+    return f"the {name} must have at most {most} channels, but got {channels}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeadedAttention(TokenMixer):
     """A base: heads, their width, and the projection."""
@@ -74,8 +83,10 @@ class HeadedAttention(TokenMixer):
     """Whether the output projection has a bias."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The size of a head must divide the channels, unless the number of heads is given."""
-        return None if self.heads else whole_heads(self.head_dim, shape)
+        """The size of a head must divide the channels, or all heads must have a legal number."""
+        if self.heads:
+            return too_wide("heads", self.inner(shape), shape)
+        return whole_heads(self.head_dim, shape)
 
     def canonical(self, shape: Shape) -> Self:
         """Leave out the number of heads if it follows from the channels."""

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...domains import LARGEST, YES_NO, Choice, IntRange, Positive
+from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
 from ..base import Downsampling, TokenMixer, Traits
 from ..initial import small_start
 from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import depthwise, reaching_kernel
+from .headed import too_wide
 from .positions import distances
 
 
@@ -163,10 +164,7 @@ class LevitAttention(TokenMixer):
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """The values must not exceed the largest legal number of channels."""
-        most, values = LARGEST * shape.channels, self.value_dim(shape) * self.heads
-        if values <= most:
-            return None
-        return f"the values must have at most {most} channels, but got {values}"
+        return too_wide("values", self.value_dim(shape) * self.heads, shape)
 
     def canonical(self, shape: Shape) -> Self:
         """Round the expansion to whole channels; clip the kernel to taps that can reach the map."""
@@ -214,6 +212,11 @@ class LevitDownsampling(Downsampling):
     def value_dim(self) -> int:
         """Return the channels of a value of one head, at least 1."""
         return scaled(self.key_dim, self.value_expansion)
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """The values must not exceed the largest legal number of channels."""
+        wide = too_wide("values", self.value_dim() * self.heads, shape)
+        return super().why_invalid(shape, width) or wide
 
     def canonical(self, shape: Shape) -> Self:
         """Round the expansion to whole channels."""

@@ -256,17 +256,31 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
         """Each part must have a channel; experts do not mix kernels, and always have norms."""
         parts, hidden = self.parts(shape), self.hidden(shape)
-        other = [name for name in FORMS if getattr(self, name) != getattr(MobileConvKnobs, name)]
-        if other and (self.experts or max(parts) > 1):
-            given = f"{other[0]} {getattr(self, other[0])}"
-            return f"experts must be 0 and all parts 1 with {given}, but got experts {self.experts}"
-        if self.experts and max(parts) > 1:
-            return f"mixed_kernels and parts must be 1 with experts, but got {max(parts)}"
+        alone = self._why_exclusive(self.canonical(shape))
+        if alone is not None:
+            return alone
         mapped = shape.channels if self.fused else min(shape.channels, hidden)
         least = min(mapped, hidden, width or shape.channels)
         if max(parts) > least:
             return f"each part must have a channel, but got {max(parts)} parts of {least} channels"
         return super().why_invalid(shape, width)
+
+    @staticmethod
+    def _why_exclusive(knobs: "MobileConvKnobs") -> str | None:
+        """Return which experts, parts and forms of canonical knobs exclude each other, or None."""
+        forms = [name for name in FORMS if getattr(knobs, name) != getattr(MobileConvKnobs, name)]
+        parts = [name for name in PARTS if getattr(knobs, name) > 1]
+        if forms:
+            rival = f"{forms[0]} {getattr(knobs, forms[0])}"
+            if knobs.experts:
+                return f"experts must be 0 with {rival}, but got {knobs.experts}"
+        elif knobs.experts:
+            rival = f"experts {knobs.experts}"
+        else:
+            return None
+        if parts:
+            return f"{parts[0]} must be 1 with {rival}, but got {getattr(knobs, parts[0])}"
+        return None
 
     def widens(self, shape: Shape) -> bool:
         """Whether there is an expansion, or, if fused, a projection."""
@@ -275,8 +289,10 @@ class MobileConvKnobs(RoundedRatio, Squeezing):
     def canonical(self, shape: Shape) -> Self:
         """Round the ratios to whole channels; reset knobs without effect."""
         projects = not self.fused or self.widens(shape)
+        normed = self.inner_norms or (projects and self.after_projection == "norm")
         return replace(
             super().canonical(shape),
+            eps=self.eps if normed else MobileConvKnobs.eps,
             whole=self.whole and self.hidden(shape) == shape.channels,
             last_activation=self.last_activation and projects,
             after_projection=self.after_projection if projects else "norm",

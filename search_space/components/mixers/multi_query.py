@@ -15,7 +15,7 @@ from ...shapes import Shape
 from ..base import TokenMixer, Traits
 from ..initial import glorot_start
 from ..layers.conv_norm import conv_norm
-from .headed import WIDTH
+from .headed import WIDTH, too_wide
 
 
 def _reduced(channels: int, width: int, stride: int) -> nn.Sequential:
@@ -74,6 +74,10 @@ class MultiQueryAttention(TokenMixer):
     """Channels of one head's query, and of the shared keys and values."""
     stride: Annotated[int, IntRange(1, 8)] = 1
     """Distance of the positions of keys and values in pixels, 1 to 8."""
+
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """The queries must not exceed the largest legal number of channels."""
+        return too_wide("queries", self.heads * self.head_dim, shape)
 
     def canonical(self, shape: Shape) -> Self:
         """Strides that reach only the first position are alike."""

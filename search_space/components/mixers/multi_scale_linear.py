@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from ...domains import Choice, Positive
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
+from ..initial import small_start
 from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import depthwise, reaching_wide
-from .headed import HEADS, WIDTH, whole_heads
+from .headed import HEADS, WIDTH, too_wide, whole_heads
 from .simplified_linear import rectified_mix
 
 
@@ -39,7 +40,7 @@ class TwoScaleAttention(nn.Module):
                 )
             )
         scales = 2 if kernel else 1
-        self.proj = conv_norm(scales * heads * head_dim, channels, eps=eps)
+        self.proj = conv_norm(scales * heads * head_dim, channels, eps=eps, zero=True)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
@@ -57,7 +58,10 @@ class MultiScaleLinearAttention(TokenMixer):
 
     Cai et al., EfficientViT, 2022, section 3.1: queries, keys and values of a second scale come
     from those of the first by a depthwise convolution and a linear map of each head; a batch norm
-    follows the last map. The sums over all positions are taken in full precision.
+    follows the last map, its scale at the start zero. The sums over all positions are taken in full
+    precision. To the sums of weights 1e-5 is added, as in timm; the reference code adds 1e-15, and
+    multiplies queries by keys first where the positions are no more than a head's channels; here
+    the order is always linear in the positions.
     """
 
     name = "multi_scale_linear_attention"
@@ -80,8 +84,10 @@ class MultiScaleLinearAttention(TokenMixer):
     """Added to the variance in the batch norm; 1e-7 in the large networks."""
 
     def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The size of a head must divide the channels, unless the number of heads is given."""
-        return None if self.heads else whole_heads(self.head_dim, shape)
+        """The size of a head must divide the channels, or all heads must have a legal number."""
+        if self.heads:
+            return too_wide("heads", self.heads * self.head_dim, shape)
+        return whole_heads(self.head_dim, shape)
 
     def canonical(self, shape: Shape) -> Self:
         """Leave out the number of heads if it follows from the channels; clip the kernel."""
@@ -93,11 +99,12 @@ class MultiScaleLinearAttention(TokenMixer):
         )
 
     def build(self, shape: Shape) -> nn.Module:
-        """Build the module; initial weights are torch's, as in the reference code."""
-        return TwoScaleAttention(
+        """Build the module."""
+        module = TwoScaleAttention(
             shape.channels,
             heads=self.heads or shape.channels // self.head_dim,
             head_dim=self.head_dim,
             kernel=self.kernel_size,
             eps=self.eps,
         )
+        return small_start(module)

@@ -10,11 +10,12 @@ from typing import Annotated, Self
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...domains import LARGEST, YES_NO, IntRange, Positive
+from ...domains import YES_NO, IntRange, Positive
 from ...shapes import Shape, scaled
 from ..activations import ACTIVATION
 from ..base import Component, Downsampling, TokenMixer, Traits
 from ..layers.conv_norm import conv_norm
+from .headed import too_wide
 from .levit import BiasedAttention, last_map
 
 
@@ -114,6 +115,11 @@ class StrideKnobs(Component):
         """Return the channels of a value of one head, at least 1."""
         return scaled(self.key_dim, self.value_expansion)
 
+    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
+        """The values must not exceed the largest legal number of channels."""
+        wide = too_wide("values", self.value_dim() * self.heads, shape)
+        return super().why_invalid(shape, width) or wide
+
     def canonical(self, shape: Shape) -> Self:
         """Round the expansion to whole channels."""
         return replace(self, value_expansion=self.value_dim() / self.key_dim)
@@ -143,13 +149,6 @@ class StrideAttention(StrideKnobs, TokenMixer):
 
     strided: Annotated[bool, YES_NO] = False
     """Whether attention works on every second row and column."""
-
-    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The values must not exceed the largest legal number of channels."""
-        most, values = LARGEST * shape.channels, self.value_dim() * self.heads
-        if values <= most:
-            return None
-        return f"the values must have at most {most} channels, but got {values}"
 
     def build(self, shape: Shape) -> nn.Module:
         """Build the module."""
