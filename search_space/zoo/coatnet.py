@@ -1,7 +1,9 @@
 """CoAtNet (Dai et al., 2021, arXiv:2106.04803), as in timm.
 
 Convolutions in the first two stages, relative attention in the last two. The networks with ``rw``
-in their names are timm's own.
+in their names are timm's own. Linear maps of attention and perceptrons start with a deviation of
+0.02, and shortcuts of attention that halves the map with He's by fan-out; in timm all of these
+have Glorot's.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,8 @@
 """EfficientFormerV2 (Li et al., Rethinking Vision Transformers for MobileNet Size and Speed, 2022).
 
-arXiv:2212.08059, and its reference code, snap-research/EfficientFormer.
+arXiv:2212.08059, and its reference code, snap-research/EfficientFormer. Convolutions between
+stages start with a deviation of 0.02 and biases of zero, there as torch's; linear maps of
+perceptrons as torch's, there with 0.02.
 """
 
 from collections.abc import Iterator, Sequence

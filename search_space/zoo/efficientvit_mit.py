@@ -1,6 +1,9 @@
 """EfficientViT of MIT (Cai et al., Multi-Scale Linear Attention for Dense Prediction, 2022).
 
 arXiv:2205.14756, tables of its reference code, mit-han-lab/efficientvit, as in timm.
+The reference code starts all weights with a deviation of 0.02, biases and the last norm's scale of
+residual branches at zero; here attention and the head do so. Other convolutions start
+with He's deviation by fan-out, as in EfficientNet, and scales of their norms with one.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,10 @@
-"""TransNeXt (Shi, Robust Foveal Visual Perception, 2024, arXiv:2311.17132, table 1)."""
+"""TransNeXt (Shi, Robust Foveal Visual Perception, 2024, arXiv:2311.17132, table 1).
+
+The networks for 384 pixels have the published sizes, but not the published function: offsets are
+divided by the sides of their own maps, in the reference code by those of the maps of 224 pixels, at
+which they are trained first. Convolutions of the stem and of downsampling start with a deviation of
+0.02, in the reference code with He's by fan-out.
+"""
 
 from collections.abc import Iterator, Sequence
 
