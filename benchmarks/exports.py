@@ -7,7 +7,7 @@ all other components are exported to ONNX. ``tests/contracts/test_mixers_onnx.py
 ``tests/results/test_export_onnx.py`` make the same checks with samples. Disagreements are listed.
 The last line is JSON; the exit code is 1 if there are any.
 
-    python benchmarks/exports.py [--quick] [--only NAME ...]
+    python benchmarks/exports.py [--quick] [--only NAME ...] [--one-size]
 """
 
 import argparse
@@ -43,11 +43,11 @@ def of_onnx(architecture: Architecture, folder: Path) -> Iterator[str]:
         yield f"ONNX: {type(error).__name__}: {first[:200]}"
 
 
-def of_mixer(cls: type[TokenMixer], folder: Path) -> Iterator[str]:
-    """Yield what is wrong with the exports of a mixer."""
+def of_mixer(cls: type[TokenMixer], folder: Path, *, any_size: bool) -> Iterator[str]:
+    """Yield what is wrong with the exports of a mixer; ``any_size``: also of those for any size."""
     if cls.exportable():
         yield from of_onnx(around(cls()), folder)
-    if cls.any_resolution() and takes_any_size(cls()) != cls.any_size_program():
+    if any_size and cls.any_resolution() and takes_any_size(cls()) != cls.any_size_program():
         yield f"a program for any size: must be {cls.any_size_program()}"
 
 
@@ -56,8 +56,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a smoke run: one mixer")
     parser.add_argument("--only", nargs="*", default=[], help="only mixers of these names")
+    parser.add_argument(
+        "--one-size", action="store_true", help="no programs for any size, which take minutes"
+    )
     options = parser.parse_args()
     names = [known_name("token mixer", each, MIXERS) for each in options.only] or [*MIXERS]
+    every = not options.one_size
     rest = [] if options.only or options.quick else everything()
     started = time.perf_counter()
     wrong: list[str] = []
@@ -65,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, patch.object(ONNXRegistry, "from_torchlib", once):
         looks = [
             *((each.outline(), of_onnx(each, Path(folder))) for each in rest),
-            *((name, of_mixer(MIXERS[name], Path(folder))) for name in names),
+            *((name, of_mixer(MIXERS[name], Path(folder), any_size=every)) for name in names),
         ]
         looks = looks[: 1 if options.quick else None]
         for name, look in looks:
