@@ -38,13 +38,14 @@ from nas_explorer.search_space.components.base import (
 )
 from nas_explorer.search_space.components.blocks import MetaFormerBlock
 from nas_explorer.search_space.components.channel_mixers.glu import Glu
-from nas_explorer.search_space.components.heads import PooledHead
+from nas_explorer.search_space.components.heads import PooledHead, TokenHead
 from nas_explorer.search_space.components.mixers.attention import Attention
 from nas_explorer.search_space.components.mixers.mlp import TokenMlp
 from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.components.norms import BatchNorm
 from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.components.tables import TABLES
+from nas_explorer.search_space.components.token_downsampling import TokenDownsampling
 from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
@@ -371,11 +372,29 @@ def test_what_cannot_be_traced_is_one_line_and_leaves_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+IN_COLUMNS = {"class_tokens", "cross_patches", "cross_branches", "cross_tokens"}
+"""Names of the components for positions in a column, which do not go with others."""
+
+
+def in_columns() -> Architecture:
+    """Return a network whose second stage has class tokens."""
+    tokens = MetaFormerBlock(mixer=Attention(head_dim=8))
+    stage = Stage(width=32, depth=1, blocks=(MetaFormerBlock(mixer=Pooling()),))
+    column = replace(stage, blocks=(tokens,), downsampling=TokenDownsampling())
+    shape = Shape(3, 16, 16)
+    return Architecture(
+        input=shape, classes=5, stem=ConvStem(), stages=(stage, column), head=TokenHead()
+    )
+
+
 def everything() -> list[Architecture]:
     """Return a few networks that together have every component except token mixers, which another
-    test covers.
+    test covers, and those of two branches of patches.
     """
-    tables = {kind: [*table.values()] for kind, table in TABLES.items()}
+    tables = {
+        kind: [cls for cls in table.values() if cls.name not in IN_COLUMNS]
+        for kind, table in TABLES.items()
+    }
     tables[TokenMixer] = [Pooling]
     turns = {kind: cycle(table) for kind, table in tables.items()}
     count = max(len(tables[Stem]), len(tables[Head]))
@@ -398,7 +417,7 @@ def everything() -> list[Architecture]:
         shape = Shape(3, 64, 64)
         return Architecture(input=shape, classes=5, stem=stem, stages=stages_in_turn, head=head)
 
-    return [network() for _ in range(count)]
+    return [*(network() for _ in range(count)), in_columns()]
 
 
 def kinds_in(component: Component) -> Iterator[type[Component]]:
@@ -416,11 +435,11 @@ def test_the_sweep_misses_no_component() -> None:
         held.update(kind for value in values for kind in kinds_in(value))
     for kind, table in TABLES.items():
         for cls in table.values():
-            assert cls in held or kind is TokenMixer, cls.name
+            assert cls in held or kind is TokenMixer or cls.name in IN_COLUMNS, cls.name
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", everything()[::4], ids=Architecture.outline)
+@pytest.mark.parametrize("architecture", everything()[::5], ids=Architecture.outline)
 def test_every_component_can_be_exported_in_silence(
     architecture: Architecture,
     tmp_path: Path,
