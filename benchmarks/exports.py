@@ -17,9 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 import onnxruntime
 import torch
@@ -27,10 +25,10 @@ from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.components.base import TokenMixer
 from nas_explorer.search_space.components.mixers import MIXERS
 from nas_explorer.search_space.errors import known_name
-from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.contracts.test_mixers_onnx import around, assert_runs_in_onnx, takes_any_size
+from tests.onnx_table import one_table
 from tests.results.test_export_onnx import everything
 
 
@@ -65,8 +63,7 @@ def main() -> None:
     rest = [] if options.only or options.quick else everything()
     started = time.perf_counter()
     wrong: list[str] = []
-    once = staticmethod(cache(ONNXRegistry.from_torchlib))  # it takes half of each export
-    with tempfile.TemporaryDirectory() as folder, patch.object(ONNXRegistry, "from_torchlib", once):
+    with tempfile.TemporaryDirectory() as folder, one_table():
         looks = [
             *((each.outline(), of_onnx(each, Path(folder))) for each in rest),
             *((name, of_mixer(MIXERS[name], Path(folder), any_size=every)) for name in names),

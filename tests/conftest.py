@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .onnx_table import one_table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -81,13 +82,8 @@ def no_wait_for_the_disk() -> None:
 
 @pytest.fixture(scope="session")
 def one_onnx_table() -> Generator[None]:
-    """Make torch build its table of ONNX operations once, since that takes half of each export."""
-    from torch.onnx._internal.exporter._registration import ONNXRegistry
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib))
-        )
+    """Let all exports share one table of ONNX operations."""
+    with one_table():
         yield
 
 

@@ -135,6 +135,10 @@ STARTS = (
     "mobilenetv4_conv_small_035",
     "mnasnet_small",
     "mixnet_s",
+    "coatnet_pico_rw_224",
+    "maxvit_pico_rw_256",
+    "efficientformerv2_s0",
+    "efficientvit_b0",
 )
 
 # Prefixes of networks, the weights initialised differently from timm, and the reasons.
@@ -150,6 +154,23 @@ OTHER_STARTS = (
         ("mobilenet", "tf_", "mnas", "mixnet"),
         r"head\.(features\.conv|classifier)\.weight",
         "so is FasterNet's",
+    ),
+    (
+        ("coatnet", "maxvit"),
+        r".*\.(qkv|proj)\.weight|.*\.fc\d\.(weight|bias)",
+        "attention and perceptrons are Swin's; timm has Glorot's weights, and biases of 1e-6",
+    ),
+    ("coatnet", r".*\.shortcut\.map\.weight", "the shortcut of convolutions is the same component"),
+    (("coatnet", "maxvit"), r"head\.classifier\..*", "ConvNeXt's head is the same component"),
+    (
+        "efficientformerv2",
+        r"stages\.\d\.downsampling\.conv\.(weight|bias)",
+        "MetaFormer's downsampling is the same component",
+    ),
+    (
+        "efficientvit_b",
+        r".*(conv|map|qkv|classifier)\.(weight|bias)|.*\.proj\.norm\.weight",
+        "timm keeps torch's weights, the reference code does not",
     ),
 )
 
