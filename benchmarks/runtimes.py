@@ -1,7 +1,8 @@
 """What does the latency of a candidate cost in each runtime? Random networks are measured in every
 installed runtime, one after the other as a worker does. For each runtime: the start of its process,
-then the median and mean time of a candidate, and of these the conversion alone; how many networks
-the runtime ran rightly; and how its latencies rank the networks compared with the first runtime.
+then the median and mean time of a candidate, the CPU time of this process, which converts, and the
+conversion alone; how many networks the runtime ran rightly; and how its latencies rank the networks
+compared with the first runtime.
 
     python benchmarks/runtimes.py [--space NAME] [--networks N] [--runtimes A,B,...]
         [--seed N] [--quick]
@@ -69,12 +70,13 @@ def main() -> None:
         evaluators[name] = made
         starts[name] = time.perf_counter() - start
     seconds: dict[str, list[float]] = {name: [] for name in evaluators}
+    host: dict[str, list[float]] = {name: [] for name in evaluators}
     converting: dict[str, list[float]] = {name: [] for name in evaluators}
     values: dict[str, dict[int, float]] = {name: {} for name in evaluators}
     reasons: dict[str, Counter[str]] = {name: Counter() for name in evaluators}
     for place, architecture in enumerate(chosen):
         for name, evaluator in evaluators.items():
-            start = time.perf_counter()
+            start, own = time.perf_counter(), time.process_time()
             try:
                 (latency,) = evaluator.measure(architecture)
             except CandidateError as error:
@@ -82,12 +84,16 @@ def main() -> None:
                 continue
             finally:
                 seconds[name].append(time.perf_counter() - start)
+                host[name].append(time.process_time() - own)
             values[name][place] = latency.value
             converting[name].append(latency.provenance.get("conversion_seconds", 0.0))
     first = next(iter(evaluators))
     result = {}
     print(f"{len(chosen)} networks of {options.space}; seconds; ranks compared with {first}")
-    print(f"{'runtime':14} {'start':>6} {'median':>7} {'mean':>6} {'convert':>8} {'right':>6} rank")
+    print(
+        f"{'runtime':14} {'start':>6} {'median':>7} {'mean':>6} {'CPU':>6} {'convert':>8} "
+        f"{'right':>6} rank"
+    )
     for name in evaluators:
         both = sorted(values[name].keys() & values[first].keys())
         rank = None
@@ -98,6 +104,7 @@ def main() -> None:
             "start": starts[name],
             "median": statistics.median(seconds[name]),
             "mean": statistics.fmean(seconds[name]),
+            "host_cpu": statistics.fmean(host[name]),
             "conversion": statistics.fmean(converting[name]) if converting[name] else None,
             "right": len(values[name]),
             "rank": rank,
@@ -105,6 +112,7 @@ def main() -> None:
         line = result[name]
         print(
             f"{name:14} {line['start']:>6.2f} {line['median']:>7.2f} {line['mean']:>6.2f} "
+            f"{line['host_cpu']:>6.2f} "
             f"{line['conversion'] or 0:>8.2f} {line['right']:>6} "
             f"{'-' if rank is None else format(rank, '.2f')}"
         )

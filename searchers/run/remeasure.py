@@ -40,10 +40,10 @@ def timed_here(plan: Plan, *, cluster: bool = False) -> Conditions | None:
     """
     if cluster:
         return None
-    return _present(plan, LATENCY.name)
+    return present(plan, LATENCY.name)
 
 
-def _present(plan: Plan, name: str) -> Conditions:
+def present(plan: Plan, name: str) -> Conditions:
     """Return the present conditions of a metric, as far as they are known before it is measured."""
     settings = plan.settings.get(evaluator_of(name).name, {})
     return conditions(name, {**surroundings(plan.device, settings), **settings})
@@ -141,7 +141,7 @@ def check_measured(study: Study, plan: Plan, names: Iterable[str]) -> None:
     for name in wanted:
         if name == "latency":  # see ``check_latency``
             continue
-        now = _present(plan, name)
+        now = present(plan, name)
         known = {key for key, _ in now}
         for recorded, group in by_conditions(study.candidates(), name).items():
             compared = tuple(each for each in recorded if each[0] in known)
@@ -165,7 +165,7 @@ def measured_here(plan: Plan, names: Iterable[str], *, cluster: bool = False) ->
     found: list[str] = []
     for name in dict.fromkeys(names):
         if metric(name).conditions and varies(name):
-            here = _present(plan, name)
+            here = present(plan, name)
             found.append(f"{name} on {'a cluster' if cluster else text(here)}")
     return "; ".join(found)
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from ...evaluators.metrics import LATENCY
+from ...evaluators.runtime_table import is_latency
 from ...results.analysis.conditions import conditions_of, text
 from ...results.analysis.front import pareto_front
 from ...results.analysis.ties import tied_with
@@ -12,11 +14,9 @@ from ...results.study.study import Study
 from ...search_space.errors import InputError
 from ..engines.base import Job
 from .ledger import Ledger
-from .remeasure import timed_here
+from .remeasure import present
 from .repeat import Repeated, Repetition, run_repetition
 from .study_plan import Listener, Training, timing_of
-
-_NAME = LATENCY.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +74,15 @@ def rerun_ties(study: Study, runs: int, ledger: Ledger, listener: Listener) -> R
             present ones, or another process searches the study.
     """
     objectives = study.settings.objectives
-    if _NAME not in objectives:
+    if not any(map(is_latency, objectives)):
         raise InputError(
-            f"runs must be of a study with the objective {_NAME}, but the objectives of "
+            f"runs must be of a study with the objective {LATENCY.name}, but the objectives of "
             f"{study.name!r} are {', '.join(objectives)}"
         )
     timing = timing_of(study)
     _check_conditions(study, timing)
     with study.exclusive():
-        source = TiedRuns(study, (_NAME,), runs, ledger, listener)
+        source = TiedRuns(study, timing.metrics, runs, ledger, listener)
         measured = run_repetition(study, source, timing, ledger)
     front = pareto_front(study.candidates(), objectives)
     return Rerun(measured=measured, ties=tied_with(front, objectives))
@@ -94,15 +94,15 @@ def _check_conditions(study: Study, timing: Training) -> None:
     Raises:
         InputError: If one was not.
     """
-    here = timed_here(timing.plan)
     objectives = study.settings.objectives
     front = pareto_front(study.candidates(), objectives)
     by_number: dict[int, Candidate] = {each.number: each for each in front}
-    for number in tied_with(front, objectives):
-        found = conditions_of(by_number[number].measurements[_NAME])
-        if here is not None and found != here:
+    here = {name: present(timing.plan, name) for name in timing.metrics}
+    for number, name in product(tied_with(front, objectives), timing.metrics):
+        found = conditions_of(by_number[number].measurements[name])
+        if found != here[name]:
             raise InputError(
                 f"runs must be measured on the device and versions of candidate {number}, "
-                f"{text(found, (here,))}, but got {text(here, (found,))}; nas search --remeasure "
-                "measures all latencies here"
+                f"{text(found, (here[name],))}, but got {text(here[name], (found,))}; nas search "
+                "--remeasure measures all latencies here"
             )

@@ -7,10 +7,10 @@ from typing import Any
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, load_search_data
-from ...evaluators.base import evaluators_for, metrics_of
+from ...evaluators.base import evaluator_of, evaluators_for, metrics_of
 from ...evaluators.device_name import choose_device
-from ...evaluators.latency.settings import LatencySettings
 from ...evaluators.metrics import LATENCY
+from ...evaluators.runtime_table import is_latency
 from ...evaluators.targets import stated_target
 from ...evaluators.units import read_constraint
 from ...results.candidate import Candidate
@@ -81,7 +81,7 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
 
 
 def timing_of(study: Study) -> Training:
-    """Return the plan and the engine to measure latencies as the search did, one at a time.
+    """Return the plan and the engine to measure the latencies that are objectives, one at a time.
 
     Args:
         study: The study.
@@ -91,16 +91,18 @@ def timing_of(study: Study) -> Training:
     """
     evaluation = study.settings.evaluation
     device = choose_device(str(evaluation.get("device", "cpu")))
+    names = tuple(filter(is_latency, study.settings.objectives)) or (LATENCY.name,)
+    settings = {name: dict(evaluator_of(name).load().defaults) for name in names}
     plan = Plan(
-        metrics=(LATENCY.name,),
+        metrics=names,
         data={},
         cache=str(image_cache().resolve()),
-        settings={LATENCY.name: evaluation.get(LATENCY.name, LatencySettings().to_json())},
+        settings={name: evaluation.get(name, each) for name, each in settings.items()},
         device=device,
         seed=study.settings.seed,
         plugins=study.settings.plugins,
     )
-    return Training(plan=plan, metrics=(LATENCY.name,), engine=make_engine("local", 1, device))
+    return Training(plan=plan, metrics=names, engine=make_engine("local", 1, device))
 
 
 def _data(study: Study) -> DataSpec:
