@@ -112,19 +112,21 @@ class TwoConvStem(Stem):
     """Step of the second convolution in pixels."""
     last_norm: Annotated[bool, YES_NO] = True
     """Whether the second convolution has a norm too."""
-    start: Annotated[str, Choice(("small", "fan_out", "torch"))] = "small"
-    """Initial weights: ``small`` with a deviation of 0.02; ``fan_out`` as in EfficientNet, CoAtNet
-    and MaxViT; ``torch`` as in EfficientFormerV2."""
+    start: Annotated[str, Choice(("usual", "small", "fan_out", "torch"))] = "usual"
+    """Initial weights: ``small`` with a deviation of 0.02; ``fan_out`` as in EfficientNet;
+    ``torch`` as in EfficientFormerV2; ``usual`` is ``fan_out`` where the second step is 1, as in
+    CoAtNet and MaxViT, else ``small``."""
 
     def canonical(self, shape: Shape) -> Self:
         """Write no norm at both places as ``NoNorm`` at both; clear ``last_activation`` without an
-        activation."""
+        activation; write the usual start as ``usual``."""
         normed = (self.first_norm or self.last_norm) and not self.norm.is_identity
         return replace(
             self,
             norm=self.norm if normed else NoNorm(),
             first_norm=self.first_norm or not normed,
             last_norm=self.last_norm or not normed,
+            start="usual" if self.start == self._usual_start else self.start,
             last_activation=self.last_activation and self.activation != "none",
         )
 
@@ -147,9 +149,14 @@ class TwoConvStem(Stem):
         if self.last_activation:
             layers["act2"] = activation(self.activation)
         module = nn.Sequential(layers)
-        if self.start == "small":
+        start = self._usual_start if self.start == "usual" else self.start
+        if start == "small":
             return small_start(module)
-        return fan_out_start(module) if self.start == "fan_out" else module
+        return fan_out_start(module) if start == "fan_out" else module
+
+    @property
+    def _usual_start(self) -> str:
+        return "small" if self.second_stride == 2 else "fan_out"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,7 +98,6 @@ class Convs:
             norm=BatchNorm(eps=self.eps),
             second_stride=1,
             last_norm=False,
-            start="fan_out",
         )
 
 

@@ -2,7 +2,9 @@
 
 Memory Efficient Vision Transformer with Cascaded Group Attention, arXiv:2305.07027, tables 1 and 2;
 Single-Head Vision Transformer with Memory Efficient Macro Design, arXiv:2401.16456, tables 1 and 2;
-Vision Transformers at MobileNet Speed, arXiv:2206.01191, table 1.
+Vision Transformers at MobileNet Speed, arXiv:2206.01191, table 1. EfficientFormer's stem and
+convolutions between stages start with a deviation of 0.02, and perceptrons with batch norms as
+torch's; in its reference code it is the other way round.
 """
 
 from collections.abc import Iterator, Sequence

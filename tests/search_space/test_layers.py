@@ -201,6 +201,10 @@ def test_the_start_of_a_stem_is_a_knob() -> None:
             weight = stem.build(MAP, 48).get_submodule("conv2").weight
             assert isinstance(weight, torch.Tensor)
             assert abs(weight.std().item() / deviation - 1) < 0.05
+    for stride, usual in ((1, "fan_out"), (2, "small")):
+        stem = TwoConvStem(second_stride=stride)
+        named = [start for start in deviations if replace(stem, start=start).canonical(MAP) == stem]
+        assert named == [usual]
 
 
 def test_patches_at_several_scales_are_one_linear_map_of_all_their_pixels() -> None:
