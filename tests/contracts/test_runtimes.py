@@ -1,6 +1,7 @@
 """The contract of every runtime in the table."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,16 @@ def test_what_a_runtime_does_not_run_rightly_has_no_latency(
     with pytest.raises(CandidateError, match=says) as caught:
         measured(lookup(tmp_path, **options), architecture)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+def test_a_ruler_that_dies_is_replaced_once(tmp_path: Path, architecture: Architecture) -> None:
+    made = measured(lookup(tmp_path, fault=3), architecture)
+    assert (tmp_path / "lookup_adapter.py.died").exists()
+    made._hello = replace(made.hello(), version="0.1")  # pyright: ignore[reportPrivateUsage]
+    made.close()
+    with pytest.raises(CandidateError, match=r"a ruler must stay the same, but lookup 0.1 on"):
+        made.measure(architecture)
+    made.close()
 
 
 def test_names_of_runtimes_are_read() -> None:

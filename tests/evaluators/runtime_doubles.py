@@ -29,7 +29,9 @@ def load(folder, shape, threads, precision):
     known = {name: found[name] for name in found}
     if known["fault"] == 1:
         raise ValueError("Unsupported operator: Fancy")
-    if known["fault"] == 2:
+    died = os.path.exists(__file__ + ".died")
+    if known["fault"] == 2 or (known["fault"] == 3 and not died):
+        open(__file__ + ".died", "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
 
     def run(images):
@@ -46,7 +48,7 @@ class Lookup(GraphRuntime):
     name = "lookup"
     package = "numpy"
     fault = 0
-    """1: the runtime refuses candidates; 2: it dies of them."""
+    """1: the runtime refuses candidates; 2: it dies of them; 3: it dies of the first."""
     error = 0.0
     """Error of the scores of candidates."""
 
