@@ -26,7 +26,7 @@ _FOVEAL = (8, 4, 2, 1)
 
 # Name: width of the first stage, depths, ratios of pooling, resolution, printed figures.
 _SIZES = {
-    "transnext_micro": (48, (2, 2, 15, 2), _FOVEAL, 224, "12.8M 2.7G"),
+    "transnext_micro": (48, (2, 2, 15, 2), _FOVEAL, 224, "12.8M -"),
     "transnext_tiny": (72, (2, 2, 15, 2), _FOVEAL, 224, "28.2M 5.7G"),
     "transnext_small": (72, (5, 5, 22, 5), _FOVEAL, 224, "49.7M 10.3G"),
     "transnext_base": (96, (5, 5, 23, 5), _FOVEAL, 224, "89.7M 18.4G"),
@@ -37,7 +37,7 @@ _SIZES = {
 
 _UNSAID = "the source does not say what it counts"
 _NOTES = {
-    "transnext_micro": f"2.610G; {_UNSAID}",
+    "transnext_micro": f"2.7G printed, 2.610G here; {_UNSAID}",
     "transnext_tiny": "28.26M parameters, printed truncated",
     "transnext_small": f"10.205G; {_UNSAID}",
     "transnext_base": f"18.214G; {_UNSAID}",
