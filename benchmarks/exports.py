@@ -7,7 +7,10 @@ all other components are exported to ONNX. ``tests/contracts/test_mixers_onnx.py
 ``tests/results/test_export_onnx.py`` make the same checks with samples. Disagreements are listed.
 The last line is JSON; the exit code is 1 if there are any.
 
-    python benchmarks/exports.py [--quick] [--only NAME ...] [--one-size]
+    python benchmarks/exports.py [--quick] [--only NAME ...] [--one-size] [--record]
+
+With ``--record`` the mixers that could be exported to ONNX are added to the list of the tests,
+which export each mixer that is not in it.
 """
 
 import argparse
@@ -27,7 +30,7 @@ from nas_explorer.search_space.components.mixers import MIXERS
 from nas_explorer.search_space.errors import known_name
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.contracts.test_mixers_onnx import around, assert_runs_in_onnx, takes_any_size
+from tests.contracts.test_mixers_onnx import EXPORTED, around, assert_runs_in_onnx, takes_any_size
 from tests.onnx_table import one_table
 from tests.results.test_export_onnx import everything
 
@@ -49,6 +52,12 @@ def of_mixer(cls: type[TokenMixer], folder: Path, *, any_size: bool) -> Iterator
         yield f"a program for any size: must be {cls.any_size_program()}"
 
 
+def record(name: str) -> None:
+    """Add a mixer to the list of those that have been exported."""
+    listed = {name, *EXPORTED.read_text().split()}
+    EXPORTED.write_text("\n".join(sorted(listed)) + "\n")
+
+
 def main() -> None:
     """Check all components, print the disagreements and the JSON line."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -57,6 +66,7 @@ def main() -> None:
     parser.add_argument(
         "--one-size", action="store_true", help="no programs for any size, which take minutes"
     )
+    parser.add_argument("--record", action="store_true", help="add mixers to the tests' list")
     options = parser.parse_args()
     names = [known_name("token mixer", each, MIXERS) for each in options.only] or [*MIXERS]
     every = not options.one_size
@@ -75,6 +85,8 @@ def main() -> None:
             took = [f"{name}: {time.perf_counter() - began:.1f} s"]
             print(*(found or took), sep="\n", flush=True)
             wrong += found
+            if options.record and not found and name in MIXERS and MIXERS[name].exportable():
+                record(name)
     about = {
         "networks": len(looks),
         "disagreements": len(wrong),
