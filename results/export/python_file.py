@@ -331,8 +331,8 @@ def _wrapped(text: str, indent: int, before: int = 0) -> str:
             opening, closing = f"{part(func)}(", ")"
             pairs = [("", part(each)) for each in args]
             pairs += [(f"{each.arg}=", part(each.value)) for each in keywords]
-        case ast.List(elts=elements):
-            opening, closing = "[", "]"
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            opening, closing = "[]" if isinstance(node, ast.List) else "()"
             pairs = [("", part(each)) for each in elements]
         case ast.Dict(keys=keys, values=values):
             opening, closing = "{", "}"

@@ -38,14 +38,13 @@ from nas_explorer.search_space.components.base import (
 )
 from nas_explorer.search_space.components.blocks import MetaFormerBlock
 from nas_explorer.search_space.components.channel_mixers.glu import Glu
-from nas_explorer.search_space.components.heads import PooledHead, TokenHead
+from nas_explorer.search_space.components.heads import PooledHead
 from nas_explorer.search_space.components.mixers.attention import Attention
 from nas_explorer.search_space.components.mixers.mlp import TokenMlp
 from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.components.norms import BatchNorm
 from nas_explorer.search_space.components.stems import ConvStem
 from nas_explorer.search_space.components.tables import TABLES
-from nas_explorer.search_space.components.token_downsampling import TokenDownsampling
 from nas_explorer.search_space.components.wired import Block
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
@@ -54,6 +53,7 @@ from nas_explorer.search_space.walk.choosers import RandomChooser
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from ..columns import COLUMNS, IN_COLUMNS
 from ..helpers import trained
 
 pytestmark = pytest.mark.usefixtures("one_onnx_table")
@@ -372,25 +372,9 @@ def test_what_cannot_be_traced_is_one_line_and_leaves_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-IN_COLUMNS = {"class_tokens", "cross_patches", "cross_branches", "cross_tokens"}
-"""Names of the components for positions in a column, which do not go with others."""
-
-
-def in_columns() -> Architecture:
-    """Return a network whose second stage has class tokens."""
-    tokens = MetaFormerBlock(mixer=Attention(head_dim=8))
-    stage = Stage(width=32, depth=1, blocks=(MetaFormerBlock(mixer=Pooling()),))
-    column = replace(stage, blocks=(tokens,), downsampling=TokenDownsampling())
-    shape = Shape(3, 16, 16)
-    return Architecture(
-        input=shape, classes=5, stem=ConvStem(), stages=(stage, column), head=TokenHead()
-    )
-
-
 def everything() -> list[Architecture]:
     """Return a few networks that together have every component except token mixers, which another
-    test covers, and those of two branches of patches.
-    """
+    test covers."""
     tables = {
         kind: [cls for cls in table.values() if cls.name not in IN_COLUMNS]
         for kind, table in TABLES.items()
@@ -417,7 +401,7 @@ def everything() -> list[Architecture]:
         shape = Shape(3, 64, 64)
         return Architecture(input=shape, classes=5, stem=stem, stages=stages_in_turn, head=head)
 
-    return [*(network() for _ in range(count)), in_columns()]
+    return [*(network() for _ in range(count)), *(make() for make in COLUMNS.values())]
 
 
 def kinds_in(component: Component) -> Iterator[type[Component]]:
@@ -435,7 +419,7 @@ def test_the_sweep_misses_no_component() -> None:
         held.update(kind for value in values for kind in kinds_in(value))
     for kind, table in TABLES.items():
         for cls in table.values():
-            assert cls in held or kind is TokenMixer or cls.name in IN_COLUMNS, cls.name
+            assert cls in held or kind is TokenMixer, cls.name
 
 
 @pytest.mark.slow

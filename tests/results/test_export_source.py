@@ -41,6 +41,7 @@ from nas_explorer.search_space.shapes import Shape
 from PIL import Image
 from torch import Tensor, nn
 
+from ..columns import COLUMNS, IN_COLUMNS
 from ..helpers import names, trained
 
 TINY = Architecture(
@@ -68,8 +69,19 @@ def export(path: Path, **changes: Any) -> Proof:
     return export_model(TINY, path, **values)
 
 
+def kinds_of(architecture: Architecture) -> set[type[Component]]:
+    """Return the classes of stem, blocks, downsamplings and head."""
+    values: list[Component] = [architecture.stem, architecture.head]
+    for stage in architecture.stages:
+        values += [*stage.blocks, *([stage.downsampling] if stage.downsampling else [])]
+    return {type(each) for each in values}
+
+
 def with_component(component: Component) -> Architecture:
     """Return a small network with the component."""
+    if component.name in IN_COLUMNS:
+        networks = [make() for make in COLUMNS.values()]
+        return next(each for each in networks if type(component) in kinds_of(each))
     width = 32
     small = Stage(width=width, depth=1, blocks=(MetaFormerBlock(),))
     values: dict[str, Any] = {"stem": ConvStem(), "stages": (small,), "head": PooledHead()}

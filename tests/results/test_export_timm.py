@@ -45,6 +45,7 @@ from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork
 
+from ..columns import COLUMNS, IN_COLUMNS
 from ..helpers import trained
 
 BLOCK = MetaFormerBlock()
@@ -396,7 +397,7 @@ def test_the_layers_of_the_classes_are_named(
 # Methods ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("head", HEADS.values(), ids=list(HEADS))
+@pytest.mark.parametrize("head", [each for each in HEADS.values() if each.name not in IN_COLUMNS])
 def test_every_head_can_do_without_classifier_or_pooling(tmp_path: Path, head: type[Head]) -> None:
     model = make(written(tmp_path, network(head=head())))
     last = model.forward_features(IMAGES)
@@ -485,7 +486,16 @@ def test_other_channels_keep_what_was_learned(file: str) -> None:
     assert make(file, in_chans=3).in_chans == 3
 
 
-@pytest.mark.parametrize("stem", STEMS.values(), ids=list(STEMS))
+@pytest.mark.parametrize("name", COLUMNS)
+def test_timm_makes_networks_of_columns(tmp_path: Path, name: str) -> None:
+    architecture = COLUMNS[name]()
+    path = written(tmp_path, architecture)
+    images = torch.randn(2, *architecture.input, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(run(make(path), images), run(load_model(path), images))
+    assert run(make(path, num_classes=7), images).shape == (2, 7)
+
+
+@pytest.mark.parametrize("stem", [each for each in STEMS.values() if each.name not in IN_COLUMNS])
 def test_every_stem_takes_other_channels_or_says_that_it_cannot(
     tmp_path: Path, stem: type[Stem]
 ) -> None:

@@ -104,7 +104,7 @@ def test_the_kind_of_the_large_focalnets_is_timms() -> None:
 @pytest.mark.slow
 def test_conditional_efficientnets_are_timms_but_for_padding() -> None:
     """TensorFlow's padding differs from ours: on even maps there is none on the left."""
-    network = efficientnet(4, 1.0, resolution=SIDE)
+    network = efficientnet(4, 1.0, resolution=128)
     assert_the_same(network, "tf_efficientnet_cc_b0_4e", pad_type="")
 
 
@@ -180,7 +180,7 @@ OTHER_STARTS = (
 def test_weights_start_as_timms(name: str) -> None:
     """The differences are exactly the listed ones."""
     torch.manual_seed(1)
-    reference = timm.create_model(PAIRS.get(name, name), pretrained=False)
+    reference = timm.create_model((PAIRS | OTHERS).get(name, name), pretrained=False)
     weights = in_our_order(reference)
     ours = zoo_entry(name).architecture.build().state_dict()
     kept = [each for each in ours if "num_batches_tracked" not in each]
