@@ -13,8 +13,7 @@ def print_fragility(record: "Study", *, as_json: bool) -> int:
     """Print who is on the front in which runtime; return 1 if there is only one latency."""
     from ..results.analysis.fragility import fragility
 
-    candidates = record.candidates()
-    found = fragility(candidates, record.settings.objectives)
+    found = fragility(record.columns(), record.settings.objectives)
     if as_json:
         print_json(None if found is None else _as_json(found))
         return int(found is None)
@@ -24,7 +23,7 @@ def print_fragility(record: "Study", *, as_json: bool) -> int:
             "records them"
         )
         return 1
-    by_number = {each.number: each for each in candidates}
+    by_number = {each.number: each for each in record.candidates()}
     names = list(found.fronts)
     rows = [
         [

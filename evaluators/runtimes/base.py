@@ -1,9 +1,12 @@
 """Runtimes (base class)."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import torch
 
 from ..base import Evaluator, Setup
+from ..latency.provenance import describe
 
 
 class Runtime(ABC):
@@ -23,3 +26,7 @@ class Runtime(ABC):
     @abstractmethod
     def evaluator(self, setup: Setup) -> Evaluator:
         """Return the evaluator that measures ``latency`` in this runtime."""
+
+    def surroundings(self, setup: Setup) -> dict[str, Any]:
+        """Return the conditions of a latency that are known before one is measured."""
+        return describe(torch.device(setup.device))

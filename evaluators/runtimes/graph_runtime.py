@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ...search_space.architecture.architecture import Architecture
+from ...search_space.errors import InputError
 from ..base import CandidateError, Evaluator, Measurement, Setup
 from ..host_lock import measuring, on_device
 from ..latency.drift import SentinelHistory, latency_of, least_drift
@@ -47,9 +48,27 @@ class GraphRuntime(Runtime):
     adapter: ClassVar[Path | None] = None
     """File of the class that runs the files in a ruler; None: the ruler's script has it."""
 
-    def evaluator(self, setup: Setup) -> Evaluator:
+    def evaluator(self, setup: Setup) -> "GraphLatency":
         """Return the evaluator of the latency, with a ruler of its own."""
         return GraphLatency(runtime=self, settings=LatencySettings.from_json(setup.settings))
+
+    def surroundings(self, setup: Setup) -> dict[str, Any]:
+        """Return the device and the versions, for which a ruler on another device is started.
+
+        Raises:
+            InputError: If that ruler fails.
+        """
+        settings = LatencySettings.from_json(setup.settings)
+        evaluator = GraphLatency(runtime=self, settings=settings)
+        try:
+            return evaluator.surroundings()
+        except RulerError as error:
+            raise InputError(
+                f"device_command must run a ruler with {self.name!r} (docs/runtimes.md), but: "
+                f"{error}"
+            ) from error
+        finally:
+            evaluator.close()
 
     @abstractmethod
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
@@ -91,16 +110,6 @@ class GraphLatency(Evaluator):
         self._hello: Hello | None = None
         self._history = SentinelHistory()
 
-    @classmethod
-    def make(cls, setup: Setup) -> Self:
-        """Return the evaluator for the runtime of the settings."""
-        from ..runtime_table import RUNTIMES
-
-        settings = LatencySettings.from_json(setup.settings)
-        runtime = RUNTIMES[settings.runtime].load()()
-        assert isinstance(runtime, GraphRuntime)
-        return cls(runtime=runtime, settings=settings)
-
     def hello(self) -> Hello:
         """Return what the ruler says of itself; starts it if necessary.
 
@@ -141,18 +150,15 @@ class GraphLatency(Evaluator):
                 source = source_of(architecture)
                 files = self._converted(source)
             seconds = time.perf_counter() - start
-            try:
-                return (self._measured(source, files, seconds),)
-            except RulerError as error:
-                if not error.lost:
-                    raise self._failure(error) from error
-            self.close()
-            try:
-                return (self._measured(source, files, seconds),)
-            except RulerError as error:
-                if error.lost:
-                    self.close()
-                raise self._failure(error) from error
+            for again in (True, False):
+                try:
+                    return (self._measured(source, files, seconds),)
+                except RulerError as error:
+                    if error.lost:
+                        self.close()
+                    if not (again and error.lost):
+                        raise self._failure(error) from error
+        raise AssertionError("the second failure is raised")
 
     @property
     def _count(self) -> int:

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,6 +98,14 @@ class Recorded(Runtime):
         """
         return RecordedLatency(LatencySettings.from_json(setup.settings))
 
+    def surroundings(self, setup: Setup) -> dict[str, Any]:
+        """Return what stands for the device.
+
+        Raises:
+            InputError: As of ``RecordedLatency``.
+        """
+        return self.evaluator(setup).surroundings()
+
 
 def read_latencies(path: Path) -> dict[str, Row]:
     """Return the lines of a file by digest, or its beginning.
@@ -112,16 +121,25 @@ def read_latencies(path: Path) -> dict[str, Row]:
             f"a file of latencies must be a readable CSV file, but got {str(path)!r}: {error}"
         ) from error
     found: dict[str, Row] = {}
+    places: dict[str, str] = {}
     for place, line in enumerate(lines, 2):
         where = f"line {place} of {path.name}"
         key = _digest(line, where)
-        for other in found:
-            if key.startswith(other) or other.startswith(key):
-                raise InputError(f"a network must have one line, but {where} is a second one")
-        found[key] = _row(line, where)
+        if key in found:
+            raise _second(where)
+        found[key], places[key] = _row(line, where), where
+    # In order, the beginning of a digest comes before it, and only its other beginnings between.
+    for short, long in pairwise(sorted(found)):
+        if long.startswith(short):
+            order = list(found)
+            raise _second(places[max(short, long, key=order.index)])
     if not found:
         raise InputError(f"a file of latencies must have lines, but got {path.name} with none")
     return found
+
+
+def _second(where: str) -> InputError:
+    return InputError(f"a network must have one line, but {where} is a second one")
 
 
 def _digest(line: Mapping[str, Any], where: str) -> str:

@@ -63,8 +63,7 @@ class Adapter:
 
 def load_onnxruntime(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
     """Load an ONNX file in ONNX Runtime, which takes any batch."""
-    import onnxruntime as ort  # pyright: ignore[reportMissingImports]
-
+    ort: Any = importlib.import_module("onnxruntime")
     options: Any = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 4
@@ -76,8 +75,7 @@ def load_onnxruntime(folder: Path, shape: list[int], threads: int, precision: st
 
 def load_openvino(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
     """Load an ONNX file in OpenVINO, which by itself takes bfloat16 where the CPU has it."""
-    import openvino as ov  # pyright: ignore[reportMissingImports]
-
+    ov: Any = importlib.import_module("openvino")
     core: Any = ov.Core()
     model: Any = core.read_model(str(folder / "model.onnx"))
     model.reshape(shape)
@@ -93,10 +91,8 @@ def load_openvino(folder: Path, shape: list[int], threads: int, precision: str) 
 
 def load_mnn(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
     """Load an MNN file, with its arithmetic set to float32."""
-    import MNN  # pyright: ignore[reportMissingImports]
-
-    nn: Any = MNN.nn
-    expr: Any = MNN.expr
+    module: Any = importlib.import_module("MNN")
+    nn, expr = module.nn, module.expr
     config = {"backend": "CPU", "numThread": threads, "precision": "high"}
     file, manager = str(folder / "model.mnn"), nn.create_runtime_manager((config,))
     net = nn.load_module_from_file(file, ["image"], ["scores"], runtime_manager=manager)
@@ -110,8 +106,7 @@ def load_mnn(folder: Path, shape: list[int], threads: int, precision: str) -> Ru
 
 def load_tract(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
     """Load an ONNX file of one batch in tract, which has one thread."""
-    import tract  # pyright: ignore[reportMissingImports]
-
+    tract: Any = importlib.import_module("tract")
     model: Any = tract.onnx().load(str(folder / "model.onnx"))
     model.set_input_fact(0, ",".join([*map(str, shape), "f32"]))
     runnable = model.into_model().into_runnable()
@@ -142,8 +137,7 @@ def load_ncnn(folder: Path, shape: list[int], threads: int, precision: str) -> R
 
 def load_executorch(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
     """Load a program of one batch in ExecuTorch."""
-    import torch  # pyright: ignore[reportMissingImports]
-
+    torch: Any = importlib.import_module("torch")
     runtime: Any = importlib.import_module("executorch.runtime").Runtime
     pool: Any = importlib.import_module("executorch.extension.pybindings.portable_lib")
     pool._unsafe_reset_threadpool(threads)

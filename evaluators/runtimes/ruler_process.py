@@ -240,15 +240,17 @@ class Ruler:
         data = json.dumps({"id": self._number, "do": do, **request}).encode() + b"\n"
         threading.Thread(target=self._send, args=(data,), daemon=True).start()
         end = time.monotonic() + seconds
-        first = do == "hello"
+        # A program that starts, or a connection, may be silent all the time.
+        silence = seconds if do == "hello" else min(seconds, self._silence)
         while True:
             left = end - time.monotonic()
             try:
-                line = self._line.get(timeout=max(0.0, left if first else min(left, self._silence)))
+                line = self._line.get(timeout=max(0.0, min(left, silence)))
             except queue.Empty:
                 self.close()
-                limit = min(seconds, seconds if first else self._silence)
-                silent = f"said nothing for {limit:g} s" if left > self._silence else "took longer"
+                silent = (
+                    f"said nothing for {silence:g} s" if left > self._silence else "took longer"
+                )
                 raise RulerError(
                     f"{self.where} must reply to {do!r} within {seconds:g} s, but {silent}",
                     lost=True,

@@ -3,13 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...evaluators.runtime_table import is_latency
-from ..candidate import Candidate
 from .columns import Columns
-from .front import comparable, pareto_front
 from .rank_agreement import Estimate, spearman
 
 _FEWEST = 3
@@ -57,56 +52,28 @@ def latencies(known: Iterable[str], objectives: Sequence[str]) -> tuple[str, ...
     return tuple(sorted(found, key=lambda name: (name not in objectives, name != "latency", name)))
 
 
-def fragility(candidates: Sequence[Candidate], objectives: Sequence[str]) -> Fragility | None:
+def fragility(columns: Columns, objectives: Sequence[str]) -> Fragility | None:
     """Return the fronts by each latency; None if fewer than two latencies are recorded.
 
     Each front has the objectives that are no latency, and one latency. Only candidates with all
     latencies count, so that the fronts are of the same candidates.
 
     Args:
-        candidates: Candidates of a study.
+        columns: Columns of a study.
         objectives: Its objectives.
     """
-    names = latencies((name for each in candidates for name in each.measurements), objectives)
-    others = _others(objectives)
-    alike = comparable(candidates, (*others, *names))
-    fronts = {
-        name: tuple(sorted(each.number for each in pareto_front(alike, (*others, name))))
-        for name in names
-    }
-    values = {
-        name: np.array([each.measurements[name].value for each in alike], dtype=np.float64)
-        for name in names
-    }
-    return _compared(others, fronts, values)
-
-
-def fragility_of_columns(columns: Columns, objectives: Sequence[str]) -> Fragility | None:
-    """Return the same as ``fragility``, from the columns of a study."""
-    names, others = latencies(columns.metrics, objectives), _others(objectives)
+    names = latencies(columns.metrics, objectives)
+    others = tuple(name for name in objectives if not is_latency(name))
     mask = columns.comparable((*others, *names))
     fronts = {
         name: tuple(columns.number_N[columns.front((*others, name), mask)].tolist())
         for name in names
     }
-    values = {name: columns.value(name)[mask] for name in names}
-    return _compared(others, fronts, values)
-
-
-def _others(objectives: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in objectives if not is_latency(name))
-
-
-def _compared(
-    others: tuple[str, ...],
-    fronts: Mapping[str, tuple[int, ...]],
-    values: Mapping[str, NDArray[np.float64]],
-) -> Fragility | None:
     if len(fronts) < 2 or not all(fronts.values()):
         return None
-    first = next(iter(values.values()))
+    first, count = columns.value(names[0])[mask], int(mask.sum())
     ranks = {
-        name: spearman(first, each, seed=0) if len(first) >= _FEWEST else None
-        for name, each in values.items()
+        name: spearman(first, columns.value(name)[mask], seed=0) if count >= _FEWEST else None
+        for name in names
     }
-    return Fragility(objectives=others, candidates=len(first), fronts=fronts, ranks=ranks)
+    return Fragility(objectives=others, candidates=count, fronts=fronts, ranks=ranks)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..analysis.columns import STATUSES
 from ..analysis.effects import Effects, effects
 from ..analysis.enrichment import front_shares
-from ..analysis.fragility import fragility_of_columns
+from ..analysis.fragility import fragility
 from ..analysis.rankings import rankings, wanted
 from ..figures import comparison, efficiency, importance, networks
 from ..figures.filters import Filter, kept
@@ -127,7 +127,7 @@ def _rankings(snapshot: Snapshot, source: Source) -> Markup:
 @once_a_version
 def _runtimes(snapshot: Snapshot) -> Markup:
     """Return the tables of the fronts by each latency."""
-    return fragility_text(fragility_of_columns(snapshot.columns, snapshot.settings.objectives))
+    return fragility_text(fragility(snapshot.columns, snapshot.settings.objectives))
 
 
 _progress = once_a_version(progress)

@@ -7,7 +7,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...search_space.errors import InputError
-from ..analysis.columns import ColumnBuilder
 from ..analysis.compare import distribution, growths
 from ..figures import comparison
 from ..figures.comparison import Comparison
@@ -19,9 +18,7 @@ from .choice import Choices, Option, menu, place
 
 def read_snapshot(study: Study) -> Snapshot:
     """Return a snapshot of a study in its present state."""
-    builder = ColumnBuilder()
-    builder.take(study.records(after=-1, networks=False))
-    return Snapshot(name=study.name, settings=study.settings, columns=builder.columns(), version=1)
+    return Snapshot(name=study.name, settings=study.settings, columns=study.columns(), version=1)
 
 
 def snapshots(study: Study, others: Sequence[Study]) -> list[Snapshot]:

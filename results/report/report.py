@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from ...evaluators.base import metric
 from ...search_space.json_fields import is_list, is_mapping
 from ..analysis.conditions import by_conditions, conditions_of, varies
-from ..analysis.fragility import fragility_of_columns
+from ..analysis.fragility import fragility
 from ..analysis.front import comparable, is_count, pareto_front
 from ..analysis.main_metric import main_metric
 from ..analysis.rankings import rankings, wanted
@@ -177,7 +177,7 @@ def _rankings(report: Report) -> str:
 
 def _runtimes(report: Report) -> str:
     """Return the fronts by each latency; empty with one latency."""
-    found = fragility_of_columns(report.studies[0].columns, report.study.settings.objectives)
+    found = fragility(report.studies[0].columns, report.study.settings.objectives)
     return str(fragility_text(found)) if found else ""
 
 

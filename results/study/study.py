@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from ..analysis.columns import Columns
     from ..export.proof import Proof
 
 
@@ -56,6 +57,14 @@ class Study(JoinableStudy):
         """Return how many records of finished candidates have been replaced so far."""
         with storage_errors(self.url), self._storage.engine.connect() as connection:
             return revisions_of(connection, self._id)
+
+    def columns(self) -> "Columns":
+        """Return the columns of all candidates, without their networks."""
+        from ..analysis.columns import ColumnBuilder
+
+        builder = ColumnBuilder()
+        builder.take(self.records(after=-1, networks=False))
+        return builder.columns()
 
     def table(self) -> "pd.DataFrame":
         """Return all candidates as a table, one row each; see ``analysis.table.to_frame``."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.analysis.columns import ColumnBuilder, Columns
 from nas_explorer.results.analysis.conditions import conditions, current_values, notes
 from nas_explorer.results.analysis.enrichment import front_shares
 from nas_explorer.results.analysis.front import dominators, pareto_front
@@ -15,6 +14,7 @@ from nas_explorer.results.figures.scatter_data import dominator_rows, scatter_da
 from nas_explorer.results.figures.view import View
 
 from .conftest import candidate
+from .records import columns_of
 
 
 def timed(number: int, latency: float, accuracy: float, **provenance: Any) -> Candidate:
@@ -28,12 +28,6 @@ def timed(number: int, latency: float, accuracy: float, **provenance: Any) -> Ca
         status="complete",
         measurements={**made.measurements, "latency": measured},
     )
-
-
-def columns_of(candidates: list[Candidate]) -> Columns:
-    builder = ColumnBuilder()
-    builder.take(each.to_json() for each in candidates)
-    return builder.columns()
 
 
 def test_only_candidates_timed_alike_dominate_each_other() -> None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from nas_explorer.evaluators.base import Measurement
 from nas_explorer.evaluators.cost.cost import architecture_cost
 from nas_explorer.evaluators.latency.parts import part_times
-from nas_explorer.results.analysis.columns import ColumnBuilder, DecisionValues
+from nas_explorer.results.analysis.columns import DecisionValues
 from nas_explorer.results.analysis.effects import effects
 from nas_explorer.results.dashboard.actions import act, drag, select
 from nas_explorer.results.dashboard.detail import tip
@@ -34,13 +34,12 @@ from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.errors import InputError
 
 from .hostile import HOSTILE
+from .records import columns_of
 
 
 @pytest.fixture
 def columns(candidates):
-    builder = ColumnBuilder()
-    builder.take(each.to_json() for each in candidates)
-    return builder.columns()
+    return columns_of(candidates)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import pytest
 from nas_explorer.results.analysis.fragility import fragility, latencies
 from nas_explorer.results.figures.fragility import fragility_text
 
+from .records import columns_of
+
 
 @pytest.fixture
 def candidates(make_candidate):
@@ -21,7 +23,7 @@ def candidates(make_candidate):
 
 
 def test_who_stays_on_the_front(candidates):
-    found = fragility(candidates, ("accuracy", "latency"))
+    found = fragility(columns_of(candidates), ("accuracy", "latency"))
     assert found.objectives == ("accuracy",) and found.candidates == 4
     assert found.fronts == {"latency": (0, 1, 2), "latency@openvino": (0, 2)}
     assert (found.first, found.always, found.ever) == ("latency", (0, 2), (0, 1, 2))
@@ -38,11 +40,11 @@ def test_the_latency_that_is_an_objective_comes_first():
 
 
 def test_the_table_marks_who_is_on_which_front(candidates):
-    text = fragility_text(fragility(candidates, ("accuracy", "latency")))
+    text = fragility_text(fragility(columns_of(candidates), ("accuracy", "latency")))
     assert ">67 %<" in text and "candidate 1" in text and "candidate 3" not in text
     assert text.count("\N{BLACK CIRCLE}") == 5
     assert "Only one latency" in fragility_text(None)
 
 
 def test_one_latency_has_no_fragility(candidates):
-    assert fragility(candidates[4:], ("accuracy", "latency")) is None
+    assert fragility(columns_of(candidates[4:]), ("accuracy", "latency")) is None

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from nas_explorer.evaluators.base import Measurement
-from nas_explorer.results.analysis.columns import ColumnBuilder, Columns
 from nas_explorer.results.analysis.fidelity import score_note
 from nas_explorer.results.analysis.rank_agreement import agreement, spearman
 from nas_explorer.results.analysis.rankings import rankings, wanted
@@ -15,11 +14,7 @@ from nas_explorer.results.dashboard.source import Source
 from nas_explorer.results.figures.rankings import rankings_text
 from nas_explorer.results.report.report import make_report, report_html
 
-
-def columns_of(candidates: list[Candidate]) -> Columns:
-    builder = ColumnBuilder()
-    builder.take(each.to_json() for each in candidates)
-    return builder.columns()
+from .records import columns_of
 
 
 @pytest.fixture

@@ -27,6 +27,19 @@ TEMPERATURE = 1 / 0.24
 """Initial factor of the scores."""
 
 
+TRANSNEXT = Traits(
+    catalogue=("M56",),
+    paper="Shi, TransNeXt: Robust Foveal Visual Perception for Vision Transformers, 2024, "
+    "arXiv:2311.17132",
+    code="DaiShiResearch/TransNeXt",
+    reach="global",
+    weights="input-dependent",
+    cost="N^2",
+    any_size_program=False,
+)
+"""The traits of TransNeXt's two mixers."""
+
+
 class PooledBias(nn.Module):
     """A perceptron from the offsets of positions and pooled positions to a bias of each head.
 
@@ -163,16 +176,7 @@ class AggregatedAttention(TokenMixer):
     """
 
     name = "aggregated_attention"
-    traits = Traits(
-        catalogue=("M56",),
-        paper="Shi, TransNeXt: Robust Foveal Visual Perception for Vision Transformers, 2024, "
-        "arXiv:2311.17132",
-        code="DaiShiResearch/TransNeXt",
-        reach="global",
-        weights="input-dependent",
-        cost="N^2",
-        any_size_program=False,
-    )
+    traits = TRANSNEXT
 
     head_dim: Annotated[int, WIDTH] = 16
     """Channels of one head; must divide the channels."""

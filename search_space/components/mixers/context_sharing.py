@@ -16,6 +16,17 @@ from ..base import TokenMixer, Traits
 from ..layers.canonical_forms import RoundedRatio
 from ..norms import ChannelLayerNorm
 
+ISOMER = Traits(
+    catalogue=("M32",),
+    paper="Yuan et al., Isomer: Isomerous Transformer for Zero-shot Video Object Segmentation, "
+    "2023, arXiv:2308.06693",
+    code="DLUT-yyc/Isomer",
+    reach="global",
+    weights="input-dependent",
+    cost="N",
+)
+"""The traits of Isomer's two mixers."""
+
 
 class SharedContext(nn.Module):
     """A weighted mean of all positions, through a perceptron, for every position."""
@@ -57,15 +68,7 @@ class ContextSharing(RoundedRatio, TokenMixer):
     """
 
     name = "context_sharing"
-    traits = Traits(
-        catalogue=("M32",),
-        paper="Yuan et al., Isomer: Isomerous Transformer for Zero-shot Video Object Segmentation, "
-        "2023, arXiv:2308.06693",
-        code="DLUT-yyc/Isomer",
-        reach="global",
-        weights="input-dependent",
-        cost="N",
-    )
+    traits = ISOMER
 
     ratio: Annotated[float, Positive()] = 16.0
     """Ratio of the perceptron's hidden channels to the channels of the map."""

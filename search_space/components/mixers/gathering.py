@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from ...domains import YES_NO, IntRange
 from ...shapes import Shape
-from ..base import TokenMixer, Traits
+from ..base import TokenMixer
 from ..initial import keeps_torch_start
+from .context_sharing import ISOMER
 from .headed import WIDTH, whole_heads
 
 
@@ -94,15 +95,7 @@ class SemanticGathering(TokenMixer):
     """
 
     name = "semantic_gathering"
-    traits = Traits(
-        catalogue=("M32",),
-        paper="Yuan et al., Isomer: Isomerous Transformer for Zero-shot Video Object Segmentation, "
-        "2023, arXiv:2308.06693",
-        code="DLUT-yyc/Isomer",
-        reach="global",
-        weights="input-dependent",
-        cost="N",
-    )
+    traits = ISOMER
 
     groups: Annotated[int, IntRange(2, 8)] = 2
     """Groups, 2 to 8: foreground and background, or more."""

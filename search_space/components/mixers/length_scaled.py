@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from ...domains import YES_NO
 from ...shapes import Shape
-from ..base import TokenMixer, Traits
+from ..base import TokenMixer
 from ..initial import small_start
-from .aggregated import TEMPERATURE, PooledBias
+from .aggregated import TEMPERATURE, TRANSNEXT, PooledBias
 from .headed import WIDTH, whole_heads
 
 
@@ -66,16 +66,7 @@ class LengthScaledAttention(TokenMixer):
     """
 
     name = "length_scaled_attention"
-    traits = Traits(
-        catalogue=("M56",),
-        paper="Shi, TransNeXt: Robust Foveal Visual Perception for Vision Transformers, 2024, "
-        "arXiv:2311.17132",
-        code="DaiShiResearch/TransNeXt",
-        reach="global",
-        weights="input-dependent",
-        cost="N^2",
-        any_size_program=False,
-    )
+    traits = TRANSNEXT
 
     head_dim: Annotated[int, WIDTH] = 16
     """Channels of one head; must divide the channels."""

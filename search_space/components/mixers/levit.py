@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
-from ..base import Downsampling, TokenMixer, Traits
+from ..base import Component, Downsampling, TokenMixer, Traits
 from ..initial import small_start
 from ..layers.conv_norm import conv_norm
 from ..layers.kernel_clipping import depthwise, reaching_kernel
@@ -190,15 +190,8 @@ class LevitAttention(TokenMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LevitDownsampling(Downsampling):
-    """LeViT's attention with queries only from every second row and column.
-
-    Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2 (attention to shrink activation maps):
-    there one head per ``key_dim`` input channels, and values four times as wide as keys.
-    """
-
-    name = "levit_attention"
-    one_size = True
+class ValueKnobs(Component):
+    """Base of attention whose values may be wider than its keys."""
 
     heads: Annotated[int, IntRange(1, 64)] = 8
     """Number of heads, 1 to 64."""
@@ -206,7 +199,7 @@ class LevitDownsampling(Downsampling):
     """Channels of one head's query and key, 1 to 256."""
     value_expansion: Annotated[float, Positive()] = 4.0
     """Ratio of a value's channels to a key's."""
-    activation: Annotated[str, ACTIVATION] = "hard_swish"
+    activation: Annotated[str, ACTIVATION] = "gelu"
     """Activation before the last linear map."""
 
     def value_dim(self) -> int:
@@ -221,6 +214,21 @@ class LevitDownsampling(Downsampling):
     def canonical(self, shape: Shape) -> Self:
         """Round the expansion to whole channels."""
         return replace(self, value_expansion=self.value_dim() / self.key_dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevitDownsampling(ValueKnobs, Downsampling):
+    """LeViT's attention with queries only from every second row and column.
+
+    Graham et al., LeViT, 2021, arXiv:2104.01136, section 4.2 (attention to shrink activation maps):
+    there one head per ``key_dim`` input channels, and values four times as wide as keys.
+    """
+
+    name = "levit_attention"
+    one_size = True
+
+    activation: Annotated[str, ACTIVATION] = "hard_swish"
+    """Activation before the last linear map."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""

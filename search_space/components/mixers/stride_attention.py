@@ -4,19 +4,17 @@ Shape suffixes: B batch, C channels, H rows, W columns, N positions of keys, M p
 h heads, d channels of a query, e channels of a value.
 """
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Self
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...domains import YES_NO, IntRange, Positive
-from ...shapes import Shape, scaled
-from ..activations import ACTIVATION
-from ..base import Component, Downsampling, TokenMixer, Traits
+from ...domains import YES_NO, IntRange
+from ...shapes import Shape
+from ..base import Downsampling, TokenMixer, Traits
 from ..layers.conv_norm import conv_norm
-from .headed import too_wide
-from .levit import BiasedAttention, last_map
+from .levit import BiasedAttention, ValueKnobs, last_map
 
 
 def halved(shape: Shape) -> Shape:
@@ -99,34 +97,7 @@ class ShrinkingLocalAttention(BiasedAttention):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrideKnobs(Component):
-    """Base of EfficientFormerV2's attention as a mixer and as downsampling."""
-
-    heads: Annotated[int, IntRange(1, 64)] = 8
-    """Number of heads, 1 to 64."""
-    key_dim: Annotated[int, IntRange(1, 256)] = 32
-    """Channels of one head's query and key, 1 to 256."""
-    value_expansion: Annotated[float, Positive()] = 4.0
-    """Ratio of a value's channels to a key's."""
-    activation: Annotated[str, ACTIVATION] = "gelu"
-    """Activation before the last linear map."""
-
-    def value_dim(self) -> int:
-        """Return the channels of a value of one head, at least 1."""
-        return scaled(self.key_dim, self.value_expansion)
-
-    def why_invalid(self, shape: Shape, width: int | None = None) -> str | None:
-        """The values must not exceed the largest legal number of channels."""
-        wide = too_wide("values", self.value_dim() * self.heads, shape)
-        return super().why_invalid(shape, width) or wide
-
-    def canonical(self, shape: Shape) -> Self:
-        """Round the expansion to whole channels."""
-        return replace(self, value_expansion=self.value_dim() / self.key_dim)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StrideAttention(StrideKnobs, TokenMixer):
+class StrideAttention(ValueKnobs, TokenMixer):
     """Attention with talking heads, a bias per distance and local values (EfficientFormerV2).
 
     Li et al., Rethinking Vision Transformers for MobileNet Size and Speed, 2022, section 3.2: with
@@ -147,6 +118,8 @@ class StrideAttention(StrideKnobs, TokenMixer):
         resolution_bound=True,
     )
 
+    key_dim: Annotated[int, IntRange(1, 256)] = 32
+    """Channels of one head's query and key, 1 to 256."""
     strided: Annotated[bool, YES_NO] = False
     """Whether attention works on every second row and column."""
 
@@ -163,7 +136,7 @@ class StrideAttention(StrideKnobs, TokenMixer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrideAttentionDownsampling(StrideKnobs, Downsampling):
+class StrideAttentionDownsampling(ValueKnobs, Downsampling):
     """Attention from every second row and column, added to a 3x3 convolution (EfficientFormerV2).
 
     Li et al., 2022, arXiv:2212.08059, section 3.2 (dual-path attention downsampling): queries are a
@@ -173,9 +146,6 @@ class StrideAttentionDownsampling(StrideKnobs, Downsampling):
 
     name = "stride_attention"
     one_size = True
-
-    key_dim: Annotated[int, IntRange(1, 256)] = 16
-    """Channels of one head's query and key, 1 to 256."""
 
     def out_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the output: halves, rounded up."""
