@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from ..domains import YES_NO, IntRange
 from ..shapes import Shape
 from .activations import ACTIVATION
+from .active import ActiveBlock
 from .base import ChannelMixer, Component, Norm, TokenMixer, table_of
 from .channel_mixers.mlp import Mlp
 from .channel_mixers.normed import NormedMlp
@@ -350,4 +351,5 @@ BLOCKS = table_of(
     CrossScaleBlock,
     CrossBranchBlock,
     DuoBlock,
+    ActiveBlock,
 )

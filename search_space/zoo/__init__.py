@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from ..errors import InputError, shown
 from . import (
+    activemlp,
     affnet,
     casvit,
     coatnet,
@@ -111,6 +112,7 @@ _FAMILIES = (
     mixnet,
     lsnet,
     gfnet,
+    activemlp,
     affnet,
     overlock,
     sequencer,

@@ -12,6 +12,7 @@ from nas_explorer.evaluators.cost.cost import architecture_cost, part_cost
 from nas_explorer.evaluators.cost.reference import fvcore_counts
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.stages import Stage
+from nas_explorer.search_space.components.active import ActiveBlock, displaced
 from nas_explorer.search_space.components.base import TOKENS
 from nas_explorer.search_space.components.blocks import MetaFormerBlock
 from nas_explorer.search_space.components.branch_ends import BranchHead, BranchStem
@@ -43,7 +44,9 @@ from nas_explorer.search_space.files import space_from_data
 from nas_explorer.search_space.shapes import Shape
 from nas_explorer.search_space.space import SearchSpace
 from nas_explorer.search_space.walk.choosers import RandomChooser
+from nas_explorer.search_space.zoo import ZOO
 from torch import nn
+from torchvision.ops import deform_conv2d
 
 from ..knobs import opposites
 from .tensors import random, seen
@@ -53,6 +56,7 @@ BLOCKS: dict[str, Block] = {
     "forward_cross": ForwardCrossBlock(layers=3, reach=1, stride=2, head_dim=4),
     "cross_scale": CrossScaleBlock(heads=2, encoders=2),
     "duo": DuoBlock(scales=3, head_dim=4),
+    "active": ActiveBlock(share=4),
 }
 
 
@@ -91,6 +95,33 @@ def test_the_macs_of_lookup_by_hand() -> None:
     """
     block = LookupBlock(layers=1, side=2, head_dim=4)
     assert macs(block, 4) == 1792 + 1792 + 1280 + 2048 + 1792 + 1024
+
+
+def test_the_macs_of_active_by_hand() -> None:
+    """Eight channels, 16 positions, two layers.
+
+    Convolution: 16*8*9; offsets: 16*8*4; in each layer four linear maps, 4*16*64, the weights of
+    the sources, 8*2 + 2*24, and the perceptron, 2*16*8*32.
+    """
+    assert macs(ActiveBlock(share=4), 4) == 1152 + 512 + 2 * (4096 + 64 + 8192)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_displaced_reads_as_a_deformable_convolution(axis: int) -> None:
+    x_BCHW, offset_BCHW = random(2, 3, 5, 6), 4 * random(2, 3, 5, 6)
+    both = torch.zeros(2, 6, 5, 6, dtype=x_BCHW.dtype)
+    both[:, axis - 2 :: 2] = offset_BCHW
+    wanted = deform_conv2d(x_BCHW, both, torch.eye(3, dtype=x_BCHW.dtype)[:, :, None, None])
+    assert torch.allclose(displaced(x_BCHW, offset_BCHW, axis), wanted)
+
+
+def test_groups_of_a_tied_stage_share_the_convolution_of_positions() -> None:
+    architecture = ZOO["active_xtiny"].make()
+    stages = list(architecture.stages)
+    stages[2] = replace(stages[2], tied=False)
+    untied = replace(architecture, stages=tuple(stages))
+    counts = [architecture_cost(each).params for each in (untied, architecture)]
+    assert counts[0] - counts[1] == 320 * 9 + 320  # two groups
 
 
 def test_lookup_is_linear_in_the_positions_of_the_map() -> None:
