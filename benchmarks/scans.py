@@ -19,8 +19,10 @@ from pathlib import Path
 
 import torch
 from nas_explorer.search_space.components.sequence.gated_linear import gated_linear_attention
+from nas_explorer.search_space.components.sequence.modal import ModalFilter
 from nas_explorer.search_space.components.sequence.selective_scan import selective_scan
 from torch import Tensor
+from torch.func import functional_call
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.search_space import sequential
@@ -29,6 +31,15 @@ Scan = Callable[..., Tensor]
 
 WIDTH = 32
 """Channels of each scan."""
+
+
+def modal_filter(x: Tensor, *given: Tensor) -> Tensor:
+    """Return the outputs of a ``ModalFilter`` of these parameters, by its recurrence in chunks."""
+    heads, modes = given[0].shape
+    module = ModalFilter(heads, modes=modes, form="recurrence")
+    names = (name for name, _ in module.named_parameters())
+    return functional_call(module, dict(zip(names, given, strict=True)), x)
+
 
 CASES: dict[str, tuple[Scan, Scan, Callable[[int], list[Tensor]]]] = {
     "gated_linear_attention": (
@@ -45,6 +56,11 @@ CASES: dict[str, tuple[Scan, Scan, Callable[[int], list[Tensor]]]] = {
         selective_scan,
         sequential.selective_scan,
         lambda length: sequential.selective_inputs(1, length, WIDTH, 16, torch.float32),
+    ),
+    "modal_filter": (
+        modal_filter,
+        sequential.modal_filter,
+        lambda length: sequential.modal_inputs(1, length, 4, WIDTH // 4, 8, torch.float32),
     ),
 }
 """Scans by name: the scan, its reference, and their inputs for a number of positions."""

@@ -28,6 +28,21 @@ def selective_scan(x: Tensor, step: Tensor, rate: Tensor, write: Tensor, read: T
     return torch.stack(outputs, dim=1)
 
 
+def modal_filter(
+    x: Tensor, log_decay: Tensor, angle: Tensor, residue: Tensor, direct: Tensor
+) -> Tensor:
+    """Return the outputs (S, N, C): one update of each mode's state for each position."""
+    pole = torch.polar((-log_decay.exp()).exp(), angle)[..., None]
+    weight = torch.complex(*residue.unbind(0))[..., None]
+    x_ShNd = x.unflatten(2, (len(direct), -1)).transpose(1, 2)
+    state = torch.zeros_like(x_ShNd[:, :, 0, None] * pole)
+    outputs: list[Tensor] = []
+    for x_t in x_ShNd.unbind(2):
+        outputs.append(direct[:, None] * x_t + (weight * state).sum(2).real)
+        state = pole * state + x_t[:, :, None]
+    return torch.stack(outputs, dim=1).flatten(2)
+
+
 def gated_linear_inputs(
     sequences: int, heads: int, length: int, keys: int, values: int, dtype: torch.dtype
 ) -> list[Tensor]:
@@ -52,3 +67,15 @@ def selective_inputs(
     )
     rate = -torch.rand(channels, state, generator=draw, dtype=dtype) - 0.1
     return [x, F.softplus(step - 2), rate, write, read]
+
+
+def modal_inputs(
+    sequences: int, length: int, heads: int, width: int, modes: int, dtype: torch.dtype
+) -> list[Tensor]:
+    """Return the input, and the parameters of a filter of ``modes`` modes for each head."""
+    draw = torch.Generator().manual_seed(1)
+    x = torch.randn(sequences, length, heads * width, generator=draw, dtype=dtype)
+    log_decay = torch.linspace(-5, 0, modes, dtype=dtype).repeat(heads, 1)
+    angle = torch.pi * torch.rand(heads, modes, generator=draw, dtype=dtype)
+    residue = torch.randn(2, heads, modes, generator=draw, dtype=dtype) / modes
+    return [x, log_decay, angle, residue, torch.ones(heads, dtype=dtype)]
