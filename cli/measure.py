@@ -187,7 +187,7 @@ def measure(
         measurements = measured(
             found,
             metrics=asked,
-            runtime=runtime or (),
+            runtime=() if runtime is None else runtime,
             device=device,
             device_command=device_command or "",
             latency_from=latency_from or "",

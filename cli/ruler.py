@@ -29,9 +29,11 @@ def ruler(
     from ..evaluators.runtime_table import RUNTIMES
 
     if output is not None:
-        from ..evaluators.runtimes import ruler_script
+        from ..evaluators.runtimes import is_ruler, ruler_script
         from ..results.analysis.table import write_atomically
+        from ..results.export.overwrite_guard import check_marked
 
+        check_marked(output, marked=is_ruler(output))
         write_atomically(output, ruler_script().read_text(encoding="utf-8"))
         if as_json:
             print_json({"file": str(output)})

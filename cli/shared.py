@@ -35,11 +35,27 @@ ExportableTo = Annotated[
         help="Only networks that can be exported to onnxruntime.",
     ),
 ]
+
+
+def _not_empty(parameter: typer.CallbackParam, value: str | None) -> str | None:
+    """Return the value of an option; an empty one, as of an unset variable, is refused.
+
+    Raises:
+        InputError: If it is empty.
+    """
+    if value is not None and not value.strip():
+        from ..search_space.errors import InputError
+
+        raise InputError(f"{parameter.name} must not be empty, but got {value!r}")
+    return value
+
+
 DeviceCommand = Annotated[
     str | None,
     typer.Option(
         "--device-command",
         metavar="COMMAND",
+        callback=_not_empty,
         help="Time model files on another device, as in 'ssh pi python3 nas_ruler.py' (nas ruler "
         "writes the script).",
     ),
@@ -49,6 +65,7 @@ LatencyFrom = Annotated[
     typer.Option(
         "--latency-from",
         metavar="FILE.csv",
+        callback=_not_empty,
         help="Take latencies from a file in place of a device: columns digest or name, and ms.",
     ),
 ]

@@ -50,7 +50,7 @@ def measure(
     found = read_architecture(architecture)
     named = [metrics] if isinstance(metrics, str) else metrics
     asked = {*map(read_metric, named), *(["latency"] if latency else [])}
-    chosen = with_recorded(read_runtimes(runtime) if runtime else (), latency_from)
+    chosen = with_recorded(read_runtimes(runtime) if runtime != () else (), latency_from)
     asked |= {LATENCY.name for _ in chosen[:1]} | set(map(latency_name, chosen[1:]))
     check_runtimes(chosen, asked, device_command=device_command, latency_from=latency_from)
     measured: list[Measurement] = []

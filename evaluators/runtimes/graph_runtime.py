@@ -49,8 +49,14 @@ class GraphRuntime(Runtime):
     """File of the class that runs the files in a ruler; None: the ruler's script has it."""
 
     def evaluator(self, setup: Setup) -> "GraphLatency":
-        """Return the evaluator of the latency, with a ruler of its own."""
-        return GraphLatency(runtime=self, settings=LatencySettings.from_json(setup.settings))
+        """Return the evaluator of the latency, with a ruler of its own.
+
+        Raises:
+            InputError: If the runtime has not the precision or the threads of the settings.
+        """
+        settings = LatencySettings.from_json(setup.settings)
+        self.check(settings)
+        return GraphLatency(runtime=self, settings=settings)
 
     def surroundings(self, setup: Setup) -> dict[str, Any]:
         """Return the device and the versions, for which a ruler on another device is started.

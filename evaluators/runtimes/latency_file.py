@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,8 @@ from ..latency.settings import LatencySettings
 from ..metrics import LATENCY
 from .base import Runtime
 
+_REST = "more"
+"""Key of the values that have no column."""
 _DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -115,15 +117,22 @@ def read_latencies(path: Path) -> dict[str, Row]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
+            reader = csv.DictReader(file, restkey=_REST)
+            reader.fieldnames = _columns(reader.fieldnames or (), path)
+            lines = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"a file of latencies must be a readable CSV file, but got {str(path)!r}: {error}"
         ) from error
     found: dict[str, Row] = {}
     places: dict[str, str] = {}
-    for place, line in enumerate(lines, 2):
+    for place, line in lines:
         where = f"line {place} of {path.name}"
+        if _REST in line:
+            raise InputError(
+                f"a line of latencies must have a value for each column, but {where} has more "
+                "(is it a comma in a number?)"
+            )
         key = _digest(line, where)
         if key in found:
             raise _second(where)
@@ -136,6 +145,22 @@ def read_latencies(path: Path) -> dict[str, Row]:
     if not found:
         raise InputError(f"a file of latencies must have lines, but got {path.name} with none")
     return found
+
+
+def _columns(given: Sequence[str], path: Path) -> list[str]:
+    """Return the names of the columns, without spaces and in small letters.
+
+    Raises:
+        InputError: If a necessary one is missing, or one of ours comes twice.
+    """
+    names = [each.strip().lower() for each in given]
+    once = all(names.count(each) < 2 for each in ("digest", "name", "ms", "low", "high"))
+    if not once or "ms" not in names or not {"digest", "name"} & {*names}:
+        raise InputError(
+            "the first line of a file of latencies must name the columns digest or name, and ms, "
+            f"each once, separated by commas, but {path.name} has {','.join(given)[:80]!r}"
+        )
+    return names
 
 
 def _second(where: str) -> InputError:
@@ -177,6 +202,8 @@ def _numbers(line: Mapping[str, Any], where: str) -> Iterator[float | None]:
     for name in ("ms", "low", "high"):
         text = (line.get(name) or "").strip()
         try:
+            if "_" in text:  # Python reads 1_0 as 10
+                raise ValueError
             yield float(text) if text else None
         except ValueError:
             raise InputError(f"{name} must be a number, but {where} has {text!r}") from None

@@ -59,6 +59,7 @@ class Tract(GraphRuntime):
     extra = "tract"
     local = ("tract",)
     package = "tract"
+    threaded = False
     free_batch = False
 
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...evaluators.base import Measurement
+from ...evaluators.runtime_table import is_latency
 from ...evaluators.units import write_bounds
 from ..candidate import Candidate
 from ..settings import StudySettings
@@ -26,6 +27,7 @@ _CONDITIONS = (
     "batch",
     "threads",
     "runtime",
+    "runtime_version",
     "dtype",
     "memory_layout",
     "layout_by",
@@ -119,7 +121,7 @@ def _described(measurement: Measurement) -> dict[str, Any]:
     provenance = found.pop("provenance")
     if "training_form" in provenance:
         found["training_form"] = provenance["training_form"]
-    if measurement.metric == "latency":
+    if is_latency(measurement.metric):
         found["conditions"] = {key: provenance[key] for key in _CONDITIONS if key in provenance}
     return found
 

@@ -27,10 +27,23 @@ def check_ours(path: Path) -> None:
     """
     for target in targets(path):
         sign = target if target.suffix.lower() in (*FORMATS, *_CARDS) else path
-        if target.exists() and not is_ours(sign):
-            raise InputError(
-                f"a file must be written by nas-explorer to be replaced, but {str(target)!r} is not"
-            )
+        check_marked(target, marked=is_ours(sign))
+
+
+def check_marked(path: Path, *, marked: bool) -> None:
+    """Check that a file may be written: there is none, or it has the mark of our files.
+
+    Args:
+        path: The file.
+        marked: Whether it has the mark.
+
+    Raises:
+        InputError: If it has not.
+    """
+    if path.exists() and not marked:
+        raise InputError(
+            f"a file must be written by nas-explorer to be replaced, but {str(path)!r} is not"
+        )
 
 
 def is_ours(path: Path) -> bool:

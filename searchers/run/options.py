@@ -234,7 +234,8 @@ class SearchOptions:
         if self.predict_latency and "latency" not in (*bounds, *self.objectives):
             raise InputError(
                 "predict_latency must come with the objective latency or a bound on it, such as "
-                f"'latency<=5ms', but got {', '.join(self.constraints) or 'no constraint'}"
+                "'latency<=5ms' (in eager; latencies in other runtimes are measured), but got "
+                f"{', '.join((*self.objectives, *self.constraints)) or 'no objective'}"
             )
         if not self.rank_by_score:
             check_not_ranking((*self.objectives, *bounds))

@@ -16,10 +16,9 @@ from ...evaluators.cost.cost import additive_costs
 from ...evaluators.cost.value import EXACT_METRICS
 from ...evaluators.device_name import choose_device
 from ...evaluators.latency.settings import timed_as_it_counts
-from ...evaluators.metrics import LATENCY, MAIN_METRICS
+from ...evaluators.metrics import MAIN_METRICS
 from ...evaluators.runtime_choice import optional_latencies, set_runtimes
 from ...evaluators.units import read_constraint, write_bounds
-from ...results.analysis.conditions import Conditions
 from ...results.settings import StudySettings
 from ...results.study.run_time import RunTime
 from ...results.study.storage import weights_folder
@@ -44,7 +43,7 @@ from .loop import Listener, SearchLoop
 from .options import SearchOptions
 from .own_classes import pickle_classes
 from .recipe_options import chosen_recipe
-from .remeasure import check_latency, check_measured, measured_here, remeasure, timed_here
+from .remeasure import Here, check_latency, check_measured, measured_here, remeasure, timed_here
 from .rough_costs import rough_costs
 from .scheduler import halving_of, halving_text, remove_checkpoints, scheduler_settings
 from .score_features import ScoreFeatures
@@ -72,8 +71,8 @@ class Prepared:
     """The evaluators, cheapest first."""
     workers: int
     """Candidates measured at once."""
-    here: Conditions | None
-    """Present conditions of latency measurements; None: unknown until one is made."""
+    here: Here
+    """Present conditions of each measured latency."""
     ledger: Ledger
     """Ledger of the run's time, which began with the preparation."""
     notes: tuple[str, ...] = ()
@@ -202,7 +201,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
     notes = check_latency(
         study,
         here,
-        counts=LATENCY.name in counting,
+        counting=counting,
         again=options.remeasure,
         constraints=plan.constraints,
     )
@@ -250,6 +249,7 @@ def run(prepared: Prepared, listener: Listener) -> Summary:
     bounds = (read_constraint(each).metric for each in options.constraints)
     conditions = measured_here(
         prepared.plan,
+        prepared.here,
         (*options.objectives, *bounds),
         cluster=options.ray_address is not None,
     )

@@ -38,9 +38,13 @@ def test_a_network_that_is_not_in_the_file_has_no_latency(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ((), "must have lines, but got phone.csv with none"),
+        ((), "must name the columns .* but phone.csv has ''"),
+        (("digest;ms", "0123456789;3"), "must name the columns .* has 'digest;ms'"),
+        (("digest,ms,ms", "0123456789,3,4"), "each once"),
+        (("digest,ms", "0123456789,3,14"), "line 2 of phone.csv has more"),
+        (("digest,ms", "", "0123456789,1_0"), "ms must be a number, but line 3 .* has '1_0'"),
         (("digest,ms",), "must have lines"),
-        (("ms", "3"), r"line 2 of phone.csv has digest '' and name ''"),
+        (("Digest, MS", ",3"), r"line 2 of phone.csv has digest '' and name ''"),
         (("digest,ms", "012345,3"), "8 to 64 hexadecimal digits"),
         (("digest,ms", "0123456789,"), "must have ms, but line 2 of phone.csv has none"),
         (("digest,ms", "0123456789,3ms"), "ms must be a number, but line 2 .* has '3ms'"),

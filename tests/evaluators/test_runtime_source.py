@@ -1,8 +1,15 @@
 """Weights and files of the networks that runtimes are compared on."""
 
+from pathlib import Path
+
+import pytest
 import torch
+from nas_explorer.evaluators.base import Setup
 from nas_explorer.evaluators.runtime_choice import optional_latencies, set_runtimes
+from nas_explorer.evaluators.runtimes import is_ruler, ruler_script
+from nas_explorer.evaluators.runtimes.onnx_runtimes import Mnn, Tract
 from nas_explorer.evaluators.runtimes.source import varied
+from nas_explorer.search_space.errors import InputError
 from torch import nn
 
 
@@ -51,3 +58,15 @@ def test_which_latencies_may_be_missing() -> None:
     assert {each["device_command"] for name, each in evaluation.items() if name != "cost"} == {
         "ssh pi nas-ruler"
     }
+
+
+def test_a_runtime_refuses_a_precision_and_threads_that_it_has_not() -> None:
+    with pytest.raises(InputError, match=r"dtype in runtime mnn must be one of float32, but got"):
+        Mnn().evaluator(Setup(settings={"runtime": "mnn", "dtype": "bfloat16"}))
+    with pytest.raises(InputError, match=r"threads must be 1 in runtime tract, but got 2"):
+        Tract().evaluator(Setup(settings={"runtime": "tract", "threads": 2}))
+
+
+def test_a_ruler_is_known_by_its_text(tmp_path: Path) -> None:
+    assert is_ruler(ruler_script())
+    assert not is_ruler(tmp_path) and not is_ruler(Path(__file__))

@@ -16,6 +16,7 @@ from nas_explorer.evaluators.latency.settings import (
     LatencySettings,
     timed_as_it_counts,
 )
+from nas_explorer.results.candidate import Candidate
 from nas_explorer.results.settings import StudySettings
 from nas_explorer.results.study.study import Study
 from nas_explorer.search_space.constraints.constraint import Constraint
@@ -45,10 +46,12 @@ PLAN = Plan(
     seed=0,
     constraints=(Constraint.parse("latency<=5"),),
 )
+LATENCY = ("accuracy", "latency")
 HERE = {**describe(torch.device("cpu")), **PLAN.settings["latency"]}
 ELSEWHERE = {**HERE, "device_name": "another processor", "torch": "2.9.0"}
-NEW = {0: 1.5, 1: 9.0, 3: 4.0, 4: 6.0}
-"""New latencies of candidates timed elsewhere; the second and the last violate the bound."""
+NEW = {0: 1.5, 1: 9.0, 2: 7.0, 3: 4.0, 4: 6.0}
+"""New latencies of candidates timed elsewhere; all but the first and the fourth
+violate the bound."""
 
 
 class Inline(Engine):
@@ -57,6 +60,7 @@ class Inline(Engine):
     name = "inline"
 
     def __init__(self) -> None:
+        self.provenance: dict[str, Mapping[str, Any]] = {"latency": HERE}
         self.runs: list[tuple[tuple[str, ...], list[int]]] = []
 
     def run(self, source: JobSource, factory: WorkerFactory) -> None:
@@ -66,7 +70,11 @@ class Inline(Engine):
             job = source.next_job()
             assert job is not None
             self.runs[-1][1].append(job.number)
-            measured = [Measurement(metric="latency", value=NEW[job.number], provenance=HERE)]
+            measured = [
+                Measurement(metric=name, value=NEW[job.number], provenance=provenance)
+                for name, provenance in self.provenance.items()
+                if name in factory.metrics and name not in job.leave_out
+            ]
             reason = broken(factory.constraints, measured)
             if reason is None and "accuracy" in factory.metrics:
                 measured.append(Measurement(metric="accuracy", value=0.7))
@@ -76,6 +84,11 @@ class Inline(Engine):
                     number=job.number, status=status, measurements=tuple(measured), reason=reason
                 )
             )
+
+
+def numbers(found: Mapping[str, list[Candidate]]) -> list[int]:
+    """Return the numbers of the candidates whose plain latency is from elsewhere."""
+    return [each.number for each in found.get("latency", [])]
 
 
 @pytest.fixture
@@ -111,11 +124,11 @@ def study(tmp_path: Path) -> Iterator[Study]:
 
 def test_latencies_that_count_are_refused_from_elsewhere(study: Study) -> None:
     with pytest.raises(InputError, match=r"of another processor, torch 2\.9\.0 \(2 can"):
-        check_latency(study, timed_here(PLAN), counts=True, again=False)
+        check_latency(study, timed_here(PLAN), counting=LATENCY, again=False)
 
 
 def test_latencies_that_do_not_count_are_reported(study: Study) -> None:
-    (line,) = check_latency(study, timed_here(PLAN), counts=False, again=False)
+    (line,) = check_latency(study, timed_here(PLAN), counting=(), again=False)
     assert "another processor, torch 2.9.0 (2 candidates)" in line
 
 
@@ -136,17 +149,17 @@ def test_any_measured_metric_is_refused_from_elsewhere(study: Study) -> None:
 
 
 def test_what_will_be_measured_again_is_said(study: Study) -> None:
-    (line,) = check_latency(study, timed_here(PLAN), counts=True, again=True)
+    (line,) = check_latency(study, timed_here(PLAN), counting=LATENCY, again=True)
     assert line == "Latency is measured again first: 2 candidates"
 
 
 def test_nodes_of_a_cluster_are_not_taken_for_this_machine(study: Study) -> None:
     unknown = timed_here(PLAN, cluster=True)
-    (line,) = check_latency(study, unknown, counts=True, again=False)
+    (line,) = check_latency(study, unknown, counting=LATENCY, again=False)
     assert "another processor, torch 2.9.0 (2 candidates); " in line
     assert f"{HERE['device_name']}, torch {torch.__version__} (1 candidate). Nodes" in line
-    assert check_latency(study, unknown, counts=False, again=False) == ()
-    assert [each.number for each in timed_elsewhere(study, unknown)] == [0, 1, 2]
+    assert check_latency(study, unknown, counting=(), again=False) == ()
+    assert numbers(timed_elsewhere(study, unknown)) == [0, 1, 2]
 
 
 def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path) -> None:
@@ -167,7 +180,7 @@ def test_what_was_timed_elsewhere_is_measured_again(study: Study, tmp_path: Path
         )
         assert (third.status, third.value("latency")) == ("complete", 3.0)
     again.close()
-    assert check_latency(study, timed_here(PLAN), counts=True, again=False) == ()
+    assert check_latency(study, timed_here(PLAN), counting=LATENCY, again=False) == ()
 
 
 def add_infeasible(study: Study, number: int, provenance: Mapping[str, Any]) -> None:
@@ -192,7 +205,7 @@ def test_what_was_infeasible_by_a_latency_from_elsewhere_gets_another_chance(
     for number, provenance in ((3, ELSEWHERE), (4, ELSEWHERE), (5, HERE)):
         add_infeasible(study, number, provenance)
     (line,) = check_latency(
-        study, timed_here(PLAN), counts=True, again=True, constraints=PLAN.constraints
+        study, timed_here(PLAN), counting=LATENCY, again=True, constraints=PLAN.constraints
     )
     assert line == "Latency is measured again first: 4 candidates"
     engine = Inline()
@@ -244,14 +257,39 @@ def test_the_contract_is_brief_only_where_latency_decides_nothing() -> None:
 def test_a_brief_latency_is_not_taken_for_a_full_one_of_an_earlier_record(study: Study) -> None:
     plan = replace(PLAN, settings=timed_as_it_counts(PLAN.settings))
     here = timed_here(plan)
-    assert [each.number for each in timed_elsewhere(study, here)] == [0, 1, 2]
+    assert numbers(timed_elsewhere(study, here)) == [0, 1, 2]
     for number in (0, 1):
         latency = Measurement(metric="latency", value=1.0, provenance={**HERE, **BRIEF})
         study.remeasure(study.candidates()[number], (latency,), None)
-    assert [each.number for each in timed_elsewhere(study, here)] == [2]
-    (line,) = check_latency(study, here, counts=False, again=False)
+    assert numbers(timed_elsewhere(study, here)) == [2]
+    (line,) = check_latency(study, here, counting=(), again=False)
     assert line == (
         "Latency was measured on layout_by rounds (1 candidate), but now it is measured on "
         "layout_by warmup: compare it only within each (--remeasure measures it again here)"
     )
-    assert [each.number for each in timed_elsewhere(study, timed_here(PLAN))] == [0, 1]
+    assert numbers(timed_elsewhere(study, timed_here(PLAN))) == [0, 1]
+
+
+def test_each_latency_is_checked_and_measured_again_on_its_own(study: Study) -> None:
+    name = "latency@onnxruntime"
+    settings = {**PLAN.settings, name: LatencySettings(runtime="onnxruntime").to_json()}
+    plan = replace(PLAN, metrics=(*PLAN.metrics, name), settings=settings)
+    here = timed_here(plan)
+    now = dict(here[name] or ())
+    assert now["runtime"] == "onnxruntime" and now["runtime_version"]
+    old = {**now, "runtime_version": "1.0"}
+    for candidate, provenance in zip(study.candidates(), (old, now, old), strict=True):
+        measured = Measurement(metric=name, value=2.0, provenance=provenance)
+        study.remeasure(candidate, (measured,), None)
+    plain, other = check_latency(study, here, counting=(), again=False)
+    assert plain.startswith("Latency was measured on another processor")
+    assert other.startswith("Latency@onnxruntime was measured on runtime_version 1.0 (2 cand")
+    with pytest.raises(InputError, match=rf"{name} must .* runtime_version 1\.0 \(2 candidates\)"):
+        check_latency(study, here, counting=("accuracy", name), again=False)
+    engine = Inline()
+    engine.provenance[name] = now
+    assert remeasure(study, replace(plan, constraints=()), engine, here) == {}
+    assert engine.runs == [(("latency", name), [0, 1, 2])]
+    values = [(each.value("latency"), each.value(name)) for each in study.candidates()]
+    assert values == [(1.5, 1.5), (9.0, 2.0), (3.0, 7.0)]
+    assert check_latency(study, here, counting=("latency", name), again=False) == ()
