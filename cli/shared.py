@@ -31,8 +31,8 @@ ExportableTo = Annotated[
     str | None,
     typer.Option(
         "--exportable-to",
-        metavar="RUNTIME",
-        help="Only networks that can be exported to onnxruntime.",
+        metavar="RUNTIMES",
+        help="Only components that all of these runtimes run, as in onnxruntime,openvino.",
     ),
 ]
 

@@ -26,6 +26,7 @@ from .space_from import space_from
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..search_space.component_filter import ComponentFilter
     from ..search_space.components.describe import Description
     from ..search_space.counting.size import Size
     from ..search_space.space import SearchSpace
@@ -159,19 +160,18 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print the decisions of a search space and their domains."""
-    from ..evaluators.runtime_choice import read_exportable
     from ..search_space.space_files import space_name  # before the slow import of components
 
-    exportable_only = bool(read_exportable(exportable_to or (), only=exportable_only))
+    kept = _exportable(exportable_to, only=exportable_only)
     space = space_name(space)
     from ..search_space.files import load_space
 
     found = load_space(space)
-    if exportable_only:
-        found = found.exportable()
+    if kept:
+        found = found.only(kept)
     if any_resolution:
         found = found.any_resolution()
-    whole = not (exportable_only or any_resolution)
+    whole = not (kept or any_resolution)
     size = _size(space, found) if whole else found.size()
     decisions = {path: list(domain.values) for path, domain in found.decisions().items()}
     if as_json:
@@ -197,6 +197,17 @@ def show(
     print_rows(["decision", "values"], rows)
 
 
+def _exportable(names: str | None, *, only: bool) -> "ComponentFilter | None":
+    """Return the filter of ``--exportable-to``; None: it keeps all components."""
+    from ..evaluators.runtime_choice import read_exportable
+    from ..evaluators.runtimes.exportable import exportable_to, version_notes
+
+    runtimes = read_exportable(names or (), only=only)
+    for note in version_notes(runtimes):
+        print(f"nas: {note}", file=sys.stderr)
+    return exportable_to(runtimes) if runtimes else None
+
+
 def check(
     space: SpaceName,
     *,
@@ -214,7 +225,6 @@ def check(
 ) -> int:
     """Print the size, cost ranges and feasible share of a space, before a search."""
     from ..evaluators.cost.value import EXACT_METRICS
-    from ..evaluators.runtime_choice import read_exportable
     from ..evaluators.units import read_constraint, read_whole, taken_for_macs, write_bounds
     from ..search_space.errors import InputError
     from ..search_space.space_files import check_resolution, space_name
@@ -228,7 +238,7 @@ def check(
                 f"steer the sampling, but got {each.metric!r}: nas search checks it after it has "
                 "measured a candidate"
             )
-    exportable_only = bool(read_exportable(exportable_to or (), only=exportable_only))
+    kept = _exportable(exportable_to, only=exportable_only)
     space = space_name(space)
     side = None if resolution is None else read_side("resolution", resolution)
     if side is not None:
@@ -249,7 +259,7 @@ def check(
         resolution=side,
         channels=whole["channels"],
         classes=whole["classes"],
-        exportable_only=exportable_only,
+        kept=kept,
         any_resolution=any_resolution,
     )
     checked = check_space(found.table, constraints)

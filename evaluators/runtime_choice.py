@@ -14,14 +14,14 @@ from .runtime_table import (
     RECORDED,
     check_installed,
     is_latency,
-    latency_name,
     read_runtimes,
     runs_files,
     runtime_of,
 )
+from .runtimes.exportable import with_table
 
 _EXPORTABLE = "onnxruntime"
-"""The runtime that components state whether they are exportable to."""
+"""The runtime that ``exportable_only`` means."""
 
 
 def check_runtimes(
@@ -139,18 +139,17 @@ def read_exportable(names: Sequence[str], *, only: bool = False) -> tuple[str, .
         only: Whether ``exportable_only`` is given, the other name of ONNX Runtime here.
 
     Raises:
-        InputError: If a runtime is not known, or components do not state whether they are
-            exportable to it.
+        InputError: If a runtime is not known, or there is no table of what it runs.
     """
     found = dict.fromkeys(
         (*(read_runtimes(names) if names else ()), *((_EXPORTABLE,) if only else ()))
     )
+    known = with_table() if found else ()
     for name in found:
-        if name != _EXPORTABLE:
+        if name not in known:
             raise InputError(
-                f"exportable_to must be {_EXPORTABLE}, to which components state whether they are "
-                f"exportable, but got {name!r}; a latency in {name} as an objective fails the "
-                f"networks that it does not run ({latency_name(name)})"
+                f"exportable_to must be of {', '.join(known)}, whose components are known "
+                f"(docs/runtimes.md), but got {name!r}"
             )
     return tuple(found)
 

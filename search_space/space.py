@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from .architecture.architecture import Architecture
-from .components.base import Component
+from .component_filter import ANY_RESOLUTION, ComponentFilter
 from .components.parts import PartCosts
 from .constraints.build_cost_table import build_cost_table
 from .constraints.constraint import Constraint
@@ -90,14 +90,6 @@ class SearchSpace:
         check_layouts(bound.graph)
         return bound
 
-    def exportable(self) -> "SearchSpace":
-        """Return the space without the components that cannot be written as ONNX.
-
-        Raises:
-            InputError: If a slot would be left empty.
-        """
-        return self._only(lambda cls: cls.exportable(), "can be written as ONNX")
-
     def any_resolution(self) -> "SearchSpace":
         """Return the space without components that tie networks to images of one size.
 
@@ -106,10 +98,16 @@ class SearchSpace:
         Raises:
             InputError: If a slot would be left empty.
         """
-        return self._only(lambda cls: cls.any_size_program(), "takes maps of any size")
+        return self.only(ANY_RESOLUTION)
 
-    def _only(self, keep: Callable[[type[Component]], bool], what: str) -> "SearchSpace":
+    def only(self, kept: ComponentFilter) -> "SearchSpace":
+        """Return the space without the components that a filter rejects.
+
+        Raises:
+            InputError: If a slot would be left empty.
+        """
         assert self.guide is None, "choose the components first, then constrain"
+        keep, what = kept.keep, kept.what
         stages = tuple(
             stage.only(keep, what, f"stages.{index}") for index, stage in enumerate(self.stages)
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...search_space.component_filter import ComponentFilter
 from ...search_space.plugins import COMPONENTS, has_outside
 from ...search_space.presets import preset_text, presets
 from .cache import cache_folder, remove_old
@@ -32,7 +33,7 @@ def costed_space(
     resolution: int | None = None,
     channels: int | None = None,
     classes: int | None = None,
-    exportable_only: bool = False,
+    kept: ComponentFilter | None = None,
     any_resolution: bool = False,
 ) -> CostedSpace:
     """Return a search space with costs for given images and classes, by default its own.
@@ -42,14 +43,14 @@ def costed_space(
         resolution: Side of the images in pixels.
         channels: Channels of the images.
         classes: Number of classes.
-        exportable_only: Leave out components that cannot be exported to ONNX.
+        kept: The components to keep; None: all.
         any_resolution: Leave out components that take images of one size only.
 
     Raises:
         InputError: If there is no such space, or it cannot take such images.
         UncountableOperation: If an operation of one of its parts cannot be counted.
     """
-    kind = ["exportable"] * exportable_only + ["any resolution"] * any_resolution
+    kind = ([kept.key] if kept else []) + ["any resolution"] * any_resolution
     shipped = name_or_file in presets() and not kind
     found = shipped_space(name_or_file) if shipped else None
     if found and _is_for(found, resolution, channels, classes):
@@ -62,7 +63,7 @@ def costed_space(
         resolution,
         channels,
         classes,
-        exportable_only=exportable_only,
+        kept=kept,
         any_resolution=any_resolution,
     )
     if path is not None:
@@ -84,7 +85,7 @@ def computed_space(
     channels: int | None = None,
     classes: int | None = None,
     *,
-    exportable_only: bool = False,
+    kept: ComponentFilter | None = None,
     any_resolution: bool = False,
 ) -> CostedSpace:
     """Return the space of ``costed_space``, without the cache."""
@@ -96,8 +97,8 @@ def computed_space(
         resolution=space.input.height if resolution is None else resolution,
         classes=space.classes if classes is None else classes,
     )
-    if exportable_only:
-        space = space.exportable()
+    if kept:
+        space = space.only(kept)
     if any_resolution:
         space = space.any_resolution()
     return with_costs(space)

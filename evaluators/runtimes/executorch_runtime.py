@@ -19,6 +19,7 @@ class ExecuTorch(GraphRuntime):
     modules = ("executorch",)
     package = "executorch"
     free_batch = False
+    batches = (4,)  # each takes long
 
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
         """Return a program, lowered to XNNPACK.

@@ -24,6 +24,7 @@ from ..measurement_context import candidate_faults, seeded
 from ..metrics import LATENCY
 from ..stopwatch import activity
 from .base import Runtime
+from .known_wrong import wrong_in
 from .program import ExportError
 from .ruler_process import Hello, Ruler, RulerError
 from .source import Source, sentinel_source, source_of
@@ -45,6 +46,8 @@ class GraphRuntime(Runtime):
     precision."""
     free_batch: ClassVar[bool] = True
     """Whether one file takes any number of images."""
+    batches: ClassVar[tuple[int, ...]] = (1, 4)
+    """Sizes of the batches with which components are tried."""
     adapter: ClassVar[Path | None] = None
     """File of the class that runs the files in a ruler; None: the ruler's script has it."""
 
@@ -158,7 +161,7 @@ class GraphLatency(Evaluator):
             seconds = time.perf_counter() - start
             for again in (True, False):
                 try:
-                    return (self._measured(source, files, seconds),)
+                    return (self._measured(architecture, source, files, seconds),)
                 except RulerError as error:
                     if error.lost:
                         self.close()
@@ -188,9 +191,18 @@ class GraphLatency(Evaluator):
         except ExportError as error:
             raise CandidateError("not_defined", f"{self.runtime.name}: {error}") from error
 
-    def _measured(self, source: Source, files: Mapping[str, bytes], seconds: float) -> Measurement:
+    def _measured(
+        self,
+        architecture: Architecture,
+        source: Source,
+        files: Mapping[str, bytes],
+        seconds: float,
+    ) -> Measurement:
         hello = self.hello()
         assert self._ruler is not None
+        if known := wrong_in(architecture, self.runtime.name, hello.version):
+            text = f"{self._title()} is known to be wrong with {known} (docs/runtimes.md)"
+            raise CandidateError("not_defined", text)
         ruler, batch = self._ruler, self.settings.batch
         check = self._load(ruler, _CANDIDATE, source, files)
         sentinel = _sentinel()
@@ -262,7 +274,7 @@ class GraphLatency(Evaluator):
         worst = 0.0
         for size in sizes:
             parts = [ruler.run(model, images[at : at + size]) for at in range(0, count, size)]
-            found = self._difference(np.concatenate(parts), wanted)
+            found = relative_difference(np.concatenate(parts), wanted)
             worst = max(worst, found)
             if not found <= allowed:
                 raise CandidateError(
@@ -272,13 +284,13 @@ class GraphLatency(Evaluator):
                 )
         return {"images": count, "batches": sizes, "difference": worst, "tolerance": allowed}
 
-    @staticmethod
-    def _difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-        """Return the largest difference relative to the largest score; NaN or infinity if wrong."""
-        if found.shape != wanted.shape:
-            return float("inf")
-        largest = float(np.abs(wanted).max()) or 1.0
-        return float(np.abs(found - wanted).max()) / largest
+
+def relative_difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Return the largest difference relative to the largest score; NaN or infinity if wrong."""
+    if found.shape != wanted.shape:
+        return float("inf")
+    largest = float(np.abs(wanted).max()) or 1.0
+    return float(np.abs(found - wanted).max()) / largest
 
 
 @cache

@@ -103,6 +103,7 @@ class Ncnn(GraphRuntime):
     package = "ncnn"
     tolerance: ClassVar[Mapping[str, float]] = {"float32": 1e-2}
     free_batch = False
+    batches = (1,)
 
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
         """Return the two files of ncnn.

@@ -140,6 +140,11 @@ class Ruler:
         """End the process."""
         self._end()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
     def hello(self) -> Hello:
         """Return what the ruler says of itself; it is asked once.
 

@@ -12,6 +12,7 @@ from ...evaluators.accuracy.recipe import AUGMENTATIONS
 from ...evaluators.device_name import device_name
 from ...evaluators.runtime_choice import check_runtimes, read_exportable, with_recorded
 from ...evaluators.runtime_table import latency_name, read_runtimes
+from ...evaluators.runtimes.exportable import version_notes
 from ...evaluators.scores import check_not_ranking, read_scores
 from ...evaluators.targets import read_target
 from ...evaluators.units import (
@@ -135,7 +136,7 @@ class SearchOptions:
     exportable_only: bool = False
     """Another name of ``exportable_to`` with ``onnxruntime``."""
     exportable_to: tuple[str, ...] = ()
-    """Runtimes that every component must be exportable to; none: any component."""
+    """Runtimes that must run every component; none: any component."""
     runtime: tuple[str, ...] = ()
     """Runtimes: the first is what plain ``latency`` is measured in, and the latency in each other
     one is recorded as ``latency@NAME``; none: ``eager``."""
@@ -170,7 +171,7 @@ class SearchOptions:
             self._check()
         except InputError as error:
             raise InputError("; ".join((str(error), *missing))) from None
-        self._name(notes=(*missing, *self.notes))
+        self._name(notes=(*missing, *self.notes, *version_notes(self.exportable_to)))
 
     @property
     def recorded_latencies(self) -> tuple[str, ...]:

@@ -124,8 +124,8 @@ def search(
         time_limit: Seconds after which a candidate fails; None: no limit.
         seed: Seed of all random numbers.
         exportable_only: Another name of ``exportable_to="onnxruntime"``.
-        exportable_to: Runtimes that every component must be exportable to, such as
-            ``"onnxruntime"``.
+        exportable_to: Runtimes that must run every component, such as
+            ``"onnxruntime,openvino"``.
         runtime: Runtimes, such as ``"onnxruntime,openvino"``: the first is what plain ``latency``
             is measured in, and the latency in each other one is recorded; none: ``eager``.
         device_command: Command that runs a ruler on another device, where runtimes that run model

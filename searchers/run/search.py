@@ -18,6 +18,7 @@ from ...evaluators.device_name import choose_device
 from ...evaluators.latency.settings import timed_as_it_counts
 from ...evaluators.metrics import MAIN_METRICS
 from ...evaluators.runtime_choice import optional_latencies, set_runtimes
+from ...evaluators.runtimes.exportable import exportable_to
 from ...evaluators.units import read_constraint, write_bounds
 from ...results.settings import StudySettings
 from ...results.study.run_time import RunTime
@@ -128,7 +129,7 @@ def prepare(options: SearchOptions, ledger: Ledger | None = None) -> Prepared:
         channels=data.channels, resolution=data.resolution, classes=len(data.classes)
     )
     if options.exportable_to:
-        space = space.exportable()
+        space = space.only(exportable_to(options.exportable_to))
     if options.any_resolution:
         space = space.any_resolution()
     exact = tuple(each for each in constraints if each.metric in EXACT_METRICS)

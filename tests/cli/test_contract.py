@@ -227,7 +227,8 @@ def test_no_command_is_missing_here():
         (["ruler", "-o", "tiny.yaml"], "to be replaced, but 'tiny.yaml' is not"),
         (["search", "--runtime", "recorded"], "runtime recorded with latency_from"),
         (["search", "--latency-from", "/nowhere.csv"], "latency_from must be a file"),
-        (["search", "--exportable-to", "openvino"], "exportable_to must be onnxruntime"),
+        (["search", "--exportable-to", "eager"], "exportable_to must be of onnxruntime, openvino"),
+        (["space", "check", "micro", "--exportable-to", "openvin"], "did you mean 'openvino'"),
         (["search", "--device-command", "ssh pi nas-ruler"], "a runtime that runs model files"),
         (
             ["search", "--runtime", "onnxruntime", "--device-command", "/nowhere/ruler"],

@@ -12,6 +12,7 @@ from nas_explorer.evaluators.cost import spaces, version
 from nas_explorer.evaluators.cost.costed import CostedSpace
 from nas_explorer.evaluators.cost.spaces import costed_space
 from nas_explorer.evaluators.cost.value import EXACT_METRICS
+from nas_explorer.evaluators.runtimes.exportable import exportable_to
 from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.errors import InputError
 
@@ -68,13 +69,16 @@ def test_another_text_or_other_images_are_another_space(file: Path) -> None:
 def test_what_can_be_exported_is_another_space(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pooling, "traits", replace(Pooling.traits, exportable=False))
     every = costed_space(str(file))
-    left = costed_space(str(file), exportable_only=True)
+    left = costed_space(str(file), kept=exportable_to(["onnxruntime"]))
     less = file.parent / "less" / file.name
     less.parent.mkdir()
     less.write_text(TEXT.replace("pooling, ", ""))
     assert same(left, costed_space(str(less)))
     assert same(every, costed_space(str(file))), "each is kept under its own name"
-    assert same(left, costed_space(str(file), exportable_only=True)) and left.size != every.size
+    assert (
+        same(left, costed_space(str(file), kept=exportable_to(["onnxruntime"])))
+        and left.size != every.size
+    )
 
 
 def test_what_takes_any_size_is_another_space(tmp_path: Path) -> None:
