@@ -28,7 +28,8 @@ def export(
             "--output",
             "-o",
             metavar="FILE",
-            help="Output file; the ending decides: .safetensors, .onnx, .pt2 or .py.",
+            help="Output file; the ending decides: .safetensors, .onnx, .pt2, .py, or for a "
+            "runtime .xml (OpenVINO), .mnn, .param (ncnn), .pte (ExecuTorch).",
         ),
     ],
     untrained: Annotated[
@@ -38,6 +39,14 @@ def export(
         bool,
         typer.Option("--any-resolution", help="Let .onnx and .pt2 take images of any size."),
     ] = False,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            "--batch",
+            metavar="N",
+            help="Images in one pass, for .onnx, .pt2 and runtimes.  [any number; runtimes: 1]",
+        ),
+    ] = None,
     licence: Annotated[
         str | None,
         typer.Option("--data-licence", metavar="TEXT", help="Licence of the data, for the card."),
@@ -48,7 +57,9 @@ def export(
 ) -> None:
     """Write a candidate as a model file, checked against the measured network."""
     from ..evaluators.targets import stated_target
+    from ..evaluators.units import read_whole
 
+    images = None if batch is None else read_whole("batch", batch, low=1, hint="images")
     with _stopped_in_order():
         from ..results.export.files import check_target
 
@@ -66,6 +77,7 @@ def export(
                 output,
                 untrained=untrained,
                 any_resolution=any_resolution,
+                batch=images,
                 licence=licence,
             )
     from ..results.export.overwrite_guard import targets

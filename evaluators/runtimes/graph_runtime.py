@@ -91,6 +91,16 @@ class GraphRuntime(Runtime):
             ExportError: If the network cannot be converted.
         """
 
+    def export(self, source: Source, images: int) -> Mapping[str, bytes]:
+        """Return the contents of the files of the runtime's own format by name.
+
+        The ruler runs them too. Without an own method they are those of ``convert``.
+
+        Raises:
+            ExportError: If the network cannot be converted.
+        """
+        return self.convert(source, images)
+
 
 class GraphLatency(Evaluator):
     """Times one pass of one batch in a runtime, alternating with the sentinel, in a ruler process.

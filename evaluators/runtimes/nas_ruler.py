@@ -74,10 +74,12 @@ def load_onnxruntime(folder: Path, shape: list[int], threads: int, precision: st
 
 
 def load_openvino(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
-    """Load an ONNX file in OpenVINO, which by itself takes bfloat16 where the CPU has it."""
+    """Load an ONNX file or OpenVINO's own in OpenVINO, which by itself takes bfloat16 where the CPU
+    has it."""
     ov: Any = importlib.import_module("openvino")
     core: Any = ov.Core()
-    model: Any = core.read_model(str(folder / "model.onnx"))
+    own = folder / "model.xml"
+    model: Any = core.read_model(str(own if own.exists() else folder / "model.onnx"))
     model.reshape(shape)
     config = {
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],

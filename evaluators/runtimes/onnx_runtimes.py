@@ -6,11 +6,11 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .graph_runtime import GraphRuntime
 from .onnx_graph import OPSET
-from .program import ExportError
+from .program import ExportError, first_line, quiet
 from .source import Source
 
 _TRANSFORM_OPSET = 18
@@ -50,6 +50,22 @@ class OpenVino(GraphRuntime):
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
         """Return an ONNX file; the ruler fixes its batch."""
         return {"model.onnx": source.onnx(_opset(source))}
+
+    def export(self, source: Source, images: int) -> Mapping[str, bytes]:
+        """Return OpenVINO's graph for one batch, and its weights, in float32."""
+        ov: Any = importlib.import_module("openvino")
+        onnx = source.onnx(_opset(source))
+        with tempfile.TemporaryDirectory(prefix="nas-convert-") as name:
+            try:
+                with quiet():
+                    model: Any = ov.Core().read_model(onnx, b"")
+                    model.reshape([images, *source.shape])
+                    ov.save_model(model, f"{name}/model.xml", compress_to_fp16=False)
+            except Exception as error:  # OpenVINO's errors have no base
+                raise ExportError(
+                    f"OpenVINO must convert the network, but: {first_line(error)}"
+                ) from error
+            return {each.name: each.read_bytes() for each in sorted(Path(name).iterdir())}
 
 
 class Tract(GraphRuntime):

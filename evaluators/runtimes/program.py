@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +13,10 @@ from torch import nn
 from ...search_space.architecture.network import Network
 from ...search_space.errors import WorkError
 from ...search_space.shapes import Shape
+
+MOST_IMAGES = 256
+"""Largest batch of a program that takes any: ExecuTorch and Core ML need a bound, and the former
+plans its memory for it."""
 
 _CHATTY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
@@ -38,7 +43,7 @@ def traced(
         network: The network.
         shape: Shape of its images, (C, H, W).
         any_resolution: Whether the program takes images of any height and width.
-        batch: Images in one pass; None: any number.
+        batch: Images in one pass; None: any number, from 1 to ``MOST_IMAGES``.
 
     Raises:
         ExportError: If the exporter cannot trace a component.
@@ -51,11 +56,14 @@ def traced(
         width += 4 * step
     # Two images: the tracer would treat a batch of one as a constant.
     images = torch.zeros(batch or 2, channels, height, width)
-    free = dict.fromkeys((0, 2, 3) if any_resolution else (0,), torch.export.Dim.DYNAMIC)
-    shapes = None if batch else (free,)
+    free: dict[int, Any] = {}
+    if batch is None:
+        free[0] = torch.export.Dim("batch", min=1, max=MOST_IMAGES)
+    if any_resolution:
+        free |= dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
     try:
         with quiet():
-            return torch.export.export(network, (images,), dynamic_shapes=shapes, strict=False)
+            return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
     except Exception as error:  # the exporter may raise anything
         raise untraceable(error) from error
 

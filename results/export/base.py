@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from ...evaluators.runtimes.program import ExportError as ExportError
@@ -13,6 +14,7 @@ from ...evaluators.runtimes.program import first_line as first_line
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
 from ...search_space.components.base import bound_inside, first_inside
+from ...search_space.errors import InputError
 from ...search_space.shapes import Shape
 
 
@@ -36,11 +38,33 @@ class Opened:
     """The file's own function from image files to the input of ``run``, or None."""
     least: tuple[int, int] = (1, 1)
     """Smallest height and width of images, if the format has a bound of its own."""
+    batch: int | None = None
+    """Images in one pass, if the file takes no other number; ``run`` takes any."""
+    most: int | None = None
+    """Largest number of images in one pass, if it has a bound."""
+    pass_ms: Callable[[Tensor], float] | None = None
+    """Function from images to the time of one pass, ms, for files that another process runs."""
 
     def image(self, size: Shape) -> Shape:
         """Return ``size`` or its smallest multiple that the file accepts, the size of ``macs``."""
         factor = max(-(-least // side) for least, side in zip(self.least, size[1:], strict=True))
         return size._replace(height=factor * size.height, width=factor * size.width)
+
+
+def in_batches(run: Callable[[Tensor], Tensor], batch: int | None) -> Callable[[Tensor], Tensor]:
+    """Return ``run`` for any number of images, if it takes ``batch`` images alone.
+
+    The last batch is filled up with its last image, whose further scores are dropped.
+    """
+    if batch is None:
+        return run
+
+    def run_all(images: Tensor) -> Tensor:
+        missing = -len(images) % batch
+        filled = torch.cat([images, images[-1:].expand(missing, -1, -1, -1)])
+        return torch.cat([run(each) for each in filled.split(batch)])[: len(images)]
+
+    return run_all
 
 
 class ModelFormat(ABC):
@@ -52,18 +76,33 @@ class ModelFormat(ABC):
     """Ending of the file's name, with the dot."""
     beside: ClassVar[tuple[str, ...]] = ()
     """Suffixes, after the file's name, of the files written beside it."""
+    paired: ClassVar[str] = ""
+    """Ending of a second file, which takes the place of the first one's: ``.bin``; empty: none."""
     tolerance: ClassVar[float]
     """Largest difference of scores, relative to the largest score; 0 for equal bits."""
     folded: ClassVar[bool] = False
     """Whether the file holds the folded form instead of the training form."""
+    fixes_batch: ClassVar[bool] = False
+    """Whether a file can be bound to one number of images."""
 
-    def __init__(self, *, any_resolution: bool = False) -> None:
-        """Choose whether the file is bound to one image size.
+    def __init__(self, *, any_resolution: bool = False, batch: int | None = None) -> None:
+        """Choose whether the file is bound to one image size, and to one batch.
 
         Args:
             any_resolution: Whether the file must take images of any height and width.
+            batch: Images in one pass; None: any number, or the format's own.
+
+        Raises:
+            InputError: If the batch is below 1, or the format cannot be bound to one.
         """
+        if batch is not None and batch < 1:
+            raise InputError(f"batch must be at least 1, but got {batch}")
+        if batch is not None and not self.fixes_batch:
+            raise InputError(
+                f"a {self.ending} file takes any number of images, but got batch {batch}"
+            )
         self.any_resolution = any_resolution
+        self.batch = batch
 
     def why_not_exportable(self, architecture: Architecture) -> str | None:
         """Return why the format cannot hold ``architecture`` (the rule, then the values), or None.
@@ -96,7 +135,7 @@ class ModelFormat(ABC):
         """Return the contents of the files, which hold the network in eval mode and the header.
 
         The key is the suffix after the file's name: empty for the file itself, one of ``beside``
-        for others.
+        for others, and ``paired``.
 
         Raises:
             ExportError: If the network cannot be written.

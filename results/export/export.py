@@ -31,6 +31,7 @@ def export_model(
     images: Tensor | None = None,
     originals: Originals | None = None,
     any_resolution: bool = False,
+    batch: int | None = None,
 ) -> Proof:
     """Write a network as a model file; the ending decides the format.
 
@@ -40,8 +41,10 @@ def export_model(
 
     Args:
         architecture: The network.
-        path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``) or
-            ``.py`` (source, its weights in ``.py.safetensors`` beside it).
+        path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``),
+            ``.py`` (source, its weights in ``.py.safetensors`` beside it), or for a runtime in
+            ``.xml`` (OpenVINO) or ``.param`` (ncnn), with ``.bin`` in place of this ending for the
+            weights, ``.mnn`` or ``.pte`` (ExecuTorch).
         weights: The network's state; None: initialised from ``seed``, which the metadata state.
         metadata: Facts to store in the file, as JSON values. ``training`` is the origin of the
             weights, ``measurements`` are the recorded ones by name (``value``, ``unit``, ``low``,
@@ -50,7 +53,8 @@ def export_model(
         images: Images of the data, normalised, (N, C, H, W): the file is compared on them too.
         originals: Images of the data as files: the file must have the same accuracy on them.
         any_resolution: Whether the file takes images of any height and width. ``.onnx`` and
-            ``.pt2`` files are otherwise bound to the architecture's size; other formats never are.
+            ``.pt2`` files are otherwise bound to the architecture's size, those of runtimes always.
+        batch: Images in one pass; None: any number (at most 256 for ``.pt2``, 1 for runtimes).
 
     Returns: The comparison of the file with the network.
 
@@ -62,7 +66,7 @@ def export_model(
     """
     path = Path(path)
     check_target(path)
-    model_format = format_for(architecture, path, any_resolution=any_resolution)
+    model_format = format_for(architecture, path, any_resolution=any_resolution, batch=batch)
     _check_given(architecture, metadata, images)
     if weights is None:
         network = fresh_network(architecture, seed)
@@ -72,7 +76,8 @@ def export_model(
         facts = {"training": "not stated", **metadata}
     header = make_header(architecture, facts)
     encoded = model_format.encode(network, header)
-    contents = {path.with_name(path.name + end): data for end, data in encoded.items()}
+    place = FORMATS[path.suffix.lower()].file
+    contents = {place(path, end): data for end, data in encoded.items()}
     with replacing(contents) as written:
         proof = prove(network, written, model_format, images, originals)
         if not header.items() <= _header_in(written, model_format).items():
@@ -109,15 +114,19 @@ def _header_in(path: Path, model_format: ModelFormat) -> Mapping[str, str]:
 
 
 def format_for(
-    architecture: Architecture, path: Path, *, any_resolution: bool = False
+    architecture: Architecture,
+    path: Path,
+    *,
+    any_resolution: bool = False,
+    batch: int | None = None,
 ) -> ModelFormat:
     """Return the format for the ending of a path, which must be one of ``FORMATS``.
 
     Raises:
-        InputError: If the format cannot hold the architecture.
+        InputError: If the format cannot hold the architecture, or has no fixed batch.
     """
     chosen = FORMATS[path.suffix.lower()].load()
-    model_format = chosen(any_resolution=any_resolution)
+    model_format = chosen(any_resolution=any_resolution, batch=batch)
     if reason := model_format.why_not_exportable(architecture):
         raise InputError(reason)
     return model_format

@@ -6,21 +6,24 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ...evaluators.runtime_table import check_installed
 from ...search_space.errors import InputError, unknown_name
 from .formats import FORMATS
 from .overwrite_guard import check_ours
 
 
 def check_target(path: Path) -> None:
-    """Check that a model file can be written at ``path``: ending, folder, existing file.
+    """Check that a model file can be written at ``path``: ending, runtime, folder, existing file.
 
     Raises:
-        InputError: If the ending is unknown, no file can be made there, or it would replace a file
-            that no export wrote.
+        InputError: If the ending is unknown, its runtime is not installed, no file can be made
+            there, or it would replace a file that no export wrote.
     """
     check_place(path)
     if path.suffix.lower() not in FORMATS:
         raise unknown_name("the ending of a model file", path.suffix.lower(), FORMATS)
+    if runtime := FORMATS[path.suffix.lower()].runtime:
+        check_installed([runtime])
     check_ours(path)
     trial = path.with_name(_hidden_name())
     with _one_line(path):

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 
 from ...search_space.errors import InputError
 from ...search_space.plugins import add, load_installed, resolved
+from .appended_header import MARK as MARK
+from .appended_header import appended_header
 
 if TYPE_CHECKING:
     from .base import ModelFormat
 
 GROUP = "nas_explorer.formats"
 """Group of the entry points of formats."""
-
-MARK = "nas_explorer"
-"""Key that marks the header of a file as ours; its value is the header's version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +30,25 @@ class Format:
     """Function from a path to whether an export wrote the file; an error means no."""
     beside: tuple[str, ...] = ()
     """Suffixes, after the file's name, of the files written beside it."""
+    paired: str = ""
+    """Ending of a second file, which takes the place of the first one's; empty: none."""
     json_card: bool = False
     """Whether a JSON card is written beside the file."""
+    runtime: str = ""
+    """Runtime that must be installed to write the file and to check it; empty: none."""
 
     def load(self) -> "type[ModelFormat]":
         """Return the format's class."""
         return resolved(self.place, __name__.rpartition(".")[0])
+
+    def file(self, path: Path, end: str) -> Path:
+        """Return the path of one of the files of ``path``.
+
+        Args:
+            path: The first file.
+            end: A suffix after its name, or ``paired``.
+        """
+        return path.with_suffix(end) if end and end == self.paired else Path(f"{path}{end}")
 
 
 def _safetensors(path: Path) -> bool:
@@ -63,6 +75,14 @@ def _python(path: Path) -> bool:
     return not before and ", written by nas-explorer\n(architecture " in head
 
 
+def _openvino(path: Path) -> bool:
+    return f"<{MARK}>".encode() in path.read_bytes()
+
+
+def _appended(path: Path) -> bool:
+    return MARK in appended_header(path)
+
+
 FORMATS: dict[str, Format] = {
     ".safetensors": Format(
         place="safetensors_file:SafetensorsFile", is_marked=_safetensors, json_card=True
@@ -70,6 +90,14 @@ FORMATS: dict[str, Format] = {
     ".onnx": Format(place="onnx_file:OnnxFile", is_marked=_onnx),
     ".pt2": Format(place="pt2_file:Pt2File", is_marked=_pt2),
     ".py": Format(place="python_file:PythonFile", is_marked=_python, beside=(".safetensors",)),
+    ".xml": Format(
+        place="runtime_files:OpenVinoFile", is_marked=_openvino, paired=".bin", runtime="openvino"
+    ),
+    ".mnn": Format(place="runtime_files:MnnFile", is_marked=_appended, runtime="mnn"),
+    ".param": Format(
+        place="runtime_files:NcnnFile", is_marked=_appended, paired=".bin", runtime="ncnn"
+    ),
+    ".pte": Format(place="runtime_files:ExecuTorchFile", is_marked=_appended, runtime="executorch"),
 }
 """The formats by file ending; ``register_format`` adds to them."""
 
@@ -87,7 +115,10 @@ def register_format(cls: "type[ModelFormat]") -> None:
             f"but got {ending!r}"
         )
     entry = Format(
-        place=cls, is_marked=lambda path: MARK in cls.read_header(path), beside=cls.beside
+        place=cls,
+        is_marked=lambda path: MARK in cls.read_header(path),
+        beside=cls.beside,
+        paired=cls.paired,
     )
     add(FORMATS, ending, entry, kind="format of model files", group=GROUP)
 

@@ -11,6 +11,7 @@ from ..candidate import Candidate
 from ..settings import StudySettings
 from .card import from_files, recounted
 from .export import export_model, format_for
+from .files import check_target
 from .proof import Proof
 from .record_checks import (
     check_measured,
@@ -45,6 +46,7 @@ def export_candidate(
     folder: WeightsFolder,
     untrained: bool = False,
     any_resolution: bool = False,
+    batch: int | None = None,
     licence: str | None = None,
     test_readings: int = 0,
 ) -> tuple[Proof, dict[str, str]]:
@@ -61,6 +63,7 @@ def export_candidate(
         folder: Folder of the weights that the search kept.
         untrained: Whether to export new, untrained weights.
         any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
+        batch: Images in one pass; None: any number, or 1 for a runtime's own format.
         licence: Licence of the data, for the card.
         test_readings: Number of readings of the study's test split so far, for the card.
 
@@ -69,7 +72,8 @@ def export_candidate(
         InputError: If the file cannot be written, or the format cannot hold the network.
     """
 
-    format_for(found.architecture, output, any_resolution=any_resolution)  # before the slow work
+    check_target(output)  # before the slow work
+    format_for(found.architecture, output, any_resolution=any_resolution, batch=batch)
     weights, training = None, "untrained"
     if not untrained:
         weights, training = trained_weights(folder, found, hint="; --untrained exports new ones")
@@ -111,6 +115,7 @@ def export_candidate(
         if data is None or weights is None
         else originals(data, same_rules=not remark),
         any_resolution=any_resolution,
+        batch=batch,
     )
     return proof, {settings.main_metric: checked, **from_files(proof), **recounted(metadata, proof)}
 

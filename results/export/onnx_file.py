@@ -14,7 +14,7 @@ from ...search_space.architecture.network import Network
 from ...search_space.components.base import first_inside
 from ...search_space.errors import InputError
 from ...search_space.shapes import Shape
-from .base import ExportError, ModelFormat, Opened, first_line
+from .base import ExportError, ModelFormat, Opened, first_line, in_batches
 from .header import read_header
 from .onnx_macs import count_macs, known_shapes
 from .program import exported_program
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class OnnxFile(ModelFormat):
-    """One ONNX file with the weights, for any batch size; checked in ONNX Runtime on the CPU.
+    """One ONNX file with the weights, checked in ONNX Runtime on the CPU.
 
     The file holds the folded form of the network.
     """
@@ -33,14 +33,11 @@ class OnnxFile(ModelFormat):
     ending = ".onnx"
     tolerance = 1e-4
     folded = True
+    fixes_batch = True
 
     def why_not_exportable(self, architecture: Architecture) -> str | None:
         """Return why a component cannot be exported to ONNX, or None."""
-        for part in architecture.parts():
-            bound = first_inside(part.component, lambda each: not each.exportable())
-            if bound:
-                return f"a {bound.kind} must be exportable to ONNX, but {bound.name} is not"
-        return super().why_not_exportable(architecture)
+        return why_not_in_onnx(architecture) or super().why_not_exportable(architecture)
 
     def environment(self) -> dict[str, str]:
         """Return the versions of the operator set and of ONNX Runtime."""
@@ -52,7 +49,7 @@ class OnnxFile(ModelFormat):
         """Trace the network and return the file's contents."""
         from onnx.helper import set_model_props
 
-        model = onnx_graph(exported_program(network.folded(), self.any_resolution))
+        model = onnx_graph(exported_program(network.folded(), self.any_resolution, self.batch))
         set_model_props(model, dict(header))
         return {"": model.SerializeToString()}
 
@@ -83,6 +80,7 @@ class OnnxFile(ModelFormat):
             raise ExportError(f"the ONNX file must be valid, but: {first_line(error)}") from error
 
         size = _input(model)
+        batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or None
         if self.any_resolution:
             _check_stated(model, size)
 
@@ -97,12 +95,22 @@ class OnnxFile(ModelFormat):
         # The exporter folds norms into convolutions and merges equal tensors, so that the file
         # holds neither the network's weights nor their number.
         return Opened(
-            run=run,
+            run=in_batches(run, batch),
             weights={},
             parameters=None,
-            macs=count_macs(model, size),
+            macs=count_macs(model, size, batch or 1),
+            batch=batch,
             stored=sum(prod(tensor.dims) for tensor in model.graph.initializer),
         )
+
+
+def why_not_in_onnx(architecture: Architecture) -> str | None:
+    """Return why a component cannot be exported to ONNX, or None."""
+    for part in architecture.parts():
+        bound = first_inside(part.component, lambda each: not each.exportable())
+        if bound:
+            return f"a {bound.kind} must be exportable to ONNX, but {bound.name} is not"
+    return None
 
 
 def _check_stated(model: "ModelProto", size: Shape) -> None:
@@ -112,7 +120,8 @@ def _check_stated(model: "ModelProto", size: Shape) -> None:
         ExportError: If a shape does.
     """
     other = size._replace(height=4 * size.height, width=8 * size.width)
-    for known in (known_shapes(model, each) for each in (size, other)):
+    images = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
+    for known in (known_shapes(model, each, images) for each in (size, other)):
         for value in model.graph.value_info:
             sides = value.type.tensor_type.shape.dim
             found = known.get(value.name, ())

@@ -22,7 +22,9 @@ def product_macs(out: Shape, inner: int) -> int:
     return prod(out) * inner
 
 
-def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | None:
+def count_macs(
+    model: "ModelProto", size: Sequence[int] | None = None, images: int = 1
+) -> int | None:
     """Return the multiply-adds of convolutions and matrix products for one image.
 
     The result is None if the graph holds an uncounted operation with products, or an unknown shape.
@@ -30,17 +32,18 @@ def count_macs(model: "ModelProto", size: Sequence[int] | None = None) -> int | 
     Args:
         model: The graph.
         size: Channels, height and width of the image; None: those stated in the graph.
+        images: Images in one pass, of which the result is the mean.
     """
     if any(node.op_type in _UNCOUNTED for node in model.graph.node):
         return None
     counted = [node for node in model.graph.node if node.op_type in _COUNTED]
-    shapes = known_shapes(model, size)
+    shapes = known_shapes(model, size, images)
     needed = {name for node in counted for name in (*node.input, *node.output) if name}
     if size is not None and (unknown := needed - shapes.keys()):
-        shapes |= _shapes_run(model, size, sorted(unknown))
+        shapes |= _shapes_run(model, (images, *size), sorted(unknown))
     if not needed <= shapes.keys():
         return None
-    return sum(_COUNTED[node.op_type](node, shapes) for node in counted)
+    return sum(_COUNTED[node.op_type](node, shapes) for node in counted) // images
 
 
 def _conv(node: "NodeProto", shapes: Mapping[str, Shape]) -> int:
@@ -78,7 +81,8 @@ _UNCOUNTED = {
 
 
 def _shapes_run(model: "ModelProto", size: Sequence[int], names: Sequence[str]) -> dict[str, Shape]:
-    """Return the shapes of tensors in a run on one image, for shapes that inference cannot find.
+    """Return the shapes of tensors in a run on images of a shape (B, C, H, W), for shapes that
+    inference cannot find.
 
     The result is empty if the graph does not run.
     """
@@ -91,7 +95,7 @@ def _shapes_run(model: "ModelProto", size: Sequence[int], names: Sequence[str]) 
     shown.graph.output.extend(ValueInfoProto(name=name) for name in names)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    image = numpy.zeros((1, *size), numpy.float32)
+    image = numpy.zeros(tuple(size), numpy.float32)
     try:
         session = onnxruntime.InferenceSession(
             shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -102,15 +106,17 @@ def _shapes_run(model: "ModelProto", size: Sequence[int], names: Sequence[str]) 
     return {name: each.shape for name, each in zip(names, found, strict=True)}
 
 
-def known_shapes(model: "ModelProto", size: Sequence[int] | None) -> dict[str, Shape]:
-    """Return the inferred shapes of the tensors for one image."""
+def known_shapes(
+    model: "ModelProto", size: Sequence[int] | None, images: int = 1
+) -> dict[str, Shape]:
+    """Return the inferred shapes of the tensors for a number of images."""
     from onnx import ModelProto
     from onnx.shape_inference import infer_shapes
 
     single = ModelProto()
     single.CopyFrom(model)
     for value in (*single.graph.input, *single.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = 1
+        value.type.tensor_type.shape.dim[0].dim_value = images
     if size is not None:
         for side, length in zip(
             single.graph.input[0].type.tensor_type.shape.dim[1:], size, strict=True

@@ -14,9 +14,9 @@ CARD_SIGN = f"<!-- {MARK} "
 def targets(path: Path) -> list[Path]:
     """Return the files that an export to ``path`` writes: model, side files, cards."""
     chosen = FORMATS[path.suffix.lower()]
-    names = [path.name + end for end in ("", *chosen.beside, ".md")]
+    pair = [chosen.paired] if chosen.paired else []
     cards = [path.with_suffix(".json")] if chosen.json_card else []
-    return [*map(path.with_name, names), *cards]
+    return [*(chosen.file(path, end) for end in ("", *chosen.beside, *pair, ".md")), *cards]
 
 
 def check_ours(path: Path) -> None:

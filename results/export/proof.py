@@ -54,11 +54,13 @@ class Proof:
     network's own size: its smallest multiple that the file accepts. Else None."""
     sizes: str
     """The accepted heights and widths of images, as text."""
+    batches: str
+    """The accepted numbers of images in one pass, as text."""
     files: FileProof | None
     """Proof on image files; None without the data."""
     latency_ratio: float
-    """Median time of one image in the file's own runtime, divided by that of the network in torch;
-    both on the CPU, alternating."""
+    """Median time of one pass in the file's own runtime, divided by that of the network in torch;
+    both on the CPU, alternating. A pass is of one image, or of as many as the file takes."""
 
 
 def prove(
@@ -87,6 +89,9 @@ def prove(
     """
     assert not network.training
     opened = model_format.open(path)
+    if opened.batch != model_format.batch:
+        wanted, found = (each or "any number of" for each in (model_format.batch, opened.batch))
+        raise ExportError(f"the file must take {wanted} images in one pass, but takes {found}")
     size = opened.image(network.architecture.input)
     larger = _larger_images(network, size) if model_format.any_resolution else []
     real = [] if images is None else [_enlarged(each, size) for each in images.split(32)]
@@ -128,6 +133,7 @@ def prove(
         size=path.stat().st_size,
         enlarged=None if size == network.architecture.input else f"{size.height}x{size.width}",
         sizes=_sizes(network, opened, model_format),
+        batches=_batches(opened),
         files=files,
         latency_ratio=_latency_ratio(folded, opened, size),
     )
@@ -138,14 +144,22 @@ def count_parameters(module: nn.Module) -> int:
     return sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
 
 
-def count_macs(module: nn.Module, shape: Shape) -> int:
-    """Return the multiply-adds of convolutions and matrix products for one image."""
+def count_macs(module: nn.Module, shape: Shape, images: int = 1) -> int:
+    """Return the multiply-adds of convolutions and matrix products for one image, the mean of
+    ``images``."""
     # Imported here, since torch's tracer takes seconds to import.
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module(torch.zeros(1, *shape))
-    return counter.get_total_flops() // 2
+        module(torch.zeros(images, *shape))
+    return counter.get_total_flops() // 2 // images
+
+
+def _batches(opened: Opened) -> str:
+    """Return the numbers of images that a file accepts in one pass, as text."""
+    if opened.batch is not None:
+        return f"{opened.batch} alone"
+    return "any" if opened.most is None else f"at most {opened.most}"
 
 
 def _sizes(network: Network, opened: Opened, model_format: ModelFormat) -> str:
@@ -217,7 +231,7 @@ def _compare_counts(
     form = folded if model_format.folded else network
     counts = (
         ("parameters", opened.parameters, lambda: count_parameters(form)),
-        ("multiply-adds", opened.macs, lambda: count_macs(form, size)),
+        ("multiply-adds", opened.macs, lambda: count_macs(form, size, opened.batch or 1)),
     )
     for what, counted, count in counts:
         if counted is not None and counted != (expected := count()):
@@ -227,13 +241,23 @@ def _compare_counts(
 
 
 def _latency_ratio(folded: Network, opened: Opened, size: Shape) -> float:
-    image = torch.zeros(1, *size)
-    times: dict[Callable[[Tensor], Tensor], list[float]] = {folded: [], opened.run: []}
+    images = torch.zeros(opened.batch or 1, *size)
+
+    def timed(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], float]:
+        def pass_ms(images: Tensor) -> float:
+            began = time.perf_counter()
+            run(images)
+            return 1e3 * (time.perf_counter() - began)
+
+        return pass_ms
+
+    times: dict[Callable[[Tensor], float], list[float]] = {
+        timed(folded): [],
+        opened.pass_ms or timed(opened.run): [],
+    }
     with torch.no_grad():
         for _ in range(_PASSES):
-            for run, spent in times.items():
-                began = time.perf_counter()
-                run(image)
-                spent.append(time.perf_counter() - began)
+            for pass_ms, spent in times.items():
+                spent.append(pass_ms(images))
     ours, theirs = (median(spent[_PASSES // 4 :]) for spent in times.values())
     return theirs / ours

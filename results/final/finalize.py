@@ -80,7 +80,9 @@ class Finalized:
         found = self.result["chosen"]["test"]
         return None if found is None else SplitScores.from_json(found)
 
-    def export(self, path: str | Path, *, any_resolution: bool = False) -> Proof:
+    def export(
+        self, path: str | Path, *, any_resolution: bool = False, batch: int | None = None
+    ) -> Proof:
         """Write the model as a file; the ending decides the format, as for ``Study.export``.
 
         Raises:
@@ -99,6 +101,7 @@ class Finalized:
             metadata=read_facts(header),
             seed=0,
             any_resolution=any_resolution,
+            batch=batch,
         )
 
 

@@ -107,6 +107,7 @@ class Study(JoinableStudy):
         *,
         untrained: bool = False,
         any_resolution: bool = False,
+        batch: int | None = None,
         licence: str | None = None,
     ) -> "tuple[Proof, dict[str, str]]":
         """Write a candidate as a model file; return the proof, and a comparison with the record as
@@ -117,9 +118,10 @@ class Study(JoinableStudy):
         Args:
             candidate: The candidate, its number, or a unique prefix of its digest.
             path: Path of the file; the ending decides the format: ``.safetensors``, ``.onnx``,
-                ``.pt2`` or ``.py``.
+                ``.pt2``, ``.py``, or that of a runtime (``.xml``, ``.mnn``, ``.param``, ``.pte``).
             untrained: Whether to export new, untrained weights.
             any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
+            batch: Images in one pass; None: any number, or 1 for a runtime's own format.
             licence: Licence of the data, for the card.
 
         Raises:
@@ -140,6 +142,7 @@ class Study(JoinableStudy):
             folder=WeightsFolder(self.weights),
             untrained=untrained,
             any_resolution=any_resolution,
+            batch=batch,
             licence=licence,
             test_readings=self.test_readings(),
         )

@@ -253,7 +253,11 @@ def test_bad_requests_get_one_line_and_code_2(arguments, says, capsys, tmp_path,
 
 WRONG_OUTPUTS = (
     ("missing/net.onnx", "the folder of a model file must exist, but got 'missing/net.onnx'"),
-    ("net.onx", "must be one of .onnx, .pt2, .py, .safetensors, but got '.onx'; did you mean"),
+    (
+        "net.onx",
+        "must be one of .mnn, .onnx, .param, .pt2, .pte, .py, .safetensors, .xml, but got '.onx'; "
+        "did you mean",
+    ),
     (".", "a model file must not be a folder, but got '.'"),
     ("folder.py", "a model file must not be a folder, but got 'folder.py'"),
     ("/proc/net.onnx", "a model file must be writable, but got '/proc/net.onnx'"),

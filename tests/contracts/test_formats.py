@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from nas_explorer.evaluators.runtime_table import RUNTIMES
 from nas_explorer.results.export.base import ExportError, Opened
 from nas_explorer.results.export.export import export_model
 from nas_explorer.results.export.formats import FORMATS, MARK, Format, register_format
 from nas_explorer.results.export.header import read_facts, read_header
 from nas_explorer.results.export.networks import trained_network
-from nas_explorer.results.export.overwrite_guard import is_ours, targets
+from nas_explorer.results.export.overwrite_guard import check_ours, is_ours, targets
 from nas_explorer.results.export.safetensors_file import SafetensorsFile
 from nas_explorer.search_space.architecture.network import Network
 from nas_explorer.search_space.errors import InputError
@@ -22,20 +23,31 @@ from ..helpers import trained
 ARCHITECTURE = (
     load_space("micro").bind(channels=1, resolution=8, classes=10).walk(FirstChooser()).architecture
 )
+ABSENT = {
+    ending: ", ".join(RUNTIMES[each.runtime].absent()) if each.runtime else ""
+    for ending, each in FORMATS.items()
+}
 FACTS = {"study": "a study", "numbers": [1, 2.5, None], "name": "ü, 'quoted'\n"}
 every_format = pytest.mark.parametrize("ending", FORMATS)
+every_written_format = pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(ending, marks=pytest.mark.skipif(bool(absent), reason=f"no module {absent}"))
+        for ending, absent in ABSENT.items()
+    ],
+)
 
 
 @every_format
 def test_the_table_says_what_the_class_is(ending: str) -> None:
     entry = FORMATS[ending]
     cls = entry.load()
-    assert (cls.ending, cls.beside) == (ending, entry.beside)
-    assert cls.name and 0 <= cls.tolerance < 1e-2
+    assert (cls.ending, cls.beside, cls.paired) == (ending, entry.beside, entry.paired)
+    assert cls.name and 0 <= cls.tolerance <= 1e-2
 
 
 @pytest.mark.slow
-@every_format
+@every_written_format
 def test_a_file_is_the_network_and_says_which(
     ending: str, tmp_path: Path, one_onnx_table: None
 ) -> None:
@@ -51,7 +63,7 @@ def test_a_file_is_the_network_and_says_which(
         expected = trained_network(ARCHITECTURE, weights)(images)
         given = cls().open(path).run(images)
     assert (given - expected).abs().max() <= max(cls.tolerance, 1e-6) * expected.abs().max()
-    assert all(map(is_ours, targets(path)))
+    check_ours(path)
     path.write_bytes(b"another's")
     assert not is_ours(path)
 
