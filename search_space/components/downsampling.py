@@ -20,6 +20,7 @@ from .layers.depthwise_branches import DepthwiseBranches, NormedShortcut
 from .layers.inverted_bottleneck import InvertedResidualDownsampling
 from .layers.multi_scale_patches import MultiScalePatches
 from .layers.recursive_conv import RecursiveConvs
+from .learned_pooling import LearnedPoolDownsampling
 from .mixers.ghost import GhostDownsampling
 from .mixers.halo_bottleneck import HaloDownsampling
 from .mixers.levit import LevitDownsampling
@@ -351,6 +352,7 @@ class NoDownsampling(Downsampling):
 DOWNSAMPLINGS = table_of(
     ConvDownsampling,
     PoolDownsampling,
+    LearnedPoolDownsampling,
     DeformableDownsampling,
     RecursiveDownsampling,
     PatchMerging,

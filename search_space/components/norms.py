@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..domains import YES_NO, Positive
+from ..domains import YES_NO, IntRange, Positive
 from ..shapes import Shape
 from .base import Norm, table_of
+from .layers.folding import Foldable
 
 
 class ChannelLayerNorm(nn.Module):
@@ -149,6 +150,92 @@ class Affine(Norm):
         return ChannelAffine(shape.channels)
 
 
+class ScaledTanh(ChannelAffine):
+    """A learned factor and bias per channel behind the hyperbolic tangent of a scaled map."""
+
+    def __init__(self, channels: int, init: float) -> None:
+        super().__init__(channels)
+        self.slope = nn.Parameter(torch.full((1,), init))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        return super().forward((self.slope * x_BCHW).tanh())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicTanh(Norm):
+    """A hyperbolic tangent with a learned slope in place of a norm.
+
+    Zhu et al., Transformers without Normalization, 2025, arXiv:2503.10622, equation 3.
+    """
+
+    name = "dynamic_tanh"
+
+    init: Annotated[float, Positive()] = 0.5
+    """Slope at the start of training."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return ScaledTanh(shape.channels, self.init)
+
+
+class SkippedBatchNorm(Foldable):
+    """A batch norm plus its input times a learned number, after a time with a layer norm."""
+
+    step: Tensor
+
+    def __init__(self, channels: int, eps: float, steps: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, eps=eps)
+        self.skip = nn.Parameter(torch.ones(1))
+        self.steps = steps
+        if steps:
+            self.early = ChannelLayerNorm(channels, eps, bias=True)
+            self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, C, H, W) to itself."""
+        y_BCHW = self.norm(x_BCHW) + self.skip * x_BCHW
+        if not (self.steps and self.training):
+            return y_BCHW
+        self.step += 1
+        part = (self.step.to(y_BCHW.dtype) / (self.steps + 1)).clamp(max=1.0)
+        return (1 - part) * self.early(x_BCHW) + part * y_BCHW
+
+    def folded(self) -> nn.Module:
+        """Return a factor and a bias per channel."""
+        mean, var = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and var is not None
+        scale = self.norm.weight / (var + self.norm.eps).sqrt()
+        affine = ChannelAffine(len(scale))
+        affine.weight = nn.Parameter(scale + self.skip)
+        affine.bias = nn.Parameter(self.norm.bias - mean * scale)
+        return affine
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepBatchNorm(Norm):
+    """A batch norm plus its scaled input, which becomes one factor and bias per channel.
+
+    Guo et al., SLAB: Efficient Transformers with Simplified Linear Attention and Progressive
+    Re-parameterized Batch Normalization, 2024, arXiv:2405.11582, equations 2 to 4. In the first
+    ``steps`` training steps, a layer norm's weight falls linearly to zero, and the batch norm's
+    rises to one. In eval mode the batch norm alone is used, from the start.
+    """
+
+    name = "rep_batch_norm"
+    catalogue = ("B46",)
+
+    steps: Annotated[int, IntRange(0, 1_000_000)] = 0
+    """Training steps in which the norm replaces a layer norm, 0 to a million."""
+    eps: Annotated[float, Positive()] = 1e-5
+    """Number added to the variance."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        return SkippedBatchNorm(shape.channels, self.eps, self.steps)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoNorm(Norm):
     """No normalisation."""
@@ -161,4 +248,6 @@ class NoNorm(Norm):
         return nn.Identity()
 
 
-NORMS = table_of(LayerNorm, BatchNorm, RMSNorm, GroupNorm, Affine, NoNorm)
+NORMS = table_of(
+    LayerNorm, BatchNorm, RMSNorm, GroupNorm, Affine, DynamicTanh, RepBatchNorm, NoNorm
+)

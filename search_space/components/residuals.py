@@ -3,16 +3,18 @@
 Shape suffixes: B batch, C channels, H rows, W columns.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Self
 
 import torch
 from torch import Tensor, nn
 
-from ..domains import YES_NO, Positive
+from ..domains import YES_NO, Choice, IntRange, Positive
 from ..shapes import Shape
 from .activations import ACTIVATION, activation
 from .base import Component, Layer, table_of
+from .layers.conv_norm import SqueezeExcite
+from .layers.recalibration import BothExcite, EfficientChannelAttention, SpatialExcite
 from .norms import LayerNorm
 from .wired import Residual
 
@@ -172,6 +174,66 @@ class ResScaleResidual(Residual):
         return parts.add(f"{name}.add", Add(), scaled, branch)
 
 
+_ATTENTION = Choice(("channel", "efficient", "spatial", "both"))
+"""Attention to channels by a perceptron or a convolution, to positions, or to both."""
+_REDUCTION = IntRange(1, 64)
+"""Channels for each hidden unit of a perceptron."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalibration(Layer):
+    """A map scaled by attention to its channels or positions."""
+
+    name = "recalibration"
+    kind = "joint"
+    order_free = True
+
+    attention: Annotated[str, _ATTENTION] = "channel"
+    """What scales the map."""
+    reduction: Annotated[int, _REDUCTION] = 16
+    """Channels for each hidden unit."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, max(1, shape.channels // self.reduction)
+        if self.attention == "efficient":
+            return EfficientChannelAttention(channels)
+        if self.attention == "spatial":
+            return SpatialExcite(channels)
+        kind = SqueezeExcite if self.attention == "channel" else BothExcite
+        return kind(channels, hidden)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecalibratedResidual(Residual):
+    """The branch is scaled by attention to its channels or positions, then added.
+
+    Hu et al., Squeeze-and-Excitation Networks, 2017, arXiv:1709.01507, figure 3; Wang et al.,
+    ECA-Net, 2019, arXiv:1910.03151; Roy et al., Recalibrating Fully Convolutional Networks, 2018,
+    arXiv:1808.08127 (``spatial`` and ``both``, of which the larger one is taken).
+    """
+
+    name = "recalibrated"
+    catalogue = ("B20", "B41")
+
+    attention: Annotated[str, _ATTENTION] = "channel"
+    """What scales the branch: ``channel`` is squeeze and excitation, ``efficient`` is ECA's
+    convolution over channels, ``spatial`` scales positions, ``both`` channels and positions."""
+    reduction: Annotated[int, _REDUCTION] = 16
+    """Channels for each hidden unit of squeeze and excitation, 1 to 64."""
+
+    def canonical(self, shape: Shape) -> Self:
+        """Without a perceptron, the reduction has no effect."""
+        used = self.attention in ("channel", "both")
+        return self if used else replace(self, reduction=16)
+
+    def wire(self, parts: "PartList", name: str, stream: str, branch: str) -> str:
+        """Add two parts: the attention on the branch, then the sum."""
+        layer = Recalibration(attention=self.attention, reduction=self.reduction)
+        scaled = parts.add(f"{name}.recalibrate", layer, branch)
+        return parts.add(f"{name}.add", Add(), stream, scaled)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoResidual(Residual):
     """The branch replaces the stream."""
@@ -189,5 +251,6 @@ RESIDUALS = table_of(
     NormedResidual,
     LayerScaleResidual,
     ResScaleResidual,
+    RecalibratedResidual,
     NoResidual,
 )

@@ -5,7 +5,7 @@ from .conv_first import ConvFirstMlp
 from .edge import EdgeMlp
 from .glu import ConvGlu, Glu
 from .inverted import InvertedResidual
-from .kan import Kan
+from .kan import BasisKan, Kan
 from .mlp import ConvMlp, Mlp, NoChannelMixer, ShortcutConvMlp
 from .normed import NormedMlp, PartialAttentionMlp
 from .response import GrnMlp
@@ -19,6 +19,7 @@ CHANNEL_MIXERS = table_of(
     Glu,
     ConvGlu,
     Kan,
+    BasisKan,
     NoChannelMixer,
     NormedMlp,
     PartialAttentionMlp,

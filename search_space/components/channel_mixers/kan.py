@@ -7,12 +7,13 @@ from typing import Annotated
 
 from torch import nn
 
-from ...domains import IntRange, Positive
+from ...domains import Choice, IntRange, Positive
 from ...shapes import Shape
 from ..activations import ACTIVATION
 from ..base import ChannelMixer
 from ..layers.canonical_forms import RoundedRatio
 from ..layers.spline_conv import SplineConv2d
+from .basis_conv import BasisConv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,42 @@ class Kan(RoundedRatio, ChannelMixer):
             span=self.span,
             act=self.activation,
         )
+        return nn.Sequential(
+            OrderedDict(
+                layer1=layer(channels=channels, width=hidden),
+                layer2=layer(channels=hidden, width=channels),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BasisKan(RoundedRatio, ChannelMixer):
+    """Two layers of functions of each channel that are not splines, with learned weights.
+
+    Shreyas S and Akshath M, ViKANformer, 2025, arXiv:2503.01124, which compares them in a vision
+    transformer. ``gaussian`` is Fast-KAN (Li, 2024, arXiv:2405.06721,
+    equation 5: normed channels, bumps on [-2, 2], and a term beside them), ``fourier`` FourierKAN
+    (Xu et al., 2024, arXiv:2406.01034), ``sine`` SineKAN (Reinhardt et al., 2024, arXiv:2407.04149,
+    equation 7). Which functions suit is a choice of the space, as in Activation Space Selectable
+    Kolmogorov-Arnold Networks (Yang et al., 2024, arXiv:2408.08338), for each block here, there
+    for each node. All start from normal weights that keep the size of the channels; in the
+    reference codes they differ.
+    """
+
+    name = "basis_kan"
+    catalogue = ("B02", "B50")
+
+    ratio: Annotated[float, Positive()] = 1.0
+    """Ratio of hidden channels to channels."""
+    basis: Annotated[str, Choice(("gaussian", "fourier", "sine"))] = "gaussian"
+    """Functions of each channel: bumps, cosines and sines, or sines of learned frequencies."""
+    functions: Annotated[int, IntRange(2, 32, 2)] = 8
+    """Functions of each channel, even, 2 to 32."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """Build the module."""
+        channels, hidden = shape.channels, self.hidden(shape)
+        layer = partial(BasisConv, basis=self.basis, functions=self.functions)
         return nn.Sequential(
             OrderedDict(
                 layer1=layer(channels=channels, width=hidden),
