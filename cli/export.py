@@ -47,6 +47,18 @@ def export(
             help="Images in one pass, for .onnx, .pt2 and runtimes.  [any number; runtimes: 1]",
         ),
     ] = None,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Quantise the .onnx file to int8, calibrated on the training split, and state "
+            "what that costs.",
+        ),
+    ] = False,
+    int8_keep_worst: Annotated[
+        str,
+        typer.Option(metavar="N", help="Keep the N parts that lose most in int8 in float."),
+    ] = "0",
     licence: Annotated[
         str | None,
         typer.Option("--data-licence", metavar="TEXT", help="Licence of the data, for the card."),
@@ -62,10 +74,12 @@ def export(
     images = None if batch is None else read_whole("batch", batch, low=1, hint="images")
     with _stopped_in_order():
         from ..results.export.files import check_target
+        from ..results.export.formats import check_int8
 
         check_target(
             output
         )  # first, since reading the study takes a second, and importing torch several
+        keep_worst = check_int8(output, int8, int8_keep_worst, any_resolution=any_resolution)
         record = open_study(study, storage)
         found = record.find(candidate)
         import torch
@@ -78,6 +92,8 @@ def export(
                 untrained=untrained,
                 any_resolution=any_resolution,
                 batch=images,
+                int8=int8,
+                int8_keep_worst=keep_worst,
                 licence=licence,
             )
     from ..results.export.overwrite_guard import targets

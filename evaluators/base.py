@@ -13,7 +13,16 @@ from ..search_space.plugins import add, load_installed, put, resolved
 from .diagnostics import DIAGNOSTICS, register_diagnostic
 from .diagnostics import GROUP as OF_TRAINED
 from .metric_checks import check_evaluator
-from .metrics import COSTS, LATENCY, METRICS, TIERS, TRAINED, Tier, score_with_recipe
+from .metrics import (
+    COSTS,
+    LATENCY,
+    METRICS,
+    PARAM_BYTES_INT8,
+    TIERS,
+    TRAINED,
+    Tier,
+    score_with_recipe,
+)
 from .metrics import Direction as Direction
 from .metrics import Metric as Metric
 from .metrics import describe_recorded as describe_recorded
@@ -269,6 +278,12 @@ EVALUATORS: dict[str, Entry] = {
     each.name: each
     for each in (
         Entry(name="cost", metrics=COSTS, always=True, place="cost.evaluator:CostEvaluator"),
+        Entry(
+            name=PARAM_BYTES_INT8.name,
+            metrics=(PARAM_BYTES_INT8,),
+            always=False,
+            place="int8.param_bytes:Int8Bytes",
+        ),
         Entry(
             name="latency",
             metrics=(LATENCY,),

@@ -165,6 +165,13 @@ OUTPUT_METRICS = (
     _label_metric(name="subset_accuracy", summary="share of images of which every label is right"),
 )
 """The metrics of numbers and labels besides the main ones, by their order in tables."""
+ACCURACY_INT8 = replace(
+    ACCURACY,
+    name="accuracy@int8",
+    summary="top-1 accuracy on the validation split, quantised to int8 after the short training",
+    conditions=(*ACCURACY.conditions, "quantiser", "calibration_images"),
+    on_request=True,
+)
 TRAINED = (*MAIN_METRICS.values(), *CLASS_METRICS, *OUTPUT_METRICS)
 """The metrics of the short training."""
 _exact = partial(Metric, direction="minimize", tier="exact")
@@ -186,6 +193,11 @@ COSTS = (
         unit="B",
         summary="most bytes of maps alive at one time in a run of one image, float32",
     ),
+)
+PARAM_BYTES_INT8 = _exact(
+    name="param_bytes@int8",
+    unit="B",
+    summary="bytes of the parameters and saved buffers with int8 weights of dense layers",
 )
 LATENCY = Metric(
     name="latency",
@@ -210,7 +222,9 @@ LATENCY = Metric(
     ),
 )
 
-METRICS: dict[str, Metric] = {each.name: each for each in (*TRAINED, *COSTS, LATENCY)}
+METRICS: dict[str, Metric] = {
+    each.name: each for each in (*TRAINED, *COSTS, PARAM_BYTES_INT8, LATENCY)
+}
 """The metrics that some evaluator measures, by name; ``register`` adds to them."""
 
 _FIDELITY = re.compile(r"(.+)@(\d+)epochs?")

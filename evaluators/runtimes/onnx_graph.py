@@ -1,5 +1,6 @@
 """ONNX graphs of networks, made by torch's exporter."""
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import torch
 from .program import quiet, untraceable
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
 OPSET = 20
 """Version of ONNX's operator set: the first with GELU; fewer runtimes read later ones."""
@@ -16,13 +17,21 @@ OPSET = 20
 INPUT, OUTPUT, BATCH, HEIGHT, WIDTH = "image", "scores", "batch", "height", "width"
 """Names of the graph's input (batch, C, H, W), its output (batch, K) and their free axes."""
 
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""Key of the exporter's note of a node's modules, a list from the outermost, then the operation."""
+_PLACE = "/"
+"""Between the module and the name of a node."""
 
-def onnx_graph(program: torch.export.ExportedProgram, *, opset: int = OPSET) -> "ModelProto":
+
+def onnx_graph(
+    program: torch.export.ExportedProgram, *, opset: int = OPSET, places: bool = False
+) -> "ModelProto":
     """Return the graph of a traced network.
 
     Args:
         program: A program of ``traced``.
         opset: Version of ONNX's operator set.
+        places: Whether the names of nodes begin with their modules, for ``module_of``.
 
     Raises:
         ExportError: If torch's exporter fails.
@@ -41,8 +50,22 @@ def onnx_graph(program: torch.export.ExportedProgram, *, opset: int = OPSET) -> 
         raise untraceable(error) from error
     assert made is not None
     model = made.model_proto
+    if places:
+        _place(model)
     _tidy(model)
     return model
+
+
+def module_of(node: "NodeProto") -> str:
+    """Return the path of the module that a node with its place in its name belongs to."""
+    return node.name.rpartition(_PLACE)[0]
+
+
+def is_depthwise(node: "NodeProto", model: "ModelProto") -> bool:
+    """Whether a node is a convolution with one input channel for each of several groups."""
+    groups = next((each.i for each in node.attribute if each.name == "group"), 1)
+    weight = next(each for each in model.graph.initializer if each.name == node.input[1])
+    return groups > 1 and weight.dims[1] == 1
 
 
 def with_batch(data: bytes, images: int) -> bytes:
@@ -59,6 +82,14 @@ def with_batch(data: bytes, images: int) -> bytes:
         value.type.tensor_type.shape.dim[0].dim_value = images
     del model.graph.value_info[:]  # stated for a free batch
     return model.SerializeToString()
+
+
+def _place(model: "ModelProto") -> None:
+    """Put the module of each node before its name, as the exporter notes it."""
+    for node in model.graph.node:
+        noted = next((e.value for e in node.metadata_props if e.key == _SCOPES), "[]")
+        *modules, _ = ast.literal_eval(noted) or [""]
+        node.name = f"{modules[-1] if modules else ''}{_PLACE}{node.name}"
 
 
 def _tidy(model: "ModelProto") -> None:

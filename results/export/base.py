@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from ...search_space.architecture.network import Network
 from ...search_space.components.base import bound_inside, first_inside
 from ...search_space.errors import InputError
 from ...search_space.shapes import Shape
+
+if TYPE_CHECKING:
+    from .int8 import Int8Report
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,6 +132,14 @@ class ModelFormat(ABC):
     def environment(self) -> dict[str, str]:
         """Return the versions of packages besides torch that write and check a file."""
         return {}
+
+    def report(self) -> "Int8Report":
+        """Return what int8 costs the network that was written last; of forms in int8 alone.
+
+        Raises:
+            ExportError: If the network in int8 is broken.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def encode(self, network: Network, header: Mapping[str, str]) -> Mapping[str, bytes]:

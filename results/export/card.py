@@ -97,6 +97,7 @@ def model_card(contents: CardContents) -> bytes:
                 "time of a pass": f"{proof.latency_ratio:.2g} times that of the network in torch",
             },
         ),
+        *(() if proof.int8 is None else (("Int8", proof.int8.lines()),)),
         ("Environment", _environment(contents)),
     ]
     lines = [f"{CARD_SIGN}{VERSION} -->", f"# {architecture.outline()}"]

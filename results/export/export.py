@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from .base import ExportError, ModelFormat, first_line
 from .card import CardContents, json_card, model_card, recorded_count
 from .file_proof import Originals
 from .files import check_target, replacing
-from .formats import FORMATS
+from .formats import FORMATS, check_int8
 from .header import make_header
+from .int8 import Int8Plan
 from .networks import fresh_network, trained_network
 from .overwrite_guard import targets
 from .proof import Proof, prove
@@ -32,6 +34,7 @@ def export_model(
     originals: Originals | None = None,
     any_resolution: bool = False,
     batch: int | None = None,
+    int8: Int8Plan | None = None,
 ) -> Proof:
     """Write a network as a model file; the ending decides the format.
 
@@ -55,6 +58,7 @@ def export_model(
         any_resolution: Whether the file takes images of any height and width. ``.onnx`` and
             ``.pt2`` files are otherwise bound to the architecture's size, those of runtimes always.
         batch: Images in one pass; None: any number (at most 256 for ``.pt2``, 1 for runtimes).
+        int8: The data for a file in int8; None: a file in float32.
 
     Returns: The comparison of the file with the network.
 
@@ -62,11 +66,14 @@ def export_model(
         InputError: If the ending is unknown, the file cannot be written, it would replace a file
             that no export wrote, the format cannot hold the architecture, or the weights do not fit
             it.
-        ExportError: If the file does not reproduce the network; no file is left.
+        ExportError: If the file does not reproduce the network, or is broken in int8; no file is
+            left.
     """
     path = Path(path)
     check_target(path)
-    model_format = format_for(architecture, path, any_resolution=any_resolution, batch=batch)
+    model_format = format_for(
+        architecture, path, any_resolution=any_resolution, batch=batch, int8=int8
+    )
     _check_given(architecture, metadata, images)
     if weights is None:
         network = fresh_network(architecture, seed)
@@ -79,7 +86,9 @@ def export_model(
     place = FORMATS[path.suffix.lower()].file
     contents = {place(path, end): data for end, data in encoded.items()}
     with replacing(contents) as written:
-        proof = prove(network, written, model_format, images, originals)
+        proof = prove(network, written, model_format, images, None if int8 else originals)
+        if int8 is not None:
+            proof = replace(proof, int8=model_format.report())
         if not header.items() <= _header_in(written, model_format).items():
             raise ExportError(
                 f"a {path.suffix} file must store its header (architecture, metadata) unchanged"
@@ -119,14 +128,20 @@ def format_for(
     *,
     any_resolution: bool = False,
     batch: int | None = None,
+    int8: Int8Plan | None = None,
 ) -> ModelFormat:
     """Return the format for the ending of a path, which must be one of ``FORMATS``.
 
     Raises:
-        InputError: If the format cannot hold the architecture, or has no fixed batch.
+        InputError: If the format cannot hold the architecture, has no fixed batch, or no form in
+            int8.
     """
-    chosen = FORMATS[path.suffix.lower()].load()
-    model_format = chosen(any_resolution=any_resolution, batch=batch)
+    entry = FORMATS[path.suffix.lower()]
+    if int8 is None:
+        model_format = entry.load()(any_resolution=any_resolution, batch=batch)
+    else:
+        check_int8(path, True, int8.keep_worst, any_resolution=any_resolution)
+        model_format = entry.load_int8()(int8, batch)
     if reason := model_format.why_not_exportable(architecture):
         raise InputError(reason)
     return model_format

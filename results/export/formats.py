@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...evaluators.units import read_whole
 from ...search_space.errors import InputError
 from ...search_space.plugins import add, load_installed, resolved
 from .appended_header import MARK as MARK
@@ -15,6 +16,7 @@ from .appended_header import appended_header
 
 if TYPE_CHECKING:
     from .base import ModelFormat
+    from .int8 import Int8Plan
 
 GROUP = "nas_explorer.formats"
 """Group of the entry points of formats."""
@@ -36,6 +38,8 @@ class Format:
     """Whether a JSON card is written beside the file."""
     runtime: str = ""
     """Runtime that must be installed to write the file and to check it; empty: none."""
+    int8: str = ""
+    """The module in this package and the name of the format's class in int8; empty: none."""
 
     def load(self) -> "type[ModelFormat]":
         """Return the format's class."""
@@ -49,6 +53,10 @@ class Format:
             end: A suffix after its name, or ``paired``.
         """
         return path.with_suffix(end) if end and end == self.paired else Path(f"{path}{end}")
+
+    def load_int8(self) -> "Callable[[Int8Plan, int | None], ModelFormat]":
+        """Return the class of the form in int8, made with the data and the batch."""
+        return resolved(self.int8, __name__.rpartition(".")[0])
 
 
 def _safetensors(path: Path) -> bool:
@@ -87,7 +95,7 @@ FORMATS: dict[str, Format] = {
     ".safetensors": Format(
         place="safetensors_file:SafetensorsFile", is_marked=_safetensors, json_card=True
     ),
-    ".onnx": Format(place="onnx_file:OnnxFile", is_marked=_onnx),
+    ".onnx": Format(place="onnx_file:OnnxFile", is_marked=_onnx, int8="int8_onnx:Int8Onnx"),
     ".pt2": Format(place="pt2_file:Pt2File", is_marked=_pt2),
     ".py": Format(place="python_file:PythonFile", is_marked=_python, beside=(".safetensors",)),
     ".xml": Format(
@@ -100,6 +108,32 @@ FORMATS: dict[str, Format] = {
     ".pte": Format(place="runtime_files:ExecuTorchFile", is_marked=_appended, runtime="executorch"),
 }
 """The formats by file ending; ``register_format`` adds to them."""
+
+
+def check_int8(path: Path, int8: bool, keep_worst: object, *, any_resolution: bool = False) -> int:
+    """Check that a file can be in int8, if it is to be; return how many parts stay float.
+
+    Args:
+        path: Path of the file.
+        int8: Whether it is to be in int8.
+        keep_worst: Number of parts, or its text.
+        any_resolution: Whether it is to take images of any size.
+
+    Raises:
+        InputError: If the ending has no form in int8, the file is for images of any size, or parts
+            are to stay float in a float file.
+    """
+    count = read_whole("int8_keep_worst", keep_worst, low=0, hint="parts")
+    known = [name for name, each in FORMATS.items() if each.int8]
+    if int8 and path.suffix.lower() not in known:
+        raise InputError(
+            f"a file in int8 must end in {' or '.join(known)}, but got {path.suffix.lower()!r}"
+        )
+    if int8 and any_resolution:
+        raise InputError("a file in int8 must be for images of one size, but got any_resolution")
+    if count and not int8:
+        raise InputError(f"int8_keep_worst must come with int8, but got {count} without int8")
+    return count
 
 
 def register_format(cls: "type[ModelFormat]") -> None:

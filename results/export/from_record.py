@@ -7,11 +7,14 @@ from typing import Any
 from ...evaluators.base import Measurement
 from ...evaluators.runtime_table import is_latency
 from ...evaluators.units import write_bounds
+from ...search_space.errors import WorkError
 from ..candidate import Candidate
 from ..settings import StudySettings
 from .card import from_files, recounted
 from .export import export_model, format_for
 from .files import check_target
+from .formats import check_int8
+from .int8 import Int8Plan
 from .proof import Proof
 from .record_checks import (
     check_measured,
@@ -47,6 +50,8 @@ def export_candidate(
     untrained: bool = False,
     any_resolution: bool = False,
     batch: int | None = None,
+    int8: bool = False,
+    int8_keep_worst: int = 0,
     licence: str | None = None,
     test_readings: int = 0,
 ) -> tuple[Proof, dict[str, str]]:
@@ -64,6 +69,8 @@ def export_candidate(
         untrained: Whether to export new, untrained weights.
         any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
         batch: Images in one pass; None: any number, or 1 for a runtime's own format.
+        int8: Whether the file is in int8, calibrated on the training split.
+        int8_keep_worst: Number of parts that stay float in it: those that lose most.
         licence: Licence of the data, for the card.
         test_readings: Number of readings of the study's test split so far, for the card.
 
@@ -73,12 +80,20 @@ def export_candidate(
     """
 
     check_target(output)  # before the slow work
+    check_int8(output, int8, int8_keep_worst, any_resolution=any_resolution)
     format_for(found.architecture, output, any_resolution=any_resolution, batch=batch)
     weights, training = None, "untrained"
     if not untrained:
         weights, training = trained_weights(folder, found, hint="; --untrained exports new ones")
     kept = kept_preparation(found, training)
     data, remark = study_data(settings, older=kept is None)
+    plan = None
+    if int8:
+        if data is None:
+            raise WorkError(f"a file in int8 must have the images of the search, but {remark}")
+        plan = Int8Plan(
+            data=data, seed=settings.seed, keep_worst=int8_keep_worst, trained=not untrained
+        )
     checked = check_measured(found, weights, data, remark)
     prepared = kept or (None if data is None else data.preparation)
     if isinstance(training, dict):
@@ -116,8 +131,15 @@ def export_candidate(
         else originals(data, same_rules=not remark),
         any_resolution=any_resolution,
         batch=batch,
+        int8=plan,
     )
-    return proof, {settings.main_metric: checked, **from_files(proof), **recounted(metadata, proof)}
+    lines = {} if proof.int8 is None else proof.int8.lines()
+    return proof, {
+        settings.main_metric: checked,
+        **from_files(proof),
+        **recounted(metadata, proof),
+        **lines,
+    }
 
 
 def _described(measurement: Measurement) -> dict[str, Any]:

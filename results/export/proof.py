@@ -1,10 +1,8 @@
 """The proof that a model file reproduces its network."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +13,11 @@ from ...search_space.seeds import derive_seed
 from ...search_space.shapes import Shape
 from .base import ExportError, ModelFormat, Opened
 from .file_proof import FileProof, Originals, prove_files
+from .int8 import Int8Report
+from .side_by_side import time_ratio, timed
 
 BATCHES = (1, 4, 1, 4)
 """Sizes of the batches of random images compared."""
-_PASSES = 20
-"""Timed passes, of which the first quarter is warm-up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +59,8 @@ class Proof:
     latency_ratio: float
     """Median time of one pass in the file's own runtime, divided by that of the network in torch;
     both on the CPU, alternating. A pass is of one image, or of as many as the file takes."""
+    int8: Int8Report | None = None
+    """What int8 costs; None for a file in float32."""
 
 
 def prove(
@@ -242,22 +242,7 @@ def _compare_counts(
 
 def _latency_ratio(folded: Network, opened: Opened, size: Shape) -> float:
     images = torch.zeros(opened.batch or 1, *size)
-
-    def timed(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], float]:
-        def pass_ms(images: Tensor) -> float:
-            began = time.perf_counter()
-            run(images)
-            return 1e3 * (time.perf_counter() - began)
-
-        return pass_ms
-
-    times: dict[Callable[[Tensor], float], list[float]] = {
-        timed(folded): [],
-        opened.pass_ms or timed(opened.run): [],
-    }
+    given = opened.pass_ms
+    theirs = timed(lambda: opened.run(images)) if given is None else lambda: given(images)
     with torch.no_grad():
-        for _ in range(_PASSES):
-            for pass_ms, spent in times.items():
-                spent.append(pass_ms(images))
-    ours, theirs = (median(spent[_PASSES // 4 :]) for spent in times.values())
-    return theirs / ours
+        return time_ratio(timed(lambda: folded(images)), theirs)

@@ -108,6 +108,8 @@ class Study(JoinableStudy):
         untrained: bool = False,
         any_resolution: bool = False,
         batch: int | None = None,
+        int8: bool = False,
+        int8_keep_worst: int = 0,
         licence: str | None = None,
     ) -> "tuple[Proof, dict[str, str]]":
         """Write a candidate as a model file; return the proof, and a comparison with the record as
@@ -122,6 +124,9 @@ class Study(JoinableStudy):
             untrained: Whether to export new, untrained weights.
             any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
             batch: Images in one pass; None: any number, or 1 for a runtime's own format.
+            int8: Whether the file, ``.onnx``, is quantised to int8, calibrated on the training
+                split; ``Proof.int8`` states what that costs.
+            int8_keep_worst: Number of parts that stay float in it: those that lose most.
             licence: Licence of the data, for the card.
 
         Raises:
@@ -143,6 +148,8 @@ class Study(JoinableStudy):
             untrained=untrained,
             any_resolution=any_resolution,
             batch=batch,
+            int8=int8,
+            int8_keep_worst=int8_keep_worst,
             licence=licence,
             test_readings=self.test_readings(),
         )
