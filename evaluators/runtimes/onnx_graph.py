@@ -2,7 +2,9 @@
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -90,6 +92,55 @@ def _place(model: "ModelProto") -> None:
         noted = next((e.value for e in node.metadata_props if e.key == _SCOPES), "[]")
         *modules, _ = ast.literal_eval(noted) or [""]
         node.name = f"{modules[-1] if modules else ''}{_PLACE}{node.name}"
+
+
+def evaluate_constants(model: "ModelProto") -> None:
+    """Replace all that a graph computes from its weights alone by weights.
+
+    Kernels, tables of positions and spectra are built from weights by operations that some runtimes
+    do not have, and that the others run once, when they load the file.
+    """
+    import onnxruntime
+    from onnx import ModelProto, NodeProto, ValueInfoProto, numpy_helper
+
+    graph = model.graph
+    known = {"", *(each.name for each in graph.initializer)}
+    constant: list[NodeProto] = []
+    rest: list[NodeProto] = []
+    for node in graph.node:
+        fixed = known.issuperset(_reads(node)) and not node.op_type.startswith("Random")
+        (constant if fixed else rest).append(deepcopy(node))
+        known.update(node.output if fixed else ())
+    made = {name for node in constant for name in node.output}
+    read = {name for node in rest for name in _reads(node)}
+    needed = sorted(made & read)
+    if not needed or any(each.name in made for each in graph.output):
+        return
+    alone = ModelProto()
+    alone.CopyFrom(model)
+    del alone.graph.node[:], alone.graph.input[:], alone.graph.output[:], alone.graph.value_info[:]
+    alone.graph.node.extend(constant)
+    alone.graph.output.extend(ValueInfoProto(name=name) for name in needed)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        alone.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values: list[Any] = list(session.run(needed, {}))
+    found = [numpy_helper.from_array(each, name) for name, each in zip(needed, values, strict=True)]
+    weights = [deepcopy(each) for each in (*graph.initializer, *found) if each.name in read]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(rest)
+    graph.initializer.extend(weights)
+
+
+def _reads(node: "NodeProto") -> Iterator[str]:
+    """Yield the names of the values that a node reads, and those that graphs inside it read."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _reads(inner)
 
 
 def _tidy(model: "ModelProto") -> None:

@@ -13,7 +13,7 @@ from ...search_space.components.layers.folding import fold
 from ...search_space.shapes import Shape
 from ..latency.sentinel import RESOLUTION, Sentinel
 from ..measurement_context import seeded
-from .onnx_graph import onnx_graph, with_batch
+from .onnx_graph import evaluate_constants, onnx_graph, with_batch
 from .program import traced
 
 _SEED = 0  # any seed does, but weights and images must be equal in every run
@@ -85,6 +85,7 @@ class Source:
     def _graph(self, opset: int) -> tuple[bytes, frozenset[str]]:
         if opset not in self._onnx:
             model = onnx_graph(self.program, opset=opset)
+            evaluate_constants(model)
             kinds = {each.op_type for each in model.graph.node}
             kinds |= {each.op_type for function in model.functions for each in function.node}
             self._onnx[opset] = model.SerializeToString(), frozenset(kinds)

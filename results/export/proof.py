@@ -1,6 +1,7 @@
 """The proof that a model file reproduces its network."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...search_space.architecture.network import Network
+from ...search_space.components.layers.portable import exported_form
 from ...search_space.components.sharing import distinct
 from ...search_space.seeds import derive_seed
 from ...search_space.shapes import Shape
@@ -144,13 +146,20 @@ def count_parameters(module: nn.Module) -> int:
     return sum(each.numel() for each in distinct(module.parameters()) if each.requires_grad)
 
 
-def count_macs(module: nn.Module, shape: Shape, images: int = 1) -> int:
-    """Return the multiply-adds of convolutions and matrix products for one image, the mean of
-    ``images``."""
+def count_macs(module: nn.Module, shape: Shape, images: int = 1, *, exported: bool = False) -> int:
+    """Return the multiply-adds of convolutions and matrix products for one image.
+
+    Args:
+        module: The module.
+        shape: Shape of the image.
+        images: Images in the pass, whose mean is taken.
+        exported: Whether those of the form for exported graphs are counted.
+    """
     # Imported here, since torch's tracer takes seconds to import.
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    form = exported_form() if exported else nullcontext()
+    with form, torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(torch.zeros(images, *shape))
     return counter.get_total_flops() // 2 // images
 
@@ -228,10 +237,15 @@ def _compare_weights(network: Network, opened: Opened) -> None:
 def _compare_counts(
     network: Network, folded: Network, opened: Opened, model_format: ModelFormat, size: Shape
 ) -> None:
-    form = folded if model_format.folded else network
+    traced = model_format.folded
+    form = folded if traced else network
     counts = (
         ("parameters", opened.parameters, lambda: count_parameters(form)),
-        ("multiply-adds", opened.macs, lambda: count_macs(form, size, opened.batch or 1)),
+        (
+            "multiply-adds",
+            opened.macs,
+            lambda: count_macs(form, size, opened.batch or 1, exported=traced),
+        ),
     )
     for what, counted, count in counts:
         if counted is not None and counted != (expected := count()):

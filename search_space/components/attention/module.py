@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..layers.portable import exporting
 from .positions import Position
 from .projections import MemoryProjection, Projected, RememberedProjection
 from .scores import Score
@@ -113,8 +114,10 @@ class GroupedAttention(MapAttention):
         assert isinstance(support, Support)
         H, W = int(maps.q_BHWd.shape[1]), int(maps.q_BHWd.shape[2])
         hidden_GNM = support.hidden(H, W, maps.q_BHWd.device)
-        # Masks differ between groups, so groups then count as heads, else as images.
-        axes = (0, 1) if hidden_GNM is None else (1, 2)
+        # Masks differ between groups, so groups then count as heads, else as images; some runtimes
+        # let nothing count as images.
+        as_images = hidden_GNM is None and not exporting()
+        axes = (0, 1) if as_images else (1, 2)
         q_BGhNd = support.queries(maps.q_BHWd, self.heads)
         q_XhNd = q_BGhNd.flatten(*axes)
         k_XhMd = support.keys(maps.k_Bhwd, self.heads).flatten(*axes)
@@ -127,9 +130,7 @@ class GroupedAttention(MapAttention):
         y_XhNd = self._weighed(number, q_XhNd, k_XhMd, v_XhMd, (H, W), hidden_GNM, (keys, values))
         groups = int(q_BGhNd.shape[1])
         y_BGhNd = (
-            y_XhNd.unflatten(0, (-1, groups))
-            if hidden_GNM is None
-            else y_XhNd.unflatten(1, (groups, -1))
+            y_XhNd.unflatten(0, (-1, groups)) if as_images else y_XhNd.unflatten(1, (groups, -1))
         )
         y_BHWd = support.merge(y_BGhNd, H, W)
         if len(self.grouped):
@@ -182,7 +183,9 @@ class GroupedAttention(MapAttention):
         """Return what is added to the scores: of positions, and minus infinity for hidden pairs."""
         bias = self._position(number, q_XhNd, height, width)
         if hidden_GNM is None:
-            return bias
+            if bias is None or bias.shape[1] == q_XhNd.shape[1]:
+                return bias
+            return bias.repeat(1, int(q_XhNd.shape[1]) // self.heads, 1, 1)
         if bias is None:
             bias = q_XhNd.new_zeros(1, self.heads, 1, 1)
         whole = bias.shape[1] == self.heads

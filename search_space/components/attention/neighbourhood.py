@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from ..layers.portable import exporting, inner_shifted
 from .module import MapAttention
 from .positions import OffsetBias
 from .projections import Projected
@@ -41,8 +42,8 @@ def neighbours(
 class NeighbourhoodAttention(MapAttention):
     """Attention of each position to the window around it, with a learned bias for each offset.
 
-    In a run the elements of the windows are taken one by one, since all windows of keys would take
-    k k times the memory of the map; traces and exported files hold one product.
+    The elements of the windows are taken one by one, since all windows of keys would take k k times
+    the memory of the map; traces hold one product.
     """
 
     def __init__(
@@ -71,13 +72,11 @@ class NeighbourhoodAttention(MapAttention):
         rows_Hk, row_offsets_Hk = neighbours(H, kernel, step, q.device)
         columns_Wl, column_offsets_Wl = neighbours(W, kernel, step, q.device)
         q = q * q.shape[-1] ** -0.5
-        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        if torch.jit.is_tracing() and not exporting():
             windows_BHkWlhd = k[:, rows_Hk][:, :, :, columns_Wl]
             scores_BHWhkl = torch.einsum("byxhd,byixjhd->byxhij", q, windows_BHkWlhd)
         else:
-            taps = [
-                torch.linalg.vecdot(q, tap_BHWhd) for tap_BHWhd in _taps(k, rows_Hk, columns_Wl)
-            ]
+            taps = [_product(q, tap_BHWhd) for tap_BHWhd in self._taps(k, rows_Hk, columns_Wl)]
             sides = rows_Hk.shape[1], columns_Wl.shape[1]
             scores_BHWhkl = torch.stack(taps, 4).unflatten(4, sides)
             del taps
@@ -88,19 +87,35 @@ class NeighbourhoodAttention(MapAttention):
             bias_hHWkl = self.position(q, offsets).to(q.dtype)
             scores_BHWhkl = scores_BHWhkl + bias_hHWkl.permute(1, 2, 0, 3, 4)
         weights_BHWhkl = scores_BHWhkl.flatten(4).softmax(4).unflatten(4, scores_BHWhkl.shape[4:])
-        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        if torch.jit.is_tracing() and not exporting():
             windows_BHkWlhd = v[:, rows_Hk][:, :, :, columns_Wl]
             return torch.einsum("byxhij,byixjhd->byxhd", weights_BHWhkl, windows_BHkWlhd).flatten(3)
         flat_BHWhp = weights_BHWhkl.flatten(4).to(v.dtype)
         mixed = torch.zeros_like(v)
-        for number, tap_BHWhd in enumerate(_taps(v, rows_Hk, columns_Wl)):
-            mixed.addcmul_(flat_BHWhp[..., number, None], tap_BHWhd)
+        for number, tap_BHWhd in enumerate(self._taps(v, rows_Hk, columns_Wl)):
+            if exporting():
+                mixed = mixed + flat_BHWhp[..., number : number + 1] * tap_BHWhd
+            else:
+                mixed.addcmul_(flat_BHWhp[..., number, None], tap_BHWhd)
         return mixed.flatten(3)
 
+    def _taps(self, x_BHWhd: Tensor, rows_Hk: Tensor, columns_Wl: Tensor) -> Iterator[Tensor]:
+        """Yield for each element of the windows the map that brings it to its place."""
+        sides = rows_Hk.shape[1], columns_Wl.shape[1]
+        if exporting() and self.dilation == 1:
+            heads = x_BHWhd.shape[3]
+            x_BCHW = x_BHWhd.flatten(3).permute(0, 3, 1, 2)
+            for tap_BCHW in inner_shifted(x_BCHW, sides):
+                yield tap_BCHW.permute(0, 2, 3, 1).unflatten(3, (heads, -1))
+            return
+        for rows_H in rows_Hk.unbind(1):
+            moved = x_BHWhd.index_select(1, rows_H)
+            for columns_W in columns_Wl.unbind(1):
+                yield moved.index_select(2, columns_W)
 
-def _taps(x_BHWhd: Tensor, rows_Hk: Tensor, columns_Wl: Tensor) -> Iterator[Tensor]:
-    """Yield for each element of the windows the map that brings it to its place."""
-    for rows_H in rows_Hk.unbind(1):
-        moved = x_BHWhd.index_select(1, rows_H)
-        for columns_W in columns_Wl.unbind(1):
-            yield moved.index_select(2, columns_W)
+
+def _product(q_BHWhd: Tensor, k_BHWhd: Tensor) -> Tensor:
+    """Return the products of queries and keys, (B, H, W, h)."""
+    if exporting():
+        return (q_BHWhd * k_BHWhd).sum(4)
+    return torch.linalg.vecdot(q_BHWhd, k_BHWhd)

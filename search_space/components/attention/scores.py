@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..layers.portable import unit
+
 
 class Score(nn.Module):
     """A function from queries, keys and values to mixed values."""
@@ -111,18 +113,18 @@ class Cosine(Score):
         """Return queries of the length of their head's factor; groups may count as heads."""
         factor = self.log_factor_h11.clamp(max=math.log(100)).exp()
         factor = factor.repeat(q_XhNd.shape[1] // len(factor), 1, 1)
-        return F.normalize(q_XhNd, dim=3) * factor.to(q_XhNd.dtype)
+        return unit(q_XhNd, 3) * factor.to(q_XhNd.dtype)
 
     def scores(self, q_XhNd: Tensor, k_XhMd: Tensor) -> Tensor:
         """Return the scores of all pairs, (X, h, N, M)."""
-        return self.queries(q_XhNd) @ F.normalize(k_XhMd, dim=3).transpose(2, 3)
+        return self.queries(q_XhNd) @ unit(k_XhMd, 3).transpose(2, 3)
 
     def forward(
         self, q_XhNd: Tensor, k_XhMd: Tensor, v_XhMe: Tensor, bias: Tensor | None
     ) -> Tensor:
         """Return the mixed values, (X, h, N, e)."""
-        unit = F.normalize(k_XhMd, dim=3)
-        return F.scaled_dot_product_attention(self.queries(q_XhNd), unit, v_XhMe, bias, scale=1.0)
+        k_XhMd = unit(k_XhMd, 3)
+        return F.scaled_dot_product_attention(self.queries(q_XhNd), k_XhMd, v_XhMe, bias, scale=1.0)
 
 
 class TalkingHeads(DotProduct):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...shapes import Shape
+from ..layers.portable import exporting
 
 
 class Offsets(NamedTuple):
@@ -54,6 +55,41 @@ def steps(rows: int, columns: int, start: int, device: torch.device) -> tuple[Te
     """Return row and column of the places of a window, counted from ``start``, (N,) each."""
     place = torch.arange(rows * columns, device=device)
     return place // columns + start, place % columns + start
+
+
+def cut_into(x_BHWC: Tensor, sides: tuple[int, int], *, spread: bool) -> Tensor:
+    """Cut a map into groups with at most five axes: (B, G, N, C); see ``Blocks``."""
+    n, m = sides
+    H, W = int(x_BHWC.shape[1]), int(x_BHWC.shape[2])
+    if (n, m) == (H, W):
+        return x_BHWC.flatten(1, 2).unsqueeze(1)
+    if spread:  # make the places of a group neighbours
+        x_BHWC = x_BHWC.unflatten(1, (n, -1)).transpose(1, 2).flatten(1, 2)
+        x_BHWC = x_BHWC.unflatten(2, (m, -1)).transpose(2, 3).flatten(2, 3)
+    cut_BGnGc = x_BHWC.flatten(2).unflatten(1, (-1, n)).unflatten(3, (W // m, -1))
+    return cut_BGnGc.transpose(2, 3).flatten(1, 2).flatten(2).unflatten(2, (n * m, -1))
+
+
+def put_together(
+    y_BGNC: Tensor, counts: tuple[int, int], sides: tuple[int, int], *, spread: bool
+) -> Tensor:
+    """Put the groups of ``cut_into`` together: (B, H, W, C).
+
+    Args:
+        y_BGNC: The groups.
+        counts: Groups along rows and columns.
+        sides: Rows and columns of a group.
+        spread: Whether the places of a group are apart.
+    """
+    (G, K), (n, m) = counts, sides
+    if G * K == 1:
+        return y_BGNC.flatten(1, 2).unflatten(1, (n, m))
+    cut_BGGnc = y_BGNC.flatten(2).unflatten(1, (G, K)).unflatten(3, (n, -1))
+    y_BHWC = cut_BGGnc.transpose(2, 3).flatten(1, 2).flatten(2).unflatten(2, (K * m, -1))
+    if spread:
+        y_BHWC = y_BHWC.unflatten(1, (G, n)).transpose(1, 2).flatten(1, 2)
+        y_BHWC = y_BHWC.unflatten(2, (K, m)).transpose(2, 3).flatten(2, 3)
+    return y_BHWC
 
 
 class Blocks(Support):
@@ -99,33 +135,50 @@ class Blocks(Support):
 
     def _cut(self, x_BHWC: Tensor, heads: int) -> Tensor:
         """Cut a map into (B, G, G, h, n, n, d), with rows before columns."""
-        H, W = int(x_BHWC.shape[1]), int(x_BHWC.shape[2])
-        (n, m), (down, right) = self.lengths(H, W), self.shifts(H, W)
-        if H % n or W % m:
-            x_BHWC = F.pad(x_BHWC, (0, 0, 0, -W % m, 0, -H % n))
-        if down or right:
-            x_BHWC = x_BHWC.roll((-down, -right), (1, 2))
+        n, m = self.lengths(int(x_BHWC.shape[1]), int(x_BHWC.shape[2]))
+        x_BHWC = self._placed(x_BHWC)
         if self.spread:
             cut = x_BHWC.unflatten(1, (n, -1)).unflatten(3, (m, -1)).unflatten(5, (heads, -1))
             return cut.permute(0, 2, 4, 5, 1, 3, 6)
         cut = x_BHWC.unflatten(1, (-1, n)).unflatten(3, (-1, m)).unflatten(5, (heads, -1))
         return cut.permute(0, 1, 3, 5, 2, 4, 6)
 
+    def _placed(self, x_BHWC: Tensor) -> Tensor:
+        """Return the map padded and shifted."""
+        H, W = int(x_BHWC.shape[1]), int(x_BHWC.shape[2])
+        (n, m), (down, right) = self.lengths(H, W), self.shifts(H, W)
+        if H % n or W % m:
+            x_BHWC = F.pad(x_BHWC, (0, 0, 0, -W % m, 0, -H % n))
+        if down or right:
+            x_BHWC = x_BHWC.roll((-down, -right), (1, 2))
+        return x_BHWC
+
     def queries(self, x_BHWC: Tensor, heads: int) -> Tensor:
         """Cut a map into groups: (B, G, h, N, d)."""
+        if exporting():
+            sides = self.lengths(int(x_BHWC.shape[1]), int(x_BHWC.shape[2]))
+            cut_BGNC = cut_into(self._placed(x_BHWC), sides, spread=self.spread)
+            return cut_BGNC.unflatten(3, (heads, -1)).transpose(2, 3)
         return self._cut(x_BHWC, heads).flatten(4, 5).flatten(1, 2)
 
     def merge(self, y_BGhNd: Tensor, height: int, width: int) -> Tensor:
         """Put the groups together: (B, H, W, C)."""
-        (n, m), (down, right) = self.lengths(height, width), self.shifts(height, width)
+        n, m = self.lengths(height, width)
+        if exporting():
+            counts = -(-height // n), -(-width // m)
+            cut_BGNC = y_BGhNd.transpose(2, 3).flatten(3)
+            y_BHWC = put_together(cut_BGNC, counts, (n, m), spread=self.spread)
+            return self._replaced(y_BHWC, height, width)
         y_BGGhnnd = y_BGhNd.unflatten(3, (n, m)).unflatten(1, (-(-height // n), -1))
         order = (0, 4, 1, 5, 2, 3, 6) if self.spread else (0, 1, 4, 2, 5, 3, 6)
         rows, columns = (-(-side // size) * size for side, size in ((height, n), (width, m)))
         channels = int(y_BGhNd.shape[2]) * int(y_BGhNd.shape[4])
-        ordered = y_BGGhnnd.permute(order)
-        if torch.compiler.is_exporting():  # else ONNX may see a view of other strides
-            ordered = ordered.clone(memory_format=torch.contiguous_format)
-        y_BHWC = ordered.reshape(-1, rows, columns, channels)
+        y_BHWC = y_BGGhnnd.permute(order).reshape(-1, rows, columns, channels)
+        return self._replaced(y_BHWC, height, width)
+
+    def _replaced(self, y_BHWC: Tensor, height: int, width: int) -> Tensor:
+        """Return a map without padding and shifts."""
+        down, right = self.shifts(height, width)
         if down or right:
             y_BHWC = y_BHWC.roll((down, right), (1, 2))
         return y_BHWC[:, :height, :width]
@@ -192,6 +245,14 @@ class Halo(Support):
         halo = self.halo
         right, below = columns - W + -columns % m, rows - H + -rows % n
         padded = F.pad(x_BHWC, (0, 0, halo, halo + right, halo, halo + below))
+        if exporting():
+            blocks = [
+                padded[:, row : row + n + 2 * halo, column : column + m + 2 * halo].flatten(1, 2)
+                for row in range(0, rows, n)
+                for column in range(0, columns, m)
+            ]
+            cut_BGMC = torch.stack(blocks, 1)
+            return cut_BGMC.unflatten(3, (heads, -1)).transpose(2, 3)
         windows_BGGCkl = padded.unfold(1, n + 2 * halo, n).unfold(2, m + 2 * halo, m)
         windows_BGGhdkl = windows_BGGCkl.unflatten(3, (heads, -1))
         return windows_BGGhdkl.permute(0, 1, 2, 3, 5, 6, 4).flatten(4, 5).flatten(1, 2)

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..layers.portable import exporting
+
 
 def window_products(q_BHWhd: Tensor, k_BHWhd: Tensor, window: int, dilation: int = 1) -> Tensor:
     """Return the products of each query with the keys of its window, (B, H, W, h, p).
 
     In a run the elements of the windows are taken one by one, since all windows together would take
-    p times the memory of the map; traces and exported files hold one product.
+    p times the memory of the map, and so do exported files; traces hold one product.
 
     Args:
         q_BHWhd: Queries.
@@ -22,7 +24,10 @@ def window_products(q_BHWhd: Tensor, k_BHWhd: Tensor, window: int, dilation: int
         window: Side of the window, odd.
         dilation: Distance of the window's elements in pixels.
     """
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if exporting():
+        taps = _slices(k_BHWhd, window, dilation)
+        return torch.cat([(q_BHWhd * tap).sum(4, keepdim=True) for tap in taps], 4)
+    if torch.jit.is_tracing():
         windows_BHWhdp = _windows(k_BHWhd, window, dilation)
         return torch.einsum("bhwnd,bhwndp->bhwnp", q_BHWhd, windows_BHWhdp)
     taps = _taps(k_BHWhd, window, dilation)
@@ -31,7 +36,12 @@ def window_products(q_BHWhd: Tensor, k_BHWhd: Tensor, window: int, dilation: int
 
 def window_sums(weights_BHWhp: Tensor, v_BHWhd: Tensor, window: int, dilation: int = 1) -> Tensor:
     """Return the sums of the values of each window with their weights, (B, H, W, h, d)."""
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if exporting():
+        taps = enumerate(_slices(v_BHWhd, window, dilation))
+        mixed = sum(weights_BHWhp[..., number : number + 1] * tap for number, tap in taps)
+        assert isinstance(mixed, Tensor)
+        return mixed
+    if torch.jit.is_tracing():
         windows_BHWhdp = _windows(v_BHWhd, window, dilation)
         return torch.einsum("bhwnp,bhwndp->bhwnd", weights_BHWhp, windows_BHWhdp)
     mixed = torch.zeros_like(v_BHWhd, dtype=torch.promote_types(v_BHWhd.dtype, weights_BHWhp.dtype))
@@ -59,3 +69,14 @@ def _taps(x_BHWhd: Tensor, window: int, dilation: int) -> Iterator[Tensor]:
     for row in range(0, window * dilation, dilation):
         for column in range(0, window * dilation, dilation):
             yield padded[:, row : row + H, column : column + W]
+
+
+def _slices(x_BHWhd: Tensor, window: int, dilation: int) -> Iterator[Tensor]:
+    """Yield the same, padded with at most four axes."""
+    h, d = (int(side) for side in x_BHWhd.shape[3:])
+    H, W = x_BHWhd.shape[1:3]
+    half = dilation * (window // 2)
+    padded_BHWC = F.pad(x_BHWhd.flatten(3), (0, 0, half, half, half, half))
+    for row in range(0, window * dilation, dilation):
+        for column in range(0, window * dilation, dilation):
+            yield padded_BHWC[:, row : row + H, column : column + W].unflatten(3, (h, d))

@@ -18,6 +18,7 @@ from ..initial import small_start
 from ..layers.canonical_forms import RoundedRatio
 from ..layers.conv_norm import SqueezeExcite
 from ..layers.folding import Foldable, normed_kernel, with_kernel
+from ..layers.portable import length
 from ..overview_parts import ResidualDepthwise
 
 
@@ -32,7 +33,7 @@ class GlobalResponseNorm(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
-        size_BC11 = torch.linalg.vector_norm(x_BCHW, dim=(2, 3), keepdim=True)
+        size_BC11 = length(x_BCHW, (2, 3))
         share_BC11 = size_BC11 / (size_BC11.mean(1, keepdim=True) + 1e-6)
         y_BCHW = (self.weight * share_BC11 + 1) * x_BCHW
         return y_BCHW if self.bias is None else y_BCHW + self.bias

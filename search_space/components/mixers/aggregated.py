@@ -18,6 +18,7 @@ from ...shapes import Shape
 from ..attention.zero_windows import window_products, window_sums
 from ..base import TokenMixer, Traits
 from ..initial import fan_out_start, small_start
+from ..layers.portable import unit
 from .headed import WIDTH, whole_heads
 
 _HIDDEN = 512
@@ -134,22 +135,22 @@ class Aggregated(nn.Module):
         sides = max(1, int(H) // self.ratio), max(1, int(W) // self.ratio)
         fewer = F.adaptive_avg_pool2d(F.gelu(self.reduce(x_BCHW)), sides)
         kv_BPC = self.kv(self.norm(fewer.flatten(2).transpose(1, 2)))
-        k_BPhd, v_BPhd = kv_BPC.unflatten(2, (2, self.heads, -1)).unbind(2)
-        return F.normalize(k_BPhd, dim=3), v_BPhd, sides
+        k_BPhd, v_BPhd = (each.unflatten(2, (self.heads, -1)) for each in kv_BPC.chunk(2, 2))
+        return unit(k_BPhd, 3), v_BPhd, sides
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         H, W = (int(side) for side in x_BCHW.shape[2:])
         x_BHWC = x_BCHW.permute(0, 2, 3, 1)
-        unit = F.normalize(self.q(x_BHWC).unflatten(3, (self.heads, -1)), dim=4)
-        k, v = self.kv(x_BHWC).unflatten(3, (2, self.heads, -1)).unbind(3)
+        q = unit(self.q(x_BHWC).unflatten(3, (self.heads, -1)), 4)
+        k, v = (each.unflatten(3, (self.heads, -1)) for each in self.kv(x_BHWC).chunk(2, 3))
         k_BPhd, v_BPhd, sides = self.pooled(x_BCHW)
 
         outside_HWp = self.outside(H, W, x_BCHW.device)
         keys_HW11 = (~outside_HWp).sum(2)[:, :, None, None] + sides[0] * sides[1]
-        scale_HWh1 = F.softplus(self.temperature_h1) * keys_HW11.to(unit.dtype).log()
-        query = (unit + self.query_hd) * scale_HWh1.to(unit.dtype)
-        near = window_products(query, F.normalize(k, dim=4), self.window)
+        scale_HWh1 = F.softplus(self.temperature_h1) * keys_HW11.to(q.dtype).log()
+        query = (q + self.query_hd) * scale_HWh1.to(q.dtype)
+        near = window_products(query, unit(k, 4), self.window)
         near = near + self.window_hkl.flatten(1)
         near = near.masked_fill(outside_HWp[:, :, None], float("-inf"))
         far = torch.einsum("bhwnd,bpnd->bhwnp", query, k_BPhd)
@@ -157,7 +158,7 @@ class Aggregated(nn.Module):
         weights = torch.cat((near, far), 4).softmax(4).to(v.dtype)
         near, far = weights.split((self.window**2, sides[0] * sides[1]), 4)
 
-        tokens = torch.einsum("bhwnd,ndp->bhwnp", unit, self.tokens_hdkl.flatten(2))
+        tokens = torch.einsum("bhwnd,ndp->bhwnp", q, self.tokens_hdkl.flatten(2))
         near = near + tokens + self.bias_hkl.flatten(1)
         mixed = window_sums(near, v, self.window) + torch.einsum("bhwnp,bpnd->bhwnd", far, v_BPhd)
         return self.proj(mixed.flatten(3)).permute(0, 3, 1, 2)

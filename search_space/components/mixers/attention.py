@@ -41,8 +41,10 @@ class SelfAttention(nn.Module):
         """Map (B, C, H, W) to itself."""
         B, C, H, W = x_BCHW.shape
         tokens_BNC = x_BCHW.flatten(2).transpose(1, 2)
-        qkv_BNThd = self.qkv(tokens_BNC).view(B, H * W, 3, self.heads, self.head_dim)
-        q_BhNd, k_BhNd, v_BhNd = qkv_BNThd.permute(2, 0, 3, 1, 4).unbind(0)
+        q_BhNd, k_BhNd, v_BhNd = (
+            each.unflatten(2, (self.heads, self.head_dim)).transpose(1, 2)
+            for each in self.qkv(tokens_BNC).chunk(3, 2)
+        )
         bias_hNN = self.place_bias(H, W)
         if bias_hNN is not None:
             bias_hNN = bias_hNN.to(q_BhNd.dtype)

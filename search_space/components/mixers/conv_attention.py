@@ -37,7 +37,7 @@ class AttentiveConv(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         qkv_BHWC = self.qkv(x_BCHW).permute(0, 2, 3, 1)
-        q, k, v = qkv_BHWC.unflatten(3, (3, self.heads, -1)).unbind(3)
+        q, k, v = (each.unflatten(3, (self.heads, -1)) for each in qkv_BHWC.chunk(3, 3))
         scores = window_products(q * q.shape[4] ** -0.5, k, self.window, self.dilation)
         mixed = window_sums(scores.softmax(4).to(v.dtype), v, self.window, self.dilation)
         return self.conv(x_BCHW + mixed.flatten(3).permute(0, 3, 1, 2)).relu()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...domains import IntRange, Positive
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
+from ..layers.portable import exporting
 
 
 class CrissCross(nn.Module):
@@ -32,14 +33,24 @@ class CrissCross(nn.Module):
         """Return the mean of the values of each position's cross: (B, C, H, W)."""
         H = int(x_BCHW.shape[2])
         q_BdHW, k_BdHW = self.query(x_BCHW), self.key(x_BCHW)
-        column_BHWH = torch.einsum("bdhw,bdiw->bhwi", q_BdHW, k_BdHW)
-        row_BHWW = torch.einsum("bdhw,bdhj->bhwj", q_BdHW, k_BdHW)
+        if exporting():
+            q_BWHd, k_BWdH = q_BdHW.permute(0, 3, 2, 1), k_BdHW.permute(0, 3, 1, 2)
+            column_BHWH = (q_BWHd @ k_BWdH).transpose(1, 2)
+            row_BHWW = q_BdHW.permute(0, 2, 3, 1) @ k_BdHW.transpose(1, 2)
+        else:
+            column_BHWH = torch.einsum("bdhw,bdiw->bhwi", q_BdHW, k_BdHW)
+            row_BHWW = torch.einsum("bdhw,bdhj->bhwj", q_BdHW, k_BdHW)
         # The position itself is in both, and counts once.
         itself_H1H = torch.eye(H, dtype=torch.bool, device=x_BCHW.device)[:, None]
         column_BHWH = column_BHWH.masked_fill(itself_H1H, float("-inf"))
         weights_BHWK = torch.cat((column_BHWH, row_BHWW), 3).softmax(3)
         v_BCHW = self.value(x_BCHW)
         of_column, of_row = weights_BHWK.to(v_BCHW.dtype).tensor_split((H,), 3)
+        if exporting():
+            of_row, v_BHWC = weights_BHWK[..., H:], v_BCHW.permute(0, 2, 3, 1)
+            of_column = weights_BHWK[..., :H].transpose(1, 2)
+            mixed_BHWC = (of_column @ v_BHWC.transpose(1, 2)).transpose(1, 2) + of_row @ v_BHWC
+            return mixed_BHWC.permute(0, 3, 1, 2)
         mixed_BCHW = torch.einsum("bhwi,bciw->bchw", of_column, v_BCHW)
         return mixed_BCHW + torch.einsum("bhwj,bchj->bchw", of_row, v_BCHW)
 

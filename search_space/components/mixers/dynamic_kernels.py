@@ -10,11 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..layers.portable import exporting, inner_shifted, shifted
+
 
 def windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
     """Return the window around every position, with zeros outside: (B, C, H, W, k, k)."""
-    padded = F.pad(x_BCHW, (kernel_size // 2,) * 4)
-    return padded.unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
+    return _padded(x_BCHW, kernel_size).unfold(2, kernel_size, 1).unfold(3, kernel_size, 1)
+
+
+def _padded(x_BCHW: Tensor, kernel_size: int) -> Tensor:
+    return F.pad(x_BCHW, (int(kernel_size) // 2,) * 4)
 
 
 def inner_windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
@@ -42,7 +47,7 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
 
     Group g of consecutive channels has kernel g. It takes C H W k k multiply-adds. The elements of
     the kernels are applied one by one, since all windows together would take k k times the memory
-    of the map. Traces and exported files hold one product, which runtimes handle better.
+    of the map; in exported files too, as a sum of shifted slices. Traces hold one product.
 
     Args:
         x_BCHW: The feature map.
@@ -50,7 +55,9 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
         inner: Whether the windows are those of ``inner_windows``, else those of ``windows``.
     """
     G, k = kernels_BGklHW.shape[1:3]
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if exporting():
+        return _sum_of_slices(x_BCHW, kernels_BGklHW, inner=inner)
+    if torch.jit.is_tracing():
         windows_BCHWkl = (inner_windows if inner else windows)(x_BCHW, k)
         grouped_BGDHWkl = windows_BCHWkl.unflatten(1, (G, -1))
         return torch.einsum("bgdhwkl,bgklhw->bgdhw", grouped_BGDHWkl, kernels_BGklHW).flatten(1, 2)
@@ -66,6 +73,19 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
             mixed_BGDHW = torch.addcmul(mixed_BGDHW, tap_BGDHW, kernel_BG1HW)
     assert mixed_BGDHW is not None
     return mixed_BGDHW.flatten(1, 2)
+
+
+def _sum_of_slices(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool) -> Tensor:
+    """Return the sum of ``mix_windows`` with at most four axes, positions in one."""
+    G, k = kernels_BGklHW.shape[1:3]
+    kernels_BGpN = kernels_BGklHW.flatten(4).flatten(2, 3)
+    taps = inner_shifted(x_BCHW, (k, k)) if inner else shifted(_padded(x_BCHW, k), (k, k))
+    mixed = sum(
+        tap_BCHW.flatten(2).unflatten(1, (G, -1)) * kernels_BGpN[:, :, number : number + 1]
+        for number, tap_BCHW in enumerate(taps)
+    )
+    assert isinstance(mixed, Tensor)
+    return mixed.flatten(1, 2).unflatten(2, x_BCHW.shape[2:])
 
 
 def _taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
@@ -91,18 +111,13 @@ def convolve_each(
     """Convolve each image with its own kernels, zero-padded; return (B, O, H, W).
 
     The number of groups is C / I. One grouped convolution computes the whole batch. Its number of
-    groups depends on the batch, so exported files hold a product with the windows instead.
+    groups depends on the batch, so exported files hold a product with shifted slices instead.
     """
     B, C, H, W = x_BCHW.shape
     O, I, k = kernels_BOIkl.shape[1:4]  # noqa: E741
     G = C // I
-    if torch.compiler.is_exporting():
-        windows_BCHWkl = windows(x_BCHW, k)[:, :, ::stride, ::stride]
-        windows_BGIHWkl = windows_BCHWkl.unflatten(1, (G, I))
-        kernels_BGOIkl = kernels_BOIkl.reshape(B, G, O // G, I, k, k)
-        product = torch.einsum("bgihwkl,bgoikl->bgohw", windows_BGIHWkl, kernels_BGOIkl)
-        y_BOHW = product.flatten(1, 2)
-        return y_BOHW if bias_BO is None else y_BOHW + bias_BO[:, :, None, None]
+    if exporting():
+        return _product_of_slices(x_BCHW, kernels_BOIkl, bias_BO, stride)
     y_1BOHW = F.conv2d(
         x_BCHW.reshape(1, B * C, H, W),
         kernels_BOIkl.reshape(B * O, I, k, k),
@@ -112,3 +127,18 @@ def convolve_each(
         groups=int(B * G),
     )
     return y_1BOHW.reshape(B, O, *y_1BOHW.shape[2:])
+
+
+def _product_of_slices(
+    x_BCHW: Tensor, kernels_BOIkl: Tensor, bias_BO: Tensor | None, stride: int
+) -> Tensor:
+    """Return the convolution of ``convolve_each`` as one matrix product for each group."""
+    O, I, k = kernels_BOIkl.shape[1:4]  # noqa: E741
+    G = x_BCHW.shape[1] // I
+    slices = [*shifted(_padded(x_BCHW, k), (k, k), stride)]
+    windows_BGqN = torch.cat([each.flatten(2).unflatten(1, (G, I)) for each in slices], 2)
+    kernels_BOq = kernels_BOIkl.flatten(3).transpose(2, 3).flatten(2)  # elements before inputs
+    y_BON = (kernels_BOq.unflatten(1, (G, O // G)) @ windows_BGqN).flatten(1, 2)
+    if bias_BO is not None:
+        y_BON = y_BON + bias_BO.unsqueeze(2)
+    return y_BON.unflatten(2, slices[0].shape[2:])

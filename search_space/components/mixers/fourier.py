@@ -5,6 +5,9 @@ points as products with a P x P and a Q x Q matrix and twiddle factors between (
 decomposition: Fu et al., FlashFFTConv, 2023, arXiv:2311.05908, section 3.1). It suits matrix units,
 and skips blocks that meet only padding and frequencies that are not needed (section 3.3).
 
+Exported graphs have products with whole matrices for both (``fourier_matrices``), since few
+runtimes have complex numbers.
+
 A spectrum is complex, (..., H, V). Of a real map only V = W // 2 + 1 column frequencies are kept;
 the others follow by symmetry. Shape suffixes: B batch, C channels, H rows, W columns, V frequencies
 of the columns.
@@ -19,12 +22,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...domains import Choice
+from ..layers.portable import exporting
+from .fourier_matrices import RealPair, Size, from_real_spectrum, real_spectrum
 
 TRANSFORM = Choice(("fft", "monarch"))
 """How Fourier transforms are computed."""
 
-Size = tuple[int, int]
-"""Rows and columns."""
+Spectrum = Tensor | RealPair
+"""A complex tensor, or in exported graphs a pair of real ones."""
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
@@ -54,7 +59,7 @@ def spectrum(
     transform: str,
     band: Size | None = None,
     changes: Sequence[Tensor] | None = None,
-) -> Tensor:
+) -> Spectrum:
     """Return the unscaled spectrum of a map, zero-padded at its end to ``size``.
 
     Args:
@@ -66,6 +71,8 @@ def spectrum(
         changes: Tensors added to the matrices of ``monarch``, as ``matrix_changes`` lists them.
     """
     x_BCHW = at_least_float32(x_BCHW)
+    if exporting() and changes is None:
+        return real_spectrum(x_BCHW, size, band)
     columns = size[1] // 2 + 1 if band is None else band[1] + 1
     if transform == "fft":
         whole_BCHV = torch.fft.rfft2(x_BCHW, s=size)
@@ -78,11 +85,25 @@ def spectrum(
         real_BCVH, imag_BCVH = _transformed(
             down_BCVH, size[0], range(start, start + rows), inverse=False, changes=down
         )
-        return torch.complex(real_BCVH, imag_BCVH).transpose(-1, -2)
+        return spectrum_of(real_BCVH.transpose(-1, -2), imag_BCVH.transpose(-1, -2))
+
+
+def spectrum_of(real: Tensor, imag: Tensor) -> Spectrum:
+    """Return the spectrum with the given parts."""
+    return RealPair(real, imag) if exporting() else torch.complex(real, imag)
+
+
+def times(one: Spectrum, other: Spectrum) -> Spectrum:
+    """Return the product of two spectra of one kind."""
+    if isinstance(one, RealPair):
+        assert isinstance(other, RealPair)
+        return one * other
+    assert isinstance(other, Tensor)
+    return one * other
 
 
 def from_spectrum(
-    x_BCHV: Tensor, size: Size, transform: str, cropped: Size, band: Size | None = None
+    x_BCHV: Spectrum, size: Size, transform: str, cropped: Size, band: Size | None = None
 ) -> Tensor:
     """Return the first rows and columns of the map of ``size`` that has the given spectrum.
 
@@ -93,6 +114,8 @@ def from_spectrum(
         cropped: Number of rows and columns returned.
         band: As in ``spectrum``; all other frequencies are zero.
     """
+    if isinstance(x_BCHV, RealPair):
+        return from_real_spectrum(x_BCHV, size, cropped, band)
     if transform == "fft":
         if band is not None:
             x_BCHV = _each_part(x_BCHV, _widened, size)
@@ -133,7 +156,7 @@ def convolve(
         changes: Changes of the map's transform, see ``spectrum``.
     """
     kernel_CHV = spectrum(kernel_CHW, size, "fft", band)  # cheap: one kernel serves all images
-    product = spectrum(x_BCHW, size, transform, band, changes) * kernel_CHV
+    product = times(spectrum(x_BCHW, size, transform, band, changes), kernel_CHV)
     cropped = (x_BCHW.shape[-2], x_BCHW.shape[-1])
     return from_spectrum(product, size, transform, cropped, band).to(x_BCHW.dtype)
 

@@ -17,14 +17,19 @@ from ...domains import YES_NO, Positive
 from ...shapes import Shape, scaled
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
+from ..layers.portable import exporting
 from .fourier import (
     TRANSFORM,
+    Spectrum,
     at_least_float32,
     from_spectrum,
     full_precision,
     require_size,
     spectrum,
+    spectrum_of,
+    times,
 )
+from .fourier_matrices import real_part
 
 
 class FourierSum(nn.Module):
@@ -37,6 +42,11 @@ class FourierSum(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
+        sides = x_BCHW.shape[1:]
+        if exporting() and all(type(side) is int for side in sides):  # not of any size
+            y_BCHW = real_part(at_least_float32(x_BCHW), over_channels=len(self.axes) == 3)
+            scale = math.prod(sides[axis - 1] for axis in self.axes) ** -0.5
+            return (y_BCHW * scale if self.scale == "ortho" else y_BCHW).to(x_BCHW.dtype)
         y_BCHW = torch.fft.fftn(at_least_float32(x_BCHW), dim=self.axes, norm=self.scale).real
         return y_BCHW.to(
             x_BCHW.dtype
@@ -85,8 +95,8 @@ class SpectralProduct(nn.Module):
         """Map (B, C, H, W) to itself."""
         size = self.size
         require_size(x_BCHW, size)
-        weight_CHV = torch.complex(*at_least_float32(self.weight_2CHV))
-        product = spectrum(x_BCHW, size, self.transform) * weight_CHV
+        weight_CHV = spectrum_of(*at_least_float32(self.weight_2CHV))
+        product = times(spectrum(x_BCHW, size, self.transform), weight_CHV)
         return from_spectrum(product, size, self.transform, size).to(x_BCHW.dtype)
 
 
@@ -175,12 +185,12 @@ class SpectralPerceptron(nn.Module):
         self.multiply, self.shortcut = multiply, shortcut
         self.transform = transform
 
-    def filter(self, x_BCHV: Tensor) -> Tensor:
+    def filter(self, x_BCHV: Spectrum) -> Spectrum:
         """Return the network's output for a spectrum, complex (B, C, H, V)."""
         halves = [part.unflatten(1, (self.blocks, -1)) for part in (x_BCHV.real, x_BCHV.imag)]
         out = self.fc2(self.act(self.fc1(torch.cat(halves, dim=2).flatten(1, 2))))
         shrunk = F.softshrink(out, self.threshold).unflatten(1, (self.blocks, 2, -1))
-        return torch.complex(*(half.flatten(1, 2) for half in shrunk.unbind(2)))
+        return spectrum_of(*(half.flatten(1, 2) for half in shrunk.unbind(2)))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
@@ -190,7 +200,7 @@ class SpectralPerceptron(nn.Module):
             given_BCHV = spectrum(scale * at_least_float32(x_BCHW), size, self.transform)
             new_BCHV = self.filter(given_BCHV)
             if self.multiply:
-                new_BCHV = new_BCHV * given_BCHV
+                new_BCHV = times(new_BCHV, given_BCHV)
             y_BCHW = from_spectrum(new_BCHV, size, self.transform, size) / scale
         y_BCHW = y_BCHW.to(x_BCHW.dtype)
         return y_BCHW + x_BCHW if self.shortcut else y_BCHW

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ...domains import IntRange, Positive
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
+from ..layers.portable import length
 from .dynamic_kernels import convolve_each
 
 
@@ -50,8 +51,9 @@ class SlowNet(nn.Module):
         for index, (wave, linear) in enumerate(zip(others, self.linears, strict=True)):
             x = wave(grid_12kl).sin() * linear(x)
             if context_BFkl is not None:
-                length = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
-                x = (x + 0.1 * x / length.clamp_min(1e-6)) * self.contexts[index](context_BFkl)
+                x = (x + 0.1 * x / length(x, (2, 3)).clamp_min(1e-6)) * self.contexts[index](
+                    context_BFkl
+                )
         return self.output(x) / side
 
 

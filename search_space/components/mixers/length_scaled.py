@@ -16,6 +16,7 @@ from ...domains import YES_NO
 from ...shapes import Shape
 from ..base import TokenMixer
 from ..initial import small_start
+from ..layers.portable import unit
 from .aggregated import TEMPERATURE, TRANSNEXT, PooledBias
 from .headed import WIDTH, whole_heads
 
@@ -40,12 +41,14 @@ class LengthScaled(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         H, W = (int(side) for side in x_BCHW.shape[2:])
-        qkv = self.qkv(x_BCHW.flatten(2).transpose(1, 2)).unflatten(2, (3, self.heads, -1))
-        q_BhNd, k_BhNd, v_BhNd = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        q_BhNd, k_BhNd, v_BhNd = (
+            each.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for each in self.qkv(x_BCHW.flatten(2).transpose(1, 2)).chunk(3, 2)
+        )
         scale_h1 = F.softplus(self.temperature_h1) * math.log(H * W)
-        moved_BhNd = F.normalize(q_BhNd, dim=3) + self.query_hd[:, None]
+        moved_BhNd = unit(q_BhNd, 3) + self.query_hd[:, None]
         query_BhNd = (moved_BhNd * scale_h1[:, None]).to(v_BhNd.dtype)
-        unit_BhNd = F.normalize(k_BhNd, dim=3)
+        unit_BhNd = unit(k_BhNd, 3)
         sides = H, W
         bias_hNN = self.position(sides, sides).flatten(3).flatten(1, 2).to(v_BhNd.dtype)
         mixed_BhNd = F.scaled_dot_product_attention(

@@ -9,14 +9,25 @@ from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...domains import YES_NO, Choice, IntRange, Positive
 from ...shapes import Shape
 from ..activations import ACTIVATION, activation
 from ..base import TokenMixer, Traits
 from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from ..layers.portable import circular_pad
 from ..norms import ChannelLayerNorm
-from .fourier import Size, at_least_float32, from_spectrum, full_precision, spectrum
+from .fourier import (
+    Spectrum,
+    at_least_float32,
+    from_spectrum,
+    full_precision,
+    spectrum,
+    spectrum_of,
+    times,
+)
+from .fourier_matrices import Size
 from .implicit_filter import ImplicitFilter
 from .long_conv import on_torus
 
@@ -24,10 +35,20 @@ NORM = Choice(("layer", "batch", "none"))
 """Norm after a conditioning convolution."""
 
 
+class CircularConv(nn.Conv2d):
+    """A convolution of a torus."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (B, C, H, W) to a map of the same size."""
+        rows, columns = (int(side) // 2 for side in self.kernel_size)
+        padded = circular_pad(input, rows, columns)
+        return F.conv2d(padded, self.weight, self.bias, groups=self.groups)
+
+
 def grouped(inputs: int, outputs: int, groups: int, side: int, *, circular: bool) -> nn.Module:
     """Return a convolution that keeps the map's size, with circular or zero padding."""
-    mode = "circular" if circular else "zeros"
-    return nn.Conv2d(inputs, outputs, side, padding=side // 2, groups=groups, padding_mode=mode)
+    conv = CircularConv if circular else nn.Conv2d
+    return conv(inputs, outputs, side, padding=side // 2, groups=groups)
 
 
 class ConditionedKernel(nn.Module):
@@ -41,7 +62,7 @@ class ConditionedKernel(nn.Module):
         self.places = places
         self.frequencies = frequencies
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor) -> Spectrum:
         """Return the spectrum of one kernel per channel, complex (B, C, H, V)."""
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
         count = size[0] * size[1]  # divisor that keeps kernels from growing with the map
@@ -54,11 +75,11 @@ class ConditionedKernel(nn.Module):
             other_re, other_im = query_BCHV.real, query_BCHV.imag
             parts = [re * other_re + im * other_im, re * other_im - im * other_re]
         if self.frequencies is None:
-            return torch.complex(parts[0], parts[-1] if len(parts) == 2 else torch.zeros_like(re))
+            return spectrum_of(parts[0], parts[-1] if len(parts) == 2 else torch.zeros_like(re))
         # Real and imaginary part of a channel are adjacent and form one group.
         given = torch.stack(parts, dim=2).flatten(1, 2)
         mixed = at_least_float32(_applied(self.frequencies, given)).unflatten(1, (-1, 2))
-        return torch.complex(mixed[:, :, 0], mixed[:, :, 1])
+        return spectrum_of(mixed[:, :, 0], mixed[:, :, 1])
 
 
 def _applied(module: nn.Module, x: Tensor) -> Tensor:
@@ -93,7 +114,7 @@ class DynamicConvolution(nn.Module):
         self.bias_C11 = nn.ParameterList(torch.randn(channels, 1, 1) for _ in fixed)
         self.out_proj = nn.Conv2d(channels, channels, 1)
 
-    def fixed_spectrum(self, branch: int, size: Size) -> Tensor:
+    def fixed_spectrum(self, branch: int, size: Size) -> Spectrum:
         """Return the spectrum of the fixed kernels of a branch, bias included."""
         down, across = (range(-(side // 2), side - side // 2) for side in size)
         taps_CIJ = self.fixed[branch](down, across, (size[0] // 2, size[1] // 2))
@@ -114,10 +135,10 @@ class DynamicConvolution(nn.Module):
                 y_BCHW = y_BCHW + self.filtered(x_BCHW, self.fixed_spectrum(1, size))
         return self.out_proj(y_BCHW.to(x_BCHW.dtype))
 
-    def filtered(self, x_BCHW: Tensor, kernel_BCHV: Tensor) -> Tensor:
+    def filtered(self, x_BCHW: Tensor, kernel_BCHV: Spectrum) -> Tensor:
         """Return the circular convolution with the kernel of the given spectrum."""
         size = (x_BCHW.shape[-2], x_BCHW.shape[-1])
-        product_BCHV = spectrum(x_BCHW, size, "fft") * kernel_BCHV
+        product_BCHV = times(spectrum(x_BCHW, size, "fft"), kernel_BCHV)
         return from_spectrum(product_BCHV, size, "fft", size)
 
 

@@ -63,9 +63,10 @@ class RectifiedAttention(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         B, _, H, W = x_BCHW.shape
-        qkv = self.projection(x_BCHW).unflatten(1, (3, self.heads, -1))
-        v_BhdHW = qkv[:, 2]
-        mixed_BhdN = rectified_mix(x_BCHW, *qkv.flatten(4).unbind(1), eps=1e-6)
+        maps = self.projection(x_BCHW).chunk(3, 1)
+        q, k, v_BhdHW = (each.unflatten(1, (self.heads, -1)) for each in maps)
+        flat = (each.flatten(3) for each in (q, k, v_BhdHW))
+        mixed_BhdN = rectified_mix(x_BCHW, *flat, eps=1e-6)
         local = self.local(v_BhdHW.flatten(0, 1)).unflatten(0, (B, -1))
         y = mixed_BhdN.to(local.dtype).unflatten(3, (H, W)) + local
         return self.proj(y.flatten(1, 2))

@@ -18,6 +18,7 @@ from ..base import TokenMixer, Traits
 from ..initial import small_start
 from ..layers.canonical_forms import ClippedKernel
 from ..layers.kernel_clipping import KERNEL, depthwise
+from ..layers.portable import unit
 from .headed import WIDTH, whole_heads
 
 
@@ -45,10 +46,13 @@ class SlotMixing(nn.Module):
         H, W = x_BCHW.shape[2:]
         x_BCN = x_BCHW.flatten(2)
         start_BCS = F.adaptive_avg_pool2d(x_BCHW, self.side).flatten(2)
-        near_BCS, far_BCN = F.normalize(start_BCS, dim=1), F.normalize(x_BCN, dim=1)
+        near_BCS, far_BCN = unit(start_BCS, 1), unit(x_BCN, 1)
         logits_BSN = near_BCS.transpose(1, 2) @ (self.scale * far_BCN)
         slots_BSC = logits_BSN.softmax(2).to(x_BCN.dtype) @ x_BCN.transpose(1, 2)
-        q, k, v = self.qkv(slots_BSC).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            each.unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for each in self.qkv(slots_BSC).chunk(3, 2)
+        )
         mixed_BSC = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         sent_BCN = self.proj(mixed_BSC).transpose(1, 2) @ logits_BSN.softmax(1).to(q.dtype)
         return sent_BCN.unflatten(2, (H, W)) + self.conv(x_BCHW)

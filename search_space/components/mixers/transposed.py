@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...domains import YES_NO, IntRange
 from ...shapes import Shape
 from ..base import TokenMixer, Traits
 from ..initial import small_start
 from ..layers.kernel_clipping import depthwise
+from ..layers.portable import unit
 from ..layers.wave_places import WavePlaces
 from ..norms import ChannelLayerNorm
 
@@ -35,9 +35,11 @@ class ChannelAttention(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""
         H, W = x_BCHW.shape[2:]
-        qkv_BN3C = self.qkv(x_BCHW.flatten(2).transpose(1, 2))
-        q, k, v_BhdN = qkv_BN3C.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 4, 1).unbind(0)
-        scores_Bhdd = F.normalize(q, dim=3) @ F.normalize(k, dim=3).transpose(2, 3)
+        q, k, v_BhdN = (
+            each.unflatten(2, (self.heads, -1)).permute(0, 2, 3, 1)
+            for each in self.qkv(x_BCHW.flatten(2).transpose(1, 2)).chunk(3, 2)
+        )
+        scores_Bhdd = unit(q, 3) @ unit(k, 3).transpose(2, 3)
         weights_Bhdd = (scores_Bhdd * self.temperature_h11).softmax(3).to(v_BhdN.dtype)
         mixed_BNC = (weights_Bhdd @ v_BhdN).flatten(1, 2).transpose(1, 2)
         return self.proj(mixed_BNC).transpose(1, 2).unflatten(2, (H, W))
