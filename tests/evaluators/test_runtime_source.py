@@ -7,9 +7,11 @@ import torch
 from nas_explorer.evaluators.base import Setup
 from nas_explorer.evaluators.runtime_choice import optional_latencies, set_runtimes
 from nas_explorer.evaluators.runtimes import is_ruler, ruler_script
+from nas_explorer.evaluators.runtimes.onnx_graph import evaluate_constants
 from nas_explorer.evaluators.runtimes.onnx_runtimes import Mnn, Tract
 from nas_explorer.evaluators.runtimes.source import varied
 from nas_explorer.search_space.errors import InputError
+from onnx import TensorProto, ValueInfoProto, checker, helper, numpy_helper
 from torch import nn
 
 
@@ -70,3 +72,22 @@ def test_a_runtime_refuses_a_precision_and_threads_that_it_has_not() -> None:
 def test_a_ruler_is_known_by_its_text(tmp_path: Path) -> None:
     assert is_ruler(ruler_script())
     assert not is_ruler(tmp_path) and not is_ruler(Path(__file__))
+
+
+def test_what_depends_on_weights_alone_is_evaluated() -> None:
+    def value(name: str) -> ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
+
+    nodes = [
+        helper.make_node("Add", ["w", "w"], ["twice"]),
+        helper.make_node("Mul", ["image", "twice"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "w"], ["scores"]),
+    ]
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 3.0])
+    graph = helper.make_graph(nodes, "graph", [value("image")], [value("scores")], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    evaluate_constants(model)
+    checker.check_model(model)
+    assert [node.op_type for node in model.graph.node] == ["Mul", "Add"]
+    found = {each.name: numpy_helper.to_array(each).tolist() for each in model.graph.initializer}
+    assert found == {"w": [1.0, 3.0], "twice": [2.0, 6.0]}
