@@ -36,9 +36,9 @@ from nas_explorer.evaluators.runtimes.component_table import (
     write_table,
 )
 from nas_explorer.evaluators.runtimes.graph_runtime import GraphRuntime
-from nas_explorer.evaluators.runtimes.proof import Proof, prove
+from nas_explorer.evaluators.runtimes.proof import Proof, prove, source_to_prove
 from nas_explorer.evaluators.runtimes.ruler_process import Ruler
-from nas_explorer.evaluators.runtimes.source import source_of
+from nas_explorer.evaluators.runtimes.source import Source
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import known_name
 
@@ -65,6 +65,7 @@ class Runs:
         kind, name, architecture = case
         table = read_table(self.file)
         found: list[Entry] = []
+        source: Source | None = None  # traced once for all runtimes
         for runtime in self.runtimes.values():
             made = Entry(
                 runtime=runtime.name,
@@ -83,20 +84,21 @@ class Runs:
                 self.counts[runtime.name][known.verdict] += 1
                 continue
             if architecture is not None:
-                proof = self.proof(runtime, architecture)
+                source = source or source_to_prove(architecture)
+                proof = self.proof(runtime, source)
                 made = Entry(**{**vars(made), **vars(proof)})
             self.counts[runtime.name][made.verdict] += 1
             found.append(made)
         self.keep(found)
         return found
 
-    def proof(self, runtime: GraphRuntime, architecture: Architecture) -> Proof:
+    def proof(self, runtime: GraphRuntime, source: Source) -> Proof:
         """Return what becomes of a network in a runtime."""
         ruler = self.rulers.get(runtime.name)
         if ruler is None or ruler.ended:
             ruler = self.rulers[runtime.name] = Ruler(runtime.name, adapter=runtime.adapter)
             ruler.hello()
-        return prove(runtime, source_of(architecture), ruler)
+        return prove(runtime, source, ruler)
 
     def keep(self, found: list[Entry]) -> None:
         """Add entries to the table in the file, which another run may have changed."""

@@ -71,13 +71,12 @@ def _tried(cls: "type[Component]", runtime: str) -> "Proof":
         InputError: If the runtime is not installed, or no network has the component.
     """
     from .component_networks import network_around
-    from .proof import prove
+    from .proof import prove, source_to_prove
     from .ruler_process import Ruler, RulerError
-    from .source import source_of
 
     try:
         check_installed([runtime])
-        source = source_of(network_around(cls))
+        source = source_to_prove(network_around(cls))
     except InputError as error:
         raise InputError(
             f"{cls.kind} {cls.name!r} must be tried in {runtime}, which the table lacks: {error}"

@@ -125,7 +125,7 @@ class Ncnn(GraphRuntime):
         """Return the two files of ncnn.
 
         Raises:
-            ExportError: If the batch is not 1, or pnnx fails.
+            ExportError: If the batch is not 1, pnnx fails, or ncnn has no layer for an operator.
         """
         if images != 1:
             raise ExportError(f"the batch of ncnn must be 1, but got {images}")
@@ -133,7 +133,11 @@ class Ncnn(GraphRuntime):
         program = importlib.import_module("pnnx").EXEC_PATH
         command = [program, "model.onnx", f"inputshape=[{shape}]", "fp16=0"]
         wanted = {"model.param": "model.ncnn.param", "model.bin": "model.ncnn.bin"}
-        return _converted(command, {"model.onnx": source.onnx(OPSET, batch=images)}, wanted)
+        files = _converted(command, {"model.onnx": source.onnx(OPSET, batch=images)}, wanted)
+        layers = [line.split()[0] for line in files["model.param"].decode().splitlines()[2:]]
+        if foreign := sorted({each for each in layers if "." in each}):  # pnnx's own names
+            raise ExportError(f"ncnn must have every operator, but lacks {', '.join(foreign)}")
+        return files
 
 
 def _opset(source: Source) -> int:

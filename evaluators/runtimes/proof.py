@@ -7,15 +7,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...search_space.architecture.architecture import Architecture
+from ...search_space.architecture.network import Network
+from ...search_space.components.layers.folding import fold
 from ..measurement_context import seeded
 from .component_table import REFUSED, RIGHT, RUNS, WITHIN, WRONG
 from .graph_runtime import GraphRuntime, relative_difference
 from .program import ExportError
 from .ruler_process import Ruler, RulerError
-from .source import Source
+from .source import Source, varied
 
 EXACT = 1e-4
 """Largest difference of right scores, relative to the largest score."""
+_SEED = 0
+_CPU = torch.device("cpu")
 _IMAGES = 8
 _MODEL = "proof"
 _LONGEST = 240
@@ -39,6 +44,24 @@ class Proof:
     def runs(self) -> bool:
         """Whether the runtime runs the network rightly, or within its tolerance."""
         return self.verdict in RUNS
+
+
+def source_to_prove(architecture: Architecture) -> Source:
+    """Return the source of a network whose scores show errors of every part.
+
+    Its matrices and kernels keep the size of what they multiply: with the small initial weights of
+    many components, and a residual beside them, the scores would hardly depend on the component.
+    """
+    with seeded(_SEED, _CPU):
+        network = varied(Network(architecture)).eval()
+        with torch.no_grad():
+            for weight in network.parameters():
+                if weight.dim() > 1:
+                    least = weight[0].numel() ** -0.5
+                    deviation = float(weight.std())
+                    if 0 < deviation < least:
+                        weight.mul_(least / deviation)
+        return Source(fold(network), architecture.input)
 
 
 def prove(runtime: GraphRuntime, source: Source, ruler: Ruler) -> Proof:
@@ -79,7 +102,7 @@ def _scores(runtime: GraphRuntime, source: Source, ruler: Ruler, batch: int) -> 
     """Return the scores of the known images in batches."""
     images = source.known(_IMAGES)[0]
     if batch == runtime.batches[0] or not runtime.free_batch:
-        with seeded(0, torch.device("cpu")):  # the exporters draw random numbers
+        with seeded(_SEED, _CPU):  # the exporters draw random numbers
             files = runtime.convert(source, batch)
         ruler.load(_MODEL, files, (batch, *source.shape))
     parts = [ruler.run(_MODEL, images[at : at + batch]) for at in range(0, _IMAGES, batch)]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...evaluators.runtimes.executorch_runtime import ExecuTorch
 from ...evaluators.runtimes.graph_runtime import GraphRuntime
+from ...evaluators.runtimes.known_wrong import wrong_in
 from ...evaluators.runtimes.nas_ruler import encoded
 from ...evaluators.runtimes.onnx_runtimes import Mnn, Ncnn, OpenVino
 from ...evaluators.runtimes.ruler_process import REQUEST_SECONDS, Ruler, RulerError
@@ -69,7 +70,15 @@ class RuntimeFile(ModelFormat):
                 f"a {self.ending} file must have one image size, so that --any-resolution is "
                 "possible for .onnx and .pt2 alone"
             )
-        return why_not_in_onnx(architecture) if self.from_onnx else None
+        if self.from_onnx and (reason := why_not_in_onnx(architecture)):
+            return reason
+        name, at = self.runtime.name, version(self.runtime.package)
+        if known := wrong_in(architecture, name, at):
+            return (
+                f"a {self.ending} file must reproduce the network, but {name} {at} is known to be "
+                f"wrong with {known} (docs/runtimes.md)"
+            )
+        return None
 
     def environment(self) -> dict[str, str]:
         """Return the versions of the runtime and its converter."""

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from nas_explorer.evaluators.runtime_table import RUNTIMES
+from nas_explorer.results.export import runtime_files
 from nas_explorer.results.export.base import ExportError, Opened
-from nas_explorer.results.export.export import export_model
+from nas_explorer.results.export.export import export_model, format_for
 from nas_explorer.results.export.formats import FORMATS, MARK, Format, register_format
 from nas_explorer.results.export.header import read_facts, read_header
 from nas_explorer.results.export.networks import trained_network
@@ -120,3 +121,9 @@ def test_an_ending_that_cannot_be_had_is_refused(ending: str, says: str) -> None
     with pytest.raises(InputError, match=says):
         register_format(type("New", (SafetensorsFile,), {"ending": ending}))
     assert before == FORMATS
+
+
+def test_what_a_runtime_is_known_to_run_wrongly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_files, "wrong_in", lambda *_: "norm batch_norm: off by 0.5")
+    with pytest.raises(InputError, match=r"mnn \S+ is known to be wrong with norm batch_norm: off"):
+        format_for(ARCHITECTURE, Path("net.mnn"))

@@ -26,9 +26,9 @@ from nas_explorer.evaluators.runtimes.component_table import (
 from nas_explorer.evaluators.runtimes.exportable import exportable_to, version_notes
 from nas_explorer.evaluators.runtimes.graph_runtime import GraphLatency, GraphRuntime
 from nas_explorer.evaluators.runtimes.known_wrong import wrong_in
-from nas_explorer.evaluators.runtimes.proof import Proof, prove
+from nas_explorer.evaluators.runtimes.proof import Proof, prove, source_to_prove
 from nas_explorer.evaluators.runtimes.ruler_process import Ruler
-from nas_explorer.evaluators.runtimes.source import Source, source_of
+from nas_explorer.evaluators.runtimes.source import Source
 from nas_explorer.search_space.components.base import TokenMixer
 from nas_explorer.search_space.components.mixers.attention import Attention
 from nas_explorer.search_space.components.mixers.trivial import Pooling
@@ -69,7 +69,7 @@ def test_a_table_is_read_as_it_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_sample_runs_as_the_table_says() -> None:
-    source = source_of(network_around(TABLES[TokenMixer]["tv_conv"]))
+    source = source_to_prove(network_around(TABLES[TokenMixer]["tv_conv"]))
     for name in IN_TESTS:
         runtime = RUNTIMES[name].load()()
         assert isinstance(runtime, GraphRuntime)
