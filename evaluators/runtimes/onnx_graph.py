@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,24 @@ def _reads(node: "NodeProto") -> Iterator[str]:
     for attribute in node.attribute:
         for inner in attribute.g.node:
             yield from _reads(inner)
+
+
+def with_axes_as_attributes(data: bytes, kinds: Collection[str]) -> bytes:
+    """Return an ONNX file whose reductions have constant axes as an attribute, the earlier form.
+
+    Args:
+        data: The file.
+        kinds: The operators that a runtime reads in that form alone.
+    """
+    import onnx
+
+    model = onnx.load_from_string(data)
+    constants = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in kinds and len(node.input) == 2 and node.input[1] in constants:
+            axes = onnx.numpy_helper.to_array(constants[node.input.pop()])
+            node.attribute.append(onnx.helper.make_attribute("axes", axes.tolist()))
+    return model.SerializeToString()
 
 
 def _tidy(model: "ModelProto") -> None:

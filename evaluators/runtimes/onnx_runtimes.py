@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .graph_runtime import GraphRuntime
-from .onnx_graph import OPSET
+from .onnx_graph import OPSET, with_axes_as_attributes
 from .program import ExportError, first_line, quiet
 from .source import Source
 
 _TRANSFORM_OPSET = 18
 """Operator set of graphs with a Fourier transform, for runtimes that ignore its axis in 20."""
+_AXES_READ_AS_ATTRIBUTES = ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp")
+"""Reductions that MNN makes over all axes, in silence, where the axes are an input (3.6.1)."""
 _SECONDS = 300.0
 """Longest time of a converter, s."""
 
@@ -87,7 +89,8 @@ class Mnn(GraphRuntime):
     """MNN on the CPU, with its arithmetic set to float32.
 
     The converter is called without MNN's command, which installs a package on its first call. The
-    batch is fixed, since rows of a free one may differ (3.6).
+    batch is fixed, since rows of a free one may differ (3.6). Some reductions have their axes as
+    attributes, as until opset 17: the converter ignores an input (``_AXES_READ_AS_ATTRIBUTES``).
     """
 
     name = "mnn"
@@ -103,6 +106,7 @@ class Mnn(GraphRuntime):
         options = ["-f", "ONNX", "--modelFile", "model.onnx", "--MNNModel", "model.mnn"]
         command = [sys.executable, "-c", call, "mnnconvert", *options, "--bizCode", "nas"]
         onnx = source.onnx(_opset(source), batch=images)
+        onnx = with_axes_as_attributes(onnx, _AXES_READ_AS_ATTRIBUTES)
         return _converted(command, {"model.onnx": onnx}, {"model.mnn": "model.mnn"})
 
 

@@ -26,6 +26,7 @@ from nas_explorer.evaluators.runtimes.component_table import (
 from nas_explorer.evaluators.runtimes.exportable import exportable_to, version_notes
 from nas_explorer.evaluators.runtimes.graph_runtime import GraphLatency, GraphRuntime
 from nas_explorer.evaluators.runtimes.known_wrong import wrong_in
+from nas_explorer.evaluators.runtimes.onnx_runtimes import Mnn
 from nas_explorer.evaluators.runtimes.proof import Proof, prove, source_to_prove
 from nas_explorer.evaluators.runtimes.ruler_process import Ruler
 from nas_explorer.evaluators.runtimes.source import Source
@@ -35,6 +36,9 @@ from nas_explorer.search_space.components.mixers.trivial import Pooling
 from nas_explorer.search_space.components.tables import TABLES
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.files import load_space
+from nas_explorer.search_space.shapes import Shape
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..benchmark_runs import run_benchmark
 from .runtime_doubles import lookup
@@ -77,6 +81,21 @@ def test_a_sample_runs_as_the_table_says() -> None:
         found = prove(runtime, source, ruler).verdict
         ruler.close()
         assert found == component_table()[name, "token mixer", "tv_conv"].verdict
+
+
+class Normalized(nn.Module):
+    """Scores of unit vectors: torch's exporter writes a reduction with axes as an input."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return F.normalize(x_BCHW, dim=1).flatten(1)
+
+
+@pytest.mark.slow
+def test_mnn_reduces_the_given_axes() -> None:
+    ruler = Ruler("mnn")
+    found = prove(Mnn(), Source(Normalized().eval(), Shape(3, 2, 2)), ruler)
+    ruler.close()
+    assert found.verdict == RIGHT, found.reason
 
 
 @pytest.mark.slow
