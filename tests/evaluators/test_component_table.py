@@ -73,14 +73,14 @@ def test_a_table_is_read_as_it_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_sample_runs_as_the_table_says() -> None:
-    source = source_to_prove(network_around(TABLES[TokenMixer]["tv_conv"]))
+    source = source_to_prove(network_around(TABLES[TokenMixer]["separable_conv"]))
     for name in IN_TESTS:
         runtime = RUNTIMES[name].load()()
         assert isinstance(runtime, GraphRuntime)
         ruler = Ruler(name)
         found = prove(runtime, source, ruler).verdict
         ruler.close()
-        assert found == component_table()[name, "token mixer", "tv_conv"].verdict
+        assert found == component_table()[name, "token mixer", "separable_conv"].verdict
 
 
 class Normalized(nn.Module):
