@@ -82,7 +82,7 @@ def kept_weights(storage: str | None) -> "Callable[[str, Candidate], Path]":
         from ..results.study.storage import weights_folder
 
         return WeightsFolder(weights_folder(study, storage_url(storage))).path(
-            candidate.architecture
+            candidate.architecture, compressed=bool(candidate.origin)
         )
 
     return path

@@ -9,6 +9,7 @@ import typer
 
 from . import (
     bench,
+    compress,
     dashboard,
     export,
     fidelity,
@@ -65,6 +66,7 @@ def _options(
 
 search.register(app)
 refine.register(app)
+compress.register(app)
 fidelity.register(app)
 show.register(app)
 report.register(app)

@@ -9,6 +9,7 @@ import typer
 from ..evaluators.targets import OUTPUTS, stated_target
 from .efficiency import print_efficiency
 from .fronts import compared, epoch_text, score_notes, sorted_front
+from .origin import origin_lines, origin_text
 from .parts import print_parts
 from .shared import (
     Column,
@@ -268,6 +269,7 @@ def _candidate_json(candidate: "Candidate") -> dict[str, Any]:
             name: [each.to_json() for each in found] for name, found in candidate.singles.items()
         },
         "undefined": dict(candidate.undefined),
+        "origin": dict(candidate.origin),
         "reason": candidate.reason,
         "traceback": candidate.traceback,
         "seconds": dict(candidate.seconds),
@@ -307,6 +309,10 @@ def show(
         return
     print(f"Candidate {found.number} of study {record.name}: {found.status}")
     print(f"{'digest':<12} {found.digest}")
+    if origin := origin_text(found):
+        print(f"{'made from':<12} {origin}")
+        for line in origin_lines(found):
+            print(f"{'':<12} {line}")
     if found.reason:
         print(f"{'reason':<12} {found.reason}")
     for each in found.measurements.values():
@@ -320,7 +326,7 @@ def show(
         print(f"Note: {note}")
     if rate := network_efficiency(found.measurements):
         print(f"{'efficiency':<12} {rate.text}")
-    if text := _front_text(found, record):
+    if text := front_text(found, record):
         print(f"{'front':<12} {text}")
     if text := time_text(found.seconds):
         print(f"{'time':<12} {text}")
@@ -349,7 +355,7 @@ def show(
         print(f"\nWrote {graph}")
 
 
-def _front_text(candidate: "Candidate", study: "Study") -> str:
+def front_text(candidate: "Candidate", study: "Study") -> str:
     """Return a text: whether a candidate is on the front, or what dominates it; empty if
     incomparable.
     """

@@ -1,6 +1,6 @@
 """A candidate: an architecture with its measurements and status in a study."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,6 +43,9 @@ class Candidate:
     first is that of the search, whose weights are kept."""
     undefined: Mapping[str, str] = field(default_factory=dict[str, str])
     """Reasons by metric for training-free scores that this network does not have."""
+    origin: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """How the candidate was made from another one: number and digest of its ``parent``, ``method``,
+    bounds ``to``, ...; empty: a search proposed it."""
     reason: str | None = None
     """Why the candidate failed, is infeasible or was stopped, one line."""
     traceback: str | None = None
@@ -147,6 +150,7 @@ class Candidate:
             "measurements": [each.to_json() for each in self.measurements.values()],
             **self._singles_json(),
             **({"undefined": dict(self.undefined)} if self.undefined else {}),
+            **({"origin": dict(self.origin)} if self.origin else {}),
             "reason": self.reason,
             "traceback": self.traceback,
             "seconds": dict(self.seconds),
@@ -173,8 +177,17 @@ class Candidate:
                 for name, found in data.get("singles", {}).items()
             },
             undefined=data.get("undefined", {}),
+            origin=data.get("origin", {}),
             reason=data["reason"],
             traceback=data["traceback"],
             seconds=data["seconds"],
         )
         return candidate
+
+
+def searched(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates that searches proposed, not those made from others.
+
+    They alone are a searcher's history, so that it proposes what it would have without the others.
+    """
+    return [each for each in candidates if not each.origin]

@@ -141,7 +141,7 @@ def trained_weights(
         WorkError: If no weights are kept, or they are not from the candidate's training.
     """
 
-    path = folder.path(candidate.architecture)
+    path = folder.path(candidate.architecture, compressed=bool(candidate.origin))
     if not path.exists():
         raise WorkError(
             f"the trained weights of candidate {candidate.number} must be in {path}, but are "

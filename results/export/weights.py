@@ -112,15 +112,25 @@ def _under_other_names(
         raise InputError(f"{rule}: it does not state which tensors are shared") from error
 
 
+def compressed_weights(folder: Path) -> Path:
+    """Return the folder of the weights of compressed candidates of a study."""
+    return folder / "compressed"
+
+
 class WeightsFolder:
-    """A folder of the trained weights of a study's candidates: one file each, named by digest."""
+    """A folder of the trained weights of a study's candidates: one file each, named by digest.
+
+    Those of compressed candidates lie in a folder inside, since a search may train the same network
+    from scratch.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def path(self, architecture: Architecture) -> Path:
+    def path(self, architecture: Architecture, *, compressed: bool = False) -> Path:
         """Return the file of the weights of ``architecture``, which ``load_model`` reads too."""
-        return self._folder / f"{architecture.digest}.safetensors"
+        folder = compressed_weights(self._folder) if compressed else self._folder
+        return folder / f"{architecture.digest}.safetensors"
 
     def keep(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy
 from optuna.distributions import BaseDistribution
 
-from ..candidate import Candidate
+from ..candidate import Candidate, searched
 from . import claims, records
 from .shared_hold import SharedHold
 from .storage import retry, storage_errors
@@ -85,9 +85,9 @@ class JoinableStudy(StoredStudy):
                 if mine := [each for each in running if each.number in lost]:
                     same = (each.number for each in mine if each.digest == candidate.digest)
                     return next(same, None)
-                known = {each.digest for each in (*running, *self._finished.values())}
-                count = len(running) + len(self._finished)
-                if candidate.digest in known or (budget is not None and count >= budget):
+                there = searched((*running, *self._finished.values()))
+                known = {each.digest for each in there}
+                if candidate.digest in known or (budget is not None and len(there) >= budget):
                     return None
                 mark = {claims.KEY: hold.token}
                 return records.insert(
@@ -129,7 +129,9 @@ class JoinableStudy(StoredStudy):
         living, owners = hold.living(connection), claims.owners(connection, self._id)
         lost = self._unreported(connection)
         return [
-            each for each in running if each.number in lost or owners.get(each.number) not in living
+            each
+            for each in running
+            if not each.origin and (each.number in lost or owners.get(each.number) not in living)
         ]
 
     def _unreported(self, connection: sqlalchemy.Connection) -> set[int]:

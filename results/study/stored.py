@@ -161,6 +161,7 @@ class StoredStudy:
         architecture: "Architecture",
         decisions: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
+        origin: Mapping[str, Any] | None = None,
     ) -> Candidate:
         """Record that a candidate is about to be measured; inside ``exclusive`` only.
 
@@ -170,18 +171,19 @@ class StoredStudy:
             architecture: The architecture.
             decisions: The decisions of the walk: from path to value.
             distributions: The domain of each decision by path, the same on every walk.
+            origin: See ``Candidate.origin``.
 
         Raises:
             StorageError: If the candidate cannot be stored.
         """
-        hold = self._held()
         candidate = Candidate(
             number=self._last + 1,
             architecture=architecture.canonical,
             decisions=decisions,
             status="running",
+            origin=origin or {},
         )
-        again = False
+        hold, again = self._held(), False
 
         def insert() -> int:
             nonlocal again
@@ -271,9 +273,7 @@ class StoredStudy:
     def remeasure(
         self, candidate: Candidate, measured: Iterable[Measurement], broken: str | None = None
     ) -> None:
-        """Replace measurements, or add new ones.
-
-        Inside ``exclusive`` only.
+        """Replace measurements, or add new ones; inside ``exclusive`` only.
 
         Args:
             candidate: A complete or infeasible candidate.

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from ...results.candidate import Candidate
+from ...results.candidate import Candidate, searched
 from ..engines.base import Job
 from .loop import SearchLoop
 
@@ -80,7 +80,7 @@ class JoinedLoop(SearchLoop):
         taken = None if self._again else self._study.take_up()
         if taken is not None and taken.number not in self._started:  # else it runs here already
             self._again.append(taken)
-        known = self._study.candidates()
+        known = searched(self._study.candidates())
         mine = {*self._started, *(each.number for each in self._again)}
         running = {each.number: each for each in known if each.status == "running"}
         self._others = {number: each for number, each in running.items() if number not in mine}

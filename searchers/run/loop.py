@@ -10,7 +10,7 @@ from typing import Protocol
 from ...evaluators.base import CandidateError, Evaluator, Measurement
 from ...evaluators.measurement_context import candidate_faults
 from ...evaluators.metrics import LATENCY
-from ...results.candidate import Candidate
+from ...results.candidate import Candidate, searched
 from ...results.study.study import Study
 from ...search_space.constraints.constraint import Constraint
 from ...search_space.errors import WorkError
@@ -99,7 +99,7 @@ class SearchLoop:
         self._open: dict[int, Forecast] = {}
         self._late: list[Job] = []
         self._start = time.perf_counter()
-        known = study.candidates()
+        known = searched(study.candidates())
         self._finished = {each.number: each for each in known if each.status != "running"}
         self._again = self._left([each for each in known if each.status == "running"])
         self._started: dict[int, Candidate] = {}

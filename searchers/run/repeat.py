@@ -136,7 +136,9 @@ class Repetition:
             (each.number, repeat)
             for repeat in range(1, self._seeds)
             for each in front
-            if each.number not in self.failed and repeat not in self._had(each)
+            if not each.origin  # its training began with the weights of another
+            and each.number not in self.failed
+            and repeat not in self._had(each)
         ]
 
     def _had(self, candidate: Candidate) -> set[int]:

@@ -1,15 +1,17 @@
 """The plan of measurements of an existing study, from its record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...evaluators.accuracy.data.cache import image_cache
 from ...evaluators.accuracy.data.dataset import DataSpec, load_search_data
-from ...evaluators.base import evaluator_of, evaluators_for, metrics_of
+from ...evaluators.base import evaluator_of, evaluators_for, metric, metrics_of
 from ...evaluators.device_name import choose_device
+from ...evaluators.latency.settings import timed_as_it_counts
 from ...evaluators.metrics import LATENCY
+from ...evaluators.runtime_choice import optional_latencies
 from ...evaluators.runtime_table import is_latency
 from ...evaluators.targets import stated_target
 from ...evaluators.units import read_constraint
@@ -78,6 +80,43 @@ def training_of(study: Study, *, engine: str = "local", workers: int | None = No
     )
     made = make_engine(engine, worker_count(device, workers), device)
     return Training(plan=plan, metrics=metrics, engine=made)
+
+
+def measuring_plan(study: Study, recipe: Mapping[str, Any]) -> Plan:
+    """Return the plan of all measurements of a search, with another recipe of the training.
+
+    Args:
+        study: The study, whose plug-ins are loaded.
+        recipe: The recipe, whose start and teacher are in the folder of the study's weights.
+
+    Raises:
+        InputError: If the study's data or device are not here, or a plug-in is missing.
+    """
+    settings = study.settings
+    bounds = tuple(map(read_constraint, settings.constraints))
+    counting = (*settings.objectives, *(each.metric for each in bounds))
+    wanted = dict.fromkeys((*counting, *(each["name"] for each in settings.metrics)))
+    entries = evaluators_for(tuple(wanted))
+    measured = metrics_of(entries, tuple(wanted), stated_target(settings.data))
+    evaluation: dict[str, Any] = {
+        each.name: {**each.load().defaults, **settings.evaluation.get(each.name, {})}
+        for each in entries
+    }
+    evaluation["accuracy"] = dict(recipe)
+    return Plan(
+        metrics=tuple(each.name for each in measured if each.tier != "exact"),
+        data=_data(study).to_json(),
+        cache=str(image_cache().resolve()),
+        settings=timed_as_it_counts(evaluation, counting=counting),
+        device=choose_device(str(settings.evaluation.get("device", "cpu"))),
+        seed=settings.seed,
+        constraints=tuple(each for each in bounds if metric(each.metric).tier != "exact"),
+        optional=optional_latencies(evaluation, counting),
+        start=kept_start(study.weights, recipe),
+        teacher=kept_teacher(study.weights, recipe),
+        plugins=settings.plugins,
+        own=pickle_classes(entries),
+    )
 
 
 def timing_of(study: Study) -> Training:

@@ -58,6 +58,7 @@ COMMANDS = {
     },
     "refine": STUDY
     | {"--seeds", "--long", "--epochs", "--runs", "--engine", "--workers", "--json"},
+    "compress": STUDY | {"--to", "--method", "--epochs", "--seed", "--json"},
     "fidelity": STUDY
     | {"--sample", "--epochs", "--seeds", "--scores", "--diagnostics", "--recipe", "--seed"}
     | {"--engine", "--workers", "--json"},

@@ -1,0 +1,1 @@
+"""Smaller networks made from trained ones."""
