@@ -5,10 +5,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from ...search_space.errors import InputError, unknown_name
 from ..base import Evaluator, Setup
 from ..latency.provenance import describe
-from ..latency.settings import LatencySettings
 
 
 class Runtime(ABC):
@@ -24,21 +22,6 @@ class Runtime(ABC):
     """Modules that must be installed besides to run networks on this device."""
     precisions: ClassVar[tuple[str, ...]] = ("float32",)
     """Precisions of the arithmetic that can be asked for; the first is the default."""
-    threaded: ClassVar[bool] = True
-    """Whether it can use several threads."""
-
-    def check(self, settings: LatencySettings) -> None:
-        """Check that the runtime has the precision and the threads of the settings.
-
-        Raises:
-            InputError: If it has not.
-        """
-        if settings.dtype not in self.precisions:
-            raise unknown_name(f"dtype in runtime {self.name}", settings.dtype, self.precisions)
-        if settings.threads > 1 and not self.threaded:
-            raise InputError(
-                f"threads must be 1 in runtime {self.name}, but got {settings.threads}"
-            )
 
     @abstractmethod
     def evaluator(self, setup: Setup) -> Evaluator:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...search_space.architecture.architecture import Architecture
-from ...search_space.errors import InputError
+from ...search_space.errors import InputError, unknown_name
 from ..base import CandidateError, Evaluator, Measurement, Setup
 from ..host_lock import measuring, on_device
 from ..latency.drift import SentinelHistory, latency_of, least_drift
@@ -48,6 +48,8 @@ class GraphRuntime(Runtime):
     """Whether one file takes any number of images."""
     batches: ClassVar[tuple[int, ...]] = (1, 4)
     """Sizes of the batches with which components are tried."""
+    threaded: ClassVar[bool] = True
+    """Whether it can use several threads."""
     adapter: ClassVar[Path | None] = None
     """File of the class that runs the files in a ruler; None: the ruler's script has it."""
 
@@ -60,6 +62,24 @@ class GraphRuntime(Runtime):
         settings = LatencySettings.from_json(setup.settings)
         self.check(settings)
         return GraphLatency(runtime=self, settings=settings)
+
+    def check(self, settings: LatencySettings) -> None:
+        """Check that the runtime can do what the settings say.
+
+        Raises:
+            InputError: If it has not the precision, the threads or the memory layout.
+        """
+        if settings.dtype not in self.precisions:
+            raise unknown_name(f"dtype in runtime {self.name}", settings.dtype, self.precisions)
+        if settings.threads > 1 and not self.threaded:
+            raise InputError(
+                f"threads must be 1 in runtime {self.name}, but got {settings.threads}"
+            )
+        if settings.layout != "best":
+            raise InputError(
+                f"layout must be 'best' in runtime {self.name}, which chooses its own, but got "
+                f"{settings.layout!r}"
+            )
 
     def surroundings(self, setup: Setup) -> dict[str, Any]:
         """Return the device and the versions, for which a ruler on another device is started.
@@ -166,7 +186,7 @@ class GraphLatency(Evaluator):
         with candidate_faults():
             start = time.perf_counter()
             with activity("building"):
-                source = source_of(architecture)
+                source = source_of(architecture, by_parts=True)
                 files = self._converted(source)
             seconds = time.perf_counter() - start
             for again in (True, False):
@@ -234,6 +254,7 @@ class GraphLatency(Evaluator):
             **self.settings.to_json(),
             "versions": dict(hello.versions),
             "image": list(source.shape),
+            "memory_layout": "runtime",
             "check": check,
             "conversion_seconds": round(seconds, 3),
             "file_bytes": sum(map(len, files.values())),

@@ -2,12 +2,15 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from .exporter_tables import kept_tables
 from .program import quiet, untraceable
 
 if TYPE_CHECKING:
@@ -38,24 +41,77 @@ def onnx_graph(
     Raises:
         ExportError: If torch's exporter fails.
     """
+    model = _made(program, opset, [INPUT], [OUTPUT], optimize=True).model_proto
+    if places:
+        _place(model)
+    _tidy(model)
+    return model
+
+
+def translated(
+    program: torch.export.ExportedProgram,
+    opset: int,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+) -> "ModelProto":
+    """Return the graph of a program as it is translated, which is not optimized.
+
+    Args:
+        program: The program.
+        opset: Version of ONNX's operator set.
+        inputs: Names of its inputs.
+        outputs: Names of its outputs.
+
+    Raises:
+        ExportError: If torch's exporter fails.
+    """
+    model = _made(program, opset, inputs, outputs, optimize=False).model_proto
+    _tidy(model)
+    return model
+
+
+def optimized(model: "ModelProto") -> "ModelProto":
+    """Return a model as torch's exporter optimizes it.
+
+    Raises:
+        ExportError: If that fails.
+    """
+    import onnx_ir
+
     try:
         with quiet():
+            program = torch.onnx.ONNXProgram(onnx_ir.serde.deserialize_model(model), None)
+            program.optimize()
+            found = program.model_proto
+    except Exception as error:  # the exporter may raise anything
+        raise untraceable(error) from error
+    _tidy(found)
+    return found
+
+
+def _made(
+    program: torch.export.ExportedProgram,
+    opset: int,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    optimize: bool,
+) -> torch.onnx.ONNXProgram:
+    try:
+        with quiet(), kept_tables():
             made = torch.onnx.export(
                 program,
                 dynamo=True,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                input_names=list(inputs),
+                output_names=list(outputs),
                 opset_version=opset,
+                optimize=optimize,
                 verbose=False,
             )
     except Exception as error:  # the exporter may raise anything
         raise untraceable(error) from error
     assert made is not None
-    model = made.model_proto
-    if places:
-        _place(model)
-    _tidy(model)
-    return model
+    return made
 
 
 def module_of(node: "NodeProto") -> str:
@@ -100,7 +156,6 @@ def evaluate_constants(model: "ModelProto") -> None:
     Kernels, tables of positions and spectra are built from weights by operations that some runtimes
     do not have, and that the others run once, when they load the file.
     """
-    import onnxruntime
     from onnx import ModelProto, NodeProto, ValueInfoProto, numpy_helper
 
     graph = model.graph
@@ -108,11 +163,11 @@ def evaluate_constants(model: "ModelProto") -> None:
     constant: list[NodeProto] = []
     rest: list[NodeProto] = []
     for node in graph.node:
-        fixed = known.issuperset(_reads(node)) and not node.op_type.startswith("Random")
+        fixed = known.issuperset(reads(node)) and not node.op_type.startswith("Random")
         (constant if fixed else rest).append(deepcopy(node))
         known.update(node.output if fixed else ())
     made = {name for node in constant for name in node.output}
-    read = {name for node in rest for name in _reads(node)}
+    read = {name for node in rest for name in reads(node)}
     needed = sorted(made & read)
     if not needed or any(each.name in made for each in graph.output):
         return
@@ -121,13 +176,7 @@ def evaluate_constants(model: "ModelProto") -> None:
     del alone.graph.node[:], alone.graph.input[:], alone.graph.output[:], alone.graph.value_info[:]
     alone.graph.node.extend(constant)
     alone.graph.output.extend(ValueInfoProto(name=name) for name in needed)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        alone.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    values: list[Any] = list(session.run(needed, {}))
+    values: list[Any] = list(_session(alone).run(needed, {}))
     found = [numpy_helper.from_array(each, name) for name, each in zip(needed, values, strict=True)]
     weights = [deepcopy(each) for each in (*graph.initializer, *found) if each.name in read]
     del graph.node[:], graph.initializer[:]
@@ -135,12 +184,35 @@ def evaluate_constants(model: "ModelProto") -> None:
     graph.initializer.extend(weights)
 
 
-def _reads(node: "NodeProto") -> Iterator[str]:
+def scores_of(
+    model: "ModelProto", images: NDArray[np.float32], batches: Sequence[int]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the scores of images in ONNX Runtime, as the graph is, in batches of each size."""
+    session = _session(model)
+    for size in batches:
+        parts = (images[at : at + size] for at in range(0, len(images), size))
+        yield np.concatenate([session.run(None, {INPUT: each})[0] for each in parts])
+
+
+def _session(model: "ModelProto") -> Any:
+    """Return a session of ONNX Runtime that runs a model without its optimizations."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    providers = ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+
+
+def reads(node: "NodeProto") -> Iterator[str]:
     """Yield the names of the values that a node reads, and those that graphs inside it read."""
     yield from node.input
     for attribute in node.attribute:
-        for inner in attribute.g.node:
-            yield from _reads(inner)
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from reads(inner)
+            yield from (each.name for each in graph.output)
 
 
 def with_axes_as_attributes(data: bytes, kinds: Collection[str]) -> bytes:
@@ -165,10 +237,10 @@ def _tidy(model: "ModelProto") -> None:
     """Name the batch axis, and drop the exporter's notes, which hold paths of this machine and fill
     more than half of a small file."""
     graph = model.graph
-    sides = graph.input[0].type.tensor_type.shape.dim
+    sides = graph.input[0].type.tensor_type.shape.dim  # the batch of further inputs is the same
     names = {
         side.dim_param: name
-        for side, name in zip(sides, (BATCH, "", HEIGHT, WIDTH), strict=True)
+        for side, name in zip(sides, (BATCH, "", HEIGHT, WIDTH), strict=False)
         if side.dim_param
     }
     for value in (*graph.input, *graph.output, *graph.value_info):

@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...search_space.architecture.network import Network
 from ...search_space.errors import WorkError
@@ -64,6 +64,25 @@ def traced(
     try:
         with quiet():
             return torch.export.export(network, (images,), dynamic_shapes=(free,), strict=False)
+    except Exception as error:  # the exporter may raise anything
+        raise untraceable(error) from error
+
+
+def traced_parts(module: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
+    """Trace a module of several inputs in eval mode, for any number of images, the same in each.
+
+    Args:
+        module: The module.
+        inputs: Its inputs, for two images.
+
+    Raises:
+        ExportError: If the exporter cannot trace it.
+    """
+    batch = torch.export.Dim("batch")
+    free = tuple({0: batch} for _ in inputs)
+    try:
+        with quiet():
+            return torch.export.export(module, inputs, dynamic_shapes=(free,), strict=False)
     except Exception as error:  # the exporter may raise anything
         raise untraceable(error) from error
 

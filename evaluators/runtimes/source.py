@@ -1,6 +1,8 @@
 """A network to convert for runtimes, with the forms that several of them share."""
 
+from contextlib import suppress
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,11 +15,20 @@ from ...search_space.components.layers.folding import fold
 from ...search_space.shapes import Shape
 from ..latency.sentinel import RESOLUTION, Sentinel
 from ..measurement_context import seeded
-from .onnx_graph import evaluate_constants, onnx_graph, with_batch
+from .onnx_graph import evaluate_constants, onnx_graph, scores_of, with_batch
+from .part_graphs import PartGraphs
 from .program import traced
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _SEED = 0  # any seed does, but weights and images must be equal in every run
 _CPU = torch.device("cpu")
+_IMAGES = 4
+"""Images whose scores prove a joined graph."""
+_TOLERANCE = 1e-4
+"""Largest difference of its scores from torch's, relative to the largest score."""
+_PARTS = PartGraphs()
 _SILENT = 1e-3
 """Largest initial scale of a branch that is taken for silent."""
 
@@ -27,10 +38,20 @@ Array = NDArray[np.float32]
 class Source:
     """A network in its folded form and eval mode, with its traced forms, each made once."""
 
-    def __init__(self, network: nn.Module, shape: Shape) -> None:
-        """Set the network and the shape of one image."""
+    def __init__(
+        self, network: nn.Module, shape: Shape, *, parts: PartGraphs | None = None
+    ) -> None:
+        """Set the network and the shape of one image.
+
+        Args:
+            network: The network.
+            shape: Shape of one image.
+            parts: Graphs of parts, from which those of the network are put together where that is
+                right; None: it is always traced as a whole.
+        """
         self.network = network
         self.shape = shape
+        self._parts = parts
         self._onnx: dict[int, tuple[bytes, frozenset[str]]] = {}
         self._known: dict[int, tuple[Array, Array]] = {}
 
@@ -84,23 +105,44 @@ class Source:
 
     def _graph(self, opset: int) -> tuple[bytes, frozenset[str]]:
         if opset not in self._onnx:
-            model = onnx_graph(self.program, opset=opset)
-            evaluate_constants(model)
+            model = self._joined(opset)
+            if model is None:
+                model = onnx_graph(self.program, opset=opset)
+                evaluate_constants(model)
             kinds = {each.op_type for each in model.graph.node}
             kinds |= {each.op_type for function in model.functions for each in function.node}
             self._onnx[opset] = model.SerializeToString(), frozenset(kinds)
         return self._onnx[opset]
 
+    def _joined(self, opset: int) -> "ModelProto | None":
+        """Return the graph from those of the parts; None if its scores are not torch's."""
+        model = self._parts and self._parts.model(self.network, self.shape, opset)
+        if not model:
+            return None
+        evaluate_constants(model)
+        images, wanted = self.known(_IMAGES)
+        allowed = _TOLERANCE * (float(np.abs(wanted).max()) or 1.0)
+        with suppress(Exception):  # the runtime raises anything
+            for found in scores_of(model, images, batches=(1, _IMAGES)):
+                if found.shape != wanted.shape or not np.abs(found - wanted).max() <= allowed:
+                    return None
+            return model
+        return None
+
 
 @lru_cache(maxsize=4)
-def source_of(architecture: Architecture) -> Source:
+def source_of(architecture: Architecture, *, by_parts: bool = False) -> Source:
     """Return the source of an architecture, with weights that leave nothing out.
 
     The last few are kept, so that several runtimes share one trace.
+
+    Args:
+        architecture: The architecture.
+        by_parts: Whether its graphs may be put together from those of parts of earlier networks.
     """
     with seeded(_SEED, _CPU):
         network = fold(varied(Network(architecture)).eval())
-    return Source(network, architecture.input)
+    return Source(network, architecture.input, parts=_PARTS if by_parts else None)
 
 
 def sentinel_source() -> Source:

@@ -67,6 +67,8 @@ def test_a_runtime_refuses_a_precision_and_threads_that_it_has_not() -> None:
         Mnn().evaluator(Setup(settings={"runtime": "mnn", "dtype": "bfloat16"}))
     with pytest.raises(InputError, match=r"threads must be 1 in runtime tract, but got 2"):
         Tract().evaluator(Setup(settings={"runtime": "tract", "threads": 2}))
+    with pytest.raises(InputError, match=r"layout must be 'best' in runtime mnn, which"):
+        Mnn().evaluator(Setup(settings={"runtime": "mnn", "layout": "contiguous"}))
 
 
 def test_a_ruler_is_known_by_its_text(tmp_path: Path) -> None:
