@@ -18,8 +18,8 @@ from .metrics import (
     LATENCY,
     METRICS,
     PARAM_BYTES_INT8,
+    SHORT_TRAINING,
     TIERS,
-    TRAINED,
     Tier,
     score_with_recipe,
 )
@@ -293,7 +293,7 @@ EVALUATORS: dict[str, Entry] = {
         *map(latency_entry, RUNTIMES.values()),
         Entry(
             name="accuracy",
-            metrics=TRAINED,
+            metrics=SHORT_TRAINING,
             always=True,
             place="accuracy.evaluator:AccuracyEvaluator",
         ),

@@ -173,7 +173,9 @@ ACCURACY_INT8 = replace(
     on_request=True,
 )
 TRAINED = (*MAIN_METRICS.values(), *CLASS_METRICS, *OUTPUT_METRICS)
-"""The metrics of the short training."""
+"""The metrics of the outputs of a network."""
+SHORT_TRAINING = (*TRAINED, ACCURACY_INT8)
+"""The metrics of the short training: those of the outputs, and of the trained network in int8."""
 _exact = partial(Metric, direction="minimize", tier="exact")
 COSTS = (
     _exact(name="macs", unit="MAC", summary="multiply-adds of one forward pass for one image"),
@@ -223,7 +225,7 @@ LATENCY = Metric(
 )
 
 METRICS: dict[str, Metric] = {
-    each.name: each for each in (*TRAINED, *COSTS, PARAM_BYTES_INT8, LATENCY)
+    each.name: each for each in (*SHORT_TRAINING, *COSTS, PARAM_BYTES_INT8, LATENCY)
 }
 """The metrics that some evaluator measures, by name; ``register`` adds to them."""
 

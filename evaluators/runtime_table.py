@@ -70,6 +70,7 @@ RUNTIMES: dict[str, RuntimeEntry] = {
         RuntimeEntry(name="compiled", place="runtimes.torch_runtimes:Compiled"),
         RuntimeEntry(name=RECORDED, place="runtimes.latency_file:Recorded"),
         RuntimeEntry(name="onnxruntime", place="runtimes.onnx_runtimes:OnnxRuntime"),
+        RuntimeEntry(name="onnxruntime-int8", place="int8.runtime:OnnxRuntimeInt8"),
         RuntimeEntry(
             name="openvino",
             place="runtimes.onnx_runtimes:OpenVino",

@@ -17,9 +17,10 @@ from ...search_space.seeds import derive_seed
 from ...search_space.statistics import share_interval
 from ..base import Measurement, Setup
 from ..measurement_context import candidate_faults, seeded
-from ..metrics import MAIN_METRICS, TRAINED, Metric, fidelity
+from ..metrics import MAIN_METRICS, SHORT_TRAINING, Metric, fidelity
 from ..staged import GoesOn, StagedEvaluator
 from ..stopwatch import activity
+from .after_training import AFTER, AfterTraining, measured_after
 from .data.dataset import DataSpec, SearchData, load_search_data
 from .inherit import Inheritance, Source, inherit
 from .metric_value import MetricValue, valued
@@ -65,7 +66,7 @@ class AccuracyEvaluator(StagedEvaluator):
     """Trains each architecture with one recipe and scores it on the validation split."""
 
     name = "accuracy"
-    metrics = TRAINED
+    metrics = SHORT_TRAINING
     always = True
     defaults: ClassVar[Mapping[str, Any]] = Recipe().to_json()
 
@@ -108,7 +109,7 @@ class AccuracyEvaluator(StagedEvaluator):
                 f"{recipe.init or 'none'}, but got {'none' if start is None else start.name}"
             )
         self.start = start
-        check_metrics([each.name for each in TRAINED if each.name in wanted], data)
+        check_metrics([each.name for each in SHORT_TRAINING if each.name in wanted], data)
         check_recipe(recipe, data)
         self.main = MAIN_METRICS[data.target]
         self.data = data.to(device)
@@ -119,7 +120,7 @@ class AccuracyEvaluator(StagedEvaluator):
         self.keep = keep
         self.checkpoints = checkpoints
         self.wanted = tuple(
-            each for each in TRAINED if each.name in wanted and each is not self.main
+            each for each in SHORT_TRAINING if each.name in wanted and each is not self.main
         )
         check_options(recipe, data, [each.name for each in self.wanted], teacher)
         self.teacher = teacher
@@ -184,7 +185,11 @@ class AccuracyEvaluator(StagedEvaluator):
         measurement = self._measurement(result, scores.pop(self.main.name), seed, found)
         if self.keep is not None and ends_with_classes(self.recipe):
             self.keep(architecture, model.state_dict(), measurement.provenance)
-        return (measurement, *self._others(scores, measurement.provenance))
+        return (
+            measurement,
+            *self._others(scores, measurement.provenance),
+            *self._after(model, measurement.provenance),
+        )
 
     def _inherited(self, model: Network) -> Inheritance | None:
         """Give a network the weights of the start, if there is one."""
@@ -194,8 +199,9 @@ class AccuracyEvaluator(StagedEvaluator):
 
     def _scores(self, model: Network, result: TrainingResult, seed: int) -> dict[str, MetricValue]:
         """Return the main metric and the wanted ones of a trained network."""
-        data, names = self.data, [each.name for each in self.measured]
-        if data.target == "classes" and not self.wanted:  # scikit-learn takes a second to import
+        data = self.data
+        names = [each.name for each in self.measured if each.name not in AFTER]
+        if data.target == "classes" and len(names) == 1:  # scikit-learn takes a second to import
             value = result.score
             return {self.main.name: valued(value, share_interval(value, self._images))}
         normalise = Normalise(data, self.device)
@@ -223,6 +229,18 @@ class AccuracyEvaluator(StagedEvaluator):
                 high=found.high,
                 provenance={**stated, "scikit-learn": version("scikit-learn")},
             )
+
+    def _after(self, model: Network, provenance: Mapping[str, Any]) -> Iterator[Measurement]:
+        """Yield the wanted metrics of the trained network in other forms."""
+        trained = AfterTraining(
+            network=model,
+            data=self.data,
+            seed=self.seed,
+            provenance={key: provenance[key] for key in _STATED},
+        )
+        for each in self.wanted:
+            if each.name in AFTER:
+                yield measured_after(each.name, trained)
 
     def _checkpoint(self, architecture: Architecture, seed: int) -> Checkpoint | None:
         if self.checkpoints is None:

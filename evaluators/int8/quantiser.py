@@ -35,6 +35,20 @@ def quantiser_name() -> str:
     return f"onnxruntime {version('onnxruntime')}"
 
 
+def facts(images: int, seed: int) -> dict[str, Any]:
+    """Return what the provenance of a value in int8 states.
+
+    Args:
+        images: Number of calibration images.
+        seed: Seed of their choice.
+    """
+    return {
+        "quantiser": quantiser_name(),
+        "calibration_images": images,
+        "calibration_seed": seed,
+    }
+
+
 class Quantiser:
     """A network as an ONNX graph, with the ranges of its maps on calibration images.
 

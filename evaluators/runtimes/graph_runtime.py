@@ -99,6 +99,10 @@ class GraphRuntime(Runtime):
         finally:
             evaluator.close()
 
+    def stated(self) -> Mapping[str, Any]:
+        """Return what the provenance states besides the device and the settings: JSON values."""
+        return {}
+
     @abstractmethod
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
         """Return the contents of the model files by name.
@@ -252,6 +256,7 @@ class GraphLatency(Evaluator):
         provenance = {
             **self.surroundings(),
             **self.settings.to_json(),
+            **self.runtime.stated(),
             "versions": dict(hello.versions),
             "image": list(source.shape),
             "memory_layout": "runtime",

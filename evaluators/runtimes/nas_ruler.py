@@ -149,6 +149,7 @@ def load_executorch(folder: Path, shape: list[int], threads: int, precision: str
 
 ADAPTERS: dict[str, Adapter] = {
     "onnxruntime": Adapter(load_onnxruntime, ("onnxruntime",)),
+    "onnxruntime-int8": Adapter(load_onnxruntime, ("onnxruntime",)),
     "openvino": Adapter(load_openvino, ("openvino",), ("float32", "bfloat16")),
     "mnn": Adapter(load_mnn, ("mnn",)),
     "tract": Adapter(load_tract, ("tract",)),
