@@ -6,10 +6,10 @@ from nas_explorer.search_space.components.base import TokenMixer
 from nas_explorer.search_space.components.channel_mixers.response import GlobalResponseNorm
 from nas_explorer.search_space.components.layers.folding import fold
 from nas_explorer.search_space.components.layers.portable import (
+    bands,
     circular_pad,
     exported_form,
     exporting,
-    inner_shifted,
     length,
     shifted,
     unit,
@@ -39,12 +39,14 @@ def test_modules_take_the_exported_form_only_inside() -> None:
 
 
 def test_slices_are_the_elements_of_the_windows() -> None:
+    padded = F.pad(X, (1, 1, 1, 1))
     for found, wanted in (
-        (shifted(F.pad(X, (1, 1, 1, 1)), (3, 3)), windows(X, 3)),
-        (inner_shifted(X, (3, 3)), inner_windows(X, 3)),
+        (bands(padded, (3, 3), inner=False), windows(X, 3)),
+        (bands(X, (3, 3), inner=True), inner_windows(X, 3)),
     ):
-        assert torch.equal(torch.stack([*found], 4), wanted.flatten(4))
-    strided = [*shifted(F.pad(X, (1, 1, 1, 1)), (3, 3), 2)]
+        by_column = torch.stack([each.unflatten(2, (3, *X.shape[2:])) for each in found], 5)
+        assert torch.equal(by_column.movedim(2, 4), wanted)
+    strided = [*shifted(padded, (3, 3), 2)]
     assert torch.equal(torch.stack(strided, 4), windows(X, 3)[:, :, ::2, ::2].flatten(4))
 
 
@@ -76,7 +78,7 @@ MADE: list[TokenMixer] = [
         ("window_attention", {"shifted": True, "window_height": 4, "window_width": 4}),
         ("grid_attention", {"grid_size": 4}),
         ("halo_attention", {"block_size": 4, "halo": 1}),
-        ("neighbourhood_attention", {"kernel_size": 3}),
+        ("neighbourhood_attention", {"kernel_size": 5}),
         ("conv_attention", {}),
         ("criss_cross_attention", {}),
         ("cross_covariance_attention", {}),

@@ -72,9 +72,25 @@ def shifted(padded_BCHW: Tensor, kernel: tuple[int, int], stride: int = 1) -> It
             yield padded_BCHW[:, :, row : row + rows : stride, column : column + columns : stride]
 
 
-def inner_shifted(x_BCHW: Tensor, kernel: tuple[int, int]) -> Iterator[Tensor]:
-    """Yield the same for windows that lie within the map, and so are not centred near its edge."""
-    (above, left), (k, m) = (side // 2 for side in kernel), kernel
-    for slice_BCHW in shifted(x_BCHW, kernel):
-        padding = (left, m - 1 - left, above, k - 1 - above)
-        yield F.pad(slice_BCHW, padding, mode="replicate")
+def bands(x_BCHW: Tensor, kernel: tuple[int, int], *, inner: bool) -> Iterator[Tensor]:
+    """Yield for each column of a window the maps under all its rows: (B, C, k N).
+
+    The maps of the k rows, of N positions each, follow each other. So an exported graph takes a
+    number of operations that grows with the side of the window, not with its area.
+
+    Args:
+        x_BCHW: The map, padded unless the windows are inner ones.
+        kernel: Rows and columns of the window.
+        inner: Whether windows lie within the map, and so are not centred near its edge.
+    """
+    (k, m), (H, W) = kernel, x_BCHW.shape[2:]
+    above, left = k // 2, m // 2
+    rows = [x_BCHW[:, :, row : row + H - k + 1] for row in range(k)]
+    if inner:
+        rows = [F.pad(each, (0, 0, above, k - 1 - above), mode="replicate") for each in rows]
+    stacked = torch.cat(rows, 2)
+    for column in range(m):
+        band = stacked[:, :, :, column : column + W - m + 1]
+        if inner:
+            band = F.pad(band, (left, m - 1 - left, 0, 0), mode="replicate")
+        yield band.flatten(2)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..layers.portable import exporting, inner_shifted, shifted
+from ..layers.portable import bands, exporting, shifted
 
 
 def windows(x_BCHW: Tensor, kernel_size: int) -> Tensor:
@@ -76,16 +76,16 @@ def mix_windows(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool = False) 
 
 
 def _sum_of_slices(x_BCHW: Tensor, kernels_BGklHW: Tensor, *, inner: bool) -> Tensor:
-    """Return the sum of ``mix_windows`` with at most four axes, positions in one."""
+    """Return the sum of ``mix_windows``, with the rows of the windows and positions in one axis."""
     G, k = kernels_BGklHW.shape[1:3]
-    kernels_BGpN = kernels_BGklHW.flatten(4).flatten(2, 3)
-    taps = inner_shifted(x_BCHW, (k, k)) if inner else shifted(_padded(x_BCHW, k), (k, k))
+    kernels_BGln = kernels_BGklHW.flatten(4).transpose(2, 3).flatten(3)
+    given = x_BCHW if inner else _padded(x_BCHW, k)
     mixed = sum(
-        tap_BCHW.flatten(2).unflatten(1, (G, -1)) * kernels_BGpN[:, :, number : number + 1]
-        for number, tap_BCHW in enumerate(taps)
+        band_BCn.unflatten(1, (G, -1)) * kernels_BGln[:, :, column : column + 1]
+        for column, band_BCn in enumerate(bands(given, (k, k), inner=inner))
     )
     assert isinstance(mixed, Tensor)
-    return mixed.flatten(1, 2).unflatten(2, x_BCHW.shape[2:])
+    return mixed.flatten(1, 2).unflatten(2, (k, -1)).sum(2).unflatten(2, x_BCHW.shape[2:])
 
 
 def _taps(x_BCHW: Tensor, kernel_size: int) -> Iterator[Tensor]:
