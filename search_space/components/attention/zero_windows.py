@@ -76,7 +76,8 @@ def _slices(x_BHWhd: Tensor, window: int, dilation: int) -> Iterator[Tensor]:
     h, d = (int(side) for side in x_BHWhd.shape[3:])
     H, W = x_BHWhd.shape[1:3]
     half = dilation * (window // 2)
-    padded_BHWC = F.pad(x_BHWhd.flatten(3), (0, 0, half, half, half, half))
+    x_BCHW = x_BHWhd.flatten(3).permute(0, 3, 1, 2)
+    padded_BHWC = F.pad(x_BCHW, (half,) * 4).permute(0, 2, 3, 1)
     for row in range(0, window * dilation, dilation):
         for column in range(0, window * dilation, dilation):
             yield padded_BHWC[:, row : row + H, column : column + W].unflatten(3, (h, d))

@@ -45,6 +45,11 @@ def unit(x: Tensor, dim: int) -> Tensor:
     return x / length(x, dim).clamp_min(1e-12) if exporting() else F.normalize(x, dim=dim)
 
 
+def softsign(x: Tensor) -> Tensor:
+    """Return x / (1 + |x|)."""
+    return x / (1 + x.abs()) if exporting() else F.softsign(x)
+
+
 def circular_pad(x_BCHW: Tensor, rows: int, columns: int) -> Tensor:
     """Return a map with its other end before and behind each axis."""
     if not exporting():

@@ -15,6 +15,9 @@ from ...shapes import Shape
 from ..base import TokenMixer, Traits
 from ..layers.portable import exporting
 
+_NEVER = -1e30
+"""Score of a pair that does not attend, in exported graphs."""
+
 
 class CrissCross(nn.Module):
     """Attention to the positions of the row and of the column, with the input added."""
@@ -42,7 +45,10 @@ class CrissCross(nn.Module):
             row_BHWW = torch.einsum("bdhw,bdhj->bhwj", q_BdHW, k_BdHW)
         # The position itself is in both, and counts once.
         itself_H1H = torch.eye(H, dtype=torch.bool, device=x_BCHW.device)[:, None]
-        column_BHWH = column_BHWH.masked_fill(itself_H1H, float("-inf"))
+        if exporting():
+            column_BHWH = column_BHWH + itself_H1H.to(column_BHWH.dtype) * _NEVER
+        else:
+            column_BHWH = column_BHWH.masked_fill(itself_H1H, float("-inf"))
         weights_BHWK = torch.cat((column_BHWH, row_BHWW), 3).softmax(3)
         v_BCHW = self.value(x_BCHW)
         of_column, of_row = weights_BHWK.to(v_BCHW.dtype).tensor_split((H,), 3)

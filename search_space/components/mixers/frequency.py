@@ -189,8 +189,8 @@ class SpectralPerceptron(nn.Module):
         """Return the network's output for a spectrum, complex (B, C, H, V)."""
         halves = [part.unflatten(1, (self.blocks, -1)) for part in (x_BCHV.real, x_BCHV.imag)]
         out = self.fc2(self.act(self.fc1(torch.cat(halves, dim=2).flatten(1, 2))))
-        shrunk = F.softshrink(out, self.threshold).unflatten(1, (self.blocks, 2, -1))
-        return spectrum_of(*(half.flatten(1, 2) for half in shrunk.unbind(2)))
+        shrunk = F.softshrink(out, self.threshold).unflatten(1, (self.blocks, -1))
+        return spectrum_of(*(half.flatten(1, 2) for half in shrunk.chunk(2, 2)))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Map (B, C, H, W) to itself."""

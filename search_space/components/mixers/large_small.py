@@ -17,6 +17,7 @@ from ..layers.conv_norm import SqueezeExcite, conv_norm, divisible
 from ..layers.depthwise_branches import Branch, DepthwiseBranches
 from ..layers.folding import Foldable, normed_kernel, with_kernel
 from ..layers.kernel_clipping import KERNEL, reaching_kernel
+from ..layers.portable import exporting
 from .dynamic_kernels import mix_windows
 
 
@@ -51,10 +52,18 @@ class LargeSmallConv(nn.Module):
         kernels_BpHW = self.perception(x_BCHW)
         kernels_BGklHW = kernels_BpHW.unflatten(1, (self.kernels, self.small, self.small))
         # Channels g, g + G, g + 2G, ... share kernel g; they are made adjacent for the product.
-        together_BCHW = x_BCHW.unflatten(1, (-1, self.kernels)).transpose(1, 2).flatten(1, 2)
+        together_BCHW = _turned(x_BCHW, -1, self.kernels)
         mixed_BCHW = mix_windows(together_BCHW, kernels_BGklHW)
-        apart_BCHW = mixed_BCHW.unflatten(1, (self.kernels, -1)).transpose(1, 2).flatten(1, 2)
-        return self.norm(apart_BCHW)
+        return self.norm(_turned(mixed_BCHW, self.kernels, -1))
+
+
+def _turned(x_BCHW: Tensor, rows: int, columns: int) -> Tensor:
+    """Return a map whose channels, as a matrix of rows and columns, are transposed."""
+    if exporting():  # with four axes
+        sides = x_BCHW.shape[2:]
+        turned_BCN = x_BCHW.flatten(2).unflatten(1, (rows, columns)).transpose(1, 2).flatten(1, 2)
+        return turned_BCN.unflatten(2, sides)
+    return x_BCHW.unflatten(1, (rows, columns)).transpose(1, 2).flatten(1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)

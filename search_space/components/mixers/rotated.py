@@ -17,6 +17,7 @@ from ...shapes import Shape
 from ..base import Traits
 from ..layers.canonical_forms import DepthwiseMixer
 from ..layers.kernel_clipping import depthwise
+from ..layers.portable import softsign
 from ..norms import ChannelLayerNorm
 from .dynamic_kernels import convolve_each
 
@@ -61,7 +62,7 @@ class RotatedKernels(nn.Module):
     def routed(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weight and the angle in radians of each kernel, (B, E) each."""
         seen_BC = F.relu(self.routing_norm(self.routing_conv(x_BCHW))).mean((2, 3))
-        theta_BE = F.softsign(self.angle(seen_BC)) * self.max_angle
+        theta_BE = softsign(self.angle(seen_BC)) * self.max_angle
         return self.share(seen_BC).sigmoid(), theta_BE
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
