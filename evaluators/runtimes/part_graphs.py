@@ -4,7 +4,7 @@ Equal parts have equal graphs but for the weights, so each distinct part is trac
 parts of a network are traced together, as one module with an input and an output for each.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...search_space.architecture.network import Network
 from ...search_space.components.parts import IMAGE, Key, Part, lenders
+from .graph_files import GraphFiles, PartGraph
 from .onnx_graph import BATCH, INPUT, OUTPUT, optimized, reads, translated
 from .program import ExportError, traced_parts
 
@@ -28,26 +29,6 @@ _MOST = 4096
 
 _Form = tuple[Key, tuple[tuple[int, ...], ...], int]
 """Key of a part, the shapes of its inputs, and the version of the operator set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _PartGraph:
-    """The graph of a part."""
-
-    graph: "GraphProto"
-    """Nodes, shapes of values, and constants that are no weights."""
-    inputs: tuple[str, ...]
-    """Names of the inputs in the graph."""
-    batches: frozenset[str]
-    """Names of the values that are the number of images."""
-    output: str
-    """Name of the output in the graph."""
-    weights: Mapping[str, str]
-    """Names of the weights in the module by their names in the graph."""
-    functions: Mapping[tuple[str, str, str], "FunctionProto"]
-    """The functions that nodes may call."""
-    opsets: Mapping[str, int]
-    """Versions of the operator sets by domain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +71,10 @@ class _Several(nn.Module):
 class PartGraphs:
     """The graphs of the parts of the networks so far."""
 
-    known: dict[_Form, _PartGraph] = field(default_factory=dict[_Form, _PartGraph])
-    """The graphs."""
+    files: GraphFiles | None = None
+    """The graphs of other processes and earlier runs; None: none are kept on disk."""
+    known: dict[_Form, PartGraph] = field(default_factory=dict[_Form, PartGraph])
+    """The graphs of this process."""
 
     def model(self, network: nn.Module, shape: Sequence[int], opset: int) -> "ModelProto | None":
         """Return the ONNX model of a network; None if it cannot be put together from parts.
@@ -114,11 +97,16 @@ class PartGraphs:
         """Trace the parts that are new."""
         if len(self.known) > _MOST:
             self.known.clear()
-        new = {
-            form: each
-            for each in uses
-            if not each.is_same and (form := each.form(opset)) not in self.known
-        }
+        new: dict[_Form, _Use] = {}
+        for each in uses:
+            form = each.form(opset)
+            if each.is_same or form in self.known or form in new:
+                continue
+            kept = self.files and self.files.read(each.part, form[1], opset)
+            if kept:
+                self.known[form] = kept
+            else:
+                new[form] = each
         if not new:
             return
         several = _Several(list(new.values()))
@@ -129,7 +117,10 @@ class PartGraphs:
         model = translated(traced_parts(several, inputs), opset, *names)
         for at, (form, use) in enumerate(new.items()):
             given = tuple(names[0][starts[at] : starts[at + 1]])
-            self.known[form] = _part_graph(model, use.module, f"parts.{at}.", given, names[1][at])
+            made = _part_graph(model, use.module, f"parts.{at}.", given, names[1][at])
+            self.known[form] = made
+            if self.files:
+                self.files.write(use.part, form[1], opset, made)
 
     def _joined(self, uses: Sequence[_Use], opset: int) -> "ModelProto":
         """Return the model of a network whose parts are known."""
@@ -156,14 +147,14 @@ class PartGraphs:
             renamed = dict(zip(known.inputs, inputs, strict=True))
             renamed |= {old: f"{name}.{new}" for old, new in known.weights.items()}
             renamed |= dict.fromkeys(known.batches, _COUNT)
-            own = add_prefix_graph(known.graph, f"{name}/", name_map=renamed)
+            own = add_prefix_graph(known.model.graph, f"{name}/", name_map=renamed)
             graph.node.extend(own.node)
             graph.value_info.extend(own.value_info)
             graph.initializer.extend(own.initializer)
             graph.initializer.extend(_weights(use, known))
             values[name] = f"{name}/{known.output}"
-            functions |= known.functions
-            opsets |= known.opsets
+            functions |= {(e.domain, e.name, e.overload): e for e in known.model.functions}
+            opsets |= {each.domain: each.version for each in known.model.opset_import}
         graph.node.append(helper.make_node("Identity", [values[last.part.name]], [OUTPUT]))
         imports = [helper.make_opsetid(*each) for each in opsets.items()]
         model: ModelProto = helper.make_model(graph, opset_imports=imports)
@@ -176,12 +167,14 @@ class _NotApartError(Exception):
     """A network does not consist of parts that can be traced on their own."""
 
 
-def _weights(use: _Use, known: _PartGraph) -> Iterator[Any]:
+def _weights(use: _Use, known: PartGraph) -> Iterator[Any]:
     """Return the weights of a part as initializers."""
     from onnx import numpy_helper
 
     state = _state(use.module)
     for name in known.weights.values():
+        if name not in state:
+            raise _NotApartError
         yield numpy_helper.from_array(state[name].detach().numpy(), f"{use.part.name}.{name}")
 
 
@@ -220,9 +213,9 @@ def _uses(network: Network, shape: Sequence[int]) -> list[_Use]:
 
 def _part_graph(
     model: "ModelProto", module: nn.Module, prefix: str, inputs: tuple[str, ...], output: str
-) -> _PartGraph:
+) -> PartGraph:
     """Return the graph of one of the parts of a model."""
-    from onnx import GraphProto
+    from onnx import ModelProto
 
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output}
@@ -244,7 +237,8 @@ def _part_graph(
     }
     if not set(weights.values()) <= set(state):
         raise _NotApartError
-    own = GraphProto()
+    found = ModelProto(opset_import=model.opset_import, functions=model.functions)
+    own = found.graph
     own.node.extend(each for each in graph.node if (used - batches) & {*each.output})
     own.value_info.extend(
         each for each in graph.value_info if each.name in used and each.name not in weights
@@ -254,14 +248,12 @@ def _part_graph(
         if each.name.startswith("parts."):  # a weight that another part has too
             raise _NotApartError
         own.initializer.append(each)
-    return _PartGraph(
-        graph=own,
+    return PartGraph(
+        model=found,
         inputs=inputs,
-        batches=batches & used,
+        batches=tuple(sorted(batches & used)),
         output=output,
         weights=weights,
-        functions={(e.domain, e.name, e.overload): e for e in model.functions},
-        opsets={each.domain: each.version for each in model.opset_import},
     )
 
 

@@ -1,7 +1,7 @@
 """A network to convert for runtimes, with the forms that several of them share."""
 
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from ...search_space.components.layers.folding import fold
 from ...search_space.shapes import Shape
 from ..latency.sentinel import RESOLUTION, Sentinel
 from ..measurement_context import seeded
+from .graph_files import GraphFiles
 from .onnx_graph import evaluate_constants, onnx_graph, scores_of, with_batch
 from .part_graphs import PartGraphs
 from .program import traced
@@ -28,7 +29,6 @@ _IMAGES = 4
 """Images whose scores prove a joined graph."""
 _TOLERANCE = 1e-4
 """Largest difference of its scores from torch's, relative to the largest score."""
-_PARTS = PartGraphs()
 _SILENT = 1e-3
 """Largest initial scale of a branch that is taken for silent."""
 
@@ -142,7 +142,13 @@ def source_of(architecture: Architecture, *, by_parts: bool = False) -> Source:
     """
     with seeded(_SEED, _CPU):
         network = fold(varied(Network(architecture)).eval())
-    return Source(network, architecture.input, parts=_PARTS if by_parts else None)
+    return Source(network, architecture.input, parts=_parts() if by_parts else None)
+
+
+@cache
+def _parts() -> PartGraphs:
+    """Return the graphs of parts of this process."""
+    return PartGraphs(files=GraphFiles())
 
 
 def sentinel_source() -> Source:

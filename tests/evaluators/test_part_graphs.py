@@ -9,6 +9,7 @@ import pytest
 import torch
 from nas_explorer.evaluators.runtimes import exporter_tables, part_graphs
 from nas_explorer.evaluators.runtimes.exporter_tables import kept_tables
+from nas_explorer.evaluators.runtimes.graph_files import GraphFiles
 from nas_explorer.evaluators.runtimes.onnx_graph import OPSET
 from nas_explorer.evaluators.runtimes.part_graphs import PartGraphs
 from nas_explorer.evaluators.runtimes.source import Source, source_of
@@ -27,9 +28,9 @@ def with_blocks(count: int, kernel_size: int = 3) -> Architecture:
 
 
 @pytest.fixture(scope="module")
-def parts() -> PartGraphs:
+def parts(tmp_path_factory: pytest.TempPathFactory) -> PartGraphs:
     """The graphs of the parts of a network with one block."""
-    parts = PartGraphs()
+    parts = PartGraphs(files=GraphFiles(tmp_path_factory.mktemp("graphs")))
     network = source_of(NETWORK).network
     assert Source(network, NETWORK.input, parts=parts).onnx(OPSET)
     return parts
@@ -49,6 +50,29 @@ def test_a_network_of_known_parts_is_not_traced(
     assert Counter(each.op_type for each in model.graph.node) == wanted
     kernels = [each.raw_data for each in model.graph.initializer if len(each.dims) == 4]
     assert len(kernels) == len(set(kernels)) >= 4, "equal parts have weights of their own"
+
+
+def test_another_process_reads_the_graphs_from_files(
+    parts: PartGraphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = parts.files
+    assert files is not None
+    network = source_of(NETWORK).network
+    wanted = parts.model(network, NETWORK.input, OPSET)
+    with monkeypatch.context() as patch:
+        patch.setattr(part_graphs, "traced_parts", None)
+        again = PartGraphs(files=files).model(network, NETWORK.input, OPSET)
+    assert wanted is not None and again == wanted
+    paths = sorted(files._folder.iterdir())
+    assert len(paths) == len(parts.known) and sum(e.stat().st_size for e in paths) < 50_000
+    paths[0].write_bytes(paths[0].read_bytes()[:40])
+    made: list[int] = []
+    whole = part_graphs.traced_parts
+    monkeypatch.setattr(
+        part_graphs, "traced_parts", lambda *given: made.append(len(given[1])) or whole(*given)
+    )
+    assert PartGraphs(files=files).model(network, NETWORK.input, OPSET) is not None
+    assert made == [1], "what cannot be read is traced again"
 
 
 def test_a_graph_with_other_scores_than_the_network_is_not_used(parts: PartGraphs) -> None:
