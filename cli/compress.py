@@ -42,7 +42,8 @@ def compress(
         str,
         typer.Option(
             metavar="NAME",
-            help="prune, or best: try all and take the best start.",
+            help="prune (fewer channels), depth (fewer blocks), or best: try all and take the "
+            "best start.",
         ),
     ] = "best",
     epochs: Annotated[

@@ -133,7 +133,7 @@ def prune(
     trained: TrainedNetworks,
     holds: Holds,
     *,
-    by: str = "macs",
+    by: Sequence[str] = ("macs",),
     transport: bool = True,
 ) -> Compressed | Unreachable:
     """Return a network that keeps the bounds, with as little importance lost as possible.
@@ -142,13 +142,15 @@ def prune(
         network: The trained network.
         trained: The images and the loss.
         holds: Whether an architecture keeps the bounds, which smaller ones do if larger ones do.
-        by: What is to be saved: ``params`` or ``macs``.
+        by: Metrics that have bounds; where the first is no number of parameters, multiply-adds are
+            saved.
         transport: Whether channels that are left out are fused into the kept ones.
     """
+    saved = "params" if by[0] in ("params", "param_bytes") else "macs"
     relevance = trained.relevance(network)
     without: dict[str, str] = {}
     while True:
-        path = prune_path(network, relevance, by=by, without=without)
+        path = prune_path(network, relevance, by=saved, without=without)
         first = first_that_holds(network.architecture, path, holds)
         if first is None:
             least = path.architecture(network.architecture, len(path.steps))

@@ -156,7 +156,7 @@ def _started(
     def holds(architecture: Architecture) -> bool:
         return architecture.digest not in known and values.hold(architecture, request.bounds)
 
-    by = "params" if request.bounds[0].metric in ("params", "param_bytes") else "macs"
+    by = tuple(dict.fromkeys(each.metric for each in request.bounds))
     methods = tuple(METHODS) if request.method == BEST else (request.method,)
     found: dict[str, Compressed] = {}
     least: dict[str, Unreachable] = {}

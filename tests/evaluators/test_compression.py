@@ -9,6 +9,11 @@ import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
 from nas_explorer.evaluators.accuracy.recipe import Recipe
 from nas_explorer.evaluators.compression.correspond import NotInterchangeableError, matched
+from nas_explorer.evaluators.compression.depth import (
+    BlockCost,
+    best_removals,
+    leave_out,
+)
 from nas_explorer.evaluators.compression.fuse import fused, groups_of, readers_of
 from nas_explorer.evaluators.compression.knobs import knobs_of, resized
 from nas_explorer.evaluators.compression.prune import prune
@@ -185,6 +190,49 @@ def test_a_width_that_cannot_be_reduced_is_kept_and_named(trained: TrainedNetwor
 
 def test_bounds_out_of_reach_give_the_smallest_network(trained: TrainedNetworks) -> None:
     network = built(network_of(MIXERS["pooling"]()))
-    found = prune(network, trained, lambda each: False, by="params")
+    found = prune(network, trained, lambda each: False, by=("params",))
     assert isinstance(found, Unreachable)
     assert [stage.width for stage in found.architecture.stages] == [2, 4]
+
+
+def test_the_best_blocks_to_leave_out_by_hand() -> None:
+    blocks = [
+        BlockCost(place=(0, 0), loss=1.0, saves=(4.0,)),
+        BlockCost(place=(0, 1), loss=0.5, saves=(1.0,)),
+        BlockCost(place=(1, 0), loss=0.9, saves=(3.0,)),
+        BlockCost(place=(1, 1), loss=0.2, saves=(1.0,)),
+        BlockCost(place=(1, 2), loss=2.0, saves=(2.0,)),
+    ]
+    found = best_removals(blocks)
+    # One block of each stage stays. Blocks 0 and 1 of stage 1 save 4 for 1.1: block 0 of stage 0
+    # saves as much for 1.0.
+    assert [(round(each.loss, 6), each.saves[0]) for each in found] == [
+        (0.0, 0.0),
+        (0.2, 1.0),
+        (0.7, 2.0),
+        (0.9, 3.0),
+        (1.0, 4.0),
+        (1.2, 5.0),
+        (1.9, 7.0),
+        (2.1, 8.0),
+        (3.9, 9.0),
+    ]
+    assert next(each for each in found if each.saves[0] >= 5).places == {(0, 0), (1, 1)}
+
+
+def test_the_block_that_does_nothing_is_left_out(
+    digits: SearchData, trained: TrainedNetworks
+) -> None:
+    network = built(network_of(MIXERS["separable_conv"]()))
+    blocks = "stages.1.blocks.0"
+    with torch.no_grad():
+        for name, each in network.named_parameters():
+            if name.startswith(blocks) and ".norm" not in name:
+                each.zero_()
+    cost = architecture_cost(network.architecture).macs
+    found = leave_out(network, trained, lambda e: architecture_cost(e).macs < cost, by=("macs",))
+    assert isinstance(found, Compressed)
+    assert [stage.depth for stage in found.network.architecture.stages] == [1, 1]
+    assert torch.allclose(outputs(found.network, digits), outputs(network, digits), atol=1e-5)
+    again = leave_out(found.network, trained, lambda e: False, by=("macs",))
+    assert isinstance(again, Unreachable) and again.reason == "each stage has one block"
