@@ -199,7 +199,7 @@ class SkippedBatchNorm(Foldable):
         if not (self.steps and self.training):
             return y_BCHW
         self.step += 1
-        part = (self.step.to(y_BCHW.dtype) / (self.steps + 1)).clamp(max=1.0)
+        part = (self.step.float() / (self.steps + 1)).clamp(max=1.0).to(y_BCHW.dtype)
         return (1 - part) * self.early(x_BCHW) + part * y_BCHW
 
     def folded(self) -> nn.Module:
@@ -220,7 +220,8 @@ class RepBatchNorm(Norm):
     Guo et al., SLAB: Efficient Transformers with Simplified Linear Attention and Progressive
     Re-parameterized Batch Normalization, 2024, arXiv:2405.11582, equations 2 to 4. In the first
     ``steps`` training steps, a layer norm's weight falls linearly to zero, and the batch norm's
-    rises to one. In eval mode the batch norm alone is used, from the start.
+    rises to one; each pass in training mode is a step. In eval mode the batch norm alone is used,
+    from the start.
     """
 
     name = "rep_batch_norm"
