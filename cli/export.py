@@ -29,7 +29,7 @@ def export(
             "-o",
             metavar="FILE",
             help="Output file; the ending decides: .safetensors, .onnx, .pt2, .py, or for a "
-            "runtime .xml (OpenVINO), .mnn, .param (ncnn), .pte (ExecuTorch).",
+            "runtime .xml (OpenVINO), .mnn, .param (ncnn), .pte (ExecuTorch) or .tflite (LiteRT).",
         ),
     ],
     untrained: Annotated[
@@ -117,7 +117,8 @@ def export(
     for what, found_again in checks.items():
         print(f"{what.replace('_', ' ').capitalize()}: {found_again}")
     print(f"Sizes of images: {proof.sizes}")
-    print(f"Time of an image: {proof.latency_ratio:.2g} times that of the network in torch")
+    print(f"Images in one pass: {proof.batches}")
+    print(f"Time of a pass: {proof.latency_ratio:.2g} times that of the network in torch")
 
 
 @contextmanager

@@ -100,6 +100,13 @@ RUNTIMES: dict[str, RuntimeEntry] = {
             modules=("executorch",),
             extra="executorch",
         ),
+        RuntimeEntry(
+            name="litert",
+            place="runtimes.litert_runtime:LiteRt",
+            modules=("litert_torch",),
+            local=("ai_edge_litert",),
+            extra="litert",
+        ),
     )
 }
 """The runtimes by name; ``register_runtime`` adds to them."""

@@ -74,12 +74,9 @@ def load_onnxruntime(folder: Path, shape: list[int], threads: int, precision: st
 
 
 def load_openvino(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
-    """Load an ONNX file or OpenVINO's own in OpenVINO, which by itself takes bfloat16 where the CPU
-    has it."""
-    ov: Any = importlib.import_module("openvino")
-    core: Any = ov.Core()
-    own = folder / "model.xml"
-    model: Any = core.read_model(str(own if own.exists() else folder / "model.onnx"))
+    """Load model.onnx or model.xml in OpenVINO, which by itself takes bfloat16."""
+    core: Any = importlib.import_module("openvino").Core()
+    model: Any = core.read_model(str(next(folder.glob("model.[ox]*"))))
     model.reshape(shape)
     config = {
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
@@ -98,18 +95,15 @@ def load_mnn(folder: Path, shape: list[int], threads: int, precision: str) -> Ru
     config = {"backend": "CPU", "numThread": threads, "precision": "high"}
     file, manager = str(folder / "model.mnn"), nn.create_runtime_manager((config,))
     net = nn.load_module_from_file(file, ["image"], ["scores"], runtime_manager=manager)
-
-    def run(images: Array) -> Array:
-        given = expr.const(images, list(images.shape), expr.NCHW)
-        return np.array(expr.convert(net.forward(given), expr.NCHW).read())
-
-    return run
+    const, convert, order = expr.const, expr.convert, expr.NCHW
+    return lambda images: np.array(
+        convert(net.forward(const(images, list(images.shape), order)), order).read()
+    )
 
 
 def load_tract(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
     """Load an ONNX file of one batch in tract, which has one thread."""
-    tract: Any = importlib.import_module("tract")
-    model: Any = tract.onnx().load(str(folder / "model.onnx"))
+    model: Any = importlib.import_module("tract").onnx().load(str(folder / "model.onnx"))
     model.set_input_fact(0, ",".join([*map(str, shape), "f32"]))
     runnable = model.into_model().into_runnable()
     return lambda images: runnable.run([images])[0].to_numpy()
@@ -147,6 +141,15 @@ def load_executorch(folder: Path, shape: list[int], threads: int, precision: str
     return lambda images: method.execute([torch.from_numpy(images)])[0].numpy()
 
 
+def load_litert(folder: Path, shape: list[int], threads: int, precision: str) -> Run:
+    """Load a file of one batch in LiteRT."""
+    module: Any = importlib.import_module("ai_edge_litert.interpreter")
+    net = module.Interpreter(str(folder / "model.tflite"), num_threads=threads)
+    net.allocate_tensors()
+    given, found = (e[0]["index"] for e in (net.get_input_details(), net.get_output_details()))
+    return lambda images: (net.set_tensor(given, images), net.invoke(), net.get_tensor(found))[2]
+
+
 ADAPTERS: dict[str, Adapter] = {
     "onnxruntime": Adapter(load_onnxruntime, ("onnxruntime",)),
     "onnxruntime-int8": Adapter(load_onnxruntime, ("onnxruntime",)),
@@ -155,6 +158,7 @@ ADAPTERS: dict[str, Adapter] = {
     "tract": Adapter(load_tract, ("tract",)),
     "ncnn": Adapter(load_ncnn, ("ncnn",)),
     "executorch": Adapter(load_executorch, ("executorch", "torch")),
+    "litert": Adapter(load_litert, ("ai-edge-litert",)),
 }
 """The adapters by the name of their runtime; ``--adapter`` adds to them."""
 

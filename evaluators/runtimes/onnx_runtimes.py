@@ -1,13 +1,13 @@
 """The runtimes that read ONNX files, or files made from them."""
 
 import importlib
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from .converter_process import converted
 from .graph_runtime import GraphRuntime
 from .onnx_graph import OPSET, with_axes_as_attributes
 from .program import ExportError, first_line, quiet
@@ -17,8 +17,6 @@ _TRANSFORM_OPSET = 18
 """Operator set of graphs with a Fourier transform, for runtimes that ignore its axis in 20."""
 _AXES_READ_AS_ATTRIBUTES = ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp")
 """Reductions that MNN makes over all axes, in silence, where the axes are an input (3.6.1)."""
-_SECONDS = 300.0
-"""Longest time of a converter, s."""
 
 
 class OnnxRuntime(GraphRuntime):
@@ -107,7 +105,7 @@ class Mnn(GraphRuntime):
         command = [sys.executable, "-c", call, "mnnconvert", *options, "--bizCode", "nas"]
         onnx = source.onnx(_opset(source), batch=images)
         onnx = with_axes_as_attributes(onnx, _AXES_READ_AS_ATTRIBUTES)
-        return _converted(command, {"model.onnx": onnx}, {"model.mnn": "model.mnn"})
+        return converted(command, {"model.onnx": onnx}, {"model.mnn": "model.mnn"})
 
 
 class Ncnn(GraphRuntime):
@@ -137,7 +135,7 @@ class Ncnn(GraphRuntime):
         program = importlib.import_module("pnnx").EXEC_PATH
         command = [program, "model.onnx", f"inputshape=[{shape}]", "fp16=0"]
         wanted = {"model.param": "model.ncnn.param", "model.bin": "model.ncnn.bin"}
-        files = _converted(command, {"model.onnx": source.onnx(OPSET, batch=images)}, wanted)
+        files = converted(command, {"model.onnx": source.onnx(OPSET, batch=images)}, wanted)
         layers = [line.split()[0] for line in files["model.param"].decode().splitlines()[2:]]
         if foreign := sorted({each for each in layers if "." in each}):  # pnnx's own names
             raise ExportError(f"ncnn must have every operator, but lacks {', '.join(foreign)}")
@@ -146,35 +144,3 @@ class Ncnn(GraphRuntime):
 
 def _opset(source: Source) -> int:
     return _TRANSFORM_OPSET if "DFT" in source.onnx_operators(OPSET) else OPSET
-
-
-def _converted(
-    command: Sequence[str], files: Mapping[str, bytes], wanted: Mapping[str, str]
-) -> dict[str, bytes]:
-    """Return the files that a converter writes.
-
-    Args:
-        command: The converter with its arguments.
-        files: The files that it reads, by name.
-        wanted: Names of the files that it writes, by the names they get.
-
-    Raises:
-        ExportError: If it fails, takes too long, or does not write one of them.
-    """
-    with tempfile.TemporaryDirectory(prefix="nas-convert-") as name:
-        folder = Path(name)
-        for file, data in files.items():
-            (folder / file).write_bytes(data)
-        try:
-            done = subprocess.run(
-                command, cwd=folder, capture_output=True, timeout=_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ExportError(f"the converter must run, but: {error}") from error
-        if done.returncode or not all((folder / each).is_file() for each in wanted.values()):
-            lines = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
-            last = lines[-1][:200] if lines else "no message"
-            raise ExportError(
-                f"the converter must write its files, but ended with code {done.returncode}: {last}"
-            )
-        return {key: (folder / each).read_bytes() for key, each in wanted.items()}

@@ -47,7 +47,7 @@ def export_model(
         path: File ending in ``.safetensors``, ``.onnx`` (float32), ``.pt2`` (``torch.export``),
             ``.py`` (source, its weights in ``.py.safetensors`` beside it), or for a runtime in
             ``.xml`` (OpenVINO) or ``.param`` (ncnn), with ``.bin`` in place of this ending for the
-            weights, ``.mnn`` or ``.pte`` (ExecuTorch).
+            weights, ``.mnn``, ``.pte`` (ExecuTorch) or ``.tflite`` (LiteRT).
         weights: The network's state; None: initialised from ``seed``, which the metadata state.
         metadata: Facts to store in the file, as JSON values. ``training`` is the origin of the
             weights, ``measurements`` are the recorded ones by name (``value``, ``unit``, ``low``,

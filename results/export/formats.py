@@ -106,6 +106,7 @@ FORMATS: dict[str, Format] = {
         place="runtime_files:NcnnFile", is_marked=_appended, paired=".bin", runtime="ncnn"
     ),
     ".pte": Format(place="runtime_files:ExecuTorchFile", is_marked=_appended, runtime="executorch"),
+    ".tflite": Format(place="runtime_files:LiteRtFile", is_marked=_appended, runtime="litert"),
 }
 """The formats by file ending; ``register_format`` adds to them."""
 

@@ -156,10 +156,13 @@ def count_macs(module: nn.Module, shape: Shape, images: int = 1, *, exported: bo
         exported: Whether those of the form for exported graphs are counted.
     """
     # Imported here, since torch's tracer takes seconds to import.
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     form = exported_form() if exported else nullcontext()
-    with form, torch.no_grad(), FlopCounterMode(display=False) as counter:
+    # Before torch 2.15 the counter leaves out the fused attention of the CPU.
+    plain = sdpa_kernel(SDPBackend.MATH)
+    with form, plain, torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(torch.zeros(images, *shape))
     return counter.get_total_flops() // 2 // images
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from ...evaluators.runtimes.executorch_runtime import ExecuTorch
 from ...evaluators.runtimes.graph_runtime import GraphRuntime
 from ...evaluators.runtimes.known_wrong import wrong_in
+from ...evaluators.runtimes.litert_runtime import LiteRt
 from ...evaluators.runtimes.nas_ruler import encoded
 from ...evaluators.runtimes.onnx_runtimes import Mnn, Ncnn, OpenVino
 from ...evaluators.runtimes.ruler_process import REQUEST_SECONDS, Ruler, RulerError
@@ -195,6 +196,18 @@ class ExecuTorchFile(RuntimeFile):
     files: ClassVar[Mapping[str, str]] = {"model.pte": ""}
     from_onnx = False
     tolerance = ExecuTorch.tolerance["float32"]
+
+
+class LiteRtFile(RuntimeFile):
+    """A file of LiteRT, with the weights."""
+
+    name = "LiteRT"
+    ending = ".tflite"
+    runtime = LiteRt
+    files: ClassVar[Mapping[str, str]] = {"model.tflite": ""}
+    packages = ("litert-torch",)
+    from_onnx = False
+    tolerance = LiteRt.tolerance["float32"]
 
 
 @contextmanager

@@ -120,7 +120,8 @@ class Study(JoinableStudy):
         Args:
             candidate: The candidate, its number, or a unique prefix of its digest.
             path: Path of the file; the ending decides the format: ``.safetensors``, ``.onnx``,
-                ``.pt2``, ``.py``, or that of a runtime (``.xml``, ``.mnn``, ``.param``, ``.pte``).
+                ``.pt2``, ``.py``, or that of a runtime (``.xml``, ``.mnn``, ``.param``, ``.pte``,
+                ``.tflite``).
             untrained: Whether to export new, untrained weights.
             any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
             batch: Images in one pass; None: any number, or 1 for a runtime's own format.

@@ -256,8 +256,8 @@ WRONG_OUTPUTS = (
     ("missing/net.onnx", "the folder of a model file must exist, but got 'missing/net.onnx'"),
     (
         "net.onx",
-        "must be one of .mnn, .onnx, .param, .pt2, .pte, .py, .safetensors, .xml, but got '.onx'; "
-        "did you mean",
+        "must be one of .mnn, .onnx, .param, .pt2, .pte, .py, .safetensors, .tflite, .xml, but "
+        "got '.onx'; did you mean",
     ),
     (".", "a model file must not be a folder, but got '.'"),
     ("folder.py", "a model file must not be a folder, but got 'folder.py'"),

@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -242,8 +243,22 @@ def test_images_of_any_size_are_taken_where_the_mixers_allow(tmp_path: Path, end
         assert session.get_inputs()[0].shape == ["batch", 3, "height", "width"]
         scores = torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
     else:
+        check_nothing_of_this_machine(path)
         scores = torch.export.load(path).module()(images)
     assert torch.allclose(scores, expected, atol=1e-4)
+
+
+def check_nothing_of_this_machine(path: Path) -> None:
+    with zipfile.ZipFile(path) as file:
+        held = {each.filename: file.read(each) for each in file.infolist()}
+    assert any(name.endswith("models/model.json") for name in held)
+    assert not any(data for name, data in held.items() if "sample_inputs" in name)
+    for folder in (str(Path(__file__).parents[2]), str(Path(torch.__file__).parents[1]), ".py"):
+        assert not [name for name, data in held.items() if folder.encode() in data], folder
+    program = torch.export.load(path)
+    assert program.example_inputs is None
+    norms = [node for node in program.graph.nodes if "batch_norm" in str(node.target)]
+    assert norms and all("no_training" in str(each.target) for each in norms), "core ATen"
 
 
 def drawn(seed: int) -> Architecture:
