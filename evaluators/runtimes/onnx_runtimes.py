@@ -139,7 +139,19 @@ class Ncnn(GraphRuntime):
         layers = [line.split()[0] for line in files["model.param"].decode().splitlines()[2:]]
         if foreign := sorted({each for each in layers if "." in each}):  # pnnx's own names
             raise ExportError(f"ncnn must have every operator, but lacks {', '.join(foreign)}")
-        return files
+        return {**files, "model.param": _over_channels(files["model.param"])}
+
+
+def _over_channels(param: bytes) -> bytes:
+    """Return a network of ncnn whose reductions over channels alone state their axis.
+
+    pnnx writes an empty list of axes for these (20261020), with which ncnn is wrong in silence.
+    """
+    lines = param.decode().split("\n")
+    return "\n".join(
+        line.replace(" -23303=0 ", " -23303=1,0 ") if line.startswith("Reduction") else line
+        for line in lines
+    ).encode()
 
 
 def _opset(source: Source) -> int:
