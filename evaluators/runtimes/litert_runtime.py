@@ -23,6 +23,7 @@ class LiteRt(GraphRuntime):
     local = ("ai_edge_litert",)
     package = "ai-edge-litert"
     free_batch = False
+    batches = (4,)  # each takes long
 
     def convert(self, source: Source, images: int) -> Mapping[str, bytes]:
         """Return a LiteRT file, converted from a program in another process."""
