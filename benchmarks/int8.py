@@ -18,11 +18,10 @@ import torch
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
 from nas_explorer.evaluators.accuracy.evaluator import AccuracyEvaluator
 from nas_explorer.evaluators.accuracy.recipe import Recipe
-from nas_explorer.evaluators.int8.calibration import training_images
-from nas_explorer.evaluators.int8.session import opened
 from nas_explorer.evaluators.latency.provenance import describe
 from nas_explorer.results.export.int8 import Int8Plan, time_ratios
-from nas_explorer.results.export.int8_onnx import InBothForms
+from nas_explorer.results.export.int8_forms import InBothForms, calibration
+from nas_explorer.results.export.int8_onnx import OnnxQuantiser
 from nas_explorer.results.export.networks import trained_network
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.architecture.stages import Stage
@@ -87,10 +86,11 @@ def measured(mixer: str, width: int, epochs: int, data: SearchData) -> dict[str,
     architecture = network(mixer, width)
     evaluator.measure(architecture)
     plan = Int8Plan(data=data, seed=0, trained=False)  # a broken accuracy is a result here
-    both = InBothForms(trained_network(architecture, kept[0]), plan)
+    trained, images = trained_network(architecture, kept[0]), calibration(plan)
+    both = InBothForms(trained, plan, OnnxQuantiser(trained, images), images)
     report = both.report()
-    eight = training_images(data, seed=0, count=8)
-    ratio, low, high = time_ratios(both.run, opened(both.data), eight)
+    quantised = both.quantiser.opened(both.files)
+    ratio, low, high = time_ratios(both.run, quantised, images[:8])
     return {
         "network": mixer,
         "width": width,

@@ -51,8 +51,8 @@ def export(
         bool,
         typer.Option(
             "--int8",
-            help="Quantise the .onnx file to int8, calibrated on the training split, and state "
-            "what that costs.",
+            help="Quantise the .onnx or .xml file to int8, calibrated on the training split, and "
+            "state what that costs.",
         ),
     ] = False,
     int8_keep_worst: Annotated[

@@ -99,7 +99,11 @@ FORMATS: dict[str, Format] = {
     ".pt2": Format(place="pt2_file:Pt2File", is_marked=_pt2),
     ".py": Format(place="python_file:PythonFile", is_marked=_python, beside=(".safetensors",)),
     ".xml": Format(
-        place="runtime_files:OpenVinoFile", is_marked=_openvino, paired=".bin", runtime="openvino"
+        place="runtime_files:OpenVinoFile",
+        is_marked=_openvino,
+        paired=".bin",
+        runtime="openvino",
+        int8="int8_openvino:Int8OpenVino",
     ),
     ".mnn": Format(place="runtime_files:MnnFile", is_marked=_appended, runtime="mnn"),
     ".param": Format(

@@ -125,8 +125,8 @@ class Study(JoinableStudy):
             untrained: Whether to export new, untrained weights.
             any_resolution: Whether ``.onnx`` and ``.pt2`` take images of any size.
             batch: Images in one pass; None: any number, or 1 for a runtime's own format.
-            int8: Whether the file, ``.onnx``, is quantised to int8, calibrated on the training
-                split; ``Proof.int8`` states what that costs.
+            int8: Whether the file, ``.onnx`` or ``.xml``, is quantised to int8, calibrated on the
+                training split; ``Proof.int8`` states what that costs.
             int8_keep_worst: Number of parts that stay float in it: those that lose most.
             licence: Licence of the data, for the card.
 

@@ -10,14 +10,16 @@ import numpy as np
 import onnx
 import pytest
 from nas_explorer.evaluators.accuracy.data.dataset import DataSpec, SearchData, load_search_data
-from nas_explorer.results.export import ExportError, Proof, export_model, int8_onnx
+from nas_explorer.results.export import ExportError, Proof, export_model
 from nas_explorer.results.export.formats import check_int8
 from nas_explorer.results.export.int8 import Int8Plan, Int8Report, compared, worst_parts
+from nas_explorer.results.export.int8_forms import InBothForms
 from nas_explorer.search_space.architecture.architecture import Architecture
 from nas_explorer.search_space.errors import InputError
 from nas_explorer.search_space.shapes import Shape
 from numpy.typing import NDArray
 
+from ..benchmark_runs import run_benchmark
 from ..helpers import names
 from ..int8_network import NETWORK
 
@@ -84,11 +86,11 @@ def test_the_file_reads_back_with_its_header(exported: tuple[Path, Proof]) -> No
 
 
 def test_a_broken_network_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(written: int8_onnx.InBothForms) -> Int8Report:
-        compared(written.plan, written.run, lambda x: 0 * written.run(x))
+    def broken(forms: InBothForms) -> Int8Report:
+        compared(forms.plan, forms.run, lambda x: 0 * forms.run(x))
         raise AssertionError("zeros are no scores")
 
-    monkeypatch.setattr(int8_onnx.InBothForms, "report", broken)
+    monkeypatch.setattr(InBothForms, "report", broken)
     with pytest.raises(ExportError, match=r"at least 3 dB, but is 0\.0 dB"):
         export(tmp_path / "model.onnx", plan())
     assert names(tmp_path) == []
@@ -116,7 +118,7 @@ def test_trained_weights_must_keep_half_of_what_they_have_learned() -> None:
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (("model.pt2", True, 0), "a file in int8 must end in .onnx, but got '.pt2'"),
+        (("model.pt2", True, 0), "a file in int8 must end in .onnx or .xml, but got '.pt2'"),
         (("model.onnx", False, "2"), "int8_keep_worst must come with int8, but got 2"),
         (("model.onnx", True, "-1"), "int8_keep_worst must be at least 0, but got -1"),
     ],
@@ -135,3 +137,24 @@ def test_images_of_any_size_and_too_many_parts_are_refused() -> None:
         check_int8(Path("model.onnx"), True, 0, any_resolution=True)
     with pytest.raises(ExportError, match="must be less than 2, the number of parts"):
         worst_parts({"stem": 20.0, "head": 30.0}, 2)
+
+
+@pytest.mark.slow
+def test_openvino_runs_what_nncf_quantises(tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="needs the extra nncf")
+    pytest.importorskip("openvino", reason="needs the extra openvino")
+    path, chosen = tmp_path / "model.xml", plan(keep_worst=1)
+    proof = export_model(SMALL, path, weights=None, metadata={}, seed=0, int8=chosen, batch=3)
+    found = proof.int8
+    assert found is not None and found.quantiser.startswith("nncf ")
+    assert 15 < found.sqnr < 150 and found.calibration_images == 128
+    assert found.kept == (next(iter(found.parts)),)
+    assert set(found.parts) >= {"stem", "stages.0.blocks.0.channel_mixer", "head"}
+    assert 'element_type="i8"' in path.read_text()
+    assert names(tmp_path) == ["model.bin", "model.xml", "model.xml.md"]
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_a_network() -> None:
+    (found,) = run_benchmark("int8.py", "--quick")["networks"]
+    assert found["network"] == "basic_conv" and 10 < found["sqnr"] < 150
