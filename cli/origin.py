@@ -19,7 +19,8 @@ def origin_text(candidate: "Candidate") -> str:
 def origin_lines(candidate: "Candidate") -> list[str]:
     """Return the scores before the fine-tuning, and what could not be reduced."""
     origin = candidate.origin
-    lines = [
+    lines = [f"reached: {n} {shown(n, value)}" for n, value in origin.get("reached", {}).items()]
+    lines += [
         f"before fine-tuning, {method}: {name} {shown(name, value)}"
         for method, scores in origin.get("before_tuning", {}).items()
         for name, value in scores.items()

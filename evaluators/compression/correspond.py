@@ -21,6 +21,8 @@ _MOST_SETS = 150
 """Most sets of axes tried before all of them at once."""
 _MOST_TESTS = 1000
 """Most permutations tried for one part."""
+_ORDERS = 2
+"""Orders tried of each set of axes, since one may keep whole heads together by chance."""
 _TOLERANCE = 1e-8
 """Largest difference of outputs in float64, as a share of the largest one, that is rounding."""
 
@@ -241,11 +243,16 @@ class _Search:
         """Return the smallest group with the first axes, in the smallest spans."""
         size, new = first.size, first.new
         own = Bound(axes=first, copies=1, outer=1)
+        reason = NotInterchangeableError(f"the {size} channels inside it are not interchangeable")
         for span in _spans(size, new):
             for bound in self._sets(others, (own,), size, new):
-                if self._holds(self._before, bound, size, span):
+                if not self._holds(self._before, bound, size, span):
+                    continue
+                try:
                     return self._checked(Channels(bound=bound, size=size, new=new, span=span))
-        raise NotInterchangeableError(f"the {size} channels inside it are not interchangeable")
+                except NotInterchangeableError as error:
+                    reason = error
+        raise reason
 
     def _sets(
         self, units: Sequence[Axes], own: tuple[Bound, ...], size: int, new: int
@@ -329,7 +336,14 @@ class _Search:
         self._tests += 1
         if self._tests > _MOST_TESTS:
             raise NotInterchangeableError("it has too many tensors")
-        order = _order(size, span)
+        return all(
+            self._unchanged(probe, bound, _order(size, span), of_stream=of_stream)
+            for _ in range(_ORDERS)
+        )
+
+    def _unchanged(
+        self, probe: _Probe, bound: Sequence[Bound], order: Tensor, *, of_stream: bool
+    ) -> bool:
         inputs, output = probe.inputs, probe.output
         if of_stream:
             pairs = zip(inputs, self._reads, strict=True)

@@ -47,8 +47,9 @@ class TrainedNetworks:
         the weight (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019,
         equation 8), summed over batches of training images.
         """
-        names = [name for name in tensors_of(network) if name in dict(network.named_parameters())]
-        weights = [network.get_parameter(name) for name in names]
+        own = dict(network.named_parameters())
+        names = [name for name in tensors_of(network) if name in own]
+        weights = [own[name] for name in names]
         total = [torch.zeros(each.shape) for each in weights]
         network.eval()
         for places in self._batches:

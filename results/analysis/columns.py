@@ -86,6 +86,12 @@ class Columns:
             mask &= np.isfinite(self.value(name))
         return mask
 
+    @property
+    def decided(self) -> Mask:
+        """A mask of the candidates with a decision, without those made from others."""
+        found = [answers.codes_N >= 0 for answers in self.decisions.values()]
+        return np.any(found, axis=0) if found else np.ones(len(self), np.bool_)
+
     def of_latest_version(self, name: str) -> Mask:
         """Return a mask without the values of earlier versions of a score."""
         found = self.conditions.get(name)

@@ -103,7 +103,7 @@ def effects(columns: Columns, name: str, mask: Mask) -> Effects | None:
     Returns:
         The effects; None if too few candidates take part, or all have the same value.
     """
-    rows = np.flatnonzero(mask & columns.comparable((name,)))
+    rows = np.flatnonzero(mask & columns.decided & columns.comparable((name,)))
     rows = rows[:: max(1, -(-len(rows) // MOST))]
     values = columns.value(name)[rows]
     if len(rows) < FEWEST or np.ptp(values) == 0:

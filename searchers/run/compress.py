@@ -13,7 +13,7 @@ from ...evaluators.base import Setup, evaluator_of, metric
 from ...evaluators.compression.methods import METHODS
 from ...evaluators.compression.result import Compressed, Unreachable
 from ...evaluators.compression.trained import TrainedNetworks, network_of
-from ...evaluators.cost.cost import architecture_cost
+from ...evaluators.cost.cost import EXACT_METRICS, architecture_cost
 from ...evaluators.runtime_table import is_latency
 from ...evaluators.units import read_constraint, write_constraint, write_value
 from ...results.candidate import Candidate
@@ -189,6 +189,7 @@ def _started(
             **request.origin(parent),
             "method": method,
             "start": recipe.init,
+            "reached": {name: values.of(architecture, name) for name in by},
             "before_tuning": {each: {main: score} for each, (_, score) in starts.items()},
             "unreachable": {each: result.reason for each, result in least.items()},
             "kept": dict(found[method].kept),
@@ -234,7 +235,7 @@ class _Values:
         return self._known[key]
 
     def _measured(self, architecture: Architecture, name: str) -> float:
-        if metric(name).tier == "exact":
+        if name in EXACT_METRICS:
             return getattr(architecture_cost(architecture), name)
         entry = evaluator_of(name)
         cls = entry.load()

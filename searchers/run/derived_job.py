@@ -62,9 +62,12 @@ class DerivedJob:
         number, had = self.candidate.number, list[Measurement]()
         try:
             with self._ledger.clock.doing("costing"), candidate_faults():
-                for each in evaluators_for(self._study.settings.objectives):
+                settings = self._study.settings
+                wanted = (*settings.objectives, *(each.metric for each in self._bounds))
+                for each in evaluators_for(wanted):
                     if each.tier == "exact":
-                        evaluator = each.load().make(Setup(settings={}))
+                        known = self._plan.settings.get(each.name, {})
+                        evaluator = each.load().make(Setup(settings=known))
                         had.extend(evaluator.measure(self.candidate.architecture))
         except CandidateError as error:
             return Outcome(number=number, status="failed", reason=str(error)), had

@@ -132,6 +132,7 @@ def test_a_result_is_a_candidate_with_its_parent_named(
     assert found.fresh and found.candidate == candidate
     assert request.bounds[0].holds(candidate.value("macs") or 0)
     assert candidate.origin["parent_digest"] == study.find(0).digest
+    assert candidate.origin["reached"] == {"macs": candidate.value("macs")}
     assert {"accuracy", "latency", "params"} <= candidate.measurements.keys()
     assert "0 fresh" not in candidate.measurements["accuracy"].provenance["inheritance"]
     weights, training = trained_weights(WeightsFolder(study.weights), candidate)
