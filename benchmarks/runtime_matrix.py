@@ -36,6 +36,7 @@ from nas_explorer.evaluators.runtimes.component_table import (
     write_table,
 )
 from nas_explorer.evaluators.runtimes.graph_runtime import GraphRuntime
+from nas_explorer.evaluators.runtimes.part_graphs import PartGraphs
 from nas_explorer.evaluators.runtimes.proof import Proof, prove, source_to_prove
 from nas_explorer.evaluators.runtimes.ruler_process import Ruler
 from nas_explorer.evaluators.runtimes.source import Source
@@ -56,6 +57,7 @@ class Runs:
     def __init__(self, runtimes: Collection[str], file: Path, *, again: bool) -> None:
         self.runtimes = {name: RUNTIMES[name].load()() for name in runtimes}
         self.file, self.again = file, again
+        self.parts = PartGraphs()
         self.rulers: dict[str, Ruler] = {}
         self.counts = {name: Counter[str]() for name in runtimes}
         self.order = [(kind, name) for kind, name, _ in component_networks()]
@@ -84,7 +86,7 @@ class Runs:
                 self.counts[runtime.name][known.verdict] += 1
                 continue
             if architecture is not None:
-                source = source or source_to_prove(architecture)
+                source = source or source_to_prove(architecture, self.parts)
                 proof = self.proof(runtime, source)
                 made = Entry(**{**vars(made), **vars(proof)})
             self.counts[runtime.name][made.verdict] += 1

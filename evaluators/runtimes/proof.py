@@ -13,6 +13,7 @@ from ...search_space.components.layers.folding import fold
 from ..measurement_context import seeded
 from .component_table import REFUSED, RIGHT, RUNS, WITHIN, WRONG
 from .graph_runtime import GraphRuntime, relative_difference
+from .part_graphs import PartGraphs
 from .program import ExportError
 from .ruler_process import Ruler, RulerError
 from .source import Source, varied
@@ -46,11 +47,15 @@ class Proof:
         return self.verdict in RUNS
 
 
-def source_to_prove(architecture: Architecture) -> Source:
+def source_to_prove(architecture: Architecture, parts: PartGraphs | None = None) -> Source:
     """Return the source of a network whose scores show errors of every part.
 
     Its matrices and kernels keep the size of what they multiply: with the small initial weights of
     many components, and a residual beside them, the scores would hardly depend on the component.
+
+    Args:
+        architecture: The network.
+        parts: Graphs of parts of earlier networks, which need not be traced again; None: none.
     """
     with seeded(_SEED, _CPU):
         network = varied(Network(architecture)).eval()
@@ -61,7 +66,7 @@ def source_to_prove(architecture: Architecture) -> Source:
                     deviation = float(weight.std())
                     if 0 < deviation < least:
                         weight.mul_(least / deviation)
-        return Source(fold(network), architecture.input)
+        return Source(fold(network), architecture.input, parts=parts)
 
 
 def prove(runtime: GraphRuntime, source: Source, ruler: Ruler) -> Proof:
