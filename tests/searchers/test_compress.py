@@ -40,8 +40,7 @@ def add_compressed(url: str, *, finished: bool) -> None:
     study.close()
 
 
-@pytest.mark.parametrize("join", [False, True])
-@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize(("finished", "join"), [(True, False), (False, True)])
 def test_a_resumed_search_proposes_what_it_would_have(
     tmp_path: Path, finished: bool, join: bool
 ) -> None:
