@@ -24,6 +24,7 @@ from ...evaluators.runtimes.ruler_process import REQUEST_SECONDS, Ruler, RulerEr
 from ...evaluators.runtimes.source import Source
 from ...search_space.architecture.architecture import Architecture
 from ...search_space.architecture.network import Network
+from ...search_space.errors import InputError
 from .appended_header import MARK, appended_header, with_header
 from .base import ExportError, ModelFormat, Opened, in_batches
 from .formats import FORMATS
@@ -185,6 +186,13 @@ class NcnnFile(RuntimeFile):
     files: ClassVar[Mapping[str, str]] = {"model.param": "", "model.bin": ".bin"}
     packages = ("pnnx",)
     tolerance = Ncnn.tolerance["float32"]
+
+    def __init__(self, *, any_resolution: bool = False, batch: int | None = None) -> None:
+        super().__init__(any_resolution=any_resolution, batch=batch)
+        if self.batch != 1:
+            raise InputError(
+                f"a {self.ending} file takes one image in one pass, but got batch {batch}"
+            )
 
 
 class ExecuTorchFile(RuntimeFile):

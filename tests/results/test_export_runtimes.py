@@ -75,6 +75,7 @@ def test_a_runtime_takes_one_image_size(ending: str) -> None:
     [
         (".py", 2, "a .py file takes any number of images, but got batch 2"),
         (".safetensors", 2, "a .safetensors file takes any number of images, but got batch 2"),
+        (".param", 2, "a .param file takes one image in one pass, but got batch 2"),
         (".onnx", 0, "batch must be at least 1, but got 0"),
     ],
 )
