@@ -168,7 +168,7 @@ def recounted(facts: Mapping[str, Any], proof: Proof) -> dict[str, str]:
                 f"{proof.stored:,} numbers stored (norms folded, tables too, equal tensors once)"
             )
         else:
-            texts.append("not recounted: the file has operations without a formula")
+            texts.append("not recounted: the file's operations have no formula here")
         described[what] = ", ".join(texts)
     return described
 
