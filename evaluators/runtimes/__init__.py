@@ -3,8 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
-_MARK = b"``nas ruler -o nas_ruler.py``"
+_MARK = b"(``nas ruler -o nas_ruler.py``)"
 """What the first lines of every version of the script have."""
+_FIRST = 500
+"""Number of bytes in which the mark lies."""
 
 
 def ruler_script() -> Path:
@@ -15,5 +17,5 @@ def ruler_script() -> Path:
 def is_ruler(path: Path) -> bool:
     """Return whether a file is a ruler's script, of this version or another one."""
     with suppress(OSError):
-        return _MARK in path.read_bytes()
+        return _MARK in path.read_bytes()[:_FIRST]
     return False

@@ -261,6 +261,7 @@ class GraphLatency(Evaluator):
             "image": list(source.shape),
             "memory_layout": "runtime",
             "check": check,
+            "traced_as": sorted(set(source.traced_as.values())),
             "conversion_seconds": round(seconds, 3),
             "file_bytes": sum(map(len, files.values())),
             "timing": timing.to_json(),

@@ -6,6 +6,7 @@ parts of a network are traced together, as one module with an input and an outpu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +21,7 @@ from .program import ExportError, traced_parts
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, ModelProto, NodeProto
 
+_LOG = getLogger(__name__)
 _COUNT = "images"
 """Name of the number of images in a joined graph."""
 _IMAGES = 2
@@ -90,7 +92,8 @@ class PartGraphs:
             uses = _uses(network, shape)
             self._learn(uses, opset)
             return optimized(self._joined(uses, opset))
-        except (ExportError, _NotApartError):
+        except (ExportError, _NotApartError) as error:
+            _LOG.info("a network is traced as a whole: %s", error)
             return None
 
     def _learn(self, uses: Sequence[_Use], opset: int) -> None:

